@@ -1,0 +1,3 @@
+//! The `flowreg` binary.
+
+fn main() {}

@@ -1,0 +1,110 @@
+//! A flow as it stands in the source, and what is wrong with sources that have none to offer.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Entrypoint, FlowName};
+
+/// Which generation of Prefect a flow is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A decorated function: Prefect 2 and 3.
+    Prefect,
+    /// A `prefect.Flow` object: Prefect 1.
+    Prefect1,
+}
+
+/// One thing about a flow that could not be proved from the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inexact {
+    /// What is not known: `name`, `description` or `parameter_openapi_schema`.
+    pub what: String,
+    /// Why, in words a data engineer understands.
+    pub reason: String,
+}
+
+/// A flow at a commit: `F` of `design.md` §11.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow {
+    /// The name as Prefect would register it.
+    pub name: FlowName,
+    /// File and attribute path.
+    pub entrypoint: Entrypoint,
+    /// The line of the first decorator, or of the assignment that makes the flow; 1-based.
+    pub line: u32,
+    /// The description as `flow.description` has it, not templated.
+    pub description: Option<String>,
+    /// Prefect's generation.
+    pub engine: Engine,
+    /// What `POST /deployments/` would carry; `None` if it could not be computed.
+    pub parameter_openapi_schema: Option<Value>,
+    /// Empty if the flow is exact.
+    pub inexact: Vec<Inexact>,
+}
+
+impl Flow {
+    /// Whether name, description and schema are proved to be what Prefect computes.
+    pub fn is_exact(&self) -> bool {
+        self.inexact.is_empty()
+    }
+}
+
+impl Serialize for Flow {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut object = serializer.serialize_struct("Flow", 10)?;
+        object.serialize_field("name", &self.name)?;
+        object.serialize_field("entrypoint", &self.entrypoint)?;
+        object.serialize_field("path", self.entrypoint.path())?;
+        object.serialize_field("function", self.entrypoint.object())?;
+        object.serialize_field("line", &self.line)?;
+        object.serialize_field("description", &self.description)?;
+        object.serialize_field("engine", &self.engine)?;
+        object.serialize_field("parameter_openapi_schema", &self.parameter_openapi_schema)?;
+        object.serialize_field("exact", &self.is_exact())?;
+        object.serialize_field("inexact", &self.inexact)?;
+        object.end()
+    }
+}
+
+/// What kind of problem a source has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The file does not parse.
+    Syntax,
+    /// The module certainly raises when it is imported, so Prefect could not load it.
+    LoadError,
+    /// Two flows share one name.
+    Duplicate,
+    /// A flow inside a function: seen, but nothing that Prefect could load by name.
+    Nested,
+    /// The name of the flow is not known without running the module.
+    UnknownName,
+}
+
+/// Something in a source file that keeps flows from being registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FlowProblem {
+    /// The file, from the repository root.
+    pub path: String,
+    /// 1-based; 1 if the problem is the whole file's.
+    pub line: u32,
+    /// 1-based, in characters.
+    pub column: u32,
+    /// The kind of problem.
+    pub code: ProblemCode,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The source around it with a marker below, several lines, for people.
+    #[serde(skip)]
+    pub excerpt: Option<String>,
+}
+
+impl FlowProblem {
+    /// Whether a flow is lost by it. A nested flow is only a finding: no one could register it.
+    pub fn is_error(&self) -> bool {
+        self.code != ProblemCode::Nested
+    }
+}

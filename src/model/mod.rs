@@ -1,0 +1,22 @@
+//! Plain data shared by all rooms: what a code reference, a flow and a registration are.
+//!
+//! No I/O and no decisions: how a reference is resolved stands in `git`, what makes a function a
+//! flow in `flow`, what has to change in `registration`.
+
+mod environment;
+mod flow;
+mod json;
+mod names;
+mod reference;
+mod registration;
+
+pub use environment::Environment;
+pub use flow::{Engine, Flow, FlowProblem, Inexact, ProblemCode};
+pub use json::json_equal;
+pub use names::{
+    BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,
+};
+pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
+pub use registration::{
+    Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind,
+};

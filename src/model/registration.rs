@@ -1,0 +1,158 @@
+//! Registrations: what a target should hold, and what it holds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Channel, CodeReference, DeploymentName, Entrypoint, FlowName};
+
+/// The marks that flowreg leaves on what it created: labels on Prefect 3, tags on Prefect 2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The repository's URL without credentials: who owns the registration.
+    pub repository: String,
+    /// `mainline` or `feature`.
+    pub channel: String,
+    /// The branch of a feature registration, or of an unpinned mainline one.
+    pub branch: Option<String>,
+    /// The tag of a mainline registration.
+    pub tag: Option<String>,
+    /// The commit that is pinned; never set where the branch's HEAD is followed.
+    pub commit: Option<String>,
+    /// Who registered a feature branch first. Kept on updates, never a reason to write.
+    pub author: Option<String>,
+}
+
+/// What a target should hold for one deployment of one flow at one code reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// The flow's name.
+    pub flow: FlowName,
+    /// The deployment's name, with `@branch` for a feature registration.
+    pub deployment: DeploymentName,
+    /// Where the flow is.
+    pub entrypoint: Entrypoint,
+    /// At which code reference.
+    pub reference: CodeReference,
+    /// How flowreg recognises it later.
+    pub marks: Marks,
+    /// The declared fields, by the names of Prefect's `POST /deployments/`; what is not declared
+    /// is absent and stays as the target has it.
+    ///
+    /// Keys used: `version`, `description`, `entrypoint`, `parameter_openapi_schema`,
+    /// `enforce_parameter_schema`, `parameters`, `tags`, `work_pool_name`, `work_queue_name`,
+    /// `job_variables`, `pull_steps`, `schedules` (an array of [`Schedule`]).
+    pub fields: Map<String, Value>,
+}
+
+/// What a target holds for one deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The target's own id.
+    pub id: Option<String>,
+    /// The flow's name as the target has it.
+    pub flow: String,
+    /// The deployment's name as the target has it.
+    pub deployment: String,
+    /// flowreg's marks; `None` if somebody else created it.
+    pub marks: Option<Marks>,
+    /// The same keys as [`Registration::fields`], everything that the target holds.
+    pub fields: Map<String, Value>,
+    /// When it was registered or last changed, RFC 3339.
+    pub registered_at: Option<String>,
+}
+
+/// When a schedule is due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum ScheduleRule {
+    /// A cron expression.
+    Cron {
+        /// Five or six fields.
+        cron: String,
+        /// An IANA name.
+        timezone: Option<String>,
+        /// Whether day of month and day of week are joined by "or".
+        day_or: bool,
+    },
+    /// A fixed distance.
+    Interval {
+        /// Seconds.
+        interval: f64,
+        /// RFC 3339; always present, as the server would fill in "now".
+        anchor_date: String,
+        /// An IANA name.
+        timezone: Option<String>,
+    },
+    /// An RFC 5545 rule.
+    Rrule {
+        /// The rule.
+        rrule: String,
+        /// An IANA name.
+        timezone: Option<String>,
+    },
+}
+
+/// One schedule of a deployment, in the form of Prefect 3's API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// When it is due.
+    pub schedule: ScheduleRule,
+    /// `None`: not declared, so a schedule that somebody switched off stays off.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub active: Option<bool>,
+    /// What identifies it within the deployment.
+    pub slug: String,
+    /// Parameters of the runs that it starts.
+    #[serde(skip_serializing_if = "Map::is_empty", default)]
+    pub parameters: Map<String, Value>,
+}
+
+/// The kinds of target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// The embedded registry in the git common directory.
+    Local,
+    /// Prefect 2 and 3: REST API.
+    Prefect,
+    /// Prefect 1: GraphQL API.
+    Prefect1,
+}
+
+impl TargetKind {
+    /// The word that configuration and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Prefect => "prefect",
+            Self::Prefect1 => "prefect1",
+        }
+    }
+}
+
+/// `T` of `design.md` §11.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetDescription {
+    /// Which kind it is.
+    pub kind: TargetKind,
+    /// The API's address without credentials; `None` for the embedded registry.
+    pub url: Option<String>,
+    /// The server's version, once it was asked.
+    pub version: Option<String>,
+}
+
+impl Marks {
+    /// The marks of a registration; `commit` is kept only where the reference is pinned.
+    pub fn new(repository: &str, reference: &CodeReference, author: Option<&str>) -> Self {
+        let text = |name: &str| Some(name.to_owned());
+        let is_feature = reference.channel == Channel::Feature;
+        Self {
+            repository: repository.to_owned(),
+            channel: reference.channel.as_str().to_owned(),
+            branch: reference.branch().and_then(|branch| text(branch.as_str())),
+            tag: reference.tag().and_then(|tag| text(tag.as_str())),
+            commit: reference.tag().and_then(|_| text(reference.commit.as_str())),
+            author: author.filter(|_| is_feature).and_then(text),
+        }
+    }
+}

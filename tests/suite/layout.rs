@@ -1,0 +1,90 @@
+//! The layout test: nothing imports upward (`docs/architecture.md`).
+
+use std::path::{Path, PathBuf};
+
+/// The rooms from the top down. A room may import its own row's rooms only where listed in
+/// [`SAME_ROW`], and everything of the rows below.
+const ROWS: &[&[&str]] = &[
+    &["cli"],
+    &["output", "push", "registration"],
+    &["manifest", "target", "flow", "settings"],
+    &["store", "git"],
+    &["model"],
+];
+
+/// Arrows inside one row.
+const SAME_ROW: &[(&str, &str)] =
+    &[("output", "registration"), ("push", "registration"), ("target", "settings")];
+
+fn row(room: &str) -> Option<usize> {
+    ROWS.iter().position(|row| row.contains(&room))
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The rooms that a source names after `crate::`.
+fn imported_rooms(source: &str) -> Vec<&str> {
+    source
+        .split("crate::")
+        .skip(1)
+        .filter_map(|rest| rest.split(|char: char| !char.is_alphanumeric() && char != '_').next())
+        .filter(|room| row(room).is_some())
+        .collect()
+}
+
+#[test]
+fn nothing_imports_upward() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut upward = Vec::new();
+    for file in &files {
+        let inside = file.strip_prefix(&src).unwrap();
+        let Some(room) = inside.components().next().and_then(|part| part.as_os_str().to_str())
+        else {
+            continue;
+        };
+        let Some(from) = row(room) else { continue };
+        for imported in imported_rooms(&std::fs::read_to_string(file).unwrap()) {
+            let to = row(imported).unwrap();
+            let is_allowed = to > from || imported == room || SAME_ROW.contains(&(room, imported));
+            if !is_allowed {
+                upward.push(format!("{}: {room} imports {imported}", inside.display()));
+            }
+        }
+    }
+    assert!(files.len() > 5, "the sources were not found");
+    assert!(upward.is_empty(), "{upward:#?}");
+}
+
+/// Who alone may name a crate, so that its changes stay in one room.
+#[test]
+fn moving_crates_stay_in_their_room() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    for (name, room) in [
+        ("gix", "git"),
+        ("ruff_python_parser", "flow"),
+        ("reqwest", "target"),
+        ("rusqlite", "store"),
+    ] {
+        let mut users = 0;
+        for file in &files {
+            let inside = file.strip_prefix(&src).unwrap();
+            let uses = std::fs::read_to_string(file).unwrap().contains(&format!("{name}::"));
+            assert!(!uses || inside.starts_with(room), "{} names {name}", inside.display());
+            users += usize::from(uses);
+        }
+        assert!(users > 0, "{name} is not used at all");
+    }
+}
