@@ -10,3 +10,4 @@
 //! model`. `tests/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod model;
+pub mod target;

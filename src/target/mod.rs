@@ -1,0 +1,109 @@
+//! Where registrations live: the trait that every target answers.
+//!
+//! A target knows nothing of git and of plans: it reads what it holds, and carries out one write
+//! at a time. How fast it may be written to is the target's own business: `apply` may be called
+//! from several threads and holds them back as the server needs.
+
+use serde_json::{Map, Value};
+
+use crate::model::{FlowName, Held, Registration, TargetDescription};
+
+/// Which registrations to read.
+#[derive(Debug, Clone, Copy)]
+pub enum ReadScope<'a> {
+    /// All deployments of these flows, whoever created them.
+    Flows(&'a [FlowName]),
+    /// Everything.
+    All,
+}
+
+/// One change to carry out.
+#[derive(Debug, Clone, Copy)]
+pub enum Write<'a> {
+    /// The target holds nothing of this name.
+    Create(&'a Registration),
+    /// The target holds it, and some of it differs.
+    Update {
+        /// As it was read.
+        held: &'a Held,
+        /// As it should be.
+        registration: &'a Registration,
+        /// The fields that change, with their final values: declared and held are merged already.
+        fields: &'a Map<String, Value>,
+        /// Whether flowreg's marks change as well.
+        marks_change: bool,
+    },
+    /// The target should no longer hold it.
+    Remove(&'a Held),
+}
+
+/// A work pool that the target offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkPool {
+    /// Its name.
+    pub name: String,
+    /// `process`, `docker`, `kubernetes` …
+    pub kind: String,
+    /// Whether it hands out runs at all.
+    pub is_paused: bool,
+}
+
+/// Why a target did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// No answer: refused, reset, timed out, or the server kept saying it is busy.
+    #[error("{url} can't be reached: {reason}")]
+    Unreachable {
+        /// The API's address without credentials.
+        url: String,
+        /// What happened, in words.
+        reason: String,
+    },
+    /// The credentials are missing or wrong.
+    #[error("{url} refused the credentials ({status})")]
+    Unauthorized {
+        /// The API's address without credentials.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// There is something at the address, but not a Prefect API.
+    #[error("{url} is not a Prefect API: {reason}")]
+    NotAnApi {
+        /// The API's address without credentials.
+        url: String,
+        /// 404, or what was in the body instead of JSON.
+        reason: String,
+    },
+    /// The server understood and said no.
+    #[error("the server refused it ({status}): {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The server's own words, never its echo of the request.
+        message: String,
+    },
+    /// The configuration of the connection is wrong.
+    #[error("{0}")]
+    Configuration(String),
+    /// The embedded registry failed.
+    #[error("the registry can't be used: {0}")]
+    Registry(String),
+}
+
+/// A place where registrations live.
+pub trait Target: Sync {
+    /// Says what and where it is; the version only if the server was asked already.
+    fn describe(&self) -> TargetDescription;
+
+    /// Reads registrations in a few paged requests, never one per flow.
+    fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError>;
+
+    /// The work pools, or `None` if this kind of target has none.
+    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError>;
+
+    /// Carries out one write and returns the registration's id at the target.
+    ///
+    /// Safe to repeat: carrying it out a second time changes nothing.
+    fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError>;
+}
