@@ -5,22 +5,28 @@
 //! network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and configuration files.
 
+mod ci;
 mod config;
 mod error;
+mod jenkins;
+mod ladder;
+mod mainline;
 mod open;
 mod process;
+mod proof;
 mod reference;
 mod reference_error;
+mod refs;
 mod remote;
+mod settle;
 mod tree;
 mod url;
 
 use std::path::{Path, PathBuf};
 
 pub use error::GitError;
-pub use reference::{
-    Pin, ReferenceError, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged, resolve,
-};
+pub use reference::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged, resolve};
+pub use reference_error::ReferenceError;
 pub use remote::Remote;
 pub use tree::{BlobId, Tree, TreeBlob};
 pub use url::RepositoryUrl;

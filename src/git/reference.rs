@@ -2,8 +2,12 @@
 
 use serde::Serialize;
 
-use super::Repository;
-pub use super::reference_error::ReferenceError;
+use super::ladder::{Candidate, Climb, Ladder, Wanted};
+use super::mainline::Mainline;
+use super::proof::{Proof, Question, RemoteRefs};
+use super::refs::Refs;
+use super::settle::Settling;
+use super::{GitError, ReferenceError, Remote, Repository};
 use crate::model::{CodeReference, Environment, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
@@ -104,11 +108,92 @@ pub struct Resolution {
     pub notices: Vec<String>,
 }
 
-/// Resolves the code reference (`design.md` §4).
+/// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
+/// everything that is needed then, and settles the commit.
 pub fn resolve(
-    _repository: &Repository,
-    _environment: &Environment,
-    _request: &ReferenceRequest,
+    repository: &Repository,
+    environment: &Environment,
+    request: &ReferenceRequest,
 ) -> Resolution {
-    Resolution { ladder: Vec::new(), reference: Err(ReferenceError::NoRemote), notices: Vec::new() }
+    let refs = Refs::of(repository);
+    let remotes: Vec<_> = repository.remotes().into_iter().map(|remote| remote.name).collect();
+    let chosen = chosen_remote(repository, request);
+    let remote = chosen.as_ref().ok().and_then(Option::as_ref);
+    let ladder = Ladder {
+        refs: &refs,
+        environment,
+        request,
+        remotes: &remotes,
+        remote: remote.map(|remote| &remote.name),
+    };
+    let Climb { rungs: ladder, candidate, notices } = ladder.climb();
+    let mut resolution = Resolution { ladder, reference: Err(ReferenceError::NoRemote), notices };
+    resolution.reference = candidate.and_then(|candidate| {
+        let remote = chosen?;
+        let mainline = Mainline::new(&request.mainline)?;
+        let proof = prove(repository, request, remote.as_ref(), &candidate, &mainline)?;
+        let mut settling = Settling {
+            refs: &refs,
+            request,
+            mainline: &mainline,
+            remote: remote.as_ref().map(|remote| &remote.name),
+            proof: proof.as_ref(),
+            notices: Vec::new(),
+        };
+        let settled = settling.settle(&candidate);
+        resolution.notices.append(&mut settling.notices);
+        settled
+    });
+    if let Err(error) = &resolution.reference {
+        refuse_taken(&mut resolution.ladder, error);
+    }
+    resolution
+}
+
+/// Which remote is meant matters only if it is asked, or if somebody named one.
+fn chosen_remote(
+    repository: &Repository,
+    request: &ReferenceRequest,
+) -> Result<Option<Remote>, GitError> {
+    match repository.remote(request.remote.as_ref()) {
+        Err(GitError::SeveralRemotes { .. }) if !request.ask_remote => Ok(None),
+        chosen => chosen,
+    }
+}
+
+fn prove(
+    repository: &Repository,
+    request: &ReferenceRequest,
+    remote: Option<&Remote>,
+    candidate: &Candidate,
+    mainline: &Mainline,
+) -> Result<Option<Proof>, ReferenceError> {
+    if !request.ask_remote {
+        return Ok(None);
+    }
+    let remote = remote.ok_or(ReferenceError::NoRemote)?;
+    let mut question = Question::default();
+    match &candidate.wanted {
+        Wanted::Tag(tag) => question.add(tag.as_str()),
+        Wanted::Branch(branch) => {
+            let stripped = branch.of_remote.as_ref().map(|(_, name)| name);
+            for name in std::iter::once(&branch.name).chain(stripped) {
+                question.add(name.as_str());
+                if mainline.contains(name) {
+                    question.add_all();
+                }
+            }
+        }
+    }
+    let refs = RemoteRefs::ask(repository, remote, &question)?;
+    Ok(Some(Proof { remote: remote.name.clone(), refs }))
+}
+
+/// What the ladder took turned out to be wrong.
+fn refuse_taken(ladder: &mut [Rung], error: &ReferenceError) {
+    let taken = ladder.iter_mut().find(|rung| rung.outcome == RungOutcome::Taken);
+    if let Some(rung) = taken.filter(|_| error.is_about_the_name()) {
+        rung.outcome = RungOutcome::Refused;
+        rung.reason = Some(error.to_string());
+    }
 }
