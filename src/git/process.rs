@@ -15,7 +15,7 @@ use super::url::without_credentials;
 use super::{GitError, Repository};
 
 /// How long a git process may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// What `git rev-parse --local-env-vars` lists, without `GIT_CONFIG_*` (`git -c` is meant for
 /// every process of the run), and what a receiving repository sets for its hooks.
@@ -50,7 +50,7 @@ pub(super) struct Finished {
 /// Starts git processes in one repository.
 #[derive(Clone)]
 pub(super) struct Git {
-    git_dir: PathBuf,
+    repository: PathBuf,
     directory: PathBuf,
     variables: Vec<(String, String)>,
     promisor: Option<String>,
@@ -63,10 +63,10 @@ impl Git {
         let variables = repository.environment.iter().filter(|(name, _)| is_passed_on(name));
         Self {
             directory: repository.workdir.clone().unwrap_or_else(|| git_dir.clone()),
-            git_dir,
+            repository: git_dir,
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             promisor: repository.promisor(),
-            time_limit: TIME_LIMIT,
+            time_limit: repository.time_limit,
         }
     }
 
@@ -110,7 +110,7 @@ impl Git {
     /// (`promisor-remote.c`).
     pub(super) fn fetch_objects(&self, ids: &[gix::ObjectId]) -> Result<(), GitError> {
         let Some(promisor) = self.promisor().filter(|_| !ids.is_empty()) else { return Ok(()) };
-        let input: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         let arguments = [
             "fetch",
             "--quiet",
@@ -122,14 +122,14 @@ impl Git {
             "--",
             promisor,
         ];
-        let finished = self.run(&arguments, input.as_bytes())?;
+        let finished = self.run(&arguments, ids.join("\n").as_bytes())?;
         finished.check("fetch").map(|_| ())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command
-            .arg(format!("--git-dir={}", self.git_dir.display()))
+            .arg(format!("--git-dir={}", self.repository.display()))
             .args(
                 ["-c", "fetch.negotiationAlgorithm=noop"]
                     .iter()

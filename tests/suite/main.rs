@@ -8,4 +8,10 @@
 
 mod support;
 
+mod git_ci;
+mod git_ladder;
+mod git_open;
+mod git_proof;
+mod git_tree;
+mod git_url;
 mod layout;
