@@ -10,4 +10,5 @@
 //! model`. `tests/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod model;
+pub mod settings;
 pub mod target;

@@ -9,3 +9,4 @@
 mod support;
 
 mod layout;
+mod prefect_server;

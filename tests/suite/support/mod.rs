@@ -1,5 +1,6 @@
 //! Fixtures that several test modules use.
 
+pub mod prefect;
 mod repository;
 
 #[expect(unused_imports, reason = "the first tests that use it come with their rooms")]
