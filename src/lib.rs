@@ -11,4 +11,5 @@
 
 pub mod git;
 pub mod model;
+pub mod settings;
 pub mod target;

@@ -15,3 +15,4 @@ mod git_proof;
 mod git_tree;
 mod git_url;
 mod layout;
+mod prefect_server;
