@@ -8,6 +8,8 @@
 
 mod support;
 
+mod bad_input;
+mod documentation;
 mod git_ci;
 mod git_ladder;
 mod git_open;
@@ -15,4 +17,5 @@ mod git_proof;
 mod git_tree;
 mod git_url;
 mod layout;
+mod local;
 mod prefect_server;

@@ -1,6 +1,8 @@
 //! Fixtures that several test modules use.
 
 pub mod prefect;
+mod program;
 mod repository;
 
-pub use repository::TestRepository;
+pub use program::Flowreg;
+pub use repository::{TestRepository, git_environment};
