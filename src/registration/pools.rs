@@ -69,3 +69,83 @@ fn offered(pools: &[&WorkPool]) -> String {
         pools.iter().map(|pool| format!("`{}` ({})", pool.name, pool.kind)).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Channel, CodeReference, Entrypoint, Marks, ReferenceName, ReferenceSource, Registration,
+    };
+    use crate::registration::{Guards, plan};
+
+    fn planned(pool: Option<&str>) -> Plan {
+        let reference = CodeReference {
+            name: ReferenceName::Tag("v1".parse().unwrap()),
+            commit: "a".repeat(40).parse().unwrap(),
+            source: ReferenceSource::Flag,
+            source_detail: "--tag".to_owned(),
+            channel: Channel::Mainline,
+            remote: None,
+            proved: true,
+        };
+        let mut fields = serde_json::Map::new();
+        fields.extend(pool.map(|pool| ("work_pool_name".to_owned(), json!(pool))));
+        let registration = Registration {
+            flow: "etl".parse().unwrap(),
+            deployment: "default".parse().unwrap(),
+            entrypoint: Entrypoint::new("etl.py", "etl"),
+            marks: Marks::new("r", &reference, true, None),
+            reference,
+            fields,
+        };
+        plan(vec![registration], Vec::new(), Guards::default())
+    }
+
+    fn pool(name: &str, kind: &str, is_paused: bool) -> WorkPool {
+        WorkPool { name: name.to_owned(), kind: kind.to_owned(), is_paused }
+    }
+
+    fn refusal(plan: &Plan) -> Option<&'static str> {
+        match &plan.items[0].action {
+            Action::Refuse(refusal) => Some(refusal.code()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_only_usable_pool_is_taken() {
+        let mut plan = planned(None);
+        assert!(needs_work_pools(&plan));
+        let pools = [
+            pool("k8s", "kubernetes", false),
+            pool("old", "prefect-agent", false),
+            pool("off", "process", true),
+        ];
+        assert_eq!(settle(&mut plan, &pools).as_deref(), Some("k8s"));
+        assert_eq!(plan.items[0].registration.fields["work_pool_name"], "k8s");
+        assert_eq!(refusal(&plan), None);
+    }
+
+    #[test]
+    fn none_or_several_usable_pools_are_refused() {
+        let mut plan = planned(None);
+        assert_eq!(settle(&mut plan, &[]), None);
+        assert_eq!(refusal(&plan), Some("no_work_pool"));
+        let mut plan = planned(None);
+        settle(&mut plan, &[pool("a", "process", false), pool("b", "docker", false)]);
+        let Action::Refuse(refusal) = &plan.items[0].action else { panic!("{plan:?}") };
+        assert_eq!(
+            refusal.to_string(),
+            "no work pool is configured, and the server has `a` (process), `b` (docker)"
+        );
+    }
+
+    #[test]
+    fn a_configured_pool_must_exist_even_if_it_is_paused() {
+        let mut plan = planned(Some("off"));
+        settle(&mut plan, &[pool("off", "process", true)]);
+        assert_eq!(refusal(&plan), None);
+        settle(&mut plan, &[pool("other", "process", false)]);
+        assert_eq!(refusal(&plan), Some("work_pool_missing"));
+    }
+}

@@ -10,6 +10,7 @@ mod support;
 
 mod bad_input;
 mod documentation;
+mod end_to_end;
 mod git_ci;
 mod git_ladder;
 mod git_open;
