@@ -96,14 +96,14 @@ impl Refs {
 
     /// Whether the object database has the commit.
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
-        let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok();
+        let id = object_id(&self.repository, commit);
         let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
         header.is_some_and(|header| header.kind() == gix::objs::Kind::Commit)
     }
 
     /// How `here` stands to `there`.
     pub(super) fn relation(&self, here: &CommitId, there: &CommitId) -> Relation {
-        let id = |commit: &CommitId| gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok();
+        let id = |commit| object_id(&self.repository, commit);
         let (Some(here), Some(there)) = (id(here), id(there)) else { return Relation::Diverged };
         match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
             Ok(base) if base == Some(there) => Relation::Ahead,
@@ -131,7 +131,7 @@ impl Refs {
     /// be read says nothing about this commit.
     fn names_at(&self, prefix: &str, commit: &CommitId) -> Result<Vec<String>, GitError> {
         let unreadable = |error: gix::Error| broken(prefix, &error);
-        let Ok(wanted) = gix::ObjectId::from_hex(commit.as_str().as_bytes()) else {
+        let Some(wanted) = object_id(&self.repository, commit) else {
             return Ok(Vec::new());
         };
         let platform = self.repository.references().map_err(unreadable)?;
@@ -150,6 +150,12 @@ impl Refs {
         let names: BTreeSet<_> = names.collect();
         Ok(names.into_iter().collect())
     }
+}
+
+/// The id in gix's form; `None` if the repository uses another hash, which gix would panic about.
+pub(super) fn object_id(repository: &gix::Repository, commit: &CommitId) -> Option<gix::ObjectId> {
+    let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok()?;
+    (id.kind() == repository.object_hash()).then_some(id)
 }
 
 fn commit_id(id: gix::ObjectId) -> Option<CommitId> {
