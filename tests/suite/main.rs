@@ -20,3 +20,4 @@ mod git_url;
 mod layout;
 mod local;
 mod prefect_server;
+mod server_errors;
