@@ -246,6 +246,16 @@ fn mainline_is_pinned_at_a_tag_that_the_remote_has() {
 }
 
 #[test]
+fn mainline_is_not_pinned_at_a_tag_that_is_elsewhere_here() {
+    let (repository, _) = pushed();
+    repository.git(&["checkout", "-q", "main"]);
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "v1.0.0"]);
+    repository.git(&["tag", "-f", "v1.0.0", "feature/x"]);
+    assert_eq!(refused(&repository, &[]).code(), "moved_tag");
+}
+
+#[test]
 fn a_tag_that_is_not_pushed_leaves_mainline_untagged() {
     let (repository, _) = pushed();
     repository.git(&["checkout", "-q", "main"]);
