@@ -82,10 +82,10 @@ fn upwards(start: &Path, environment: &Environment) -> Result<(Found, Trust), Gi
     let ceilings = environment.get("GIT_CEILING_DIRECTORIES").unwrap_or_default();
     let ceilings = ceilings.split(':').filter_map(|path| Path::new(path).canonicalize().ok());
     // git(1): the search does not go up into a ceiling; where it begins is looked at in any case.
-    let is_above = |ceiling: PathBuf| {
-        start != ceiling && start.starts_with(&ceiling) && ceiling.starts_with(found.as_ref())
-    };
-    if ceilings.map(is_above).any(|is_above| is_above) {
+    let mut ceilings = ceilings.filter(|ceiling| {
+        start != ceiling && start.starts_with(ceiling) && ceiling.starts_with(found.as_ref())
+    });
+    if ceilings.next().is_some() {
         return Err(not_a_repository());
     }
     Ok((found, trust))

@@ -75,11 +75,20 @@ impl Git {
         self.promisor.as_deref()
     }
 
-    /// Runs `git <arguments>` and waits for its end, for a minute at most.
+    /// Runs `git <arguments>` and waits for its end, as long as the time limit lets it.
     ///
     /// # Errors
     /// If git can't be started or takes too long; a failure of git itself is in the answer.
     pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Finished, GitError> {
+        self.run_within(self.time_limit, arguments, input)
+    }
+
+    fn run_within(
+        &self,
+        time_limit: Duration,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<Finished, GitError> {
         let command = arguments.first().copied().unwrap_or_default();
         let failed = |reason: String| GitError::Process { command: command.to_owned(), reason };
         let mut child = self
@@ -92,9 +101,9 @@ impl Git {
         }
         let stdout = drain(child.stdout.take());
         let stderr = drain(child.stderr.take());
-        let Ok(stdout) = stdout.recv_timeout(self.time_limit) else {
+        let Ok(stdout) = stdout.recv_timeout(time_limit) else {
             stop(&mut child);
-            return Err(failed(format!("no answer within {} s", self.time_limit.as_secs())));
+            return Err(failed(format!("no answer within {} s", time_limit.as_secs())));
         };
         let status = child.wait().map_err(|error| failed(error.to_string()))?;
         let stderr = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
@@ -122,7 +131,9 @@ impl Git {
             "--",
             promisor,
         ];
-        let finished = self.run(&arguments, ids.join("\n").as_bytes())?;
+        // Files take longer than the list of refs that the limit is made for.
+        let time_limit = self.time_limit.saturating_mul(10);
+        let finished = self.run_within(time_limit, &arguments, ids.join("\n").as_bytes())?;
         finished.check("fetch").map(|_| ())
     }
 

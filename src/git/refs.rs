@@ -94,11 +94,15 @@ impl Refs {
         matches!(self.repository.try_find_reference(name), Ok(Some(_)))
     }
 
-    /// Whether the object database has the commit.
+    /// What the object database has under an id.
+    pub(super) fn kind(&self, id: &CommitId) -> Option<gix::objs::Kind> {
+        let id = object_id(&self.repository, id)?;
+        let header = self.repository.try_find_header(id).ok().flatten()?;
+        Some(header.kind())
+    }
+
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
-        let id = object_id(&self.repository, commit);
-        let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
-        header.is_some_and(|header| header.kind() == gix::objs::Kind::Commit)
+        self.kind(commit) == Some(gix::objs::Kind::Commit)
     }
 
     /// How `here` stands to `there`.

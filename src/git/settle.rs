@@ -5,6 +5,8 @@
 //! reused directory takes the tag (git's ref rules look into `refs/tags` first). Only a pinned
 //! commit id is out of reach of that.
 
+use gix::objs::Kind;
+
 use super::ReferenceError;
 use super::ladder::{Candidate, Wanted, WantedBranch};
 use super::mainline::{self, Mainline};
@@ -58,8 +60,14 @@ impl Settling<'_> {
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
             (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
             (None, None) => Err(ReferenceError::NoSuchTag { from, tag, remote: Some(remote) }),
-            (None, Some(there)) if self.refs.has_commit(&there) => Ok(there),
-            (None, Some(there)) => Err(ReferenceError::TagNotFetched { remote, tag, there }),
+            (None, Some(there)) => match self.refs.kind(&there) {
+                Some(Kind::Commit) => Ok(there),
+                Some(kind) => Err(ReferenceError::NotACommit {
+                    name: format!("refs/tags/{tag}"),
+                    kind: kind.to_string(),
+                }),
+                None => Err(ReferenceError::TagNotFetched { remote, tag, there }),
+            },
         }
     }
 

@@ -313,6 +313,9 @@ fn several_names_or_none_at_a_detached_head_are_an_error_that_names_them() {
     repository.git(&["tag", "v2"]);
     let error = refused(&repository, &[]).to_string();
     assert!(error.contains("v1") && error.contains("v2"), "{error}");
+    // One remote branch does not help where the tags leave it open.
+    repository.git(&["push", "-q", "origin", ":feature/y"]);
+    assert_eq!(refused(&repository, &[]).code(), "undecided");
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn a_broken_head_or_packed_refs_is_an_error() {
     let request = ReferenceRequest { ask_remote: false, ..Default::default() };
     let resolved = |name: &str, content: &str| {
         let path = repository.root().join(".git").join(name);
-        let before = fs::read(&path).ok();
+        let before = fs::read(&path).unwrap();
         fs::write(&path, content).unwrap();
         let error = match repository.open_in(repository.root(), &[]) {
             Ok(opened) => resolve(&opened, &repository.environment(&[]), &request)
@@ -259,7 +259,7 @@ fn a_broken_head_or_packed_refs_is_an_error() {
                 .code(),
             Err(error) => error.code(),
         };
-        before.map(|before| fs::write(&path, before).unwrap());
+        fs::write(&path, before).unwrap();
         error
     };
     assert!(["broken_ref", "not_a_repository"].contains(&resolved("HEAD", "nonsense")));

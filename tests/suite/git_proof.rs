@@ -191,13 +191,28 @@ fn a_tag_that_only_the_remote_has_needs_its_commit_here() {
     assert_eq!(error.hints(), ["git fetch origin tag v2"]);
     repository.git(&["fetch", "-q", "origin", "tag", "v2"]);
     assert_eq!(proved(&repository, &[("BUILD_TAG", "v2")]).commit.as_str(), theirs);
-    // A tag of a tree on the remote is no commit, whoever has it.
+}
+
+#[test]
+fn a_tag_of_a_tree_on_the_remote_is_no_commit() {
+    let (repository, remote) = pushed();
     repository.git_in(&remote, &["tag", "tree", "main^{tree}"]);
-    assert!(
-        resolution(&repository, &[("BUILD_TAG", "tree")], &ReferenceRequest::default())
-            .reference
-            .is_err()
-    );
+    repository.git_in(&remote, &["tag", "-a", "-m", "x", "annotated-tree", "main^{tree}"]);
+    for tag in ["tree", "annotated-tree"] {
+        assert_eq!(refused(&repository, &[("BUILD_TAG", tag)]).code(), "not_a_commit", "{tag}");
+    }
+}
+
+#[test]
+fn sha256_ids_are_proved_as_well() {
+    let repository = TestRepository::init(&["-b", "feature/x", "--object-format=sha256"]);
+    repository.commit("first");
+    repository.git(&["tag", "-a", "-m", "one", "v1"]);
+    repository.add_bare_remote("origin");
+    repository.git(&["push", "-q", "origin", "feature/x", "v1"]);
+    for variables in [&[][..], &[("BUILD_TAG", "v1")]] {
+        assert_eq!(proved(&repository, variables).commit, repository.commit_id("HEAD"));
+    }
 }
 
 #[test]
@@ -228,6 +243,16 @@ fn mainline_is_pinned_at_a_tag_that_the_remote_has() {
     repository.git(&["push", "-q", "origin", "v1.1.0"]);
     let reference = proved(&repository, &[]);
     assert_eq!((reference.name.as_str(), reference.channel), ("v1.1.0", Channel::Mainline));
+}
+
+#[test]
+fn mainline_is_not_pinned_at_a_tag_that_is_elsewhere_here() {
+    let (repository, _) = pushed();
+    repository.git(&["checkout", "-q", "main"]);
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "v1.0.0"]);
+    repository.git(&["tag", "-f", "v1.0.0", "feature/x"]);
+    assert_eq!(refused(&repository, &[]).code(), "moved_tag");
 }
 
 #[test]

@@ -123,10 +123,9 @@ fn paths_that_are_not_utf8_are_read() {
 #[test]
 fn packs_with_long_delta_chains_are_read() {
     let repository = TestRepository::empty();
-    let mut lines = String::new();
-    for version in 0..40 {
-        lines.push_str(&format!("line {version} of a file that grows and is stored as a delta\n"));
-        repository.write("flows/etl.py", &lines);
+    for versions in 1..=40 {
+        let line = "a line of a file that grows and is stored as a delta\n";
+        repository.write("flows/etl.py", line.repeat(versions));
         repository.commit("next");
     }
     repository.git(&["repack", "-q", "-a", "-d", "-f", "--depth=250", "--window=50"]);
