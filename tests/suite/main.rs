@@ -9,4 +9,5 @@
 mod support;
 
 mod layout;
+mod prefect_errors;
 mod prefect_server;

@@ -112,10 +112,11 @@ pub fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
         .ok_or_else(|| invalid(found, "a list of HTTP statuses"))
 }
 
-/// Headers: a table, or the same as JSON text.
+/// Headers: a table of texts, or the same as JSON text.
 pub fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
     match value {
         toml::Value::Table(table) => {
+            let text = |value: &toml::Value| value.as_str().map(ToOwned::to_owned);
             table.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect()
         }
         toml::Value::String(json) => {
@@ -125,7 +126,6 @@ pub fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
                 .into_iter()
                 .map(|(name, value)| match value {
                     serde_json::Value::String(text) => Some((name, text)),
-                    serde_json::Value::Number(number) => Some((name, number.to_string())),
                     _ => None,
                 })
                 .collect()

@@ -7,8 +7,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Writes per place that are measured before the number of places is reconsidered.
-const WINDOW: usize = 12;
+/// Writes that are measured before the number of places is reconsidered. What is done before
+/// that is not worth the risk of a second place.
+const WINDOW: usize = 24;
 
 /// How much faster one more place has to make it.
 const GAIN: f64 = 1.15;
@@ -100,7 +101,7 @@ impl Pace {
 
     fn finished(&mut self, now: Instant) {
         self.finished += 1;
-        if self.settled || self.finished < WINDOW * self.places {
+        if self.settled || self.finished < WINDOW {
             return;
         }
         let seconds = now.duration_since(self.since).as_secs_f64();

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use flowreg::settings::prefect::{PrefectConnection, Tls};
@@ -89,6 +89,20 @@ impl Drop for Watched {
     }
 }
 
+/// The shared server, for as long as this test has it.
+pub struct Turn {
+    server: &'static Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server
+    }
+}
+
 /// A running server.
 pub struct Server {
     /// Its API: `http://127.0.0.1:4200/api`.
@@ -100,11 +114,17 @@ pub struct Server {
 
 impl Server {
     /// The server that all tests of this binary share; protected against CSRF.
-    pub fn shared() -> &'static Self {
+    ///
+    /// One test at a time: parallel writers can freeze a server on SQLite for a minute
+    /// (`facts/prefect3.md` §4.4).
+    pub fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(|| {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = SHARED.get_or_init(|| {
             Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
-        })
+        });
+        Turn { server, _turn: turn }
     }
 
     /// A server of its own, with more settings; takes its time.
