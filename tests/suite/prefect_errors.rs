@@ -223,7 +223,8 @@ fn a_busy_server_is_asked_again_on_a_new_connection() {
     assert_eq!(read(&target).unwrap(), []);
     let received = server.received();
     assert_eq!(received.len(), 6);
-    assert_eq!(target.requests().reads, 6, "{received:?}");
+    let counted = target.requests();
+    assert_eq!((counted.reads, counted.repeated), (2, 4), "{received:?}");
     for pair in received[1..].windows(2) {
         assert_ne!(pair[0].connection, pair[1].connection, "{pair:?}");
     }
@@ -412,26 +413,40 @@ fn a_version_that_is_no_text_is_no_api() {
     assert!(matches!(error, TargetError::NotAnApi { .. }), "{error:?}");
 }
 
-#[test]
-fn writes_go_one_at_a_time_after_a_sign_of_trouble() {
-    let server = Scripted::start(|received, before| {
+/// How many writes at once a server is trusted with after this many, where each takes 10 ms
+/// whatever else goes on.
+fn writes_at_once_after(writes: usize, first: Reply) -> usize {
+    let server = Scripted::start(move |received, before| {
         let is_first_write = !before.iter().any(|before| before.line.starts_with("DELETE"));
-        if received.line.starts_with("DELETE") && is_first_write {
-            return Reply::json(503, "{}");
+        if !received.line.starts_with("DELETE") {
+            empty(received)
+        } else if is_first_write {
+            first.clone()
+        } else {
+            Reply::Late(Duration::from_millis(10), String::new())
         }
-        std::thread::sleep(Duration::from_millis(1));
-        empty(received)
     });
     let target = target(connection(&server.api_url));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for _ in 0..40 {
+                for _ in 0..writes / 4 {
                     target.apply(&Write::Remove(&held())).unwrap();
                 }
             });
         }
     });
-    assert_eq!(target.requests().writes, 161);
-    assert_eq!(target.writes_at_once(), 1);
+    assert_eq!(target.requests().writes, writes as u64);
+    target.writes_at_once()
+}
+
+#[test]
+fn a_server_that_takes_parallel_writes_gets_them() {
+    assert!(writes_at_once_after(100, Reply::json(204, "")) > 1);
+}
+
+#[test]
+fn writes_go_one_at_a_time_after_a_sign_of_trouble() {
+    assert_eq!(writes_at_once_after(100, Reply::json(503, "{}")), 1);
+    assert_eq!(writes_at_once_after(100, Reply::json(429, "{}")), 1);
 }

@@ -51,16 +51,12 @@ fn decoded(text: &str) -> String {
     while let Some((byte, after)) = rest.split_first() {
         let escaped = after.get(..2).filter(|_| *byte == b'%');
         let escaped = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                bytes.push(value);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
+        let (value, used) = match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => (value, 2),
+            None => (*byte, 0),
+        };
+        bytes.push(value);
+        rest = after.get(used..).unwrap_or_default();
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

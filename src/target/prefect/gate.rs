@@ -1,7 +1,7 @@
 //! Holds writes back: one at a time at first, more only while the server gains by it.
 //!
-//! A laptop's SQLite server freezes for a minute under four parallel writers and gains nothing
-//! by two, one on PostgreSQL takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
+//! A laptop's `SQLite` server freezes for a minute under four parallel writers and gains nothing
+//! by two, one on `PostgreSQL` takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
 //! can't be asked, so it is measured.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -4,5 +4,4 @@ pub mod prefect;
 mod repository;
 pub mod scripted;
 
-#[expect(unused_imports, reason = "the first tests that use it come with their rooms")]
 pub use repository::{TestRepository, git_environment};

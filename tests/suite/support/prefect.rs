@@ -115,7 +115,7 @@ pub struct Server {
 impl Server {
     /// The server that all tests of this binary share; protected against CSRF.
     ///
-    /// One test at a time: parallel writers can freeze a server on SQLite for a minute
+    /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
     /// (`facts/prefect3.md` §4.4).
     pub fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
@@ -144,7 +144,7 @@ impl Server {
         while !api.is_healthy() {
             let ended = process.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < Duration::from_secs(180),
+                ended.is_none() && started.elapsed() < Duration::from_mins(3),
                 "the Prefect server did not start: {}",
                 process.log()
             );
@@ -306,7 +306,7 @@ impl Api {
     /// Creates a flow and returns its id.
     pub fn flow(&self, name: &str) -> String {
         let flow = self.ask("POST", "/flows/", &json!({"name": name}));
-        flow["id"].as_str().unwrap().to_owned()
+        flow.get("id").and_then(Value::as_str).unwrap().to_owned()
     }
 
     /// Creates a work pool of processes and returns its name.

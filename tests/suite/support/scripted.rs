@@ -32,6 +32,8 @@ pub enum Reply {
     Answer(u16, Vec<(String, String)>, String),
     /// The same, and the connection is closed without a word of it, as Prefect does after a 5xx.
     AnswerAndClose(u16, String),
+    /// JSON after this time, during which other connections are served.
+    Late(Duration, String),
     /// The connection is closed instead.
     Close,
     /// The connection stays open, and nothing is said.
@@ -112,8 +114,12 @@ fn serve(
                 answer(&mut stream, status, &[], &body);
                 return;
             }
+            Reply::Late(time, body) => {
+                std::thread::sleep(time);
+                answer(&mut stream, 200, &[], &body);
+            }
             Reply::Close => return,
-            Reply::Silence => std::thread::sleep(Duration::from_secs(600)),
+            Reply::Silence => std::thread::sleep(Duration::from_mins(10)),
         }
     }
 }
