@@ -9,7 +9,7 @@ use flowreg::target::prefect::{ConnectOptions, PrefectServer};
 use flowreg::target::{ReadScope, Target, TargetError, Write};
 use secrecy::SecretString;
 
-use crate::support::prefect::{connection, free_port};
+use crate::support::prefect::{TlsServer, connection, free_port};
 use crate::support::scripted::{Received, Reply, Scripted};
 
 const SECRET: &str = "pnu_s3cret";
@@ -239,6 +239,17 @@ fn a_good_connection_is_used_again() {
     assert!(server.received().iter().all(|received| received.connection == 0));
 }
 
+/// The server closes it after 5 s, and a request that is on its way then is lost.
+#[test]
+fn a_connection_that_was_idle_for_three_seconds_is_not_used_again() {
+    let server = Scripted::start(|received, _| empty(received));
+    let target = target(connection(&server.api_url));
+    read(&target).unwrap();
+    std::thread::sleep(Duration::from_millis(3500));
+    read(&target).unwrap();
+    assert!(server.received().iter().any(|received| received.connection == 1));
+}
+
 #[test]
 fn a_server_that_stays_busy_is_given_up_after_the_users_number_of_retries() {
     let server = Scripted::start(|received, before| match before.len() {
@@ -322,11 +333,13 @@ fn one_csrf_token_is_fetched_when_it_is_asked_for_and_again_when_it_is_invalid()
         }
     });
     let target = target(connection(&server.api_url));
+    let together = std::sync::Barrier::new(4);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
+                together.wait();
                 for _ in 0..5 {
-                    target.apply(&Write::Remove(&held())).unwrap();
+                    target.work_pools().unwrap();
                 }
             });
         }
@@ -405,6 +418,29 @@ fn certificates_that_can_not_be_used_are_told_with_their_file() {
             PrefectServer::connect(connection.clone(), ConnectOptions { jobs: 1 }).err().unwrap();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
+}
+
+#[test]
+fn a_certificate_is_checked_against_the_users_file_or_the_system_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = TlsServer::start(directory.path());
+    let mut connection = connection(&server.api_url);
+    let connect = |connection: &PrefectConnection| {
+        PrefectServer::connect(connection.clone(), ConnectOptions { jobs: 1 })
+    };
+    // A machine without any certificates of its own is told so, before anything is sent.
+    match connect(&connection).and_then(|target| read(&target)).unwrap_err() {
+        TargetError::Unreachable { reason, .. } => {
+            assert!(reason.contains("certificate"), "{reason}");
+        }
+        TargetError::Configuration(reason) => assert!(reason.contains("SSL_CERT_FILE"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    connection.tls.certificates = Some(server.authority.clone());
+    assert_eq!(read(&connect(&connection).unwrap()).unwrap(), []);
+    connection.tls.certificates = None;
+    connection.tls.skip_verify = true;
+    assert_eq!(read(&connect(&connection).unwrap()).unwrap(), []);
 }
 
 #[test]

@@ -244,7 +244,12 @@ impl Http {
     fn trouble(&self, error: &reqwest::Error) -> Trouble {
         if error.is_connect() {
             // A connection that can't be made in time is no sign of a server with much to do.
-            return Trouble::Unconnected(cause(error));
+            let limit = CONNECT_TIMEOUT.min(self.timeout).as_secs_f64();
+            return Trouble::Unconnected(if error.is_timeout() {
+                format!("no connection within {limit} s")
+            } else {
+                cause(error)
+            });
         }
         if error.is_timeout() {
             return Trouble::TimedOut(self.timeout);
