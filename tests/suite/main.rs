@@ -19,5 +19,6 @@ mod git_tree;
 mod git_url;
 mod layout;
 mod local;
+mod prefect_errors;
 mod prefect_server;
 mod server_errors;

@@ -35,19 +35,16 @@ fn binding(text: &str) -> (Option<(String, String)>, &str) {
     // A quoted value may go on over several lines, so it is read from the whole text.
     let value = text.split_once('=').map_or("", |(_, value)| value);
     let value = value.trim_start_matches([' ', '\t']);
-    match value.chars().next() {
-        Some(quote @ ('\'' | '"')) => match quoted(value.get(1..).unwrap_or(""), quote) {
-            Some((value, rest)) => {
-                let after = rest.split_once('\n').map_or("", |(_, after)| after);
-                (Some((name.to_owned(), value)), after)
-            }
-            None => (None, after_line),
-        },
-        _ => {
-            let value = value.split('\n').next().unwrap_or("");
-            (Some((name.to_owned(), unquoted(value).to_owned())), after_line)
-        }
-    }
+    let quote = value.chars().next().filter(|char| matches!(char, '\'' | '"'));
+    let Some(quote) = quote else {
+        let value = value.split('\n').next().unwrap_or("");
+        return (Some((name.to_owned(), unquoted(value).to_owned())), after_line);
+    };
+    let Some((value, rest)) = quoted(value.get(1..).unwrap_or(""), quote) else {
+        return (None, after_line);
+    };
+    let after = rest.split_once('\n').map_or("", |(_, after)| after);
+    (Some((name.to_owned(), value)), after)
 }
 
 /// The value up to its closing quote, with escapes resolved, and what follows.

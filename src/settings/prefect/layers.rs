@@ -64,7 +64,7 @@ impl Layers {
             .unwrap_or_default();
         let files = [&prefect, &pyproject];
         let path = profiles::path(environment, &dotenv, &files, directory, home);
-        let profile = profiles::active(environment, &path, home)?;
+        let profile = profiles::active(environment, path.as_deref(), home)?;
         let layers = vec![
             from_variables("", environment.iter()),
             from_variables(

@@ -49,7 +49,7 @@ pub fn path(
 /// Reads the active profile; with no file at all, those count that Prefect brings along.
 pub fn active(
     environment: &Environment,
-    path: &Option<PathBuf>,
+    path: Option<&Path>,
     home: Option<&Path>,
 ) -> Result<Active, ConnectionError> {
     let none = || Active { layer: from_profile(String::new(), &toml::Table::new()), missing: None };

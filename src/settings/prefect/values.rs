@@ -51,16 +51,12 @@ fn decoded(text: &str) -> String {
     while let Some((byte, after)) = rest.split_first() {
         let escaped = after.get(..2).filter(|_| *byte == b'%');
         let escaped = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                bytes.push(value);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
+        let (value, used) = match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => (value, 2),
+            None => (*byte, 0),
+        };
+        bytes.push(value);
+        rest = after.get(used..).unwrap_or_default();
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -112,10 +108,11 @@ pub fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
         .ok_or_else(|| invalid(found, "a list of HTTP statuses"))
 }
 
-/// Headers: a table, or the same as JSON text.
+/// Headers: a table of texts, or the same as JSON text.
 pub fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
     match value {
         toml::Value::Table(table) => {
+            let text = |value: &toml::Value| value.as_str().map(ToOwned::to_owned);
             table.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect()
         }
         toml::Value::String(json) => {
@@ -125,7 +122,6 @@ pub fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
                 .into_iter()
                 .map(|(name, value)| match value {
                     serde_json::Value::String(text) => Some((name, text)),
-                    serde_json::Value::Number(number) => Some((name, number.to_string())),
                     _ => None,
                 })
                 .collect()

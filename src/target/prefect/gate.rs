@@ -1,14 +1,15 @@
 //! Holds writes back: one at a time at first, more only while the server gains by it.
 //!
-//! A laptop's SQLite server freezes for a minute under four parallel writers and gains nothing
-//! by two, one on PostgreSQL takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
+//! A laptop's `SQLite` server freezes for a minute under four parallel writers and gains nothing
+//! by two, one on `PostgreSQL` takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
 //! can't be asked, so it is measured.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Writes per place that are measured before the number of places is reconsidered.
-const WINDOW: usize = 12;
+/// Writes that are measured before the number of places is reconsidered. What is done before
+/// that is not worth the risk of a second place.
+const WINDOW: usize = 24;
 
 /// How much faster one more place has to make it.
 const GAIN: f64 = 1.15;
@@ -100,7 +101,7 @@ impl Pace {
 
     fn finished(&mut self, now: Instant) {
         self.finished += 1;
-        if self.settled || self.finished < WINDOW * self.places {
+        if self.settled || self.finished < WINDOW {
             return;
         }
         let seconds = now.duration_since(self.since).as_secs_f64();

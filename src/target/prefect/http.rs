@@ -27,13 +27,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The server closes idle connections after 5 s (`facts/prefect3.md` §4.4).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many requests were sent, repetitions included.
+/// How many requests were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestCounts {
     /// Requests that change nothing.
     pub reads: u64,
     /// Requests that change something.
     pub writes: u64,
+    /// How often one of them was sent again: busy servers, broken connections, CSRF tokens.
+    pub repeated: u64,
 }
 
 /// Whether a request changes something.
@@ -80,6 +82,7 @@ pub struct Http {
     answered: AtomicBool,
     reads: AtomicU64,
     writes: AtomicU64,
+    repeated: AtomicU64,
 }
 
 /// The token that a server with CSRF protection wants: one for all threads, as a second one
@@ -112,6 +115,7 @@ impl Http {
             answered: AtomicBool::new(false),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             connection,
         })
     }
@@ -126,6 +130,7 @@ impl Http {
         RequestCounts {
             reads: self.reads.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
         }
     }
 
@@ -147,6 +152,8 @@ impl Http {
 
     /// Sends a request, again where that helps, and returns a good answer.
     pub fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
+        let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
+        counter.fetch_add(1, Ordering::Relaxed);
         let place = (request.kind == Kind::Write).then(|| self.gate.enter());
         let started = Instant::now();
         let mut attempts = 0;
@@ -160,6 +167,7 @@ impl Http {
                 }
                 Ok(reply) if reply.status == 403 && tokens < 3 && self.wants_token(&reply) => {
                     self.renew_token(token.as_ref())?;
+                    self.repeated.fetch_add(1, Ordering::Relaxed);
                     tokens += 1;
                     attempts -= 1;
                     continue;
@@ -183,6 +191,7 @@ impl Http {
             let Some(pause) = trouble.pause(situation) else {
                 return Err(self.unreachable(trouble.reason(attempts)));
             };
+            self.repeated.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(pause);
         }
     }
@@ -199,8 +208,6 @@ impl Http {
     }
 
     fn attempt(&self, request: Request<'_>, token: Option<&HeaderValue>) -> Result<Reply, Trouble> {
-        let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
-        counter.fetch_add(1, Ordering::Relaxed);
         let (number, client) = {
             let current = self.client.read().unwrap_or_else(PoisonError::into_inner);
             (current.0, current.1.clone())
@@ -237,7 +244,12 @@ impl Http {
     fn trouble(&self, error: &reqwest::Error) -> Trouble {
         if error.is_connect() {
             // A connection that can't be made in time is no sign of a server with much to do.
-            return Trouble::Unconnected(cause(error));
+            let limit = CONNECT_TIMEOUT.min(self.timeout).as_secs_f64();
+            return Trouble::Unconnected(if error.is_timeout() {
+                format!("no connection within {limit} s")
+            } else {
+                cause(error)
+            });
         }
         if error.is_timeout() {
             return Trouble::TimedOut(self.timeout);
@@ -263,7 +275,7 @@ impl Http {
         if token.as_ref() != used {
             return Ok(());
         }
-        // Given up first: a request that asks for the token must not use one that is invalid.
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let path = format!("/csrf-token?client={}", self.csrf.client);
         let reply = self
             .attempt(

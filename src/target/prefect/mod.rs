@@ -63,7 +63,7 @@ impl PrefectServer {
         Ok(Self { http, version: OnceLock::new(), known: Mutex::default() })
     }
 
-    /// How many requests were sent so far, repetitions included.
+    /// How many requests were sent so far.
     pub fn requests(&self) -> RequestCounts {
         self.http.requests()
     }

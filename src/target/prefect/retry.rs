@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 /// How long one call may take with all its repetitions.
 pub const BUDGET: Duration = Duration::from_secs(45);
 
-/// The first pause: a busy SQLite server answers again at once (`facts/prefect3.md` §4.4).
+/// The first pause: a busy `SQLite` server answers again at once (`facts/prefect3.md` §4.4).
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 pub mod prefect;
 mod program;
 mod repository;
+pub mod scripted;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};

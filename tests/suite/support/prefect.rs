@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use flowreg::settings::prefect::{PrefectConnection, Tls};
@@ -89,6 +89,20 @@ impl Drop for Watched {
     }
 }
 
+/// The shared server, for as long as this test has it.
+pub struct Turn {
+    server: &'static Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server
+    }
+}
+
 /// A running server.
 pub struct Server {
     /// Its API: `http://127.0.0.1:4200/api`.
@@ -100,11 +114,17 @@ pub struct Server {
 
 impl Server {
     /// The server that all tests of this binary share; protected against CSRF.
-    pub fn shared() -> &'static Self {
+    ///
+    /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
+    /// (`facts/prefect3.md` §4.4).
+    pub fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(|| {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = SHARED.get_or_init(|| {
             Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
-        })
+        });
+        Turn { server, _turn: turn }
     }
 
     /// A server of its own, with more settings; takes its time.
@@ -124,7 +144,7 @@ impl Server {
         while !api.is_healthy() {
             let ended = process.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < Duration::from_secs(180),
+                ended.is_none() && started.elapsed() < Duration::from_mins(3),
                 "the Prefect server did not start: {}",
                 process.log()
             );
@@ -155,6 +175,31 @@ impl Worker {
             ("GIT_ALLOW_PROTOCOL", "file:http:https:git:ssh"),
         ];
         Self { _process: Watched::start("prefect", &arguments, &environment) }
+    }
+}
+
+/// An HTTPS server that holds nothing, with an authority that no system knows.
+pub struct TlsServer {
+    /// `https://127.0.0.1:…/api`.
+    pub api_url: String,
+    /// The file with its authority's certificate.
+    pub authority: PathBuf,
+    _process: Watched,
+}
+
+impl TlsServer {
+    /// Starts it with the Python of Prefect's environment.
+    pub fn start(directory: &Path) -> Self {
+        let authority = directory.join("authority.pem");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/tls_server.py");
+        let arguments = [script.to_str().unwrap(), authority.to_str().unwrap()];
+        let process = Watched::start("python", &arguments, &[]);
+        let port = wait_for("the HTTPS server", 60, || {
+            let text = std::fs::read_to_string(directory.join("authority.pem.port")).ok()?;
+            text.parse::<u16>().ok()
+        });
+        Self { api_url: format!("https://127.0.0.1:{port}/api"), authority, _process: process }
     }
 }
 
@@ -286,7 +331,7 @@ impl Api {
     /// Creates a flow and returns its id.
     pub fn flow(&self, name: &str) -> String {
         let flow = self.ask("POST", "/flows/", &json!({"name": name}));
-        flow["id"].as_str().unwrap().to_owned()
+        flow.get("id").and_then(Value::as_str).unwrap().to_owned()
     }
 
     /// Creates a work pool of processes and returns its name.
