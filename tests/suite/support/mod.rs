@@ -2,4 +2,5 @@
 
 mod repository;
 
-pub use repository::TestRepository;
+#[expect(unused_imports, reason = "the first tests that use it come with their rooms")]
+pub use repository::{TestRepository, git_environment};
