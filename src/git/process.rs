@@ -106,7 +106,9 @@ impl Git {
             return Err(failed(format!("no answer within {} s", time_limit.as_secs())));
         };
         let status = child.wait().map_err(|error| failed(error.to_string()))?;
-        let stderr = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        // An ssh master connection that stays behind keeps standard error open.
+        let patience = if status.success() { Duration::ZERO } else { Duration::from_secs(1) };
+        let stderr = stderr.recv_timeout(patience).unwrap_or_default();
         Ok(Finished {
             is_success: status.success(),
             code: status.code(),

@@ -341,7 +341,10 @@ fn only_tracked_flow_files_count_as_uncommitted() {
 }
 
 #[test]
-fn a_repository_may_be_shared_between_threads() {
+fn threads_share_a_repository_and_clone_its_trees() {
     fn is_shared<T: Send + Sync>(_: &T) {}
-    is_shared(&repository().open());
+    fn is_sent<T: Send + Clone>(_: &T) {}
+    let repository = repository();
+    is_shared(&repository.open());
+    is_sent(&repository.open().tree(&repository.commit_id("HEAD")).unwrap());
 }
