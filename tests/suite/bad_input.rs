@@ -1,5 +1,7 @@
 //! Bad input: a clear error, the right exit code, and everything else still registered.
 
+use std::fmt::Write;
+
 use crate::support::{Flowreg, TestRepository};
 
 const GOOD: &str = "from prefect import flow\n\n\n@flow\ndef good(days: int = 1):\n    ...\n";
@@ -162,7 +164,7 @@ fn credentials_in_the_remotes_url_are_stripped_everywhere() {
         &["reference", "--explain", "--format", "json"],
         &["register", "--tag", "v9"],
     ] {
-        seen.push_str(&format!("{:?}", flowreg.run(arguments)));
+        let _ = write!(seen, "{:?}", flowreg.run(arguments));
     }
     assert!(seen.contains("https://git.example.com/data/flows.git"), "{seen}");
     assert!(!seen.contains("s3cret"), "{seen}");

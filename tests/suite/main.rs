@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    missing_docs,
+    clippy::indexing_slicing,
     reason = "a test that can't go on should stop where it is"
 )]
 
