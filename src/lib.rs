@@ -9,5 +9,6 @@
 //! Nothing imports upward: `cli → output → registration → target, flow, settings → store, git →
 //! model`. `tests/layout.rs` reads the `use` lines and fails on an upward arrow.
 
+pub mod flow;
 pub mod model;
 pub mod target;
