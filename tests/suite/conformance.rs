@@ -79,14 +79,14 @@ fn score_file(file: &str, entry: &Value, analysis: &FileAnalysis, score: &mut Sc
     for wanted in flows {
         let path = text(wanted, "object_path");
         let Some(flow) = analysis.flows.iter().find(|flow| flow.entrypoint.object() == path) else {
-            let same = text(wanted, "same_object_as");
-            let is_alias = flows.iter().any(|other| {
-                let other_path = text(other, "object_path");
-                let is_same = text(other, "same_object_as") == path
-                    || other_path == same
-                    || (!same.is_empty() && text(other, "same_object_as") == same);
-                is_same && analysis.flows.iter().any(|flow| flow.entrypoint.object() == other_path)
-            });
+            let same = |other: &Value| {
+                ["qualname", "name", "line"].iter().all(|key| other.get(key) == wanted.get(key))
+            };
+            let is_found = |other: &Value| {
+                let path = text(other, "object_path");
+                analysis.flows.iter().any(|flow| flow.entrypoint.object() == path)
+            };
+            let is_alias = flows.iter().any(|other| same(other) && is_found(other));
             if is_alias {
                 continue;
             }

@@ -58,7 +58,9 @@ impl<'a> Interpreter<'a> {
             }
             Value::External(path) => {
                 let why = format!("what it returns is not known: {}", not_read(path));
-                self.unknown_of_kind(why, arguments.iter().any(super::statements::is_flow_like))
+                let is_flow_like = path.ends_with(".with_options")
+                    || arguments.iter().any(super::statements::is_flow_like);
+                self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
                 let is_flow_like = arguments.iter().any(super::statements::is_flow_like);

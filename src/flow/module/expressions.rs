@@ -247,6 +247,8 @@ impl<'a> Interpreter<'a> {
 
     pub(super) fn subscript(&self, owner: &Value<'a>, index: &Value<'a>) -> Evaluated<Value<'a>> {
         let arguments = || match index {
+            // `tuple[()]`: no items at all, not no arguments.
+            Value::Tuple(items) if items.is_empty() => vec![index.clone()],
             Value::Tuple(items) => items.iter().cloned().map(as_type).collect(),
             other => vec![as_type(other.clone())],
         };
