@@ -16,12 +16,14 @@ mod nesting;
 mod number;
 mod prefilter;
 mod problem;
+mod scan;
 mod schema;
 mod source;
 mod symbols;
 mod value;
 
 pub use prefilter::is_candidate;
+pub use scan::{Scan, ScanError, Selection, scan};
 
 use crate::model::{Flow, FlowProblem, ProblemCode};
 use module::Interpreter;

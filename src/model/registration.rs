@@ -142,8 +142,14 @@ pub struct TargetDescription {
 }
 
 impl Marks {
-    /// The marks of a registration; `commit` is kept only where the reference is pinned.
-    pub fn new(repository: &str, reference: &CodeReference, author: Option<&str>) -> Self {
+    /// The marks of a registration; the commit is kept only where the code is pinned, so that a
+    /// push to a branch that is followed changes nothing.
+    pub fn new(
+        repository: &str,
+        reference: &CodeReference,
+        is_pinned: bool,
+        author: Option<&str>,
+    ) -> Self {
         let text = |name: &str| Some(name.to_owned());
         let is_feature = reference.channel == Channel::Feature;
         Self {
@@ -151,7 +157,7 @@ impl Marks {
             channel: reference.channel.as_str().to_owned(),
             branch: reference.branch().and_then(|branch| text(branch.as_str())),
             tag: reference.tag().and_then(|tag| text(tag.as_str())),
-            commit: reference.tag().and_then(|_| text(reference.commit.as_str())),
+            commit: is_pinned.then(|| reference.commit.as_str().to_owned()),
             author: author.filter(|_| is_feature).and_then(text),
         }
     }
