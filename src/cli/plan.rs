@@ -8,7 +8,9 @@ use super::selection::FlowArguments;
 use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
 use crate::git::Untagged;
-use crate::model::{Channel, CodeReference, Flow, FlowName, FlowProblem, ReferenceSource};
+use crate::model::{
+    Channel, CodeReference, Flow, FlowName, FlowProblem, ReferenceSource, TargetKind,
+};
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
     Action, Guards, Pinned, Plan, Planned, Source, build, needs_work_pools, plan, settle_work_pools,
@@ -160,7 +162,9 @@ pub fn prepare(
     let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
     names.sort();
     let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
-    let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt: arguments.adopt };
+    // The embedded registry lies in this repository: whatever its URL once was, all of it is ours.
+    let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
+    let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     settle_pools(context, &mut plan, target.as_ref())?;
     warn_inexact(context, &plan, &selected);

@@ -228,7 +228,9 @@ impl Session {
             Some(remote) => Ok(remote.url),
             None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
             None => {
-                let directory = self.repository.workdir().unwrap_or(self.repository.common_dir());
+                let common = self.repository.common_dir();
+                let directory = common.parent().filter(|_| common.ends_with(".git"));
+                let directory = directory.unwrap_or(common);
                 Ok(RepositoryUrl::new(&directory.display().to_string(), directory))
             }
         }

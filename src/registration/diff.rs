@@ -72,7 +72,10 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
 /// The marks that differ. The author is who came first, and no reason to write.
 pub fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
     let wanted_marks = listed(wanted);
-    let held_marks = held.map_or([const { None }; 5], listed);
+    let mut held_marks = held.map_or([const { None }; 5], listed);
+    if held.is_some_and(|held| held.is_of_same_repository(wanted)) {
+        held_marks[0].clone_from(&wanted_marks[0]);
+    }
     MARK_NAMES
         .iter()
         .zip(held_marks.iter().zip(&wanted_marks))

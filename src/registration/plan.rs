@@ -220,7 +220,7 @@ fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<R
     let Some(marks) = &held.marks else {
         return (!guards.adopt).then_some(Refusal::NotOurs);
     };
-    if marks.repository != wanted.repository {
+    if !marks.is_of_same_repository(wanted) {
         let owner = marks.repository.clone();
         return (!guards.adopt).then_some(Refusal::OtherRepository { owner });
     }

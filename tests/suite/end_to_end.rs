@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::prefect::{Server, Worker, unique, wait_for};
+use crate::support::prefect::{Server, Turn, Worker, unique, wait_for};
 use crate::support::{Flowreg, TestRepository};
 
 /// How long a run may take: the worker polls, starts Python, clones and imports.
@@ -14,7 +14,7 @@ const RUN_SECONDS: u64 = 180;
 /// A repository with one flow whose result names the code that ran, pushed to a bare remote.
 struct Project {
     repository: TestRepository,
-    server: &'static Server,
+    server: Turn,
     flow: String,
 }
 
@@ -28,8 +28,9 @@ impl Project {
             "flowreg.toml",
             format!("[mainline]\nwork_pool = \"{pool}\"\n[feature]\nwork_pool = \"{pool}\"\n"),
         );
+        let worker = Worker::start(&server, &pool);
         let project = Self { repository, server, flow: unique("end-to-end") };
-        (project, Worker::start(server, &pool))
+        (project, worker)
     }
 
     /// Commits the flow with another code, and returns the commit.

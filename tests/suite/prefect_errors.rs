@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use flowreg::model::{FlowName, Held};
+use flowreg::model::{
+    Channel, CodeReference, FlowName, Held, Marks, ReferenceName, ReferenceSource, Registration,
+};
 use flowreg::settings::prefect::PrefectConnection;
 use flowreg::target::prefect::{ConnectOptions, PrefectServer};
 use flowreg::target::{ReadScope, Target, TargetError, Write};
@@ -485,4 +487,45 @@ fn a_server_that_takes_parallel_writes_gets_them() {
 fn writes_go_one_at_a_time_after_a_sign_of_trouble() {
     assert_eq!(writes_at_once_after(100, Reply::json(503, "{}")), 1);
     assert_eq!(writes_at_once_after(100, Reply::json(429, "{}")), 1);
+}
+
+#[test]
+fn an_update_sends_only_what_changes() {
+    let server = Scripted::start(|received, _| {
+        if received.line.starts_with("GET /api/deployments/") {
+            Reply::json(200, r#"{"id":"d1","flow_id":"f1","name":"nightly","schedules":[]}"#)
+        } else {
+            empty(received)
+        }
+    });
+    let target = target(connection(&server.api_url));
+    let reference = CodeReference {
+        name: ReferenceName::Branch("main".parse().unwrap()),
+        commit: "0".repeat(40).parse().unwrap(),
+        source: ReferenceSource::Flag,
+        source_detail: "--branch".to_owned(),
+        channel: Channel::Mainline,
+        remote: None,
+        proved: false,
+    };
+    let registration = Registration {
+        flow: "etl".parse().unwrap(),
+        deployment: "nightly".parse().unwrap(),
+        entrypoint: "flows/etl.py:etl".parse().unwrap(),
+        marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
+        reference,
+        fields: serde_json::Map::from_iter([("version".to_owned(), "v1".into())]),
+    };
+    let fields = serde_json::Map::from_iter([("description".to_owned(), "new".into())]);
+    let held = held();
+    let update = Write::Update {
+        held: &held,
+        registration: &registration,
+        fields: &fields,
+        marks_change: false,
+    };
+    assert_eq!(target.apply(&update).unwrap().as_deref(), Some("d1"));
+    let sent = server.received().pop().unwrap();
+    assert_eq!(sent.line, "PATCH /api/deployments/d1 HTTP/1.1");
+    assert_eq!(sent.body, r#"{"description":"new"}"#);
 }

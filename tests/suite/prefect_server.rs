@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use flowreg::model::{
-    Channel, CodeReference, Held, Marks, ReferenceName, ReferenceSource, Registration,
+    Channel, CodeReference, Held, Marks, ReferenceName, ReferenceSource, Registration, Schedule,
 };
 use flowreg::target::prefect::{ConnectOptions, PrefectServer};
 use flowreg::target::{ReadScope, Target, TargetError, Write};
@@ -104,6 +104,9 @@ fn a_created_deployment_is_read_back_as_it_was_declared() {
         }
         assert_eq!(held.fields.get(name), Some(&declared), "{name}");
     }
+    let schedules: Vec<Schedule> =
+        serde_json::from_value(held.fields["schedules"].clone()).unwrap();
+    assert_eq!(schedules.len(), 2);
     // Carried out once more, it is the same deployment.
     assert_eq!(target.apply(&Write::Create(&registration)).unwrap(), id);
 }

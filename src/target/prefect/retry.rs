@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 /// How long one call may take with all its repetitions.
-pub const BUDGET: Duration = Duration::from_secs(45);
+pub const BUDGET: Duration = Duration::from_secs(30);
 
 /// The first pause: a busy `SQLite` server answers again at once (`facts/prefect3.md` §4.4).
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -71,6 +71,7 @@ impl Trouble {
                 return (situation.answered_before && is_worth_it && situation.elapsed < BUDGET)
                     .then_some(pause);
             }
+            Self::Broken(_) if !situation.answered_before && situation.attempts > 3 => return None,
             Self::Broken(_) => pause,
             Self::Unconnected(_) => {
                 let may_come_back = situation.answered_before && situation.elapsed < RESTART;
@@ -153,6 +154,15 @@ mod tests {
         let refused = Trouble::Unconnected("refused".to_owned());
         assert!(refused.pause(Situation { answered_before: false, ..FIRST }).is_none());
         assert!(refused.pause(FIRST).is_some());
+    }
+
+    #[test]
+    fn what_never_speaks_http_is_given_up_soon() {
+        let broken = Trouble::Broken("reset".to_owned());
+        let first = Situation { answered_before: false, ..FIRST };
+        assert!(broken.pause(first).is_some());
+        assert!(broken.pause(Situation { attempts: 4, ..first }).is_none());
+        assert!(broken.pause(Situation { attempts: 4, ..FIRST }).is_some());
     }
 
     #[test]
