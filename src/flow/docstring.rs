@@ -223,7 +223,7 @@ mod tests {
     fn a_section_needs_a_blank_line_above_and_an_indented_one_below() {
         assert!(of("S.\n    Args:\n        a: x\n").is_empty());
         assert!(of("S.\n\n    Args:\n\n        a: x\n").is_empty());
-        assert_eq!(of("Args:\n    a: x").len(), 1);
+        assert_eq!(of("\n    Args:\n        a: x").len(), 1);
     }
 
     #[test]
