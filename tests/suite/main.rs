@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod conformance;
 mod documentation;
 mod end_to_end;
 mod git_ci;
