@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::arguments::ReferenceArguments;
 use super::error::CommandError;
-use super::{CommandResult, Context, exit, session};
+use super::session::{self, Resolved};
+use super::{CommandResult, Context, exit};
 use crate::output::ReferenceReport;
 
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub struct ReferenceCommandArguments {
 }
 
 pub fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
-    let resolution = session::open(context, &arguments.reference)?.resolution;
+    let Resolved { session, resolution } = session::open(context, &arguments.reference)?;
     for notice in &resolution.notices {
         context.printer.warning(notice);
     }
@@ -25,6 +26,7 @@ pub fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandR
     let report = ReferenceReport {
         reference: resolution.reference.as_ref().ok(),
         ladder: &resolution.ladder,
+        needs_proof: session.target.needs_remote(),
         error: error.as_ref().map(CommandError::report),
     };
     context.printer.reference(&report, arguments.explain);

@@ -25,7 +25,7 @@ impl Printer {
         if self.is_json {
             return super::print_json(report);
         }
-        let mut text = format!("{}\n", reference_line(report.reference));
+        let mut text = format!("{}\n", reference_line(report.reference, false));
         let width = report.flows.iter().map(|flow| flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0);
         for flow in report.flows {

@@ -15,17 +15,22 @@ pub struct ReferenceReport<'a> {
     pub reference: Option<&'a CodeReference>,
     /// Every rung, top to bottom.
     pub ladder: &'a [Rung],
+    /// Whether the target's workers clone from the remote.
+    #[serde(skip)]
+    pub needs_proof: bool,
     /// Why there is no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
 }
 
 /// `tag v1.4.0 (BUILD_TAG) at 3f2a91c on origin`
-pub(super) fn reference_line(reference: &CodeReference) -> String {
+///
+/// `needs_proof`: workers will clone from the remote, so that a missing proof is worth a word.
+pub(super) fn reference_line(reference: &CodeReference, needs_proof: bool) -> String {
     let place = match &reference.remote {
         Some(remote) if reference.proved => format!(" on {remote}"),
-        Some(remote) => format!(", not proved on {remote}"),
-        None => String::new(),
+        Some(remote) if needs_proof => format!(", not proved on {remote}"),
+        _ => String::new(),
     };
     format!(
         "{} {} ({}) at {}{place}",
@@ -45,7 +50,7 @@ impl Printer {
         let mut text = String::new();
         if let Some(reference) = report.reference {
             let channel = reference.channel.as_str();
-            let _ = writeln!(text, "{} · {channel}", reference_line(reference));
+            let _ = writeln!(text, "{} · {channel}", reference_line(reference, report.needs_proof));
         }
         if explain {
             if report.reference.is_some() {

@@ -81,8 +81,9 @@ impl Printer {
         if self.is_json {
             return super::print_json(report);
         }
-        let mut text =
-            format!("{} · {}\n", reference_line(&report.reference), target_text(&report.target));
+        let needs_proof = report.target.kind != TargetKind::Local;
+        let reference = reference_line(&report.reference, needs_proof);
+        let mut text = format!("{reference} · {}\n", target_text(&report.target));
         let names: Vec<String> = report
             .registrations
             .iter()
@@ -116,7 +117,11 @@ impl Printer {
             let _ = writeln!(text, "  {:<10} {DIM}hint: {hint}{DIM:#}", "");
         }
         if is_plan || self.is_verbose() {
-            item.changes.iter().for_each(|change| write_change(text, change));
+            let has_fields = item.changes.iter().any(|change| !is_mark(change));
+            item.changes
+                .iter()
+                .filter(|change| self.is_verbose() || !has_fields || !is_mark(change))
+                .for_each(|change| write_change(text, change));
         }
     }
 }
@@ -136,7 +141,7 @@ fn summary_line(report: &RunReport) -> String {
         .0
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {word}"))
+        .map(|(word, count)| format!("{count} {}", counted(word)))
         .collect();
     if parts.is_empty() {
         parts.push("no flows".to_owned());
@@ -146,6 +151,17 @@ fn summary_line(report: &RunReport) -> String {
         let _ = write!(line, "   {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
     }
     line
+}
+
+/// What follows the number in the last line.
+fn counted(word: &str) -> &str {
+    match word {
+        "create" => "to create",
+        "update" => "to update",
+        "remove" => "to remove",
+        "refuse" => "refused",
+        _ => word,
+    }
 }
 
 /// `version v1.3.2 → v1.4.0, pull_steps, parameters +since`
@@ -200,12 +216,37 @@ fn is_same_but_moved(left: &Value, right: &Value) -> bool {
 }
 
 fn write_change(text: &mut String, change: &Change) {
-    let (from, to) = (short(&change.from), short(&change.to));
-    let what = match change.field.as_str() {
-        "parameter_openapi_schema" => schema_change(&change.from, &change.to),
-        _ => format!("{from} → {to}"),
-    };
-    let _ = writeln!(text, "      {DIM}{:<24}{DIM:#} {what}", change.field);
+    if change.field == "parameter_openapi_schema" {
+        let what = schema_change(&change.from, &change.to);
+        let _ = writeln!(text, "      {DIM}{:<32}{DIM:#} {what}", change.field);
+        return;
+    }
+    write_leaves(text, &change.field, &change.from, &change.to);
+}
+
+/// A line for each value that differs: `pull_steps[0].git_clone.branch   v1.0.0 → v1.1.0`.
+fn write_leaves(text: &mut String, path: &str, from: &Value, to: &Value) {
+    match (from, to) {
+        _ if crate::model::json_equal(from, to) => {}
+        (Value::Object(before), Value::Object(after)) => {
+            let removed = before.keys().filter(|key| !after.contains_key(*key));
+            for key in after.keys().chain(removed) {
+                let (from, to) = (before.get(key), after.get(key));
+                // The last part of `prefect.deployments.steps.git_clone` says enough.
+                let name = key.rsplit('.').next().unwrap_or(key);
+                let (from, to) = (from.unwrap_or(&Value::Null), to.unwrap_or(&Value::Null));
+                write_leaves(text, &format!("{path}.{name}"), from, to);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            for (index, (from, to)) in before.iter().zip(after).enumerate() {
+                write_leaves(text, &format!("{path}[{index}]"), from, to);
+            }
+        }
+        _ => {
+            let _ = writeln!(text, "      {DIM}{path:<32}{DIM:#} {} → {}", short(from), short(to));
+        }
+    }
 }
 
 fn short(value: &Value) -> String {

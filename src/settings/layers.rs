@@ -88,7 +88,7 @@ pub struct Settings {
     pub target: Option<Sourced<TargetKind>>,
     /// `[repository]`
     pub repository: RepositorySettings,
-    /// Globs of files that are read.
+    /// Globs of files that are read; empty: every Python file.
     pub include: Vec<String>,
     /// Globs of files that are left out.
     pub exclude: Vec<String>,
@@ -252,7 +252,7 @@ impl Place<'_> {
             error.hint = Some("use \"auto\" or \"never\"".to_owned());
             return Err(error);
         }
-        Ok(flows.include.clone().unwrap_or_else(|| vec!["**/*.py".to_owned()]))
+        Ok(flows.include.clone().unwrap_or_default())
     }
 
     fn check_schedule(&self, schedule: &Spanned<file::ScheduleTable>) -> Result<(), FileError> {

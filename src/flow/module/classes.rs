@@ -26,9 +26,18 @@ const SCHEMA_HOOKS: &[&str] = &[
 
 /// Bases that leave a plain class unconstrained.
 const PLAIN_BASES: &[&str] = &[
-    "builtins.object", "builtins.str", "builtins.int", "builtins.float", "builtins.list",
-    "builtins.dict", "builtins.set", "builtins.tuple", "builtins.bytes", "typing.Generic",
-    "typing.Protocol", "abc.ABC",
+    "builtins.object",
+    "builtins.str",
+    "builtins.int",
+    "builtins.float",
+    "builtins.list",
+    "builtins.dict",
+    "builtins.set",
+    "builtins.tuple",
+    "builtins.bytes",
+    "typing.Generic",
+    "typing.Protocol",
+    "abc.ABC",
 ];
 
 /// A field of a class.
@@ -60,8 +69,7 @@ pub fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
 
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.
 pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
-    let is_dataclass =
-        matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
+    let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
         if is_dataclass && ancestor.kind.get() != ClassKind::Dataclass {

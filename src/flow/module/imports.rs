@@ -35,8 +35,7 @@ impl<'a> Interpreter<'a> {
         }
         if import.level > 1 {
             // A file entrypoint has no package above it (facts a.1).
-            return self
-                .raise("ImportError", "attempted relative import beyond top-level package");
+            return self.raise("ImportError", "attempted relative import beyond top-level package");
         }
         let path = if import.level == 1 { format!(".{name}") } else { name.to_owned() };
         for alias in &import.names {

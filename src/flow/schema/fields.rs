@@ -133,7 +133,9 @@ fn to_pascal(name: &str) -> String {
         let before = at.checked_sub(1).and_then(|at| titled.get(at));
         let is_joint = *char == '_'
             && before.is_some_and(char::is_ascii_alphanumeric)
-            && titled.get(at + 1).is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
+            && titled
+                .get(at + 1)
+                .is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
         if !is_joint {
             pascal.push(*char);
         }
@@ -146,9 +148,9 @@ fn to_camel(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let is_word = chars.first().is_some_and(char::is_ascii_lowercase)
         && chars.iter().all(char::is_ascii_alphanumeric);
-    let has_joint = chars.windows(2).any(|pair| {
-        matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase())
-    });
+    let has_joint = chars.windows(2).any(
+        |pair| matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase()),
+    );
     if is_word && !has_joint {
         return name.to_owned();
     }
@@ -316,12 +318,7 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, default.is_none() && !has_factory))
     }
 
-    fn texts(
-        &mut self,
-        schema: &mut Schema,
-        info: &Keywords<'a>,
-        text: Option<&str>,
-    ) -> Made<()> {
+    fn texts(&mut self, schema: &mut Schema, info: &Keywords<'a>, text: Option<&str>) -> Made<()> {
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),
@@ -350,10 +347,7 @@ impl<'a> Generator<'_, 'a> {
 }
 
 /// The default of a field, and whether a factory makes one.
-fn effective_default<'a>(
-    field: &ClassField<'a>,
-    info: &Keywords<'a>,
-) -> (Option<Value<'a>>, bool) {
+fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option<Value<'a>>, bool) {
     let default = match &field.default {
         None | Some(Value::Field(_)) => keyword(info, "default").cloned(),
         given => given.clone(),
