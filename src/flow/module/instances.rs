@@ -211,6 +211,11 @@ impl<'a> Interpreter<'a> {
         let converted = || {
             self.unknown(format!("pydantic may convert the value of `{}`", field.name))
         };
+        if let Some(info @ Value::Field(_)) = &field.default
+            && !self.holds(info, &value)
+        {
+            return converted();
+        }
         match self.accepts(&annotation, &value, 0) {
             Validated::Kept => value,
             Validated::Float => match &value {
@@ -298,7 +303,9 @@ impl<'a> Interpreter<'a> {
                 "gt" => order(ruff_python_ast::CmpOp::Gt),
                 "le" => order(ruff_python_ast::CmpOp::LtE),
                 "lt" => order(ruff_python_ast::CmpOp::Lt),
-                "description" | "title" | "examples" | "default" | "default_factory" => true,
+                "description" | "title" | "examples" | "default" | "default_factory" | "alias"
+                | "validation_alias" | "serialization_alias" | "deprecated"
+                | "json_schema_extra" => true,
                 _ => false,
             }
         })
