@@ -16,6 +16,9 @@ use super::default::moment::Moment;
 use super::number::Int;
 use crate::flow::module::scope::Scope;
 
+/// How many parts a type may have.
+const LARGEST_TYPE: u32 = 2000;
+
 /// A shared piece of text.
 pub type Text = Rc<str>;
 
@@ -313,8 +316,32 @@ impl<'a> Value<'a> {
         Value::Tuple(Rc::new(items))
     }
 
+    /// A type expression. One that is larger than any that people write becomes unknown, so that
+    /// every walk over a type has an end.
     pub fn of_type(expression: Type<'a>) -> Self {
-        Value::Type(Rc::new(expression))
+        let value = Value::Type(Rc::new(expression));
+        if value.spend_type(&mut LARGEST_TYPE.clone()) {
+            value
+        } else {
+            Value::unknown("the type is too large to be computed", TextSize::new(0))
+        }
+    }
+
+    fn spend_type(&self, budget: &mut u32) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return false };
+        *budget = rest;
+        let Value::Type(expression) = self else { return true };
+        match &**expression {
+            Type::Generic(_, parts) | Type::Union(parts) => {
+                parts.iter().all(|part| part.spend_type(budget))
+            }
+            Type::Annotated(base, _) | Type::NewType(base) => base.spend_type(budget),
+            Type::Variable { bound, constraints } => {
+                bound.iter().chain(constraints).all(|part| part.spend_type(budget))
+            }
+            Type::Alias { value, .. } => value.spend_type(budget),
+            Type::Literal(_) | Type::Forward(_) => true,
+        }
     }
 
     pub fn generic(origin: &str, arguments: Vec<Value<'a>>) -> Self {

@@ -12,6 +12,7 @@ mod bad_input;
 mod conformance;
 mod documentation;
 mod end_to_end;
+mod flow_robustness;
 mod git_ci;
 mod git_ladder;
 mod git_open;

@@ -40,6 +40,9 @@ impl<'a> Generator<'_, 'a> {
 
     /// A value as JSON.
     pub fn encoded(&self, value: &Value<'a>) -> Made<Json> {
+        if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
+            return Err(NoSchema::Unknown(unknown));
+        }
         match self.encode(value, &mut LARGEST.clone(), 0) {
             Err(NoSchema::Unconstrained) => self.no_value("the value has no JSON form"),
             other => other,

@@ -142,8 +142,7 @@ impl<'a> Interpreter<'a> {
             .dataclass
             .as_ref()
             .is_some_and(|options| keyword(&options.keywords, "kw_only").is_some());
-        if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len()
-        {
+        if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len() {
             return Err(self.unknown(format!("`{}` with positional arguments", class.name)));
         }
         let mut values = Keywords::new();
@@ -209,8 +208,14 @@ impl<'a> Interpreter<'a> {
 
     fn validated(&self, field: &ClassField<'a>, value: Value<'a>) -> Value<'a> {
         let annotation = self.field_type(&field.annotation, &field.owner);
-        let converted =
-            || self.unknown(format!("pydantic may convert the value of `{}`", field.name));
+        let converted = || {
+            self.unknown(format!("pydantic may convert the value of `{}`", field.name))
+        };
+        if let Some(info @ Value::Field(_)) = &field.default
+            && !self.holds(info, &value)
+        {
+            return converted();
+        }
         match self.accepts(&annotation, &value, 0) {
             Validated::Kept => value,
             Validated::Float => match &value {
@@ -246,11 +251,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Type::Annotated(base, metadata) => {
                     let is_plain = metadata.iter().all(|entry| self.holds(entry, value));
-                    if is_plain {
-                        self.accepts(base, value, depth + 1)
-                    } else {
-                        Validated::NotKnown
-                    }
+                    if is_plain { self.accepts(base, value, depth + 1) } else { Validated::NotKnown }
                 }
                 Type::NewType(base) => self.accepts(base, value, depth + 1),
                 Type::Generic(Value::Symbol(path), arguments) => {
@@ -262,9 +263,9 @@ impl<'a> Interpreter<'a> {
                         }
                         ("builtins.dict", Value::Dict(entries), Some(key)) => {
                             arguments.get(1).is_some_and(|item| {
-                                entries
-                                    .iter()
-                                    .all(|(name, value)| is_kept(key, name) && is_kept(item, value))
+                                entries.iter().all(|(name, value)| {
+                                    is_kept(key, name) && is_kept(item, value)
+                                })
                             })
                         }
                         ("builtins.tuple", Value::Tuple(items), Some(first)) => {
@@ -302,7 +303,9 @@ impl<'a> Interpreter<'a> {
                 "gt" => order(ruff_python_ast::CmpOp::Gt),
                 "le" => order(ruff_python_ast::CmpOp::LtE),
                 "lt" => order(ruff_python_ast::CmpOp::Lt),
-                "description" | "title" | "examples" | "default" | "default_factory" => true,
+                "description" | "title" | "examples" | "default" | "default_factory" | "alias"
+                | "validation_alias" | "serialization_alias" | "deprecated"
+                | "json_schema_extra" => true,
                 _ => false,
             }
         })

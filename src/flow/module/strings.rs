@@ -269,7 +269,12 @@ pub fn display(value: &Value<'_>) -> Option<String> {
     }
 }
 
+/// `repr(value)` of a constant that is not too large.
 fn repr(value: &Value<'_>) -> Option<String> {
+    if value.is_constant() { repr_of(value) } else { None }
+}
+
+fn repr_of(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::None => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
@@ -279,7 +284,7 @@ fn repr(value: &Value<'_>) -> Option<String> {
         Value::Complex(real, imaginary) if *real == 0.0 => complex_repr(*real, *imaginary),
         Value::Str(text) => quoted(text)?,
         Value::List(items) if items.len() < 1000 => {
-            let items: Option<Vec<String>> = items.iter().map(repr).collect();
+            let items: Option<Vec<String>> = items.iter().map(repr_of).collect();
             format!("[{}]", items?.join(", "))
         }
         _ => return None,

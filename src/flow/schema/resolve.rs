@@ -131,7 +131,7 @@ pub fn forward<'a>(
         parts.iter().map(|part| forward(interpreter, part, depth + 1)).collect()
     };
     if depth > 40 {
-        return Err(NoSchema::Unconstrained);
+        return Ok(interpreter.unknown("the type is nested too deeply"));
     }
     let Value::Type(expression) = value else { return Ok(value.clone()) };
     Ok(Value::of_type(match &**expression {
