@@ -4,6 +4,7 @@
 //! at a time. How fast it may be written to is the target's own business: `apply` may be called
 //! from several threads and holds them back as the server needs.
 
+pub mod local;
 pub mod prefect;
 
 use serde_json::{Map, Value};

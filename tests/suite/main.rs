@@ -8,6 +8,17 @@
 
 mod support;
 
+mod bad_input;
+mod documentation;
+mod end_to_end;
+mod git_ci;
+mod git_ladder;
+mod git_open;
+mod git_proof;
+mod git_tree;
+mod git_url;
 mod layout;
+mod local;
 mod prefect_errors;
 mod prefect_server;
+mod server_errors;

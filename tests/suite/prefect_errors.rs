@@ -512,7 +512,7 @@ fn an_update_sends_only_what_changes() {
         flow: "etl".parse().unwrap(),
         deployment: "nightly".parse().unwrap(),
         entrypoint: "flows/etl.py:etl".parse().unwrap(),
-        marks: Marks::new("https://git.example.com/r.git", &reference, None),
+        marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
         reference,
         fields: serde_json::Map::from_iter([("version".to_owned(), "v1".into())]),
     };

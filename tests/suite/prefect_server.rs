@@ -35,7 +35,7 @@ fn registration(flow: &str, tag: &str, fields: Value) -> Registration {
         flow: flow.parse().unwrap(),
         deployment: "nightly".parse().unwrap(),
         entrypoint: "flows/etl.py:etl".parse().unwrap(),
-        marks: Marks::new(REPOSITORY, &reference, Some("ada")),
+        marks: Marks::new(REPOSITORY, &reference, reference.tag().is_some(), Some("ada")),
         reference,
         fields,
     }

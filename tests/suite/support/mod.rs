@@ -1,7 +1,9 @@
 //! Fixtures that several test modules use.
 
 pub mod prefect;
+mod program;
 mod repository;
 pub mod scripted;
 
+pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};

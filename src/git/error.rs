@@ -1,0 +1,146 @@
+//! What can go wrong when a repository is opened and read.
+
+use std::path::PathBuf;
+
+use crate::model::{CommitId, RemoteName};
+
+/// Why the repository, or something in it, can't be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GitError {
+    /// Neither the directory nor one of its parents is a repository.
+    #[error("{} is not inside a git repository", .directory.display())]
+    NotARepository {
+        /// Where the search began, or what `GIT_DIR` names.
+        directory: PathBuf,
+    },
+    /// The repository belongs to somebody else and is not listed in `safe.directory`.
+    #[error("the repository at {} belongs to another user", .directory.display())]
+    NotOwned {
+        /// The work tree, or the git directory of a bare repository.
+        directory: PathBuf,
+    },
+    /// The repository keeps its refs in a form that is not read here.
+    #[error("the repository at {} stores its refs as reftable, which flowreg can't read", .directory.display())]
+    Reftable {
+        /// The git directory.
+        directory: PathBuf,
+    },
+    /// The repository is there, but can't be opened.
+    #[error("the repository at {} can't be opened: {reason}", .directory.display())]
+    Broken {
+        /// The git directory.
+        directory: PathBuf,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// A configuration file of git can't be read.
+    #[error("git's configuration can't be read: {reason}")]
+    Configuration {
+        /// What was found, in words.
+        reason: String,
+    },
+    /// A ref exists, but can't be read.
+    #[error("the ref {name} can't be read: {reason}")]
+    BrokenRef {
+        /// The full name of the ref.
+        name: String,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// The id names no commit of this repository.
+    #[error("the commit {commit} is not in the repository")]
+    NoCommit {
+        /// The id.
+        commit: CommitId,
+    },
+    /// An object that the tree names is not in the object database.
+    #[error("the object {id} ({path}) is missing from the repository")]
+    MissingObject {
+        /// The object id.
+        id: String,
+        /// The path in the tree.
+        path: String,
+    },
+    /// An object is there, but can't be decoded, or is of another kind than it has to be.
+    #[error("the object {id} ({path}) is corrupt: {reason}")]
+    CorruptObject {
+        /// The object id.
+        id: String,
+        /// The path in the tree.
+        path: String,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// The remote that was asked for is not configured.
+    #[error("there is no remote `{name}`{}", listed(" (configured: ", .configured, ")"))]
+    NoSuchRemote {
+        /// The name that was asked for.
+        name: RemoteName,
+        /// The remotes that there are.
+        configured: Vec<RemoteName>,
+    },
+    /// Several remotes, none of them called `origin`, and nothing says which one is meant.
+    #[error("several remotes and no `origin`{}", listed(": ", .configured, ""))]
+    SeveralRemotes {
+        /// The remotes that there are.
+        configured: Vec<RemoteName>,
+    },
+    /// A git process failed.
+    #[error("`git {command}` failed: {reason}")]
+    Process {
+        /// The subcommand.
+        command: String,
+        /// The last lines of its standard error, without credentials.
+        reason: String,
+    },
+}
+
+fn listed(before: &str, names: &[RemoteName], after: &str) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.iter().map(RemoteName::as_str).collect();
+    format!("{before}{}{after}", names.join(", "))
+}
+
+impl GitError {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotARepository { .. } => "not_a_repository",
+            Self::NotOwned { .. } => "not_owned",
+            Self::Reftable { .. } => "reftable",
+            Self::Broken { .. } => "broken_repository",
+            Self::Configuration { .. } => "git_configuration",
+            Self::BrokenRef { .. } => "broken_ref",
+            Self::NoCommit { .. } => "no_such_commit",
+            Self::MissingObject { .. } => "missing_object",
+            Self::CorruptObject { .. } => "corrupt_object",
+            Self::NoSuchRemote { .. } => "no_such_remote",
+            Self::SeveralRemotes { .. } => "several_remotes",
+            Self::Process { .. } => "git_failed",
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotARepository { .. } => vec!["git init".to_owned()],
+            Self::NotOwned { directory } => {
+                vec![format!("git config --global --add safe.directory {}", directory.display())]
+            }
+            Self::Reftable { .. } => vec!["git refs migrate --ref-format=files".to_owned()],
+            Self::Broken { .. }
+            | Self::BrokenRef { .. }
+            | Self::MissingObject { .. }
+            | Self::CorruptObject { .. } => vec!["git fsck".to_owned()],
+            Self::Configuration { .. } => vec!["git config --list --show-origin".to_owned()],
+            Self::NoCommit { commit } => vec![format!("git fetch origin {commit}")],
+            Self::NoSuchRemote { name, .. } => vec![format!("git remote add {name} <url>")],
+            Self::SeveralRemotes { configured } => {
+                configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
+            }
+            Self::Process { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Everything git: open a repository, resolve the code reference, prove it on the remote, read
+//! the tree at a commit.
+//!
+//! The only user of gix and of the git process. Local reads go through gix; what crosses the
+//! network goes through git, because credential helpers, ssh configuration and proxies live
+//! there. Knows nothing of flows, targets and configuration files.
+
+mod ci;
+mod config;
+mod error;
+mod jenkins;
+mod ladder;
+mod mainline;
+mod open;
+mod process;
+mod proof;
+mod reference;
+mod reference_error;
+mod refs;
+mod remote;
+mod settle;
+mod tree;
+mod url;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::GitError;
+pub use reference::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged, resolve};
+pub use reference_error::ReferenceError;
+pub use remote::Remote;
+pub use tree::{BlobId, Tree, TreeBlob};
+pub use url::RepositoryUrl;
+
+use crate::model::{CommitId, Environment};
+
+/// An opened repository; may be shared between threads.
+pub struct Repository {
+    inner: gix::ThreadSafeRepository,
+    configuration: gix::config::File,
+    environment: Environment,
+    common_dir: PathBuf,
+    workdir: Option<PathBuf>,
+    time_limit: Duration,
+}
+
+impl Repository {
+    /// Opens the repository that `directory` belongs to, or the one that `GIT_DIR` names.
+    ///
+    /// # Errors
+    /// If there is none, or it belongs to somebody else, is broken, or keeps its refs as reftable.
+    pub fn discover(directory: &Path, environment: &Environment) -> Result<Self, GitError> {
+        open::discover(directory, environment)
+    }
+
+    /// How long a git process may take; a minute if nothing else is said.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// The git directory that all worktrees of the repository share.
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// The work tree; a bare repository has none.
+    pub fn workdir(&self) -> Option<&Path> {
+        self.workdir.as_deref()
+    }
+
+    /// The name that git would write into a commit as its author.
+    pub fn author(&self) -> Option<String> {
+        let configured = || {
+            ["author.name", "user.name"]
+                .into_iter()
+                .find_map(|key| self.configuration.string(key))
+                .map(|name| name.to_string())
+        };
+        let named = self.environment.get("GIT_AUTHOR_NAME").map(str::to_owned);
+        named.or_else(configured).filter(|name| !name.trim().is_empty())
+    }
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// [`GitError::NoCommit`] if the commit is not here.
+    pub fn tree(&self, commit: &CommitId) -> Result<Tree, GitError> {
+        Tree::at(self, commit)
+    }
+
+    /// Whether tracked Python files or configuration differ from HEAD; never in a bare repository.
+    ///
+    /// # Errors
+    /// If git can't be run.
+    pub fn uncommitted(&self) -> Result<bool, GitError> {
+        if self.workdir.is_none() {
+            return Ok(false);
+        }
+        let git = process::Git::new(self);
+        let arguments = [
+            "diff",
+            "--quiet",
+            "--no-ext-diff",
+            "HEAD",
+            "--",
+            "*.py",
+            "flowreg.toml",
+            "prefect.yaml",
+        ];
+        let finished = git.run(&arguments, &[])?;
+        // 1: they differ. Anything else: there is no HEAD to compare with yet.
+        Ok(finished.code == Some(1))
+    }
+
+    /// The content of one file at a commit; `None` if the commit has no such file.
+    pub fn read_at(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        self.tree(commit)?.read_path(path)
+    }
+}

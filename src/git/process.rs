@@ -1,0 +1,211 @@
+//! Runs the git process: for what crosses the network, and for the few local questions that it
+//! answers better.
+//!
+//! It gets the environment that was handed in without the variables that tie a process to one
+//! repository (a hook has them), a C locale and no prompts; it is judged by its exit code.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::url::without_credentials;
+use super::{GitError, Repository};
+
+/// How long a git process may take.
+pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// What `git rev-parse --local-env-vars` lists, without `GIT_CONFIG_*` (`git -c` is meant for
+/// every process of the run), and what a receiving repository sets for its hooks.
+const REPOSITORY_VARIABLES: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_QUARANTINE_PATH",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_EXTERNAL_DIFF",
+];
+
+/// What a finished process left behind.
+pub(super) struct Finished {
+    pub(super) is_success: bool,
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+/// Starts git processes in one repository.
+#[derive(Clone)]
+pub(super) struct Git {
+    repository: PathBuf,
+    directory: PathBuf,
+    variables: Vec<(String, String)>,
+    promisor: Option<String>,
+    time_limit: Duration,
+}
+
+impl Git {
+    pub(super) fn new(repository: &Repository) -> Self {
+        let git_dir = repository.inner.git_dir().to_owned();
+        let variables = repository.environment.iter().filter(|(name, _)| is_passed_on(name));
+        Self {
+            directory: repository.workdir.clone().unwrap_or_else(|| git_dir.clone()),
+            repository: git_dir,
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            promisor: repository.promisor(),
+            time_limit: repository.time_limit,
+        }
+    }
+
+    /// The remote that promised the objects which a partial clone left out.
+    pub(super) fn promisor(&self) -> Option<&str> {
+        self.promisor.as_deref()
+    }
+
+    /// Runs `git <arguments>` and waits for its end, as long as the time limit lets it.
+    ///
+    /// # Errors
+    /// If git can't be started or takes too long; a failure of git itself is in the answer.
+    pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Finished, GitError> {
+        self.run_within(self.time_limit, arguments, input)
+    }
+
+    fn run_within(
+        &self,
+        time_limit: Duration,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<Finished, GitError> {
+        let command = arguments.first().copied().unwrap_or_default();
+        let failed = |reason: String| GitError::Process { command: command.to_owned(), reason };
+        let mut child = self
+            .command(arguments)
+            .spawn()
+            .map_err(|error| failed(format!("git can't be started: {error}")))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = input.to_owned();
+            thread::spawn(move || stdin.write_all(&input));
+        }
+        let stdout = drain(child.stdout.take());
+        let stderr = drain(child.stderr.take());
+        let Ok(stdout) = stdout.recv_timeout(time_limit) else {
+            stop(&mut child);
+            return Err(failed(format!("no answer within {} s", time_limit.as_secs())));
+        };
+        let status = child.wait().map_err(|error| failed(error.to_string()))?;
+        // An ssh master connection that stays behind keeps standard error open.
+        let patience = if status.success() { Duration::ZERO } else { Duration::from_secs(1) };
+        let stderr = stderr.recv_timeout(patience).unwrap_or_default();
+        Ok(Finished {
+            is_success: status.success(),
+            code: status.code(),
+            stdout,
+            stderr: without_credentials(String::from_utf8_lossy(&stderr).trim()),
+        })
+    }
+
+    /// Fetches objects by id from the remote that promised them, as git itself does it
+    /// (`promisor-remote.c`).
+    pub(super) fn fetch_objects(&self, ids: &[gix::ObjectId]) -> Result<(), GitError> {
+        let Some(promisor) = self.promisor().filter(|_| !ids.is_empty()) else { return Ok(()) };
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let arguments = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+            "--filter=blob:none",
+            "--stdin",
+            "--",
+            promisor,
+        ];
+        // Files take longer than the list of refs that the limit is made for.
+        let time_limit = self.time_limit.saturating_mul(10);
+        let finished = self.run_within(time_limit, &arguments, ids.join("\n").as_bytes())?;
+        finished.check("fetch").map(|_| ())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command
+            .arg(format!("--git-dir={}", self.repository.display()))
+            .args(
+                ["-c", "fetch.negotiationAlgorithm=noop"]
+                    .iter()
+                    .filter(|_| arguments.first() == Some(&"fetch")),
+            )
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs([("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Finished {
+    /// Its standard output, or what it complained about.
+    pub(super) fn check(self, command: &str) -> Result<Vec<u8>, GitError> {
+        if self.is_success {
+            return Ok(self.stdout);
+        }
+        Err(GitError::Process { command: command.to_owned(), reason: self.complaint() })
+    }
+
+    /// The last lines of standard error, on one line.
+    pub(super) fn complaint(&self) -> String {
+        let lines: Vec<_> =
+            self.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        match lines.get(lines.len().saturating_sub(3)..) {
+            Some([]) | None => format!("exit code {}", self.code.unwrap_or(-1)),
+            Some(last) => last.join(" "),
+        }
+    }
+}
+
+fn is_passed_on(variable: &str) -> bool {
+    !REPOSITORY_VARIABLES.contains(&variable)
+}
+
+/// Reads a pipe to its end in a thread of its own, so that neither pipe can fill up.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut content = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut content);
+        }
+        let _ = sender.send(content);
+    });
+    receiver
+}
+
+/// Asks first: on a plain kill git would leave its helpers (ssh, `git-remote-https`) behind.
+fn stop(child: &mut Child) {
+    let _ = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
+    for _ in 0..20 {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}

@@ -1,0 +1,199 @@
+//! Resolves the code reference: which branch or tag is registered, at which commit, and why.
+
+use serde::Serialize;
+
+use super::ladder::{Candidate, Climb, Ladder, Wanted};
+use super::mainline::Mainline;
+use super::proof::{Proof, Question, RemoteRefs};
+use super::refs::Refs;
+use super::settle::Settling;
+use super::{GitError, ReferenceError, Remote, Repository};
+use crate::model::{CodeReference, Environment, RemoteName};
+
+/// What to do with a mainline branch whose commit carries no tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Untagged {
+    /// Register nothing.
+    #[default]
+    Refuse,
+    /// Register the branch: workers follow it.
+    Branch,
+    /// Register the branch's commit.
+    Commit,
+}
+
+/// What a mainline registration is pinned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pin {
+    /// The name of the tag.
+    #[default]
+    Tag,
+    /// The full id of the commit.
+    Commit,
+}
+
+/// What the caller wants to know.
+#[derive(Debug, Clone)]
+pub struct ReferenceRequest {
+    /// `--tag`.
+    pub tag: Option<String>,
+    /// `--branch`.
+    pub branch: Option<String>,
+    /// `--remote` or `repository.remote`.
+    pub remote: Option<RemoteName>,
+    /// `--strict`: nothing below the active branch is tried.
+    pub strict: bool,
+    /// Globs of the branches that are mainline.
+    pub mainline: Vec<String>,
+    /// What to do with a mainline branch whose commit carries no tag.
+    pub untagged: Untagged,
+    /// What a mainline registration is pinned by.
+    pub pin: Pin,
+    /// Whether the remote is asked for proof; not with `--offline` and for the local target.
+    pub ask_remote: bool,
+}
+
+impl Default for ReferenceRequest {
+    fn default() -> Self {
+        Self {
+            tag: None,
+            branch: None,
+            remote: None,
+            strict: false,
+            mainline: vec!["main".to_owned(), "master".to_owned()],
+            untagged: Untagged::default(),
+            pin: Pin::default(),
+            ask_remote: true,
+        }
+    }
+}
+
+/// What became of one rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RungOutcome {
+    /// It decided.
+    Taken,
+    /// It has a value that says nothing about the reference.
+    Skipped,
+    /// It has a value that can't be right.
+    Refused,
+    /// It has no value.
+    Unset,
+    /// A rung above decided.
+    NotReached,
+}
+
+/// One rung of the ladder, from the top.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rung {
+    /// `--tag`, `--branch`, `BUILD_TAG`, `GIT_BRANCH`, `active branch`, `CI` or `git`.
+    pub rung: &'static str,
+    /// The value as it was found.
+    pub value: Option<String>,
+    /// What became of it.
+    pub outcome: RungOutcome,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+/// The answer, and how it came about.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// Every rung, from the top.
+    pub ladder: Vec<Rung>,
+    /// The code reference, or why there is none.
+    pub reference: Result<CodeReference, ReferenceError>,
+    /// What the user should know although it stops nothing.
+    pub notices: Vec<String>,
+}
+
+/// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
+/// everything that is needed then, and settles the commit.
+pub fn resolve(
+    repository: &Repository,
+    environment: &Environment,
+    request: &ReferenceRequest,
+) -> Resolution {
+    let refs = Refs::of(repository);
+    let remotes: Vec<_> = repository.remotes().into_iter().map(|remote| remote.name).collect();
+    let chosen = chosen_remote(repository, request);
+    let remote = chosen.as_ref().ok().and_then(Option::as_ref).map(|remote| &remote.name);
+    let ladder = Ladder { refs: &refs, environment, request, remotes: &remotes, remote };
+    let Climb { rungs: mut ladder, candidate, mut notices } = ladder.climb();
+    let reference = candidate.and_then(|candidate| {
+        settle(repository, request, &refs, chosen?.as_ref(), &candidate, &mut notices)
+    });
+    if let Err(error) = &reference {
+        refuse_taken(&mut ladder, error);
+    }
+    Resolution { ladder, reference, notices }
+}
+
+fn settle(
+    repository: &Repository,
+    request: &ReferenceRequest,
+    refs: &Refs,
+    remote: Option<&Remote>,
+    candidate: &Candidate,
+    notices: &mut Vec<String>,
+) -> Result<CodeReference, ReferenceError> {
+    let mainline = Mainline::new(&request.mainline)?;
+    let proof = prove(repository, request, remote, candidate, &mainline)?;
+    let settling = Settling {
+        refs,
+        request,
+        mainline: &mainline,
+        remote: remote.map(|remote| &remote.name),
+        proof: proof.as_ref(),
+    };
+    settling.settle(candidate, notices)
+}
+
+/// Which remote is meant matters only if it is asked, or if somebody named one.
+fn chosen_remote(
+    repository: &Repository,
+    request: &ReferenceRequest,
+) -> Result<Option<Remote>, GitError> {
+    match repository.remote(request.remote.as_ref()) {
+        Err(GitError::SeveralRemotes { .. }) if !request.ask_remote => Ok(None),
+        chosen => chosen,
+    }
+}
+
+fn prove(
+    repository: &Repository,
+    request: &ReferenceRequest,
+    remote: Option<&Remote>,
+    candidate: &Candidate,
+    mainline: &Mainline,
+) -> Result<Option<Proof>, ReferenceError> {
+    if !request.ask_remote {
+        return Ok(None);
+    }
+    let remote = remote.ok_or(ReferenceError::NoRemote)?;
+    let mut question = Question::default();
+    match &candidate.wanted {
+        Wanted::Tag(tag) => question.add(tag.as_str()),
+        Wanted::Branch(branch) => {
+            let stripped = branch.of_remote.as_ref().map(|(_, name)| name);
+            for name in std::iter::once(&branch.name).chain(stripped) {
+                question.add(name.as_str());
+                if mainline.contains(name) {
+                    question.add_all();
+                }
+            }
+        }
+    }
+    let refs = RemoteRefs::ask(repository, remote, &question)?;
+    Ok(Some(Proof { remote: remote.name.clone(), refs }))
+}
+
+/// What the ladder took turned out to be wrong.
+fn refuse_taken(ladder: &mut [Rung], error: &ReferenceError) {
+    let taken = ladder.iter_mut().find(|rung| rung.outcome == RungOutcome::Taken);
+    if let Some(rung) = taken.filter(|_| error.is_about_the_name()) {
+        rung.outcome = RungOutcome::Refused;
+        rung.reason = Some(error.to_string());
+    }
+}

@@ -1,0 +1,305 @@
+//! Why there is no code reference, and what to type about it.
+
+use super::GitError;
+use crate::model::{BranchName, CommitId, NameError, RemoteName, TagName};
+
+/// Why there is no code reference.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReferenceError {
+    /// `--tag` and `--branch` at once.
+    #[error("--tag and --branch can't be used together")]
+    TagAndBranch,
+    /// A value that git would not accept as a name.
+    #[error("{from}: {error}")]
+    InvalidName {
+        /// The flag or the variable.
+        from: String,
+        /// What is wrong with the name.
+        error: NameError,
+    },
+    /// A glob of `repository.mainline` is none.
+    #[error("`{glob}` (repository.mainline) is not a glob: {reason}")]
+    InvalidGlob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The tag is neither here nor, if it was asked, at the remote.
+    #[error("{from} names the tag {tag}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    NoSuchTag {
+        /// The flag or the variable.
+        from: String,
+        /// The tag.
+        tag: TagName,
+        /// The remote, if it was asked.
+        remote: Option<RemoteName>,
+    },
+    /// The branch is neither here nor, if it was asked, at the remote.
+    #[error("{from} names the branch {branch}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    NoSuchBranch {
+        /// The flag or the variable.
+        from: String,
+        /// The branch.
+        branch: BranchName,
+        /// The remote, if it was asked.
+        remote: Option<RemoteName>,
+    },
+    /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
+    #[error(
+        "{from} is `{literal}`, which may be that branch or the branch `{stripped}` of a remote"
+    )]
+    AmbiguousBranch {
+        /// The variable.
+        from: String,
+        /// The value as a branch.
+        literal: BranchName,
+        /// The value without the remote's name.
+        stripped: BranchName,
+    },
+    /// The ref leads to a tree or a blob.
+    #[error("{name} is a {kind}, not a commit")]
+    NotACommit {
+        /// The full name of the ref.
+        name: String,
+        /// `tree` or `blob`.
+        kind: String,
+    },
+    /// HEAD's branch has no commit yet.
+    #[error("the branch {branch} has no commit yet")]
+    UnbornHead {
+        /// HEAD's branch.
+        branch: String,
+    },
+    /// HEAD is at no branch, and `--strict` tries nothing else.
+    #[error("HEAD is detached at {}, and --strict looks no further", .commit.short())]
+    DetachedHead {
+        /// Where HEAD is.
+        commit: CommitId,
+    },
+    /// HEAD is at no branch, and several or no names point at it.
+    #[error("HEAD is detached at {}, and {}", .commit.short(), candidates(.tags, .branches))]
+    Undecided {
+        /// Where HEAD is.
+        commit: CommitId,
+        /// The tags that point at it.
+        tags: Vec<TagName>,
+        /// The remote's branches that point at it; not looked at if there are tags.
+        branches: Vec<BranchName>,
+    },
+    /// What the CI provider tells can't be registered.
+    #[error("{provider}: {reason}")]
+    Ci {
+        /// The provider.
+        provider: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A branch and a tag share the name.
+    #[error("{name} is both a branch and a tag {}", place(.remote.as_ref()))]
+    AmbiguousName {
+        /// The name.
+        name: String,
+        /// The remote that has both; `None`: the local repository has.
+        remote: Option<RemoteName>,
+    },
+    /// Workers would have nothing to clone from.
+    #[error("the repository has no remote that workers could clone from")]
+    NoRemote,
+    /// The remote didn't answer.
+    #[error("the remote {remote} can't be reached: {reason}")]
+    RemoteUnreachable {
+        /// The remote.
+        remote: RemoteName,
+        /// What git said, without credentials.
+        reason: String,
+    },
+    /// The branch is here, but not at the remote.
+    #[error("the branch {branch} is not on {remote}, where workers look for it")]
+    RemoteMissingBranch {
+        /// The remote.
+        remote: RemoteName,
+        /// The branch.
+        branch: BranchName,
+    },
+    /// The tag is here, but not at the remote.
+    #[error("the tag {tag} is not on {remote}, where workers look for it")]
+    RemoteMissingTag {
+        /// The remote.
+        remote: RemoteName,
+        /// The tag.
+        tag: TagName,
+    },
+    /// The branch is at a commit there that is not here.
+    #[error("{remote} has the branch {branch} at {there}, which is not in this repository")]
+    RemoteDiffers {
+        /// The remote.
+        remote: RemoteName,
+        /// The branch.
+        branch: BranchName,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// The tag is at a commit there that is not here.
+    #[error("{remote} has the tag {tag} at {there}, which is not in this repository")]
+    TagNotFetched {
+        /// The remote.
+        remote: RemoteName,
+        /// The tag.
+        tag: TagName,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// The tag is at different commits here and there.
+    #[error("the tag {tag} is at {here} here and at {there} on {remote}")]
+    MovedTag {
+        /// The tag.
+        tag: TagName,
+        /// The remote.
+        remote: RemoteName,
+        /// Where it is here.
+        here: CommitId,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// A mainline branch whose commit carries no tag.
+    #[error("{branch} is mainline and no tag{} points at {}", on(.remote.as_ref()), .commit.short())]
+    Untagged {
+        /// The branch.
+        branch: BranchName,
+        /// Its commit.
+        commit: CommitId,
+        /// The remote, if it was asked for its tags.
+        remote: Option<RemoteName>,
+        /// Tags at the commit that only this repository has.
+        unpushed: Vec<TagName>,
+    },
+    /// The repository can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+fn or_at(remote: Option<&RemoteName>) -> String {
+    remote.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
+}
+
+fn on(remote: Option<&RemoteName>) -> String {
+    remote.map(|remote| format!(" on {remote}")).unwrap_or_default()
+}
+
+fn place(remote: Option<&RemoteName>) -> String {
+    remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
+}
+
+fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
+    let tags: Vec<_> = tags.iter().map(TagName::as_str).collect();
+    let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
+    match (tags.is_empty(), branches.is_empty()) {
+        (true, true) => "no tag and no remote branch points at it".to_owned(),
+        (false, _) => format!("several tags point at it: {}", tags.join(", ")),
+        (true, false) => format!("several remote branches point at it: {}", branches.join(", ")),
+    }
+}
+
+impl ReferenceError {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TagAndBranch => "tag_and_branch",
+            Self::InvalidName { .. } => "invalid_name",
+            Self::InvalidGlob { .. } => "invalid_glob",
+            Self::NoSuchTag { .. } => "no_such_tag",
+            Self::NoSuchBranch { .. } => "no_such_branch",
+            Self::AmbiguousBranch { .. } => "ambiguous_branch",
+            Self::NotACommit { .. } => "not_a_commit",
+            Self::UnbornHead { .. } => "unborn_head",
+            Self::DetachedHead { .. } => "detached_head",
+            Self::Undecided { .. } => "undecided",
+            Self::Ci { .. } => "ci_refused",
+            Self::AmbiguousName { .. } => "ambiguous_name",
+            Self::NoRemote => "no_remote",
+            Self::RemoteUnreachable { .. } => "remote_unreachable",
+            Self::RemoteMissingBranch { .. } => "remote_missing_branch",
+            Self::RemoteMissingTag { .. } => "remote_missing_tag",
+            Self::RemoteDiffers { .. } => "remote_differs",
+            Self::TagNotFetched { .. } => "tag_not_fetched",
+            Self::MovedTag { .. } => "moved_tag",
+            Self::Untagged { .. } => "untagged",
+            Self::Git(error) => error.code(),
+        }
+    }
+
+    /// Whether a guard refused (exit 1), and not the state of the repository or of the remote.
+    pub fn is_guard(&self) -> bool {
+        matches!(self, Self::Untagged { .. })
+    }
+
+    /// Whether the error is about the value of the rung, and not about the way to check it.
+    pub(super) fn is_about_the_name(&self) -> bool {
+        !matches!(self, Self::NoRemote | Self::RemoteUnreachable { .. } | Self::Git(_))
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoSuchTag { tag, remote: Some(remote), .. } => {
+                vec![format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")]
+            }
+            Self::NoSuchTag { tag, remote: None, .. } => {
+                vec![format!("git fetch origin tag {tag}")]
+            }
+            Self::NoSuchBranch { remote: Some(remote), .. } => {
+                vec![format!("git ls-remote --heads {remote}")]
+            }
+            Self::NoSuchBranch { branch, remote: None, .. } => {
+                vec![format!("git fetch origin {branch}")]
+            }
+            Self::AmbiguousName { name, remote: None } => {
+                vec![format!("git branch -m {name} <other name>")]
+            }
+            Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
+                "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
+            )],
+            Self::AmbiguousBranch { from, literal, stripped } => vec![
+                format!("{from}=refs/heads/{stripped} flowreg …"),
+                format!("{from}=refs/heads/{literal} flowreg …"),
+            ],
+            Self::UnbornHead { .. } => vec!["git commit".to_owned()],
+            Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
+                vec!["flowreg … --branch <branch>".to_owned(), "flowreg … --tag <tag>".to_owned()]
+            }
+            Self::NoRemote => vec!["git remote add origin <url>".to_owned()],
+            Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
+            Self::RemoteMissingBranch { remote, branch } => {
+                vec![format!("git push -u {remote} {branch}")]
+            }
+            Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
+            Self::RemoteDiffers { remote, branch, .. } => {
+                vec![format!("git fetch {remote} {branch}")]
+            }
+            Self::TagNotFetched { remote, tag, .. } => {
+                vec![format!("git fetch {remote} tag {tag}")]
+            }
+            Self::MovedTag { remote, tag, .. } => {
+                vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
+            }
+            Self::Untagged { commit, remote, unpushed, .. } => {
+                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                untagged_hints(commit, remote, unpushed)
+            }
+            Self::Git(error) => error.hints(),
+            Self::TagAndBranch
+            | Self::InvalidName { .. }
+            | Self::InvalidGlob { .. }
+            | Self::NotACommit { .. } => Vec::new(),
+        }
+    }
+}
+
+fn untagged_hints(commit: &CommitId, remote: &str, unpushed: &[TagName]) -> Vec<String> {
+    let tag = unpushed.iter().map(|tag| format!("git push {remote} {tag}")).next();
+    let tag = tag.unwrap_or_else(|| {
+        format!("git tag -a v1.0.0 -m v1.0.0 {} && git push {remote} v1.0.0", commit.short())
+    });
+    vec![tag, "flowreg … --untagged branch".to_owned()]
+}

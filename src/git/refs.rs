@@ -1,0 +1,171 @@
+//! Local refs: what HEAD, a branch or a tag points at, and which names point at a commit.
+
+use std::collections::BTreeSet;
+
+use gix::bstr::ByteSlice;
+use gix::head::Kind as HeadKind;
+
+use super::{GitError, ReferenceError, Repository};
+use crate::model::{BranchName, CommitId, RemoteName, TagName};
+
+/// Where HEAD is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Head {
+    Branch(BranchName),
+    Unborn(String),
+    Detached(CommitId),
+}
+
+/// How two commits of one branch relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Ahead,
+    Behind,
+    Diverged,
+}
+
+/// The refs of a repository, read one at a time.
+pub(super) struct Refs {
+    repository: gix::Repository,
+}
+
+impl Refs {
+    pub(super) fn of(repository: &Repository) -> Self {
+        Self { repository: repository.inner.to_thread_local() }
+    }
+
+    pub(super) fn head(&self) -> Result<Head, ReferenceError> {
+        let head = self.repository.head().map_err(|error| broken("HEAD", &error))?;
+        let name = match head.kind {
+            HeadKind::Detached { .. } => {
+                let commit = self.commit("HEAD")?;
+                return commit.map(Head::Detached).ok_or_else(|| {
+                    broken("HEAD", &"it points at no object of the repository").into()
+                });
+            }
+            HeadKind::Unborn(name) => {
+                return Ok(Head::Unborn(name.as_ref().shorten().to_str_lossy().into_owned()));
+            }
+            HeadKind::Symbolic(reference) => reference.name,
+        };
+        let name = name.as_bstr().to_str_lossy();
+        name.parse()
+            .map(Head::Branch)
+            .map_err(|error| ReferenceError::InvalidName { from: "HEAD".to_owned(), error })
+    }
+
+    /// The commit that a ref leads to, through symbolic refs and tags of tags.
+    ///
+    /// # Errors
+    /// [`ReferenceError::NotACommit`] if it leads to a tree or a blob.
+    pub(super) fn commit(&self, name: &str) -> Result<Option<CommitId>, ReferenceError> {
+        let found = self.repository.try_find_reference(name);
+        let Some(mut reference) = found.map_err(|error| broken(name, &error))? else {
+            return Ok(None);
+        };
+        let id = reference.peel_to_id().map_err(|error| broken(name, &error))?.detach();
+        let header = self.repository.find_header(id).map_err(|error| broken(name, &error))?;
+        match header.kind() {
+            gix::objs::Kind::Commit => Ok(commit_id(id)),
+            kind => {
+                Err(ReferenceError::NotACommit { name: name.to_owned(), kind: kind.to_string() })
+            }
+        }
+    }
+
+    pub(super) fn branch(&self, branch: &BranchName) -> Result<Option<CommitId>, ReferenceError> {
+        self.commit(&format!("refs/heads/{branch}"))
+    }
+
+    pub(super) fn tag(&self, tag: &TagName) -> Result<Option<CommitId>, ReferenceError> {
+        self.commit(&format!("refs/tags/{tag}"))
+    }
+
+    /// Where the branch was when the remote was last fetched from.
+    pub(super) fn tracking(
+        &self,
+        remote: &RemoteName,
+        branch: &BranchName,
+    ) -> Result<Option<CommitId>, ReferenceError> {
+        self.commit(&format!("refs/remotes/{remote}/{branch}"))
+    }
+
+    pub(super) fn exists(&self, name: &str) -> bool {
+        matches!(self.repository.try_find_reference(name), Ok(Some(_)))
+    }
+
+    /// What the object database has under an id.
+    pub(super) fn kind(&self, id: &CommitId) -> Option<gix::objs::Kind> {
+        let id = object_id(&self.repository, id)?;
+        let header = self.repository.try_find_header(id).ok().flatten()?;
+        Some(header.kind())
+    }
+
+    pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
+        self.kind(commit) == Some(gix::objs::Kind::Commit)
+    }
+
+    /// How `here` stands to `there`.
+    pub(super) fn relation(&self, here: &CommitId, there: &CommitId) -> Relation {
+        let id = |commit| object_id(&self.repository, commit);
+        let (Some(here), Some(there)) = (id(here), id(there)) else { return Relation::Diverged };
+        match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
+            Ok(base) if base == Some(there) => Relation::Ahead,
+            Ok(base) if base == Some(here) => Relation::Behind,
+            _ => Relation::Diverged,
+        }
+    }
+
+    pub(super) fn tags_at(&self, commit: &CommitId) -> Result<Vec<TagName>, GitError> {
+        let names = self.names_at("refs/tags/", commit)?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The remote's branches that point at the commit, `<remote>/HEAD` excluded.
+    pub(super) fn tracking_at(
+        &self,
+        remote: &RemoteName,
+        commit: &CommitId,
+    ) -> Result<Vec<BranchName>, GitError> {
+        let names = self.names_at(&format!("refs/remotes/{remote}/"), commit)?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The names below `prefix`, without it, that lead to the commit. A ref elsewhere that can't
+    /// be read says nothing about this commit.
+    fn names_at(&self, prefix: &str, commit: &CommitId) -> Result<Vec<String>, GitError> {
+        let unreadable = |error: gix::Error| broken(prefix, &error);
+        let Some(wanted) = object_id(&self.repository, commit) else {
+            return Ok(Vec::new());
+        };
+        let platform = self.repository.references().map_err(unreadable)?;
+        let refs = platform
+            .prefixed(prefix)
+            .and_then(gix::reference::iter::Iter::peeled)
+            .map_err(unreadable)?;
+        let at_commit = refs
+            .filter_map(Result::ok)
+            .filter(|reference| reference.try_id().is_some_and(|id| *id == *wanted));
+        let names = at_commit.filter_map(|reference| {
+            let name = reference.name().as_bstr().to_str().ok()?;
+            name.strip_prefix(prefix).map(str::to_owned)
+        });
+        // `origin/HEAD` is peeled to the branch that it stands for.
+        let names: BTreeSet<_> = names.collect();
+        Ok(names.into_iter().collect())
+    }
+}
+
+/// The id in gix's form; `None` if the repository uses another hash, which gix would panic about.
+pub(super) fn object_id(repository: &gix::Repository, commit: &CommitId) -> Option<gix::ObjectId> {
+    let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok()?;
+    (id.kind() == repository.object_hash()).then_some(id)
+}
+
+fn commit_id(id: gix::ObjectId) -> Option<CommitId> {
+    id.to_string().parse().ok()
+}
+
+fn broken(name: &str, reason: &impl ToString) -> GitError {
+    GitError::BrokenRef { name: name.to_owned(), reason: reason.to_string() }
+}

@@ -1,0 +1,256 @@
+//! From a name to a code reference: at which commit, in which channel, proved or not.
+//!
+//! A name that is both a branch and a tag is refused in *both* directions, as workers resolve it
+//! in both: `git clone --branch X` takes the branch, and the `git pull origin X` that refreshes a
+//! reused directory takes the tag (git's ref rules look into `refs/tags` first). Only a pinned
+//! commit id is out of reach of that.
+
+use gix::objs::Kind;
+
+use super::ReferenceError;
+use super::ladder::{Candidate, Wanted, WantedBranch};
+use super::mainline::{self, Mainline};
+use super::proof::Proof;
+use super::reference::{Pin, ReferenceRequest, Untagged};
+use super::refs::{Refs, Relation};
+use crate::model::{
+    BranchName, Channel, CodeReference, CommitId, ReferenceName, RemoteName, TagName,
+};
+
+/// Where a candidate is looked up.
+pub(super) struct Settling<'a> {
+    pub(super) refs: &'a Refs,
+    pub(super) request: &'a ReferenceRequest,
+    pub(super) mainline: &'a Mainline,
+    /// The remote that workers clone from.
+    pub(super) remote: Option<&'a RemoteName>,
+    /// Its answer, if it was asked.
+    pub(super) proof: Option<&'a Proof>,
+}
+
+impl Settling<'_> {
+    /// Finds the commit that the candidate means, and everything that follows from it.
+    pub(super) fn settle(
+        &self,
+        candidate: &Candidate,
+        notices: &mut Vec<String>,
+    ) -> Result<CodeReference, ReferenceError> {
+        match &candidate.wanted {
+            Wanted::Tag(tag) => self.tag(candidate, tag),
+            Wanted::Branch(branch) => self.branch(candidate, branch, notices),
+        }
+    }
+
+    fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<CodeReference, ReferenceError> {
+        let commit = self.commit_of_tag(&candidate.detail, tag)?;
+        self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+        let name = ReferenceName::Tag(tag.clone());
+        Ok(self.reference(candidate, name, commit, Channel::Mainline))
+    }
+
+    fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
+        let here = self.refs.tag(tag)?;
+        let (from, tag) = (from.to_owned(), tag.clone());
+        let Some(proof) = self.proof else {
+            return here.ok_or(ReferenceError::NoSuchTag { from, tag, remote: None });
+        };
+        let remote = proof.remote.clone();
+        match (here, proof.refs.tag(&tag).cloned()) {
+            (Some(here), Some(there)) if here == there => Ok(here),
+            (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
+            (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
+            (None, None) => Err(ReferenceError::NoSuchTag { from, tag, remote: Some(remote) }),
+            (None, Some(there)) => match self.refs.kind(&there) {
+                Some(Kind::Commit) => Ok(there),
+                Some(kind) => Err(ReferenceError::NotACommit {
+                    name: format!("refs/tags/{tag}"),
+                    kind: kind.to_string(),
+                }),
+                None => Err(ReferenceError::TagNotFetched { remote, tag, there }),
+            },
+        }
+    }
+
+    fn branch(
+        &self,
+        candidate: &Candidate,
+        wanted: &WantedBranch,
+        notices: &mut Vec<String>,
+    ) -> Result<CodeReference, ReferenceError> {
+        let reading = self.reading(&candidate.detail, wanted)?;
+        let name = reading.name.clone();
+        let is_mainline = self.mainline.contains(&name);
+        if let Some(provider) = wanted.pull_request.filter(|_| is_mainline) {
+            let reason = format!(
+                "the pull request's source branch `{name}` is called like a mainline branch; it may be that of a fork"
+            );
+            return Err(ReferenceError::Ci { provider, reason });
+        }
+        let commit = self.commit_of_branch(candidate, wanted, &reading, notices)?;
+        if is_mainline {
+            return self.pinned(candidate, name, commit);
+        }
+        self.refuse_both(name.as_str(), false)?;
+        Ok(self.reference(candidate, ReferenceName::Branch(name), commit, Channel::Feature))
+    }
+
+    /// Whether `origin/x` is a branch of that name or the branch `x` of `origin`.
+    fn reading(&self, from: &str, wanted: &WantedBranch) -> Result<Reading, ReferenceError> {
+        let literal = Reading { name: wanted.name.clone(), of_remote: None };
+        let Some((remote, name)) = &wanted.of_remote else { return Ok(literal) };
+        let is_remotes =
+            self.refs.tracking(remote, name)?.is_some() || self.is_there(Some(remote), name);
+        let is_literal =
+            self.refs.branch(&wanted.name)?.is_some() || self.is_there(self.remote, &wanted.name);
+        if is_remotes && is_literal {
+            return Err(ReferenceError::AmbiguousBranch {
+                from: from.to_owned(),
+                literal: wanted.name.clone(),
+                stripped: name.clone(),
+            });
+        }
+        let stripped = Reading { name: name.clone(), of_remote: Some(remote.clone()) };
+        Ok(if is_literal { literal } else { stripped })
+    }
+
+    fn is_there(&self, remote: Option<&RemoteName>, branch: &BranchName) -> bool {
+        self.proof
+            .filter(|proof| Some(&proof.remote) == remote)
+            .is_some_and(|proof| proof.refs.branch(branch).is_some())
+    }
+
+    fn commit_of_branch(
+        &self,
+        candidate: &Candidate,
+        wanted: &WantedBranch,
+        reading: &Reading,
+        notices: &mut Vec<String>,
+    ) -> Result<CommitId, ReferenceError> {
+        let here = self.branch_here(wanted, reading)?;
+        let branch = reading.name.clone();
+        let from = candidate.detail.clone();
+        let Some(proof) = self.proof else {
+            return here.ok_or(ReferenceError::NoSuchBranch { from, branch, remote: None });
+        };
+        let remote = proof.remote.clone();
+        match (here, proof.refs.branch(&branch).cloned()) {
+            (None, None) => {
+                Err(ReferenceError::NoSuchBranch { from, branch, remote: Some(remote) })
+            }
+            (Some(_), None) => Err(ReferenceError::RemoteMissingBranch { remote, branch }),
+            (Some(here), Some(there)) if here == there => Ok(here),
+            (_, Some(there)) if !self.refs.has_commit(&there) => {
+                Err(ReferenceError::RemoteDiffers { remote, branch, there })
+            }
+            (here, Some(there)) => {
+                notices.extend(here.map(|here| self.difference(&branch, &here, &there)));
+                Ok(there)
+            }
+        }
+    }
+
+    /// Where the branch is in this repository. In a build the remote's branch is newer than a
+    /// local one that an earlier build may have left, and HEAD may be older than both.
+    fn branch_here(
+        &self,
+        wanted: &WantedBranch,
+        reading: &Reading,
+    ) -> Result<Option<CommitId>, ReferenceError> {
+        let local = self.refs.branch(&reading.name)?;
+        let remote = reading.of_remote.as_ref().or(self.remote);
+        let tracking = match remote {
+            Some(remote) => self.refs.tracking(remote, &reading.name)?,
+            None => None,
+        };
+        let is_build = wanted.built.is_some() || wanted.pull_request.is_some();
+        let prefers_remote = reading.of_remote.is_some() || is_build;
+        let found = if prefers_remote { tracking.or(local) } else { local.or(tracking) };
+        Ok(found.or_else(|| wanted.built.clone()))
+    }
+
+    fn difference(&self, branch: &BranchName, here: &CommitId, there: &CommitId) -> String {
+        let remote = self.remote.map(ToString::to_string).unwrap_or_default();
+        let what = match self.refs.relation(here, there) {
+            Relation::Ahead => format!("has commits that are not on {remote}"),
+            Relation::Behind => format!("is behind {remote}"),
+            Relation::Diverged => format!("has diverged from {remote}"),
+        };
+        let (here, there) = (here.short(), there.short());
+        format!("{branch} {what}: {here} here, {there} there, which is what counts")
+    }
+
+    /// A mainline branch is registered at the highest version that points at its commit.
+    fn pinned(
+        &self,
+        candidate: &Candidate,
+        branch: BranchName,
+        commit: CommitId,
+    ) -> Result<CodeReference, ReferenceError> {
+        let local = self.refs.tags_at(&commit)?;
+        let tags = match self.proof {
+            Some(proof) => proof.refs.tags_at(&commit),
+            None => local.clone(),
+        };
+        if let Some(tag) = mainline::highest(&tags) {
+            if self.proof.is_some() {
+                self.commit_of_tag(&candidate.detail, tag)?;
+            }
+            self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+            let mut pinned = self.reference(
+                candidate,
+                ReferenceName::Tag(tag.clone()),
+                commit,
+                Channel::Mainline,
+            );
+            pinned.source_detail = format!("{} {branch}", pinned.source_detail);
+            return Ok(pinned);
+        }
+        let is_commit = match self.request.untagged {
+            Untagged::Refuse => {
+                let remote = self.proof.map(|proof| proof.remote.clone());
+                return Err(ReferenceError::Untagged { branch, commit, remote, unpushed: local });
+            }
+            Untagged::Branch => false,
+            Untagged::Commit => true,
+        };
+        self.refuse_both(branch.as_str(), is_commit)?;
+        Ok(self.reference(candidate, ReferenceName::Branch(branch), commit, Channel::Mainline))
+    }
+
+    fn refuse_both(&self, name: &str, is_pinned_by_commit: bool) -> Result<(), ReferenceError> {
+        if is_pinned_by_commit {
+            return Ok(());
+        }
+        let refused = |remote| Err(ReferenceError::AmbiguousName { name: name.to_owned(), remote });
+        if let Some(proof) = self.proof.filter(|proof| proof.refs.has_both(name)) {
+            return refused(Some(proof.remote.clone()));
+        }
+        let has = |kind: &str| self.refs.exists(&format!("refs/{kind}/{name}"));
+        if has("heads") && has("tags") { refused(None) } else { Ok(()) }
+    }
+
+    fn reference(
+        &self,
+        candidate: &Candidate,
+        name: ReferenceName,
+        commit: CommitId,
+        channel: Channel,
+    ) -> CodeReference {
+        CodeReference {
+            name,
+            commit,
+            source: candidate.source,
+            source_detail: candidate.detail.clone(),
+            channel,
+            remote: self.remote.cloned(),
+            proved: self.proof.is_some(),
+        }
+    }
+}
+
+/// How the value of a rung is to be read.
+struct Reading {
+    name: BranchName,
+    /// The remote whose name the value began with.
+    of_remote: Option<RemoteName>,
+}

@@ -1,0 +1,133 @@
+//! The address of a repository as workers get it: complete, and without credentials.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+/// Schemes whose user name is a credential as well: a token is often the user.
+const TOKEN_SCHEMES: &[&str] = &["http", "https", "ftp", "ftps"];
+
+/// A repository's address without credentials.
+///
+/// `https://user:token@host/path?token=…` loses everything but host and path, `ssh://user:pw@host`
+/// only the password, `git@host:path` nothing. A local path is absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RepositoryUrl(String);
+
+impl RepositoryUrl {
+    /// Takes the address apart; a relative path begins at `base`.
+    pub fn new(address: &str, base: &Path) -> Self {
+        let address = address.trim();
+        if let Some((scheme, rest)) = address.split_once("://") {
+            return Self(format!("{scheme}://{}", without_user(scheme, rest)));
+        }
+        if is_local(address) {
+            let path = std::path::absolute(base.join(address));
+            return Self(
+                path.map_or_else(|_| address.to_owned(), |path| path.display().to_string()),
+            );
+        }
+        Self(without_scp_password(address))
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RepositoryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Git's own rule: a path, unless a colon comes before the first slash (git-fetch(1), GIT URLS).
+fn is_local(address: &str) -> bool {
+    match (address.find(':'), address.find('/')) {
+        (None, _) => true,
+        (Some(colon), Some(slash)) => slash < colon,
+        (Some(_), None) => false,
+    }
+}
+
+/// What comes after `scheme://`, without what must not be seen.
+fn without_user(scheme: &str, rest: &str) -> String {
+    if scheme.eq_ignore_ascii_case("file") {
+        return rest.to_owned();
+    }
+    let takes_tokens =
+        TOKEN_SCHEMES.iter().any(|token_scheme| scheme.eq_ignore_ascii_case(token_scheme));
+    let rest = match rest.find(['?', '#']) {
+        // A `?` in front of the `@` belongs to a password that was not escaped.
+        Some(end) if takes_tokens && !rest.get(end..).is_some_and(|tail| tail.contains('@')) => {
+            rest.get(..end).unwrap_or(rest)
+        }
+        _ => rest,
+    };
+    let Some(at) = end_of_user(rest) else { return without_query(takes_tokens, rest) };
+    let (user, host) = (rest.get(..at).unwrap_or(""), rest.get(at + 1..).unwrap_or(""));
+    if takes_tokens {
+        return without_query(true, host);
+    }
+    format!("{}@{host}", user.split(':').next().unwrap_or(""))
+}
+
+fn without_query(takes_tokens: bool, rest: &str) -> String {
+    let end = rest.find(['?', '#']).filter(|_| takes_tokens).unwrap_or(rest.len());
+    rest.get(..end).unwrap_or(rest).to_owned()
+}
+
+/// Where the `@` after the user is: the last one of the authority, or of the whole address if
+/// what should be the port is none, as a password with a `/` that was not escaped makes it.
+fn end_of_user(rest: &str) -> Option<usize> {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    if let Some(at) = authority.rfind('@') {
+        return Some(at);
+    }
+    let (host, port) = authority.rsplit_once(':')?;
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_host = !host.contains(':') || host.ends_with(']');
+    let is_port = (is_number && is_host) || port.ends_with(']');
+    if is_port { None } else { rest.rfind('@') }
+}
+
+/// `user:password@host:path` is no form that git knows, but a person may have written it.
+fn without_scp_password(address: &str) -> String {
+    let head = address.split('/').next().unwrap_or(address);
+    let Some((user, host)) = head.rsplit_once('@') else { return address.to_owned() };
+    match user.split_once(':') {
+        Some((user, _)) if !user.is_empty() && host.contains(':') => {
+            let rest = address.get(head.len()..).unwrap_or("");
+            format!("{user}@{host}{rest}")
+        }
+        _ => address.to_owned(),
+    }
+}
+
+/// A text of git's, with every address in it stripped.
+pub(super) fn without_credentials(text: &str) -> String {
+    text.split_inclusive(|char: char| char.is_whitespace() || "'\"<>`".contains(char))
+        .map(|word| match word.split_once("://") {
+            Some((before, rest)) => {
+                let scheme = before.rsplit(|char: char| !char.is_ascii_alphanumeric()).next();
+                format!("{before}://{}", keep_end(word, without_user(scheme.unwrap_or(""), rest)))
+            }
+            None => word.to_owned(),
+        })
+        .collect()
+}
+
+/// Puts back the separator that ended the word, if it went away together with a query.
+fn keep_end(word: &str, stripped: String) -> String {
+    match word.chars().last() {
+        Some(end)
+            if !stripped.ends_with(end) && (end.is_whitespace() || "'\"<>`".contains(end)) =>
+        {
+            format!("{stripped}{end}")
+        }
+        _ => stripped,
+    }
+}
