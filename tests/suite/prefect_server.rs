@@ -415,7 +415,8 @@ fn a_run_that_is_due_within_seconds_is_not_lost_to_an_update() {
     let due = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(20);
     let schedule = json!({"slug": "soon", "schedule": {"interval": 3600.0,
         "anchor_date": due.to_string(), "timezone": "UTC"}});
-    let registration = registration(&flow, "v1", json!({"schedules": [schedule]}));
+    let both = json!({"schedules": [schedule, cron("other", "0 3 * * *")]});
+    let registration = registration(&flow, "v1", both);
     let id = target.apply(&Write::Create(&registration)).unwrap().unwrap();
     let runs = wait_for("scheduled runs", 15, || {
         Some(server.api.scheduled_runs(&id)).filter(|runs| !runs.is_empty())
@@ -428,7 +429,14 @@ fn a_run_that_is_due_within_seconds_is_not_lost_to_an_update() {
     let started = Instant::now();
     update(&target, &registration, json!({"description": "new"}), false).unwrap();
     assert!(started.elapsed() > Duration::from_secs(1), "it did not wait");
-    assert!(server.api.scheduled_runs(&id).iter().any(|found| found["id"] == run));
+    let is_there = || server.api.scheduled_runs(&id).iter().any(|found| found["id"] == run);
+    assert!(is_there(), "a change lost it");
+
+    // No worker took it yet. Deleting the other schedule by itself would delete this run.
+    update(&target, &registration, json!({"schedules": [schedule]}), false).unwrap();
+    let schedules = server.api.deployment(&flow, "nightly")["schedules"].clone();
+    assert_eq!(schedules.as_array().unwrap().len(), 1);
+    assert!(is_there(), "the removal of another schedule lost it");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::held::{raw_schedules, slug};
+use crate::model::json_equal;
 
 /// All schedules of a deployment after a change.
 pub struct Schedules {
@@ -17,8 +18,9 @@ pub struct Schedules {
 impl Schedules {
     /// Merges the schedules that are wanted into those that a deployment has; `None` keeps them.
     ///
-    /// A schedule without a slug was made in the UI and stays, unless the deployment is being
-    /// adopted: there it is what the former owner declared, and would run beside the new ones.
+    /// A schedule without a slug was made in the UI and stays. Where the deployment is being
+    /// adopted it is what the former owner declared: it stays only if it is wanted, with an
+    /// empty slug, and never beside a declared one that is due at the same times.
     pub fn merge(deployment: &Value, wanted: Option<&Vec<Value>>, adopts: bool) -> Self {
         let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
         let has_unnamed = unnamed().next().is_some();
@@ -35,10 +37,12 @@ impl Schedules {
             .collect();
         let mut removes = raw_schedules(deployment)
             .any(|schedule| slug(schedule).is_some_and(|name| !is_wanted(name)));
-        if adopts {
-            removes |= has_unnamed;
-        } else {
-            all.extend(unnamed().map(complete));
+        for schedule in unnamed() {
+            if !adopts || stays(schedule, wanted) {
+                all.push(complete(schedule));
+            } else {
+                removes = true;
+            }
         }
         Self { all, removes, has_unnamed }
     }
@@ -50,6 +54,16 @@ impl Schedules {
         }
         wanted.iter().filter(|schedule| slug(schedule).is_some()).cloned().collect()
     }
+}
+
+/// Whether a former owner's schedule is wanted by itself, and no declared one replaces it.
+fn stays(held: &Value, wanted: &[Value]) -> bool {
+    let is_same = |other: &Value| match (held.get("schedule"), other.get("schedule")) {
+        (Some(held), Some(other)) => json_equal(held, other),
+        _ => false,
+    };
+    let mut same = wanted.iter().filter(|other| is_same(other)).peekable();
+    same.peek().is_some() && same.all(|other| slug(other).is_none())
 }
 
 /// A wanted schedule with the state of the one it replaces, if it does not say its own.
@@ -114,6 +128,21 @@ mod tests {
     fn adoption_replaces_what_the_former_owner_declared() {
         let wanted = vec![json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), true);
+        assert!(schedules.removes);
+        assert_eq!(schedules.all.len(), 1);
+    }
+
+    #[test]
+    fn adoption_keeps_what_is_wanted_of_the_former_owners_and_nothing_twice() {
+        let theirs = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "", "active": true});
+        let other = json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"});
+        let schedules = Schedules::merge(&deployment(), Some(&vec![other, theirs.clone()]), true);
+        assert!(!schedules.removes);
+        assert_eq!(schedules.all.len(), 2);
+        assert_eq!(schedules.all[1]["slug"], json!(null));
+
+        let same = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "a"});
+        let schedules = Schedules::merge(&deployment(), Some(&vec![same, theirs]), true);
         assert!(schedules.removes);
         assert_eq!(schedules.all.len(), 1);
     }
