@@ -25,7 +25,9 @@ child=$!
 cat >/dev/null
 kill -TERM "$child" 2>/dev/null
 ( sleep 15; kill -KILL "$child" 2>/dev/null ) &
+killer=$!
 wait "$child"
+kill "$killer" 2>/dev/null
 rm -rf "$home"
 "#;
 
