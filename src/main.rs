@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use flowreg::cli::{self, Process};
 
+#[expect(clippy::disallowed_methods, reason = "this is where they enter")]
 fn main() -> ExitCode {
     let variables = std::env::vars_os().map(|(name, value)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
