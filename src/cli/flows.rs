@@ -19,15 +19,13 @@ pub struct FlowsArguments {
 pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     let (session, reference, notices) =
         session::open(context, &arguments.reference)?.reference()?;
-    for notice in &notices {
-        context.printer.warning(notice);
-    }
     let scan = session.scan(&reference)?;
     let flows = arguments.flows.select(&scan.flows)?;
     context.printer.flows(&FlowsReport {
         reference: &reference,
         flows: &flows,
         errors: &scan.problems,
+        notices: &notices,
     });
     let is_invalid = scan.problems.iter().any(FlowProblem::is_error);
     Ok(match (is_invalid, flows.is_empty()) {

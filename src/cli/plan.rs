@@ -50,6 +50,8 @@ pub struct Prepared {
     pub target: Box<dyn Target>,
     pub plan: Plan,
     pub problems: Vec<FlowProblem>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
     /// Flows that can't become a registration, with the reason.
     pub unbuilt: Vec<ItemReport>,
 }
@@ -80,6 +82,7 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
             .chain(prepared.unbuilt)
             .collect(),
         errors: prepared.problems,
+        notices: prepared.notices,
         summary: RunSummary(vec![
             ("create", summary.create),
             ("update", summary.update),
@@ -135,13 +138,12 @@ pub fn prepare(
     arguments: &RunArguments,
     jobs: usize,
 ) -> Result<Prepared, CommandError> {
-    let (session, reference, notices) =
+    let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
-    notices.iter().for_each(|notice| context.printer.warning(notice));
-    warn(context, &session, &reference, repository.as_str())?;
+    notices.extend(circumstances(&session, &reference, repository.as_str())?);
     let scan = session.scan(&reference)?;
-    warn_unused_overrides(context, &session, &scan.flows);
+    notices.extend(unused_overrides(&session, &scan.flows));
     let selected = arguments.flows.select(&scan.flows)?;
     let problems = relevant_problems(scan.problems.clone(), &arguments.flows, &selected);
     let author = session.repository.author();
@@ -166,10 +168,10 @@ pub fn prepare(
     let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
-    settle_pools(context, &mut plan, target.as_ref())?;
-    warn_inexact(context, &plan, &selected);
+    notices.extend(settle_pools(&mut plan, target.as_ref())?);
+    notices.extend(inexact_flows(&plan, &selected, context.printer.is_verbose()));
     let repository = repository.to_string();
-    Ok(Prepared { session, reference, repository, target, plan, problems, unbuilt })
+    Ok(Prepared { session, reference, repository, target, plan, problems, notices, unbuilt })
 }
 
 /// What workers check out: the design's table of channels, `pin` and `untagged`.
@@ -183,40 +185,46 @@ fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
     }
 }
 
-fn warn(
-    context: &Context,
+/// What about the repository and the configuration is worth knowing.
+fn circumstances(
     session: &Session,
     reference: &CodeReference,
     repository: &str,
-) -> Result<(), CommandError> {
+) -> Result<Vec<String>, CommandError> {
+    let mut notices = Vec::new();
     if reference.source == ReferenceSource::ActiveBranch && session.repository.uncommitted()? {
-        context.printer.warning(&format!(
-            "uncommitted changes are not registered: {} is",
-            reference.commit.short()
-        ));
+        let commit = reference.commit.short();
+        notices.push(format!("uncommitted changes are not registered: {commit} is"));
     }
     if session.repository.read_at(&reference.commit, "prefect.yaml")?.is_some() {
-        context.printer.warning(
-            "prefect.yaml is not read yet: every flow gets one deployment, as flowreg.toml says",
+        notices.push(
+            "prefect.yaml is not read yet: every flow gets one deployment, as flowreg.toml says"
+                .to_owned(),
         );
     }
     let is_https = repository.starts_with("https://");
     if !is_https && matches!(session.settings.repository.access, Some(Access::Token(_))) {
-        context.printer.warning(
-            "Prefect uses an access token with https URLs only: a worker will clone without it",
+        notices.push(
+            "Prefect uses an access token with https URLs only: a worker will clone without it"
+                .to_owned(),
         );
     }
-    Ok(())
+    Ok(notices)
 }
 
 /// An override for a flow that is not there is most often a spelling mistake.
-fn warn_unused_overrides(context: &Context, session: &Session, flows: &[Flow]) {
+fn unused_overrides(session: &Session, flows: &[Flow]) -> Vec<String> {
     let names: Vec<&str> = flows.iter().map(|flow| flow.name.as_str()).collect();
-    for unused in session.settings.flow_names().filter(|name| !names.contains(name)) {
-        let hint = nearest(unused, &names)
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        context.printer.warning(&format!("[flow.\"{unused}\"] is the name of no flow{hint}"));
-    }
+    session
+        .settings
+        .flow_names()
+        .filter(|name| !names.contains(name))
+        .map(|unused| {
+            let hint = nearest(unused, &names)
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            format!("[flow.\"{unused}\"] is the name of no flow{hint}")
+        })
+        .collect()
 }
 
 /// With flow arguments, only the problems of the files that hold those flows count.
@@ -243,38 +251,31 @@ fn unique<'f>(flows: &[&'f Flow]) -> Vec<&'f Flow> {
     flows.iter().filter(|flow| count.get(&flow.name) == Some(&1)).copied().collect()
 }
 
-fn settle_pools(
-    context: &Context,
-    plan: &mut Plan,
-    target: &dyn Target,
-) -> Result<(), CommandError> {
+/// Asks for the work pools if that is needed, and says which one was chosen.
+fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, CommandError> {
     if !needs_work_pools(plan) {
-        return Ok(());
+        return Ok(None);
     }
-    if let Some(pools) = target.work_pools()?
-        && let Some(chosen) = settle_work_pools(plan, &pools)
-    {
-        context.printer.warning(&format!(
-            "no work pool is configured: using `{chosen}`, the only one on the server"
-        ));
-    }
-    Ok(())
+    let Some(pools) = target.work_pools()? else { return Ok(None) };
+    Ok(settle_work_pools(plan, &pools).map(|chosen| {
+        format!("no work pool is configured: using `{chosen}`, the only one on the server")
+    }))
 }
 
-fn warn_inexact(context: &Context, plan: &Plan, flows: &[&Flow]) {
+/// What is written although it is not exact; of what is not written only if all is wanted.
+fn inexact_flows(plan: &Plan, flows: &[&Flow], all: bool) -> Vec<String> {
+    let mut notices = Vec::new();
     for item in &plan.items {
         let is_written = matches!(item.action, Action::Create | Action::Update { .. });
         let flow = flows.iter().find(|flow| flow.name == item.registration.flow);
-        let Some(flow) = flow.filter(|_| is_written || context.printer.is_verbose()) else {
-            continue;
-        };
-        for inexact in &flow.inexact {
-            context.printer.warning(&format!(
+        for inexact in flow.filter(|_| is_written || all).iter().flat_map(|flow| &flow.inexact) {
+            notices.push(format!(
                 "{}: {} is not exact and stays as the target has it: {}",
-                flow.name, inexact.what, inexact.reason
+                item.registration.flow, inexact.what, inexact.reason
             ));
         }
     }
+    notices
 }
 
 /// One planned registration, as it is printed.

@@ -19,13 +19,11 @@ pub struct ReferenceCommandArguments {
 
 pub fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
     let Resolved { session, resolution } = session::open(context, &arguments.reference)?;
-    for notice in &resolution.notices {
-        context.printer.warning(notice);
-    }
     let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
     let report = ReferenceReport {
         reference: resolution.reference.as_ref().ok(),
         ladder: &resolution.ladder,
+        notices: &resolution.notices,
         needs_proof: session.target.needs_remote(),
         error: error.as_ref().map(CommandError::report),
     };

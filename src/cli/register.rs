@@ -65,7 +65,7 @@ fn register(
 ) -> Result<(u8, CommitId), error::CommandError> {
     let started = Instant::now();
     let jobs = usize::from(arguments.jobs);
-    let Prepared { session, reference, repository, target, plan, problems, unbuilt } =
+    let Prepared { session, reference, repository, target, plan, problems, mut notices, unbuilt } =
         plan::prepare(context, &arguments.common, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
@@ -73,7 +73,7 @@ fn register(
     drop(progress);
     let description = target.describe();
     if let Err(error) = record(&session.repository, &description, &applied) {
-        context.printer.warning(&format!("the ledger could not be written: {error}"));
+        notices.push(format!("the ledger could not be written: {error}"));
     }
     let tally = tally(&applied, unbuilt.len(), plan::invalid(&problems));
     let commit = reference.commit.clone();
@@ -88,6 +88,7 @@ fn register(
             .chain(unbuilt.into_iter().map(refused))
             .collect(),
         errors: problems,
+        notices,
         duration_ms: Some(started.elapsed().as_millis()),
     };
     context.printer.run(&report);

@@ -17,6 +17,8 @@ pub struct FlowsReport<'a> {
     pub flows: &'a [&'a Flow],
     /// What is wrong with the sources.
     pub errors: &'a [FlowProblem],
+    /// What is worth knowing and stops nothing.
+    pub notices: &'a [String],
 }
 
 impl Printer {
@@ -25,6 +27,7 @@ impl Printer {
         if self.is_json {
             return super::print_json(report);
         }
+        self.warnings(report.notices);
         let mut text = format!("{}\n", reference_line(report.reference, false));
         let width = report.flows.iter().map(|flow| flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0);
@@ -51,6 +54,9 @@ impl Printer {
 
     /// Prints what is wrong with sources to standard error, with the place.
     pub fn problems(&self, problems: &[FlowProblem]) {
+        if self.is_json {
+            return;
+        }
         for problem in problems {
             if !problem.is_error() {
                 if self.is_verbose() {

@@ -76,17 +76,14 @@ impl Printer {
         }
     }
 
-    /// Prints something that is worth knowing and stops nothing.
-    pub fn warning(&self, text: &str) {
-        if self.verbosity > Verbosity::Quiet {
-            to_stderr(&format!("{WARNING}warning:{WARNING:#} {text}\n"));
-        }
+    fn warnings(&self, notices: &[String]) {
+        notices.iter().for_each(|notice| self.warning(notice));
     }
 
-    /// Prints what to do next, where a person reads it.
-    pub fn hint(&self, text: &str) {
-        if self.verbosity > Verbosity::Quiet && !self.is_json {
-            to_stderr(&format!("{HINT}hint:{HINT:#} {text}\n"));
+    /// Prints something that is worth knowing and stops nothing.
+    fn warning(&self, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            to_stderr(&format!("{WARNING}warning:{WARNING:#} {text}\n"));
         }
     }
 

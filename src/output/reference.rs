@@ -15,6 +15,8 @@ pub struct ReferenceReport<'a> {
     pub reference: Option<&'a CodeReference>,
     /// Every rung, top to bottom.
     pub ladder: &'a [Rung],
+    /// What is worth knowing and stops nothing.
+    pub notices: &'a [String],
     /// Whether the target's workers clone from the remote.
     #[serde(skip)]
     pub needs_proof: bool,
@@ -47,6 +49,7 @@ impl Printer {
         if self.is_json {
             return super::print_json(report);
         }
+        self.warnings(report.notices);
         let mut text = String::new();
         if let Some(reference) = report.reference {
             let channel = reference.channel.as_str();

@@ -28,6 +28,8 @@ pub struct RunReport {
     pub registrations: Vec<ItemReport>,
     /// What is wrong with the sources.
     pub errors: Vec<FlowProblem>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
     /// How many of each.
     pub summary: RunSummary,
     /// How long it took; `None` for a plan.
@@ -81,6 +83,7 @@ impl Printer {
         if self.is_json {
             return super::print_json(report);
         }
+        self.warnings(&report.notices);
         let needs_proof = report.target.kind != TargetKind::Local;
         let reference = reference_line(&report.reference, needs_proof);
         let mut text = format!("{reference} · {}\n", target_text(&report.target));
