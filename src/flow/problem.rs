@@ -38,7 +38,7 @@ impl Problems<'_> {
             .path(self.path)
             .annotation(AnnotationKind::Primary.span(span));
         let report = [Level::ERROR.primary_title(message).element(snippet)];
-        let rendered = Renderer::plain().render(&report).to_string();
+        let rendered = Renderer::plain().render(&report).clone();
         rendered.split_once('\n').map_or(String::new(), |(_, excerpt)| excerpt.to_owned())
     }
 }

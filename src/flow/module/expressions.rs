@@ -339,7 +339,7 @@ impl<'a> Interpreter<'a> {
         make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if let Value::Slice(slice) = index {
-            return Ok(match slice_range(&**slice, items.len()) {
+            return Ok(match slice_range(slice, items.len()) {
                 Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
                 None => self.unknown("a slice with a step"),
             });

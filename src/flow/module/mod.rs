@@ -49,13 +49,6 @@ pub struct Raised {
 /// The outcome of evaluating something.
 pub type Evaluated<T> = Result<T, Box<Raised>>;
 
-/// A name that is probably a flow, but not known to be one.
-pub struct Suspect {
-    pub name: String,
-    pub unknown: Rc<Unknown>,
-    pub at: TextSize,
-}
-
 /// The state of one module while it runs, and after.
 pub struct Interpreter<'a> {
     pub text: &'a str,
@@ -173,7 +166,7 @@ fn postpones_annotations(statement: &Stmt) -> bool {
 }
 
 /// A value where a type stands: strings are forward references.
-pub fn as_type<'a>(value: Value<'a>) -> Value<'a> {
+pub fn as_type(value: Value<'_>) -> Value<'_> {
     match value {
         Value::Str(text) => Value::of_type(Type::Forward(text)),
         other => other,

@@ -225,7 +225,7 @@ impl<'a> Interpreter<'a> {
                 let why = self.reason(&condition, test);
                 let before = scope.names.borrow().clone();
                 self.guesses.set(self.guesses.get() + 1);
-                let taken = self.guess(scope, body, &why, |_| self.block(body, scope));
+                let taken = self.guess(scope, body, &why, || self.block(body, scope));
                 *scope.names.borrow_mut() = before;
                 let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
                 let skipped = self.guess_rest(scope, rest, &skipped, &why);
@@ -250,9 +250,9 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
         body: &'a [Stmt],
         why: &str,
-        run: impl Fn(()) -> Evaluated<()>,
+        run: impl Fn() -> Evaluated<()>,
     ) -> Namespace<'a> {
-        if run(()).is_err() {
+        if run().is_err() {
             self.forget(body, scope, why);
         }
         scope.names.borrow().clone()

@@ -149,7 +149,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn text_slice(&self, text: &Value<'a>, index: &Value<'a>) -> Value<'a> {
         let chars: Vec<char> = text.as_str().unwrap_or_default().chars().collect();
         let range = match index {
-            Value::Slice(slice) => slice_range(&**slice, chars.len()),
+            Value::Slice(slice) => slice_range(slice, chars.len()),
             other => as_index(other).and_then(|at| {
                 let length = i64::try_from(chars.len()).ok()?;
                 let at = usize::try_from(if at < 0 { at + length } else { at }).ok()?;

@@ -297,7 +297,7 @@ fn describe(schema: &mut Schema, class: &Class<'_>) {
 }
 
 /// Takes `Required`, `NotRequired` and `ReadOnly` off a type.
-fn without_qualifiers<'a>(annotation: Value<'a>, is_total: bool) -> (Value<'a>, bool) {
+fn without_qualifiers(annotation: Value<'_>, is_total: bool) -> (Value<'_>, bool) {
     let (mut annotation, mut is_required) = (annotation, is_total);
     while let Value::Type(expression) = &annotation {
         let Type::Generic(Value::Symbol(path), arguments) = &**expression else { break };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::fields::metadata_info;
-use super::{Generator, Made, NoSchema, Place, Schema, entry, resolve};
+use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::module::{Interpreter, Raised};
 use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
@@ -257,12 +257,4 @@ impl<'a> Generator<'_, 'a> {
             keyword(info, "default").filter(|value| !matches!(value, Value::Ellipsis)).cloned();
         Ok((default, extra))
     }
-}
-
-/// The schema of a flow without parameters.
-pub fn empty() -> Json {
-    let mut schema = entry("title", "Parameters");
-    schema.insert("type".to_owned(), "object".into());
-    schema.insert("properties".to_owned(), Schema::new().into());
-    Json::Object(schema)
 }

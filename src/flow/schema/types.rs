@@ -200,19 +200,27 @@ impl<'a> Generator<'_, 'a> {
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
         let mut keys = self.schema(key, place.deeper())?;
-        let values = self.schema(value, place.deeper())?;
-        keys.shift_remove("title");
-        keys.shift_remove("type");
-        let mut schema = of_type("object");
-        if let (Some(pattern), 1) = (keys.get("pattern").and_then(Json::as_str), keys.len()) {
-            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
-            return Ok(schema);
+        let mut values = self.schema(value, place.deeper())?;
+        values.shift_remove("title");
+        let is_shared = keys.contains_key("$ref");
+        let mut pattern = None;
+        if !is_shared {
+            pattern = keys.shift_remove("pattern");
+            keys.shift_remove("title");
         }
-        if !keys.is_empty() {
+        let mut schema = of_type("object");
+        if let Some(pattern) = pattern.as_ref().and_then(Json::as_str) {
+            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
+        } else {
+            let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
+            schema.insert("additionalProperties".to_owned(), values);
+        }
+        // Names say something about strings with constraints and about shared types only.
+        let is_text = keys.get("type").and_then(Json::as_str) == Some("string");
+        if (is_text && keys.len() > 1) || is_shared {
+            keys.shift_remove("type");
             schema.insert("propertyNames".to_owned(), keys.into());
         }
-        let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
-        schema.insert("additionalProperties".to_owned(), values);
         Ok(schema)
     }
 
