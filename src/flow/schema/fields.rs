@@ -11,7 +11,7 @@ use crate::flow::module::Interpreter;
 use crate::flow::module::classes::{ClassField, fields, own_ancestors};
 use crate::flow::module::strings::title;
 use crate::flow::value::{
-    Annotation, Class, ClassKind, Keywords, Text, Type, Value, keyword, set_keyword,
+    Annotation, Class, ClassKind, Keywords, Type, Value, keyword, set_keyword,
 };
 
 /// The alias of a field.
@@ -243,10 +243,6 @@ impl<'a> Generator<'_, 'a> {
                 return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
             }
         }
-        let texts = match keyword(settings, "use_attribute_docstrings") {
-            Some(Value::Bool(true)) => attribute_docstrings(class),
-            _ => Vec::new(),
-        };
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
             if is_class_variable(&field.annotation, self.interpreter) {
@@ -259,9 +255,9 @@ impl<'a> Generator<'_, 'a> {
                 FieldAlias::Name(name) if class.kind.get() != ClassKind::DataclassChild => name,
                 _ => field.name.to_string(),
             };
-            let text = texts.iter().rev().find(|(name, _)| *name == field.name);
-            let text = text.map(|(_, text)| text.as_str());
-            let (schema, is_required) = self.property(field, &named, text, with, place)?;
+            let text = attribute_docstring(field);
+            let (schema, is_required) =
+                self.property(field, &named, text.as_deref(), with, place)?;
             if is_required {
                 required.push(Json::String(named.clone()));
             }
@@ -362,19 +358,22 @@ fn effective_default<'a>(
     (default, keyword(info, "default_factory").is_some())
 }
 
-/// Strings below the fields of a class body.
-fn attribute_docstrings(class: &Rc<Class<'_>>) -> Vec<(Text, String)> {
+/// The string below a field, if the class that defines the field is configured to use it.
+fn attribute_docstring(field: &ClassField<'_>) -> Option<String> {
     use ruff_python_ast::{Expr, Stmt};
-    let mut texts = Vec::new();
-    for ancestor in own_ancestors(class).into_iter().rev() {
-        for pair in ancestor.body.unwrap_or_default().windows(2) {
-            let [Stmt::AnnAssign(field), Stmt::Expr(text)] = pair else { continue };
-            if let (Expr::Name(name), Expr::StringLiteral(text)) = (&*field.target, &*text.value) {
-                texts.push((name.id.as_str().into(), docstring::clean(text.value.to_str())));
-            }
-        }
+    let settings = configuration(&field.owner)?;
+    if !matches!(keyword(&settings, "use_attribute_docstrings"), Some(Value::Bool(true))) {
+        return None;
     }
-    texts
+    field.owner.body.unwrap_or_default().windows(2).rev().find_map(|pair| {
+        let [Stmt::AnnAssign(assign), Stmt::Expr(text)] = pair else { return None };
+        match (&*assign.target, &*text.value) {
+            (Expr::Name(name), Expr::StringLiteral(text)) if name.id.as_str() == &*field.name => {
+                Some(docstring::clean(text.value.to_str()))
+            }
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]

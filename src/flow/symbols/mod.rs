@@ -205,12 +205,9 @@ pub fn star(module: &str) -> Option<Vec<Rc<str>>> {
         "typing" => names::TYPING,
         "pydantic" => names::PYDANTIC,
         "prefect" => names::PREFECT,
-        "datetime" => &["date", "datetime", "time", "timedelta", "timezone", "tzinfo", "MINYEAR",
-            "MAXYEAR", "UTC"],
-        "enum" => &["EnumMeta", "EnumType", "Enum", "IntEnum", "StrEnum", "Flag", "IntFlag",
-            "auto", "unique", "verify"],
-        "dataclasses" => &["dataclass", "field", "Field", "InitVar", "KW_ONLY", "MISSING",
-            "fields", "asdict", "astuple", "make_dataclass", "replace", "is_dataclass"],
+        "datetime" => names::DATETIME_STAR,
+        "enum" => names::ENUM,
+        "dataclasses" => names::DATACLASSES,
         _ => return None,
     };
     Some(listed.iter().map(|name| Rc::from(*name)).collect())

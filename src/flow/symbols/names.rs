@@ -121,3 +121,22 @@ pub const DATETIME: &[&str] = &[
     "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "datetime_CAPI", "sys", "time", "timedelta",
     "timezone", "tzinfo",
 ];
+
+/// What `from enum import *` binds.
+pub const ENUM: &[&str] = &[
+    "CONFORM", "CONTINUOUS", "EJECT", "Enum", "EnumCheck", "EnumMeta", "EnumType", "Flag",
+    "FlagBoundary", "IntEnum", "IntFlag", "KEEP", "NAMED_FLAGS", "ReprEnum", "STRICT", "StrEnum",
+    "UNIQUE", "auto", "global_enum", "global_enum_repr", "global_flag_repr", "global_str", "member",
+    "nonmember", "pickle_by_enum_name", "pickle_by_global_name", "property", "unique", "verify",
+];
+
+/// What `from dataclasses import *` binds.
+pub const DATACLASSES: &[&str] = &[
+    "Field", "FrozenInstanceError", "InitVar", "KW_ONLY", "MISSING", "asdict", "astuple",
+    "dataclass", "field", "fields", "is_dataclass", "make_dataclass", "replace",
+];
+
+/// What `from datetime import *` binds.
+pub const DATETIME_STAR: &[&str] = &[
+    "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "time", "timedelta", "timezone", "tzinfo",
+];
