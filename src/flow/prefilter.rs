@@ -9,11 +9,11 @@ use memchr::memmem;
 /// question first: what does not pass has no flows by definition.
 pub fn is_candidate(source: &[u8]) -> bool {
     let word = memmem::find_iter(source, b"low")
-        .any(|at| at.checked_sub(1).and_then(|at| source.get(at)).is_some_and(is_f));
+        .any(|at| at.checked_sub(1).and_then(|at| source.get(at)).is_some_and(|byte| is_f(*byte)));
     word || (!source.is_ascii() && mentions_prefect(source))
 }
 
-fn is_f(byte: &u8) -> bool {
+fn is_f(byte: u8) -> bool {
     matches!(byte, b'f' | b'F')
 }
 

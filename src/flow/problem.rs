@@ -28,8 +28,7 @@ impl Problems<'_> {
             .get(place..)
             .and_then(|text| text.find('\n'))
             .map_or(self.text.len(), |at| place + at);
-        let line: String =
-            self.text.get(start..end).unwrap_or_default().chars().take(200).collect();
+        let line: String = self.text.get(start..end).unwrap_or_default().chars().take(200).collect();
         let marked = floor(&line, place - start);
         let after = line.get(marked..).and_then(|rest| rest.chars().next());
         let span = marked..marked + after.map_or(0, char::len_utf8);
@@ -39,7 +38,7 @@ impl Problems<'_> {
             .path(self.path)
             .annotation(AnnotationKind::Primary.span(span));
         let report = [Level::ERROR.primary_title(message).element(snippet)];
-        let rendered = Renderer::plain().render(&report).to_string();
+        let rendered = Renderer::plain().render(&report).clone();
         rendered.split_once('\n').map_or(String::new(), |(_, excerpt)| excerpt.to_owned())
     }
 }

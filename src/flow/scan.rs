@@ -201,8 +201,7 @@ mod tests {
     use super::*;
 
     fn selection(include: &[&str], exclude: &[&str]) -> Selection {
-        let owned =
-            |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
+        let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
         Selection::new(&owned(include), &owned(exclude)).unwrap()
     }
 

@@ -109,14 +109,8 @@ pub enum Type<'a> {
     Literal(Vec<Value<'a>>),
     Annotated(Value<'a>, Vec<Value<'a>>),
     NewType(Value<'a>),
-    Variable {
-        bound: Option<Value<'a>>,
-        constraints: Vec<Value<'a>>,
-    },
-    Alias {
-        name: Text,
-        value: Value<'a>,
-    },
+    Variable { bound: Option<Value<'a>>, constraints: Vec<Value<'a>> },
+    Alias { name: Text, value: Value<'a> },
     /// A string where a type is expected.
     Forward(Text),
 }
@@ -419,9 +413,11 @@ impl<'a> Value<'a> {
         *budget = rest;
         match self {
             Value::Unknown(unknown) => Some(Rc::clone(unknown)),
-            Value::External(path) => {
-                Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
-            }
+            Value::External(path) => Some(Rc::new(Unknown {
+                why: not_read(path),
+                at,
+                is_flow_like: false,
+            })),
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 items.iter().find_map(|item| item.find_unknown_within(at, budget))
             }
@@ -429,9 +425,10 @@ impl<'a> Value<'a> {
                 key.find_unknown_within(at, budget)
                     .or_else(|| value.find_unknown_within(at, budget))
             }),
-            Value::Instance(instance) => {
-                instance.fields.iter().find_map(|(_, value)| value.find_unknown_within(at, budget))
-            }
+            Value::Instance(instance) => instance
+                .fields
+                .iter()
+                .find_map(|(_, value)| value.find_unknown_within(at, budget)),
             Value::Member(member) => member.value.find_unknown_within(at, budget),
             _ => None,
         }

@@ -37,9 +37,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 fn differences(flow: &Flow, expected: &Value, volatile: &[&str]) -> Vec<String> {
     let declined = |what: &str| flow.inexact.iter().any(|inexact| inexact.what == what);
     let mut differences = Vec::new();
-    if !declined("name")
-        && !volatile.contains(&"name")
-        && flow.name.as_str() != text(expected, "name")
+    if !declined("name") && !volatile.contains(&"name") && flow.name.as_str() != text(expected, "name")
     {
         differences.push(format!("name {} for {}", flow.name, text(expected, "name")));
     }

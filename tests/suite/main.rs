@@ -14,6 +14,8 @@ mod conformance;
 mod documentation;
 mod end_to_end;
 mod flow_robustness;
+mod flow_rules;
+mod flow_scan;
 mod git_ci;
 mod git_ladder;
 mod git_open;

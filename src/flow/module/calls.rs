@@ -188,8 +188,9 @@ impl<'a> Interpreter<'a> {
         method: &str,
         arguments: &[Value<'a>],
     ) -> Option<Value<'a>> {
-        let pair =
-            |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
+        let pair = |(key, value): &(Value<'a>, Value<'a>)| {
+            Value::tuple(vec![key.clone(), value.clone()])
+        };
         Some(match (method, arguments) {
             ("get", [key]) => self.look_up(entries, key)?.unwrap_or(Value::None),
             ("get", [key, default]) => self.look_up(entries, key)?.unwrap_or(default.clone()),
@@ -215,7 +216,9 @@ impl<'a> Interpreter<'a> {
                 parts.extend(more?);
                 Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
             }
-            (Moment::Date(_), "isoformat") if arguments.is_empty() => Value::text(moment.json()?),
+            (Moment::Date(_), "isoformat") if arguments.is_empty() => {
+                Value::text(moment.json()?)
+            }
             _ => return None,
         })
     }
@@ -260,7 +263,11 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Marks a class as a dataclass.
-    pub(super) fn make_dataclass(&self, class: &Rc<Class<'a>>, options: &Rc<DataclassOptions<'a>>) {
+    pub(super) fn make_dataclass(
+        &self,
+        class: &Rc<Class<'a>>,
+        options: &Rc<DataclassOptions<'a>>,
+    ) {
         class.kind.set(crate::flow::value::ClassKind::Dataclass);
         class.decorations.borrow_mut().dataclass = Some(Rc::clone(options));
     }

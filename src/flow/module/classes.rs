@@ -26,18 +26,9 @@ const SCHEMA_HOOKS: &[&str] = &[
 
 /// Bases that leave a plain class unconstrained.
 const PLAIN_BASES: &[&str] = &[
-    "builtins.object",
-    "builtins.str",
-    "builtins.int",
-    "builtins.float",
-    "builtins.list",
-    "builtins.dict",
-    "builtins.set",
-    "builtins.tuple",
-    "builtins.bytes",
-    "typing.Generic",
-    "typing.Protocol",
-    "abc.ABC",
+    "builtins.object", "builtins.str", "builtins.int", "builtins.float", "builtins.list",
+    "builtins.dict", "builtins.set", "builtins.tuple", "builtins.bytes", "typing.Generic",
+    "typing.Protocol", "abc.ABC",
 ];
 
 /// A field of a class.
@@ -69,7 +60,8 @@ pub fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
 
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.
 pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
-    let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
+    let is_dataclass =
+        matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
         if is_dataclass && ancestor.kind.get() != ClassKind::Dataclass {
@@ -117,6 +109,7 @@ impl<'a> Interpreter<'a> {
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
+        self.check_model(&class)?;
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(node.start());
@@ -160,6 +153,37 @@ impl<'a> Interpreter<'a> {
             self.fill_enum(&class);
         }
         class
+    }
+
+    /// What pydantic refuses in the body of a model.
+    fn check_model(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        if class.kind.get() != ClassKind::Model || class.obstacle.borrow().is_some() {
+            return Ok(());
+        }
+        let annotations = class.scope.annotations.borrow();
+        for (name, value) in class.scope.names.borrow().iter() {
+            let is_annotated = annotations.iter().any(|(known, _)| known == name);
+            let is_field = matches!(value, Value::Field(_));
+            if name.starts_with('_') {
+                if is_annotated && is_field {
+                    let message =
+                        format!("Fields must not use names with leading underscores: '{name}'");
+                    return self.raise("PydanticUserError", message);
+                }
+                continue;
+            }
+            let is_plain = value.is_constant()
+                || is_field
+                || matches!(value, Value::Member(_) | Value::Instance(_) | Value::Flow(_));
+            if is_plain && !is_annotated && &**name != "model_config" {
+                let message = format!(
+                    "A non-annotated attribute was detected: `{name}`. All model fields require \
+                     a type annotation."
+                );
+                return self.raise("PydanticUserError", message);
+            }
+        }
+        Ok(())
     }
 
     fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Value<'a> {

@@ -142,15 +142,14 @@ impl<'a> Interpreter<'a> {
 fn is_descriptor(value: &Value<'_>) -> bool {
     matches!(
         value,
-        Value::Function(_)
-            | Value::Wrapped(_)
-            | Value::Class(_)
-            | Value::Opaque(_)
-            | Value::Flow(_)
+        Value::Function(_) | Value::Wrapped(_) | Value::Class(_) | Value::Opaque(_) | Value::Flow(_)
     )
 }
 
-fn functional_members<'a>(members: &Value<'a>, is_text: bool) -> Option<Vec<(String, Value<'a>)>> {
+fn functional_members<'a>(
+    members: &Value<'a>,
+    is_text: bool,
+) -> Option<Vec<(String, Value<'a>)>> {
     let numbered = |names: Vec<String>| {
         let value = |at: i128, name: &str| {
             if is_text { Value::text(name.to_lowercase()) } else { Value::int(at) }

@@ -110,12 +110,14 @@ impl<'a> Interpreter<'a> {
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        let is_mutable =
-            matches!(value, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_));
+        let is_mutable = matches!(
+            value,
+            Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_)
+        );
         if is_mutable && self.effects.mutated.contains(name) {
-            return Ok(
-                self.unknown(format!("`{name}` may be changed by the module after it is made"))
-            );
+            return Ok(self.unknown(format!(
+                "`{name}` may be changed by the module after it is made"
+            )));
         }
         Ok(value)
     }
@@ -337,7 +339,7 @@ impl<'a> Interpreter<'a> {
         make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if let Value::Slice(slice) = index {
-            return Ok(match slice_range(&**slice, items.len()) {
+            return Ok(match slice_range(slice, items.len()) {
                 Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
                 None => self.unknown("a slice with a step"),
             });
@@ -420,10 +422,7 @@ pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
 }
 
 /// The range a slice without a step takes of `length` items.
-pub(super) fn slice_range(
-    slice: &[Option<i64>; 3],
-    length: usize,
-) -> Option<std::ops::Range<usize>> {
+pub(super) fn slice_range(slice: &[Option<i64>; 3], length: usize) -> Option<std::ops::Range<usize>> {
     let [lower, upper, step] = *slice;
     if step.is_some_and(|step| step != 1) {
         return None;

@@ -63,11 +63,8 @@ impl<'a> Interpreter<'a> {
                 "builtins.property" | "functools.cached_property" => {
                     return Ok(Value::opaque("property"));
                 }
-                "abc.abstractmethod"
-                | "typing.final"
-                | "typing.no_type_check"
-                | "typing.override"
-                | "typing.overload" => return Ok(value),
+                "abc.abstractmethod" | "typing.final" | "typing.no_type_check"
+                | "typing.override" | "typing.overload" => return Ok(value),
                 "prefect.task" => return Ok(Value::opaque("task")),
                 _ => {}
             }
@@ -85,11 +82,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    pub(super) fn lambda(
-        &self,
-        node: &'a ExprLambda,
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Value<'a>> {
+    pub(super) fn lambda(&self, node: &'a ExprLambda, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let parameters = match &node.parameters {
             Some(parameters) => self.signature(parameters, scope)?,
             None => Vec::new(),

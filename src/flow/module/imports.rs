@@ -14,12 +14,9 @@ impl<'a> Interpreter<'a> {
     pub(super) fn import(&self, import: &'a StmtImport, scope: &Rc<Scope<'a>>) {
         for alias in &import.names {
             let path = alias.name.as_str();
-            match &alias.asname {
-                Some(name) => scope.set(name.as_str(), module(path)),
-                None => {
-                    let top = path.split('.').next().unwrap_or(path);
-                    scope.set(top, module(top));
-                }
+            if let Some(name) = &alias.asname { scope.set(name.as_str(), module(path)) } else {
+                let top = path.split('.').next().unwrap_or(path);
+                scope.set(top, module(top));
             }
         }
     }
@@ -35,7 +32,8 @@ impl<'a> Interpreter<'a> {
         }
         if import.level > 1 {
             // A file entrypoint has no package above it (facts a.1).
-            return self.raise("ImportError", "attempted relative import beyond top-level package");
+            return self
+                .raise("ImportError", "attempted relative import beyond top-level package");
         }
         let path = if import.level == 1 { format!(".{name}") } else { name.to_owned() };
         for alias in &import.names {
@@ -47,12 +45,9 @@ impl<'a> Interpreter<'a> {
             let full = if path == "." { format!(".{name}") } else { format!("{path}.{name}") };
             let value = match module(&path) {
                 Value::External(_) => Value::External(full.into()),
-                _ => match symbols::value(&full, self.here()) {
-                    Some(value) => value,
-                    None => {
-                        let message = format!("cannot import name '{name}' from '{path}'");
-                        return self.raise("ImportError", message);
-                    }
+                _ => if let Some(value) = symbols::value(&full, self.here()) { value } else {
+                    let message = format!("cannot import name '{name}' from '{path}'");
+                    return self.raise("ImportError", message);
                 },
             };
             scope.set(alias.asname.as_ref().map_or(name, |asname| asname.as_str()), value);

@@ -49,13 +49,6 @@ pub struct Raised {
 /// The outcome of evaluating something.
 pub type Evaluated<T> = Result<T, Box<Raised>>;
 
-/// A name that is probably a flow, but not known to be one.
-pub struct Suspect {
-    pub name: String,
-    pub unknown: Rc<Unknown>,
-    pub at: TextSize,
-}
-
 /// The state of one module while it runs, and after.
 pub struct Interpreter<'a> {
     pub text: &'a str,
@@ -94,8 +87,7 @@ impl<'a> Interpreter<'a> {
             effects,
         };
         if let Some((function, at)) = interpreter.effects.dynamic {
-            interpreter
-                .doubt(format!("the module uses `{function}()`, which can bind any name"), at);
+            interpreter.doubt(format!("the module uses `{function}()`, which can bind any name"), at);
         }
         let doc = source::docstring(body).map_or(Value::None, Value::text);
         interpreter.module.set("__doc__", doc);
@@ -132,9 +124,9 @@ impl<'a> Interpreter<'a> {
     }
 
     fn doubt(&self, why: impl Into<String>, at: TextSize) {
-        self.doubt
-            .borrow_mut()
-            .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
+        self.doubt.borrow_mut().get_or_insert_with(|| {
+            Rc::new(Unknown { why: why.into(), at, is_flow_like: false })
+        });
     }
 
     pub fn unknown(&self, why: impl Into<String>) -> Value<'a> {
@@ -174,7 +166,7 @@ fn postpones_annotations(statement: &Stmt) -> bool {
 }
 
 /// A value where a type stands: strings are forward references.
-pub fn as_type<'a>(value: Value<'a>) -> Value<'a> {
+pub fn as_type(value: Value<'_>) -> Value<'_> {
     match value {
         Value::Str(text) => Value::of_type(Type::Forward(text)),
         other => other,

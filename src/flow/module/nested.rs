@@ -31,22 +31,19 @@ pub fn makes_flows(function: &StmtFunctionDef) -> bool {
 }
 
 /// The flows inside the functions of a module: their names and places.
-pub fn nested_flows<'a>(
-    interpreter: &Interpreter<'a>,
-    body: &'a [Stmt],
-) -> Vec<(&'a str, TextSize)> {
-    let is_flow = |decorator: &Expr| interpreter.is_flow_decorator(decorator, body);
+pub fn nested_flows<'a>(interpreter: &Interpreter<'a>, body: &'a [Stmt]) -> Vec<(&'a str, TextSize)> {
+    let is_flow = |decorator: &Expr| interpreter.is_flow_decorator(decorator);
     let mut search = NestedFlows { is_flow: &is_flow, found: Vec::new(), depth: 0 };
     search.visit_body(body);
     search.found
 }
 
-impl<'a> Interpreter<'a> {
+impl Interpreter<'_> {
     /// Whether a decorator inside a function is Prefect's, judged by the names of the module or by
     /// an import inside the function.
-    fn is_flow_decorator(&self, decorator: &Expr, body: &[Stmt]) -> bool {
+    fn is_flow_decorator(&self, decorator: &Expr) -> bool {
         let root = match decorator {
-            Expr::Call(call) => return self.is_flow_decorator(&call.func, body),
+            Expr::Call(call) => return self.is_flow_decorator(&call.func),
             Expr::Attribute(attribute) => match &*attribute.value {
                 Expr::Name(name) => name.id.as_str(),
                 _ => return false,

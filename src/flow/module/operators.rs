@@ -165,9 +165,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Some(false)
             }
-            (Value::Dict(entries), item) => {
-                self.look_up(entries, item).map(|found| found.is_some())
-            }
+            (Value::Dict(entries), item) => self.look_up(entries, item).map(|found| found.is_some()),
             _ => None,
         }
     }
@@ -256,9 +254,7 @@ impl<'a> Interpreter<'a> {
             }
             (Operator::Mult, sequence, Value::Int(times))
             | (Operator::Mult, Value::Int(times), sequence) => self.repeated(sequence, times),
-            (Operator::Mod, Value::Str(template), arguments) => {
-                self.percent(template, arguments)?
-            }
+            (Operator::Mod, Value::Str(template), arguments) => self.percent(template, arguments)?,
             (Operator::Add, Value::Moment(left), Value::Moment(right)) => {
                 self.moment(left.plus(right))
             }
@@ -297,10 +293,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn moment(&self, moment: Option<Moment>) -> Value<'a> {
-        moment.map_or_else(
-            || self.unknown("arithmetic with dates that is not evaluated here"),
-            Value::Moment,
-        )
+        moment.map_or_else(|| self.unknown("arithmetic with dates that is not evaluated here"), Value::Moment)
     }
 
     fn repeated(&self, sequence: &Value<'a>, times: &Int) -> Value<'a> {
@@ -323,8 +316,9 @@ impl<'a> Interpreter<'a> {
         let is_left = self.is_type(left) || foreign(left);
         let is_right = self.is_type(right) || foreign(right) || matches!(right, Value::Str(_));
         let is_known = !(left.is_constant() && right.is_constant());
-        (is_left && is_right && is_known)
-            .then(|| Value::of_type(Type::Union(vec![left.clone(), as_type(right.clone())])))
+        (is_left && is_right && is_known).then(|| {
+            Value::of_type(Type::Union(vec![left.clone(), as_type(right.clone())]))
+        })
     }
 
     fn arithmetic(
@@ -368,9 +362,9 @@ impl<'a> Interpreter<'a> {
             Operator::FloorDiv => Some(floor_division(left, right)),
             Operator::Mod => Some(left - floor_division(left, right) * right),
             Operator::Pow => shift.and_then(|exponent| left.checked_pow(exponent)),
-            Operator::LShift => shift
-                .and_then(|bits| 1_i128.checked_shl(bits))
-                .and_then(|by| if by > 0 { left.checked_mul(by) } else { None }),
+            Operator::LShift => shift.and_then(|bits| 1_i128.checked_shl(bits)).and_then(|by| {
+                if by > 0 { left.checked_mul(by) } else { None }
+            }),
             Operator::RShift => shift.and_then(|bits| left.checked_shr(bits)),
             Operator::BitOr => Some(left | right),
             Operator::BitAnd => Some(left & right),

@@ -33,9 +33,9 @@ impl<'a> Interpreter<'a> {
                 Value::Field(Rc::new(FieldInfo { keywords: given, is_dataclass: false }))
             }
             (_, "ConfigDict" | "SettingsConfigDict") => {
-                let entries = keywords
-                    .iter()
-                    .map(|(name, value)| (Value::Str(Rc::clone(name)), value.clone()));
+                let entries = keywords.iter().map(|(name, value)| {
+                    (Value::Str(Rc::clone(name)), value.clone())
+                });
                 Value::Dict(Rc::new(entries.collect()))
             }
             (

@@ -33,9 +33,9 @@ impl<'a> Interpreter<'a> {
         }
         let value = match path.strip_prefix("builtins.") {
             Some(name) => self.builtin(name, arguments, keywords),
-            None => library(path, arguments, keywords)
-                .map(Value::Moment)
-                .or_else(|| self.other(path, arguments, keywords)),
+            None => library(path, arguments, keywords).map(Value::Moment).or_else(|| {
+                self.other(path, arguments, keywords)
+            }),
         };
         Ok(value.unwrap_or_else(|| {
             self.unknown(format!("`{}()` is not evaluated", path.trim_start_matches("builtins.")))
@@ -54,9 +54,10 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
-            "dataclasses.field" => {
-                Value::Field(Rc::new(FieldInfo { keywords: keywords.clone(), is_dataclass: true }))
-            }
+            "dataclasses.field" => Value::Field(Rc::new(FieldInfo {
+                keywords: keywords.clone(),
+                is_dataclass: true,
+            })),
             "enum.auto" => Value::Auto,
             "typing.NewType" => Value::of_type(Type::NewType(as_type(arguments.get(1)?.clone()))),
             "typing.TypeVar" => Value::of_type(Type::Variable {
@@ -72,11 +73,8 @@ impl<'a> Interpreter<'a> {
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
                 self.functional_enum(path, arguments)
             }
-            "enum.unique"
-            | "typing.final"
-            | "typing.runtime_checkable"
-            | "functools.total_ordering"
-            | "functools.wraps" => match arguments {
+            "enum.unique" | "typing.final" | "typing.runtime_checkable"
+            | "functools.total_ordering" | "functools.wraps" => match arguments {
                 [value @ Value::Class(_)] => value.clone(),
                 _ => return None,
             },
@@ -114,7 +112,9 @@ impl<'a> Interpreter<'a> {
             ("float", []) => Value::Float(0.0),
             ("float", [value]) => Value::Float(float_of(value)?),
             ("bool", [value]) => Value::Bool(self.truth(value)?),
-            ("complex", [real, imaginary]) => Value::Complex(float_of(real)?, float_of(imaginary)?),
+            ("complex", [real, imaginary]) => {
+                Value::Complex(float_of(real)?, float_of(imaginary)?)
+            }
             ("len", [value]) => Value::int(i128::try_from(length(value)?).ok()?),
             ("list", []) => Value::list(Vec::new()),
             ("tuple", []) => Value::tuple(Vec::new()),
@@ -145,9 +145,9 @@ impl<'a> Interpreter<'a> {
             ("range", _) => range_items(arguments)?,
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("enumerate", [value]) => {
-                let numbered = (0..)
-                    .zip(items_of(value)?)
-                    .map(|(at, item)| Value::tuple(vec![Value::int(at), item]));
+                let numbered = (0..).zip(items_of(value)?).map(|(at, item)| {
+                    Value::tuple(vec![Value::int(at), item])
+                });
                 Value::list(numbered.collect())
             }
             ("print", _) => Value::None,
@@ -155,7 +155,11 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn dictionary_of(&self, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Value<'a>> {
+    fn dictionary_of(
+        &self,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Option<Value<'a>> {
         let mut entries = match arguments {
             [] => Vec::new(),
             [Value::Dict(entries)] => entries.to_vec(),
@@ -284,8 +288,10 @@ fn float_of(value: &Value<'_>) -> Option<f64> {
         Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
         Value::Str(text) => {
             let text = text.trim().to_ascii_lowercase();
-            let is_named =
-                matches!(text.trim_start_matches(['+', '-']), "inf" | "infinity" | "nan");
+            let is_named = matches!(
+                text.trim_start_matches(['+', '-']),
+                "inf" | "infinity" | "nan"
+            );
             let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.e".contains(&b));
             (is_named || is_plain).then(|| text.parse().ok())?
         }
@@ -398,7 +404,8 @@ fn integers<'a, const N: usize>(
 }
 
 fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
-    let names = ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
+    let names =
+        ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
     let positional = names.iter().copied().zip(arguments);
     let named = keywords.iter().map(|(name, value)| (&**name, value));
     let mut total: i128 = 0;
@@ -542,17 +549,8 @@ fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<Moment> {
 
 fn zone_info(name: &str) -> Option<Moment> {
     const REGIONS: &[&str] = &[
-        "Africa",
-        "America",
-        "Antarctica",
-        "Arctic",
-        "Asia",
-        "Atlantic",
-        "Australia",
-        "Europe",
-        "Indian",
-        "Pacific",
-        "Etc",
+        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
+        "Indian", "Pacific", "Etc",
     ];
     let is_region = name.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region));
     (is_region || matches!(name, "UTC" | "GMT")).then(|| Moment::ZoneInfo(name.into()))

@@ -130,10 +130,11 @@ impl<'a> Interpreter<'a> {
         };
         let is_starred = targets.iter().any(Expr::is_starred_expr);
         match items {
-            Some(items) if !is_starred && items.len() == targets.len() => targets
-                .iter()
-                .zip(items.iter())
-                .try_for_each(|(target, item)| self.bind(target, item, scope)),
+            Some(items) if !is_starred && items.len() == targets.len() => {
+                targets.iter().zip(items.iter()).try_for_each(|(target, item)| {
+                    self.bind(target, item, scope)
+                })
+            }
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
@@ -206,12 +207,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn branch(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        self.alternatives(
-            &branch.test,
-            &branch.body,
-            &branch.elif_else_clauses.iter().collect::<Vec<_>>(),
-            scope,
-        )
+        self.alternatives(&branch.test, &branch.body, &branch.elif_else_clauses.iter().collect::<Vec<_>>(), scope)
     }
 
     fn alternatives(
@@ -229,7 +225,7 @@ impl<'a> Interpreter<'a> {
                 let why = self.reason(&condition, test);
                 let before = scope.names.borrow().clone();
                 self.guesses.set(self.guesses.get() + 1);
-                let taken = self.guess(scope, body, &why, |_| self.block(body, scope));
+                let taken = self.guess(scope, body, &why, || self.block(body, scope));
                 *scope.names.borrow_mut() = before;
                 let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
                 let skipped = self.guess_rest(scope, rest, &skipped, &why);
@@ -254,9 +250,9 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
         body: &'a [Stmt],
         why: &str,
-        run: impl Fn(()) -> Evaluated<()>,
+        run: impl Fn() -> Evaluated<()>,
     ) -> Namespace<'a> {
-        if run(()).is_err() {
+        if run().is_err() {
             self.forget(body, scope, why);
         }
         scope.names.borrow().clone()
@@ -288,7 +284,11 @@ impl<'a> Interpreter<'a> {
                 _ => {
                     let is_flow = [left, right].into_iter().flatten().any(is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
-                    if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
+                    if is_flow {
+                        Value::unknown_flow(why, self.here())
+                    } else {
+                        self.unknown(why)
+                    }
                 }
             };
             joined.set(name, value);
@@ -419,7 +419,10 @@ fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
 fn guarded_import(attempt: &StmtTry) -> Option<String> {
     let is_guarded = attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
         handled(handler.type_.as_deref()).iter().any(|name| {
-            matches!(*name, "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException")
+            matches!(
+                *name,
+                "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
+            )
         })
     });
     if !is_guarded {

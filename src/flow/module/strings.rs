@@ -23,17 +23,15 @@ impl<'a> Interpreter<'a> {
         for part in &string.value {
             match part {
                 FStringPart::Literal(literal) => text.push_str(literal),
-                FStringPart::FString(string) => match self.elements(&string.elements, scope)? {
-                    Ok(part) => text.push_str(&part),
-                    Err(unknown) => return Ok(unknown),
-                },
+                FStringPart::FString(string) => {
+                    match self.elements(&string.elements, scope)? {
+                        Ok(part) => text.push_str(&part),
+                        Err(unknown) => return Ok(unknown),
+                    }
+                }
             }
         }
-        Ok(if text.len() > LONGEST {
-            self.unknown("the text is too long")
-        } else {
-            Value::text(text)
-        })
+        Ok(if text.len() > LONGEST { self.unknown("the text is too long") } else { Value::text(text) })
     }
 
     fn elements(
@@ -151,7 +149,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn text_slice(&self, text: &Value<'a>, index: &Value<'a>) -> Value<'a> {
         let chars: Vec<char> = text.as_str().unwrap_or_default().chars().collect();
         let range = match index {
-            Value::Slice(slice) => slice_range(&**slice, chars.len()),
+            Value::Slice(slice) => slice_range(slice, chars.len()),
             other => as_index(other).and_then(|at| {
                 let length = i64::try_from(chars.len()).ok()?;
                 let at = usize::try_from(if at < 0 { at + length } else { at }).ok()?;
@@ -188,7 +186,9 @@ impl<'a> Interpreter<'a> {
             ("lstrip", Some([]), _) => Value::text(text.trim_start()),
             ("rstrip", Some([]), _) => Value::text(text.trim_end()),
             ("strip", Some([set]), _) => Value::text(text.trim_matches(|c| set.contains(c))),
-            ("lstrip", Some([set]), _) => Value::text(text.trim_start_matches(|c| set.contains(c))),
+            ("lstrip", Some([set]), _) => {
+                Value::text(text.trim_start_matches(|c| set.contains(c)))
+            }
             ("rstrip", Some([set]), _) => Value::text(text.trim_end_matches(|c| set.contains(c))),
             ("replace", Some([from, to]), _) if !from.is_empty() => {
                 let replaced = text.replace(from, to);
@@ -315,9 +315,7 @@ pub fn format_value(value: &Value<'_>, specification: &str) -> Option<String> {
             };
             return Some(layout.pad("", &cut, '<'));
         }
-        Value::Int(int)
-            if matches!(layout.kind, None | Some('d')) && layout.precision.is_none() =>
-        {
+        Value::Int(int) if matches!(layout.kind, None | Some('d')) && layout.precision.is_none() => {
             split_sign(int.to_string())
         }
         Value::Int(int) if layout.kind == Some('x') => split_sign(hexadecimal(int.small()?)),

@@ -12,7 +12,9 @@ use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
 use crate::flow::docstring;
 use crate::flow::module::classes::{ClassField, fields, own_ancestors};
-use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
+use crate::flow::value::{
+    Annotation, Class, ClassKind, Keywords, Type, Value, keyword,
+};
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a class: a reference to its definition, or nothing pydantic knows.
@@ -222,8 +224,10 @@ impl<'a> Generator<'_, 'a> {
     fn typed_dictionary(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
         let mut entries: Vec<(ClassField<'a>, bool)> = Vec::new();
         for field in fields(class) {
-            let is_total =
-                !matches!(keyword(&field.owner.keywords, "total"), Some(Value::Bool(false)));
+            let is_total = !matches!(
+                keyword(&field.owner.keywords, "total"),
+                Some(Value::Bool(false))
+            );
             entries.push((field, is_total));
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());
@@ -293,7 +297,7 @@ fn describe(schema: &mut Schema, class: &Class<'_>) {
 }
 
 /// Takes `Required`, `NotRequired` and `ReadOnly` off a type.
-fn without_qualifiers<'a>(annotation: Value<'a>, is_total: bool) -> (Value<'a>, bool) {
+fn without_qualifiers(annotation: Value<'_>, is_total: bool) -> (Value<'_>, bool) {
     let (mut annotation, mut is_required) = (annotation, is_total);
     while let Value::Type(expression) = &annotation {
         let Type::Generic(Value::Symbol(path), arguments) = &**expression else { break };

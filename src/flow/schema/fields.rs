@@ -11,7 +11,7 @@ use crate::flow::module::Interpreter;
 use crate::flow::module::classes::{ClassField, fields, own_ancestors};
 use crate::flow::module::strings::title;
 use crate::flow::value::{
-    Annotation, Class, ClassKind, Keywords, Text, Type, Value, keyword, set_keyword,
+    Annotation, Class, ClassKind, Keywords, Type, Value, keyword, set_keyword,
 };
 
 /// The alias of a field.
@@ -133,9 +133,7 @@ fn to_pascal(name: &str) -> String {
         let before = at.checked_sub(1).and_then(|at| titled.get(at));
         let is_joint = *char == '_'
             && before.is_some_and(char::is_ascii_alphanumeric)
-            && titled
-                .get(at + 1)
-                .is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
+            && titled.get(at + 1).is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
         if !is_joint {
             pascal.push(*char);
         }
@@ -148,9 +146,9 @@ fn to_camel(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let is_word = chars.first().is_some_and(char::is_ascii_lowercase)
         && chars.iter().all(char::is_ascii_alphanumeric);
-    let has_joint = chars.windows(2).any(
-        |pair| matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase()),
-    );
+    let has_joint = chars.windows(2).any(|pair| {
+        matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase())
+    });
     if is_word && !has_joint {
         return name.to_owned();
     }
@@ -245,10 +243,6 @@ impl<'a> Generator<'_, 'a> {
                 return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
             }
         }
-        let texts = match keyword(settings, "use_attribute_docstrings") {
-            Some(Value::Bool(true)) => attribute_docstrings(class),
-            _ => Vec::new(),
-        };
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
             if is_class_variable(&field.annotation, self.interpreter) {
@@ -261,9 +255,9 @@ impl<'a> Generator<'_, 'a> {
                 FieldAlias::Name(name) if class.kind.get() != ClassKind::DataclassChild => name,
                 _ => field.name.to_string(),
             };
-            let text = texts.iter().rev().find(|(name, _)| *name == field.name);
-            let text = text.map(|(_, text)| text.as_str());
-            let (schema, is_required) = self.property(field, &named, text, with, place)?;
+            let text = attribute_docstring(field);
+            let (schema, is_required) =
+                self.property(field, &named, text.as_deref(), with, place)?;
             if is_required {
                 required.push(Json::String(named.clone()));
             }
@@ -318,7 +312,12 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, default.is_none() && !has_factory))
     }
 
-    fn texts(&mut self, schema: &mut Schema, info: &Keywords<'a>, text: Option<&str>) -> Made<()> {
+    fn texts(
+        &mut self,
+        schema: &mut Schema,
+        info: &Keywords<'a>,
+        text: Option<&str>,
+    ) -> Made<()> {
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),
@@ -347,7 +346,10 @@ impl<'a> Generator<'_, 'a> {
 }
 
 /// The default of a field, and whether a factory makes one.
-fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option<Value<'a>>, bool) {
+fn effective_default<'a>(
+    field: &ClassField<'a>,
+    info: &Keywords<'a>,
+) -> (Option<Value<'a>>, bool) {
     let default = match &field.default {
         None | Some(Value::Field(_)) => keyword(info, "default").cloned(),
         given => given.clone(),
@@ -356,19 +358,22 @@ fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option
     (default, keyword(info, "default_factory").is_some())
 }
 
-/// Strings below the fields of a class body.
-fn attribute_docstrings(class: &Rc<Class<'_>>) -> Vec<(Text, String)> {
+/// The string below a field, if the class that defines the field is configured to use it.
+fn attribute_docstring(field: &ClassField<'_>) -> Option<String> {
     use ruff_python_ast::{Expr, Stmt};
-    let mut texts = Vec::new();
-    for ancestor in own_ancestors(class).into_iter().rev() {
-        for pair in ancestor.body.unwrap_or_default().windows(2) {
-            let [Stmt::AnnAssign(field), Stmt::Expr(text)] = pair else { continue };
-            if let (Expr::Name(name), Expr::StringLiteral(text)) = (&*field.target, &*text.value) {
-                texts.push((name.id.as_str().into(), docstring::clean(text.value.to_str())));
-            }
-        }
+    let settings = configuration(&field.owner)?;
+    if !matches!(keyword(&settings, "use_attribute_docstrings"), Some(Value::Bool(true))) {
+        return None;
     }
-    texts
+    field.owner.body.unwrap_or_default().windows(2).rev().find_map(|pair| {
+        let [Stmt::AnnAssign(assign), Stmt::Expr(text)] = pair else { return None };
+        match (&*assign.target, &*text.value) {
+            (Expr::Name(name), Expr::StringLiteral(text)) if name.id.as_str() == &*field.name => {
+                Some(docstring::clean(text.value.to_str()))
+            }
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::fields::metadata_info;
-use super::{Generator, Made, NoSchema, Place, Schema, entry, resolve};
+use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::module::{Interpreter, Raised};
 use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
@@ -73,7 +73,8 @@ pub fn parameters<'a>(
         };
         let text = texts.iter().rev().find(|(known, _)| known == name);
         let text = text.map(|(_, text)| text.as_str());
-        let (schema, is_required) = generator.parameter(parameter, &annotation, position, text)?;
+        let (schema, is_required) =
+            generator.parameter(parameter, &annotation, position, text)?;
         properties.insert(name.to_owned(), schema.into());
         if is_required {
             required.push(Json::String(name.to_owned()));
@@ -195,8 +196,9 @@ impl<'a> Generator<'_, 'a> {
         match &parameter.default {
             Some(Value::Field(info)) => {
                 let part = failed(&default_part);
-                (default, extra) =
-                    self.field_default(&info.keywords, &mut description).map_err(part)?;
+                (default, extra) = self
+                    .field_default(&info.keywords, &mut description)
+                    .map_err(part)?;
                 is_required = default.is_none();
             }
             Some(Value::Ellipsis) => (default, is_required) = (None, true),
@@ -255,12 +257,4 @@ impl<'a> Generator<'_, 'a> {
             keyword(info, "default").filter(|value| !matches!(value, Value::Ellipsis)).cloned();
         Ok((default, extra))
     }
-}
-
-/// The schema of a flow without parameters.
-pub fn empty() -> Json {
-    let mut schema = entry("title", "Parameters");
-    schema.insert("type".to_owned(), "object".into());
-    schema.insert("properties".to_owned(), Schema::new().into());
-    Json::Object(schema)
 }

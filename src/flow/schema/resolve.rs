@@ -122,11 +122,7 @@ pub fn in_prefect<'a>(interpreter: &Interpreter<'a>, annotation: &Annotation<'a>
 }
 
 /// A parameter's type with the strings inside it resolved in Prefect's module.
-pub fn forward<'a>(
-    interpreter: &Interpreter<'a>,
-    value: &Value<'a>,
-    depth: u32,
-) -> Made<Value<'a>> {
+pub fn forward<'a>(interpreter: &Interpreter<'a>, value: &Value<'a>, depth: u32) -> Made<Value<'a>> {
     let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
         parts.iter().map(|part| forward(interpreter, part, depth + 1)).collect()
     };

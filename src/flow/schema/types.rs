@@ -116,26 +116,18 @@ impl<'a> Generator<'_, 'a> {
         }
         let arguments = arguments.map_or(&[][..], Vec::as_slice);
         match &*class {
-            "builtins.list"
-            | "collections.deque"
-            | "collections.abc.Sequence"
-            | "collections.abc.MutableSequence"
-            | "collections.abc.Iterable"
+            "builtins.list" | "collections.deque" | "collections.abc.Sequence"
+            | "collections.abc.MutableSequence" | "collections.abc.Iterable"
             | "collections.abc.Generator" => self.array(arguments, place),
-            "builtins.set"
-            | "builtins.frozenset"
-            | "collections.abc.Set"
+            "builtins.set" | "builtins.frozenset" | "collections.abc.Set"
             | "collections.abc.MutableSet" => {
                 let mut schema = self.array(arguments, place)?;
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
             "builtins.tuple" => self.tuple(arguments, place),
-            "builtins.dict"
-            | "collections.OrderedDict"
-            | "collections.defaultdict"
-            | "collections.abc.Mapping"
-            | "collections.abc.MutableMapping" => match arguments {
+            "builtins.dict" | "collections.OrderedDict" | "collections.defaultdict"
+            | "collections.abc.Mapping" | "collections.abc.MutableMapping" => match arguments {
                 [] if *class == *"collections.defaultdict" => {
                     let message = "a bare `defaultdict` has no schema".to_owned();
                     Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
@@ -153,16 +145,19 @@ impl<'a> Generator<'_, 'a> {
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
                 Err(NoSchema::Unconstrained)
             }
-            "typing.AnyStr" => {
-                self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
-            }
+            "typing.AnyStr" => self.union(
+                &[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")],
+                place,
+            ),
             "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" | "typing.ClassVar" => {
                 Err(NoSchema::Raises(
                     "PydanticForbiddenQualifier",
                     format!("`{path}` can't stand here"),
                 ))
             }
-            "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
+            "typing.Self" => {
+                Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned()))
+            }
             _ if is_unconstrained(&class) => Ok(Schema::new()),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
@@ -205,19 +200,27 @@ impl<'a> Generator<'_, 'a> {
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
         let mut keys = self.schema(key, place.deeper())?;
-        let values = self.schema(value, place.deeper())?;
-        keys.shift_remove("title");
-        keys.shift_remove("type");
-        let mut schema = of_type("object");
-        if let (Some(pattern), 1) = (keys.get("pattern").and_then(Json::as_str), keys.len()) {
-            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
-            return Ok(schema);
+        let mut values = self.schema(value, place.deeper())?;
+        values.shift_remove("title");
+        let is_shared = keys.contains_key("$ref");
+        let mut pattern = None;
+        if !is_shared {
+            pattern = keys.shift_remove("pattern");
+            keys.shift_remove("title");
         }
-        if !keys.is_empty() {
+        let mut schema = of_type("object");
+        if let Some(pattern) = pattern.as_ref().and_then(Json::as_str) {
+            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
+        } else {
+            let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
+            schema.insert("additionalProperties".to_owned(), values);
+        }
+        // Names say something about strings with constraints and about shared types only.
+        let is_text = keys.get("type").and_then(Json::as_str) == Some("string");
+        if (is_text && keys.len() > 1) || is_shared {
+            keys.shift_remove("type");
             schema.insert("propertyNames".to_owned(), keys.into());
         }
-        let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
-        schema.insert("additionalProperties".to_owned(), values);
         Ok(schema)
     }
 
@@ -294,9 +297,7 @@ impl<'a> Generator<'_, 'a> {
             "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
             _ => match pydantic_type(leaf) {
                 Some(schema) => Ok(to_schema(schema)),
-                None => {
-                    self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables"))
-                }
+                None => self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables")),
             },
         }
     }
@@ -325,12 +326,8 @@ fn simple(path: &str) -> Option<Schema> {
         "builtins.float" => of_type("number"),
         "builtins.bool" => of_type("boolean"),
         "builtins.bytes" => formatted("binary"),
-        "builtins.object"
-        | "builtins.type"
-        | "typing.Any"
-        | "typing.LiteralString"
-        | "typing.NamedTuple"
-        | "typing.Final" => Schema::new(),
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.LiteralString"
+        | "typing.NamedTuple" | "typing.Final" => Schema::new(),
         "datetime.datetime" => formatted("date-time"),
         "datetime.date" => formatted("date"),
         "datetime.time" => formatted("time"),
@@ -344,14 +341,11 @@ fn simple(path: &str) -> Option<Schema> {
         "ipaddress.IPv6Network" => formatted("ipv6network"),
         "ipaddress.IPv4Interface" => formatted("ipv4interface"),
         "ipaddress.IPv6Interface" => formatted("ipv6interface"),
-        "pathlib.Path"
-        | "pathlib.PurePath"
-        | "pathlib.PosixPath"
-        | "pathlib.PurePosixPath"
-        | "pathlib.WindowsPath"
-        | "pathlib.PureWindowsPath"
-        | "os.PathLike" => formatted("path"),
-        "decimal.Decimal" => to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]})),
+        "pathlib.Path" | "pathlib.PurePath" | "pathlib.PosixPath" | "pathlib.PurePosixPath"
+        | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" | "os.PathLike" => formatted("path"),
+        "decimal.Decimal" => {
+            to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]}))
+        }
         "fractions.Fraction" => to_schema(
             json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "fraction"}]}),
         ),

@@ -172,28 +172,17 @@ fn moving(path: &str) -> Option<String> {
 pub fn volatile(path: &str) -> Option<&'static str> {
     Some(match path {
         "datetime.date.today" | "datetime.datetime.today" => "it changes from day to day",
-        "datetime.datetime.now"
-        | "datetime.datetime.utcnow"
-        | "time.time"
-        | "time.time_ns"
-        | "time.strftime"
-        | "time.localtime"
-        | "time.gmtime"
-        | "time.monotonic" => "it changes with the time",
+        "datetime.datetime.now" | "datetime.datetime.utcnow" | "time.time" | "time.time_ns"
+        | "time.strftime" | "time.localtime" | "time.gmtime" | "time.monotonic" => {
+            "it changes with the time"
+        }
         "uuid.uuid1" | "uuid.uuid4" => "it is different on every run",
         "os.getenv" | "os.environ.get" => "it depends on the environment",
-        "os.getcwd"
-        | "pathlib.Path.cwd"
-        | "pathlib.Path.home"
-        | "os.path.expanduser"
-        | "os.path.abspath"
-        | "os.getpid"
-        | "platform.system"
-        | "socket.gethostname"
-        | "platform.node"
-        | "getpass.getuser"
-        | "tempfile.gettempdir"
-        | "os.cpu_count" => "it depends on where the module runs",
+        "os.getcwd" | "pathlib.Path.cwd" | "pathlib.Path.home" | "os.path.expanduser"
+        | "os.path.abspath" | "os.getpid" | "platform.system" | "socket.gethostname"
+        | "platform.node" | "getpass.getuser" | "tempfile.gettempdir" | "os.cpu_count" => {
+            "it depends on where the module runs"
+        }
         _ if path.starts_with("random.") || path.starts_with("secrets.") => {
             "it is different on every run"
         }
@@ -216,35 +205,9 @@ pub fn star(module: &str) -> Option<Vec<Rc<str>>> {
         "typing" => names::TYPING,
         "pydantic" => names::PYDANTIC,
         "prefect" => names::PREFECT,
-        "datetime" => &[
-            "date",
-            "datetime",
-            "time",
-            "timedelta",
-            "timezone",
-            "tzinfo",
-            "MINYEAR",
-            "MAXYEAR",
-            "UTC",
-        ],
-        "enum" => &[
-            "EnumMeta", "EnumType", "Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "auto",
-            "unique", "verify",
-        ],
-        "dataclasses" => &[
-            "dataclass",
-            "field",
-            "Field",
-            "InitVar",
-            "KW_ONLY",
-            "MISSING",
-            "fields",
-            "asdict",
-            "astuple",
-            "make_dataclass",
-            "replace",
-            "is_dataclass",
-        ],
+        "datetime" => names::DATETIME_STAR,
+        "enum" => names::ENUM,
+        "dataclasses" => names::DATACLASSES,
         _ => return None,
     };
     Some(listed.iter().map(|name| Rc::from(*name)).collect())
