@@ -204,7 +204,7 @@ def make_repositories(directory):
     git(gc, "repack", "-adfq")
     git(gc, "gc", "--quiet")
     git(directory, "clone", "--quiet", "--bare", "gc", "remote.git")
-    git(gc, "remote", "add", "origin", "../remote.git")
+    git(gc, "remote", "add", "origin", f"file://{directory / 'remote.git'}")
     git(gc, "fetch", "--quiet", "origin")
     git(gc, "reset", "--quiet", "--hard", "main")
     shutil.copytree(gc, deep, symlinks=True)

@@ -241,10 +241,11 @@ class SourceWriter:
         else:
             lines += [f"{keyword} {function}(", *(f"    {entry}," for entry in signature), ") -> None:"]
         if self.chance(0.8):
-            lines.append(f'    """{self.sentence()}')
             if names and self.chance(0.5):
-                lines += ["", "    Args:"] + [f"        {name}: {self.sentence()}" for name in names]
-            lines.append('    """')
+                lines += [f'    """{self.sentence()}', "", "    Args:"]
+                lines += [f"        {name}: {self.sentence()}" for name in names] + ['    """']
+            else:
+                lines.append(f'    """{self.sentence()}"""')
         return function, lines + self.body(5 + self.below(20), "    ", names or ["logger"])
 
     # Changes
