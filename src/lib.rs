@@ -9,6 +9,12 @@
 //! Nothing imports upward: `cli → output → registration → target, flow, settings → store, git →
 //! model`. `tests/layout.rs` reads the `use` lines and fails on an upward arrow.
 
+pub mod cli;
+pub mod flow;
 pub mod git;
 pub mod model;
+pub mod output;
+pub mod registration;
+pub mod settings;
+pub mod store;
 pub mod target;

@@ -1,3 +1,20 @@
-//! The `flowreg` binary.
+//! The `flowreg` binary: hands the process over to the library and takes the exit code back.
 
-fn main() {}
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use flowreg::cli::{self, Process};
+
+fn main() -> ExitCode {
+    let variables = std::env::vars_os().map(|(name, value)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    });
+    ExitCode::from(cli::run(Process {
+        arguments: std::env::args_os().collect(),
+        environment: variables.collect(),
+        directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        home: std::env::home_dir(),
+        is_terminal: std::io::stderr().is_terminal(),
+    }))
+}

@@ -309,8 +309,8 @@ impl CiRule {
     }
 }
 
-/// What a condition asks of the variable's beginning is no part of the name: CodeBuild's triggers
-/// are `branch/x` and `tag/x`.
+/// What a condition asks of the variable's beginning is no part of the name: the triggers of
+/// `CodeBuild` are `branch/x` and `tag/x`.
 fn short_name(variable: &str, value: &str, conditions: &[When]) -> String {
     let prefix = conditions.iter().find_map(|when| match when {
         Starts(name, prefix) if *name == variable => value.strip_prefix(prefix),

@@ -144,14 +144,13 @@ impl Ladder<'_> {
             return Step::Skipped { value: value.to_owned(), reason };
         }
         let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
-        // Who writes `refs/heads/origin/x` means that very branch.
-        let of_remote = if value.starts_with("refs/heads/") { None } else { self.of_remote(short) };
+        let of_remote = self.of_remote(short);
         let wanted = |name| WantedBranch { of_remote, ..WantedBranch::named(name) };
         branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", wanted)
     }
 
     /// `origin/x` as the branch `x` of `origin`, if there is such a remote. A remote's name may
-    /// contain slashes itself.
+    /// contain slashes itself. Who writes `refs/heads/origin/x` means that very branch.
     fn of_remote(&self, value: &str) -> Option<(RemoteName, BranchName)> {
         self.remotes.iter().find_map(|remote| {
             let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;

@@ -23,6 +23,7 @@ mod tree;
 mod url;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use error::GitError;
 pub use reference::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged, resolve};
@@ -40,6 +41,7 @@ pub struct Repository {
     environment: Environment,
     common_dir: PathBuf,
     workdir: Option<PathBuf>,
+    time_limit: Duration,
 }
 
 impl Repository {
@@ -49,6 +51,13 @@ impl Repository {
     /// If there is none, or it belongs to somebody else, is broken, or keeps its refs as reftable.
     pub fn discover(directory: &Path, environment: &Environment) -> Result<Self, GitError> {
         open::discover(directory, environment)
+    }
+
+    /// How long a git process may take; a minute if nothing else is said.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
     }
 
     /// The git directory that all worktrees of the repository share.

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use gix::discover::repository::Path as Found;
-use gix::discover::upwards::Options as Upwards;
 use gix::sec::Trust;
 
 use super::config::{self, Place};
-use super::{GitError, Repository};
+use super::{GitError, Repository, process};
 use crate::model::Environment;
 
 /// A git directory before it is opened.
@@ -15,7 +14,10 @@ struct Location {
     /// What has to be opened: the git directory, or the `.git` file that names it.
     entry: PathBuf,
     git_dir: PathBuf,
-    workdir: Option<PathBuf>,
+    /// The directory that has the `.git`.
+    top: Option<PathBuf>,
+    /// `GIT_WORK_TREE`; it goes before what the repository's configuration says.
+    work_tree: Option<PathBuf>,
     trust: Trust,
 }
 
@@ -36,18 +38,18 @@ pub(super) fn discover(
     let repository = open(&location)?;
     let local = repository.to_thread_local();
     let head = local.head_name().ok().flatten();
-    let place =
-        Place { git_dir: &location.git_dir, branch: head.as_ref().map(|name| name.as_ref()) };
+    let place = Place { git_dir: &location.git_dir, branch: head.as_ref().map(AsRef::as_ref) };
     let of_repository = local.config_snapshot().plumbing().clone();
     let configuration = config::complete(of_user, Some(of_repository), place, environment)?;
     refuse_reftable(&configuration, &location)?;
     let common_dir = local.common_dir();
     Ok(Repository {
         common_dir: common_dir.canonicalize().unwrap_or_else(|_| common_dir.to_owned()),
-        workdir: location.workdir.or_else(|| local.workdir().map(Path::to_owned)),
+        workdir: location.work_tree.or_else(|| local.workdir().map(Path::to_owned)),
         configuration,
         environment: environment.clone(),
         inner: repository,
+        time_limit: process::TIME_LIMIT,
     })
 }
 
@@ -60,10 +62,9 @@ fn locate(start: &Path, environment: &Environment) -> Result<Location, GitError>
         None => upwards(start, environment)?,
     };
     let git_file = found.as_ref().join(".git");
-    let (git_dir, workdir) = found.into_repository_and_work_tree_directories();
+    let (git_dir, top) = found.into_repository_and_work_tree_directories();
     let entry = if git_file.is_file() { git_file } else { git_dir.clone() };
-    let workdir = work_tree.or(workdir.filter(|_| entry != git_dir));
-    Ok(Location { entry, git_dir, workdir, trust })
+    Ok(Location { entry, git_dir, top, work_tree, trust })
 }
 
 fn named(git_dir: &Path, start: &Path) -> Result<(Found, Trust), GitError> {
@@ -75,14 +76,19 @@ fn named(git_dir: &Path, start: &Path) -> Result<(Found, Trust), GitError> {
 }
 
 fn upwards(start: &Path, environment: &Environment) -> Result<(Found, Trust), GitError> {
+    let not_a_repository = || GitError::NotARepository { directory: start.to_owned() };
+    let found = gix::discover::upwards_opts(start, gix::discover::upwards::Options::default());
+    let (found, trust) = found.map_err(|_| not_a_repository())?;
     let ceilings = environment.get("GIT_CEILING_DIRECTORIES").unwrap_or_default();
-    let options = Upwards {
-        ceiling_dirs: ceilings.split(':').filter(|path| !path.is_empty()).map(Into::into).collect(),
-        match_ceiling_dir_or_error: false,
-        ..Default::default()
-    };
-    gix::discover::upwards_opts(start, options)
-        .map_err(|_| GitError::NotARepository { directory: start.to_owned() })
+    let ceilings = ceilings.split(':').filter_map(|path| Path::new(path).canonicalize().ok());
+    // git(1): the search does not go up into a ceiling; where it begins is looked at in any case.
+    let mut ceilings = ceilings.filter(|ceiling| {
+        start != ceiling && start.starts_with(ceiling) && ceiling.starts_with(found.as_ref())
+    });
+    if ceilings.next().is_some() {
+        return Err(not_a_repository());
+    }
+    Ok((found, trust))
 }
 
 fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
@@ -112,7 +118,8 @@ fn refuse_reftable(configuration: &gix::config::File, location: &Location) -> Re
 
 /// The rule of git-config(1), `safe.directory`: the last empty value forgets those before it.
 fn check_safe(configuration: &gix::config::File, location: &Location) -> Result<(), GitError> {
-    let directory = location.workdir.as_ref().unwrap_or(&location.git_dir);
+    let work_tree = location.work_tree.as_ref().or(location.top.as_ref());
+    let directory = work_tree.unwrap_or(&location.git_dir);
     let listed = configuration.strings("safe.directory").unwrap_or_default();
     let is_safe = listed.iter().fold(false, |is_safe, entry| match entry.as_slice() {
         b"" => false,

@@ -15,7 +15,7 @@ use super::url::without_credentials;
 use super::{GitError, Repository};
 
 /// How long a git process may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// What `git rev-parse --local-env-vars` lists, without `GIT_CONFIG_*` (`git -c` is meant for
 /// every process of the run), and what a receiving repository sets for its hooks.
@@ -50,7 +50,7 @@ pub(super) struct Finished {
 /// Starts git processes in one repository.
 #[derive(Clone)]
 pub(super) struct Git {
-    git_dir: PathBuf,
+    repository: PathBuf,
     directory: PathBuf,
     variables: Vec<(String, String)>,
     promisor: Option<String>,
@@ -63,10 +63,10 @@ impl Git {
         let variables = repository.environment.iter().filter(|(name, _)| is_passed_on(name));
         Self {
             directory: repository.workdir.clone().unwrap_or_else(|| git_dir.clone()),
-            git_dir,
+            repository: git_dir,
             variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             promisor: repository.promisor(),
-            time_limit: TIME_LIMIT,
+            time_limit: repository.time_limit,
         }
     }
 
@@ -75,11 +75,20 @@ impl Git {
         self.promisor.as_deref()
     }
 
-    /// Runs `git <arguments>` and waits for its end, for a minute at most.
+    /// Runs `git <arguments>` and waits for its end, as long as the time limit lets it.
     ///
     /// # Errors
     /// If git can't be started or takes too long; a failure of git itself is in the answer.
     pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Finished, GitError> {
+        self.run_within(self.time_limit, arguments, input)
+    }
+
+    fn run_within(
+        &self,
+        time_limit: Duration,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<Finished, GitError> {
         let command = arguments.first().copied().unwrap_or_default();
         let failed = |reason: String| GitError::Process { command: command.to_owned(), reason };
         let mut child = self
@@ -92,12 +101,14 @@ impl Git {
         }
         let stdout = drain(child.stdout.take());
         let stderr = drain(child.stderr.take());
-        let Ok(stdout) = stdout.recv_timeout(self.time_limit) else {
+        let Ok(stdout) = stdout.recv_timeout(time_limit) else {
             stop(&mut child);
-            return Err(failed(format!("no answer within {} s", self.time_limit.as_secs())));
+            return Err(failed(format!("no answer within {} s", time_limit.as_secs())));
         };
         let status = child.wait().map_err(|error| failed(error.to_string()))?;
-        let stderr = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        // An ssh master connection that stays behind keeps standard error open.
+        let patience = if status.success() { Duration::ZERO } else { Duration::from_secs(1) };
+        let stderr = stderr.recv_timeout(patience).unwrap_or_default();
         Ok(Finished {
             is_success: status.success(),
             code: status.code(),
@@ -110,7 +121,7 @@ impl Git {
     /// (`promisor-remote.c`).
     pub(super) fn fetch_objects(&self, ids: &[gix::ObjectId]) -> Result<(), GitError> {
         let Some(promisor) = self.promisor().filter(|_| !ids.is_empty()) else { return Ok(()) };
-        let input: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         let arguments = [
             "fetch",
             "--quiet",
@@ -122,14 +133,16 @@ impl Git {
             "--",
             promisor,
         ];
-        let finished = self.run(&arguments, input.as_bytes())?;
+        // Files take longer than the list of refs that the limit is made for.
+        let time_limit = self.time_limit.saturating_mul(10);
+        let finished = self.run_within(time_limit, &arguments, ids.join("\n").as_bytes())?;
         finished.check("fetch").map(|_| ())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command
-            .arg(format!("--git-dir={}", self.git_dir.display()))
+            .arg(format!("--git-dir={}", self.repository.display()))
             .args(
                 ["-c", "fetch.negotiationAlgorithm=noop"]
                     .iter()

@@ -118,36 +118,36 @@ pub fn resolve(
     let refs = Refs::of(repository);
     let remotes: Vec<_> = repository.remotes().into_iter().map(|remote| remote.name).collect();
     let chosen = chosen_remote(repository, request);
-    let remote = chosen.as_ref().ok().and_then(Option::as_ref);
-    let ladder = Ladder {
-        refs: &refs,
-        environment,
-        request,
-        remotes: &remotes,
-        remote: remote.map(|remote| &remote.name),
-    };
-    let Climb { rungs: ladder, candidate, notices } = ladder.climb();
-    let mut resolution = Resolution { ladder, reference: Err(ReferenceError::NoRemote), notices };
-    resolution.reference = candidate.and_then(|candidate| {
-        let remote = chosen?;
-        let mainline = Mainline::new(&request.mainline)?;
-        let proof = prove(repository, request, remote.as_ref(), &candidate, &mainline)?;
-        let mut settling = Settling {
-            refs: &refs,
-            request,
-            mainline: &mainline,
-            remote: remote.as_ref().map(|remote| &remote.name),
-            proof: proof.as_ref(),
-            notices: Vec::new(),
-        };
-        let settled = settling.settle(&candidate);
-        resolution.notices.append(&mut settling.notices);
-        settled
+    let remote = chosen.as_ref().ok().and_then(Option::as_ref).map(|remote| &remote.name);
+    let ladder = Ladder { refs: &refs, environment, request, remotes: &remotes, remote };
+    let Climb { rungs: mut ladder, candidate, mut notices } = ladder.climb();
+    let reference = candidate.and_then(|candidate| {
+        settle(repository, request, &refs, chosen?.as_ref(), &candidate, &mut notices)
     });
-    if let Err(error) = &resolution.reference {
-        refuse_taken(&mut resolution.ladder, error);
+    if let Err(error) = &reference {
+        refuse_taken(&mut ladder, error);
     }
-    resolution
+    Resolution { ladder, reference, notices }
+}
+
+fn settle(
+    repository: &Repository,
+    request: &ReferenceRequest,
+    refs: &Refs,
+    remote: Option<&Remote>,
+    candidate: &Candidate,
+    notices: &mut Vec<String>,
+) -> Result<CodeReference, ReferenceError> {
+    let mainline = Mainline::new(&request.mainline)?;
+    let proof = prove(repository, request, remote, candidate, &mainline)?;
+    let settling = Settling {
+        refs,
+        request,
+        mainline: &mainline,
+        remote: remote.map(|remote| &remote.name),
+        proof: proof.as_ref(),
+    };
+    settling.settle(candidate, notices)
 }
 
 /// Which remote is meant matters only if it is asked, or if somebody named one.

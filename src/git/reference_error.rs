@@ -241,17 +241,25 @@ impl ReferenceError {
 
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
-        let fetch = |remote: Option<&RemoteName>| {
-            remote.map_or_else(|| "origin".to_owned(), ToString::to_string)
-        };
         match self {
-            Self::NoSuchTag { tag, remote, .. } => vec![
-                format!("git fetch {} tag {tag}", fetch(remote.as_ref())),
-                format!("git tag -a {tag} && git push {} {tag}", fetch(remote.as_ref())),
-            ],
-            Self::NoSuchBranch { branch, remote, .. } => {
-                vec![format!("git fetch {} {branch}", fetch(remote.as_ref()))]
+            Self::NoSuchTag { tag, remote: Some(remote), .. } => {
+                vec![format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")]
             }
+            Self::NoSuchTag { tag, remote: None, .. } => {
+                vec![format!("git fetch origin tag {tag}")]
+            }
+            Self::NoSuchBranch { remote: Some(remote), .. } => {
+                vec![format!("git ls-remote --heads {remote}")]
+            }
+            Self::NoSuchBranch { branch, remote: None, .. } => {
+                vec![format!("git fetch origin {branch}")]
+            }
+            Self::AmbiguousName { name, remote: None } => {
+                vec![format!("git branch -m {name} <other name>")]
+            }
+            Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
+                "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
+            )],
             Self::AmbiguousBranch { from, literal, stripped } => vec![
                 format!("{from}=refs/heads/{stripped} flowreg …"),
                 format!("{from}=refs/heads/{literal} flowreg …"),
@@ -276,14 +284,14 @@ impl ReferenceError {
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
             Self::Untagged { commit, remote, unpushed, .. } => {
-                untagged_hints(commit, &fetch(remote.as_ref()), unpushed)
+                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                untagged_hints(commit, remote, unpushed)
             }
             Self::Git(error) => error.hints(),
             Self::TagAndBranch
             | Self::InvalidName { .. }
             | Self::InvalidGlob { .. }
-            | Self::NotACommit { .. }
-            | Self::AmbiguousName { .. } => Vec::new(),
+            | Self::NotACommit { .. } => Vec::new(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Local refs: what HEAD, a branch or a tag points at, and which names point at a commit.
 
+use std::collections::BTreeSet;
+
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
 
@@ -92,18 +94,22 @@ impl Refs {
         matches!(self.repository.try_find_reference(name), Ok(Some(_)))
     }
 
-    /// Whether the object database has the commit.
+    /// What the object database has under an id.
+    pub(super) fn kind(&self, id: &CommitId) -> Option<gix::objs::Kind> {
+        let id = object_id(&self.repository, id)?;
+        let header = self.repository.try_find_header(id).ok().flatten()?;
+        Some(header.kind())
+    }
+
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
-        let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok();
-        let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
-        header.is_some_and(|header| header.kind() == gix::objs::Kind::Commit)
+        self.kind(commit) == Some(gix::objs::Kind::Commit)
     }
 
     /// How `here` stands to `there`.
     pub(super) fn relation(&self, here: &CommitId, there: &CommitId) -> Relation {
-        let id = |commit: &CommitId| gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok();
+        let id = |commit| object_id(&self.repository, commit);
         let (Some(here), Some(there)) = (id(here), id(there)) else { return Relation::Diverged };
-        match self.repository.merge_base(here, there).map(|base| base.map(|id| id.detach())) {
+        match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
             Ok(base) if base == Some(there) => Relation::Ahead,
             Ok(base) if base == Some(here) => Relation::Behind,
             _ => Relation::Diverged,
@@ -129,17 +135,31 @@ impl Refs {
     /// be read says nothing about this commit.
     fn names_at(&self, prefix: &str, commit: &CommitId) -> Result<Vec<String>, GitError> {
         let unreadable = |error: gix::Error| broken(prefix, &error);
+        let Some(wanted) = object_id(&self.repository, commit) else {
+            return Ok(Vec::new());
+        };
         let platform = self.repository.references().map_err(unreadable)?;
-        let refs = platform.prefixed(prefix).and_then(|refs| refs.peeled()).map_err(unreadable)?;
-        let at_commit = refs.filter_map(Result::ok).filter(|reference| {
-            reference.try_id().is_some_and(|id| id.to_string() == commit.as_str())
-        });
+        let refs = platform
+            .prefixed(prefix)
+            .and_then(gix::reference::iter::Iter::peeled)
+            .map_err(unreadable)?;
+        let at_commit = refs
+            .filter_map(Result::ok)
+            .filter(|reference| reference.try_id().is_some_and(|id| *id == *wanted));
         let names = at_commit.filter_map(|reference| {
             let name = reference.name().as_bstr().to_str().ok()?;
             name.strip_prefix(prefix).map(str::to_owned)
         });
-        Ok(names.collect())
+        // `origin/HEAD` is peeled to the branch that it stands for.
+        let names: BTreeSet<_> = names.collect();
+        Ok(names.into_iter().collect())
     }
+}
+
+/// The id in gix's form; `None` if the repository uses another hash, which gix would panic about.
+pub(super) fn object_id(repository: &gix::Repository, commit: &CommitId) -> Option<gix::ObjectId> {
+    let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).ok()?;
+    (id.kind() == repository.object_hash()).then_some(id)
 }
 
 fn commit_id(id: gix::ObjectId) -> Option<CommitId> {

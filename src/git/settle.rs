@@ -5,6 +5,8 @@
 //! reused directory takes the tag (git's ref rules look into `refs/tags` first). Only a pinned
 //! commit id is out of reach of that.
 
+use gix::objs::Kind;
+
 use super::ReferenceError;
 use super::ladder::{Candidate, Wanted, WantedBranch};
 use super::mainline::{self, Mainline};
@@ -24,18 +26,18 @@ pub(super) struct Settling<'a> {
     pub(super) remote: Option<&'a RemoteName>,
     /// Its answer, if it was asked.
     pub(super) proof: Option<&'a Proof>,
-    pub(super) notices: Vec<String>,
 }
 
 impl Settling<'_> {
     /// Finds the commit that the candidate means, and everything that follows from it.
     pub(super) fn settle(
-        &mut self,
+        &self,
         candidate: &Candidate,
+        notices: &mut Vec<String>,
     ) -> Result<CodeReference, ReferenceError> {
         match &candidate.wanted {
             Wanted::Tag(tag) => self.tag(candidate, tag),
-            Wanted::Branch(branch) => self.branch(candidate, branch),
+            Wanted::Branch(branch) => self.branch(candidate, branch, notices),
         }
     }
 
@@ -58,15 +60,22 @@ impl Settling<'_> {
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
             (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
             (None, None) => Err(ReferenceError::NoSuchTag { from, tag, remote: Some(remote) }),
-            (None, Some(there)) if self.refs.has_commit(&there) => Ok(there),
-            (None, Some(there)) => Err(ReferenceError::TagNotFetched { remote, tag, there }),
+            (None, Some(there)) => match self.refs.kind(&there) {
+                Some(Kind::Commit) => Ok(there),
+                Some(kind) => Err(ReferenceError::NotACommit {
+                    name: format!("refs/tags/{tag}"),
+                    kind: kind.to_string(),
+                }),
+                None => Err(ReferenceError::TagNotFetched { remote, tag, there }),
+            },
         }
     }
 
     fn branch(
-        &mut self,
+        &self,
         candidate: &Candidate,
         wanted: &WantedBranch,
+        notices: &mut Vec<String>,
     ) -> Result<CodeReference, ReferenceError> {
         let reading = self.reading(&candidate.detail, wanted)?;
         let name = reading.name.clone();
@@ -77,7 +86,7 @@ impl Settling<'_> {
             );
             return Err(ReferenceError::Ci { provider, reason });
         }
-        let commit = self.commit_of_branch(candidate, wanted, &reading)?;
+        let commit = self.commit_of_branch(candidate, wanted, &reading, notices)?;
         if is_mainline {
             return self.pinned(candidate, name, commit);
         }
@@ -111,10 +120,11 @@ impl Settling<'_> {
     }
 
     fn commit_of_branch(
-        &mut self,
+        &self,
         candidate: &Candidate,
         wanted: &WantedBranch,
         reading: &Reading,
+        notices: &mut Vec<String>,
     ) -> Result<CommitId, ReferenceError> {
         let here = self.branch_here(wanted, reading)?;
         let branch = reading.name.clone();
@@ -133,7 +143,7 @@ impl Settling<'_> {
                 Err(ReferenceError::RemoteDiffers { remote, branch, there })
             }
             (here, Some(there)) => {
-                self.notices.extend(here.map(|here| self.difference(&branch, &here, &there)));
+                notices.extend(here.map(|here| self.difference(&branch, &here, &there)));
                 Ok(there)
             }
         }

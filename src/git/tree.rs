@@ -9,6 +9,7 @@ use gix::bstr::{BStr, ByteSlice};
 use gix::objs::{Exists, Find, Kind, TreeRefIter};
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
+use super::refs::object_id;
 use super::{GitError, Repository, process};
 use crate::model::CommitId;
 
@@ -54,7 +55,7 @@ impl Tree {
         let mut local = repository.inner.to_thread_local();
         local.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let missing = || GitError::NoCommit { commit: commit.clone() };
-        let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
+        let id = object_id(&local, commit).ok_or_else(missing)?;
         let mut buffer = Vec::new();
         let found = local.objects.try_find(&id, &mut buffer);
         let object = found.map_err(|error| corrupt(id, b"commit", &error))?.ok_or_else(missing)?;

@@ -87,17 +87,24 @@ fn end_of_user(rest: &str) -> Option<usize> {
     if let Some(at) = authority.rfind('@') {
         return Some(at);
     }
-    let port = authority.rsplit_once(':').map(|(_, port)| port)?;
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || port.ends_with(']');
+    let (host, port) = authority.rsplit_once(':')?;
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_host = !host.contains(':') || host.ends_with(']');
+    let is_port = (is_number && is_host) || port.ends_with(']');
     if is_port { None } else { rest.rfind('@') }
 }
 
 /// `user:password@host:path` is no form that git knows, but a person may have written it.
 fn without_scp_password(address: &str) -> String {
     let head = address.split('/').next().unwrap_or(address);
-    let Some(at) = head.rfind('@') else { return address.to_owned() };
-    let user = head.get(..at).unwrap_or("").split(':').next().unwrap_or("");
-    format!("{user}{}", address.get(at..).unwrap_or(""))
+    let Some((user, host)) = head.rsplit_once('@') else { return address.to_owned() };
+    match user.split_once(':') {
+        Some((user, _)) if !user.is_empty() && host.contains(':') => {
+            let rest = address.get(head.len()..).unwrap_or("");
+            format!("{user}@{host}{rest}")
+        }
+        _ => address.to_owned(),
+    }
 }
 
 /// A text of git's, with every address in it stripped.

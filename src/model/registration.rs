@@ -142,8 +142,14 @@ pub struct TargetDescription {
 }
 
 impl Marks {
-    /// The marks of a registration; `commit` is kept only where the reference is pinned.
-    pub fn new(repository: &str, reference: &CodeReference, author: Option<&str>) -> Self {
+    /// The marks of a registration; the commit is kept only where the code is pinned, so that a
+    /// push to a branch that is followed changes nothing.
+    pub fn new(
+        repository: &str,
+        reference: &CodeReference,
+        is_pinned: bool,
+        author: Option<&str>,
+    ) -> Self {
         let text = |name: &str| Some(name.to_owned());
         let is_feature = reference.channel == Channel::Feature;
         Self {
@@ -151,8 +157,58 @@ impl Marks {
             channel: reference.channel.as_str().to_owned(),
             branch: reference.branch().and_then(|branch| text(branch.as_str())),
             tag: reference.tag().and_then(|tag| text(tag.as_str())),
-            commit: reference.tag().and_then(|_| text(reference.commit.as_str())),
+            commit: is_pinned.then(|| reference.commit.as_str().to_owned()),
             author: author.filter(|_| is_feature).and_then(text),
         }
+    }
+
+    /// Whether both belong to one repository, by whatever protocol each reaches it.
+    pub fn is_of_same_repository(&self, other: &Self) -> bool {
+        repository_identity(&self.repository) == repository_identity(&other.repository)
+    }
+}
+
+/// Host and path of a repository's URL: what `https://host/a/b.git`, `ssh://git@host/a/b` and
+/// `git@host:a/b.git` have in common.
+fn repository_identity(url: &str) -> String {
+    let (is_scp, rest) = match url.split_once("://") {
+        Some((_, rest)) => (false, rest),
+        None => (url.split('/').next().is_some_and(|head| head.contains(':')), url),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let host = if is_scp { host.replacen(':', "/", 1) } else { host.to_owned() };
+    let (host, first) = host.split_once('/').unwrap_or((&host, ""));
+    let separator = if first.is_empty() { "" } else { "/" };
+    let path = path.trim_end_matches('/');
+    let identity = format!("{}{separator}{first}{path}", host.to_lowercase());
+    identity.strip_suffix(".git").unwrap_or(&identity).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_repository_is_recognised_by_whatever_protocol_it_is_reached() {
+        let all = [
+            "https://Git.example.com/data/flows.git",
+            "https://git.example.com/data/flows/",
+            "ssh://git@git.example.com/data/flows.git",
+            "git@git.example.com:data/flows.git",
+        ];
+        for url in all {
+            assert_eq!(repository_identity(url), "git.example.com/data/flows", "{url}");
+        }
+        for other in [
+            "https://git.example.com/data/flows2.git",
+            "https://git.example.com:8443/data/flows.git",
+            "https://git.example.com/Data/flows.git",
+            "/srv/data/flows.git",
+        ] {
+            assert_ne!(repository_identity(other), "git.example.com/data/flows", "{other}");
+        }
+        assert_eq!(repository_identity("git@h:flows.git"), "h/flows");
     }
 }

@@ -4,6 +4,9 @@
 //! at a time. How fast it may be written to is the target's own business: `apply` may be called
 //! from several threads and holds them back as the server needs.
 
+pub mod local;
+pub mod prefect;
+
 use serde_json::{Map, Value};
 
 use crate::model::{FlowName, Held, Registration, TargetDescription};
@@ -74,6 +77,14 @@ pub enum TargetError {
         url: String,
         /// 404, or what was in the body instead of JSON.
         reason: String,
+    },
+    /// The server is of a generation that this target does not speak.
+    #[error("{url} is Prefect {version}, and only Prefect 3 is supported so far")]
+    UnsupportedVersion {
+        /// The API's address without credentials.
+        url: String,
+        /// As the server tells it.
+        version: String,
     },
     /// The server understood and said no.
     #[error("the server refused it ({status}): {message}")]

@@ -78,13 +78,13 @@ fn moving_crates_stay_in_their_room() {
         ("reqwest", "target"),
         ("rusqlite", "store"),
     ] {
-        let mut users = 0;
+        let mut files_with_it = 0;
         for file in &files {
             let inside = file.strip_prefix(&src).unwrap();
             let uses = std::fs::read_to_string(file).unwrap().contains(&format!("{name}::"));
             assert!(!uses || inside.starts_with(room), "{} names {name}", inside.display());
-            users += usize::from(uses);
+            files_with_it += usize::from(uses);
         }
-        assert!(users > 0, "{name} is not used at all");
+        assert!(files_with_it > 0, "{name} is not used at all");
     }
 }

@@ -2,10 +2,24 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    missing_docs,
+    clippy::indexing_slicing,
     reason = "a test that can't go on should stop where it is"
 )]
 
 mod support;
 
+mod bad_input;
+mod conformance;
+mod documentation;
+mod end_to_end;
+mod git_ci;
+mod git_ladder;
+mod git_open;
+mod git_proof;
+mod git_tree;
+mod git_url;
 mod layout;
+mod local;
+mod prefect_errors;
+mod prefect_server;
+mod server_errors;

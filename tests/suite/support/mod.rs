@@ -1,6 +1,9 @@
 //! Fixtures that several test modules use.
 
+pub mod prefect;
+mod program;
 mod repository;
+pub mod scripted;
 
-#[expect(unused_imports, reason = "the first tests that use it come with their rooms")]
+pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use flowreg::git::{GitError, Repository};
+use flowreg::model::{CommitId, Environment};
 use tempfile::TempDir;
 
 /// The environment of every git process and of flowreg in tests: nothing of the machine's
@@ -109,6 +111,39 @@ impl TestRepository {
         let format = format!("--object-format={format}");
         self.git(&["init", "-q", "--bare", "-b", "main", &format, path.to_str().unwrap()]);
         self.git(&["remote", "add", name, path.to_str().unwrap()]);
+        path
+    }
+
+    /// The environment of a run in this repository, with these variables on top.
+    pub fn environment(&self, variables: &[(&str, &str)]) -> Environment {
+        let more = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        git_environment(self.outside()).into_iter().chain(more).collect()
+    }
+
+    /// Opens the repository as a run does.
+    pub fn open(&self) -> Repository {
+        self.open_in(&self.root, &[]).unwrap()
+    }
+
+    /// Opens the repository that another directory belongs to.
+    pub fn open_in(
+        &self,
+        directory: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Repository, GitError> {
+        Repository::discover(directory, &self.environment(variables))
+    }
+
+    /// The commit that a revision names.
+    pub fn commit_id(&self, revision: &str) -> CommitId {
+        self.git(&["rev-parse", &format!("{revision}^{{commit}}")]).parse().unwrap()
+    }
+
+    /// A clone of a remote beside the work tree, made with these arguments.
+    pub fn clone_beside(&self, name: &str, arguments: &[&str]) -> PathBuf {
+        let path = self.outside().join(name);
+        let clone = [&["clone", "-q"], arguments, &[path.to_str().unwrap()]].concat();
+        self.git_in(self.outside(), &clone);
         path
     }
 }

@@ -1,0 +1,195 @@
+//! The arguments that commands share, and what clap can't say by itself.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+use super::flows::FlowsArguments;
+use super::list::ListArguments;
+use super::plan::PlanArguments;
+use super::reference::ReferenceCommandArguments;
+use super::register::RegisterArguments;
+use crate::git::Untagged;
+use crate::model::{Environment, RemoteName, TargetKind};
+use crate::output::{ErrorReport, Printer, Verbosity};
+
+/// Register Prefect flows at the right code reference
+#[derive(Debug, Parser)]
+#[command(name = "flowreg", version, arg_required_else_help = true, infer_long_args = false)]
+#[command(after_help = "The code reference is resolved from BUILD_TAG, then GIT_BRANCH, then the \
+    active branch.\n`flowreg reference --explain` shows how.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Register what changed
+    Register(RegisterArguments),
+    /// Show what register would do
+    Plan(PlanArguments),
+    /// Show the code reference and why
+    Reference(ReferenceCommandArguments),
+    /// List the flows at the reference
+    Flows(FlowsArguments),
+    /// List what the target holds
+    List(ListArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// Read this file instead of flowreg.toml at the reference
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Where registrations live
+    #[arg(long, value_enum, value_name = "TARGET", global = true)]
+    pub target: Option<TargetWord>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value = "human", value_name = "FORMAT", global = true)]
+    pub format: Format,
+    /// Print errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Print unchanged registrations and details
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// When to colour the output
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", global = true)]
+    pub color: Colour,
+    /// Never show progress
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+impl Global {
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// Which code reference a command is about.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Code reference")]
+pub struct ReferenceArguments {
+    /// Take this tag
+    #[arg(long, value_name = "TAG", conflicts_with = "branch")]
+    pub tag: Option<String>,
+    /// Take this branch
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// The remote that workers clone from
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<RemoteName>,
+    /// Do not ask the remote whether it has the reference
+    #[arg(long)]
+    pub offline: bool,
+    /// Use flags, BUILD_TAG, GIT_BRANCH and the active branch only
+    #[arg(long)]
+    pub strict: bool,
+    /// What to do on a mainline branch without a tag
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub untagged: Option<UntaggedWord>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetWord {
+    Local,
+    Prefect,
+    Prefect1,
+}
+
+impl From<TargetWord> for TargetKind {
+    fn from(word: TargetWord) -> Self {
+        match word {
+            TargetWord::Local => Self::Local,
+            TargetWord::Prefect => Self::Prefect,
+            TargetWord::Prefect1 => Self::Prefect1,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UntaggedWord {
+    Refuse,
+    Branch,
+    Commit,
+}
+
+impl From<UntaggedWord> for Untagged {
+    fn from(word: UntaggedWord) -> Self {
+        match word {
+            UntaggedWord::Refuse => Self::Refuse,
+            UntaggedWord::Branch => Self::Branch,
+            UntaggedWord::Commit => Self::Commit,
+        }
+    }
+}
+
+/// Makes the choice that `anstream` follows; `NO_COLOR` it honours by itself.
+pub fn choose_colour(colour: Colour, environment: &Environment) {
+    match colour {
+        Colour::Always => anstream::ColorChoice::Always,
+        Colour::Never => anstream::ColorChoice::Never,
+        Colour::Auto if environment.raw("NO_COLOR").is_some_and(|value| !value.is_empty()) => {
+            anstream::ColorChoice::Never
+        }
+        Colour::Auto => anstream::ColorChoice::Auto,
+    }
+    .write_global();
+}
+
+/// Whether JSON was asked for, when the command line as a whole does not parse.
+pub fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
+}
+
+/// Prints help, version, or what is wrong with the command line.
+pub fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
+    if !error.use_stderr() {
+        // Nothing can be done about a closed standard output.
+        let _ = error.print();
+        return exit::DONE;
+    }
+    if is_json {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
+        Printer::new(true, Verbosity::Normal, false).error(&ErrorReport {
+            code: "usage".to_owned(),
+            message,
+            causes: Vec::new(),
+            hints: vec!["flowreg --help".to_owned()],
+        });
+    } else {
+        let _ = error.print();
+    }
+    exit::USAGE
+}

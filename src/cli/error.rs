@@ -1,0 +1,174 @@
+//! One error type for the command line: kind, cause and hints. The kind alone picks the exit code.
+
+use std::error::Error;
+
+use super::exit;
+use crate::flow::ScanError;
+use crate::git::{GitError, ReferenceError};
+use crate::output::ErrorReport;
+use crate::registration::Refusal;
+use crate::settings::SettingsError;
+use crate::settings::prefect::ConnectionError;
+use crate::store::StoreError;
+use crate::target::TargetError;
+
+/// An error that ends a command.
+#[derive(Debug)]
+pub struct CommandError {
+    /// The process' exit code.
+    pub exit_code: u8,
+    /// The word that JSON uses.
+    pub code: String,
+    /// What happened.
+    pub source: Box<dyn Error + Send + Sync>,
+    /// What to type.
+    pub hints: Vec<String>,
+}
+
+impl CommandError {
+    fn new(
+        exit_code: u8,
+        code: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { exit_code, code: code.into(), source: source.into(), hints: Vec::new() }
+    }
+
+    fn with_hints(mut self, hints: Vec<String>) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// A command line that clap accepts and that still makes no sense.
+    pub fn usage(message: String, hints: Vec<String>) -> Self {
+        Self::new(exit::USAGE, "usage", message).with_hints(hints)
+    }
+
+    /// A setting that is wrong as a whole.
+    pub fn configuration(message: String, hints: Vec<String>) -> Self {
+        Self::new(exit::CONFIGURATION, "configuration", message).with_hints(hints)
+    }
+
+    /// A file given by `--config` that can't be read.
+    pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
+    }
+
+    /// What `output` prints.
+    pub fn report(&self) -> ErrorReport {
+        let mut causes = Vec::new();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        ErrorReport {
+            code: self.code.clone(),
+            message: self.source.to_string(),
+            causes,
+            hints: self.hints.clone(),
+        }
+    }
+}
+
+impl From<GitError> for CommandError {
+    fn from(error: GitError) -> Self {
+        let hints = error.hints();
+        Self::new(exit::GIT, error.code(), error).with_hints(hints)
+    }
+}
+
+impl From<ReferenceError> for CommandError {
+    fn from(error: ReferenceError) -> Self {
+        let exit_code = if error.is_guard() { exit::REFUSED } else { exit::GIT };
+        let hints = error.hints();
+        Self::new(exit_code, error.code(), error).with_hints(hints)
+    }
+}
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        let hints = match &error {
+            SettingsError::File(file) => file.hint.iter().cloned().collect(),
+            SettingsError::Name(_) => Vec::new(),
+        };
+        Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
+    }
+}
+
+impl From<ConnectionError> for CommandError {
+    fn from(error: ConnectionError) -> Self {
+        Self::new(exit::CONFIGURATION, "configuration", error)
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        Self::new(exit::TARGET_REFUSED, "registry", error)
+    }
+}
+
+impl From<ScanError> for CommandError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Git(error) => error.into(),
+            ScanError::Glob { .. } => Self::new(exit::CONFIGURATION, "configuration", error),
+        }
+    }
+}
+
+impl From<TargetError> for CommandError {
+    fn from(error: TargetError) -> Self {
+        let (exit_code, code) = target_codes(&error);
+        let hints = target_hints(&error);
+        Self::new(exit_code, code, error).with_hints(hints)
+    }
+}
+
+/// Exit code and JSON word of what a target said.
+pub fn target_codes(error: &TargetError) -> (u8, &'static str) {
+    match error {
+        TargetError::Unreachable { .. } => (exit::TARGET_UNREACHABLE, "unreachable"),
+        TargetError::Unauthorized { .. } => (exit::TARGET_REFUSED, "unauthorized"),
+        TargetError::NotAnApi { .. } => (exit::TARGET_REFUSED, "not_an_api"),
+        TargetError::UnsupportedVersion { .. } => (exit::TARGET_REFUSED, "unsupported_version"),
+        TargetError::Refused { .. } => (exit::TARGET_REFUSED, "target_refused"),
+        TargetError::Configuration(_) => (exit::CONFIGURATION, "configuration"),
+        TargetError::Registry(_) => (exit::TARGET_REFUSED, "registry"),
+    }
+}
+
+/// What to type after a target said no.
+pub fn target_hints(error: &TargetError) -> Vec<String> {
+    let hint = match error {
+        TargetError::Unreachable { .. } => {
+            "nothing is lost: run the same command again once the server answers"
+        }
+        TargetError::Unauthorized { .. } => {
+            "set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for basic authentication"
+        }
+        TargetError::NotAnApi { .. } => "PREFECT_API_URL must end in /api",
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+/// What `output` prints of a registration that a target did not take.
+pub fn target_report(error: &TargetError) -> ErrorReport {
+    ErrorReport {
+        code: target_codes(error).1.to_owned(),
+        message: error.to_string(),
+        causes: Vec::new(),
+        hints: target_hints(error),
+    }
+}
+
+/// What `output` prints of a registration that a guard refused.
+pub fn refusal_report(refusal: &Refusal) -> ErrorReport {
+    ErrorReport {
+        code: refusal.code().to_owned(),
+        message: refusal.to_string(),
+        causes: Vec::new(),
+        hints: refusal.hints(),
+    }
+}

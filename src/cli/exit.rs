@@ -1,0 +1,42 @@
+//! The exit codes, as the README documents them.
+
+/// Done, or nothing to do.
+pub const DONE: u8 = 0;
+/// A guard refused.
+pub const REFUSED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
+/// `flowreg.toml`, or the configuration of Prefect, is wrong.
+pub const CONFIGURATION: u8 = 3;
+/// The state of the repository or of the reference does not allow it.
+pub const GIT: u8 = 4;
+/// The source of a flow is not valid.
+pub const FLOW_SOURCE: u8 = 5;
+/// The target refused.
+pub const TARGET_REFUSED: u8 = 6;
+/// The target could not be reached; the same command is safe to repeat.
+pub const TARGET_UNREACHABLE: u8 = 7;
+/// Some were registered, some were not.
+pub const PARTIAL: u8 = 8;
+/// `plan --exit-code`: there are changes.
+pub const CHANGES: u8 = 9;
+/// A bug in flowreg.
+pub const BUG: u8 = 70;
+/// Interrupted by Ctrl-C: what the shell makes of the signal.
+pub const INTERRUPTED: u8 = 130;
+
+/// Every exit code and what it means, in the README's words.
+pub const ALL: &[(u8, &str)] = &[
+    (DONE, "done, or nothing to do"),
+    (REFUSED, "refused by a guard"),
+    (USAGE, "usage"),
+    (CONFIGURATION, "configuration"),
+    (GIT, "git state or reference"),
+    (FLOW_SOURCE, "flow source invalid"),
+    (TARGET_REFUSED, "target refused"),
+    (TARGET_UNREACHABLE, "target unreachable (safe to repeat)"),
+    (PARTIAL, "partial: some registered, some not"),
+    (CHANGES, "`plan --exit-code`: changes"),
+    (BUG, "a bug in flowreg"),
+    (INTERRUPTED, "interrupted"),
+];

@@ -1,0 +1,47 @@
+//! `flowreg list`: what the target holds.
+
+use clap::Args;
+
+use super::{CommandResult, Context, exit, session};
+use crate::model::Held;
+use crate::output::{ListReport, ListedRegistration};
+use crate::target::ReadScope;
+
+/// A read needs no more connections than this.
+const JOBS: usize = 1;
+
+#[derive(Debug, Args)]
+pub struct ListArguments {}
+
+pub fn run(context: &Context, _: &ListArguments) -> CommandResult {
+    let session = session::open_target(context)?;
+    let target = session.connect(JOBS)?;
+    let mut registrations: Vec<ListedRegistration> =
+        target.read(ReadScope::All)?.into_iter().filter_map(listed).collect();
+    registrations.sort_by(|left, right| {
+        (&left.flow, &left.deployment).cmp(&(&right.flow, &right.deployment))
+    });
+    context.printer.list(&ListReport { target: target.describe(), registrations });
+    Ok(exit::DONE)
+}
+
+/// `None` for what somebody else created.
+fn listed(held: Held) -> Option<ListedRegistration> {
+    let marks = held.marks?;
+    let entrypoint = held.fields.get("entrypoint").and_then(|value| value.as_str());
+    let kind = match (&marks.tag, &marks.branch) {
+        (Some(_), _) => Some("tag"),
+        (None, Some(_)) => Some("branch"),
+        (None, None) => None,
+    };
+    Some(ListedRegistration {
+        entrypoint: entrypoint.map(str::to_owned),
+        flow: held.flow,
+        deployment: held.deployment,
+        kind,
+        reference: marks.tag.or(marks.branch),
+        commit: marks.commit,
+        repository: marks.repository,
+        registered_at: held.registered_at,
+    })
+}

@@ -1,0 +1,97 @@
+//! The command line: arguments, dispatch, exit codes. The only room that knows argv, the
+//! environment, the clock and the terminal; they enter here and go on as values.
+
+mod arguments;
+mod error;
+mod exit;
+mod flows;
+mod list;
+mod plan;
+mod reference;
+mod register;
+mod selection;
+mod session;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use self::arguments::{Cli, Command, Format};
+use self::error::CommandError;
+use crate::model::Environment;
+use crate::output::Printer;
+
+pub use self::exit::ALL as EXIT_CODES;
+
+/// What the process hands over: everything that a test must be able to fix.
+#[derive(Debug)]
+pub struct Process {
+    /// The arguments, the program's name first.
+    pub arguments: Vec<OsString>,
+    /// The environment.
+    pub environment: Environment,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// The home directory, if there is one.
+    pub home: Option<PathBuf>,
+    /// Whether standard error is a terminal.
+    pub is_terminal: bool,
+}
+
+/// Runs one command and returns the process' exit code.
+pub fn run(process: Process) -> u8 {
+    let cli = match Cli::try_parse_from(&process.arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_json = arguments::asks_for_json(&process.arguments);
+            return arguments::report_usage(&error, is_json);
+        }
+    };
+    let printer = Printer::new(
+        cli.global.format == Format::Json,
+        cli.global.verbosity(),
+        process.is_terminal && !cli.global.no_progress,
+    );
+    arguments::choose_colour(cli.global.color, &process.environment);
+    let directory = match &cli.global.directory {
+        Some(directory) => process.directory.join(directory),
+        None => process.directory,
+    };
+    let context = Context {
+        environment: process.environment,
+        directory,
+        home: process.home,
+        global: cli.global,
+        printer,
+    };
+    let result = match &cli.command {
+        Command::Register(arguments) => register::run(&context, arguments),
+        Command::Plan(arguments) => plan::run(&context, arguments),
+        Command::Reference(arguments) => reference::run(&context, arguments),
+        Command::Flows(arguments) => flows::run(&context, arguments),
+        Command::List(arguments) => list::run(&context, arguments),
+    };
+    result.unwrap_or_else(|error| {
+        context.printer.error(&error.report());
+        error.exit_code
+    })
+}
+
+/// What every command gets.
+#[derive(Debug)]
+struct Context {
+    environment: Environment,
+    directory: PathBuf,
+    home: Option<PathBuf>,
+    global: arguments::Global,
+    printer: Printer,
+}
+
+/// An exit code, or the error that carries one.
+type CommandResult = Result<u8, CommandError>;
+
+/// The time that registrations and the ledger carry, RFC 3339 in UTC to the second.
+fn now() -> String {
+    jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string()
+}

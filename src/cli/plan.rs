@@ -1,0 +1,313 @@
+//! `flowreg plan`: what register would do. Also prepares what `flowreg register` carries out.
+
+use clap::Args;
+
+use super::arguments::ReferenceArguments;
+use super::error::{self, CommandError};
+use super::selection::FlowArguments;
+use super::session::{self, Session};
+use super::{CommandResult, Context, exit};
+use crate::git::Untagged;
+use crate::model::{
+    Channel, CodeReference, Flow, FlowName, FlowProblem, ReferenceSource, TargetKind,
+};
+use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::registration::{
+    Action, Guards, Pinned, Plan, Planned, Source, build, needs_work_pools, plan, settle_work_pools,
+};
+use crate::settings::{Access, nearest};
+use crate::target::{ReadScope, Target};
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub common: RunArguments,
+    /// Exit with 9 if there is anything to change
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What `plan` and `register` share.
+#[derive(Debug, Clone, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub flows: FlowArguments,
+    /// Replace a newer version with an older one
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Take over deployments that flowreg did not create
+    #[arg(long)]
+    pub adopt: bool,
+    #[command(flatten)]
+    pub reference: ReferenceArguments,
+}
+
+/// A run that is ready to be carried out.
+pub struct Prepared {
+    pub session: Session,
+    pub reference: CodeReference,
+    pub repository: String,
+    pub target: Box<dyn Target>,
+    pub plan: Plan,
+    pub problems: Vec<FlowProblem>,
+    /// Flows that can't become a registration, with the reason.
+    pub unbuilt: Vec<ItemReport>,
+}
+
+pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
+    show(context, &arguments.common, arguments.exit_code)
+}
+
+/// Plans and prints, and writes nothing.
+pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
+    const JOBS: usize = 1;
+    let prepared = prepare(context, arguments, JOBS)?;
+    let summary = prepared.plan.summary();
+    let is_changing = summary.create + summary.update + summary.remove > 0;
+    let refused = summary.refuse + prepared.unbuilt.len();
+    let good = prepared.plan.items.len() - summary.refuse;
+    let code =
+        Tally { good, refused, invalid: invalid(&prepared.problems), failed: None }.exit_code();
+    let report = RunReport {
+        target: prepared.target.describe(),
+        repository: prepared.repository,
+        reference: prepared.reference,
+        registrations: prepared
+            .plan
+            .items
+            .iter()
+            .map(planned_report)
+            .chain(prepared.unbuilt)
+            .collect(),
+        errors: prepared.problems,
+        summary: RunSummary(vec![
+            ("create", summary.create),
+            ("update", summary.update),
+            ("unchanged", summary.unchanged),
+            ("remove", summary.remove),
+            ("refuse", refused),
+        ]),
+        duration_ms: None,
+    };
+    context.printer.run(&report);
+    context.printer.problems(&with_excerpts(&report.errors));
+    Ok(if code == exit::DONE && exit_code && is_changing { exit::CHANGES } else { code })
+}
+
+/// How many registrations went which way.
+pub struct Tally {
+    /// Registered, or as they should be.
+    pub good: usize,
+    /// Refused by a guard.
+    pub refused: usize,
+    /// Problems in sources.
+    pub invalid: usize,
+    /// The exit code of the first one that the target did not take.
+    pub failed: Option<u8>,
+}
+
+impl Tally {
+    /// Partial if anything went well beside what did not; else what went wrong.
+    pub fn exit_code(&self) -> u8 {
+        match (self.failed, self.refused, self.invalid) {
+            (None, 0, 0) => exit::DONE,
+            _ if self.good > 0 => exit::PARTIAL,
+            (Some(code), ..) => code,
+            (None, 0, _) => exit::FLOW_SOURCE,
+            (None, ..) => exit::REFUSED,
+        }
+    }
+}
+
+/// The number of problems that keep a flow from being registered.
+pub fn invalid(problems: &[FlowProblem]) -> usize {
+    problems.iter().filter(|problem| problem.is_error()).count()
+}
+
+/// The problems whose place in the source is worth showing once more, in full.
+pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
+    problems.iter().filter(|problem| problem.excerpt.is_some()).cloned().collect()
+}
+
+/// Resolves, scans, reads the target and compares.
+pub fn prepare(
+    context: &Context,
+    arguments: &RunArguments,
+    jobs: usize,
+) -> Result<Prepared, CommandError> {
+    let (session, reference, notices) =
+        session::open(context, &arguments.reference)?.reference()?;
+    let repository = session.repository_url()?;
+    notices.iter().for_each(|notice| context.printer.warning(notice));
+    warn(context, &session, &reference, repository.as_str())?;
+    let scan = session.scan(&reference)?;
+    warn_unused_overrides(context, &session, &scan.flows);
+    let selected = arguments.flows.select(&scan.flows)?;
+    let problems = relevant_problems(scan.problems.clone(), &arguments.flows, &selected);
+    let author = session.repository.author();
+    let source = Source {
+        reference: &reference,
+        pinned: pinned(&session, &reference),
+        repository: repository.as_str(),
+        author: author.as_deref(),
+    };
+    let (mut registrations, mut unbuilt) = (Vec::new(), Vec::new());
+    for flow in unique(&selected) {
+        match build(flow, &source, &session.settings) {
+            Ok(registration) => registrations.push(registration),
+            Err(error) => unbuilt.push(unbuilt_report(flow, &error.to_string())),
+        }
+    }
+    let target = session.connect(jobs)?;
+    let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
+    names.sort();
+    let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
+    // The embedded registry lies in this repository: whatever its URL once was, all of it is ours.
+    let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
+    let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
+    let mut plan = plan(registrations, held, guards);
+    settle_pools(context, &mut plan, target.as_ref())?;
+    warn_inexact(context, &plan, &selected);
+    let repository = repository.to_string();
+    Ok(Prepared { session, reference, repository, target, plan, problems, unbuilt })
+}
+
+/// What workers check out: the design's table of channels, `pin` and `untagged`.
+fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
+    let settings = &session.settings.repository;
+    match (reference.channel, reference.tag()) {
+        (Channel::Mainline, Some(_)) if settings.pin == crate::git::Pin::Commit => Pinned::Commit,
+        (Channel::Mainline, Some(_)) => Pinned::Tag,
+        (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => Pinned::Commit,
+        _ => Pinned::Branch,
+    }
+}
+
+fn warn(
+    context: &Context,
+    session: &Session,
+    reference: &CodeReference,
+    repository: &str,
+) -> Result<(), CommandError> {
+    if reference.source == ReferenceSource::ActiveBranch && session.repository.uncommitted()? {
+        context.printer.warning(&format!(
+            "uncommitted changes are not registered: {} is",
+            reference.commit.short()
+        ));
+    }
+    if session.repository.read_at(&reference.commit, "prefect.yaml")?.is_some() {
+        context.printer.warning(
+            "prefect.yaml is not read yet: every flow gets one deployment, as flowreg.toml says",
+        );
+    }
+    let is_https = repository.starts_with("https://");
+    if !is_https && matches!(session.settings.repository.access, Some(Access::Token(_))) {
+        context.printer.warning(
+            "Prefect uses an access token with https URLs only: a worker will clone without it",
+        );
+    }
+    Ok(())
+}
+
+/// An override for a flow that is not there is most often a spelling mistake.
+fn warn_unused_overrides(context: &Context, session: &Session, flows: &[Flow]) {
+    let names: Vec<&str> = flows.iter().map(|flow| flow.name.as_str()).collect();
+    for unused in session.settings.flow_names().filter(|name| !names.contains(name)) {
+        let hint = nearest(unused, &names)
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        context.printer.warning(&format!("[flow.\"{unused}\"] is the name of no flow{hint}"));
+    }
+}
+
+/// With flow arguments, only the problems of the files that hold those flows count.
+fn relevant_problems(
+    problems: Vec<FlowProblem>,
+    arguments: &FlowArguments,
+    selected: &[&Flow],
+) -> Vec<FlowProblem> {
+    if !arguments.is_restricted() {
+        return problems;
+    }
+    problems
+        .into_iter()
+        .filter(|problem| selected.iter().any(|flow| flow.entrypoint.path() == problem.path))
+        .collect()
+}
+
+/// The flows whose name no other flow has; the others are in the problems.
+fn unique<'f>(flows: &[&'f Flow]) -> Vec<&'f Flow> {
+    let mut count = std::collections::HashMap::new();
+    for flow in flows {
+        *count.entry(&flow.name).or_insert(0_usize) += 1;
+    }
+    flows.iter().filter(|flow| count.get(&flow.name) == Some(&1)).copied().collect()
+}
+
+fn settle_pools(
+    context: &Context,
+    plan: &mut Plan,
+    target: &dyn Target,
+) -> Result<(), CommandError> {
+    if !needs_work_pools(plan) {
+        return Ok(());
+    }
+    if let Some(pools) = target.work_pools()?
+        && let Some(chosen) = settle_work_pools(plan, &pools)
+    {
+        context.printer.warning(&format!(
+            "no work pool is configured: using `{chosen}`, the only one on the server"
+        ));
+    }
+    Ok(())
+}
+
+fn warn_inexact(context: &Context, plan: &Plan, flows: &[&Flow]) {
+    for item in &plan.items {
+        let is_written = matches!(item.action, Action::Create | Action::Update { .. });
+        let flow = flows.iter().find(|flow| flow.name == item.registration.flow);
+        let Some(flow) = flow.filter(|_| is_written || context.printer.is_verbose()) else {
+            continue;
+        };
+        for inexact in &flow.inexact {
+            context.printer.warning(&format!(
+                "{}: {} is not exact and stays as the target has it: {}",
+                flow.name, inexact.what, inexact.reason
+            ));
+        }
+    }
+}
+
+/// One planned registration, as it is printed.
+pub fn planned_report(item: &Planned) -> ItemReport {
+    ItemReport {
+        flow: item.registration.flow.to_string(),
+        deployment: item.registration.deployment.to_string(),
+        entrypoint: item.registration.entrypoint.to_string(),
+        action: item.action.as_str(),
+        outcome: None,
+        id: item.held.as_ref().and_then(|held| held.id.clone()),
+        changes: item.changes.clone(),
+        error: match &item.action {
+            Action::Refuse(refusal) => Some(error::refusal_report(refusal)),
+            _ => None,
+        },
+    }
+}
+
+fn unbuilt_report(flow: &Flow, message: &str) -> ItemReport {
+    ItemReport {
+        flow: flow.name.to_string(),
+        deployment: String::new(),
+        entrypoint: flow.entrypoint.to_string(),
+        action: "refuse",
+        outcome: None,
+        id: None,
+        changes: Vec::new(),
+        error: Some(ErrorReport {
+            code: "deployment_name".to_owned(),
+            message: message.to_owned(),
+            causes: Vec::new(),
+            hints: vec!["change `deployment` of this flow in flowreg.toml".to_owned()],
+        }),
+    }
+}

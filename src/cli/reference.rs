@@ -1,0 +1,32 @@
+//! `flowreg reference`: the code reference and why.
+
+use clap::Args;
+
+use super::arguments::ReferenceArguments;
+use super::error::CommandError;
+use super::{CommandResult, Context, exit, session};
+use crate::output::ReferenceReport;
+
+#[derive(Debug, Args)]
+pub struct ReferenceCommandArguments {
+    #[command(flatten)]
+    reference: ReferenceArguments,
+    /// Print every rung of the ladder and why it was taken or refused
+    #[arg(long)]
+    explain: bool,
+}
+
+pub fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
+    let resolution = session::open(context, &arguments.reference)?.resolution;
+    for notice in &resolution.notices {
+        context.printer.warning(notice);
+    }
+    let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
+    let report = ReferenceReport {
+        reference: resolution.reference.as_ref().ok(),
+        ladder: &resolution.ladder,
+        error: error.as_ref().map(CommandError::report),
+    };
+    context.printer.reference(&report, arguments.explain);
+    Ok(error.map_or(exit::DONE, |error| error.exit_code))
+}

@@ -1,0 +1,190 @@
+//! `flowreg register`: registers what changed.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::error;
+use super::plan::{self, Prepared, RunArguments, Tally};
+use super::{CommandResult, Context};
+use crate::model::{CommitId, TargetDescription};
+use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::registration::{Applied, Outcome, apply};
+use crate::store::{LedgerEntry, Store, StoreError};
+
+/// How often `--watch` looks at the reference.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub struct RegisterArguments {
+    #[command(flatten)]
+    common: RunArguments,
+    /// Only show what would be done, as `flowreg plan`
+    #[arg(long)]
+    dry_run: bool,
+    /// At most this many writes at once; the server may get fewer
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Go on, and register again whenever the reference moves
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+}
+
+pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
+    if arguments.dry_run {
+        return plan::show(context, &arguments.common, false);
+    }
+    if arguments.watch {
+        return watch(context, arguments);
+    }
+    register(context, arguments).map(|(code, _)| code)
+}
+
+/// Registers again whenever the reference is at another commit. An error does not end it: the
+/// next commit may mend it.
+fn watch(context: &Context, arguments: &RegisterArguments) -> CommandResult {
+    let (_, mut seen) = register(context, arguments)?;
+    loop {
+        std::thread::sleep(WATCH_INTERVAL);
+        let current = super::session::open(context, &arguments.common.reference)
+            .and_then(super::session::Resolved::reference)
+            .map(|(_, reference, _)| reference.commit);
+        if current.as_ref().is_ok_and(|commit| *commit == seen) {
+            continue;
+        }
+        match current.and_then(|_| register(context, arguments)) {
+            Ok((_, commit)) => seen = commit,
+            Err(error) => context.printer.error(&error.report()),
+        }
+    }
+}
+
+fn register(
+    context: &Context,
+    arguments: &RegisterArguments,
+) -> Result<(u8, CommitId), error::CommandError> {
+    let started = Instant::now();
+    let jobs = usize::from(arguments.jobs);
+    let Prepared { session, reference, repository, target, plan, problems, unbuilt } =
+        plan::prepare(context, &arguments.common, jobs)?;
+    let summary = plan.summary();
+    let progress = context.printer.progress("registering", summary.create + summary.update);
+    let applied = apply(plan, target.as_ref(), jobs, &|done| progress.set(done));
+    drop(progress);
+    let description = target.describe();
+    if let Err(error) = record(&session.repository, &description, &applied) {
+        context.printer.warning(&format!("the ledger could not be written: {error}"));
+    }
+    let tally = tally(&applied, unbuilt.len(), plan::invalid(&problems));
+    let commit = reference.commit.clone();
+    let report = RunReport {
+        target: description,
+        repository,
+        reference,
+        summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems)),
+        registrations: applied
+            .iter()
+            .map(applied_report)
+            .chain(unbuilt.into_iter().map(refused))
+            .collect(),
+        errors: problems,
+        duration_ms: Some(started.elapsed().as_millis()),
+    };
+    context.printer.run(&report);
+    context.printer.problems(&plan::with_excerpts(&report.errors));
+    Ok((tally.exit_code(), commit))
+}
+
+fn refused(item: ItemReport) -> ItemReport {
+    ItemReport { outcome: Some("refused"), ..item }
+}
+
+fn tally(applied: &[Applied], unbuilt: usize, invalid: usize) -> Tally {
+    let mut tally = Tally { good: 0, refused: unbuilt, invalid, failed: None };
+    for one in applied {
+        match &one.outcome {
+            Outcome::Created | Outcome::Updated | Outcome::Unchanged => tally.good += 1,
+            Outcome::Refused(_) => tally.refused += 1,
+            Outcome::Failed(error) => {
+                tally.failed = tally.failed.or(Some(error::target_codes(error).0));
+            }
+            Outcome::NotTried => {}
+        }
+    }
+    tally
+}
+
+fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize) -> RunSummary {
+    let count = |word| applied.iter().filter(|one| word_of(&one.outcome) == word).count();
+    RunSummary(vec![
+        ("created", count("created")),
+        ("updated", count("updated")),
+        ("unchanged", count("unchanged")),
+        ("refused", count("refused") + unbuilt),
+        ("failed", count("failed") + invalid),
+    ])
+}
+
+fn word_of(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "created",
+        Outcome::Updated => "updated",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Refused(_) => "refused",
+        Outcome::Failed(_) | Outcome::NotTried => "failed",
+    }
+}
+
+fn applied_report(one: &Applied) -> ItemReport {
+    ItemReport {
+        outcome: Some(word_of(&one.outcome)),
+        id: one.id.clone(),
+        error: match &one.outcome {
+            Outcome::Refused(refusal) => Some(error::refusal_report(refusal)),
+            Outcome::Failed(error) => Some(error::target_report(error)),
+            Outcome::NotTried => Some(not_tried()),
+            _ => None,
+        },
+        ..plan::planned_report(&one.planned)
+    }
+}
+
+fn not_tried() -> ErrorReport {
+    ErrorReport {
+        code: "not_tried".to_owned(),
+        message: "not tried, as the target can't be reached".to_owned(),
+        causes: Vec::new(),
+        hints: Vec::new(),
+    }
+}
+
+/// Appends what was written to the ledger; a run that wrote nothing leaves no trace.
+fn record(
+    repository: &crate::git::Repository,
+    target: &TargetDescription,
+    applied: &[Applied],
+) -> Result<(), StoreError> {
+    let at = super::now();
+    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
+    let entries: Vec<LedgerEntry> = applied
+        .iter()
+        .filter(|one| matches!(one.outcome, Outcome::Created | Outcome::Updated))
+        .map(|one| {
+            let registration = &one.planned.registration;
+            LedgerEntry {
+                at: at.clone(),
+                target: target.to_owned(),
+                action: word_of(&one.outcome).to_owned(),
+                flow: registration.flow.to_string(),
+                deployment: registration.deployment.to_string(),
+                kind: registration.reference.name.kind().to_owned(),
+                reference: registration.reference.name.as_str().to_owned(),
+                commit: registration.reference.commit.as_str().to_owned(),
+            }
+        })
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    Store::open(repository.common_dir())?.append_to_ledger(&entries)
+}

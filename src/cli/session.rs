@@ -1,0 +1,238 @@
+//! What every command starts with: repository, settings, code reference, target.
+//!
+//! `flowreg.toml` is read from the tree at the reference, and tells how the reference is
+//! resolved. So the ladder is climbed twice: once with the defaults and without the network, to
+//! find the file, and once as the file says.
+
+use super::Context;
+use super::arguments::ReferenceArguments;
+use super::error::CommandError;
+use crate::flow::{Scan, Selection};
+use crate::git::{
+    ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
+};
+use crate::model::{CodeReference, CommitId, Environment, TargetKind};
+use crate::settings::prefect::{PrefectConnection, connection};
+use crate::settings::{Flags, Origin, Settings, Sourced};
+use crate::store::Store;
+use crate::target::Target;
+use crate::target::local::LocalRegistry;
+use crate::target::prefect::{ConnectOptions, PrefectServer};
+
+const FILE_NAME: &str = "flowreg.toml";
+
+/// The repository, the settings and the target of a run.
+pub struct Session {
+    pub repository: Repository,
+    pub settings: Settings,
+    pub target: TargetChoice,
+}
+
+/// The target that was chosen, not yet connected.
+#[derive(Debug)]
+pub enum TargetChoice {
+    /// The embedded registry.
+    Local,
+    /// A Prefect server.
+    Prefect(Box<PrefectConnection>),
+}
+
+impl TargetChoice {
+    /// Whether workers will clone from the remote, so that the remote must have the reference.
+    pub fn needs_remote(&self) -> bool {
+        !matches!(self, Self::Local)
+    }
+}
+
+/// A session whose code reference was resolved, or could not be.
+pub struct Resolved {
+    pub session: Session,
+    pub resolution: Resolution,
+}
+
+impl Resolved {
+    /// The reference, or the error that ends the command.
+    pub fn reference(self) -> Result<(Session, CodeReference, Vec<String>), CommandError> {
+        let Resolution { reference, notices, .. } = self.resolution;
+        Ok((self.session, reference?, notices))
+    }
+}
+
+/// Opens the repository and the settings and resolves the code reference.
+pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolved, CommandError> {
+    let repository = Repository::discover(&context.directory, &context.environment)?;
+    let first = climb_for_settings(&repository, context, arguments);
+    let settings = settings(context, arguments, &repository, first.as_ref())?;
+    let session = Session { target: choose_target(context, &settings)?, repository, settings };
+    let resolution = resolve(
+        &session.repository,
+        &context.environment,
+        &request(&session.settings, arguments, session.target.needs_remote()),
+    );
+    let last = resolution.reference.as_ref().ok().map(|reference| reference.commit.clone());
+    if last.is_none() || last == first {
+        return Ok(Resolved { session, resolution });
+    }
+    // The remote, or the file itself, led to another commit: its settings count from here on.
+    let settings = self::settings(context, arguments, &session.repository, last.as_ref())?;
+    Ok(Resolved { session: Session { settings, ..session }, resolution })
+}
+
+/// Opens the settings for a command that has no code reference of its own.
+pub fn open_target(context: &Context) -> Result<Session, CommandError> {
+    let repository = Repository::discover(&context.directory, &context.environment)?;
+    let arguments = ReferenceArguments {
+        tag: None,
+        branch: None,
+        remote: None,
+        offline: true,
+        strict: false,
+        untagged: None,
+    };
+    let commit = climb_for_settings(&repository, context, &arguments);
+    let settings = settings(context, &arguments, &repository, commit.as_ref())?;
+    Ok(Session { target: choose_target(context, &settings)?, repository, settings })
+}
+
+/// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the
+/// second climb.
+fn climb_for_settings(
+    repository: &Repository,
+    context: &Context,
+    arguments: &ReferenceArguments,
+) -> Option<CommitId> {
+    if context.global.config.is_some() {
+        return None;
+    }
+    let defaults = Settings::resolve(&flags(context, arguments), None).ok()?;
+    let mut request = request(&defaults, arguments, false);
+    request.untagged = Untagged::Commit;
+    let climbed = resolve(repository, &context.environment, &request).reference.or_else(|_| {
+        // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
+        (request.tag, request.branch) = (None, None);
+        resolve(repository, &Environment::default(), &request).reference
+    });
+    climbed.ok().map(|reference| reference.commit)
+}
+
+fn flags(context: &Context, arguments: &ReferenceArguments) -> Flags {
+    Flags {
+        target: context.global.target.map(TargetKind::from),
+        remote: arguments.remote.clone(),
+        untagged: arguments.untagged.map(Untagged::from),
+    }
+}
+
+fn request(
+    settings: &Settings,
+    arguments: &ReferenceArguments,
+    needs_remote: bool,
+) -> ReferenceRequest {
+    ReferenceRequest {
+        tag: arguments.tag.clone(),
+        branch: arguments.branch.clone(),
+        remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
+        strict: arguments.strict,
+        mainline: settings.repository.mainline.clone(),
+        untagged: settings.repository.untagged.value,
+        pin: settings.repository.pin,
+        ask_remote: needs_remote && !arguments.offline,
+    }
+}
+
+fn settings(
+    context: &Context,
+    arguments: &ReferenceArguments,
+    repository: &Repository,
+    commit: Option<&CommitId>,
+) -> Result<Settings, CommandError> {
+    let flags = flags(context, arguments);
+    let resolve = |text: Option<(&str, &str)>| Settings::resolve(&flags, text);
+    if let Some(path) = &context.global.config {
+        let path = context.directory.join(path);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| CommandError::unreadable(&path, &error))?;
+        return Ok(resolve(Some((&text, &path.display().to_string())))?);
+    }
+    let file = commit.map(|commit| repository.read_at(commit, FILE_NAME)).transpose()?.flatten();
+    Ok(match file {
+        Some(bytes) => resolve(Some((&utf8(&bytes)?, FILE_NAME)))?,
+        None => resolve(None)?,
+    })
+}
+
+fn utf8(bytes: &[u8]) -> Result<String, CommandError> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| CommandError::configuration(format!("{FILE_NAME} is not UTF-8"), Vec::new()))
+}
+
+fn choose_target(context: &Context, settings: &Settings) -> Result<TargetChoice, CommandError> {
+    let asked = settings.target.as_ref();
+    if asked.is_some_and(|asked| asked.value == TargetKind::Local) {
+        return Ok(TargetChoice::Local);
+    }
+    if let Some(Sourced { value: TargetKind::Prefect1, origin }) = asked {
+        return Err(CommandError::configuration(
+            format!("target `prefect1` ({origin}) is not available yet"),
+            vec!["--target prefect, or --target local".to_owned()],
+        ));
+    }
+    let connection = connection(&context.environment, &context.directory, context.home.as_deref())?;
+    match (connection, asked) {
+        (Some(connection), _) => Ok(TargetChoice::Prefect(Box::new(connection))),
+        (None, None) => Ok(TargetChoice::Local),
+        (None, Some(Sourced { origin, .. })) => Err(no_connection(origin)),
+    }
+}
+
+fn no_connection(origin: &Origin) -> CommandError {
+    CommandError::configuration(
+        format!("target `prefect` ({origin}) needs the address of a Prefect API"),
+        vec![
+            "export PREFECT_API_URL=https://…/api, or choose a profile with `prefect profile use`"
+                .to_owned(),
+        ],
+    )
+}
+
+impl Session {
+    /// Finds the flows in the tree at a commit.
+    pub fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
+        let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
+        let tree = self.repository.tree(&reference.commit)?;
+        Ok(crate::flow::scan(&tree, &selection)?)
+    }
+
+    /// Opens the target.
+    pub fn connect(&self, jobs: usize) -> Result<Box<dyn Target>, CommandError> {
+        Ok(match &self.target {
+            TargetChoice::Local => {
+                let store = Store::open(self.repository.common_dir())?;
+                Box::new(LocalRegistry::new(store, super::now()))
+            }
+            TargetChoice::Prefect(connection) => {
+                let options = ConnectOptions { jobs };
+                Box::new(PrefectServer::connect((**connection).clone(), options)?)
+            }
+        })
+    }
+
+    /// The URL that workers clone from; for the embedded registry a repository without a remote
+    /// stands for itself.
+    pub fn repository_url(&self) -> Result<RepositoryUrl, CommandError> {
+        if let Some(url) = &self.settings.repository.url {
+            return Ok(url.clone());
+        }
+        let name = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
+        match self.repository.remote(name)? {
+            Some(remote) => Ok(remote.url),
+            None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
+            None => {
+                let common = self.repository.common_dir();
+                let directory = common.parent().filter(|_| common.ends_with(".git"));
+                let directory = directory.unwrap_or(common);
+                Ok(RepositoryUrl::new(&directory.display().to_string(), directory))
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! From the names of a module to flows: which there are, and what is known of each.
+
+use std::rc::Rc;
+
+use ruff_python_ast::Stmt;
+use ruff_text_size::{Ranged, TextSize};
+
+use super::FileAnalysis;
+use super::docstring;
+use super::module::{Evaluated, Interpreter, nested};
+use super::problem::Problems;
+use super::schema::NoSchema;
+use super::schema::parameters::{Failure, parameters};
+use super::source::line;
+use super::value::{Class, FlowObject, Function, Unknown, Value, keyword};
+use crate::model::{Engine, Entrypoint, Flow, FlowName, Inexact, ProblemCode};
+
+/// Characters that Prefect allows in no flow name.
+const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
+
+/// A flow and the name it can be loaded by.
+struct Found<'a> {
+    path: String,
+    flow: Rc<FlowObject<'a>>,
+}
+
+/// A name that is probably a flow.
+struct Suspect {
+    path: String,
+    unknown: Rc<Unknown>,
+}
+
+/// An exception that defining a flow raises: the whole file can't be loaded then.
+struct Refused {
+    kind: String,
+    message: String,
+    at: TextSize,
+}
+
+/// Either something of a flow, or why Prefect refuses it.
+type Checked<T> = Result<T, Refused>;
+
+/// The flows of a module after it ran, and its problems.
+pub fn collect<'a>(
+    interpreter: &Interpreter<'a>,
+    body: &'a [Stmt],
+    outcome: Evaluated<()>,
+    problems: &Problems<'_>,
+) -> FileAnalysis {
+    let mut analysis = FileAnalysis::default();
+    for (name, at) in nested::nested_flows(interpreter, body) {
+        let message = format!(
+            "the flow `{name}` is defined inside a function; Prefect can't load it by name"
+        );
+        analysis.problems.push(problems.at(ProblemCode::Nested, at.to_usize(), message));
+    }
+    let (found, suspects) = names(interpreter);
+    if let Err(raised) = outcome {
+        let is_meant = !found.is_empty() || !suspects.is_empty() || has_flows(body);
+        if is_meant {
+            let at = raised.at.to_usize();
+            analysis.problems.push(problems.at(
+                ProblemCode::LoadError,
+                at,
+                format!("importing the module raises {}: {}", raised.kind, raised.message),
+            ));
+        }
+        return analysis;
+    }
+    for suspect in suspects {
+        let message = format!(
+            "`{}` looks like a flow, but it is not known what it is: {}",
+            suspect.path, suspect.unknown.why
+        );
+        let at = suspect.unknown.at.to_usize();
+        analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
+    }
+    for found in found {
+        match flow(interpreter, &found, problems) {
+            Ok(Ok(flow)) => analysis.flows.push(flow),
+            Ok(Err(unknown)) => {
+                let message =
+                    format!("the name of the flow `{}` is not known: {}", found.path, unknown.why);
+                let at = unknown.at.to_usize();
+                analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
+            }
+            Err(refused) => {
+                analysis.flows.clear();
+                analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
+                let message = format!(
+                    "importing the module raises {}: {}",
+                    refused.kind, refused.message
+                );
+                let at = refused.at.to_usize();
+                analysis.problems.push(problems.at(ProblemCode::LoadError, at, message));
+                return analysis;
+            }
+        }
+    }
+    dynamic_names(interpreter, problems, &mut analysis);
+    analysis.flows.sort_by_key(|flow| flow.line);
+    analysis
+}
+
+/// A module that binds names through strings may have flows that are not seen.
+fn dynamic_names(
+    interpreter: &Interpreter<'_>,
+    problems: &Problems<'_>,
+    analysis: &mut FileAnalysis,
+) {
+    if let (true, Some((function, at))) =
+        (interpreter.effects.is_dynamic_at_import, interpreter.effects.dynamic)
+        && interpreter.effects.imports_prefect
+    {
+        let message =
+            format!("flows that `{function}()` makes are not seen without running the module");
+        let at = at.to_usize();
+        analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
+    }
+}
+
+/// Whether anything at the top of the module, or in its classes, is decorated like a flow.
+fn has_flows(body: &[Stmt]) -> bool {
+    body.iter().any(|statement| match statement {
+        Stmt::FunctionDef(function) => function
+            .decorator_list
+            .iter()
+            .any(|decorator| nested::is_flow_spelling(&decorator.expression)),
+        Stmt::ClassDef(class) => has_flows(&class.body),
+        Stmt::If(branch) => {
+            has_flows(&branch.body)
+                || branch.elif_else_clauses.iter().any(|clause| has_flows(&clause.body))
+        }
+        Stmt::Try(attempt) => has_flows(&attempt.body) || has_flows(&attempt.orelse),
+        Stmt::With(with) => has_flows(&with.body),
+        _ => false,
+    })
+}
+
+/// The flows that names of the module lead to, each once, by its own name if there is one.
+fn names<'a>(interpreter: &Interpreter<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
+    let mut found: Vec<Found<'a>> = Vec::new();
+    let mut suspects = Vec::new();
+    let mut classes: Vec<Rc<Class<'a>>> = Vec::new();
+    let mut open: Vec<(String, Value<'a>)> = interpreter
+        .module
+        .names
+        .borrow()
+        .snapshot()
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), value))
+        .collect();
+    open.reverse();
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Wrapped(inner) => open.push((path, (*inner).clone())),
+            Value::Flow(flow) => {
+                match found.iter_mut().find(|known| Rc::ptr_eq(&known.flow, &flow)) {
+                    Some(known) if is_own_name(&path, &flow) && !is_own_name(&known.path, &flow) => {
+                        known.path = path;
+                    }
+                    Some(_) => {}
+                    None => found.push(Found { path, flow }),
+                }
+            }
+            Value::Unknown(unknown) if unknown.is_flow_like => {
+                suspects.push(Suspect { path, unknown });
+            }
+            Value::Class(class)
+                if *class.qualname == *path
+                    && !classes.iter().any(|known| Rc::ptr_eq(known, &class)) =>
+            {
+                let mut inner = class.scope.names.borrow().snapshot();
+                inner.reverse();
+                for (name, value) in inner {
+                    open.push((format!("{path}.{name}"), value));
+                }
+                classes.push(class);
+            }
+            _ => {}
+        }
+    }
+    (found, suspects)
+}
+
+fn is_own_name(path: &str, flow: &FlowObject<'_>) -> bool {
+    function(flow).is_some_and(|function| path.rsplit('.').next() == Some(&*function.name))
+}
+
+/// The function of a flow, if it is one of this file.
+fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
+    let mut value = flow.function.clone();
+    while let Value::Wrapped(inner) = &value {
+        value = (**inner).clone();
+    }
+    match value {
+        Value::Function(function) => Some(function),
+        _ => None,
+    }
+}
+
+/// What is known of one flow; the inner error says why its name is not.
+fn flow<'a>(
+    interpreter: &Interpreter<'a>,
+    found: &Found<'a>,
+    problems: &Problems<'_>,
+) -> Checked<Result<Flow, Rc<Unknown>>> {
+    let Found { path, flow } = found;
+    let function = function(flow);
+    let at = function
+        .as_ref()
+        .filter(|function| is_own_name(path, flow) || function.range.contains(flow.at))
+        .and_then(|function| function.definition)
+        .and_then(|definition| definition.decorator_list.first())
+        .map_or(flow.at, Ranged::start);
+    let name = match flow_name(interpreter, flow, function.as_deref())? {
+        Ok(name) => name,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let mut inexact = Vec::new();
+    let reason = |what: &str, subject: &str, unknown: &Unknown| Inexact {
+        what: what.to_owned(),
+        reason: format!(
+            "{subject} is not known: {} ({}:{})",
+            unknown.why,
+            problems.path,
+            line(problems.text, unknown.at)
+        ),
+    };
+    if let Some(doubt) = interpreter.doubts() {
+        inexact.push(reason("name", "what the module binds", &doubt));
+    }
+    let description = match description(interpreter, flow, function.as_deref()) {
+        Ok(description) => description,
+        Err(unknown) => {
+            inexact.push(reason("description", "the description", &unknown));
+            None
+        }
+    };
+    let schema = match schema(interpreter, flow, function.as_deref()) {
+        Ok(schema) => Some(schema),
+        Err(failure) => match failure.reason {
+            NoSchema::Raises(kind, message) => {
+                return Err(Refused { kind: kind.to_owned(), message, at: interpreter.here() });
+            }
+            NoSchema::Unknown(unknown) => {
+                inexact.push(reason("parameter_openapi_schema", &failure.part, &unknown));
+                None
+            }
+            NoSchema::Unconstrained | NoSchema::Callable => None,
+        },
+    };
+    let Ok(name) = name.parse::<FlowName>() else {
+        let message = format!("'{name}' can't be the name of a flow");
+        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+    };
+    Ok(Ok(Flow {
+        name,
+        entrypoint: Entrypoint::new(problems.path, path.as_str()),
+        line: line(problems.text, at),
+        description,
+        engine: Engine::Prefect,
+        parameter_openapi_schema: schema,
+        inexact,
+    }))
+}
+
+/// An option of a flow, unless it is empty or hidden behind unknown keywords.
+fn option<'a>(
+    interpreter: &Interpreter<'a>,
+    flow: &FlowObject<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Rc<Unknown>> {
+    let options = flow.options.borrow();
+    match keyword(&options, name).or_else(|| keyword(&options, "**")) {
+        None => Ok(None),
+        Some(value) => match value.find_unknown(flow.at) {
+            Some(unknown) => Err(unknown),
+            None if interpreter.truth(value) == Some(false) => Ok(None),
+            None => Ok(Some(value.clone())),
+        },
+    }
+}
+
+fn flow_name<'a>(
+    interpreter: &Interpreter<'a>,
+    flow: &FlowObject<'a>,
+    function: Option<&Function<'a>>,
+) -> Checked<Result<String, Rc<Unknown>>> {
+    let given = match option(interpreter, flow, "name") {
+        Ok(given) => given,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let given = match given {
+        Some(Value::Member(member)) if member.mixin == Some("str") => Some(member.value.clone()),
+        other => other,
+    };
+    let name = match given {
+        Some(Value::Str(name)) => name.to_string(),
+        Some(value) if value.is_constant() || matches!(value, Value::Member(_)) => {
+            let message = "Prefect expects text for the name of a flow".to_owned();
+            return Err(Refused { kind: "TypeError".to_owned(), message, at: flow.at });
+        }
+        Some(_) => return Ok(Err(unknown("the name is an object", flow.at))),
+        None => match default_name(flow, function) {
+            Ok(name) => name,
+            Err(unknown) => return Ok(Err(unknown)),
+        },
+    };
+    if let Some(forbidden) = name.chars().find(|char| FORBIDDEN.contains(char)) {
+        let message = format!(
+            "the flow name '{name}' has a `{forbidden}`; Prefect allows none of `/ % & > <` in \
+             the name of a flow"
+        );
+        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+    }
+    Ok(Ok(name))
+}
+
+fn unknown(why: &str, at: TextSize) -> Rc<Unknown> {
+    Rc::new(Unknown { why: why.to_owned(), at, is_flow_like: true })
+}
+
+fn no_function(flow: &FlowObject<'_>) -> Rc<Unknown> {
+    flow.function
+        .find_unknown(flow.at)
+        .unwrap_or_else(|| unknown("the flow is made of something that is no function", flow.at))
+}
+
+fn default_name<'a>(
+    flow: &FlowObject<'a>,
+    function: Option<&Function<'a>>,
+) -> Result<String, Rc<Unknown>> {
+    let Some(function) = function else { return Err(no_function(flow)) };
+    let renamed = keyword(&function.attributes.borrow(), "__name__").cloned();
+    let name = match renamed {
+        None => function.name.to_string(),
+        Some(Value::Str(name)) => name.to_string(),
+        Some(_) => return Err(unknown("the function's `__name__` is set", flow.at)),
+    };
+    Ok(name.replace('_', "-").replace("<lambda>", "unknown-lambda"))
+}
+
+/// The docstring of the flow's function.
+fn function_doc<'a>(
+    flow: &FlowObject<'a>,
+    function: Option<&Function<'a>>,
+) -> Result<Option<String>, Rc<Unknown>> {
+    let Some(function) = function else { return Err(no_function(flow)) };
+    match keyword(&function.attributes.borrow(), "__doc__") {
+        None => Ok(function.docstring.as_ref().map(ToString::to_string)),
+        Some(Value::Str(text)) => Ok(Some(text.to_string())),
+        Some(Value::None) => Ok(None),
+        Some(_) => Err(unknown("the function's `__doc__` is set", flow.at)),
+    }
+}
+
+fn description<'a>(
+    interpreter: &Interpreter<'a>,
+    flow: &FlowObject<'a>,
+    function: Option<&Function<'a>>,
+) -> Result<Option<String>, Rc<Unknown>> {
+    match option(interpreter, flow, "description")? {
+        Some(Value::Str(text)) => Ok(Some(text.to_string())),
+        Some(_) => Err(unknown("the description is no text", flow.at)),
+        None => Ok(function_doc(flow, function)?.map(|text| docstring::clean(&text))),
+    }
+}
+
+fn schema<'a>(
+    interpreter: &Interpreter<'a>,
+    flow: &FlowObject<'a>,
+    function: Option<&Function<'a>>,
+) -> Result<serde_json::Value, Failure> {
+    let failed = |unknown: Rc<Unknown>| Failure {
+        part: "the signature".to_owned(),
+        reason: NoSchema::Unknown(unknown),
+    };
+    let Some(function) = function else { return Err(failed(no_function(flow))) };
+    let is_text = |name: &str| matches!(name, "__doc__" | "__name__");
+    if function.attributes.borrow().iter().any(|(name, _)| !is_text(name)) {
+        return Err(failed(unknown("attributes of the function are set", flow.at)));
+    }
+    let attributes = flow.attributes.borrow();
+    let changes = ["fn", "parameters", "__signature__", "__wrapped__", "__globals__"];
+    if attributes.iter().any(|(name, _)| changes.contains(&&**name)) {
+        return Err(failed(unknown("attributes of the flow are set", flow.at)));
+    }
+    let doc = match keyword(&attributes, "__doc__") {
+        None => function_doc(flow, Some(function)).map_err(failed)?,
+        Some(Value::Str(text)) => Some(text.to_string()),
+        Some(Value::None) => None,
+        Some(_) => return Err(failed(unknown("the flow's `__doc__` is set", flow.at))),
+    };
+    let validates = match option(interpreter, flow, "validate_parameters") {
+        Ok(_) => keyword(&flow.options.borrow(), "validate_parameters")
+            .is_none_or(|value| interpreter.truth(value) != Some(false)),
+        Err(_) => true,
+    };
+    parameters(interpreter, function, doc.as_deref(), validates)
+}

@@ -1,0 +1,274 @@
+//! Calls: what is called decides where the rules are. Prefect's own are here.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::nested::makes_flows;
+use super::{Evaluated, Interpreter};
+use crate::flow::value::{
+    Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
+    set_keyword,
+};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn call(
+        &self,
+        callee: &Value<'a>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        Ok(match callee {
+            Value::Symbol(path) => return self.call_symbol(path, arguments, keywords),
+            Value::FlowDecorator(options) => {
+                let mut options = (**options).clone();
+                for (name, value) in keywords {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                self.make_flow(options, arguments.first())
+            }
+            Value::Partial(partial) => {
+                let mut all = partial.arguments.clone();
+                all.extend(arguments.iter().cloned());
+                let mut options = partial.keywords.clone();
+                for (name, value) in keywords {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                return self.call(&partial.function, &all, &options);
+            }
+            Value::Bound(bound) => return self.call_method(bound, arguments, keywords),
+            Value::DataclassDecorator(options) => self.apply_dataclass(options, arguments),
+            Value::Class(class) => return self.instantiate(class, arguments, keywords),
+            Value::Type(expression) => match &**expression {
+                Type::NewType(_) => {
+                    arguments.first().cloned().unwrap_or_else(|| self.unknown("a `NewType`"))
+                }
+                Type::Generic(Value::Class(class), _) => {
+                    return self.instantiate(class, arguments, keywords);
+                }
+                _ => self.unknown("calling a type expression"),
+            },
+            Value::Function(function) => {
+                let is_flow_like = function.definition.is_some_and(makes_flows)
+                    || arguments.iter().any(super::statements::is_flow_like);
+                let why = format!(
+                    "`{}()` is a function of this file, and what it returns is not computed",
+                    function.name
+                );
+                self.unknown_of_kind(why, is_flow_like)
+            }
+            Value::External(path) => {
+                let why = format!("what it returns is not known: {}", not_read(path));
+                let is_flow_like = path.ends_with(".with_options")
+                    || arguments.iter().any(super::statements::is_flow_like);
+                self.unknown_of_kind(why, is_flow_like)
+            }
+            Value::Unknown(unknown) => {
+                let is_flow_like = arguments.iter().any(super::statements::is_flow_like);
+                self.unknown_of_kind(unknown.why.clone(), is_flow_like)
+            }
+            Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
+            Value::Opaque(opaque) if opaque.what == "computed field" => Value::opaque("property"),
+            Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
+            Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
+            other => self.because(other, "a call of such an object"),
+        })
+    }
+
+    fn unknown_of_kind(&self, why: String, is_flow_like: bool) -> Value<'a> {
+        if is_flow_like { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
+    }
+
+    fn call_symbol(
+        &self,
+        path: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        Ok(match path {
+            "prefect.flow" => self.make_flow(keywords.clone(), arguments.first()),
+            "prefect.Flow" => {
+                let mut options = keywords.clone();
+                for (name, value) in ["fn", "name", "version"].iter().zip(arguments) {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                let function = keyword(&options, "fn").cloned();
+                options.retain(|(name, _)| &**name != "fn");
+                match function {
+                    Some(Value::Str(_)) | None => {
+                        self.unknown("`Flow(\"name\")` is the form of Prefect 1")
+                    }
+                    Some(function) => self.make_flow(options, Some(&function)),
+                }
+            }
+            "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
+            "prefect.task" => Value::opaque("task"),
+            "functools.partial" => match arguments.split_first() {
+                Some((function, rest)) => Value::Partial(Rc::new(Partial {
+                    function: function.clone(),
+                    arguments: rest.to_vec(),
+                    keywords: keywords.clone(),
+                })),
+                None => return self.raise("TypeError", "partial expected at least 1 argument"),
+            },
+            _ if path.starts_with("prefect.") => {
+                let why = format!("what `{path}()` returns is Prefect's own affair");
+                let is_flow = arguments.iter().any(super::statements::is_flow_like);
+                self.unknown_of_kind(why, is_flow)
+            }
+            _ if path.starts_with("pydantic")
+                || path.starts_with("annotated_types.")
+                || path == "typing_extensions.TypedDict" =>
+            {
+                return self.call_pydantic(path, arguments, keywords);
+            }
+            _ => return self.call_standard(path, arguments, keywords),
+        })
+    }
+
+    /// `flow(...)`: a flow if there is a function, a decorator otherwise.
+    fn make_flow(&self, options: Keywords<'a>, function: Option<&Value<'a>>) -> Value<'a> {
+        match function {
+            None | Some(Value::None) => Value::FlowDecorator(Rc::new(options)),
+            Some(function) => Value::Flow(Rc::new(FlowObject {
+                function: function.clone(),
+                options: RefCell::new(options),
+                attributes: RefCell::default(),
+                at: self.here(),
+            })),
+        }
+    }
+
+    fn apply_dataclass(
+        &self,
+        options: &Rc<DataclassOptions<'a>>,
+        arguments: &[Value<'a>],
+    ) -> Value<'a> {
+        match arguments {
+            [Value::Class(class)] => {
+                self.make_dataclass(class, options);
+                Value::Class(Rc::clone(class))
+            }
+            _ => self.unknown("a dataclass of something that is no class of this file"),
+        }
+    }
+
+    fn call_method(
+        &self,
+        bound: &(Value<'a>, crate::flow::value::Text),
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let (owner, method) = bound;
+        if let Value::Flow(flow) = owner {
+            return Ok(self.flow_method(flow, method, arguments, keywords));
+        }
+        let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+        if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
+            return Ok(Value::Unknown(unknown));
+        }
+        let result = match owner {
+            Value::Str(text) => self.text_method(text, method, arguments, keywords),
+            Value::Bytes(bytes) if &**method == "decode" && arguments.is_empty() => {
+                std::str::from_utf8(bytes).ok().map(Value::text)
+            }
+            Value::Dict(entries) => self.dict_method(entries, method, arguments),
+            Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
+            Value::Moment(moment) => Self::moment_method(moment, method, arguments),
+            _ => None,
+        };
+        Ok(match result {
+            Some(value) => value,
+            None => self.because(owner, &format!("`.{method}()`")),
+        })
+    }
+
+    fn dict_method(
+        &self,
+        entries: &Rc<Vec<(Value<'a>, Value<'a>)>>,
+        method: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
+        let pair = |(key, value): &(Value<'a>, Value<'a>)| {
+            Value::tuple(vec![key.clone(), value.clone()])
+        };
+        Some(match (method, arguments) {
+            ("get", [key]) => self.look_up(entries, key)?.unwrap_or(Value::None),
+            ("get", [key, default]) => self.look_up(entries, key)?.unwrap_or(default.clone()),
+            ("copy", []) => Value::Dict(Rc::clone(entries)),
+            ("keys", []) => Value::list(entries.iter().map(|(key, _)| key.clone()).collect()),
+            ("values", []) => Value::list(entries.iter().map(|(_, item)| item.clone()).collect()),
+            ("items", []) => Value::list(entries.iter().map(pair).collect()),
+            _ => return None,
+        })
+    }
+
+    fn moment_method(
+        moment: &crate::flow::default::moment::Moment,
+        method: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
+        use crate::flow::default::moment::{Moment, join_path};
+        Some(match (moment, method) {
+            (Moment::Path(path, _), "as_posix") if arguments.is_empty() => Value::Str(path.clone()),
+            (Moment::Path(path, kind), "joinpath") => {
+                let more: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
+                let mut parts = vec![&**path];
+                parts.extend(more?);
+                Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
+            }
+            (Moment::Date(_), "isoformat") if arguments.is_empty() => {
+                Value::text(moment.json()?)
+            }
+            _ => return None,
+        })
+    }
+
+    fn flow_method(
+        &self,
+        flow: &Rc<FlowObject<'a>>,
+        method: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Value<'a> {
+        if method == "with_options" {
+            return self.with_options(flow, keywords);
+        }
+        if method.starts_with("on_") {
+            // A hook decorator gives the function back.
+            return arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook"));
+        }
+        self.unknown(format!("`.{method}()` of a flow is not evaluated"))
+    }
+
+    /// A new flow that keeps the name, version and description that are not given anew.
+    fn with_options(&self, flow: &Rc<FlowObject<'a>>, keywords: &Keywords<'a>) -> Value<'a> {
+        let mut options = flow.options.borrow().clone();
+        if keyword(&options, "name").is_none_or(|name| self.truth(name) == Some(false)) {
+            // The name is copied as it was computed, also when it came from the function.
+            options.retain(|(name, _)| &**name != "name");
+        }
+        for (name, value) in keywords {
+            let is_kept = matches!(&**name, "name" | "version" | "description")
+                && self.truth(value) == Some(false);
+            if !is_kept {
+                set_keyword(&mut options, name, value.clone());
+            }
+        }
+        Value::Flow(Rc::new(FlowObject {
+            function: flow.function.clone(),
+            options: RefCell::new(options),
+            attributes: RefCell::default(),
+            at: self.here(),
+        }))
+    }
+
+    /// Marks a class as a dataclass.
+    pub(super) fn make_dataclass(
+        &self,
+        class: &Rc<Class<'a>>,
+        options: &Rc<DataclassOptions<'a>>,
+    ) {
+        class.kind.set(crate::flow::value::ClassKind::Dataclass);
+        class.decorations.borrow_mut().dataclass = Some(Rc::clone(options));
+    }
+}

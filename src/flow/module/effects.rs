@@ -1,0 +1,206 @@
+//! What a module may do to its own names behind the reader's back, found in one walk before it is
+//! evaluated: lists that are changed, globals that functions write, dynamic namespaces.
+
+use std::collections::HashSet;
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::{Ranged, TextSize};
+
+/// Methods that change the object they are called on.
+const MUTATING: &[&str] = &[
+    "append", "extend", "insert", "update", "pop", "popitem", "remove", "clear", "setdefault",
+    "add", "discard", "sort", "reverse", "appendleft", "extendleft", "popleft", "rotate",
+    "intersection_update", "difference_update", "symmetric_difference_update", "move_to_end",
+    "subtract", "__setitem__", "__delitem__", "__iadd__", "__ior__",
+];
+
+/// Functions that give access to a namespace by strings.
+const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals", "delattr"];
+
+/// Calls that read their arguments and keep nothing.
+const READING: &[&str] = &[
+    "len", "str", "int", "float", "bool", "list", "dict", "tuple", "set", "frozenset", "sorted",
+    "min", "max", "sum", "any", "all", "range", "enumerate", "zip", "reversed", "repr", "print",
+    "isinstance", "abs", "round", "Path", "join", "Field", "flow", "Literal",
+];
+
+/// What was found.
+#[derive(Default)]
+pub struct Effects<'a> {
+    /// Names whose list, dictionary or set is changed somewhere, or may be.
+    pub mutated: HashSet<&'a str>,
+    /// Names that a `global` statement hands to a function.
+    pub global: HashSet<&'a str>,
+    /// The first use of a dynamic namespace.
+    pub dynamic: Option<(&'a str, TextSize)>,
+    /// Whether the module itself, not only a function, uses one.
+    pub is_dynamic_at_import: bool,
+    /// Whether Prefect is imported anywhere.
+    pub imports_prefect: bool,
+    aliases: Vec<(&'a str, &'a str)>,
+    depth: u32,
+}
+
+impl<'a> Effects<'a> {
+    pub fn of(body: &'a [Stmt]) -> Self {
+        let mut effects = Effects::default();
+        for statement in body {
+            effects.visit_stmt(statement);
+        }
+        effects.spread();
+        effects
+    }
+
+    /// A change through one name is a change of every name of the same object.
+    fn spread(&mut self) {
+        for _ in 0..self.aliases.len() {
+            let before = self.mutated.len();
+            for (left, right) in &self.aliases {
+                if self.mutated.contains(left) || self.mutated.contains(right) {
+                    self.mutated.extend([*left, *right]);
+                }
+            }
+            if self.mutated.len() == before {
+                break;
+            }
+        }
+    }
+
+    fn mutate(&mut self, expression: &'a Expr) {
+        if let Some(name) = root_name(expression) {
+            self.mutated.insert(name);
+        }
+    }
+
+    fn call(&mut self, call: &'a ruff_python_ast::ExprCall) {
+        match &*call.func {
+            Expr::Attribute(attribute) if MUTATING.contains(&attribute.attr.as_str()) => {
+                self.mutate(&attribute.value);
+            }
+            Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
+                self.dynamic.get_or_insert((name.id.as_str(), call.start()));
+                self.is_dynamic_at_import |= self.depth == 0;
+            }
+            _ => {}
+        }
+        let callee = match &*call.func {
+            Expr::Name(name) => name.id.as_str(),
+            Expr::Attribute(attribute) => attribute.attr.as_str(),
+            _ => "",
+        };
+        if self.depth == 0 && !READING.contains(&callee) && !is_class_like(callee) {
+            let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
+            for argument in call.arguments.args.iter().chain(keywords) {
+                if let Expr::Name(name) = argument {
+                    self.mutated.insert(name.id.as_str());
+                }
+            }
+        }
+    }
+
+    fn import(&mut self, module: &str) {
+        self.imports_prefect |= module == "prefect" || module.starts_with("prefect.");
+    }
+}
+
+/// Whether a callee is spelled as a class: a constructor keeps what it is given, and changes of it
+/// are found where they happen.
+fn is_class_like(callee: &str) -> bool {
+    callee.chars().next().is_some_and(char::is_uppercase)
+}
+
+fn root_name(expression: &Expr) -> Option<&str> {
+    let mut expression = expression;
+    loop {
+        expression = match expression {
+            Expr::Attribute(attribute) => &attribute.value,
+            Expr::Subscript(subscript) => &subscript.value,
+            Expr::Name(name) => return Some(name.id.as_str()),
+            _ => return None,
+        };
+    }
+}
+
+impl<'a> Visitor<'a> for Effects<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Assign(assign) => {
+                for target in &assign.targets {
+                    if matches!(target, Expr::Subscript(_)) {
+                        self.mutate(target);
+                    }
+                    if let (Expr::Name(left), Expr::Name(right)) = (target, &*assign.value) {
+                        self.aliases.push((left.id.as_str(), right.id.as_str()));
+                    }
+                    if let (Some(Expr::Name(first)), Expr::Name(name)) =
+                        (assign.targets.first(), target)
+                    {
+                        self.aliases.push((first.id.as_str(), name.id.as_str()));
+                    }
+                }
+            }
+            Stmt::AugAssign(assign) => self.mutate(&assign.target),
+            Stmt::Delete(delete) => {
+                for target in &delete.targets {
+                    if matches!(target, Expr::Subscript(_)) {
+                        self.mutate(target);
+                    }
+                }
+            }
+            Stmt::For(each) => {
+                if let (Expr::Name(target), iterated) = (&*each.target, &*each.iter) {
+                    let names = match iterated {
+                        Expr::List(list) => &list.elts[..],
+                        Expr::Tuple(tuple) => &tuple.elts[..],
+                        _ => &[],
+                    };
+                    for name in names.iter().filter_map(|item| item.as_name_expr()) {
+                        self.aliases.push((target.id.as_str(), name.id.as_str()));
+                    }
+                }
+            }
+            Stmt::Global(global) => {
+                self.global.extend(global.names.iter().map(|name| name.id.as_str()));
+            }
+            Stmt::Import(import) => {
+                for name in &import.names {
+                    self.import(name.name.as_str());
+                }
+            }
+            Stmt::ImportFrom(import) => {
+                self.import(import.module.as_ref().map_or("", |module| module.as_str()));
+            }
+            Stmt::FunctionDef(function) => {
+                for decorator in &function.decorator_list {
+                    self.visit_decorator(decorator);
+                }
+                self.visit_parameters(&function.parameters);
+                self.depth += 1;
+                for inner in &function.body {
+                    self.visit_stmt(inner);
+                }
+                self.depth -= 1;
+                return;
+            }
+            _ => {}
+        }
+        walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Call(call) = expression {
+            self.call(call);
+        }
+        if let Expr::Lambda(lambda) = expression {
+            if let Some(parameters) = &lambda.parameters {
+                self.visit_parameters(parameters);
+            }
+            self.depth += 1;
+            self.visit_expr(&lambda.body);
+            self.depth -= 1;
+            return;
+        }
+        walk_expr(self, expression);
+    }
+}

@@ -1,0 +1,437 @@
+//! Expressions.
+
+use std::rc::Rc;
+
+use ruff_python_ast::{BoolOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
+use ruff_text_size::Ranged;
+
+use super::scope::Scope;
+use super::{Evaluated, Interpreter, as_type};
+use crate::flow::number::Int;
+use crate::flow::value::{ClassKind, Keywords, Type, Value, set_keyword};
+
+impl<'a> Interpreter<'a> {
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// [`super::Raised`] if evaluating it certainly raises.
+    pub fn value(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        self.at(expression.start());
+        Ok(match expression {
+            Expr::NoneLiteral(_) => Value::None,
+            Expr::EllipsisLiteral(_) => Value::Ellipsis,
+            Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            Expr::StringLiteral(literal) => Value::text(literal.value.to_str()),
+            Expr::BytesLiteral(literal) => {
+                let bytes: Vec<u8> = literal.value.bytes().collect();
+                Value::Bytes(bytes.into())
+            }
+            Expr::NumberLiteral(literal) => self.number(&literal.value),
+            Expr::Name(name) => self.name(name.id.as_str(), scope)?,
+            Expr::Named(named) => {
+                let value = self.value(&named.value, scope)?;
+                self.bind(&named.target, &value, scope)?;
+                value
+            }
+            Expr::List(list) => self.sequence(&list.elts, scope)?.map_or_else(|v| v, Value::list),
+            Expr::Tuple(tuple) => {
+                self.sequence(&tuple.elts, scope)?.map_or_else(|v| v, Value::tuple)
+            }
+            Expr::Set(set) => match self.sequence(&set.elts, scope)? {
+                Ok(items) => Value::Set(Rc::new(self.distinct(items))),
+                Err(unknown) => unknown,
+            },
+            Expr::Dict(dict) => self.dictionary(dict, scope)?,
+            Expr::UnaryOp(unary) => {
+                let operand = self.value(&unary.operand, scope)?;
+                self.unary(unary.op, &operand)
+            }
+            Expr::BinOp(binary) => {
+                let left = self.value(&binary.left, scope)?;
+                let right = self.value(&binary.right, scope)?;
+                self.at(binary.start());
+                self.binary(binary.op, &left, &right)?
+            }
+            Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
+            Expr::If(choice) => {
+                let condition = self.value(&choice.test, scope)?;
+                match self.truth(&condition) {
+                    Some(true) => self.value(&choice.body, scope)?,
+                    Some(false) => self.value(&choice.orelse, scope)?,
+                    None => self.unknown(self.reason(&condition, &choice.test)),
+                }
+            }
+            Expr::Compare(comparison) => self.comparison(comparison, scope)?,
+            Expr::FString(string) => self.formatted_string(string, scope)?,
+            Expr::Lambda(lambda) => self.lambda(lambda, scope)?,
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                self.at(expression.start());
+                self.attribute(&owner, attribute.attr.as_str())?
+            }
+            Expr::Subscript(subscript) => self.subscripted(subscript, scope)?,
+            Expr::Call(call) => self.called(call, scope)?,
+            Expr::Slice(slice) => {
+                let mut parts = [None, None, None];
+                let bounds = [&slice.lower, &slice.upper, &slice.step];
+                for (part, bound) in parts.iter_mut().zip(bounds) {
+                    let Some(bound) = bound else { continue };
+                    let number = as_index(&self.value(bound, scope)?);
+                    let Some(number) = number else {
+                        return Ok(self.unknown("a slice with bounds that are not known"));
+                    };
+                    *part = Some(number);
+                }
+                Value::Slice(Rc::new(parts))
+            }
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                let excerpt = self.excerpt(expression);
+                self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
+            }
+            _ => self.unknown(format!("`{}` is not evaluated", self.excerpt(expression))),
+        })
+    }
+
+    fn number(&self, number: &Number) -> Value<'a> {
+        match number {
+            Number::Int(int) => match Int::parse(&int.to_string()) {
+                Some(int) => Value::Int(int),
+                None => self.unknown("the number is too large"),
+            },
+            Number::Float(float) => Value::Float(*float),
+            Number::Complex { real, imag } => Value::Complex(*real, *imag),
+        }
+    }
+
+    fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let Some(value) = scope.get(name) else {
+            if let Some(doubt) = self.doubts() {
+                return Ok(Value::Unknown(doubt));
+            }
+            return self.raise("NameError", format!("name '{name}' is not defined"));
+        };
+        let is_mutable = matches!(
+            value,
+            Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_)
+        );
+        if is_mutable && self.effects.mutated.contains(name) {
+            return Ok(self.unknown(format!(
+                "`{name}` may be changed by the module after it is made"
+            )));
+        }
+        Ok(value)
+    }
+
+    /// The items of a display; the inner error is an unknown value that takes its place.
+    fn sequence(
+        &self,
+        elements: &'a [Expr],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Result<Vec<Value<'a>>, Value<'a>>> {
+        let mut items = Vec::with_capacity(elements.len());
+        for element in elements {
+            if let Expr::Starred(starred) = element {
+                match self.value(&starred.value, scope)? {
+                    Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
+                    other => return Ok(Err(self.because(&other, "a starred value"))),
+                }
+            } else {
+                items.push(self.value(element, scope)?);
+            }
+        }
+        Ok(Ok(items))
+    }
+
+    fn dictionary(
+        &self,
+        dict: &'a ruff_python_ast::ExprDict,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let mut entries = Vec::with_capacity(dict.items.len());
+        for item in &dict.items {
+            let value = self.value(&item.value, scope)?;
+            let Some(key) = &item.key else {
+                let Value::Dict(more) = &value else {
+                    return Ok(self.because(&value, "an unpacked dictionary"));
+                };
+                for (key, value) in more.iter() {
+                    self.put(&mut entries, key.clone(), value.clone());
+                }
+                continue;
+            };
+            let key = self.value(key, scope)?;
+            if let Some(unknown) = key.find_unknown(self.here()) {
+                return Ok(Value::Unknown(unknown));
+            }
+            self.put(&mut entries, key, value);
+        }
+        Ok(Value::Dict(Rc::new(entries)))
+    }
+
+    fn boolean(
+        &self,
+        operator: BoolOp,
+        operands: &'a [Expr],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let mut last = Value::None;
+        for operand in operands {
+            last = self.value(operand, scope)?;
+            let truth = match self.truth(&last) {
+                None if self.is_type(&last) => Some(true),
+                truth => truth,
+            };
+            match (operator, truth) {
+                (_, None) => return Ok(self.unknown(self.reason(&last, operand))),
+                (BoolOp::And, Some(false)) | (BoolOp::Or, Some(true)) => return Ok(last),
+                _ => {}
+            }
+        }
+        Ok(last)
+    }
+
+    fn comparison(
+        &self,
+        comparison: &'a ExprCompare,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let mut left = self.value(&comparison.left, scope)?;
+        for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
+            let right = self.value(right, scope)?;
+            match self.compare(*operator, &left, &right) {
+                Some(true) => left = right,
+                Some(false) => return Ok(Value::Bool(false)),
+                None => {
+                    let pair = Value::tuple(vec![left, right]);
+                    return Ok(self.because(&pair, "a comparison"));
+                }
+            }
+        }
+        Ok(Value::Bool(true))
+    }
+
+    pub(super) fn unary(&self, operator: UnaryOp, operand: &Value<'a>) -> Value<'a> {
+        let number = match operand {
+            Value::Bool(truth) => Value::int(i128::from(*truth)),
+            other => other.clone(),
+        };
+        match (operator, number) {
+            (UnaryOp::Not, _) => match self.truth(operand) {
+                Some(truth) => Value::Bool(!truth),
+                None => self.because(operand, "a condition"),
+            },
+            (UnaryOp::USub, Value::Int(int)) => {
+                int.negated().map_or_else(|| self.unknown("the number is too large"), Value::Int)
+            }
+            (UnaryOp::USub, Value::Float(float)) => Value::Float(-float),
+            (UnaryOp::USub, Value::Complex(real, imaginary)) => Value::Complex(-real, -imaginary),
+            (UnaryOp::USub, Value::Moment(crate::flow::default::moment::Moment::Delta(delta))) => {
+                Value::Moment(crate::flow::default::moment::Moment::Delta(-delta))
+            }
+            (UnaryOp::UAdd, number @ (Value::Int(_) | Value::Float(_))) => number,
+            (UnaryOp::Invert, Value::Int(Int::Small(int))) => Value::int(!int),
+            _ => self.because(operand, "an operator"),
+        }
+    }
+
+    fn subscripted(
+        &self,
+        subscript: &'a ExprSubscript,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let owner = self.value(&subscript.value, scope)?;
+        let index = self.value(&subscript.slice, scope)?;
+        self.at(subscript.start());
+        self.subscript(&owner, &index)
+    }
+
+    pub(super) fn subscript(&self, owner: &Value<'a>, index: &Value<'a>) -> Evaluated<Value<'a>> {
+        let arguments = || match index {
+            // `tuple[()]`: no items at all, not no arguments.
+            Value::Tuple(items) if items.is_empty() => vec![index.clone()],
+            Value::Tuple(items) => items.iter().cloned().map(as_type).collect(),
+            other => vec![as_type(other.clone())],
+        };
+        Ok(match owner {
+            Value::Unknown(_) => owner.clone(),
+            Value::List(items) => return self.item(items, index, Value::list),
+            Value::Tuple(items) => return self.item(items, index, Value::tuple),
+            Value::Str(_) => self.text_slice(owner, index),
+            Value::Dict(entries) => {
+                if let Some(unknown) = index.find_unknown(self.here()) {
+                    return Ok(Value::Unknown(unknown));
+                }
+                match self.look_up(entries, index) {
+                    Some(Some(value)) => value,
+                    Some(None) => return self.raise("KeyError", self.show(index)),
+                    None => self.unknown("a dictionary with keys that can't be compared"),
+                }
+            }
+            Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
+            Value::External(_) => Value::of_type(Type::Generic(owner.clone(), arguments())),
+            Value::Class(class) if class.kind.get() == ClassKind::Enum => {
+                let members = class.members.borrow();
+                let member = index
+                    .as_str()
+                    .and_then(|wanted| members.iter().find(|(name, _)| &**name == wanted));
+                match member {
+                    Some((_, member)) => Value::Member(Rc::clone(member)),
+                    None => self.unknown(format!("a member of `{}` that is not known", class.name)),
+                }
+            }
+            Value::Class(_) => Value::of_type(Type::Generic(owner.clone(), arguments())),
+            Value::Type(_) => crate::flow::schema::generics::substitute_alias(owner, &arguments()),
+            other => self.because(other, "a subscript"),
+        })
+    }
+
+    fn symbol_subscript(
+        &self,
+        path: &str,
+        index: &Value<'a>,
+        mut arguments: Vec<Value<'a>>,
+    ) -> Value<'a> {
+        let first = arguments.first().cloned().unwrap_or(Value::None);
+        Value::of_type(match path {
+            "typing.Optional" => Type::Union(vec![first, Value::None]),
+            "typing.Union" => Type::Union(arguments),
+            "typing.Literal" => Type::Literal(self.literal_values(index)),
+            "typing.Annotated" => Type::Annotated(first, arguments.split_off(1)),
+            "typing.Final" => return first,
+            _ => Type::Generic(Value::symbol(path), arguments),
+        })
+    }
+
+    fn literal_values(&self, index: &Value<'a>) -> Vec<Value<'a>> {
+        let arguments = match index {
+            Value::Tuple(items) => items.to_vec(),
+            other => vec![other.clone()],
+        };
+        let mut values: Vec<Value<'a>> = Vec::new();
+        for argument in arguments {
+            let more = match &argument {
+                Value::Type(expression) => match &**expression {
+                    Type::Literal(values) => values.clone(),
+                    _ => vec![self.unknown("a `Literal` with something that is no literal")],
+                },
+                Value::Str(_)
+                | Value::Int(_)
+                | Value::Bool(_)
+                | Value::Bytes(_)
+                | Value::None
+                | Value::Member(_)
+                | Value::Unknown(_) => vec![argument],
+                other => vec![self.because(other, "a `Literal`")],
+            };
+            for value in more {
+                if !values.iter().any(|known| super::operators::is_identical(known, &value)) {
+                    values.push(value);
+                }
+            }
+        }
+        values
+    }
+
+    fn item(
+        &self,
+        items: &[Value<'a>],
+        index: &Value<'a>,
+        make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if let Value::Slice(slice) = index {
+            return Ok(match slice_range(&**slice, items.len()) {
+                Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
+                None => self.unknown("a slice with a step"),
+            });
+        }
+        let Some(at) = as_index(index) else { return Ok(self.because(index, "an index")) };
+        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        let at = if at < 0 { at + length } else { at };
+        match usize::try_from(at).ok().and_then(|at| items.get(at)) {
+            Some(item) => Ok(item.clone()),
+            None => self.raise("IndexError", "list index out of range"),
+        }
+    }
+
+    fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let callee = self.value(&call.func, scope)?;
+        let mut arguments = Vec::with_capacity(call.arguments.args.len());
+        for argument in &call.arguments.args {
+            if let Expr::Starred(starred) = argument {
+                match self.value(&starred.value, scope)? {
+                    Value::List(more) | Value::Tuple(more) => {
+                        arguments.extend(more.iter().cloned());
+                    }
+                    other => arguments.push(self.because(&other, "a starred argument")),
+                }
+            } else {
+                arguments.push(self.value(argument, scope)?);
+            }
+        }
+        let keywords = self.keywords(&call.arguments.keywords, scope)?;
+        self.at(call.start());
+        self.call(&callee, &arguments, &keywords)
+    }
+
+    pub(super) fn keywords(
+        &self,
+        nodes: &'a [ruff_python_ast::Keyword],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Keywords<'a>> {
+        let mut keywords = Keywords::new();
+        for node in nodes {
+            let value = self.value(&node.value, scope)?;
+            let Some(name) = &node.arg else {
+                match &value {
+                    Value::Dict(entries)
+                        if entries.iter().all(|(key, _)| key.as_str().is_some()) =>
+                    {
+                        for (key, value) in entries.iter() {
+                            let key = key.as_str().unwrap_or_default();
+                            set_keyword(&mut keywords, key, value.clone());
+                        }
+                    }
+                    other => {
+                        let unknown = self.because(other, "`**` with unknown keywords");
+                        set_keyword(&mut keywords, "**", unknown);
+                    }
+                }
+                continue;
+            };
+            set_keyword(&mut keywords, name.as_str(), value);
+        }
+        Ok(keywords)
+    }
+
+    /// The unknown part of `value`, or a new unknown that names what was in the way.
+    pub(super) fn because(&self, value: &Value<'a>, what: &str) -> Value<'a> {
+        match value.find_unknown(self.here()) {
+            Some(unknown) => Value::Unknown(unknown),
+            None => self.unknown(format!("{what} is not evaluated here")),
+        }
+    }
+}
+
+/// A whole number that can be an index.
+pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(int) => i64::try_from(int.small()?).ok(),
+        Value::Bool(truth) => Some(i64::from(*truth)),
+        _ => None,
+    }
+}
+
+/// The range a slice without a step takes of `length` items.
+pub(super) fn slice_range(slice: &[Option<i64>; 3], length: usize) -> Option<std::ops::Range<usize>> {
+    let [lower, upper, step] = *slice;
+    if step.is_some_and(|step| step != 1) {
+        return None;
+    }
+    let end = i64::try_from(length).ok()?;
+    let clamp = |bound: i64| {
+        let bound = if bound < 0 { bound.saturating_add(end) } else { bound };
+        usize::try_from(bound.clamp(0, end)).unwrap_or(0)
+    };
+    let (lower, upper) = (clamp(lower.unwrap_or(0)), clamp(upper.unwrap_or(end)));
+    Some(lower..upper.max(lower))
+}

@@ -1,0 +1,155 @@
+//! Function definitions: their signature as it stands, and what decorators make of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ruff_python_ast::{Expr, ExprLambda, Parameters, StmtFunctionDef};
+use ruff_text_size::Ranged;
+
+use super::nested::is_flow_spelling;
+use super::scope::Scope;
+use super::{Evaluated, Interpreter};
+use crate::flow::source;
+use crate::flow::value::{Annotation, Function, Parameter, ParameterKind, Unknown, Value};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn function_definition(
+        &self,
+        definition: &'a StmtFunctionDef,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let mut decorators = Vec::new();
+        for decorator in &definition.decorator_list {
+            decorators.push(self.value(&decorator.expression, scope)?);
+        }
+        let parameters = self.signature(&definition.parameters, scope)?;
+        if let Some(returns) = &definition.returns
+            && !self.are_annotations_postponed
+        {
+            self.value(returns, scope)?;
+        }
+        let mut value = Value::Function(Rc::new(Function {
+            name: definition.name.as_str().into(),
+            definition: Some(definition),
+            lambda_body: None,
+            parameters,
+            docstring: source::docstring(&definition.body).map(Into::into),
+            attributes: RefCell::default(),
+            scope: Rc::clone(scope),
+            range: definition.range(),
+        }));
+        for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
+            self.at(node.start());
+            value = self.decorated(decorator, value, &node.expression)?;
+        }
+        if !scope.is_class() && self.effects.global.contains(definition.name.as_str()) {
+            value = self.unknown(format!("a function changes `{}` with `global`", definition.name));
+        }
+        scope.set(definition.name.as_str(), value);
+        Ok(())
+    }
+
+    fn decorated(
+        &self,
+        decorator: &Value<'a>,
+        value: Value<'a>,
+        node: &'a Expr,
+    ) -> Evaluated<Value<'a>> {
+        if let Value::Symbol(path) = decorator {
+            match &**path {
+                "builtins.staticmethod" | "builtins.classmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value)));
+                }
+                "builtins.property" | "functools.cached_property" => {
+                    return Ok(Value::opaque("property"));
+                }
+                "abc.abstractmethod" | "typing.final" | "typing.no_type_check"
+                | "typing.override" | "typing.overload" => return Ok(value),
+                "prefect.task" => return Ok(Value::opaque("task")),
+                _ => {}
+            }
+        }
+        let made = self.call(decorator, &[value], &Vec::new())?;
+        match made {
+            Value::Unknown(unknown) if !unknown.is_flow_like && is_flow_spelling(node) => {
+                let is_foreign = matches!(decorator, Value::External(_) | Value::Unknown(_));
+                Ok(Value::Unknown(Rc::new(Unknown {
+                    is_flow_like: is_foreign,
+                    ..(*unknown).clone()
+                })))
+            }
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn lambda(&self, node: &'a ExprLambda, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let parameters = match &node.parameters {
+            Some(parameters) => self.signature(parameters, scope)?,
+            None => Vec::new(),
+        };
+        Ok(Value::Function(Rc::new(Function {
+            name: "<lambda>".into(),
+            definition: None,
+            lambda_body: Some(&node.body),
+            parameters,
+            docstring: None,
+            attributes: RefCell::default(),
+            scope: Rc::clone(scope),
+            range: node.range(),
+        })))
+    }
+
+    fn signature(
+        &self,
+        parameters: &'a Parameters,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Vec<Parameter<'a>>> {
+        let mut signature = Vec::new();
+        for (listed, kind) in [
+            (&parameters.posonlyargs, ParameterKind::Positional),
+            (&parameters.args, ParameterKind::Positional),
+        ] {
+            for parameter in listed {
+                let default = parameter.default.as_deref();
+                signature.push(self.parameter(&parameter.parameter, default, kind, scope)?);
+            }
+        }
+        if let Some(star) = &parameters.vararg {
+            signature.push(self.parameter(star, None, ParameterKind::Star, scope)?);
+        }
+        for parameter in &parameters.kwonlyargs {
+            let default = parameter.default.as_deref();
+            let kind = ParameterKind::Keyword;
+            signature.push(self.parameter(&parameter.parameter, default, kind, scope)?);
+        }
+        if let Some(star) = &parameters.kwarg {
+            signature.push(self.parameter(star, None, ParameterKind::Star, scope)?);
+        }
+        Ok(signature)
+    }
+
+    fn parameter(
+        &self,
+        parameter: &'a ruff_python_ast::Parameter,
+        default: Option<&'a Expr>,
+        kind: ParameterKind,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Parameter<'a>> {
+        let annotation = match parameter.annotation.as_deref() {
+            None => Annotation::Missing,
+            Some(node) if self.are_annotations_postponed => Annotation::Postponed(node),
+            Some(node) => Annotation::Value(self.value(node, scope)?),
+        };
+        let default = match default {
+            Some(node) => Some(self.value(node, scope)?),
+            None => None,
+        };
+        Ok(Parameter {
+            name: parameter.name.as_str().into(),
+            annotation,
+            default,
+            kind,
+            range: parameter.range(),
+        })
+    }
+}

@@ -1,0 +1,338 @@
+//! Instances of classes of the module, where making one changes nothing: pydantic would keep every
+//! value as it is given.
+
+use std::rc::Rc;
+
+use super::classes::{ClassField, fields, own_ancestors};
+use super::operators::{is_equal, is_identical};
+use super::{Evaluated, Interpreter};
+use crate::flow::schema::fields::{FieldAlias, alias, is_class_variable};
+use crate::flow::schema::types::origin_class;
+use crate::flow::value::{
+    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Opaque, Type, Value, keyword,
+    set_keyword,
+};
+
+/// What validation makes of a value.
+enum Validated {
+    Kept,
+    Float,
+    NotKnown,
+}
+
+/// What a field has when nothing is given.
+pub enum FieldDefault<'a> {
+    Required,
+    Value(Value<'a>),
+    NotKnown,
+}
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn instantiate(
+        &self,
+        class: &Rc<Class<'a>>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let name = &class.name;
+        Ok(match class.kind.get() {
+            ClassKind::Enum => match arguments {
+                [value] => {
+                    let members = class.members.borrow();
+                    let member = members
+                        .iter()
+                        .find(|(_, member)| is_identical(&member.value, value))
+                        .map(|(_, member)| Value::Member(Rc::clone(member)));
+                    member.unwrap_or_else(|| self.unknown(format!("a member of `{name}`")))
+                }
+                _ => self.unknown(format!("a member of `{name}`")),
+            },
+            ClassKind::Model
+            | ClassKind::Dataclass
+            | ClassKind::DataclassChild
+            | ClassKind::NamedTuple => return self.make_instance(class, arguments, keywords),
+            ClassKind::Plain if class.obstacle.borrow().is_none() => {
+                let class = Some(Rc::clone(class));
+                Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
+            }
+            _ => match class.obstacle.borrow().as_ref() {
+                Some(unknown) => Value::Unknown(Rc::clone(unknown)),
+                None => self.unknown(format!("an instance of `{name}`")),
+            },
+        })
+    }
+
+    fn make_instance(
+        &self,
+        class: &Rc<Class<'a>>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+        if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
+            return Ok(Value::Unknown(unknown));
+        }
+        if let Some(unknown) = class.obstacle.borrow().as_ref() {
+            return Ok(Value::Unknown(Rc::clone(unknown)));
+        }
+        if let Some(why) = self.has_own_code(class) {
+            return Ok(self.unknown(why));
+        }
+        let fields = fields(class);
+        let mut values = match self.given_values(class, &fields, arguments, keywords) {
+            Ok(values) => values,
+            Err(unknown) => return Ok(unknown),
+        };
+        let is_validated = class.kind.get() == ClassKind::Model || is_pydantic_dataclass(class);
+        let mut complete = Keywords::new();
+        for field in &fields {
+            let is_private = class.kind.get() == ClassKind::Model && field.name.starts_with('_');
+            if is_private || is_class_variable(&field.annotation, self) {
+                continue;
+            }
+            let value = match values.iter().position(|(name, _)| *name == field.name) {
+                Some(at) => {
+                    let (_, value) = values.swap_remove(at);
+                    if is_validated { self.validated(field, value) } else { value }
+                }
+                None => match self.field_default(field) {
+                    FieldDefault::Value(value) => value,
+                    FieldDefault::Required => {
+                        let message = format!("{}.{} is required", class.name, field.name);
+                        return self.raise("ValidationError", message);
+                    }
+                    FieldDefault::NotKnown => {
+                        self.unknown(format!("the default of `{}.{}`", class.name, field.name))
+                    }
+                },
+            };
+            if let Value::Unknown(_) = value {
+                return Ok(value);
+            }
+            set_keyword(&mut complete, &field.name, value);
+        }
+        Ok(Value::Instance(Rc::new(Instance { class: Rc::clone(class), fields: complete })))
+    }
+
+    fn has_own_code(&self, class: &Rc<Class<'a>>) -> Option<String> {
+        let hooks = ["__init__", "__post_init__", "model_post_init", "__new__"];
+        for ancestor in own_ancestors(class) {
+            for (name, value) in ancestor.scope.names.borrow().iter() {
+                let is_validator =
+                    matches!(value, Value::Opaque(opaque) if opaque.what == "validator");
+                if is_validator || hooks.contains(&&**name) {
+                    return Some(format!("`{}` changes its values with `{name}`", class.name));
+                }
+            }
+        }
+        None
+    }
+
+    fn given_values(
+        &self,
+        class: &Rc<Class<'a>>,
+        fields: &[ClassField<'a>],
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Result<Keywords<'a>, Value<'a>> {
+        let is_model = class.kind.get() == ClassKind::Model;
+        let is_keyword_only = class
+            .decorations
+            .borrow()
+            .dataclass
+            .as_ref()
+            .is_some_and(|options| keyword(&options.keywords, "kw_only").is_some());
+        if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len() {
+            return Err(self.unknown(format!("`{}` with positional arguments", class.name)));
+        }
+        let mut values = Keywords::new();
+        for (field, value) in fields.iter().zip(arguments) {
+            set_keyword(&mut values, &field.name, value.clone());
+        }
+        for (given, value) in keywords {
+            let mut target = None;
+            for field in fields {
+                let alias = if is_model { alias(class, field, self) } else { FieldAlias::None };
+                match alias {
+                    FieldAlias::NotKnown => {
+                        return Err(self.unknown(format!("the aliases of `{}`", class.name)));
+                    }
+                    FieldAlias::Name(alias) if *alias == **given => target = Some(field),
+                    _ if field.name == *given && target.is_none() => target = Some(field),
+                    _ => {}
+                }
+            }
+            let Some(field) = target else {
+                return Err(self.unknown(format!("`{}` has no field `{given}`", class.name)));
+            };
+            set_keyword(&mut values, &field.name, value.clone());
+        }
+        Ok(values)
+    }
+
+    /// What a field has when nothing is given for it.
+    pub fn field_default(&self, field: &ClassField<'a>) -> FieldDefault<'a> {
+        match &field.default {
+            None | Some(Value::Ellipsis) => FieldDefault::Required,
+            Some(Value::Field(info)) => self.info_default(info),
+            Some(Value::Unknown(_)) => FieldDefault::NotKnown,
+            Some(value) => FieldDefault::Value(value.clone()),
+        }
+    }
+
+    fn info_default(&self, info: &FieldInfo<'a>) -> FieldDefault<'a> {
+        if let Some(default) = keyword(&info.keywords, "default") {
+            return match default {
+                Value::Ellipsis => FieldDefault::Required,
+                value => FieldDefault::Value(value.clone()),
+            };
+        }
+        let Some(factory) = keyword(&info.keywords, "default_factory") else {
+            return FieldDefault::Required;
+        };
+        let made = match factory {
+            Value::Symbol(path) if path.starts_with("builtins.") => {
+                self.call(factory, &[], &Keywords::new()).ok()
+            }
+            Value::Class(class) => self.instantiate(class, &[], &Keywords::new()).ok(),
+            Value::Function(function) => {
+                function.lambda_body.and_then(|body| self.value(body, &function.scope).ok())
+            }
+            _ => None,
+        };
+        match made {
+            Some(value) if value.find_unknown(self.here()).is_none() => FieldDefault::Value(value),
+            _ => FieldDefault::NotKnown,
+        }
+    }
+
+    fn validated(&self, field: &ClassField<'a>, value: Value<'a>) -> Value<'a> {
+        let annotation = self.field_type(&field.annotation, &field.owner);
+        let converted = || {
+            self.unknown(format!("pydantic may convert the value of `{}`", field.name))
+        };
+        match self.accepts(&annotation, &value, 0) {
+            Validated::Kept => value,
+            Validated::Float => match &value {
+                Value::Int(int) => Value::Float(int.to_float()),
+                _ => converted(),
+            },
+            Validated::NotKnown => converted(),
+        }
+    }
+
+    fn accepts(&self, annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> Validated {
+        let kept = |is_kept: bool| if is_kept { Validated::Kept } else { Validated::NotKnown };
+        let is_kept = |annotation: &Value<'a>, value: &Value<'a>| {
+            matches!(self.accepts(annotation, value, depth + 1), Validated::Kept)
+        };
+        if depth > 6 {
+            return Validated::NotKnown;
+        }
+        match annotation {
+            Value::None => kept(matches!(value, Value::None)),
+            Value::Symbol(path) => accepts_symbol(path, value),
+            Value::Class(class) => kept(match value {
+                Value::Member(member) => {
+                    class.members.borrow().iter().any(|(_, known)| Rc::ptr_eq(known, member))
+                }
+                Value::Instance(instance) => Rc::ptr_eq(&instance.class, class),
+                _ => false,
+            }),
+            Value::Type(expression) => match &**expression {
+                Type::Union(choices) => kept(choices.iter().any(|choice| is_kept(choice, value))),
+                Type::Literal(values) => {
+                    kept(values.iter().any(|known| is_identical(known, value)))
+                }
+                Type::Annotated(base, metadata) => {
+                    let is_plain = metadata.iter().all(|entry| self.holds(entry, value));
+                    if is_plain { self.accepts(base, value, depth + 1) } else { Validated::NotKnown }
+                }
+                Type::NewType(base) => self.accepts(base, value, depth + 1),
+                Type::Generic(Value::Symbol(path), arguments) => {
+                    let origin = origin_class(path);
+                    let first = arguments.first();
+                    kept(match (&*origin, value, first) {
+                        ("builtins.list", Value::List(items), Some(item)) => {
+                            items.iter().all(|value| is_kept(item, value))
+                        }
+                        ("builtins.dict", Value::Dict(entries), Some(key)) => {
+                            arguments.get(1).is_some_and(|item| {
+                                entries.iter().all(|(name, value)| {
+                                    is_kept(key, name) && is_kept(item, value)
+                                })
+                            })
+                        }
+                        ("builtins.tuple", Value::Tuple(items), Some(first)) => {
+                            if matches!(arguments.get(1), Some(Value::Ellipsis)) {
+                                items.iter().all(|value| is_kept(first, value))
+                            } else {
+                                items.len() == arguments.len()
+                                    && arguments
+                                        .iter()
+                                        .zip(items.iter())
+                                        .all(|(item, value)| is_kept(item, value))
+                            }
+                        }
+                        _ => false,
+                    })
+                }
+                _ => Validated::NotKnown,
+            },
+            _ => Validated::NotKnown,
+        }
+    }
+
+    /// Whether metadata lets a value pass unchanged.
+    fn holds(&self, metadata: &Value<'a>, value: &Value<'a>) -> bool {
+        let constraints = match metadata {
+            Value::Constraint(constraints) => constraints,
+            Value::Field(info) => &info.keywords,
+            Value::Str(_) => return true,
+            _ => return false,
+        };
+        constraints.iter().all(|(name, bound)| {
+            let order = |operator| self.compare(operator, value, bound) == Some(true);
+            match &**name {
+                "ge" => order(ruff_python_ast::CmpOp::GtE),
+                "gt" => order(ruff_python_ast::CmpOp::Gt),
+                "le" => order(ruff_python_ast::CmpOp::LtE),
+                "lt" => order(ruff_python_ast::CmpOp::Lt),
+                "description" | "title" | "examples" | "default" | "default_factory" => true,
+                _ => false,
+            }
+        })
+    }
+}
+
+fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
+    class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
+}
+
+fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {
+    let is_kept = match (path, value) {
+        ("typing.Any" | "builtins.object", _)
+        | ("builtins.str" | "typing.Text", Value::Str(_))
+        | ("builtins.bool", Value::Bool(_))
+        | ("builtins.int", Value::Int(_))
+        | ("builtins.float", Value::Float(_))
+        | ("builtins.list" | "typing.List", Value::List(_))
+        | ("builtins.dict" | "typing.Dict", Value::Dict(_))
+        | ("builtins.tuple" | "typing.Tuple", Value::Tuple(_)) => true,
+        ("builtins.float", Value::Int(_)) => return Validated::Float,
+        ("pydantic.PositiveInt" | "pydantic.NonNegativeInt", Value::Int(int)) => {
+            is_equal(&Value::Int(int.clone()), &Value::int(0)) == Some(false)
+                && !int.to_string().starts_with('-')
+        }
+        (path, Value::Moment(moment)) => moment.class() == path,
+        _ => false,
+    };
+    if is_kept { Validated::Kept } else { Validated::NotKnown }
+}
+
+impl<'a> Interpreter<'a> {
+    /// The type of a class field: postponed and quoted annotations are evaluated late.
+    pub fn field_type(&self, annotation: &Annotation<'a>, owner: &Rc<Class<'a>>) -> Value<'a> {
+        crate::flow::schema::resolve::field_type(self, annotation, owner)
+    }
+}

@@ -1,0 +1,161 @@
+//! How deeply a source can nest, found without recursion.
+//!
+//! The parser, the evaluator and the destructor of a syntax tree are recursive; a source made to
+//! be deep must not end the process. The depth found here is an upper bound: brackets and
+//! operators that are open at once.
+
+/// The deepest source that is parsed. Python's own compiler gives up far below.
+pub const LIMIT: usize = 4000;
+
+/// A depth that any thread's stack can hold.
+pub const SHALLOW: usize = 100;
+
+#[derive(Default)]
+struct Depth {
+    open: Vec<usize>,
+    operators: usize,
+    total: usize,
+    deepest: usize,
+}
+
+impl Depth {
+    fn operator(&mut self) {
+        self.operators += 1;
+        self.total += 1;
+        self.deepest = self.deepest.max(self.total);
+    }
+
+    fn open(&mut self) {
+        self.operator();
+        self.open.push(std::mem::take(&mut self.operators));
+    }
+
+    fn close(&mut self) {
+        self.separate();
+        if let Some(operators) = self.open.pop() {
+            self.operators = operators;
+        }
+    }
+
+    fn separate(&mut self) {
+        self.total = self.total.saturating_sub(self.operators);
+        self.operators = 0;
+    }
+}
+
+/// An upper bound of the depth of the syntax tree of `text`.
+pub fn depth(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut depth = Depth::default();
+    let mut indentation = 0;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'#' => at += line_length(bytes, at),
+            b'"' | b'\'' => at = skip_string(bytes, at - 1, &mut depth),
+            b'(' | b'[' | b'{' => depth.open(),
+            b')' | b']' | b'}' => depth.close(),
+            b',' => depth.separate(),
+            b'\n' | b'\r' | b';' if depth.open.is_empty() => {
+                depth.separate();
+                indentation = indentation.max(blanks(bytes, at));
+            }
+            b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'.' | b':'
+            | b'=' | b'<' | b'>' => depth.operator(),
+            byte if byte.is_ascii_alphabetic() || *byte == b'_' => {
+                let start = at - 1;
+                at += word_length(bytes, at);
+                if bytes.get(start..at).is_some_and(is_operator) {
+                    depth.operator();
+                }
+            }
+            _ => {}
+        }
+    }
+    depth.deepest + indentation
+}
+
+fn is_operator(word: &[u8]) -> bool {
+    matches!(word, b"not" | b"lambda" | b"if" | b"else" | b"await" | b"and" | b"or" | b"in" | b"is")
+}
+
+fn word_length(bytes: &[u8], at: usize) -> usize {
+    bytes.get(at..).map_or(0, |rest| {
+        rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
+    })
+}
+
+fn line_length(bytes: &[u8], at: usize) -> usize {
+    bytes
+        .get(at..)
+        .map_or(0, |rest| rest.iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count())
+}
+
+fn blanks(bytes: &[u8], at: usize) -> usize {
+    bytes
+        .get(at..)
+        .map_or(0, |rest| rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count())
+}
+
+/// Skips a string literal that starts at `start`. Operators inside braces count, for it may be an
+/// f-string.
+fn skip_string(bytes: &[u8], start: usize, depth: &mut Depth) -> usize {
+    let quote = bytes.get(start).copied().unwrap_or(b'"');
+    let is_triple = bytes.get(start..start + 3) == Some(&[quote; 3]);
+    let mut at = start + if is_triple { 3 } else { 1 };
+    let mut braces = 0_usize;
+    let before = depth.operators;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'\\' => at += 1,
+            b'{' => {
+                braces += 1;
+                depth.operator();
+            }
+            b'+' | b'-' | b'(' | b'[' | b'.' | b'~' | b'*' if braces > 0 => depth.operator(),
+            b'\n' if !is_triple => break,
+            byte if *byte == quote => {
+                if !is_triple {
+                    break;
+                }
+                if bytes.get(at..at + 2) == Some(&[quote; 2]) {
+                    at += 2;
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    // What was open inside a literal is closed with it.
+    let inside = depth.operators.saturating_sub(before);
+    depth.total = depth.total.saturating_sub(inside);
+    depth.operators = before;
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wide_is_not_deep() {
+        let wide = format!("x = [{}]\n", "-1, ".repeat(10_000));
+        assert!(depth(&wide) < 10);
+        assert!(depth(&"x = a.b(c)\n".repeat(10_000)) < 10);
+    }
+
+    #[test]
+    fn brackets_and_operators_that_stay_open_are_deep() {
+        assert!(depth(&"(".repeat(5000)) >= 5000);
+        assert!(depth(&"not ".repeat(5000)) >= 5000);
+        assert!(depth(&format!("f'{{{}1}}'", "-".repeat(5000))) >= 5000);
+    }
+
+    #[test]
+    fn comments_and_strings_do_not_count() {
+        assert_eq!(depth(&format!("# {}\n", "(".repeat(500))), 0);
+        assert_eq!(depth(&format!("'{}'", "(".repeat(500))), 0);
+    }
+}

@@ -1,0 +1,223 @@
+//! Finds the flows in the tree of a commit.
+//!
+//! Files are read and analysed on a few threads, each with its own handle; the result does not
+//! depend on how many there are.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::{FileAnalysis, analyse, is_candidate};
+use crate::git::{GitError, Tree, TreeBlob};
+use crate::model::{Flow, FlowProblem, ProblemCode};
+
+/// Files a thread takes at a time, so that threads seldom meet.
+const PORTION: usize = 32;
+
+/// More threads than this wait for each other.
+const MOST_THREADS: usize = 8;
+
+/// What was found in a tree.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scan {
+    /// The flows, by path and line, also those that share a name.
+    pub flows: Vec<Flow>,
+    /// What keeps others from being registered, by path and line.
+    pub problems: Vec<FlowProblem>,
+}
+
+/// Why a tree can't be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The tree can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A glob does not parse.
+    #[error("`{glob}` is not a glob: {source}")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+}
+
+/// Which files are read: Python files under `include` that are not under `exclude`.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+}
+
+impl Selection {
+    /// Compiles globs over paths from the repository root. `*` stays inside one directory, `**`
+    /// does not. Without `include` every file is.
+    ///
+    /// # Errors
+    /// [`ScanError::Glob`] for the first that is not a glob.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, ScanError> {
+        Ok(Selection {
+            include: if include.is_empty() { None } else { Some(globs(include)?) },
+            exclude: globs(exclude)?,
+        })
+    }
+
+    fn wants(&self, path: &[u8]) -> bool {
+        // Prefect has no name for a file whose path is not text.
+        let Ok(path) = std::str::from_utf8(path) else { return false };
+        path.ends_with(".py")
+            && self.include.as_ref().is_none_or(|include| include.is_match(path))
+            && !self.exclude.is_match(path)
+    }
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
+    let error = |glob: &str, source| ScanError::Glob { glob: glob.to_owned(), source };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .build()
+            .map_err(|source| error(pattern, source))?;
+        set.add(glob);
+    }
+    set.build().map_err(|source| error(source.glob().unwrap_or_default(), source.clone()))
+}
+
+/// Finds the flows of the selected files.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
+pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
+    let blobs = tree.blobs(|_| true, |path| selection.wants(path))?;
+    tree.fetch_missing(&blobs)?;
+    let analyses = analyse_all(tree, &blobs)?;
+    let mut scan = Scan::default();
+    for analysis in analyses {
+        scan.flows.extend(analysis.flows);
+        scan.problems.extend(analysis.problems);
+    }
+    let duplicates = duplicates(&scan.flows);
+    scan.problems.extend(duplicates);
+    let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
+    scan.problems.sort_by_cached_key(place);
+    Ok(scan)
+}
+
+/// Analyses the files on several threads; the results are in the order of the files.
+fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, ScanError> {
+    let portions: Vec<&[TreeBlob]> = blobs.chunks(PORTION).collect();
+    let available = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = available.min(MOST_THREADS).min(portions.len());
+    if threads <= 1 {
+        let mut done = Vec::new();
+        analyse_portion(tree, blobs, &mut Vec::new(), &mut done)?;
+        return Ok(done);
+    }
+    let next = AtomicUsize::new(0);
+    let work = |tree: Tree| {
+        let mut buffer = Vec::new();
+        let mut done: Vec<(usize, Vec<FileAnalysis>)> = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(portion) = portions.get(number) else { return Ok(done) };
+            let mut found = Vec::new();
+            analyse_portion(&tree, portion, &mut buffer, &mut found)?;
+            done.push((number, found));
+        }
+    };
+    let mut done: Vec<(usize, Vec<FileAnalysis>)> = Vec::new();
+    std::thread::scope(|scope| {
+        let mut running = Vec::new();
+        for _ in 0..threads {
+            let tree = tree.clone();
+            running.push(scope.spawn(move || work(tree)));
+        }
+        for thread in running {
+            let found: Result<_, ScanError> = match thread.join() {
+                Ok(found) => found,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            done.extend(found?);
+        }
+        Ok::<(), ScanError>(())
+    })?;
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().flat_map(|(_, found)| found).collect())
+}
+
+fn analyse_portion(
+    tree: &Tree,
+    blobs: &[TreeBlob],
+    buffer: &mut Vec<u8>,
+    found: &mut Vec<FileAnalysis>,
+) -> Result<(), ScanError> {
+    for blob in blobs {
+        let source = tree.read(blob, buffer)?;
+        if !is_candidate(source) {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&blob.path);
+        let analysis = analyse(&path, source);
+        if !analysis.flows.is_empty() || !analysis.problems.is_empty() {
+            found.push(analysis);
+        }
+    }
+    Ok(())
+}
+
+/// Finds flows that share a name: they would be registered over each other. They stay in the
+/// list, so that they can be shown; the problem says that they can't be registered.
+fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
+    let mut by_name: BTreeMap<&str, Vec<&Flow>> = BTreeMap::new();
+    for flow in flows {
+        by_name.entry(flow.name.as_str()).or_default().push(flow);
+    }
+    let mut problems = Vec::new();
+    for (name, flows) in by_name {
+        let [first, second, ..] = &flows[..] else { continue };
+        let others: Vec<String> =
+            flows.iter().skip(1).map(|flow| format!("`{}`", flow.entrypoint)).collect();
+        problems.push(FlowProblem {
+            path: second.entrypoint.path().to_owned(),
+            line: second.line,
+            column: 1,
+            code: ProblemCode::Duplicate,
+            message: format!(
+                "the flow name '{name}' is shared by `{}` and {}",
+                first.entrypoint,
+                others.join(", ")
+            ),
+            excerpt: None,
+        });
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(include: &[&str], exclude: &[&str]) -> Selection {
+        let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
+        Selection::new(&owned(include), &owned(exclude)).unwrap()
+    }
+
+    #[test]
+    fn a_star_stays_inside_its_directory() {
+        let one = selection(&["flows/*.py"], &[]);
+        assert!(one.wants(b"flows/a.py") && !one.wants(b"flows/x/a.py"));
+        let all = selection(&["flows/**"], &["**/old/**"]);
+        assert!(all.wants(b"flows/x/a.py"));
+        assert!(!all.wants(b"flows/old/a.py") && !all.wants(b"flows/a.txt"));
+        assert!(selection(&[], &[]).wants(b"anywhere/a.py"));
+    }
+
+    #[test]
+    fn what_is_not_a_glob_is_an_error_that_names_it() {
+        let error = Selection::new(&["a[".to_owned()], &[]).unwrap_err();
+        assert!(error.to_string().starts_with("`a[` is not a glob"));
+    }
+}

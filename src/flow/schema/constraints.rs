@@ -1,0 +1,259 @@
+//! `Annotated`, constraints and discriminators.
+
+use serde_json::Value as Json;
+
+use super::fields::fields_by_name;
+use super::unions::flatten;
+use super::{Generator, Made, NoSchema, Place, Schema, entry};
+use crate::flow::default::moment::Moment;
+use crate::flow::value::{FieldInfo, Keywords, Type, Value, keyword, not_read};
+
+const BOUNDS: &[(&str, &str)] = &[
+    ("gt", "exclusiveMinimum"),
+    ("ge", "minimum"),
+    ("lt", "exclusiveMaximum"),
+    ("le", "maximum"),
+    ("multiple_of", "multipleOf"),
+];
+
+const LENGTHS: &[(&str, [(&str, &str); 3])] = &[
+    ("min_length", [("string", "minLength"), ("array", "minItems"), ("object", "minProperties")]),
+    ("max_length", [("string", "maxLength"), ("array", "maxItems"), ("object", "maxProperties")]),
+];
+
+fn is_constraint(name: &str) -> bool {
+    name == "pattern"
+        || BOUNDS.iter().any(|(known, _)| *known == name)
+        || LENGTHS.iter().any(|(known, _)| *known == name)
+}
+
+impl<'a> Generator<'_, 'a> {
+    pub(super) fn annotated(
+        &mut self,
+        base: &Value<'a>,
+        metadata: &[Value<'a>],
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let discriminator = metadata.iter().find_map(|entry| match entry {
+            Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
+            _ => None,
+        });
+        let mut schema = match discriminator {
+            Some(discriminator) => self.discriminated(base, &discriminator, place)?,
+            None => self.schema(base, place.deeper())?,
+        };
+        for entry in metadata {
+            schema = self.with_metadata(schema, base, entry)?;
+            if let Value::Field(info) = entry {
+                self.extras(&mut schema, info)?;
+            }
+        }
+        Ok(schema)
+    }
+
+    /// What one piece of metadata makes of a schema, but for titles and descriptions.
+    pub(super) fn with_metadata(
+        &mut self,
+        schema: Schema,
+        base: &Value<'a>,
+        metadata: &Value<'a>,
+    ) -> Made<Schema> {
+        match metadata {
+            Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
+            Value::External(path) => self.unknown(not_read(path)),
+            Value::Constraint(constraint) => self.constrained(schema, base, constraint),
+            Value::Field(info) => self.constrained(schema, base, &info.keywords),
+            Value::JsonSchema(given) => match self.encoded(given)? {
+                Json::Object(given) => Ok(given),
+                _ => self.unknown("`WithJsonSchema` without a dictionary"),
+            },
+            Value::Symbol(path)
+                if path.starts_with("pydantic") || path.starts_with("annotated_types") =>
+            {
+                self.unknown(format!("the metadata `{path}` is not in the tables"))
+            }
+            Value::Bound(_) | Value::Instance(_) => self.unknown("metadata that is not known"),
+            Value::Opaque(opaque) if opaque.class.is_some() => {
+                self.unknown("metadata of a class of this file")
+            }
+            Value::Class(_) => self.unknown("a class as metadata"),
+            _ => Ok(schema),
+        }
+    }
+
+    fn extras(&mut self, schema: &mut Schema, info: &FieldInfo<'a>) -> Made<()> {
+        for key in ["title", "description"] {
+            match keyword(&info.keywords, key) {
+                None | Some(Value::None) => {}
+                Some(value) => {
+                    let text = self.encoded(value)?;
+                    schema.insert(key.to_owned(), text);
+                }
+            }
+        }
+        self.extra_keys(schema, &info.keywords)
+    }
+
+    /// `examples`, `deprecated` and `json_schema_extra`.
+    pub(super) fn extra_keys(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+        if let Some(examples) = keyword(info, "examples")
+            && !matches!(examples, Value::None)
+        {
+            let examples = self.encoded(examples)?;
+            schema.insert("examples".to_owned(), examples);
+        }
+        if let Some(deprecated) = keyword(info, "deprecated") {
+            match self.interpreter.truth(deprecated) {
+                Some(true) => {
+                    schema.insert("deprecated".to_owned(), true.into());
+                }
+                Some(false) => {}
+                None => return self.unknown("`deprecated` is not known"),
+            }
+        }
+        match keyword(info, "json_schema_extra") {
+            None | Some(Value::None) => Ok(()),
+            Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {
+                Json::Object(extra) => {
+                    schema.extend(extra);
+                    Ok(())
+                }
+                _ => self.unknown("`json_schema_extra` is not known"),
+            },
+            Some(_) => self.unknown("`json_schema_extra` is a function"),
+        }
+    }
+
+    /// Adds constraints to the schema of `base`.
+    pub(super) fn constrained(
+        &mut self,
+        schema: Schema,
+        base: &Value<'a>,
+        constraints: &Keywords<'a>,
+    ) -> Made<Schema> {
+        let has_any = constraints
+            .iter()
+            .any(|(name, value)| is_constraint(name) && !matches!(value, Value::None));
+        if !has_any {
+            return Ok(schema);
+        }
+        let base = without_annotations(base);
+        if let Value::Type(expression) = &base
+            && let Type::Union(choices) = &**expression
+        {
+            let choices = flatten(choices);
+            let mut others = choices.iter().filter(|choice| !matches!(choice, Value::None));
+            return match (others.next(), others.next(), schema.get("anyOf")) {
+                (Some(only), None, Some(Json::Array(any_of))) => {
+                    let mut constrained = Vec::new();
+                    for choice in any_of.clone() {
+                        constrained.push(match choice {
+                            Json::Object(choice) if choice != super::of_type("null") => {
+                                Json::Object(self.constrained(choice, only, constraints)?)
+                            }
+                            other => other,
+                        });
+                    }
+                    let mut schema = schema.clone();
+                    schema.insert("anyOf".to_owned(), constrained.into());
+                    Ok(schema)
+                }
+                _ => self.unknown("a constraint on a union"),
+            };
+        }
+        self.bounded(schema, &base, constraints)
+    }
+
+    fn bounded(
+        &mut self,
+        mut schema: Schema,
+        base: &Value<'a>,
+        constraints: &Keywords<'a>,
+    ) -> Made<Schema> {
+        let kind = schema.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let is_moment = base.as_symbol().is_some_and(|path| path.starts_with("datetime."));
+        for (name, value) in constraints {
+            if matches!(value, Value::None) || !is_constraint(name) {
+                continue;
+            }
+            if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
+                if is_moment {
+                    continue;
+                }
+                if !matches!(kind.as_str(), "integer" | "number") {
+                    return self.unknown(format!("`{name}` on such a type"));
+                }
+                let bound = self.encoded(value)?;
+                schema.insert((*key).to_owned(), bound);
+            } else if let Some((_, keys)) = LENGTHS.iter().find(|(known, _)| *known == &**name) {
+                let Some((_, key)) = keys.iter().find(|(known, _)| *known == kind) else {
+                    return self.unknown(format!("`{name}` on such a type"));
+                };
+                let length = self.encoded(value)?;
+                schema.insert((*key).to_owned(), length);
+            } else {
+                let pattern = match value {
+                    Value::Str(pattern) | Value::Moment(Moment::Regex(pattern)) => pattern,
+                    _ => return self.unknown("a pattern that is not known"),
+                };
+                if kind != "string" {
+                    return self.unknown("a pattern on such a type");
+                }
+                schema.insert("pattern".to_owned(), Json::String(pattern.to_string()));
+            }
+        }
+        Ok(schema)
+    }
+
+    /// A union told apart by the value of one field.
+    pub(super) fn discriminated(
+        &mut self,
+        base: &Value<'a>,
+        discriminator: &Value<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let why = "the discriminator is not known";
+        let (Some(field), Value::Type(expression)) = (discriminator.as_str(), base) else {
+            return self.unknown(why);
+        };
+        let Type::Union(choices) = &**expression else { return self.unknown(why) };
+        let (mut one_of, mut mapping) = (Vec::new(), Schema::new());
+        for choice in flatten(choices) {
+            let Value::Class(class) = &choice else { return self.unknown(why) };
+            let link = self.schema(&choice, place.deeper())?;
+            let Some(tag) = fields_by_name(class, field) else { return self.unknown(why) };
+            let tag = self.interpreter.field_type(&tag.annotation, &tag.owner);
+            let Value::Type(tag) = &tag else { return self.unknown(why) };
+            let Type::Literal(values) = &**tag else { return self.unknown(why) };
+            for value in values {
+                let value = match value {
+                    Value::Member(member) => &member.value,
+                    other => other,
+                };
+                let key = match self.encoded(value)? {
+                    Json::String(text) => text,
+                    _ => return self.unknown(why),
+                };
+                let reference = link.get("$ref").cloned().unwrap_or_default();
+                mapping.insert(key, reference);
+            }
+            one_of.push(Json::Object(link));
+        }
+        let mut discriminator = entry("propertyName", field);
+        discriminator.insert("mapping".to_owned(), mapping.into());
+        let mut schema = entry("oneOf", one_of);
+        schema.insert("discriminator".to_owned(), discriminator.into());
+        Ok(schema)
+    }
+}
+
+fn without_annotations<'a>(base: &Value<'a>) -> Value<'a> {
+    let mut base = base.clone();
+    while let Value::Type(expression) = &base {
+        base = match &**expression {
+            Type::Annotated(inner, _) | Type::NewType(inner) => inner.clone(),
+            _ => break,
+        };
+    }
+    base
+}

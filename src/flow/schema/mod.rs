@@ -1,0 +1,122 @@
+//! From annotations to JSON schema, as pydantic 2.14 makes it for Prefect 3.8.
+//!
+//! Rooms: [`types`] (what an annotation is), [`unions`], [`constraints`], [`classes`] (models,
+//! enums, dataclasses, typed dictionaries, named tuples), [`fields`] (titles, aliases,
+//! configuration), [`generics`], [`definitions`] (the names of shared parts), [`resolve`] (strings
+//! and postponed annotations), [`parameters`] (the whole of a flow). Rules:
+//! `facts/static-analysis.md` a.5 to a.10.
+
+pub mod classes;
+pub mod constraints;
+pub mod definitions;
+pub mod fields;
+pub mod generics;
+pub mod parameters;
+pub mod resolve;
+pub mod types;
+pub mod unions;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use serde_json::{Map, Value as Json};
+
+use super::module::Interpreter;
+use super::value::{Class, Unknown, Value};
+use definitions::Definitions;
+
+/// A JSON schema object.
+pub type Schema = Map<String, Json>;
+
+/// Why there is no schema.
+#[derive(Debug, Clone)]
+pub enum NoSchema {
+    /// It can't be known from the source.
+    Unknown(Rc<Unknown>),
+    /// Pydantic has none for the type; Prefect leaves the parameter unconstrained.
+    Unconstrained,
+    /// The same for a callable, which a union leaves out.
+    Callable,
+    /// Prefect can't define the flow: the exception's class and message.
+    Raises(&'static str, String),
+}
+
+/// The outcome of making a schema.
+pub type Made<T> = Result<T, NoSchema>;
+
+/// Makes the schemas of one flow, with the definitions they share.
+pub struct Generator<'g, 'a> {
+    pub interpreter: &'g Interpreter<'a>,
+    pub definitions: Definitions<'a>,
+    /// Types left to do; a type that doubles itself again and again has an end here.
+    budget: Cell<u32>,
+}
+
+impl<'g, 'a> Generator<'g, 'a> {
+    pub fn new(interpreter: &'g Interpreter<'a>) -> Self {
+        Generator { interpreter, definitions: Definitions::default(), budget: Cell::new(20_000) }
+    }
+
+    fn unknown<T>(&self, why: impl Into<String>) -> Made<T> {
+        let at = self.interpreter.here();
+        Err(NoSchema::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false })))
+    }
+
+    fn spend(&self, depth: u32) -> Made<()> {
+        match self.budget.get().checked_sub(1) {
+            Some(rest) if depth < 60 => {
+                self.budget.set(rest);
+                Ok(())
+            }
+            _ => self.unknown("the type is too large to be computed"),
+        }
+    }
+}
+
+/// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
+/// Prefect's own module.
+#[derive(Clone, Copy)]
+pub struct Place<'p, 'a> {
+    pub class: Option<&'p Rc<Class<'a>>>,
+    pub depth: u32,
+}
+
+impl Place<'_, '_> {
+    fn deeper(self) -> Self {
+        Place { depth: self.depth + 1, ..self }
+    }
+}
+
+/// A schema with one entry.
+pub fn entry(key: &str, value: impl Into<Json>) -> Schema {
+    let mut schema = Schema::new();
+    schema.insert(key.to_owned(), value.into());
+    schema
+}
+
+/// `{"type": ...}`.
+pub fn of_type(name: &str) -> Schema {
+    entry("type", name)
+}
+
+/// `{"type": "string", "format": ...}`.
+pub fn formatted(format: &str) -> Schema {
+    let mut schema = of_type("string");
+    schema.insert("format".to_owned(), format.into());
+    schema
+}
+
+/// Whether a value is something other than a type.
+pub fn is_no_type(value: &Value<'_>) -> bool {
+    value.is_constant()
+        || matches!(
+            value,
+            Value::List(_)
+                | Value::Tuple(_)
+                | Value::Set(_)
+                | Value::Function(_)
+                | Value::Opaque(_)
+                | Value::Field(_)
+                | Value::Constraint(_)
+        )
+}

@@ -1,0 +1,268 @@
+//! The `parameter_openapi_schema` of a flow (facts a.5).
+
+use serde_json::{Map, Value as Json};
+
+use super::fields::metadata_info;
+use super::{Generator, Made, NoSchema, Place, Schema, entry, resolve};
+use crate::flow::docstring;
+use crate::flow::module::{Interpreter, Raised};
+use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
+
+/// Names that Prefect keeps for itself.
+const RESERVED: &[&str] = &["return_state", "wait_for"];
+
+/// Why a schema could not be made: of which part, and why.
+pub struct Failure {
+    /// The parameter and the part of it, in words.
+    pub part: String,
+    pub reason: NoSchema,
+}
+
+/// The schema of a function's parameters, described by its docstring.
+///
+/// # Errors
+/// [`Failure`] at the first parameter that is not known or that Prefect refuses.
+pub fn parameters<'a>(
+    interpreter: &Interpreter<'a>,
+    function: &Function<'a>,
+    doc: Option<&str>,
+    validates: bool,
+) -> Result<Json, Failure> {
+    let raises = |part: &str, kind, message: String| Failure {
+        part: part.to_owned(),
+        reason: NoSchema::Raises(kind, message),
+    };
+    for name in RESERVED {
+        if function.parameters.iter().any(|parameter| &*parameter.name == *name) {
+            let message = format!("'{name}' is a reserved argument name and cannot be used.");
+            return Err(raises(name, "ReservedArgumentError", message));
+        }
+    }
+    let (annotations, is_fallback) = evaluated(interpreter, function)?;
+    let texts = doc.map_or_else(Vec::new, |doc| docstring::parameters(&docstring::clean(doc)));
+    let mut generator = Generator::new(interpreter);
+    let (mut properties, mut required) = (Schema::new(), Vec::new());
+    for (position, (parameter, annotation)) in
+        function.parameters.iter().zip(annotations).enumerate()
+    {
+        let name = &*parameter.name;
+        if matches!(name, "self" | "cls") {
+            continue;
+        }
+        interpreter.at(parameter.range.start());
+        if name.starts_with('_') {
+            let plain = name.trim_start_matches('_');
+            let message = format!(
+                "Fields must not use names with leading underscores; e.g., use '{plain}' \
+                 instead of '{name}'."
+            );
+            return Err(raises(name, "PydanticUserError", message));
+        }
+        if name == "model_config" && validates {
+            let message = "Flow function is not compatible with `validate_parameters`. Disable \
+                           validation or change the argument names.";
+            return Err(raises(name, "ValueError", message.to_owned()));
+        }
+        let annotation = if is_fallback || is_text(&annotation) {
+            resolve::in_prefect(interpreter, &annotation)
+        } else {
+            match annotation {
+                Annotation::Value(value) => value,
+                _ => Value::symbol("typing.Any"),
+            }
+        };
+        let text = texts.iter().rev().find(|(known, _)| known == name);
+        let text = text.map(|(_, text)| text.as_str());
+        let (schema, is_required) =
+            generator.parameter(parameter, &annotation, position, text)?;
+        properties.insert(name.to_owned(), schema.into());
+        if is_required {
+            required.push(Json::String(name.to_owned()));
+        }
+    }
+    let mut properties = Json::Object(properties);
+    let definitions = generator.definitions.finish(&mut properties);
+    let mut schema = Map::new();
+    schema.insert("title".to_owned(), "Parameters".into());
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), properties);
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), required.into());
+    }
+    if !definitions.is_empty() {
+        schema.insert("definitions".to_owned(), definitions.into());
+    }
+    Ok(Json::Object(schema))
+}
+
+fn is_text(annotation: &Annotation<'_>) -> bool {
+    matches!(annotation, Annotation::Postponed(_) | Annotation::Value(Value::Str(_)))
+}
+
+/// `inspect.signature(eval_str=True)`: all string annotations resolve in the module, or, if one
+/// name is missing, none does (the flag).
+fn evaluated<'a>(
+    interpreter: &Interpreter<'a>,
+    function: &Function<'a>,
+) -> Result<(Vec<Annotation<'a>>, bool), Failure> {
+    let as_written = || function.parameters.iter().map(|p| p.annotation.clone()).collect();
+    let returns = function.definition.and_then(|definition| definition.returns.as_deref());
+    let quoted_return = match returns {
+        Some(node) if interpreter.are_annotations_postponed => Some(Annotation::Postponed(node)),
+        Some(ruff_python_ast::Expr::StringLiteral(text)) => {
+            Some(Annotation::Value(Value::text(text.value.to_str())))
+        }
+        _ => None,
+    };
+    let mut annotations = Vec::new();
+    let written = function.parameters.iter().map(|p| (&*p.name, p.annotation.clone()));
+    let named = written.chain(quoted_return.map(|annotation| ("return", annotation)));
+    for (name, annotation) in named {
+        match evaluate(interpreter, &annotation) {
+            Ok(value) => annotations.push(value),
+            Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
+                return Ok((as_written(), true));
+            }
+            Err(raised) => {
+                let kind = match raised.kind.as_str() {
+                    "SyntaxError" => "SyntaxError",
+                    "AttributeError" => "AttributeError",
+                    "KeyError" => "KeyError",
+                    _ => "Error",
+                };
+                let reason = NoSchema::Raises(kind, raised.message.clone());
+                return Err(Failure { part: name.to_owned(), reason });
+            }
+        }
+    }
+    annotations.truncate(function.parameters.len());
+    Ok((annotations, false))
+}
+
+fn evaluate<'a>(
+    interpreter: &Interpreter<'a>,
+    annotation: &Annotation<'a>,
+) -> Result<Annotation<'a>, Box<Raised>> {
+    let node = match annotation {
+        Annotation::Postponed(node) => *node,
+        Annotation::Value(Value::Str(text)) => match interpreter.parse_annotation(text) {
+            Some(node) => node,
+            None => {
+                return Err(Box::new(Raised {
+                    kind: "SyntaxError".to_owned(),
+                    message: format!("invalid syntax in the annotation \"{text}\""),
+                    at: interpreter.here(),
+                }));
+            }
+        },
+        other => return Ok(other.clone()),
+    };
+    interpreter.value(node, &interpreter.module).map(Annotation::Value)
+}
+
+impl<'a> Generator<'_, 'a> {
+    fn parameter(
+        &mut self,
+        parameter: &Parameter<'a>,
+        annotation: &Value<'a>,
+        position: usize,
+        text: Option<&str>,
+    ) -> Result<(Schema, bool), Failure> {
+        let name = &parameter.name;
+        let failed = |part: &str| {
+            let part = part.to_owned();
+            move |reason| Failure { part, reason }
+        };
+        let annotation_part = format!("the type of `{name}`");
+        let default_part = format!("the default of `{name}`");
+        let mark = self.definitions.mark();
+        let mut schema = match self.parameter_type(annotation) {
+            Err(NoSchema::Unconstrained | NoSchema::Callable) => {
+                self.definitions.truncate(mark);
+                Schema::new()
+            }
+            other => other.map_err(failed(&annotation_part))?,
+        };
+        let metadata = metadata_info(annotation);
+        for key in ["title", "description"] {
+            if keyword(&metadata, key).is_some() {
+                schema.shift_remove(key);
+            }
+        }
+        let mut description = text.map(str::to_owned);
+        let mut extra = Schema::new();
+        let mut default = parameter.default.clone();
+        let mut is_required = default.is_none();
+        match &parameter.default {
+            Some(Value::Field(info)) => {
+                let part = failed(&default_part);
+                (default, extra) = self
+                    .field_default(&info.keywords, &mut description)
+                    .map_err(part)?;
+                is_required = default.is_none();
+            }
+            Some(Value::Ellipsis) => (default, is_required) = (None, true),
+            Some(_) => {}
+            None => match keyword(&metadata, "default") {
+                Some(value) if !matches!(value, Value::Ellipsis) => {
+                    (default, is_required) = (Some(value.clone()), false);
+                }
+                _ => is_required = keyword(&metadata, "default_factory").is_none(),
+            },
+        }
+        schema.insert("title".to_owned(), Json::String(name.to_string()));
+        if let Some(default) = &default
+            && let Some(encoded) = self.default(default).map_err(failed(&default_part))?
+        {
+            schema.insert("default".to_owned(), encoded);
+        }
+        if let Some(description) = description {
+            schema.insert("description".to_owned(), description.into());
+        }
+        schema.insert("position".to_owned(), position.into());
+        schema.extend(extra);
+        Ok((schema, is_required))
+    }
+
+    fn parameter_type(&mut self, annotation: &Value<'a>) -> Made<Schema> {
+        let resolved = resolve::forward(self.interpreter, annotation, 0)?;
+        self.schema(&resolved, Place { class: None, depth: 0 })
+    }
+
+    /// What survives of a `Field(...)` that is the default itself.
+    fn field_default(
+        &mut self,
+        info: &crate::flow::value::Keywords<'a>,
+        description: &mut Option<String>,
+    ) -> Made<(Option<Value<'a>>, Schema)> {
+        let here = self.interpreter.here();
+        for key in ["default", "description", "json_schema_extra", "**"] {
+            if let Some(unknown) = keyword(info, key).and_then(|value| value.find_unknown(here)) {
+                return Err(NoSchema::Unknown(unknown));
+            }
+        }
+        match keyword(info, "description") {
+            Some(Value::Str(text)) if !text.is_empty() => *description = Some(text.to_string()),
+            None | Some(Value::None | Value::Str(_)) => {}
+            Some(_) => return self.unknown("the description is no text"),
+        }
+        let extra = match keyword(info, "json_schema_extra") {
+            Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {
+                Json::Object(extra) => extra,
+                _ => Schema::new(),
+            },
+            _ => Schema::new(),
+        };
+        let default =
+            keyword(info, "default").filter(|value| !matches!(value, Value::Ellipsis)).cloned();
+        Ok((default, extra))
+    }
+}
+
+/// The schema of a flow without parameters.
+pub fn empty() -> Json {
+    let mut schema = entry("title", "Parameters");
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), Schema::new().into());
+    Json::Object(schema)
+}

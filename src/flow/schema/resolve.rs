@@ -1,0 +1,151 @@
+//! Annotations that are strings, or kept for later, resolved where pydantic and Prefect do it.
+
+use std::rc::Rc;
+
+use super::{Made, NoSchema};
+use crate::flow::module::scope::Scope;
+use crate::flow::module::{Interpreter, as_type};
+use crate::flow::symbols;
+use crate::flow::value::{Annotation, Class, Type, Value};
+
+/// The type of a class field, in the namespace that pydantic uses: the class itself, what its
+/// body defines, the module.
+pub fn field_type<'a>(
+    interpreter: &Interpreter<'a>,
+    annotation: &Annotation<'a>,
+    owner: &Rc<Class<'a>>,
+) -> Value<'a> {
+    match annotation {
+        Annotation::Missing => Value::symbol("typing.Any"),
+        Annotation::Value(value) => inner(interpreter, as_type(value.clone()), owner),
+        Annotation::Postponed(node) => {
+            match interpreter.value(node, &late_scope(interpreter, owner)) {
+                Ok(value) => inner(interpreter, as_type(value), owner),
+                Err(raised) => interpreter.unknown(raised.message.clone()),
+            }
+        }
+    }
+}
+
+fn late_scope<'a>(interpreter: &Interpreter<'a>, owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
+    let scope = Scope::class(&owner.name, &interpreter.module);
+    for (name, value) in owner.scope.names.borrow().iter() {
+        if matches!(value, Value::Class(_)) {
+            scope.set(name, value.clone());
+        }
+    }
+    let mut enclosing = owner.scope.parent.clone();
+    while let Some(outer) = enclosing {
+        for (name, value) in outer.names.borrow().iter() {
+            if outer.is_class() && scope.own(name).is_none() {
+                scope.set(name, value.clone());
+            }
+        }
+        enclosing = outer.parent.clone();
+    }
+    scope.set(&owner.name, Value::Class(Rc::clone(owner)));
+    scope
+}
+
+/// A type with the strings inside it resolved for a class field.
+pub fn inner<'a>(
+    interpreter: &Interpreter<'a>,
+    value: Value<'a>,
+    owner: &Rc<Class<'a>>,
+) -> Value<'a> {
+    inner_within(interpreter, value, owner, 0)
+}
+
+fn inner_within<'a>(
+    interpreter: &Interpreter<'a>,
+    value: Value<'a>,
+    owner: &Rc<Class<'a>>,
+    depth: u32,
+) -> Value<'a> {
+    if depth > 40 {
+        return interpreter.unknown("the type is nested too deeply");
+    }
+    let one = |value: &Value<'a>| inner_within(interpreter, value.clone(), owner, depth + 1);
+    let Value::Type(expression) = &value else { return value };
+    Value::of_type(match &**expression {
+        Type::Forward(text) => {
+            let Some(node) = interpreter.parse_annotation(text) else {
+                return interpreter.unknown(format!("the annotation \"{text}\" can't be parsed"));
+            };
+            return match interpreter.value(node, &late_scope(interpreter, owner)) {
+                Ok(value) => inner_within(interpreter, as_type(value), owner, depth + 1),
+                Err(raised) => interpreter.unknown(raised.message.clone()),
+            };
+        }
+        Type::Generic(origin, arguments) => {
+            Type::Generic(origin.clone(), arguments.iter().map(one).collect())
+        }
+        Type::Union(choices) => Type::Union(choices.iter().map(one).collect()),
+        Type::Annotated(base, metadata) => Type::Annotated(one(base), metadata.clone()),
+        _ => return value,
+    })
+}
+
+/// The names of `prefect._internal.pydantic.v2_schema`, where Prefect resolves what it could not
+/// resolve in the function's own module.
+fn prefect_scope<'a>() -> Rc<Scope<'a>> {
+    let scope = Scope::module();
+    for (name, path) in [
+        ("t", "typing"),
+        ("typing", "typing"),
+        ("inspect", "inspect"),
+        ("pydantic", "pydantic"),
+        ("V2BaseModel", "pydantic.BaseModel"),
+        ("ConfigDict", "pydantic.ConfigDict"),
+        ("TypeAdapter", "pydantic.TypeAdapter"),
+        ("create_model", "pydantic.create_model"),
+    ] {
+        debug_assert!(symbols::is_standard(path) || path.starts_with("pydantic"));
+        scope.set(name, Value::symbol(path));
+    }
+    scope
+}
+
+/// A string annotation of a parameter that only Prefect's own module can resolve.
+pub fn in_prefect<'a>(interpreter: &Interpreter<'a>, annotation: &Annotation<'a>) -> Value<'a> {
+    let value = match annotation {
+        Annotation::Missing => return Value::symbol("typing.Any"),
+        Annotation::Postponed(node) => interpreter.value(node, &prefect_scope()),
+        Annotation::Value(Value::Str(text)) => match interpreter.parse_annotation(text) {
+            Some(node) => interpreter.value(node, &prefect_scope()),
+            None => return Value::symbol("typing.Any"),
+        },
+        Annotation::Value(value) => Ok(value.clone()),
+    };
+    // What does not resolve there either is left unconstrained.
+    value.map_or_else(|_| Value::symbol("typing.Any"), as_type)
+}
+
+/// A parameter's type with the strings inside it resolved in Prefect's module.
+pub fn forward<'a>(interpreter: &Interpreter<'a>, value: &Value<'a>, depth: u32) -> Made<Value<'a>> {
+    let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
+        parts.iter().map(|part| forward(interpreter, part, depth + 1)).collect()
+    };
+    if depth > 40 {
+        return Err(NoSchema::Unconstrained);
+    }
+    let Value::Type(expression) = value else { return Ok(value.clone()) };
+    Ok(Value::of_type(match &**expression {
+        Type::Forward(text) => {
+            let Some(node) = interpreter.parse_annotation(text) else {
+                let message = format!("invalid syntax in the annotation \"{text}\"");
+                return Err(NoSchema::Raises("SyntaxError", message));
+            };
+            let Ok(resolved) = interpreter.value(node, &prefect_scope()) else {
+                return Err(NoSchema::Unconstrained);
+            };
+            return forward(interpreter, &as_type(resolved), depth + 1);
+        }
+        Type::Generic(origin, arguments) => Type::Generic(origin.clone(), all(arguments)?),
+        Type::Union(choices) => Type::Union(all(choices)?),
+        Type::Annotated(base, metadata) => {
+            Type::Annotated(forward(interpreter, base, depth + 1)?, metadata.clone())
+        }
+        _ => return Ok(value.clone()),
+    }))
+}

@@ -1,0 +1,438 @@
+//! What each annotation becomes (facts a.7).
+
+use std::borrow::Cow;
+
+use serde_json::{Value as Json, json};
+
+use super::{Generator, Made, NoSchema, Place, Schema, entry, formatted, is_no_type, of_type};
+use crate::flow::symbols;
+use crate::flow::value::{Type, Value, not_read};
+
+/// The class behind a name of `typing`.
+pub fn origin_class(path: &str) -> Cow<'_, str> {
+    let Some(leaf) = path.strip_prefix("typing.") else { return path.into() };
+    let class = match leaf {
+        "List" => "builtins.list",
+        "Dict" => "builtins.dict",
+        "Set" => "builtins.set",
+        "FrozenSet" => "builtins.frozenset",
+        "Tuple" => "builtins.tuple",
+        "Type" => "builtins.type",
+        "Text" => "builtins.str",
+        "Deque" => "collections.deque",
+        "DefaultDict" => "collections.defaultdict",
+        "OrderedDict" => "collections.OrderedDict",
+        "Counter" => "collections.Counter",
+        "ChainMap" => "collections.ChainMap",
+        "AbstractSet" => "collections.abc.Set",
+        "Pattern" => "re.Pattern",
+        "Sequence" | "MutableSequence" | "Iterable" | "Generator" | "Mapping"
+        | "MutableMapping" | "MutableSet" | "Callable" | "Iterator" | "Collection"
+        | "Container" | "Awaitable" | "Coroutine" | "AsyncIterator" | "AsyncIterable"
+        | "AsyncGenerator" | "Hashable" | "Sized" | "Reversible" | "KeysView" | "ValuesView"
+        | "ItemsView" | "MappingView" | "ByteString" => {
+            return format!("collections.abc.{leaf}").into();
+        }
+        _ => return path.into(),
+    };
+    class.into()
+}
+
+impl<'a> Generator<'_, 'a> {
+    /// The schema of a type.
+    pub fn schema(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
+        self.spend(place.depth)?;
+        match value {
+            Value::None => Ok(of_type("null")),
+            Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
+            Value::External(path) => self.unknown(not_read(path)),
+            Value::Str(_) => self.forward(value, place),
+            Value::Symbol(path) => self.symbol(path, None, place),
+            Value::Class(class) => self.class(class, place),
+            Value::Type(expression) => self.expression(value, expression, place),
+            Value::Dict(_) => {
+                let message = "a dictionary is no annotation that pydantic can read".to_owned();
+                Err(NoSchema::Raises("KeyError", message))
+            }
+            other if is_no_type(other) => Err(NoSchema::Unconstrained),
+            _ => self.unknown("an annotation that is not evaluated here"),
+        }
+    }
+
+    fn expression(
+        &mut self,
+        value: &Value<'a>,
+        expression: &Type<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        match expression {
+            Type::Forward(_) => self.forward(value, place),
+            Type::Union(choices) => self.union(choices, place),
+            Type::Literal(values) => self.literal(values),
+            Type::Annotated(base, metadata) => self.annotated(base, metadata, place),
+            Type::NewType(base) => self.schema(base, place.deeper()),
+            Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
+            Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
+            Type::Variable { constraints, .. } => self.union(constraints, place),
+            Type::Alias { name, value: aliased } => self.alias(value, name, aliased, place),
+            Type::Generic(Value::Symbol(path), arguments) => {
+                self.symbol(path, Some(arguments), place)
+            }
+            Type::Generic(Value::Class(class), arguments) => {
+                self.generic_class(class, arguments, place)
+            }
+            Type::Generic(origin, _) => match origin.find_unknown(self.interpreter.here()) {
+                Some(unknown) => Err(NoSchema::Unknown(unknown)),
+                None => self.unknown("a generic type that is not known"),
+            },
+        }
+    }
+
+    fn forward(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
+        let Some(class) = place.class else { return Err(NoSchema::Unconstrained) };
+        let resolved = super::resolve::inner(self.interpreter, value.clone(), class);
+        if matches!(&resolved, Value::Type(expression) if matches!(**expression, Type::Forward(_)))
+        {
+            return self.unknown("a forward reference that does not resolve");
+        }
+        self.schema(&resolved, place.deeper())
+    }
+
+    /// A symbol, with its type arguments if it has any.
+    fn symbol(
+        &mut self,
+        path: &str,
+        arguments: Option<&Vec<Value<'a>>>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        if let Some(leaf) = path.strip_prefix("pydantic.")
+            && !leaf.contains('.')
+        {
+            return self.pydantic(leaf, arguments, place);
+        }
+        let class = origin_class(path);
+        if let Some(simple) = simple(&class) {
+            return Ok(simple);
+        }
+        let arguments = arguments.map_or(&[][..], Vec::as_slice);
+        match &*class {
+            "builtins.list" | "collections.deque" | "collections.abc.Sequence"
+            | "collections.abc.MutableSequence" | "collections.abc.Iterable"
+            | "collections.abc.Generator" => self.array(arguments, place),
+            "builtins.set" | "builtins.frozenset" | "collections.abc.Set"
+            | "collections.abc.MutableSet" => {
+                let mut schema = self.array(arguments, place)?;
+                schema.insert("uniqueItems".to_owned(), true.into());
+                Ok(schema)
+            }
+            "builtins.tuple" => self.tuple(arguments, place),
+            "builtins.dict" | "collections.OrderedDict" | "collections.defaultdict"
+            | "collections.abc.Mapping" | "collections.abc.MutableMapping" => match arguments {
+                [] if *class == *"collections.defaultdict" => {
+                    let message = "a bare `defaultdict` has no schema".to_owned();
+                    Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
+                }
+                [] => Ok(object()),
+                [key] => self.dictionary(key, &Value::symbol("typing.Any"), place),
+                [key, value, ..] => self.dictionary(key, value, place),
+            },
+            "collections.Counter" => {
+                let any = Value::symbol("typing.Any");
+                let key = arguments.first().unwrap_or(&any);
+                self.dictionary(key, &Value::symbol("builtins.int"), place)
+            }
+            "collections.abc.Callable" | "builtins.callable" => Err(NoSchema::Callable),
+            "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
+                Err(NoSchema::Unconstrained)
+            }
+            "typing.AnyStr" => self.union(
+                &[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")],
+                place,
+            ),
+            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" | "typing.ClassVar" => {
+                Err(NoSchema::Raises(
+                    "PydanticForbiddenQualifier",
+                    format!("`{path}` can't stand here"),
+                ))
+            }
+            "typing.Self" => {
+                Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned()))
+            }
+            _ if is_unconstrained(&class) => Ok(Schema::new()),
+            _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
+        }
+    }
+
+    fn array(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+        let items = match arguments.first() {
+            Some(item) => self.schema(item, place.deeper())?,
+            None => Schema::new(),
+        };
+        let mut schema = of_type("array");
+        schema.insert("items".to_owned(), Json::Object(items));
+        Ok(schema)
+    }
+
+    fn tuple(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+        let items = match arguments {
+            [] => return self.array(&[], place),
+            [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), place),
+            [Value::Tuple(nothing)] if nothing.is_empty() => &[],
+            items => items,
+        };
+        let mut schema = of_type("array");
+        if !items.is_empty() {
+            let mut prefix = Vec::new();
+            for item in items {
+                prefix.push(Json::Object(self.schema(item, place.deeper())?));
+            }
+            schema.insert("prefixItems".to_owned(), prefix.into());
+        }
+        schema.insert("minItems".to_owned(), items.len().into());
+        schema.insert("maxItems".to_owned(), items.len().into());
+        Ok(schema)
+    }
+
+    fn dictionary(
+        &mut self,
+        key: &Value<'a>,
+        value: &Value<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let mut keys = self.schema(key, place.deeper())?;
+        let values = self.schema(value, place.deeper())?;
+        keys.shift_remove("title");
+        keys.shift_remove("type");
+        let mut schema = of_type("object");
+        if let (Some(pattern), 1) = (keys.get("pattern").and_then(Json::as_str), keys.len()) {
+            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
+            return Ok(schema);
+        }
+        if !keys.is_empty() {
+            schema.insert("propertyNames".to_owned(), keys.into());
+        }
+        let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
+        schema.insert("additionalProperties".to_owned(), values);
+        Ok(schema)
+    }
+
+    fn literal(&mut self, values: &[Value<'a>]) -> Made<Schema> {
+        let mut encoded = Vec::new();
+        for value in values {
+            let value = match value {
+                Value::Member(member) => &member.value,
+                other => other,
+            };
+            encoded.push(self.encoded(value)?);
+        }
+        let kind = common_kind(&encoded);
+        let mut schema = match <[Json; 1]>::try_from(encoded) {
+            Ok([only]) => entry("const", only),
+            Err(many) => entry("enum", many),
+        };
+        if let Some(kind) = kind {
+            schema.insert("type".to_owned(), kind.into());
+        }
+        Ok(schema)
+    }
+
+    fn alias(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        aliased: &Value<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let full = format!("{}.{name}", self.interpreter.name);
+        let (reference, is_new) = self.definitions.reference(value, &[], name, &full);
+        if is_new {
+            let schema = self.schema(aliased, place.deeper())?;
+            self.definitions.define(reference, schema);
+        }
+        Ok(Definitions::link(reference))
+    }
+
+    fn pydantic(
+        &mut self,
+        leaf: &str,
+        arguments: Option<&Vec<Value<'a>>>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        if let (Some([argument, ..]), "Json" | "SkipValidation") =
+            (arguments.map(Vec::as_slice), leaf)
+        {
+            let inner = self.schema(argument, place.deeper())?;
+            if leaf == "SkipValidation" {
+                return Ok(inner);
+            }
+            let mut schema = of_type("string");
+            schema.insert("contentMediaType".to_owned(), "application/json".into());
+            schema.insert("contentSchema".to_owned(), inner.into());
+            return Ok(schema);
+        }
+        match leaf {
+            "BaseModel" | "JsonValue" => {
+                let full = if leaf == "BaseModel" { "pydantic.main.BaseModel" } else { leaf };
+                let symbol = Value::symbol(full);
+                let (reference, is_new) = self.definitions.reference(&symbol, &[], leaf, full);
+                if is_new {
+                    let schema = match leaf {
+                        "JsonValue" => Schema::new(),
+                        _ => to_schema(
+                            json!({"properties": {}, "title": "BaseModel", "type": "object"}),
+                        ),
+                    };
+                    self.definitions.define(reference, schema);
+                }
+                Ok(Definitions::link(reference))
+            }
+            "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
+            _ => match pydantic_type(leaf) {
+                Some(schema) => Ok(to_schema(schema)),
+                None => self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables")),
+            },
+        }
+    }
+}
+
+use super::definitions::Definitions;
+
+fn to_schema(value: Json) -> Schema {
+    match value {
+        Json::Object(schema) => schema,
+        _ => Schema::new(),
+    }
+}
+
+fn object() -> Schema {
+    let mut schema = of_type("object");
+    schema.insert("additionalProperties".to_owned(), true.into());
+    schema
+}
+
+/// Types without parts.
+fn simple(path: &str) -> Option<Schema> {
+    Some(match path {
+        "builtins.int" => of_type("integer"),
+        "builtins.str" | "builtins.complex" => of_type("string"),
+        "builtins.float" => of_type("number"),
+        "builtins.bool" => of_type("boolean"),
+        "builtins.bytes" => formatted("binary"),
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.LiteralString"
+        | "typing.NamedTuple" | "typing.Final" => Schema::new(),
+        "datetime.datetime" => formatted("date-time"),
+        "datetime.date" => formatted("date"),
+        "datetime.time" => formatted("time"),
+        "datetime.timedelta" => formatted("duration"),
+        "uuid.UUID" => formatted("uuid"),
+        "re.Pattern" => formatted("regex"),
+        "zoneinfo.ZoneInfo" => formatted("zoneinfo"),
+        "ipaddress.IPv4Address" => formatted("ipv4"),
+        "ipaddress.IPv6Address" => formatted("ipv6"),
+        "ipaddress.IPv4Network" => formatted("ipv4network"),
+        "ipaddress.IPv6Network" => formatted("ipv6network"),
+        "ipaddress.IPv4Interface" => formatted("ipv4interface"),
+        "ipaddress.IPv6Interface" => formatted("ipv6interface"),
+        "pathlib.Path" | "pathlib.PurePath" | "pathlib.PosixPath" | "pathlib.PurePosixPath"
+        | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" | "os.PathLike" => formatted("path"),
+        "decimal.Decimal" => {
+            to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]}))
+        }
+        "fractions.Fraction" => to_schema(
+            json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "fraction"}]}),
+        ),
+        _ => return None,
+    })
+}
+
+fn is_unconstrained(path: &str) -> bool {
+    let is_collection = matches!(
+        path.strip_prefix("collections.abc."),
+        Some(
+            "Iterator"
+                | "Collection"
+                | "Container"
+                | "Awaitable"
+                | "Coroutine"
+                | "AsyncIterator"
+                | "AsyncIterable"
+                | "AsyncGenerator"
+                | "Hashable"
+                | "Sized"
+        )
+    );
+    is_collection
+        || symbols::is_opaque_class(path)
+        || matches!(
+            path,
+            "builtins.bytearray"
+                | "collections.ChainMap"
+                | "typing.SupportsInt"
+                | "typing.IO"
+                | "typing.TextIO"
+                | "typing.BinaryIO"
+                | "typing.ForwardRef"
+        )
+}
+
+/// Pydantic's own types.
+fn pydantic_type(leaf: &str) -> Option<Json> {
+    Some(match leaf {
+        "PositiveInt" => json!({"type": "integer", "exclusiveMinimum": 0}),
+        "NegativeInt" => json!({"type": "integer", "exclusiveMaximum": 0}),
+        "NonNegativeInt" => json!({"type": "integer", "minimum": 0}),
+        "NonPositiveInt" => json!({"type": "integer", "maximum": 0}),
+        "PositiveFloat" => json!({"type": "number", "exclusiveMinimum": 0}),
+        "NegativeFloat" => json!({"type": "number", "exclusiveMaximum": 0}),
+        "NonNegativeFloat" => json!({"type": "number", "minimum": 0}),
+        "NonPositiveFloat" => json!({"type": "number", "maximum": 0}),
+        "StrictInt" => json!({"type": "integer"}),
+        "StrictStr" | "ImportString" => json!({"type": "string"}),
+        "StrictBool" => json!({"type": "boolean"}),
+        "StrictFloat" | "FiniteFloat" => json!({"type": "number"}),
+        "StrictBytes" => json!({"type": "string", "format": "binary"}),
+        "SecretStr" | "SecretBytes" => {
+            json!({"type": "string", "format": "password", "writeOnly": true})
+        }
+        "HttpUrl" => {
+            json!({"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083})
+        }
+        "AnyUrl" | "AnyHttpUrl" | "FileUrl" => {
+            json!({"type": "string", "format": "uri", "minLength": 1})
+        }
+        "FilePath" => json!({"type": "string", "format": "file-path"}),
+        "DirectoryPath" => json!({"type": "string", "format": "directory-path"}),
+        "NewPath" => json!({"type": "string", "format": "path"}),
+        "UUID1" | "UUID3" | "UUID4" | "UUID5" => {
+            json!({"type": "string", "format": leaf.to_lowercase()})
+        }
+        "AwareDatetime" | "NaiveDatetime" | "PastDatetime" | "FutureDatetime" => {
+            json!({"type": "string", "format": "date-time"})
+        }
+        "PastDate" | "FutureDate" => json!({"type": "string", "format": "date"}),
+        "Json" => json!({
+            "type": "string", "contentMediaType": "application/json", "contentSchema": {}
+        }),
+        "ByteSize" => json!({"anyOf": [
+            {"type": "string", "pattern": "^\\s*(\\d*\\.?\\d+)\\s*(\\w+)?"},
+            {"type": "integer", "minimum": 0}
+        ]}),
+        "Base64Bytes" | "Base64Str" => json!({"type": "string", "format": "base64"}),
+        _ => return None,
+    })
+}
+
+/// The JSON type that all values have.
+pub fn common_kind(values: &[Json]) -> Option<&'static str> {
+    let kind = |value: &Json| match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.to_string().contains(['.', 'e']) => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let first = kind(values.first()?);
+    values.iter().all(|value| kind(value) == first).then_some(first)
+}

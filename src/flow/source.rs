@@ -1,0 +1,187 @@
+//! A source file as Python reads it: encoding, the syntax tree, and where a byte stands for people.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use ruff_python_ast::{Expr, ModExpression, ModModule, PythonVersion, Stmt};
+use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_expression, parse_unchecked};
+use ruff_text_size::TextSize;
+
+use super::nesting;
+
+/// A source that can't be read or parsed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    pub message: String,
+    pub at: usize,
+}
+
+/// Decodes a source file: a byte order mark, a coding cookie of PEP 263, UTF-8 otherwise.
+///
+/// # Errors
+/// [`SyntaxError`] if the bytes are not what the encoding allows, or it is not one known here.
+pub fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
+    let body = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
+    if body.contains(&0) {
+        let at = body.iter().position(|byte| *byte == 0).unwrap_or(0);
+        return Err(SyntaxError { message: "source contains a null byte".to_owned(), at });
+    }
+    let text = match std::str::from_utf8(body) {
+        Ok(text) if body.is_ascii() || !is_latin1(body) => Ok(Cow::Borrowed(text)),
+        _ if is_latin1(body) => Ok(Cow::Owned(body.iter().copied().map(char::from).collect())),
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(error) => Err(SyntaxError {
+            message: match cookie(body) {
+                Some(name) => format!("the encoding `{name}` is not supported"),
+                None => "the file is not UTF-8 and names no other encoding".to_owned(),
+            },
+            at: error.valid_up_to(),
+        }),
+    }?;
+    // Python reads all line ends as one, also inside string literals.
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text })
+}
+
+fn is_latin1(body: &[u8]) -> bool {
+    cookie(body).is_some_and(|name| {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        matches!(name.as_str(), "latin-1" | "iso-8859-1" | "iso8859-1" | "latin1" | "l1")
+    })
+}
+
+/// The encoding that a comment in the first two lines names.
+fn cookie(body: &[u8]) -> Option<String> {
+    body.split(|byte| *byte == b'\n').take(2).find_map(|line| {
+        let line = String::from_utf8_lossy(line);
+        let comment = line.trim_start().strip_prefix('#')?;
+        let after = comment.get(comment.find("coding")? + "coding".len()..)?;
+        let after = after.strip_prefix([':', '='])?.trim_start();
+        let name: String = after
+            .chars()
+            .take_while(|char| char.is_ascii_alphanumeric() || "-_.".contains(*char))
+            .collect();
+        (!name.is_empty()).then_some(name)
+    })
+}
+
+fn options(mode: Mode) -> ParseOptions {
+    ParseOptions::from(mode).with_target_version(PythonVersion::PY314)
+}
+
+/// Parses a module.
+///
+/// # Errors
+/// [`SyntaxError`] for the first thing the grammar does not allow, or nesting beyond any source
+/// that Python itself would compile.
+pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
+    if nesting::depth(text) > nesting::LIMIT {
+        let message = "the source is nested too deeply".to_owned();
+        return Err(SyntaxError { message, at: 0 });
+    }
+    let parsed = parse_unchecked(text, options(Mode::Module));
+    if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
+        let at = error.location.start().to_usize();
+        return Err(SyntaxError { message: sentence(&error.error.to_string()), at });
+    }
+    parsed
+        .try_into_module()
+        .ok_or_else(|| SyntaxError { message: "not a module".to_owned(), at: 0 })
+}
+
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Where the trees of quoted annotations live as long as the analysis does.
+#[derive(Default)]
+pub struct Annotations {
+    tree: OnceCell<(Parsed<ModExpression>, Box<Annotations>)>,
+}
+
+impl Annotations {
+    /// Parses the text of a quoted annotation; `None` if it is not an expression.
+    pub fn parse(&self, text: &str) -> Option<&Expr> {
+        let text = text.trim();
+        if nesting::depth(text) > nesting::LIMIT / 4 {
+            return None;
+        }
+        let parsed = parse_expression(text).ok()?;
+        let mut last = self;
+        while let Some((_, next)) = last.tree.get() {
+            last = next;
+        }
+        let (parsed, _) = last.tree.get_or_init(|| (parsed, Box::default()));
+        Some(parsed.expr())
+    }
+}
+
+impl Drop for Annotations {
+    // The list may be longer than the stack is deep.
+    fn drop(&mut self) {
+        let mut next = self.tree.take().map(|(_, next)| next);
+        while let Some(mut annotations) = next {
+            next = annotations.tree.take().map(|(_, next)| next);
+        }
+    }
+}
+
+/// The docstring of a body: its first statement, if that is a plain string.
+pub fn docstring(body: &[Stmt]) -> Option<String> {
+    match body.first()? {
+        Stmt::Expr(statement) => match &*statement.value {
+            Expr::StringLiteral(string) => Some(string.value.to_str().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// 1-based line and column, the column in characters.
+pub fn position(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let lines = before.matches('\n').count();
+    let start = before.rfind('\n').map_or(0, |last| last + 1);
+    let column = before.get(start..).map_or(0, |line| line.chars().count());
+    (number(lines), number(column))
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).map_or(u32::MAX, |count| count.saturating_add(1))
+}
+
+/// The line of a place in the source.
+pub fn line(text: &str, at: TextSize) -> u32 {
+    position(text, at.to_usize()).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coding_cookie_is_honoured_in_the_first_two_lines_only() {
+        let latin = b"# -*- coding: latin-1 -*-\nx = '\xe9'\n";
+        assert!(decode(latin).unwrap().ends_with("x = 'é'\n"));
+        assert!(decode(b"\n\n# coding: latin-1\nx = '\xe9'\n").is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_text() {
+        assert_eq!(decode(b"\xef\xbb\xbfx").unwrap(), "x");
+    }
+
+    #[test]
+    fn columns_count_characters_and_lines_any_line_end() {
+        let text = decode("é = 1\r\nab\rc".as_bytes()).unwrap();
+        assert_eq!(position(&text, 8), (2, 2));
+        assert_eq!(position(&text, 3), (1, 3));
+        assert_eq!(position(&text, 10), (3, 1));
+    }
+}

@@ -1,0 +1,239 @@
+//! What is known of the standard library, pydantic and Prefect without running them.
+//!
+//! A symbol is its canonical path (`typing.List`, `pydantic.Field`, `prefect.flow`). The tables
+//! hold what real modules have; checked with Python 3.11, pydantic 2.14 and Prefect 3.8.
+
+pub mod names;
+mod opaque;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use ruff_text_size::TextSize;
+
+use super::default::moment::Moment;
+use super::value::Value;
+
+/// The Python that the answers are for: `sys.version_info` of the analysed module.
+pub const PYTHON: (i128, i128) = (3, 11);
+
+/// Where a module comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Known by tables.
+    Known,
+    /// Of the repository or installed: not read.
+    External,
+}
+
+const SPECIAL: &[&str] = &[
+    "annotated_types",
+    "prefect",
+    "pydantic",
+    "pydantic_core",
+    "pydantic_settings",
+    "typing_extensions",
+];
+
+/// Where the module `path` comes from.
+pub fn origin(path: &str) -> Origin {
+    let top = path.split('.').next().unwrap_or(path);
+    if is_standard(top) || SPECIAL.contains(&top) { Origin::Known } else { Origin::External }
+}
+
+/// Whether `top` is a top-level module of the standard library.
+pub fn is_standard(top: &str) -> bool {
+    names::MODULES.binary_search(&top).is_ok() || top.starts_with('_')
+}
+
+/// A builtin by its name.
+pub fn builtin<'a>(name: &str) -> Option<Value<'a>> {
+    match name {
+        "Ellipsis" => Some(Value::Ellipsis),
+        "NotImplemented" => Some(Value::opaque("NotImplemented")),
+        "__debug__" => Some(Value::Bool(true)),
+        "__build_class__" | "__import__" | "__loader__" | "__spec__" | "__package__"
+        | "__builtins__" | "__annotations__" | "__cached__" => {
+            Some(Value::Symbol(format!("builtins.{name}").into()))
+        }
+        _ if names::BUILTINS.binary_search(&name).is_ok() => {
+            Some(Value::Symbol(format!("builtins.{name}").into()))
+        }
+        _ => None,
+    }
+}
+
+/// One path for all the ways a symbol can be reached.
+pub fn canonical(path: &str) -> Cow<'_, str> {
+    let Some((module, leaf)) = path.rsplit_once('.') else { return path.into() };
+    match module {
+        "typing_extensions" if leaf != "TypedDict" => format!("typing.{leaf}").into(),
+        "prefect.flows" | "prefect.main" if matches!(leaf, "flow" | "Flow") => {
+            format!("prefect.{leaf}").into()
+        }
+        "prefect.tasks" | "prefect.main" if matches!(leaf, "task" | "Task") => {
+            format!("prefect.{leaf}").into()
+        }
+        "posixpath" | "ntpath" => format!("os.path.{leaf}").into(),
+        _ if is_pydantic_part(module) && names::PYDANTIC.binary_search(&leaf).is_ok() => {
+            format!("pydantic.{leaf}").into()
+        }
+        _ => path.into(),
+    }
+}
+
+fn is_pydantic_part(module: &str) -> bool {
+    module.strip_prefix("pydantic.").is_some_and(|rest| {
+        !matches!(rest.split('.').next(), Some("v1" | "dataclasses" | "deprecated"))
+    })
+}
+
+/// The value of `path`, which is reached by an import or an attribute; `None` if its module
+/// certainly has no such name.
+pub fn value<'a>(path: &str, at: TextSize) -> Option<Value<'a>> {
+    let path = canonical(path);
+    if let Some(constant) = constant(&path) {
+        return Some(constant);
+    }
+    if let Some(why) = moving(&path) {
+        return Some(Value::unknown(why, at));
+    }
+    if let Some(("datetime", leaf)) = path.rsplit_once('.')
+        && names::DATETIME.binary_search(&leaf).is_err()
+        && !leaf.starts_with('_')
+    {
+        return None;
+    }
+    Some(Value::symbol(&path))
+}
+
+fn constant<'a>(path: &str) -> Option<Value<'a>> {
+    Some(match path {
+        "math.pi" => Value::Float(std::f64::consts::PI),
+        "math.e" => Value::Float(std::f64::consts::E),
+        "math.tau" => Value::Float(std::f64::consts::TAU),
+        "math.inf" => Value::Float(f64::INFINITY),
+        "math.nan" => Value::Float(f64::NAN),
+        "string.ascii_lowercase" => Value::text("abcdefghijklmnopqrstuvwxyz"),
+        "string.ascii_uppercase" => Value::text("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        "string.ascii_letters" => {
+            Value::text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        }
+        "string.digits" => Value::text("0123456789"),
+        "string.hexdigits" => Value::text("0123456789abcdefABCDEF"),
+        "string.octdigits" => Value::text("01234567"),
+        "string.punctuation" => Value::text("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+        "datetime.UTC" | "datetime.timezone.utc" => Value::Moment(Moment::Zone(0)),
+        "datetime.MINYEAR" => Value::int(1),
+        "datetime.MAXYEAR" => Value::int(9999),
+        "typing.TYPE_CHECKING" => Value::Bool(false),
+        "sys.version_info.major" => Value::int(PYTHON.0),
+        "sys.version_info.minor" => Value::int(PYTHON.1),
+        "sys.version_info" => Value::tuple(vec![
+            Value::int(PYTHON.0),
+            Value::int(PYTHON.1),
+            Value::int(7),
+            Value::text("final"),
+            Value::int(0),
+        ]),
+        _ => return None,
+    })
+}
+
+/// Why a value of the standard library differs from machine to machine or run to run.
+fn moving(path: &str) -> Option<String> {
+    let is_environment = matches!(path, "os.environ" | "os.environb")
+        || path.starts_with("os.environ.")
+        || path.starts_with("os.environb.");
+    if is_environment {
+        return Some("it depends on the environment (`os.environ`)".to_owned());
+    }
+    let depends_on_machine = path.starts_with("sys.flags")
+        || matches!(
+            path,
+            "sys.platform"
+                | "sys.argv"
+                | "sys.path"
+                | "sys.modules"
+                | "sys.executable"
+                | "sys.version"
+                | "sys.prefix"
+                | "sys.maxsize"
+                | "sys.byteorder"
+                | "os.name"
+                | "os.sep"
+                | "os.linesep"
+                | "os.pathsep"
+        );
+    depends_on_machine.then(|| format!("`{path}` depends on where the module runs"))
+}
+
+/// Why calling a function of the standard library gives another answer each time, if it does.
+pub fn volatile(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "datetime.date.today" | "datetime.datetime.today" => "it changes from day to day",
+        "datetime.datetime.now" | "datetime.datetime.utcnow" | "time.time" | "time.time_ns"
+        | "time.strftime" | "time.localtime" | "time.gmtime" | "time.monotonic" => {
+            "it changes with the time"
+        }
+        "uuid.uuid1" | "uuid.uuid4" => "it is different on every run",
+        "os.getenv" | "os.environ.get" => "it depends on the environment",
+        "os.getcwd" | "pathlib.Path.cwd" | "pathlib.Path.home" | "os.path.expanduser"
+        | "os.path.abspath" | "os.getpid" | "platform.system" | "socket.gethostname"
+        | "platform.node" | "getpass.getuser" | "tempfile.gettempdir" | "os.cpu_count" => {
+            "it depends on where the module runs"
+        }
+        _ if path.starts_with("random.") || path.starts_with("secrets.") => {
+            "it is different on every run"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether the class is one that pydantic leaves unconstrained.
+pub fn is_opaque_class(path: &str) -> bool {
+    let Some((module, class)) = path.rsplit_once('.') else { return false };
+    let Ok(at) = opaque::OPAQUE.binary_search_by(|(name, _)| (*name).cmp(module)) else {
+        return false;
+    };
+    opaque::OPAQUE.get(at).is_some_and(|(_, classes)| classes.binary_search(&class).is_ok())
+}
+
+/// Names that a star import binds; `None` if the module is not known that well.
+pub fn star(module: &str) -> Option<Vec<Rc<str>>> {
+    let listed = match module {
+        "typing" => names::TYPING,
+        "pydantic" => names::PYDANTIC,
+        "prefect" => names::PREFECT,
+        "datetime" => &["date", "datetime", "time", "timedelta", "timezone", "tzinfo", "MINYEAR",
+            "MAXYEAR", "UTC"],
+        "enum" => &["EnumMeta", "EnumType", "Enum", "IntEnum", "StrEnum", "Flag", "IntFlag",
+            "auto", "unique", "verify"],
+        "dataclasses" => &["dataclass", "field", "Field", "InitVar", "KW_ONLY", "MISSING",
+            "fields", "asdict", "astuple", "make_dataclass", "replace", "is_dataclass"],
+        _ => return None,
+    };
+    Some(listed.iter().map(|name| Rc::from(*name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_for_the_search() {
+        for table in [names::MODULES, names::BUILTINS, names::PYDANTIC, names::DATETIME] {
+            assert!(table.is_sorted());
+        }
+        assert!(opaque::OPAQUE.is_sorted_by_key(|(module, _)| *module));
+        assert!(opaque::OPAQUE.iter().all(|(_, classes)| classes.is_sorted()));
+    }
+
+    #[test]
+    fn a_symbol_has_one_path_however_it_is_reached() {
+        assert_eq!(canonical("prefect.flows.flow"), "prefect.flow");
+        assert_eq!(canonical("typing_extensions.Annotated"), "typing.Annotated");
+        assert_eq!(canonical("pydantic.main.BaseModel"), "pydantic.BaseModel");
+        assert_eq!(canonical("pydantic.v1.BaseModel"), "pydantic.v1.BaseModel");
+    }
+}

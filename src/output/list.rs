@@ -1,0 +1,72 @@
+//! `flowreg list`.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::Printer;
+use super::run::target_text;
+use crate::model::TargetDescription;
+
+/// What the target holds.
+#[derive(Debug, Serialize)]
+pub struct ListReport {
+    /// The target.
+    pub target: TargetDescription,
+    /// What flowreg registered there, by name.
+    pub registrations: Vec<ListedRegistration>,
+}
+
+/// One registration.
+#[derive(Debug, Serialize)]
+pub struct ListedRegistration {
+    /// The flow.
+    pub flow: String,
+    /// The deployment.
+    pub deployment: String,
+    /// `path.py:function`.
+    pub entrypoint: Option<String>,
+    /// `branch` or `tag`.
+    pub kind: Option<&'static str>,
+    /// The branch or the tag.
+    pub reference: Option<String>,
+    /// The pinned commit.
+    pub commit: Option<String>,
+    /// The repository's URL.
+    pub repository: String,
+    /// RFC 3339.
+    pub registered_at: Option<String>,
+}
+
+impl Printer {
+    /// Prints what the target holds.
+    pub fn list(&self, report: &ListReport) {
+        if self.is_json {
+            return super::print_json(report);
+        }
+        let mut text = format!("{}\n", target_text(&report.target));
+        let names: Vec<String> = report
+            .registrations
+            .iter()
+            .map(|one| format!("{}/{}", one.flow, one.deployment))
+            .collect();
+        let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let references: Vec<String> = report.registrations.iter().map(reference_text).collect();
+        let width = references.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        for ((one, name), reference) in report.registrations.iter().zip(&names).zip(&references) {
+            let entrypoint = one.entrypoint.as_deref().unwrap_or("");
+            let line = format!("  {name:<name_width$}  {reference:<width$}  {entrypoint}");
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+        let _ = writeln!(text, "{} registrations", report.registrations.len());
+        self.human(&text);
+    }
+}
+
+fn reference_text(one: &ListedRegistration) -> String {
+    let name = one.reference.as_deref().unwrap_or("?");
+    match one.commit.as_deref().and_then(|commit| commit.get(..7)) {
+        Some(commit) => format!("{} {name} at {commit}", one.kind.unwrap_or("")),
+        None => format!("{} {name}", one.kind.unwrap_or("")),
+    }
+}

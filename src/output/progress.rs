@@ -1,0 +1,47 @@
+//! Progress of work that takes long: on standard error, only past half a second.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const QUIET_START: Duration = Duration::from_millis(500);
+
+/// A bar that shows itself once the work has taken half a second.
+pub struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    is_shown: Mutex<bool>,
+}
+
+impl Progress {
+    pub(super) fn new(is_wanted: bool, what: &str, total: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(
+            Some(u64::try_from(total).unwrap_or(u64::MAX)),
+            ProgressDrawTarget::hidden(),
+        );
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        Self { bar, started: Instant::now(), is_shown: Mutex::new(!is_wanted) }
+    }
+
+    /// Says how much is done.
+    pub fn set(&self, done: usize) {
+        if let Ok(mut is_shown) = self.is_shown.lock()
+            && !*is_shown
+            && self.started.elapsed() > QUIET_START
+        {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            *is_shown = true;
+        }
+        self.bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

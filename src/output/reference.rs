@@ -1,0 +1,76 @@
+//! `flowreg reference`.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{BAD, DIM, ErrorReport, GOOD, Printer};
+use crate::git::{Rung, RungOutcome};
+use crate::model::CodeReference;
+
+/// The code reference and how it was found.
+#[derive(Debug, Serialize)]
+pub struct ReferenceReport<'a> {
+    /// The answer; `None` if there is none.
+    pub reference: Option<&'a CodeReference>,
+    /// Every rung, top to bottom.
+    pub ladder: &'a [Rung],
+    /// Why there is no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+/// `tag v1.4.0 (BUILD_TAG) at 3f2a91c on origin`
+pub(super) fn reference_line(reference: &CodeReference) -> String {
+    let place = match &reference.remote {
+        Some(remote) if reference.proved => format!(" on {remote}"),
+        Some(remote) => format!(", not proved on {remote}"),
+        None => String::new(),
+    };
+    format!(
+        "{} {} ({}) at {}{place}",
+        reference.name.kind(),
+        reference.name.as_str(),
+        reference.source_detail,
+        reference.commit.short()
+    )
+}
+
+impl Printer {
+    /// Prints the reference, and the ladder if it is asked for.
+    pub fn reference(&self, report: &ReferenceReport<'_>, explain: bool) {
+        if self.is_json {
+            return super::print_json(report);
+        }
+        let mut text = String::new();
+        if let Some(reference) = report.reference {
+            let channel = reference.channel.as_str();
+            let _ = writeln!(text, "{} · {channel}", reference_line(reference));
+        }
+        if explain {
+            if report.reference.is_some() {
+                text.push('\n');
+            }
+            report.ladder.iter().for_each(|rung| write_rung(&mut text, rung));
+        }
+        self.human(&text);
+        if let Some(error) = &report.error {
+            super::to_stderr(&error.lines());
+        }
+    }
+}
+
+fn write_rung(text: &mut String, rung: &Rung) {
+    let (word, style) = match rung.outcome {
+        RungOutcome::Taken => ("taken", GOOD),
+        RungOutcome::Skipped => ("skipped", DIM),
+        RungOutcome::Refused => ("refused", BAD),
+        RungOutcome::Unset => ("unset", DIM),
+        RungOutcome::NotReached => ("not reached", DIM),
+    };
+    let said: Vec<&str> =
+        [&rung.value, &rung.reason].into_iter().flatten().map(String::as_str).collect();
+    let padding = if said.is_empty() { 0 } else { 13 - word.len() };
+    let said = said.join("  ");
+    let _ = writeln!(text, "  {:<14} {style}{word}{style:#}{:padding$}{said}", rung.rung, "");
+}

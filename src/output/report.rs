@@ -1,0 +1,35 @@
+//! Errors, as they are printed.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{ERROR, HINT};
+
+/// An error with all that a person or a program needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// A word that does not change.
+    pub code: String,
+    /// What happened: lower case, no full stop.
+    pub message: String,
+    /// Why, outermost first.
+    #[serde(skip)]
+    pub causes: Vec<String>,
+    /// What to type.
+    pub hints: Vec<String>,
+}
+
+impl ErrorReport {
+    /// `error:`, `caused by:` and `hint:` lines.
+    pub(super) fn lines(&self) -> String {
+        let mut text = format!("{ERROR}error:{ERROR:#} {}\n", self.message);
+        for cause in &self.causes {
+            let _ = writeln!(text, "caused by: {cause}");
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "{HINT}hint:{HINT:#} {hint}");
+        }
+        text
+    }
+}

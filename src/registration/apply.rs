@@ -1,0 +1,123 @@
+//! Carries a plan out: what can be written is written, whatever happens to the rest.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::plan::{Action, Plan, Planned, Refusal};
+use crate::target::{Target, TargetError, Write};
+
+/// What became of one registration.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is new at the target.
+    Created,
+    /// It was changed.
+    Updated,
+    /// Nothing was written.
+    Unchanged,
+    /// A guard refused it.
+    Refused(Refusal),
+    /// The target did not do it.
+    Failed(TargetError),
+    /// The target could not be reached for another one, so this one was not tried.
+    NotTried,
+}
+
+/// One registration and what became of it.
+#[derive(Debug)]
+pub struct Applied {
+    /// What was planned.
+    pub planned: Planned,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its id at the target, if that is known.
+    pub id: Option<String>,
+}
+
+/// Carries out a plan and returns the outcomes in the plan's order.
+///
+/// `jobs` writes may be under way at once; the target holds them back as it needs.
+/// `progress` is called with the number of registrations that are done.
+pub fn apply(
+    plan: Plan,
+    target: &dyn Target,
+    jobs: usize,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Vec<Applied> {
+    let writes: Vec<usize> = plan
+        .items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| matches!(item.action, Action::Create | Action::Update { .. }))
+        .map(|(index, _)| index)
+        .collect();
+    let results = Mutex::new(Vec::with_capacity(writes.len()));
+    let next = AtomicUsize::new(0);
+    let is_unreachable = AtomicBool::new(false);
+    let work = || {
+        while let Some(index) = writes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(write) = plan.items.get(*index).and_then(write_of) else { continue };
+            if is_unreachable.load(Ordering::Relaxed) {
+                continue;
+            }
+            let result = target.apply(&write);
+            if matches!(result, Err(TargetError::Unreachable { .. })) {
+                is_unreachable.store(true, Ordering::Relaxed);
+            }
+            let mut results = lock(&results);
+            results.push((*index, result));
+            progress(results.len());
+        }
+    };
+    match jobs.min(writes.len()) {
+        0 => {}
+        1 => work(),
+        jobs => std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(work);
+            }
+        }),
+    }
+    outcomes(plan, results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write_of(item: &Planned) -> Option<Write<'_>> {
+    match (&item.action, &item.held) {
+        (Action::Create, _) => Some(Write::Create(&item.registration)),
+        (Action::Update { fields, marks_change }, Some(held)) => Some(Write::Update {
+            held,
+            registration: &item.registration,
+            fields,
+            marks_change: *marks_change,
+        }),
+        _ => None,
+    }
+}
+
+type WriteResult = Result<Option<String>, TargetError>;
+
+fn outcomes(plan: Plan, mut results: Vec<(usize, WriteResult)>) -> Vec<Applied> {
+    results.sort_by_key(|(index, _)| *index);
+    let mut results = results.into_iter().peekable();
+    plan.items
+        .into_iter()
+        .enumerate()
+        .map(|(index, planned)| {
+            let held_id = planned.held.as_ref().and_then(|held| held.id.clone());
+            let result = results.next_if(|(done, _)| *done == index).map(|(_, result)| result);
+            let (outcome, id) = match (&planned.action, result) {
+                (Action::Unchanged, _) => (Outcome::Unchanged, held_id),
+                (Action::Refuse(refusal), _) => (Outcome::Refused(refusal.clone()), held_id),
+                (Action::Create, Some(Ok(id))) => (Outcome::Created, id),
+                (Action::Update { .. }, Some(Ok(id))) => (Outcome::Updated, id.or(held_id)),
+                (_, Some(Err(error))) => (Outcome::Failed(error), held_id),
+                (_, None) => (Outcome::NotTried, held_id),
+            };
+            Applied { planned, outcome, id }
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! From flows to registrations, from registrations to a plan, from a plan to outcomes.
+//!
+//! [`build`] says what should be, [`plan`] what differs from what is and what a guard refuses,
+//! [`apply`] carries it out. None of them reads git or knows which target it talks to.
+
+mod apply;
+mod build;
+mod diff;
+pub mod names;
+mod plan;
+mod pools;
+
+pub use apply::{Applied, Outcome, apply};
+pub use build::{BuildError, Pinned, Source, build};
+pub use diff::Change;
+pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
+pub use pools::{needs_work_pools, settle as settle_work_pools};

@@ -1,0 +1,374 @@
+//! The plan: for each registration an action, or the guard that refuses it.
+
+use std::collections::HashMap;
+
+use semver::Version;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::diff::{self, Change};
+use crate::model::{Held, Marks, Registration};
+
+/// Which guards the user switched off.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guards {
+    /// `--allow-downgrade`
+    pub allow_downgrade: bool,
+    /// `--adopt`
+    pub adopt: bool,
+}
+
+/// What has to be done for one registration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// The target does not hold it.
+    Create,
+    /// The target holds it, and some of it differs.
+    Update {
+        /// The changed fields with their final values.
+        fields: Map<String, Value>,
+        /// Whether the marks change.
+        marks_change: bool,
+    },
+    /// Nothing differs: nothing is written.
+    Unchanged,
+    /// A guard forbids it.
+    Refuse(Refusal),
+}
+
+impl Action {
+    /// The word that JSON uses.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update { .. } => "update",
+            Self::Unchanged => "unchanged",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
+/// Why a guard refuses a registration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Somebody else created the deployment.
+    #[error("the deployment exists and was not created by flowreg")]
+    NotOurs,
+    /// Another repository registered the deployment.
+    #[error("the deployment belongs to {owner}")]
+    OtherRepository {
+        /// The other repository's URL.
+        owner: String,
+    },
+    /// The tag is registered already, at another commit.
+    #[error("tag {tag} is registered at {held}, and is now at {wanted}")]
+    MovedTag {
+        /// The tag.
+        tag: String,
+        /// The commit at the target.
+        held: String,
+        /// The commit here.
+        wanted: String,
+    },
+    /// The target holds a newer version.
+    #[error("the target holds {held}, which is newer than {wanted}")]
+    Downgrade {
+        /// The version at the target.
+        held: String,
+        /// The version that was to be registered.
+        wanted: String,
+    },
+    /// No work pool is configured, and the target offers none or several.
+    #[error("no work pool is configured, and the server has {offered}")]
+    NoWorkPool {
+        /// What the server has, in words.
+        offered: String,
+    },
+    /// The work pool does not exist.
+    #[error("work pool `{pool}` does not exist; the server has {offered}")]
+    WorkPoolMissing {
+        /// The configured one.
+        pool: String,
+        /// What the server has, in words.
+        offered: String,
+    },
+}
+
+impl Refusal {
+    /// The word that JSON uses.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotOurs => "not_ours",
+            Self::OtherRepository { .. } => "other_repository",
+            Self::MovedTag { .. } => "moved_tag",
+            Self::Downgrade { .. } => "downgrade",
+            Self::NoWorkPool { .. } => "no_work_pool",
+            Self::WorkPoolMissing { .. } => "work_pool_missing",
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::NotOurs | Self::OtherRepository { .. } => {
+                "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\""
+            }
+            Self::MovedTag { .. } => "tag the new commit with a new version; a pin must hold",
+            Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
+            Self::NoWorkPool { .. } => {
+                "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
+            }
+            Self::WorkPoolMissing { .. } => {
+                "create it with `prefect work-pool create NAME --type process`, or change work_pool in flowreg.toml"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// One registration with what has to be done for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// What should be.
+    pub registration: Registration,
+    /// What is.
+    pub held: Option<Held>,
+    /// What has to be done.
+    pub action: Action,
+    /// What changes, for people and programs.
+    pub changes: Vec<Change>,
+}
+
+/// All actions that make the target match.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// In the order of the registrations.
+    pub items: Vec<Planned>,
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// To be created.
+    pub create: usize,
+    /// To be updated.
+    pub update: usize,
+    /// As they should be.
+    pub unchanged: usize,
+    /// To be removed.
+    pub remove: usize,
+    /// Refused by a guard.
+    pub refuse: usize,
+}
+
+impl Plan {
+    /// Counts the actions.
+    pub fn summary(&self) -> PlanSummary {
+        let mut summary = PlanSummary::default();
+        for item in &self.items {
+            match item.action {
+                Action::Create => summary.create += 1,
+                Action::Update { .. } => summary.update += 1,
+                Action::Unchanged => summary.unchanged += 1,
+                Action::Refuse(_) => summary.refuse += 1,
+            }
+        }
+        summary
+    }
+}
+
+/// Compares what should be with what the target holds.
+pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -> Plan {
+    let mut by_name: HashMap<(String, String), Held> =
+        held.into_iter().map(|held| ((held.flow.clone(), held.deployment.clone()), held)).collect();
+    let items = registrations
+        .into_iter()
+        .map(|registration| {
+            let key = (registration.flow.to_string(), registration.deployment.to_string());
+            plan_one(registration, by_name.remove(&key), guards)
+        })
+        .collect();
+    Plan { items }
+}
+
+fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
+    let Some(held) = held else {
+        // The server takes `true` for an absent flag, and would refuse parameters that a schema
+        // which is not known yet does allow.
+        registration.fields.entry("enforce_parameter_schema").or_insert(json!(false));
+        return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
+    };
+    if let Some(refusal) = refusal(&registration, &held, guards) {
+        let action = Action::Refuse(refusal);
+        return Planned { registration, held: Some(held), action, changes: Vec::new() };
+    }
+    let fields = diff::changed_fields(&registration, &held);
+    let mark_changes = diff::mark_changes(&registration.marks, held.marks.as_ref());
+    let mut changes = diff::field_changes(&fields, &held);
+    let marks_change = !mark_changes.is_empty();
+    changes.extend(mark_changes);
+    let action = if changes.is_empty() {
+        Action::Unchanged
+    } else {
+        Action::Update { fields, marks_change }
+    };
+    Planned { registration, held: Some(held), action, changes }
+}
+
+fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<Refusal> {
+    let wanted = &registration.marks;
+    let Some(marks) = &held.marks else {
+        return (!guards.adopt).then_some(Refusal::NotOurs);
+    };
+    if !marks.is_of_same_repository(wanted) {
+        let owner = marks.repository.clone();
+        return (!guards.adopt).then_some(Refusal::OtherRepository { owner });
+    }
+    moved_tag(wanted, marks)
+        .or_else(|| downgrade(wanted, marks).filter(|_| !guards.allow_downgrade))
+}
+
+fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
+    let (tag, commit) = (wanted.tag.as_ref()?, wanted.commit.as_ref()?);
+    let held_commit = held.commit.as_ref()?;
+    (held.tag.as_ref() == Some(tag) && held_commit != commit).then(|| Refusal::MovedTag {
+        tag: tag.clone(),
+        held: held_commit.clone(),
+        wanted: commit.clone(),
+    })
+}
+
+fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
+    let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
+    let (prefix, version) = version_of(wanted)?;
+    let (held_prefix, held_version) = version_of(held)?;
+    (prefix == held_prefix && version.cmp_precedence(&held_version).is_lt())
+        .then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() })
+}
+
+/// The semantic version in a tag, and what stands before it: `etl/v` and `1.2.3`.
+fn version_of(tag: &str) -> Option<(&str, Version)> {
+    let start = tag.rfind('/').map_or(0, |at| at + 1);
+    let digits = start + tag.get(start..)?.find(|char: char| char.is_ascii_digit())?;
+    let (prefix, version) = tag.split_at_checked(digits)?;
+    Version::parse(version).ok().map(|version| (prefix, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Channel, CodeReference, Entrypoint, ReferenceName, ReferenceSource};
+
+    fn registration(tag: &str, commit: char) -> Registration {
+        let reference = CodeReference {
+            name: ReferenceName::Tag(tag.parse().unwrap()),
+            commit: commit.to_string().repeat(40).parse().unwrap(),
+            source: ReferenceSource::BuildTag,
+            source_detail: "BUILD_TAG".to_owned(),
+            channel: Channel::Mainline,
+            remote: None,
+            proved: true,
+        };
+        Registration {
+            flow: "etl".parse().unwrap(),
+            deployment: "nightly".parse().unwrap(),
+            entrypoint: Entrypoint::new("flows/etl.py", "etl"),
+            marks: Marks::new("https://example.com/flows.git", &reference, true, None),
+            fields: json!({"version": tag}).as_object().cloned().unwrap(),
+            reference,
+        }
+    }
+
+    fn held(registration: &Registration) -> Held {
+        Held {
+            id: Some("1".to_owned()),
+            flow: registration.flow.to_string(),
+            deployment: registration.deployment.to_string(),
+            marks: Some(registration.marks.clone()),
+            fields: registration.fields.clone(),
+            registered_at: None,
+        }
+    }
+
+    fn action(wanted: Registration, held: Held, guards: Guards) -> Action {
+        plan(vec![wanted], vec![held], guards).items.remove(0).action
+    }
+
+    fn refused(action: &Action) -> Option<&'static str> {
+        match action {
+            Action::Refuse(refusal) => Some(refusal.code()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_is_unchanged() {
+        let wanted = registration("v1.0.0", 'a');
+        let held = held(&wanted);
+        assert_eq!(action(wanted, held, Guards::default()), Action::Unchanged);
+    }
+
+    #[test]
+    fn a_new_version_changes_version_and_marks() {
+        let held = held(&registration("v1.0.0", 'a'));
+        let plan = plan(vec![registration("v1.1.0", 'b')], vec![held], Guards::default());
+        let fields: Vec<_> = plan.items[0].changes.iter().map(|c| c.field.as_str()).collect();
+        assert_eq!(fields, ["version", "labels.flowreg.tag", "labels.flowreg.commit"]);
+    }
+
+    #[test]
+    fn an_older_version_is_refused_unless_allowed() {
+        let newer = held(&registration("v1.10.0", 'a'));
+        let older = || registration("v1.9.0", 'b');
+        let refusal = action(older(), newer.clone(), Guards::default());
+        assert_eq!(refused(&refusal), Some("downgrade"));
+        let allowed = Guards { allow_downgrade: true, ..Guards::default() };
+        assert_eq!(refused(&action(older(), newer, allowed)), None);
+    }
+
+    #[test]
+    fn a_pre_release_is_older_and_another_prefix_is_not_compared() {
+        let newer = held(&registration("v1.0.0", 'a'));
+        let pre = action(registration("v1.0.0-rc.1", 'b'), newer.clone(), Guards::default());
+        assert_eq!(refused(&pre), Some("downgrade"));
+        let other = action(registration("etl/v0.1.0", 'b'), newer, Guards::default());
+        assert_eq!(refused(&other), None);
+    }
+
+    #[test]
+    fn a_moved_tag_is_refused_whatever_is_allowed() {
+        let before = held(&registration("v1.0.0", 'a'));
+        let guards = Guards { allow_downgrade: true, adopt: true };
+        let moved = action(registration("v1.0.0", 'b'), before, guards);
+        assert_eq!(refused(&moved), Some("moved_tag"));
+    }
+
+    #[test]
+    fn what_others_created_is_left_alone_unless_adopted() {
+        let wanted = registration("v1.0.0", 'a');
+        let foreign = Held { marks: None, ..held(&wanted) };
+        let refusal = action(wanted.clone(), foreign.clone(), Guards::default());
+        assert_eq!(refused(&refusal), Some("not_ours"));
+        let adopt = Guards { adopt: true, ..Guards::default() };
+        assert!(matches!(
+            action(wanted, foreign, adopt),
+            Action::Update { marks_change: true, .. }
+        ));
+    }
+
+    #[test]
+    fn another_repositorys_registration_is_left_alone() {
+        let wanted = registration("v1.0.0", 'a');
+        let mut other = held(&wanted);
+        other.marks.as_mut().unwrap().repository = "https://example.com/other.git".to_owned();
+        assert_eq!(refused(&action(wanted, other, Guards::default())), Some("other_repository"));
+    }
+
+    #[test]
+    fn versions_are_found_behind_prefixes() {
+        assert_eq!(version_of("etl/v1.2.3"), Some(("etl/v", Version::new(1, 2, 3))));
+        assert_eq!(version_of("py3/v1.2.3"), Some(("py3/v", Version::new(1, 2, 3))));
+        assert_eq!(version_of("release"), None);
+        assert_eq!(version_of("v1.2"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! Work pools: the one that nobody chose, and the one that does not exist.
+
+use serde_json::{Value, json};
+
+use super::plan::{Action, Plan, Planned, Refusal};
+use crate::target::WorkPool;
+
+/// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
+const AGENT_KIND: &str = "prefect-agent";
+
+/// Whether the plan writes a work pool, or needs one that nobody chose.
+pub fn needs_work_pools(plan: &Plan) -> bool {
+    plan.items.iter().any(|item| lacks_pool(item) || written_pool(item).is_some())
+}
+
+/// Gives what has no work pool the only usable one, and refuses what names one that is missing.
+///
+/// Returns the pool that was chosen, if one was.
+pub fn settle(plan: &mut Plan, pools: &[WorkPool]) -> Option<String> {
+    let usable: Vec<&WorkPool> =
+        pools.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
+    let mut chosen = None;
+    for item in &mut plan.items {
+        if lacks_pool(item) {
+            match usable.as_slice() {
+                [only] => {
+                    chosen = Some(only.name.clone());
+                    choose(item, &only.name);
+                }
+                _ => refuse(item, Refusal::NoWorkPool { offered: offered(&usable) }),
+            }
+        } else if let Some(pool) = written_pool(item).map(str::to_owned)
+            && !pools.iter().any(|offered| offered.name == pool)
+        {
+            refuse(item, Refusal::WorkPoolMissing { pool, offered: offered(&usable) });
+        }
+    }
+    chosen
+}
+
+/// A registration that is to be created without a pool; what exists keeps what it has.
+fn lacks_pool(item: &Planned) -> bool {
+    item.action == Action::Create && !item.registration.fields.contains_key("work_pool_name")
+}
+
+fn written_pool(item: &Planned) -> Option<&str> {
+    let fields = match &item.action {
+        Action::Create => &item.registration.fields,
+        Action::Update { fields, .. } => fields,
+        Action::Unchanged | Action::Refuse(_) => return None,
+    };
+    fields.get("work_pool_name").and_then(Value::as_str)
+}
+
+fn choose(item: &mut Planned, pool: &str) {
+    item.registration.fields.insert("work_pool_name".to_owned(), json!(pool));
+}
+
+fn refuse(item: &mut Planned, refusal: Refusal) {
+    item.action = Action::Refuse(refusal);
+    item.changes.clear();
+}
+
+fn offered(pools: &[&WorkPool]) -> String {
+    if pools.is_empty() {
+        return "no usable one".to_owned();
+    }
+    let names: Vec<String> =
+        pools.iter().map(|pool| format!("`{}` ({})", pool.name, pool.kind)).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Channel, CodeReference, Entrypoint, Marks, ReferenceName, ReferenceSource, Registration,
+    };
+    use crate::registration::{Guards, plan};
+
+    fn planned(pool: Option<&str>) -> Plan {
+        let reference = CodeReference {
+            name: ReferenceName::Tag("v1".parse().unwrap()),
+            commit: "a".repeat(40).parse().unwrap(),
+            source: ReferenceSource::Flag,
+            source_detail: "--tag".to_owned(),
+            channel: Channel::Mainline,
+            remote: None,
+            proved: true,
+        };
+        let mut fields = serde_json::Map::new();
+        fields.extend(pool.map(|pool| ("work_pool_name".to_owned(), json!(pool))));
+        let registration = Registration {
+            flow: "etl".parse().unwrap(),
+            deployment: "default".parse().unwrap(),
+            entrypoint: Entrypoint::new("etl.py", "etl"),
+            marks: Marks::new("r", &reference, true, None),
+            reference,
+            fields,
+        };
+        plan(vec![registration], Vec::new(), Guards::default())
+    }
+
+    fn pool(name: &str, kind: &str, is_paused: bool) -> WorkPool {
+        WorkPool { name: name.to_owned(), kind: kind.to_owned(), is_paused }
+    }
+
+    fn refusal(plan: &Plan) -> Option<&'static str> {
+        match &plan.items[0].action {
+            Action::Refuse(refusal) => Some(refusal.code()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_only_usable_pool_is_taken() {
+        let mut plan = planned(None);
+        assert!(needs_work_pools(&plan));
+        let pools = [
+            pool("k8s", "kubernetes", false),
+            pool("old", "prefect-agent", false),
+            pool("off", "process", true),
+        ];
+        assert_eq!(settle(&mut plan, &pools).as_deref(), Some("k8s"));
+        assert_eq!(plan.items[0].registration.fields["work_pool_name"], "k8s");
+        assert_eq!(refusal(&plan), None);
+    }
+
+    #[test]
+    fn none_or_several_usable_pools_are_refused() {
+        let mut plan = planned(None);
+        assert_eq!(settle(&mut plan, &[]), None);
+        assert_eq!(refusal(&plan), Some("no_work_pool"));
+        let mut plan = planned(None);
+        settle(&mut plan, &[pool("a", "process", false), pool("b", "docker", false)]);
+        let Action::Refuse(refusal) = &plan.items[0].action else { panic!("{plan:?}") };
+        assert_eq!(
+            refusal.to_string(),
+            "no work pool is configured, and the server has `a` (process), `b` (docker)"
+        );
+    }
+
+    #[test]
+    fn a_configured_pool_must_exist_even_if_it_is_paused() {
+        let mut plan = planned(Some("off"));
+        settle(&mut plan, &[pool("off", "process", true)]);
+        assert_eq!(refusal(&plan), None);
+        settle(&mut plan, &[pool("other", "process", false)]);
+        assert_eq!(refusal(&plan), Some("work_pool_missing"));
+    }
+}

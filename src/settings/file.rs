@@ -1,0 +1,447 @@
+//! `flowreg.toml` as it is written: its tables, its keys, and errors that point at the place.
+//!
+//! What a value means together with flags and environment is decided in the parent module.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::model::TargetKind;
+
+/// What is wrong with `flowreg.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}")]
+pub struct FileError {
+    /// The file as the user knows it: `flowreg.toml`, `flowreg.toml at 3f2a91c`, or a path.
+    pub file: String,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// What is wrong there, without the value itself: it may be a secret.
+    pub message: String,
+    /// What to type instead, if it can be guessed.
+    pub hint: Option<String>,
+}
+
+/// The whole file. Every key may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// `target`
+    pub target: Option<TargetKind>,
+    /// `[repository]`
+    pub repository: RepositoryTable,
+    /// `[flows]`
+    pub flows: FlowsTable,
+    /// `[mainline]`
+    pub mainline: ChannelTable,
+    /// `[feature]`
+    pub feature: ChannelTable,
+    /// `[flow."name"]`
+    pub flow: BTreeMap<String, FlowTable>,
+}
+
+/// `[repository]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepositoryTable {
+    /// The remote that workers clone from.
+    pub remote: Option<String>,
+    /// Its URL, where workers reach it by another one than this clone.
+    pub url: Option<Spanned<String>>,
+    /// A template that names the secret with an access token.
+    pub access_token: Option<Spanned<String>>,
+    /// A template that names a credentials block.
+    pub credentials: Option<Spanned<String>>,
+    /// Globs of mainline branches.
+    pub mainline: Option<Vec<String>>,
+    /// What happens on a mainline branch without a tag.
+    pub untagged: Option<UntaggedWord>,
+    /// What the pull step names.
+    pub pin: Option<PinWord>,
+}
+
+/// `untagged`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UntaggedWord {
+    /// Nothing is registered.
+    Refuse,
+    /// The branch is followed.
+    Branch,
+    /// The commit is pinned.
+    Commit,
+}
+
+/// `pin`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinWord {
+    /// The tag's name.
+    Tag,
+    /// The full commit id.
+    Commit,
+}
+
+/// `[flows]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlowsTable {
+    /// Globs of files to read.
+    pub include: Option<Vec<String>>,
+    /// Globs of files to leave out.
+    pub exclude: Option<Vec<String>>,
+    /// The interpreter for introspection.
+    pub python: Option<String>,
+    /// Whether Python is asked about inexact flows.
+    pub introspect: Option<Introspect>,
+}
+
+/// `introspect`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Introspect {
+    /// Where it is possible.
+    Auto,
+    /// Not at all.
+    Never,
+    /// For every flow.
+    Always,
+}
+
+/// `schedules` of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// They are registered switched off.
+    Off,
+    /// They are registered as declared.
+    On,
+}
+
+/// `[mainline]` and `[feature]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelTable {
+    /// The work pool.
+    pub work_pool: Option<String>,
+    /// The work queue in it.
+    pub work_queue: Option<String>,
+    /// Tags that every registration of the channel gets.
+    pub tags: Option<Vec<String>>,
+    /// Whether declared schedules are active.
+    pub schedules: Option<Switch>,
+    /// Job variables of every registration of the channel.
+    pub job_variables: Option<Map<String, Value>>,
+}
+
+/// `[flow."name"]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlowTable {
+    /// The deployment's name.
+    pub deployment: Option<String>,
+    /// The description, instead of the flow's own.
+    pub description: Option<String>,
+    /// Default parameters.
+    pub parameters: Option<Map<String, Value>>,
+    /// Further tags.
+    pub tags: Option<Vec<String>>,
+    /// The work pool.
+    pub work_pool: Option<String>,
+    /// The work queue in it.
+    pub work_queue: Option<String>,
+    /// Job variables; `{tag}`, `{branch}` and `{commit}` are filled in.
+    pub job_variables: Option<Map<String, Value>>,
+    /// When it runs.
+    pub schedules: Option<Vec<Spanned<ScheduleTable>>>,
+}
+
+/// One entry of `schedules`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleTable {
+    /// A cron expression.
+    pub cron: Option<String>,
+    /// Seconds between two runs.
+    pub interval: Option<f64>,
+    /// An RFC 5545 rule.
+    pub rrule: Option<String>,
+    /// An IANA name.
+    pub timezone: Option<String>,
+    /// Whether day of month and day of week are joined by "or".
+    pub day_or: Option<bool>,
+    /// From when an interval counts, RFC 3339.
+    pub anchor_date: Option<String>,
+    /// Whether it is switched on; without it, whatever people chose stays.
+    pub active: Option<bool>,
+    /// What identifies it.
+    pub slug: Option<String>,
+    /// Parameters of the runs that it starts.
+    pub parameters: Option<Map<String, Value>>,
+}
+
+/// The keys of a table: their names, and which of them hold tables with known keys.
+struct Keys {
+    names: &'static [&'static str],
+    below: fn(&str) -> Option<&'static Keys>,
+}
+
+const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
+
+static ROOT: Keys = Keys {
+    names: &["target", "repository", "flows", "mainline", "feature", "flow"],
+    below: |name| match name {
+        "repository" => Some(&REPOSITORY),
+        "flows" => Some(&FLOWS),
+        "mainline" | "feature" => Some(&CHANNEL),
+        "flow" => Some(&ANY_FLOW),
+        _ => None,
+    },
+};
+static REPOSITORY: Keys = Keys {
+    names: &["remote", "url", "access_token", "credentials", "mainline", "untagged", "pin"],
+    below: NOTHING_BELOW,
+};
+static FLOWS: Keys =
+    Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
+static CHANNEL: Keys = Keys {
+    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
+    below: NOTHING_BELOW,
+};
+/// The keys are names of flows: any.
+static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
+static FLOW: Keys = Keys {
+    names: &[
+        "deployment",
+        "description",
+        "parameters",
+        "tags",
+        "work_pool",
+        "work_queue",
+        "job_variables",
+        "schedules",
+    ],
+    below: |name| (name == "schedules").then_some(&SCHEDULE),
+};
+static SCHEDULE: Keys = Keys {
+    names: &[
+        "cron",
+        "interval",
+        "rrule",
+        "timezone",
+        "day_or",
+        "anchor_date",
+        "active",
+        "slug",
+        "parameters",
+    ],
+    below: NOTHING_BELOW,
+};
+
+/// Reads the text of a `flowreg.toml`; `name` is what messages call the file.
+///
+/// # Errors
+/// [`FileError`] with the place of the first thing that is not TOML, an unknown key, or a value
+/// of the wrong type.
+pub fn read(text: &str, name: &str) -> Result<File, FileError> {
+    let table = DeTable::parse(text).map_err(|error| syntax_error(&error, text, name))?;
+    check_keys(table.get_ref(), &ROOT, text, name)?;
+    let mut file: File = toml::from_str(text).map_err(|error| syntax_error(&error, text, name))?;
+    for flow in file.flow.values_mut() {
+        for map in [&mut flow.parameters, &mut flow.job_variables].into_iter().flatten() {
+            map.values_mut().for_each(write_dates_as_text);
+        }
+    }
+    Ok(file)
+}
+
+/// An error at a byte range of the text.
+pub fn error_at(text: &str, name: &str, start: usize, message: String) -> FileError {
+    let before = text.get(..start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    FileError {
+        file: name.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+        message,
+        hint: None,
+    }
+}
+
+fn syntax_error(error: &toml::de::Error, text: &str, name: &str) -> FileError {
+    let start = error.span().map_or(0, |span| span.start);
+    // serde's words for a wrong type quote the value, which may be a secret in the wrong place.
+    let message = match error.message().split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid type") => {
+            let kind = found.trim_start_matches("invalid type: ").split([' ', '`']).next();
+            format!("expected {expected}, found {}", kind.unwrap_or("something else"))
+        }
+        Some((found, expected)) if found.starts_with("unknown variant") => {
+            let found = found.trim_start_matches("unknown variant ");
+            format!("{found} is not one of {}", expected.trim_start_matches("one of "))
+        }
+        _ => error.message().lines().next().unwrap_or("not valid TOML").to_owned(),
+    };
+    error_at(text, name, start, message)
+}
+
+fn check_keys(table: &DeTable<'_>, keys: &Keys, text: &str, name: &str) -> Result<(), FileError> {
+    for (key, value) in table {
+        let word = key.get_ref().as_ref();
+        if !keys.names.is_empty() && !keys.names.contains(&word) {
+            let mut error = error_at(text, name, key.span().start, format!("unknown key `{word}`"));
+            error.hint = nearest(word, keys.names).map(|near| format!("did you mean `{near}`?"));
+            return Err(error);
+        }
+        if let Some(below) = (keys.below)(word) {
+            check_value(value, below, text, name)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_value(
+    value: &Spanned<DeValue<'_>>,
+    keys: &Keys,
+    text: &str,
+    name: &str,
+) -> Result<(), FileError> {
+    match value.get_ref() {
+        DeValue::Table(table) => check_keys(table, keys, text, name),
+        DeValue::Array(values) => {
+            values.iter().try_for_each(|value| check_value(value, keys, text, name))
+        }
+        _ => Err(error_at(text, name, value.span().start, "expected a table".to_owned())),
+    }
+}
+
+/// The name that is most like the word, if any is like it at all.
+pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+    names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(word, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, name)| name)
+}
+
+/// TOML has dates, JSON has not: they are written as TOML writes them.
+fn write_dates_as_text(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let date = map.get("$__toml_private_datetime").and_then(Value::as_str);
+            if let Some(date) = date {
+                *value = Value::String(date.to_owned());
+            } else {
+                map.values_mut().for_each(write_dates_as_text);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_dates_as_text),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> FileError {
+        read(text, "flowreg.toml").unwrap_err()
+    }
+
+    #[test]
+    fn every_key_of_the_design_is_read() {
+        let file = read(
+            r#"
+            target = "prefect"
+            [repository]
+            remote = "origin"
+            url = "https://git.example.com/data/flows.git"
+            access_token = "{{ prefect.blocks.secret.git-token }}"
+            mainline = ["main", "release/*"]
+            untagged = "refuse"
+            pin = "tag"
+            [flows]
+            include = ["flows/**/*.py"]
+            exclude = ["**/tests/**"]
+            python = ".venv/bin/python"
+            introspect = "auto"
+            [mainline]
+            work_pool = "k8s-prod"
+            tags = ["prod"]
+            [feature]
+            work_pool = "k8s-dev"
+            schedules = "off"
+            [flow."nightly-sync"]
+            deployment = "nightly"
+            schedules = [{ cron = "0 3 * * *", timezone = "Europe/Berlin" }]
+            parameters = { days = 1, since = 2026-01-02 }
+            job_variables = { image = "registry.example.com/etl:{tag}" }
+            "#,
+            "flowreg.toml",
+        )
+        .unwrap();
+        assert_eq!(file.target, Some(TargetKind::Prefect));
+        let flow = &file.flow["nightly-sync"];
+        assert_eq!(flow.deployment.as_deref(), Some("nightly"));
+        assert_eq!(
+            flow.parameters,
+            serde_json::json!({"days": 1, "since": "2026-01-02"}).as_object().cloned()
+        );
+    }
+
+    #[test]
+    fn the_known_keys_are_the_keys_that_are_read() {
+        // Each known key with a value of a type that no key takes: serde must complain about it,
+        // and would not if it did not know the key.
+        for (keys, prefix) in [
+            (&ROOT, ""),
+            (&REPOSITORY, "repository."),
+            (&FLOWS, "flows."),
+            (&CHANNEL, "feature."),
+            (&FLOW, "flow.x."),
+        ] {
+            for name in keys.names {
+                let text = format!("{prefix}{name} = 3\n");
+                assert!(read(&text, "f").is_err(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_place_and_nearest_key() {
+        let error = error("target = \"local\"\n[repository]\n  remot = \"origin\"\n");
+        assert_eq!(error.to_string(), "flowreg.toml:3:3: unknown key `remot`");
+        assert_eq!(error.hint.as_deref(), Some("did you mean `remote`?"));
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_flow_or_a_schedule_is_found() {
+        assert_eq!(error("[flow.a]\nworkpool = \"x\"\n").line, 2);
+        assert_eq!(error("[flow.a]\nschedules = [{ crn = \"* * * * *\" }]\n").column, 16);
+    }
+
+    #[test]
+    fn a_wrong_type_is_an_error_with_place_and_without_the_value() {
+        let error = error("[repository]\nmainline = \"s3cret\"\n");
+        assert_eq!(error.to_string(), "flowreg.toml:2:12: expected a sequence, found string");
+    }
+
+    #[test]
+    fn a_wrong_word_names_the_right_ones() {
+        assert_eq!(
+            error("target = \"prefekt\"\n").message,
+            "`prefekt` is not one of `local`, `prefect`, `prefect1`"
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_an_error_with_place() {
+        assert_eq!(error("a = \n").line, 1);
+    }
+}

@@ -1,0 +1,370 @@
+//! Puts the layers together and checks what only makes sense as a whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Spanned;
+
+use super::file::{
+    self, ChannelTable, File, FileError, FlowTable, FlowsTable, Introspect, PinWord,
+    RepositoryTable, UntaggedWord,
+};
+use crate::git::{Pin, RepositoryUrl, Untagged};
+use crate::model::{Channel, NameError, RemoteName, TargetKind};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// `flowreg.toml`, as messages call it.
+    File(String),
+    /// The environment; which variable or profile.
+    Environment(String),
+    /// Nothing said otherwise.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::File(name) | Self::Environment(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What the command line says about settings.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--target`
+    pub target: Option<TargetKind>,
+    /// `--remote`
+    pub remote: Option<RemoteName>,
+    /// `--untagged`
+    pub untagged: Option<Untagged>,
+}
+
+/// How a worker gets at a private repository: the template that names the secret, verbatim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// `access_token: "{{ prefect.blocks.secret.… }}"`
+    Token(String),
+    /// `credentials: "{{ prefect.blocks.… }}"`
+    Credentials(String),
+}
+
+/// `[repository]`, resolved.
+#[derive(Debug, Clone)]
+pub struct RepositorySettings {
+    /// The remote, if one is named.
+    pub remote: Option<Sourced<RemoteName>>,
+    /// The URL that workers clone from, if it is not the remote's.
+    pub url: Option<RepositoryUrl>,
+    /// How workers authenticate.
+    pub access: Option<Access>,
+    /// Globs of mainline branches.
+    pub mainline: Vec<String>,
+    /// What happens on a mainline branch without a tag.
+    pub untagged: Sourced<Untagged>,
+    /// What the pull step names.
+    pub pin: Pin,
+}
+
+/// All settings of a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The target that was asked for; `None`: Prefect if it is configured, else local.
+    pub target: Option<Sourced<TargetKind>>,
+    /// `[repository]`
+    pub repository: RepositorySettings,
+    /// Globs of files that are read.
+    pub include: Vec<String>,
+    /// Globs of files that are left out.
+    pub exclude: Vec<String>,
+    mainline: ChannelTable,
+    feature: ChannelTable,
+    flow: BTreeMap<String, FlowTable>,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// `flowreg.toml` has an error.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A name does not parse.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Settings {
+    /// Resolves flags over the text of a `flowreg.toml` over the defaults.
+    ///
+    /// `text` is the file's content and what messages call it; `None` if there is no file.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for what does not parse, contradicts itself, or holds a secret.
+    pub fn resolve(flags: &Flags, text: Option<(&str, &str)>) -> Result<Self, SettingsError> {
+        let (text, name) = text.unwrap_or_default();
+        let file = file::read(text, name)?;
+        let place = Place { text, name };
+        let File { target, repository, flows, mainline, feature, flow } = file;
+        for table in flow.values() {
+            for schedule in table.schedules.iter().flatten() {
+                place.check_schedule(schedule)?;
+            }
+        }
+        let from_file = || Origin::File(name.to_owned());
+        Ok(Self {
+            target: flags
+                .target
+                .map(|value| Sourced { value, origin: Origin::Flag("--target") })
+                .or_else(|| target.map(|value| Sourced { value, origin: from_file() })),
+            repository: place.repository(repository, flags)?,
+            include: place.selection(&flows)?,
+            exclude: flows.exclude.unwrap_or_default(),
+            mainline,
+            feature,
+            flow,
+        })
+    }
+
+    /// The defaults of a channel.
+    pub fn channel(&self, channel: Channel) -> &ChannelTable {
+        match channel {
+            Channel::Mainline => &self.mainline,
+            Channel::Feature => &self.feature,
+        }
+    }
+
+    /// The overrides for one flow.
+    pub fn flow(&self, name: &str) -> Option<&FlowTable> {
+        self.flow.get(name)
+    }
+
+    /// The flows that have overrides.
+    pub fn flow_names(&self) -> impl Iterator<Item = &str> {
+        self.flow.keys().map(String::as_str)
+    }
+}
+
+/// Makes errors that point into the file.
+struct Place<'t> {
+    text: &'t str,
+    name: &'t str,
+}
+
+impl Place<'_> {
+    fn error<T>(&self, at: &Spanned<T>, message: &str, hint: &str) -> FileError {
+        let mut error = file::error_at(self.text, self.name, at.span().start, message.to_owned());
+        error.hint = Some(hint.to_owned());
+        error
+    }
+
+    fn repository(
+        &self,
+        table: RepositoryTable,
+        flags: &Flags,
+    ) -> Result<RepositorySettings, SettingsError> {
+        let origin = || Origin::File(self.name.to_owned());
+        let remote = match (&flags.remote, table.remote) {
+            (Some(remote), _) => {
+                Some(Sourced { value: remote.clone(), origin: Origin::Flag("--remote") })
+            }
+            (None, Some(remote)) => Some(Sourced { value: remote.parse()?, origin: origin() }),
+            (None, None) => None,
+        };
+        let untagged = match (flags.untagged, table.untagged) {
+            (Some(value), _) => Sourced { value, origin: Origin::Flag("--untagged") },
+            (None, Some(word)) => Sourced { value: word.into(), origin: origin() },
+            (None, None) => Sourced { value: Untagged::Refuse, origin: Origin::Default },
+        };
+        Ok(RepositorySettings {
+            remote,
+            url: table.url.as_ref().map(|url| self.url(url)).transpose()?,
+            access: self.access(table.access_token, table.credentials)?,
+            mainline: table
+                .mainline
+                .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
+            untagged,
+            pin: match table.pin {
+                None | Some(PinWord::Tag) => Pin::Tag,
+                Some(PinWord::Commit) => Pin::Commit,
+            },
+        })
+    }
+
+    fn url(&self, url: &Spanned<String>) -> Result<RepositoryUrl, FileError> {
+        let stripped = RepositoryUrl::new(url.get_ref(), std::path::Path::new(""));
+        let is_path = !url.get_ref().contains([':', '@']);
+        if !is_path && stripped.as_str() != url.get_ref().trim() {
+            return Err(self.error(
+                url,
+                "the URL holds a literal token or password",
+                "remove it, and name the secret: access_token = \"{{ prefect.blocks.secret.NAME }}\"",
+            ));
+        }
+        Ok(stripped)
+    }
+
+    fn access(
+        &self,
+        token: Option<Spanned<String>>,
+        credentials: Option<Spanned<String>>,
+    ) -> Result<Option<Access>, FileError> {
+        if let (Some(_), Some(credentials)) = (&token, &credentials) {
+            return Err(self.error(
+                credentials,
+                "`access_token` and `credentials` exclude each other",
+                "keep one of them",
+            ));
+        }
+        for value in [&token, &credentials].into_iter().flatten() {
+            if !is_secret_reference(value.get_ref()) {
+                return Err(self.error(
+                    value,
+                    "a literal secret has no place in the configuration",
+                    "name a block that holds it: \"{{ prefect.blocks.secret.NAME }}\"",
+                ));
+            }
+        }
+        Ok(token
+            .map(|token| Access::Token(token.into_inner()))
+            .or_else(|| credentials.map(|block| Access::Credentials(block.into_inner()))))
+    }
+
+    fn selection(&self, flows: &FlowsTable) -> Result<Vec<String>, FileError> {
+        if flows.introspect == Some(Introspect::Always) {
+            let at = self.text.find("introspect").unwrap_or(0);
+            let message = "`introspect = \"always\"` is not available yet".to_owned();
+            let mut error = file::error_at(self.text, self.name, at, message);
+            error.hint = Some("use \"auto\" or \"never\"".to_owned());
+            return Err(error);
+        }
+        Ok(flows.include.clone().unwrap_or_else(|| vec!["**/*.py".to_owned()]))
+    }
+
+    fn check_schedule(&self, schedule: &Spanned<file::ScheduleTable>) -> Result<(), FileError> {
+        let table = schedule.get_ref();
+        let rules = [table.cron.is_some(), table.interval.is_some(), table.rrule.is_some()];
+        let problem = match rules.iter().filter(|is_set| **is_set).count() {
+            0 => Some("a schedule needs one of `cron`, `interval` and `rrule`"),
+            1 => None,
+            _ => Some("a schedule has only one of `cron`, `interval` and `rrule`"),
+        };
+        let problem = problem
+            .or_else(|| {
+                let seconds = table.interval?;
+                (seconds <= 0.0 || !seconds.is_finite())
+                    .then_some("`interval` is a positive number of seconds")
+            })
+            .or_else(|| {
+                let cron = table.cron.as_deref()?;
+                let fields = cron.split_whitespace().count();
+                (!cron.starts_with('@') && !matches!(fields, 5 | 6))
+                    .then_some("`cron` has five fields, or six with seconds")
+            });
+        match problem {
+            Some(problem) => Err(self.error(
+                schedule,
+                problem,
+                "for example { cron = \"0 3 * * *\", timezone = \"Europe/Berlin\" }",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the text is nothing but a template that names a secret where the worker finds it.
+fn is_secret_reference(text: &str) -> bool {
+    let inside = text
+        .trim()
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"))
+        .map(str::trim)
+        .filter(|inside| !inside.contains(['{', '}']));
+    inside.is_some_and(|inside| {
+        ["prefect.blocks.", "prefect.variables.", "$"]
+            .iter()
+            .filter_map(|prefix| inside.strip_prefix(prefix))
+            .any(|name| !name.is_empty() && !name.contains(char::is_whitespace))
+    })
+}
+
+impl From<UntaggedWord> for Untagged {
+    fn from(word: UntaggedWord) -> Self {
+        match word {
+            UntaggedWord::Refuse => Self::Refuse,
+            UntaggedWord::Branch => Self::Branch,
+            UntaggedWord::Commit => Self::Commit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Settings, SettingsError> {
+        Settings::resolve(&Flags::default(), Some((text, "flowreg.toml")))
+    }
+
+    #[test]
+    fn a_literal_token_is_refused_and_not_repeated() {
+        for text in [
+            "[repository]\naccess_token = \"ghp_s3cret\"\n",
+            "[repository]\ncredentials = \"ghp_s3cret\"\n",
+            "[repository]\naccess_token = \"{{ prefect.blocks.secret.x }}ghp_s3cret\"\n",
+            "[repository]\nurl = \"https://user:ghp_s3cret@example.com/x.git\"\n",
+        ] {
+            let error = resolve(text).unwrap_err();
+            assert!(error.to_string().starts_with("flowreg.toml:2:"), "{error}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn templates_that_name_a_secret_are_taken_verbatim() {
+        let text = "[repository]\naccess_token = \"{{ prefect.blocks.secret.git-token }}\"\n";
+        assert_eq!(
+            resolve(text).unwrap().repository.access,
+            Some(Access::Token("{{ prefect.blocks.secret.git-token }}".to_owned()))
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_say_so() {
+        let flags = Flags { target: Some(TargetKind::Local), ..Flags::default() };
+        let settings =
+            Settings::resolve(&flags, Some(("target = \"prefect\"", "flowreg.toml"))).unwrap();
+        assert_eq!(
+            settings.target,
+            Some(Sourced { value: TargetKind::Local, origin: Origin::Flag("--target") })
+        );
+    }
+
+    #[test]
+    fn schedules_need_exactly_one_rule() {
+        for schedule in [
+            "{}",
+            "{ cron = \"* * * * *\", interval = 1 }",
+            "{ interval = 0 }",
+            "{ cron = \"* *\" }",
+        ] {
+            let text = format!("[flow.a]\nschedules = [{schedule}]\n");
+            assert!(resolve(&text).is_err(), "{schedule}");
+        }
+        assert!(resolve("[flow.a]\nschedules = [{ interval = 60 }]\n").is_ok());
+    }
+}

@@ -1,0 +1,11 @@
+//! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
+//!
+//! Each value that a person may wonder about remembers where it came from. The connection to a
+//! Prefect server is read in [`prefect`], as the official client reads it.
+
+mod file;
+mod layers;
+pub mod prefect;
+
+pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch, nearest};
+pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};

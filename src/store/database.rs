@@ -1,0 +1,158 @@
+//! Opens the SQLite file and brings its tables up to date.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// The version of the tables; a file with a higher one is left alone.
+const VERSION: i64 = 1;
+/// How long a process waits for another one that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+CREATE TABLE registration (
+    id            INTEGER PRIMARY KEY,
+    flow          TEXT NOT NULL,
+    deployment    TEXT NOT NULL,
+    marks         TEXT NOT NULL,
+    fields        TEXT NOT NULL,
+    registered_at TEXT NOT NULL,
+    UNIQUE (flow, deployment)
+) STRICT;
+CREATE TABLE ledger (
+    id         INTEGER PRIMARY KEY,
+    at         TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    flow       TEXT NOT NULL,
+    deployment TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    reference  TEXT NOT NULL,
+    commit_id  TEXT NOT NULL
+) STRICT;
+";
+
+/// Why the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory can't be made.
+    #[error("{path} can't be created")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A newer flowreg wrote the file.
+    #[error("{path} was written by a newer flowreg (format {found}, this one knows {VERSION})")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// SQLite said no.
+    #[error("{path}: {source}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// The open store.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    pub(super) connection: Connection,
+}
+
+impl Store {
+    /// Opens `flowreg/flowreg.db` in the git common directory, creating it if needed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it can't be created or read, or if a newer flowreg wrote it.
+    pub fn open(common_dir: &Path) -> Result<Self, StoreError> {
+        let directory = common_dir.join("flowreg");
+        std::fs::create_dir_all(&directory)
+            .map_err(|source| StoreError::Directory { path: directory.clone(), source })?;
+        let path = directory.join("flowreg.db");
+        let failed = |source| StoreError::Database { path: path.clone(), source };
+        let connection = Connection::open(&path).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        let found = version(&connection).map_err(failed)?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path, found });
+        }
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+        let mut store = Self { path, connection };
+        if found < VERSION {
+            store.create_tables().map_err(|source| store.error(source))?;
+        }
+        Ok(store)
+    }
+
+    /// Two processes may open a new file at once: the second one finds the tables made.
+    fn create_tables(&mut self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        let transaction =
+            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        if version(&transaction)? < VERSION {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()
+    }
+
+    pub(super) fn error(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_newer_flowreg_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        store.connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        drop(store);
+        let before = std::fs::read(directory.path().join("flowreg/flowreg.db")).unwrap();
+        let error = Store::open(directory.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 2, .. }), "{error}");
+        assert_eq!(std::fs::read(directory.path().join("flowreg/flowreg.db")).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("flowreg")).unwrap();
+        std::fs::write(
+            directory.path().join("flowreg/flowreg.db"),
+            "not a database, but text ".repeat(50),
+        )
+        .unwrap();
+        assert!(matches!(Store::open(directory.path()), Err(StoreError::Database { .. })));
+    }
+
+    #[test]
+    fn ten_at_once_can_open_a_new_store() {
+        let directory = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..10)
+                .map(|_| scope.spawn(|| Store::open(directory.path()).map(|_| ())))
+                .collect();
+            for one in opened {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
+}

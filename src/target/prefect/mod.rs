@@ -1,0 +1,221 @@
+//! Prefect 3 over its REST API: Server and Cloud.
+//!
+//! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
+//! traps from everybody else. Nothing is sent before it is needed.
+
+mod due;
+mod gate;
+mod headers;
+mod held;
+mod http;
+mod read;
+mod refusal;
+mod retry;
+mod schedules;
+mod tls;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use http::Http;
+pub use http::RequestCounts;
+
+use super::{ReadScope, Target, TargetError, WorkPool, Write};
+use crate::model::{FlowName, Held, Registration, TargetDescription, TargetKind};
+use crate::settings::prefect::PrefectConnection;
+
+/// How a server is used.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectOptions {
+    /// The most writes at once, whatever the server would take.
+    pub jobs: usize,
+}
+
+/// A Prefect 3 server, or a workspace of Prefect Cloud.
+pub struct PrefectServer {
+    http: Http,
+    /// Set by the first contact; `None` inside for Cloud, which has no version.
+    version: OnceLock<Option<String>>,
+    known: Mutex<Known>,
+}
+
+/// What was read in this run and writes need again.
+#[derive(Default)]
+struct Known {
+    flows: HashMap<String, String>,
+    deployments: HashMap<String, Arc<Value>>,
+}
+
+impl PrefectServer {
+    /// Prepares a connection; the server is first asked when something is read or written.
+    ///
+    /// # Errors
+    /// [`TargetError::Configuration`] if a header or the certificates can't be used.
+    pub fn connect(
+        connection: PrefectConnection,
+        options: ConnectOptions,
+    ) -> Result<Self, TargetError> {
+        let http = Http::new(connection, options.jobs)?;
+        Ok(Self { http, version: OnceLock::new(), known: Mutex::default() })
+    }
+
+    /// How many requests were sent so far.
+    pub fn requests(&self) -> RequestCounts {
+        self.http.requests()
+    }
+
+    /// How many writes the server is trusted with at once now.
+    pub fn writes_at_once(&self) -> usize {
+        self.http.places()
+    }
+
+    /// Asks once what answers at the address; another major version is refused.
+    fn contact(&self) -> Result<(), TargetError> {
+        if self.version.get().is_some() {
+            return Ok(());
+        }
+        let version = match self.http.read(&Method::GET, "/admin/version", None) {
+            Ok(Value::String(version)) => Some(version),
+            Ok(_) => return Err(self.http.no_api("it has no version".to_owned())),
+            Err(error) => self.without_version(error)?,
+        };
+        if let Some(version) = &version {
+            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+            if major.is_none_or(|major| major < 3) {
+                return Err(TargetError::UnsupportedVersion {
+                    url: self.http.url().to_owned(),
+                    version: version.clone(),
+                });
+            }
+        }
+        // Two threads may have asked; they were told the same.
+        let _ = self.version.set(version);
+        Ok(())
+    }
+
+    /// Cloud has no version to tell; elsewhere a 404 means that the address is wrong.
+    fn without_version(&self, error: TargetError) -> Result<Option<String>, TargetError> {
+        let is_missing = matches!(
+            error,
+            TargetError::Refused { status: 404, .. } | TargetError::NotAnApi { .. }
+        );
+        let url = self.http.url();
+        if !is_missing {
+            return Err(error);
+        }
+        if url.starts_with("https://api.prefect.cloud/") {
+            return Ok(None);
+        }
+        let hint = if url.ends_with("/api") { "" } else { "; the address has to end in /api" };
+        match error {
+            TargetError::NotAnApi { reason, .. } if reason.starts_with("404") => {
+                Err(self.http.no_api(format!("404 at /admin/version{hint}")))
+            }
+            TargetError::Refused { .. } => {
+                Err(self.http.no_api(format!("404 at /admin/version{hint}")))
+            }
+            TargetError::NotAnApi { reason, .. } => {
+                Err(self.http.no_api(format!("{reason}{hint}")))
+            }
+            error => Err(error),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flow_id(&self, flow: &FlowName) -> Result<String, TargetError> {
+        if let Some(id) = self.known().flows.get(flow.as_str()) {
+            return Ok(id.clone());
+        }
+        let id = write::create_flow(&self.http, flow.as_str())?;
+        self.known().flows.insert(flow.as_str().to_owned(), id.clone());
+        Ok(id)
+    }
+
+    fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
+        let flow_id = self.flow_id(&registration.flow)?;
+        write::create(&self.http, registration, &flow_id).map(Some)
+    }
+
+    /// The deployment as it was read; what another process wrote since is overwritten only in
+    /// the fields that change.
+    fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
+        // Taken out: after a write it is not what the server holds.
+        if let Some(deployment) = self.known().deployments.remove(id) {
+            return Ok(deployment);
+        }
+        self.http.read(&Method::GET, &format!("/deployments/{id}"), None).map(Arc::new)
+    }
+
+    fn update(
+        &self,
+        id: &str,
+        update: impl FnOnce(&Value) -> Result<(), TargetError>,
+    ) -> Result<Option<String>, TargetError> {
+        let deployment = self.deployment(id)?;
+        if held::is_scheduled(&deployment) {
+            due::wait(&self.http, id)?;
+        }
+        update(&deployment)?;
+        Ok(Some(id.to_owned()))
+    }
+}
+
+impl Target for PrefectServer {
+    fn describe(&self) -> TargetDescription {
+        TargetDescription {
+            kind: TargetKind::Prefect,
+            url: Some(self.http.url().to_owned()),
+            version: self.version.get().cloned().flatten(),
+        }
+    }
+
+    fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
+        self.contact()?;
+        let reading = match scope {
+            ReadScope::All => read::deployments(&self.http, None)?,
+            ReadScope::Flows(flows) => {
+                let names: Vec<&str> = flows.iter().map(FlowName::as_str).collect();
+                read::deployments(&self.http, Some(&names))?
+            }
+        };
+        let mut known = self.known();
+        known.flows.extend(reading.flows);
+        known.deployments.extend(reading.deployments);
+        Ok(reading.held)
+    }
+
+    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError> {
+        self.contact()?;
+        read::work_pools(&self.http).map(Some)
+    }
+
+    fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {
+        self.contact()?;
+        match *write {
+            Write::Create(registration) => self.create(registration),
+            Write::Update { held, registration, fields, marks_change } => {
+                let Some(id) = held.id.as_deref() else { return self.create(registration) };
+                self.update(id, |deployment| {
+                    write::update(
+                        &self.http,
+                        write::Update { held, registration, fields, marks_change, deployment },
+                    )
+                })
+            }
+            Write::Remove(held) => {
+                if let Some(id) = held.id.as_deref() {
+                    self.known().deployments.remove(id);
+                    write::remove(&self.http, id)?;
+                }
+                Ok(held.id.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Reads deployments with the names of their flows, and work pools, in pages of 200.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::held::held;
+use super::http::Http;
+use crate::model::Held;
+use crate::target::{TargetError, WorkPool};
+
+/// The most that a server gives at once (`facts/prefect3.md` §4.5).
+const PAGE: usize = 200;
+
+/// Flow names in one filter: a page of deployments for each would be a good answer.
+const NAMES: usize = 200;
+
+/// What was read, with what writes need to know of it.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The deployments, in the order of flow and name.
+    pub held: Vec<Held>,
+    /// Ids of flows by name.
+    pub flows: HashMap<String, String>,
+    /// Deployments as the API gave them, by id.
+    pub deployments: HashMap<String, Arc<Value>>,
+}
+
+/// Reads the deployments of these flows, or all.
+pub fn deployments(http: &Http, names: Option<&[&str]>) -> Result<Reading, TargetError> {
+    let mut reading = Reading::default();
+    match names {
+        None => batch(http, &json!({}), &mut reading)?,
+        Some(names) => {
+            for names in names.chunks(NAMES) {
+                let filter = json!({"flows": {"name": {"any_": names}}});
+                batch(http, &filter, &mut reading)?;
+            }
+        }
+    }
+    reading.held.sort_by(|left, right| {
+        (&left.flow, &left.deployment).cmp(&(&right.flow, &right.deployment))
+    });
+    Ok(reading)
+}
+
+fn batch(http: &Http, filter: &Value, reading: &mut Reading) -> Result<(), TargetError> {
+    let mut names = BTreeMap::new();
+    for flow in pages(http, "/flows/filter", Some("NAME_ASC"), filter)? {
+        if let (Some(id), Some(name)) = (text(&flow, "id"), text(&flow, "name")) {
+            names.insert(id.to_owned(), name.to_owned());
+            reading.flows.insert(name.to_owned(), id.to_owned());
+        }
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    // Names are the same for many deployments; their times are as good as unique.
+    for deployment in pages(http, "/deployments/filter", Some("CREATED_DESC"), filter)? {
+        // A flow that was created since its page was read is the next run's business.
+        let flow = text(&deployment, "flow_id").and_then(|id| names.get(id));
+        if let (Some(id), Some(flow)) = (text(&deployment, "id"), flow) {
+            reading.held.push(held(flow, &deployment));
+            reading.deployments.insert(id.to_owned(), Arc::new(deployment));
+        }
+    }
+    Ok(())
+}
+
+/// The work pools.
+pub fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
+    let pools = pages(http, "/work_pools/filter", None, &json!({}))?;
+    let pool = |pool: &Value| {
+        Some(WorkPool {
+            name: text(pool, "name")?.to_owned(),
+            kind: text(pool, "type")?.to_owned(),
+            is_paused: pool.get("is_paused").and_then(Value::as_bool).unwrap_or(false),
+        })
+    };
+    Ok(pools.iter().filter_map(pool).collect())
+}
+
+/// All pages of a filter. The order has no tie-breaker, so an item may come twice: by id.
+fn pages(
+    http: &Http,
+    path: &str,
+    sort: Option<&str>,
+    filter: &Value,
+) -> Result<Vec<Value>, TargetError> {
+    let mut items = Vec::new();
+    let mut seen = HashSet::new();
+    let mut offset = 0;
+    loop {
+        let mut body = filter.as_object().cloned().unwrap_or_else(Map::new);
+        body.insert("limit".to_owned(), json!(PAGE));
+        body.insert("offset".to_owned(), json!(offset));
+        if let Some(sort) = sort {
+            body.insert("sort".to_owned(), json!(sort));
+        }
+        let page = http.read(&Method::POST, path, Some(&Value::Object(body)))?;
+        let Value::Array(page) = page else {
+            return Err(http.no_api(format!("{path} did not answer with a list")));
+        };
+        let count = page.len();
+        items.extend(
+            page.into_iter()
+                .filter(|item| text(item, "id").is_some_and(|id| seen.insert(id.to_owned()))),
+        );
+        if count < PAGE {
+            return Ok(items);
+        }
+        offset += count;
+    }
+}
+
+/// A text of a JSON object.
+pub fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str()
+}

@@ -1,0 +1,176 @@
+//! Bad input: a clear error, the right exit code, and everything else still registered.
+
+use std::fmt::Write;
+
+use crate::support::{Flowreg, TestRepository};
+
+const GOOD: &str = "from prefect import flow\n\n\n@flow\ndef good(days: int = 1):\n    ...\n";
+
+/// A tagged repository with one good flow and these files.
+fn repository_with(files: &[(&str, &str)]) -> TestRepository {
+    let repository = TestRepository::empty();
+    repository.write("flows/good.py", GOOD);
+    for (path, content) in files {
+        repository.write(path, content);
+    }
+    repository.commit("add the flows");
+    repository.git(&["tag", "v1.0.0"]);
+    repository
+}
+
+fn is_registered(flowreg: &Flowreg, flow: &str) -> bool {
+    let list = flowreg.json(&["list"], 0);
+    list["registrations"].as_array().unwrap().iter().any(|one| one["flow"] == flow)
+}
+
+#[test]
+fn a_file_that_does_not_parse_fails_alone() {
+    let broken = "from prefect import flow\n\n@flow\ndef broken(:\n    ...\n";
+    let repository = repository_with(&[("flows/broken.py", broken)]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let run = flowreg.run(&["register"]);
+    assert_eq!(run.code, 8, "{run:?}");
+    assert!(run.stdout.contains("  failed     flows/broken.py:4:12: "), "{}", run.stdout);
+    assert!(run.stderr.contains("def broken(:"), "{}", run.stderr);
+    assert!(is_registered(&flowreg, "good"));
+    let json = flowreg.json(&["flows"], 8);
+    assert_eq!(json["errors"][0]["code"], "syntax");
+    assert_eq!(json["errors"][0]["line"], 4);
+}
+
+#[test]
+fn nothing_but_a_file_that_does_not_parse_is_exit_code_five() {
+    let repository = TestRepository::empty();
+    repository.write("broken.py", "from prefect import flow\n@flow\ndef broken(:\n");
+    repository.commit("broken");
+    repository.git(&["tag", "v1"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    assert_eq!(flowreg.run(&["register"]).code, 5);
+    assert_eq!(flowreg.run(&["flows"]).code, 5);
+}
+
+#[test]
+fn two_flows_of_one_name_are_refused_with_both_entrypoints() {
+    let twin = "from prefect import flow\n\n@flow(name=\"twin\")\ndef one():\n    ...\n";
+    let repository =
+        repository_with(&[("flows/a.py", twin), ("flows/b.py", &twin.replace("one", "two"))]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let run = flowreg.run(&["register"]);
+    assert_eq!(run.code, 8, "{run:?}");
+    let all = format!("{}{}", run.stdout, run.stderr);
+    assert!(all.contains("flows/a.py:one") && all.contains("flows/b.py:two"), "{all}");
+    assert!(is_registered(&flowreg, "good"));
+    assert!(!is_registered(&flowreg, "twin"));
+    assert_eq!(flowreg.json(&["flows"], 8)["errors"][0]["code"], "duplicate");
+}
+
+#[test]
+fn a_flow_name_with_a_slash_is_refused() {
+    let slash = "from prefect import flow\n\n@flow(name=\"a/b\")\ndef one():\n    ...\n";
+    let repository = repository_with(&[("flows/a.py", slash)]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let run = flowreg.run(&["register"]);
+    assert_eq!(run.code, 8, "{run:?}");
+    assert!(run.stdout.contains("flows/a.py:"), "{}", run.stdout);
+    assert!(run.stdout.contains("a/b"), "{}", run.stdout);
+    assert!(is_registered(&flowreg, "good"));
+}
+
+#[test]
+fn an_unknown_flow_names_the_nearest_one() {
+    let repository = repository_with(&[]);
+    let run = Flowreg::in_repository(&repository).run(&["register", "goood"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(run.stderr, "error: no flow matches `goood`\nhint: did you mean `good`?\n");
+}
+
+#[test]
+fn a_directory_without_a_repository_is_exit_code_four() {
+    let directory = tempfile::tempdir().unwrap();
+    let flowreg = Flowreg::in_directory(directory.path(), directory.path());
+    let json = flowreg.json(&["register"], 4);
+    assert_eq!(json["error"]["code"], "not_a_repository");
+}
+
+#[test]
+fn a_server_needs_a_remote() {
+    let repository = repository_with(&[]);
+    let flowreg =
+        Flowreg::in_repository(&repository).env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    let json = flowreg.json(&["register"], 4);
+    assert_eq!(json["error"]["code"], "no_remote");
+}
+
+#[test]
+fn an_unknown_key_is_exit_code_three_with_line_and_column() {
+    let repository = repository_with(&[("flowreg.toml", "[repository]\nremot = \"origin\"\n")]);
+    let run = Flowreg::in_repository(&repository).run(&["register"]);
+    assert_eq!(run.code, 3);
+    assert_eq!(
+        run.stderr,
+        "error: flowreg.toml:2:1: unknown key `remot`\nhint: did you mean `remote`?\n"
+    );
+}
+
+#[test]
+fn a_wrong_type_is_exit_code_three_with_line_and_column() {
+    let repository = repository_with(&[("flowreg.toml", "[mainline]\ntags = \"prod\"\n")]);
+    let run = Flowreg::in_repository(&repository).run(&["register"]);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.starts_with("error: flowreg.toml:2:8: "), "{}", run.stderr);
+}
+
+#[test]
+fn a_literal_token_is_refused_and_never_shown() {
+    let text = "[repository]\naccess_token = \"ghp_Vb7s3cret\"\n";
+    let repository = repository_with(&[("flowreg.toml", text)]);
+    let run = Flowreg::in_repository(&repository).run(&["register", "-v"]);
+    assert_eq!(run.code, 3);
+    assert!(!format!("{run:?}").contains("s3cret"));
+}
+
+#[test]
+fn prefect_without_an_address_is_exit_code_three() {
+    let repository = repository_with(&[]);
+    let run = Flowreg::in_repository(&repository).run(&["register", "--target", "prefect"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("PREFECT_API_URL"), "{}", run.stderr);
+}
+
+#[test]
+fn a_usage_error_is_json_when_json_is_asked_for() {
+    let repository = repository_with(&[]);
+    let json = Flowreg::in_repository(&repository).json(&["register", "--nonsense"], 2);
+    assert_eq!(json["error"]["code"], "usage");
+}
+
+/// A token in the remote's URL must reach neither the database, nor the output.
+#[test]
+fn credentials_in_the_remotes_url_are_stripped_everywhere() {
+    let repository = repository_with(&[]);
+    repository.git(&[
+        "remote",
+        "add",
+        "origin",
+        "https://bot:Vb7s3cret@git.example.com/data/flows.git",
+    ]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let mut seen = String::new();
+    for arguments in [
+        &["register", "-v"][..],
+        &["register", "--format", "json"],
+        &["plan", "-v"],
+        &["list", "--format", "json"],
+        &["reference", "--explain", "--format", "json"],
+        &["register", "--tag", "v9"],
+    ] {
+        let _ = write!(seen, "{:?}", flowreg.run(arguments));
+    }
+    assert!(seen.contains("https://git.example.com/data/flows.git"), "{seen}");
+    assert!(!seen.contains("s3cret"), "{seen}");
+    let store = repository.root().join(".git/flowreg");
+    for entry in std::fs::read_dir(store).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"s3cret"));
+    }
+}

@@ -1,0 +1,232 @@
+//! The main job with real parts: a git remote, a Prefect server, a worker. What is registered is
+//! run, and the run's result shows which code ran.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::prefect::{Server, Turn, Worker, unique, wait_for};
+use crate::support::{Flowreg, TestRepository};
+
+/// How long a run may take: the worker polls, starts Python, clones and imports.
+const RUN_SECONDS: u64 = 180;
+
+/// A repository with one flow whose result names the code that ran, pushed to a bare remote.
+struct Project {
+    repository: TestRepository,
+    server: Turn,
+    flow: String,
+}
+
+impl Project {
+    fn new() -> (Self, Worker) {
+        let server = Server::shared();
+        let pool = server.api.pool();
+        let repository = TestRepository::empty();
+        repository.add_bare_remote("origin");
+        repository.write(
+            "flowreg.toml",
+            format!("[mainline]\nwork_pool = \"{pool}\"\n[feature]\nwork_pool = \"{pool}\"\n"),
+        );
+        let worker = Worker::start(&server, &pool);
+        let project = Self { repository, server, flow: unique("end-to-end") };
+        (project, worker)
+    }
+
+    /// Commits the flow with another code, and returns the commit.
+    fn write_code(&self, code: &str) -> String {
+        let flow = &self.flow;
+        self.repository.write(
+            "flows/probe.py",
+            format!(
+                "from prefect import flow\nfrom prefect.states import Completed\n\n\n\
+                 @flow(name=\"{flow}\")\ndef probe(n: int = 1):\n    \
+                 \"\"\"Says which code ran.\"\"\"\n    \
+                 return Completed(message=f\"{code} ran with {{n}}\")\n"
+            ),
+        );
+        self.repository.commit(code)
+    }
+
+    fn flowreg(&self) -> Flowreg {
+        Flowreg::in_repository(&self.repository).env("PREFECT_API_URL", &self.server.api_url)
+    }
+
+    /// Starts a run of a deployment and returns its id.
+    fn start(&self, deployment: &str, n: u32) -> String {
+        let id = self.server.api.deployment(&self.flow, deployment)["id"].clone();
+        let path = format!("/deployments/{}/create_flow_run", id.as_str().unwrap());
+        let run = self.server.api.ask("POST", &path, &json!({"parameters": {"n": n}}));
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for a run and returns its result.
+    fn result(&self, run: &str) -> String {
+        let state = wait_for("the run did not end", RUN_SECONDS, || {
+            let run = self.server.api.ask("GET", &format!("/flow_runs/{run}"), &Value::Null);
+            let is_over = matches!(
+                run["state"]["type"].as_str(),
+                Some("COMPLETED" | "FAILED" | "CRASHED" | "CANCELLED")
+            );
+            is_over.then(|| run["state"].clone())
+        });
+        state["message"].as_str().unwrap_or_else(|| panic!("{state}")).to_owned()
+    }
+}
+
+#[test]
+fn workers_run_exactly_the_code_that_was_registered() {
+    let (project, _worker) = Project::new();
+    let repository = &project.repository;
+
+    project.write_code("v1.0.0");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    let by_build_tag = project.flowreg().env("BUILD_TAG", "v1.0.0").json(&["register"], 0);
+    assert_eq!(by_build_tag["reference"]["source"], "build_tag");
+    assert_eq!(by_build_tag["reference"]["proved"], true);
+    assert_eq!(by_build_tag["target"]["version"], "3.8.8");
+    assert_eq!(by_build_tag["summary"]["created"], 1);
+    let first = project.start("default", 3);
+    assert_eq!(project.result(&first), "v1.0.0 ran with 3");
+
+    repository.git(&["switch", "-qc", "feature/x"]);
+    project.write_code("feature/x");
+    repository.git(&["push", "-q", "origin", "feature/x"]);
+    repository.git(&["switch", "-q", "--detach", "main"]);
+    let by_branch = project.flowreg().env("GIT_BRANCH", "origin/feature/x").json(&["register"], 0);
+    assert_eq!(by_branch["reference"]["source"], "git_branch");
+    assert_eq!(by_branch["registrations"][0]["deployment"], "default@feature~x");
+    let feature = project.start("default@feature~x", 1);
+
+    repository.git(&["switch", "-q", "main"]);
+    project.write_code("v1.1.0");
+    repository.git(&["tag", "-am", "Release", "v1.1.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.1.0"]);
+    let by_active_branch = project.flowreg().json(&["register"], 0);
+    assert_eq!(by_active_branch["reference"]["source"], "active_branch");
+    assert_eq!(by_active_branch["reference"]["name"], "v1.1.0");
+    assert_eq!(by_active_branch["summary"]["updated"], 1);
+    let second = project.start("default", 1);
+    assert_eq!(project.result(&feature), "feature/x ran with 1");
+    assert_eq!(project.result(&second), "v1.1.0 ran with 1");
+
+    // A push to the branch is picked up without registering; a push to main is not.
+    repository.git(&["switch", "-q", "feature/x"]);
+    project.write_code("a later feature/x");
+    repository.git(&["switch", "-q", "main"]);
+    project.write_code("main after the tag");
+    repository.git(&["push", "-q", "origin", "feature/x", "main"]);
+    let feature = project.start("default@feature~x", 2);
+    let production = project.start("default", 2);
+    assert_eq!(project.result(&feature), "a later feature/x ran with 2");
+    assert_eq!(project.result(&production), "v1.1.0 ran with 2");
+
+    let plan = |arguments: &[&str]| {
+        project.flowreg().json(&[&["plan", "--exit-code"], arguments].concat(), 0)
+    };
+    assert_eq!(plan(&["--tag", "v1.1.0"])["summary"]["unchanged"], 1);
+    assert_eq!(plan(&["--branch", "feature/x"])["summary"]["unchanged"], 1);
+}
+
+#[test]
+fn main_itself_and_a_commit_can_be_registered_and_run() {
+    let (project, _worker) = Project::new();
+    let repository = &project.repository;
+    let first = project.write_code("main");
+    repository.git(&["push", "-q", "origin", "main"]);
+    let refused = project.flowreg().json(&["register"], 1);
+    assert_eq!(refused["error"]["code"], "untagged");
+    project.flowreg().json(&["register", "--untagged", "branch"], 0);
+    let run = project.start("default", 1);
+    assert_eq!(project.result(&run), "main ran with 1");
+
+    project.flowreg().json(&["register", "--untagged", "commit"], 0);
+    project.write_code("main, later");
+    repository.git(&["push", "-q", "origin", "main"]);
+    let run = project.start("default", 2);
+    assert_eq!(project.result(&run), "main ran with 2");
+    let held = project.server.api.deployment(&project.flow, "default");
+    let step = &held["pull_steps"][0]["prefect.deployments.steps.git_clone"];
+    assert_eq!(step["commit_sha"], first.as_str());
+    assert_eq!(held["labels"]["flowreg.commit"], first.as_str());
+}
+
+#[test]
+fn a_run_that_changes_nothing_changes_nothing_on_the_server() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    project.write_code("v1.0.0");
+    project.repository.git(&["tag", "v1.0.0"]);
+    project.repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    project.flowreg().json(&["register"], 0);
+    let before = project.server.api.deployment(&project.flow, "default");
+    let again = project.flowreg().json(&["register"], 0);
+    assert_eq!(again["summary"]["unchanged"], 1);
+    // Any write, even an empty one, would have moved `updated`.
+    assert_eq!(project.server.api.deployment(&project.flow, "default"), before);
+}
+
+#[test]
+fn a_token_in_the_remotes_url_never_reaches_the_server() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    project.write_code("v1.0.0");
+    let repository = &project.repository;
+    repository.git(&["tag", "v1.0.0"]);
+    let url = "https://bot:Vb7s3cret@git.example.com/data/flows.git";
+    repository.git(&["remote", "set-url", "origin", url]);
+    let run = project.flowreg().run(&["register", "--offline", "--format", "json"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(!format!("{run:?}").contains("s3cret"));
+    let held = project.server.api.deployment(&project.flow, "default");
+    assert!(held.to_string().contains("https://git.example.com/data/flows.git"));
+    assert!(!held.to_string().contains("s3cret"), "{held}");
+    assert_no_secret_below(&repository.root().join(".git/flowreg"));
+}
+
+fn assert_no_secret_below(directory: &Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"s3cret"), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_people_created_is_left_alone_until_it_is_adopted() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    project.write_code("v1.0.0");
+    project.repository.git(&["tag", "v1.0.0"]);
+    project.repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    let api = &project.server.api;
+    let flow_id = api.flow(&project.flow);
+    let by_hand = json!({"name": "default", "flow_id": flow_id, "tags": ["mine"], "paused": true});
+    api.ask("POST", "/deployments/", &by_hand);
+    let refused = project.flowreg().json(&["register"], 1);
+    assert_eq!(refused["registrations"][0]["error"]["code"], "not_ours");
+    assert_eq!(api.deployment(&project.flow, "default")["version"], Value::Null);
+    project.flowreg().json(&["register", "--adopt"], 0);
+    let adopted = api.deployment(&project.flow, "default");
+    assert_eq!(adopted["version"], "v1.0.0");
+    assert_eq!(adopted["tags"], json!(["mine"]));
+    assert_eq!(adopted["paused"], true);
+    project.flowreg().json(&["plan", "--exit-code"], 0);
+}
+
+#[test]
+fn a_work_pool_that_does_not_exist_is_refused_with_those_that_do() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    project.write_code("v1.0.0");
+    let repository = &project.repository;
+    repository.write("flowreg.toml", "[mainline]\nwork_pool = \"nowhere\"\n");
+    repository.commit("name a pool that is not there");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    let missing = project.flowreg().json(&["register"], 1);
+    let error = &missing["registrations"][0]["error"];
+    assert_eq!(error["code"], "work_pool_missing");
+    assert!(error["message"].as_str().unwrap().contains("(process)"), "{error}");
+}

@@ -1,0 +1,365 @@
+//! A real Prefect server for all tests of one run, workers, and a plain client to look at both
+//! with other eyes than flowreg's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use flowreg::settings::prefect::{PrefectConnection, Tls};
+use flowreg::target::prefect::{ConnectOptions, PrefectServer};
+use reqwest::blocking::Client;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// The version that flowreg is tested with.
+const VERSION: &str = "3.8.8";
+
+/// Starts a program and ends it when the pipe on its standard input closes: that also happens if
+/// the test binary is killed. What is left of its home then goes as well.
+const WATCHED: &str = r#"
+home=$1; shift
+"$@" </dev/null &
+child=$!
+cat >/dev/null
+kill -TERM "$child" 2>/dev/null
+( sleep 15; kill -KILL "$child" 2>/dev/null ) &
+wait "$child"
+rm -rf "$home"
+"#;
+
+/// The directory with Prefect's programs.
+pub fn programs() -> PathBuf {
+    let directory = std::env::var_os("FLOWREG_TEST_PREFECT").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{VERSION}/bin")),
+        PathBuf::from,
+    );
+    assert!(
+        directory.join("prefect").exists(),
+        "there is no Prefect in {}: run scripts/test.sh, which installs it and runs all tests",
+        directory.display()
+    );
+    directory
+}
+
+/// A process that does not outlive the test binary.
+struct Watched {
+    child: Child,
+    home: PathBuf,
+}
+
+impl Watched {
+    fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let home = tempfile::TempDir::with_prefix("flowreg-prefect-").unwrap().keep();
+        let log = std::fs::File::create(home.join("log")).unwrap();
+        let bin = programs();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let child = Command::new("sh")
+            .args(["-c", WATCHED, "sh", home.to_str().unwrap()])
+            .arg(bin.join(program))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", &home)
+            .env("TMPDIR", &home)
+            .env("PREFECT_HOME", &home)
+            .env("DO_NOT_TRACK", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .envs(environment.iter().copied())
+            .current_dir(&home)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, home }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The shared server, for as long as this test has it.
+pub struct Turn {
+    server: &'static Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// Its API: `http://127.0.0.1:4200/api`.
+    pub api_url: String,
+    /// A client of it that knows nothing of flowreg.
+    pub api: Api,
+    _process: Watched,
+}
+
+impl Server {
+    /// The server that all tests of this binary share; protected against CSRF.
+    ///
+    /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
+    /// (`facts/prefect3.md` §4.4).
+    pub fn shared() -> Turn {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = SHARED.get_or_init(|| {
+            Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
+        });
+        Turn { server, _turn: turn }
+    }
+
+    /// A server of its own, with more settings; takes its time.
+    pub fn start(settings: &[(&str, &str)], auth: Option<&str>) -> Self {
+        let port = free_port();
+        let environment = [
+            ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+            ("PREFECT_SERVER_UI_ENABLED", "false"),
+            ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
+        ];
+        let environment = [&environment, settings].concat();
+        let arguments = ["server", "start", "--host", "127.0.0.1", "--port", &port.to_string()];
+        let mut process = Watched::start("prefect", &arguments, &environment);
+        let api_url = format!("http://127.0.0.1:{port}/api");
+        let api = Api::new(&api_url, auth);
+        let started = Instant::now();
+        while !api.is_healthy() {
+            let ended = process.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && started.elapsed() < Duration::from_mins(3),
+                "the Prefect server did not start: {}",
+                process.log()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Self { api_url, api, _process: process }
+    }
+
+    /// flowreg's target for this server.
+    pub fn target(&self) -> PrefectServer {
+        PrefectServer::connect(connection(&self.api_url), ConnectOptions { jobs: 8 }).unwrap()
+    }
+}
+
+/// A worker that runs flows of one pool as processes.
+pub struct Worker {
+    _process: Watched,
+}
+
+impl Worker {
+    /// Starts it; it polls every second.
+    pub fn start(server: &Server, pool: &str) -> Self {
+        let arguments = ["worker", "start", "--type", "process", "--pool", pool];
+        let environment = [
+            ("PREFECT_API_URL", server.api_url.as_str()),
+            ("PREFECT_WORKER_QUERY_SECONDS", "1"),
+            ("PREFECT_LOGGING_LEVEL", "WARNING"),
+            ("GIT_ALLOW_PROTOCOL", "file:http:https:git:ssh"),
+        ];
+        Self { _process: Watched::start("prefect", &arguments, &environment) }
+    }
+}
+
+/// An HTTPS server that holds nothing, with an authority that no system knows.
+pub struct TlsServer {
+    /// `https://127.0.0.1:…/api`.
+    pub api_url: String,
+    /// The file with its authority's certificate.
+    pub authority: PathBuf,
+    _process: Watched,
+}
+
+impl TlsServer {
+    /// Starts it with the Python of Prefect's environment.
+    pub fn start(directory: &Path) -> Self {
+        let authority = directory.join("authority.pem");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/tls_server.py");
+        let arguments = [script.to_str().unwrap(), authority.to_str().unwrap()];
+        let process = Watched::start("python", &arguments, &[]);
+        let port = wait_for("the HTTPS server", 60, || {
+            let text = std::fs::read_to_string(directory.join("authority.pem.port")).ok()?;
+            text.parse::<u16>().ok()
+        });
+        Self { api_url: format!("https://127.0.0.1:{port}/api"), authority, _process: process }
+    }
+}
+
+/// A connection with nothing configured but the address.
+pub fn connection(api_url: &str) -> PrefectConnection {
+    PrefectConnection {
+        api_url: api_url.to_owned(),
+        origin: "PREFECT_API_URL".to_owned(),
+        auth_string: None,
+        key: None,
+        headers: Vec::new(),
+        tls: Tls::default(),
+        request_timeout: None,
+        max_retries: None,
+        retry_extra_codes: Vec::new(),
+    }
+}
+
+/// The same with basic authentication.
+pub fn connection_with_auth(api_url: &str, auth: &str) -> PrefectConnection {
+    PrefectConnection {
+        auth_string: Some(SecretString::from(auth.to_owned())),
+        ..connection(api_url)
+    }
+}
+
+/// A port that nothing listens on.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A name that no other test of this run uses.
+pub fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A plain client of Prefect's API.
+pub struct Api {
+    url: String,
+    client: Client,
+    auth: Option<String>,
+    token: OnceLock<Option<String>>,
+}
+
+impl Api {
+    fn new(url: &str, auth: Option<&str>) -> Self {
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .build()
+            .unwrap();
+        Self {
+            url: url.to_owned(),
+            client,
+            auth: auth.map(ToOwned::to_owned),
+            token: OnceLock::new(),
+        }
+    }
+
+    fn is_healthy(&self) -> bool {
+        let answer = self.client.get(format!("{}/health", self.url)).send();
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// The token of a server with CSRF protection.
+    fn token(&self) -> Option<&str> {
+        let fetch = || {
+            let url = format!("{}/csrf-token?client=tests", self.url);
+            let answer = self.client.get(url).send().unwrap();
+            let body: Value = serde_json::from_str(&answer.text().unwrap()).unwrap();
+            body.get("token").and_then(Value::as_str).map(ToOwned::to_owned)
+        };
+        self.token.get_or_init(fetch).as_deref()
+    }
+
+    /// Sends a request and returns what came back; a busy server is asked again.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        for attempt in 0..60 {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let mut request = self
+                .client
+                .request(method, format!("{}{path}", self.url))
+                .header("Content-Type", "application/json")
+                .header("Prefect-Csrf-Client", "tests")
+                .header("Prefect-Csrf-Token", self.token().unwrap_or("none"))
+                .body(body.to_string());
+            if let Some((user, password)) = self.auth.as_deref().and_then(|a| a.split_once(':')) {
+                request = request.basic_auth(user, Some(password));
+            }
+            if let Ok(answer) = request.send() {
+                let status = answer.status().as_u16();
+                let text = answer.text().unwrap_or_default();
+                if status != 503 {
+                    return (status, serde_json::from_str(&text).unwrap_or(Value::Null));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(50 * (attempt + 1)));
+        }
+        panic!("{method} {path}: the server stayed busy");
+    }
+
+    /// The same, where anything but success is a failure of the test.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.send(method, path, body);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// A deployment by flow and name.
+    pub fn deployment(&self, flow: &str, name: &str) -> Value {
+        let filter = json!({
+            "flows": {"name": {"any_": [flow]}},
+            "deployments": {"name": {"any_": [name]}},
+        });
+        let found = self.ask("POST", "/deployments/filter", &filter);
+        let found = found.as_array().unwrap();
+        assert_eq!(found.len(), 1, "{flow}/{name}");
+        found.first().unwrap().clone()
+    }
+
+    /// Creates a flow and returns its id.
+    pub fn flow(&self, name: &str) -> String {
+        let flow = self.ask("POST", "/flows/", &json!({"name": name}));
+        flow.get("id").and_then(Value::as_str).unwrap().to_owned()
+    }
+
+    /// Creates a work pool of processes and returns its name.
+    pub fn pool(&self) -> String {
+        let name = unique("pool");
+        self.ask("POST", "/work_pools/", &json!({"name": name, "type": "process"}));
+        name
+    }
+
+    /// The runs that are scheduled for a deployment, the earliest first.
+    pub fn scheduled_runs(&self, deployment: &str) -> Vec<Value> {
+        let filter = json!({
+            "deployments": {"id": {"any_": [deployment]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        });
+        self.ask("POST", "/flow_runs/filter", &filter).as_array().unwrap().clone()
+    }
+}
+
+/// Asks until there is an answer, and fails after this many seconds.
+pub fn wait_for<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(seconds), "{what}: waited {seconds} s");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
