@@ -108,7 +108,6 @@ fn fields(
         .filter(|_| !is_inexact(flow, "parameter_openapi_schema"))
     {
         declare("parameter_openapi_schema", schema.clone());
-        declare("enforce_parameter_schema", json!(true));
     }
     if let Some(parameters) = &own.parameters {
         declare("parameters", json!(parameters));
@@ -372,7 +371,6 @@ mod tests {
             Source { reference: &reference, pinned: Pinned::Tag, repository: "r", author: None };
         let fields = build(&inexact, &source, &settings).unwrap().fields;
         assert!(!fields.contains_key("parameter_openapi_schema"));
-        assert!(!fields.contains_key("enforce_parameter_schema"));
         assert_eq!(fields["description"], Value::Null);
     }
 

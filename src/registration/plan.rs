@@ -193,16 +193,17 @@ pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -
 
 fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
     let Some(held) = held else {
-        // The server takes `true` for an absent flag, and would refuse parameters that a schema
-        // which is not known yet does allow.
-        registration.fields.entry("enforce_parameter_schema").or_insert(json!(false));
+        enforce_known_schema(&mut registration.fields);
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
     if let Some(refusal) = refusal(&registration, &held, guards) {
         let action = Action::Refuse(refusal);
         return Planned { registration, held: Some(held), action, changes: Vec::new() };
     }
-    let fields = diff::changed_fields(&registration, &held);
+    let mut fields = diff::changed_fields(&registration, &held);
+    if !has_schema(&held.fields) && has_schema(&fields) {
+        enforce_known_schema(&mut fields);
+    }
     let mark_changes = diff::mark_changes(&registration.marks, held.marks.as_ref());
     let mut changes = diff::field_changes(&fields, &held);
     let marks_change = !mark_changes.is_empty();
@@ -213,6 +214,19 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
         Action::Update { fields, marks_change }
     };
     Planned { registration, held: Some(held), action, changes }
+}
+
+/// Has parameters checked from the moment there is a schema to check them with; from then on it
+/// is for people to decide. The server takes `true` for an absent flag and then checks nothing
+/// that it is sent now (`facts/prefect3.md` §4.2).
+fn enforce_known_schema(fields: &mut Map<String, Value>) {
+    let is_known = has_schema(fields);
+    fields.insert("enforce_parameter_schema".to_owned(), json!(is_known));
+}
+
+fn has_schema(fields: &Map<String, Value>) -> bool {
+    let schema = fields.get("parameter_openapi_schema").and_then(Value::as_object);
+    schema.is_some_and(|schema| !schema.is_empty())
 }
 
 fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<Refusal> {
@@ -314,6 +328,29 @@ mod tests {
         let plan = plan(vec![registration("v1.1.0", 'b')], vec![held], Guards::default());
         let fields: Vec<_> = plan.items[0].changes.iter().map(|c| c.field.as_str()).collect();
         assert_eq!(fields, ["version", "labels.flowreg.tag", "labels.flowreg.commit"]);
+    }
+
+    #[test]
+    fn parameters_are_checked_once_their_schema_is_known() {
+        let enforced = |item: &Planned| match &item.action {
+            Action::Create => item.registration.fields.get("enforce_parameter_schema").cloned(),
+            Action::Update { fields, .. } => fields.get("enforce_parameter_schema").cloned(),
+            _ => None,
+        };
+        let unknown = registration("v1.0.0", 'a');
+        let mut known = registration("v1.1.0", 'b');
+        let schema = json!({"title": "Parameters", "type": "object", "properties": {}});
+        known.fields.insert("parameter_openapi_schema".to_owned(), schema);
+        let created = plan(vec![unknown.clone()], Vec::new(), Guards::default());
+        assert_eq!(enforced(&created.items[0]), Some(json!(false)));
+        let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default());
+        assert_eq!(enforced(&updated.items[0]), Some(json!(true)));
+        // Somebody switched it off: it stays off.
+        let mut before = held(&known);
+        before.fields.insert("enforce_parameter_schema".to_owned(), json!(false));
+        before.fields.insert("version".to_owned(), json!("v1.0.0"));
+        let updated = plan(vec![known], vec![before], Guards::default());
+        assert_eq!(enforced(&updated.items[0]), None);
     }
 
     #[test]

@@ -230,3 +230,64 @@ fn a_work_pool_that_does_not_exist_is_refused_with_those_that_do() {
     assert_eq!(error["code"], "work_pool_missing");
     assert!(error["message"].as_str().unwrap().contains("(process)"), "{error}");
 }
+
+#[test]
+fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    let (repository, flow, api) = (&project.repository, &project.flow, &project.server.api);
+    let pool = api.pool();
+    repository.write(
+        "flowreg.toml",
+        format!(
+            "[mainline]\nwork_pool = \"{pool}\"\ntags = [\"prod\"]\n\
+             [flow.\"{flow}\"]\ndeployment = \"nightly\"\ndescription = \"Ours.\"\n\
+             parameters = {{ n = 7 }}\njob_variables = {{ env = {{ VERSION = \"{{tag}}\" }} }}\n\
+             schedules = [\n\
+             \x20 {{ cron = \"0 3 * * *\", timezone = \"Europe/Berlin\" }},\n\
+             \x20 {{ interval = 3600, parameters = {{ n = 1 }} }},\n\
+             \x20 {{ rrule = \"FREQ=WEEKLY;BYDAY=MO\", active = false, slug = \"weekly\" }},\n]\n"
+        ),
+    );
+    project.write_code("v1.0.0");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    assert_eq!(project.flowreg().json(&["register"], 0)["summary"]["created"], 1);
+    assert_eq!(project.flowreg().json(&["register"], 0)["summary"]["unchanged"], 1);
+    let held = api.deployment(flow, "nightly");
+    assert_eq!(held["parameters"], json!({"n": 7}));
+    assert_eq!(held["job_variables"], json!({"env": {"VERSION": "v1.0.0"}}));
+    assert_eq!(held["work_pool_name"], pool.as_str());
+    let active = |deployment: &Value, slug: &str| {
+        let schedules = deployment["schedules"].as_array().unwrap();
+        schedules.iter().find(|one| one["slug"] == slug).map(|one| one["active"].clone())
+    };
+    assert_eq!(active(&held, "flowreg-1"), Some(json!(true)));
+    assert_eq!(active(&held, "weekly"), Some(json!(false)));
+
+    // What people change stays, through a new version.
+    let id = held["id"].as_str().unwrap();
+    let schedule =
+        held["schedules"].as_array().unwrap().iter().find(|one| one["slug"] == "flowreg-1");
+    let schedule = schedule.unwrap()["id"].as_str().unwrap();
+    let path = format!("/deployments/{id}/schedules/{schedule}");
+    api.ask("PATCH", &path, &json!({"active": false}));
+    let by_hand =
+        json!({"paused": true, "tags": ["prod", "by hand"], "parameters": {"n": 7, "m": 1}});
+    api.ask("PATCH", &format!("/deployments/{id}"), &by_hand);
+    assert_eq!(project.flowreg().json(&["register"], 0)["summary"]["unchanged"], 1);
+    project.write_code("v1.1.0");
+    repository.git(&["tag", "v1.1.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.1.0"]);
+    assert_eq!(project.flowreg().json(&["register"], 0)["summary"]["updated"], 1);
+    let held = api.deployment(flow, "nightly");
+    assert_eq!(held["version"], "v1.1.0");
+    assert_eq!(held["job_variables"], json!({"env": {"VERSION": "v1.1.0"}}));
+    assert_eq!(held["paused"], true);
+    assert_eq!(held["tags"], json!(["prod", "by hand"]));
+    assert_eq!(held["parameters"], json!({"n": 7, "m": 1}));
+    assert_eq!(active(&held, "flowreg-1"), Some(json!(false)));
+    assert_eq!(active(&held, "flowreg-2"), Some(json!(true)));
+    assert_eq!(active(&held, "weekly"), Some(json!(false)));
+    assert_eq!(project.flowreg().json(&["plan", "--exit-code"], 0)["summary"]["unchanged"], 1);
+}
