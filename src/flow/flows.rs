@@ -87,10 +87,8 @@ pub fn collect<'a>(
             Err(refused) => {
                 analysis.flows.clear();
                 analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
-                let message = format!(
-                    "importing the module raises {}: {}",
-                    refused.kind, refused.message
-                );
+                let message =
+                    format!("importing the module raises {}: {}", refused.kind, refused.message);
                 let at = refused.at.to_usize();
                 analysis.problems.push(problems.at(ProblemCode::LoadError, at, message));
                 return analysis;
@@ -156,7 +154,9 @@ fn names<'a>(interpreter: &Interpreter<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
             Value::Wrapped(inner) => open.push((path, (*inner).clone())),
             Value::Flow(flow) => {
                 match found.iter_mut().find(|known| Rc::ptr_eq(&known.flow, &flow)) {
-                    Some(known) if is_own_name(&path, &flow) && !is_own_name(&known.path, &flow) => {
+                    Some(known)
+                        if is_own_name(&path, &flow) && !is_own_name(&known.path, &flow) =>
+                    {
                         known.path = path;
                     }
                     Some(_) => {}

@@ -66,12 +66,7 @@ pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
     .unwrap_or_default()
 }
 
-fn unreadable(
-    path: &str,
-    source: &[u8],
-    text: &str,
-    error: &source::SyntaxError,
-) -> FileAnalysis {
+fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
     if prefilter::is_meant_to_have_flows(source) {
         let problems = Problems { path, text };

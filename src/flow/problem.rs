@@ -28,7 +28,8 @@ impl Problems<'_> {
             .get(place..)
             .and_then(|text| text.find('\n'))
             .map_or(self.text.len(), |at| place + at);
-        let line: String = self.text.get(start..end).unwrap_or_default().chars().take(200).collect();
+        let line: String =
+            self.text.get(start..end).unwrap_or_default().chars().take(200).collect();
         let marked = floor(&line, place - start);
         let after = line.get(marked..).and_then(|rest| rest.chars().next());
         let span = marked..marked + after.map_or(0, char::len_utf8);

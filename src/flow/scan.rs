@@ -67,7 +67,7 @@ impl Selection {
     fn wants(&self, path: &[u8]) -> bool {
         // Prefect has no name for a file whose path is not text.
         let Ok(path) = std::str::from_utf8(path) else { return false };
-        path.ends_with(".py")
+        std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
             && self.include.as_ref().is_none_or(|include| include.is_match(path))
             && !self.exclude.is_match(path)
     }
@@ -201,7 +201,8 @@ mod tests {
     use super::*;
 
     fn selection(include: &[&str], exclude: &[&str]) -> Selection {
-        let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
+        let owned =
+            |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
         Selection::new(&owned(include), &owned(exclude)).unwrap()
     }
 

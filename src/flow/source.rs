@@ -40,7 +40,11 @@ pub fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
         }),
     }?;
     // Python reads all line ends as one, also inside string literals.
-    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text })
+    Ok(if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n").into()
+    } else {
+        text
+    })
 }
 
 fn is_latin1(body: &[u8]) -> bool {

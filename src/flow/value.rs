@@ -81,11 +81,11 @@ pub enum Value<'a> {
     /// Metadata of `Annotated` with a known effect on the schema.
     Constraint(Rc<Keywords<'a>>),
     /// `WithJsonSchema(...)`.
-    JsonSchema(Rc<Value<'a>>),
+    GivenSchema(Rc<Value<'a>>),
     /// `AliasChoices(...)`.
     AliasChoices(Rc<Vec<Value<'a>>>),
     /// `dataclass(...)`, not yet applied.
-    DataclassDecorator(Rc<DataclassOptions<'a>>),
+    Dataclassing(Rc<DataclassOptions<'a>>),
     /// `enum.auto()`.
     Auto,
     Unknown(Rc<Unknown>),
@@ -108,9 +108,16 @@ pub enum Type<'a> {
     Union(Vec<Value<'a>>),
     Literal(Vec<Value<'a>>),
     Annotated(Value<'a>, Vec<Value<'a>>),
-    NewType(Value<'a>),
-    Variable { bound: Option<Value<'a>>, constraints: Vec<Value<'a>> },
-    Alias { name: Text, value: Value<'a> },
+    /// `NewType`.
+    Named(Value<'a>),
+    Variable {
+        bound: Option<Value<'a>>,
+        constraints: Vec<Value<'a>>,
+    },
+    Alias {
+        name: Text,
+        value: Value<'a>,
+    },
     /// A string where a type is expected.
     Forward(Text),
 }
@@ -118,7 +125,6 @@ pub enum Type<'a> {
 /// A pydantic or dataclass field.
 pub struct FieldInfo<'a> {
     pub keywords: Keywords<'a>,
-    pub is_dataclass: bool,
 }
 
 /// Arguments of a dataclass decorator.
@@ -202,20 +208,11 @@ pub struct Opaque<'a> {
     pub what: &'static str,
 }
 
-/// How a parameter can be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterKind {
-    Positional,
-    Keyword,
-    Star,
-}
-
 /// One parameter of a function.
 pub struct Parameter<'a> {
     pub name: Text,
     pub annotation: Annotation<'a>,
     pub default: Option<Value<'a>>,
-    pub kind: ParameterKind,
     pub range: TextRange,
 }
 
@@ -329,7 +326,7 @@ impl<'a> Value<'a> {
             Type::Generic(_, parts) | Type::Union(parts) => {
                 parts.iter().all(|part| part.spend_type(budget))
             }
-            Type::Annotated(base, _) | Type::NewType(base) => base.spend_type(budget),
+            Type::Annotated(base, _) | Type::Named(base) => base.spend_type(budget),
             Type::Variable { bound, constraints } => {
                 bound.iter().chain(constraints).all(|part| part.spend_type(budget))
             }
@@ -413,11 +410,9 @@ impl<'a> Value<'a> {
         *budget = rest;
         match self {
             Value::Unknown(unknown) => Some(Rc::clone(unknown)),
-            Value::External(path) => Some(Rc::new(Unknown {
-                why: not_read(path),
-                at,
-                is_flow_like: false,
-            })),
+            Value::External(path) => {
+                Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
+            }
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 items.iter().find_map(|item| item.find_unknown_within(at, budget))
             }
@@ -425,10 +420,9 @@ impl<'a> Value<'a> {
                 key.find_unknown_within(at, budget)
                     .or_else(|| value.find_unknown_within(at, budget))
             }),
-            Value::Instance(instance) => instance
-                .fields
-                .iter()
-                .find_map(|(_, value)| value.find_unknown_within(at, budget)),
+            Value::Instance(instance) => {
+                instance.fields.iter().find_map(|(_, value)| value.find_unknown_within(at, budget))
+            }
             Value::Member(member) => member.value.find_unknown_within(at, budget),
             _ => None,
         }

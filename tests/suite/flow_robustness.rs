@@ -25,10 +25,52 @@ enum Change {
 
 fn change() -> impl Strategy<Value = Change> {
     let tokens = prop::sample::select(vec![
-        "(", ")", "[", "]", "{", "}", ":", ",", "=", "\n", "    ", "@flow", "def f(x):", "class A:",
-        "None", "Optional[", "int", "'", "\"", "f'{", "lambda: ", "not ", "-", "**", "*", "...",
-        "name=", "1e400", "0x", "import ", "from . import ", "é", "\u{0}", "if x:", "else:", "A",
-        "Field(", "Annotated[", "=A", "Enum", "self", "__doc__", ".name", "|", "async ", "\\",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        ",",
+        "=",
+        "\n",
+        "    ",
+        "@flow",
+        "def f(x):",
+        "class A:",
+        "None",
+        "Optional[",
+        "int",
+        "'",
+        "\"",
+        "f'{",
+        "lambda: ",
+        "not ",
+        "-",
+        "**",
+        "*",
+        "...",
+        "name=",
+        "1e400",
+        "0x",
+        "import ",
+        "from . import ",
+        "é",
+        "\u{0}",
+        "if x:",
+        "else:",
+        "A",
+        "Field(",
+        "Annotated[",
+        "=A",
+        "Enum",
+        "self",
+        "__doc__",
+        ".name",
+        "|",
+        "async ",
+        "\\",
     ]);
     prop_oneof![
         (any::<usize>(), 1_usize..40).prop_map(|(at, length)| Change::Delete(at, length)),
@@ -105,8 +147,7 @@ fn deep_sources_are_answered() {
             analyse("deep.py", &flow_with_default(&default));
         }
     }
-    let blocks: String =
-        (0..90).map(|depth| format!("{}if True:\n", " ".repeat(depth))).collect();
+    let blocks: String = (0..90).map(|depth| format!("{}if True:\n", " ".repeat(depth))).collect();
     let source = format!("from prefect import flow\n{blocks}{}pass\n", " ".repeat(90));
     assert!(analyse("blocks.py", source.as_bytes()).problems.is_empty());
 }

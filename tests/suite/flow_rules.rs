@@ -160,7 +160,8 @@ fn a_helper_that_raises_without_flows_is_no_problem() {
 
 #[test]
 fn infinities_are_null_and_large_numbers_keep_their_digits() {
-    let schema = only("@flow\ndef a(x=float('inf'), y=10**30): ...").parameter_openapi_schema.unwrap();
+    let schema =
+        only("@flow\ndef a(x=float('inf'), y=10**30): ...").parameter_openapi_schema.unwrap();
     assert!(schema["properties"]["x"]["default"].is_null());
     let digits = schema["properties"]["y"]["default"].to_string();
     assert_eq!(digits, "1000000000000000000000000000000");

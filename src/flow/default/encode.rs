@@ -79,11 +79,12 @@ impl<'a> Generator<'_, 'a> {
                 Ok(text) => text.into(),
                 Err(_) => return Err(NoSchema::Unconstrained),
             },
-            Value::List(items) | Value::Tuple(items) => self.items(items, budget, depth)?,
             Value::Set(items) if items.len() > 1 => {
                 return self.no_value("the order of a set inside another value changes");
             }
-            Value::Set(items) => self.items(items, budget, depth)?,
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
+                self.items(items, budget, depth)?
+            }
             Value::Dict(entries) => {
                 let mut object = Map::new();
                 for (key, value) in entries.iter() {

@@ -160,12 +160,12 @@ impl Moment {
     }
 
     /// Whether the value counts as true in a condition.
-    pub fn is_true(&self) -> Option<bool> {
+    pub fn is_true(&self) -> bool {
         match self {
-            Moment::Delta(microseconds) => Some(*microseconds != 0),
-            Moment::Decimal(text) => Some(text.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
-            Moment::Fraction(numerator, _) => Some(*numerator != 0),
-            _ => Some(true),
+            Moment::Delta(microseconds) => *microseconds != 0,
+            Moment::Decimal(text) => text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
+            Moment::Fraction(numerator, _) => *numerator != 0,
+            _ => true,
         }
     }
 
@@ -283,7 +283,7 @@ fn duration(microseconds: i128) -> String {
     let mut time = part(hours, "H") + &part(minutes, "M");
     if rest > 0 {
         let fraction = format!("{rest:06}");
-        time += &format!("{seconds}.{}S", fraction.trim_end_matches('0'));
+        time = format!("{time}{seconds}.{}S", fraction.trim_end_matches('0'));
     } else {
         time += &part(seconds, "S");
     }

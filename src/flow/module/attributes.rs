@@ -38,7 +38,7 @@ impl<'a> Interpreter<'a> {
                 },
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },
-            Value::Function(function) => self.function_attribute(owner, function, name),
+            Value::Function(function) => Self::function_attribute(owner, function, name),
             Value::Moment(Moment::Path(path, kind)) => match (name, path_part(path, name)) {
                 ("parent", Some(part)) => Value::Moment(Moment::Path(part.into(), *kind)),
                 (_, Some(part)) => Value::text(part),
@@ -88,12 +88,7 @@ impl<'a> Interpreter<'a> {
         Value::Bound(Rc::new((owner.clone(), name.into())))
     }
 
-    fn function_attribute(
-        &self,
-        owner: &Value<'a>,
-        function: &Function<'a>,
-        name: &str,
-    ) -> Value<'a> {
+    fn function_attribute(owner: &Value<'a>, function: &Function<'a>, name: &str) -> Value<'a> {
         if let Some(value) = keyword(&function.attributes.borrow(), name) {
             return value.clone();
         }

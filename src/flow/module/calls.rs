@@ -35,11 +35,11 @@ impl<'a> Interpreter<'a> {
                 }
                 return self.call(&partial.function, &all, &options);
             }
-            Value::Bound(bound) => return self.call_method(bound, arguments, keywords),
-            Value::DataclassDecorator(options) => self.apply_dataclass(options, arguments),
+            Value::Bound(bound) => self.call_method(bound, arguments, keywords),
+            Value::Dataclassing(options) => self.apply_dataclass(options, arguments),
             Value::Class(class) => return self.instantiate(class, arguments, keywords),
             Value::Type(expression) => match &**expression {
-                Type::NewType(_) => {
+                Type::Named(_) => {
                     arguments.first().cloned().unwrap_or_else(|| self.unknown("a `NewType`"))
                 }
                 Type::Generic(Value::Class(class), _) => {
@@ -119,9 +119,9 @@ impl<'a> Interpreter<'a> {
                 || path.starts_with("annotated_types.")
                 || path == "typing_extensions.TypedDict" =>
             {
-                return self.call_pydantic(path, arguments, keywords);
+                self.call_pydantic(path, arguments, keywords)
             }
-            _ => return self.call_standard(path, arguments, keywords),
+            _ => self.call_standard(path, arguments, keywords),
         })
     }
 
@@ -145,7 +145,7 @@ impl<'a> Interpreter<'a> {
     ) -> Value<'a> {
         match arguments {
             [Value::Class(class)] => {
-                self.make_dataclass(class, options);
+                Self::make_dataclass(class, options);
                 Value::Class(Rc::clone(class))
             }
             _ => self.unknown("a dataclass of something that is no class of this file"),
@@ -157,43 +157,41 @@ impl<'a> Interpreter<'a> {
         bound: &(Value<'a>, crate::flow::value::Text),
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
-    ) -> Evaluated<Value<'a>> {
+    ) -> Value<'a> {
         let (owner, method) = bound;
         if let Value::Flow(flow) = owner {
-            return Ok(self.flow_method(flow, method, arguments, keywords));
+            return self.flow_method(flow, method, arguments, keywords);
         }
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
-            return Ok(Value::Unknown(unknown));
+            return Value::Unknown(unknown);
         }
         let result = match owner {
-            Value::Str(text) => self.text_method(text, method, arguments, keywords),
+            Value::Str(text) => Self::text_method(text, method, arguments, keywords),
             Value::Bytes(bytes) if &**method == "decode" && arguments.is_empty() => {
                 std::str::from_utf8(bytes).ok().map(Value::text)
             }
-            Value::Dict(entries) => self.dict_method(entries, method, arguments),
+            Value::Dict(entries) => Self::dict_method(entries, method, arguments),
             Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
             Value::Moment(moment) => Self::moment_method(moment, method, arguments),
             _ => None,
         };
-        Ok(match result {
+        match result {
             Some(value) => value,
             None => self.because(owner, &format!("`.{method}()`")),
-        })
+        }
     }
 
     fn dict_method(
-        &self,
         entries: &Rc<Vec<(Value<'a>, Value<'a>)>>,
         method: &str,
         arguments: &[Value<'a>],
     ) -> Option<Value<'a>> {
-        let pair = |(key, value): &(Value<'a>, Value<'a>)| {
-            Value::tuple(vec![key.clone(), value.clone()])
-        };
+        let pair =
+            |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
         Some(match (method, arguments) {
-            ("get", [key]) => self.look_up(entries, key)?.unwrap_or(Value::None),
-            ("get", [key, default]) => self.look_up(entries, key)?.unwrap_or(default.clone()),
+            ("get", [key]) => Self::look_up(entries, key)?.unwrap_or(Value::None),
+            ("get", [key, default]) => Self::look_up(entries, key)?.unwrap_or(default.clone()),
             ("copy", []) => Value::Dict(Rc::clone(entries)),
             ("keys", []) => Value::list(entries.iter().map(|(key, _)| key.clone()).collect()),
             ("values", []) => Value::list(entries.iter().map(|(_, item)| item.clone()).collect()),
@@ -216,9 +214,7 @@ impl<'a> Interpreter<'a> {
                 parts.extend(more?);
                 Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
             }
-            (Moment::Date(_), "isoformat") if arguments.is_empty() => {
-                Value::text(moment.json()?)
-            }
+            (Moment::Date(_), "isoformat") if arguments.is_empty() => Value::text(moment.json()?),
             _ => return None,
         })
     }
@@ -263,11 +259,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Marks a class as a dataclass.
-    pub(super) fn make_dataclass(
-        &self,
-        class: &Rc<Class<'a>>,
-        options: &Rc<DataclassOptions<'a>>,
-    ) {
+    pub(super) fn make_dataclass(class: &Rc<Class<'a>>, options: &Rc<DataclassOptions<'a>>) {
         class.kind.set(crate::flow::value::ClassKind::Dataclass);
         class.decorations.borrow_mut().dataclass = Some(Rc::clone(options));
     }

@@ -26,9 +26,18 @@ const SCHEMA_HOOKS: &[&str] = &[
 
 /// Bases that leave a plain class unconstrained.
 const PLAIN_BASES: &[&str] = &[
-    "builtins.object", "builtins.str", "builtins.int", "builtins.float", "builtins.list",
-    "builtins.dict", "builtins.set", "builtins.tuple", "builtins.bytes", "typing.Generic",
-    "typing.Protocol", "abc.ABC",
+    "builtins.object",
+    "builtins.str",
+    "builtins.int",
+    "builtins.float",
+    "builtins.list",
+    "builtins.dict",
+    "builtins.set",
+    "builtins.tuple",
+    "builtins.bytes",
+    "typing.Generic",
+    "typing.Protocol",
+    "abc.ABC",
 ];
 
 /// A field of a class.
@@ -60,8 +69,7 @@ pub fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
 
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.
 pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
-    let is_dataclass =
-        matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
+    let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
         if is_dataclass && ancestor.kind.get() != ClassKind::Dataclass {
@@ -191,10 +199,10 @@ impl<'a> Interpreter<'a> {
         match decorator {
             Value::Symbol(path) => match &**path {
                 "dataclasses.dataclass" => {
-                    self.dataclass_decorator(&[value.clone()], &Vec::new(), false)
+                    self.dataclass_decorator(std::slice::from_ref(&value), &Vec::new(), false)
                 }
                 "pydantic.dataclasses.dataclass" => {
-                    self.dataclass_decorator(&[value.clone()], &Vec::new(), true)
+                    self.dataclass_decorator(std::slice::from_ref(&value), &Vec::new(), true)
                 }
                 "enum.unique" | "typing.final" | "functools.total_ordering" => value,
                 "typing.runtime_checkable" => {
@@ -203,8 +211,8 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => self.unknown(format!("what `@{path}` makes of `{}` is not known", class.name)),
             },
-            Value::DataclassDecorator(options) => {
-                self.make_dataclass(class, options);
+            Value::Dataclassing(options) => {
+                Self::make_dataclass(class, options);
                 value
             }
             other => match other.find_unknown(self.here()) {
@@ -228,7 +236,7 @@ impl<'a> Interpreter<'a> {
                 ancestor.obstacle.borrow().as_ref().map(|unknown| unknown.why.clone())
             }
             Value::External(path) => Some(format!("`{name}` inherits: {}", not_read(path))),
-            Value::Symbol(path) => self.foreign_base(class, path),
+            Value::Symbol(path) => Self::foreign_base(class, path),
             other => Some(match other.find_unknown(self.here()) {
                 Some(unknown) => format!("a base class of `{name}`: {}", unknown.why),
                 None => format!("`{name}` has a base that is not known"),
@@ -236,7 +244,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn foreign_base(&self, class: &Class<'a>, path: &str) -> Option<String> {
+    fn foreign_base(class: &Class<'a>, path: &str) -> Option<String> {
         let is_known = PLAIN_BASES.contains(&path)
             || path.starts_with("enum.")
             || symbols::is_opaque_class(path)

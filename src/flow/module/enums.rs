@@ -49,11 +49,11 @@ impl<'a> Interpreter<'a> {
             }
             let value = self.member_value(class, &name, value, &values);
             values.push(value.clone());
-            self.add_member(class, &name, value);
+            Self::add_member(class, &name, value);
         }
     }
 
-    fn add_member(&self, class: &Rc<Class<'a>>, name: &Text, value: Value<'a>) {
+    fn add_member(class: &Rc<Class<'a>>, name: &Text, value: Value<'a>) {
         let mut members = class.members.borrow_mut();
         let alias = members
             .iter()
@@ -142,14 +142,15 @@ impl<'a> Interpreter<'a> {
 fn is_descriptor(value: &Value<'_>) -> bool {
     matches!(
         value,
-        Value::Function(_) | Value::Wrapped(_) | Value::Class(_) | Value::Opaque(_) | Value::Flow(_)
+        Value::Function(_)
+            | Value::Wrapped(_)
+            | Value::Class(_)
+            | Value::Opaque(_)
+            | Value::Flow(_)
     )
 }
 
-fn functional_members<'a>(
-    members: &Value<'a>,
-    is_text: bool,
-) -> Option<Vec<(String, Value<'a>)>> {
+fn functional_members<'a>(members: &Value<'a>, is_text: bool) -> Option<Vec<(String, Value<'a>)>> {
     let numbered = |names: Vec<String>| {
         let value = |at: i128, name: &str| {
             if is_text { Value::text(name.to_lowercase()) } else { Value::int(at) }

@@ -38,7 +38,7 @@ impl<'a> Interpreter<'a> {
                 self.sequence(&tuple.elts, scope)?.map_or_else(|v| v, Value::tuple)
             }
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
-                Ok(items) => Value::Set(Rc::new(self.distinct(items))),
+                Ok(items) => Value::Set(Rc::new(Self::distinct(items))),
                 Err(unknown) => unknown,
             },
             Expr::Dict(dict) => self.dictionary(dict, scope)?,
@@ -110,14 +110,12 @@ impl<'a> Interpreter<'a> {
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        let is_mutable = matches!(
-            value,
-            Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_)
-        );
+        let is_mutable =
+            matches!(value, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_));
         if is_mutable && self.effects.mutated.contains(name) {
-            return Ok(self.unknown(format!(
-                "`{name}` may be changed by the module after it is made"
-            )));
+            return Ok(
+                self.unknown(format!("`{name}` may be changed by the module after it is made"))
+            );
         }
         Ok(value)
     }
@@ -155,7 +153,7 @@ impl<'a> Interpreter<'a> {
                     return Ok(self.because(&value, "an unpacked dictionary"));
                 };
                 for (key, value) in more.iter() {
-                    self.put(&mut entries, key.clone(), value.clone());
+                    Self::put(&mut entries, key.clone(), value.clone());
                 }
                 continue;
             };
@@ -163,7 +161,7 @@ impl<'a> Interpreter<'a> {
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
-            self.put(&mut entries, key, value);
+            Self::put(&mut entries, key, value);
         }
         Ok(Value::Dict(Rc::new(entries)))
     }
@@ -178,7 +176,7 @@ impl<'a> Interpreter<'a> {
         for operand in operands {
             last = self.value(operand, scope)?;
             let truth = match self.truth(&last) {
-                None if self.is_type(&last) => Some(true),
+                None if Self::is_type(&last) => Some(true),
                 truth => truth,
             };
             match (operator, truth) {
@@ -261,14 +259,13 @@ impl<'a> Interpreter<'a> {
                 if let Some(unknown) = index.find_unknown(self.here()) {
                     return Ok(Value::Unknown(unknown));
                 }
-                match self.look_up(entries, index) {
+                match Self::look_up(entries, index) {
                     Some(Some(value)) => value,
-                    Some(None) => return self.raise("KeyError", self.show(index)),
+                    Some(None) => return self.raise("KeyError", Self::show(index)),
                     None => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
             Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
-            Value::External(_) => Value::of_type(Type::Generic(owner.clone(), arguments())),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
                 let member = index
@@ -279,7 +276,9 @@ impl<'a> Interpreter<'a> {
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
             }
-            Value::Class(_) => Value::of_type(Type::Generic(owner.clone(), arguments())),
+            Value::Class(_) | Value::External(_) => {
+                Value::of_type(Type::Generic(owner.clone(), arguments()))
+            }
             Value::Type(_) => crate::flow::schema::generics::substitute_alias(owner, &arguments()),
             other => self.because(other, "a subscript"),
         })
@@ -422,7 +421,10 @@ pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
 }
 
 /// The range a slice without a step takes of `length` items.
-pub(super) fn slice_range(slice: &[Option<i64>; 3], length: usize) -> Option<std::ops::Range<usize>> {
+pub(super) fn slice_range(
+    slice: &[Option<i64>; 3],
+    length: usize,
+) -> Option<std::ops::Range<usize>> {
     let [lower, upper, step] = *slice;
     if step.is_some_and(|step| step != 1) {
         return None;

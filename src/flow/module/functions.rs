@@ -10,7 +10,7 @@ use super::nested::is_flow_spelling;
 use super::scope::Scope;
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
-use crate::flow::value::{Annotation, Function, Parameter, ParameterKind, Unknown, Value};
+use crate::flow::value::{Annotation, Function, Parameter, Unknown, Value};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn function_definition(
@@ -63,8 +63,11 @@ impl<'a> Interpreter<'a> {
                 "builtins.property" | "functools.cached_property" => {
                     return Ok(Value::opaque("property"));
                 }
-                "abc.abstractmethod" | "typing.final" | "typing.no_type_check"
-                | "typing.override" | "typing.overload" => return Ok(value),
+                "abc.abstractmethod"
+                | "typing.final"
+                | "typing.no_type_check"
+                | "typing.override"
+                | "typing.overload" => return Ok(value),
                 "prefect.task" => return Ok(Value::opaque("task")),
                 _ => {}
             }
@@ -82,7 +85,11 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    pub(super) fn lambda(&self, node: &'a ExprLambda, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+    pub(super) fn lambda(
+        &self,
+        node: &'a ExprLambda,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
         let parameters = match &node.parameters {
             Some(parameters) => self.signature(parameters, scope)?,
             None => Vec::new(),
@@ -105,25 +112,19 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Vec<Parameter<'a>>> {
         let mut signature = Vec::new();
-        for (listed, kind) in [
-            (&parameters.posonlyargs, ParameterKind::Positional),
-            (&parameters.args, ParameterKind::Positional),
-        ] {
-            for parameter in listed {
-                let default = parameter.default.as_deref();
-                signature.push(self.parameter(&parameter.parameter, default, kind, scope)?);
-            }
+        for parameter in parameters.posonlyargs.iter().chain(&parameters.args) {
+            let default = parameter.default.as_deref();
+            signature.push(self.parameter(&parameter.parameter, default, scope)?);
         }
         if let Some(star) = &parameters.vararg {
-            signature.push(self.parameter(star, None, ParameterKind::Star, scope)?);
+            signature.push(self.parameter(star, None, scope)?);
         }
         for parameter in &parameters.kwonlyargs {
             let default = parameter.default.as_deref();
-            let kind = ParameterKind::Keyword;
-            signature.push(self.parameter(&parameter.parameter, default, kind, scope)?);
+            signature.push(self.parameter(&parameter.parameter, default, scope)?);
         }
         if let Some(star) = &parameters.kwarg {
-            signature.push(self.parameter(star, None, ParameterKind::Star, scope)?);
+            signature.push(self.parameter(star, None, scope)?);
         }
         Ok(signature)
     }
@@ -132,7 +133,6 @@ impl<'a> Interpreter<'a> {
         &self,
         parameter: &'a ruff_python_ast::Parameter,
         default: Option<&'a Expr>,
-        kind: ParameterKind,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Parameter<'a>> {
         let annotation = match parameter.annotation.as_deref() {
@@ -148,7 +148,6 @@ impl<'a> Interpreter<'a> {
             name: parameter.name.as_str().into(),
             annotation,
             default,
-            kind,
             range: parameter.range(),
         })
     }

@@ -11,10 +11,12 @@ use crate::flow::symbols::{self, Origin};
 use crate::flow::value::Value;
 
 impl<'a> Interpreter<'a> {
-    pub(super) fn import(&self, import: &'a StmtImport, scope: &Rc<Scope<'a>>) {
+    pub(super) fn import(import: &'a StmtImport, scope: &Rc<Scope<'a>>) {
         for alias in &import.names {
             let path = alias.name.as_str();
-            if let Some(name) = &alias.asname { scope.set(name.as_str(), module(path)) } else {
+            if let Some(name) = &alias.asname {
+                scope.set(name.as_str(), module(path))
+            } else {
                 let top = path.split('.').next().unwrap_or(path);
                 scope.set(top, module(top));
             }
@@ -32,8 +34,7 @@ impl<'a> Interpreter<'a> {
         }
         if import.level > 1 {
             // A file entrypoint has no package above it (facts a.1).
-            return self
-                .raise("ImportError", "attempted relative import beyond top-level package");
+            return self.raise("ImportError", "attempted relative import beyond top-level package");
         }
         let path = if import.level == 1 { format!(".{name}") } else { name.to_owned() };
         for alias in &import.names {
@@ -45,10 +46,14 @@ impl<'a> Interpreter<'a> {
             let full = if path == "." { format!(".{name}") } else { format!("{path}.{name}") };
             let value = match module(&path) {
                 Value::External(_) => Value::External(full.into()),
-                _ => if let Some(value) = symbols::value(&full, self.here()) { value } else {
-                    let message = format!("cannot import name '{name}' from '{path}'");
-                    return self.raise("ImportError", message);
-                },
+                _ => {
+                    if let Some(value) = symbols::value(&full, self.here()) {
+                        value
+                    } else {
+                        let message = format!("cannot import name '{name}' from '{path}'");
+                        return self.raise("ImportError", message);
+                    }
+                }
             };
             scope.set(alias.asname.as_ref().map_or(name, |asname| asname.as_str()), value);
         }

@@ -75,7 +75,7 @@ impl<'a> Interpreter<'a> {
         if let Some(unknown) = class.obstacle.borrow().as_ref() {
             return Ok(Value::Unknown(Rc::clone(unknown)));
         }
-        if let Some(why) = self.has_own_code(class) {
+        if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
         }
         let fields = fields(class);
@@ -114,7 +114,7 @@ impl<'a> Interpreter<'a> {
         Ok(Value::Instance(Rc::new(Instance { class: Rc::clone(class), fields: complete })))
     }
 
-    fn has_own_code(&self, class: &Rc<Class<'a>>) -> Option<String> {
+    fn has_own_code(class: &Rc<Class<'a>>) -> Option<String> {
         let hooks = ["__init__", "__post_init__", "model_post_init", "__new__"];
         for ancestor in own_ancestors(class) {
             for (name, value) in ancestor.scope.names.borrow().iter() {
@@ -142,7 +142,8 @@ impl<'a> Interpreter<'a> {
             .dataclass
             .as_ref()
             .is_some_and(|options| keyword(&options.keywords, "kw_only").is_some());
-        if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len() {
+        if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len()
+        {
             return Err(self.unknown(format!("`{}` with positional arguments", class.name)));
         }
         let mut values = Keywords::new();
@@ -208,9 +209,8 @@ impl<'a> Interpreter<'a> {
 
     fn validated(&self, field: &ClassField<'a>, value: Value<'a>) -> Value<'a> {
         let annotation = self.field_type(&field.annotation, &field.owner);
-        let converted = || {
-            self.unknown(format!("pydantic may convert the value of `{}`", field.name))
-        };
+        let converted =
+            || self.unknown(format!("pydantic may convert the value of `{}`", field.name));
         if let Some(info @ Value::Field(_)) = &field.default
             && !self.holds(info, &value)
         {
@@ -251,9 +251,13 @@ impl<'a> Interpreter<'a> {
                 }
                 Type::Annotated(base, metadata) => {
                     let is_plain = metadata.iter().all(|entry| self.holds(entry, value));
-                    if is_plain { self.accepts(base, value, depth + 1) } else { Validated::NotKnown }
+                    if is_plain {
+                        self.accepts(base, value, depth + 1)
+                    } else {
+                        Validated::NotKnown
+                    }
                 }
-                Type::NewType(base) => self.accepts(base, value, depth + 1),
+                Type::Named(base) => self.accepts(base, value, depth + 1),
                 Type::Generic(Value::Symbol(path), arguments) => {
                     let origin = origin_class(path);
                     let first = arguments.first();
@@ -263,9 +267,9 @@ impl<'a> Interpreter<'a> {
                         }
                         ("builtins.dict", Value::Dict(entries), Some(key)) => {
                             arguments.get(1).is_some_and(|item| {
-                                entries.iter().all(|(name, value)| {
-                                    is_kept(key, name) && is_kept(item, value)
-                                })
+                                entries
+                                    .iter()
+                                    .all(|(name, value)| is_kept(key, name) && is_kept(item, value))
                             })
                         }
                         ("builtins.tuple", Value::Tuple(items), Some(first)) => {
@@ -303,8 +307,15 @@ impl<'a> Interpreter<'a> {
                 "gt" => order(ruff_python_ast::CmpOp::Gt),
                 "le" => order(ruff_python_ast::CmpOp::LtE),
                 "lt" => order(ruff_python_ast::CmpOp::Lt),
-                "description" | "title" | "examples" | "default" | "default_factory" | "alias"
-                | "validation_alias" | "serialization_alias" | "deprecated"
+                "description"
+                | "title"
+                | "examples"
+                | "default"
+                | "default_factory"
+                | "alias"
+                | "validation_alias"
+                | "serialization_alias"
+                | "deprecated"
                 | "json_schema_extra" => true,
                 _ => false,
             }

@@ -87,7 +87,8 @@ impl<'a> Interpreter<'a> {
             effects,
         };
         if let Some((function, at)) = interpreter.effects.dynamic {
-            interpreter.doubt(format!("the module uses `{function}()`, which can bind any name"), at);
+            interpreter
+                .doubt(format!("the module uses `{function}()`, which can bind any name"), at);
         }
         let doc = source::docstring(body).map_or(Value::None, Value::text);
         interpreter.module.set("__doc__", doc);
@@ -124,9 +125,9 @@ impl<'a> Interpreter<'a> {
     }
 
     fn doubt(&self, why: impl Into<String>, at: TextSize) {
-        self.doubt.borrow_mut().get_or_insert_with(|| {
-            Rc::new(Unknown { why: why.into(), at, is_flow_like: false })
-        });
+        self.doubt
+            .borrow_mut()
+            .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
     }
 
     pub fn unknown(&self, why: impl Into<String>) -> Value<'a> {

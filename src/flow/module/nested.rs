@@ -31,7 +31,10 @@ pub fn makes_flows(function: &StmtFunctionDef) -> bool {
 }
 
 /// The flows inside the functions of a module: their names and places.
-pub fn nested_flows<'a>(interpreter: &Interpreter<'a>, body: &'a [Stmt]) -> Vec<(&'a str, TextSize)> {
+pub fn nested_flows<'a>(
+    interpreter: &Interpreter<'a>,
+    body: &'a [Stmt],
+) -> Vec<(&'a str, TextSize)> {
     let is_flow = |decorator: &Expr| interpreter.is_flow_decorator(decorator);
     let mut search = NestedFlows { is_flow: &is_flow, found: Vec::new(), depth: 0 };
     search.visit_body(body);

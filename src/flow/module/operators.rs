@@ -19,10 +19,11 @@ pub fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::Int(left), Value::Int(right)) => left == right,
         (Value::Float(left), Value::Float(right)) => left.to_bits() == right.to_bits(),
-        (Value::Str(left), Value::Str(right)) => left == right,
+        (Value::Str(left), Value::Str(right)) | (Value::Symbol(left), Value::Symbol(right)) => {
+            left == right
+        }
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
         (Value::Moment(left), Value::Moment(right)) => left == right,
-        (Value::Symbol(left), Value::Symbol(right)) => left == right,
         (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
         _ => false,
     }
@@ -109,7 +110,7 @@ impl<'a> Interpreter<'a> {
             Value::Bytes(bytes) => !bytes.is_empty(),
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => !items.is_empty(),
             Value::Dict(entries) => !entries.is_empty(),
-            Value::Moment(moment) => moment.is_true()?,
+            Value::Moment(moment) => moment.is_true(),
             Value::Ellipsis
             | Value::Symbol(_)
             | Value::Class(_)
@@ -121,7 +122,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether a value can stand in a type expression.
-    pub(super) fn is_type(&self, value: &Value<'a>) -> bool {
+    pub(super) fn is_type(value: &Value<'a>) -> bool {
         matches!(value, Value::Class(_) | Value::Type(_) | Value::Symbol(_) | Value::None)
     }
 
@@ -145,8 +146,8 @@ impl<'a> Interpreter<'a> {
             CmpOp::IsNot => is(left, right).map(|is| !is),
             CmpOp::Eq => is_equal(left, right),
             CmpOp::NotEq => is_equal(left, right).map(|equal| !equal),
-            CmpOp::In => self.contains(right, left),
-            CmpOp::NotIn => self.contains(right, left).map(|contains| !contains),
+            CmpOp::In => Self::contains(right, left),
+            CmpOp::NotIn => Self::contains(right, left).map(|contains| !contains),
             CmpOp::Lt => order(left, right).map(std::cmp::Ordering::is_lt),
             CmpOp::LtE => order(left, right).map(std::cmp::Ordering::is_le),
             CmpOp::Gt => order(left, right).map(std::cmp::Ordering::is_gt),
@@ -154,7 +155,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn contains(&self, container: &Value<'a>, item: &Value<'a>) -> Option<bool> {
+    fn contains(container: &Value<'a>, item: &Value<'a>) -> Option<bool> {
         match (container, item) {
             (Value::Str(text), Value::Str(part)) => Some(text.contains(&**part)),
             (Value::List(items) | Value::Tuple(items) | Value::Set(items), item) => {
@@ -165,14 +166,15 @@ impl<'a> Interpreter<'a> {
                 }
                 Some(false)
             }
-            (Value::Dict(entries), item) => self.look_up(entries, item).map(|found| found.is_some()),
+            (Value::Dict(entries), item) => {
+                Self::look_up(entries, item).map(|found| found.is_some())
+            }
             _ => None,
         }
     }
 
     /// The value of a key; the outer `None` says that it is not known.
     pub(super) fn look_up(
-        &self,
         entries: &[(Value<'a>, Value<'a>)],
         key: &Value<'a>,
     ) -> Option<Option<Value<'a>>> {
@@ -185,12 +187,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Adds an entry, or changes the value of an equal key in its place.
-    pub(super) fn put(
-        &self,
-        entries: &mut Vec<(Value<'a>, Value<'a>)>,
-        key: Value<'a>,
-        value: Value<'a>,
-    ) {
+    pub(super) fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
         match entries.iter_mut().find(|(known, _)| is_equal(known, &key) == Some(true)) {
             Some(entry) => entry.1 = value,
             None => entries.push((key, value)),
@@ -198,7 +195,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Items without their repetitions, in the order they were first seen.
-    pub(super) fn distinct(&self, items: Vec<Value<'a>>) -> Vec<Value<'a>> {
+    pub(super) fn distinct(items: Vec<Value<'a>>) -> Vec<Value<'a>> {
         let mut distinct: Vec<Value<'a>> = Vec::new();
         for item in items {
             if !distinct.iter().any(|known| is_equal(known, &item) == Some(true)) {
@@ -248,13 +245,15 @@ impl<'a> Interpreter<'a> {
             (Operator::BitOr, Value::Dict(left), Value::Dict(right)) => {
                 let mut entries = left.to_vec();
                 for (key, value) in right.iter() {
-                    self.put(&mut entries, key.clone(), value.clone());
+                    Self::put(&mut entries, key.clone(), value.clone());
                 }
                 Value::Dict(Rc::new(entries))
             }
             (Operator::Mult, sequence, Value::Int(times))
             | (Operator::Mult, Value::Int(times), sequence) => self.repeated(sequence, times),
-            (Operator::Mod, Value::Str(template), arguments) => self.percent(template, arguments)?,
+            (Operator::Mod, Value::Str(template), arguments) => {
+                self.percent(template, arguments)?
+            }
             (Operator::Add, Value::Moment(left), Value::Moment(right)) => {
                 self.moment(left.plus(right))
             }
@@ -262,16 +261,10 @@ impl<'a> Interpreter<'a> {
                 self.moment(left.minus(right))
             }
             (Operator::Div, Value::Moment(Moment::Path(left, kind)), right) => {
-                let part = match right {
-                    Value::Str(text) | Value::Moment(Moment::Path(text, _)) => text,
-                    _ => return Ok(self.because(right, "a path")),
+                let (Value::Str(part) | Value::Moment(Moment::Path(part, _))) = right else {
+                    return Ok(self.because(right, "a path"));
                 };
                 Value::Moment(Moment::Path(join_path(&[left, part]).into(), *kind))
-            }
-            (Operator::Add, complex, other) | (Operator::Sub, other, complex)
-                if matches!(complex, Value::Complex(..)) && number(other).is_some() =>
-            {
-                self.complex_sum(operator, left, right)
             }
             (Operator::Add | Operator::Sub, ..) => self.complex_sum(operator, left, right),
             _ => self.unknown("an operator that is not evaluated here"),
@@ -293,7 +286,10 @@ impl<'a> Interpreter<'a> {
     }
 
     fn moment(&self, moment: Option<Moment>) -> Value<'a> {
-        moment.map_or_else(|| self.unknown("arithmetic with dates that is not evaluated here"), Value::Moment)
+        moment.map_or_else(
+            || self.unknown("arithmetic with dates that is not evaluated here"),
+            Value::Moment,
+        )
     }
 
     fn repeated(&self, sequence: &Value<'a>, times: &Int) -> Value<'a> {
@@ -313,12 +309,11 @@ impl<'a> Interpreter<'a> {
 
     fn union(&self, left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
         let foreign = |value: &Value<'a>| matches!(value, Value::Unknown(_) | Value::External(_));
-        let is_left = self.is_type(left) || foreign(left);
-        let is_right = self.is_type(right) || foreign(right) || matches!(right, Value::Str(_));
+        let is_left = Self::is_type(left) || foreign(left);
+        let is_right = Self::is_type(right) || foreign(right) || matches!(right, Value::Str(_));
         let is_known = !(left.is_constant() && right.is_constant());
-        (is_left && is_right && is_known).then(|| {
-            Value::of_type(Type::Union(vec![left.clone(), as_type(right.clone())]))
-        })
+        (is_left && is_right && is_known)
+            .then(|| Value::of_type(Type::Union(vec![left.clone(), as_type(right.clone())])))
     }
 
     fn arithmetic(
@@ -362,9 +357,9 @@ impl<'a> Interpreter<'a> {
             Operator::FloorDiv => Some(floor_division(left, right)),
             Operator::Mod => Some(left - floor_division(left, right) * right),
             Operator::Pow => shift.and_then(|exponent| left.checked_pow(exponent)),
-            Operator::LShift => shift.and_then(|bits| 1_i128.checked_shl(bits)).and_then(|by| {
-                if by > 0 { left.checked_mul(by) } else { None }
-            }),
+            Operator::LShift => shift
+                .and_then(|bits| 1_i128.checked_shl(bits))
+                .and_then(|by| if by > 0 { left.checked_mul(by) } else { None }),
             Operator::RShift => shift.and_then(|bits| left.checked_shr(bits)),
             Operator::BitOr => Some(left | right),
             Operator::BitAnd => Some(left & right),

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::scope::Scope;
-use super::{Evaluated, Interpreter, as_type};
+use super::{Interpreter, as_type};
 use crate::flow::value::{
     Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Type, Value, keyword,
     set_keyword,
@@ -20,9 +20,9 @@ impl<'a> Interpreter<'a> {
         path: &str,
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
-    ) -> Evaluated<Value<'a>> {
+    ) -> Value<'a> {
         let (module, leaf) = path.rsplit_once('.').unwrap_or(("", path));
-        Ok(match (module, leaf) {
+        match (module, leaf) {
             ("annotated_types", _) => self.annotated_type(leaf, arguments, keywords),
             ("typing_extensions", "TypedDict") => self.typed_dict(arguments, keywords),
             ("pydantic", "Field") => {
@@ -30,12 +30,12 @@ impl<'a> Interpreter<'a> {
                 if let Some(default) = arguments.first() {
                     set_keyword(&mut given, "default", default.clone());
                 }
-                Value::Field(Rc::new(FieldInfo { keywords: given, is_dataclass: false }))
+                Value::Field(Rc::new(FieldInfo { keywords: given }))
             }
             (_, "ConfigDict" | "SettingsConfigDict") => {
-                let entries = keywords.iter().map(|(name, value)| {
-                    (Value::Str(Rc::clone(name)), value.clone())
-                });
+                let entries = keywords
+                    .iter()
+                    .map(|(name, value)| (Value::Str(Rc::clone(name)), value.clone()));
                 Value::Dict(Rc::new(entries.collect()))
             }
             (
@@ -54,10 +54,10 @@ impl<'a> Interpreter<'a> {
                 Value::Constraint(Rc::new(validator))
             }
             ("pydantic", "StringConstraints") => {
-                self.constraint(keywords, Value::symbol("builtins.str"))
+                Self::constraint(keywords, Value::symbol("builtins.str"))
             }
             ("pydantic", "WithJsonSchema") => match arguments {
-                [schema] if keywords.is_empty() => Value::JsonSchema(Rc::new(schema.clone())),
+                [schema] if keywords.is_empty() => Value::GivenSchema(Rc::new(schema.clone())),
                 _ => self.unknown("`WithJsonSchema` with more than a schema"),
             },
             ("pydantic", "SecretStr") => match arguments {
@@ -76,7 +76,7 @@ impl<'a> Interpreter<'a> {
             }
             ("pydantic", _) => self.constrained_type(leaf, arguments, keywords),
             _ => self.unknown(format!("what `{path}()` returns is not known")),
-        })
+        }
     }
 
     pub(super) fn dataclass_decorator(
@@ -88,15 +88,15 @@ impl<'a> Interpreter<'a> {
         let options = Rc::new(DataclassOptions { keywords: keywords.clone(), is_pydantic });
         match arguments.first() {
             Some(Value::Class(class)) => {
-                self.make_dataclass(class, &options);
+                Self::make_dataclass(class, &options);
                 Value::Class(Rc::clone(class))
             }
             Some(other) => self.because(other, "a dataclass of something else"),
-            None => Value::DataclassDecorator(options),
+            None => Value::Dataclassing(options),
         }
     }
 
-    fn constraint(&self, keywords: &Keywords<'a>, _base: Value<'a>) -> Value<'a> {
+    fn constraint(keywords: &Keywords<'a>, _base: Value<'a>) -> Value<'a> {
         let mut shown = keywords.clone();
         shown.retain(|(name, _)| SHOWN.contains(&&**name));
         let changes_value = ["to_lower", "to_upper", "strip_whitespace"];
@@ -132,7 +132,7 @@ impl<'a> Interpreter<'a> {
             }
             _ => return self.unknown(format!("what `pydantic.{leaf}()` returns is not known")),
         };
-        let constraint = self.constraint(keywords, base.clone());
+        let constraint = Self::constraint(keywords, base.clone());
         Value::of_type(Type::Annotated(base, vec![constraint]))
     }
 

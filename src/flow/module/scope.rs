@@ -47,11 +47,7 @@ impl<'a> Scope<'a> {
 
     /// The qualified name of something defined here.
     pub fn qualify(&self, name: &str) -> String {
-        if self.qualname.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.qualname)
-        }
+        if self.qualname.is_empty() { name.to_owned() } else { format!("{}.{name}", self.qualname) }
     }
 
     /// A name of this very scope.

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
 use super::expressions::as_index;
-use super::operators::{LONGEST, is_equal, sorted};
-use super::{Evaluated, Interpreter, as_type};
+use super::operators::{is_equal, sorted};
+use super::{Interpreter, as_type};
 use crate::flow::default::moment::{Date, Moment, PathKind, Time, join_path};
 use crate::flow::number::{Int, float_repr};
 use crate::flow::symbols;
@@ -19,27 +19,27 @@ impl<'a> Interpreter<'a> {
         path: &str,
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
-    ) -> Evaluated<Value<'a>> {
+    ) -> Value<'a> {
         if let Some(why) = symbols::volatile(path) {
             let shown = path.strip_prefix("datetime.").unwrap_or(path);
-            return Ok(self.unknown(format!("`{shown}()`: {why}")));
+            return self.unknown(format!("`{shown}()`: {why}"));
         }
         if let Some(value) = self.typing_call(path, arguments, keywords) {
-            return Ok(value);
+            return value;
         }
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
-            return Ok(Value::Unknown(unknown));
+            return Value::Unknown(unknown);
         }
         let value = match path.strip_prefix("builtins.") {
             Some(name) => self.builtin(name, arguments, keywords),
-            None => library(path, arguments, keywords).map(Value::Moment).or_else(|| {
-                self.other(path, arguments, keywords)
-            }),
+            None => library(path, arguments, keywords)
+                .map(Value::Moment)
+                .or_else(|| self.other(path, arguments, keywords)),
         };
-        Ok(value.unwrap_or_else(|| {
+        value.unwrap_or_else(|| {
             self.unknown(format!("`{}()` is not evaluated", path.trim_start_matches("builtins.")))
-        }))
+        })
     }
 
     /// Calls that make or mark types; their arguments may be unknown.
@@ -54,12 +54,9 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
-            "dataclasses.field" => Value::Field(Rc::new(FieldInfo {
-                keywords: keywords.clone(),
-                is_dataclass: true,
-            })),
+            "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
             "enum.auto" => Value::Auto,
-            "typing.NewType" => Value::of_type(Type::NewType(as_type(arguments.get(1)?.clone()))),
+            "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
             "typing.TypeVar" => Value::of_type(Type::Variable {
                 bound: keyword(keywords, "bound").cloned().map(as_type),
                 constraints: arguments.iter().skip(1).cloned().map(as_type).collect(),
@@ -73,8 +70,11 @@ impl<'a> Interpreter<'a> {
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
                 self.functional_enum(path, arguments)
             }
-            "enum.unique" | "typing.final" | "typing.runtime_checkable"
-            | "functools.total_ordering" | "functools.wraps" => match arguments {
+            "enum.unique"
+            | "typing.final"
+            | "typing.runtime_checkable"
+            | "functools.total_ordering"
+            | "functools.wraps" => match arguments {
                 [value @ Value::Class(_)] => value.clone(),
                 _ => return None,
             },
@@ -91,7 +91,7 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Option<Value<'a>> {
         if name == "dict" {
-            return self.dictionary_of(arguments, keywords);
+            return Self::dictionary_of(arguments, keywords);
         }
         if !keywords.is_empty() {
             return None;
@@ -112,9 +112,7 @@ impl<'a> Interpreter<'a> {
             ("float", []) => Value::Float(0.0),
             ("float", [value]) => Value::Float(float_of(value)?),
             ("bool", [value]) => Value::Bool(self.truth(value)?),
-            ("complex", [real, imaginary]) => {
-                Value::Complex(float_of(real)?, float_of(imaginary)?)
-            }
+            ("complex", [real, imaginary]) => Value::Complex(float_of(real)?, float_of(imaginary)?),
             ("len", [value]) => Value::int(i128::try_from(length(value)?).ok()?),
             ("list", []) => Value::list(Vec::new()),
             ("tuple", []) => Value::tuple(Vec::new()),
@@ -124,7 +122,7 @@ impl<'a> Interpreter<'a> {
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
-                    _ => Value::Set(Rc::new(self.distinct(items))),
+                    _ => Value::Set(Rc::new(Self::distinct(items))),
                 }
             }
             ("sorted", [value]) => {
@@ -142,12 +140,12 @@ impl<'a> Interpreter<'a> {
             }
             ("abs", [Value::Int(Int::Small(number))]) => Value::int(number.checked_abs()?),
             ("abs", [Value::Float(number)]) => Value::Float(number.abs()),
-            ("range", _) => range_items(arguments)?,
+            ("range", _) => Value::opaque("a range"),
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("enumerate", [value]) => {
-                let numbered = (0..).zip(items_of(value)?).map(|(at, item)| {
-                    Value::tuple(vec![Value::int(at), item])
-                });
+                let numbered = (0..)
+                    .zip(items_of(value)?)
+                    .map(|(at, item)| Value::tuple(vec![Value::int(at), item]));
                 Value::list(numbered.collect())
             }
             ("print", _) => Value::None,
@@ -155,11 +153,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn dictionary_of(
-        &self,
-        arguments: &[Value<'a>],
-        keywords: &Keywords<'a>,
-    ) -> Option<Value<'a>> {
+    fn dictionary_of(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Value<'a>> {
         let mut entries = match arguments {
             [] => Vec::new(),
             [Value::Dict(entries)] => entries.to_vec(),
@@ -168,7 +162,7 @@ impl<'a> Interpreter<'a> {
                 for item in items.iter() {
                     let (Value::Tuple(pair) | Value::List(pair)) = item else { return None };
                     let [key, value] = &pair[..] else { return None };
-                    self.put(&mut entries, key.clone(), value.clone());
+                    Self::put(&mut entries, key.clone(), value.clone());
                 }
                 entries
             }
@@ -178,7 +172,7 @@ impl<'a> Interpreter<'a> {
             return None;
         }
         for (name, value) in keywords {
-            self.put(&mut entries, Value::Str(Rc::clone(name)), value.clone());
+            Self::put(&mut entries, Value::Str(Rc::clone(name)), value.clone());
         }
         Some(Value::Dict(Rc::new(entries)))
     }
@@ -194,7 +188,7 @@ impl<'a> Interpreter<'a> {
         }
         let strings: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
         Some(match (path, strings.as_deref(), arguments) {
-            ("collections.OrderedDict", _, _) => self.dictionary_of(arguments, keywords)?,
+            ("collections.OrderedDict", _, _) => Self::dictionary_of(arguments, keywords)?,
             ("textwrap.dedent", Some([text]), _) => {
                 Value::text(crate::flow::docstring::dedent(text))
             }
@@ -288,10 +282,8 @@ fn float_of(value: &Value<'_>) -> Option<f64> {
         Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
         Value::Str(text) => {
             let text = text.trim().to_ascii_lowercase();
-            let is_named = matches!(
-                text.trim_start_matches(['+', '-']),
-                "inf" | "infinity" | "nan"
-            );
+            let is_named =
+                matches!(text.trim_start_matches(['+', '-']), "inf" | "infinity" | "nan");
             let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.e".contains(&b));
             (is_named || is_plain).then(|| text.parse().ok())?
         }
@@ -327,19 +319,6 @@ fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
         .then(|| wanted.clone())
 }
 
-/// The items of a `range`, as an opaque object unless it is short: only its items can be known.
-fn range_items<'a>(arguments: &[Value<'a>]) -> Option<Value<'a>> {
-    let bounds: Option<Vec<i64>> = arguments.iter().map(as_index).collect();
-    let (start, stop, step) = match bounds?[..] {
-        [stop] => (0, stop, 1),
-        [start, stop] => (start, stop, 1),
-        [start, stop, step] if step != 0 => (start, stop, step),
-        _ => return None,
-    };
-    let _ = (start, stop, step, LONGEST);
-    Some(Value::opaque("a range"))
-}
-
 /// Constants of the standard library.
 fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
     match path {
@@ -348,7 +327,7 @@ fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> 
             let [year, month, day] = integers(arguments, keywords, ["year", "month", "day"])?;
             Some(Moment::Date(Date::new(year?, month?, day?)?))
         }
-        "datetime.datetime" => datetime(arguments, keywords),
+        "datetime.datetime" => date_and_time(arguments, keywords),
         "datetime.time" => {
             let (rest, offset) = split_zone(keywords)?;
             let names = ["hour", "minute", "second", "microsecond"];
@@ -404,12 +383,11 @@ fn integers<'a, const N: usize>(
 }
 
 fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
-    let names =
-        ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
-    let positional = names.iter().copied().zip(arguments);
-    let named = keywords.iter().map(|(name, value)| (&**name, value));
+    let units = ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
+    let positional = units.iter().copied().zip(arguments);
+    let by_name = keywords.iter().map(|(name, value)| (&**name, value));
     let mut total: i128 = 0;
-    for (name, value) in positional.chain(named) {
+    for (name, value) in positional.chain(by_name) {
         let unit = Moment::unit(name)?;
         let part = match value {
             Value::Int(int) => unit.checked_mul(int.small()?)?,
@@ -418,7 +396,7 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Mom
         };
         total = total.checked_add(part)?;
     }
-    (arguments.len() <= names.len()).then_some(Moment::Delta(total))
+    (arguments.len() <= units.len()).then_some(Moment::Delta(total))
 }
 
 /// A fraction of a unit, where it comes out even.
@@ -444,7 +422,7 @@ fn split_zone<'a>(keywords: &Keywords<'a>) -> Option<(Keywords<'a>, Option<i64>)
     Some((rest, offset))
 }
 
-fn datetime<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
     let (mut rest, mut offset) = split_zone(keywords)?;
     let mut arguments = arguments;
     if let [first @ .., Value::Moment(Moment::Zone(zone))] = arguments
@@ -549,8 +527,17 @@ fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<Moment> {
 
 fn zone_info(name: &str) -> Option<Moment> {
     const REGIONS: &[&str] = &[
-        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
-        "Indian", "Pacific", "Etc",
+        "Africa",
+        "America",
+        "Antarctica",
+        "Arctic",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Europe",
+        "Indian",
+        "Pacific",
+        "Etc",
     ];
     let is_region = name.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region));
     (is_region || matches!(name, "UTC" | "GMT")).then(|| Moment::ZoneInfo(name.into()))

@@ -22,7 +22,7 @@ impl<'a> Interpreter<'a> {
     fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         self.at(statement.start());
         match statement {
-            Stmt::Import(import) => self.import(import, scope),
+            Stmt::Import(import) => Self::import(import, scope),
             Stmt::ImportFrom(import) => self.import_from(import, scope)?,
             Stmt::Expr(expression) => self.effect(&expression.value, scope)?,
             Stmt::Assign(assign) => {
@@ -130,11 +130,10 @@ impl<'a> Interpreter<'a> {
         };
         let is_starred = targets.iter().any(Expr::is_starred_expr);
         match items {
-            Some(items) if !is_starred && items.len() == targets.len() => {
-                targets.iter().zip(items.iter()).try_for_each(|(target, item)| {
-                    self.bind(target, item, scope)
-                })
-            }
+            Some(items) if !is_starred && items.len() == targets.len() => targets
+                .iter()
+                .zip(items.iter())
+                .try_for_each(|(target, item)| self.bind(target, item, scope)),
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
@@ -207,7 +206,12 @@ impl<'a> Interpreter<'a> {
     }
 
     fn branch(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        self.alternatives(&branch.test, &branch.body, &branch.elif_else_clauses.iter().collect::<Vec<_>>(), scope)
+        self.alternatives(
+            &branch.test,
+            &branch.body,
+            &branch.elif_else_clauses.iter().collect::<Vec<_>>(),
+            scope,
+        )
     }
 
     fn alternatives(
@@ -284,11 +288,7 @@ impl<'a> Interpreter<'a> {
                 _ => {
                     let is_flow = [left, right].into_iter().flatten().any(is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
-                    if is_flow {
-                        Value::unknown_flow(why, self.here())
-                    } else {
-                        self.unknown(why)
-                    }
+                    if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
                 }
             };
             joined.set(name, value);
@@ -379,10 +379,10 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Value::Opaque(left), Value::Opaque(right)) => Rc::ptr_eq(left, right),
         (Value::Symbol(left), Value::Symbol(right))
         | (Value::External(left), Value::External(right)) => left == right,
-        (Value::List(left), Value::List(right)) => Rc::ptr_eq(left, right),
+        (Value::List(left), Value::List(right))
+        | (Value::Set(left), Value::Set(right))
+        | (Value::Tuple(left), Value::Tuple(right)) => Rc::ptr_eq(left, right),
         (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
-        (Value::Set(left), Value::Set(right)) => Rc::ptr_eq(left, right),
-        (Value::Tuple(left), Value::Tuple(right)) => Rc::ptr_eq(left, right),
         (Value::Unknown(left), Value::Unknown(right)) => Rc::ptr_eq(left, right),
         _ => super::operators::is_identical(left, right),
     }
@@ -419,10 +419,7 @@ fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
 fn guarded_import(attempt: &StmtTry) -> Option<String> {
     let is_guarded = attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
         handled(handler.type_.as_deref()).iter().any(|name| {
-            matches!(
-                *name,
-                "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
-            )
+            matches!(*name, "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException")
         })
     });
     if !is_guarded {

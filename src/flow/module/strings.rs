@@ -23,15 +23,17 @@ impl<'a> Interpreter<'a> {
         for part in &string.value {
             match part {
                 FStringPart::Literal(literal) => text.push_str(literal),
-                FStringPart::FString(string) => {
-                    match self.elements(&string.elements, scope)? {
-                        Ok(part) => text.push_str(&part),
-                        Err(unknown) => return Ok(unknown),
-                    }
-                }
+                FStringPart::FString(string) => match self.elements(&string.elements, scope)? {
+                    Ok(part) => text.push_str(&part),
+                    Err(unknown) => return Ok(unknown),
+                },
             }
         }
-        Ok(if text.len() > LONGEST { self.unknown("the text is too long") } else { Value::text(text) })
+        Ok(if text.len() > LONGEST {
+            self.unknown("the text is too long")
+        } else {
+            Value::text(text)
+        })
     }
 
     fn elements(
@@ -87,7 +89,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `repr` for messages.
-    pub(super) fn show(&self, value: &Value<'a>) -> String {
+    pub(super) fn show(value: &Value<'a>) -> String {
         repr(value).unwrap_or_else(|| "…".to_owned())
     }
 
@@ -164,7 +166,6 @@ impl<'a> Interpreter<'a> {
 
     /// A method of a text; `None` if it is not known here.
     pub(super) fn text_method(
-        &self,
         text: &str,
         method: &str,
         arguments: &[Value<'a>],
@@ -186,9 +187,7 @@ impl<'a> Interpreter<'a> {
             ("lstrip", Some([]), _) => Value::text(text.trim_start()),
             ("rstrip", Some([]), _) => Value::text(text.trim_end()),
             ("strip", Some([set]), _) => Value::text(text.trim_matches(|c| set.contains(c))),
-            ("lstrip", Some([set]), _) => {
-                Value::text(text.trim_start_matches(|c| set.contains(c)))
-            }
+            ("lstrip", Some([set]), _) => Value::text(text.trim_start_matches(|c| set.contains(c))),
             ("rstrip", Some([set]), _) => Value::text(text.trim_end_matches(|c| set.contains(c))),
             ("replace", Some([from, to]), _) if !from.is_empty() => {
                 let replaced = text.replace(from, to);
@@ -315,7 +314,9 @@ pub fn format_value(value: &Value<'_>, specification: &str) -> Option<String> {
             };
             return Some(layout.pad("", &cut, '<'));
         }
-        Value::Int(int) if matches!(layout.kind, None | Some('d')) && layout.precision.is_none() => {
+        Value::Int(int)
+            if matches!(layout.kind, None | Some('d')) && layout.precision.is_none() =>
+        {
             split_sign(int.to_string())
         }
         Value::Int(int) if layout.kind == Some('x') => split_sign(hexadecimal(int.small()?)),

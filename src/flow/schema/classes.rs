@@ -12,9 +12,7 @@ use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
 use crate::flow::docstring;
 use crate::flow::module::classes::{ClassField, fields, own_ancestors};
-use crate::flow::value::{
-    Annotation, Class, ClassKind, Keywords, Type, Value, keyword,
-};
+use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a class: a reference to its definition, or nothing pydantic knows.
@@ -224,10 +222,8 @@ impl<'a> Generator<'_, 'a> {
     fn typed_dictionary(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
         let mut entries: Vec<(ClassField<'a>, bool)> = Vec::new();
         for field in fields(class) {
-            let is_total = !matches!(
-                keyword(&field.owner.keywords, "total"),
-                Some(Value::Bool(false))
-            );
+            let is_total =
+                !matches!(keyword(&field.owner.keywords, "total"), Some(Value::Bool(false)));
             entries.push((field, is_total));
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());

@@ -63,7 +63,7 @@ impl<'a> Generator<'_, 'a> {
             Value::External(path) => self.unknown(not_read(path)),
             Value::Constraint(constraint) => self.constrained(schema, base, constraint),
             Value::Field(info) => self.constrained(schema, base, &info.keywords),
-            Value::JsonSchema(given) => match self.encoded(given)? {
+            Value::GivenSchema(given) => match self.encoded(given)? {
                 Json::Object(given) => Ok(given),
                 _ => self.unknown("`WithJsonSchema` without a dictionary"),
             },
@@ -192,9 +192,8 @@ impl<'a> Generator<'_, 'a> {
                 let length = self.encoded(value)?;
                 schema.insert((*key).to_owned(), length);
             } else {
-                let pattern = match value {
-                    Value::Str(pattern) | Value::Moment(Moment::Regex(pattern)) => pattern,
-                    _ => return self.unknown("a pattern that is not known"),
+                let (Value::Str(pattern) | Value::Moment(Moment::Regex(pattern))) = value else {
+                    return self.unknown("a pattern that is not known");
                 };
                 if kind != "string" {
                     return self.unknown("a pattern on such a type");
@@ -230,10 +229,7 @@ impl<'a> Generator<'_, 'a> {
                     Value::Member(member) => &member.value,
                     other => other,
                 };
-                let key = match self.encoded(value)? {
-                    Json::String(text) => text,
-                    _ => return self.unknown(why),
-                };
+                let Json::String(key) = self.encoded(value)? else { return self.unknown(why) };
                 let reference = link.get("$ref").cloned().unwrap_or_default();
                 mapping.insert(key, reference);
             }
@@ -251,7 +247,7 @@ fn without_annotations<'a>(base: &Value<'a>) -> Value<'a> {
     let mut base = base.clone();
     while let Value::Type(expression) = &base {
         base = match &**expression {
-            Type::Annotated(inner, _) | Type::NewType(inner) => inner.clone(),
+            Type::Annotated(inner, _) | Type::Named(inner) => inner.clone(),
             _ => break,
         };
     }

@@ -36,7 +36,6 @@ pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassFiel
 /// Whether an annotation says `ClassVar`.
 pub fn is_class_variable(annotation: &Annotation<'_>, interpreter: &Interpreter<'_>) -> bool {
     match annotation {
-        Annotation::Missing => false,
         Annotation::Postponed(node) => {
             let text = interpreter.excerpt(*node);
             ["ClassVar", "typing.ClassVar", "t.ClassVar"].iter().any(|name| text.starts_with(name))
@@ -45,7 +44,7 @@ pub fn is_class_variable(annotation: &Annotation<'_>, interpreter: &Interpreter<
         Annotation::Value(Value::Type(expression)) => {
             matches!(&**expression, Type::Generic(origin, _) if origin.is_symbol("typing.ClassVar"))
         }
-        Annotation::Value(_) => false,
+        Annotation::Missing | Annotation::Value(_) => false,
     }
 }
 
@@ -133,7 +132,9 @@ fn to_pascal(name: &str) -> String {
         let before = at.checked_sub(1).and_then(|at| titled.get(at));
         let is_joint = *char == '_'
             && before.is_some_and(char::is_ascii_alphanumeric)
-            && titled.get(at + 1).is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
+            && titled
+                .get(at + 1)
+                .is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase());
         if !is_joint {
             pascal.push(*char);
         }
@@ -146,9 +147,9 @@ fn to_camel(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let is_word = chars.first().is_some_and(char::is_ascii_lowercase)
         && chars.iter().all(char::is_ascii_alphanumeric);
-    let has_joint = chars.windows(2).any(|pair| {
-        matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase())
-    });
+    let has_joint = chars.windows(2).any(
+        |pair| matches!(pair, [left, right] if left.is_ascii_digit() && right.is_ascii_lowercase()),
+    );
     if is_word && !has_joint {
         return name.to_owned();
     }
@@ -214,7 +215,7 @@ pub fn has_no_title(annotation: &Value<'_>) -> bool {
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),
         Value::Type(expression) => match &**expression {
-            Type::Annotated(base, _) | Type::NewType(base) => has_no_title(base),
+            Type::Annotated(base, _) | Type::Named(base) => has_no_title(base),
             Type::Alias { .. } => true,
             Type::Generic(Value::Class(class), _) => class.kind.get() == ClassKind::Model,
             Type::Union(choices) => {
@@ -312,12 +313,7 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, default.is_none() && !has_factory))
     }
 
-    fn texts(
-        &mut self,
-        schema: &mut Schema,
-        info: &Keywords<'a>,
-        text: Option<&str>,
-    ) -> Made<()> {
+    fn texts(&mut self, schema: &mut Schema, info: &Keywords<'a>, text: Option<&str>) -> Made<()> {
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),
@@ -346,10 +342,7 @@ impl<'a> Generator<'_, 'a> {
 }
 
 /// The default of a field, and whether a factory makes one.
-fn effective_default<'a>(
-    field: &ClassField<'a>,
-    info: &Keywords<'a>,
-) -> (Option<Value<'a>>, bool) {
+fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option<Value<'a>>, bool) {
     let default = match &field.default {
         None | Some(Value::Field(_)) => keyword(info, "default").cloned(),
         given => given.clone(),

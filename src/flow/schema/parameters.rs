@@ -73,8 +73,7 @@ pub fn parameters<'a>(
         };
         let text = texts.iter().rev().find(|(known, _)| known == name);
         let text = text.map(|(_, text)| text.as_str());
-        let (schema, is_required) =
-            generator.parameter(parameter, &annotation, position, text)?;
+        let (schema, is_required) = generator.parameter(parameter, &annotation, position, text)?;
         properties.insert(name.to_owned(), schema.into());
         if is_required {
             required.push(Json::String(name.to_owned()));
@@ -196,9 +195,8 @@ impl<'a> Generator<'_, 'a> {
         match &parameter.default {
             Some(Value::Field(info)) => {
                 let part = failed(&default_part);
-                (default, extra) = self
-                    .field_default(&info.keywords, &mut description)
-                    .map_err(part)?;
+                (default, extra) =
+                    self.field_default(&info.keywords, &mut description).map_err(part)?;
                 is_required = default.is_none();
             }
             Some(Value::Ellipsis) => (default, is_required) = (None, true),

@@ -34,14 +34,14 @@ fn late_scope<'a>(interpreter: &Interpreter<'a>, owner: &Rc<Class<'a>>) -> Rc<Sc
             scope.set(name, value.clone());
         }
     }
-    let mut enclosing = owner.scope.parent.clone();
+    let mut enclosing = owner.scope.parent.as_ref();
     while let Some(outer) = enclosing {
         for (name, value) in outer.names.borrow().iter() {
             if outer.is_class() && scope.own(name).is_none() {
                 scope.set(name, value.clone());
             }
         }
-        enclosing = outer.parent.clone();
+        enclosing = outer.parent.as_ref();
     }
     scope.set(&owner.name, Value::Class(Rc::clone(owner)));
     scope
@@ -122,7 +122,11 @@ pub fn in_prefect<'a>(interpreter: &Interpreter<'a>, annotation: &Annotation<'a>
 }
 
 /// A parameter's type with the strings inside it resolved in Prefect's module.
-pub fn forward<'a>(interpreter: &Interpreter<'a>, value: &Value<'a>, depth: u32) -> Made<Value<'a>> {
+pub fn forward<'a>(
+    interpreter: &Interpreter<'a>,
+    value: &Value<'a>,
+    depth: u32,
+) -> Made<Value<'a>> {
     let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
         parts.iter().map(|part| forward(interpreter, part, depth + 1)).collect()
     };

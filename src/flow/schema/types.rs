@@ -70,7 +70,7 @@ impl<'a> Generator<'_, 'a> {
             Type::Union(choices) => self.union(choices, place),
             Type::Literal(values) => self.literal(values),
             Type::Annotated(base, metadata) => self.annotated(base, metadata, place),
-            Type::NewType(base) => self.schema(base, place.deeper()),
+            Type::Named(base) => self.schema(base, place.deeper()),
             Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
             Type::Variable { constraints, .. } => self.union(constraints, place),
@@ -116,18 +116,26 @@ impl<'a> Generator<'_, 'a> {
         }
         let arguments = arguments.map_or(&[][..], Vec::as_slice);
         match &*class {
-            "builtins.list" | "collections.deque" | "collections.abc.Sequence"
-            | "collections.abc.MutableSequence" | "collections.abc.Iterable"
+            "builtins.list"
+            | "collections.deque"
+            | "collections.abc.Sequence"
+            | "collections.abc.MutableSequence"
+            | "collections.abc.Iterable"
             | "collections.abc.Generator" => self.array(arguments, place),
-            "builtins.set" | "builtins.frozenset" | "collections.abc.Set"
+            "builtins.set"
+            | "builtins.frozenset"
+            | "collections.abc.Set"
             | "collections.abc.MutableSet" => {
                 let mut schema = self.array(arguments, place)?;
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
             "builtins.tuple" => self.tuple(arguments, place),
-            "builtins.dict" | "collections.OrderedDict" | "collections.defaultdict"
-            | "collections.abc.Mapping" | "collections.abc.MutableMapping" => match arguments {
+            "builtins.dict"
+            | "collections.OrderedDict"
+            | "collections.defaultdict"
+            | "collections.abc.Mapping"
+            | "collections.abc.MutableMapping" => match arguments {
                 [] if *class == *"collections.defaultdict" => {
                     let message = "a bare `defaultdict` has no schema".to_owned();
                     Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
@@ -145,19 +153,16 @@ impl<'a> Generator<'_, 'a> {
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
                 Err(NoSchema::Unconstrained)
             }
-            "typing.AnyStr" => self.union(
-                &[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")],
-                place,
-            ),
+            "typing.AnyStr" => {
+                self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
+            }
             "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" | "typing.ClassVar" => {
                 Err(NoSchema::Raises(
                     "PydanticForbiddenQualifier",
                     format!("`{path}` can't stand here"),
                 ))
             }
-            "typing.Self" => {
-                Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned()))
-            }
+            "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
             _ if is_unconstrained(&class) => Ok(Schema::new()),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
@@ -297,7 +302,9 @@ impl<'a> Generator<'_, 'a> {
             "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
             _ => match pydantic_type(leaf) {
                 Some(schema) => Ok(to_schema(schema)),
-                None => self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables")),
+                None => {
+                    self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables"))
+                }
             },
         }
     }
@@ -326,8 +333,12 @@ fn simple(path: &str) -> Option<Schema> {
         "builtins.float" => of_type("number"),
         "builtins.bool" => of_type("boolean"),
         "builtins.bytes" => formatted("binary"),
-        "builtins.object" | "builtins.type" | "typing.Any" | "typing.LiteralString"
-        | "typing.NamedTuple" | "typing.Final" => Schema::new(),
+        "builtins.object"
+        | "builtins.type"
+        | "typing.Any"
+        | "typing.LiteralString"
+        | "typing.NamedTuple"
+        | "typing.Final" => Schema::new(),
         "datetime.datetime" => formatted("date-time"),
         "datetime.date" => formatted("date"),
         "datetime.time" => formatted("time"),
@@ -341,11 +352,14 @@ fn simple(path: &str) -> Option<Schema> {
         "ipaddress.IPv6Network" => formatted("ipv6network"),
         "ipaddress.IPv4Interface" => formatted("ipv4interface"),
         "ipaddress.IPv6Interface" => formatted("ipv6interface"),
-        "pathlib.Path" | "pathlib.PurePath" | "pathlib.PosixPath" | "pathlib.PurePosixPath"
-        | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" | "os.PathLike" => formatted("path"),
-        "decimal.Decimal" => {
-            to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]}))
-        }
+        "pathlib.Path"
+        | "pathlib.PurePath"
+        | "pathlib.PosixPath"
+        | "pathlib.PurePosixPath"
+        | "pathlib.WindowsPath"
+        | "pathlib.PureWindowsPath"
+        | "os.PathLike" => formatted("path"),
+        "decimal.Decimal" => to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]})),
         "fractions.Fraction" => to_schema(
             json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "fraction"}]}),
         ),

@@ -82,12 +82,7 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn optional(
-        &mut self,
-        only: &Value<'a>,
-        has_null: bool,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+    fn optional(&mut self, only: &Value<'a>, has_null: bool, place: Place<'_, 'a>) -> Made<Schema> {
         let inner = self.schema(only, place.deeper())?;
         if !has_null || inner == of_type("null") {
             return Ok(inner);

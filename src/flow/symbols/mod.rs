@@ -172,17 +172,28 @@ fn moving(path: &str) -> Option<String> {
 pub fn volatile(path: &str) -> Option<&'static str> {
     Some(match path {
         "datetime.date.today" | "datetime.datetime.today" => "it changes from day to day",
-        "datetime.datetime.now" | "datetime.datetime.utcnow" | "time.time" | "time.time_ns"
-        | "time.strftime" | "time.localtime" | "time.gmtime" | "time.monotonic" => {
-            "it changes with the time"
-        }
+        "datetime.datetime.now"
+        | "datetime.datetime.utcnow"
+        | "time.time"
+        | "time.time_ns"
+        | "time.strftime"
+        | "time.localtime"
+        | "time.gmtime"
+        | "time.monotonic" => "it changes with the time",
         "uuid.uuid1" | "uuid.uuid4" => "it is different on every run",
         "os.getenv" | "os.environ.get" => "it depends on the environment",
-        "os.getcwd" | "pathlib.Path.cwd" | "pathlib.Path.home" | "os.path.expanduser"
-        | "os.path.abspath" | "os.getpid" | "platform.system" | "socket.gethostname"
-        | "platform.node" | "getpass.getuser" | "tempfile.gettempdir" | "os.cpu_count" => {
-            "it depends on where the module runs"
-        }
+        "os.getcwd"
+        | "pathlib.Path.cwd"
+        | "pathlib.Path.home"
+        | "os.path.expanduser"
+        | "os.path.abspath"
+        | "os.getpid"
+        | "platform.system"
+        | "socket.gethostname"
+        | "platform.node"
+        | "getpass.getuser"
+        | "tempfile.gettempdir"
+        | "os.cpu_count" => "it depends on where the module runs",
         _ if path.starts_with("random.") || path.starts_with("secrets.") => {
             "it is different on every run"
         }

@@ -1,6 +1,7 @@
 //! Names of the standard library (Python 3.11), pydantic 2.14 and Prefect 3.8, as sorted tables.
 
 /// Top-level modules of the standard library.
+#[rustfmt::skip]
 pub const MODULES: &[&str] = &[
     "abc", "aifc", "antigravity", "argparse", "array", "ast", "asynchat", "asyncio", "asyncore",
     "atexit", "audioop", "base64", "bdb", "binascii", "bisect", "builtins", "bz2", "cProfile",
@@ -31,6 +32,7 @@ pub const MODULES: &[&str] = &[
 ];
 
 /// Names that every module sees.
+#[rustfmt::skip]
 pub const BUILTINS: &[&str] = &[
     "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "BaseExceptionGroup",
     "BlockingIOError", "BrokenPipeError", "BufferError", "BytesWarning", "ChildProcessError",
@@ -57,6 +59,7 @@ pub const BUILTINS: &[&str] = &[
 ];
 
 /// What `from typing import *` binds.
+#[rustfmt::skip]
 pub const TYPING: &[&str] = &[
     "AbstractSet", "Annotated", "Any", "AnyStr", "AsyncContextManager", "AsyncGenerator",
     "AsyncIterable", "AsyncIterator", "Awaitable", "BinaryIO", "ByteString", "Callable", "ChainMap",
@@ -76,6 +79,7 @@ pub const TYPING: &[&str] = &[
 ];
 
 /// What `from pydantic import *` binds.
+#[rustfmt::skip]
 pub const PYDANTIC: &[&str] = &[
     "AfterValidator", "AliasChoices", "AliasGenerator", "AliasPath", "AllowInfNan", "AmqpDsn",
     "AnyHttpUrl", "AnyUrl", "AnyWebsocketUrl", "AwareDatetime", "Base64Bytes", "Base64Encoder",
@@ -109,6 +113,7 @@ pub const PYDANTIC: &[&str] = &[
 ];
 
 /// What `from prefect import *` binds.
+#[rustfmt::skip]
 pub const PREFECT: &[&str] = &[
     "Flow", "State", "Task", "Transaction", "__version__", "allow_failure", "apause_flow_run",
     "aresume_flow_run", "aserve", "asuspend_flow_run", "deploy", "flow", "get_client",
@@ -117,12 +122,14 @@ pub const PREFECT: &[&str] = &[
 ];
 
 /// Everything in `datetime` that a name can mean.
+#[rustfmt::skip]
 pub const DATETIME: &[&str] = &[
     "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "datetime_CAPI", "sys", "time", "timedelta",
     "timezone", "tzinfo",
 ];
 
 /// What `from enum import *` binds.
+#[rustfmt::skip]
 pub const ENUM: &[&str] = &[
     "CONFORM", "CONTINUOUS", "EJECT", "Enum", "EnumCheck", "EnumMeta", "EnumType", "Flag",
     "FlagBoundary", "IntEnum", "IntFlag", "KEEP", "NAMED_FLAGS", "ReprEnum", "STRICT", "StrEnum",
@@ -131,12 +138,14 @@ pub const ENUM: &[&str] = &[
 ];
 
 /// What `from dataclasses import *` binds.
+#[rustfmt::skip]
 pub const DATACLASSES: &[&str] = &[
     "Field", "FrozenInstanceError", "InitVar", "KW_ONLY", "MISSING", "asdict", "astuple",
     "dataclass", "field", "fields", "is_dataclass", "make_dataclass", "replace",
 ];
 
 /// What `from datetime import *` binds.
+#[rustfmt::skip]
 pub const DATETIME_STAR: &[&str] = &[
     "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "time", "timedelta", "timezone", "tzinfo",
 ];

@@ -2,6 +2,7 @@
 //! unconstrained (`{}`). Each was tried with Prefect 3.8.8 and pydantic 2.14 on Python 3.11.
 
 /// Module and class names, both sorted.
+#[rustfmt::skip]
 pub const OPAQUE: &[(&str, &[&str])] = &[
     (
         "abc",
