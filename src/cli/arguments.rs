@@ -3,43 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::exit;
-use super::flows::FlowsArguments;
-use super::list::ListArguments;
-use super::plan::PlanArguments;
-use super::reference::ReferenceCommandArguments;
-use super::register::RegisterArguments;
 use crate::git::Untagged;
 use crate::model::{Environment, RemoteName, TargetKind};
 use crate::output::{ErrorReport, Printer, Verbosity};
-
-/// Register Prefect flows at the right code reference
-#[derive(Debug, Parser)]
-#[command(name = "flowreg", version, arg_required_else_help = true, infer_long_args = false)]
-#[command(after_help = "The code reference is resolved from BUILD_TAG, then GIT_BRANCH, then the \
-    active branch.\n`flowreg reference --explain` shows how.")]
-pub struct Cli {
-    #[command(flatten)]
-    pub global: Global,
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Register what changed
-    Register(RegisterArguments),
-    /// Show what register would do
-    Plan(PlanArguments),
-    /// Show the code reference and why
-    Reference(ReferenceCommandArguments),
-    /// List the flows at the reference
-    Flows(FlowsArguments),
-    /// List what the target holds
-    List(ListArguments),
-}
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]

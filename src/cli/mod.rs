@@ -15,14 +15,45 @@ mod session;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use self::arguments::{Cli, Command, Format};
+use self::arguments::{Format, Global};
 use self::error::CommandError;
+use self::flows::FlowsArguments;
+use self::list::ListArguments;
+use self::plan::PlanArguments;
+use self::reference::ReferenceCommandArguments;
+use self::register::RegisterArguments;
 use crate::model::Environment;
 use crate::output::Printer;
 
 pub use self::exit::ALL as EXIT_CODES;
+
+/// Register Prefect flows at the right code reference
+#[derive(Debug, Parser)]
+#[command(name = "flowreg", version, arg_required_else_help = true, infer_long_args = false)]
+#[command(after_help = "The code reference is resolved from BUILD_TAG, then GIT_BRANCH, then the \
+    active branch.\n`flowreg reference --explain` shows how.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Register what changed
+    Register(RegisterArguments),
+    /// Show what register would do
+    Plan(PlanArguments),
+    /// Show the code reference and why
+    Reference(ReferenceCommandArguments),
+    /// List the flows at the reference
+    Flows(FlowsArguments),
+    /// List what the target holds
+    List(ListArguments),
+}
 
 /// What the process hands over: everything that a test must be able to fix.
 #[derive(Debug)]
@@ -84,7 +115,7 @@ struct Context {
     environment: Environment,
     directory: PathBuf,
     home: Option<PathBuf>,
-    global: arguments::Global,
+    global: Global,
     printer: Printer,
 }
 

@@ -5,8 +5,8 @@
 //! be right ends the climb, as a wrong guess runs other code in production.
 
 use super::ci::{self, Told};
-use super::reference::{ReferenceRequest, Rung, RungOutcome};
 use super::refs::{Head, Refs};
+use super::request::{ReferenceRequest, Rung, RungOutcome};
 use super::{ReferenceError, jenkins};
 use crate::model::{
     BranchName, CommitId, Environment, NameError, ReferenceSource, RemoteName, TagName,

@@ -18,6 +18,7 @@ mod reference;
 mod reference_error;
 mod refs;
 mod remote;
+mod request;
 mod settle;
 mod tree;
 mod url;
@@ -26,9 +27,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::GitError;
-pub use reference::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged, resolve};
+pub use reference::resolve;
 pub use reference_error::ReferenceError;
 pub use remote::Remote;
+pub use request::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged};
 pub use tree::{BlobId, Tree, TreeBlob};
 pub use url::RepositoryUrl;
 

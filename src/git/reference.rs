@@ -1,112 +1,13 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
 
-use serde::Serialize;
-
 use super::ladder::{Candidate, Climb, Ladder, Wanted};
 use super::mainline::Mainline;
 use super::proof::{Proof, Question, RemoteRefs};
 use super::refs::Refs;
+use super::request::{ReferenceRequest, Resolution, Rung, RungOutcome};
 use super::settle::Settling;
 use super::{GitError, ReferenceError, Remote, Repository};
-use crate::model::{CodeReference, Environment, RemoteName};
-
-/// What to do with a mainline branch whose commit carries no tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Untagged {
-    /// Register nothing.
-    #[default]
-    Refuse,
-    /// Register the branch: workers follow it.
-    Branch,
-    /// Register the branch's commit.
-    Commit,
-}
-
-/// What a mainline registration is pinned by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pin {
-    /// The name of the tag.
-    #[default]
-    Tag,
-    /// The full id of the commit.
-    Commit,
-}
-
-/// What the caller wants to know.
-#[derive(Debug, Clone)]
-pub struct ReferenceRequest {
-    /// `--tag`.
-    pub tag: Option<String>,
-    /// `--branch`.
-    pub branch: Option<String>,
-    /// `--remote` or `repository.remote`.
-    pub remote: Option<RemoteName>,
-    /// `--strict`: nothing below the active branch is tried.
-    pub strict: bool,
-    /// Globs of the branches that are mainline.
-    pub mainline: Vec<String>,
-    /// What to do with a mainline branch whose commit carries no tag.
-    pub untagged: Untagged,
-    /// What a mainline registration is pinned by.
-    pub pin: Pin,
-    /// Whether the remote is asked for proof; not with `--offline` and for the local target.
-    pub ask_remote: bool,
-}
-
-impl Default for ReferenceRequest {
-    fn default() -> Self {
-        Self {
-            tag: None,
-            branch: None,
-            remote: None,
-            strict: false,
-            mainline: vec!["main".to_owned(), "master".to_owned()],
-            untagged: Untagged::default(),
-            pin: Pin::default(),
-            ask_remote: true,
-        }
-    }
-}
-
-/// What became of one rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RungOutcome {
-    /// It decided.
-    Taken,
-    /// It has a value that says nothing about the reference.
-    Skipped,
-    /// It has a value that can't be right.
-    Refused,
-    /// It has no value.
-    Unset,
-    /// A rung above decided.
-    NotReached,
-}
-
-/// One rung of the ladder, from the top.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rung {
-    /// `--tag`, `--branch`, `BUILD_TAG`, `GIT_BRANCH`, `active branch`, `CI` or `git`.
-    pub rung: &'static str,
-    /// The value as it was found.
-    pub value: Option<String>,
-    /// What became of it.
-    pub outcome: RungOutcome,
-    /// Why, in words.
-    pub reason: Option<String>,
-}
-
-/// The answer, and how it came about.
-#[derive(Debug, Clone)]
-pub struct Resolution {
-    /// Every rung, from the top.
-    pub ladder: Vec<Rung>,
-    /// The code reference, or why there is none.
-    pub reference: Result<CodeReference, ReferenceError>,
-    /// What the user should know although it stops nothing.
-    pub notices: Vec<String>,
-}
+use crate::model::{CodeReference, Environment};
 
 /// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
 /// everything that is needed then, and settles the commit.

@@ -11,8 +11,8 @@ use super::ReferenceError;
 use super::ladder::{Candidate, Wanted, WantedBranch};
 use super::mainline::{self, Mainline};
 use super::proof::Proof;
-use super::reference::{Pin, ReferenceRequest, Untagged};
 use super::refs::{Refs, Relation};
+use super::request::{Pin, ReferenceRequest, Untagged};
 use crate::model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, RemoteName, TagName,
 };

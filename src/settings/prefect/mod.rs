@@ -4,6 +4,7 @@
 //! server here; whether the answer works is found out by `target::prefect`.
 
 mod dotenv;
+mod layer;
 mod layers;
 mod profiles;
 mod values;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ConnectionError;
-use super::layers::{Layer, from_profile, read_toml};
+use super::layer::{Layer, from_profile, read_toml};
 use crate::model::Environment;
 
 /// The profiles that Prefect brings along, with the address of those that have one.

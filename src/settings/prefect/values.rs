@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::ConnectionError;
-use super::layers::Found;
+use super::layer::Found;
 
 /// An address, taken apart.
 pub struct Address {
