@@ -276,7 +276,7 @@ fn option<'a>(
         None => Ok(None),
         Some(value) => match value.find_unknown(flow.at) {
             Some(unknown) => Err(unknown),
-            None if interpreter.truth(value) == Some(false) => Ok(None),
+            None if Interpreter::truth(value) == Some(false) => Ok(None),
             None => Ok(Some(value.clone())),
         },
     }
@@ -394,7 +394,7 @@ fn schema<'a>(
     };
     let validates = match option(interpreter, flow, "validate_parameters") {
         Ok(_) => keyword(&flow.options.borrow(), "validate_parameters")
-            .is_none_or(|value| interpreter.truth(value) != Some(false)),
+            .is_none_or(|value| Interpreter::truth(value) != Some(false)),
         Err(_) => true,
     };
     parameters(interpreter, function, doc.as_deref(), validates)

@@ -65,7 +65,10 @@ fn score_file(file: &str, entry: &Value, analysis: &FileAnalysis, score: &mut Sc
     let is_declined =
         code(ProblemCode::UnknownName) || analysis.flows.iter().any(|flow| !flow.is_exact());
     if expected.get("load_error").is_some_and(|error| !error.is_null()) {
-        match (is_refused, is_declined || analysis.flows.is_empty() && entry.get("tier") != Some(&1.into())) {
+        match (
+            is_refused,
+            is_declined || analysis.flows.is_empty() && entry.get("tier") != Some(&1.into()),
+        ) {
             (true, _) => score.exact += 1,
             (false, true) => score.declined += 1,
             _ => score.wrong.push(format!("{file}: Prefect can't load it")),

@@ -301,7 +301,7 @@ impl<'a> Interpreter<'a> {
             _ => return false,
         };
         constraints.iter().all(|(name, bound)| {
-            let order = |operator| self.compare(operator, value, bound) == Some(true);
+            let order = |operator| Self::compare(operator, value, bound) == Some(true);
             match &**name {
                 "ge" => order(ruff_python_ast::CmpOp::GtE),
                 "gt" => order(ruff_python_ast::CmpOp::Gt),

@@ -54,7 +54,7 @@ impl<'a> Interpreter<'a> {
             }
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
-                if self.truth(&test) == Some(false) {
+                if Self::truth(&test) == Some(false) {
                     return self.raise("AssertionError", self.excerpt(&*assert.test));
                 }
             }
@@ -222,7 +222,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let condition = self.value(test, scope)?;
-        match self.truth(&condition) {
+        match Self::truth(&condition) {
             Some(true) => self.block(body, scope),
             Some(false) => self.otherwise(rest, scope),
             None => {
