@@ -57,6 +57,7 @@ fn differences(flow: &Flow, expected: &Value, volatile: &[&str]) -> Vec<String> 
     differences
 }
 
+#[expect(clippy::print_stdout, reason = "the score is for people")]
 fn score_file(file: &str, entry: &Value, analysis: &FileAnalysis, score: &mut Score) {
     let name = file.strip_prefix("flows/").unwrap().replace('/', "__");
     let expected = json(&corpus().join("expected").join(format!("{name}.json")));

@@ -60,8 +60,9 @@ impl<'a> Interpreter<'a> {
             }
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
             Stmt::ClassDef(class) => self.class_definition(class, scope)?,
-            Stmt::TypeAlias(_) => {
-                return self.raise("SyntaxError", "`type` statements need Python 3.12");
+            Stmt::TypeAlias(alias) => {
+                let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
+                self.bind(&alias.name, &unknown, scope)?;
             }
             _ => {}
         }
