@@ -266,28 +266,24 @@ fn flow<'a>(
 }
 
 /// An option of a flow, unless it is empty or hidden behind unknown keywords.
-fn option<'a>(
-    interpreter: &Interpreter<'a>,
-    flow: &FlowObject<'a>,
-    name: &str,
-) -> Result<Option<Value<'a>>, Rc<Unknown>> {
+fn option<'a>(flow: &FlowObject<'a>, name: &str) -> Result<Option<Value<'a>>, Rc<Unknown>> {
     let options = flow.options.borrow();
     match keyword(&options, name).or_else(|| keyword(&options, "**")) {
         None => Ok(None),
         Some(value) => match value.find_unknown(flow.at) {
             Some(unknown) => Err(unknown),
-            None if interpreter.truth(value) == Some(false) => Ok(None),
+            None if Interpreter::truth(value) == Some(false) => Ok(None),
             None => Ok(Some(value.clone())),
         },
     }
 }
 
 fn flow_name<'a>(
-    interpreter: &Interpreter<'a>,
+    _interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
 ) -> Checked<Result<String, Rc<Unknown>>> {
-    let given = match option(interpreter, flow, "name") {
+    let given = match option(flow, "name") {
         Ok(given) => given,
         Err(unknown) => return Ok(Err(unknown)),
     };
@@ -356,11 +352,11 @@ fn function_doc<'a>(
 }
 
 fn description<'a>(
-    interpreter: &Interpreter<'a>,
+    _interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
 ) -> Result<Option<String>, Rc<Unknown>> {
-    match option(interpreter, flow, "description")? {
+    match option(flow, "description")? {
         Some(Value::Str(text)) => Ok(Some(text.to_string())),
         Some(_) => Err(unknown("the description is no text", flow.at)),
         None => Ok(function_doc(flow, function)?.map(|text| docstring::clean(&text))),
@@ -392,9 +388,9 @@ fn schema<'a>(
         Some(Value::None) => None,
         Some(_) => return Err(failed(unknown("the flow's `__doc__` is set", flow.at))),
     };
-    let validates = match option(interpreter, flow, "validate_parameters") {
+    let validates = match option(flow, "validate_parameters") {
         Ok(_) => keyword(&flow.options.borrow(), "validate_parameters")
-            .is_none_or(|value| interpreter.truth(value) != Some(false)),
+            .is_none_or(|value| Interpreter::truth(value) != Some(false)),
         Err(_) => true,
     };
     parameters(interpreter, function, doc.as_deref(), validates)

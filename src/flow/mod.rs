@@ -1,9 +1,9 @@
 //! Finds the flows of a source file and what Prefect would register for them, without running it.
 //!
-//! The way through the rooms: [`prefilter`] (can the bytes hold a flow?), [`source`] (encoding and
-//! syntax), [`module`] (the top level, evaluated on abstract [`value`]s with the tables in
-//! [`symbols`]), [`flows`] (which names are flows), [`schema`] and [`default`] (annotations and
-//! defaults as JSON), [`docstring`]. This is the only room that knows ruff's syntax trees.
+//! The way through the rooms: `prefilter` (can the bytes hold a flow?), `source` (encoding and
+//! syntax), `module` (the top level, evaluated on abstract `value`s with the tables in
+//! `symbols`), `flows` (which names are flows), `schema` and `default` (annotations and
+//! defaults as JSON), `docstring`. This is the only room that knows ruff's syntax trees.
 //!
 //! One file at a time: what comes from another module of the repository is not known here. A flow
 //! is exact when everything about it is proved; otherwise it carries the reasons.

@@ -57,6 +57,7 @@ fn differences(flow: &Flow, expected: &Value, volatile: &[&str]) -> Vec<String> 
     differences
 }
 
+#[expect(clippy::print_stdout, reason = "the score is for people")]
 fn score_file(file: &str, entry: &Value, analysis: &FileAnalysis, score: &mut Score) {
     let name = file.strip_prefix("flows/").unwrap().replace('/', "__");
     let expected = json(&corpus().join("expected").join(format!("{name}.json")));
@@ -65,7 +66,10 @@ fn score_file(file: &str, entry: &Value, analysis: &FileAnalysis, score: &mut Sc
     let is_declined =
         code(ProblemCode::UnknownName) || analysis.flows.iter().any(|flow| !flow.is_exact());
     if expected.get("load_error").is_some_and(|error| !error.is_null()) {
-        match (is_refused, is_declined || analysis.flows.is_empty() && entry.get("tier") != Some(&1.into())) {
+        match (
+            is_refused,
+            is_declined || analysis.flows.is_empty() && entry.get("tier") != Some(&1.into()),
+        ) {
             (true, _) => score.exact += 1,
             (false, true) => score.declined += 1,
             _ => score.wrong.push(format!("{file}: Prefect can't load it")),

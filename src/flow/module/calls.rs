@@ -190,8 +190,8 @@ impl<'a> Interpreter<'a> {
         let pair =
             |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
         Some(match (method, arguments) {
-            ("get", [key]) => Self::look_up(entries, key)?.unwrap_or(Value::None),
-            ("get", [key, default]) => Self::look_up(entries, key)?.unwrap_or(default.clone()),
+            ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
+            ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
             ("copy", []) => Value::Dict(Rc::clone(entries)),
             ("keys", []) => Value::list(entries.iter().map(|(key, _)| key.clone()).collect()),
             ("values", []) => Value::list(entries.iter().map(|(_, item)| item.clone()).collect()),
@@ -239,13 +239,13 @@ impl<'a> Interpreter<'a> {
     /// A new flow that keeps the name, version and description that are not given anew.
     fn with_options(&self, flow: &Rc<FlowObject<'a>>, keywords: &Keywords<'a>) -> Value<'a> {
         let mut options = flow.options.borrow().clone();
-        if keyword(&options, "name").is_none_or(|name| self.truth(name) == Some(false)) {
+        if keyword(&options, "name").is_none_or(|name| Self::truth(name) == Some(false)) {
             // The name is copied as it was computed, also when it came from the function.
             options.retain(|(name, _)| &**name != "name");
         }
         for (name, value) in keywords {
             let is_kept = matches!(&**name, "name" | "version" | "description")
-                && self.truth(value) == Some(false);
+                && Self::truth(value) == Some(false);
             if !is_kept {
                 set_keyword(&mut options, name, value.clone());
             }

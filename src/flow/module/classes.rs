@@ -101,6 +101,7 @@ impl<'a> Interpreter<'a> {
         for decorator in &definition.decorator_list {
             decorators.push(self.value(&decorator.expression, scope)?);
         }
+        self.type_parameters(definition.type_params.as_deref(), scope);
         let mut bases = Vec::new();
         let mut keywords = Keywords::new();
         if let Some(arguments) = &definition.arguments {
@@ -153,7 +154,11 @@ impl<'a> Interpreter<'a> {
             mixin,
             obstacle: RefCell::new(None),
         });
-        if let Some(why) = self.obstacle(&class) {
+        let why = match definition.type_params {
+            Some(_) => Some(format!("`{}` has type parameters of Python 3.12", class.name)),
+            None => self.obstacle(&class),
+        };
+        if let Some(why) = why {
             *class.obstacle.borrow_mut() =
                 Some(Rc::new(Unknown { why, at: self.here(), is_flow_like: false }));
         }

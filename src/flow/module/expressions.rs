@@ -55,7 +55,7 @@ impl<'a> Interpreter<'a> {
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
             Expr::If(choice) => {
                 let condition = self.value(&choice.test, scope)?;
-                match self.truth(&condition) {
+                match Self::truth(&condition) {
                     Some(true) => self.value(&choice.body, scope)?,
                     Some(false) => self.value(&choice.orelse, scope)?,
                     None => self.unknown(self.reason(&condition, &choice.test)),
@@ -175,7 +175,7 @@ impl<'a> Interpreter<'a> {
         let mut last = Value::None;
         for operand in operands {
             last = self.value(operand, scope)?;
-            let truth = match self.truth(&last) {
+            let truth = match Self::truth(&last) {
                 None if Self::is_type(&last) => Some(true),
                 truth => truth,
             };
@@ -196,7 +196,7 @@ impl<'a> Interpreter<'a> {
         let mut left = self.value(&comparison.left, scope)?;
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
-            match self.compare(*operator, &left, &right) {
+            match Self::compare(*operator, &left, &right) {
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
                 None => {
@@ -214,7 +214,7 @@ impl<'a> Interpreter<'a> {
             other => other.clone(),
         };
         match (operator, number) {
-            (UnaryOp::Not, _) => match self.truth(operand) {
+            (UnaryOp::Not, _) => match Self::truth(operand) {
                 Some(truth) => Value::Bool(!truth),
                 None => self.because(operand, "a condition"),
             },
@@ -260,9 +260,9 @@ impl<'a> Interpreter<'a> {
                     return Ok(Value::Unknown(unknown));
                 }
                 match Self::look_up(entries, index) {
-                    Some(Some(value)) => value,
-                    Some(None) => return self.raise("KeyError", Self::show(index)),
-                    None => self.unknown("a dictionary with keys that can't be compared"),
+                    Ok(Some(value)) => value,
+                    Ok(None) => return self.raise("KeyError", Self::show(index)),
+                    Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
             Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),

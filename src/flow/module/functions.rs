@@ -22,6 +22,7 @@ impl<'a> Interpreter<'a> {
         for decorator in &definition.decorator_list {
             decorators.push(self.value(&decorator.expression, scope)?);
         }
+        self.type_parameters(definition.type_params.as_deref(), scope);
         let parameters = self.signature(&definition.parameters, scope)?;
         if let Some(returns) = &definition.returns
             && !self.are_annotations_postponed
@@ -47,6 +48,18 @@ impl<'a> Interpreter<'a> {
         }
         scope.set(definition.name.as_str(), value);
         Ok(())
+    }
+
+    /// Names that the brackets of Python 3.12 bind; they shadow nothing that is already known.
+    pub(super) fn type_parameters(
+        &self,
+        parameters: Option<&'a ruff_python_ast::TypeParams>,
+        scope: &Rc<Scope<'a>>,
+    ) {
+        for parameter in parameters.into_iter().flat_map(|parameters| parameters.iter()) {
+            let name = parameter.name().as_str();
+            scope.set(name, self.unknown(format!("`{name}` is a type parameter of Python 3.12")));
+        }
     }
 
     fn decorated(

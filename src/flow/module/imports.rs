@@ -15,7 +15,7 @@ impl<'a> Interpreter<'a> {
         for alias in &import.names {
             let path = alias.name.as_str();
             if let Some(name) = &alias.asname {
-                scope.set(name.as_str(), module(path))
+                scope.set(name.as_str(), module(path));
             } else {
                 let top = path.split('.').next().unwrap_or(path);
                 scope.set(top, module(top));

@@ -212,11 +212,11 @@ impl<'a> Interpreter<'a> {
         let converted =
             || self.unknown(format!("pydantic may convert the value of `{}`", field.name));
         if let Some(info @ Value::Field(_)) = &field.default
-            && !self.holds(info, &value)
+            && !Self::holds(info, &value)
         {
             return converted();
         }
-        match self.accepts(&annotation, &value, 0) {
+        match Self::accepts(&annotation, &value, 0) {
             Validated::Kept => value,
             Validated::Float => match &value {
                 Value::Int(int) => Value::Float(int.to_float()),
@@ -226,10 +226,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn accepts(&self, annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> Validated {
+    fn accepts(annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> Validated {
         let kept = |is_kept: bool| if is_kept { Validated::Kept } else { Validated::NotKnown };
         let is_kept = |annotation: &Value<'a>, value: &Value<'a>| {
-            matches!(self.accepts(annotation, value, depth + 1), Validated::Kept)
+            matches!(Self::accepts(annotation, value, depth + 1), Validated::Kept)
         };
         if depth > 6 {
             return Validated::NotKnown;
@@ -250,14 +250,14 @@ impl<'a> Interpreter<'a> {
                     kept(values.iter().any(|known| is_identical(known, value)))
                 }
                 Type::Annotated(base, metadata) => {
-                    let is_plain = metadata.iter().all(|entry| self.holds(entry, value));
+                    let is_plain = metadata.iter().all(|entry| Self::holds(entry, value));
                     if is_plain {
-                        self.accepts(base, value, depth + 1)
+                        Self::accepts(base, value, depth + 1)
                     } else {
                         Validated::NotKnown
                     }
                 }
-                Type::Named(base) => self.accepts(base, value, depth + 1),
+                Type::Named(base) => Self::accepts(base, value, depth + 1),
                 Type::Generic(Value::Symbol(path), arguments) => {
                     let origin = origin_class(path);
                     let first = arguments.first();
@@ -293,7 +293,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether metadata lets a value pass unchanged.
-    fn holds(&self, metadata: &Value<'a>, value: &Value<'a>) -> bool {
+    fn holds(metadata: &Value<'a>, value: &Value<'a>) -> bool {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,
             Value::Field(info) => &info.keywords,
@@ -301,7 +301,7 @@ impl<'a> Interpreter<'a> {
             _ => return false,
         };
         constraints.iter().all(|(name, bound)| {
-            let order = |operator| self.compare(operator, value, bound) == Some(true);
+            let order = |operator| Self::compare(operator, value, bound) == Some(true);
             match &**name {
                 "ge" => order(ruff_python_ast::CmpOp::GtE),
                 "gt" => order(ruff_python_ast::CmpOp::Gt),

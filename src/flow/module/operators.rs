@@ -12,6 +12,9 @@ use crate::flow::value::{Member, Type, Value};
 /// The longest text or list that is computed.
 pub(super) const LONGEST: usize = 1_000_000;
 
+/// Keys of which it is not known whether they are equal.
+pub(super) struct NotComparable;
+
 /// Whether two constants are of one kind and equal.
 pub fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     match (left, right) {
@@ -99,7 +102,7 @@ fn number(value: &Value<'_>) -> Option<Numeric> {
 
 impl<'a> Interpreter<'a> {
     /// Whether a value counts as true; `None` if that is not known.
-    pub fn truth(&self, value: &Value<'a>) -> Option<bool> {
+    pub fn truth(value: &Value<'a>) -> Option<bool> {
         Some(match value {
             Value::None => false,
             Value::Bool(truth) => *truth,
@@ -126,12 +129,7 @@ impl<'a> Interpreter<'a> {
         matches!(value, Value::Class(_) | Value::Type(_) | Value::Symbol(_) | Value::None)
     }
 
-    pub(super) fn compare(
-        &self,
-        operator: CmpOp,
-        left: &Value<'a>,
-        right: &Value<'a>,
-    ) -> Option<bool> {
+    pub(super) fn compare(operator: CmpOp, left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
         let is = |left: &Value<'a>, right: &Value<'a>| match (left, right) {
             (Value::Unknown(_) | Value::External(_), _)
             | (_, Value::Unknown(_) | Value::External(_)) => None,
@@ -167,23 +165,23 @@ impl<'a> Interpreter<'a> {
                 Some(false)
             }
             (Value::Dict(entries), item) => {
-                Self::look_up(entries, item).map(|found| found.is_some())
+                Self::look_up(entries, item).ok().map(|found| found.is_some())
             }
             _ => None,
         }
     }
 
-    /// The value of a key; the outer `None` says that it is not known.
+    /// The value of a key.
     pub(super) fn look_up(
         entries: &[(Value<'a>, Value<'a>)],
         key: &Value<'a>,
-    ) -> Option<Option<Value<'a>>> {
+    ) -> Result<Option<Value<'a>>, NotComparable> {
         for (known, value) in entries {
-            if is_equal(known, key)? {
-                return Some(Some(value.clone()));
+            if is_equal(known, key).ok_or(NotComparable)? {
+                return Ok(Some(value.clone()));
             }
         }
-        Some(None)
+        Ok(None)
     }
 
     /// Adds an entry, or changes the value of an equal key in its place.
@@ -213,7 +211,7 @@ impl<'a> Interpreter<'a> {
         right: &Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if operator == Operator::BitOr
-            && let Some(union) = self.union(left, right)
+            && let Some(union) = Self::union(left, right)
         {
             return Ok(union);
         }
@@ -307,7 +305,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn union(&self, left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
+    fn union(left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
         let foreign = |value: &Value<'a>| matches!(value, Value::Unknown(_) | Value::External(_));
         let is_left = Self::is_type(left) || foreign(left);
         let is_right = Self::is_type(right) || foreign(right) || matches!(right, Value::Str(_));

@@ -156,7 +156,7 @@ impl<'a> Interpreter<'a> {
                 for (at, name) in ["min_length", "max_length"].into_iter().enumerate() {
                     let value = arguments.get(at).or_else(|| keyword(keywords, name));
                     let is_nothing = matches!(value, None | Some(Value::None))
-                        || (at == 0 && value.and_then(|value| self.truth(value)) == Some(false));
+                        || (at == 0 && value.and_then(Self::truth) == Some(false));
                     if let (Some(value), false) = (value, is_nothing) {
                         set_keyword(&mut constraint, name, value.clone());
                     }

@@ -35,7 +35,7 @@ impl<'a> Interpreter<'a> {
             Some(name) => self.builtin(name, arguments, keywords),
             None => library(path, arguments, keywords)
                 .map(Value::Moment)
-                .or_else(|| self.other(path, arguments, keywords)),
+                .or_else(|| Self::other(path, arguments, keywords)),
         };
         value.unwrap_or_else(|| {
             self.unknown(format!("`{}()` is not evaluated", path.trim_start_matches("builtins.")))
@@ -111,7 +111,7 @@ impl<'a> Interpreter<'a> {
             }
             ("float", []) => Value::Float(0.0),
             ("float", [value]) => Value::Float(float_of(value)?),
-            ("bool", [value]) => Value::Bool(self.truth(value)?),
+            ("bool", [value]) => Value::Bool(Self::truth(value)?),
             ("complex", [real, imaginary]) => Value::Complex(float_of(real)?, float_of(imaginary)?),
             ("len", [value]) => Value::int(i128::try_from(length(value)?).ok()?),
             ("list", []) => Value::list(Vec::new()),
@@ -177,12 +177,7 @@ impl<'a> Interpreter<'a> {
         Some(Value::Dict(Rc::new(entries)))
     }
 
-    fn other(
-        &self,
-        path: &str,
-        arguments: &[Value<'a>],
-        keywords: &Keywords<'a>,
-    ) -> Option<Value<'a>> {
+    fn other(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Value<'a>> {
         if !keywords.is_empty() {
             return None;
         }

@@ -54,14 +54,15 @@ impl<'a> Interpreter<'a> {
             }
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
-                if self.truth(&test) == Some(false) {
+                if Self::truth(&test) == Some(false) {
                     return self.raise("AssertionError", self.excerpt(&*assert.test));
                 }
             }
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
             Stmt::ClassDef(class) => self.class_definition(class, scope)?,
-            Stmt::TypeAlias(_) => {
-                return self.raise("SyntaxError", "`type` statements need Python 3.12");
+            Stmt::TypeAlias(alias) => {
+                let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
+                self.bind(&alias.name, &unknown, scope)?;
             }
             _ => {}
         }
@@ -222,7 +223,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let condition = self.value(test, scope)?;
-        match self.truth(&condition) {
+        match Self::truth(&condition) {
             Some(true) => self.block(body, scope),
             Some(false) => self.otherwise(rest, scope),
             None => {
