@@ -6,6 +6,11 @@ use std::process::ExitCode;
 
 use flowreg::cli::{self, Process};
 
+/// A scan makes and drops a syntax tree for each file; the system's allocator gives the memory
+/// back and asks for it again each time, which costs a sixth of the run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[expect(clippy::disallowed_methods, reason = "this is where they enter")]
 fn main() -> ExitCode {
     let variables = std::env::vars_os().map(|(name, value)| {

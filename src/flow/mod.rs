@@ -54,16 +54,26 @@ pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
         Ok(text) => text,
         Err(error) => return unreadable(path, source, &String::from_utf8_lossy(source), &error),
     };
-    let depth = nesting::depth(&text);
-    if depth <= nesting::SHALLOW || depth > nesting::LIMIT {
-        return analyse_text(path, source, &text);
+    let too_deep = || {
+        let message = "the source is nested too deeply".to_owned();
+        unreadable(path, source, &text, &source::SyntaxError { message, at: 0 })
+    };
+    match nesting::depth(&text) {
+        0..=nesting::SHALLOW => analyse_text(path, source, &text),
+        ..=nesting::LIMIT => {
+            on_deep_stack(|| analyse_text(path, source, &text)).unwrap_or_else(too_deep)
+        }
+        _ => too_deep(),
     }
-    let deep = || analyse_text(path, source, &text);
+}
+
+/// Runs the analysis where its recursion is sure to fit; `None` if there is no memory for that.
+fn on_deep_stack(analysis: impl FnOnce() -> FileAnalysis + Send) -> Option<FileAnalysis> {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(DEEP_STACK);
-        builder.spawn_scoped(scope, deep).ok()?.join().ok()
+        let thread = builder.spawn_scoped(scope, analysis).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
-    .unwrap_or_default()
 }
 
 fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError) -> FileAnalysis {

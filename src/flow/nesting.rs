@@ -51,6 +51,9 @@ pub fn depth(text: &str) -> usize {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         at += 1;
+        if IS_PLAIN[usize::from(*byte)] {
+            continue;
+        }
         match byte {
             b'#' => at += line_length(bytes, at),
             b'"' | b'\'' => at = skip_string(bytes, at - 1, &mut depth),
@@ -63,10 +66,12 @@ pub fn depth(text: &str) -> usize {
             }
             b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'.' | b':'
             | b'=' | b'<' | b'>' => depth.operator(),
-            byte if byte.is_ascii_alphabetic() || *byte == b'_' => {
+            _ if is_word(*byte) => {
                 let start = at - 1;
-                at += word_length(bytes, at);
-                if bytes.get(start..at).is_some_and(is_operator) {
+                while bytes.get(at).is_some_and(|byte| is_word(*byte)) {
+                    at += 1;
+                }
+                if at - start <= LONGEST_OPERATOR && bytes.get(start..at).is_some_and(is_operator) {
                     depth.operator();
                 }
             }
@@ -76,20 +81,44 @@ pub fn depth(text: &str) -> usize {
     depth.deepest + indentation
 }
 
+/// The bytes that say nothing outside of literals: blanks, and what is no ASCII.
+const IS_PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 128;
+    while byte < 256 {
+        plain[byte] = true;
+        byte += 1;
+    }
+    plain[b' ' as usize] = true;
+    plain[b'\t' as usize] = true;
+    plain
+};
+
+/// The bytes that words are made of.
+const IS_WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        word[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    word
+};
+
+/// The length of `lambda`.
+const LONGEST_OPERATOR: usize = 6;
+
+fn is_word(byte: u8) -> bool {
+    IS_WORD[usize::from(byte)]
+}
+
 fn is_operator(word: &[u8]) -> bool {
     matches!(word, b"not" | b"lambda" | b"if" | b"else" | b"await" | b"and" | b"or" | b"in" | b"is")
 }
 
-fn word_length(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..).map_or(0, |rest| {
-        rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
-    })
-}
-
 fn line_length(bytes: &[u8], at: usize) -> usize {
-    bytes
-        .get(at..)
-        .map_or(0, |rest| rest.iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count())
+    let rest = bytes.get(at..).unwrap_or_default();
+    memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())
 }
 
 fn blanks(bytes: &[u8], at: usize) -> usize {
@@ -106,7 +135,13 @@ fn skip_string(bytes: &[u8], start: usize, depth: &mut Depth) -> usize {
     let mut at = start + if is_triple { 3 } else { 1 };
     let mut braces = 0_usize;
     let before = depth.operators;
-    while let Some(byte) = bytes.get(at) {
+    loop {
+        if is_triple && braces == 0 {
+            // Nothing else matters in a docstring, and they are long.
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += memchr::memchr3(quote, b'\\', b'{', rest).unwrap_or(rest.len());
+        }
+        let Some(byte) = bytes.get(at) else { break };
         at += 1;
         match byte {
             b'\\' => at += 1,

@@ -1,11 +1,12 @@
 //! Finds the flows in the tree of a commit.
 //!
-//! Files are read and analysed on a few threads, each with its own handle; the result does not
-//! depend on how many there are.
+//! Files are read on one thread and analysed on others; the result does not depend on how many
+//! there are.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -13,10 +14,13 @@ use super::{FileAnalysis, analyse, is_candidate};
 use crate::git::{GitError, Tree, TreeBlob};
 use crate::model::{Flow, FlowProblem, ProblemCode};
 
-/// Files a thread takes at a time, so that threads seldom meet.
-const PORTION: usize = 32;
+/// So few files that threads would cost more than they save.
+const FEW_FILES: usize = 32;
 
-/// More threads than this wait for each other.
+/// Files that may wait for their analysis: enough to keep all threads busy, few enough for memory.
+const QUEUE: usize = 64;
+
+/// More threads than this wait for the one that reads.
 const MOST_THREADS: usize = 8;
 
 /// What was found in a tree.
@@ -106,66 +110,70 @@ pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
     Ok(scan)
 }
 
-/// Analyses the files on several threads; the results are in the order of the files.
+/// Reads the files on this thread and analyses those that may hold flows on others; the results
+/// are in the order of the files.
+///
+/// One reader, because files share delta bases: two readers would inflate most of them twice.
 fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, ScanError> {
-    let portions: Vec<&[TreeBlob]> = blobs.chunks(PORTION).collect();
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = available.min(MOST_THREADS).min(portions.len());
-    if threads <= 1 {
-        let mut done = Vec::new();
-        analyse_portion(tree, blobs, &mut Vec::new(), &mut done)?;
-        return Ok(done);
+    if available == 1 || blobs.len() < FEW_FILES {
+        let mut found = Vec::new();
+        read_candidates(tree, blobs, |blob, source| {
+            found.push(analyse(&String::from_utf8_lossy(&blob.path), source));
+        })?;
+        return Ok(found);
     }
-    let next = AtomicUsize::new(0);
-    let work = |tree: Tree| {
-        let mut buffer = Vec::new();
-        let mut done: Vec<(usize, Vec<FileAnalysis>)> = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(portion) = portions.get(number) else { return Ok(done) };
-            let mut found = Vec::new();
-            analyse_portion(&tree, portion, &mut buffer, &mut found)?;
-            done.push((number, found));
-        }
-    };
-    let mut done: Vec<(usize, Vec<FileAnalysis>)> = Vec::new();
-    std::thread::scope(|scope| {
-        let mut running = Vec::new();
-        for _ in 0..threads {
-            let tree = tree.clone();
-            running.push(scope.spawn(move || work(tree)));
-        }
-        for thread in running {
-            let found: Result<_, ScanError> = match thread.join() {
-                Ok(found) => found,
+    let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
+    let receiver = Mutex::new(receiver);
+    let (read, mut found) = std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..available.min(MOST_THREADS))
+            .map(|_| scope.spawn(|| analyse_received(&receiver)))
+            .collect();
+        let mut number = 0_usize;
+        let read = read_candidates(tree, blobs, |blob, source| {
+            number += 1;
+            // Nobody receives any more only after a panic, which `join` passes on.
+            let _ = sender.send((number, blob, source.to_owned()));
+        });
+        drop(sender);
+        let mut found = Vec::new();
+        for worker in workers {
+            match worker.join() {
+                Ok(analyses) => found.extend(analyses),
                 Err(panic) => std::panic::resume_unwind(panic),
-            };
-            done.extend(found?);
+            }
         }
-        Ok::<(), ScanError>(())
-    })?;
-    done.sort_by_key(|(number, _)| *number);
-    Ok(done.into_iter().flat_map(|(_, found)| found).collect())
+        (read, found)
+    });
+    read?;
+    found.sort_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, analysis)| analysis).collect())
 }
 
-fn analyse_portion(
+fn read_candidates<'b>(
     tree: &Tree,
-    blobs: &[TreeBlob],
-    buffer: &mut Vec<u8>,
-    found: &mut Vec<FileAnalysis>,
+    blobs: &'b [TreeBlob],
+    mut candidate: impl FnMut(&'b TreeBlob, &[u8]),
 ) -> Result<(), ScanError> {
+    let mut buffer = Vec::new();
     for blob in blobs {
-        let source = tree.read(blob, buffer)?;
-        if !is_candidate(source) {
-            continue;
-        }
-        let path = String::from_utf8_lossy(&blob.path);
-        let analysis = analyse(&path, source);
-        if !analysis.flows.is_empty() || !analysis.problems.is_empty() {
-            found.push(analysis);
+        let source = tree.read(blob, &mut buffer)?;
+        if is_candidate(source) {
+            candidate(blob, source);
         }
     }
     Ok(())
+}
+
+type Candidate<'b> = (usize, &'b TreeBlob, Vec<u8>);
+
+fn analyse_received(receiver: &Mutex<Receiver<Candidate<'_>>>) -> Vec<(usize, FileAnalysis)> {
+    let mut found = Vec::new();
+    loop {
+        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((number, blob, source)) = next else { return found };
+        found.push((number, analyse(&String::from_utf8_lossy(&blob.path), &source)));
+    }
 }
 
 /// Finds flows that share a name: they would be registered over each other. They stay in the

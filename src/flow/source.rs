@@ -76,13 +76,9 @@ fn options(mode: Mode) -> ParseOptions {
 /// Parses a module.
 ///
 /// # Errors
-/// [`SyntaxError`] for the first thing the grammar does not allow, or nesting beyond any source
-/// that Python itself would compile.
+/// [`SyntaxError`] for the first thing the grammar does not allow. The caller has made sure that
+/// the stack can hold the source's nesting.
 pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
-    if nesting::depth(text) > nesting::LIMIT {
-        let message = "the source is nested too deeply".to_owned();
-        return Err(SyntaxError { message, at: 0 });
-    }
     let parsed = parse_unchecked(text, options(Mode::Module));
     if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
         let at = error.location.start().to_usize();

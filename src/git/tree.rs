@@ -43,7 +43,6 @@ pub struct TreeBlob {
 }
 
 /// The tree of one commit. A handle for one thread: clone it for another.
-#[derive(Clone)]
 pub struct Tree {
     repository: gix::Repository,
     id: gix::ObjectId,
@@ -52,8 +51,7 @@ pub struct Tree {
 
 impl Tree {
     pub(super) fn at(repository: &Repository, commit: &CommitId) -> Result<Self, GitError> {
-        let mut local = repository.inner.to_thread_local();
-        local.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+        let local = with_pack_cache(repository.inner.to_thread_local());
         let missing = || GitError::NoCommit { commit: commit.clone() };
         let id = object_id(&local, commit).ok_or_else(missing)?;
         let mut buffer = Vec::new();
@@ -165,6 +163,20 @@ impl Tree {
             None => Err(GitError::MissingObject { id: id.to_string(), path: shown(path) }),
         }
     }
+}
+
+impl Clone for Tree {
+    fn clone(&self) -> Self {
+        // gix gives a clone its small default cache again.
+        let repository = with_pack_cache(self.repository.clone());
+        Self { repository, id: self.id, git: self.git.clone() }
+    }
+}
+
+/// A cache for delta bases that holds a whole family of files (`facts/performance.md`).
+fn with_pack_cache(mut repository: gix::Repository) -> gix::Repository {
+    repository.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+    repository
 }
 
 fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
