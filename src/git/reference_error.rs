@@ -234,9 +234,20 @@ impl ReferenceError {
         matches!(self, Self::Untagged { .. })
     }
 
+    /// Whether a setting is wrong (exit 3), and not the state of the repository or of the remote.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::InvalidGlob { .. })
+    }
+
     /// Whether the error is about the value of the rung, and not about the way to check it.
     pub(super) fn is_about_the_name(&self) -> bool {
-        !matches!(self, Self::NoRemote | Self::RemoteUnreachable { .. } | Self::Git(_))
+        !matches!(
+            self,
+            Self::NoRemote
+                | Self::RemoteUnreachable { .. }
+                | Self::InvalidGlob { .. }
+                | Self::Git(_)
+        )
     }
 
     /// What to type.

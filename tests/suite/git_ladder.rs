@@ -456,6 +456,18 @@ fn mainline_globs_decide_the_channel() {
 }
 
 #[test]
+fn a_broken_glob_is_an_error_of_the_configuration_and_of_no_rung() {
+    let repository = on_feature();
+    let request = ReferenceRequest { mainline: vec!["release/[".to_owned()], ..offline() };
+    let resolution = resolution(&repository, &[], &request);
+    assert_eq!(outcome(&resolution, "active branch"), RungOutcome::Taken);
+    let error = resolution.reference.unwrap_err();
+    assert_eq!(error.code(), "invalid_glob");
+    assert!(error.is_configuration() && !error.is_guard());
+    assert!(!refused(&repository, &[("BUILD_TAG", "v9")]).is_configuration());
+}
+
+#[test]
 fn the_ladder_is_the_same_in_json() {
     let repository = on_feature();
     let resolution = resolution(&repository, &[("GIT_BRANCH", "detached")], &offline());
