@@ -7,7 +7,7 @@ use super::refs::Refs;
 use super::request::{ReferenceRequest, Resolution, Rung, RungOutcome};
 use super::settle::Settling;
 use super::{GitError, ReferenceError, Remote, Repository};
-use crate::model::{CodeReference, Environment};
+use crate::model::{CodeReference, Environment, RemoteName};
 
 /// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
 /// everything that is needed then, and settles the commit.
@@ -23,7 +23,7 @@ pub fn resolve(
     let ladder = Ladder { refs: &refs, environment, request, remotes: &remotes, remote };
     let Climb { rungs: mut ladder, candidate, mut notices } = ladder.climb();
     let reference = candidate.and_then(|candidate| {
-        settle(repository, request, &refs, chosen?.as_ref(), &candidate, &mut notices)
+        settle(repository, request, &refs, &remotes, chosen?.as_ref(), &candidate, &mut notices)
     });
     if let Err(error) = &reference {
         refuse_taken(&mut ladder, error);
@@ -35,6 +35,7 @@ fn settle(
     repository: &Repository,
     request: &ReferenceRequest,
     refs: &Refs,
+    remotes: &[RemoteName],
     remote: Option<&Remote>,
     candidate: &Candidate,
     notices: &mut Vec<String>,
@@ -45,6 +46,7 @@ fn settle(
         refs,
         request,
         mainline: &mainline,
+        remotes,
         remote: remote.map(|remote| &remote.name),
         proof: proof.as_ref(),
     };

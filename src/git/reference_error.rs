@@ -1,7 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::GitError;
-use crate::model::{BranchName, CommitId, NameError, RemoteName, TagName};
+use crate::model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
 
 /// Why there is no code reference.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,24 +26,32 @@ pub enum ReferenceError {
         reason: String,
     },
     /// The tag is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the tag {tag}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    #[error("{from} names the tag {tag}, which is not in the repository{}", or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
         /// The flag or the variable.
         from: String,
         /// The tag.
         tag: TagName,
-        /// The remote, if it was asked.
+        /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
     },
     /// The branch is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the branch {branch}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    #[error("{from} names the branch {branch}, which is not in the repository{}", or_at(.remote.as_ref(), *.is_asked))]
     NoSuchBranch {
         /// The flag or the variable.
         from: String,
         /// The branch.
         branch: BranchName,
-        /// The remote, if it was asked.
+        /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
     },
     /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
     #[error(
@@ -173,14 +181,17 @@ pub enum ReferenceError {
         remote: Option<RemoteName>,
         /// Tags at the commit that only this repository has.
         unpushed: Vec<TagName>,
+        /// The next version that is free, if there is one.
+        next: Option<TagName>,
     },
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
 }
 
-fn or_at(remote: Option<&RemoteName>) -> String {
-    remote.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
+fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
+    let asked = remote.filter(|_| is_asked);
+    asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
 }
 
 fn on(remote: Option<&RemoteName>) -> String {
@@ -253,18 +264,20 @@ impl ReferenceError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::NoSuchTag { tag, remote: Some(remote), .. } => {
-                vec![format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")]
-            }
-            Self::NoSuchTag { tag, remote: None, .. } => {
-                vec![format!("git fetch origin tag {tag}")]
-            }
-            Self::NoSuchBranch { remote: Some(remote), .. } => {
-                vec![format!("git ls-remote --heads {remote}")]
-            }
-            Self::NoSuchBranch { branch, remote: None, .. } => {
-                vec![format!("git fetch origin {branch}")]
-            }
+            Self::NoSuchTag { from, meant: Some(meant), .. }
+            | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
+            Self::NoSuchTag { tag, remote, is_asked, .. } => vec![match remote {
+                Some(remote) if *is_asked => {
+                    format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")
+                }
+                Some(remote) => format!("git fetch {remote} tag {tag}"),
+                None => "git tag --list".to_owned(),
+            }],
+            Self::NoSuchBranch { branch, remote, is_asked, .. } => vec![match remote {
+                Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
+                Some(remote) => fetch_branch(remote, branch),
+                None => "git branch --list --all".to_owned(),
+            }],
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {name} <other name>")]
             }
@@ -285,18 +298,16 @@ impl ReferenceError {
                 vec![format!("git push -u {remote} {branch}")]
             }
             Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
-            Self::RemoteDiffers { remote, branch, .. } => {
-                vec![format!("git fetch {remote} {branch}")]
-            }
+            Self::RemoteDiffers { remote, branch, .. } => vec![fetch_branch(remote, branch)],
             Self::TagNotFetched { remote, tag, .. } => {
                 vec![format!("git fetch {remote} tag {tag}")]
             }
             Self::MovedTag { remote, tag, .. } => {
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
-            Self::Untagged { commit, remote, unpushed, .. } => {
+            Self::Untagged { commit, remote, unpushed, next, .. } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                untagged_hints(commit, remote, unpushed)
+                untagged_hints(commit, remote, unpushed, next.as_ref())
             }
             Self::Git(error) => error.hints(),
             Self::TagAndBranch
@@ -307,10 +318,29 @@ impl ReferenceError {
     }
 }
 
-fn untagged_hints(commit: &CommitId, remote: &str, unpushed: &[TagName]) -> Vec<String> {
-    let tag = unpushed.iter().map(|tag| format!("git push {remote} {tag}")).next();
-    let tag = tag.unwrap_or_else(|| {
-        format!("git tag -a v1.0.0 -m v1.0.0 {} && git push {remote} v1.0.0", commit.short())
+/// A clone of a single branch fetches another one only into `FETCH_HEAD` if nothing says where to.
+fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
+    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+}
+
+fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
+    let mut hints = vec![format!("flowreg … --{} {}", meant.kind(), meant.as_str())];
+    if let (ReferenceName::Tag(tag), "GIT_BRANCH") = (meant, from) {
+        hints.push(format!("BUILD_TAG={tag} flowreg …"));
+    }
+    hints
+}
+
+fn untagged_hints(
+    commit: &CommitId,
+    remote: &str,
+    unpushed: &[TagName],
+    next: Option<&TagName>,
+) -> Vec<String> {
+    let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
+    let tag = push.or_else(|| {
+        let (next, commit) = (next?, commit.short());
+        Some(format!("git tag -a {next} -m {next} {commit} && git push {remote} {next}"))
     });
-    vec![tag, "flowreg … --untagged branch".to_owned()]
+    tag.into_iter().chain(["flowreg … --untagged branch".to_owned()]).collect()
 }
