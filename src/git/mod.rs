@@ -8,6 +8,7 @@
 mod ci;
 mod config;
 mod error;
+mod escape;
 mod jenkins;
 mod ladder;
 mod mainline;

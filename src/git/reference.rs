@@ -1,5 +1,6 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
 
+use super::escape::escaped;
 use super::ladder::{Candidate, Climb, Ladder, Wanted};
 use super::mainline::Mainline;
 use super::proof::{Proof, Question, RemoteRefs};
@@ -28,7 +29,10 @@ pub fn resolve(
     if let Err(error) = &reference {
         refuse_taken(&mut ladder, error);
     }
-    Resolution { ladder, reference, notices }
+    for text in ladder.iter_mut().flat_map(|rung| [&mut rung.value, &mut rung.reason]).flatten() {
+        *text = escaped(&*text);
+    }
+    Resolution { ladder, reference, notices: notices.iter().map(escaped).collect() }
 }
 
 fn settle(

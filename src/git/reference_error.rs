@@ -1,6 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::GitError;
+use super::escape::escaped;
 use crate::model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
 
 /// Why there is no code reference.
@@ -10,7 +11,7 @@ pub enum ReferenceError {
     #[error("--tag and --branch can't be used together")]
     TagAndBranch,
     /// A value that git would not accept as a name.
-    #[error("{from}: {error}")]
+    #[error("{from}: {}", escaped(.error))]
     InvalidName {
         /// The flag or the variable.
         from: String,
@@ -18,7 +19,7 @@ pub enum ReferenceError {
         error: NameError,
     },
     /// A glob of `repository.mainline` is none.
-    #[error("`{glob}` (repository.mainline) is not a glob: {reason}")]
+    #[error("`{}` (repository.mainline) is not a glob: {}", escaped(.glob), escaped(.reason))]
     InvalidGlob {
         /// The glob.
         glob: String,
@@ -26,7 +27,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// The tag is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the tag {tag}, which is not in the repository{}", or_at(.remote.as_ref(), *.is_asked))]
+    #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
         /// The flag or the variable.
         from: String,
@@ -40,7 +41,7 @@ pub enum ReferenceError {
         meant: Option<ReferenceName>,
     },
     /// The branch is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the branch {branch}, which is not in the repository{}", or_at(.remote.as_ref(), *.is_asked))]
+    #[error("{from} names the branch {}, which is not in the repository{}", escaped(.branch), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchBranch {
         /// The flag or the variable.
         from: String,
@@ -55,7 +56,9 @@ pub enum ReferenceError {
     },
     /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
     #[error(
-        "{from} is `{literal}`, which may be that branch or the branch `{stripped}` of a remote"
+        "{from} is `{}`, which may be that branch or the branch `{}` of a remote",
+        escaped(.literal),
+        escaped(.stripped)
     )]
     AmbiguousBranch {
         /// The variable.
@@ -66,7 +69,7 @@ pub enum ReferenceError {
         stripped: BranchName,
     },
     /// The ref leads to a tree or a blob.
-    #[error("{name} is a {kind}, not a commit")]
+    #[error("{} is a {kind}, not a commit", escaped(.name))]
     NotACommit {
         /// The full name of the ref.
         name: String,
@@ -74,7 +77,7 @@ pub enum ReferenceError {
         kind: String,
     },
     /// HEAD's branch has no commit yet.
-    #[error("the branch {branch} has no commit yet")]
+    #[error("the branch {} has no commit yet", escaped(.branch))]
     UnbornHead {
         /// HEAD's branch.
         branch: String,
@@ -104,7 +107,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// A branch and a tag share the name.
-    #[error("{name} is both a branch and a tag {}", place(.remote.as_ref()))]
+    #[error("{} is both a branch and a tag {}", escaped(.name), place(.remote.as_ref()))]
     AmbiguousName {
         /// The name.
         name: String,
@@ -115,7 +118,7 @@ pub enum ReferenceError {
     #[error("the repository has no remote that workers could clone from")]
     NoRemote,
     /// The remote didn't answer.
-    #[error("the remote {remote} can't be reached: {reason}")]
+    #[error("the remote {remote} can't be reached: {}", escaped(.reason))]
     RemoteUnreachable {
         /// The remote.
         remote: RemoteName,
@@ -123,7 +126,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// The branch is here, but not at the remote.
-    #[error("the branch {branch} is not on {remote}, where workers look for it")]
+    #[error("the branch {} is not on {remote}, where workers look for it", escaped(.branch))]
     RemoteMissingBranch {
         /// The remote.
         remote: RemoteName,
@@ -131,7 +134,7 @@ pub enum ReferenceError {
         branch: BranchName,
     },
     /// The tag is here, but not at the remote.
-    #[error("the tag {tag} is not on {remote}, where workers look for it")]
+    #[error("the tag {} is not on {remote}, where workers look for it", escaped(.tag))]
     RemoteMissingTag {
         /// The remote.
         remote: RemoteName,
@@ -139,7 +142,7 @@ pub enum ReferenceError {
         tag: TagName,
     },
     /// The branch is at a commit there that is not here.
-    #[error("{remote} has the branch {branch} at {there}, which is not in this repository")]
+    #[error("{remote} has the branch {} at {there}, which is not in this repository", escaped(.branch))]
     RemoteDiffers {
         /// The remote.
         remote: RemoteName,
@@ -149,7 +152,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// The tag is at a commit there that is not here.
-    #[error("{remote} has the tag {tag} at {there}, which is not in this repository")]
+    #[error("{remote} has the tag {} at {there}, which is not in this repository", escaped(.tag))]
     TagNotFetched {
         /// The remote.
         remote: RemoteName,
@@ -159,7 +162,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// The tag is at different commits here and there.
-    #[error("the tag {tag} is at {here} here and at {there} on {remote}")]
+    #[error("the tag {} is at {here} here and at {there} on {remote}", escaped(.tag))]
     MovedTag {
         /// The tag.
         tag: TagName,
@@ -171,7 +174,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// A mainline branch whose commit carries no tag.
-    #[error("{branch} is mainline and no tag{} points at {}", on(.remote.as_ref()), .commit.short())]
+    #[error("{} is mainline and no tag{} points at {}", escaped(.branch), on(.remote.as_ref()), .commit.short())]
     Untagged {
         /// The branch.
         branch: BranchName,
@@ -207,8 +210,10 @@ fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
     let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
     match (tags.is_empty(), branches.is_empty()) {
         (true, true) => "no tag and no remote branch points at it".to_owned(),
-        (false, _) => format!("several tags point at it: {}", tags.join(", ")),
-        (true, false) => format!("several remote branches point at it: {}", branches.join(", ")),
+        (false, _) => format!("several tags point at it: {}", escaped(tags.join(", "))),
+        (true, false) => {
+            format!("several remote branches point at it: {}", escaped(branches.join(", ")))
+        }
     }
 }
 
@@ -263,6 +268,10 @@ impl ReferenceError {
 
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
+        self.advice().iter().map(escaped).collect()
+    }
+
+    fn advice(&self) -> Vec<String> {
         match self {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),

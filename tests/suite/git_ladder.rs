@@ -524,6 +524,39 @@ fn mainline_globs_decide_the_channel() {
 }
 
 #[test]
+fn control_characters_in_a_value_are_shown_escaped() {
+    let repository = on_feature();
+    // The last one begins an escape sequence as well (CSI), and git takes it in a name.
+    for (value, shown) in [
+        ("a\nb", "a\\nb"),
+        ("\u{1b}[31mred", "\\u{1b}[31mred"),
+        ("v1\r2", "v1\\r2"),
+        ("a\u{9b}31m", "a\\u{9b}31m"),
+    ] {
+        let jenkins = format!("jenkins-{value}-42");
+        let jenkins = [("JENKINS_URL", "https://ci/"), ("BUILD_TAG", &jenkins)];
+        for resolution in [
+            resolution(&repository, &[("GIT_BRANCH", value)], &offline()),
+            resolution(&repository, &[("BUILD_TAG", value)], &offline()),
+            resolution(&repository, &jenkins, &offline()),
+            resolution(&repository, &[], &with_tag(value)),
+            resolution(&repository, &[], &with_branch(value)),
+        ] {
+            let rungs = resolution.ladder.iter();
+            let mut texts: Vec<_> =
+                rungs.flat_map(|rung| [&rung.value, &rung.reason]).flatten().cloned().collect();
+            texts.extend(resolution.notices);
+            if let Some(error) = resolution.reference.err() {
+                texts.push(error.to_string());
+                texts.extend(error.hints());
+            }
+            assert!(!texts.iter().any(|text| text.contains(char::is_control)), "{texts:?}");
+            assert!(texts.iter().filter(|text| text.contains(shown)).count() > 1, "{texts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_broken_glob_is_an_error_of_the_configuration_and_of_no_rung() {
     let repository = on_feature();
     let request = ReferenceRequest { mainline: vec!["release/[".to_owned()], ..offline() };
@@ -532,6 +565,9 @@ fn a_broken_glob_is_an_error_of_the_configuration_and_of_no_rung() {
     let error = resolution.reference.unwrap_err();
     assert_eq!(error.code(), "invalid_glob");
     assert!(error.is_configuration() && !error.is_guard());
+    let request = ReferenceRequest { mainline: vec!["[\n".to_owned()], ..offline() };
+    let error = self::resolution(&repository, &[], &request).reference.unwrap_err();
+    assert!(!error.to_string().contains('\n'), "{error}");
     assert!(!refused(&repository, &[("BUILD_TAG", "v9")]).is_configuration());
 }
 
