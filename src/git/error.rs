@@ -8,6 +8,14 @@ use crate::model::{CommitId, RemoteName};
 /// Why the repository, or something in it, can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GitError {
+    /// There is no such directory, so nothing can be searched for.
+    #[error("the directory {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
+    NoDirectory {
+        /// The directory as it was given.
+        directory: PathBuf,
+        /// What was found, in words.
+        reason: String,
+    },
     /// Neither the directory nor one of its parents is a repository.
     #[error("{} is not inside a git repository", escaped(.directory.display()))]
     NotARepository {
@@ -108,6 +116,7 @@ impl GitError {
     /// The stable name of the error in JSON.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NoDirectory { .. } => "no_such_directory",
             Self::NotARepository { .. } => "not_a_repository",
             Self::NotOwned { .. } => "not_owned",
             Self::Reftable { .. } => "reftable",
@@ -142,7 +151,7 @@ impl GitError {
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
-            Self::Process { .. } => Vec::new(),
+            Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
         }
     }
 }

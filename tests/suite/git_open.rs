@@ -41,14 +41,33 @@ fn a_repository_is_found_from_a_subdirectory() {
 #[test]
 fn what_is_no_repository_says_so() {
     let repository = repository();
-    for directory in [repository.outside(), Path::new("/no/such/directory")] {
-        let error = repository.open_in(directory, &[]).err().unwrap();
-        assert_eq!(error.code(), "not_a_repository");
-        assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
-        assert_eq!(error.hints(), ["git init"]);
-    }
+    let directory = repository.outside();
+    let error = repository.open_in(directory, &[]).err().unwrap();
+    assert_eq!(error.code(), "not_a_repository");
+    assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
+    assert_eq!(error.hints(), ["git init"]);
     let error = repository.open_in(repository.root(), &[("GIT_DIR", "elsewhere")]).err().unwrap();
     assert_eq!(error.code(), "not_a_repository");
+}
+
+#[test]
+fn a_directory_that_does_not_exist_says_so() {
+    let repository = repository();
+    for (directory, reason) in [
+        ("/no/such/directory", "it does not exist"),
+        ("gone", "it does not exist"),
+        ("flows/etl.py", "it is a file"),
+        ("flows/etl.py/below", "not a directory"),
+    ] {
+        let directory = repository.root().join(directory);
+        let error = repository.open_in(&directory, &[]).err().unwrap();
+        assert_eq!(error.code(), "no_such_directory");
+        let expected = format!("the directory {} can't be opened: {reason}", directory.display());
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hints().is_empty());
+    }
+    let error = repository.open_in(Path::new("/no/such\ndirectory"), &[]).err().unwrap();
+    assert!(error.to_string().contains("/no/such\\ndirectory"), "{error}");
 }
 
 #[test]
