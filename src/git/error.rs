@@ -2,31 +2,40 @@
 
 use std::path::PathBuf;
 
+use super::escape::escaped;
 use crate::model::{CommitId, RemoteName};
 
 /// Why the repository, or something in it, can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GitError {
+    /// There is no such directory, so nothing can be searched for.
+    #[error("the directory {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
+    NoDirectory {
+        /// The directory as it was given.
+        directory: PathBuf,
+        /// What was found, in words.
+        reason: String,
+    },
     /// Neither the directory nor one of its parents is a repository.
-    #[error("{} is not inside a git repository", .directory.display())]
+    #[error("{} is not inside a git repository", escaped(.directory.display()))]
     NotARepository {
         /// Where the search began, or what `GIT_DIR` names.
         directory: PathBuf,
     },
     /// The repository belongs to somebody else and is not listed in `safe.directory`.
-    #[error("the repository at {} belongs to another user", .directory.display())]
+    #[error("the repository at {} belongs to another user", escaped(.directory.display()))]
     NotOwned {
         /// The work tree, or the git directory of a bare repository.
         directory: PathBuf,
     },
     /// The repository keeps its refs in a form that is not read here.
-    #[error("the repository at {} stores its refs as reftable, which flowreg can't read", .directory.display())]
+    #[error("the repository at {} stores its refs as reftable, which flowreg can't read", escaped(.directory.display()))]
     Reftable {
         /// The git directory.
         directory: PathBuf,
     },
     /// The repository is there, but can't be opened.
-    #[error("the repository at {} can't be opened: {reason}", .directory.display())]
+    #[error("the repository at {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
     Broken {
         /// The git directory.
         directory: PathBuf,
@@ -34,13 +43,13 @@ pub enum GitError {
         reason: String,
     },
     /// A configuration file of git can't be read.
-    #[error("git's configuration can't be read: {reason}")]
+    #[error("git's configuration can't be read: {}", escaped(.reason))]
     Configuration {
         /// What was found, in words.
         reason: String,
     },
     /// A ref exists, but can't be read.
-    #[error("the ref {name} can't be read: {reason}")]
+    #[error("the ref {} can't be read: {}", escaped(.name), escaped(.reason))]
     BrokenRef {
         /// The full name of the ref.
         name: String,
@@ -54,7 +63,7 @@ pub enum GitError {
         commit: CommitId,
     },
     /// An object that the tree names is not in the object database.
-    #[error("the object {id} ({path}) is missing from the repository")]
+    #[error("the object {id} ({}) is missing from the repository", escaped(.path))]
     MissingObject {
         /// The object id.
         id: String,
@@ -62,7 +71,7 @@ pub enum GitError {
         path: String,
     },
     /// An object is there, but can't be decoded, or is of another kind than it has to be.
-    #[error("the object {id} ({path}) is corrupt: {reason}")]
+    #[error("the object {id} ({}) is corrupt: {}", escaped(.path), escaped(.reason))]
     CorruptObject {
         /// The object id.
         id: String,
@@ -86,7 +95,7 @@ pub enum GitError {
         configured: Vec<RemoteName>,
     },
     /// A git process failed.
-    #[error("`git {command}` failed: {reason}")]
+    #[error("`git {command}` failed: {}", escaped(.reason))]
     Process {
         /// The subcommand.
         command: String,
@@ -107,6 +116,7 @@ impl GitError {
     /// The stable name of the error in JSON.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NoDirectory { .. } => "no_such_directory",
             Self::NotARepository { .. } => "not_a_repository",
             Self::NotOwned { .. } => "not_owned",
             Self::Reftable { .. } => "reftable",
@@ -127,7 +137,8 @@ impl GitError {
         match self {
             Self::NotARepository { .. } => vec!["git init".to_owned()],
             Self::NotOwned { directory } => {
-                vec![format!("git config --global --add safe.directory {}", directory.display())]
+                let directory = escaped(directory.display());
+                vec![format!("git config --global --add safe.directory {directory}")]
             }
             Self::Reftable { .. } => vec!["git refs migrate --ref-format=files".to_owned()],
             Self::Broken { .. }
@@ -140,7 +151,7 @@ impl GitError {
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
-            Self::Process { .. } => Vec::new(),
+            Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
         }
     }
 }

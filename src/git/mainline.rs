@@ -34,6 +34,17 @@ pub(super) fn highest(tags: &[TagName]) -> Option<&TagName> {
     tags.iter().max_by_key(|tag| (version(tag.as_str()), tag.as_str()))
 }
 
+/// The tag of the version after the highest one among all tags of a repository; of a
+/// pre-release that is the version itself.
+pub(super) fn next(tags: &[TagName]) -> Option<TagName> {
+    let versions = tags.iter().filter_map(|tag| Some((version(tag.as_str())?, tag.as_str())));
+    let Some((highest, tag)) = versions.max() else { return "v1.0.0".parse().ok() };
+    let prefix = if tag.starts_with('v') { "v" } else { "" };
+    let step = u64::from(highest.pre.is_empty());
+    let patch = highest.patch.checked_add(step)?;
+    format!("{prefix}{}", Version::new(highest.major, highest.minor, patch)).parse().ok()
+}
+
 fn version(tag: &str) -> Option<Version> {
     Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()
 }
@@ -53,6 +64,23 @@ mod tests {
         assert_eq!(highest_of(&["zeta", "0.0.1"]).as_deref(), Some("0.0.1"));
         assert_eq!(highest_of(&["2026-01", "2026-02"]).as_deref(), Some("2026-02"));
         assert_eq!(highest_of(&[]), None);
+    }
+
+    #[test]
+    fn the_next_version_follows_the_highest_one_and_looks_like_it() {
+        for (tags, expected) in [
+            (&["v0.1.0"][..], "v0.1.1"),
+            (&["v1.9.0", "v1.10.0", "nightly"], "v1.10.1"),
+            (&["1.2.3", "v1.0.0"], "1.2.4"),
+            (&["v2.0.0-rc.1", "v1.9.9"], "v2.0.0"),
+            (&["v1.0.0+build.7"], "v1.0.1"),
+            (&["nightly"], "v1.0.0"),
+            (&[], "v1.0.0"),
+        ] {
+            let tags: Vec<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            assert_eq!(next(&tags).unwrap().as_str(), expected);
+        }
+        assert_eq!(next(&[format!("v1.0.{}", u64::MAX).parse().unwrap()]), None);
     }
 
     #[test]

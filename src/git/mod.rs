@@ -8,6 +8,7 @@
 mod ci;
 mod config;
 mod error;
+mod escape;
 mod jenkins;
 mod ladder;
 mod mainline;
@@ -92,7 +93,8 @@ impl Repository {
         Tree::at(self, commit)
     }
 
-    /// Whether tracked Python files or configuration differ from HEAD; never in a bare repository.
+    /// Whether Python files or configuration in the work tree are not in HEAD as they are: changed,
+    /// staged, or never added; never in a bare repository. What is ignored does not count.
     ///
     /// # Errors
     /// If git can't be run.
@@ -102,18 +104,20 @@ impl Repository {
         }
         let git = process::Git::new(self);
         let arguments = [
-            "diff",
-            "--quiet",
-            "--no-ext-diff",
-            "HEAD",
+            "status",
+            "--porcelain",
+            "-z",
+            "--no-renames",
+            "--ignore-submodules=all",
+            "--untracked-files=normal",
             "--",
             "*.py",
             "flowreg.toml",
             "prefect.yaml",
         ];
+        // An index that git can't read is no reason to register nothing.
         let finished = git.run(&arguments, &[])?;
-        // 1: they differ. Anything else: there is no HEAD to compare with yet.
-        Ok(finished.code == Some(1))
+        Ok(finished.is_success && !finished.stdout.is_empty())
     }
 
     /// The content of one file at a commit; `None` if the commit has no such file.

@@ -1,5 +1,6 @@
 //! Finds and opens the repository: upwards from a directory, or where `GIT_DIR` says.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use gix::discover::repository::Path as Found;
@@ -26,9 +27,7 @@ pub(super) fn discover(
     directory: &Path,
     environment: &Environment,
 ) -> Result<Repository, GitError> {
-    let start = directory
-        .canonicalize()
-        .map_err(|_| GitError::NotARepository { directory: directory.to_owned() })?;
+    let start = existing(directory)?;
     let location = locate(&start, environment)?;
     let of_user = config::of_user(environment)?;
     if location.trust != Trust::Full {
@@ -51,6 +50,15 @@ pub(super) fn discover(
         inner: repository,
         time_limit: process::TIME_LIMIT,
     })
+}
+
+fn existing(directory: &Path) -> Result<PathBuf, GitError> {
+    let cannot = |reason: String| GitError::NoDirectory { directory: directory.to_owned(), reason };
+    let path = directory.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => cannot("it does not exist".to_owned()),
+        kind => cannot(kind.to_string()),
+    })?;
+    if path.is_dir() { Ok(path) } else { Err(cannot("it is a file".to_owned())) }
 }
 
 /// `GIT_DIR` goes first, as for every git command: in a hook of a linked worktree or of a bare

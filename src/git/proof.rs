@@ -71,10 +71,14 @@ impl RemoteRefs {
         peeled.or_else(|| self.refs.get(&format!("refs/tags/{tag}")))
     }
 
-    pub(super) fn tags_at(&self, commit: &CommitId) -> Vec<TagName> {
+    /// The tags that were asked for.
+    pub(super) fn tags(&self) -> impl Iterator<Item = TagName> {
         let names = self.refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));
-        let tags = names.filter(|name| !name.ends_with("^{}")).filter_map(|name| name.parse().ok());
-        tags.filter(|tag| self.tag(tag) == Some(commit)).collect()
+        names.filter(|name| !name.ends_with("^{}")).filter_map(|name| name.parse().ok())
+    }
+
+    pub(super) fn tags_at(&self, commit: &CommitId) -> Vec<TagName> {
+        self.tags().filter(|tag| self.tag(tag) == Some(commit)).collect()
     }
 
     /// Whether a branch and a tag share the name.

@@ -1,5 +1,6 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
 
+use super::escape::escaped;
 use super::ladder::{Candidate, Climb, Ladder, Wanted};
 use super::mainline::Mainline;
 use super::proof::{Proof, Question, RemoteRefs};
@@ -7,7 +8,7 @@ use super::refs::Refs;
 use super::request::{ReferenceRequest, Resolution, Rung, RungOutcome};
 use super::settle::Settling;
 use super::{GitError, ReferenceError, Remote, Repository};
-use crate::model::{CodeReference, Environment};
+use crate::model::{CodeReference, Environment, RemoteName};
 
 /// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
 /// everything that is needed then, and settles the commit.
@@ -23,18 +24,22 @@ pub fn resolve(
     let ladder = Ladder { refs: &refs, environment, request, remotes: &remotes, remote };
     let Climb { rungs: mut ladder, candidate, mut notices } = ladder.climb();
     let reference = candidate.and_then(|candidate| {
-        settle(repository, request, &refs, chosen?.as_ref(), &candidate, &mut notices)
+        settle(repository, request, &refs, &remotes, chosen?.as_ref(), &candidate, &mut notices)
     });
     if let Err(error) = &reference {
         refuse_taken(&mut ladder, error);
     }
-    Resolution { ladder, reference, notices }
+    for text in ladder.iter_mut().flat_map(|rung| [&mut rung.value, &mut rung.reason]).flatten() {
+        *text = escaped(&*text);
+    }
+    Resolution { ladder, reference, notices: notices.iter().map(escaped).collect() }
 }
 
 fn settle(
     repository: &Repository,
     request: &ReferenceRequest,
     refs: &Refs,
+    remotes: &[RemoteName],
     remote: Option<&Remote>,
     candidate: &Candidate,
     notices: &mut Vec<String>,
@@ -45,6 +50,7 @@ fn settle(
         refs,
         request,
         mainline: &mainline,
+        remotes,
         remote: remote.map(|remote| &remote.name),
         proof: proof.as_ref(),
     };

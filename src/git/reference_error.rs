@@ -1,7 +1,8 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::GitError;
-use crate::model::{BranchName, CommitId, NameError, RemoteName, TagName};
+use super::escape::escaped;
+use crate::model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
 
 /// Why there is no code reference.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -10,7 +11,7 @@ pub enum ReferenceError {
     #[error("--tag and --branch can't be used together")]
     TagAndBranch,
     /// A value that git would not accept as a name.
-    #[error("{from}: {error}")]
+    #[error("{from}: {}", escaped(.error))]
     InvalidName {
         /// The flag or the variable.
         from: String,
@@ -18,7 +19,7 @@ pub enum ReferenceError {
         error: NameError,
     },
     /// A glob of `repository.mainline` is none.
-    #[error("`{glob}` (repository.mainline) is not a glob: {reason}")]
+    #[error("`{}` (repository.mainline) is not a glob: {}", escaped(.glob), escaped(.reason))]
     InvalidGlob {
         /// The glob.
         glob: String,
@@ -26,28 +27,38 @@ pub enum ReferenceError {
         reason: String,
     },
     /// The tag is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the tag {tag}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
         /// The flag or the variable.
         from: String,
         /// The tag.
         tag: TagName,
-        /// The remote, if it was asked.
+        /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
     },
     /// The branch is neither here nor, if it was asked, at the remote.
-    #[error("{from} names the branch {branch}, which is not in the repository{}", or_at(.remote.as_ref()))]
+    #[error("{from} names the branch {}, which is not in the repository{}", escaped(.branch), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchBranch {
         /// The flag or the variable.
         from: String,
         /// The branch.
         branch: BranchName,
-        /// The remote, if it was asked.
+        /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
     },
     /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
     #[error(
-        "{from} is `{literal}`, which may be that branch or the branch `{stripped}` of a remote"
+        "{from} is `{}`, which may be that branch or the branch `{}` of a remote",
+        escaped(.literal),
+        escaped(.stripped)
     )]
     AmbiguousBranch {
         /// The variable.
@@ -58,7 +69,7 @@ pub enum ReferenceError {
         stripped: BranchName,
     },
     /// The ref leads to a tree or a blob.
-    #[error("{name} is a {kind}, not a commit")]
+    #[error("{} is a {kind}, not a commit", escaped(.name))]
     NotACommit {
         /// The full name of the ref.
         name: String,
@@ -66,7 +77,7 @@ pub enum ReferenceError {
         kind: String,
     },
     /// HEAD's branch has no commit yet.
-    #[error("the branch {branch} has no commit yet")]
+    #[error("the branch {} has no commit yet", escaped(.branch))]
     UnbornHead {
         /// HEAD's branch.
         branch: String,
@@ -96,7 +107,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// A branch and a tag share the name.
-    #[error("{name} is both a branch and a tag {}", place(.remote.as_ref()))]
+    #[error("{} is both a branch and a tag {}", escaped(.name), place(.remote.as_ref()))]
     AmbiguousName {
         /// The name.
         name: String,
@@ -107,7 +118,7 @@ pub enum ReferenceError {
     #[error("the repository has no remote that workers could clone from")]
     NoRemote,
     /// The remote didn't answer.
-    #[error("the remote {remote} can't be reached: {reason}")]
+    #[error("the remote {remote} can't be reached: {}", escaped(.reason))]
     RemoteUnreachable {
         /// The remote.
         remote: RemoteName,
@@ -115,7 +126,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// The branch is here, but not at the remote.
-    #[error("the branch {branch} is not on {remote}, where workers look for it")]
+    #[error("the branch {} is not on {remote}, where workers look for it", escaped(.branch))]
     RemoteMissingBranch {
         /// The remote.
         remote: RemoteName,
@@ -123,7 +134,7 @@ pub enum ReferenceError {
         branch: BranchName,
     },
     /// The tag is here, but not at the remote.
-    #[error("the tag {tag} is not on {remote}, where workers look for it")]
+    #[error("the tag {} is not on {remote}, where workers look for it", escaped(.tag))]
     RemoteMissingTag {
         /// The remote.
         remote: RemoteName,
@@ -131,7 +142,7 @@ pub enum ReferenceError {
         tag: TagName,
     },
     /// The branch is at a commit there that is not here.
-    #[error("{remote} has the branch {branch} at {there}, which is not in this repository")]
+    #[error("{remote} has the branch {} at {there}, which is not in this repository", escaped(.branch))]
     RemoteDiffers {
         /// The remote.
         remote: RemoteName,
@@ -141,7 +152,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// The tag is at a commit there that is not here.
-    #[error("{remote} has the tag {tag} at {there}, which is not in this repository")]
+    #[error("{remote} has the tag {} at {there}, which is not in this repository", escaped(.tag))]
     TagNotFetched {
         /// The remote.
         remote: RemoteName,
@@ -151,7 +162,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// The tag is at different commits here and there.
-    #[error("the tag {tag} is at {here} here and at {there} on {remote}")]
+    #[error("the tag {} is at {here} here and at {there} on {remote}", escaped(.tag))]
     MovedTag {
         /// The tag.
         tag: TagName,
@@ -163,7 +174,7 @@ pub enum ReferenceError {
         there: CommitId,
     },
     /// A mainline branch whose commit carries no tag.
-    #[error("{branch} is mainline and no tag{} points at {}", on(.remote.as_ref()), .commit.short())]
+    #[error("{} is mainline and no tag{} points at {}", escaped(.branch), on(.remote.as_ref()), .commit.short())]
     Untagged {
         /// The branch.
         branch: BranchName,
@@ -173,14 +184,17 @@ pub enum ReferenceError {
         remote: Option<RemoteName>,
         /// Tags at the commit that only this repository has.
         unpushed: Vec<TagName>,
+        /// The next version that is free, if there is one.
+        next: Option<TagName>,
     },
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
 }
 
-fn or_at(remote: Option<&RemoteName>) -> String {
-    remote.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
+fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
+    let asked = remote.filter(|_| is_asked);
+    asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
 }
 
 fn on(remote: Option<&RemoteName>) -> String {
@@ -196,8 +210,10 @@ fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
     let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
     match (tags.is_empty(), branches.is_empty()) {
         (true, true) => "no tag and no remote branch points at it".to_owned(),
-        (false, _) => format!("several tags point at it: {}", tags.join(", ")),
-        (true, false) => format!("several remote branches point at it: {}", branches.join(", ")),
+        (false, _) => format!("several tags point at it: {}", escaped(tags.join(", "))),
+        (true, false) => {
+            format!("several remote branches point at it: {}", escaped(branches.join(", ")))
+        }
     }
 }
 
@@ -234,26 +250,43 @@ impl ReferenceError {
         matches!(self, Self::Untagged { .. })
     }
 
+    /// Whether a setting is wrong (exit 3), and not the state of the repository or of the remote.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::InvalidGlob { .. })
+    }
+
     /// Whether the error is about the value of the rung, and not about the way to check it.
     pub(super) fn is_about_the_name(&self) -> bool {
-        !matches!(self, Self::NoRemote | Self::RemoteUnreachable { .. } | Self::Git(_))
+        !matches!(
+            self,
+            Self::NoRemote
+                | Self::RemoteUnreachable { .. }
+                | Self::InvalidGlob { .. }
+                | Self::Git(_)
+        )
     }
 
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
+        self.advice().iter().map(escaped).collect()
+    }
+
+    fn advice(&self) -> Vec<String> {
         match self {
-            Self::NoSuchTag { tag, remote: Some(remote), .. } => {
-                vec![format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")]
-            }
-            Self::NoSuchTag { tag, remote: None, .. } => {
-                vec![format!("git fetch origin tag {tag}")]
-            }
-            Self::NoSuchBranch { remote: Some(remote), .. } => {
-                vec![format!("git ls-remote --heads {remote}")]
-            }
-            Self::NoSuchBranch { branch, remote: None, .. } => {
-                vec![format!("git fetch origin {branch}")]
-            }
+            Self::NoSuchTag { from, meant: Some(meant), .. }
+            | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
+            Self::NoSuchTag { tag, remote, is_asked, .. } => vec![match remote {
+                Some(remote) if *is_asked => {
+                    format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")
+                }
+                Some(remote) => format!("git fetch {remote} tag {tag}"),
+                None => "git tag --list".to_owned(),
+            }],
+            Self::NoSuchBranch { branch, remote, is_asked, .. } => vec![match remote {
+                Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
+                Some(remote) => fetch_branch(remote, branch),
+                None => "git branch --list --all".to_owned(),
+            }],
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {name} <other name>")]
             }
@@ -274,18 +307,16 @@ impl ReferenceError {
                 vec![format!("git push -u {remote} {branch}")]
             }
             Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
-            Self::RemoteDiffers { remote, branch, .. } => {
-                vec![format!("git fetch {remote} {branch}")]
-            }
+            Self::RemoteDiffers { remote, branch, .. } => vec![fetch_branch(remote, branch)],
             Self::TagNotFetched { remote, tag, .. } => {
                 vec![format!("git fetch {remote} tag {tag}")]
             }
             Self::MovedTag { remote, tag, .. } => {
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
-            Self::Untagged { commit, remote, unpushed, .. } => {
+            Self::Untagged { commit, remote, unpushed, next, .. } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                untagged_hints(commit, remote, unpushed)
+                untagged_hints(commit, remote, unpushed, next.as_ref())
             }
             Self::Git(error) => error.hints(),
             Self::TagAndBranch
@@ -296,10 +327,29 @@ impl ReferenceError {
     }
 }
 
-fn untagged_hints(commit: &CommitId, remote: &str, unpushed: &[TagName]) -> Vec<String> {
-    let tag = unpushed.iter().map(|tag| format!("git push {remote} {tag}")).next();
-    let tag = tag.unwrap_or_else(|| {
-        format!("git tag -a v1.0.0 -m v1.0.0 {} && git push {remote} v1.0.0", commit.short())
+/// A clone of a single branch fetches another one only into `FETCH_HEAD` if nothing says where to.
+fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
+    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+}
+
+fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
+    let mut hints = vec![format!("flowreg … --{} {}", meant.kind(), meant.as_str())];
+    if let (ReferenceName::Tag(tag), "GIT_BRANCH") = (meant, from) {
+        hints.push(format!("BUILD_TAG={tag} flowreg …"));
+    }
+    hints
+}
+
+fn untagged_hints(
+    commit: &CommitId,
+    remote: &str,
+    unpushed: &[TagName],
+    next: Option<&TagName>,
+) -> Vec<String> {
+    let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
+    let tag = push.or_else(|| {
+        let (next, commit) = (next?, commit.short());
+        Some(format!("git tag -a {next} -m {next} {commit} && git push {remote} {next}"))
     });
-    vec![tag, "flowreg … --untagged branch".to_owned()]
+    tag.into_iter().chain(["flowreg … --untagged branch".to_owned()]).collect()
 }

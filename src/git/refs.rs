@@ -121,6 +121,15 @@ impl Refs {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// The names of all tags, whatever they point at.
+    pub(super) fn tags(&self) -> Result<Vec<TagName>, GitError> {
+        let unreadable = |error: gix::Error| broken("refs/tags/", &error);
+        let platform = self.repository.references().map_err(unreadable)?;
+        let tags = platform.tags().map_err(unreadable)?.filter_map(Result::ok);
+        let names = tags.filter_map(|tag| tag.name().as_bstr().to_str().ok()?.parse().ok());
+        Ok(names.collect())
+    }
+
     /// The remote's branches that point at the commit, `<remote>/HEAD` excluded.
     pub(super) fn tracking_at(
         &self,

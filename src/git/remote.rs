@@ -12,6 +12,8 @@ pub struct Remote {
     pub name: RemoteName,
     /// What is fetched from, `insteadOf` applied, without credentials.
     pub url: RepositoryUrl,
+    /// Whether there were credentials in the address: workers will clone without them.
+    pub had_credentials: bool,
 }
 
 impl Repository {
@@ -53,16 +55,21 @@ impl Repository {
                 continue;
             };
             if remotes.iter().all(|remote| remote.name != name) {
-                remotes.push(Remote { name, url: self.fetch_url(url) });
+                remotes.push(self.fetched_from(name, url));
             }
         }
         remotes
     }
 
-    fn fetch_url(&self, configured: BString) -> RepositoryUrl {
-        let url = self.instead_of(&configured).unwrap_or(configured);
+    fn fetched_from(&self, name: RemoteName, configured: BString) -> Remote {
+        let address = self.instead_of(&configured).unwrap_or(configured);
+        let address = address.to_str_lossy();
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        RepositoryUrl::new(&url.to_str_lossy(), base)
+        Remote {
+            name,
+            url: RepositoryUrl::new(&address, base),
+            had_credentials: RepositoryUrl::takes_credentials_from(&address),
+        }
     }
 
     /// `url.<base>.insteadOf`: the longest prefix wins (git-config(1)).

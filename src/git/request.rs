@@ -84,7 +84,7 @@ pub enum RungOutcome {
 pub struct Rung {
     /// `--tag`, `--branch`, `BUILD_TAG`, `GIT_BRANCH`, `active branch`, `CI` or `git`.
     pub rung: &'static str,
-    /// The value as it was found.
+    /// The value as it was found, control characters escaped.
     pub value: Option<String>,
     /// What became of it.
     pub outcome: RungOutcome,

@@ -22,6 +22,8 @@ pub(super) struct Settling<'a> {
     pub(super) refs: &'a Refs,
     pub(super) request: &'a ReferenceRequest,
     pub(super) mainline: &'a Mainline,
+    /// All configured remotes.
+    pub(super) remotes: &'a [RemoteName],
     /// The remote that workers clone from.
     pub(super) remote: Option<&'a RemoteName>,
     /// Its answer, if it was asked.
@@ -52,14 +54,14 @@ impl Settling<'_> {
         let here = self.refs.tag(tag)?;
         let (from, tag) = (from.to_owned(), tag.clone());
         let Some(proof) = self.proof else {
-            return here.ok_or(ReferenceError::NoSuchTag { from, tag, remote: None });
+            return here.ok_or_else(|| self.no_such_tag(from, tag));
         };
         let remote = proof.remote.clone();
         match (here, proof.refs.tag(&tag).cloned()) {
             (Some(here), Some(there)) if here == there => Ok(here),
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
             (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
-            (None, None) => Err(ReferenceError::NoSuchTag { from, tag, remote: Some(remote) }),
+            (None, None) => Err(self.no_such_tag(from, tag)),
             (None, Some(there)) => match self.refs.kind(&there) {
                 Some(Kind::Commit) => Ok(there),
                 Some(kind) => Err(ReferenceError::NotACommit {
@@ -69,6 +71,16 @@ impl Settling<'_> {
                 None => Err(ReferenceError::TagNotFetched { remote, tag, there }),
             },
         }
+    }
+
+    fn no_such_tag(&self, from: String, tag: TagName) -> ReferenceError {
+        let branch = tag
+            .as_str()
+            .strip_prefix("refs/heads/")
+            .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
+        let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
+        let (remote, is_asked) = (self.remote.cloned(), self.proof.is_some());
+        ReferenceError::NoSuchTag { from, tag, remote, is_asked, meant }
     }
 
     fn branch(
@@ -130,13 +142,11 @@ impl Settling<'_> {
         let branch = reading.name.clone();
         let from = candidate.detail.clone();
         let Some(proof) = self.proof else {
-            return here.ok_or(ReferenceError::NoSuchBranch { from, branch, remote: None });
+            return here.ok_or_else(|| self.no_such_branch(from, reading));
         };
         let remote = proof.remote.clone();
         match (here, proof.refs.branch(&branch).cloned()) {
-            (None, None) => {
-                Err(ReferenceError::NoSuchBranch { from, branch, remote: Some(remote) })
-            }
+            (None, None) => Err(self.no_such_branch(from, reading)),
             (Some(_), None) => Err(ReferenceError::RemoteMissingBranch { remote, branch }),
             (Some(here), Some(there)) if here == there => Ok(here),
             (_, Some(there)) if !self.refs.has_commit(&there) => {
@@ -147,6 +157,28 @@ impl Settling<'_> {
                 Ok(there)
             }
         }
+    }
+
+    fn no_such_branch(&self, from: String, reading: &Reading) -> ReferenceError {
+        let asked = self.proof.map(|proof| &proof.remote);
+        let remote = asked.or(reading.of_remote.as_ref()).or(self.remote).cloned();
+        let branch = reading.name.clone();
+        let meant = self.meant_by(&branch);
+        ReferenceError::NoSuchBranch { from, branch, remote, is_asked: asked.is_some(), meant }
+    }
+
+    /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
+    fn meant_by(&self, branch: &BranchName) -> Option<ReferenceName> {
+        let name = branch.as_str();
+        let is_tag = || self.refs.exists(&format!("refs/tags/{name}"));
+        if let Some(tag) = name.strip_prefix("refs/tags/").or_else(|| is_tag().then_some(name)) {
+            return tag.parse().ok().map(ReferenceName::Tag);
+        }
+        let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
+        let mut stripped = self.remotes.iter().filter_map(|remote| {
+            short.strip_prefix(remote.as_str())?.strip_prefix('/')?.parse().ok()
+        });
+        stripped.next().map(ReferenceName::Branch)
     }
 
     /// Where the branch is in this repository. In a build the remote's branch is newer than a
@@ -207,14 +239,25 @@ impl Settling<'_> {
         }
         let is_commit = match self.request.untagged {
             Untagged::Refuse => {
-                let remote = self.proof.map(|proof| proof.remote.clone());
-                return Err(ReferenceError::Untagged { branch, commit, remote, unpushed: local });
+                return self.untagged(branch, commit, local);
             }
             Untagged::Branch => false,
             Untagged::Commit => true,
         };
         self.refuse_both(branch.as_str(), is_commit)?;
         Ok(self.reference(candidate, ReferenceName::Branch(branch), commit, Channel::Mainline))
+    }
+
+    fn untagged(
+        &self,
+        branch: BranchName,
+        commit: CommitId,
+        unpushed: Vec<TagName>,
+    ) -> Result<CodeReference, ReferenceError> {
+        let mut tags = self.refs.tags()?;
+        tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
+        let (remote, next) = (self.proof.map(|proof| proof.remote.clone()), mainline::next(&tags));
+        Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next })
     }
 
     fn refuse_both(&self, name: &str, is_pinned_by_commit: bool) -> Result<(), ReferenceError> {

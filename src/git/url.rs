@@ -1,7 +1,7 @@
 //! The address of a repository as workers get it: complete, and without credentials.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ const TOKEN_SCHEMES: &[&str] = &["http", "https", "ftp", "ftps"];
 /// A repository's address without credentials.
 ///
 /// `https://user:token@host/path?token=…` loses everything but host and path, `ssh://user:pw@host`
-/// only the password, `git@host:path` nothing. A local path is absolute.
+/// only the password, `git@host:path` nothing. A local path is absolute and without `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RepositoryUrl(String);
@@ -24,12 +24,20 @@ impl RepositoryUrl {
             return Self(format!("{scheme}://{}", without_user(scheme, rest)));
         }
         if is_local(address) {
-            let path = std::path::absolute(base.join(address));
-            return Self(
-                path.map_or_else(|_| address.to_owned(), |path| path.display().to_string()),
-            );
+            let path = base.join(address);
+            let path = std::path::absolute(&path).unwrap_or(path);
+            return Self(without_parents(&path).display().to_string());
         }
         Self(without_scp_password(address))
+    }
+
+    /// Whether the address, as it was written, has something that is taken away.
+    pub(super) fn takes_credentials_from(address: &str) -> bool {
+        let address = address.trim();
+        match address.split_once("://") {
+            Some((scheme, rest)) => without_user(scheme, rest) != rest,
+            None => !is_local(address) && without_scp_password(address) != address,
+        }
     }
 
     /// The address as text.
@@ -51,6 +59,20 @@ fn is_local(address: &str) -> bool {
         (Some(colon), Some(slash)) => slash < colon,
         (Some(_), None) => false,
     }
+}
+
+/// The path without `.` and `..`. Where `..` leads depends on symbolic links, as far as there is
+/// something.
+fn without_parents(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |plain, component| match component {
+        Component::CurDir => plain,
+        Component::ParentDir => {
+            let mut real = plain.canonicalize().unwrap_or(plain);
+            real.pop();
+            real
+        }
+        _ => plain.join(component),
+    })
 }
 
 /// What comes after `scheme://`, without what must not be seen.

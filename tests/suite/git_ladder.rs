@@ -140,7 +140,10 @@ fn a_build_tag_that_does_not_exist_is_an_error_and_nothing_else_is_tried() {
     let error = resolution.reference.unwrap_err();
     assert_eq!(error.code(), "no_such_tag");
     assert!(error.to_string().contains("v9") && error.to_string().contains("BUILD_TAG"));
-    assert!(error.hints().contains(&"git fetch origin tag v9".to_owned()));
+    assert_eq!(error.hints(), ["git tag --list"], "there is no remote to fetch it from");
+    repository.add_bare_remote("upstream");
+    let error = refused(&repository, &[("BUILD_TAG", "v9")]);
+    assert_eq!(error.hints(), ["git fetch upstream tag v9"]);
     // A branch of that name is no tag.
     assert_eq!(refused(&repository, &[("BUILD_TAG", "feature/x")]).code(), "no_such_tag");
 }
@@ -434,6 +437,71 @@ fn a_tag_at_another_commit_does_not_pin_mainline() {
 }
 
 #[test]
+fn the_tag_to_type_for_untagged_mainline_is_the_next_one_that_is_free() {
+    let repository = repository();
+    let proposed = || {
+        let hint = refused(&repository, &[]).hints().swap_remove(0);
+        let tag = hint.split(' ').nth(3).unwrap().to_owned();
+        let short = &repository.git(&["rev-parse", "HEAD"])[..7];
+        let expected = format!("git tag -a {tag} -m {tag} {short} && git push origin {tag}");
+        assert_eq!(hint, expected);
+        tag
+    };
+    assert_eq!(proposed(), "v1.0.0");
+    for (tag, next) in
+        [("v0.1.0", "v0.1.1"), ("v1.0.0", "v1.0.1"), ("1.9.0", "1.9.1"), ("v1.10.0", "v1.10.1")]
+    {
+        repository.git(&["tag", "-a", "-m", "release", tag]);
+        repository.commit("after it");
+        assert_eq!(proposed(), next);
+    }
+    repository.git(&["pack-refs", "--all"]);
+    repository.git(&["tag", &proposed()]);
+    assert_eq!(resolved(&repository, &[]).name.as_str(), "v1.10.1", "the hint helps");
+}
+
+#[test]
+fn a_remotes_name_in_front_of_the_branch_flag_is_hinted_at() {
+    let repository = on_feature();
+    repository.add_bare_remote("origin");
+    repository.git(&["push", "-q", "origin", "feature/x"]);
+    for value in ["origin/feature/x", "refs/remotes/origin/feature/x"] {
+        for ask_remote in [false, true] {
+            let request = ReferenceRequest { ask_remote, ..with_branch(value) };
+            let error = resolution(&repository, &[], &request).reference.unwrap_err();
+            assert_eq!(error.code(), "no_such_branch");
+            assert_eq!(error.hints(), ["flowreg … --branch feature/x"], "{value}");
+        }
+    }
+    // `upstream` is no remote.
+    let error = resolution(&repository, &[], &with_branch("upstream/y")).reference.unwrap_err();
+    let fetch = "git fetch origin +refs/heads/upstream/y:refs/remotes/origin/upstream/y";
+    assert_eq!(error.hints(), [fetch]);
+}
+
+#[test]
+fn a_tag_where_a_branch_has_to_be_is_hinted_at_and_the_other_way_round() {
+    let repository = on_feature();
+    repository.git(&["tag", "v1.0.0"]);
+    for value in ["refs/tags/v1.0.0", "v1.0.0"] {
+        let error = refused(&repository, &[("GIT_BRANCH", value)]);
+        assert_eq!(error.code(), "no_such_branch");
+        assert_eq!(error.hints(), ["flowreg … --tag v1.0.0", "BUILD_TAG=v1.0.0 flowreg …"]);
+        let error = resolution(&repository, &[], &with_branch(value)).reference.unwrap_err();
+        assert_eq!(error.hints(), ["flowreg … --tag v1.0.0"]);
+    }
+    for value in ["refs/heads/feature/x", "feature/x"] {
+        let error = refused(&repository, &[("BUILD_TAG", value)]);
+        assert_eq!(error.code(), "no_such_tag");
+        assert_eq!(error.hints(), ["flowreg … --branch feature/x"]);
+    }
+    assert_eq!(
+        refused(&repository, &[("GIT_BRANCH", "gone")]).hints(),
+        ["git branch --list --all"]
+    );
+}
+
+#[test]
 fn untagged_mainline_may_be_registered_as_a_branch_or_a_commit() {
     let repository = repository();
     for untagged in [Untagged::Branch, Untagged::Commit] {
@@ -453,6 +521,54 @@ fn mainline_globs_decide_the_channel() {
     let feature =
         resolution(&repository, &[], &ReferenceRequest { branch: Some("main".into()), ..request });
     assert_eq!(feature.reference.unwrap().channel, Channel::Feature);
+}
+
+#[test]
+fn control_characters_in_a_value_are_shown_escaped() {
+    let repository = on_feature();
+    // The last one begins an escape sequence as well (CSI), and git takes it in a name.
+    for (value, shown) in [
+        ("a\nb", "a\\nb"),
+        ("\u{1b}[31mred", "\\u{1b}[31mred"),
+        ("v1\r2", "v1\\r2"),
+        ("a\u{9b}31m", "a\\u{9b}31m"),
+    ] {
+        let jenkins = format!("jenkins-{value}-42");
+        let jenkins = [("JENKINS_URL", "https://ci/"), ("BUILD_TAG", &jenkins)];
+        for resolution in [
+            resolution(&repository, &[("GIT_BRANCH", value)], &offline()),
+            resolution(&repository, &[("BUILD_TAG", value)], &offline()),
+            resolution(&repository, &jenkins, &offline()),
+            resolution(&repository, &[], &with_tag(value)),
+            resolution(&repository, &[], &with_branch(value)),
+        ] {
+            let rungs = resolution.ladder.iter();
+            let mut texts: Vec<_> =
+                rungs.flat_map(|rung| [&rung.value, &rung.reason]).flatten().cloned().collect();
+            texts.extend(resolution.notices);
+            if let Some(error) = resolution.reference.err() {
+                texts.push(error.to_string());
+                texts.extend(error.hints());
+            }
+            assert!(!texts.iter().any(|text| text.contains(char::is_control)), "{texts:?}");
+            assert!(texts.iter().filter(|text| text.contains(shown)).count() > 1, "{texts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_glob_is_an_error_of_the_configuration_and_of_no_rung() {
+    let repository = on_feature();
+    let request = ReferenceRequest { mainline: vec!["release/[".to_owned()], ..offline() };
+    let resolution = resolution(&repository, &[], &request);
+    assert_eq!(outcome(&resolution, "active branch"), RungOutcome::Taken);
+    let error = resolution.reference.unwrap_err();
+    assert_eq!(error.code(), "invalid_glob");
+    assert!(error.is_configuration() && !error.is_guard());
+    let request = ReferenceRequest { mainline: vec!["[\n".to_owned()], ..offline() };
+    let error = self::resolution(&repository, &[], &request).reference.unwrap_err();
+    assert!(!error.to_string().contains('\n'), "{error}");
+    assert!(!refused(&repository, &[("BUILD_TAG", "v9")]).is_configuration());
 }
 
 #[test]

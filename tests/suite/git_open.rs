@@ -41,14 +41,33 @@ fn a_repository_is_found_from_a_subdirectory() {
 #[test]
 fn what_is_no_repository_says_so() {
     let repository = repository();
-    for directory in [repository.outside(), Path::new("/no/such/directory")] {
-        let error = repository.open_in(directory, &[]).err().unwrap();
-        assert_eq!(error.code(), "not_a_repository");
-        assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
-        assert_eq!(error.hints(), ["git init"]);
-    }
+    let directory = repository.outside();
+    let error = repository.open_in(directory, &[]).err().unwrap();
+    assert_eq!(error.code(), "not_a_repository");
+    assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
+    assert_eq!(error.hints(), ["git init"]);
     let error = repository.open_in(repository.root(), &[("GIT_DIR", "elsewhere")]).err().unwrap();
     assert_eq!(error.code(), "not_a_repository");
+}
+
+#[test]
+fn a_directory_that_does_not_exist_says_so() {
+    let repository = repository();
+    for (directory, reason) in [
+        ("/no/such/directory", "it does not exist"),
+        ("gone", "it does not exist"),
+        ("flows/etl.py", "it is a file"),
+        ("flows/etl.py/below", "not a directory"),
+    ] {
+        let directory = repository.root().join(directory);
+        let error = repository.open_in(&directory, &[]).err().unwrap();
+        assert_eq!(error.code(), "no_such_directory");
+        let expected = format!("the directory {} can't be opened: {reason}", directory.display());
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hints().is_empty());
+    }
+    let error = repository.open_in(Path::new("/no/such\ndirectory"), &[]).err().unwrap();
+    assert!(error.to_string().contains("/no/such\\ndirectory"), "{error}");
 }
 
 #[test]
@@ -322,10 +341,9 @@ fn the_users_configuration_is_found_where_git_looks_for_it() {
 }
 
 #[test]
-fn only_tracked_flow_files_count_as_uncommitted() {
+fn changed_flow_files_and_configuration_count_as_uncommitted() {
     let repository = repository();
     assert!(!repository.open().uncommitted().unwrap());
-    repository.write("new.py", "untracked\n");
     repository.write("README.md", "notes\n");
     assert!(!repository.open().uncommitted().unwrap());
     repository.git(&["add", "README.md"]);
@@ -333,11 +351,45 @@ fn only_tracked_flow_files_count_as_uncommitted() {
     repository.write("flows/etl.py", "changed\n");
     assert!(repository.open().uncommitted().unwrap());
     repository.git(&["checkout", "-q", "flows/etl.py"]);
+    fs::remove_file(repository.root().join("flows/etl.py")).unwrap();
+    assert!(repository.open().uncommitted().unwrap());
+    repository.git(&["checkout", "-q", "flows/etl.py"]);
     repository.write("flowreg.toml", "");
     repository.git(&["add", "flowreg.toml"]);
     assert!(repository.open().uncommitted().unwrap());
-    // Nothing to compare with before the first commit.
     assert!(!TestRepository::empty().open().uncommitted().unwrap());
+}
+
+#[test]
+fn flow_files_and_configuration_that_were_never_added_count_as_uncommitted() {
+    for path in ["new.py", "flows/new.py", "new/deep/new.py", "flowreg.toml", "prefect.yaml"] {
+        let repository = repository();
+        // Whatever somebody prefers to see of `git status`.
+        repository.git(&["config", "status.showUntrackedFiles", "no"]);
+        repository.write("new/README.md", "notes\n");
+        assert!(!repository.open().uncommitted().unwrap(), "{path}");
+        repository.write(path, "");
+        let index = fs::read(repository.root().join(".git/index")).unwrap();
+        assert!(repository.open().uncommitted().unwrap(), "{path}");
+        let directory = repository.root().join("flows");
+        assert!(repository.open_in(&directory, &[]).unwrap().uncommitted().unwrap(), "{path}");
+        assert_eq!(fs::read(repository.root().join(".git/index")).unwrap(), index, "{path}");
+        repository.write(".gitignore", format!("/{path}\n"));
+        assert!(!repository.open().uncommitted().unwrap(), "{path} is ignored");
+    }
+}
+
+#[test]
+fn asking_for_what_is_uncommitted_never_writes_the_index() {
+    let repository = repository();
+    // A file with the same content and another time makes git want to refresh the index.
+    fs::remove_file(repository.root().join("flows/etl.py")).unwrap();
+    repository.write("flows/etl.py", "def etl(): ...\n");
+    let index = repository.root().join(".git/index");
+    let before = (fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap());
+    assert!(!repository.open().uncommitted().unwrap());
+    let after = (fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap());
+    assert_eq!(before, after);
 }
 
 #[test]

@@ -53,6 +53,12 @@ fn somebody_pushes(repository: &TestRepository, remote: &Path, branch: &str) -> 
     repository.git_in(&clone, &["rev-parse", "HEAD"])
 }
 
+/// Does what a hint says.
+fn type_in(repository: &TestRepository, directory: &Path, hint: &str) {
+    let arguments: Vec<_> = hint.strip_prefix("git ").unwrap().split(' ').collect();
+    repository.git_in(directory, &arguments);
+}
+
 #[test]
 fn a_branch_that_is_on_the_remote_is_proved() {
     let (repository, _) = pushed();
@@ -108,8 +114,8 @@ fn a_commit_of_the_remote_that_is_not_here_is_refused_with_the_fetch_to_type() {
     assert_eq!(error.code(), "remote_differs");
     assert!(error.to_string().contains(&theirs), "{error}");
     let hints = error.hints();
-    assert_eq!(hints, ["git fetch origin feature/x"]);
-    repository.git(&["fetch", "-q", "origin", "feature/x"]);
+    assert_eq!(hints, ["git fetch origin +refs/heads/feature/x:refs/remotes/origin/feature/x"]);
+    type_in(&repository, repository.root(), &hints[0]);
     assert_eq!(proved(&repository, &[]).commit.as_str(), theirs, "the hint helps");
 }
 
@@ -290,6 +296,40 @@ fn a_shallow_clone_without_tags_asks_the_remote_for_them() {
     let offline = ReferenceRequest { ask_remote: false, ..Default::default() };
     let offline = resolve(&opened, &repository.environment(&[]), &offline).reference;
     assert_eq!(offline.unwrap_err().code(), "untagged");
+}
+
+#[test]
+fn in_a_clone_of_one_branch_the_fetch_to_type_brings_another() {
+    let (repository, remote) = pushed();
+    // A clone by path would take all objects.
+    let url = format!("file://{}", remote.display());
+    let clone = repository.clone_beside("single", &["--single-branch", "--branch=main", &url]);
+    let opened = repository.open_in(&clone, &[]).unwrap();
+    let asked = |ask_remote| {
+        let environment = repository.environment(&[("GIT_BRANCH", "feature/x")]);
+        let request = ReferenceRequest { ask_remote, ..Default::default() };
+        resolve(&opened, &environment, &request).reference
+    };
+    for (ask_remote, code) in [(false, "no_such_branch"), (true, "remote_differs")] {
+        let error = asked(ask_remote).unwrap_err();
+        assert_eq!(error.code(), code);
+        let refspec = "+refs/heads/feature/x:refs/remotes/origin/feature/x";
+        assert_eq!(error.hints(), [format!("git fetch origin {refspec}")]);
+    }
+    let hint = asked(false).unwrap_err().hints().swap_remove(0);
+    type_in(&repository, &clone, &hint);
+    for ask_remote in [false, true] {
+        assert_eq!(asked(ask_remote).unwrap().commit, repository.commit_id("feature/x"));
+    }
+}
+
+#[test]
+fn the_tag_to_type_for_untagged_mainline_is_free_on_the_remote_too() {
+    let (repository, remote) = pushed();
+    repository.git_in(&remote, &["tag", "v2.3.4", "feature/x"]);
+    repository.git(&["checkout", "-q", "main"]);
+    let hint = refused(&repository, &[]).hints().swap_remove(0);
+    assert!(hint.ends_with("&& git push origin v2.3.5"), "{hint}");
 }
 
 #[test]

@@ -57,6 +57,8 @@ fn local_paths_are_kept_and_made_absolute() {
         ("file:///srv/git/user:pw@flows.git", "file:///srv/git/user:pw@flows.git"),
         ("flows.git", "/srv/work/flows.git"),
         ("./odd:name", "/srv/work/odd:name"),
+        ("../flows.git", "/srv/flows.git"),
+        ("./a/../../../../flows.git", "/flows.git"),
     ] {
         assert_eq!(stripped(address), expected);
     }
@@ -160,6 +162,52 @@ fn a_relative_address_begins_at_the_work_tree() {
     let repository = repository();
     repository.git(&["remote", "add", "origin", "../origin.git"]);
     let remote = repository.open().remote(None).unwrap().unwrap();
-    let expected = repository.root().canonicalize().unwrap().join("../origin.git");
+    let expected = repository.outside().canonicalize().unwrap().join("origin.git");
     assert_eq!(Path::new(remote.url.as_str()), expected);
+    repository.git(&["remote", "set-url", "origin", "./a/.././../b//./origin.git"]);
+    let remote = repository.open().remote(None).unwrap().unwrap();
+    let expected = repository.outside().canonicalize().unwrap().join("b/origin.git");
+    assert_eq!(Path::new(remote.url.as_str()), expected);
+}
+
+#[test]
+fn the_parent_of_a_symbolic_link_is_that_of_its_target() {
+    let repository = repository();
+    let remote = repository.add_bare_remote("origin");
+    fs::create_dir(remote.with_file_name("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", repository.root().join("link")).unwrap();
+    repository.git(&["remote", "set-url", "origin", "link/../origin.git"]);
+    repository.git(&["ls-remote", "origin"]);
+    let url = repository.open().remote(None).unwrap().unwrap().url;
+    assert_eq!(Path::new(url.as_str()), remote.canonicalize().unwrap());
+    // What has no `..` stays as somebody wrote it.
+    let link = repository.root().join("link");
+    repository.git(&["remote", "set-url", "origin", link.to_str().unwrap()]);
+    assert_eq!(Path::new(repository.open().remote(None).unwrap().unwrap().url.as_str()), link);
+}
+
+#[test]
+fn a_remote_tells_whether_its_address_had_credentials() {
+    let repository = repository();
+    repository.git(&["remote", "add", "origin", "https://example.com/flows"]);
+    for (address, had_credentials) in [
+        ("https://example.com/flows", false),
+        ("https://token@example.com/flows", true),
+        ("https://ada:pw@example.com/flows", true),
+        ("https://example.com/flows?private_token=x", true),
+        ("git@example.com:data/flows", false),
+        ("ssh://git@example.com/flows", false),
+        ("ssh://git:pw@example.com/flows", true),
+        ("git:pw@example.com:flows", true),
+        ("../flows@v1", false),
+        ("file:///srv/flows@v1", false),
+    ] {
+        repository.git(&["remote", "set-url", "origin", address]);
+        let remote = repository.open().remote(None).unwrap().unwrap();
+        assert_eq!(remote.had_credentials, had_credentials, "{address}");
+    }
+    // They may also come from `insteadOf`, as CI providers set it up.
+    repository.git(&["config", "url.https://token@example.com/.insteadOf", "work:"]);
+    repository.git(&["remote", "set-url", "origin", "work:flows"]);
+    assert!(repository.open().remote(None).unwrap().unwrap().had_credentials);
 }
