@@ -267,8 +267,11 @@ fn inexact_flows(plan: &Plan, flows: &[&Flow], all: bool) -> Vec<String> {
     let mut notices = Vec::new();
     for item in &plan.items {
         let is_written = matches!(item.action, Action::Create | Action::Update { .. });
+        if !is_written && !all {
+            continue;
+        }
         let flow = flows.iter().find(|flow| flow.name == item.registration.flow);
-        for inexact in flow.filter(|_| is_written || all).iter().flat_map(|flow| &flow.inexact) {
+        for inexact in flow.iter().flat_map(|flow| &flow.inexact) {
             notices.push(format!(
                 "{}: {} is not exact and stays as the target has it: {}",
                 item.registration.flow, inexact.what, inexact.reason

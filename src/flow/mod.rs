@@ -58,12 +58,13 @@ pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
         let message = "the source is nested too deeply".to_owned();
         unreadable(path, source, &text, &source::SyntaxError { message, at: 0 })
     };
-    match nesting::depth(&text) {
-        0..=nesting::SHALLOW => analyse_text(path, source, &text),
-        ..=nesting::LIMIT => {
-            on_deep_stack(|| analyse_text(path, source, &text)).unwrap_or_else(too_deep)
-        }
-        _ => too_deep(),
+    let depth = nesting::depth(&text);
+    if depth <= nesting::SHALLOW {
+        analyse_text(path, source, &text)
+    } else if depth <= nesting::LIMIT {
+        on_deep_stack(|| analyse_text(path, source, &text)).unwrap_or_else(too_deep)
+    } else {
+        too_deep()
     }
 }
 

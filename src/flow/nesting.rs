@@ -51,10 +51,8 @@ pub fn depth(text: &str) -> usize {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         at += 1;
-        if IS_PLAIN[usize::from(*byte)] {
-            continue;
-        }
         match byte {
+            b' ' | b'\t' | 128.. => {}
             b'#' => at += line_length(bytes, at),
             b'"' | b'\'' => at = skip_string(bytes, at - 1, &mut depth),
             b'(' | b'[' | b'{' => depth.open(),
@@ -81,35 +79,11 @@ pub fn depth(text: &str) -> usize {
     depth.deepest + indentation
 }
 
-/// The bytes that say nothing outside of literals: blanks, and what is no ASCII.
-const IS_PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 128;
-    while byte < 256 {
-        plain[byte] = true;
-        byte += 1;
-    }
-    plain[b' ' as usize] = true;
-    plain[b'\t' as usize] = true;
-    plain
-};
-
-/// The bytes that words are made of.
-const IS_WORD: [bool; 256] = {
-    let mut word = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        word[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
-        byte += 1;
-    }
-    word
-};
-
 /// The length of `lambda`.
 const LONGEST_OPERATOR: usize = 6;
 
 fn is_word(byte: u8) -> bool {
-    IS_WORD[usize::from(byte)]
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 fn is_operator(word: &[u8]) -> bool {

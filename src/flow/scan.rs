@@ -118,20 +118,18 @@ fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, Sca
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
     if available == 1 || blobs.len() < FEW_FILES {
         let mut found = Vec::new();
-        read_candidates(tree, blobs, |blob, source| {
-            found.push(analyse(&String::from_utf8_lossy(&blob.path), source));
+        read_candidates(tree, blobs, |number, blob, source| {
+            found.push((number, analyse(&String::from_utf8_lossy(&blob.path), source)));
         })?;
-        return Ok(found);
+        return Ok(in_order(found));
     }
     let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
     let receiver = Mutex::new(receiver);
-    let (read, mut found) = std::thread::scope(|scope| {
+    let (read, found) = std::thread::scope(|scope| {
         let workers: Vec<_> = (1..available.min(MOST_THREADS))
             .map(|_| scope.spawn(|| analyse_received(&receiver)))
             .collect();
-        let mut number = 0_usize;
-        let read = read_candidates(tree, blobs, |blob, source| {
-            number += 1;
+        let read = read_candidates(tree, blobs, |number, blob, source| {
             // Nobody receives any more only after a panic, which `join` passes on.
             let _ = sender.send((number, blob, source.to_owned()));
         });
@@ -146,20 +144,29 @@ fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, Sca
         (read, found)
     });
     read?;
-    found.sort_by_key(|(number, _)| *number);
-    Ok(found.into_iter().map(|(_, analysis)| analysis).collect())
+    Ok(in_order(found))
 }
 
+fn in_order(mut found: Vec<(usize, FileAnalysis)>) -> Vec<FileAnalysis> {
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, analysis)| analysis).collect()
+}
+
+/// Reads the files as they lie in the packs, and hands on those that may hold flows, with their
+/// place in the list.
 fn read_candidates<'b>(
     tree: &Tree,
     blobs: &'b [TreeBlob],
-    mut candidate: impl FnMut(&'b TreeBlob, &[u8]),
+    mut candidate: impl FnMut(usize, &'b TreeBlob, &[u8]),
 ) -> Result<(), ScanError> {
     let mut buffer = Vec::new();
-    for blob in blobs {
+    let positions = tree.pack_positions(blobs);
+    let mut order: Vec<_> = positions.into_iter().zip(blobs.iter().enumerate()).collect();
+    order.sort_unstable_by_key(|(position, (number, _))| (*position, *number));
+    for (_, (number, blob)) in order {
         let source = tree.read(blob, &mut buffer)?;
         if is_candidate(source) {
-            candidate(blob, source);
+            candidate(number, blob, source);
         }
     }
     Ok(())

@@ -35,6 +35,10 @@ pub fn changed_fields(registration: &Registration, held: &Held) -> Map<String, V
         .iter()
         .filter_map(|(field, declared)| {
             let before = held.fields.get(field).unwrap_or(&Value::Null);
+            // Most fields are as they were: nothing is copied for them.
+            if !is_merged(field) && is_same(field, before, declared) {
+                return None;
+            }
             let after = merged(field, before, declared);
             (!is_same(field, before, &after)).then(|| (field.clone(), after))
         })
@@ -131,6 +135,11 @@ fn without_blanks(schedule: &Value) -> Value {
         object.retain(|_, value| !value.is_null() && !value.as_object().is_some_and(Map::is_empty));
     }
     schedule
+}
+
+/// Whether [`merged`] puts what is held and what is declared together.
+fn is_merged(field: &str) -> bool {
+    matches!(field, "tags" | "parameters" | "job_variables" | "schedules")
 }
 
 fn merged(field: &str, before: &Value, declared: &Value) -> Value {
