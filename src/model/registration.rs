@@ -100,8 +100,9 @@ pub struct Schedule {
     /// `None`: not declared, so a schedule that somebody switched off stays off.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub active: Option<bool>,
-    /// What identifies it within the deployment.
-    pub slug: String,
+    /// What identifies it within the deployment; `None` where that is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slug: Option<String>,
     /// Parameters of the runs that it starts.
     #[serde(skip_serializing_if = "Map::is_empty", default)]
     pub parameters: Map<String, Value>,

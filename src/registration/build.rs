@@ -126,10 +126,8 @@ fn fields(
     if !job_variables.is_empty() {
         declare("job_variables", Value::Object(job_variables));
     }
-    if let Some(schedules) = &own.schedules {
-        let tables = schedules.iter().map(toml::Spanned::get_ref);
-        declare("schedules", schedules_of(tables, is_active_by_default(source.reference, channel)));
-    }
+    let tables = own.schedules.iter().flatten().map(toml::Spanned::get_ref);
+    declare("schedules", schedules_of(tables, is_active_by_default(source.reference, channel)));
     declare("pull_steps", json!([pull_step(source, settings.repository.access.as_ref())]));
     fields
 }
@@ -206,12 +204,11 @@ fn schedules_of<'t>(
     forced: Option<bool>,
 ) -> Value {
     let schedules: Vec<Schedule> = tables
-        .enumerate()
-        .filter_map(|(index, table)| {
+        .filter_map(|table| {
             Some(Schedule {
                 schedule: rule(table)?,
                 active: forced.or(table.active),
-                slug: table.slug.clone().unwrap_or_else(|| format!("flowreg-{}", index + 1)),
+                slug: None,
                 parameters: table.parameters.clone().unwrap_or_default(),
             })
         })
@@ -353,8 +350,7 @@ mod tests {
         let registration = built(&tag(), Pinned::Tag, text);
         assert_eq!(
             registration.fields["schedules"],
-            json!([{"schedule": {"interval": 60.0, "anchor_date": DEFAULT_ANCHOR, "timezone": "UTC"},
-                    "slug": "flowreg-1"}])
+            json!([{"schedule": {"interval": 60.0, "anchor_date": DEFAULT_ANCHOR, "timezone": "UTC"}}])
         );
     }
 

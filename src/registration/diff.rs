@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::schedules;
 use crate::model::{Held, Marks, Registration, json_equal};
 
 /// One field that changes.
@@ -21,9 +22,6 @@ pub struct Change {
 
 /// The fields whose declared keys are put beside those that the target holds.
 const MERGED_MAPS: [&str; 2] = ["parameters", "job_variables"];
-
-/// The slugs that flowreg gives to schedules that have none.
-const OWN_SLUG: &str = "flowreg-";
 
 /// The marks that are compared.
 const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
@@ -43,6 +41,13 @@ pub fn changed_fields(registration: &Registration, held: &Held) -> Map<String, V
             (!is_same(field, before, &after)).then(|| (field.clone(), after))
         })
         .collect()
+}
+
+/// Puts declared fields together with those of a target that holds nothing yet.
+pub fn settle_new(fields: &mut Map<String, Value>) {
+    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(field)) {
+        *declared = merged(field, &Value::Null, declared);
+    }
 }
 
 /// The changes of the fields, as a person or a program reads them.
@@ -111,30 +116,9 @@ fn is_same(field: &str, before: &Value, after: &Value) -> bool {
             };
             text(before) == text(after)
         }
-        "schedules" => is_same_set(before, after),
+        "schedules" => schedules::is_same_set(items(before), items(after)),
         _ => json_equal(before, after),
     }
-}
-
-/// Schedules have no order: the server gives them back in any.
-fn is_same_set(before: &Value, after: &Value) -> bool {
-    let (before, after) = (items(before), items(after));
-    before.len() == after.len()
-        && after.iter().all(|schedule| {
-            before.iter().any(|other| {
-                slug(other) == slug(schedule)
-                    && json_equal(&without_blanks(other), &without_blanks(schedule))
-            })
-        })
-}
-
-/// A schedule with the parts left out that mean nothing when they are empty.
-fn without_blanks(schedule: &Value) -> Value {
-    let mut schedule = schedule.clone();
-    if let Some(object) = schedule.as_object_mut() {
-        object.retain(|_, value| !value.is_null() && !value.as_object().is_some_and(Map::is_empty));
-    }
-    schedule
 }
 
 /// Whether [`merged`] puts what is held and what is declared together.
@@ -152,7 +136,7 @@ fn merged(field: &str, before: &Value, declared: &Value) -> Value {
         // A parameter's value is one thing; job variables are trees of settings.
         "parameters" => overlay(before, declared, 1),
         "job_variables" => overlay(before, declared, usize::MAX),
-        "schedules" => merged_schedules(items(before), items(declared)),
+        "schedules" => schedules::merged(items(before), items(declared)),
         _ => declared.clone(),
     }
 }
@@ -172,30 +156,6 @@ fn overlay(before: &Value, declared: &Value, depth: usize) -> Value {
         map.insert(key.clone(), value);
     }
     Value::Object(map)
-}
-
-fn merged_schedules(before: &[Value], declared: &[Value]) -> Value {
-    let ours = declared.iter().map(|schedule| {
-        let mut schedule = schedule.clone();
-        let held = before.iter().find(|other| slug(other) == slug(&schedule));
-        if let Some(object) =
-            schedule.as_object_mut().filter(|object| !object.contains_key("active"))
-        {
-            let active = held.and_then(|held| held.get("active")).cloned();
-            object.insert("active".to_owned(), active.unwrap_or(json!(true)));
-        }
-        schedule
-    });
-    let theirs = before.iter().filter(|schedule| {
-        let is_declared = declared.iter().any(|other| slug(other) == slug(schedule));
-        let was_ours = slug(schedule).is_some_and(|slug| slug.starts_with(OWN_SLUG));
-        !is_declared && !was_ours
-    });
-    ours.chain(theirs.cloned()).collect()
-}
-
-fn slug(schedule: &Value) -> Option<&str> {
-    schedule.get("slug").and_then(Value::as_str)
 }
 
 fn items(value: &Value) -> &[Value] {
@@ -260,48 +220,6 @@ mod tests {
             field_changes(after.as_object().unwrap(), &held),
             [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: json!(2) }]
         );
-    }
-
-    fn nightly(active: Option<bool>) -> Value {
-        let mut schedule = json!({"schedule": {"cron": "0 3 * * *"}, "slug": "flowreg-1"});
-        if let Some(active) = active {
-            schedule["active"] = json!(active);
-        }
-        schedule
-    }
-
-    #[test]
-    fn a_schedule_that_was_switched_off_stays_off() {
-        assert_eq!(
-            after("schedules", &json!([nightly(Some(false))]), &json!([nightly(None)])),
-            None
-        );
-    }
-
-    #[test]
-    fn a_schedule_that_is_declared_off_is_switched_off() {
-        let off = json!([nightly(Some(false))]);
-        assert_eq!(after("schedules", &json!([nightly(Some(true))]), &off), Some(off));
-    }
-
-    #[test]
-    fn schedules_of_others_stay_and_our_old_ones_go() {
-        let theirs = json!({"schedule": {"cron": "5 5 * * *"}, "slug": "by-hand", "active": true});
-        let mut old = nightly(Some(true));
-        old["slug"] = json!("flowreg-2");
-        let before = json!([theirs, old, nightly(Some(true))]);
-        assert_eq!(
-            after("schedules", &before, &json!([nightly(None)])),
-            Some(json!([nightly(Some(true)), theirs]))
-        );
-    }
-
-    #[test]
-    fn the_order_of_schedules_means_nothing() {
-        let mut second = nightly(Some(true));
-        second["slug"] = json!("flowreg-2");
-        let before = json!([second, nightly(Some(true))]);
-        assert_eq!(after("schedules", &before, &json!([nightly(None), second])), None);
     }
 
     #[test]

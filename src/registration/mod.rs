@@ -9,6 +9,7 @@ mod diff;
 pub mod names;
 mod plan;
 mod pools;
+mod schedules;
 
 pub use apply::{Applied, Outcome, apply};
 pub use build::{BuildError, Pinned, Source, build};

@@ -194,6 +194,7 @@ pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -
 fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
     let Some(held) = held else {
         enforce_known_schema(&mut registration.fields);
+        diff::settle_new(&mut registration.fields);
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
     if let Some(refusal) = refusal(&registration, &held, guards) {

@@ -179,8 +179,6 @@ pub struct ScheduleTable {
     pub anchor_date: Option<String>,
     /// Whether it is switched on; without it, whatever people chose stays.
     pub active: Option<bool>,
-    /// What identifies it.
-    pub slug: Option<String>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,
 }
@@ -237,7 +235,6 @@ static SCHEDULE: Keys = Keys {
         "day_or",
         "anchor_date",
         "active",
-        "slug",
         "parameters",
     ],
     below: NOTHING_BELOW,

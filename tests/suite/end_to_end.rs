@@ -246,7 +246,7 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
              schedules = [\n\
              \x20 {{ cron = \"0 3 * * *\", timezone = \"Europe/Berlin\" }},\n\
              \x20 {{ interval = 3600, parameters = {{ n = 1 }} }},\n\
-             \x20 {{ rrule = \"FREQ=WEEKLY;BYDAY=MO\", active = false, slug = \"weekly\" }},\n]\n"
+             \x20 {{ rrule = \"FREQ=WEEKLY;BYDAY=MO\", active = false }},\n]\n"
         ),
     );
     project.write_code("v1.0.0");
@@ -263,7 +263,7 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
         schedules.iter().find(|one| one["slug"] == slug).map(|one| one["active"].clone())
     };
     assert_eq!(active(&held, "flowreg-1"), Some(json!(true)));
-    assert_eq!(active(&held, "weekly"), Some(json!(false)));
+    assert_eq!(active(&held, "flowreg-3"), Some(json!(false)));
 
     // What people change stays, through a new version.
     let id = held["id"].as_str().unwrap();
@@ -288,6 +288,6 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
     assert_eq!(held["parameters"], json!({"n": 7, "m": 1}));
     assert_eq!(active(&held, "flowreg-1"), Some(json!(false)));
     assert_eq!(active(&held, "flowreg-2"), Some(json!(true)));
-    assert_eq!(active(&held, "weekly"), Some(json!(false)));
+    assert_eq!(active(&held, "flowreg-3"), Some(json!(false)));
     assert_eq!(project.flowreg().json(&["plan", "--exit-code"], 0)["summary"]["unchanged"], 1);
 }
