@@ -80,7 +80,7 @@ fn deployment_name(
     own: &FlowTable,
     reference: &CodeReference,
 ) -> Result<DeploymentName, NameError> {
-    let declared = own.deployment.as_deref().unwrap_or(DEFAULT_DEPLOYMENT);
+    let declared = own.deployment.as_ref().map_or(DEFAULT_DEPLOYMENT, |name| name.get_ref());
     match (reference.channel, reference.branch()) {
         (Channel::Feature, Some(branch)) => names::feature_name(declared, branch),
         _ => declared.parse(),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::secrets;
 use crate::model::TargetKind;
 
 /// What is wrong with `flowreg.toml`.
@@ -144,7 +145,7 @@ pub struct ChannelTable {
 #[serde(default, deny_unknown_fields)]
 pub struct FlowTable {
     /// The deployment's name.
-    pub deployment: Option<String>,
+    pub deployment: Option<Spanned<String>>,
     /// The description, instead of the flow's own.
     pub description: Option<String>,
     /// Default parameters.
@@ -176,11 +177,26 @@ pub struct ScheduleTable {
     /// Whether day of month and day of week are joined by "or".
     pub day_or: Option<bool>,
     /// From when an interval counts, RFC 3339.
+    #[serde(deserialize_with = "text_or_date")]
     pub anchor_date: Option<String>,
     /// Whether it is switched on; without it, whatever people chose stays.
     pub active: Option<bool>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,
+}
+
+/// A moment may be written with or without quotes.
+fn text_or_date<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum TextOrDate {
+        Text(String),
+        Date(toml::value::Datetime),
+    }
+    Ok(Some(match TextOrDate::deserialize(input)? {
+        TextOrDate::Text(text) => text,
+        TextOrDate::Date(date) => date.to_string(),
+    }))
 }
 
 /// The keys of a table: their names, and which of them hold tables with known keys.
@@ -248,6 +264,7 @@ static SCHEDULE: Keys = Keys {
 pub fn read(text: &str, name: &str) -> Result<File, FileError> {
     let table = DeTable::parse(text).map_err(|error| syntax_error(&error, text, name))?;
     check_keys(table.get_ref(), &ROOT, text, name)?;
+    table.get_ref().values().try_for_each(|value| check_content(value, text, name))?;
     let mut file: File = toml::from_str(text).map_err(|error| syntax_error(&error, text, name))?;
     for flow in file.flow.values_mut() {
         for map in [&mut flow.parameters, &mut flow.job_variables].into_iter().flatten() {
@@ -314,6 +331,31 @@ fn check_value(
             values.iter().try_for_each(|value| check_value(value, keys, text, name))
         }
         _ => Err(error_at(text, name, value.span().start, "expected a table".to_owned())),
+    }
+}
+
+/// No value may be a secret, which would be registered as it is, or a number that JSON lacks.
+fn check_content(value: &Spanned<DeValue<'_>>, text: &str, name: &str) -> Result<(), FileError> {
+    let refused = |message: &str, hint: &str| {
+        let mut error = error_at(text, name, value.span().start, message.to_owned());
+        error.hint = Some(hint.to_owned());
+        Err(error)
+    };
+    match value.get_ref() {
+        DeValue::String(content) if secrets::is_literal(content) => refused(
+            "a literal token or password has no place in the configuration",
+            "name a block that holds it: \"{{ prefect.blocks.secret.NAME }}\"",
+        ),
+        DeValue::Float(number) if number.as_str().ends_with(['f', 'n']) => {
+            refused("Prefect can't be sent `inf` or `nan`", "use a number or a text")
+        }
+        DeValue::Array(values) => {
+            values.iter().try_for_each(|value| check_content(value, text, name))
+        }
+        DeValue::Table(table) => {
+            table.values().try_for_each(|value| check_content(value, text, name))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -385,7 +427,7 @@ mod tests {
         .unwrap();
         assert_eq!(file.target, Some(TargetKind::Prefect));
         let flow = &file.flow["nightly-sync"];
-        assert_eq!(flow.deployment.as_deref(), Some("nightly"));
+        assert_eq!(flow.deployment.as_ref().map(|name| name.get_ref().as_str()), Some("nightly"));
         assert_eq!(
             flow.parameters,
             serde_json::json!({"days": 1, "since": "2026-01-02"}).as_object().cloned()
@@ -427,6 +469,34 @@ mod tests {
     fn a_wrong_type_is_an_error_with_place_and_without_the_value() {
         let error = error("[repository]\nmainline = \"s3cret\"\n");
         assert_eq!(error.to_string(), "flowreg.toml:2:12: expected a sequence, found string");
+    }
+
+    #[test]
+    fn a_literal_secret_anywhere_is_refused_with_its_place_and_not_repeated() {
+        for value in [
+            "parameters = { who = \"ghp_Vb7s3cretVb7s3cretVb7\" }",
+            "job_variables = { env = { URL = \"https://u:Vb7s3cret@h/x\" } }",
+        ] {
+            let error = error(&format!("[flow.a]\n{value}\n"));
+            assert_eq!(error.line, 2);
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_json_lacks_is_refused() {
+        for number in ["inf", "-inf", "nan"] {
+            assert_eq!(error(&format!("[flow.a]\nparameters = {{ n = {number} }}\n")).column, 20);
+        }
+    }
+
+    #[test]
+    fn a_moment_may_be_a_toml_date() {
+        let text =
+            "[flow.a]\nschedules = [{ interval = 60, anchor_date = 2026-01-01T00:00:00Z }]\n";
+        let file = read(text, "flowreg.toml").unwrap();
+        let schedule = file.flow["a"].schedules.as_ref().unwrap()[0].get_ref();
+        assert_eq!(schedule.anchor_date.as_deref(), Some("2026-01-01T00:00:00Z"));
     }
 
     #[test]

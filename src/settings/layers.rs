@@ -9,8 +9,9 @@ use super::file::{
     self, ChannelTable, File, FileError, FlowTable, FlowsTable, Introspect, PinWord,
     RepositoryTable, UntaggedWord,
 };
+use super::secrets;
 use crate::git::{Pin, RepositoryUrl, Untagged};
-use crate::model::{Channel, NameError, RemoteName, TargetKind};
+use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +121,8 @@ impl Settings {
         let file = file::read(text, name)?;
         let place = Place { text, name };
         let File { target, repository, flows, mainline, feature, flow } = file;
-        for table in flow.values() {
+        for (flow_name, table) in &flow {
+            place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
                 place.check_schedule(schedule)?;
             }
@@ -231,7 +233,7 @@ impl Place<'_> {
             ));
         }
         for value in [&token, &credentials].into_iter().flatten() {
-            if !is_secret_reference(value.get_ref()) {
+            if !secrets::is_reference(value.get_ref()) {
                 return Err(self.error(
                     value,
                     "a literal secret has no place in the configuration",
@@ -255,6 +257,19 @@ impl Place<'_> {
         Ok(flows.include.clone().unwrap_or_default())
     }
 
+    /// `@` stands between deployment and branch in the names of feature registrations.
+    fn check_deployment(&self, flow: &str, table: &FlowTable) -> Result<(), FileError> {
+        let Some(deployment) = &table.deployment else { return Ok(()) };
+        let problem = match deployment.get_ref().parse::<DeploymentName>() {
+            Err(error) => error.to_string(),
+            Ok(_) if deployment.get_ref().contains('@') => {
+                format!("deployment name of `{flow}` contains `@`, which stands before a branch")
+            }
+            Ok(_) => return Ok(()),
+        };
+        Err(self.error(deployment, &problem, "for example deployment = \"nightly\""))
+    }
+
     fn check_schedule(&self, schedule: &Spanned<file::ScheduleTable>) -> Result<(), FileError> {
         let table = schedule.get_ref();
         let rules = [table.cron.is_some(), table.interval.is_some(), table.rrule.is_some()];
@@ -274,6 +289,11 @@ impl Place<'_> {
                 let fields = cron.split_whitespace().count();
                 (!cron.starts_with('@') && !matches!(fields, 5 | 6))
                     .then_some("`cron` has five fields, or six with seconds")
+            })
+            .or_else(|| {
+                let anchor = table.anchor_date.as_deref()?;
+                let is_moment = anchor.parse::<jiff::Timestamp>().is_ok();
+                (!is_moment).then_some("`anchor_date` is a moment like 2026-01-01T00:00:00Z")
             });
         match problem {
             Some(problem) => Err(self.error(
@@ -284,22 +304,6 @@ impl Place<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Whether the text is nothing but a template that names a secret where the worker finds it.
-fn is_secret_reference(text: &str) -> bool {
-    let inside = text
-        .trim()
-        .strip_prefix("{{")
-        .and_then(|rest| rest.strip_suffix("}}"))
-        .map(str::trim)
-        .filter(|inside| !inside.contains(['{', '}']));
-    inside.is_some_and(|inside| {
-        ["prefect.blocks.", "prefect.variables.", "$"]
-            .iter()
-            .filter_map(|prefix| inside.strip_prefix(prefix))
-            .any(|name| !name.is_empty() && !name.contains(char::is_whitespace))
-    })
 }
 
 impl From<UntaggedWord> for Untagged {
