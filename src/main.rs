@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use flowreg::cli::{self, Process};
+use flowreg::cli::{self, Interrupt, Process};
 
 /// A scan makes and drops a syntax tree for each file; the system's allocator gives the memory
 /// back and asks for it again each time, which costs a sixth of the run.
@@ -16,11 +16,20 @@ fn main() -> ExitCode {
     let variables = std::env::vars_os().map(|(name, value)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     });
+    let interrupt = Interrupt::default();
+    let handler = interrupt.clone();
+    // Without a handler Ctrl-C still ends the process, only less gently.
+    let _ = ctrlc::set_handler(move || {
+        if handler.request() {
+            std::process::exit(i32::from(cli::INTERRUPTED));
+        }
+    });
     ExitCode::from(cli::run(Process {
         arguments: std::env::args_os().collect(),
         environment: variables.collect(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),
         is_terminal: std::io::stderr().is_terminal(),
+        interrupt,
     }))
 }

@@ -11,31 +11,44 @@ use crate::model::{Environment, RemoteName, TargetKind};
 use crate::output::{ErrorReport, Printer, Verbosity};
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Run as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Global options")]
     pub directory: Option<PathBuf>,
     /// Read this file instead of flowreg.toml at the reference
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
     pub config: Option<PathBuf>,
     /// Where registrations live
-    #[arg(long, value_enum, value_name = "TARGET", global = true)]
+    #[arg(long, value_enum, value_name = "TARGET", global = true, help_heading = "Global options")]
     pub target: Option<TargetWord>,
     /// How results are printed
-    #[arg(long, value_enum, default_value = "human", value_name = "FORMAT", global = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "human",
+        value_name = "FORMAT",
+        global = true,
+        help_heading = "Global options"
+    )]
     pub format: Format,
     /// Print errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
     /// Print unchanged registrations and details
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, help_heading = "Global options", global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// When to colour the output
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", global = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        global = true,
+        help_heading = "Global options"
+    )]
     pub color: Colour,
     /// Never show progress
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub no_progress: bool,
 }
 
@@ -51,25 +64,24 @@ impl Global {
 
 /// Which code reference a command is about.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Code reference")]
 pub struct ReferenceArguments {
     /// Take this tag
-    #[arg(long, value_name = "TAG", conflicts_with = "branch")]
+    #[arg(long, help_heading = "Code reference", value_name = "TAG", conflicts_with = "branch")]
     pub tag: Option<String>,
     /// Take this branch
-    #[arg(long, value_name = "BRANCH")]
+    #[arg(long, help_heading = "Code reference", value_name = "BRANCH")]
     pub branch: Option<String>,
     /// The remote that workers clone from
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Code reference", value_name = "NAME")]
     pub remote: Option<RemoteName>,
     /// Do not ask the remote whether it has the reference
-    #[arg(long)]
+    #[arg(long, help_heading = "Code reference")]
     pub offline: bool,
     /// Use flags, BUILD_TAG, GIT_BRANCH and the active branch only
-    #[arg(long)]
+    #[arg(long, help_heading = "Code reference")]
     pub strict: bool,
     /// What to do on a mainline branch without a tag
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, help_heading = "Code reference", value_name = "WHAT")]
     pub untagged: Option<UntaggedWord>,
 }
 
@@ -90,6 +102,7 @@ pub enum Colour {
 pub enum TargetWord {
     Local,
     Prefect,
+    #[value(hide = true)]
     Prefect1,
 }
 

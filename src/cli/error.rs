@@ -80,7 +80,11 @@ impl From<GitError> for CommandError {
 
 impl From<ReferenceError> for CommandError {
     fn from(error: ReferenceError) -> Self {
-        let exit_code = if error.is_guard() { exit::REFUSED } else { exit::GIT };
+        let exit_code = match &error {
+            error if error.is_guard() => exit::REFUSED,
+            error if error.is_configuration() => exit::CONFIGURATION,
+            _ => exit::GIT,
+        };
         let hints = error.hints();
         Self::new(exit_code, error.code(), error).with_hints(hints)
     }

@@ -25,6 +25,12 @@ pub const BUG: u8 = 70;
 /// Interrupted by Ctrl-C: what the shell makes of the signal.
 pub const INTERRUPTED: u8 = 130;
 
+/// Says that what was printed did not arrive: the result may be half of one.
+pub fn report_lost_output() -> u8 {
+    anstream::eprintln!("error: standard output could not be written");
+    BUG
+}
+
 /// Every exit code and what it means, in the README's words.
 pub const ALL: &[(u8, &str)] = &[
     (DONE, "done, or nothing to do"),
@@ -35,8 +41,8 @@ pub const ALL: &[(u8, &str)] = &[
     (FLOW_SOURCE, "flow source invalid"),
     (TARGET_REFUSED, "target refused"),
     (TARGET_UNREACHABLE, "target unreachable (safe to repeat)"),
-    (PARTIAL, "partial: some registered, some not"),
+    (PARTIAL, "partial: some are or would be registered, some not"),
     (CHANGES, "`plan --exit-code`: changes"),
-    (BUG, "a bug in flowreg"),
+    (BUG, "a bug in flowreg, or its output could not be written"),
     (INTERRUPTED, "interrupted"),
 ];

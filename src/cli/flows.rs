@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::ReferenceArguments;
+use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::{CommandResult, Context, exit, session};
 use crate::model::FlowProblem;
@@ -17,8 +17,10 @@ pub struct FlowsArguments {
 }
 
 pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
-    let (session, reference, notices) =
-        session::open(context, &arguments.reference)?.reference()?;
+    // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
+    let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
+    let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
+    let (session, reference, notices) = session::open(context, &reference)?.reference()?;
     let scan = session.scan(&reference)?;
     let flows = arguments.flows.select(&scan.flows)?;
     context.printer.flows(&FlowsReport {

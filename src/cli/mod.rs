@@ -14,6 +14,8 @@ mod session;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -27,7 +29,7 @@ use self::register::RegisterArguments;
 use crate::model::Environment;
 use crate::output::Printer;
 
-pub use self::exit::ALL as EXIT_CODES;
+pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]
@@ -68,6 +70,32 @@ pub struct Process {
     pub home: Option<PathBuf>,
     /// Whether standard error is a terminal.
     pub is_terminal: bool,
+    /// What Ctrl-C does.
+    pub interrupt: Interrupt,
+}
+
+/// Ctrl-C: ends the process at once, unless a command would rather finish what it began.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    is_awaited: Arc<AtomicBool>,
+    is_requested: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Takes note of Ctrl-C, and says whether the process has to end at once.
+    pub fn request(&self) -> bool {
+        let is_repeated = self.is_requested.swap(true, Ordering::SeqCst);
+        is_repeated || !self.is_awaited.load(Ordering::SeqCst)
+    }
+
+    /// From now on the command itself looks whether it has to end.
+    fn expect(&self) {
+        self.is_awaited.store(true, Ordering::SeqCst);
+    }
+
+    fn is_requested(&self) -> bool {
+        self.is_requested.load(Ordering::SeqCst)
+    }
 }
 
 /// Runs one command and returns the process' exit code.
@@ -94,6 +122,7 @@ pub fn run(process: Process) -> u8 {
         directory,
         home: process.home,
         global: cli.global,
+        interrupt: process.interrupt,
         printer,
     };
     let result = match &cli.command {
@@ -103,10 +132,11 @@ pub fn run(process: Process) -> u8 {
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
     };
-    result.unwrap_or_else(|error| {
+    let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
         error.exit_code
-    })
+    });
+    if context.printer.is_output_lost() { exit::report_lost_output() } else { code }
 }
 
 /// What every command gets.
@@ -116,6 +146,7 @@ struct Context {
     directory: PathBuf,
     home: Option<PathBuf>,
     global: Global,
+    interrupt: Interrupt,
     printer: Printer,
 }
 

@@ -68,8 +68,8 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();
     let good = prepared.plan.items.len() - summary.refuse;
-    let code =
-        Tally { good, refused, invalid: invalid(&prepared.problems), failed: None }.exit_code();
+    let failed = invalid(&prepared.problems);
+    let code = Tally { good, refused, invalid: failed, failed: None }.exit_code();
     let report = RunReport {
         target: prepared.target.describe(),
         repository: prepared.repository,
@@ -89,6 +89,7 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
             ("unchanged", summary.unchanged),
             ("remove", summary.remove),
             ("refuse", refused),
+            ("failed", failed),
         ]),
         duration_ms: None,
     };
@@ -141,7 +142,7 @@ pub fn prepare(
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
-    notices.extend(circumstances(&session, &reference, repository.as_str())?);
+    notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
     let scan = session.scan(&reference)?;
     notices.extend(unused_overrides(&session, &scan.flows));
     let selected = arguments.flows.select(&scan.flows)?;
@@ -187,6 +188,7 @@ fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
 
 /// What about the repository and the configuration is worth knowing.
 fn circumstances(
+    context: &Context,
     session: &Session,
     reference: &CodeReference,
     repository: &str,
@@ -194,7 +196,24 @@ fn circumstances(
     let mut notices = Vec::new();
     if reference.source == ReferenceSource::ActiveBranch && session.repository.uncommitted()? {
         let commit = reference.commit.short();
-        notices.push(format!("uncommitted changes are not registered: {commit} is"));
+        notices.push(format!(
+            "flows or configuration that are not committed do not count: {commit} is registered"
+        ));
+    }
+    if session.has_other_configuration(context, reference)? {
+        notices.push(format!(
+            "flowreg.toml here is not the one that counts, at {}; for a try: --config flowreg.toml",
+            reference.commit.short()
+        ));
+    }
+    let remote = session.repository.remote(reference.remote.as_ref())?;
+    let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
+    if lost_credentials && session.settings.repository.access.is_none() {
+        notices.push(
+            "the remote's credentials are not registered: workers clone without them, unless \
+             [repository] names a secret as access_token or credentials"
+                .to_owned(),
+        );
     }
     if session.repository.read_at(&reference.commit, "prefect.yaml")?.is_some() {
         notices.push(

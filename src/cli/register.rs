@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::error;
 use super::plan::{self, Prepared, RunArguments, Tally};
-use super::{CommandResult, Context};
+use super::{CommandResult, Context, exit};
 use crate::model::{CommitId, TargetDescription};
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{Applied, Outcome, apply};
@@ -44,7 +44,7 @@ pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
 /// next commit may mend it.
 fn watch(context: &Context, arguments: &RegisterArguments) -> CommandResult {
     let (_, mut seen) = register(context, arguments)?;
-    loop {
+    while !context.interrupt.is_requested() {
         std::thread::sleep(WATCH_INTERVAL);
         let current = super::session::open(context, &arguments.common.reference)
             .and_then(super::session::Resolved::reference)
@@ -57,6 +57,7 @@ fn watch(context: &Context, arguments: &RegisterArguments) -> CommandResult {
             Err(error) => context.printer.error(&error.report()),
         }
     }
+    Ok(exit::INTERRUPTED)
 }
 
 fn register(
@@ -69,7 +70,11 @@ fn register(
         plan::prepare(context, &arguments.common, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
-    let applied = apply(plan, target.as_ref(), jobs, &|done| progress.set(done));
+    let interrupt = &context.interrupt;
+    interrupt.expect();
+    let applied = apply(plan, target.as_ref(), jobs, &|done| progress.set(done), &|| {
+        interrupt.is_requested()
+    });
     drop(progress);
     let description = target.describe();
     if let Err(error) = record(&session.repository, &description, &applied) {
@@ -84,7 +89,7 @@ fn register(
         summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems)),
         registrations: applied
             .iter()
-            .map(applied_report)
+            .map(|one| applied_report(one, interrupt.is_requested()))
             .chain(unbuilt.into_iter().map(refused))
             .collect(),
         errors: problems,
@@ -93,7 +98,8 @@ fn register(
     };
     context.printer.run(&report);
     context.printer.problems(&plan::with_excerpts(&report.errors));
-    Ok((tally.exit_code(), commit))
+    let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
+    Ok((code, commit))
 }
 
 fn refused(item: ItemReport) -> ItemReport {
@@ -136,24 +142,29 @@ fn word_of(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn applied_report(one: &Applied) -> ItemReport {
+fn applied_report(one: &Applied, is_interrupted: bool) -> ItemReport {
     ItemReport {
         outcome: Some(word_of(&one.outcome)),
         id: one.id.clone(),
         error: match &one.outcome {
             Outcome::Refused(refusal) => Some(error::refusal_report(refusal)),
             Outcome::Failed(error) => Some(error::target_report(error)),
-            Outcome::NotTried => Some(not_tried()),
+            Outcome::NotTried => Some(not_tried(is_interrupted)),
             _ => None,
         },
         ..plan::planned_report(&one.planned)
     }
 }
 
-fn not_tried() -> ErrorReport {
+fn not_tried(is_interrupted: bool) -> ErrorReport {
+    let (code, message) = if is_interrupted {
+        ("interrupted", "not registered, as the run was interrupted; run it again")
+    } else {
+        ("not_tried", "not tried, as the target can't be reached")
+    };
     ErrorReport {
-        code: "not_tried".to_owned(),
-        message: "not tried, as the target can't be reached".to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
         causes: Vec::new(),
         hints: Vec::new(),
     }

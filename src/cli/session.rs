@@ -11,7 +11,7 @@ use crate::flow::{Scan, Selection};
 use crate::git::{
     ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
-use crate::model::{CodeReference, CommitId, Environment, TargetKind};
+use crate::model::{CodeReference, CommitId, Environment, ReferenceSource, TargetKind};
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
 use crate::store::Store;
@@ -201,6 +201,23 @@ impl Session {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
         Ok(crate::flow::scan(&tree, &selection)?)
+    }
+
+    /// Whether the work tree's `flowreg.toml` is another than the one at the active branch's
+    /// commit, which is what a person forgets most easily.
+    pub fn has_other_configuration(
+        &self,
+        context: &Context,
+        reference: &CodeReference,
+    ) -> Result<bool, CommandError> {
+        let is_active = reference.source == ReferenceSource::ActiveBranch;
+        let Some(directory) =
+            self.repository.workdir().filter(|_| is_active && context.global.config.is_none())
+        else {
+            return Ok(false);
+        };
+        let here = std::fs::read(directory.join(FILE_NAME)).ok();
+        Ok(here.is_some() && here != self.repository.read_at(&reference.commit, FILE_NAME)?)
     }
 
     /// Opens the target.

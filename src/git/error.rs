@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::escape::escaped;
+use crate::model::escaped;
 use crate::model::{CommitId, RemoteName};
 
 /// Why the repository, or something in it, can't be read.

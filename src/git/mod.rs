@@ -8,7 +8,6 @@
 mod ci;
 mod config;
 mod error;
-mod escape;
 mod jenkins;
 mod ladder;
 mod mainline;

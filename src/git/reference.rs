@@ -1,6 +1,6 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
 
-use super::escape::escaped;
+use crate::model::escaped;
 use super::ladder::{Candidate, Climb, Ladder, Wanted};
 use super::mainline::Mainline;
 use super::proof::{Proof, Question, RemoteRefs};

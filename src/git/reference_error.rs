@@ -1,7 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::GitError;
-use super::escape::escaped;
+use crate::model::escaped;
 use crate::model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
 
 /// Why there is no code reference.

@@ -4,6 +4,7 @@
 //! flow in `flow`, what has to change in `registration`.
 
 mod environment;
+mod escape;
 mod flow;
 mod json;
 mod names;
@@ -11,6 +12,7 @@ mod reference;
 mod registration;
 
 pub use environment::Environment;
+pub use escape::escaped;
 pub use flow::{Engine, Flow, FlowProblem, Inexact, ProblemCode};
 pub use json::json_equal;
 pub use names::{

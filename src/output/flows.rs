@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::reference::reference_line;
-use super::{BAD, DIM, Printer, to_stderr};
-use crate::model::{CodeReference, Flow, FlowProblem};
+use super::{BAD, DIM, NAME_WIDTH, Printer, to_stderr};
+use crate::model::{CodeReference, Flow, FlowProblem, escaped};
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]
@@ -25,20 +25,20 @@ impl Printer {
     /// Prints the flows; with `-v` why some are not exact.
     pub fn flows(&self, report: &FlowsReport<'_>) {
         if self.is_json {
-            return super::print_json(report);
+            return self.json(report);
         }
         self.warnings(report.notices);
         let mut text = format!("{}\n", reference_line(report.reference, false));
         let width = report.flows.iter().map(|flow| flow.name.as_str().chars().count()).max();
-        let width = width.unwrap_or(0);
+        let width = width.unwrap_or(0).min(NAME_WIDTH);
         for flow in report.flows {
             let mark = if flow.is_exact() { "" } else { "  not exact" };
-            let (name, entrypoint) = (&flow.name, &flow.entrypoint);
-            let _ = writeln!(text, "  {:<width$}  {entrypoint}{DIM}{mark}{DIM:#}", name.as_str());
+            let (name, entrypoint) = (escaped(&flow.name), escaped(&flow.entrypoint));
+            let _ = writeln!(text, "  {name:<width$}  {entrypoint}{DIM}{mark}{DIM:#}");
             if self.is_verbose() {
                 for inexact in &flow.inexact {
                     let _ =
-                        writeln!(text, "      {DIM}{}: {}{DIM:#}", inexact.what, inexact.reason);
+                        writeln!(text, "      {DIM}{}: {}{DIM:#}", inexact.what, escaped(&inexact.reason));
                 }
             }
         }
@@ -66,7 +66,7 @@ impl Printer {
             }
             let mut text = format!("{BAD}error:{BAD:#} {}\n", problem_line(problem));
             for line in problem.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
-                let _ = writeln!(text, "  {line}");
+                let _ = writeln!(text, "  {}", escaped(line));
             }
             to_stderr(&text);
         }
@@ -75,5 +75,6 @@ impl Printer {
 
 /// `flows/legacy.py:12:5: expected an indented block`
 pub(super) fn problem_line(problem: &FlowProblem) -> String {
-    format!("{}:{}:{}: {}", problem.path, problem.line, problem.column, problem.message)
+    let FlowProblem { path, line, column, message, .. } = problem;
+    escaped(format!("{path}:{line}:{column}: {message}"))
 }

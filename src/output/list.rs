@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::Printer;
+use super::{NAME_WIDTH, Printer};
 use super::run::target_text;
-use crate::model::TargetDescription;
+use crate::model::{TargetDescription, escaped};
 
 /// What the target holds.
 #[derive(Debug, Serialize)]
@@ -42,19 +42,20 @@ impl Printer {
     /// Prints what the target holds.
     pub fn list(&self, report: &ListReport) {
         if self.is_json {
-            return super::print_json(report);
+            return self.json(report);
         }
         let mut text = format!("{}\n", target_text(&report.target));
         let names: Vec<String> = report
             .registrations
             .iter()
-            .map(|one| format!("{}/{}", one.flow, one.deployment))
+            .map(|one| escaped(format!("{}/{}", one.flow, one.deployment)))
             .collect();
         let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let name_width = name_width.min(NAME_WIDTH);
         let references: Vec<String> = report.registrations.iter().map(reference_text).collect();
         let width = references.iter().map(|text| text.chars().count()).max().unwrap_or(0);
         for ((one, name), reference) in report.registrations.iter().zip(&names).zip(&references) {
-            let entrypoint = one.entrypoint.as_deref().unwrap_or("");
+            let entrypoint = escaped(one.entrypoint.as_deref().unwrap_or(""));
             let line = format!("  {name:<name_width$}  {reference:<width$}  {entrypoint}");
             let _ = writeln!(text, "{}", line.trim_end());
         }
@@ -64,7 +65,7 @@ impl Printer {
 }
 
 fn reference_text(one: &ListedRegistration) -> String {
-    let name = one.reference.as_deref().unwrap_or("?");
+    let name = escaped(one.reference.as_deref().unwrap_or("?"));
     match one.commit.as_deref().and_then(|commit| commit.get(..7)) {
         Some(commit) => format!("{} {name} at {commit}", one.kind.unwrap_or("")),
         None => format!("{} {name}", one.kind.unwrap_or("")),

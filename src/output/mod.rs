@@ -7,11 +7,14 @@ mod reference;
 mod report;
 mod run;
 
-use std::io::Write;
+use std::cell::Cell;
+use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::model::escaped;
 
 pub use flows::FlowsReport;
 pub use list::{ListReport, ListedRegistration};
@@ -31,6 +34,9 @@ const CHANGED: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const DIM: Style = Style::new().dimmed();
 
+/// The width up to which names are padded: one long name must not push all others apart.
+const NAME_WIDTH: usize = 60;
+
 /// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -43,18 +49,19 @@ pub enum Verbosity {
 }
 
 /// Where results go: results to standard output, everything else to standard error.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Printer {
     is_json: bool,
     verbosity: Verbosity,
     shows_progress: bool,
+    is_output_lost: Cell<bool>,
 }
 
 impl Printer {
     /// Prints JSON or for people, so much, and progress only where somebody sees it.
     pub fn new(is_json: bool, verbosity: Verbosity, shows_progress: bool) -> Self {
         let shows_progress = shows_progress && !is_json && verbosity > Verbosity::Quiet;
-        Self { is_json, verbosity, shows_progress }
+        Self { is_json, verbosity, shows_progress, is_output_lost: Cell::new(false) }
     }
 
     /// Whether details are wanted.
@@ -70,7 +77,7 @@ impl Printer {
     /// Prints the error that ends a command.
     pub fn error(&self, error: &ErrorReport) {
         if self.is_json {
-            print_json(&json!({ "error": error }));
+            self.json(&json!({ "error": error }));
         } else {
             to_stderr(&error.lines());
         }
@@ -83,34 +90,43 @@ impl Printer {
     /// Prints something that is worth knowing and stops nothing.
     fn warning(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
+            let text = escaped(text);
             to_stderr(&format!("{WARNING}warning:{WARNING:#} {text}\n"));
         }
     }
 
     fn human(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
-            to_stdout(text);
+            self.print(text);
         }
     }
-}
 
-/// A reader that went away is no error: `flowreg list | head -1`.
-fn to_stdout(text: &str) {
-    let mut stdout = anstream::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    /// Prints one object that starts with the format's version.
+    fn json(&self, body: &impl Serialize) {
+        let mut object = json!({ "schema": SCHEMA });
+        if let (Some(object), Ok(Value::Object(body))) =
+            (object.as_object_mut(), serde_json::to_value(body))
+        {
+            object.extend(body);
+        }
+        self.print(&format!("{object}\n"));
+    }
+
+    /// A reader that went away is no error (`flowreg list | head -1`), a full disk is.
+    fn print(&self, text: &str) {
+        let mut stdout = anstream::stdout().lock();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+            self.is_output_lost.set(true);
+        }
+    }
+
+    /// Whether something that was printed did not arrive.
+    pub fn is_output_lost(&self) -> bool {
+        self.is_output_lost.get()
+    }
 }
 
 fn to_stderr(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
-}
-
-/// Prints one object that starts with the format's version.
-fn print_json(body: &impl Serialize) {
-    let mut object = json!({ "schema": SCHEMA });
-    if let (Some(object), Ok(Value::Object(body))) =
-        (object.as_object_mut(), serde_json::to_value(body))
-    {
-        object.extend(body);
-    }
-    to_stdout(&format!("{object}\n"));
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{BAD, DIM, ErrorReport, GOOD, Printer};
 use crate::git::{Rung, RungOutcome};
-use crate::model::CodeReference;
+use crate::model::{CodeReference, escaped};
 
 /// The code reference and how it was found.
 #[derive(Debug, Serialize)]
@@ -47,7 +47,7 @@ impl Printer {
     /// Prints the reference, and the ladder if it is asked for.
     pub fn reference(&self, report: &ReferenceReport<'_>, explain: bool) {
         if self.is_json {
-            return super::print_json(report);
+            return self.json(report);
         }
         self.warnings(report.notices);
         let mut text = String::new();
@@ -79,6 +79,6 @@ fn write_rung(text: &mut String, rung: &Rung) {
     let said: Vec<&str> =
         [&rung.value, &rung.reason].into_iter().flatten().map(String::as_str).collect();
     let padding = if said.is_empty() { 0 } else { 13 - word.len() };
-    let said = said.join("  ");
+    let said = escaped(said.join("  "));
     let _ = writeln!(text, "  {:<14} {style}{word}{style:#}{:padding$}{said}", rung.rung, "");
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{ERROR, HINT};
+use crate::model::escaped;
 
 /// An error with all that a person or a program needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,12 +24,12 @@ pub struct ErrorReport {
 impl ErrorReport {
     /// `error:`, `caused by:` and `hint:` lines.
     pub(super) fn lines(&self) -> String {
-        let mut text = format!("{ERROR}error:{ERROR:#} {}\n", self.message);
+        let mut text = format!("{ERROR}error:{ERROR:#} {}\n", escaped(&self.message));
         for cause in &self.causes {
-            let _ = writeln!(text, "caused by: {cause}");
+            let _ = writeln!(text, "caused by: {}", escaped(cause));
         }
         for hint in &self.hints {
-            let _ = writeln!(text, "{HINT}hint:{HINT:#} {hint}");
+            let _ = writeln!(text, "{HINT}hint:{HINT:#} {}", escaped(hint));
         }
         text
     }

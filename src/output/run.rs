@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::flows::problem_line;
 use super::reference::reference_line;
-use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, Printer};
-use crate::model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
+use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, NAME_WIDTH, Printer, Verbosity};
+use crate::model::{CodeReference, FlowProblem, TargetDescription, TargetKind, escaped};
 use crate::registration::Change;
 
 /// How long a value may be before it is cut.
@@ -81,7 +81,7 @@ impl Printer {
     /// Prints a plan, or a run and what became of it.
     pub fn run(&self, report: &RunReport) {
         if self.is_json {
-            return super::print_json(report);
+            return self.json(report);
         }
         self.warnings(&report.notices);
         let needs_proof = report.target.kind != TargetKind::Local;
@@ -90,9 +90,10 @@ impl Printer {
         let names: Vec<String> = report
             .registrations
             .iter()
-            .map(|item| format!("{}/{}", item.flow, item.deployment))
+            .map(|item| escaped(format!("{}/{}", item.flow, item.deployment)))
             .collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let width = width.min(NAME_WIDTH);
         for (item, name) in report.registrations.iter().zip(&names) {
             self.write_item(&mut text, item, name, width);
         }
@@ -101,6 +102,14 @@ impl Printer {
         }
         let _ = writeln!(text, "{}", summary_line(report));
         self.human(&text);
+        if self.verbosity == Verbosity::Quiet {
+            for (item, name) in report.registrations.iter().zip(&names) {
+                if let Some(error) = &item.error {
+                    let message = format!("{name}: {}", error.message);
+                    super::to_stderr(&ErrorReport { message, ..error.clone() }.lines());
+                }
+            }
+        }
     }
 
     fn write_item(&self, text: &mut String, item: &ItemReport, name: &str, width: usize) {
@@ -115,9 +124,9 @@ impl Printer {
             (None, "updated") => changes_line(&item.changes),
             _ => item.entrypoint.clone(),
         };
-        let _ = writeln!(text, "  {style}{word:<10}{style:#} {name:<width$}  {detail}");
+        let _ = writeln!(text, "  {style}{word:<10}{style:#} {name:<width$}  {}", escaped(detail));
         for hint in item.error.iter().flat_map(|error| &error.hints) {
-            let _ = writeln!(text, "  {:<10} {DIM}hint: {hint}{DIM:#}", "");
+            let _ = writeln!(text, "  {:<10} {DIM}hint: {}{DIM:#}", "", escaped(hint));
         }
         if is_plan || self.is_verbose() {
             let has_fields = item.changes.iter().any(|change| !is_mark(change));
@@ -224,7 +233,43 @@ fn write_change(text: &mut String, change: &Change) {
         let _ = writeln!(text, "      {DIM}{:<32}{DIM:#} {what}", change.field);
         return;
     }
+    if change.field == "schedules" {
+        return write_schedules(text, &change.from, &change.to);
+    }
     write_leaves(text, &change.field, &change.from, &change.to);
+}
+
+/// A line for each schedule that comes, goes, or is switched.
+fn write_schedules(text: &mut String, from: &Value, to: &Value) {
+    let listed = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(schedule_text).collect()
+    };
+    let (before, after) = (listed(from), listed(to));
+    let gone = before.iter().filter(|one| !after.contains(one)).map(|one| ('-', one));
+    let new = after.iter().filter(|one| !before.contains(one)).map(|one| ('+', one));
+    for (sign, schedule) in gone.chain(new) {
+        let _ = writeln!(text, "      {DIM}{:<32}{DIM:#} {sign} {}", "schedules", escaped(schedule));
+    }
+}
+
+/// `cron 0 3 * * *, timezone Europe/Berlin, off`
+fn schedule_text(schedule: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rule = schedule.get("schedule").and_then(Value::as_object);
+    let mut parts: Vec<String> = rule
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| format!("{name} {}", plain(value)))
+        .collect();
+    let parameters = schedule.get("parameters").and_then(Value::as_object);
+    if parameters.is_some_and(|parameters| !parameters.is_empty()) {
+        parts.push("with parameters".to_owned());
+    }
+    if schedule.get("active") == Some(&Value::Bool(false)) {
+        parts.push("off".to_owned());
+    }
+    parts.join(", ")
 }
 
 /// A line for each value that differs: `pull_steps[0].git_clone.branch   v1.0.0 → v1.1.0`.
@@ -255,7 +300,7 @@ fn write_leaves(text: &mut String, path: &str, from: &Value, to: &Value) {
 fn short(value: &Value) -> String {
     let text = match value {
         Value::Null => return "(none)".to_owned(),
-        Value::String(text) => text.replace('\n', "\\n"),
+        Value::String(text) => escaped(text),
         other => other.to_string(),
     };
     if text.chars().count() <= VALUE_WIDTH {

@@ -19,7 +19,7 @@ pub enum Outcome {
     Refused(Refusal),
     /// The target did not do it.
     Failed(TargetError),
-    /// The target could not be reached for another one, so this one was not tried.
+    /// The target could not be reached for another one, or the run was interrupted.
     NotTried,
 }
 
@@ -37,12 +37,14 @@ pub struct Applied {
 /// Carries out a plan and returns the outcomes in the plan's order.
 ///
 /// `jobs` writes may be under way at once; the target holds them back as it needs.
-/// `progress` is called with the number of registrations that are done.
+/// `progress` is called with the number of registrations that are done; before each one
+/// `is_interrupted` says whether to stop.
 pub fn apply(
     plan: Plan,
     target: &dyn Target,
     jobs: usize,
     progress: &(dyn Fn(usize) + Sync),
+    is_interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Applied> {
     let writes: Vec<usize> = plan
         .items
@@ -57,7 +59,7 @@ pub fn apply(
     let work = || {
         while let Some(index) = writes.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some(write) = plan.items.get(*index).and_then(write_of) else { continue };
-            if is_unreachable.load(Ordering::Relaxed) {
+            if is_unreachable.load(Ordering::Relaxed) || is_interrupted() {
                 continue;
             }
             let result = target.apply(&write);

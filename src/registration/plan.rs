@@ -71,7 +71,7 @@ pub enum Refusal {
         wanted: String,
     },
     /// The target holds a newer version.
-    #[error("the target holds {held}, which is newer than {wanted}")]
+    #[error("the target holds {held}, which is a higher version than {wanted}")]
     Downgrade {
         /// The version at the target.
         held: String,
@@ -255,10 +255,15 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
 
 fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
-    let (prefix, version) = version_of(wanted)?;
     let (held_prefix, held_version) = version_of(held)?;
-    (prefix == held_prefix && version.cmp_precedence(&held_version).is_lt())
-        .then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() })
+    let is_lower = match version_of(wanted) {
+        Some((prefix, version)) => {
+            prefix == held_prefix && version.cmp_precedence(&held_version).is_lt()
+        }
+        // A tag that is no version ranks below every version.
+        None => true,
+    };
+    is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() })
 }
 
 /// The semantic version in a tag, and what stands before it: `etl/v` and `1.2.3`.
@@ -371,6 +376,18 @@ mod tests {
         assert_eq!(refused(&pre), Some("downgrade"));
         let other = action(registration("etl/v0.1.0", 'b'), newer, Guards::default());
         assert_eq!(refused(&other), None);
+    }
+
+    #[test]
+    fn a_tag_that_is_no_version_is_below_every_version() {
+        let newer = held(&registration("v1.0.0", 'a'));
+        let refusal = action(registration("release", 'b'), newer, Guards::default());
+        assert_eq!(refused(&refusal), Some("downgrade"));
+        let other = held(&registration("release-1", 'a'));
+        assert_eq!(
+            refused(&action(registration("release-2", 'b'), other, Guards::default())),
+            None
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct Numbers {
 
 impl Numbers {
     fn next(&mut self) -> u32 {
-        let free = (1..).find(|number| !self.taken.contains(number)).unwrap_or_default();
+        let free = (1..=u32::MAX).find(|number| !self.taken.contains(number)).unwrap_or_default();
         self.taken.push(free);
         free
     }

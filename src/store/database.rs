@@ -1,9 +1,9 @@
 //! Opens the SQLite file and brings its tables up to date.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 /// The version of the tables; a file with a higher one is left alone.
 const VERSION: i64 = 1;
@@ -53,7 +53,7 @@ pub enum StoreError {
         found: i64,
     },
     /// SQLite said no.
-    #[error("{path}: {source}")]
+    #[error("{path} can't be used")]
     Database {
         /// The file.
         path: PathBuf,
@@ -96,7 +96,7 @@ impl Store {
 
     /// Two processes may open a new file at once: the second one finds the tables made.
     fn create_tables(&mut self) -> rusqlite::Result<()> {
-        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        self.use_wal()?;
         let transaction =
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         if version(&transaction)? < VERSION {
@@ -104,6 +104,23 @@ impl Store {
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()
+    }
+
+    /// Changing the journal does not wait for another process that does the same, whatever the
+    /// busy timeout is (https://sqlite.org/wal.html).
+    fn use_wal(&self) -> rusqlite::Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.connection.pragma_update(None, "journal_mode", "WAL") {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && started.elapsed() < BUSY_TIMEOUT =>
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                done => return done,
+            }
+        }
     }
 
     pub(super) fn error(&self, source: rusqlite::Error) -> StoreError {

@@ -98,7 +98,7 @@ pub enum TargetError {
     #[error("{0}")]
     Configuration(String),
     /// The embedded registry failed.
-    #[error("the registry can't be used: {0}")]
+    #[error("the embedded registry failed: {0}")]
     Registry(String),
 }
 

@@ -291,3 +291,41 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
     assert_eq!(active(&held, "flowreg-3"), Some(json!(false)));
     assert_eq!(project.flowreg().json(&["plan", "--exit-code"], 0)["summary"]["unchanged"], 1);
 }
+
+#[test]
+fn an_interrupted_run_says_so_and_the_next_one_finishes_the_job() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    let (repository, flow) = (&project.repository, &project.flow);
+    let flows: String = (0..150)
+        .map(|n| format!("@flow(name=\"{flow}-{n}\")\ndef f{n}():\n    ...\n\n\n"))
+        .collect();
+    repository.write("flows/many.py", format!("from prefect import flow\n\n\n{flows}"));
+    repository.commit("many");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    let child = project
+        .flowreg()
+        .command(&["register", "--format", "json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = json!({"deployments": {"name": {"any_": ["default"]}},
+        "flows": {"name": {"any_": (0..150).map(|n| format!("{flow}-{n}")).collect::<Vec<_>>()}}});
+    wait_for("nothing was registered", 60, || {
+        let count = project.server.api.ask("POST", "/deployments/count", &begun);
+        (count.as_u64() > Some(3)).then_some(())
+    });
+    let interrupt = ["-INT", &child.id().to_string()];
+    assert!(std::process::Command::new("kill").args(interrupt).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (created, failed) = (&run["summary"]["created"], &run["summary"]["failed"]);
+    assert!(created.as_u64() > Some(3) && failed.as_u64() > Some(0), "{}", run["summary"]);
+    let last = &run["registrations"][149];
+    assert_eq!(last["error"]["code"], "interrupted", "{last}");
+    let again = project.flowreg().json(&["register"], 0);
+    assert_eq!(again["summary"]["unchanged"], *created);
+    assert_eq!(again["summary"]["created"], *failed);
+}

@@ -199,6 +199,86 @@ fn flowreg_toml_is_read_from_the_tree_at_the_reference() {
 }
 
 #[test]
+fn what_is_not_committed_is_told() {
+    let repository = repository();
+    repository.git(&["tag", "v1.0.0"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    assert_eq!(flowreg.json(&["plan"], 0)["notices"], json!([]));
+    repository.write("flows/new.py", REPORT);
+    repository.write("flowreg.toml", "[mainline]\ntags = [\"prod\"]\n");
+    let run = flowreg.run(&["plan"]);
+    let commit = repository.git(&["rev-parse", "--short=7", "HEAD"]);
+    assert!(
+        run.stderr.contains(&format!("not committed do not count: {commit} is registered"))
+            && run.stderr.contains("flowreg.toml here is not the one that counts"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn quiet_hides_everything_but_errors() {
+    let repository = repository();
+    repository.git(&["tag", "v1.0.0"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let good = flowreg.run(&["register", "-q"]);
+    assert_eq!((good.code, good.stdout.as_str(), good.stderr.as_str()), (0, "", ""));
+    repository.commit("moved");
+    repository.git(&["tag", "-f", "v1.0.0"]);
+    let refused = flowreg.run(&["register", "-q"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(
+        refused.stderr.contains("error: etl/default: tag v1.0.0 is registered at"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn names_can_not_command_the_terminal_or_forge_a_line() {
+    let repository = TestRepository::empty();
+    let evil = "from prefect import flow\n\n@flow(name=\"a\\x1b[31m\\nb\")\ndef f():\n    ...\n";
+    repository.write("flows/evil.py", evil);
+    repository.commit("evil");
+    repository.git(&["tag", "v1.0.0"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    for arguments in [&["flows"][..], &["register"], &["list"], &["plan", "-v"]] {
+        let run = flowreg.run(&[arguments, &["--color", "always"]].concat());
+        assert!(run.stdout.contains("a\\u{1b}[31m\\nb"), "{run:?}");
+    }
+}
+
+#[test]
+fn output_that_does_not_arrive_is_an_error() {
+    let repository = repository();
+    repository.git(&["tag", "v1.0.0"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    for arguments in [&["flows"][..], &["list", "--format", "json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = flowreg.command(arguments).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(70));
+    }
+}
+
+#[test]
+fn deleted_and_edited_schedules_keep_the_state_that_people_chose() {
+    let repository = repository();
+    let declare = |schedules: &str, tag: &str| {
+        repository.write("flowreg.toml", format!("[flow.etl]\nschedules = [{schedules}]\n"));
+        repository.commit(tag);
+        repository.git(&["tag", tag]);
+        let run = Flowreg::in_repository(&repository).run(&["plan", "etl"]);
+        Flowreg::in_repository(&repository).json(&["register", "etl"], 0);
+        run.stdout
+    };
+    declare("{ cron = \"0 1 * * *\" }, { cron = \"0 2 * * *\" }", "v1.0.0");
+    let plan = declare("{ cron = \"0 2 * * *\" }", "v1.1.0");
+    assert!(plan.contains("- cron 0 1 * * *, timezone UTC"), "{plan}");
+    assert!(!plan.contains("0 2 * * *"), "{plan}");
+    let plan = declare("", "v1.2.0");
+    assert!(plan.contains("- cron 0 2 * * *, timezone UTC"), "{plan}");
+}
+
+#[test]
 fn the_store_is_shared_by_worktrees_and_subdirectories() {
     let repository = repository();
     repository.git(&["tag", "v1.0.0"]);

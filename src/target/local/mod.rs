@@ -86,6 +86,7 @@ fn held(row: RegistryRow) -> Held {
 
 impl From<StoreError> for TargetError {
     fn from(error: StoreError) -> Self {
-        Self::Registry(error.to_string())
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        Self::Registry(format!("{error}{}", cause.unwrap_or_default()))
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 /// The text with its control characters as Rust writes them: `\n`, `\u{1b}`.
-pub(super) fn escaped(text: impl Display) -> String {
+pub fn escaped(text: impl Display) -> String {
     let text = text.to_string();
     if !text.contains(char::is_control) {
         return text;
