@@ -5,6 +5,7 @@ use clap::Args;
 use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::{CommandResult, Context, exit, session};
+use crate::flow::Scan;
 use crate::model::FlowProblem;
 use crate::output::FlowsReport;
 
@@ -21,15 +22,15 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
     let (session, reference, notices) = session::open(context, &reference)?.reference()?;
-    let scan = session.scan(&reference)?;
-    let flows = arguments.flows.select(&scan.flows)?;
+    let Scan { flows, problems } = session.scan(&reference)?;
+    let flows = arguments.flows.select(flows)?;
     context.printer.flows(&FlowsReport {
         reference: &reference,
         flows: &flows,
-        errors: &scan.problems,
+        errors: &problems,
         notices: &notices,
     });
-    let is_invalid = scan.problems.iter().any(FlowProblem::is_error);
+    let is_invalid = problems.iter().any(FlowProblem::is_error);
     Ok(match (is_invalid, flows.is_empty()) {
         (false, _) => exit::DONE,
         (true, true) => exit::FLOW_SOURCE,

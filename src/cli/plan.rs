@@ -1,5 +1,7 @@
 //! `flowreg plan`: what register would do. Also prepares what `flowreg register` carries out.
 
+use std::collections::HashMap;
+
 use clap::Args;
 
 use super::arguments::ReferenceArguments;
@@ -7,9 +9,10 @@ use super::error::{self, CommandError};
 use super::selection::FlowArguments;
 use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
+use crate::flow::Scan;
 use crate::git::Untagged;
 use crate::model::{
-    Channel, CodeReference, Flow, FlowName, FlowProblem, ReferenceSource, TargetKind,
+    Channel, CodeReference, Flow, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
 };
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
@@ -143,10 +146,10 @@ pub fn prepare(
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
-    let scan = session.scan(&reference)?;
-    notices.extend(unused_overrides(&session, &scan.flows));
-    let selected = arguments.flows.select(&scan.flows)?;
-    let problems = relevant_problems(scan.problems.clone(), &arguments.flows, &selected);
+    let Scan { flows, problems } = session.scan(&reference)?;
+    notices.extend(unused_overrides(&session, &flows));
+    let selected = arguments.flows.select(flows)?;
+    let problems = relevant_problems(problems, &arguments.flows, &selected);
     let author = session.repository.author();
     let source = Source {
         reference: &reference,
@@ -155,10 +158,14 @@ pub fn prepare(
         author: author.as_deref(),
     };
     let (mut registrations, mut unbuilt) = (Vec::new(), Vec::new());
-    for flow in unique(&selected) {
-        match build(flow, &source, &session.settings) {
+    let mut inexact = HashMap::new();
+    for mut flow in unique(selected) {
+        match build(&mut flow, &source, &session.settings) {
             Ok(registration) => registrations.push(registration),
-            Err(error) => unbuilt.push(unbuilt_report(flow, &error.to_string())),
+            Err(error) => unbuilt.push(unbuilt_report(&flow, &error.to_string())),
+        }
+        if !flow.is_exact() {
+            inexact.insert(flow.name, flow.inexact);
         }
     }
     let target = session.connect(jobs)?;
@@ -170,7 +177,7 @@ pub fn prepare(
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
-    notices.extend(inexact_flows(&plan, &selected, context.printer.is_verbose()));
+    notices.extend(inexact_flows(&plan, &inexact, context.printer.is_verbose()));
     let repository = repository.to_string();
     Ok(Prepared { session, reference, repository, target, plan, problems, notices, unbuilt })
 }
@@ -250,7 +257,7 @@ fn unused_overrides(session: &Session, flows: &[Flow]) -> Vec<String> {
 fn relevant_problems(
     problems: Vec<FlowProblem>,
     arguments: &FlowArguments,
-    selected: &[&Flow],
+    selected: &[Flow],
 ) -> Vec<FlowProblem> {
     if !arguments.is_restricted() {
         return problems;
@@ -262,12 +269,13 @@ fn relevant_problems(
 }
 
 /// The flows whose name no other flow has; the others are in the problems.
-fn unique<'f>(flows: &[&'f Flow]) -> Vec<&'f Flow> {
-    let mut count = std::collections::HashMap::new();
-    for flow in flows {
-        *count.entry(&flow.name).or_insert(0_usize) += 1;
+fn unique(mut flows: Vec<Flow>) -> Vec<Flow> {
+    let mut count = HashMap::new();
+    for flow in &flows {
+        *count.entry(flow.name.clone()).or_insert(0_usize) += 1;
     }
-    flows.iter().filter(|flow| count.get(&flow.name) == Some(&1)).copied().collect()
+    flows.retain(|flow| count.get(&flow.name) == Some(&1));
+    flows
 }
 
 /// Asks for the work pools if that is needed, and says which one was chosen.
@@ -282,19 +290,21 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
 }
 
 /// What is written although it is not exact; of what is not written only if all is wanted.
-fn inexact_flows(plan: &Plan, flows: &[&Flow], all: bool) -> Vec<String> {
+fn inexact_flows(plan: &Plan, reasons: &HashMap<FlowName, Vec<Inexact>>, all: bool) -> Vec<String> {
     let mut notices = Vec::new();
     for item in &plan.items {
         let is_written = matches!(item.action, Action::Create | Action::Update { .. });
         if !is_written && !all {
             continue;
         }
-        let flow = flows.iter().find(|flow| flow.name == item.registration.flow);
-        for inexact in flow.iter().flat_map(|flow| &flow.inexact) {
-            notices.push(format!(
-                "{}: {} is not exact and stays as the target has it: {}",
-                item.registration.flow, inexact.what, inexact.reason
-            ));
+        let flow = &item.registration.flow;
+        for Inexact { what, reason } in reasons.get(flow).into_iter().flatten() {
+            notices.push(match what.as_str() {
+                "name" => format!("{flow}: the name is not certain: {reason}"),
+                _ => {
+                    format!("{flow}: {what} is not exact and stays as the target has it: {reason}")
+                }
+            });
         }
     }
     notices

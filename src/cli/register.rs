@@ -4,16 +4,19 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::arguments::ReferenceArguments;
 use super::error;
 use super::plan::{self, Prepared, RunArguments, Tally};
-use super::{CommandResult, Context, exit};
-use crate::model::{CommitId, TargetDescription};
+use super::{CommandResult, Context, exit, session};
+use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{Applied, Outcome, apply};
 use crate::store::{LedgerEntry, Store, StoreError};
 
 /// How often `--watch` looks at the reference.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// When `--watch` tries again after an error.
+const WATCH_RETRY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub struct RegisterArguments {
@@ -35,35 +38,46 @@ pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
         return plan::show(context, &arguments.common, false);
     }
     if arguments.watch {
-        return watch(context, arguments);
+        return Ok(watch(context, arguments));
     }
-    register(context, arguments).map(|(code, _)| code)
+    let (code, applied) = register(context, arguments)?;
+    // The process ends here: taking thousands of registrations apart would only take time.
+    std::mem::forget(applied);
+    Ok(code)
 }
 
-/// Registers again whenever the reference is at another commit. An error does not end it: the
-/// next commit may mend it.
-fn watch(context: &Context, arguments: &RegisterArguments) -> CommandResult {
-    let (_, mut seen) = register(context, arguments)?;
+/// Registers again whenever the reference is at another commit. An error does not end it: a push
+/// or the next commit may mend it.
+fn watch(context: &Context, arguments: &RegisterArguments) -> u8 {
+    // What moved is seen here; the remote is asked only when there is something to register.
+    let local = ReferenceArguments { offline: true, ..arguments.common.reference.clone() };
+    let mut seen = None;
+    let mut retry_at = None;
     while !context.interrupt.is_requested() {
+        let current = session::open(context, &local)
+            .and_then(session::Resolved::reference)
+            .map(|(_, reference, _)| reference.commit)
+            .ok();
+        let is_due = retry_at.is_some_and(|at| Instant::now() >= at);
+        if current != seen || is_due || (seen.is_none() && retry_at.is_none()) {
+            retry_at = match register(context, arguments) {
+                Ok(_) => None,
+                Err(error) => {
+                    context.printer.error(&error.report());
+                    Some(Instant::now() + WATCH_RETRY)
+                }
+            };
+            seen = current;
+        }
         std::thread::sleep(WATCH_INTERVAL);
-        let current = super::session::open(context, &arguments.common.reference)
-            .and_then(super::session::Resolved::reference)
-            .map(|(_, reference, _)| reference.commit);
-        if current.as_ref().is_ok_and(|commit| *commit == seen) {
-            continue;
-        }
-        match current.and_then(|_| register(context, arguments)) {
-            Ok((_, commit)) => seen = commit,
-            Err(error) => context.printer.error(&error.report()),
-        }
     }
-    Ok(exit::INTERRUPTED)
+    exit::INTERRUPTED
 }
 
 fn register(
     context: &Context,
     arguments: &RegisterArguments,
-) -> Result<(u8, CommitId), error::CommandError> {
+) -> Result<(u8, Vec<Applied>), error::CommandError> {
     let started = Instant::now();
     let jobs = usize::from(arguments.jobs);
     let Prepared { session, reference, repository, target, plan, problems, mut notices, unbuilt } =
@@ -81,7 +95,6 @@ fn register(
         notices.push(format!("the ledger could not be written: {error}"));
     }
     let tally = tally(&applied, unbuilt.len(), plan::invalid(&problems));
-    let commit = reference.commit.clone();
     let report = RunReport {
         target: description,
         repository,
@@ -99,7 +112,7 @@ fn register(
     context.printer.run(&report);
     context.printer.problems(&plan::with_excerpts(&report.errors));
     let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
-    Ok((code, commit))
+    Ok((code, applied))
 }
 
 fn refused(item: ItemReport) -> ItemReport {

@@ -27,20 +27,19 @@ impl FlowArguments {
     ///
     /// # Errors
     /// A usage error with the nearest names if an argument matches nothing.
-    pub fn select<'f>(&self, flows: &'f [Flow]) -> Result<Vec<&'f Flow>, CommandError> {
+    pub fn select(&self, mut flows: Vec<Flow>) -> Result<Vec<Flow>, CommandError> {
         if !self.is_restricted() {
-            return Ok(flows.iter().collect());
+            return Ok(flows);
         }
         let matchers =
             self.flows.iter().map(|text| matcher(text)).collect::<Result<Vec<_>, _>>()?;
         for (text, matcher) in self.flows.iter().zip(&matchers) {
             if !flows.iter().any(|flow| matcher.is_match(flow.name.as_str())) {
-                return Err(no_match(text, flows));
+                return Err(no_match(text, &flows));
             }
         }
-        let is_wanted =
-            |flow: &&Flow| matchers.iter().any(|matcher| matcher.is_match(flow.name.as_str()));
-        Ok(flows.iter().filter(is_wanted).collect())
+        flows.retain(|flow| matchers.iter().any(|matcher| matcher.is_match(flow.name.as_str())));
+        Ok(flows)
     }
 }
 

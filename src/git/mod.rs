@@ -103,6 +103,9 @@ impl Repository {
         }
         let git = process::Git::new(self);
         let arguments = [
+            // Threads that look at files ahead cost more than they save where all is in memory.
+            "-c",
+            "core.preloadIndex=false",
             "status",
             "--porcelain",
             "-z",

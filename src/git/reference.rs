@@ -1,6 +1,5 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
 
-use crate::model::escaped;
 use super::ladder::{Candidate, Climb, Ladder, Wanted};
 use super::mainline::Mainline;
 use super::proof::{Proof, Question, RemoteRefs};
@@ -8,6 +7,7 @@ use super::refs::Refs;
 use super::request::{ReferenceRequest, Resolution, Rung, RungOutcome};
 use super::settle::Settling;
 use super::{GitError, ReferenceError, Remote, Repository};
+use crate::model::escaped;
 use crate::model::{CodeReference, Environment, RemoteName};
 
 /// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for

@@ -14,7 +14,7 @@ pub struct FlowsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
     /// The flows, by path and line.
-    pub flows: &'a [&'a Flow],
+    pub flows: &'a [Flow],
     /// What is wrong with the sources.
     pub errors: &'a [FlowProblem],
     /// What is worth knowing and stops nothing.

@@ -49,12 +49,12 @@ pub enum BuildError {
     Name(#[from] NameError),
 }
 
-/// Builds the registration of one flow.
+/// Builds the registration of one flow, and takes the flow's schema out for it.
 ///
 /// # Errors
 /// [`BuildError::Name`] if the deployment's name is one that Prefect refuses.
 pub fn build(
-    flow: &Flow,
+    flow: &mut Flow,
     source: &Source<'_>,
     settings: &Settings,
 ) -> Result<Registration, BuildError> {
@@ -88,7 +88,7 @@ fn deployment_name(
 }
 
 fn fields(
-    flow: &Flow,
+    flow: &mut Flow,
     source: &Source<'_>,
     settings: &Settings,
     channel: &ChannelTable,
@@ -102,12 +102,9 @@ fn fields(
         declare("description", description);
     }
     // Without a schema that is known to be right, the target keeps the one it has.
-    if let Some(schema) = flow
-        .parameter_openapi_schema
-        .as_ref()
-        .filter(|_| !is_inexact(flow, "parameter_openapi_schema"))
-    {
-        declare("parameter_openapi_schema", schema.clone());
+    let is_known = !is_inexact(flow, "parameter_openapi_schema");
+    if let Some(schema) = flow.parameter_openapi_schema.take().filter(|_| is_known) {
+        declare("parameter_openapi_schema", schema);
     }
     if let Some(parameters) = &own.parameters {
         declare("parameters", json!(parameters));
@@ -306,7 +303,7 @@ mod tests {
             repository: "https://git.example.com/data/flows.git",
             author: Some("Ada"),
         };
-        build(&flow(), &source, &settings).unwrap()
+        build(&mut flow(), &source, &settings).unwrap()
     }
 
     #[test]
@@ -365,7 +362,7 @@ mod tests {
         let reference = tag();
         let source =
             Source { reference: &reference, pinned: Pinned::Tag, repository: "r", author: None };
-        let fields = build(&inexact, &source, &settings).unwrap().fields;
+        let fields = build(&mut inexact, &source, &settings).unwrap().fields;
         assert!(!fields.contains_key("parameter_openapi_schema"));
         assert_eq!(fields["description"], Value::Null);
     }
