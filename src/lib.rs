@@ -7,7 +7,7 @@
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
 //!
 //! Nothing imports upward: `cli → output → registration → target, flow, settings → store, git →
-//! model`. `tests/layout.rs` reads the `use` lines and fails on an upward arrow.
+//! model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod cli;
 pub mod flow;
