@@ -37,8 +37,12 @@ impl Printer {
             let _ = writeln!(text, "  {name:<width$}  {entrypoint}{DIM}{mark}{DIM:#}");
             if self.is_verbose() {
                 for inexact in &flow.inexact {
-                    let _ =
-                        writeln!(text, "      {DIM}{}: {}{DIM:#}", inexact.what, escaped(&inexact.reason));
+                    let _ = writeln!(
+                        text,
+                        "      {DIM}{}: {}{DIM:#}",
+                        inexact.what,
+                        escaped(&inexact.reason)
+                    );
                 }
             }
         }

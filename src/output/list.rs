@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{NAME_WIDTH, Printer};
 use super::run::target_text;
+use super::{NAME_WIDTH, Printer};
 use crate::model::{TargetDescription, escaped};
 
 /// What the target holds.

@@ -248,7 +248,8 @@ fn write_schedules(text: &mut String, from: &Value, to: &Value) {
     let gone = before.iter().filter(|one| !after.contains(one)).map(|one| ('-', one));
     let new = after.iter().filter(|one| !before.contains(one)).map(|one| ('+', one));
     for (sign, schedule) in gone.chain(new) {
-        let _ = writeln!(text, "      {DIM}{:<32}{DIM:#} {sign} {}", "schedules", escaped(schedule));
+        let _ =
+            writeln!(text, "      {DIM}{:<32}{DIM:#} {sign} {}", "schedules", escaped(schedule));
     }
 }
 
