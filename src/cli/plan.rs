@@ -285,7 +285,7 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
     Ok(settle_work_pools(plan, &pools).map(|chosen| {
-        format!("no work pool is configured: using `{chosen}`, the only one on the server")
+        format!("no work pool is configured: using `{chosen}`, the only usable one on the server")
     }))
 }
 

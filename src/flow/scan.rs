@@ -39,7 +39,7 @@ pub enum ScanError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// A glob does not parse.
-    #[error("`{glob}` is not a glob: {source}")]
+    #[error("`{glob}` is not a glob")]
     Glob {
         /// The glob.
         glob: String,

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::diff::{self, Change};
 use crate::model::{Held, Marks, Registration};
 
+/// What a server offers if it has no work pool that a worker could poll.
+pub(super) const NONE_USABLE: &str = "no usable one";
+
 /// Which guards the user switched off.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Guards {
@@ -115,6 +118,9 @@ impl Refusal {
             }
             Self::MovedTag { .. } => "tag the new commit with a new version; a pin must hold",
             Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
+            Self::NoWorkPool { offered } if offered == NONE_USABLE => {
+                "create one: prefect work-pool create NAME --type process"
+            }
             Self::NoWorkPool { .. } => {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
             }

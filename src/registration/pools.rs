@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, Plan, Planned, Refusal};
+use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
 use crate::target::WorkPool;
 
 /// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
@@ -63,7 +63,7 @@ fn refuse(item: &mut Planned, refusal: Refusal) {
 
 fn offered(pools: &[&WorkPool]) -> String {
     if pools.is_empty() {
-        return "no usable one".to_owned();
+        return NONE_USABLE.to_owned();
     }
     let names: Vec<String> =
         pools.iter().map(|pool| format!("`{}` ({})", pool.name, pool.kind)).collect();

@@ -293,7 +293,14 @@ fn syntax_error(error: &toml::de::Error, text: &str, name: &str) -> FileError {
     let message = match error.message().split_once(", expected ") {
         Some((found, expected)) if found.starts_with("invalid type") => {
             let kind = found.trim_start_matches("invalid type: ").split([' ', '`']).next();
-            format!("expected {expected}, found {}", kind.unwrap_or("something else"))
+            let expected = expected.replace("a sequence", "an array").replace("a map", "a table");
+            let found = match kind {
+                Some("sequence") => "array",
+                Some("map") => "table",
+                Some("floating") => "float",
+                kind => kind.unwrap_or("something else"),
+            };
+            format!("expected {expected}, found {found}")
         }
         Some((found, expected)) if found.starts_with("unknown variant") => {
             let found = found.trim_start_matches("unknown variant ");
@@ -468,7 +475,7 @@ mod tests {
     #[test]
     fn a_wrong_type_is_an_error_with_place_and_without_the_value() {
         let error = error("[repository]\nmainline = \"s3cret\"\n");
-        assert_eq!(error.to_string(), "flowreg.toml:2:12: expected a sequence, found string");
+        assert_eq!(error.to_string(), "flowreg.toml:2:12: expected an array, found string");
     }
 
     #[test]
