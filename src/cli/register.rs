@@ -52,14 +52,14 @@ fn watch(context: &Context, arguments: &RegisterArguments) -> u8 {
     // What moved is seen here; the remote is asked only when there is something to register.
     let local = ReferenceArguments { offline: true, ..arguments.common.reference.clone() };
     let mut seen = None;
-    let mut retry_at = None;
+    let mut retry_at = Some(Instant::now());
     while !context.interrupt.is_requested() {
         let current = session::open(context, &local)
             .and_then(session::Resolved::reference)
             .map(|(_, reference, _)| reference.commit)
             .ok();
         let is_due = retry_at.is_some_and(|at| Instant::now() >= at);
-        if current != seen || is_due || (seen.is_none() && retry_at.is_none()) {
+        if current != seen || is_due {
             retry_at = match register(context, arguments) {
                 Ok(_) => None,
                 Err(error) => {
