@@ -14,7 +14,6 @@ use ruff_text_size::{TextRange, TextSize};
 
 use super::default::moment::Moment;
 use super::number::Int;
-use crate::flow::module::scope::Scope;
 
 /// How many parts a type may have.
 const LARGEST_TYPE: u32 = 2000;
@@ -436,5 +435,63 @@ pub fn not_read(path: &str) -> String {
             format!("`{name}` comes from `{module}`, which is not read with this file")
         }
         None => format!("the module `{path}` is not read with this file"),
+    }
+}
+
+/// What kind of body a scope belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeKind {
+    Module,
+    Class,
+}
+
+/// A namespace with the way to the next one.
+pub struct Scope<'a> {
+    pub kind: ScopeKind,
+    /// Of the class; empty for a module.
+    pub qualname: Text,
+    pub names: RefCell<Namespace<'a>>,
+    /// Annotated names of a class body.
+    pub annotations: RefCell<Vec<(Text, Annotation<'a>)>>,
+    pub parent: Option<Rc<Scope<'a>>>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn module() -> Rc<Self> {
+        Rc::new(Scope {
+            kind: ScopeKind::Module,
+            qualname: "".into(),
+            names: RefCell::default(),
+            annotations: RefCell::default(),
+            parent: None,
+        })
+    }
+
+    pub fn class(name: &str, parent: &Rc<Self>) -> Rc<Self> {
+        Rc::new(Scope {
+            kind: ScopeKind::Class,
+            qualname: parent.qualify(name).into(),
+            names: RefCell::default(),
+            annotations: RefCell::default(),
+            parent: Some(Rc::clone(parent)),
+        })
+    }
+
+    /// The qualified name of something defined here.
+    pub fn qualify(&self, name: &str) -> String {
+        if self.qualname.is_empty() { name.to_owned() } else { format!("{}.{name}", self.qualname) }
+    }
+
+    /// A name of this very scope.
+    pub fn own(&self, name: &str) -> Option<Value<'a>> {
+        self.names.borrow().get(name).cloned()
+    }
+
+    pub fn set(&self, name: &str, value: Value<'a>) {
+        self.names.borrow_mut().set(name.into(), value);
+    }
+
+    pub fn is_class(&self) -> bool {
+        self.kind == ScopeKind::Class
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Rules: `facts/static-analysis.md` a.8, checked against pydantic 2.14.
 
-use super::super::value::Text;
+use std::rc::Rc;
 
 const DAY: i128 = 86_400_000_000;
 const HOUR: i128 = 3_600_000_000;
@@ -42,14 +42,14 @@ pub enum Moment {
     Delta(i128),
     /// Minutes east of UTC.
     Zone(i64),
-    Decimal(Text),
+    Decimal(Rc<str>),
     Fraction(i128, i128),
-    Uuid(Text),
-    Path(Text, PathKind),
+    Uuid(Rc<str>),
+    Path(Rc<str>, PathKind),
     /// The canonical path of the class, and the address.
-    Address(&'static str, Text),
-    ZoneInfo(Text),
-    Regex(Text),
+    Address(&'static str, Rc<str>),
+    ZoneInfo(Rc<str>),
+    Regex(Rc<str>),
 }
 
 impl Date {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::classes::ancestors;
+use super::ancestors::ancestors;
 use super::{Evaluated, Interpreter};
 use crate::flow::default::moment::{Moment, join_path};
 use crate::flow::symbols;

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use ruff_python_ast::StmtClassDef;
 use ruff_text_size::Ranged;
 
-use super::scope::Scope;
+use super::ancestors::{ancestors, own_ancestors};
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
 use crate::flow::symbols;
+use crate::flow::value::Scope;
 use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Unknown, Value, not_read};
 
 /// Methods by which a class makes its own schema.
@@ -47,24 +48,6 @@ pub struct ClassField<'a> {
     pub annotation: Annotation<'a>,
     pub default: Option<Value<'a>>,
     pub owner: Rc<Class<'a>>,
-}
-
-/// A class and its ancestors in the order of method resolution.
-pub fn ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Value<'a>> {
-    let mut order = vec![Value::Class(Rc::clone(class))];
-    order.extend(class.ancestors.iter().cloned());
-    order
-}
-
-/// The classes of the file among them, nearest first.
-pub fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
-    ancestors(class)
-        .into_iter()
-        .filter_map(|ancestor| match ancestor {
-            Value::Class(class) => Some(class),
-            _ => None,
-        })
-        .collect()
 }
 
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.

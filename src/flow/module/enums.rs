@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Interpreter;
+use super::ancestors::own_ancestors;
 use super::operators::is_equal;
 use crate::flow::number::Int;
 use crate::flow::value::{Class, ClassKind, Keywords, Member, Text, Value};
@@ -29,7 +30,7 @@ impl<'a> Interpreter<'a> {
     /// Finds the members of an enum class in its body.
     pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
         let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__"];
-        for ancestor in super::classes::own_ancestors(class) {
+        for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
                 let why = format!("`{}` makes its members with its own code", class.name);
                 *class.obstacle.borrow_mut() = Some(Rc::new(crate::flow::value::Unknown {

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use ruff_python_ast::{BoolOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
-use super::scope::Scope;
 use super::{Evaluated, Interpreter, as_type};
 use crate::flow::number::Int;
+use crate::flow::value::Scope;
 use crate::flow::value::{ClassKind, Keywords, Type, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {

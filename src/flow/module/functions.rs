@@ -7,9 +7,9 @@ use ruff_python_ast::{Expr, ExprLambda, Parameters, StmtFunctionDef};
 use ruff_text_size::Ranged;
 
 use super::nested::is_flow_spelling;
-use super::scope::Scope;
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
+use crate::flow::value::Scope;
 use crate::flow::value::{Annotation, Function, Parameter, Unknown, Value};
 
 impl<'a> Interpreter<'a> {

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use ruff_python_ast::{StmtImport, StmtImportFrom};
 
-use super::scope::Scope;
 use super::{Evaluated, Interpreter};
 use crate::flow::symbols::{self, Origin};
+use crate::flow::value::Scope;
 use crate::flow::value::Value;
 
 impl<'a> Interpreter<'a> {

@@ -3,7 +3,8 @@
 
 use std::rc::Rc;
 
-use super::classes::{ClassField, fields, own_ancestors};
+use super::ancestors::own_ancestors;
+use super::classes::{ClassField, fields};
 use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
 use crate::flow::schema::fields::{FieldAlias, alias, is_class_variable};

@@ -8,6 +8,7 @@
 //! [`expressions`], [`operators`], [`strings`], [`attributes`], [`calls`] (and [`standard`],
 //! [`pydantic`]), [`effects`] for the walk before, [`nested`] for flows out of reach.
 
+pub mod ancestors;
 mod attributes;
 mod calls;
 pub mod classes;
@@ -33,8 +34,8 @@ use ruff_text_size::TextSize;
 
 use super::source::{self, Annotations};
 use super::value::{Text, Type, Unknown, Value};
+use crate::flow::value::Scope;
 use effects::Effects;
-use scope::Scope;
 
 /// An exception that the module certainly raises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

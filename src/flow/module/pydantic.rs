@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::scope::Scope;
 use super::{Interpreter, as_type};
+use crate::flow::value::Scope;
 use crate::flow::value::{
     Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Type, Value, keyword,
     set_keyword,

@@ -9,9 +9,9 @@ use ruff_python_ast::{
 use ruff_text_size::Ranged;
 
 use super::nested::is_flow_spelling;
-use super::scope::Scope;
 use super::{Evaluated, Interpreter, Raised};
 use crate::flow::symbols::{self, Origin};
+use crate::flow::value::Scope;
 use crate::flow::value::{Annotation, Namespace, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {

@@ -8,9 +8,9 @@ use ruff_python_ast::{
 
 use super::expressions::{as_index, slice_range};
 use super::operators::LONGEST;
-use super::scope::Scope;
 use super::{Evaluated, Interpreter};
 use crate::flow::number::{complex_repr, float_repr};
+use crate::flow::value::Scope;
 use crate::flow::value::{Keywords, Text, Value, keyword};
 
 impl<'a> Interpreter<'a> {

@@ -11,7 +11,8 @@ use super::fields::{
 use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
 use crate::flow::docstring;
-use crate::flow::module::classes::{ClassField, fields, own_ancestors};
+use crate::flow::module::ancestors::own_ancestors;
+use crate::flow::module::classes::{ClassField, fields};
 use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
 
 impl<'a> Generator<'_, 'a> {

@@ -8,7 +8,8 @@ use super::generics::substitute;
 use super::{Generator, Made, NoSchema, Place, Schema};
 use crate::flow::docstring;
 use crate::flow::module::Interpreter;
-use crate::flow::module::classes::{ClassField, fields, own_ancestors};
+use crate::flow::module::ancestors::own_ancestors;
+use crate::flow::module::classes::{ClassField, fields};
 use crate::flow::module::strings::title;
 use crate::flow::value::{
     Annotation, Class, ClassKind, Keywords, Type, Value, keyword, set_keyword,
