@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::support::TestRepository;
 
 fn stripped(address: &str) -> String {
-    RepositoryUrl::new(address, Path::new("/srv/work")).to_string()
+    RepositoryUrl::new(address, Path::new("/srv/place")).to_string()
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn local_paths_are_kept_and_made_absolute() {
     for (address, expected) in [
         ("/srv/git/flows.git", "/srv/git/flows.git"),
         ("file:///srv/git/user:pw@flows.git", "file:///srv/git/user:pw@flows.git"),
-        ("flows.git", "/srv/work/flows.git"),
-        ("./odd:name", "/srv/work/odd:name"),
+        ("flows.git", "/srv/place/flows.git"),
+        ("./odd:name", "/srv/place/odd:name"),
         ("../flows.git", "/srv/flows.git"),
         ("./a/../../../../flows.git", "/flows.git"),
     ] {
