@@ -47,7 +47,7 @@ impl Printer {
             }
         }
         let inexact = report.flows.iter().filter(|flow| !flow.is_exact()).count();
-        let _ = write!(text, "{} flows", report.flows.len());
+        text.push_str(&super::counted(report.flows.len(), "flow"));
         if inexact > 0 {
             let _ = write!(text, " · {inexact} not exact");
         }

@@ -59,7 +59,7 @@ impl Printer {
             let line = format!("  {name:<name_width$}  {reference:<width$}  {entrypoint}");
             let _ = writeln!(text, "{}", line.trim_end());
         }
-        let _ = writeln!(text, "{} registrations", report.registrations.len());
+        let _ = writeln!(text, "{}", super::counted(report.registrations.len(), "registration"));
         self.human(&text);
     }
 }
