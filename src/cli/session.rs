@@ -20,6 +20,8 @@ use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
 
 const FILE_NAME: &str = "flowreg.toml";
+/// How often a file may lead to a commit with another file before the last one counts.
+const MOST_ROUNDS: u32 = 3;
 
 /// The repository, the settings and the target of a run.
 pub struct Session {
@@ -60,22 +62,30 @@ impl Resolved {
 
 /// Opens the repository and the settings and resolves the code reference.
 pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolved, CommandError> {
-    let repository = Repository::discover(&context.directory, &context.environment)?;
+    let mut repository = Repository::discover(&context.directory, &context.environment)?;
     let first = climb_for_settings(&repository, context, arguments);
-    let settings = settings(context, arguments, &repository, first.as_ref())?;
-    let session = Session { target: choose_target(context, &settings)?, repository, settings };
-    let resolution = resolve(
-        &session.repository,
-        &context.environment,
-        &request(&session.settings, arguments, session.target.needs_remote()),
-    );
-    let last = resolution.reference.as_ref().ok().map(|reference| reference.commit.clone());
-    if last.is_none() || last == first {
-        return Ok(Resolved { session, resolution });
+    let mut file = read_file(context, &repository, first.as_ref())?;
+    let mut rounds = 0;
+    loop {
+        let settings = settings(context, arguments, file.as_deref())?;
+        let session = Session { target: choose_target(context, &settings)?, repository, settings };
+        let resolution = resolve(
+            &session.repository,
+            &context.environment,
+            &request(&session.settings, arguments, session.target.needs_remote()),
+        );
+        rounds += 1;
+        let Ok(reference) = &resolution.reference else {
+            return Ok(Resolved { session, resolution });
+        };
+        // The remote may have led to another commit with another file: then that one decides, also
+        // which target is meant and whether the remote has to prove the reference.
+        let found = read_file(context, &session.repository, Some(&reference.commit))?;
+        if found == file || rounds == MOST_ROUNDS {
+            return Ok(Resolved { session, resolution });
+        }
+        (file, repository) = (found, session.repository);
     }
-    // The remote, or the file itself, led to another commit: its settings count from here on.
-    let settings = self::settings(context, arguments, &session.repository, last.as_ref())?;
-    Ok(Resolved { session: Session { settings, ..session }, resolution })
 }
 
 /// Opens the settings for a command that has no code reference of its own.
@@ -90,7 +100,8 @@ pub fn open_target(context: &Context) -> Result<Session, CommandError> {
         untagged: None,
     };
     let commit = climb_for_settings(&repository, context, &arguments);
-    let settings = settings(context, &arguments, &repository, commit.as_ref())?;
+    let file = read_file(context, &repository, commit.as_ref())?;
+    let settings = settings(context, &arguments, file.as_deref())?;
     Ok(Session { target: choose_target(context, &settings)?, repository, settings })
 }
 
@@ -140,30 +151,36 @@ fn request(
     }
 }
 
+/// The text of the configuration: the file that was asked for, else the one at the commit.
+fn read_file(
+    context: &Context,
+    repository: &Repository,
+    commit: Option<&CommitId>,
+) -> Result<Option<String>, CommandError> {
+    if let Some(path) = &context.global.config {
+        let path = context.directory.join(path);
+        return std::fs::read_to_string(&path)
+            .map(Some)
+            .map_err(|error| CommandError::unreadable(&path, &error));
+    }
+    let bytes = commit.map(|commit| repository.read_at(commit, FILE_NAME)).transpose()?.flatten();
+    bytes
+        .map(String::from_utf8)
+        .transpose()
+        .map_err(|_| CommandError::configuration(format!("{FILE_NAME} is not UTF-8"), Vec::new()))
+}
+
 fn settings(
     context: &Context,
     arguments: &ReferenceArguments,
-    repository: &Repository,
-    commit: Option<&CommitId>,
+    text: Option<&str>,
 ) -> Result<Settings, CommandError> {
-    let flags = flags(context, arguments);
-    let resolve = |text: Option<(&str, &str)>| Settings::resolve(&flags, text);
-    if let Some(path) = &context.global.config {
-        let path = context.directory.join(path);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| CommandError::unreadable(&path, &error))?;
-        return Ok(resolve(Some((&text, &path.display().to_string())))?);
-    }
-    let file = commit.map(|commit| repository.read_at(commit, FILE_NAME)).transpose()?.flatten();
-    Ok(match file {
-        Some(bytes) => resolve(Some((&utf8(&bytes)?, FILE_NAME)))?,
-        None => resolve(None)?,
-    })
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, CommandError> {
-    String::from_utf8(bytes.to_vec())
-        .map_err(|_| CommandError::configuration(format!("{FILE_NAME} is not UTF-8"), Vec::new()))
+    let name = match &context.global.config {
+        Some(path) => context.directory.join(path).display().to_string(),
+        None => FILE_NAME.to_owned(),
+    };
+    let text = text.map(|text| (text, name.as_str()));
+    Ok(Settings::resolve(&flags(context, arguments), text)?)
 }
 
 fn choose_target(context: &Context, settings: &Settings) -> Result<TargetChoice, CommandError> {

@@ -1,12 +1,13 @@
 //! What is asked of the resolver, and the form of its answer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ReferenceError;
 use crate::model::{CodeReference, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Untagged {
     /// Register nothing.
     #[default]
@@ -18,7 +19,8 @@ pub enum Untagged {
 }
 
 /// What a mainline registration is pinned by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pin {
     /// The name of the tag.
     #[default]

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::secrets;
+use crate::git::{Pin, Untagged};
 use crate::model::TargetKind;
 
 /// What is wrong with `flowreg.toml`.
@@ -61,31 +62,9 @@ pub struct RepositoryTable {
     /// Globs of mainline branches.
     pub mainline: Option<Vec<String>>,
     /// What happens on a mainline branch without a tag.
-    pub untagged: Option<UntaggedWord>,
+    pub untagged: Option<Untagged>,
     /// What the pull step names.
-    pub pin: Option<PinWord>,
-}
-
-/// `untagged`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UntaggedWord {
-    /// Nothing is registered.
-    Refuse,
-    /// The branch is followed.
-    Branch,
-    /// The commit is pinned.
-    Commit,
-}
-
-/// `pin`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PinWord {
-    /// The tag's name.
-    Tag,
-    /// The full commit id.
-    Commit,
+    pub pin: Option<Pin>,
 }
 
 /// `[flows]`

@@ -6,8 +6,7 @@ use std::fmt;
 use toml::Spanned;
 
 use super::file::{
-    self, ChannelTable, File, FileError, FlowTable, FlowsTable, Introspect, PinWord,
-    RepositoryTable, UntaggedWord,
+    self, ChannelTable, File, FileError, FlowTable, FlowsTable, Introspect, RepositoryTable,
 };
 use super::secrets;
 use crate::git::{Pin, RepositoryUrl, Untagged};
@@ -189,7 +188,7 @@ impl Place<'_> {
         };
         let untagged = match (flags.untagged, table.untagged) {
             (Some(value), _) => Sourced { value, origin: Origin::Flag("--untagged") },
-            (None, Some(word)) => Sourced { value: word.into(), origin: origin() },
+            (None, Some(word)) => Sourced { value: word, origin: origin() },
             (None, None) => Sourced { value: Untagged::Refuse, origin: Origin::Default },
         };
         Ok(RepositorySettings {
@@ -200,10 +199,7 @@ impl Place<'_> {
                 .mainline
                 .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
             untagged,
-            pin: match table.pin {
-                None | Some(PinWord::Tag) => Pin::Tag,
-                Some(PinWord::Commit) => Pin::Commit,
-            },
+            pin: table.pin.unwrap_or_default(),
         })
     }
 
@@ -302,16 +298,6 @@ impl Place<'_> {
                 "for example { cron = \"0 3 * * *\", timezone = \"Europe/Berlin\" }",
             )),
             None => Ok(()),
-        }
-    }
-}
-
-impl From<UntaggedWord> for Untagged {
-    fn from(word: UntaggedWord) -> Self {
-        match word {
-            UntaggedWord::Refuse => Self::Refuse,
-            UntaggedWord::Branch => Self::Branch,
-            UntaggedWord::Commit => Self::Commit,
         }
     }
 }

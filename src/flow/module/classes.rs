@@ -10,8 +10,9 @@ use super::ancestors::{ancestors, own_ancestors};
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
 use crate::flow::symbols;
-use crate::flow::value::Scope;
-use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Unknown, Value, not_read};
+use crate::flow::value::{
+    Annotation, Class, ClassKind, Keywords, Scope, Type, Unknown, Value, not_read,
+};
 
 /// Methods by which a class makes its own schema.
 const SCHEMA_HOOKS: &[&str] = &[

@@ -7,8 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::{Evaluated, Interpreter, as_type};
 use crate::flow::number::Int;
-use crate::flow::value::Scope;
-use crate::flow::value::{ClassKind, Keywords, Type, Value, set_keyword};
+use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     /// The value of an expression.

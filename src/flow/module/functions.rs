@@ -9,8 +9,7 @@ use ruff_text_size::Ranged;
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
-use crate::flow::value::Scope;
-use crate::flow::value::{Annotation, Function, Parameter, Unknown, Value};
+use crate::flow::value::{Annotation, Function, Parameter, Scope, Unknown, Value};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn function_definition(

@@ -4,10 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{Interpreter, as_type};
-use crate::flow::value::Scope;
 use crate::flow::value::{
-    Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Type, Value, keyword,
-    set_keyword,
+    Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Scope, Type, Value,
+    keyword, set_keyword,
 };
 
 /// Constraints that a schema shows.

@@ -11,8 +11,7 @@ use ruff_text_size::Ranged;
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter, Raised};
 use crate::flow::symbols::{self, Origin};
-use crate::flow::value::Scope;
-use crate::flow::value::{Annotation, Namespace, Value, set_keyword};
+use crate::flow::value::{Annotation, Namespace, Scope, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {

@@ -10,8 +10,7 @@ use super::expressions::{as_index, slice_range};
 use super::operators::LONGEST;
 use super::{Evaluated, Interpreter};
 use crate::flow::number::{complex_repr, float_repr};
-use crate::flow::value::Scope;
-use crate::flow::value::{Keywords, Text, Value, keyword};
+use crate::flow::value::{Keywords, Scope, Text, Value, keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn formatted_string(

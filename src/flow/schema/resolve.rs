@@ -5,8 +5,7 @@ use std::rc::Rc;
 use super::{Made, NoSchema};
 use crate::flow::module::{Interpreter, as_type};
 use crate::flow::symbols;
-use crate::flow::value::Scope;
-use crate::flow::value::{Annotation, Class, Type, Value};
+use crate::flow::value::{Annotation, Class, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
