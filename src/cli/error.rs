@@ -116,6 +116,7 @@ impl From<ScanError> for CommandError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Git(error) => error.into(),
+            ScanError::NoThread => Self::new(exit::BUG, "no_thread", error),
             ScanError::Glob { .. } => Self::new(exit::CONFIGURATION, "configuration", error),
         }
     }

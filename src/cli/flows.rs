@@ -22,7 +22,13 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
     let (session, reference, notices) = session::open(context, &reference)?.reference()?;
-    let Scan { flows, problems } = session.scan(&reference)?;
+    let Scan { mut flows, imported, problems, .. } = session.scan(&reference)?;
+    if context.printer.shows_all() {
+        flows.extend(imported);
+        flows.sort_by(|one, other| {
+            (one.entrypoint.path(), one.line).cmp(&(other.entrypoint.path(), other.line))
+        });
+    }
     let flows = arguments.flows.select(flows)?;
     context.printer.flows(&FlowsReport {
         reference: &reference,

@@ -146,7 +146,7 @@ pub fn prepare(
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
-    let Scan { flows, problems } = session.scan(&reference)?;
+    let Scan { flows, problems, .. } = session.scan(&reference)?;
     notices.extend(unused_overrides(&session, &flows));
     let selected = arguments.flows.select(flows)?;
     let problems = relevant_problems(problems, &arguments.flows, &selected);

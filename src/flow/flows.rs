@@ -7,13 +7,17 @@ use ruff_text_size::{Ranged, TextSize};
 
 use super::FileAnalysis;
 use super::docstring;
-use super::module::{Evaluated, Interpreter, nested};
+use super::interpreter::bound::BoundNames;
+use super::interpreter::{Evaluated, Interpreter, Raised, nested};
 use super::problem::Problems;
 use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
 use super::source::line;
-use super::value::{Class, FlowObject, Function, Unknown, Value, keyword};
-use crate::model::{Engine, Entrypoint, Flow, FlowName, Inexact, ProblemCode};
+use super::value::{Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
+use crate::model::{Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode};
+
+/// How many `functools.wraps` around each other are looked through.
+const MOST_WRAPPERS: usize = 50;
 
 /// Characters that Prefect allows in no flow name.
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
@@ -34,13 +38,13 @@ struct Suspect {
 struct Refused {
     kind: String,
     message: String,
-    at: TextSize,
+    at: Location,
 }
 
 /// Either something of a flow, or why Prefect refuses it.
 type Checked<T> = Result<T, Refused>;
 
-/// The flows of a module after it ran, and its problems.
+/// The flows of a script after it ran, and its problems.
 pub fn collect<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
@@ -48,49 +52,67 @@ pub fn collect<'a>(
     problems: &Problems<'_>,
 ) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
+    let (found, suspects) = match interpreter.script() {
+        Some(script) => names(&script.scope),
+        None => (Vec::new(), Vec::new()),
+    };
     for (name, at) in nested::nested_flows(interpreter, body) {
-        let message = format!(
-            "the flow `{name}` is defined inside a function; Prefect can't load it by name"
-        );
-        analysis.problems.push(problems.at(ProblemCode::Nested, at.to_usize(), message));
+        let is_made = |found: &Found<'a>| {
+            function(&found.flow).is_some_and(|function| {
+                function.scope.module.number == 0 && function.range.contains(at)
+            })
+        };
+        if !found.iter().any(is_made) {
+            let message = format!(
+                "the flow `{name}` is defined inside a function; Prefect can't load it by name"
+            );
+            analysis.problems.push(problems.at(ProblemCode::Nested, at.to_usize(), message));
+        }
     }
-    let (found, suspects) = names(interpreter);
     if let Err(raised) = outcome {
-        let is_meant = !found.is_empty() || !suspects.is_empty() || has_flows(body);
-        if is_meant {
-            let at = raised.at.to_usize();
-            analysis.problems.push(problems.at(
-                ProblemCode::LoadError,
-                at,
-                format!("importing the module raises {}: {}", raised.kind, raised.message),
-            ));
+        if !found.is_empty() || !suspects.is_empty() || has_flows(body) {
+            analysis.problems.push(load_error(interpreter, problems, &raised));
         }
         return analysis;
     }
     for suspect in suspects {
+        let unknown = &suspect.unknown;
         let message = format!(
             "`{}` looks like a flow, but it is not known what it is: {}",
-            suspect.path, suspect.unknown.why
+            suspect.path, unknown.why
         );
-        let at = suspect.unknown.at.to_usize();
-        analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
+        analysis.problems.push(problem(
+            interpreter,
+            problems,
+            ProblemCode::UnknownName,
+            (unknown.at, binding(body, &suspect.path)),
+            message,
+        ));
     }
     for found in found {
-        match flow(interpreter, &found, problems) {
+        match flow(interpreter, body, &found, problems) {
             Ok(Ok(flow)) => analysis.flows.push(flow),
             Ok(Err(unknown)) => {
                 let message =
                     format!("the name of the flow `{}` is not known: {}", found.path, unknown.why);
-                let at = unknown.at.to_usize();
-                analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
+                analysis.problems.push(problem(
+                    interpreter,
+                    problems,
+                    ProblemCode::UnknownName,
+                    (unknown.at, binding(body, &found.path)),
+                    message,
+                ));
             }
             Err(refused) => {
                 analysis.flows.clear();
                 analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
-                let message =
-                    format!("importing the module raises {}: {}", refused.kind, refused.message);
-                let at = refused.at.to_usize();
-                analysis.problems.push(problems.at(ProblemCode::LoadError, at, message));
+                let raised = Raised {
+                    kind: refused.kind,
+                    message: refused.message,
+                    at: refused.at,
+                    through: None,
+                };
+                analysis.problems.push(load_error(interpreter, problems, &raised));
                 return analysis;
             }
         }
@@ -100,21 +122,59 @@ pub fn collect<'a>(
     analysis
 }
 
+/// That importing the script raises: where it does, or where the script imports or calls what does.
+fn load_error(
+    interpreter: &Interpreter<'_>,
+    problems: &Problems<'_>,
+    raised: &Raised,
+) -> FlowProblem {
+    let message = format!("importing the module raises {}: {}", raised.kind, raised.message);
+    let fallback = raised.through.map(|site| site.at);
+    problem(interpreter, problems, ProblemCode::LoadError, (raised.at, fallback), message)
+}
+
+/// A problem at a place of the script; a place in another module is named in the message.
+fn problem(
+    interpreter: &Interpreter<'_>,
+    problems: &Problems<'_>,
+    code: ProblemCode,
+    (place, fallback): (Location, Option<TextSize>),
+    message: String,
+) -> FlowProblem {
+    if place.module == 0 {
+        return problems.at(code, place.at.to_usize(), message);
+    }
+    let message = format!("{message} ({})", interpreter.position(place));
+    problems.at(code, fallback.unwrap_or_default().to_usize(), message)
+}
+
 /// A module that binds names through strings may have flows that are not seen.
 fn dynamic_names(
     interpreter: &Interpreter<'_>,
     problems: &Problems<'_>,
     analysis: &mut FileAnalysis,
 ) {
-    if let (true, Some((function, at))) =
-        (interpreter.effects.is_dynamic_at_import, interpreter.effects.dynamic)
-        && interpreter.effects.imports_prefect
+    let Some(effects) = interpreter.script().map(|script| &script.module.effects) else { return };
+    if let (true, Some((function, at))) = (effects.is_dynamic_at_import, effects.dynamic)
+        && effects.imports_prefect
     {
         let message =
             format!("flows that `{function}()` makes are not seen without running the module");
         let at = at.to_usize();
         analysis.problems.push(problems.at(ProblemCode::UnknownName, at, message));
     }
+}
+
+/// The statement that binds the first part of an attribute path, the last one if there are more.
+fn binding(body: &[Stmt], path: &str) -> Option<TextSize> {
+    let name = path.split('.').next().unwrap_or(path);
+    let binds = |statement: &&Stmt| {
+        BoundNames::of(std::slice::from_ref(*statement))
+            .names
+            .iter()
+            .any(|(bound, _)| *bound == name)
+    };
+    body.iter().rev().find(binds).map(Ranged::start)
 }
 
 /// Whether anything at the top of the module, or in its classes, is decorated like a flow.
@@ -135,13 +195,12 @@ fn has_flows(body: &[Stmt]) -> bool {
     })
 }
 
-/// The flows that names of the module lead to, each once, by its own name if there is one.
-fn names<'a>(interpreter: &Interpreter<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
+/// The flows that names of a module lead to, each once, by its own name if there is one.
+fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
     let mut found: Vec<Found<'a>> = Vec::new();
     let mut suspects = Vec::new();
     let mut classes: Vec<Rc<Class<'a>>> = Vec::new();
-    let mut open: Vec<(String, Value<'a>)> = interpreter
-        .module
+    let mut open: Vec<(String, Value<'a>)> = scope
         .names
         .borrow()
         .snapshot()
@@ -168,6 +227,7 @@ fn names<'a>(interpreter: &Interpreter<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
             }
             Value::Class(class)
                 if *class.qualname == *path
+                    && class.scope.module.number == scope.module.number
                     && !classes.iter().any(|known| Rc::ptr_eq(known, &class)) =>
             {
                 let mut inner = class.scope.names.borrow().snapshot();
@@ -202,17 +262,24 @@ fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
 /// What is known of one flow; the inner error says why its name is not.
 fn flow<'a>(
     interpreter: &Interpreter<'a>,
+    body: &'a [Stmt],
     found: &Found<'a>,
     problems: &Problems<'_>,
 ) -> Checked<Result<Flow, Rc<Unknown>>> {
     let Found { path, flow } = found;
     let function = function(flow);
-    let at = function
+    let decorator = function
         .as_ref()
-        .filter(|function| is_own_name(path, flow) || function.range.contains(flow.at))
+        .filter(|function| function.scope.module.number == 0)
+        .filter(|function| is_own_name(path, flow) || function.range.contains(flow.at.at))
         .and_then(|function| function.definition)
         .and_then(|definition| definition.decorator_list.first())
-        .map_or(flow.at, Ranged::start);
+        .map(Ranged::start);
+    let at = match decorator {
+        Some(at) => at,
+        None if flow.at.module == 0 => flow.at.at,
+        None => binding(body, path).unwrap_or_default(),
+    };
     let name = match flow_name(interpreter, flow, function.as_deref())? {
         Ok(name) => name,
         Err(unknown) => return Ok(Err(unknown)),
@@ -221,10 +288,9 @@ fn flow<'a>(
     let reason = |what: &str, subject: &str, unknown: &Unknown| Inexact {
         what: what.to_owned(),
         reason: format!(
-            "{subject} is not known: {} ({}:{})",
+            "{subject} is not known: {} ({})",
             unknown.why,
-            problems.path,
-            line(problems.text, unknown.at)
+            interpreter.position(unknown.at)
         ),
     };
     if let Some(doubt) = interpreter.doubts() {
@@ -257,12 +323,22 @@ fn flow<'a>(
     Ok(Ok(Flow {
         name,
         entrypoint: Entrypoint::new(problems.path, path.as_str()),
+        imported_from: origin(interpreter, flow),
         line: line(problems.text, at),
         description,
         engine: Engine::Prefect,
         parameter_openapi_schema: schema,
         inexact,
     }))
+}
+
+/// The module that a flow is imported from, as an entrypoint of its own.
+fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Option<Entrypoint> {
+    interpreter.imported().iter().skip(1).find_map(|imported| {
+        let (found, _) = names(&imported.scope);
+        let found = found.into_iter().find(|found| Rc::ptr_eq(&found.flow, flow))?;
+        Some(Entrypoint::new(&*imported.module.path, found.path.as_str()))
+    })
 }
 
 /// An option of a flow, unless it is empty or hidden behind unknown keywords.
@@ -313,7 +389,7 @@ fn flow_name<'a>(
     Ok(Ok(name))
 }
 
-fn unknown(why: &str, at: TextSize) -> Rc<Unknown> {
+fn unknown(why: &str, at: Location) -> Rc<Unknown> {
     Rc::new(Unknown { why: why.to_owned(), at, is_flow_like: true })
 }
 
@@ -363,6 +439,33 @@ fn description<'a>(
     }
 }
 
+/// The function whose signature `inspect.signature` reads: it looks through wrappers.
+fn unwrapped<'a>(
+    flow: &FlowObject<'a>,
+    function: &Function<'a>,
+) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
+    let mut innermost: Option<Rc<Function<'a>>> = None;
+    for _ in 0..MOST_WRAPPERS {
+        let current = innermost.as_deref().unwrap_or(function);
+        let attributes = current.attributes.borrow();
+        let is_known = |name: &str| matches!(name, "__doc__" | "__name__" | "__wrapped__");
+        if attributes.iter().any(|(name, _)| !is_known(name)) {
+            return Err(unknown("attributes of the function are set", flow.at));
+        }
+        let inner = match keyword(&attributes, "__wrapped__") {
+            None => {
+                drop(attributes);
+                return Ok(innermost);
+            }
+            Some(Value::Function(inner)) => Rc::clone(inner),
+            Some(_) => return Err(unknown("the function's `__wrapped__` is set", flow.at)),
+        };
+        drop(attributes);
+        innermost = Some(inner);
+    }
+    Err(unknown("the function is wrapped too often", flow.at))
+}
+
 fn schema<'a>(
     interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
@@ -373,10 +476,7 @@ fn schema<'a>(
         reason: NoSchema::Unknown(unknown),
     };
     let Some(function) = function else { return Err(failed(no_function(flow))) };
-    let is_text = |name: &str| matches!(name, "__doc__" | "__name__");
-    if function.attributes.borrow().iter().any(|(name, _)| !is_text(name)) {
-        return Err(failed(unknown("attributes of the function are set", flow.at)));
-    }
+    let wrapped = unwrapped(flow, function).map_err(failed)?;
     let attributes = flow.attributes.borrow();
     let changes = ["fn", "parameters", "__signature__", "__wrapped__", "__globals__"];
     if attributes.iter().any(|(name, _)| changes.contains(&&**name)) {
@@ -393,5 +493,5 @@ fn schema<'a>(
             .is_none_or(|value| Interpreter::truth(value) != Some(false)),
         Err(_) => true,
     };
-    parameters(interpreter, function, doc.as_deref(), validates)
+    parameters(interpreter, wrapped.as_deref().unwrap_or(function), doc.as_deref(), validates)
 }

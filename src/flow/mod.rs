@@ -10,27 +10,42 @@
 
 mod default;
 mod docstring;
+mod effects;
 mod flows;
-mod module;
+mod graph;
+mod interpreter;
+mod library;
 mod nesting;
 mod number;
 mod prefilter;
 mod problem;
+mod reads;
 mod scan;
 mod schema;
 mod source;
 mod symbols;
 mod value;
 
+pub use graph::ImportGraph;
+pub use library::{Layout, Read};
 pub use prefilter::is_candidate;
+pub use reads::Reads;
 pub use scan::{Scan, ScanError, Selection, scan};
 
+use crate::git::GitError;
 use crate::model::{Flow, FlowProblem, ProblemCode};
-use module::Interpreter;
+use interpreter::Interpreter;
+use library::Library;
 use problem::Problems;
 
-/// The stack for sources that nest more deeply than any thread's stack is sure to hold.
+/// The stack that an analysis needs; only what is used of it takes memory.
+const STACK: usize = 128 << 20;
+
+/// The stack for sources that nest very deeply.
 const DEEP_STACK: usize = 512 << 20;
+
+/// How much stack one level of an evaluation takes at most.
+const LEVEL: usize = 64 << 10;
 
 /// What a file has to offer.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,42 +54,95 @@ pub struct FileAnalysis {
     pub flows: Vec<Flow>,
     /// What keeps others from being registered.
     pub problems: Vec<FlowProblem>,
+    /// What the answers depend on besides the file itself.
+    pub reads: Reads,
 }
 
-/// Finds the flows of one file. `path` is the file's path from the repository root.
+/// Finds the flows of a file that stands alone: every module that it imports and that is not of
+/// the standard library, pydantic or Prefect counts as installed.
+pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
+    let layout = Layout::new([path]);
+    let read = |_: &str| Ok(source.to_owned());
+    // There is nothing else to read, so reading can't fail.
+    analyse_in(&layout, &read, path, source).unwrap_or_default()
+}
+
+/// Finds the flows of one file among others. `path` is the file's path from the root of `layout`,
+/// which is the working directory of `prefect deploy`.
 ///
 /// A syntax error is a problem only in a file that is meant to have flows: one that imports
 /// Prefect or decorates something with a `flow`. Any other file that Python could not read is no
 /// concern of a registration.
-pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
-    if !is_candidate(source) {
-        return FileAnalysis::default();
-    }
-    let text = match source::decode(source) {
-        Ok(text) => text,
-        Err(error) => return unreadable(path, source, &String::from_utf8_lossy(source), &error),
-    };
-    let too_deep = || {
-        let message = "the source is nested too deeply".to_owned();
-        unreadable(path, source, &text, &source::SyntaxError { message, at: 0 })
-    };
-    let depth = nesting::depth(&text);
-    if depth <= nesting::SHALLOW {
-        analyse_text(path, source, &text)
-    } else if depth <= nesting::LIMIT {
-        on_deep_stack(|| analyse_text(path, source, &text)).unwrap_or_else(too_deep)
-    } else {
-        too_deep()
-    }
+///
+/// # Errors
+/// What `read` met, if an imported module could not be read.
+pub fn analyse_in(
+    layout: &Layout,
+    read: &Read<'_>,
+    path: &str,
+    source: &[u8],
+) -> Result<FileAnalysis, GitError> {
+    let analysis = on_stack(STACK, || {
+        let library = Library::new(layout, read, nesting::SHALLOW);
+        analyse_script(&library, path, source)
+    });
+    analysis.unwrap_or_else(|| {
+        let message = "there is no memory to analyse it".to_owned();
+        Ok(unreadable(path, source, "", &source::SyntaxError { message, at: 0 }))
+    })
 }
 
-/// Runs the analysis where its recursion is sure to fit; `None` if there is no memory for that.
-fn on_deep_stack(analysis: impl FnOnce() -> FileAnalysis + Send) -> Option<FileAnalysis> {
+/// Finds the flows of one file of a library, on a thread with a stack of [`STACK`].
+fn analyse_script(
+    library: &Library<'_>,
+    path: &str,
+    source: &[u8],
+) -> Result<FileAnalysis, GitError> {
+    if !is_candidate(source) {
+        return Ok(FileAnalysis::default());
+    }
+    let (analysis, needs_depth) = analyse_within(library, path, source, STACK);
+    if !needs_depth {
+        return library.take_failure().map_or(Ok(analysis), Err);
+    }
+    let (layout, read) = library.parts();
+    let deep = on_stack(DEEP_STACK, || {
+        let library = Library::new(layout, read, nesting::LIMIT);
+        let (analysis, _) = analyse_within(&library, path, source, DEEP_STACK);
+        library.take_failure().map_or(Ok(analysis), Err)
+    });
+    deep.unwrap_or(Ok(analysis))
+}
+
+/// Runs an analysis where its recursion is sure to fit; `None` if there is no memory for that.
+fn on_stack<T: Send>(size: usize, analysis: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().stack_size(DEEP_STACK);
-        let thread = builder.spawn_scoped(scope, analysis).ok()?;
-        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let thread = std::thread::Builder::new().stack_size(size).spawn_scoped(scope, analysis);
+        Some(thread.ok()?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// The analysis, and whether a deeper stack would find more.
+fn analyse_within(
+    library: &Library<'_>,
+    path: &str,
+    source: &[u8],
+    stack: usize,
+) -> (FileAnalysis, bool) {
+    let file = match library.insert(path, source) {
+        Ok(file) => file,
+        Err(error) => {
+            let text = source::decode(source).unwrap_or_else(|_| String::from_utf8_lossy(source));
+            return (unreadable(path, source, &text, error), error.message == nesting::TOO_DEEP);
+        }
+    };
+    let deepest = u32::try_from(stack / LEVEL).unwrap_or(u32::MAX);
+    let interpreter = Interpreter::new(library, path, deepest);
+    let outcome = interpreter.run(path, &file.text, file.body());
+    let problems = Problems { path, text: &file.text };
+    let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
+    analysis.reads = interpreter.reads.take();
+    (analysis, interpreter.needs_depth.get())
 }
 
 fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError) -> FileAnalysis {
@@ -84,23 +152,4 @@ fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError
         analysis.problems.push(problems.at(ProblemCode::Syntax, error.at, error.message.clone()));
     }
     analysis
-}
-
-fn analyse_text(path: &str, source: &[u8], text: &str) -> FileAnalysis {
-    let parsed = match source::parse_module(text) {
-        Ok(parsed) => parsed,
-        Err(error) => return unreadable(path, source, text, &error),
-    };
-    let annotations = source::Annotations::default();
-    let body = &parsed.syntax().body;
-    let interpreter = Interpreter::new(text, module_name(path), body, &annotations);
-    let outcome = interpreter.run(body);
-    let problems = Problems { path, text };
-    flows::collect(&interpreter, body, outcome, &problems)
-}
-
-/// The name under which Prefect imports a file: its stem.
-fn module_name(path: &str) -> &str {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    file.strip_suffix(".py").unwrap_or(file)
 }

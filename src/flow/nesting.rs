@@ -7,6 +7,9 @@
 /// The deepest source that is parsed. Python's own compiler gives up far below.
 pub const LIMIT: usize = 4000;
 
+/// What is said of a source that nests more deeply.
+pub const TOO_DEEP: &str = "the source is nested too deeply";
+
 /// A depth that any thread's stack can hold.
 pub const SHALLOW: usize = 100;
 

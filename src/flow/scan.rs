@@ -3,22 +3,24 @@
 //! Files are read on one thread and analysed on others; the result does not depend on how many
 //! there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZero;
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{FileAnalysis, analyse, is_candidate};
+use super::graph::ImportGraph;
+use super::library::{Layout, Library, Read};
+use super::{FileAnalysis, STACK, analyse_script, is_candidate, nesting};
 use crate::git::{GitError, Tree, TreeBlob};
-use crate::model::{Flow, FlowProblem, ProblemCode};
-
-/// So few files that threads would cost more than they save.
-const FEW_FILES: usize = 32;
+use crate::model::{Entrypoint, Flow, FlowProblem, ProblemCode};
 
 /// Files that may wait for their analysis: enough to keep all threads busy, few enough for memory.
 const QUEUE: usize = 64;
+
+/// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
+const LARGEST_LIBRARY: usize = 2 << 20;
 
 /// More threads than this wait for the one that reads.
 const MOST_THREADS: usize = 8;
@@ -28,6 +30,10 @@ const MOST_THREADS: usize = 8;
 pub struct Scan {
     /// The flows, by path and line, also those that share a name.
     pub flows: Vec<Flow>,
+    /// Flows of the list above under the names by which other files import them.
+    pub imported: Vec<Flow>,
+    /// Which of the files import which.
+    pub imports: ImportGraph,
     /// What keeps others from being registered, by path and line.
     pub problems: Vec<FlowProblem>,
 }
@@ -38,6 +44,9 @@ pub enum ScanError {
     /// The tree can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// There is no memory for a thread.
+    #[error("no thread could be started to analyse the flows")]
+    NoThread,
     /// A glob does not parse.
     #[error("`{glob}` is not a glob")]
     Glob {
@@ -71,10 +80,14 @@ impl Selection {
     fn wants(&self, path: &[u8]) -> bool {
         // Prefect has no name for a file whose path is not text.
         let Ok(path) = std::str::from_utf8(path) else { return false };
-        std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
+        is_python(path.as_bytes())
             && self.include.as_ref().is_none_or(|include| include.is_match(path))
             && !self.exclude.is_match(path)
     }
+}
+
+fn is_python(path: &[u8]) -> bool {
+    path.ends_with(b".py")
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
@@ -90,19 +103,30 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
     set.build().map_err(|source| error(source.glob().unwrap_or_default(), source.clone()))
 }
 
-/// Finds the flows of the selected files.
+/// Finds the flows of the selected files. What they import is read from the whole tree.
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
-    let blobs = tree.blobs(|_| true, |path| selection.wants(path))?;
+    let blobs = tree.blobs(|_| true, is_python)?;
     tree.fetch_missing(&blobs)?;
-    let analyses = analyse_all(tree, &blobs)?;
+    let analyses = analyse_all(tree, &blobs, selection)?;
     let mut scan = Scan::default();
+    let mut found = Vec::new();
     for analysis in analyses {
-        scan.flows.extend(analysis.flows);
+        found.extend(analysis.flows);
         scan.problems.extend(analysis.problems);
+        for (importer, imported) in &analysis.reads.imports {
+            scan.imports.add(importer, imported);
+        }
     }
+    let own: HashSet<Entrypoint> = found
+        .iter()
+        .filter(|flow| flow.imported_from.is_none())
+        .map(|flow| flow.entrypoint.clone())
+        .collect();
+    let is_again = |flow: &Flow| flow.imported_from.as_ref().is_some_and(|from| own.contains(from));
+    (scan.imported, scan.flows) = found.into_iter().partition(is_again);
     let duplicates = duplicates(&scan.flows);
     scan.problems.extend(duplicates);
     let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
@@ -114,24 +138,44 @@ pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
 /// are in the order of the files.
 ///
 /// One reader, because files share delta bases: two readers would inflate most of them twice.
-fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, ScanError> {
-    let available = std::thread::available_parallelism().map_or(1, NonZero::get);
-    if available == 1 || blobs.len() < FEW_FILES {
-        let mut found = Vec::new();
-        read_candidates(tree, blobs, |number, blob, source| {
-            found.push((number, analyse(&String::from_utf8_lossy(&blob.path), source)));
-        })?;
-        return Ok(in_order(found));
-    }
+/// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
+/// all of them would take the memory of the whole tree.
+fn analyse_all(
+    tree: &Tree,
+    blobs: &[TreeBlob],
+    selection: &Selection,
+) -> Result<Vec<FileAnalysis>, ScanError> {
+    let text = |blob: &TreeBlob| std::str::from_utf8(&blob.path).ok().map(str::to_owned);
+    let by_path: HashMap<String, &TreeBlob> =
+        blobs.iter().filter_map(|blob| Some((text(blob)?, blob))).collect();
+    let layout = Layout::new(by_path.keys().map(String::as_str));
+    let imports = Mutex::new(tree.clone());
+    let read = |path: &str| {
+        let mut buffer = Vec::new();
+        if let Some(blob) = by_path.get(path) {
+            let tree = imports.lock().unwrap_or_else(PoisonError::into_inner);
+            let length = tree.read(blob, &mut buffer)?.len();
+            buffer.truncate(length);
+        }
+        Ok(buffer)
+    };
+    let wanted: Vec<&TreeBlob> = blobs.iter().filter(|blob| selection.wants(&blob.path)).collect();
     let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
     let receiver = Mutex::new(receiver);
+    let available = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (read, found) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..available.min(MOST_THREADS))
-            .map(|_| scope.spawn(|| analyse_received(&receiver)))
+        let workers: Vec<_> = (0..available.saturating_sub(1).clamp(1, MOST_THREADS))
+            .filter_map(|_| {
+                let work = || analyse_received(&receiver, &layout, &read);
+                std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
+            })
             .collect();
-        let read = read_candidates(tree, blobs, |number, blob, source| {
+        let is_working = !workers.is_empty();
+        let read = read_candidates(tree, &wanted, |number, blob, source| {
             // Nobody receives any more only after a panic, which `join` passes on.
-            let _ = sender.send((number, blob, source.to_owned()));
+            if is_working {
+                let _ = sender.send((number, blob, source.to_owned()));
+            }
         });
         drop(sender);
         let mut found = Vec::new();
@@ -141,22 +185,19 @@ fn analyse_all(tree: &Tree, blobs: &[TreeBlob]) -> Result<Vec<FileAnalysis>, Sca
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        (read, found)
+        (read.and_then(|()| if is_working { Ok(()) } else { Err(ScanError::NoThread) }), found)
     });
     read?;
-    Ok(in_order(found))
-}
-
-fn in_order(mut found: Vec<(usize, FileAnalysis)>) -> Vec<FileAnalysis> {
+    let mut found = found;
     found.sort_by_key(|(number, _)| *number);
-    found.into_iter().map(|(_, analysis)| analysis).collect()
+    found.into_iter().map(|(_, analysis)| analysis.map_err(ScanError::Git)).collect()
 }
 
 /// Reads the files as they lie in the packs, and hands on those that may hold flows, with their
 /// place in the list.
 fn read_candidates<'b>(
     tree: &Tree,
-    blobs: &'b [TreeBlob],
+    blobs: &[&'b TreeBlob],
     mut candidate: impl FnMut(usize, &'b TreeBlob, &[u8]),
 ) -> Result<(), ScanError> {
     let mut buffer = Vec::new();
@@ -174,12 +215,21 @@ fn read_candidates<'b>(
 
 type Candidate<'b> = (usize, &'b TreeBlob, Vec<u8>);
 
-fn analyse_received(receiver: &Mutex<Receiver<Candidate<'_>>>) -> Vec<(usize, FileAnalysis)> {
+fn analyse_received(
+    receiver: &Mutex<Receiver<Candidate<'_>>>,
+    layout: &Layout,
+    read: &Read<'_>,
+) -> Vec<(usize, Result<FileAnalysis, GitError>)> {
     let mut found = Vec::new();
+    let mut library = Library::new(layout, read, nesting::SHALLOW);
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, blob, source)) = next else { return found };
-        found.push((number, analyse(&String::from_utf8_lossy(&blob.path), &source)));
+        if library.size() > LARGEST_LIBRARY {
+            library = Library::new(layout, read, nesting::SHALLOW);
+        }
+        let path = String::from_utf8_lossy(&blob.path);
+        found.push((number, analyse_script(&library, &path, &source)));
     }
 }
 

@@ -1,7 +1,6 @@
 //! A source file as Python reads it: encoding, the syntax tree, and where a byte stands for people.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
 use ruff_python_ast::{Expr, ModExpression, ModModule, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_expression, parse_unchecked};
@@ -99,37 +98,13 @@ fn sentence(message: &str) -> String {
     }
 }
 
-/// Where the trees of quoted annotations live as long as the analysis does.
-#[derive(Default)]
-pub struct Annotations {
-    tree: OnceCell<(Parsed<ModExpression>, Box<Annotations>)>,
-}
-
-impl Annotations {
-    /// Parses the text of a quoted annotation; `None` if it is not an expression.
-    pub fn parse(&self, text: &str) -> Option<&Expr> {
-        let text = text.trim();
-        if nesting::depth(text) > nesting::LIMIT / 4 {
-            return None;
-        }
-        let parsed = parse_expression(text).ok()?;
-        let mut last = self;
-        while let Some((_, next)) = last.tree.get() {
-            last = next;
-        }
-        let (parsed, _) = last.tree.get_or_init(|| (parsed, Box::default()));
-        Some(parsed.expr())
+/// Parses the text of a quoted annotation; `None` if it is not an expression.
+pub fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
+    let text = text.trim();
+    if nesting::depth(text) > nesting::LIMIT / 4 {
+        return None;
     }
-}
-
-impl Drop for Annotations {
-    // The list may be longer than the stack is deep.
-    fn drop(&mut self) {
-        let mut next = self.tree.take().map(|(_, next)| next);
-        while let Some(mut annotations) = next {
-            next = annotations.tree.take().map(|(_, next)| next);
-        }
-    }
+    parse_expression(text).ok()
 }
 
 /// The docstring of a body: its first statement, if that is a plain string.

@@ -104,7 +104,7 @@ impl Tree {
     /// A pack has a base before its deltas. gix caches an object that was asked for, but not the
     /// links of its chain, so in any other order a chain is inflated anew for each of its members.
     /// A hint only: what is loose or in an alternate counts as the beginning.
-    pub fn pack_positions(&self, blobs: &[TreeBlob]) -> Vec<(usize, u64)> {
+    pub fn pack_positions(&self, blobs: &[&TreeBlob]) -> Vec<(usize, u64)> {
         let packs = self.repository.objects.store_ref().path().join("pack");
         let hash = self.repository.object_hash();
         let files = std::fs::read_dir(packs).into_iter().flatten().flatten();
@@ -113,7 +113,7 @@ impl Tree {
             .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
             .filter_map(|path| gix::odb::pack::index::File::at(path, hash).ok())
             .collect();
-        let position = |blob: &TreeBlob| {
+        let position = |blob: &&TreeBlob| {
             indices.iter().enumerate().find_map(|(pack, index)| {
                 Some((pack, index.pack_offset_at_index(index.lookup(blob.id.0)?)))
             })

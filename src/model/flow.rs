@@ -31,6 +31,8 @@ pub struct Flow {
     pub name: FlowName,
     /// File and attribute path.
     pub entrypoint: Entrypoint,
+    /// The flow's own place, if this one only imports it.
+    pub imported_from: Option<Entrypoint>,
     /// The line of the first decorator, or of the assignment that makes the flow; 1-based.
     pub line: u32,
     /// The description as `flow.description` has it, not templated.
@@ -53,12 +55,13 @@ impl Flow {
 impl Serialize for Flow {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut object = serializer.serialize_struct("Flow", 10)?;
+        let mut object = serializer.serialize_struct("Flow", 11)?;
         object.serialize_field("name", &self.name)?;
         object.serialize_field("entrypoint", &self.entrypoint)?;
         object.serialize_field("path", self.entrypoint.path())?;
         object.serialize_field("function", self.entrypoint.object())?;
         object.serialize_field("line", &self.line)?;
+        object.serialize_field("imported_from", &self.imported_from)?;
         object.serialize_field("description", &self.description)?;
         object.serialize_field("engine", &self.engine)?;
         object.serialize_field("parameter_openapi_schema", &self.parameter_openapi_schema)?;

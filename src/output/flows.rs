@@ -34,7 +34,9 @@ impl Printer {
         for flow in report.flows {
             let mark = if flow.is_exact() { "" } else { "  not exact" };
             let (name, entrypoint) = (escaped(&flow.name), escaped(&flow.entrypoint));
-            let _ = writeln!(text, "  {name:<width$}  {entrypoint}{DIM}{mark}{DIM:#}");
+            let origin = flow.imported_from.as_ref();
+            let origin = origin.map_or(String::new(), |from| format!("  is {}", escaped(from)));
+            let _ = writeln!(text, "  {name:<width$}  {entrypoint}{DIM}{origin}{mark}{DIM:#}");
             if self.is_verbose() {
                 for inexact in &flow.inexact {
                     let _ = writeln!(

@@ -64,6 +64,11 @@ impl Printer {
         Self { is_json, verbosity, shows_progress, is_output_lost: Cell::new(false) }
     }
 
+    /// Whether more is shown than a person asked for: in JSON, and with `-v`.
+    pub fn shows_all(&self) -> bool {
+        self.is_json || self.is_verbose()
+    }
+
     /// Whether details are wanted.
     pub fn is_verbose(&self) -> bool {
         self.verbosity == Verbosity::Verbose

@@ -266,6 +266,7 @@ mod tests {
     fn flow() -> Flow {
         Flow {
             name: "nightly-sync".parse().unwrap(),
+            imported_from: None,
             entrypoint: Entrypoint::new("flows/sync.py", "nightly_sync"),
             line: 4,
             description: None,

@@ -39,7 +39,7 @@ fn plain_called_aliased_and_qualified_decorators_make_flows() {
 fn another_flow_is_not_prefects() {
     assert!(objects("def flow(f): return f\n@flow\ndef a(): ...").is_empty());
     let other = analyse("a.py", b"from dataflow import flow2\n@flow2\ndef a(): ...\n");
-    assert_eq!(other, FileAnalysis::default());
+    assert!(other.flows.is_empty() && other.problems.is_empty());
 }
 
 #[test]
@@ -108,7 +108,13 @@ fn what_comes_from_another_module_is_not_known_here() {
 
 #[test]
 fn a_list_that_is_changed_later_is_not_known() {
-    for change in ["X.append(2)", "X[0] = 3", "Y = X\nY.append(1)", "fill(X)", "X += [1]"] {
+    for change in [
+        "X.append(2)",
+        "X[0] = 3",
+        "Y = X\nY.append(1)",
+        "from ours import fill\nfill(X)",
+        "X += [1]",
+    ] {
         let body = format!("X = [1]\n@flow\ndef a(x=X): ...\n{change}\n");
         assert!(!only(&body).is_exact(), "{change}");
     }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::flow::module::classes::fields;
-use crate::flow::module::operators::sorted;
+use crate::flow::interpreter::classes::fields;
+use crate::flow::interpreter::operators::sorted;
 use crate::flow::number::{complex_repr, float_repr};
 use crate::flow::schema::fields::{FieldAlias, generated_alias, info};
 use crate::flow::schema::{Generator, Made, NoSchema};
@@ -17,7 +17,9 @@ const LARGEST: u32 = 20_000;
 impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
     pub fn default(&mut self, value: &Value<'a>) -> Made<Option<Json>> {
-        if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
+        let here = self.interpreter.here();
+        let unknown = value.find_unknown(here).or_else(|| self.interpreter.find_changed(value));
+        if let Some(unknown) = unknown {
             return Err(NoSchema::Unknown(unknown));
         }
         let ordered;

@@ -11,8 +11,8 @@ use super::fields::{
 use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
 use crate::flow::docstring;
-use crate::flow::module::ancestors::own_ancestors;
-use crate::flow::module::classes::{ClassField, fields};
+use crate::flow::interpreter::ancestors::own_ancestors;
+use crate::flow::interpreter::classes::{ClassField, fields};
 use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
 
 impl<'a> Generator<'_, 'a> {
@@ -39,7 +39,7 @@ impl<'a> Generator<'_, 'a> {
             }
             _ => {}
         }
-        let full = format!("{}.{}", self.interpreter.name, class.qualname);
+        let full = class.full_name();
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, &[], &class.name, &full);
         if is_new {

@@ -103,7 +103,7 @@ impl<'a> Generator<'_, 'a> {
             schema.insert("examples".to_owned(), examples);
         }
         if let Some(deprecated) = keyword(info, "deprecated") {
-            match crate::flow::module::Interpreter::truth(deprecated) {
+            match crate::flow::interpreter::Interpreter::truth(deprecated) {
                 Some(true) => {
                     schema.insert("deprecated".to_owned(), true.into());
                 }

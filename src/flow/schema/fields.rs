@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 use super::generics::substitute;
 use super::{Generator, Made, NoSchema, Place, Schema};
 use crate::flow::docstring;
-use crate::flow::module::Interpreter;
-use crate::flow::module::ancestors::own_ancestors;
-use crate::flow::module::classes::{ClassField, fields};
-use crate::flow::module::strings::title;
+use crate::flow::interpreter::Interpreter;
+use crate::flow::interpreter::ancestors::own_ancestors;
+use crate::flow::interpreter::classes::{ClassField, fields};
+use crate::flow::interpreter::strings::title;
 use crate::flow::value::{
     Annotation, Class, ClassKind, Keywords, Type, Value, keyword, set_keyword,
 };
@@ -35,10 +35,10 @@ pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassFiel
 }
 
 /// Whether an annotation says `ClassVar`.
-pub fn is_class_variable(annotation: &Annotation<'_>, interpreter: &Interpreter<'_>) -> bool {
-    match annotation {
+pub fn is_class_variable<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> bool {
+    match &field.annotation {
         Annotation::Postponed(node) => {
-            let text = interpreter.excerpt(*node);
+            let text = interpreter.excerpt(&field.owner.scope, *node);
             ["ClassVar", "typing.ClassVar", "t.ClassVar"].iter().any(|name| text.starts_with(name))
         }
         Annotation::Value(Value::Symbol(path)) => &**path == "typing.ClassVar",
@@ -247,7 +247,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
-            if is_class_variable(&field.annotation, self.interpreter) {
+            if is_class_variable(field, self.interpreter) {
                 continue;
             }
             let named = match alias(class, field, self.interpreter) {

@@ -109,7 +109,7 @@ impl<'a> Generator<'_, 'a> {
             return self.unknown(format!("the type arguments of `{name}`"));
         };
         let short = format!("{name}[{}]", shown.join(","));
-        let full = format!("{}.{}[{}]", self.interpreter.name, class.qualname, shown.join(","));
+        let full = format!("{}[{}]", class.full_name(), shown.join(","));
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, arguments, &short, &full);
         if is_new {

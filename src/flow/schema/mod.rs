@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value as Json};
 
-use super::module::Interpreter;
+use super::interpreter::Interpreter;
 use super::value::{Class, Unknown, Value};
 use definitions::Definitions;
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::fields::metadata_info;
 use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
-use crate::flow::module::{Interpreter, Raised};
+use crate::flow::interpreter::{Interpreter, Raised};
 use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
 
 /// Names that Prefect keeps for itself.
@@ -49,7 +49,7 @@ pub fn parameters<'a>(
         if matches!(name, "self" | "cls") {
             continue;
         }
-        interpreter.at(parameter.range.start());
+        interpreter.at(&function.scope, parameter.range.start());
         if name.starts_with('_') {
             let plain = name.trim_start_matches('_');
             let message = format!(
@@ -64,7 +64,7 @@ pub fn parameters<'a>(
             return Err(raises(name, "ValueError", message.to_owned()));
         }
         let annotation = if is_fallback || is_text(&annotation) {
-            resolve::in_prefect(interpreter, &annotation)
+            resolve::in_prefect(interpreter, &annotation, &function.scope.module)
         } else {
             match annotation {
                 Annotation::Value(value) => value,
@@ -73,7 +73,8 @@ pub fn parameters<'a>(
         };
         let text = texts.iter().rev().find(|(known, _)| known == name);
         let text = text.map(|(_, text)| text.as_str());
-        let (schema, is_required) = generator.parameter(parameter, &annotation, position, text)?;
+        let (schema, is_required) =
+            generator.parameter(function, parameter, &annotation, (position, text))?;
         properties.insert(name.to_owned(), schema.into());
         if is_required {
             required.push(Json::String(name.to_owned()));
@@ -107,7 +108,9 @@ fn evaluated<'a>(
     let as_written = || function.parameters.iter().map(|p| p.annotation.clone()).collect();
     let returns = function.definition.and_then(|definition| definition.returns.as_deref());
     let quoted_return = match returns {
-        Some(node) if interpreter.are_annotations_postponed => Some(Annotation::Postponed(node)),
+        Some(node) if function.scope.module.are_annotations_postponed => {
+            Some(Annotation::Postponed(node))
+        }
         Some(ruff_python_ast::Expr::StringLiteral(text)) => {
             Some(Annotation::Value(Value::text(text.value.to_str())))
         }
@@ -117,7 +120,7 @@ fn evaluated<'a>(
     let written = function.parameters.iter().map(|p| (&*p.name, p.annotation.clone()));
     let named = written.chain(quoted_return.map(|annotation| ("return", annotation)));
     for (name, annotation) in named {
-        match evaluate(interpreter, &annotation) {
+        match evaluate(interpreter, &annotation, function) {
             Ok(value) => annotations.push(value),
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 return Ok((as_written(), true));
@@ -141,6 +144,7 @@ fn evaluated<'a>(
 fn evaluate<'a>(
     interpreter: &Interpreter<'a>,
     annotation: &Annotation<'a>,
+    function: &Function<'a>,
 ) -> Result<Annotation<'a>, Box<Raised>> {
     let node = match annotation {
         Annotation::Postponed(node) => *node,
@@ -151,21 +155,22 @@ fn evaluate<'a>(
                     kind: "SyntaxError".to_owned(),
                     message: format!("invalid syntax in the annotation \"{text}\""),
                     at: interpreter.here(),
+                    through: None,
                 }));
             }
         },
         other => return Ok(other.clone()),
     };
-    interpreter.value(node, &interpreter.module).map(Annotation::Value)
+    interpreter.value(node, &function.scope.top()).map(Annotation::Value)
 }
 
 impl<'a> Generator<'_, 'a> {
     fn parameter(
         &mut self,
+        function: &Function<'a>,
         parameter: &Parameter<'a>,
         annotation: &Value<'a>,
-        position: usize,
-        text: Option<&str>,
+        (position, text): (usize, Option<&str>),
     ) -> Result<(Schema, bool), Failure> {
         let name = &parameter.name;
         let failed = |part: &str| {
@@ -175,7 +180,7 @@ impl<'a> Generator<'_, 'a> {
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
         let mark = self.definitions.mark();
-        let mut schema = match self.parameter_type(annotation) {
+        let mut schema = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.definitions.truncate(mark);
                 Schema::new()
@@ -222,8 +227,9 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, is_required))
     }
 
-    fn parameter_type(&mut self, annotation: &Value<'a>) -> Made<Schema> {
-        let resolved = resolve::forward(self.interpreter, annotation, 0)?;
+    fn parameter_type(&mut self, annotation: &Value<'a>, function: &Function<'a>) -> Made<Schema> {
+        let module = &function.scope.module;
+        let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
         self.schema(&resolved, Place { class: None, depth: 0 })
     }
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::{Made, NoSchema};
-use crate::flow::module::{Interpreter, as_type};
+use crate::flow::interpreter::{Interpreter, as_type};
 use crate::flow::symbols;
-use crate::flow::value::{Annotation, Class, Scope, Type, Value};
+use crate::flow::value::{Annotation, Class, Module, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
@@ -17,17 +17,15 @@ pub fn field_type<'a>(
     match annotation {
         Annotation::Missing => Value::symbol("typing.Any"),
         Annotation::Value(value) => inner(interpreter, as_type(value.clone()), owner),
-        Annotation::Postponed(node) => {
-            match interpreter.value(node, &late_scope(interpreter, owner)) {
-                Ok(value) => inner(interpreter, as_type(value), owner),
-                Err(raised) => interpreter.unknown(raised.message.clone()),
-            }
-        }
+        Annotation::Postponed(node) => match interpreter.value(node, &late_scope(owner)) {
+            Ok(value) => inner(interpreter, as_type(value), owner),
+            Err(raised) => interpreter.unknown(raised.message.clone()),
+        },
     }
 }
 
-fn late_scope<'a>(interpreter: &Interpreter<'a>, owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
-    let scope = Scope::class(&owner.name, &interpreter.module);
+fn late_scope<'a>(owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
+    let scope = Scope::class(&owner.name, &owner.scope.top());
     for (name, value) in owner.scope.names.borrow().iter() {
         if matches!(value, Value::Class(_)) {
             scope.set(name, value.clone());
@@ -36,7 +34,7 @@ fn late_scope<'a>(interpreter: &Interpreter<'a>, owner: &Rc<Class<'a>>) -> Rc<Sc
     let mut enclosing = owner.scope.parent.as_ref();
     while let Some(outer) = enclosing {
         for (name, value) in outer.names.borrow().iter() {
-            if outer.is_class() && scope.own(name).is_none() {
+            if !outer.is_module() && scope.own(name).is_none() {
                 scope.set(name, value.clone());
             }
         }
@@ -71,7 +69,7 @@ fn inner_within<'a>(
             let Some(node) = interpreter.parse_annotation(text) else {
                 return interpreter.unknown(format!("the annotation \"{text}\" can't be parsed"));
             };
-            return match interpreter.value(node, &late_scope(interpreter, owner)) {
+            return match interpreter.value(node, &late_scope(owner)) {
                 Ok(value) => inner_within(interpreter, as_type(value), owner, depth + 1),
                 Err(raised) => interpreter.unknown(raised.message.clone()),
             };
@@ -87,8 +85,8 @@ fn inner_within<'a>(
 
 /// The names of `prefect._internal.pydantic.v2_schema`, where Prefect resolves what it could not
 /// resolve in the function's own module.
-fn prefect_scope<'a>() -> Rc<Scope<'a>> {
-    let scope = Scope::module();
+fn prefect_scope<'a>(module: &Rc<Module<'a>>) -> Rc<Scope<'a>> {
+    let scope = Scope::module(module);
     for (name, path) in [
         ("t", "typing"),
         ("typing", "typing"),
@@ -106,12 +104,16 @@ fn prefect_scope<'a>() -> Rc<Scope<'a>> {
 }
 
 /// A string annotation of a parameter that only Prefect's own module can resolve.
-pub fn in_prefect<'a>(interpreter: &Interpreter<'a>, annotation: &Annotation<'a>) -> Value<'a> {
+pub fn in_prefect<'a>(
+    interpreter: &Interpreter<'a>,
+    annotation: &Annotation<'a>,
+    module: &Rc<Module<'a>>,
+) -> Value<'a> {
     let value = match annotation {
         Annotation::Missing => return Value::symbol("typing.Any"),
-        Annotation::Postponed(node) => interpreter.value(node, &prefect_scope()),
+        Annotation::Postponed(node) => interpreter.value(node, &prefect_scope(module)),
         Annotation::Value(Value::Str(text)) => match interpreter.parse_annotation(text) {
-            Some(node) => interpreter.value(node, &prefect_scope()),
+            Some(node) => interpreter.value(node, &prefect_scope(module)),
             None => return Value::symbol("typing.Any"),
         },
         Annotation::Value(value) => Ok(value.clone()),
@@ -124,10 +126,11 @@ pub fn in_prefect<'a>(interpreter: &Interpreter<'a>, annotation: &Annotation<'a>
 pub fn forward<'a>(
     interpreter: &Interpreter<'a>,
     value: &Value<'a>,
+    module: &Rc<Module<'a>>,
     depth: u32,
 ) -> Made<Value<'a>> {
     let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
-        parts.iter().map(|part| forward(interpreter, part, depth + 1)).collect()
+        parts.iter().map(|part| forward(interpreter, part, module, depth + 1)).collect()
     };
     if depth > 40 {
         return Ok(interpreter.unknown("the type is nested too deeply"));
@@ -139,15 +142,15 @@ pub fn forward<'a>(
                 let message = format!("invalid syntax in the annotation \"{text}\"");
                 return Err(NoSchema::Raises("SyntaxError", message));
             };
-            let Ok(resolved) = interpreter.value(node, &prefect_scope()) else {
+            let Ok(resolved) = interpreter.value(node, &prefect_scope(module)) else {
                 return Err(NoSchema::Unconstrained);
             };
-            return forward(interpreter, &as_type(resolved), depth + 1);
+            return forward(interpreter, &as_type(resolved), module, depth + 1);
         }
         Type::Generic(origin, arguments) => Type::Generic(origin.clone(), all(arguments)?),
         Type::Union(choices) => Type::Union(all(choices)?),
         Type::Annotated(base, metadata) => {
-            Type::Annotated(forward(interpreter, base, depth + 1)?, metadata.clone())
+            Type::Annotated(forward(interpreter, base, module, depth + 1)?, metadata.clone())
         }
         _ => return Ok(value.clone()),
     }))

@@ -74,7 +74,9 @@ impl<'a> Generator<'_, 'a> {
             Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
             Type::Variable { constraints, .. } => self.union(constraints, place),
-            Type::Alias { name, value: aliased } => self.alias(value, name, aliased, place),
+            Type::Alias { name, module, value: aliased } => {
+                self.alias(value, name, &format!("{module}.{name}"), aliased, place)
+            }
             Type::Generic(Value::Symbol(path), arguments) => {
                 self.symbol(path, Some(arguments), place)
             }
@@ -253,11 +255,11 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         value: &Value<'a>,
         name: &str,
+        full: &str,
         aliased: &Value<'a>,
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
-        let full = format!("{}.{name}", self.interpreter.name);
-        let (reference, is_new) = self.definitions.reference(value, &[], name, &full);
+        let (reference, is_new) = self.definitions.reference(value, &[], name, full);
         if is_new {
             let schema = self.schema(aliased, place.deeper())?;
             self.definitions.define(reference, schema);

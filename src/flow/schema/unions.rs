@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
-use crate::flow::module::operators::is_identical;
+use crate::flow::interpreter::operators::is_identical;
 use crate::flow::value::{Type, Value};
 
 /// The choices of a union, with those of nested unions in their place.

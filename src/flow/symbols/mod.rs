@@ -9,10 +9,8 @@ mod opaque;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use ruff_text_size::TextSize;
-
 use super::default::moment::Moment;
-use super::value::Value;
+use super::value::{Location, Value};
 
 /// The Python that the answers are for: `sys.version_info` of the analysed module.
 pub const PYTHON: (i128, i128) = (3, 11);
@@ -43,7 +41,13 @@ pub fn origin(path: &str) -> Origin {
 
 /// Whether `top` is a top-level module of the standard library.
 pub fn is_standard(top: &str) -> bool {
-    names::MODULES.binary_search(&top).is_ok() || top.starts_with('_')
+    names::MODULES.binary_search(&top).is_ok() || top == "__future__"
+}
+
+/// Whether Prefect itself imports this module of the standard library, so that a file of the same
+/// name in the repository is never reached.
+pub fn is_loaded_by_prefect(top: &str) -> bool {
+    names::LOADED.binary_search(&top).is_ok()
 }
 
 /// A builtin by its name.
@@ -90,7 +94,7 @@ fn is_pydantic_part(module: &str) -> bool {
 
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
-pub fn value<'a>(path: &str, at: TextSize) -> Option<Value<'a>> {
+pub fn value<'a>(path: &str, at: Location) -> Option<Value<'a>> {
     let path = canonical(path);
     if let Some(constant) = constant(&path) {
         return Some(constant);

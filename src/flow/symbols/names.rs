@@ -31,6 +31,25 @@ pub const MODULES: &[&str] = &[
     "zoneinfo",
 ];
 
+/// Those of them that `prefect deploy` of Prefect 3.8.8 has imported before it loads a flow.
+#[rustfmt::skip]
+pub const LOADED: &[&str] = &[
+    "abc", "argparse", "array", "ast", "asyncio", "atexit", "base64", "binascii", "bisect",
+    "builtins", "bz2", "calendar", "codecs", "collections", "colorsys", "concurrent",
+    "configparser", "contextlib", "contextvars", "copy", "copyreg", "csv", "ctypes", "dataclasses",
+    "datetime", "decimal", "difflib", "dis", "email", "encodings", "enum", "errno", "fcntl",
+    "fnmatch", "fractions", "functools", "gc", "genericpath", "gettext", "glob", "gzip", "hashlib",
+    "heapq", "hmac", "html", "http", "importlib", "inspect", "io", "ipaddress", "itertools", "json",
+    "keyword", "linecache", "locale", "logging", "lzma", "marshal", "math", "mimetypes", "mmap",
+    "multiprocessing", "ntpath", "numbers", "opcode", "operator", "os", "pathlib", "pickle",
+    "pkgutil", "platform", "posix", "posixpath", "pprint", "queue", "quopri", "random", "re",
+    "reprlib", "resource", "secrets", "select", "selectors", "shlex", "shutil", "signal", "site",
+    "socket", "socketserver", "ssl", "stat", "string", "struct", "subprocess", "sys", "sysconfig",
+    "tempfile", "textwrap", "threading", "time", "timeit", "token", "tokenize", "tomllib",
+    "traceback", "types", "typing", "unicodedata", "unittest", "urllib", "uuid", "warnings",
+    "weakref", "wsgiref", "zipfile", "zipimport", "zlib", "zoneinfo",
+];
+
 /// Names that every module sees.
 #[rustfmt::skip]
 pub const BUILTINS: &[&str] = &[

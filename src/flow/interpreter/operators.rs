@@ -118,6 +118,7 @@ impl<'a> Interpreter<'a> {
             | Value::Symbol(_)
             | Value::Class(_)
             | Value::Function(_)
+            | Value::Module(_)
             | Value::Flow(_)
             | Value::FlowDecorator(_) => true,
             _ => return None,

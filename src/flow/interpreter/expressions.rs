@@ -5,9 +5,12 @@ use std::rc::Rc;
 use ruff_python_ast::{BoolOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
-use super::{Evaluated, Interpreter, as_type};
+use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::flow::number::Int;
 use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, set_keyword};
+
+/// The keyword that stands for positional arguments of which not even the number is known.
+pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
 
 impl<'a> Interpreter<'a> {
     /// The value of an expression.
@@ -15,7 +18,11 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// [`super::Raised`] if evaluating it certainly raises.
     pub fn value(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
-        self.at(expression.start());
+        self.at(scope, expression.start());
+        self.deeper(|| self.evaluated(expression, scope), || Ok(self.unknown(TOO_DEEP)))
+    }
+
+    fn evaluated(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         Ok(match expression {
             Expr::NoneLiteral(_) => Value::None,
             Expr::EllipsisLiteral(_) => Value::Ellipsis,
@@ -48,7 +55,7 @@ impl<'a> Interpreter<'a> {
             Expr::BinOp(binary) => {
                 let left = self.value(&binary.left, scope)?;
                 let right = self.value(&binary.right, scope)?;
-                self.at(binary.start());
+                self.at(scope, binary.start());
                 self.binary(binary.op, &left, &right)?
             }
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
@@ -57,7 +64,7 @@ impl<'a> Interpreter<'a> {
                 match Self::truth(&condition) {
                     Some(true) => self.value(&choice.body, scope)?,
                     Some(false) => self.value(&choice.orelse, scope)?,
-                    None => self.unknown(self.reason(&condition, &choice.test)),
+                    None => self.unknown(self.reason(&condition, &choice.test, scope)),
                 }
             }
             Expr::Compare(comparison) => self.comparison(comparison, scope)?,
@@ -65,7 +72,7 @@ impl<'a> Interpreter<'a> {
             Expr::Lambda(lambda) => self.lambda(lambda, scope)?,
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
-                self.at(expression.start());
+                self.at(scope, expression.start());
                 self.attribute(&owner, attribute.attr.as_str())?
             }
             Expr::Subscript(subscript) => self.subscripted(subscript, scope)?,
@@ -84,10 +91,10 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                let excerpt = self.excerpt(expression);
+                let excerpt = self.excerpt(scope, expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
-            _ => self.unknown(format!("`{}` is not evaluated", self.excerpt(expression))),
+            _ => self.unknown(format!("`{}` is not evaluated", self.excerpt(scope, expression))),
         })
     }
 
@@ -104,19 +111,12 @@ impl<'a> Interpreter<'a> {
 
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let Some(value) = scope.get(name) else {
-            if let Some(doubt) = self.doubts() {
-                return Ok(Value::Unknown(doubt));
+            if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
+                return Ok(Value::Unknown(Rc::clone(doubt)));
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        let is_mutable =
-            matches!(value, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_));
-        if is_mutable && self.effects.mutated.contains(name) {
-            return Ok(
-                self.unknown(format!("`{name}` may be changed by the module after it is made"))
-            );
-        }
-        Ok(value)
+        Ok(self.read(name, value, scope.module.effects.changes(name)))
     }
 
     /// The items of a display; the inner error is an unknown value that takes its place.
@@ -179,7 +179,7 @@ impl<'a> Interpreter<'a> {
                 truth => truth,
             };
             match (operator, truth) {
-                (_, None) => return Ok(self.unknown(self.reason(&last, operand))),
+                (_, None) => return Ok(self.unknown(self.reason(&last, operand, scope))),
                 (BoolOp::And, Some(false)) | (BoolOp::Or, Some(true)) => return Ok(last),
                 _ => {}
             }
@@ -238,7 +238,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let owner = self.value(&subscript.value, scope)?;
         let index = self.value(&subscript.slice, scope)?;
-        self.at(subscript.start());
+        self.at(scope, subscript.start());
         self.subscript(&owner, &index)
     }
 
@@ -354,20 +354,26 @@ impl<'a> Interpreter<'a> {
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let callee = self.value(&call.func, scope)?;
         let mut arguments = Vec::with_capacity(call.arguments.args.len());
+        let mut starred = Keywords::new();
         for argument in &call.arguments.args {
-            if let Expr::Starred(starred) = argument {
-                match self.value(&starred.value, scope)? {
+            if let Expr::Starred(argument) = argument {
+                match self.value(&argument.value, scope)? {
                     Value::List(more) | Value::Tuple(more) => {
                         arguments.extend(more.iter().cloned());
                     }
-                    other => arguments.push(self.because(&other, "a starred argument")),
+                    other => {
+                        let unknown = self.because(&other, "a starred argument");
+                        arguments.push(unknown.clone());
+                        set_keyword(&mut starred, UNKNOWN_ARGUMENTS, unknown);
+                    }
                 }
             } else {
                 arguments.push(self.value(argument, scope)?);
             }
         }
-        let keywords = self.keywords(&call.arguments.keywords, scope)?;
-        self.at(call.start());
+        let mut keywords = self.keywords(&call.arguments.keywords, scope)?;
+        keywords.extend(starred);
+        self.at(scope, call.start());
         self.call(&callee, &arguments, &keywords)
     }
 

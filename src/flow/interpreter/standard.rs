@@ -63,6 +63,7 @@ impl<'a> Interpreter<'a> {
             }),
             "typing.TypeAliasType" => Value::of_type(Type::Alias {
                 name: first()?.as_str()?.into(),
+                module: Rc::clone(&self.scope_here().module.name),
                 value: arguments.get(1)?.clone(),
             }),
             "typing.cast" => arguments.get(1)?.clone(),
@@ -73,8 +74,7 @@ impl<'a> Interpreter<'a> {
             "enum.unique"
             | "typing.final"
             | "typing.runtime_checkable"
-            | "functools.total_ordering"
-            | "functools.wraps" => match arguments {
+            | "functools.total_ordering" => match arguments {
                 [value @ Value::Class(_)] => value.clone(),
                 _ => return None,
             },

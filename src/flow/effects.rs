@@ -77,23 +77,36 @@ const READING: &[&str] = &[
 /// What was found.
 #[derive(Default)]
 pub struct Effects<'a> {
-    /// Names whose list, dictionary or set is changed somewhere, or may be.
+    /// Names whose list, dictionary or set a call or an assignment to an item changes somewhere,
+    /// or may change.
     pub mutated: HashSet<&'a str>,
+    /// Names that an operator like `+=` changes in place.
+    augmented: HashSet<&'a str>,
     /// Names that a `global` statement hands to a function.
     pub global: HashSet<&'a str>,
     /// The first use of a dynamic namespace.
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
     pub is_dynamic_at_import: bool,
+    /// Whether the module puts something into `sys.path` before other entries.
+    pub changes_search_path: bool,
     /// Whether Prefect is imported anywhere.
     pub imports_prefect: bool,
     aliases: Vec<(&'a str, &'a str)>,
+    /// The module's own functions: what a call of one changes shows in its body.
+    functions: HashSet<&'a str>,
     depth: u32,
+    loops: u32,
 }
 
 impl<'a> Effects<'a> {
     pub fn of(body: &'a [Stmt]) -> Self {
         let mut effects = Effects::default();
+        effects.functions = body
+            .iter()
+            .filter_map(|statement| statement.as_function_def_stmt())
+            .map(|function| function.name.as_str())
+            .collect();
         for statement in body {
             effects.visit_stmt(statement);
         }
@@ -101,12 +114,17 @@ impl<'a> Effects<'a> {
         effects
     }
 
+    /// Whether the module changes in place what `name` stands for, or may.
+    pub fn changes(&self, name: &str) -> bool {
+        self.mutated.contains(name) || self.augmented.contains(name)
+    }
+
     /// A change through one name is a change of every name of the same object.
     fn spread(&mut self) {
         for _ in 0..self.aliases.len() {
             let before = self.mutated.len();
             for (left, right) in &self.aliases {
-                if self.mutated.contains(left) || self.mutated.contains(right) {
+                if self.changes(left) || self.changes(right) {
                     self.mutated.extend([*left, *right]);
                 }
             }
@@ -125,7 +143,12 @@ impl<'a> Effects<'a> {
     fn call(&mut self, call: &'a ruff_python_ast::ExprCall) {
         match &*call.func {
             Expr::Attribute(attribute) if MUTATING.contains(&attribute.attr.as_str()) => {
-                self.mutate(&attribute.value);
+                if is_search_path(&attribute.value) {
+                    // What is appended can't hide what was found before.
+                    self.changes_search_path |= attribute.attr.as_str() != "append";
+                } else {
+                    self.mutate(&attribute.value);
+                }
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
                 self.dynamic.get_or_insert((name.id.as_str(), call.start()));
@@ -138,12 +161,11 @@ impl<'a> Effects<'a> {
             Expr::Attribute(attribute) => attribute.attr.as_str(),
             _ => "",
         };
-        if self.depth == 0 && !READING.contains(&callee) && !is_class_like(callee) {
+        let is_own = self.loops == 0 && call.func.is_name_expr() && self.functions.contains(callee);
+        if self.depth == 0 && !is_own && !READING.contains(&callee) && !is_class_like(callee) {
             let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
             for argument in call.arguments.args.iter().chain(keywords) {
-                if let Expr::Name(name) = argument {
-                    self.mutated.insert(name.id.as_str());
-                }
+                self.mutate(argument);
             }
         }
     }
@@ -157,6 +179,20 @@ impl<'a> Effects<'a> {
 /// are found where they happen.
 fn is_class_like(callee: &str) -> bool {
     callee.chars().next().is_some_and(char::is_uppercase)
+}
+
+fn without_subscripts(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Subscript(subscript) => without_subscripts(&subscript.value),
+        other => other,
+    }
+}
+
+fn is_search_path(expression: &Expr) -> bool {
+    expression.as_attribute_expr().is_some_and(|attribute| {
+        attribute.attr.as_str() == "path"
+            && attribute.value.as_name_expr().is_some_and(|name| name.id.as_str() == "sys")
+    })
 }
 
 fn root_name(expression: &Expr) -> Option<&str> {
@@ -176,6 +212,7 @@ impl<'a> Visitor<'a> for Effects<'a> {
         match statement {
             Stmt::Assign(assign) => {
                 for target in &assign.targets {
+                    self.changes_search_path |= is_search_path(without_subscripts(target));
                     if matches!(target, Expr::Subscript(_)) {
                         self.mutate(target);
                     }
@@ -189,7 +226,12 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     }
                 }
             }
-            Stmt::AugAssign(assign) => self.mutate(&assign.target),
+            Stmt::AugAssign(assign) => match &*assign.target {
+                Expr::Name(name) => {
+                    self.augmented.insert(name.id.as_str());
+                }
+                target => self.mutate(target),
+            },
             Stmt::Delete(delete) => {
                 for target in &delete.targets {
                     if matches!(target, Expr::Subscript(_)) {
@@ -197,7 +239,9 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     }
                 }
             }
+            Stmt::While(_) => self.loops += 1,
             Stmt::For(each) => {
+                self.loops += 1;
                 if let (Expr::Name(target), iterated) = (&*each.target, &*each.iter) {
                     let names = match iterated {
                         Expr::List(list) => &list.elts[..],
@@ -235,6 +279,9 @@ impl<'a> Visitor<'a> for Effects<'a> {
             _ => {}
         }
         walk_stmt(self, statement);
+        if matches!(statement, Stmt::For(_) | Stmt::While(_)) {
+            self.loops -= 1;
+        }
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {

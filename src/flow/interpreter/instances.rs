@@ -56,6 +56,10 @@ impl<'a> Interpreter<'a> {
                 let class = Some(Rc::clone(class));
                 Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
             }
+            _ if class.ancestors.iter().any(|ancestor| ancestor.is_symbol("prefect.Flow")) => {
+                let why = format!("`{name}` is a flow class of this repository's own");
+                self.unknown_of_kind(why, true)
+            }
             _ => match class.obstacle.borrow().as_ref() {
                 Some(unknown) => Value::Unknown(Rc::clone(unknown)),
                 None => self.unknown(format!("an instance of `{name}`")),
@@ -88,7 +92,7 @@ impl<'a> Interpreter<'a> {
         let mut complete = Keywords::new();
         for field in &fields {
             let is_private = class.kind.get() == ClassKind::Model && field.name.starts_with('_');
-            if is_private || is_class_variable(&field.annotation, self) {
+            if is_private || is_class_variable(field, self) {
                 continue;
             }
             let value = match values.iter().position(|(name, _)| *name == field.name) {
@@ -197,9 +201,7 @@ impl<'a> Interpreter<'a> {
                 self.call(factory, &[], &Keywords::new()).ok()
             }
             Value::Class(class) => self.instantiate(class, &[], &Keywords::new()).ok(),
-            Value::Function(function) => {
-                function.lambda_body.and_then(|body| self.value(body, &function.scope).ok())
-            }
+            Value::Function(_) => self.call(factory, &[], &Keywords::new()).ok(),
             _ => None,
         };
         match made {

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ruff_python_ast::{Expr, ExprLambda, Parameters, StmtFunctionDef};
+use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
 use ruff_text_size::Ranged;
 
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter};
 use crate::flow::source;
-use crate::flow::value::{Annotation, Function, Parameter, Scope, Unknown, Value};
+use crate::flow::value::{Annotation, Function, Parameter, ParameterKind, Scope, Unknown, Value};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn function_definition(
@@ -24,12 +24,13 @@ impl<'a> Interpreter<'a> {
         self.type_parameters(definition.type_params.as_deref(), scope);
         let parameters = self.signature(&definition.parameters, scope)?;
         if let Some(returns) = &definition.returns
-            && !self.are_annotations_postponed
+            && !scope.module.are_annotations_postponed
         {
             self.value(returns, scope)?;
         }
         let mut value = Value::Function(Rc::new(Function {
             name: definition.name.as_str().into(),
+            qualname: scope.qualify(definition.name.as_str()).into(),
             definition: Some(definition),
             lambda_body: None,
             parameters,
@@ -39,13 +40,10 @@ impl<'a> Interpreter<'a> {
             range: definition.range(),
         }));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
-            self.at(node.start());
+            self.at(scope, node.start());
             value = self.decorated(decorator, value, &node.expression)?;
         }
-        if !scope.is_class() && self.effects.global.contains(definition.name.as_str()) {
-            value = self.unknown(format!("a function changes `{}` with `global`", definition.name));
-        }
-        scope.set(definition.name.as_str(), value);
+        self.set(scope, definition.name.as_str(), value);
         Ok(())
     }
 
@@ -108,6 +106,7 @@ impl<'a> Interpreter<'a> {
         };
         Ok(Value::Function(Rc::new(Function {
             name: "<lambda>".into(),
+            qualname: scope.qualify("<lambda>").into(),
             definition: None,
             lambda_body: Some(&node.body),
             parameters,
@@ -123,20 +122,24 @@ impl<'a> Interpreter<'a> {
         parameters: &'a Parameters,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Vec<Parameter<'a>>> {
+        let with_default = |parameter: &'a ParameterWithDefault, kind| {
+            self.parameter(&parameter.parameter, parameter.default.as_deref(), kind, scope)
+        };
         let mut signature = Vec::new();
-        for parameter in parameters.posonlyargs.iter().chain(&parameters.args) {
-            let default = parameter.default.as_deref();
-            signature.push(self.parameter(&parameter.parameter, default, scope)?);
+        for parameter in &parameters.posonlyargs {
+            signature.push(with_default(parameter, ParameterKind::PositionalOnly)?);
+        }
+        for parameter in &parameters.args {
+            signature.push(with_default(parameter, ParameterKind::Positional)?);
         }
         if let Some(star) = &parameters.vararg {
-            signature.push(self.parameter(star, None, scope)?);
+            signature.push(self.parameter(star, None, ParameterKind::Rest, scope)?);
         }
         for parameter in &parameters.kwonlyargs {
-            let default = parameter.default.as_deref();
-            signature.push(self.parameter(&parameter.parameter, default, scope)?);
+            signature.push(with_default(parameter, ParameterKind::KeywordOnly)?);
         }
         if let Some(star) = &parameters.kwarg {
-            signature.push(self.parameter(star, None, scope)?);
+            signature.push(self.parameter(star, None, ParameterKind::Keywords, scope)?);
         }
         Ok(signature)
     }
@@ -145,11 +148,12 @@ impl<'a> Interpreter<'a> {
         &self,
         parameter: &'a ruff_python_ast::Parameter,
         default: Option<&'a Expr>,
+        kind: ParameterKind,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Parameter<'a>> {
         let annotation = match parameter.annotation.as_deref() {
             None => Annotation::Missing,
-            Some(node) if self.are_annotations_postponed => Annotation::Postponed(node),
+            Some(node) if scope.module.are_annotations_postponed => Annotation::Postponed(node),
             Some(node) => Annotation::Value(self.value(node, scope)?),
         };
         let default = match default {
@@ -158,6 +162,7 @@ impl<'a> Interpreter<'a> {
         };
         Ok(Parameter {
             name: parameter.name.as_str().into(),
+            kind,
             annotation,
             default,
             range: parameter.range(),

@@ -94,9 +94,9 @@ impl<'a> Interpreter<'a> {
             }
             keywords = self.keywords(&arguments.keywords, scope)?;
         }
-        let inner = Scope::class(definition.name.as_str(), scope);
+        let inner = self.keep(Scope::class(definition.name.as_str(), scope));
         self.block(&definition.body, &inner)?;
-        self.at(definition.start());
+        self.at(scope, definition.start());
         let docstring = match inner.own("__doc__") {
             Some(Value::Str(text)) => Some(text),
             _ => source::docstring(&definition.body).map(Into::into),
@@ -105,10 +105,10 @@ impl<'a> Interpreter<'a> {
         self.check_model(&class)?;
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
-            self.at(node.start());
+            self.at(scope, node.start());
             value = self.class_decorated(decorator, value);
         }
-        scope.set(definition.name.as_str(), value);
+        self.set(scope, definition.name.as_str(), value);
         Ok(())
     }
 

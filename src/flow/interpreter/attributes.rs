@@ -21,6 +21,14 @@ impl<'a> Interpreter<'a> {
                     return self.raise("AttributeError", message);
                 }
             }
+            Value::Module(imported) => match self.module_attribute(imported, name) {
+                Some(value) => value,
+                None => {
+                    let message =
+                        format!("module '{}' has no attribute '{name}'", imported.module.name);
+                    return self.raise("AttributeError", message);
+                }
+            },
             Value::Class(class) => self.class_attribute(owner, class, name),
             Value::Member(member) => match name {
                 "value" => member.value.clone(),
@@ -72,11 +80,8 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
-                let is_mutable = matches!(value, Value::List(_) | Value::Dict(_) | Value::Set(_));
-                if is_mutable && self.effects.mutated.contains(&*class.name) {
-                    return self.unknown(format!("`{}.{name}` may be changed later", class.name));
-                }
-                return match value {
+                let is_changed = self.is_marked(&Value::Class(Rc::clone(class)));
+                return match self.read(name, value, is_changed) {
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,
                 };

@@ -54,7 +54,8 @@ impl Interpreter<'_> {
             Expr::Name(name) => name.id.as_str(),
             _ => return false,
         };
-        match self.module.own(root) {
+        let Some(script) = self.script() else { return false };
+        match script.scope.own(root) {
             Some(Value::Symbol(path)) => {
                 let attribute = decorator.as_attribute_expr().map(|node| node.attr.as_str());
                 match attribute {
@@ -67,7 +68,7 @@ impl Interpreter<'_> {
             }
             Some(Value::FlowDecorator(_) | Value::Partial(_)) => is_flow_spelling(decorator),
             Some(_) => false,
-            None => self.effects.imports_prefect && is_flow_spelling(decorator),
+            None => script.module.effects.imports_prefect && is_flow_spelling(decorator),
         }
     }
 }

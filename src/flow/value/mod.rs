@@ -3,39 +3,30 @@
 //!
 //! Values never change once they are made, with the exceptions Python code uses: attributes of
 //! functions, flows and classes. A list that the module changes later is found by
-//! [`super::module::effects`] and never gets here as a known value.
+//! [`super::interpreter::effects`] and never gets here as a known value.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
-use ruff_text_size::{TextRange, TextSize};
+use ruff_text_size::TextRange;
 
 use super::default::moment::Moment;
+use super::effects::Effects;
 use super::number::Int;
 
-/// How many parts a type may have.
-const LARGEST_TYPE: u32 = 2000;
+mod inspect;
+mod location;
+
+pub use inspect::{keyword, not_read, set_keyword};
+pub use location::Location;
 
 /// A shared piece of text.
 pub type Text = Rc<str>;
 
 /// Keyword arguments in the order they were given.
 pub type Keywords<'a> = Vec<(Text, Value<'a>)>;
-
-/// The value of `key` among `keywords`.
-pub fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
-    keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
-}
-
-/// Sets `key` among `keywords`, in its old place if it has one.
-pub fn set_keyword<'a>(keywords: &mut Keywords<'a>, key: &str, value: Value<'a>) {
-    match keywords.iter_mut().find(|(name, _)| &**name == key) {
-        Some(entry) => entry.1 = value,
-        None => keywords.push((key.into(), value)),
-    }
-}
 
 /// An abstract value.
 #[derive(Clone)]
@@ -61,6 +52,8 @@ pub enum Value<'a> {
     Symbol(Text),
     /// Something of a module that is not read, by its path.
     External(Text),
+    /// A module of the repository.
+    Module(Rc<Imported<'a>>),
     Class(Rc<Class<'a>>),
     Function(Rc<Function<'a>>),
     /// `staticmethod(x)` or `classmethod(x)`.
@@ -96,7 +89,7 @@ pub struct Unknown {
     /// In words, as the end of a sentence.
     pub why: String,
     /// Where the reason stands.
-    pub at: TextSize,
+    pub at: Location,
     /// Whether the value, if it were known, is probably a flow.
     pub is_flow_like: bool,
 }
@@ -115,6 +108,8 @@ pub enum Type<'a> {
     },
     Alias {
         name: Text,
+        /// The name of the module that makes it.
+        module: Text,
         value: Value<'a>,
     },
     /// A string where a type is expected.
@@ -169,7 +164,7 @@ pub struct Class<'a> {
     pub ancestors: Vec<Value<'a>>,
     pub keywords: Keywords<'a>,
     pub scope: Rc<Scope<'a>>,
-    pub kind: std::cell::Cell<ClassKind>,
+    pub kind: Cell<ClassKind>,
     pub docstring: Option<Text>,
     pub decorations: RefCell<Decorations<'a>>,
     /// Members of an enum, in order, aliases included.
@@ -178,6 +173,13 @@ pub struct Class<'a> {
     pub mixin: Option<&'static str>,
     /// Why the schema can't be computed, if so.
     pub obstacle: RefCell<Option<Rc<Unknown>>>,
+}
+
+impl Class<'_> {
+    /// Module and qualified name.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.scope.module.name, self.qualname)
+    }
 }
 
 /// What decorators and annotations have said about a class.
@@ -207,9 +209,22 @@ pub struct Opaque<'a> {
     pub what: &'static str,
 }
 
+/// How an argument reaches a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    PositionalOnly,
+    Positional,
+    /// `*args`
+    Rest,
+    KeywordOnly,
+    /// `**kwargs`
+    Keywords,
+}
+
 /// One parameter of a function.
 pub struct Parameter<'a> {
     pub name: Text,
+    pub kind: ParameterKind,
     pub annotation: Annotation<'a>,
     pub default: Option<Value<'a>>,
     pub range: TextRange,
@@ -218,12 +233,14 @@ pub struct Parameter<'a> {
 /// A function or lambda of the module.
 pub struct Function<'a> {
     pub name: Text,
+    pub qualname: Text,
     pub definition: Option<&'a StmtFunctionDef>,
     pub lambda_body: Option<&'a Expr>,
     pub parameters: Vec<Parameter<'a>>,
     pub docstring: Option<Text>,
-    /// Set from outside: `f.__doc__ = ...`.
+    /// Set from outside: `f.__doc__ = ...`, and by `functools.wraps`.
     pub attributes: RefCell<Keywords<'a>>,
+    /// Where the definition stands.
     pub scope: Rc<Scope<'a>>,
     pub range: TextRange,
 }
@@ -241,7 +258,7 @@ pub struct FlowObject<'a> {
     pub options: RefCell<Keywords<'a>>,
     /// Attributes set afterwards that change more than the options.
     pub attributes: RefCell<Keywords<'a>>,
-    pub at: TextSize,
+    pub at: Location,
 }
 
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
@@ -285,171 +302,49 @@ impl<'a> Namespace<'a> {
     }
 }
 
-impl<'a> Value<'a> {
-    pub fn text(text: impl AsRef<str>) -> Self {
-        Value::Str(text.as_ref().into())
-    }
-
-    pub fn int(number: i128) -> Self {
-        Value::Int(Int::from(number))
-    }
-
-    pub fn symbol(path: &str) -> Self {
-        Value::Symbol(path.into())
-    }
-
-    pub fn list(items: Vec<Value<'a>>) -> Self {
-        Value::List(Rc::new(items))
-    }
-
-    pub fn tuple(items: Vec<Value<'a>>) -> Self {
-        Value::Tuple(Rc::new(items))
-    }
-
-    /// A type expression. One that is larger than any that people write becomes unknown, so that
-    /// every walk over a type has an end.
-    pub fn of_type(expression: Type<'a>) -> Self {
-        let value = Value::Type(Rc::new(expression));
-        if value.spend_type(&mut LARGEST_TYPE.clone()) {
-            value
-        } else {
-            Value::unknown("the type is too large to be computed", TextSize::new(0))
-        }
-    }
-
-    fn spend_type(&self, budget: &mut u32) -> bool {
-        let Some(rest) = budget.checked_sub(1) else { return false };
-        *budget = rest;
-        let Value::Type(expression) = self else { return true };
-        match &**expression {
-            Type::Generic(_, parts) | Type::Union(parts) => {
-                parts.iter().all(|part| part.spend_type(budget))
-            }
-            Type::Annotated(base, _) | Type::Named(base) => base.spend_type(budget),
-            Type::Variable { bound, constraints } => {
-                bound.iter().chain(constraints).all(|part| part.spend_type(budget))
-            }
-            Type::Alias { value, .. } => value.spend_type(budget),
-            Type::Literal(_) | Type::Forward(_) => true,
-        }
-    }
-
-    pub fn generic(origin: &str, arguments: Vec<Value<'a>>) -> Self {
-        Value::of_type(Type::Generic(Value::symbol(origin), arguments))
-    }
-
-    pub fn opaque(what: &'static str) -> Self {
-        Value::Opaque(Rc::new(Opaque { class: None, what }))
-    }
-
-    pub fn unknown(why: impl Into<String>, at: TextSize) -> Self {
-        Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false }))
-    }
-
-    pub fn unknown_flow(why: impl Into<String>, at: TextSize) -> Self {
-        Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: true }))
-    }
-
-    pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Value::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub fn as_symbol(&self) -> Option<&str> {
-        match self {
-            Value::Symbol(path) => Some(path),
-            _ => None,
-        }
-    }
-
-    pub fn is_symbol(&self, path: &str) -> bool {
-        self.as_symbol() == Some(path)
-    }
-
-    /// Whether this is data through and through: no objects of the module inside.
-    pub fn is_constant(&self) -> bool {
-        self.is_constant_within(&mut 10_000)
-    }
-
-    fn is_constant_within(&self, budget: &mut u32) -> bool {
-        let Some(rest) = budget.checked_sub(1) else { return false };
-        *budget = rest;
-        match self {
-            Value::None
-            | Value::Ellipsis
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Float(_)
-            | Value::Complex(..)
-            | Value::Str(_)
-            | Value::Bytes(_)
-            | Value::Moment(_) => true,
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
-                items.iter().all(|item| item.is_constant_within(budget))
-            }
-            Value::Dict(items) => items.iter().all(|(key, value)| {
-                key.is_constant_within(budget) && value.is_constant_within(budget)
-            }),
-            _ => false,
-        }
-    }
-
-    /// The first unknown part, if any.
-    pub fn find_unknown(&self, at: TextSize) -> Option<Rc<Unknown>> {
-        self.find_unknown_within(at, &mut 10_000)
-    }
-
-    fn find_unknown_within(&self, at: TextSize, budget: &mut u32) -> Option<Rc<Unknown>> {
-        let Some(rest) = budget.checked_sub(1) else {
-            let why = "the value is too large to be computed".to_owned();
-            return Some(Rc::new(Unknown { why, at, is_flow_like: false }));
-        };
-        *budget = rest;
-        match self {
-            Value::Unknown(unknown) => Some(Rc::clone(unknown)),
-            Value::External(path) => {
-                Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
-            }
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
-                items.iter().find_map(|item| item.find_unknown_within(at, budget))
-            }
-            Value::Dict(items) => items.iter().find_map(|(key, value)| {
-                key.find_unknown_within(at, budget)
-                    .or_else(|| value.find_unknown_within(at, budget))
-            }),
-            Value::Instance(instance) => {
-                instance.fields.iter().find_map(|(_, value)| value.find_unknown_within(at, budget))
-            }
-            Value::Member(member) => member.value.find_unknown_within(at, budget),
-            _ => None,
-        }
-    }
+/// A module while it is evaluated: what does not change.
+pub struct Module<'a> {
+    /// Which of the modules of the analysis it is; 0 is the script.
+    pub number: u32,
+    /// The name it is imported by, for the script its stem.
+    pub name: Text,
+    /// From the repository root.
+    pub path: Text,
+    pub text: &'a str,
+    pub effects: Effects<'a>,
+    /// Whether annotations are kept unevaluated.
+    pub are_annotations_postponed: bool,
+    /// Why nothing about the module can be trusted, if so.
+    pub doubt: RefCell<Option<Rc<Unknown>>>,
 }
 
-/// Says that `path` comes from a module that is not read.
-pub fn not_read(path: &str) -> String {
-    match path.rsplit_once('.') {
-        Some((module, name)) => {
-            format!("`{name}` comes from `{module}`, which is not read with this file")
-        }
-        None => format!("the module `{path}` is not read with this file"),
-    }
+/// An entry of `sys.modules`.
+pub struct Imported<'a> {
+    pub module: Rc<Module<'a>>,
+    pub scope: Rc<Scope<'a>>,
+    /// Where its submodules are: none for a plain module.
+    pub search: Vec<Text>,
+    /// Whether its body is still being evaluated.
+    pub is_running: Cell<bool>,
+    /// Whether another module changes lists and dictionaries of this one.
+    pub is_changed: Cell<bool>,
 }
 
 /// What kind of body a scope belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScopeKind {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeKind<'a> {
     Module,
     Class,
+    /// A call of a function, with the names that its body binds.
+    Function(HashSet<&'a str>),
 }
 
 /// A namespace with the way to the next one.
 pub struct Scope<'a> {
-    pub kind: ScopeKind,
-    /// Of the class; empty for a module.
+    pub kind: ScopeKind<'a>,
+    /// Of the class or function; empty for a module.
     pub qualname: Text,
+    pub module: Rc<Module<'a>>,
     pub names: RefCell<Namespace<'a>>,
     /// Annotated names of a class body.
     pub annotations: RefCell<Vec<(Text, Annotation<'a>)>>,
@@ -457,10 +352,11 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub fn module() -> Rc<Self> {
+    pub fn module(module: &Rc<Module<'a>>) -> Rc<Self> {
         Rc::new(Scope {
             kind: ScopeKind::Module,
             qualname: "".into(),
+            module: Rc::clone(module),
             names: RefCell::default(),
             annotations: RefCell::default(),
             parent: None,
@@ -468,18 +364,41 @@ impl<'a> Scope<'a> {
     }
 
     pub fn class(name: &str, parent: &Rc<Self>) -> Rc<Self> {
+        Self::inside(ScopeKind::Class, parent.qualify(name), parent)
+    }
+
+    /// The body of a function that is called; `qualname` is the function's.
+    pub fn function(locals: HashSet<&'a str>, qualname: &str, parent: &Rc<Self>) -> Rc<Self> {
+        Self::inside(ScopeKind::Function(locals), qualname.to_owned(), parent)
+    }
+
+    fn inside(kind: ScopeKind<'a>, qualname: String, parent: &Rc<Self>) -> Rc<Self> {
         Rc::new(Scope {
-            kind: ScopeKind::Class,
-            qualname: parent.qualify(name).into(),
+            kind,
+            qualname: qualname.into(),
+            module: Rc::clone(&parent.module),
             names: RefCell::default(),
             annotations: RefCell::default(),
             parent: Some(Rc::clone(parent)),
         })
     }
 
+    /// The scope of the module that this one stands in.
+    pub fn top(self: &Rc<Self>) -> Rc<Self> {
+        let mut scope = self;
+        while let Some(parent) = &scope.parent {
+            scope = parent;
+        }
+        Rc::clone(scope)
+    }
+
     /// The qualified name of something defined here.
     pub fn qualify(&self, name: &str) -> String {
-        if self.qualname.is_empty() { name.to_owned() } else { format!("{}.{name}", self.qualname) }
+        match self.kind {
+            ScopeKind::Function(_) => format!("{}.<locals>.{name}", self.qualname),
+            _ if self.qualname.is_empty() => name.to_owned(),
+            _ => format!("{}.{name}", self.qualname),
+        }
     }
 
     /// A name of this very scope.
@@ -493,5 +412,9 @@ impl<'a> Scope<'a> {
 
     pub fn is_class(&self) -> bool {
         self.kind == ScopeKind::Class
+    }
+
+    pub fn is_module(&self) -> bool {
+        self.kind == ScopeKind::Module
     }
 }

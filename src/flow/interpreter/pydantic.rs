@@ -190,6 +190,7 @@ impl<'a> Interpreter<'a> {
         kind: ClassKind,
         keywords: Keywords<'a>,
     ) -> Rc<Class<'a>> {
+        let module = self.scope_here();
         Rc::new(Class {
             name: name.into(),
             qualname: name.into(),
@@ -197,7 +198,7 @@ impl<'a> Interpreter<'a> {
             bases: Vec::new(),
             ancestors: Vec::new(),
             keywords,
-            scope: Scope::class(name, &self.module),
+            scope: self.keep(Scope::class(name, &module)),
             kind: Cell::new(kind),
             docstring: None,
             decorations: RefCell::default(),

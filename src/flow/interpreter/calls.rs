@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::nested::makes_flows;
 use super::{Evaluated, Interpreter};
 use crate::flow::value::{
     Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
@@ -47,15 +46,7 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => self.unknown("calling a type expression"),
             },
-            Value::Function(function) => {
-                let is_flow_like = function.definition.is_some_and(makes_flows)
-                    || arguments.iter().any(super::statements::is_flow_like);
-                let why = format!(
-                    "`{}()` is a function of this file, and what it returns is not computed",
-                    function.name
-                );
-                self.unknown_of_kind(why, is_flow_like)
-            }
+            Value::Function(function) => return self.call_function(function, arguments, keywords),
             Value::External(path) => {
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like = path.ends_with(".with_options")
@@ -72,10 +63,6 @@ impl<'a> Interpreter<'a> {
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
             other => self.because(other, "a call of such an object"),
         })
-    }
-
-    fn unknown_of_kind(&self, why: String, is_flow_like: bool) -> Value<'a> {
-        if is_flow_like { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
     }
 
     fn call_symbol(
@@ -110,6 +97,22 @@ impl<'a> Interpreter<'a> {
                 })),
                 None => return self.raise("TypeError", "partial expected at least 1 argument"),
             },
+            "functools.wraps" => match arguments {
+                [wrapped] => {
+                    let mut keywords = keywords.clone();
+                    set_keyword(&mut keywords, "wrapped", wrapped.clone());
+                    Value::Partial(Rc::new(Partial {
+                        function: Value::symbol("functools.update_wrapper"),
+                        arguments: Vec::new(),
+                        keywords,
+                    }))
+                }
+                _ => self.unknown("`functools.wraps` without one function"),
+            },
+            "functools.update_wrapper" => self.update_wrapper(arguments, keywords),
+            "sys.exit" | "builtins.exit" | "builtins.quit" | "os._exit" | "os.abort" => {
+                return self.raise("SystemExit", "the module ends the interpreter");
+            }
             _ if path.starts_with("prefect.") => {
                 let why = format!("what `{path}()` returns is Prefect's own affair");
                 let is_flow = arguments.iter().any(super::statements::is_flow_like);

@@ -1,0 +1,101 @@
+//! The names a block may bind.
+
+use std::collections::HashSet;
+
+use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
+use ruff_python_ast::{ExceptHandler, Expr, ExprAttribute, ExprContext, Pattern, Stmt};
+
+use super::nested::is_flow_spelling;
+
+/// The names a block may bind, which of them look like flows, and the attributes it may set.
+#[derive(Default)]
+pub struct BoundNames<'a> {
+    pub names: Vec<(&'a str, bool)>,
+    pub attributes: Vec<&'a ExprAttribute>,
+    /// Whether it has a `from module import *`.
+    pub binds_any: bool,
+}
+
+impl<'a> BoundNames<'a> {
+    pub fn of(body: &'a [Stmt]) -> Self {
+        let mut bound = BoundNames::default();
+        bound.visit_body(body);
+        bound
+    }
+
+    /// The names alone, as those of a function's body.
+    pub fn into_locals(self) -> HashSet<&'a str> {
+        self.names.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn add(&mut self, name: &'a str) {
+        self.names.push((name, false));
+    }
+}
+
+impl<'a> Visitor<'a> for BoundNames<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => {
+                let mut decorators = function.decorator_list.iter();
+                let is_flow = decorators.any(|decorator| is_flow_spelling(&decorator.expression));
+                self.names.push((function.name.as_str(), is_flow));
+            }
+            Stmt::ClassDef(class) => self.add(class.name.as_str()),
+            Stmt::Import(import) => {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+                    self.add(name.split('.').next().unwrap_or(name));
+                }
+            }
+            Stmt::ImportFrom(import) => {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+                    self.binds_any |= name == "*";
+                    self.add(name);
+                }
+            }
+            _ => walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) if !matches!(name.ctx, ExprContext::Load) => {
+                self.add(name.id.as_str());
+            }
+            Expr::Attribute(attribute) if !matches!(attribute.ctx, ExprContext::Load) => {
+                self.attributes.push(attribute);
+            }
+            // These have scopes of their own.
+            Expr::Lambda(_)
+            | Expr::ListComp(_)
+            | Expr::SetComp(_)
+            | Expr::DictComp(_)
+            | Expr::Generator(_) => return,
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+
+    fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {
+        let ExceptHandler::ExceptHandler(inner) = handler;
+        if let Some(name) = &inner.name {
+            self.add(name.as_str());
+        }
+        walk_except_handler(self, handler);
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a Pattern) {
+        let name = match pattern {
+            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
+            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
+            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
+            _ => None,
+        };
+        if let Some(name) = name {
+            self.add(name.as_str());
+        }
+        walk_pattern(self, pattern);
+    }
+}

@@ -1,0 +1,335 @@
+//! Runs the top level of a script on abstract values, as `import` would, and of the modules of the
+//! repository that it imports.
+//!
+//! Statements in order, both branches where a condition is not known, function bodies only where
+//! the top level calls them. What can't be known becomes [`Value::Unknown`] with its reason; what
+//! certainly raises becomes a [`Raised`].
+//!
+//! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
+//! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
+//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`]), [`changes`] (what is changed after it
+//! was made), [`nested`] for flows out of reach.
+
+pub mod ancestors;
+mod attributes;
+pub mod bound;
+mod branches;
+mod calls;
+mod changes;
+pub mod classes;
+mod enums;
+mod expressions;
+mod functions;
+mod imports;
+mod inline;
+mod instances;
+pub mod nested;
+pub mod operators;
+mod pydantic;
+pub mod scope;
+mod standard;
+mod statements;
+pub mod strings;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::{Ranged, TextSize};
+
+use super::effects::Effects;
+use super::library::Library;
+use super::nesting;
+use super::reads::Reads;
+use super::source;
+use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value};
+
+/// An exception that the script certainly raises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct Raised {
+    /// The name of the exception's class.
+    pub kind: String,
+    pub message: String,
+    pub at: Location,
+    /// The outermost import or call that it passed.
+    pub through: Option<Location>,
+}
+
+/// The outcome of evaluating something.
+pub type Evaluated<T> = Result<T, Box<Raised>>;
+
+/// The state of a script and of the modules it imports while they run, and after.
+pub struct Interpreter<'a> {
+    library: &'a Library<'a>,
+    /// Where absolute imports are looked for: the script's directory, the repository's root.
+    search: Vec<Text>,
+    /// By number.
+    modules: RefCell<Vec<Rc<Module<'a>>>>,
+    /// `sys.modules`, as far as it is the repository's.
+    imported: RefCell<HashMap<Text, Rc<Imported<'a>>>>,
+    script: OnceCell<Rc<Imported<'a>>>,
+    /// What the answers depend on.
+    pub reads: RefCell<Reads>,
+    /// The place that is evaluated, for reasons and errors.
+    at: Cell<Location>,
+    /// How many branches with unknown conditions are open.
+    guesses: Cell<u32>,
+    /// How deeply evaluations are nested, and how deeply they may be.
+    depth: Cell<u32>,
+    deepest: u32,
+    /// Whether something was left out that a deeper stack could hold.
+    pub needs_depth: Cell<bool>,
+    /// Function calls that are open, and that were made.
+    open_calls: Cell<u32>,
+    calls: Cell<u32>,
+    /// Lists and dictionaries that are changed somewhere after they were made.
+    changed: RefCell<Vec<Value<'a>>>,
+    /// Why imports can't be trusted, if so.
+    search_doubt: RefCell<Option<Rc<Unknown>>>,
+    /// All scopes: namespaces and the functions in them point at each other.
+    scopes: RefCell<Vec<Rc<Scope<'a>>>>,
+}
+
+impl Drop for Interpreter<'_> {
+    fn drop(&mut self) {
+        for scope in self.scopes.take() {
+            drop(scope.names.take());
+            drop(scope.annotations.take());
+        }
+    }
+}
+
+impl<'a> Interpreter<'a> {
+    /// An interpreter for the script at `path`; `deepest` is how deeply evaluations may be nested.
+    pub fn new(library: &'a Library<'a>, path: &str, deepest: u32) -> Interpreter<'a> {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let mut search: Vec<Text> = vec![directory.into()];
+        if !directory.is_empty() {
+            search.push("".into());
+        }
+        Interpreter {
+            library,
+            search,
+            modules: RefCell::default(),
+            imported: RefCell::default(),
+            script: OnceCell::new(),
+            reads: RefCell::default(),
+            at: Cell::default(),
+            guesses: Cell::new(0),
+            depth: Cell::new(0),
+            deepest,
+            needs_depth: Cell::new(false),
+            open_calls: Cell::new(0),
+            calls: Cell::new(0),
+            changed: RefCell::default(),
+            search_doubt: RefCell::default(),
+            scopes: RefCell::default(),
+        }
+    }
+
+    /// Runs the script.
+    ///
+    /// # Errors
+    /// [`Raised`] if the script certainly raises.
+    pub fn run(&self, path: &str, text: &'a str, body: &'a [Stmt]) -> Evaluated<()> {
+        let name = module_name(path);
+        let module = self.new_module(name, path, text, body);
+        // Prefect makes the script a package of its directory and the working directory.
+        let script = self.new_imported(&module, self.search.clone());
+        let scope = Rc::clone(&script.scope);
+        scope.set("__doc__", source::docstring(body).map_or(Value::None, Value::text));
+        let _ = self.script.set(script);
+        self.block(body, &scope)
+    }
+
+    fn new_module(
+        &self,
+        name: &str,
+        path: &str,
+        text: &'a str,
+        body: &'a [Stmt],
+    ) -> Rc<Module<'a>> {
+        let mut modules = self.modules.borrow_mut();
+        let number = u32::try_from(modules.len()).unwrap_or(u32::MAX);
+        let effects = Effects::of(body);
+        let doubt = effects.dynamic.map(|(function, at)| {
+            Rc::new(Unknown {
+                why: format!("the module uses `{function}()`, which can bind any name"),
+                at: Location { module: number, at },
+                is_flow_like: false,
+            })
+        });
+        let module = Rc::new(Module {
+            number,
+            name: name.into(),
+            path: path.into(),
+            text,
+            are_annotations_postponed: body.iter().any(postpones_annotations),
+            doubt: RefCell::new(doubt),
+            effects,
+        });
+        modules.push(Rc::clone(&module));
+        if module.effects.changes_search_path {
+            let why = format!("`{path}` changes `sys.path`: which module is meant is not known");
+            let at = Location { module: number, at: TextSize::new(0) };
+            self.search_doubt
+                .borrow_mut()
+                .get_or_insert_with(|| Rc::new(Unknown { why, at, is_flow_like: false }));
+        }
+        module
+    }
+
+    fn new_imported(&self, module: &Rc<Module<'a>>, search: Vec<Text>) -> Rc<Imported<'a>> {
+        let scope = self.keep(Scope::module(module));
+        // The name differs between a first and a repeated load (facts a.1).
+        scope.set("__name__", Value::Str(Rc::clone(&module.name)));
+        let place = Location { module: module.number, at: TextSize::new(0) };
+        let unknown = "`__file__` depends on where the repository is checked out";
+        scope.set("__file__", Value::unknown(unknown, place));
+        let imported = Rc::new(Imported {
+            module: Rc::clone(module),
+            scope,
+            search,
+            is_running: Cell::new(true),
+            is_changed: Cell::new(false),
+        });
+        self.imported.borrow_mut().insert(Rc::clone(&module.name), Rc::clone(&imported));
+        imported
+    }
+
+    /// A scope that is taken apart at the end.
+    fn keep(&self, scope: Rc<Scope<'a>>) -> Rc<Scope<'a>> {
+        self.scopes.borrow_mut().push(Rc::clone(&scope));
+        scope
+    }
+
+    /// The script, once it runs.
+    pub fn script(&self) -> Option<&Rc<Imported<'a>>> {
+        self.script.get()
+    }
+
+    /// The modules of the repository that were imported, the script among them.
+    pub fn imported(&self) -> Vec<Rc<Imported<'a>>> {
+        let mut all: Vec<_> = self.imported.borrow().values().cloned().collect();
+        all.sort_by_key(|imported| imported.module.number);
+        all
+    }
+
+    /// The place that is evaluated.
+    pub fn here(&self) -> Location {
+        self.at.get()
+    }
+
+    pub fn at(&self, scope: &Scope<'a>, place: TextSize) {
+        self.at.set(Location { module: scope.module.number, at: place });
+    }
+
+    /// The scope of the module that is evaluated.
+    fn scope_here(&self) -> Rc<Scope<'a>> {
+        let number = self.here().module;
+        let imported = self.imported.borrow();
+        let found = imported.values().find(|imported| imported.module.number == number);
+        match found.or_else(|| self.script()) {
+            Some(imported) => Rc::clone(&imported.scope),
+            None => Scope::module(&self.new_module("", "", "", &[])),
+        }
+    }
+
+    /// File and line of a place, for people.
+    pub fn position(&self, place: Location) -> String {
+        let modules = self.modules.borrow();
+        let module = usize::try_from(place.module).ok().and_then(|number| modules.get(number));
+        module.map_or_else(String::new, |module| {
+            format!("{}:{}", module.path, source::line(module.text, place.at))
+        })
+    }
+
+    /// Why nothing about the script can be trusted, if so.
+    pub fn doubts(&self) -> Option<Rc<Unknown>> {
+        self.script()?.module.doubt.borrow().clone()
+    }
+
+    /// Notes that nothing about `module` can be trusted.
+    fn doubt(&self, module: &Module<'a>, why: impl Into<String>) {
+        let at = self.here();
+        module
+            .doubt
+            .borrow_mut()
+            .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
+    }
+
+    /// Notes that nothing about the script can be trusted.
+    fn doubt_script(&self, why: impl Into<String>) {
+        if let Some(script) = self.script() {
+            self.doubt(&script.module, why);
+        }
+    }
+
+    pub fn unknown(&self, why: impl Into<String>) -> Value<'a> {
+        Value::unknown(why, self.here())
+    }
+
+    fn raise<T>(&self, kind: &str, message: impl Into<String>) -> Evaluated<T> {
+        let (kind, message) = (kind.to_owned(), message.into());
+        Err(Box::new(Raised { kind, message, at: self.here(), through: None }))
+    }
+
+    /// Runs an evaluation unless they are nested too deeply for the stack.
+    fn deeper<T>(&self, evaluation: impl FnOnce() -> T, too_deep: impl FnOnce() -> T) -> T {
+        let depth = self.depth.get();
+        if depth >= self.deepest {
+            self.needs_depth.set(true);
+            return too_deep();
+        }
+        self.depth.set(depth + 1);
+        let outcome = evaluation();
+        self.depth.set(depth);
+        outcome
+    }
+
+    /// The source text of a piece of syntax of the module that is evaluated, on one line and not
+    /// too long.
+    pub fn excerpt(&self, scope: &Scope<'a>, range: impl Ranged) -> String {
+        let text = scope.module.text.get(range.range().to_std_range()).unwrap_or("…");
+        let line = text.lines().next().unwrap_or_default();
+        let mut short: String = line.chars().take(60).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        short
+    }
+
+    /// Parses a quoted annotation.
+    pub fn parse_annotation(&self, text: &str) -> Option<&'a Expr> {
+        self.library.annotation(text)
+    }
+}
+
+/// The name under which Prefect imports a file: its stem.
+fn module_name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".py").unwrap_or(file)
+}
+
+fn postpones_annotations(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::ImportFrom(import) => {
+            import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
+                && import.names.iter().any(|name| name.name.as_str() == "annotations")
+        }
+        _ => false,
+    }
+}
+
+/// A value where a type stands: strings are forward references.
+pub fn as_type(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Str(text) => Value::of_type(Type::Forward(text)),
+        other => other,
+    }
+}
+
+/// What is said of evaluations that are nested too deeply.
+const TOO_DEEP: &str = nesting::TOO_DEEP;

@@ -1,0 +1,213 @@
+//! Statements: what they bind, and which of them run.
+
+use std::rc::Rc;
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+
+use super::bound::BoundNames;
+use super::branches::exception_name;
+use super::{Evaluated, Interpreter};
+use crate::flow::value::{Annotation, Scope, Value, set_keyword};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        body.iter().try_for_each(|statement| self.statement(statement, scope))
+    }
+
+    pub(super) fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        self.at(scope, statement.start());
+        match statement {
+            Stmt::Import(import) => self.import(import, scope)?,
+            Stmt::ImportFrom(import) => self.import_from(import, scope)?,
+            Stmt::Expr(expression) => self.effect(&expression.value, scope)?,
+            Stmt::Assign(assign) => {
+                let value = self.value(&assign.value, scope)?;
+                for target in &assign.targets {
+                    self.bind(target, &value, scope)?;
+                }
+            }
+            Stmt::AnnAssign(assign) => self.annotated(assign, scope)?,
+            Stmt::AugAssign(assign) => self.augmented(assign, scope)?,
+            Stmt::Delete(delete) => delete.targets.iter().for_each(|target| {
+                if let Expr::Name(name) = target {
+                    scope.names.borrow_mut().remove(name.id.as_str());
+                }
+            }),
+            Stmt::If(branch) => self.branch(branch, scope)?,
+            Stmt::Try(attempt) => self.attempt(attempt, scope)?,
+            Stmt::With(with) => self.with(with, scope)?,
+            Stmt::For(_) | Stmt::While(_) => {
+                self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+            }
+            Stmt::Match(_) => {
+                let why = "it is bound in a `match` statement";
+                self.forget(std::slice::from_ref(statement), scope, why);
+            }
+            Stmt::Raise(raise) => {
+                let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
+                return self.raise(kind, "the module raises it itself");
+            }
+            Stmt::Assert(assert) => {
+                let test = self.value(&assert.test, scope)?;
+                if Self::truth(&test) == Some(false) {
+                    return self.raise("AssertionError", self.excerpt(scope, &*assert.test));
+                }
+            }
+            Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
+            Stmt::ClassDef(class) => self.class_definition(class, scope)?,
+            Stmt::TypeAlias(alias) => {
+                let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
+                self.bind(&alias.name, &unknown, scope)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An expression for its effect: what it binds, and what a call does to what it is given.
+    fn effect(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        if !expression.is_literal_expr() {
+            self.value(expression, scope)?;
+        }
+        Ok(())
+    }
+
+    /// Binds what a block may bind to something unknown.
+    pub(super) fn forget(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+        let bound = BoundNames::of(body);
+        for (name, is_flow) in bound.names {
+            let unknown = if is_flow {
+                Value::unknown_flow(why, self.here())
+            } else {
+                Value::unknown(why, self.here())
+            };
+            scope.set(name, unknown);
+        }
+        for attribute in bound.attributes {
+            if let Ok(owner) = self.value(&attribute.value, scope) {
+                self.set_attribute(&owner, attribute.attr.as_str(), &self.unknown(why));
+            }
+        }
+        if bound.binds_any {
+            self.doubt(&scope.module, why);
+        }
+    }
+
+    pub(super) fn bind(
+        &self,
+        target: &'a Expr,
+        value: &Value<'a>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        match target {
+            Expr::Name(name) => self.set(scope, name.id.as_str(), value.clone()),
+            Expr::Tuple(tuple) => self.unpack(&tuple.elts, value, scope)?,
+            Expr::List(list) => self.unpack(&list.elts, value, scope)?,
+            Expr::Starred(starred) => self.bind(&starred.value, value, scope)?,
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                self.set_attribute(&owner, attribute.attr.as_str(), value);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn unpack(
+        &self,
+        targets: &'a [Expr],
+        value: &Value<'a>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let items = match value {
+            Value::List(items) | Value::Tuple(items) => Some(items),
+            _ => None,
+        };
+        let is_starred = targets.iter().any(Expr::is_starred_expr);
+        match items {
+            Some(items) if !is_starred && items.len() == targets.len() => targets
+                .iter()
+                .zip(items.iter())
+                .try_for_each(|(target, item)| self.bind(target, item, scope)),
+            _ => {
+                let unknown = self.unknown("it is unpacked from a value that is not known");
+                targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
+            }
+        }
+    }
+
+    fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+        let value = if self.guesses.get() > 0 {
+            self.unknown(format!("`{name}` is set under a condition that is not known"))
+        } else {
+            value.clone()
+        };
+        match owner {
+            Value::Function(function) => {
+                set_keyword(&mut function.attributes.borrow_mut(), name, value);
+            }
+            Value::Class(class) => class.scope.set(name, value),
+            Value::Module(imported) => imported.scope.set(name, value),
+            Value::Flow(flow) if matches!(name, "name" | "description" | "version") => {
+                set_keyword(&mut flow.options.borrow_mut(), name, value);
+            }
+            Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
+            _ => {}
+        }
+    }
+
+    fn annotated(
+        &self,
+        assign: &'a ruff_python_ast::StmtAnnAssign,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        if let Expr::Name(name) = &*assign.target
+            && scope.is_class()
+        {
+            let annotation = if scope.module.are_annotations_postponed {
+                Annotation::Postponed(&assign.annotation)
+            } else {
+                Annotation::Value(self.value(&assign.annotation, scope)?)
+            };
+            let mut annotations = scope.annotations.borrow_mut();
+            let text = name.id.as_str().into();
+            match annotations.iter_mut().find(|(known, _)| *known == text) {
+                Some(entry) => entry.1 = annotation,
+                None => annotations.push((text, annotation)),
+            }
+        } else if !scope.module.are_annotations_postponed && scope.is_module() {
+            self.value(&assign.annotation, scope)?;
+        }
+        if let Some(value) = &assign.value {
+            let value = self.value(value, scope)?;
+            self.bind(&assign.target, &value, scope)?;
+        }
+        Ok(())
+    }
+
+    fn augmented(
+        &self,
+        assign: &'a ruff_python_ast::StmtAugAssign,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        if let Expr::Name(name) = &*assign.target {
+            let right = self.value(&assign.value, scope)?;
+            let value = match scope.get(name.id.as_str()) {
+                Some(left) => self.binary(assign.op, &left, &right)?,
+                None => self.unknown(format!("`{}` has no value before", name.id)),
+            };
+            self.set(scope, name.id.as_str(), value);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is_flow_like(value: &Value<'_>) -> bool {
+    match value {
+        Value::Flow(_) => true,
+        Value::Unknown(unknown) => unknown.is_flow_like,
+        Value::Wrapped(inner) => is_flow_like(inner),
+        _ => false,
+    }
+}

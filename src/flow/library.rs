@@ -1,0 +1,195 @@
+//! The Python files that an analysis may read, and their syntax trees.
+//!
+//! A file is read and parsed once, however many scripts import it. The trees stay where they are
+//! for as long as the library lives, so that values can point into them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+
+use elsa::{FrozenMap, FrozenVec};
+use ruff_python_ast::{Expr, ModExpression, ModModule, Stmt};
+use ruff_python_parser::Parsed;
+
+use super::nesting;
+use super::source::{self, SyntaxError};
+use crate::git::GitError;
+
+/// What a name leads to in a directory, in the order in which Python looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Found {
+    /// A directory with an `__init__.py`.
+    Package,
+    /// A file.
+    Module,
+    /// A directory without an `__init__.py`, and with Python files somewhere below.
+    Directory,
+    Nothing,
+}
+
+/// Which Python files a tree has.
+#[derive(Debug, Default)]
+pub struct Layout {
+    files: HashSet<String>,
+    directories: HashSet<String>,
+    /// The names of all modules and packages, wherever they are.
+    names: HashSet<String>,
+}
+
+impl Layout {
+    /// The layout of a tree with these files, given from its root.
+    pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut layout = Layout::default();
+        for path in paths {
+            let Some((stem, _)) = path.rsplit_once(".py") else { continue };
+            let (mut directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+            layout.files.insert(path.to_owned());
+            let module = match name {
+                "__init__" => directory.rsplit('/').next().unwrap_or(directory),
+                name => name,
+            };
+            layout.names.insert(module.to_owned());
+            while !directory.is_empty() && layout.directories.insert(directory.to_owned()) {
+                directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+            }
+        }
+        layout
+    }
+
+    /// What `name` is in `directory`; the root is the empty path.
+    pub fn look_up(&self, directory: &str, name: &str) -> Found {
+        let path = join(directory, name);
+        if !self.directories.contains(&path) {
+            return if self.files.contains(&format!("{path}.py")) {
+                Found::Module
+            } else {
+                Found::Nothing
+            };
+        }
+        if self.files.contains(&format!("{path}/__init__.py")) {
+            Found::Package
+        } else if self.files.contains(&format!("{path}.py")) {
+            Found::Module
+        } else {
+            Found::Directory
+        }
+    }
+
+    /// Whether any directory has a module or package called `name`.
+    pub fn has_somewhere(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// `name` inside `directory`.
+pub fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// A file that was read and parsed.
+pub struct ParsedFile {
+    pub text: String,
+    pub parsed: Parsed<ModModule>,
+}
+
+impl ParsedFile {
+    pub fn body(&self) -> &[Stmt] {
+        &self.parsed.syntax().body
+    }
+}
+
+/// Reads a file of the tree by its path.
+pub type Read<'s> = dyn Fn(&str) -> Result<Vec<u8>, GitError> + Sync + 's;
+
+/// The files of a tree, as far as they were asked for.
+pub struct Library<'s> {
+    pub layout: &'s Layout,
+    read: &'s Read<'s>,
+    /// How deeply a file may nest that is read here.
+    deepest: usize,
+    files: FrozenMap<String, Box<Result<ParsedFile, SyntaxError>>>,
+    annotations: FrozenVec<Box<Parsed<ModExpression>>>,
+    size: Cell<usize>,
+    failure: RefCell<Option<GitError>>,
+}
+
+impl<'s> Library<'s> {
+    /// A library without any file read. Files that nest more deeply than `deepest` are not read.
+    pub fn new(layout: &'s Layout, read: &'s Read<'s>, deepest: usize) -> Self {
+        Library {
+            layout,
+            read,
+            deepest,
+            files: FrozenMap::new(),
+            annotations: FrozenVec::new(),
+            size: Cell::new(0),
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// What it is made of, for another one.
+    pub fn parts(&self) -> (&'s Layout, &'s Read<'s>) {
+        (self.layout, self.read)
+    }
+
+    /// How much source text is held, in bytes.
+    pub fn size(&self) -> usize {
+        self.size.get()
+    }
+
+    /// The first error that reading a file met.
+    pub fn take_failure(&self) -> Option<GitError> {
+        self.failure.take()
+    }
+
+    /// The file at `path`, read when it is asked for the first time.
+    pub fn file(&self, path: &str) -> &Result<ParsedFile, SyntaxError> {
+        match self.files.get(path) {
+            Some(file) => file,
+            None => {
+                let source = (self.read)(path).unwrap_or_else(|error| {
+                    self.failure.borrow_mut().get_or_insert(error);
+                    Vec::new()
+                });
+                self.insert(path, &source)
+            }
+        }
+    }
+
+    /// Puts in a file whose content is known.
+    pub fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
+        self.size.set(self.size.get() + source.len());
+        self.files.insert(path.to_owned(), Box::new(self.parse(source)))
+    }
+
+    fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
+        let text = source::decode(source)?.into_owned();
+        if nesting::depth(&text) > self.deepest {
+            return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
+        }
+        let parsed = source::parse_module(&text)?;
+        Ok(ParsedFile { text, parsed })
+    }
+
+    /// Parses the text of a quoted annotation; `None` if it is not an expression.
+    pub fn annotation(&self, text: &str) -> Option<&Expr> {
+        let parsed = source::parse_annotation(text)?;
+        Some(self.annotations.push_get(Box::new(parsed)).expr())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_goes_before_a_module_and_a_bare_directory_comes_last() {
+        let layout = Layout::new(["a/__init__.py", "a.py", "b/c/d.py", "b.py", "deep/er/x.py"]);
+        assert_eq!(layout.look_up("", "a"), Found::Package);
+        assert_eq!(layout.look_up("", "b"), Found::Module);
+        assert_eq!(layout.look_up("b", "c"), Found::Directory);
+        assert_eq!(layout.look_up("b/c", "d"), Found::Module);
+        assert_eq!(layout.look_up("", "d"), Found::Nothing);
+        assert!(layout.has_somewhere("x") && layout.has_somewhere("a"));
+        assert!(!layout.has_somewhere("deep") && !layout.has_somewhere("__init__"));
+    }
+}
