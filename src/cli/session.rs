@@ -14,7 +14,7 @@ use crate::git::{
 use crate::model::{CodeReference, CommitId, Environment, ReferenceSource, TargetKind};
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
-use crate::store::Store;
+use crate::store::{AnalysisCache, Store};
 use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
@@ -217,7 +217,8 @@ impl Session {
     pub fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
-        Ok(crate::flow::scan(&tree, &selection)?)
+        let cache = AnalysisCache::open(self.repository.common_dir(), crate::flow::ANALYSER);
+        Ok(crate::flow::scan(&tree, &selection, &cache)?)
     }
 
     /// Whether the work tree's `flowreg.toml` is another than the one at the active branch's

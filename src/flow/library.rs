@@ -9,13 +9,14 @@ use std::collections::HashSet;
 use elsa::{FrozenMap, FrozenVec};
 use ruff_python_ast::{Expr, ModExpression, ModModule, Stmt};
 use ruff_python_parser::Parsed;
+use serde::{Deserialize, Serialize};
 
 use super::nesting;
 use super::source::{self, SyntaxError};
 use crate::git::GitError;
 
 /// What a name leads to in a directory, in the order in which Python looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Found {
     /// A directory with an `__init__.py`.
     Package,

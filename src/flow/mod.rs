@@ -8,6 +8,7 @@
 //! One file at a time: what comes from another module of the repository is not known here. A flow
 //! is exact when everything about it is proved; otherwise it carries the reasons.
 
+mod cache;
 mod default;
 mod docstring;
 mod effects;
@@ -23,6 +24,7 @@ mod reads;
 mod scan;
 mod schema;
 mod source;
+mod stored;
 mod symbols;
 mod value;
 
@@ -46,6 +48,9 @@ const DEEP_STACK: usize = 512 << 20;
 
 /// How much stack one level of an evaluation takes at most.
 const LEVEL: usize = 64 << 10;
+
+/// This very analyser, by its source: cached answers are for no other one.
+pub const ANALYSER: &str = env!("FLOWREG_ANALYSER");
 
 /// What a file has to offer.
 #[derive(Debug, Clone, PartialEq, Default)]

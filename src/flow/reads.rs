@@ -11,6 +11,8 @@ pub struct Reads {
     pub lookups: BTreeMap<(String, String), Found>,
     /// Whether a name that is not found is a module anywhere else.
     pub elsewhere: BTreeMap<String, bool>,
+    /// The files that were read besides the script: paths from the root.
+    pub files: BTreeSet<String>,
     /// Which file imports which: paths from the root.
     pub imports: BTreeSet<(String, String)>,
 }

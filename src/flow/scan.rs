@@ -3,24 +3,29 @@
 //! Files are read on one thread and analysed on others; the result does not depend on how many
 //! there are.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
 use std::sync::mpsc::Receiver;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::cache::{Cache, Current, Fresh};
 use super::graph::ImportGraph;
 use super::library::{Layout, Library, Read};
 use super::{FileAnalysis, STACK, analyse_script, is_candidate, nesting};
-use crate::git::{GitError, Tree, TreeBlob};
+use crate::git::{BlobId, GitError, Tree, TreeBlob};
 use crate::model::{Entrypoint, Flow, FlowProblem, ProblemCode};
+use crate::store::AnalysisCache;
 
 /// Files that may wait for their analysis: enough to keep all threads busy, few enough for memory.
 const QUEUE: usize = 64;
 
 /// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
 const LARGEST_LIBRARY: usize = 2 << 20;
+
+/// The versions that the answers are for.
+const PROFILE: &str = "python 3.11, prefect 3.8.8";
 
 /// More threads than this wait for the one that reads.
 const MOST_THREADS: usize = 8;
@@ -105,12 +110,50 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 
 /// Finds the flows of the selected files. What they import is read from the whole tree.
 ///
+/// Answers of an earlier run come from `cache` as long as they hold, and new ones go there.
+///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
-pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
+pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
     let blobs = tree.blobs(|_| true, is_python)?;
-    tree.fetch_missing(&blobs)?;
-    let analyses = analyse_all(tree, &blobs, selection)?;
+    let files: HashMap<&str, &TreeBlob> = blobs
+        .iter()
+        .filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob)))
+        .collect();
+    let layout = Layout::new(files.keys().copied());
+    let current = Current { layout: &layout, files: &files, profile: PROFILE };
+    let known = Cache::new(cache.content());
+    let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
+    let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
+    for blob in blobs.iter().filter(|blob| selection.wants(&blob.path)) {
+        let path = std::str::from_utf8(&blob.path).unwrap_or_default();
+        if known.is_barren(&blob.id) {
+            continue;
+        }
+        match known.find(path, &blob.id, &current) {
+            Some((place, analysis)) => {
+                used.insert(place);
+                analyses.insert(path, analysis);
+            }
+            None => unknown.push((path, blob)),
+        }
+    }
+    if !unknown.is_empty() {
+        tree.fetch_missing(&blobs)?;
+        let (fresh, barren) = analyse_all(tree, &unknown, &current)?;
+        let made: Vec<Fresh<'_>> =
+            fresh.iter().map(|(path, blob, analysis)| Fresh { path, blob, analysis }).collect();
+        if let Some(content) = known.updated(&used, &barren, &made, &current) {
+            // A cache that can't be written costs time only.
+            let _ = cache.save(&content);
+        }
+        analyses.extend(fresh.into_iter().map(|(path, _, analysis)| (path, analysis)));
+    }
+    Ok(collected(analyses.into_values()))
+}
+
+/// The flows of all files together, those that are imported apart.
+fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
     let mut scan = Scan::default();
     let mut found = Vec::new();
     for analysis in analyses {
@@ -131,105 +174,107 @@ pub fn scan(tree: &Tree, selection: &Selection) -> Result<Scan, ScanError> {
     scan.problems.extend(duplicates);
     let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
     scan.problems.sort_by_cached_key(place);
-    Ok(scan)
+    scan
 }
 
-/// Reads the files on this thread and analyses those that may hold flows on others; the results
-/// are in the order of the files.
+/// A file with its path as text.
+type Named<'b> = (&'b str, &'b TreeBlob);
+
+/// What was analysed, and which files can't have flows.
+type Analysed<'b> = (Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, Vec<BlobId>);
+
+/// Reads the files on this thread and analyses those that may hold flows on others.
 ///
 /// One reader, because files share delta bases: two readers would inflate most of them twice.
 /// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
 /// all of them would take the memory of the whole tree.
-fn analyse_all(
+fn analyse_all<'b>(
     tree: &Tree,
-    blobs: &[TreeBlob],
-    selection: &Selection,
-) -> Result<Vec<FileAnalysis>, ScanError> {
-    let text = |blob: &TreeBlob| std::str::from_utf8(&blob.path).ok().map(str::to_owned);
-    let by_path: HashMap<String, &TreeBlob> =
-        blobs.iter().filter_map(|blob| Some((text(blob)?, blob))).collect();
-    let layout = Layout::new(by_path.keys().map(String::as_str));
+    wanted: &[Named<'b>],
+    current: &Current<'_>,
+) -> Result<Analysed<'b>, ScanError> {
     let imports = Mutex::new(tree.clone());
     let read = |path: &str| {
         let mut buffer = Vec::new();
-        if let Some(blob) = by_path.get(path) {
+        if let Some(blob) = current.files.get(path) {
             let tree = imports.lock().unwrap_or_else(PoisonError::into_inner);
             let length = tree.read(blob, &mut buffer)?.len();
             buffer.truncate(length);
         }
         Ok(buffer)
     };
-    let wanted: Vec<&TreeBlob> = blobs.iter().filter(|blob| selection.wants(&blob.path)).collect();
     let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
-    let receiver = Mutex::new(receiver);
+    // Only the workers hold it: when they are gone, sending fails instead of waiting.
+    let receiver = Arc::new(Mutex::new(receiver));
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let (read, found) = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..available.saturating_sub(1).clamp(1, MOST_THREADS))
             .filter_map(|_| {
-                let work = || analyse_received(&receiver, &layout, &read);
+                let (receiver, read) = (Arc::clone(&receiver), &read);
+                let work = move || analyse_received(&receiver, current.layout, read);
                 std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
             })
             .collect();
-        let is_working = !workers.is_empty();
-        let read = read_candidates(tree, &wanted, |number, blob, source| {
-            // Nobody receives any more only after a panic, which `join` passes on.
-            if is_working {
-                let _ = sender.send((number, blob, source.to_owned()));
-            }
+        drop(receiver);
+        if workers.is_empty() {
+            return Err(ScanError::NoThread);
+        }
+        let barren = read_candidates(tree, wanted, |candidate| {
+            // Nobody receives any more only after an error or a panic, which `join` passes on.
+            let _ = sender.send(candidate);
         });
         drop(sender);
         let mut found = Vec::new();
         for worker in workers {
             match worker.join() {
-                Ok(analyses) => found.extend(analyses),
+                Ok(analyses) => found.extend(analyses?),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        (read.and_then(|()| if is_working { Ok(()) } else { Err(ScanError::NoThread) }), found)
-    });
-    read?;
-    let mut found = found;
-    found.sort_by_key(|(number, _)| *number);
-    found.into_iter().map(|(_, analysis)| analysis.map_err(ScanError::Git)).collect()
+        Ok((found, barren?))
+    })
 }
 
-/// Reads the files as they lie in the packs, and hands on those that may hold flows, with their
-/// place in the list.
+/// A file that may hold flows, with its content.
+type Candidate<'b> = (Named<'b>, Vec<u8>);
+
+/// Reads the files as they lie in the packs, hands on those that may hold flows, and gives the
+/// others.
 fn read_candidates<'b>(
     tree: &Tree,
-    blobs: &[&'b TreeBlob],
-    mut candidate: impl FnMut(usize, &'b TreeBlob, &[u8]),
-) -> Result<(), ScanError> {
-    let mut buffer = Vec::new();
-    let positions = tree.pack_positions(blobs);
-    let mut order: Vec<_> = positions.into_iter().zip(blobs.iter().enumerate()).collect();
-    order.sort_unstable_by_key(|(position, (number, _))| (*position, *number));
-    for (_, (number, blob)) in order {
+    wanted: &[Named<'b>],
+    mut candidate: impl FnMut(Candidate<'b>),
+) -> Result<Vec<BlobId>, ScanError> {
+    let (mut buffer, mut barren) = (Vec::new(), Vec::new());
+    let blobs: Vec<&TreeBlob> = wanted.iter().map(|(_, blob)| *blob).collect();
+    let positions = tree.pack_positions(&blobs);
+    let mut order: Vec<_> = positions.into_iter().zip(wanted).collect();
+    order.sort_unstable_by_key(|(position, (path, _))| (*position, *path));
+    for (_, (path, blob)) in order {
         let source = tree.read(blob, &mut buffer)?;
         if is_candidate(source) {
-            candidate(number, blob, source);
+            candidate(((path, blob), source.to_owned()));
+        } else {
+            barren.push(blob.id);
         }
     }
-    Ok(())
+    Ok(barren)
 }
 
-type Candidate<'b> = (usize, &'b TreeBlob, Vec<u8>);
-
-fn analyse_received(
-    receiver: &Mutex<Receiver<Candidate<'_>>>,
+fn analyse_received<'b>(
+    receiver: &Mutex<Receiver<Candidate<'b>>>,
     layout: &Layout,
     read: &Read<'_>,
-) -> Vec<(usize, Result<FileAnalysis, GitError>)> {
+) -> Result<Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, GitError> {
     let mut found = Vec::new();
     let mut library = Library::new(layout, read, nesting::SHALLOW);
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, blob, source)) = next else { return found };
+        let Ok(((path, blob), source)) = next else { return Ok(found) };
         if library.size() > LARGEST_LIBRARY {
             library = Library::new(layout, read, nesting::SHALLOW);
         }
-        let path = String::from_utf8_lossy(&blob.path);
-        found.push((number, analyse_script(&library, &path, &source)));
+        found.push((path, blob, analyse_script(&library, path, &source)?));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A flow as it stands in the source, and what is wrong with sources that have none to offer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Entrypoint, FlowName};
@@ -72,7 +72,7 @@ impl Serialize for Flow {
 }
 
 /// What kind of problem a source has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
     /// The file does not parse.

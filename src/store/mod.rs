@@ -1,12 +1,15 @@
 //! What must outlive a run: the embedded registry and the ledger, in one SQLite file.
 //!
 //! The file lies in the git common directory, shared by worktrees and hooks. Any number of
-//! processes may use it at once; a crash at any point leaves a file that opens.
+//! processes may use it at once; a crash at any point leaves a file that opens. Beside it lies the
+//! cache of analyses, which nobody misses when it is gone.
 
+mod analyses;
 mod database;
 mod ledger;
 mod registry;
 
+pub use analyses::{AnalysisCache, LARGEST_CACHE};
 pub use database::{Store, StoreError};
 pub use ledger::LedgerEntry;
 pub use registry::RegistryRow;

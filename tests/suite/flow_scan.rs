@@ -1,7 +1,8 @@
 //! Flows of a tree: which files are read, and that only the commit counts.
 
-use flowreg::flow::{Scan, Selection, scan};
+use flowreg::flow::{ANALYSER, Scan, Selection, scan};
 use flowreg::model::ProblemCode;
+use flowreg::store::AnalysisCache;
 
 use crate::support::TestRepository;
 
@@ -13,7 +14,12 @@ fn scanned(repository: &TestRepository, include: &[&str], exclude: &[&str]) -> S
     let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
     let selection = Selection::new(&owned(include), &owned(exclude)).unwrap();
     let tree = repository.open().tree(&repository.commit_id("HEAD")).unwrap();
-    scan(&tree, &selection).unwrap()
+    let cache = || AnalysisCache::open(&repository.root().join(".git"), ANALYSER);
+    let fresh = scan(&tree, &selection, &cache()).unwrap();
+    // What is known from the run before gives the same answers.
+    assert!(!cache().content().is_empty() || fresh == Scan::default());
+    assert_eq!(scan(&tree, &selection, &cache()).unwrap(), fresh);
+    fresh
 }
 
 fn entrypoints(scan: &Scan) -> Vec<String> {
@@ -69,4 +75,75 @@ fn many_files_are_found_in_the_order_of_their_paths() {
     assert_eq!(scan.flows.len(), 300);
     assert!(scan.flows.is_sorted_by_key(|flow| flow.entrypoint.path().to_owned()));
     assert_eq!(scan.problems.len(), 1);
+}
+
+fn names(scan: &Scan) -> Vec<&str> {
+    scan.flows.iter().map(|flow| flow.name.as_str()).collect()
+}
+
+#[test]
+fn a_change_of_an_imported_module_changes_the_flow() {
+    let repository = TestRepository::empty();
+    let importing =
+        "from prefect import flow\nfrom lib.names import NAME\n@flow(name=NAME)\ndef a(): ...";
+    repository.write("flows/a.py", importing);
+    repository.write("lib/names.py", "NAME = 'one'\n");
+    repository.commit("one");
+    let scan = scanned(&repository, &["flows/**"], &[]);
+    assert_eq!(names(&scan), ["one"]);
+    assert_eq!(scan.imports.imports_of("flows/a.py"), ["lib/names.py"].into());
+    assert_eq!(scan.imports.importers_of("lib/names.py"), ["flows/a.py"].into());
+    repository.write("lib/names.py", "NAME = 'two'\n");
+    repository.commit("two");
+    assert_eq!(names(&scanned(&repository, &[], &[])), ["two"]);
+}
+
+#[test]
+fn a_module_that_comes_to_stand_in_front_of_another_changes_the_flow() {
+    let repository = TestRepository::empty();
+    let importing =
+        "from prefect import flow\nfrom names import NAME\n@flow(name=NAME)\ndef a(): ...";
+    repository.write("flows/a.py", importing);
+    repository.write("names.py", "NAME = 'root'\n");
+    repository.commit("one");
+    assert_eq!(names(&scanned(&repository, &[], &[])), ["root"]);
+    repository.write("flows/names.py", "NAME = 'beside'\n");
+    repository.commit("two");
+    assert_eq!(names(&scanned(&repository, &[], &[])), ["beside"]);
+    repository.git(&["rm", "-q", "names.py", "flows/names.py"]);
+    repository.commit("three");
+    let scan = scanned(&repository, &[], &[]);
+    assert!(scan.flows.is_empty());
+    assert_eq!(scan.problems.first().unwrap().code, ProblemCode::UnknownName);
+}
+
+#[test]
+fn a_flow_that_other_files_import_is_one_flow() {
+    let repository = TestRepository::empty();
+    repository.write("flows/a.py", flow("a"));
+    repository.write("flows/all.py", "# flows\nfrom flows.a import run\nagain = run\n");
+    repository.commit("a");
+    let scan = scanned(&repository, &[], &[]);
+    assert_eq!(entrypoints(&scan), ["flows/a.py:run"]);
+    assert!(scan.problems.is_empty(), "{:?}", scan.problems);
+    let again = scan.imported.first().unwrap();
+    assert_eq!(again.entrypoint.to_string(), "flows/all.py:run");
+    assert_eq!(again.imported_from.as_ref().unwrap().to_string(), "flows/a.py:run");
+    let scan = scanned(&repository, &["flows/all.py"], &[]);
+    assert_eq!(entrypoints(&scan), ["flows/all.py:run"]);
+}
+
+#[test]
+fn a_cache_that_is_damaged_is_made_anew() {
+    let repository = TestRepository::empty();
+    repository.write("flows/a.py", flow("a"));
+    repository.commit("a");
+    scanned(&repository, &[], &[]);
+    let path = repository.root().join(".git/flowreg/analyses");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(entrypoints(&scanned(&repository, &[], &[])), ["flows/a.py:run"]);
+    assert_ne!(std::fs::read(&path).unwrap(), bytes);
 }

@@ -256,6 +256,7 @@ impl<'a> Interpreter<'a> {
             }
         };
         let site = self.here();
+        self.reads.borrow_mut().files.insert(path.clone());
         let file = match self.library.file(&path) {
             Ok(file) => file,
             Err(error) if error.message == nesting::TOO_DEEP => {

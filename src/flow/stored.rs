@@ -1,0 +1,105 @@
+//! An analysis as bytes, and back.
+
+use serde::{Deserialize, Serialize};
+
+use super::FileAnalysis;
+use super::reads::Reads;
+use crate::model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode};
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    flows: Vec<StoredFlow>,
+    problems: Vec<StoredProblem>,
+    imports: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFlow {
+    name: String,
+    object: String,
+    imported_from: Option<(String, String)>,
+    line: u32,
+    description: Option<String>,
+    /// As JSON text.
+    schema: Option<String>,
+    inexact: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredProblem {
+    line: u32,
+    column: u32,
+    code: ProblemCode,
+    message: String,
+    excerpt: Option<String>,
+}
+
+/// The bytes of an analysis.
+pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
+    let flow = |flow: &Flow| StoredFlow {
+        name: flow.name.to_string(),
+        object: flow.entrypoint.object().to_owned(),
+        imported_from: flow
+            .imported_from
+            .as_ref()
+            .map(|from| (from.path().to_owned(), from.object().to_owned())),
+        line: flow.line,
+        description: flow.description.clone(),
+        schema: flow.parameter_openapi_schema.as_ref().map(ToString::to_string),
+        inexact: flow
+            .inexact
+            .iter()
+            .map(|inexact| (inexact.what.clone(), inexact.reason.clone()))
+            .collect(),
+    };
+    let problem = |problem: &FlowProblem| StoredProblem {
+        line: problem.line,
+        column: problem.column,
+        code: problem.code,
+        message: problem.message.clone(),
+        excerpt: problem.excerpt.clone(),
+    };
+    let stored = Stored {
+        flows: analysis.flows.iter().map(flow).collect(),
+        problems: analysis.problems.iter().map(problem).collect(),
+        imports: analysis.reads.imports.iter().cloned().collect(),
+    };
+    rmp_serde::to_vec(&stored).ok()
+}
+
+/// The analysis of the file at `path`; what it depends on is left out but for the imports.
+pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
+    let stored: Stored = rmp_serde::from_slice(bytes).ok()?;
+    let flow = |flow: StoredFlow| {
+        Some(Flow {
+            name: flow.name.parse().ok()?,
+            entrypoint: Entrypoint::new(path, flow.object),
+            imported_from: flow.imported_from.map(|(path, object)| Entrypoint::new(path, object)),
+            line: flow.line,
+            description: flow.description,
+            engine: Engine::Prefect,
+            parameter_openapi_schema: match flow.schema {
+                Some(text) => Some(serde_json::from_str(&text).ok()?),
+                None => None,
+            },
+            inexact: flow
+                .inexact
+                .into_iter()
+                .map(|(what, reason)| Inexact { what, reason })
+                .collect(),
+        })
+    };
+    let problem = |problem: StoredProblem| FlowProblem {
+        path: path.to_owned(),
+        line: problem.line,
+        column: problem.column,
+        code: problem.code,
+        message: problem.message,
+        excerpt: problem.excerpt,
+    };
+    Some(FileAnalysis {
+        flows: stored.flows.into_iter().map(flow).collect::<Option<_>>()?,
+        problems: stored.problems.into_iter().map(problem).collect(),
+        reads: Reads { imports: stored.imports.into_iter().collect(), ..Reads::default() },
+    })
+}

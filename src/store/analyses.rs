@@ -1,0 +1,88 @@
+//! The cache of analyses: one file that can be deleted at any time.
+//!
+//! Apart from the registry, because nothing is lost with it: a file that is damaged, of another
+//! analyser or in the way of another process counts as empty.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The largest file that is written or read, in bytes.
+pub const LARGEST_CACHE: usize = 32 << 20;
+
+/// The bytes of a cache, and where they come from.
+#[derive(Debug)]
+pub struct AnalysisCache {
+    path: PathBuf,
+    analyser: String,
+    content: Vec<u8>,
+}
+
+impl AnalysisCache {
+    /// Reads `flowreg/analyses` in the git common directory, as far as `analyser` wrote it.
+    pub fn open(common_dir: &Path, analyser: &str) -> Self {
+        let path = common_dir.join("flowreg").join("analyses");
+        let content = read(&path, analyser).unwrap_or_default();
+        Self { path, analyser: analyser.to_owned(), content }
+    }
+
+    /// What was saved last; empty if there is nothing.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Replaces the file at once, or leaves the old one: a reader never sees half of it.
+    ///
+    /// # Errors
+    /// If the directory can't be written, as in a repository that one may only read.
+    pub fn save(&self, content: &[u8]) -> std::io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let mut file = tempfile::Builder::new().prefix("analyses.").tempfile_in(directory)?;
+        file.write_all(header(&self.analyser, content).as_bytes())?;
+        file.write_all(content)?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// The first line: who wrote the rest, and its check sum.
+fn header(analyser: &str, content: &[u8]) -> String {
+    format!("flowreg analyses {analyser} {:08x}\n", crc32fast::hash(content))
+}
+
+fn read(path: &Path, analyser: &str) -> Option<Vec<u8>> {
+    let size = std::fs::metadata(path).ok()?.len();
+    let mut file = std::fs::read(path).ok().filter(|_| size <= LARGEST_CACHE as u64 * 2)?;
+    let start = file.iter().position(|byte| *byte == b'\n')? + 1;
+    let is_intact = file.get(..start)? == header(analyser, file.get(start..)?).as_bytes();
+    is_intact.then(|| file.split_off(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_or_from_another_analyser_counts_as_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        AnalysisCache::open(directory.path(), "one").save(b"answers").unwrap();
+        assert_eq!(AnalysisCache::open(directory.path(), "one").content(), b"answers");
+        assert!(AnalysisCache::open(directory.path(), "two").content().is_empty());
+        let path = directory.path().join("flowreg/analyses");
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(AnalysisCache::open(directory.path(), "one").content().is_empty());
+        std::fs::write(&path, b"").unwrap();
+        assert!(AnalysisCache::open(directory.path(), "one").content().is_empty());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_an_error_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("flowreg");
+        std::fs::write(&file, b"in the way").unwrap();
+        assert!(AnalysisCache::open(directory.path(), "one").save(b"answers").is_err());
+        assert_eq!(std::fs::read(file).unwrap(), b"in the way");
+    }
+}
