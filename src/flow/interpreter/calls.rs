@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Evaluated, Interpreter};
+use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::flow::value::{
     Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
     set_keyword,
@@ -11,6 +11,18 @@ use crate::flow::value::{
 
 impl<'a> Interpreter<'a> {
     pub(super) fn call(
+        &self,
+        callee: &Value<'a>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        self.deeper(
+            || self.called_value(callee, arguments, keywords),
+            || Ok(self.unknown(TOO_DEEP)),
+        )
+    }
+
+    fn called_value(
         &self,
         callee: &Value<'a>,
         arguments: &[Value<'a>],

@@ -11,7 +11,7 @@ use super::{Evaluated, Interpreter};
 use crate::flow::source;
 use crate::flow::symbols;
 use crate::flow::value::{
-    Annotation, Class, ClassKind, Keywords, Scope, Type, Unknown, Value, not_read,
+    Annotation, Class, ClassKind, Keywords, Location, Scope, Type, Unknown, Value, not_read,
 };
 
 /// Methods by which a class makes its own schema.
@@ -313,13 +313,16 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
     }
 }
 
+
+/// The class behind a base; whatever is none becomes unknown.
 fn origin<'a>(base: &Value<'a>) -> Value<'a> {
     match base {
         Value::Type(expression) => match &**expression {
-            Type::Generic(origin, _) => origin.clone(),
-            _ => base.clone(),
+            Type::Generic(base, _) => origin(base),
+            _ => Value::unknown("it is no class", Location::default()),
         },
-        _ => base.clone(),
+        Value::Class(_) | Value::Symbol(_) | Value::External(_) | Value::Unknown(_) => base.clone(),
+        _ => Value::unknown("it is no class", Location::default()),
     }
 }
 

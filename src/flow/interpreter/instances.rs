@@ -200,7 +200,7 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) if path.starts_with("builtins.") => {
                 self.call(factory, &[], &Keywords::new()).ok()
             }
-            Value::Class(class) => self.instantiate(class, &[], &Keywords::new()).ok(),
+            Value::Class(_) => self.call(factory, &[], &Keywords::new()).ok(),
             Value::Function(_) => self.call(factory, &[], &Keywords::new()).ok(),
             _ => None,
         };

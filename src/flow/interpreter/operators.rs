@@ -10,7 +10,7 @@ use crate::flow::number::Int;
 use crate::flow::value::{Member, Type, Value};
 
 /// The longest text or list that is computed.
-pub(super) const LONGEST: usize = 1_000_000;
+pub(super) const LONGEST: usize = 100_000;
 
 /// Keys of which it is not known whether they are equal.
 pub(super) struct NotComparable;
