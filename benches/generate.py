@@ -14,7 +14,7 @@ import time
 from python_source import DECOYS, NOUNS, VERBS, SourceWriter, join
 
 # Changed with every change to what is generated: a directory of another recipe is made anew.
-RECIPE = "1"
+RECIPE = "2"
 PYTHON_FILES = 10_000
 FLOW_FILES = 1_000
 DECOY_FILES = 400
@@ -23,6 +23,7 @@ COPIED_FILES = 30
 COPIED_FLOW_FILES = 12
 EDITS = 40
 FILES_PER_EDIT = 350
+SHARED_MODULES = 40
 TAG = "v1.0.0"
 EPOCH = 1_750_000_000
 
@@ -74,16 +75,90 @@ def fill(writer, blocks, target, task_share=0.0):
     return blocks
 
 
+def shared_module(number):
+    """A module of the package `common` that flows take types, names and a decorator from."""
+    return f'''"""What the flows of area {number} share."""
+
+from enum import Enum
+from functools import wraps
+from typing import Literal, Optional
+
+from pydantic import BaseModel, Field
+
+from common.base import PREFIX, Window
+
+AREA = f"{{PREFIX}}-area-{number}"
+Level = Literal["low", "middle", "high"]
+
+
+class Mode{number}(Enum):
+    FULL = "full"
+    DELTA = "delta"
+    REPAIR = "repair-{number}"
+
+
+class Settings{number}(BaseModel):
+    """Settings of one run."""
+
+    mode: Mode{number} = Mode{number}.DELTA
+    window: Window = Field(default_factory=Window, description="What is read")
+    level: Level = "low"
+    limit: Optional[int] = Field(default=None, ge=1)
+
+
+def timed(fn):
+    """Measures a function."""
+
+    @wraps(fn)
+    def inner(*args, **kwargs):
+        return fn(*args, **kwargs)
+
+    return inner
+'''
+
+
+BASE_MODULE = '''"""The base of what flows share."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+PREFIX = "bench"
+
+
+class Window(BaseModel):
+    """A span of time."""
+
+    length: timedelta = timedelta(days=1)
+    overlap: timedelta = timedelta(0)
+'''
+
+
 def flow_blocks(writer, number):
-    """A module's beginning with one to three flows that no other file has."""
+    """A module's beginning with one to three flows that no other file has.
+
+    Six of ten take a type from a module that they share with others, three of ten a decorator.
+    """
     qualified = writer.chance(0.25)
     extra = ["import prefect"] if qualified else ["from prefect import flow, task"]
+    index = number // (PYTHON_FILES // FLOW_FILES)
+    area, importing = index % SHARED_MODULES, index % 5 < 3
+    if importing:
+        extra.append(f"from common.area_{area} import AREA, Mode{area}, Settings{area}, timed")
     blocks = [writer.header([*extra, "from typing import Any, Optional"])]
     if qualified:
         blocks.append(["task = prefect.task"])
     for letter in "abc"[: 1 + writer.below(3)]:
         _, lines = writer.flow(f"{number:05}{letter}", "prefect.flow" if qualified else "flow")
+        if importing and index % 2:
+            lines.insert(1, "@timed")
         blocks.append(lines)
+    if importing:
+        blocks.append([
+            f"@{'prefect.flow' if qualified else 'flow'}(name=f\"{{AREA}}-{number}\")",
+            f"def refresh_{number:05}(settings: Settings{area}, mode: Mode{area} = Mode{area}.FULL):",
+            '    """Refreshes the area."""',
+        ])
     return blocks
 
 
@@ -159,6 +234,10 @@ def fast_import(directory, environment):
         kind = ("md", "yaml", "sql", "json")[number % 4]
         lines = [writer.sentence() for _ in range(10 + writer.below(30))]
         blob(f"docs/{writer.noun()}/{writer.name()}_{number:03}.{kind}", "\n".join(lines) + "\n")
+    blob("common/__init__.py", "")
+    blob("common/base.py", BASE_MODULE)
+    for number in range(SHARED_MODULES):
+        blob(f"common/area_{number}.py", shared_module(number))
     for module in modules:
         blob(module.path, module.text())
     editable = [module for module in modules if module.blocks]

@@ -156,13 +156,16 @@ impl<'s> Library<'s> {
         }
     }
 
-    /// Puts in a file whose content is known.
-    pub fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
+    fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
         self.size.set(self.size.get() + source.len());
         self.files.insert(path.to_owned(), Box::new(self.parse(source)))
     }
 
-    fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
+    /// Parses a file without keeping it.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] for what Python could not read, or what nests too deeply.
+    pub fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
         let text = source::decode(source)?.into_owned();
         if nesting::depth(&text) > self.deepest {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });

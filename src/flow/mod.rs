@@ -134,11 +134,11 @@ fn analyse_within(
     source: &[u8],
     stack: usize,
 ) -> (FileAnalysis, bool) {
-    let file = match library.insert(path, source) {
+    let file = match library.parse(source) {
         Ok(file) => file,
         Err(error) => {
             let text = source::decode(source).unwrap_or_else(|_| String::from_utf8_lossy(source));
-            return (unreadable(path, source, &text, error), error.message == nesting::TOO_DEEP);
+            return (unreadable(path, source, &text, &error), error.message == nesting::TOO_DEEP);
         }
     };
     let deepest = u32::try_from(stack / LEVEL).unwrap_or(u32::MAX);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -183,7 +183,7 @@ type Named<'b> = (&'b str, &'b TreeBlob);
 /// What was analysed, and which files can't have flows.
 type Analysed<'b> = (Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, Vec<BlobId>);
 
-/// Reads the files on this thread and analyses those that may hold flows on others.
+/// Reads the files on one thread and analyses those that may hold flows on others, too.
 ///
 /// One reader, because files share delta bases: two readers would inflate most of them twice.
 /// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
@@ -206,33 +206,53 @@ fn analyse_all<'b>(
     let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
     // Only the workers hold it: when they are gone, sending fails instead of waiting.
     let receiver = Arc::new(Mutex::new(receiver));
+    let (layout, read) = (current.layout, &read);
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..available.saturating_sub(1).clamp(1, MOST_THREADS))
+        let thread = || std::thread::Builder::new().stack_size(STACK);
+        let workers: Vec<_> = (1..available.min(MOST_THREADS))
             .filter_map(|_| {
-                let (receiver, read) = (Arc::clone(&receiver), &read);
-                let work = move || analyse_received(&receiver, current.layout, read);
-                std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
+                let receiver = Arc::clone(&receiver);
+                let work = move || analyse_received(&receiver, layout, read);
+                thread().spawn_scoped(scope, work).ok()
             })
             .collect();
         drop(receiver);
-        if workers.is_empty() {
-            return Err(ScanError::NoThread);
-        }
-        let barren = read_candidates(tree, wanted, |candidate| {
-            // Nobody receives any more only after an error or a panic, which `join` passes on.
-            let _ = sender.send(candidate);
-        });
-        drop(sender);
-        let mut found = Vec::new();
+        let reader = tree.clone();
+        let reader = move || read_and_analyse(&reader, wanted, sender, layout, read);
+        let reader = thread().spawn_scoped(scope, reader).map_err(|_| ScanError::NoThread)?;
+        let (mut found, barren) = joined(reader)?;
         for worker in workers {
-            match worker.join() {
-                Ok(analyses) => found.extend(analyses?),
-                Err(panic) => std::panic::resume_unwind(panic),
+            found.extend(joined(worker)?);
+        }
+        Ok((found, barren))
+    })
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Reads all files, and analyses those for which no other thread has the time.
+fn read_and_analyse<'b>(
+    tree: &Tree,
+    wanted: &[Named<'b>],
+    sender: SyncSender<Candidate<'b>>,
+    layout: &Layout,
+    read: &Read<'_>,
+) -> Result<Analysed<'b>, ScanError> {
+    let mut analyst = Analyst::new(layout, read);
+    let barren = read_candidates(tree, wanted, |candidate| {
+        match sender.try_send(candidate) {
+            Ok(()) => Ok(()),
+            // Nobody receives any more after an error, which `join` passes on.
+            Err(TrySendError::Full(candidate) | TrySendError::Disconnected(candidate)) => {
+                analyst.analyse(candidate)
             }
         }
-        Ok((found, barren?))
-    })
+    })?;
+    drop(sender);
+    Ok((analyst.found, barren))
 }
 
 /// A file that may hold flows, with its content.
@@ -243,7 +263,7 @@ type Candidate<'b> = (Named<'b>, Vec<u8>);
 fn read_candidates<'b>(
     tree: &Tree,
     wanted: &[Named<'b>],
-    mut candidate: impl FnMut(Candidate<'b>),
+    mut candidate: impl FnMut(Candidate<'b>) -> Result<(), GitError>,
 ) -> Result<Vec<BlobId>, ScanError> {
     let (mut buffer, mut barren) = (Vec::new(), Vec::new());
     let blobs: Vec<&TreeBlob> = wanted.iter().map(|(_, blob)| *blob).collect();
@@ -253,7 +273,7 @@ fn read_candidates<'b>(
     for (_, (path, blob)) in order {
         let source = tree.read(blob, &mut buffer)?;
         if is_candidate(source) {
-            candidate(((path, blob), source.to_owned()));
+            candidate(((path, blob), source.to_owned()))?;
         } else {
             barren.push(blob.id);
         }
@@ -266,15 +286,32 @@ fn analyse_received<'b>(
     layout: &Layout,
     read: &Read<'_>,
 ) -> Result<Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, GitError> {
-    let mut found = Vec::new();
-    let mut library = Library::new(layout, read, nesting::SHALLOW);
+    let mut analyst = Analyst::new(layout, read);
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(((path, blob), source)) = next else { return Ok(found) };
-        if library.size() > LARGEST_LIBRARY {
-            library = Library::new(layout, read, nesting::SHALLOW);
+        let Ok(candidate) = next else { return Ok(analyst.found) };
+        analyst.analyse(candidate)?;
+    }
+}
+
+/// Analyses files one after the other, and keeps the modules that they import.
+struct Analyst<'s, 'b> {
+    library: Library<'s>,
+    found: Vec<(&'b str, &'b TreeBlob, FileAnalysis)>,
+}
+
+impl<'s, 'b> Analyst<'s, 'b> {
+    fn new(layout: &'s Layout, read: &'s Read<'s>) -> Self {
+        Analyst { library: Library::new(layout, read, nesting::SHALLOW), found: Vec::new() }
+    }
+
+    fn analyse(&mut self, ((path, blob), source): Candidate<'b>) -> Result<(), GitError> {
+        if self.library.size() > LARGEST_LIBRARY {
+            let (layout, read) = self.library.parts();
+            self.library = Library::new(layout, read, nesting::SHALLOW);
         }
-        found.push((path, blob, analyse_script(&library, path, &source)?));
+        self.found.push((path, blob, analyse_script(&self.library, path, &source)?));
+        Ok(())
     }
 }
 

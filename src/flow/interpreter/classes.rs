@@ -313,7 +313,6 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
     }
 }
 
-
 /// The class behind a base; whatever is none becomes unknown.
 fn origin<'a>(base: &Value<'a>) -> Value<'a> {
     match base {
