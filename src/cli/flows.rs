@@ -7,7 +7,7 @@ use super::selection::FlowArguments;
 use super::{CommandResult, Context, exit, session};
 use crate::flow::Scan;
 use crate::model::FlowProblem;
-use crate::output::FlowsReport;
+use crate::output::{ExplanationsReport, FlowsReport};
 
 #[derive(Debug, Args)]
 pub struct FlowsArguments {
@@ -15,6 +15,9 @@ pub struct FlowsArguments {
     flows: FlowArguments,
     #[command(flatten)]
     reference: ReferenceArguments,
+    /// Show where name, description and parameters come from: line, rule, or why they are not exact.
+    #[arg(long)]
+    explain: bool,
 }
 
 pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
@@ -30,6 +33,19 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
         });
     }
     let flows = arguments.flows.select(flows)?;
+    if arguments.explain {
+        let mut explanations = Vec::new();
+        for flow in &flows {
+            explanations.extend(session.explain(&reference, &flow.entrypoint)?);
+        }
+        context.printer.explanations(&ExplanationsReport {
+            reference: &reference,
+            explanations: &explanations,
+            errors: &problems,
+            notices: &notices,
+        });
+        return Ok(exit::DONE);
+    }
     context.printer.flows(&FlowsReport {
         reference: &reference,
         flows: &flows,

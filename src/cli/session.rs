@@ -11,7 +11,9 @@ use crate::flow::{Scan, Selection};
 use crate::git::{
     ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
-use crate::model::{CodeReference, CommitId, Environment, ReferenceSource, TargetKind};
+use crate::model::{
+    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
+};
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
 use crate::store::{AnalysisCache, Store};
@@ -219,6 +221,16 @@ impl Session {
         let tree = self.repository.tree(&reference.commit)?;
         let cache = AnalysisCache::open(self.repository.common_dir(), crate::flow::ANALYSER);
         Ok(crate::flow::scan(&tree, &selection, &cache)?)
+    }
+
+    /// How a flow at a commit came about.
+    pub fn explain(
+        &self,
+        reference: &CodeReference,
+        entrypoint: &Entrypoint,
+    ) -> Result<Option<Explanation>, CommandError> {
+        let tree = self.repository.tree(&reference.commit)?;
+        Ok(crate::flow::explain(&tree, entrypoint)?)
     }
 
     /// Whether the work tree's `flowreg.toml` is another than the one at the active branch's

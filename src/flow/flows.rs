@@ -23,26 +23,26 @@ const MOST_WRAPPERS: usize = 50;
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
 
 /// A flow and the name it can be loaded by.
-struct Found<'a> {
-    path: String,
-    flow: Rc<FlowObject<'a>>,
+pub(super) struct Found<'a> {
+    pub path: String,
+    pub flow: Rc<FlowObject<'a>>,
 }
 
 /// A name that is probably a flow.
-struct Suspect {
+pub(super) struct Suspect {
     path: String,
     unknown: Rc<Unknown>,
 }
 
 /// An exception that defining a flow raises: the whole file can't be loaded then.
-struct Refused {
+pub(super) struct Refused {
     kind: String,
     message: String,
     at: Location,
 }
 
 /// Either something of a flow, or why Prefect refuses it.
-type Checked<T> = Result<T, Refused>;
+pub(super) type Checked<T> = Result<T, Refused>;
 
 /// The flows of a script after it ran, and its problems.
 pub fn collect<'a>(
@@ -196,7 +196,7 @@ fn has_flows(body: &[Stmt]) -> bool {
 }
 
 /// The flows that names of a module lead to, each once, by its own name if there is one.
-fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
+pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
     let mut found: Vec<Found<'a>> = Vec::new();
     let mut suspects = Vec::new();
     let mut classes: Vec<Rc<Class<'a>>> = Vec::new();
@@ -248,7 +248,7 @@ fn is_own_name(path: &str, flow: &FlowObject<'_>) -> bool {
 }
 
 /// The function of a flow, if it is one of this file.
-fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
+pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
     let mut value = flow.function.clone();
     while let Value::Wrapped(inner) = &value {
         value = (**inner).clone();
@@ -260,7 +260,7 @@ fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
 }
 
 /// What is known of one flow; the inner error says why its name is not.
-fn flow<'a>(
+pub(super) fn flow<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
     found: &Found<'a>,
@@ -342,7 +342,10 @@ fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Optio
 }
 
 /// An option of a flow, unless it is empty or hidden behind unknown keywords.
-fn option<'a>(flow: &FlowObject<'a>, name: &str) -> Result<Option<Value<'a>>, Rc<Unknown>> {
+pub(super) fn option<'a>(
+    flow: &FlowObject<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Rc<Unknown>> {
     let options = flow.options.borrow();
     match keyword(&options, name).or_else(|| keyword(&options, "**")) {
         None => Ok(None),
@@ -440,7 +443,7 @@ fn description<'a>(
 }
 
 /// The function whose signature `inspect.signature` reads: it looks through wrappers.
-fn unwrapped<'a>(
+pub(super) fn unwrapped<'a>(
     flow: &FlowObject<'a>,
     function: &Function<'a>,
 ) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {

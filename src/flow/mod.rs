@@ -12,6 +12,7 @@ mod cache;
 mod default;
 mod docstring;
 mod effects;
+mod explain;
 mod flows;
 mod graph;
 mod interpreter;
@@ -28,11 +29,12 @@ mod stored;
 mod symbols;
 mod value;
 
+pub use explain::explain_in;
 pub use graph::ImportGraph;
 pub use library::{Layout, Read};
 pub use prefilter::is_candidate;
 pub use reads::Reads;
-pub use scan::{Scan, ScanError, Selection, scan};
+pub use scan::{Scan, ScanError, Selection, explain, scan};
 
 use crate::git::GitError;
 use crate::model::{Flow, FlowProblem, ProblemCode};

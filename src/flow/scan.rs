@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::cache::{Cache, Current, Fresh};
+use super::explain_in;
 use super::graph::ImportGraph;
 use super::library::{Layout, Library, Read};
 use super::{FileAnalysis, STACK, analyse_script, is_candidate, nesting};
 use crate::git::{BlobId, GitError, Tree, TreeBlob};
-use crate::model::{Entrypoint, Flow, FlowProblem, ProblemCode};
+use crate::model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
 use crate::store::AnalysisCache;
 
 /// Files that may wait for their analysis: enough to keep all threads busy, few enough for memory.
@@ -116,10 +117,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
     let blobs = tree.blobs(|_| true, is_python)?;
-    let files: HashMap<&str, &TreeBlob> = blobs
-        .iter()
-        .filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob)))
-        .collect();
+    let files = by_path(&blobs);
     let layout = Layout::new(files.keys().copied());
     let current = Current { layout: &layout, files: &files, profile: PROFILE };
     let known = Cache::new(cache.content());
@@ -150,6 +148,41 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         analyses.extend(fresh.into_iter().map(|(path, _, analysis)| (path, analysis)));
     }
     Ok(collected(analyses.into_values()))
+}
+
+/// Explains a flow that a scan of the same tree has found; `None` if it is not there.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read.
+pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanation>, ScanError> {
+    let blobs = tree.blobs(|_| true, is_python)?;
+    tree.fetch_missing(&blobs)?;
+    let files = by_path(&blobs);
+    let layout = Layout::new(files.keys().copied());
+    let tree = Mutex::new(tree.clone());
+    let read = |path: &str| read_file(&tree, &files, path);
+    let source = read(entrypoint.path())?;
+    Ok(explain_in(&layout, &read, entrypoint, &source)?)
+}
+
+fn by_path(blobs: &[TreeBlob]) -> HashMap<&str, &TreeBlob> {
+    // Prefect has no name for a file whose path is not text.
+    blobs.iter().filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob))).collect()
+}
+
+/// The content of a file that is imported; empty if there is none.
+fn read_file(
+    tree: &Mutex<Tree>,
+    files: &HashMap<&str, &TreeBlob>,
+    path: &str,
+) -> Result<Vec<u8>, GitError> {
+    let mut buffer = Vec::new();
+    if let Some(blob) = files.get(path) {
+        let tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = tree.read(blob, &mut buffer)?.len();
+        buffer.truncate(length);
+    }
+    Ok(buffer)
 }
 
 /// The flows of all files together, those that are imported apart.
@@ -194,15 +227,7 @@ fn analyse_all<'b>(
     current: &Current<'_>,
 ) -> Result<Analysed<'b>, ScanError> {
     let imports = Mutex::new(tree.clone());
-    let read = |path: &str| {
-        let mut buffer = Vec::new();
-        if let Some(blob) = current.files.get(path) {
-            let tree = imports.lock().unwrap_or_else(PoisonError::into_inner);
-            let length = tree.read(blob, &mut buffer)?.len();
-            buffer.truncate(length);
-        }
-        Ok(buffer)
-    };
+    let read = |path: &str| read_file(&imports, current.files, path);
     let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
     // Only the workers hold it: when they are gone, sending fails instead of waiting.
     let receiver = Arc::new(Mutex::new(receiver));

@@ -5,6 +5,7 @@
 
 mod environment;
 mod escape;
+mod explanation;
 mod flow;
 mod json;
 mod names;
@@ -13,6 +14,7 @@ mod registration;
 
 pub use environment::Environment;
 pub use escape::escaped;
+pub use explanation::{Evidence, Explanation};
 pub use flow::{Engine, Flow, FlowProblem, Inexact, ProblemCode};
 pub use json::json_equal;
 pub use names::{

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::reference::reference_line;
 use super::{BAD, DIM, NAME_WIDTH, Printer, to_stderr};
-use crate::model::{CodeReference, Flow, FlowProblem, escaped};
+use crate::model::{CodeReference, Explanation, Flow, FlowProblem, escaped};
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,30 @@ pub struct FlowsReport<'a> {
     pub errors: &'a [FlowProblem],
     /// What is worth knowing and stops nothing.
     pub notices: &'a [String],
+}
+
+/// How flows at a reference came about.
+#[derive(Debug, Serialize)]
+pub struct ExplanationsReport<'a> {
+    /// The reference.
+    pub reference: &'a CodeReference,
+    /// One for each flow that was asked for.
+    pub explanations: &'a [Explanation],
+    /// What is wrong with the sources.
+    pub errors: &'a [FlowProblem],
+    /// What is worth knowing and stops nothing.
+    pub notices: &'a [String],
+}
+
+/// The longest value that is shown to people, in characters.
+const LONGEST_VALUE: usize = 200;
+
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(LONGEST_VALUE).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 impl Printer {
@@ -54,6 +78,41 @@ impl Printer {
             let _ = write!(text, " · {inexact} not exact");
         }
         text.push('\n');
+        self.human(&text);
+        self.problems(report.errors);
+    }
+
+    /// Prints how flows came about.
+    pub fn explanations(&self, report: &ExplanationsReport<'_>) {
+        if self.is_json {
+            return self.json(report);
+        }
+        self.warnings(report.notices);
+        let mut text = format!("{}\n", reference_line(report.reference, false));
+        for explanation in report.explanations {
+            let (name, entrypoint) = (escaped(&explanation.flow), escaped(&explanation.entrypoint));
+            let _ = writeln!(text, "\n  {name}  {entrypoint}");
+            let parts = explanation.evidence.iter().map(|evidence| evidence.part.chars().count());
+            let width = parts.max().unwrap_or(0).min(NAME_WIDTH);
+            for evidence in &explanation.evidence {
+                let part = escaped(&evidence.part);
+                let mark = if evidence.exact { "" } else { "not exact: " };
+                let rule = escaped(&evidence.rule);
+                let _ = writeln!(text, "    {part:<width$}  {DIM}{mark}{rule}{DIM:#}");
+                let value = evidence.value.as_ref().map(|value| short(&value.to_string()));
+                let value = value.unwrap_or_else(|| "—".to_owned());
+                let place = escaped(&evidence.place);
+                let _ =
+                    writeln!(text, "    {:<width$}  {} {DIM}({place}){DIM:#}", "", escaped(value));
+            }
+            for reason in &explanation.inexact {
+                let _ = writeln!(text, "    not exact: {}", escaped(reason));
+            }
+            if !explanation.imports.is_empty() {
+                let imports: Vec<String> = explanation.imports.iter().map(escaped).collect();
+                let _ = writeln!(text, "    {DIM}imports {}{DIM:#}", imports.join(", "));
+            }
+        }
         self.human(&text);
         self.problems(report.errors);
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::model::escaped;
 
-pub use flows::FlowsReport;
+pub use flows::{ExplanationsReport, FlowsReport};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use reference::ReferenceReport;

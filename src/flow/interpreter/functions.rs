@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
-use ruff_text_size::Ranged;
+use ruff_text_size::{Ranged, TextRange};
 
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter};
@@ -123,7 +123,8 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Vec<Parameter<'a>>> {
         let with_default = |parameter: &'a ParameterWithDefault, kind| {
-            self.parameter(&parameter.parameter, parameter.default.as_deref(), kind, scope)
+            let default = parameter.default.as_deref();
+            self.parameter(&parameter.parameter, default, kind, parameter.range(), scope)
         };
         let mut signature = Vec::new();
         for parameter in &parameters.posonlyargs {
@@ -133,13 +134,19 @@ impl<'a> Interpreter<'a> {
             signature.push(with_default(parameter, ParameterKind::Positional)?);
         }
         if let Some(star) = &parameters.vararg {
-            signature.push(self.parameter(star, None, ParameterKind::Rest, scope)?);
+            signature.push(self.parameter(star, None, ParameterKind::Rest, star.range(), scope)?);
         }
         for parameter in &parameters.kwonlyargs {
             signature.push(with_default(parameter, ParameterKind::KeywordOnly)?);
         }
         if let Some(star) = &parameters.kwarg {
-            signature.push(self.parameter(star, None, ParameterKind::Keywords, scope)?);
+            signature.push(self.parameter(
+                star,
+                None,
+                ParameterKind::Keywords,
+                star.range(),
+                scope,
+            )?);
         }
         Ok(signature)
     }
@@ -149,6 +156,7 @@ impl<'a> Interpreter<'a> {
         parameter: &'a ruff_python_ast::Parameter,
         default: Option<&'a Expr>,
         kind: ParameterKind,
+        range: TextRange,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Parameter<'a>> {
         let annotation = match parameter.annotation.as_deref() {
@@ -160,12 +168,6 @@ impl<'a> Interpreter<'a> {
             Some(node) => Some(self.value(node, scope)?),
             None => None,
         };
-        Ok(Parameter {
-            name: parameter.name.as_str().into(),
-            kind,
-            annotation,
-            default,
-            range: parameter.range(),
-        })
+        Ok(Parameter { name: parameter.name.as_str().into(), kind, annotation, default, range })
     }
 }
