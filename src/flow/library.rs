@@ -12,6 +12,7 @@ use ruff_python_parser::Parsed;
 use serde::{Deserialize, Serialize};
 
 use super::nesting;
+use super::python::Python;
 use super::source::{self, SyntaxError};
 use crate::git::GitError;
 
@@ -34,6 +35,8 @@ pub struct Layout {
     directories: HashSet<String>,
     /// The names of all modules and packages, wherever they are.
     names: HashSet<String>,
+    /// The Python that the project is for.
+    pub python: Python,
 }
 
 impl Layout {
@@ -54,6 +57,12 @@ impl Layout {
             }
         }
         layout
+    }
+
+    /// The same layout, for a project that runs on `python`.
+    #[must_use]
+    pub fn for_python(self, python: Python) -> Self {
+        Layout { python, ..self }
     }
 
     /// What `name` is in `directory`; the root is the empty path.
