@@ -13,6 +13,7 @@ mod bad_input;
 mod conformance;
 mod documentation;
 mod end_to_end;
+mod flow_differential;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;
