@@ -14,6 +14,7 @@ mod conformance;
 mod documentation;
 mod end_to_end;
 mod flow_differential;
+mod flow_fuzz;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;

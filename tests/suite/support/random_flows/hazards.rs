@@ -23,7 +23,7 @@ const STARS: &str = include_str!("hazards/star_modules.txt");
 const AFTER_STARS: &str = include_str!("hazards/after_stars.txt");
 
 /// One line, where `\n` stands for the end of a line and `\\` for a backslash.
-fn line(random: &mut Random, lines: &str) -> String {
+pub fn line(random: &mut Random, lines: &str) -> String {
     let lines: Vec<&str> = lines.lines().collect();
     let line = random.pick(&lines);
     line.split("\\\\").map(|part| part.replace("\\n", "\n")).collect::<Vec<_>>().join("\\")

@@ -6,12 +6,14 @@
 mod classes;
 mod docstrings;
 mod hazards;
+mod mutations;
 mod random;
 mod scope;
 mod types;
 mod units;
 mod values;
 
+pub use mutations::Mutator;
 pub use random::Random;
 use scope::{Scope, Spelling};
 
