@@ -7,6 +7,7 @@ Every file is loaded as `prefect deploy` loads it, in a process of its own that 
 Prefect was imported; so 100 files cost one import.
 """
 
+import gc
 import inspect
 import json
 import os
@@ -109,6 +110,7 @@ def main():
     import prefect.client.schemas.actions
     import prefect.flows  # noqa: F401
 
+    gc.freeze()
     files = sorted(str(path) for path in Path(".").rglob("*.py"))
     workers = []
     for number in range(WORKERS):

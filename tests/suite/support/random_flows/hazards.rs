@@ -22,11 +22,19 @@ const STARS: &str = include_str!("hazards/star_modules.txt");
 /// What is done after a star import.
 const AFTER_STARS: &str = include_str!("hazards/after_stars.txt");
 
-/// One line, where `\n` stands for the end of a line and `\\` for a backslash.
-pub fn line(random: &mut Random, lines: &str) -> String {
-    let lines: Vec<&str> = lines.lines().collect();
-    let line = random.pick(&lines);
-    line.split("\\\\").map(|part| part.replace("\\n", "\n")).collect::<Vec<_>>().join("\\")
+/// The lines, where `\n` stands for the end of a line and `\\` for a backslash.
+pub fn lines(text: &str) -> Vec<String> {
+    let plain = |line: &str| {
+        let parts: Vec<String> = line.split("\\\\").map(|part| part.replace("\\n", "\n")).collect();
+        parts.join("\\")
+    };
+    text.lines().map(plain).collect()
+}
+
+/// One of the lines.
+pub fn line(random: &mut Random, text: &str) -> String {
+    let mut lines = lines(text);
+    lines.swap_remove(random.below(lines.len()))
 }
 
 /// Something that may keep the file from being loaded, with a flow that uses it.

@@ -13,7 +13,7 @@ mod types;
 mod units;
 mod values;
 
-pub use mutations::Mutator;
+pub use mutations::{Mutator, bombs};
 pub use random::Random;
 use scope::{Scope, Spelling};
 

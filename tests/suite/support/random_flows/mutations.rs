@@ -1,7 +1,7 @@
 //! Mutations of sources: broken bytes, lines and tokens, two files in one, and bombs: little
 //! text that means a lot of work or memory to whoever evaluates it.
 
-use super::hazards::line;
+use super::hazards::{line, lines};
 use super::random::Random;
 
 /// Expressions that are large, long or deep.
@@ -38,6 +38,26 @@ const NESTING: &[(&str, &str, &str)] = &[
     ("", "a", "()"),
     ("", "a", ".strip()"),
 ];
+
+/// Each bomb in a small source: as a constant that a flow uses, as a default, in an f-string.
+pub fn bombs() -> Vec<String> {
+    let header = "import datetime, fractions, math, re\nfrom collections import namedtuple\n\
+                  from datetime import date, datetime, timedelta, timezone\nfrom decimal import \
+                  Decimal\nfrom enum import Enum\nfrom pathlib import Path\nfrom typing import \
+                  Literal\nfrom uuid import UUID\n\nfrom prefect import flow\nfrom pydantic import \
+                  Field\n\n";
+    let flow = "@flow\ndef bombed(x=V, y=(V, V), z=f\"{V}\"): ...\n";
+    let expressions = lines(EXPRESSIONS);
+    let statements = lines(STATEMENTS);
+    let constants = expressions.iter().map(|bomb| format!("{header}V = {bomb}\n{flow}"));
+    let defaults =
+        expressions.iter().map(|bomb| format!("{header}@flow\ndef bombed(x={bomb}): ...\n"));
+    let names = expressions
+        .iter()
+        .map(|bomb| format!("{header}@flow(name=str({bomb}))\ndef bombed(x: int): ...\n"));
+    let statements = statements.iter().map(|bomb| format!("{header}{bomb}\n{flow}"));
+    constants.chain(defaults).chain(names).chain(statements).collect()
+}
 
 pub struct Mutator<'r> {
     pub random: &'r mut Random,
