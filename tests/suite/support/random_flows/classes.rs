@@ -45,8 +45,7 @@ impl Scope<'_> {
         if !self.spelling.is_postponed {
             typed.annotation = quoted(&typed.annotation);
         }
-        typed.value = "None".to_owned();
-        typed
+        Typed { value: "None".to_owned(), ..typed }
     }
 
     fn class_docstring(&mut self) -> String {
@@ -240,7 +239,7 @@ impl Scope<'_> {
                     let alias =
                         option.strip_prefix("alias=").or(option.strip_prefix("validation_alias="));
                     if let Some(alias) = alias.filter(|_| !is_by_name) {
-                        name = alias.trim_matches('"').to_owned();
+                        alias.trim_matches('"').clone_into(&mut name);
                     }
                 }
                 if self.random.chance(30) {

@@ -3,6 +3,8 @@
 //! A flow comes with everything it needs, so that it can be looked at alone. Python decides
 //! whether a file can be loaded; the ordinary ones are meant to be, the hazardous ones are not.
 
+#![expect(clippy::format_push_string, reason = "sources are put together from pieces of text")]
+
 mod classes;
 mod docstrings;
 mod hazards;

@@ -11,7 +11,6 @@ impl Scope<'_> {
             0..13 => value,
             13..16 => "None".to_owned(),
             16..18 => self.typed(1).value,
-            18 => self.constant(&value),
             19 => {
                 let mut options = self.field_options(typed.kind);
                 match self.random.below(5) {
@@ -52,7 +51,7 @@ impl Scope<'_> {
                 "{value} if {} else None",
                 self.random.pick(&["True", "1 > 2", "\"\"", "not []"])
             ),
-            28 => self.constant(&value),
+            18 | 28 => self.constant(&value),
             _ => {
                 let text = self.text();
                 self.constant(&text)
