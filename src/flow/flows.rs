@@ -344,9 +344,15 @@ pub(super) fn flow<'a>(
     }))
 }
 
-/// The module that a flow is imported from, as an entrypoint of its own.
+/// The place of a flow that this script only imports: in the module that defines it, if it can be
+/// loaded there by name, else in one that has it.
 fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Option<Entrypoint> {
-    interpreter.imported().iter().skip(1).find_map(|imported| {
+    let script = &interpreter.script()?.module;
+    let mut others = interpreter.imported();
+    // A package's `__init__.py` that is the script may have been imported once more.
+    others.retain(|imported| imported.module.path != script.path);
+    others.sort_by_key(|imported| imported.module.number != flow.at.module);
+    others.iter().find_map(|imported| {
         let (found, _) = names(&imported.scope);
         let found = found.into_iter().find(|found| Rc::ptr_eq(&found.flow, flow))?;
         Some(Entrypoint::new(&*imported.module.path, found.path.as_str()))

@@ -201,3 +201,18 @@ fn a_schema_that_another_prefect_makes_in_another_way_is_settled_by_its_version(
     assert!(older[0].is_exact() && !older[1].is_exact() && older[2].is_exact());
     assert!(older[1].inexact[0].reason.contains("`Field(...)` as a default"));
 }
+
+#[test]
+fn a_flow_that_its_package_re_exports_is_one_flow() {
+    for import in ["from .jobs import run", "from team.jobs import run"] {
+        let repository = TestRepository::empty();
+        repository.write("team/__init__.py", format!("# flows\n{import}\n"));
+        repository.write("team/jobs.py", flow("a"));
+        repository.write("all.py", "# flow\nfrom team import run\n");
+        repository.commit("a");
+        let scan = scanned(&repository, &[], &[]);
+        assert_eq!(entrypoints(&scan), ["team/jobs.py:run"]);
+        assert!(scan.problems.is_empty(), "{:?}", scan.problems);
+        assert_eq!(scan.imported.len(), 2);
+    }
+}

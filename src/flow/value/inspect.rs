@@ -168,8 +168,8 @@ impl<'a> Value<'a> {
 pub fn not_read(path: &str) -> String {
     match path.rsplit_once('.') {
         Some((module, name)) => {
-            format!("`{name}` comes from `{module}`, which is not read with this file")
+            format!("`{name}` comes from `{module}`, which is not in the repository")
         }
-        None => format!("the module `{path}` is not read with this file"),
+        None => format!("the module `{path}` is not in the repository"),
     }
 }
