@@ -27,7 +27,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SETTINGS = '[flows]\ninclude = ["**/*.py"]\nintrospect = "never"\n'
 FIELDS = ("name", "description", "parameter_openapi_schema")
-COLUMNS = ("flows", "exact", "not exact", "wrong", "unverified: exact", "unverified: not exact", "refused", "with stand-ins")
+COLUMNS = ("flows", "exact", "not exact", "wrong", "missed", "unverified: exact", "unverified: not exact", "refused", "with stand-ins")
 
 
 def main():
@@ -81,6 +81,7 @@ def unpacked(package, work):
             tar.extractall(repository, filter="data")
         (top,) = repository.iterdir()
         raise_up(top, repository)
+        shutil.rmtree(top)
     if (repository / "src").is_dir():  # which is on the search path once the package is installed
         raise_up(repository / "src", repository)
     (repository / "flowreg.toml").write_text(SETTINGS)
@@ -178,7 +179,7 @@ def judged(ours, theirs):
         for name, flow in flows.items():
             if name in found or flow["identity"] in seen or flow["imported"] or refused:
                 continue
-            yield verdict(path, name, "not exact" if "unknown_name" in codes[path] else "wrong", "not found", flow)
+            yield verdict(path, name, "not exact" if "unknown_name" in codes[path] else "missed", "not found", flow)
 
 
 def judged_flow(path, name, flow, answer):
@@ -216,20 +217,26 @@ def report(verdicts):
     print("|---|" + "---:|" * len(COLUMNS))
     for package in sorted(by_package, key=lambda p: (p == "all", p)):
         print(f"| {package} |", " | ".join(str(by_package[package][column]) for column in COLUMNS), "|")
-    wrong = [v for v in verdicts if v["verdict"] == "wrong"]
-    for v in wrong:
-        print(f"\nWRONG {v['package']} {v['path']}:{v['flow']}")
+    for v in verdicts:
+        if v["verdict"] not in ("wrong", "missed"):
+            continue
+        print(f"\n{v['verdict'].upper()} {v['package']} {v['path']}:{v['flow']}")
         print("  flowreg:", canonical(v["ours"]), "\n  Prefect:", canonical(v["theirs"]))
     print("\nwhy not exact:")
-    reasons = Counter(i["what"] + ": " + re.sub(r"`[^`]*`", "`…`", i["reason"])
-                      for v in verdicts if v["verdict"] == "not exact" and isinstance(v["ours"], list) for i in v["ours"])
-    for reason, count in reasons.most_common(30):
+    declined = [v["ours"] for v in verdicts if v["verdict"] == "not exact" and isinstance(v["ours"], list)]
+    reasons = Counter(f"{i['what']}: {anonymous(i['reason'])}" for inexact in declined for i in inexact)
+    for reason, count in reasons.most_common(25):
         print(f"  {count:4}  {reason}")
     print("\nwhy Prefect can't load a file:")
-    errors = Counter(re.sub(r"'[^']*'$", "'…'", v["theirs"]) for v in verdicts if v["verdict"].startswith("unverified"))
+    errors = Counter(v["theirs"] for v in verdicts if v["verdict"].startswith("unverified"))
     for error, count in errors.most_common(15):
         print(f"  {count:4}  {error[:120]}")
-    return 1 if wrong else 0
+    return 1 if by_package["all"]["wrong"] else 0
+
+
+def anonymous(text):
+    """A reason without the names and places in it."""
+    return re.sub(r" \([^()]*:\d+\)$", "", re.sub(r"`[^`]*`", "`…`", text))
 
 
 if __name__ == "__main__":

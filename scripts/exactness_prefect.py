@@ -26,6 +26,7 @@ import uuid
 import warnings
 
 SECONDS = 60
+NO_ANSWER = "no answer in time"
 
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-home-")
 os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
@@ -54,13 +55,14 @@ def registered(flow, imported):
     }
 
 
-def flows_of(namespace, prefix, module, is_imported):
+def flows_of(owner, prefix, module, is_imported):
     """Flows that can be reached by attribute: of the module, and of classes made in it."""
-    for name, value in list(namespace.items()):
+    for name in list(vars(owner)):
+        value = getattr(owner, name, None)
         if isinstance(value, Flow):
             yield prefix + name, registered(value, is_imported(name, value))
         elif inspect.isclass(value) and value.__module__ == module and value.__qualname__ == prefix + name:
-            yield from flows_of(vars(value), f"{prefix}{name}.", module, lambda *_: False)
+            yield from flows_of(value, f"{prefix}{name}.", module, lambda *_: False)
 
 
 def answer(path):
@@ -73,13 +75,15 @@ def answer(path):
         return name in names or "*" in names and os.path.realpath(file) != os.path.realpath(path)
 
     module = load_script_as_module(path)
-    return dict(flows_of(vars(module), "", module.__name__, is_imported))
+    return dict(flows_of(module, "", module.__name__, is_imported))
 
 
 class AnyName(type):
     """The class of stand-ins: has every attribute, can be called, subscripted, subclassed."""
 
     def __getattr__(cls, name):
+        if name == "__version__":
+            return "99.0"
         if name.startswith("__"):
             raise AttributeError(name)
         return AnyName(name, (), {"__module__": cls.__module__})
@@ -117,10 +121,16 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def result_for(path):
     result = in_a_process(path, with_stand_ins=False)
+    if result["error"] == NO_ANSWER:  # a fork may inherit a lock that another thread held
+        result = in_a_process(path, with_stand_ins=False)
     if (result["error"] or "").startswith("ModuleNotFoundError"):
         second = in_a_process(path, with_stand_ins=True)
         return result if second["error"] else second
     return result
+
+
+def result_without_flows(path):
+    return {"path": path, "error": None, "stand_ins": False, "flows": {}}
 
 
 def in_a_process(path, with_stand_ins):
@@ -133,7 +143,7 @@ def in_a_process(path, with_stand_ins):
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
         if with_stand_ins:
             sys.meta_path.append(StandIns())
-        result = {"path": path, "error": None, "stand_ins": with_stand_ins, "flows": {}}
+        result = {**result_without_flows(path), "stand_ins": with_stand_ins}
         try:
             result["flows"] = answer(path)
         except BaseException as error:
@@ -151,7 +161,7 @@ def in_a_process(path, with_stand_ins):
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    return json.loads(text or '{}') or {"path": path, "error": "no answer in time", "stand_ins": False, "flows": {}}
+    return json.loads(text) if text else {**result_without_flows(path), "error": NO_ANSWER}
 
 
 def main():
