@@ -57,7 +57,8 @@ def main():
         ours = flowreg_answers(flowreg, repository, work)
         theirs = prefect_answers(python, repository, ours)
         verdicts += [{"package": package, **verdict} for verdict in judged(ours, theirs)]
-    (work / "verdicts.json").write_text(json.dumps(verdicts, indent=1))
+        (work / "verdicts.json").write_text(json.dumps(verdicts, indent=1))
+        print(f"{package}: {len(theirs)} files", file=sys.stderr)
     return report(verdicts)
 
 
@@ -145,7 +146,7 @@ def prefect_answers(python, repository, ours):
     files = {flow["path"] for flow in ours["flows"]} | {error["path"] for error in ours["errors"]}
     for file in repository.rglob("*.py"):
         source = file.read_bytes()
-        if b"prefect" in source and re.search(rb"\b[Ff]low\b", source):
+        if b"prefect" in source and re.search(rb"@[\w.]*flow\b|[Ff]low\w*\(", source):
             files.add(file.relative_to(repository).as_posix())
     command = [python, HERE / "exactness_prefect.py", repository]
     done = subprocess.run(command, input="\n".join(sorted(files)), stdout=subprocess.PIPE, text=True, check=True)
