@@ -101,13 +101,13 @@ class AnyName(type):
 
 
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds every module of packages that nobody else finds."""
+    """Finds packages that nobody else finds, for the files of the repository."""
 
     def find_spec(self, name, path=None, target=None):
         package = sys.modules.get(name.partition(".")[0])
-        if name == "prefect" or package is not None and not hasattr(package, "is_stand_in"):
-            return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        if package is None and is_imported_by_repository() or hasattr(package, "is_stand_in"):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
 
     def create_module(self, spec):
         module = types.ModuleType(spec.name)
@@ -117,6 +117,13 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module):
         pass
+
+
+def is_imported_by_repository():
+    frame = sys._getframe(2)
+    while frame and "importlib" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(os.getcwd() + os.sep)
 
 
 def result_for(path):
