@@ -120,10 +120,12 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def is_imported_by_repository():
+    """Whether an import statement of the repository asks, and no `importlib.util.find_spec()`."""
     frame = sys._getframe(2)
-    while frame and "importlib" in frame.f_code.co_filename:
+    while frame and "importlib._bootstrap" in frame.f_code.co_filename:
         frame = frame.f_back
-    return frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(os.getcwd() + os.sep)
+    file = frame.f_code.co_filename if frame else "<>"
+    return not file.startswith("<") and os.path.abspath(file).startswith(os.getcwd() + os.sep)
 
 
 def result_for(path):
