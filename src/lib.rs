@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod flow;
 pub mod git;
+pub mod introspection;
 pub mod model;
 pub mod output;
 pub mod registration;
