@@ -24,6 +24,7 @@ mod git_open;
 mod git_proof;
 mod git_tree;
 mod git_url;
+mod introspection;
 mod layout;
 mod local;
 mod prefect_errors;
