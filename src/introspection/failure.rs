@@ -53,7 +53,7 @@ pub enum Unavailable {
         seconds: u64,
     },
     /// It ended before the first answer.
-    #[error("{} ended before it answered{}", .python.display(), after_colon(.last))]
+    #[error("{} ended before it answered{}", .python.display(), after_colon(.last.as_ref()))]
     Ended {
         /// The interpreter.
         python: PathBuf,
@@ -148,14 +148,18 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingModule { module, place } => {
-                write!(f, "there is no module `{}`{}", cut(module), at(place))
+                write!(f, "there is no module `{}`{}", cut(module), at(place.as_ref()))
             }
-            Self::Raised { message, place } => write!(f, "{}{}", cut(message), at(place)),
+            Self::Raised { message, place } => write!(f, "{}{}", cut(message), at(place.as_ref())),
             Self::NeedsApi { place } => {
-                write!(f, "the module asks the Prefect API while it is imported{}", at(place))
+                write!(
+                    f,
+                    "the module asks the Prefect API while it is imported{}",
+                    at(place.as_ref())
+                )
             }
             Self::Exited { code, last } => {
-                write!(f, "the module exits with code {code}{}", after_colon(last))
+                write!(f, "the module exits with code {code}{}", after_colon(last.as_ref()))
             }
             Self::Killed { signal: 9 } => f.write_str("the process was killed"),
             Self::Killed { signal: 11 } => f.write_str("the process crashed (signal 11)"),
@@ -194,12 +198,12 @@ impl Failure {
     }
 }
 
-fn at(place: &Option<String>) -> String {
-    place.as_ref().map_or_else(String::new, |place| format!(" ({})", cut(place)))
+fn at(place: Option<&String>) -> String {
+    place.map_or_else(String::new, |place| format!(" ({})", cut(place)))
 }
 
-fn after_colon(last: &Option<String>) -> String {
-    last.as_ref().map_or_else(String::new, |last| format!(": {}", cut(last)))
+fn after_colon(last: Option<&String>) -> String {
+    last.map_or_else(String::new, |last| format!(": {}", cut(last)))
 }
 
 fn cut(text: &str) -> String {

@@ -2,7 +2,7 @@
 //! flows as `prefect deploy` would register them.
 //!
 //! `merge` says what has to be asked and puts the answers over the scan; `ask` finds the
-//! `interpreter` and talks (`protocol`) with one `process` of it, which runs `harness.py` on a
+//! `interpreter` and talks (`protocol`) with one `process` of it, which runs `harness/` on a
 //! checkout of the commit in a temporary directory. The only room that runs the user's code. Whatever
 //! goes wrong is a reason for the flows concerned, never the end of a run.
 

@@ -16,7 +16,12 @@ use super::protocol::{Message, Request};
 use crate::git::binds_to_repository;
 use crate::model::Environment;
 
-const HARNESS: &str = include_str!("harness.py");
+/// The files that Python runs; the first one is started.
+const HARNESS: [(&str, &str); 3] = [
+    ("harness.py", include_str!("harness/harness.py")),
+    ("flowreg_children.py", include_str!("harness/flowreg_children.py")),
+    ("flowreg_flows.py", include_str!("harness/flowreg_flows.py")),
+];
 
 /// How often somebody looks whether the run was interrupted, and progress is shown.
 const TICK: Duration = Duration::from_millis(100);
@@ -80,13 +85,14 @@ impl Conversation {
         environment: &Environment,
     ) -> Result<Self, Unavailable> {
         let directory = home.join("harness");
-        let script = directory.join("harness.py");
         std::fs::create_dir(&directory)?;
-        std::fs::write(&script, HARNESS)?;
+        for (name, text) in HARNESS {
+            std::fs::write(directory.join(name), text)?;
+        }
         let passed_on = environment.iter().filter(|(name, _)| is_passed_on(name));
         let mut command = Command::new(python);
         command
-            .arg(&script)
+            .arg(directory.join("harness.py"))
             .arg(home)
             .current_dir(home)
             .env_clear()

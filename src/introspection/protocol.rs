@@ -1,4 +1,4 @@
-//! What is asked and answered: one JSON object a line, as `harness.py` reads and writes it.
+//! What is asked and answered: one JSON object a line, as `harness/` reads and writes it.
 
 use std::path::Path;
 

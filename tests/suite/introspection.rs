@@ -313,12 +313,14 @@ fn the_time_for_all_files_is_bounded_and_what_was_answered_counts() {
     assert_eq!(leftovers(&repository), Vec::<PathBuf>::new());
 }
 
-/// Asks with an interpreter that is a script of these lines.
-fn unavailable(script: &str) -> Unavailable {
+/// Asks about these files with an interpreter that is a script of these lines.
+fn ask_script(script: &str, files: &[(&str, String)]) -> Result<Answers, AskError> {
     use std::os::unix::fs::PermissionsExt;
 
     let repository = TestRepository::empty();
-    repository.write("job.py", flow("N = 1"));
+    for (path, text) in files {
+        repository.write(path, text);
+    }
     repository.commit("flows");
     repository.write("python", format!("#!/bin/sh\n{script}\n"));
     let path = repository.root().join("python");
@@ -330,14 +332,36 @@ fn unavailable(script: &str) -> Unavailable {
         python: Some("./python"),
         directory: repository.root(),
         environment: &repository.environment(&[]),
-        limits: Limits { start: Duration::from_secs(2), ..Limits::default() },
+        limits: Limits { start: Duration::from_secs(10), ..Limits::default() },
     };
-    let error = ask(&place, &[question("job.py")], &Nobody).unwrap_err();
+    let questions: Vec<_> = files.iter().map(|(path, _)| question(path)).collect();
+    let answers = ask(&place, &questions, &Nobody);
     assert_eq!(leftovers(&repository), Vec::<PathBuf>::new());
-    match error {
+    answers
+}
+
+fn unavailable(script: &str) -> Unavailable {
+    match ask_script(script, &[("job.py", flow("N = 1"))]).unwrap_err() {
         AskError::Unavailable(why) => why,
         AskError::Interrupted => panic!("interrupted"),
     }
+}
+
+#[test]
+fn where_there_is_no_fork_files_are_loaded_one_after_the_other() {
+    let script = format!(
+        "exec {} -c \"import os, runpy, sys; del os.fork; sys.argv = sys.argv[1:]; \
+         runpy.run_path(sys.argv[0], run_name='__main__')\" \"$@\"",
+        python()
+    );
+    let files = [
+        ("first/job.py", flow("print('hello')\nN = 1")),
+        ("exits.py", flow("sys.exit(3)")),
+        ("second/job.py", flow("os.chdir('/')\nN = 2")),
+    ];
+    let answers = ask_script(&script, &files).unwrap().files;
+    assert_eq!((default(&answers[0]), default(&answers[2])), (1.into(), 2.into()));
+    assert_eq!(answers[1], Err(Failure::Exited { code: 3, last: None }));
 }
 
 #[test]
@@ -355,7 +379,7 @@ fn an_interpreter_that_can_not_answer_is_told_apart() {
     let ended = unavailable("echo first >&2; echo 'no python here' >&2; exit 3");
     assert!(ended.to_string().ends_with("ended before it answered: no python here"), "{ended}");
     let slow = unavailable(&format!("{found}; exec sleep 600"));
-    assert!(matches!(slow, Unavailable::Slow { seconds: 2, .. }), "{slow}");
+    assert!(matches!(slow, Unavailable::Slow { seconds: 10, .. }), "{slow}");
     let noise = unavailable("exec head -c 100000000 /dev/zero");
     assert!(matches!(noise, Unavailable::Ended { .. }), "{noise}");
 }

@@ -25,6 +25,8 @@ mod git_proof;
 mod git_tree;
 mod git_url;
 mod introspection;
+mod introspection_corpus;
+mod introspection_runs;
 mod layout;
 mod local;
 mod prefect_errors;
