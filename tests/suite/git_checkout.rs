@@ -21,7 +21,8 @@ fn repository() -> TestRepository {
     repository.git(&["commit", "-q", "-m", "files"]);
     repository.git(&["config", "filter.loud.smudge", "tr a-z A-Z"]);
     let hook = repository.root().join(".git/hooks/post-index-change");
-    std::fs::write(&hook, "#!/bin/sh\ntouch ../ran\n").unwrap();
+    let ran = repository.outside().join("ran");
+    std::fs::write(&hook, format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     repository
 }
