@@ -26,7 +26,7 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
     let (session, reference, mut notices) = session::open(context, &reference)?.reference()?;
-    let Introspected { scan, notices: of_python, remarks } =
+    let Introspected { scan, notices: of_python, remarks, .. } =
         session.flows(context, &reference, &arguments.flows)?;
     let Scan { mut flows, imported, problems, .. } = scan;
     if context.printer.shows_all() {

@@ -18,7 +18,8 @@ use crate::model::{
 };
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Guards, Pinned, Plan, Planned, Source, build, needs_work_pools, plan, settle_work_pools,
+    Action, Guards, Pinned, Plan, Planned, Source, build, keep_moments, needs_work_pools, plan,
+    settle_work_pools,
 };
 use crate::settings::{Access, nearest};
 use crate::target::{ReadScope, Target};
@@ -148,7 +149,7 @@ pub fn prepare(
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
-    let Introspected { scan, notices: of_python, remarks } =
+    let Introspected { scan, notices: of_python, remarks, moments } =
         session.flows(context, &reference, &arguments.flows)?;
     notices.extend(of_python);
     let Scan { flows, problems, .. } = scan;
@@ -182,6 +183,11 @@ pub fn prepare(
     let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
     names.sort();
     let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
+    for registration in &mut registrations {
+        if let Some(parameters) = moments.get(&registration.entrypoint) {
+            keep_moments(registration, &held, parameters);
+        }
+    }
     // The embedded registry lies in this repository: whatever its URL once was, all of it is ours.
     let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };

@@ -7,14 +7,14 @@ use super::failure::{Failure, Unavailable};
 use super::protocol::{LoadedFile, Question, ToldFlow};
 use crate::flow::{Scan, duplicates};
 use crate::model::{
-    Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode, json_equal,
+    Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, Inexact, ProblemCode, json_equal,
 };
 use crate::settings::Introspect;
 
-/// Words of static analysis for values that another run or machine has another answer for. Python
-/// can tell them, but not for ever.
-const CHANGING: &[&str] =
-    &["it changes ", "different on every run", "it depends on ", "depends on where"];
+/// Words of static analysis for values of the moment. Python can tell them, but not for ever.
+const MOMENTARY: &[&str] = &["it changes ", "different on every run"];
+/// And for those that another environment or machine has another answer for.
+const CHANGING: &[&str] = &["it depends on ", "depends on where"];
 
 /// How many files one notice names.
 const LISTED: usize = 3;
@@ -28,6 +28,8 @@ pub struct Introspected {
     pub notices: Vec<String>,
     /// What is worth knowing about a flow once it is written somewhere.
     pub remarks: HashMap<Entrypoint, Vec<String>>,
+    /// The parameters of a flow whose default is another one at every run.
+    pub moments: HashMap<Entrypoint, Vec<String>>,
 }
 
 /// What has to be asked: about the files of flows that are not exact and are wanted, and about
@@ -107,7 +109,7 @@ pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> 
     };
     let hint = why.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     let notice = format!("Python could not be asked about {what}: {why}{hint}");
-    Introspected { scan, notices: vec![notice], remarks: HashMap::new() }
+    Introspected { scan, notices: vec![notice], ..Introspected::default() }
 }
 
 fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
@@ -207,9 +209,17 @@ impl Merge {
     fn replace(&mut self, at: usize, name: FlowName, told: ToldFlow) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         let changing = flow.inexact.iter().filter(|inexact| is_changing(&inexact.reason));
-        for inexact in changing {
-            let remark = format!("{name}: {}; Python's answer of this run counts", inexact.reason);
+        for Inexact { what, reason } in changing {
+            let momentary =
+                momentary_default(reason).filter(|_| what == "parameter_openapi_schema");
+            let then = match momentary {
+                Some(_) => "it is registered once, as Python has it in that run",
+                None => "Python's answer of this run counts",
+            };
+            let remark = format!("{name}: {reason}; {then}");
             self.result.remarks.entry(flow.entrypoint.clone()).or_default().push(remark);
+            let moments = self.result.moments.entry(flow.entrypoint.clone()).or_default();
+            moments.extend(momentary.map(ToOwned::to_owned));
         }
         if flow.is_exact() {
             let differences = differences(flow, &name, &told);
@@ -256,7 +266,13 @@ impl Merge {
 }
 
 fn is_changing(reason: &str) -> bool {
-    CHANGING.iter().any(|words| reason.contains(words))
+    MOMENTARY.iter().chain(CHANGING).any(|words| reason.contains(words))
+}
+
+/// The parameter whose default is one of the moment, as static analysis names it.
+fn momentary_default(reason: &str) -> Option<&str> {
+    let (parameter, why) = reason.strip_prefix("the default of `")?.split_once('`')?;
+    MOMENTARY.iter().any(|words| why.contains(words)).then_some(parameter)
 }
 
 /// A flow that static analysis did not know to be there.

@@ -150,6 +150,31 @@ fn without_a_python_one_line_says_so_and_the_run_goes_on() {
     assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
 }
 
+#[test]
+fn a_default_of_the_moment_is_registered_once_and_is_no_change_later() {
+    let settings = with_prefect("");
+    let text = "import datetime\nfrom prefect import flow\n\n\n@flow\n\
+        def now(n: int = 1, at: datetime.datetime = datetime.datetime.now()):\n    pass\n";
+    let repository = repository(&settings, &[("a.py", text)]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let created = flowreg.json(&["register"], 0);
+    assert_eq!(created["summary"]["created"], 1);
+    let [notice] = notices(&created)[..] else { panic!("{created:#}") };
+    assert!(notice.contains("changes with the time") && notice.contains("once"), "{notice}");
+    let again = flowreg.json(&["register"], 0);
+    assert_eq!((&again["summary"]["unchanged"], notices(&again).len()), (&1.into(), 0));
+    // Another parameter of the flow changes, and what the target holds for this one stays.
+    repository.write("a.py", text.replace("n: int = 1", "n: int = 2"));
+    repository.commit("more");
+    let changed = flowreg.json(&["plan"], 0);
+    let [change] = &changed["registrations"][0]["changes"].as_array().unwrap()[..] else {
+        panic!("{changed:#}")
+    };
+    let at = |side: &str| change[side]["properties"]["at"]["default"].clone();
+    assert_eq!(at("from"), at("to"));
+    assert_eq!(change["to"]["properties"]["n"]["default"], 2);
+}
+
 /// The temporary directories that introspection left behind.
 fn leftovers(repository: &TestRepository) -> Option<()> {
     let mut entries = std::fs::read_dir(repository.outside()).unwrap();
