@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Unavailable};
 use super::interpreter;
-use super::process::{Conversation, Heard, Watch};
+use super::process::{Conversation, Heard, PYTHONPATH, Watch};
 use super::protocol::{LoadedFile, Message, Question, Request};
 use crate::git::Repository;
 use crate::model::{CommitId, Environment};
@@ -107,6 +107,8 @@ pub fn ask(
     conversation.send(&Request {
         root: &root,
         shown: place.repository.workdir().unwrap_or(Path::new(".")),
+        work_tree: place.repository.workdir(),
+        python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
         seconds: place.limits.file.as_secs_f64(),
         answer_bytes: place.limits.answer_bytes,
         files: questions,

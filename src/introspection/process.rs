@@ -16,6 +16,9 @@ use super::protocol::{Message, Request};
 use crate::git::binds_to_repository;
 use crate::model::Environment;
 
+/// Where Python looks for modules.
+pub const PYTHONPATH: &str = "PYTHONPATH";
+
 /// The files that Python runs; the first one is started.
 const HARNESS: [(&str, &str); 3] = [
     ("harness.py", include_str!("harness/harness.py")),
@@ -99,6 +102,7 @@ impl Conversation {
             // Sets in a default have the order of this seed: one that changes changes the schema.
             .env("PYTHONHASHSEED", "0")
             .envs(passed_on)
+            .env("PYTHONPATH", absolute_entries(environment.raw(PYTHONPATH).unwrap_or_default()))
             .env("PREFECT_HOME", home.join("prefect"))
             .env("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
             .env("PREFECT_LOGGING_TO_API_ENABLED", "false")
@@ -167,6 +171,12 @@ impl Drop for Conversation {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Relative ones mean the checkout, which is not there yet: they go with the request.
+fn absolute_entries(path: &str) -> String {
+    let entries: Vec<&str> = path.split(':').filter(|entry| entry.starts_with('/')).collect();
+    entries.join(":")
 }
 
 fn is_passed_on(name: &str) -> bool {

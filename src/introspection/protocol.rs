@@ -25,6 +25,11 @@ pub struct Request<'a> {
     pub root: &'a Path,
     /// What stands in its place in answers.
     pub shown: &'a Path,
+    /// The work tree, if there is one: what is on Python's path there counts as it is in the
+    /// checkout.
+    pub work_tree: Option<&'a Path>,
+    /// `PYTHONPATH` as the user has it.
+    pub python_path: Option<&'a str>,
     /// How long one file may take.
     pub seconds: f64,
     /// How large the answer about one file may be.

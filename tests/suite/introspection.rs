@@ -250,6 +250,31 @@ fn files_are_loaded_as_prefect_deploy_does_from_a_full_checkout() {
 }
 
 #[test]
+fn modules_of_the_repository_come_from_the_commit_whatever_the_path_says() {
+    let repository = TestRepository::empty();
+    repository.write("one/relative.py", "A = 1\n");
+    repository.write("two/absolute.py", "B = 2\n");
+    repository.write("three/outside.py", "C = 0\n");
+    repository.write(
+        "flows/job.py",
+        flow(
+            "from relative import A\nfrom absolute import B\nfrom outside import C\nN = [A, B, C]",
+        ),
+    );
+    repository.commit("flows");
+    let outside = repository.outside().join("three");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("outside.py"), "C = 3\n").unwrap();
+    repository.write("one/relative.py", "A = 100\n");
+    repository.write("two/absolute.py", "B = 100\n");
+    let path = format!("one:{}:{}", repository.root().join("two").display(), outside.display());
+    let environment = repository.environment(&[("PYTHONPATH", &path)]);
+    let questions = [question("flows/job.py")];
+    let answers = ask_with(&repository, &questions, &environment, Limits::default()).unwrap();
+    assert_eq!(default(&answers.files[0]), serde_json::json!([1, 2, 3]));
+}
+
+#[test]
 fn a_path_in_an_answer_is_one_of_the_work_tree() {
     let repository = TestRepository::empty();
     repository.write("job.py", flow("N = os.path.abspath('data')"));

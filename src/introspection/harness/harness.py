@@ -44,6 +44,7 @@ def main(home):
     if not request:
         return abandon(home)
     request = json.loads(request)
+    look_in_checkout(request)
     if hasattr(os, "fork"):
         is_wanted = Children(prefect, request, home, channel, send).run()
         if not is_wanted:
@@ -72,6 +73,29 @@ def prefect_version():
         except metadata.PackageNotFoundError:
             pass
     return None if importlib.util.find_spec("prefect") is None else "unknown"
+
+
+def look_in_checkout(request):
+    """Modules come from the commit, also where PYTHONPATH or an editable install name the work
+    tree. A virtual environment in the work tree is not in the commit, and stays."""
+    import importlib
+
+    root, work_tree, given = request["root"], request["work_tree"], request["python_path"]
+
+    def moved(path):
+        if not os.path.isabs(path):
+            return path
+        inside = os.path.relpath(path, work_tree)
+        there = os.path.normpath(os.path.join(root, inside))
+        return there if inside.split(os.sep)[0] != os.pardir and os.path.isdir(there) else path
+
+    if work_tree:
+        sys.path[:] = [moved(path) for path in sys.path]
+    if given:
+        entries = given.split(os.pathsep)
+        sys.path[:0] = [os.path.join(root, path) for path in entries if not os.path.isabs(path)]
+        os.environ["PYTHONPATH"] = given
+    importlib.invalidate_caches()
 
 
 def in_this_process(prefect, request, send):
