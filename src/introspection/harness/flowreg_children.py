@@ -56,7 +56,7 @@ class Children:
         self.channel = channel
         self.send = send
         self.running = {}
-        self.reasons = Reasons(request["root"], request["shown"])
+        self.reasons = Reasons(request["root"])
         self.control = process_control()
         try:
             processors = len(os.sched_getaffinity(0))

@@ -68,17 +68,16 @@ class Reasons:
     """Why something failed, in one line: without what the environment holds, and with paths from
     the root of the repository."""
 
-    def __init__(self, root, shown):
+    def __init__(self, root):
         import re
 
         self.root = root
-        self.shown = shown
         self.credentials = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
         self.input = re.compile(r"input_value=.*?, input_type")
         values = [(value, name) for name, value in os.environ.items() if len(value) >= 6]
         self.secrets = sorted(values, key=lambda pair: -len(pair[0]))
 
-    def line(self, text, length=REASON_LENGTH):
+    def line(self, text):
         if self.root:
             text = text.replace(self.root + os.sep, "").replace(self.root, ".")
         for value, name in self.secrets:
@@ -86,7 +85,7 @@ class Reasons:
         text = self.credentials.sub("://***@", text)
         text = self.input.sub("input_value=..., input_type", text)
         text = " ".join(text.split())
-        return text if len(text) <= length else text[:length] + "..."
+        return text if len(text) <= REASON_LENGTH else text[:REASON_LENGTH] + "..."
 
     def message(self, error):
         try:
@@ -119,7 +118,7 @@ class Reasons:
         if isinstance(error, ModuleNotFoundError) and error.name:
             return {"kind": "missing_module", "module": self.line(error.name), "place": place}
         message = self.message(error)
-        if "PREFECT_API_URL" in message or "API URL" in message:
+        if "PREFECT_API_URL" in message:
             return {"kind": "needs_api", "place": place}
         return {"kind": "raised", "message": message, "place": place}
 
@@ -132,7 +131,7 @@ class File:
         self.question = question
         self.root = request["root"]
         self.shown = request["shown"]
-        self.reasons = Reasons(self.root, self.shown)
+        self.reasons = Reasons(self.root)
         self.names_paths = False
 
     def answer(self):

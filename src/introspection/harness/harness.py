@@ -37,7 +37,7 @@ def main(home):
         prefect = Prefect()
     except BaseException as error:
         # Whatever keeps Prefect from being imported, flowreg is told and nothing else can go on.
-        send({"message": "broken", "reason": Reasons("", ".").message(error)})
+        send({"message": "broken", "reason": Reasons("").message(error)})
         return
     send({"message": "ready", "prefect": prefect.version})
     request = sys.stdin.readline()
