@@ -88,6 +88,7 @@ pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introsp
     }
     let mut result = merge.result;
     result.notices.extend(failure_notices(&merge.failures, &python));
+    renew_imported(&mut result.scan);
     in_order(&mut result.scan);
     result
 }
@@ -117,6 +118,20 @@ fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
         question.path == flow.entrypoint.path()
             && question.objects.iter().any(|object| object == flow.entrypoint.object())
     })
+}
+
+/// The names by which other files import a flow say the same as the flow itself.
+fn renew_imported(scan: &mut Scan) {
+    for imported in &mut scan.imported {
+        let own = scan
+            .flows
+            .iter()
+            .find(|flow| Some(&flow.entrypoint) == imported.imported_from.as_ref());
+        if let Some(flow) = own.filter(|flow| flow.source == FlowSource::Introspected) {
+            let Flow { entrypoint, imported_from, line, .. } = imported.clone();
+            *imported = Flow { entrypoint, imported_from, line, ..flow.clone() };
+        }
+    }
 }
 
 fn in_order(scan: &mut Scan) {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use flowreg::flow::{Selection, scan};
+use flowreg::flow::{ANALYSER, Selection, scan};
 use flowreg::introspection::{Introspected, Limits, Place, answered, ask, questions};
 use flowreg::model::{Flow, FlowSource, json_equal};
 use flowreg::settings::Introspect;
+use flowreg::store::AnalysisCache;
 use serde_json::Value;
 
 use crate::introspection::{Nobody, python};
@@ -61,7 +62,8 @@ fn introspected(mode: Introspect) -> Introspected {
         limits: Limits::default(),
     };
     let selection = Selection::new(&[], &[]).unwrap();
-    let scan = scan(&opened.tree(&commit).unwrap(), &selection).unwrap();
+    let cache = AnalysisCache::open(opened.common_dir(), ANALYSER);
+    let scan = scan(&opened.tree(&commit).unwrap(), &selection, &cache).unwrap();
     let questions = questions(&scan, mode, &|_| true);
     let answers = ask(&place, &questions, &Nobody).unwrap();
     answered(scan, &questions, answers)
