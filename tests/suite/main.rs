@@ -27,6 +27,7 @@ mod git_tree;
 mod git_url;
 mod introspection;
 mod introspection_corpus;
+mod introspection_merge;
 mod introspection_runs;
 mod layout;
 mod local;
