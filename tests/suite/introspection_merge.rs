@@ -37,14 +37,14 @@ fn unknown(path: &str, message: &str) -> FlowProblem {
     }
 }
 
-fn told(name: &str) -> Result<ToldFlow, Failure> {
+fn told(name: &str) -> ToldFlow {
     let schema = json!({"properties": {}});
-    Ok(ToldFlow { name: name.to_owned(), description: None, schema, line: None })
+    ToldFlow { name: name.to_owned(), description: None, schema, line: None }
 }
 
-fn loaded(flows: &[(&str, Result<ToldFlow, Failure>)]) -> Result<LoadedFile, Failure> {
-    let flows = flows.iter().map(|(object, told)| ((*object).to_owned(), told.clone())).collect();
-    Ok(LoadedFile { flows, names_paths: false })
+fn loaded(flows: &[(&str, ToldFlow)]) -> LoadedFile {
+    let flows = flows.iter().map(|(object, told)| ((*object).to_owned(), Ok(told.clone())));
+    LoadedFile { flows: flows.collect(), names_paths: false }
 }
 
 /// Asks about everything that is not certain, and answers in the order of the paths.
@@ -91,7 +91,7 @@ fn only_what_is_wanted_and_not_exact_is_asked_and_no_name_stays_open() {
 fn a_flow_of_which_prefect_says_otherwise_is_reported() {
     for (prefect, is_a_bug) in [("3.8.8", true), ("2.20.26", false)] {
         let scan = scan(vec![flow("a.py", "a", &[])], Vec::new());
-        let answers = vec![loaded(&[("a", told("other"))])];
+        let answers = vec![Ok(loaded(&[("a", told("other"))]))];
         let result = merged(scan, Introspect::Always, prefect, answers);
         let [notice] = &result.notices[..] else { panic!("{:?}", result.notices) };
         assert!(notice.contains("says otherwise than static analysis about the name"), "{notice}");
@@ -104,7 +104,7 @@ fn a_flow_of_which_prefect_says_otherwise_is_reported() {
 #[test]
 fn flows_that_python_finds_are_added_and_may_share_a_name() {
     let scan = scan(vec![flow("a.py", "a", &[])], vec![unknown("b.py", "`b` looks like a flow")]);
-    let answers = vec![loaded(&[("b", told("a")), ("c", told("no/name"))])];
+    let answers = vec![Ok(loaded(&[("b", told("a")), ("c", told("no/name"))]))];
     let result = merged(scan, Introspect::Auto, "3.8.8", answers);
     let found: Vec<_> =
         result.scan.flows.iter().map(|flow| (flow.entrypoint.to_string(), flow.line)).collect();
