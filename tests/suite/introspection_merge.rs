@@ -22,6 +22,7 @@ fn flow(path: &str, name: &str, inexact: &[(&str, &str)]) -> Flow {
         engine: Engine::Prefect,
         parameter_openapi_schema: Some(json!({"properties": {}})),
         inexact: inexact.collect(),
+        limits: Vec::new(),
         source: FlowSource::Static,
     }
 }
