@@ -1,7 +1,8 @@
 //! flowreg registers Prefect flows at the right code reference.
 //!
 //! One run is data that goes one way: environment and repository give a code reference
-//! ([`git`]), the tree at its commit gives flows ([`flow`]), flows and configuration
+//! ([`git`]), the tree at its commit gives flows ([`flow`], and
+//! [`introspection`] where reading is not enough), flows and configuration
 //! ([`settings`]) give the registrations that should be, a [`target`] tells those that are, and
 //! the difference is the plan that is applied ([`registration`]). [`cli`] starts it, [`output`]
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
@@ -12,6 +13,7 @@
 pub mod cli;
 pub mod flow;
 pub mod git;
+pub mod introspection;
 pub mod model;
 pub mod output;
 pub mod registration;

@@ -54,6 +54,11 @@ impl CommandError {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
     }
 
+    /// Ctrl-C, before anything was written.
+    pub fn interrupted() -> Self {
+        Self::new(exit::INTERRUPTED, "interrupted", "interrupted")
+    }
+
     /// What `output` prints.
     pub fn report(&self) -> ErrorReport {
         let mut causes = Vec::new();

@@ -6,6 +6,7 @@ use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::{CommandResult, Context, exit, session};
 use crate::flow::Scan;
+use crate::introspection::Introspected;
 use crate::model::FlowProblem;
 use crate::output::{ExplanationsReport, FlowsReport};
 
@@ -24,8 +25,10 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
-    let (session, reference, notices) = session::open(context, &reference)?.reference()?;
-    let Scan { mut flows, imported, problems, .. } = session.scan(&reference)?;
+    let (session, reference, mut notices) = session::open(context, &reference)?.reference()?;
+    let Introspected { scan, notices: of_python, remarks, .. } =
+        session.flows(context, &reference, &arguments.flows)?;
+    let Scan { mut flows, imported, problems, .. } = scan;
     if context.printer.shows_all() {
         flows.extend(imported);
         flows.sort_by(|one, other| {
@@ -33,6 +36,9 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
         });
     }
     let flows = arguments.flows.select(flows)?;
+    notices.extend(of_python);
+    notices
+        .extend(flows.iter().filter_map(|flow| remarks.get(&flow.entrypoint)).flatten().cloned());
     if arguments.explain {
         let mut explanations = Vec::new();
         for flow in &flows {

@@ -5,6 +5,7 @@ mod arguments;
 mod error;
 mod exit;
 mod flows;
+mod introspect;
 mod list;
 mod plan;
 mod reference;
@@ -93,8 +94,25 @@ impl Interrupt {
         self.is_awaited.store(true, Ordering::SeqCst);
     }
 
+    /// The same until the guard goes.
+    fn expect_for_now(&self) -> Expected<'_> {
+        Expected { interrupt: self, was_awaited: self.is_awaited.swap(true, Ordering::SeqCst) }
+    }
+
     fn is_requested(&self) -> bool {
         self.is_requested.load(Ordering::SeqCst)
+    }
+}
+
+/// As long as this lives, the command itself looks whether it has to end.
+struct Expected<'a> {
+    interrupt: &'a Interrupt,
+    was_awaited: bool,
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.interrupt.is_awaited.store(self.was_awaited, Ordering::SeqCst);
     }
 }
 

@@ -11,12 +11,15 @@ use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
 use crate::flow::Scan;
 use crate::git::Untagged;
+use crate::introspection::Introspected;
 use crate::model::{
-    Channel, CodeReference, Flow, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
+    Channel, CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ReferenceSource,
+    TargetKind,
 };
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Guards, Pinned, Plan, Planned, Source, build, needs_work_pools, plan, settle_work_pools,
+    Action, Guards, Pinned, Plan, Planned, Source, build, keep_moments, needs_work_pools, plan,
+    settle_work_pools,
 };
 use crate::settings::{Access, nearest};
 use crate::target::{ReadScope, Target};
@@ -146,7 +149,10 @@ pub fn prepare(
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
-    let Scan { flows, problems, .. } = session.scan(&reference)?;
+    let Introspected { scan, notices: of_python, remarks, moments } =
+        session.flows(context, &reference, &arguments.flows)?;
+    notices.extend(of_python);
+    let Scan { flows, problems, .. } = scan;
     notices.extend(unused_overrides(&session, &flows));
     let selected = arguments.flows.select(flows)?;
     let problems = relevant_problems(problems, &arguments.flows, &selected);
@@ -177,12 +183,17 @@ pub fn prepare(
     let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
     names.sort();
     let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
+    for registration in &mut registrations {
+        if let Some(parameters) = moments.get(&registration.entrypoint) {
+            keep_moments(registration, &held, parameters);
+        }
+    }
     // The embedded registry lies in this repository: whatever its URL once was, all of it is ours.
     let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
-    notices.extend(inexact_flows(&plan, &inexact, context.printer.is_verbose()));
+    notices.extend(about_flows(&plan, &inexact, &remarks, context.printer.is_verbose()));
     let repository = repository.to_string();
     Ok(Prepared { session, reference, repository, target, plan, problems, notices, unbuilt })
 }
@@ -294,8 +305,14 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
     }))
 }
 
-/// What is written although it is not exact; of what is not written only if all is wanted.
-fn inexact_flows(plan: &Plan, reasons: &HashMap<FlowName, Vec<Inexact>>, all: bool) -> Vec<String> {
+/// What is written although it is not exact, or not for ever; of what is not written only if all
+/// is wanted.
+fn about_flows(
+    plan: &Plan,
+    reasons: &HashMap<FlowName, Vec<Inexact>>,
+    remarks: &HashMap<Entrypoint, Vec<String>>,
+    all: bool,
+) -> Vec<String> {
     let mut notices = Vec::new();
     for item in &plan.items {
         let is_written = matches!(item.action, Action::Create | Action::Update { .. });
@@ -303,6 +320,7 @@ fn inexact_flows(plan: &Plan, reasons: &HashMap<FlowName, Vec<Inexact>>, all: bo
             continue;
         }
         let flow = &item.registration.flow;
+        notices.extend(remarks.get(&item.registration.entrypoint).into_iter().flatten().cloned());
         for Inexact { what, reason } in reasons.get(flow).into_iter().flatten() {
             notices.push(match what.as_str() {
                 "name" => format!("{flow}: the name is not certain: {reason}"),

@@ -23,6 +23,22 @@ impl FlowArguments {
         !self.flows.is_empty()
     }
 
+    /// Whether a flow is asked for, going by its name.
+    ///
+    /// # Errors
+    /// A usage error if an argument is no glob.
+    pub fn matches(&self) -> Result<impl Fn(&Flow) -> bool, CommandError> {
+        let matchers = self.matchers()?;
+        Ok(move |flow: &Flow| {
+            matchers.is_empty()
+                || matchers.iter().any(|matcher| matcher.is_match(flow.name.as_str()))
+        })
+    }
+
+    fn matchers(&self) -> Result<Vec<GlobMatcher>, CommandError> {
+        self.flows.iter().map(|text| matcher(text)).collect()
+    }
+
     /// The flows that are asked for.
     ///
     /// # Errors
@@ -31,8 +47,7 @@ impl FlowArguments {
         if !self.is_restricted() {
             return Ok(flows);
         }
-        let matchers =
-            self.flows.iter().map(|text| matcher(text)).collect::<Result<Vec<_>, _>>()?;
+        let matchers = self.matchers()?;
         for (text, matcher) in self.flows.iter().zip(&matchers) {
             if !flows.iter().any(|flow| matcher.is_match(flow.name.as_str())) {
                 return Err(no_match(text, &flows));

@@ -341,6 +341,7 @@ pub(super) fn flow<'a>(
         parameter_openapi_schema: schema,
         inexact,
         limits,
+        source: crate::model::FlowSource::Static,
     }))
 }
 

@@ -36,7 +36,7 @@ pub use library::{Layout, Read};
 pub use prefilter::is_candidate;
 pub use python::Python;
 pub use reads::Reads;
-pub use scan::{Scan, ScanError, Selection, explain, scan};
+pub use scan::{Scan, ScanError, Selection, duplicates, explain, scan};
 
 use crate::git::GitError;
 use crate::model::{Flow, FlowProblem, ProblemCode};

@@ -360,7 +360,7 @@ impl<'s, 'b> Analyst<'s, 'b> {
 
 /// Finds flows that share a name: they would be registered over each other. They stay in the
 /// list, so that they can be shown; the problem says that they can't be registered.
-fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
+pub fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
     let mut by_name: BTreeMap<&str, Vec<&Flow>> = BTreeMap::new();
     for flow in flows {
         by_name.entry(flow.name.as_str()).or_default().push(flow);

@@ -115,6 +115,7 @@ pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
             description: flow.description,
             engine: Engine::Prefect,
             parameter_openapi_schema: json(flow.schema)?,
+            source: crate::model::FlowSource::Static,
             inexact: flow
                 .inexact
                 .into_iter()

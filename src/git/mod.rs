@@ -5,6 +5,7 @@
 //! network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and configuration files.
 
+mod checkout;
 mod ci;
 mod config;
 mod error;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::GitError;
+pub use process::binds_to_repository;
 pub use reference::resolve;
 pub use reference_error::ReferenceError;
 pub use remote::Remote;

@@ -4,8 +4,9 @@
 //! It gets the environment that was handed in without the variables that tie a process to one
 //! repository (a hook has them), a C locale and no prompts; it is judged by its exit code.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -52,7 +53,7 @@ pub(super) struct Finished {
 pub(super) struct Git {
     repository: PathBuf,
     directory: PathBuf,
-    variables: Vec<(String, String)>,
+    variables: Vec<(OsString, OsString)>,
     promisor: Option<String>,
     time_limit: Duration,
 }
@@ -60,14 +61,21 @@ pub(super) struct Git {
 impl Git {
     pub(super) fn new(repository: &Repository) -> Self {
         let git_dir = repository.inner.git_dir().to_owned();
-        let variables = repository.environment.iter().filter(|(name, _)| is_passed_on(name));
+        let variables =
+            repository.environment.iter().filter(|(name, _)| !binds_to_repository(name));
         Self {
             directory: repository.workdir.clone().unwrap_or_else(|| git_dir.clone()),
             repository: git_dir,
-            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            variables: variables.map(|(name, value)| (name.into(), value.into())).collect(),
             promisor: repository.promisor(),
             time_limit: repository.time_limit,
         }
+    }
+
+    /// The same with one more variable in git's environment.
+    pub(super) fn with_variable(mut self, name: &str, value: &Path) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
     }
 
     /// The remote that promised the objects which a partial clone left out.
@@ -83,13 +91,23 @@ impl Git {
         self.run_within(self.time_limit, arguments, input)
     }
 
+    /// Runs what reads and writes all files of a commit.
+    pub(super) fn run_long(&self, arguments: &[&str]) -> Result<Finished, GitError> {
+        self.run_within(self.long_limit(), arguments, &[])
+    }
+
+    /// Files take longer than the list of refs that the limit is made for.
+    fn long_limit(&self) -> Duration {
+        self.time_limit.saturating_mul(10)
+    }
+
     fn run_within(
         &self,
         time_limit: Duration,
         arguments: &[&str],
         input: &[u8],
     ) -> Result<Finished, GitError> {
-        let command = arguments.first().copied().unwrap_or_default();
+        let command = subcommand(arguments);
         let failed = |reason: String| GitError::Process { command: command.to_owned(), reason };
         let mut child = self
             .command(arguments)
@@ -133,9 +151,7 @@ impl Git {
             "--",
             promisor,
         ];
-        // Files take longer than the list of refs that the limit is made for.
-        let time_limit = self.time_limit.saturating_mul(10);
-        let finished = self.run_within(time_limit, &arguments, ids.join("\n").as_bytes())?;
+        let finished = self.run_within(self.long_limit(), &arguments, ids.join("\n").as_bytes())?;
         finished.check("fetch").map(|_| ())
     }
 
@@ -180,8 +196,21 @@ impl Finished {
     }
 }
 
-fn is_passed_on(variable: &str) -> bool {
-    !REPOSITORY_VARIABLES.contains(&variable)
+/// Whether a process would work in the repository that the variable names, wherever it runs.
+pub fn binds_to_repository(variable: &str) -> bool {
+    REPOSITORY_VARIABLES.contains(&variable)
+}
+
+/// The first argument that is no option of git itself.
+fn subcommand<'a>(arguments: &[&'a str]) -> &'a str {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if *argument != "-c" {
+            return argument;
+        }
+        arguments.next();
+    }
+    ""
 }
 
 /// Reads a pipe to its end in a thread of its own, so that neither pipe can fill up.

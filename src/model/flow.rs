@@ -16,6 +16,16 @@ pub enum Engine {
     Prefect1,
 }
 
+/// Who said what a flow is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FlowSource {
+    /// Its source, read and not run.
+    #[default]
+    Static,
+    /// Prefect, in the user's Python.
+    Introspected,
+}
+
 /// One thing about a flow that could not be proved from the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inexact {
@@ -46,6 +56,8 @@ pub struct Flow {
     pub inexact: Vec<Inexact>,
     /// For which versions of Prefect the schema holds, where not for all.
     pub limits: Vec<VersionLimit>,
+    /// Where name, description and schema come from.
+    pub source: FlowSource,
 }
 
 impl Flow {
@@ -86,6 +98,8 @@ impl Serialize for Flow {
         object.serialize_field("parameter_openapi_schema", &self.parameter_openapi_schema)?;
         object.serialize_field("exact", &self.is_exact())?;
         object.serialize_field("inexact", &self.inexact)?;
+        let is_introspected = self.source == FlowSource::Introspected;
+        object.serialize_field("introspected", &is_introspected)?;
         object.end()
     }
 }

@@ -16,7 +16,7 @@ mod versions;
 pub use environment::Environment;
 pub use escape::escaped;
 pub use explanation::{Evidence, Explanation};
-pub use flow::{Engine, Flow, FlowProblem, Inexact, ProblemCode};
+pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
 pub use json::json_equal;
 pub use names::{
     BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,

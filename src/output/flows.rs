@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::reference::reference_line;
 use super::{BAD, DIM, NAME_WIDTH, Printer, to_stderr};
-use crate::model::{CodeReference, Explanation, Flow, FlowProblem, escaped};
+use crate::model::{CodeReference, Explanation, Flow, FlowProblem, FlowSource, escaped};
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]
@@ -56,7 +56,11 @@ impl Printer {
         let width = report.flows.iter().map(|flow| flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0).min(NAME_WIDTH);
         for flow in report.flows {
-            let mark = if flow.is_exact() { "" } else { "  not exact" };
+            let mark = match (flow.is_exact(), flow.source) {
+                (false, _) => "  not exact",
+                (true, FlowSource::Introspected) => "  by Python",
+                (true, FlowSource::Static) => "",
+            };
             let (name, entrypoint) = (escaped(&flow.name), escaped(&flow.entrypoint));
             let origin = flow.imported_from.as_ref();
             let origin = origin.map_or(String::new(), |from| format!("  is {}", escaped(from)));

@@ -260,7 +260,7 @@ fn directory_name(repository: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Engine, Entrypoint, ReferenceName, ReferenceSource};
+    use crate::model::{Engine, Entrypoint, FlowSource, ReferenceName, ReferenceSource};
     use crate::settings::Flags;
 
     fn flow() -> Flow {
@@ -274,6 +274,7 @@ mod tests {
             parameter_openapi_schema: Some(json!({"title": "Parameters"})),
             inexact: Vec::new(),
             limits: Vec::new(),
+            source: FlowSource::Static,
         }
     }
 

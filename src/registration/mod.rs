@@ -6,6 +6,7 @@
 mod apply;
 mod build;
 mod diff;
+mod moments;
 pub mod names;
 mod plan;
 mod pools;
@@ -14,5 +15,6 @@ mod schedules;
 pub use apply::{Applied, Outcome, apply};
 pub use build::{BuildError, Pinned, Source, build};
 pub use diff::Change;
+pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
 pub use pools::{needs_work_pools, settle as settle_work_pools};

@@ -82,10 +82,11 @@ pub struct FlowsTable {
 }
 
 /// `introspect`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Introspect {
-    /// Where it is possible.
+    /// For flows that are not exact, where it is possible.
+    #[default]
     Auto,
     /// Not at all.
     Never,

@@ -5,9 +5,7 @@ use std::fmt;
 
 use toml::Spanned;
 
-use super::file::{
-    self, ChannelTable, File, FileError, FlowTable, FlowsTable, Introspect, RepositoryTable,
-};
+use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
 use super::secrets;
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind};
@@ -92,6 +90,10 @@ pub struct Settings {
     pub include: Vec<String>,
     /// Globs of files that are left out.
     pub exclude: Vec<String>,
+    /// The interpreter for introspection, as it is written: a path or a command.
+    pub python: Option<String>,
+    /// Whether Python is asked about flows.
+    pub introspect: Introspect,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -133,8 +135,10 @@ impl Settings {
                 .map(|value| Sourced { value, origin: Origin::Flag("--target") })
                 .or_else(|| target.map(|value| Sourced { value, origin: from_file() })),
             repository: place.repository(repository, flags)?,
-            include: place.selection(&flows)?,
+            include: flows.include.unwrap_or_default(),
             exclude: flows.exclude.unwrap_or_default(),
+            python: flows.python,
+            introspect: flows.introspect.unwrap_or_default(),
             mainline,
             feature,
             flow,
@@ -240,17 +244,6 @@ impl Place<'_> {
         Ok(token
             .map(|token| Access::Token(token.into_inner()))
             .or_else(|| credentials.map(|block| Access::Credentials(block.into_inner()))))
-    }
-
-    fn selection(&self, flows: &FlowsTable) -> Result<Vec<String>, FileError> {
-        if flows.introspect == Some(Introspect::Always) {
-            let at = self.text.find("introspect").unwrap_or(0);
-            let message = "`introspect = \"always\"` is not available yet".to_owned();
-            let mut error = file::error_at(self.text, self.name, at, message);
-            error.hint = Some("use \"auto\" or \"never\"".to_owned());
-            return Err(error);
-        }
-        Ok(flows.include.clone().unwrap_or_default())
     }
 
     /// `@` stands between deployment and branch in the names of feature registrations.

@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["cli"],
     &["output", "push", "registration"],
-    &["manifest", "target", "flow", "settings"],
+    &["introspection", "manifest", "target", "flow", "settings"],
     &["store", "git"],
     &["model"],
 ];
 
 /// Arrows inside one row.
-const SAME_ROW: &[(&str, &str)] =
-    &[("output", "registration"), ("push", "registration"), ("target", "settings")];
+const SAME_ROW: &[(&str, &str)] = &[
+    ("introspection", "flow"),
+    ("introspection", "settings"),
+    ("output", "registration"),
+    ("push", "registration"),
+    ("target", "settings"),
+];
 
 fn row(room: &str) -> Option<usize> {
     ROWS.iter().position(|row| row.contains(&room))

@@ -1,0 +1,66 @@
+//! The flows at the reference: the scan, and what Python says where the scan can't be exact.
+
+use super::Context;
+use super::error::CommandError;
+use super::selection::FlowArguments;
+use super::session::Session;
+use crate::introspection::{
+    AskError, Introspected, Limits, Place, Watch, answered, ask, questions, unanswered,
+};
+use crate::model::CodeReference;
+use crate::output::Progress;
+
+impl Session {
+    /// Finds the flows in the tree at a commit, and asks Python about those that are wanted and
+    /// not exact.
+    pub fn flows(
+        &self,
+        context: &Context,
+        reference: &CodeReference,
+        wanted: &FlowArguments,
+    ) -> Result<Introspected, CommandError> {
+        let scan = self.scan(reference)?;
+        let is_wanted = wanted.matches()?;
+        let questions = questions(&scan, self.settings.introspect, &is_wanted);
+        if questions.is_empty() {
+            return Ok(Introspected { scan, ..Introspected::default() });
+        }
+        let place = Place {
+            repository: &self.repository,
+            commit: &reference.commit,
+            python: self.settings.python.as_deref(),
+            directory: &context.directory,
+            environment: &context.environment,
+            limits: Limits::default(),
+        };
+        let answers = {
+            // The temporary directory has to go, also after Ctrl-C.
+            let _expected = context.interrupt.expect_for_now();
+            let progress = context.printer.progress("asking Python", questions.len());
+            ask(&place, &questions, &Watched { context, progress })
+        };
+        if context.interrupt.is_requested() {
+            return Err(CommandError::interrupted());
+        }
+        match answers {
+            Ok(answers) => Ok(answered(scan, &questions, answers)),
+            Err(AskError::Unavailable(why)) => Ok(unanswered(scan, &questions, &why)),
+            Err(AskError::Interrupted) => Err(CommandError::interrupted()),
+        }
+    }
+}
+
+struct Watched<'a> {
+    context: &'a Context,
+    progress: Progress,
+}
+
+impl Watch for Watched<'_> {
+    fn progress(&self, done: usize) {
+        self.progress.set(done);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.context.interrupt.is_requested()
+    }
+}

@@ -1,0 +1,229 @@
+//! Asks Python: finds it, checks the commit out beside it, sends the questions, takes the answers.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::failure::{Failure, Unavailable};
+use super::interpreter;
+use super::process::{Conversation, Heard, PYTHONPATH, Watch};
+use super::protocol::{LoadedFile, Message, Question, Request};
+use crate::git::Repository;
+use crate::model::{CommitId, Environment};
+
+/// What introspection may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until Prefect is imported.
+    pub start: Duration,
+    /// For one file: data libraries take seconds to import, a hang takes for ever.
+    pub file: Duration,
+    /// For all files together: a hook or a CI step has to end.
+    pub run: Duration,
+    /// The answer about one file; a schema has kilobytes.
+    pub answer_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_mins(1),
+            file: Duration::from_mins(1),
+            run: Duration::from_mins(10),
+            answer_bytes: 4 << 20,
+        }
+    }
+}
+
+/// Where Python is, and what it is asked about.
+pub struct Place<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The commit whose files are loaded.
+    pub commit: &'a CommitId,
+    /// The interpreter that the settings name.
+    pub python: Option<&'a str>,
+    /// The working directory, for a repository without a work tree.
+    pub directory: &'a Path,
+    /// The environment of the run.
+    pub environment: &'a Environment,
+    /// What it may cost.
+    pub limits: Limits,
+}
+
+/// What Python said.
+#[derive(Debug)]
+pub struct Answers {
+    /// The interpreter, as a person would type it.
+    pub python: String,
+    /// The version of its Prefect.
+    pub prefect: String,
+    /// One for each question.
+    pub files: Vec<Result<LoadedFile, Failure>>,
+}
+
+/// Why there are no answers.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nothing can be asked.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The user has enough.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<std::io::Error> for AskError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// Asks the questions, in one process.
+///
+/// The commit is checked out while Python imports Prefect.
+///
+/// # Errors
+/// [`AskError`] if nothing can be asked at all; what goes wrong with one file is in its answer.
+pub fn ask(
+    place: &Place<'_>,
+    questions: &[Question],
+    watch: &dyn Watch,
+) -> Result<Answers, AskError> {
+    let base = place.repository.workdir().unwrap_or(place.directory);
+    let python = interpreter::find(place.python, base, place.environment)?;
+    let home = Home::make(place.environment)?;
+    let mut conversation = Conversation::start(&python, &home.path, place.environment)?;
+    let started = Instant::now();
+    let wait = Wait { conversation: &conversation, python: &python, place, started, watch };
+    wait.for_prefect()?;
+    let root = home.path.join("checkout");
+    std::fs::create_dir(&root)?;
+    let checkout = place.repository.check_out(place.commit, &root, &home.path.join("index"));
+    if watch.is_interrupted() {
+        return Err(AskError::Interrupted);
+    }
+    checkout.map_err(Unavailable::Checkout)?;
+    let prefect = wait.until_imported()?;
+    conversation.send(&Request {
+        root: &root,
+        shown: place.repository.workdir().unwrap_or(Path::new(".")),
+        work_tree: place.repository.workdir(),
+        python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
+        seconds: place.limits.file.as_secs_f64(),
+        answer_bytes: place.limits.answer_bytes,
+        files: questions,
+    });
+    let mut files = vec![Err(Failure::Unanswered); questions.len()];
+    let until = Instant::now() + place.limits.run;
+    let mut done = 0;
+    while done < files.len() {
+        match conversation.hear(until, done, watch) {
+            Heard::Message(Message::Answer(number, answer)) => {
+                if let Some(file) = files.get_mut(number) {
+                    *file = answer;
+                }
+                done += 1;
+            }
+            Heard::Message(Message::Done) | Heard::End | Heard::Late => break,
+            Heard::Message(_) => {}
+            Heard::Interrupted => return Err(AskError::Interrupted),
+        }
+    }
+    watch.progress(done);
+    // Python goes before its directory does.
+    drop(conversation);
+    drop(home);
+    let python = python.strip_prefix(base).unwrap_or(&python).display().to_string();
+    Ok(Answers { python, prefect, files })
+}
+
+/// The two steps before the questions.
+struct Wait<'a> {
+    conversation: &'a Conversation,
+    python: &'a Path,
+    place: &'a Place<'a>,
+    started: Instant,
+    watch: &'a dyn Watch,
+}
+
+impl Wait<'_> {
+    fn message(&self) -> Result<Message, AskError> {
+        let python = self.python.to_owned();
+        match self.conversation.hear(self.started + self.place.limits.start, 0, self.watch) {
+            Heard::Message(message) => Ok(message),
+            Heard::Interrupted => Err(AskError::Interrupted),
+            Heard::Late => {
+                let seconds = self.place.limits.start.as_secs();
+                Err(Unavailable::Slow { python, seconds }.into())
+            }
+            Heard::End => {
+                Err(Unavailable::Ended { python, last: self.conversation.last_line() }.into())
+            }
+        }
+    }
+
+    /// Whether it is worth a checkout.
+    fn for_prefect(&self) -> Result<(), AskError> {
+        let python = self.python.to_owned();
+        match self.message()? {
+            Message::Found(None) => Err(Unavailable::NoPrefect(python).into()),
+            Message::Found(Some(version))
+                if version.starts_with("0.") || version.starts_with("1.") =>
+            {
+                Err(Unavailable::OldPrefect { python, version }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn until_imported(&self) -> Result<String, AskError> {
+        loop {
+            match self.message()? {
+                Message::Ready(version) => return Ok(version),
+                Message::Broken(reason) => {
+                    let python = self.python.to_owned();
+                    return Err(Unavailable::BrokenPrefect { python, reason }.into());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The temporary directory of a run; goes with all that is in it.
+struct Home {
+    path: PathBuf,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Home {
+    fn make(environment: &Environment) -> std::io::Result<Self> {
+        let parent = Path::new(environment.get("TMPDIR").unwrap_or("/tmp"));
+        let directory = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
+        // Python resolves links in the paths of files, and answers name those.
+        let path = directory.path().canonicalize()?;
+        Ok(Self { path, directory: Some(directory) })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(directory) = self.directory.take()
+            && directory.close().is_err()
+        {
+            // A file may have made a directory that nobody can write to.
+            make_writable(&self.path);
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn make_writable(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700));
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        make_writable(&entry.path());
+    }
+}

@@ -1,0 +1,214 @@
+//! Why Python could not say what a flow is, and what to type.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::git::GitError;
+
+/// Longer texts from outside are cut.
+const LONGEST: usize = 400;
+
+/// Why nothing can be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// There is no interpreter where one is looked for.
+    #[error("no Python was found")]
+    NoPython,
+    /// The interpreter that the settings name is not there.
+    #[error("there is no Python at {}", .0.display())]
+    NoSuchPython(PathBuf),
+    /// It can't be started.
+    #[error("{} can't be started: {reason}", .python.display())]
+    NotStarted {
+        /// The interpreter.
+        python: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// It has no Prefect.
+    #[error("there is no Prefect in {}", .0.display())]
+    NoPrefect(PathBuf),
+    /// Its Prefect is of another generation.
+    #[error("{} has Prefect {version}", .python.display())]
+    OldPrefect {
+        /// The interpreter.
+        python: PathBuf,
+        /// The version.
+        version: String,
+    },
+    /// Its Prefect can't be imported.
+    #[error("{} can't import Prefect: {reason}", .python.display())]
+    BrokenPrefect {
+        /// The interpreter.
+        python: PathBuf,
+        /// The exception.
+        reason: String,
+    },
+    /// It did not say anything in time.
+    #[error("{} did not import Prefect within {seconds} s", .python.display())]
+    Slow {
+        /// The interpreter.
+        python: PathBuf,
+        /// The limit.
+        seconds: u64,
+    },
+    /// It ended before the first answer.
+    #[error("{} ended before it answered{}", .python.display(), after_colon(.last.as_ref()))]
+    Ended {
+        /// The interpreter.
+        python: PathBuf,
+        /// The last line that it printed.
+        last: Option<String>,
+    },
+    /// The commit could not be written to a directory.
+    #[error("the commit could not be checked out: {0}")]
+    Checkout(#[from] GitError),
+    /// There is no place for the checkout.
+    #[error("no temporary directory could be made: {0}")]
+    NoDirectory(#[from] std::io::Error),
+}
+
+impl Unavailable {
+    /// What to type.
+    pub fn hint(&self) -> Option<String> {
+        let other = "set `python` under [flows] in flowreg.toml";
+        Some(match self {
+            Self::NoPython => format!("activate the environment of your flows, or {other}"),
+            Self::NoSuchPython(_) | Self::NotStarted { .. } => {
+                format!("{other} to the Python of your flows")
+            }
+            Self::NoPrefect(python) | Self::BrokenPrefect { python, .. } => {
+                format!("{} -m pip install prefect, or {other}", python.display())
+            }
+            Self::OldPrefect { .. } => format!("{other} to a Python with Prefect 2 or 3"),
+            Self::Slow { .. } | Self::Ended { .. } => {
+                format!("{other}, or `introspect = \"never\"`")
+            }
+            Self::Checkout(error) => return error.hints().into_iter().next(),
+            Self::NoDirectory(_) => "set TMPDIR to a directory with space".to_owned(),
+        })
+    }
+}
+
+/// Why one file, or one flow in it, could not be asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// An import names a module that is not installed.
+    MissingModule {
+        /// Its full name.
+        module: String,
+        /// The line that imports it.
+        place: Option<String>,
+    },
+    /// The module raises.
+    Raised {
+        /// The exception: class and message.
+        message: String,
+        /// The last line of the repository that was running.
+        place: Option<String>,
+    },
+    /// The module asks the Prefect API, which it is kept from.
+    NeedsApi {
+        /// The last line of the repository that was running.
+        place: Option<String>,
+    },
+    /// The module ends its process.
+    Exited {
+        /// The exit code.
+        code: i64,
+        /// What it said last.
+        last: Option<String>,
+    },
+    /// The process was killed, for instance by a crash of an extension or for want of memory.
+    Killed {
+        /// The signal.
+        signal: i32,
+    },
+    /// It took longer than a file may.
+    TimedOut,
+    /// The answer is larger than an answer may be.
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The module has no such attribute.
+    NotFound,
+    /// The attribute is something else.
+    NotAFlow,
+    /// The name is none that Prefect's server takes.
+    BadName {
+        /// What is wrong.
+        message: String,
+    },
+    /// Python ended, or the time for all files did, before this one was answered.
+    Unanswered,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingModule { module, place } => {
+                write!(f, "there is no module `{}`{}", cut(module), at(place.as_ref()))
+            }
+            Self::Raised { message, place } => write!(f, "{}{}", cut(message), at(place.as_ref())),
+            Self::NeedsApi { place } => {
+                write!(
+                    f,
+                    "the module asks the Prefect API while it is imported{}",
+                    at(place.as_ref())
+                )
+            }
+            Self::Exited { code, last } => {
+                write!(f, "the module exits with code {code}{}", after_colon(last.as_ref()))
+            }
+            Self::Killed { signal: 9 } => f.write_str("the process was killed"),
+            Self::Killed { signal: 11 } => f.write_str("the process crashed (signal 11)"),
+            Self::Killed { signal } => write!(f, "the process was ended by signal {signal}"),
+            Self::TimedOut => f.write_str("importing the module takes too long"),
+            Self::TooLarge { bytes } => write!(f, "the answer is too large: {bytes} bytes"),
+            Self::NotFound => f.write_str("the imported module has no such attribute"),
+            Self::NotAFlow => f.write_str("in the imported module it is no flow"),
+            Self::BadName { message } => f.write_str(&cut(message)),
+            Self::Unanswered => f.write_str("Python ended before it came to this file"),
+        }
+    }
+}
+
+impl Failure {
+    /// What mends it; `python` is the interpreter as a person would type it.
+    pub fn hint(&self, python: &str) -> Option<String> {
+        Some(match self {
+            Self::MissingModule { module, .. } => {
+                let package = module.split('.').next().unwrap_or(module);
+                format!(
+                    "install `{package}` into {python}, add its directory to PYTHONPATH, or set \
+                     `python` under [flows] in flowreg.toml"
+                )
+            }
+            Self::NeedsApi { .. } => "move the call into the flow".to_owned(),
+            Self::Exited { .. } => {
+                "put what runs the file as a program below `if __name__ == \"__main__\":`"
+                    .to_owned()
+            }
+            Self::TimedOut => {
+                "move slow work out of the module's top level, into the flow".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn at(place: Option<&String>) -> String {
+    place.map_or_else(String::new, |place| format!(" ({})", cut(place)))
+}
+
+fn after_colon(last: Option<&String>) -> String {
+    last.map_or_else(String::new, |last| format!(": {}", cut(last)))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,368 @@
+//! Which flows Python is asked about, and how its answers go over what static analysis found.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::ask::Answers;
+use super::failure::{Failure, Unavailable};
+use super::protocol::{LoadedFile, Question, ToldFlow};
+use crate::flow::{Scan, duplicates};
+use crate::model::{
+    Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, Inexact, ProblemCode, json_equal,
+};
+use crate::settings::Introspect;
+
+/// Words of static analysis for values of the moment. Python can tell them, but not for ever.
+const MOMENTARY: &[&str] = &["it changes ", "different on every run"];
+/// And for those that another environment or machine has another answer for.
+const CHANGING: &[&str] = &["it depends on ", "depends on where"];
+
+/// How many files one notice names.
+const LISTED: usize = 3;
+
+/// A scan after Python was asked.
+#[derive(Debug, Default)]
+pub struct Introspected {
+    /// The flows and problems.
+    pub scan: Scan,
+    /// What is worth knowing about the run.
+    pub notices: Vec<String>,
+    /// What is worth knowing about a flow once it is written somewhere.
+    pub remarks: HashMap<Entrypoint, Vec<String>>,
+    /// The parameters of a flow whose default is another one at every run.
+    pub moments: HashMap<Entrypoint, Vec<String>>,
+}
+
+/// What has to be asked: about the files of flows that are not exact and are wanted, and about
+/// those where not even the names are known.
+pub fn questions(
+    scan: &Scan,
+    mode: Introspect,
+    is_wanted: &dyn Fn(&Flow) -> bool,
+) -> Vec<Question> {
+    let mut questions: BTreeMap<&str, Question> = BTreeMap::new();
+    if mode == Introspect::Never {
+        return Vec::new();
+    }
+    for problem in scan.problems.iter().filter(|problem| is_unknown(problem)) {
+        questions.entry(&problem.path).or_insert_with(|| question(&problem.path, true));
+    }
+    for flow in scan.flows.iter().filter(|flow| flow.engine == Engine::Prefect) {
+        let path = flow.entrypoint.path();
+        let is_asked = mode == Introspect::Always || !flow.is_exact();
+        // A file whose flows have to be found needs all that are known, to tell them apart.
+        if let Some(question) = questions.get_mut(path).filter(|question| question.discover) {
+            question.objects.push(flow.entrypoint.object().to_owned());
+        } else if is_asked && (is_wanted(flow) || is_name_uncertain(flow)) {
+            let question = questions.entry(path).or_insert_with(|| question(path, false));
+            question.objects.push(flow.entrypoint.object().to_owned());
+        }
+    }
+    questions.into_values().collect()
+}
+
+fn question(path: &str, discover: bool) -> Question {
+    Question { path: path.to_owned(), objects: Vec::new(), discover }
+}
+
+fn is_unknown(problem: &FlowProblem) -> bool {
+    problem.code == ProblemCode::UnknownName
+}
+
+fn is_name_uncertain(flow: &Flow) -> bool {
+    flow.inexact.iter().any(|inexact| inexact.what == "name")
+}
+
+/// Puts the answers over the scan.
+pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introspected {
+    let Answers { python, prefect, files } = answers;
+    let mut merge = Merge {
+        result: Introspected { scan, ..Introspected::default() },
+        prefect,
+        failures: Vec::new(),
+    };
+    for (question, answer) in questions.iter().zip(files) {
+        match answer {
+            Ok(loaded) => merge.loaded(question, loaded),
+            Err(failure) => merge.failed(question, &failure),
+        }
+    }
+    let mut result = merge.result;
+    result.notices.extend(failure_notices(&merge.failures, &python));
+    renew_imported(&mut result.scan);
+    in_order(&mut result.scan);
+    result
+}
+
+/// Says of all flows that would have been asked about why they were not.
+pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> Introspected {
+    let mut count = 0;
+    for flow in scan.flows.iter_mut().filter(|flow| is_asked_about(flow, questions)) {
+        flow.inexact.iter_mut().for_each(|inexact| {
+            inexact.reason = format!("{}; Python could not be asked: {why}", inexact.reason);
+        });
+        count += usize::from(!flow.is_exact());
+    }
+    count += scan.problems.iter().filter(|problem| is_unknown(problem)).count();
+    let what = match count {
+        0 => "any flow".to_owned(),
+        1 => "1 flow that is not exact".to_owned(),
+        count => format!("{count} flows that are not exact"),
+    };
+    let hint = why.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+    let notice = format!("Python could not be asked about {what}: {why}{hint}");
+    Introspected { scan, notices: vec![notice], ..Introspected::default() }
+}
+
+fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
+    questions.iter().any(|question| {
+        question.path == flow.entrypoint.path()
+            && question.objects.iter().any(|object| object == flow.entrypoint.object())
+    })
+}
+
+/// The names by which other files import a flow say the same as the flow itself.
+fn renew_imported(scan: &mut Scan) {
+    for imported in &mut scan.imported {
+        let own = scan
+            .flows
+            .iter()
+            .find(|flow| Some(&flow.entrypoint) == imported.imported_from.as_ref());
+        if let Some(flow) = own.filter(|flow| flow.source == FlowSource::Introspected) {
+            let Flow { entrypoint, imported_from, line, .. } = imported.clone();
+            *imported = Flow { entrypoint, imported_from, line, ..flow.clone() };
+        }
+    }
+}
+
+fn in_order(scan: &mut Scan) {
+    scan.flows.sort_by_cached_key(|flow| (flow.entrypoint.path().to_owned(), flow.line));
+    scan.problems.retain(|problem| problem.code != ProblemCode::Duplicate);
+    let duplicates = duplicates(&scan.flows);
+    scan.problems.extend(duplicates);
+    let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
+    scan.problems.sort_by_cached_key(place);
+}
+
+struct Merge {
+    result: Introspected,
+    prefect: String,
+    /// Where, and why.
+    failures: Vec<(String, Failure)>,
+}
+
+impl Merge {
+    fn loaded(&mut self, question: &Question, loaded: LoadedFile) {
+        let unknown: Vec<FlowProblem> = if question.discover {
+            self.result
+                .scan
+                .problems
+                .extract_if(.., |problem| is_unknown(problem) && problem.path == question.path)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let mut told_flows = Vec::new();
+        for (object, told) in loaded.flows {
+            let entrypoint = Entrypoint::new(&question.path, &object);
+            let known =
+                self.result.scan.flows.iter().position(|flow| flow.entrypoint == entrypoint);
+            let told = told.and_then(|told| {
+                let name: Result<FlowName, _> = told.name.parse();
+                name.map(|name| (name, told))
+                    .map_err(|error| Failure::BadName { message: error.to_string() })
+            });
+            match (known, told) {
+                (Some(at), Ok((name, told))) => {
+                    told_flows.push(entrypoint);
+                    self.replace(at, name, told);
+                }
+                (None, Ok((name, told))) => {
+                    told_flows.push(entrypoint.clone());
+                    self.result.scan.flows.push(found(entrypoint, name, told, &unknown));
+                }
+                (Some(at), Err(failure)) => {
+                    self.unproved(at, &failure);
+                    self.failures.push((entrypoint.to_string(), failure));
+                }
+                (None, Err(failure)) => {
+                    self.result.scan.problems.push(unloadable(&entrypoint, &failure, &unknown));
+                }
+            }
+        }
+        self.remark(question, &told_flows, &unknown, loaded.names_paths);
+    }
+
+    /// Notes what Python's answer is worth: where it is one of this moment or this machine.
+    fn remark(
+        &mut self,
+        question: &Question,
+        told: &[Entrypoint],
+        unknown: &[FlowProblem],
+        names_paths: bool,
+    ) {
+        let mut remark = |flow: &Entrypoint, text: String| {
+            self.result.remarks.entry(flow.clone()).or_default().push(text);
+        };
+        for flow in told {
+            let about_it = format!("`{}`", flow.object());
+            for problem in unknown.iter().filter(|problem| {
+                problem.message.contains(&about_it) && is_changing(&problem.message)
+            }) {
+                let FlowProblem { path, line, message, .. } = problem;
+                remark(
+                    flow,
+                    format!("{path}:{line}: {message}; Python's answer of this run counts"),
+                );
+            }
+            if names_paths {
+                let path = &question.path;
+                remark(flow, format!("{path}: what Python says names a directory of this machine"));
+            }
+        }
+    }
+
+    fn replace(&mut self, at: usize, name: FlowName, told: ToldFlow) {
+        let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
+        let changing = flow.inexact.iter().filter(|inexact| is_changing(&inexact.reason));
+        for Inexact { what, reason } in changing {
+            let momentary =
+                momentary_default(reason).filter(|_| what == "parameter_openapi_schema");
+            let then = match momentary {
+                Some(_) => "it is registered once, as Python has it in that run",
+                None => "Python's answer of this run counts",
+            };
+            let remark = format!("{name}: {reason}; {then}");
+            self.result.remarks.entry(flow.entrypoint.clone()).or_default().push(remark);
+            let moments = self.result.moments.entry(flow.entrypoint.clone()).or_default();
+            moments.extend(momentary.map(ToOwned::to_owned));
+        }
+        if flow.is_exact() {
+            let differences = differences(flow, &name, &told);
+            if !differences.is_empty() {
+                // The rules of static analysis are those of Prefect 3.
+                let please =
+                    if self.prefect.starts_with("3.") { ", please report this" } else { "" };
+                self.result.notices.push(format!(
+                    "{}: Prefect {} says otherwise than static analysis about {}; its answer \
+                     counts{please}",
+                    flow.entrypoint,
+                    self.prefect,
+                    differences.join(", ")
+                ));
+            }
+        }
+        flow.name = name;
+        flow.description = told.description;
+        flow.parameter_openapi_schema = Some(told.schema);
+        flow.inexact.clear();
+        flow.limits.clear();
+        flow.source = FlowSource::Introspected;
+    }
+
+    fn failed(&mut self, question: &Question, failure: &Failure) {
+        for at in 0..self.result.scan.flows.len() {
+            let asked = self.result.scan.flows.get(at);
+            if asked.is_some_and(|flow| is_asked_about(flow, std::slice::from_ref(question))) {
+                self.unproved(at, failure);
+            }
+        }
+        for problem in &mut self.result.scan.problems {
+            if question.discover && is_unknown(problem) && problem.path == question.path {
+                problem.message = format!("{}; nor could Python tell: {failure}", problem.message);
+            }
+        }
+        self.failures.push((question.path.clone(), failure.clone()));
+    }
+
+    /// The flow stays as it is, with one reason more.
+    fn unproved(&mut self, at: usize, failure: &Failure) {
+        let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
+        for inexact in &mut flow.inexact {
+            inexact.reason = format!("{}; nor could Python tell: {failure}", inexact.reason);
+        }
+    }
+}
+
+fn is_changing(reason: &str) -> bool {
+    MOMENTARY.iter().chain(CHANGING).any(|words| reason.contains(words))
+}
+
+/// The parameter whose default is one of the moment, as static analysis names it.
+fn momentary_default(reason: &str) -> Option<&str> {
+    let (parameter, why) = reason.strip_prefix("the default of `")?.split_once('`')?;
+    MOMENTARY.iter().any(|words| why.contains(words)).then_some(parameter)
+}
+
+/// A flow that static analysis did not know to be there.
+fn found(entrypoint: Entrypoint, name: FlowName, told: ToldFlow, unknown: &[FlowProblem]) -> Flow {
+    Flow {
+        name,
+        line: told.line.or_else(|| unknown.first().map(|problem| problem.line)).unwrap_or(1),
+        entrypoint,
+        imported_from: None,
+        description: told.description,
+        engine: Engine::Prefect,
+        parameter_openapi_schema: Some(told.schema),
+        inexact: Vec::new(),
+        limits: Vec::new(),
+        source: FlowSource::Introspected,
+    }
+}
+
+fn unloadable(entrypoint: &Entrypoint, failure: &Failure, unknown: &[FlowProblem]) -> FlowProblem {
+    let place = unknown.first();
+    FlowProblem {
+        path: entrypoint.path().to_owned(),
+        line: place.map_or(1, |problem| problem.line),
+        column: place.map_or(1, |problem| problem.column),
+        code: ProblemCode::UnknownName,
+        message: format!("Python can't tell what `{}` is: {failure}", entrypoint.object()),
+        excerpt: None,
+    }
+}
+
+fn differences(flow: &Flow, name: &FlowName, told: &ToldFlow) -> Vec<String> {
+    let mut differences = Vec::new();
+    if flow.name != *name {
+        differences.push(format!("the name (`{name}`, not `{}`)", flow.name));
+    }
+    if flow.description != told.description {
+        differences.push("the description".to_owned());
+    }
+    let schema = flow.parameter_openapi_schema.clone().unwrap_or_default();
+    if !json_equal(&schema, &told.schema) {
+        differences.push("the parameters".to_owned());
+    }
+    differences
+}
+
+/// One line for each kind of failure: many files may lack one module.
+fn failure_notices(failures: &[(String, Failure)], python: &str) -> Vec<String> {
+    let mut kinds: Vec<(&Failure, Vec<&str>)> = Vec::new();
+    for (place, failure) in failures {
+        match kinds.iter_mut().find(|(kind, _)| is_one_cause(kind, failure)) {
+            Some((_, places)) => places.push(place),
+            None => kinds.push((failure, vec![place])),
+        }
+    }
+    kinds
+        .into_iter()
+        .map(|(failure, places)| {
+            let more = places.len().saturating_sub(LISTED);
+            let listed: Vec<&str> = places.into_iter().take(LISTED).collect();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let hint = failure.hint(python).map_or_else(String::new, |hint| format!("; {hint}"));
+            format!("{}{more}: Python could not tell: {failure}{hint}", listed.join(", "))
+        })
+        .collect()
+}
+
+fn is_one_cause(one: &Failure, other: &Failure) -> bool {
+    match (one, other) {
+        (
+            Failure::MissingModule { module: one, .. },
+            Failure::MissingModule { module: other, .. },
+        ) => one == other,
+        _ => one == other,
+    }
+}

@@ -1,0 +1,20 @@
+//! Asks the user's Python what static analysis could not prove: name, description and schema of
+//! flows as `prefect deploy` would register them.
+//!
+//! `merge` says what has to be asked and puts the answers over the scan; `ask` finds the
+//! `interpreter` and talks (`protocol`) with one `process` of it, which runs `harness/` on a
+//! checkout of the commit in a temporary directory. The only room that runs the user's code. Whatever
+//! goes wrong is a reason for the flows concerned, never the end of a run.
+
+mod ask;
+mod failure;
+mod interpreter;
+mod merge;
+mod process;
+mod protocol;
+
+pub use ask::{Answers, AskError, Limits, Place, ask};
+pub use failure::{Failure, Unavailable};
+pub use merge::{Introspected, answered, questions, unanswered};
+pub use process::Watch;
+pub use protocol::{LoadedFile, Question, ToldFlow};

@@ -1,0 +1,238 @@
+//! The one process of the user's Python: how it is started, listened to and ended.
+//!
+//! What comes from it is bounded, and it leads a process group of its own, so that Ctrl-C reaches
+//! flowreg alone. It ends when its standard input does, and ends its children with it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::failure::Unavailable;
+use super::protocol::{Message, Request};
+use crate::git::binds_to_repository;
+use crate::model::Environment;
+
+/// Where Python looks for modules.
+pub const PYTHONPATH: &str = "PYTHONPATH";
+
+/// The files that Python runs; the first one is started.
+const HARNESS: [(&str, &str); 3] = [
+    ("harness.py", include_str!("harness/harness.py")),
+    ("flowreg_children.py", include_str!("harness/flowreg_children.py")),
+    ("flowreg_flows.py", include_str!("harness/flowreg_flows.py")),
+];
+
+/// How often somebody looks whether the run was interrupted, and progress is shown.
+const TICK: Duration = Duration::from_millis(100);
+/// How long it may take to end its children and remove what they left.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// One line holds the answer about one file, which the harness keeps below its own limit.
+const LONGEST_LINE: u64 = 32 << 20;
+/// All answers together; far more than any repository needs.
+const MOST_BYTES: u64 = 512 << 20;
+/// What is kept of the end of standard error.
+const TAIL_BYTES: usize = 2048;
+
+/// What Prefect would find the server and its credentials by. Nothing that is asked needs them,
+/// and no code that is only imported should write to the server.
+const WITHHELD: &[&str] = &[
+    "PREFECT_API_URL",
+    "PREFECT_API_KEY",
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_CLIENT_CUSTOM_HEADERS",
+    "PREFECT_CLOUD_API_URL",
+    "PREFECT_HOME",
+    "PREFECT_PROFILE",
+    "PREFECT_PROFILES_PATH",
+];
+const WITHHELD_PREFIXES: &[&str] =
+    &["FLOWREG_", "PREFECT_API_DATABASE_", "PREFECT_SERVER_DATABASE_"];
+
+/// What came of waiting for a message.
+pub enum Heard {
+    /// A message.
+    Message(Message),
+    /// It has ended.
+    End,
+    /// The time was up.
+    Late,
+    /// The user has enough.
+    Interrupted,
+}
+
+/// Who watches while Python works.
+pub trait Watch {
+    /// Shows how many files are done.
+    fn progress(&self, done: usize);
+    /// Whether the run has to end.
+    fn is_interrupted(&self) -> bool;
+}
+
+/// A running Python.
+pub struct Conversation {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    messages: Receiver<Message>,
+    last_line: Receiver<Option<String>>,
+}
+
+impl Conversation {
+    /// Starts it; `home` is the temporary directory of this run.
+    pub fn start(
+        python: &Path,
+        home: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Unavailable> {
+        let directory = home.join("harness");
+        std::fs::create_dir(&directory)?;
+        for (name, text) in HARNESS {
+            std::fs::write(directory.join(name), text)?;
+        }
+        let passed_on = environment.iter().filter(|(name, _)| is_passed_on(name));
+        let mut command = Command::new(python);
+        command
+            .arg(directory.join("harness.py"))
+            .arg(home)
+            .current_dir(home)
+            .env_clear()
+            // Sets in a default have the order of this seed: one that changes changes the schema.
+            .env("PYTHONHASHSEED", "0")
+            .envs(passed_on)
+            .env("PYTHONPATH", absolute_entries(environment.raw(PYTHONPATH).unwrap_or_default()))
+            .env("PREFECT_HOME", home.join("prefect"))
+            .env("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
+            .env("PREFECT_LOGGING_TO_API_ENABLED", "false")
+            .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+            .env("DO_NOT_TRACK", "1")
+            .env("GIT_CEILING_DIRECTORIES", home)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| Unavailable::NotStarted {
+            python: python.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let (sender, messages) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            thread::spawn(move || read_messages(stdout, &sender));
+        }
+        let (sender, last_line) = mpsc::channel();
+        if let Some(stderr) = child.stderr.take() {
+            thread::spawn(move || sender.send(read_last_line(stderr)));
+        }
+        Ok(Self { stdin: child.stdin.take(), child, messages, last_line })
+    }
+
+    /// Sends the request. An error shows when there is no answer.
+    pub fn send(&mut self, request: &Request<'_>) {
+        if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
+            line.push(b'\n');
+            let _ = stdin.write_all(&line);
+        }
+    }
+
+    /// Waits for the next message.
+    pub fn hear(&self, until: Instant, done: usize, watch: &dyn Watch) -> Heard {
+        loop {
+            watch.progress(done);
+            if watch.is_interrupted() {
+                return Heard::Interrupted;
+            }
+            match self.messages.recv_timeout(TICK) {
+                Ok(message) => return Heard::Message(message),
+                Err(RecvTimeoutError::Disconnected) => return Heard::End,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Heard::Late,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// What it said last on standard error, once it has ended.
+    pub fn last_line(&self) -> Option<String> {
+        self.last_line.recv_timeout(Duration::from_secs(1)).ok().flatten()
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let started = Instant::now();
+        while started.elapsed() < FAREWELL {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Relative ones mean the checkout, which is not there yet: they go with the request.
+fn absolute_entries(path: &str) -> String {
+    let entries: Vec<&str> = path.split(':').filter(|entry| entry.starts_with('/')).collect();
+    entries.join(":")
+}
+
+fn is_passed_on(name: &str) -> bool {
+    !WITHHELD.contains(&name)
+        && !WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && !binds_to_repository(name)
+}
+
+fn read_messages(stdout: ChildStdout, messages: &Sender<Message>) {
+    let mut stdout = BufReader::new(stdout.take(MOST_BYTES));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        if !matches!(read, Ok(1..)) || line.last() != Some(&b'\n') {
+            return;
+        }
+        if let Some(message) = Message::read(&line)
+            && messages.send(message).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn read_last_line(mut stderr: impl Read) -> Option<String> {
+    let mut tail = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+        tail.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        let excess = tail.len().saturating_sub(TAIL_BYTES);
+        tail.drain(..excess);
+    }
+    let text = String::from_utf8_lossy(&tail);
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_what_binds_to_a_repository_stay_here() {
+        for name in ["PREFECT_API_KEY", "PREFECT_API_URL", "FLOWREG_X", "GIT_DIR", "GIT_INDEX_FILE"]
+        {
+            assert!(!is_passed_on(name), "{name}");
+        }
+        for name in ["PATH", "HOME", "PYTHONPATH", "DATABASE_URL", "PREFECT_LOGGING_LEVEL"] {
+            assert!(is_passed_on(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_kept_and_not_what_came_before() {
+        let text = "x".repeat(100_000) + "\nlast  \n\n";
+        assert_eq!(read_last_line(text.as_bytes()).as_deref(), Some("last"));
+        assert_eq!(read_last_line(&b""[..]), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! What is asked and answered: one JSON object a line, as `harness/` reads and writes it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// One file and what is asked about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Question {
+    /// The file, from the root of the repository.
+    pub path: String,
+    /// Attribute paths of flows that are known to be there.
+    pub objects: Vec<String>,
+    /// Whether other flows of the file are wanted, too.
+    pub discover: bool,
+}
+
+/// What is sent once Prefect is imported.
+#[derive(Debug, Serialize)]
+pub struct Request<'a> {
+    /// The checkout; the working directory while files are loaded.
+    pub root: &'a Path,
+    /// What stands in its place in answers.
+    pub shown: &'a Path,
+    /// The work tree, if there is one: what is on Python's path there counts as it is in the
+    /// checkout.
+    pub work_tree: Option<&'a Path>,
+    /// `PYTHONPATH` as the user has it.
+    pub python_path: Option<&'a str>,
+    /// How long one file may take.
+    pub seconds: f64,
+    /// How large the answer about one file may be.
+    pub answer_bytes: u64,
+    /// The files; answers name them by their place in this list.
+    pub files: &'a [Question],
+}
+
+/// One line from Python.
+#[derive(Debug, PartialEq)]
+pub enum Message {
+    /// It has started, and has this version of Prefect; nothing is imported yet.
+    Found(Option<String>),
+    /// Prefect is imported.
+    Ready(String),
+    /// Prefect can't be imported, for this reason.
+    Broken(String),
+    /// About the file with this place in the request.
+    Answer(usize, Result<LoadedFile, Failure>),
+    /// All files are answered.
+    Done,
+}
+
+/// What Python says about a file that it could load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedFile {
+    /// The flows that were asked for, and those that were found, by attribute path.
+    pub flows: Vec<(String, Result<ToldFlow, Failure>)>,
+    /// Whether something in them names the directory that they were loaded in.
+    pub names_paths: bool,
+}
+
+/// A flow as `prefect deploy` would register it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToldFlow {
+    /// Its name.
+    pub name: String,
+    /// Its description, not templated.
+    pub description: Option<String>,
+    /// What the client would send.
+    pub schema: Value,
+    /// The line of the first decorator; `None` if the function stands in another file.
+    pub line: Option<u32>,
+}
+
+impl Message {
+    /// Reads one line; `None` for what is no message.
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let line: Line = serde_json::from_slice(line).ok()?;
+        Some(match line.message.as_str() {
+            "found" => Self::Found(line.prefect),
+            "ready" => Self::Ready(line.prefect?),
+            "broken" => Self::Broken(line.reason?),
+            "answer" => Self::Answer(line.file?, line.answer()?),
+            "done" => Self::Done,
+            _ => return None,
+        })
+    }
+}
+
+// The forms on the wire have no tagged variants: with them serde buffers what it reads, and loses
+// the numbers that `serde_json` keeps as they are written.
+
+#[derive(Deserialize)]
+struct Line {
+    message: String,
+    prefect: Option<String>,
+    reason: Option<String>,
+    file: Option<usize>,
+    failure: Option<FailureLine>,
+    flows: Option<Vec<FlowLine>>,
+    #[serde(default)]
+    names_paths: bool,
+}
+
+#[derive(Deserialize)]
+struct FlowLine {
+    object: String,
+    failure: Option<FailureLine>,
+    name: Option<String>,
+    description: Option<String>,
+    schema: Option<Value>,
+    line: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct FailureLine {
+    kind: String,
+    module: Option<String>,
+    message: Option<String>,
+    place: Option<String>,
+    code: Option<i64>,
+    last: Option<String>,
+    signal: Option<i32>,
+    bytes: Option<u64>,
+}
+
+impl Line {
+    fn answer(self) -> Option<Result<LoadedFile, Failure>> {
+        if let Some(failure) = self.failure {
+            return Some(Err(failure.failure()?));
+        }
+        let flows = self.flows?.into_iter().map(FlowLine::flow).collect::<Option<_>>()?;
+        Some(Ok(LoadedFile { flows, names_paths: self.names_paths }))
+    }
+}
+
+impl FlowLine {
+    fn flow(self) -> Option<(String, Result<ToldFlow, Failure>)> {
+        if let Some(failure) = self.failure {
+            return Some((self.object, Err(failure.failure()?)));
+        }
+        let told = ToldFlow {
+            name: self.name?,
+            description: self.description,
+            schema: self.schema?,
+            line: self.line,
+        };
+        Some((self.object, Ok(told)))
+    }
+}
+
+impl FailureLine {
+    fn failure(self) -> Option<Failure> {
+        let Self { module, message, place, .. } = self;
+        Some(match self.kind.as_str() {
+            "missing_module" => Failure::MissingModule { module: module?, place },
+            "raised" => Failure::Raised { message: message?, place },
+            "needs_api" => Failure::NeedsApi { place },
+            "exited" => Failure::Exited { code: self.code?, last: self.last },
+            "killed" => Failure::Killed { signal: self.signal? },
+            "timed_out" => Failure::TimedOut,
+            "too_large" => Failure::TooLarge { bytes: self.bytes? },
+            "not_found" => Failure::NotFound,
+            "not_a_flow" => Failure::NotAFlow,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Message {
+        Message::read(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn every_message_of_the_harness_is_read() {
+        let found = r#"{"message": "found", "prefect": null, "python": "3.11.7"}"#;
+        assert_eq!(read(found), Message::Found(None));
+        let answer = r#"{"flows": [{"object": "C.a", "name": "a", "description": null, "schema": {},
+            "line": 4}, {"object": "b", "failure": {"kind": "not_a_flow"}}], "names_paths": false,
+            "message": "answer", "file": 3}"#;
+        let told = ToldFlow {
+            name: "a".to_owned(),
+            description: None,
+            schema: serde_json::json!({}),
+            line: Some(4),
+        };
+        let flows = vec![("C.a".to_owned(), Ok(told)), ("b".to_owned(), Err(Failure::NotAFlow))];
+        let loaded = LoadedFile { flows, names_paths: false };
+        assert_eq!(read(answer), Message::Answer(3, Ok(loaded)));
+        let failed = r#"{"failure": {"kind": "exited", "code": 3, "last": null},
+            "message": "answer", "file": 0}"#;
+        let exited = Failure::Exited { code: 3, last: None };
+        assert_eq!(read(failed), Message::Answer(0, Err(exited)));
+        assert_eq!(read(r#"{"message": "done"}"#), Message::Done);
+    }
+
+    #[test]
+    fn what_is_no_message_is_none() {
+        for line in [
+            "",
+            "{}",
+            "[1]",
+            r#"{"message": "hello"}"#,
+            r#"{"message": "answer"}"#,
+            r#"{"message": "answer", "file": 1}"#,
+            r#"{"message": "answer", "file": 1, "failure": {"kind": "exited"}}"#,
+            r#"{"message": "answer", "file": 1, "flows": [{"object": "a", "name": "a"}]}"#,
+        ] {
+            assert_eq!(Message::read(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_as_python_wrote_them() {
+        let line = r#"{"message": "answer", "file": 0, "flows": [{"object": "a", "name": "a",
+            "description": null, "line": null,
+            "schema": {"x": 123456789012345678901234567890, "y": 1.0}}]}"#;
+        let Message::Answer(0, Ok(loaded)) = read(line) else { panic!("no answer") };
+        let [(_, Ok(told))] = &loaded.flows[..] else { panic!("no flow") };
+        let written = r#"{"x":123456789012345678901234567890,"y":1.0}"#;
+        assert_eq!(told.schema.to_string(), written);
+    }
+}

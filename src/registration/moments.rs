@@ -1,0 +1,44 @@
+//! Defaults of the moment: `date.today()` is another value every day, and no reason to write.
+//!
+//! Every write to a Prefect deployment deletes its scheduled runs until the scheduler has made
+//! them again. So a default that each run computes anew is registered once, and then stays as the
+//! target has it as long as the parameter is the same otherwise.
+
+use serde_json::{Map, Value};
+
+use crate::model::{Held, Registration, json_equal};
+
+/// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
+/// the names of the latter.
+pub fn keep_moments(registration: &mut Registration, held: &[Held], parameters: &[String]) {
+    let Some(held) = held.iter().find(|held| {
+        held.flow == registration.flow.as_str()
+            && held.deployment == registration.deployment.as_str()
+    }) else {
+        return;
+    };
+    for name in parameters {
+        if let Some(held) = held.fields.get(SCHEMA).and_then(|schema| property(schema, name))
+            && let Some(ours) = registration.fields.get_mut(SCHEMA)
+            && property(ours, name).is_some_and(|ours| is_same_otherwise(ours, held))
+            && let Some(place) = ours.pointer_mut("/properties").and_then(|all| all.get_mut(name))
+        {
+            *place = Value::Object(held.clone());
+        }
+    }
+}
+
+const SCHEMA: &str = "parameter_openapi_schema";
+
+fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Map<String, Value>> {
+    schema.get("properties")?.get(name)?.as_object()
+}
+
+fn is_same_otherwise(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let without = |property: &Map<String, Value>| {
+        let others = property.iter().filter(|(key, _)| *key != "default");
+        Value::Object(others.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    let have_defaults = one.contains_key("default") && other.contains_key("default");
+    have_defaults && json_equal(&without(one), &without(other))
+}
