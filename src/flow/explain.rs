@@ -170,7 +170,7 @@ fn parameter<'a>(
         place: place(interpreter, function, parameter.range.start()),
         rule: match (schema, unknown) {
             (_, Some(why)) => why,
-            (None, None) => format!("`{written}`"),
+            (None, None) => format!("`{written}`: not computed, for another part is not known"),
             (Some(_), None) => rule,
         },
         value,
