@@ -83,7 +83,16 @@ pub struct Cache<'c> {
 pub struct Fresh<'f> {
     pub blob: &'f TreeBlob,
     pub path: &'f str,
-    pub analysis: &'f FileAnalysis,
+    pub analysis: FileAnalysis,
+    /// The analysis as it is kept.
+    pub bytes: Vec<u8>,
+}
+
+impl<'f> Fresh<'f> {
+    pub fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
+        let bytes = to_bytes(&analysis).unwrap_or_default();
+        Fresh { blob, path, analysis, bytes }
+    }
 }
 
 impl<'c> Cache<'c> {
@@ -150,13 +159,11 @@ impl<'c> Cache<'c> {
         fresh: &[Fresh<'_>],
         current: &Current<'_>,
     ) -> Option<Vec<u8>> {
-        let analyses: Vec<Vec<u8>> =
-            fresh.iter().filter_map(|fresh| to_bytes(fresh.analysis)).collect();
         let mut tables = Tables::default();
         let mut scripts = Vec::new();
         let mut room = LARGEST_CACHE;
-        for (fresh, analysis) in fresh.iter().zip(&analyses) {
-            let script = tables.fresh(fresh, analysis, current);
+        for fresh in fresh {
+            let script = tables.fresh(fresh, current);
             room = room.checked_sub(script.size())?;
             scripts.push(script);
         }
@@ -248,12 +255,7 @@ struct Tables<'s> {
 }
 
 impl<'s> Tables<'s> {
-    fn fresh(
-        &mut self,
-        fresh: &Fresh<'s>,
-        analysis: &'s [u8],
-        current: &Current<'s>,
-    ) -> Script<'s> {
+    fn fresh(&mut self, fresh: &'s Fresh<'s>, current: &Current<'s>) -> Script<'s> {
         let reads = &fresh.analysis.reads;
         let lookups = reads.lookups.iter().map(|((directory, name), found)| {
             self.lookups.place(Lookup { directory, name, found: *found })
@@ -271,7 +273,7 @@ impl<'s> Tables<'s> {
             lookups: lookups.collect(),
             elsewhere: elsewhere.collect(),
             files: files.collect(),
-            analysis,
+            analysis: &fresh.bytes,
         }
     }
 

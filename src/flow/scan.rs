@@ -137,13 +137,11 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     if !unknown.is_empty() {
         tree.fetch_missing(&blobs)?;
         let (fresh, barren) = analyse_all(tree, &unknown, &current)?;
-        let made: Vec<Fresh<'_>> =
-            fresh.iter().map(|(path, blob, analysis)| Fresh { path, blob, analysis }).collect();
-        if let Some(content) = known.updated(&used, &barren, &made, &current) {
+        if let Some(content) = known.updated(&used, &barren, &fresh, &current) {
             // A cache that can't be written costs time only.
             let _ = cache.save(&content);
         }
-        analyses.extend(fresh.into_iter().map(|(path, _, analysis)| (path, analysis)));
+        analyses.extend(fresh.into_iter().map(|fresh| (fresh.path, fresh.analysis)));
     }
     Ok(collected(analyses.into_values()))
 }
@@ -232,7 +230,7 @@ fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
 type Named<'b> = (&'b str, &'b TreeBlob);
 
 /// What was analysed, and which files can't have flows.
-type Analysed<'b> = (Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, Vec<BlobId>);
+type Analysed<'b> = (Vec<Fresh<'b>>, Vec<BlobId>);
 
 /// Reads the files on one thread and analyses those that may hold flows on others, too.
 ///
@@ -328,7 +326,7 @@ fn analyse_received<'b>(
     receiver: &Mutex<Receiver<Candidate<'b>>>,
     layout: &Layout,
     read: &Read<'_>,
-) -> Result<Vec<(&'b str, &'b TreeBlob, FileAnalysis)>, GitError> {
+) -> Result<Vec<Fresh<'b>>, GitError> {
     let mut analyst = Analyst::new(layout, read);
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -340,7 +338,7 @@ fn analyse_received<'b>(
 /// Analyses files one after the other, and keeps the modules that they import.
 struct Analyst<'s, 'b> {
     library: Library<'s>,
-    found: Vec<(&'b str, &'b TreeBlob, FileAnalysis)>,
+    found: Vec<Fresh<'b>>,
 }
 
 impl<'s, 'b> Analyst<'s, 'b> {
@@ -353,7 +351,8 @@ impl<'s, 'b> Analyst<'s, 'b> {
             let (layout, read) = self.library.parts();
             self.library = Library::new(layout, read, nesting::SHALLOW);
         }
-        self.found.push((path, blob, analyse_script(&self.library, path, &source)?));
+        let analysis = analyse_script(&self.library, path, &source)?;
+        self.found.push(Fresh::new(path, blob, analysis));
         Ok(())
     }
 }
