@@ -16,6 +16,7 @@ mod end_to_end;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;
+mod flow_schema_rules;
 mod git_ci;
 mod git_ladder;
 mod git_open;

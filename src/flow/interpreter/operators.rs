@@ -186,7 +186,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Adds an entry, or changes the value of an equal key in its place.
-    pub(super) fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
+    pub fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
         match entries.iter_mut().find(|(known, _)| is_equal(known, &key) == Some(true)) {
             Some(entry) => entry.1 = value,
             None => entries.push((key, value)),

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::definitions::Definitions;
 use super::fields::{
     Substitution, configuration, field_title, fields_by_name, has_no_title, metadata_info,
+    split_annotated,
 };
 use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
@@ -232,11 +233,12 @@ impl<'a> Generator<'_, 'a> {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
             let (annotation, is_required) = without_qualifiers(annotation, is_total);
             let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
-            let mut schema = self.schema(&annotation, place)?;
-            if !has_no_title(&annotation) && keyword(&metadata_info(&annotation), "title").is_none()
-            {
+            let (base, metadata) = split_annotated(&annotation);
+            let mut schema = self.annotated_type(&base, &metadata, place)?;
+            if !has_no_title(&annotation) {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }
+            self.extras(&mut schema, &metadata_info(&annotation))?;
             if is_required {
                 required.push(Json::String(field.name.to_string()));
             }
@@ -260,7 +262,7 @@ impl<'a> Generator<'_, 'a> {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
             let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
             let mut schema = self.schema(&annotation, place)?;
-            if !has_no_title(&annotation) {
+            if !has_no_title(&annotation) && !schema.contains_key("title") {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }
             match &field.default {

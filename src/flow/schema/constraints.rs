@@ -6,7 +6,7 @@ use super::fields::fields_by_name;
 use super::unions::flatten;
 use super::{Generator, Made, NoSchema, Place, Schema, entry};
 use crate::flow::default::moment::Moment;
-use crate::flow::value::{FieldInfo, Keywords, Type, Value, keyword, not_read};
+use crate::flow::value::{Keywords, Type, Value, keyword, not_read};
 
 const BOUNDS: &[(&str, &str)] = &[
     ("gt", "exclusiveMinimum"),
@@ -34,6 +34,24 @@ impl<'a> Generator<'_, 'a> {
         metadata: &[Value<'a>],
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
+        let mut schema = self.annotated_type(base, metadata, place)?;
+        for entry in metadata {
+            if let Value::Field(info) = entry
+                && !drops_extras(&schema)
+            {
+                self.extras(&mut schema, &info.keywords)?;
+            }
+        }
+        Ok(schema)
+    }
+
+    /// A type with its metadata, but for what a `Field` only adds to the schema.
+    pub(super) fn annotated_type(
+        &mut self,
+        base: &Value<'a>,
+        metadata: &[Value<'a>],
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
         let discriminator = metadata.iter().find_map(|entry| match entry {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
@@ -44,9 +62,6 @@ impl<'a> Generator<'_, 'a> {
         };
         for entry in metadata {
             schema = self.with_metadata(schema, base, entry)?;
-            if let Value::Field(info) = entry {
-                self.extras(&mut schema, info)?;
-            }
         }
         Ok(schema)
     }
@@ -81,9 +96,10 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn extras(&mut self, schema: &mut Schema, info: &FieldInfo<'a>) -> Made<()> {
+    /// All that a `Field` only adds to a schema.
+    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         for key in ["title", "description"] {
-            match keyword(&info.keywords, key) {
+            match keyword(info, key) {
                 None | Some(Value::None) => {}
                 Some(value) => {
                     let text = self.encoded(value)?;
@@ -91,7 +107,7 @@ impl<'a> Generator<'_, 'a> {
                 }
             }
         }
-        self.extra_keys(schema, &info.keywords)
+        self.extra_keys(schema, info)
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
@@ -241,6 +257,13 @@ impl<'a> Generator<'_, 'a> {
         schema.insert("discriminator".to_owned(), discriminator.into());
         Ok(schema)
     }
+}
+
+/// Whether pydantic loses what a `Field` adds to this type anywhere but at the top of a field: the
+/// types for which it wraps a function around the schema.
+fn drops_extras(schema: &Schema) -> bool {
+    let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+    matches!(format, "regex" | "zoneinfo") || format.starts_with("ipv")
 }
 
 fn without_annotations<'a>(base: &Value<'a>) -> Value<'a> {

@@ -171,9 +171,7 @@ pub fn info<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> Keywor
     let annotation = interpreter.field_type(&field.annotation, &field.owner);
     let mut all = metadata_info(&annotation);
     if let Some(Value::Field(given)) = &field.default {
-        for (name, value) in &given.keywords {
-            set_keyword(&mut all, name, value.clone());
-        }
+        merge_info(&mut all, &given.keywords);
     }
     all
 }
@@ -183,12 +181,27 @@ pub fn metadata_info<'a>(annotation: &Value<'a>) -> Keywords<'a> {
     let mut all = Keywords::new();
     for entry in split_annotated(annotation).1 {
         if let Value::Field(given) = entry {
-            for (name, value) in &given.keywords {
-                set_keyword(&mut all, name, value.clone());
-            }
+            merge_info(&mut all, &given.keywords);
         }
     }
     all
+}
+
+/// Lets a later `Field(...)` win over an earlier one; extra keys of both are kept.
+fn merge_info<'a>(all: &mut Keywords<'a>, later: &Keywords<'a>) {
+    for (name, value) in later {
+        let merged = match (&**name, keyword(all, name), value) {
+            ("json_schema_extra", Some(Value::Dict(before)), Value::Dict(after)) => {
+                let mut entries = before.to_vec();
+                for (key, value) in after.iter() {
+                    Interpreter::put(&mut entries, key.clone(), value.clone());
+                }
+                Value::Dict(Rc::new(entries))
+            }
+            _ => value.clone(),
+        };
+        set_keyword(all, name, merged);
+    }
 }
 
 /// The type inside `Annotated`, however often, and all metadata, inner first.

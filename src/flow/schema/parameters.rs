@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::fields::metadata_info;
+use super::fields::{metadata_info, split_annotated};
 use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
-use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
+use crate::flow::value::{Annotation, Function, Keywords, Parameter, Value, keyword};
 
 /// Names that Prefect keeps for itself.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
@@ -180,19 +180,13 @@ impl<'a> Generator<'_, 'a> {
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
         let mark = self.definitions.mark();
-        let mut schema = match self.parameter_type(annotation, function) {
+        let (mut schema, metadata) = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.definitions.truncate(mark);
-                Schema::new()
+                (Schema::new(), Keywords::new())
             }
-            other => other.map_err(failed(&annotation_part))?,
+            other => (other.map_err(failed(&annotation_part))?, metadata_info(annotation)),
         };
-        let metadata = metadata_info(annotation);
-        for key in ["title", "description"] {
-            if keyword(&metadata, key).is_some() {
-                schema.shift_remove(key);
-            }
-        }
         let mut description = text.map(str::to_owned);
         let mut extra = Schema::new();
         let mut default = parameter.default.clone();
@@ -222,6 +216,7 @@ impl<'a> Generator<'_, 'a> {
         if let Some(description) = description {
             schema.insert("description".to_owned(), description.into());
         }
+        self.extra_keys(&mut schema, &metadata).map_err(failed(&annotation_part))?;
         schema.insert("position".to_owned(), position.into());
         schema.extend(extra);
         Ok((schema, is_required))
@@ -230,13 +225,14 @@ impl<'a> Generator<'_, 'a> {
     fn parameter_type(&mut self, annotation: &Value<'a>, function: &Function<'a>) -> Made<Schema> {
         let module = &function.scope.module;
         let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
-        self.schema(&resolved, Place { class: None, depth: 0 })
+        let (base, metadata) = split_annotated(&resolved);
+        self.annotated_type(&base, &metadata, Place { class: None, depth: 0 })
     }
 
     /// What survives of a `Field(...)` that is the default itself.
     fn field_default(
         &mut self,
-        info: &crate::flow::value::Keywords<'a>,
+        info: &Keywords<'a>,
         description: &mut Option<String>,
     ) -> Made<(Option<Value<'a>>, Schema)> {
         let here = self.interpreter.here();

@@ -153,7 +153,7 @@ impl<'a> Generator<'_, 'a> {
             }
             "collections.abc.Callable" | "builtins.callable" => Err(NoSchema::Callable),
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
-                Err(NoSchema::Unconstrained)
+                Ok(Schema::new())
             }
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
