@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::ancestors::own_ancestors;
-use super::classes::{ClassField, fields};
+use super::classes::{ClassField, fields, is_pydantic_dataclass};
 use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
 use crate::flow::schema::fields::{FieldAlias, alias, is_class_variable};
@@ -324,10 +324,6 @@ impl<'a> Interpreter<'a> {
             }
         })
     }
-}
-
-fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
-    class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
 }
 
 fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {

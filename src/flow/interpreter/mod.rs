@@ -6,12 +6,13 @@
 //! certainly raises becomes a [`Raised`].
 //!
 //! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
-//! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
+//! gives), [`classes`] (and [`bodies`], [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
 //! [`attributes`], [`calls`] (and [`standard`], [`pydantic`]), [`changes`] (what is changed after it
 //! was made), [`nested`] for flows out of reach.
 
 pub mod ancestors;
 mod attributes;
+mod bodies;
 pub mod bound;
 mod branches;
 mod calls;

@@ -55,7 +55,7 @@ impl<'a> Interpreter<'a> {
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
             "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
-            "enum.auto" => Value::Auto,
+            "enum.auto" => Value::Auto(Rc::new(())),
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
             "typing.TypeVar" => Value::of_type(Type::Variable {
                 bound: keyword(keywords, "bound").cloned().map(as_type),
@@ -69,7 +69,7 @@ impl<'a> Interpreter<'a> {
             "typing.cast" => arguments.get(1)?.clone(),
             "collections.namedtuple" => self.named_tuple(arguments, keywords),
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
-                self.functional_enum(path, arguments)
+                self.functional_enum(path, arguments, keywords)
             }
             "enum.unique"
             | "typing.final"

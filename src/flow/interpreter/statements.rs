@@ -162,14 +162,29 @@ impl<'a> Interpreter<'a> {
         assign: &'a ruff_python_ast::StmtAnnAssign,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        if let Expr::Name(name) = &*assign.target
-            && scope.is_class()
-        {
+        // Python binds first: an annotation sees the value of a field that is named like its type.
+        if let Some(value) = &assign.value {
+            let value = self.value(value, scope)?;
+            self.bind(&assign.target, &value, scope)?;
+        }
+        let Expr::Name(name) = &*assign.target else { return Ok(()) };
+        if scope.is_class() {
             let annotation = if scope.module.are_annotations_postponed {
                 Annotation::Postponed(&assign.annotation)
             } else {
                 Annotation::Value(self.value(&assign.annotation, scope)?)
             };
+            self.at(scope, assign.start());
+            if let (Annotation::Value(value), Some(bound)) =
+                (&annotation, scope.own(name.id.as_str()))
+                && scope.is_class()
+                && matches!((value, &bound), (Value::Field(value), Value::Field(bound))
+                    if Rc::ptr_eq(value, bound))
+            {
+                let message = "Error when building FieldInfo from annotated attribute. Make sure \
+                               you don't have any field name clashing with a type annotation.";
+                return self.raise("PydanticUserError", message);
+            }
             let mut annotations = scope.annotations.borrow_mut();
             let text = name.id.as_str().into();
             match annotations.iter_mut().find(|(known, _)| *known == text) {
@@ -178,10 +193,6 @@ impl<'a> Interpreter<'a> {
             }
         } else if !scope.module.are_annotations_postponed && scope.is_module() {
             self.value(&assign.annotation, scope)?;
-        }
-        if let Some(value) = &assign.value {
-            let value = self.value(value, scope)?;
-            self.bind(&assign.target, &value, scope)?;
         }
         Ok(())
     }

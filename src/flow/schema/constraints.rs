@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::fields::fields_by_name;
 use super::unions::flatten;
-use super::{Generator, Made, NoSchema, Place, Schema, entry};
+use super::{Generator, Made, NO_CORE_SCHEMA, NoSchema, Place, Schema, entry};
 use crate::flow::default::moment::Moment;
 use crate::flow::value::{Keywords, Type, Value, keyword, not_read};
 
@@ -56,9 +56,17 @@ impl<'a> Generator<'_, 'a> {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
         });
-        let mut schema = match discriminator {
-            Some(discriminator) => self.discriminated(base, &discriminator, place)?,
-            None => self.schema(base, place.deeper())?,
+        let schema = match discriminator {
+            Some(discriminator) => self.discriminated(base, &discriminator, place),
+            None => self.schema(base, place.deeper()),
+        };
+        let is_harmless =
+            |entry: &Value<'a>| entry.is_constant() || matches!(entry, Value::Field(_));
+        let mut schema = match schema {
+            Err(NoSchema::Raises(NO_CORE_SCHEMA, _)) if !metadata.iter().all(is_harmless) => {
+                return self.unknown("metadata may make a schema for a type that has none");
+            }
+            other => other?,
         };
         for entry in metadata {
             schema = self.with_metadata(schema, base, entry)?;

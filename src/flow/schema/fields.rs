@@ -303,7 +303,7 @@ impl<'a> Generator<'_, 'a> {
                 return Err(NoSchema::Unknown(Rc::clone(unknown)));
             }
         }
-        let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
+        let place = Place { class: Some(&field.owner), ..place.deeper() };
         let (base, metadata) = split_annotated(&annotation);
         let mut schema = match keyword(&info, "discriminator") {
             Some(discriminator) => self.discriminated(&base, discriminator, place)?,

@@ -6,10 +6,25 @@ use super::fields::{metadata_info, split_annotated};
 use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
-use crate::flow::value::{Annotation, Function, Keywords, Parameter, Value, keyword};
+use crate::flow::value::{
+    Annotation, Function, Keywords, Parameter, ParameterKind, Value, keyword,
+};
 
 /// Names that Prefect keeps for itself.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
+
+/// Names that no field of a model can have.
+const TAKEN: &[&str] = &[
+    "model_config",
+    "model_dump",
+    "model_dump_json",
+    "model_validate",
+    "model_validate_json",
+    "model_validate_strings",
+];
+
+/// Names that the model which validates the arguments keeps for itself.
+const VALIDATION: &[&str] = &["v__args", "v__kwargs", "v__positional_only", "v__duplicate_kwargs"];
 
 /// Why a schema could not be made: of which part, and why.
 pub struct Failure {
@@ -58,7 +73,9 @@ pub fn parameters<'a>(
             );
             return Err(raises(name, "PydanticUserError", message));
         }
-        if name == "model_config" && validates {
+        let is_taken = TAKEN.contains(&name)
+            && !matches!(parameter.kind, ParameterKind::Rest | ParameterKind::Keywords);
+        if validates && (is_taken || VALIDATION.contains(&name)) {
             let message = "Flow function is not compatible with `validate_parameters`. Disable \
                            validation or change the argument names.";
             return Err(raises(name, "ValueError", message.to_owned()));
@@ -226,7 +243,7 @@ impl<'a> Generator<'_, 'a> {
         let module = &function.scope.module;
         let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
         let (base, metadata) = split_annotated(&resolved);
-        self.annotated_type(&base, &metadata, Place { class: None, depth: 0 })
+        self.annotated_type(&base, &metadata, Place::SIGNATURE)
     }
 
     /// What survives of a `Field(...)` that is the default itself.

@@ -54,7 +54,10 @@ impl<'a> Generator<'_, 'a> {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
-            other if is_no_type(other) => Err(NoSchema::Unconstrained),
+            other if is_no_type(other) => {
+                self.arbitrary("a value", place)?;
+                Err(NoSchema::Unconstrained)
+            }
             _ => self.unknown("an annotation that is not evaluated here"),
         }
     }
@@ -113,6 +116,9 @@ impl<'a> Generator<'_, 'a> {
             return self.pydantic(leaf, arguments, place);
         }
         let class = origin_class(path);
+        if path == "typing.LiteralString" {
+            return self.arbitrary(path, place);
+        }
         if let Some(simple) = simple(&class) {
             return Ok(simple);
         }
@@ -153,7 +159,7 @@ impl<'a> Generator<'_, 'a> {
             }
             "collections.abc.Callable" | "builtins.callable" => Err(NoSchema::Callable),
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
-                Ok(Schema::new())
+                self.arbitrary(path, place)
             }
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
@@ -164,8 +170,10 @@ impl<'a> Generator<'_, 'a> {
                     format!("`{path}` can't stand here"),
                 ))
             }
+            "typing.Self" if place.class.is_some() => self.unknown("`Self` in a class"),
             "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
-            _ if is_unconstrained(&class) => Ok(Schema::new()),
+            "collections.abc.Hashable" => Ok(Schema::new()),
+            _ if is_unconstrained(&class) => self.arbitrary(path, place),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
     }
@@ -335,11 +343,7 @@ fn simple(path: &str) -> Option<Schema> {
         "builtins.float" => of_type("number"),
         "builtins.bool" => of_type("boolean"),
         "builtins.bytes" => formatted("binary"),
-        "builtins.object"
-        | "builtins.type"
-        | "typing.Any"
-        | "typing.LiteralString"
-        | "typing.NamedTuple"
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.NamedTuple"
         | "typing.Final" => Schema::new(),
         "datetime.datetime" => formatted("date-time"),
         "datetime.date" => formatted("date"),
