@@ -434,7 +434,7 @@ fn unannotated<'a>(class: &Class<'a>, value: &Value<'a>) -> Unannotated {
         }
         Value::Opaque(opaque) => match (&opaque.class, opaque.what) {
             (None, "property" | "validator" | "computed field") => ignored,
-            (None, "task" | "a logger" | "a range") => refused,
+            (None, "task" | "a logger" | "a range" | "enum property") => refused,
             _ => Unannotated::NotKnown,
         },
         Value::Symbol(path)

@@ -320,8 +320,16 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
             !sequences.iter().any(|rest| rest.iter().skip(1).any(|other| is_same(head, other)))
         });
         let Some(next) = next.or_else(|| heads.clone().next()).cloned() else { return order };
+        let count = |sequences: &[Vec<Value<'a>>]| sequences.iter().map(Vec::len).sum::<usize>();
+        let before = count(&sequences);
         for sequence in &mut sequences {
             sequence.retain(|other| !is_same(&next, other));
+        }
+        // What is no class is the same as nothing, not even as itself.
+        if count(&sequences) == before
+            && let Some(first) = sequences.first_mut()
+        {
+            first.remove(0);
         }
         order.push(next);
     }

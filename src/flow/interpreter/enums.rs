@@ -29,7 +29,7 @@ fn inherits(class: &Class<'_>, path: &str) -> bool {
 impl<'a> Interpreter<'a> {
     /// Finds the members of an enum class in its body.
     pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
-        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__"];
+        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
                 let why = format!("`{}` makes its members with its own code", class.name);

@@ -27,6 +27,9 @@ impl<'a> Interpreter<'a> {
             Expr::NoneLiteral(_) => Value::None,
             Expr::EllipsisLiteral(_) => Value::Ellipsis,
             Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            Expr::StringLiteral(literal) if literal.value.to_str().contains('\u{fffd}') => {
+                self.unknown("the text may have half a character")
+            }
             Expr::StringLiteral(literal) => Value::text(literal.value.to_str()),
             Expr::BytesLiteral(literal) => {
                 let bytes: Vec<u8> = literal.value.bytes().collect();
@@ -264,7 +267,7 @@ impl<'a> Interpreter<'a> {
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
-            Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
+            Value::Symbol(path) => return self.symbol_subscript(path, index, arguments()),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
                 let member = index
@@ -288,16 +291,18 @@ impl<'a> Interpreter<'a> {
         path: &str,
         index: &Value<'a>,
         mut arguments: Vec<Value<'a>>,
-    ) -> Value<'a> {
+    ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
-        Value::of_type(match path {
-            "typing.Optional" => Type::Union(vec![first, Value::None]),
-            "typing.Union" => Type::Union(arguments),
+        Ok(Value::of_type(match path {
+            "typing.Optional" if arguments.len() != 1 => {
+                return self.raise("TypeError", "typing.Optional requires a single type.");
+            }
+            "typing.Optional" => return self.checked_union(vec![first, Value::None]),
+            "typing.Union" => return self.checked_union(arguments),
             "typing.Literal" => Type::Literal(self.literal_values(index)),
             "typing.Annotated" => Type::Annotated(first, arguments.split_off(1)),
-            "typing.Final" => return first,
             _ => Type::Generic(Value::symbol(path), arguments),
-        })
+        }))
     }
 
     fn literal_values(&self, index: &Value<'a>) -> Vec<Value<'a>> {

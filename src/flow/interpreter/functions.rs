@@ -73,6 +73,9 @@ impl<'a> Interpreter<'a> {
                 "builtins.property" | "functools.cached_property" => {
                     return Ok(Value::opaque("property"));
                 }
+                "enum.property" | "types.DynamicClassAttribute" => {
+                    return Ok(Value::opaque("enum property"));
+                }
                 "abc.abstractmethod"
                 | "typing.final"
                 | "typing.no_type_check"

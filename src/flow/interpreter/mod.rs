@@ -85,6 +85,8 @@ pub struct Interpreter<'a> {
     /// Function calls that are open, and that were made.
     open_calls: Cell<u32>,
     calls: Cell<u32>,
+    /// Default factories that are open.
+    factories: Cell<u32>,
     /// Lists and dictionaries that are changed somewhere after they were made.
     changed: RefCell<Vec<Value<'a>>>,
     /// Why imports can't be trusted, if so.
@@ -124,6 +126,7 @@ impl<'a> Interpreter<'a> {
             needs_depth: Cell::new(false),
             open_calls: Cell::new(0),
             calls: Cell::new(0),
+            factories: Cell::new(0),
             changed: RefCell::default(),
             search_doubt: RefCell::default(),
             scopes: RefCell::default(),

@@ -54,7 +54,9 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
-            "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
+            "dataclasses.field" => {
+                Value::Field(Rc::new(FieldInfo { keywords: keywords.clone(), is_pydantic: false }))
+            }
             "enum.auto" => Value::Auto(Rc::new(())),
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
             "typing.TypeVar" => Value::of_type(Type::Variable {

@@ -99,6 +99,9 @@ impl<'a> Generator<'_, 'a> {
             return self.unknown(format!("`{}` changes its annotations", class.name));
         }
         let mut fields = fields(class);
+        if fields.iter().any(|field| &*field.name == "__pydantic_extra__") {
+            return self.unknown(format!("`{}` has a type for extra fields", class.name));
+        }
         fields.retain(|field| !field.name.starts_with('_') && &*field.name != "model_config");
         let settings = self.settings(class)?;
         let (properties, required) = self.properties(class, &fields, &settings, with, place)?;
@@ -255,6 +258,7 @@ impl<'a> Generator<'_, 'a> {
             let (annotation, is_required) = without_qualifiers(annotation, is_total);
             let place = Place { class: Some(&field.owner), ..place.deeper() };
             let (base, metadata) = split_annotated(&annotation);
+            self.check_plain(&metadata_info(&annotation))?;
             let mut schema = self.annotated_type(&base, &metadata, place)?;
             if !has_no_title(&annotation) {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
@@ -275,6 +279,31 @@ impl<'a> Generator<'_, 'a> {
         self.object(class, properties, required, &class.name, &settings)
     }
 
+    /// Declines what only fields of models are known to make of a `Field`.
+    fn check_plain(&self, info: &Keywords<'a>) -> Made<()> {
+        let model_only = [
+            "alias",
+            "validation_alias",
+            "serialization_alias",
+            "default",
+            "default_factory",
+            "exclude",
+            "title",
+            "description",
+        ];
+        let is_empty = |value: &Value<'a>| matches!(value, Value::None);
+        let is_odd = |key: &&str| {
+            keyword(info, key).is_some_and(|value| match *key {
+                "title" | "description" => value.as_str().is_none_or(str::is_empty),
+                _ => !is_empty(value),
+            })
+        };
+        match model_only.iter().find(|key| is_odd(key)) {
+            Some(key) => self.unknown(format!("`{key}` of a `Field` outside a model")),
+            None => Ok(()),
+        }
+    }
+
     fn named_tuple(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
         let fields = fields(class);
         let mut items = Vec::new();
@@ -282,6 +311,7 @@ impl<'a> Generator<'_, 'a> {
         for field in &fields {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
             let place = Place { class: Some(&field.owner), ..place.deeper() };
+            self.check_plain(&metadata_info(&annotation))?;
             let mut schema = self.schema(&annotation, place)?;
             if !has_no_title(&annotation) && !schema.contains_key("title") {
                 schema.insert("title".to_owned(), field_title(&field.name).into());

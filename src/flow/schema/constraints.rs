@@ -21,6 +21,31 @@ const LENGTHS: &[(&str, [(&str, &str); 3])] = &[
     ("max_length", [("string", "maxLength"), ("array", "maxItems"), ("object", "maxProperties")]),
 ];
 
+/// Other keywords of `Field` of which it is known what they do to a schema.
+const KNOWN: &[&str] = &[
+    "alias",
+    "compare",
+    "default",
+    "default_factory",
+    "deprecated",
+    "description",
+    "discriminator",
+    "examples",
+    "exclude",
+    "frozen",
+    "hash",
+    "init",
+    "json_schema_extra",
+    "kw_only",
+    "metadata",
+    "repr",
+    "serialization_alias",
+    "strict",
+    "title",
+    "validate_default",
+    "validation_alias",
+];
+
 fn is_constraint(name: &str) -> bool {
     name == "pattern"
         || BOUNDS.iter().any(|(known, _)| *known == name)
@@ -85,7 +110,10 @@ impl<'a> Generator<'_, 'a> {
             Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
             Value::External(path) => self.unknown(not_read(path)),
             Value::Constraint(constraint) => self.constrained(schema, base, constraint),
-            Value::Field(info) => self.constrained(schema, base, &info.keywords),
+            Value::Field(info) => {
+                self.check_keywords(&info.keywords)?;
+                self.constrained(schema, base, &info.keywords)
+            }
             Value::GivenSchema(given) => match self.encoded(given)? {
                 Json::Object(given) => Ok(given),
                 _ => self.unknown("`WithJsonSchema` without a dictionary"),
@@ -102,6 +130,21 @@ impl<'a> Generator<'_, 'a> {
             Value::Class(_) => self.unknown("a class as metadata"),
             _ => Ok(schema),
         }
+    }
+
+    /// Declines what a `Field` says in ways that are not computed.
+    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> Made<()> {
+        for (name, value) in info {
+            let is_set = !matches!(value, Value::None);
+            if is_set && !is_constraint(name) && !KNOWN.contains(&&**name) {
+                return self.unknown(format!("what `{name}` of a `Field` does"));
+            }
+        }
+        let has = |key| keyword(info, key).is_some_and(|value| !matches!(value, Value::None));
+        if has("default") && has("default_factory") {
+            return self.unknown("a `Field` with a default and a factory");
+        }
+        Ok(())
     }
 
     /// All that a `Field` only adds to a schema.
@@ -208,12 +251,18 @@ impl<'a> Generator<'_, 'a> {
                     return self.unknown(format!("`{name}` on such a type"));
                 }
                 let bound = self.encoded(value)?;
+                if !bound.is_number() {
+                    return self.unknown(format!("`{name}` that is no finite number"));
+                }
                 schema.insert((*key).to_owned(), bound);
             } else if let Some((_, keys)) = LENGTHS.iter().find(|(known, _)| *known == &**name) {
                 let Some((_, key)) = keys.iter().find(|(known, _)| *known == kind) else {
                     return self.unknown(format!("`{name}` on such a type"));
                 };
                 let length = self.encoded(value)?;
+                if !length.is_u64() {
+                    return self.unknown(format!("`{name}` that is no length"));
+                }
                 schema.insert((*key).to_owned(), length);
             } else {
                 let (Value::Str(pattern) | Value::Moment(Moment::Regex(pattern))) = value else {

@@ -25,9 +25,58 @@ pub enum FieldAlias {
 /// Type variables and what takes their place.
 pub type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
-/// Settings that change what a schema shows in ways that are not computed.
-const UNKNOWN_SETTINGS: &[&str] =
-    &["field_title_generator", "model_title_generator", "schema_generator", "**"];
+/// Settings that leave a schema as it is, or do to it what is computed.
+const SETTINGS: &[&str] = &[
+    "alias_generator",
+    "allow_inf_nan",
+    "arbitrary_types_allowed",
+    "cache_strings",
+    "defer_build",
+    "extra",
+    "from_attributes",
+    "frozen",
+    "hide_input_in_errors",
+    "ignored_types",
+    "json_schema_extra",
+    "loc_by_alias",
+    "populate_by_name",
+    "protected_namespaces",
+    "revalidate_instances",
+    "str_strip_whitespace",
+    "str_to_lower",
+    "str_to_upper",
+    "strict",
+    "title",
+    "use_attribute_docstrings",
+    "use_enum_values",
+    "validate_assignment",
+    "validate_by_alias",
+    "validate_by_name",
+    "validate_default",
+    "validate_return",
+];
+
+/// Whether an annotation says `Final`.
+fn is_final(annotation: &Annotation<'_>) -> bool {
+    match annotation {
+        Annotation::Value(value) => is_final_type(value),
+        Annotation::Postponed(node) => format!("{node:?}").contains("\"Final\""),
+        Annotation::Missing => false,
+    }
+}
+
+/// Whether a type says `Final`.
+pub fn is_final_type(value: &Value<'_>) -> bool {
+    match value {
+        Value::Symbol(path) => &**path == "typing.Final",
+        Value::Type(expression) => match &**expression {
+            Type::Generic(origin, _) => origin.is_symbol("typing.Final"),
+            Type::Annotated(base, _) => is_final_type(base),
+            _ => false,
+        },
+        _ => false,
+    }
+}
 
 /// The field called `name`.
 pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassField<'a>> {
@@ -253,10 +302,9 @@ impl<'a> Generator<'_, 'a> {
         with: Substitution<'_, 'a>,
         place: Place<'_, 'a>,
     ) -> Made<(Schema, Vec<Json>)> {
-        for setting in UNKNOWN_SETTINGS {
-            if keyword(settings, setting).is_some() {
-                return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
-            }
+        let unknown = settings.iter().find(|(name, _)| !SETTINGS.contains(&&**name));
+        if let Some((setting, _)) = unknown {
+            return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
@@ -302,6 +350,10 @@ impl<'a> Generator<'_, 'a> {
             if let (Value::Unknown(unknown), false) = (value, is_value) {
                 return Err(NoSchema::Unknown(Rc::clone(unknown)));
             }
+        }
+        self.check_keywords(&info)?;
+        if is_final(&field.annotation) && field.default.is_some() {
+            return self.unknown(format!("`{name}` is final and has a default"));
         }
         let place = Place { class: Some(&field.owner), ..place.deeper() };
         let (base, metadata) = split_annotated(&annotation);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::fields::{metadata_info, split_annotated};
+use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
@@ -190,6 +190,11 @@ impl<'a> Generator<'_, 'a> {
         (position, text): (usize, Option<&str>),
     ) -> Result<(Schema, bool), Failure> {
         let name = &parameter.name;
+        if is_final_type(annotation) && parameter.default.is_some() {
+            let part = format!("the type of `{name}`");
+            let reason = self.unknown::<()>("`Final` with a default");
+            return Err(Failure { part, reason: reason.err().unwrap_or(NoSchema::Unconstrained) });
+        }
         let failed = |part: &str| {
             let part = part.to_owned();
             move |reason| Failure { part, reason }

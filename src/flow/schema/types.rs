@@ -76,7 +76,19 @@ impl<'a> Generator<'_, 'a> {
             Type::Named(base) => self.schema(base, place.deeper()),
             Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
-            Type::Variable { constraints, .. } => self.union(constraints, place),
+            Type::Variable { constraints, .. } => {
+                let flat = super::unions::flatten(constraints);
+                let is_one = flat.first().is_some_and(|first| {
+                    flat.iter().all(|other| super::unions::is_same_type(first, other))
+                });
+                if is_one {
+                    return Err(NoSchema::Raises(
+                        "ValueError",
+                        "the constraints of a type variable are one type".to_owned(),
+                    ));
+                }
+                self.union(constraints, place)
+            }
             Type::Alias { name, module, value: aliased } => {
                 self.alias(value, name, &format!("{module}.{name}"), aliased, place)
             }
@@ -119,7 +131,9 @@ impl<'a> Generator<'_, 'a> {
         if path == "typing.LiteralString" {
             return self.arbitrary(path, place);
         }
-        if let Some(simple) = simple(&class) {
+        if let (Some(simple), false) =
+            (simple(&class), path == "typing.Final" && arguments.is_some())
+        {
             return Ok(simple);
         }
         let arguments = arguments.map_or(&[][..], Vec::as_slice);
@@ -161,6 +175,10 @@ impl<'a> Generator<'_, 'a> {
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
                 self.arbitrary(path, place)
             }
+            "typing.Final" => match arguments {
+                [only] => self.schema(only, place.deeper()),
+                _ => self.unknown("`Final` with other than one type"),
+            },
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
             }

@@ -119,6 +119,7 @@ pub enum Type<'a> {
 /// A pydantic or dataclass field.
 pub struct FieldInfo<'a> {
     pub keywords: Keywords<'a>,
+    pub is_pydantic: bool,
 }
 
 /// Arguments of a dataclass decorator.
