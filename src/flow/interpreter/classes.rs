@@ -148,7 +148,7 @@ impl<'a> Interpreter<'a> {
             value = self.class_decorated(decorator, value);
             self.check_decorated(decorator, &class)?;
         }
-        self.set(scope, definition.name.as_str(), value);
+        self.set(scope, &scope.mangled(definition.name.as_str()), value);
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl<'a> Interpreter<'a> {
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 self.at(scope, expression.start());
-                self.attribute(&owner, attribute.attr.as_str())?
+                self.attribute(&owner, &scope.mangled(attribute.attr.as_str()))?
             }
             Expr::Subscript(subscript) => self.subscripted(subscript, scope)?,
             Expr::Call(call) => self.called(call, scope)?,
@@ -113,6 +113,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
             if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
@@ -293,6 +294,10 @@ impl<'a> Interpreter<'a> {
         mut arguments: Vec<Value<'a>>,
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
+        let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
+        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(&arguments)) {
+            return Ok(doubt);
+        }
         Ok(Value::of_type(match path {
             "typing.Optional" if arguments.len() != 1 => {
                 return self.raise("TypeError", "typing.Optional requires a single type.");

@@ -43,7 +43,7 @@ impl<'a> Interpreter<'a> {
             self.at(scope, node.start());
             value = self.decorated(decorator, value, &node.expression)?;
         }
-        self.set(scope, definition.name.as_str(), value);
+        self.set(scope, &scope.mangled(definition.name.as_str()), value);
         Ok(())
     }
 

@@ -287,7 +287,13 @@ impl<'a> Generator<'_, 'a> {
     ) -> Made<Schema> {
         let (reference, is_new) = self.definitions.reference(value, &[], name, full);
         if is_new {
+            if has_forward(aliased, 0) {
+                return self.unknown(format!("`{name}` is an alias with a quoted type"));
+            }
             let schema = self.schema(aliased, place.deeper())?;
+            if schema.contains_key("$ref") {
+                return self.unknown(format!("`{name}` is an alias of a class"));
+            }
             self.definitions.define(reference, schema);
         }
         Ok(Definitions::link(reference))
@@ -339,6 +345,21 @@ impl<'a> Generator<'_, 'a> {
 }
 
 use super::definitions::Definitions;
+
+/// Whether a type has a quoted part.
+fn has_forward(value: &Value<'_>, depth: u32) -> bool {
+    let any = |parts: &[Value<'_>]| parts.iter().any(|part| has_forward(part, depth + 1));
+    match value {
+        Value::Str(_) => true,
+        Value::Type(expression) if depth < 40 => match &**expression {
+            Type::Forward(_) => true,
+            Type::Generic(_, parts) | Type::Union(parts) => any(parts),
+            Type::Annotated(base, _) => has_forward(base, depth + 1),
+            _ => false,
+        },
+        _ => false,
+    }
+}
 
 fn to_schema(value: Json) -> Schema {
     match value {
