@@ -1,13 +1,17 @@
 //! The `parameter_openapi_schema` of a flow (facts a.5).
 
+use std::rc::Rc;
+
+use ruff_python_ast::Expr;
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use serde_json::{Map, Value as Json};
 
 use super::fields::{is_final_type, metadata_info, split_annotated};
-use super::{Generator, Made, NoSchema, Place, Schema, resolve};
+use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
 use crate::flow::value::{
-    Annotation, Function, Keywords, Parameter, ParameterKind, Value, keyword,
+    Annotation, Function, Keywords, Parameter, ParameterKind, Unknown, Value, keyword,
 };
 
 /// Names that Prefect keeps for itself.
@@ -53,7 +57,12 @@ pub fn parameters<'a>(
             return Err(raises(name, "ReservedArgumentError", message));
         }
     }
-    let (annotations, is_fallback) = evaluated(interpreter, function)?;
+    if let Some(name) = hidden_type(interpreter, function) {
+        let why = format!("the parameter `{name}` has the name of a type that is quoted");
+        let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
+        return Err(Failure { part: name, reason: NoSchema::Unknown(Rc::new(reason)) });
+    }
+    let (annotations, is_fallback) = evaluated(interpreter, function, validates)?;
     let texts = doc.map_or_else(Vec::new, |doc| docstring::parameters(&docstring::clean(doc)));
     let mut generator = Generator::new(interpreter);
     let (mut properties, mut required) = (Schema::new(), Vec::new());
@@ -112,6 +121,38 @@ pub fn parameters<'a>(
     Ok(Json::Object(schema))
 }
 
+/// A parameter that is named like a part of a quoted or postponed annotation: the model that
+/// validates the arguments takes one for the other.
+fn hidden_type<'a>(interpreter: &Interpreter<'a>, function: &Function<'a>) -> Option<String> {
+    let mut names = Names::default();
+    for parameter in &function.parameters {
+        match &parameter.annotation {
+            Annotation::Postponed(node) => names.visit_expr(node),
+            Annotation::Value(Value::Str(text)) => {
+                if let Some(node) = interpreter.parse_annotation(text) {
+                    names.visit_expr(node);
+                }
+            }
+            _ => {}
+        }
+    }
+    let hides = |parameter: &&Parameter<'a>| names.0.iter().any(|name| **name == *parameter.name);
+    function.parameters.iter().find(hides).map(|parameter| parameter.name.to_string())
+}
+
+/// The names that an expression reads.
+#[derive(Default)]
+struct Names<'a>(Vec<&'a str>);
+
+impl<'a> Visitor<'a> for Names<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Name(name) = expression {
+            self.0.push(name.id.as_str());
+        }
+        walk_expr(self, expression);
+    }
+}
+
 fn is_text(annotation: &Annotation<'_>) -> bool {
     matches!(annotation, Annotation::Postponed(_) | Annotation::Value(Value::Str(_)))
 }
@@ -121,6 +162,7 @@ fn is_text(annotation: &Annotation<'_>) -> bool {
 fn evaluated<'a>(
     interpreter: &Interpreter<'a>,
     function: &Function<'a>,
+    validates: bool,
 ) -> Result<(Vec<Annotation<'a>>, bool), Failure> {
     let as_written = || function.parameters.iter().map(|p| p.annotation.clone()).collect();
     let returns = function.definition.and_then(|definition| definition.returns.as_deref());
@@ -138,7 +180,23 @@ fn evaluated<'a>(
     let named = written.chain(quoted_return.map(|annotation| ("return", annotation)));
     for (name, annotation) in named {
         match evaluate(interpreter, &annotation, function) {
+            Ok(Annotation::Value(value))
+                if is_text(&annotation)
+                    && is_no_type(&value)
+                    && !matches!(value, Value::None | Value::Str(_)) =>
+            {
+                let why = "a quoted annotation that is no type".to_owned();
+                let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
+                let reason = NoSchema::Unknown(Rc::new(unknown));
+                return Err(Failure { part: format!("the type of `{name}`"), reason });
+            }
             Ok(value) => annotations.push(value),
+            Err(raised) if raised.kind == "TypeError" && validates && name != "return" => {
+                let message = "Flow function is not compatible with `validate_parameters`. \
+                               Disable validation or change the argument names.";
+                let reason = NoSchema::Raises("ValueError", message.to_owned());
+                return Err(Failure { part: name.to_owned(), reason });
+            }
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 return Ok((as_written(), true));
             }
