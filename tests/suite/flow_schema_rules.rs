@@ -195,6 +195,27 @@ fn words_of_a_field_or_a_configuration_that_are_not_computed_leave_it_open() {
     assert!(is_open(&model("x: int = Field(max_digits=3)")));
     assert!(is_open(&model("model_config = {'str_max_length': 3}\n    x: str")));
     assert!(is_open(&model("x: Final[int] = 1")));
+    let instance = "class M(BaseModel):\n    model_config = {'ser_json_bytes': 'hex'}\n    \
+                    x: bytes = b'a'\n@flow\ndef a(m=M()): ...";
+    assert!(is_open(instance));
+    assert!(is_open("@flow\ndef a(x: Optional[Annotated[int, Field(default=3)]]): ..."));
+}
+
+#[test]
+fn a_class_inside_a_configured_model_takes_over_its_configuration() {
+    let body = "from dataclasses import *\n@dataclass\nclass D:\n    x: int\n\
+                class M(BaseModel):\n    model_config = {'extra': 'forbid'}\n    d: D\n\
+                @flow\ndef a(m: M): ...";
+    assert!(is_open(body));
+}
+
+#[test]
+fn a_parameter_named_like_its_postponed_type_is_open() {
+    let analysis = analyse(
+        "flows/job.py",
+        b"from __future__ import annotations\nfrom prefect import flow\n@flow\ndef a(dict: dict): ...",
+    );
+    assert!(analysis.flows.iter().all(|flow| !flow.is_exact()));
 }
 
 #[test]

@@ -231,6 +231,13 @@ impl<'a> Interpreter<'a> {
         if is_named_tuple_child && !class.scope.annotations.borrow().is_empty() {
             return Some(format!("`{name}` annotates more than the named tuple it inherits from"));
         }
+        let is_parametrised = |base: &Value<'a>| {
+            matches!(base, Value::Type(expression)
+                if matches!(&**expression, Type::Generic(Value::Class(_), _)))
+        };
+        if class.kind.get() != ClassKind::Plain && class.bases.iter().any(is_parametrised) {
+            return Some(format!("`{name}` inherits from a generic class with arguments"));
+        }
         if class.keywords.iter().any(|(name, _)| matches!(&**name, "metaclass" | "**")) {
             return Some(format!("`{name}` has a metaclass"));
         }

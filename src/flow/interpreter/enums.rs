@@ -42,6 +42,14 @@ impl<'a> Interpreter<'a> {
         }
         let ignored = class.scope.own("_ignore_");
         let names = class.scope.names.borrow().snapshot();
+        if names.iter().any(|(_, value)| matches!(value, Value::Class(_))) {
+            let why = format!("`{}` has a class among its members", class.name);
+            *class.obstacle.borrow_mut() = Some(Rc::new(crate::flow::value::Unknown {
+                why,
+                at: self.here(),
+                is_flow_like: false,
+            }));
+        }
         let mut values: Vec<Value<'a>> = Vec::new();
         let mut automatic: Vec<(Rc<()>, Value<'a>)> = Vec::new();
         for (name, value) in names {

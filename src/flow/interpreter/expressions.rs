@@ -295,7 +295,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
-        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(&arguments)) {
+        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
             return Ok(doubt);
         }
         Ok(Value::of_type(match path {

@@ -7,7 +7,9 @@ use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields, is_pydantic_dataclass};
 use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
-use crate::flow::schema::fields::{FieldAlias, alias, is_class_variable, metadata_info};
+use crate::flow::schema::fields::{
+    FieldAlias, alias, configuration, is_class_variable, metadata_info,
+};
 use crate::flow::schema::types::origin_class;
 use crate::flow::value::{
     Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Opaque, Type, Value, keyword,
@@ -82,6 +84,9 @@ impl<'a> Interpreter<'a> {
         }
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
+        }
+        if let Some(setting) = changing_setting(class) {
+            return Ok(self.unknown(format!("`{}` is configured with `{setting}`", class.name)));
         }
         let fields = fields(class);
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
@@ -349,6 +354,18 @@ impl<'a> Interpreter<'a> {
             }
         })
     }
+}
+
+/// A setting that changes what an instance holds or how it is written.
+fn changing_setting(class: &Rc<Class<'_>>) -> Option<String> {
+    let Some(settings) = configuration(class) else { return Some("model_config".to_owned()) };
+    let changes = |name: &str| {
+        name.starts_with("str_")
+            || name.starts_with("ser_")
+            || name.starts_with("val_")
+            || matches!(name, "json_encoders" | "coerce_numbers_to_str")
+    };
+    settings.iter().find(|(name, _)| changes(name)).map(|(name, _)| name.to_string())
 }
 
 /// Whether a field is one that only `__init__` takes, a marker, or final.

@@ -10,32 +10,40 @@ use crate::flow::schema::unions::{flatten, is_same_type};
 use crate::flow::value::{Type, Value};
 
 /// Unions that Prefect and its libraries make before a script runs, in their order.
-const EARLIER: &[&[&str]] = &[];
+const EARLIER: &[&[&str]] = &[
+    &["builtins.float", "builtins.str"],
+    &["builtins.str", "builtins.bytes"],
+    &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"],
+    &["builtins.str", "typing.List[builtins.str]"],
+];
 
 impl<'a> Interpreter<'a> {
     /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
-    pub(super) fn order_doubt(&self, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+    pub(super) fn order_doubt(&self, path: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
         let mut unions = Vec::new();
         for argument in arguments {
             collect(argument, &mut unions, 0);
         }
         let mut doubt = None;
+        // What a library has made counts for the same generic with the same arguments.
+        let is_direct = |union: &[Value<'a>]| {
+            path != "typing.Union"
+                && arguments.iter().any(|argument| {
+                    choices(argument).is_some_and(|direct| is_same_order(&direct, union))
+                })
+        };
         for union in unions {
             let mut known = self.unions.borrow_mut();
-            match known.iter().find(|known| has_same_choices(known, &union)) {
-                Some(known) if is_same_order(known, &union) => {}
-                Some(_) => {
-                    doubt = Some(self.unknown(
-                        "`typing` keeps the order of the first union of the same choices",
-                    ));
-                }
-                None if is_earlier(&union) => {
-                    doubt =
-                        Some(self.unknown(
-                            "`typing` keeps the order of a union that a library made before",
-                        ));
-                }
-                None => known.push(union),
+            let first = known.iter().find(|known| has_same_choices(known, &union));
+            if is_direct(&union) && is_earlier(&union) {
+                let why = "`typing` keeps the order of a union that a library made before";
+                doubt = Some(self.unknown(why));
+            } else if first.is_some_and(|first| !is_same_order(first, &union)) {
+                let why = "`typing` keeps the order of the first union of the same choices";
+                doubt = Some(self.unknown(why));
+            }
+            if first.is_none() {
+                known.push(union);
             }
         }
         doubt
@@ -50,8 +58,7 @@ fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) 
     }
     match &**expression {
         Type::Union(choices) => {
-            let mut flat = flatten(choices);
-            flat.retain(|choice| !matches!(choice, Value::None));
+            let flat = without_none(choices);
             for choice in &flat {
                 collect(choice, unions, depth + 1);
             }
@@ -64,6 +71,23 @@ fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) 
         }
         Type::Annotated(base, _) => collect(base, unions, depth + 1),
         _ => {}
+    }
+}
+
+fn without_none<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
+    let mut flat = flatten(choices);
+    flat.retain(|choice| !matches!(choice, Value::None));
+    flat
+}
+
+/// The choices of a type that is a union.
+fn choices<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
+    match value {
+        Value::Type(expression) => match &**expression {
+            Type::Union(choices) => Some(without_none(choices)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -100,11 +124,24 @@ fn is_same_order<'a>(left: &[Value<'a>], right: &[Value<'a>]) -> bool {
 
 /// Whether a library made a union of these choices in another order.
 fn is_earlier(union: &[Value<'_>]) -> bool {
-    let paths: Option<Vec<&str>> = union.iter().map(Value::as_symbol).collect();
-    let Some(paths) = paths else { return false };
+    let Some(paths) = union.iter().map(path).collect::<Option<Vec<String>>>() else { return false };
     EARLIER.iter().any(|known| {
         known.len() == paths.len()
-            && known.iter().all(|path| paths.contains(path))
-            && **known != paths[..]
+            && paths.iter().all(|path| known.contains(&path.as_str()))
+            && !known.iter().zip(&paths).all(|(known, path)| known == path)
     })
+}
+
+fn path(choice: &Value<'_>) -> Option<String> {
+    match choice {
+        Value::Symbol(path) => Some(path.to_string()),
+        Value::Type(expression) => match &**expression {
+            Type::Generic(Value::Symbol(origin), arguments) => match &arguments[..] {
+                [Value::Symbol(argument)] => Some(format!("{origin}[{argument}]")),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -41,6 +41,17 @@ impl<'a> Generator<'_, 'a> {
             }
             _ => {}
         }
+        let takes_over = match class.kind.get() {
+            ClassKind::TypedDict | ClassKind::DataclassChild => true,
+            ClassKind::Dataclass => !is_pydantic_dataclass(class),
+            _ => false,
+        };
+        if place.is_configured && takes_over {
+            return self.unknown(format!(
+                "`{}` takes over the configuration of the model around it",
+                class.name
+            ));
+        }
         let full = class.full_name();
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, &[], &class.name, &full);
@@ -85,7 +96,13 @@ impl<'a> Generator<'_, 'a> {
                 return self.unknown(format!("`arbitrary_types_allowed` of `{}`", class.name));
             }
         };
-        Ok(Place { is_strict, ..place })
+        let shows = ["extra", "alias_generator", "title", "json_schema_extra"];
+        let is_configured = if has_own {
+            shows.iter().any(|key| keyword(&settings, key).is_some())
+        } else {
+            place.is_configured
+        };
+        Ok(Place { is_strict, is_configured, ..place })
     }
 
     pub(super) fn model(

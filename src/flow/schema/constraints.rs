@@ -61,9 +61,13 @@ impl<'a> Generator<'_, 'a> {
     ) -> Made<Schema> {
         let mut schema = self.annotated_type(base, metadata, place)?;
         for entry in metadata {
-            if let Value::Field(info) = entry
-                && !drops_extras(&schema)
-            {
+            let Value::Field(info) = entry else { continue };
+            for key in ["default", "default_factory"] {
+                if keyword(&info.keywords, key).is_some() {
+                    return self.unknown(format!("`{key}` inside a type"));
+                }
+            }
+            if !drops_extras(&schema) {
                 self.extras(&mut schema, &info.keywords)?;
             }
         }

@@ -352,6 +352,10 @@ impl<'a> Generator<'_, 'a> {
             }
         }
         self.check_keywords(&info)?;
+        let has_plain = !matches!(field.default, None | Some(Value::Field(_)));
+        if has_plain && keyword(&info, "default_factory").is_some() {
+            return self.unknown(format!("`{name}` has a default and a factory"));
+        }
         if is_final(&field.annotation) && field.default.is_some() {
             return self.unknown(format!("`{name}` is final and has a default"));
         }

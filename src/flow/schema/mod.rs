@@ -101,11 +101,14 @@ pub struct Place<'p, 'a> {
     pub depth: u32,
     /// Whether the class around it allows no arbitrary types.
     pub is_strict: bool,
+    /// Whether the model around it has a configuration that classes inside may take over.
+    is_configured: bool,
 }
 
 impl Place<'_, '_> {
     /// The place of a type in a signature.
-    pub const SIGNATURE: Self = Place { class: None, depth: 0, is_strict: false };
+    pub const SIGNATURE: Self =
+        Place { class: None, depth: 0, is_strict: false, is_configured: false };
 
     fn deeper(self) -> Self {
         Place { depth: self.depth + 1, ..self }
