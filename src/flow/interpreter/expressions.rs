@@ -115,6 +115,9 @@ impl<'a> Interpreter<'a> {
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
+            if matches!(name, "__qualname__" | "__module__") {
+                return Ok(self.unknown(format!("`{name}` of a class body")));
+            }
             if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
             }

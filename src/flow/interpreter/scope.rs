@@ -27,7 +27,7 @@ impl<'a> Scope<'a> {
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         let mut scope = Some(self);
         while let Some(current) = scope {
-            if !(current.is_class() && !std::ptr::eq(current, self)) {
+            if !current.is_class() || std::ptr::eq(current, self) {
                 if let Some(value) = current.own(name) {
                     return Some(value);
                 }

@@ -222,6 +222,9 @@ impl<'a> Generator<'_, 'a> {
     fn enumeration(&mut self, class: &Rc<Class<'a>>) -> Made<Schema> {
         let members: Vec<Value<'a>> =
             class.members.borrow().iter().map(|(_, member)| member.value.clone()).collect();
+        if members.is_empty() {
+            return self.unknown(format!("`{}` has no members", class.name));
+        }
         let mut values = Vec::new();
         for value in &members {
             if !value.is_constant() && value.find_unknown(self.interpreter.here()).is_none() {

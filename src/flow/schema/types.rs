@@ -56,6 +56,9 @@ impl<'a> Generator<'_, 'a> {
             }
             other if is_no_type(other) => {
                 self.arbitrary("a value", place)?;
+                if place.class.is_some() {
+                    return self.unknown("a value stands where the type of a field is expected");
+                }
                 Err(NoSchema::Unconstrained)
             }
             _ => self.unknown("an annotation that is not evaluated here"),
@@ -211,6 +214,9 @@ impl<'a> Generator<'_, 'a> {
             [] => return self.array(&[], place),
             [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), place),
             [Value::Tuple(nothing)] if nothing.is_empty() => &[],
+            items if items.iter().any(|item| matches!(item, Value::Ellipsis)) => {
+                return self.unknown("a tuple with `...` among its items");
+            }
             items => items,
         };
         let mut schema = of_type("array");
