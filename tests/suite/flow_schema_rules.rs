@@ -228,4 +228,15 @@ fn names_that_the_validating_model_keeps_are_refused() {
 #[test]
 fn a_base_that_is_no_class_has_an_end() {
     assert!(is_open("class A(3): ...\n@flow\ndef a(x: A): ..."));
+    let own = "from dataclasses import *\n@dataclass\nclass D:\n    \
+               d: list = field(default_factory=lambda: [D()])\n@flow\ndef a(x=D()): ...";
+    assert!(is_open(own));
+}
+
+#[test]
+fn texts_that_grow_without_bound_are_open() {
+    let replaced = "V = ('a' * 10 ** 5).replace('a', 'b' * 10 ** 5)\n@flow\ndef a(x=V): ...";
+    assert!(is_open(replaced));
+    let joined = "V = 'ab' * 10000\n@flow\ndef a(x=V.join([V] * 1000)): ...";
+    assert!(is_open(joined));
 }

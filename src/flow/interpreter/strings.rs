@@ -189,11 +189,11 @@ impl<'a> Interpreter<'a> {
             ("lstrip", Some([set]), _) => Value::text(text.trim_start_matches(|c| set.contains(c))),
             ("rstrip", Some([set]), _) => Value::text(text.trim_end_matches(|c| set.contains(c))),
             ("replace", Some([from, to]), _) if !from.is_empty() => {
-                let replaced = text.replace(from, to);
-                if replaced.len() > LONGEST {
+                let added = text.matches(from).count().checked_mul(to.len())?;
+                if text.len().checked_add(added)? > LONGEST {
                     return None;
                 }
-                Value::text(replaced)
+                Value::text(text.replace(from, to))
             }
             ("startswith", Some([prefix]), _) => Value::Bool(text.starts_with(prefix)),
             ("endswith", Some([suffix]), _) => Value::Bool(text.ends_with(suffix)),
@@ -207,8 +207,12 @@ impl<'a> Interpreter<'a> {
             ("split", Some([by]), _) if !by.is_empty() => texts(text.split(by).collect()),
             ("encode", Some([] | ["utf-8" | "utf8"]), _) => Value::Bytes(text.as_bytes().into()),
             ("join", _, [Value::List(items) | Value::Tuple(items)]) => {
-                let parts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-                Value::text(parts?.join(text))
+                let parts: Vec<&str> = items.iter().map(Value::as_str).collect::<Option<_>>()?;
+                let length: usize = parts.iter().map(|part| part.len()).sum();
+                if length.checked_add(text.len().checked_mul(parts.len())?)? > LONGEST {
+                    return None;
+                }
+                Value::text(parts.join(text))
             }
             ("zfill", _, [Value::Int(width)]) => {
                 let width = usize::try_from(width.small()?).ok().filter(|width| *width < 1000)?;
