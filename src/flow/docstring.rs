@@ -134,7 +134,11 @@ pub fn parameters(text: &str) -> Vec<(String, String)> {
         {
             if PARAMETERS.contains(&title.as_str()) {
                 let (items, last) = items(&lines, at + 1);
-                found = documented(&items);
+                let items = documented(&items);
+                // A section without any item counts as none.
+                if !items.is_empty() {
+                    found = items;
+                }
                 at = last;
             } else if SECTIONS.contains(&title.as_str()) {
                 at = items_end(&lines, at + 1);
@@ -250,6 +254,13 @@ mod tests {
     fn the_last_parameter_section_replaces_the_others() {
         let found = of("S.\n\n    Args:\n        a: x\n\n    Params:\n        b: y\n");
         assert_eq!(found, [("b".to_owned(), "y".to_owned())]);
+    }
+
+    #[test]
+    fn a_section_without_items_replaces_nothing() {
+        let first = [("a".to_owned(), "x".to_owned())];
+        assert_eq!(of("S.\n\n    Args:\n        a: x\n\n    Args:\n        b  no colon\n"), first);
+        assert_eq!(of("S.\n\n    Args:\n        a: x\n\n    args:\n    b: y\n      more\n"), first);
     }
 
     #[test]

@@ -47,6 +47,8 @@ fn methods_are_reached_through_their_class() {
     let body = "class Job:\n    @staticmethod\n    @flow\n    def run(x: int): ...\n    @flow\n    \
                 def step(self, y=1): ...\n";
     assert_eq!(objects(body), ["Job.run", "Job.step"]);
+    let private = "class Job:\n    @staticmethod\n    @flow\n    def __run(): ...\n";
+    assert_eq!(objects(private), ["Job._Job__run"]);
 }
 
 #[test]

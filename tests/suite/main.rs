@@ -18,6 +18,7 @@ mod flow_fuzz;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;
+mod flow_schema_rules;
 mod git_checkout;
 mod git_ci;
 mod git_ladder;

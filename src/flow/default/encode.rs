@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use serde_json::{Map, Number, Value as Json};
 
+use crate::flow::default::moment::{Moment, PathKind};
 use crate::flow::interpreter::classes::fields;
 use crate::flow::interpreter::operators::sorted;
 use crate::flow::number::{complex_repr, float_repr};
 use crate::flow::schema::fields::{FieldAlias, generated_alias, info};
 use crate::flow::schema::{Generator, Made, NoSchema};
+use crate::flow::symbols;
 use crate::flow::value::{ClassKind, Instance, Unknown, Value, keyword, not_read};
 
 /// The largest value that is written.
@@ -45,7 +47,7 @@ impl<'a> Generator<'_, 'a> {
         if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
             return Err(NoSchema::Unknown(unknown));
         }
-        match self.encode(value, &mut LARGEST.clone(), 0) {
+        match self.encode(value, &mut LARGEST.clone(), 1) {
             Err(NoSchema::Unconstrained) => self.no_value("the value has no JSON form"),
             other => other,
         }
@@ -99,6 +101,9 @@ impl<'a> Generator<'_, 'a> {
                 }
                 Json::Object(object)
             }
+            Value::Moment(moment) if depth > 0 && is_top_level_only(moment) => {
+                return Err(NoSchema::Unconstrained);
+            }
             Value::Moment(moment) => match moment.json() {
                 Some(text) => text.into(),
                 None => return Err(NoSchema::Unconstrained),
@@ -109,6 +114,9 @@ impl<'a> Generator<'_, 'a> {
             Value::Instance(instance) => self.instance(instance, budget, depth)?,
             Value::Unknown(unknown) => return Err(NoSchema::Unknown(Rc::clone(unknown))),
             Value::External(path) => return self.no_value(&not_read(path)),
+            Value::Symbol(path) if !symbols::has_no_json(path) => {
+                return self.no_value(&format!("`{path}` may be any object"));
+            }
             Value::Symbol(_)
             | Value::Class(_)
             | Value::Function(_)
@@ -142,13 +150,14 @@ impl<'a> Generator<'_, 'a> {
             Value::Bool(false) => "false".to_owned(),
             Value::None => "None".to_owned(),
             Value::Int(int) => int.to_string(),
+            Value::Float(float) if !float.is_finite() => "None".to_owned(),
             Value::Float(float) => float_repr(*float),
             Value::Tuple(items) => {
                 let keys: Made<Vec<String>> = items.iter().map(|item| self.key(item)).collect();
                 keys?.join(",")
             }
             Value::Member(member) => self.key(&member.value)?,
-            other => match self.encode(other, &mut LARGEST.clone(), 0)? {
+            other => match self.encode(other, &mut LARGEST.clone(), 1)? {
                 Json::String(text) => text,
                 _ => return Err(NoSchema::Unconstrained),
             },
@@ -158,6 +167,9 @@ impl<'a> Generator<'_, 'a> {
     fn instance(&self, instance: &Instance<'a>, budget: &mut u32, depth: u32) -> Made<Json> {
         let class = &instance.class;
         if class.kind.get() == ClassKind::NamedTuple {
+            if instance.fields.iter().any(|(_, value)| holds_top_level_only(value, 0)) {
+                return self.no_value("a value that is written by the type of its field");
+            }
             let values: Vec<Value<'a>> =
                 instance.fields.iter().map(|(_, value)| value.clone()).collect();
             return self.items(&values, budget, depth);
@@ -165,6 +177,9 @@ impl<'a> Generator<'_, 'a> {
         let known = fields(class);
         let mut object = Map::new();
         for (name, value) in &instance.fields {
+            if holds_top_level_only(value, 0) {
+                return self.no_value("a value that is written by the type of its field");
+            }
             let mut shown = name.to_string();
             let field = known.iter().find(|field| field.name == *name);
             if let (ClassKind::Model, Some(field)) = (class.kind.get(), field) {
@@ -188,6 +203,26 @@ impl<'a> Generator<'_, 'a> {
             object.insert(shown, self.encode(value, budget, depth + 1)?);
         }
         Ok(Json::Object(object))
+    }
+}
+
+/// Whether pydantic writes this object alone, but not inside another one.
+fn is_top_level_only(moment: &Moment) -> bool {
+    matches!(moment, Moment::Path(_, PathKind::Pure) | Moment::ZoneInfo(_))
+}
+
+fn holds_top_level_only(value: &Value<'_>, depth: u32) -> bool {
+    let inside = |items: &[Value<'_>]| {
+        depth > 60 || items.iter().any(|item| holds_top_level_only(item, depth + 1))
+    };
+    match value {
+        Value::Moment(moment) => is_top_level_only(moment),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) => inside(items),
+        Value::Dict(entries) => entries.iter().any(|(key, item)| {
+            holds_top_level_only(key, depth + 1) || holds_top_level_only(item, depth + 1)
+        }),
+        Value::Member(member) => holds_top_level_only(&member.value, depth + 1),
+        _ => false,
     }
 }
 

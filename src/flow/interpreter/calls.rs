@@ -66,11 +66,14 @@ impl<'a> Interpreter<'a> {
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
-                let is_flow_like = unknown.is_flow_like || arguments.iter().any(super::statements::is_flow_like);
+                let is_flow_like =
+                    unknown.is_flow_like || arguments.iter().any(super::statements::is_flow_like);
                 self.unknown_of_kind(unknown.why.clone(), is_flow_like)
             }
             Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
-            Value::Opaque(opaque) if opaque.what == "computed field" => Value::opaque("property"),
+            Value::Opaque(opaque) if opaque.what == "computed field maker" => {
+                Value::opaque("computed field")
+            }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
             other => self.because(other, "a call of such an object"),
@@ -121,6 +124,9 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => self.unknown("`functools.wraps` without one function"),
             },
+            "typing.TypeVar" if arguments.len() == 2 => {
+                return self.raise("TypeError", "A single constraint is not allowed");
+            }
             "functools.update_wrapper" => self.update_wrapper(arguments, keywords),
             "sys.exit" | "builtins.exit" | "builtins.quit" | "os._exit" | "os.abort" => {
                 return self.raise("SystemExit", "the module ends the interpreter");

@@ -51,6 +51,11 @@ pub struct ClassField<'a> {
     pub owner: Rc<Class<'a>>,
 }
 
+/// Whether the class is a dataclass by pydantic's own decorator.
+pub fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
+    class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
+}
+
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.
 pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
     let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
@@ -63,7 +68,7 @@ pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
             let field = ClassField {
                 name: Rc::clone(name),
                 annotation: annotation.clone(),
-                default: ancestor.scope.own(name),
+                default: inherited_default(class, &ancestor, name),
                 owner: Rc::clone(&ancestor),
             };
             match fields.iter_mut().find(|known| known.name == *name) {
@@ -73,6 +78,40 @@ pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
         }
     }
     fields
+}
+
+/// The default of the field `name` that `owner` annotates: what reading the attribute from the
+/// class gives, which is not known where several classes have a say.
+fn inherited_default<'a>(
+    class: &Rc<Class<'a>>,
+    owner: &Rc<Class<'a>>,
+    name: &str,
+) -> Option<Value<'a>> {
+    let own = owner.scope.own(name);
+    let is_read = matches!(
+        class.kind.get(),
+        ClassKind::Model | ClassKind::Dataclass | ClassKind::DataclassChild
+    );
+    if !is_read {
+        return own;
+    }
+    // Models take the defaults of their fields away from their attributes.
+    let has_value = |ancestor: &Rc<Class<'a>>| {
+        ancestor.scope.own(name).is_some()
+            && !(ancestor.kind.get() == ClassKind::Model && is_annotated(ancestor, name))
+    };
+    let mut other = own_ancestors(class)
+        .into_iter()
+        .take_while(|known| own.is_none() || !Rc::ptr_eq(known, owner));
+    if other.any(|known| !Rc::ptr_eq(&known, owner) && has_value(&known)) {
+        let why = format!("`{}.{name}` is also an attribute of another class", owner.name);
+        return Some(Value::unknown(why, Location::default()));
+    }
+    own
+}
+
+fn is_annotated(class: &Class<'_>, name: &str) -> bool {
+    class.scope.annotations.borrow().iter().any(|(known, _)| &**known == name)
 }
 
 impl<'a> Interpreter<'a> {
@@ -102,13 +141,14 @@ impl<'a> Interpreter<'a> {
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
-        self.check_model(&class)?;
+        self.check_body(&class)?;
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());
             value = self.class_decorated(decorator, value);
+            self.check_decorated(decorator, &class)?;
         }
-        self.set(scope, definition.name.as_str(), value);
+        self.set(scope, &scope.mangled(definition.name.as_str()), value);
         Ok(())
     }
 
@@ -152,37 +192,6 @@ impl<'a> Interpreter<'a> {
         class
     }
 
-    /// What pydantic refuses in the body of a model.
-    fn check_model(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
-        if class.kind.get() != ClassKind::Model || class.obstacle.borrow().is_some() {
-            return Ok(());
-        }
-        let annotations = class.scope.annotations.borrow();
-        for (name, value) in class.scope.names.borrow().iter() {
-            let is_annotated = annotations.iter().any(|(known, _)| known == name);
-            let is_field = matches!(value, Value::Field(_));
-            if name.starts_with('_') {
-                if is_annotated && is_field {
-                    let message =
-                        format!("Fields must not use names with leading underscores: '{name}'");
-                    return self.raise("PydanticUserError", message);
-                }
-                continue;
-            }
-            let is_plain = value.is_constant()
-                || is_field
-                || matches!(value, Value::Member(_) | Value::Instance(_) | Value::Flow(_));
-            if is_plain && !is_annotated && &**name != "model_config" {
-                let message = format!(
-                    "A non-annotated attribute was detected: `{name}`. All model fields require \
-                     a type annotation."
-                );
-                return self.raise("PydanticUserError", message);
-            }
-        }
-        Ok(())
-    }
-
     fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Value<'a> {
         let Value::Class(class) = &value else { return value };
         match decorator {
@@ -216,6 +225,18 @@ impl<'a> Interpreter<'a> {
         let name = &class.name;
         if let Some(hook) = SCHEMA_HOOKS.iter().find(|hook| class.scope.own(hook).is_some()) {
             return Some(format!("`{name}` makes its own schema with `{hook}`"));
+        }
+        let is_named_tuple_child = class.kind.get() == ClassKind::NamedTuple
+            && !class.bases.iter().any(|base| base.is_symbol("typing.NamedTuple"));
+        if is_named_tuple_child && !class.scope.annotations.borrow().is_empty() {
+            return Some(format!("`{name}` annotates more than the named tuple it inherits from"));
+        }
+        let is_parametrised = |base: &Value<'a>| {
+            matches!(base, Value::Type(expression)
+                if matches!(&**expression, Type::Generic(Value::Class(_), _)))
+        };
+        if class.kind.get() != ClassKind::Plain && class.bases.iter().any(is_parametrised) {
+            return Some(format!("`{name}` inherits from a generic class with arguments"));
         }
         if class.keywords.iter().any(|(name, _)| matches!(&**name, "metaclass" | "**")) {
             return Some(format!("`{name}` has a metaclass"));
@@ -306,8 +327,16 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
             !sequences.iter().any(|rest| rest.iter().skip(1).any(|other| is_same(head, other)))
         });
         let Some(next) = next.or_else(|| heads.clone().next()).cloned() else { return order };
+        let count = |sequences: &[Vec<Value<'a>>]| sequences.iter().map(Vec::len).sum::<usize>();
+        let before = count(&sequences);
         for sequence in &mut sequences {
             sequence.retain(|other| !is_same(&next, other));
+        }
+        // What is no class is the same as nothing, not even as itself.
+        if count(&sequences) == before
+            && let Some(first) = sequences.first_mut()
+        {
+            first.remove(0);
         }
         order.push(next);
     }

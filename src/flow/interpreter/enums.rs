@@ -29,7 +29,7 @@ fn inherits(class: &Class<'_>, path: &str) -> bool {
 impl<'a> Interpreter<'a> {
     /// Finds the members of an enum class in its body.
     pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
-        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__"];
+        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
                 let why = format!("`{}` makes its members with its own code", class.name);
@@ -42,13 +42,37 @@ impl<'a> Interpreter<'a> {
         }
         let ignored = class.scope.own("_ignore_");
         let names = class.scope.names.borrow().snapshot();
+        if names.iter().any(|(_, value)| matches!(value, Value::Class(_))) {
+            let why = format!("`{}` has a class among its members", class.name);
+            *class.obstacle.borrow_mut() = Some(Rc::new(crate::flow::value::Unknown {
+                why,
+                at: self.here(),
+                is_flow_like: false,
+            }));
+        }
         let mut values: Vec<Value<'a>> = Vec::new();
+        let mut automatic: Vec<(Rc<()>, Value<'a>)> = Vec::new();
         for (name, value) in names {
-            let is_private = name.starts_with('_') && (name.ends_with('_') || ignored.is_some());
+            let is_private = name.starts_with('_') && (name.ends_with('_') || ignored.is_some())
+                || is_private_name(class, &name);
             if is_private || is_descriptor(&value) {
                 continue;
             }
-            let value = self.member_value(class, &name, value, &values);
+            let auto = match &value {
+                Value::Auto(auto) => Some(Rc::clone(auto)),
+                _ => None,
+            };
+            // `B = A` with an automatic `A` is an alias of it.
+            let known = automatic
+                .iter()
+                .find(|(known, _)| auto.as_ref().is_some_and(|auto| Rc::ptr_eq(known, auto)));
+            let value = match known {
+                Some((_, value)) => value.clone(),
+                None => self.member_value(class, &name, value, &values),
+            };
+            if let Some(auto) = auto {
+                automatic.push((auto, value.clone()));
+            }
             values.push(value.clone());
             Self::add_member(class, &name, value);
         }
@@ -79,7 +103,7 @@ impl<'a> Interpreter<'a> {
         before: &[Value<'a>],
     ) -> Value<'a> {
         let value = match value {
-            Value::Auto => return self.automatic(class, name, before),
+            Value::Auto(_) => return self.automatic(class, name, before),
             other => other,
         };
         match (class.mixin, &value) {
@@ -119,11 +143,21 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `Enum("Name", ...)`.
-    pub(super) fn functional_enum(&self, base: &str, arguments: &[Value<'a>]) -> Value<'a> {
+    pub(super) fn functional_enum(
+        &self,
+        base: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Value<'a> {
         let [Value::Str(name), members] = arguments else {
             return self.unknown("an enum with members that are not known");
         };
-        let Some(items) = functional_members(members, base == "enum.StrEnum") else {
+        let start = match keywords.as_slice() {
+            [] => 1,
+            [(key, Value::Int(Int::Small(start)))] if &**key == "start" => *start,
+            _ => return self.unknown("an enum made with keyword arguments"),
+        };
+        let Some(items) = functional_members(members, base == "enum.StrEnum", start) else {
             return self.because(members, "the members of an enum");
         };
         let mut class = self.made_class(name, ClassKind::Enum, Keywords::new());
@@ -151,13 +185,36 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     )
 }
 
-fn functional_members<'a>(members: &Value<'a>, is_text: bool) -> Option<Vec<(String, Value<'a>)>> {
+/// Whether a name is one that Python hides in its class: no member is.
+fn is_private_name(class: &Class<'_>, name: &str) -> bool {
+    let rest = name.strip_prefix(&format!("_{}__", class.name.trim_start_matches('_')));
+    rest.or_else(|| name.strip_prefix("__")).is_some_and(|rest| !rest.is_empty())
+}
+
+fn functional_members<'a>(
+    members: &Value<'a>,
+    is_text: bool,
+    start: i128,
+) -> Option<Vec<(String, Value<'a>)>> {
     let numbered = |names: Vec<String>| {
         let value = |at: i128, name: &str| {
             if is_text { Value::text(name.to_lowercase()) } else { Value::int(at) }
         };
-        (1..).zip(names).map(|(at, name)| (name.clone(), value(at, &name))).collect()
+        (start..).zip(names).map(|(at, name)| (name.clone(), value(at, &name))).collect()
     };
+    let is_repeated = |items: &[(String, Value<'a>)]| {
+        items.iter().enumerate().any(|(at, (name, _))| {
+            items.iter().take(at).any(|(known, _)| known == name) || name.starts_with('_')
+        })
+    };
+    let items = functional_items(members, numbered)?;
+    (!is_repeated(&items)).then_some(items)
+}
+
+fn functional_items<'a>(
+    members: &Value<'a>,
+    numbered: impl Fn(Vec<String>) -> Vec<(String, Value<'a>)>,
+) -> Option<Vec<(String, Value<'a>)>> {
     match members {
         Value::Str(text) => {
             let names = text.replace(',', " ");

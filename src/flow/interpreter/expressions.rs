@@ -27,6 +27,9 @@ impl<'a> Interpreter<'a> {
             Expr::NoneLiteral(_) => Value::None,
             Expr::EllipsisLiteral(_) => Value::Ellipsis,
             Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            Expr::StringLiteral(literal) if literal.value.to_str().contains('\u{fffd}') => {
+                self.unknown("the text may have half a character")
+            }
             Expr::StringLiteral(literal) => Value::text(literal.value.to_str()),
             Expr::BytesLiteral(literal) => {
                 let bytes: Vec<u8> = literal.value.bytes().collect();
@@ -73,7 +76,7 @@ impl<'a> Interpreter<'a> {
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 self.at(scope, expression.start());
-                self.attribute(&owner, attribute.attr.as_str())?
+                self.attribute(&owner, &scope.mangled(attribute.attr.as_str()))?
             }
             Expr::Subscript(subscript) => self.subscripted(subscript, scope)?,
             Expr::Call(call) => self.called(call, scope)?,
@@ -110,7 +113,11 @@ impl<'a> Interpreter<'a> {
     }
 
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
+            if matches!(name, "__qualname__" | "__module__") {
+                return Ok(self.unknown(format!("`{name}` of a class body")));
+            }
             if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
             }
@@ -264,7 +271,7 @@ impl<'a> Interpreter<'a> {
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
-            Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
+            Value::Symbol(path) => return self.symbol_subscript(path, index, arguments()),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
                 let member = index
@@ -288,16 +295,22 @@ impl<'a> Interpreter<'a> {
         path: &str,
         index: &Value<'a>,
         mut arguments: Vec<Value<'a>>,
-    ) -> Value<'a> {
+    ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
-        Value::of_type(match path {
-            "typing.Optional" => Type::Union(vec![first, Value::None]),
-            "typing.Union" => Type::Union(arguments),
+        let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
+        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
+            return Ok(doubt);
+        }
+        Ok(Value::of_type(match path {
+            "typing.Optional" if arguments.len() != 1 => {
+                return self.raise("TypeError", "typing.Optional requires a single type.");
+            }
+            "typing.Optional" => return self.checked_union(vec![first, Value::None]),
+            "typing.Union" => return self.checked_union(arguments),
             "typing.Literal" => Type::Literal(self.literal_values(index)),
             "typing.Annotated" => Type::Annotated(first, arguments.split_off(1)),
-            "typing.Final" => return first,
             _ => Type::Generic(Value::symbol(path), arguments),
-        })
+        }))
     }
 
     fn literal_values(&self, index: &Value<'a>) -> Vec<Value<'a>> {

@@ -43,7 +43,7 @@ impl<'a> Interpreter<'a> {
             self.at(scope, node.start());
             value = self.decorated(decorator, value, &node.expression)?;
         }
-        self.set(scope, definition.name.as_str(), value);
+        self.set(scope, &scope.mangled(definition.name.as_str()), value);
         Ok(())
     }
 
@@ -72,6 +72,9 @@ impl<'a> Interpreter<'a> {
                 }
                 "builtins.property" | "functools.cached_property" => {
                     return Ok(Value::opaque("property"));
+                }
+                "enum.property" | "types.DynamicClassAttribute" => {
+                    return Ok(Value::opaque("enum property"));
                 }
                 "abc.abstractmethod"
                 | "typing.final"

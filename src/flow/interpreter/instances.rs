@@ -4,10 +4,12 @@
 use std::rc::Rc;
 
 use super::ancestors::own_ancestors;
-use super::classes::{ClassField, fields};
+use super::classes::{ClassField, fields, is_pydantic_dataclass};
 use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
-use crate::flow::schema::fields::{FieldAlias, alias, is_class_variable};
+use crate::flow::schema::fields::{
+    FieldAlias, alias, configuration, is_class_variable, metadata_info,
+};
 use crate::flow::schema::types::origin_class;
 use crate::flow::value::{
     Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Opaque, Type, Value, keyword,
@@ -83,6 +85,9 @@ impl<'a> Interpreter<'a> {
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
         }
+        if let Some(setting) = changing_setting(class) {
+            return Ok(self.unknown(format!("`{}` is configured with `{setting}`", class.name)));
+        }
         let fields = fields(class);
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
@@ -92,6 +97,10 @@ impl<'a> Interpreter<'a> {
         let mut complete = Keywords::new();
         for field in &fields {
             let is_private = class.kind.get() == ClassKind::Model && field.name.starts_with('_');
+            if is_special(field, self) {
+                let why = format!("`{}.{}` is no plain field", class.name, field.name);
+                return Ok(self.unknown(why));
+            }
             if is_private || is_class_variable(field, self) {
                 continue;
             }
@@ -123,8 +132,8 @@ impl<'a> Interpreter<'a> {
         let hooks = ["__init__", "__post_init__", "model_post_init", "__new__"];
         for ancestor in own_ancestors(class) {
             for (name, value) in ancestor.scope.names.borrow().iter() {
-                let is_validator =
-                    matches!(value, Value::Opaque(opaque) if opaque.what == "validator");
+                let is_validator = matches!(value, Value::Opaque(opaque)
+                    if matches!(opaque.what, "validator" | "computed field"));
                 if is_validator || hooks.contains(&&**name) {
                     return Some(format!("`{}` changes its values with `{name}`", class.name));
                 }
@@ -179,7 +188,21 @@ impl<'a> Interpreter<'a> {
     /// What a field has when nothing is given for it.
     pub fn field_default(&self, field: &ClassField<'a>) -> FieldDefault<'a> {
         match &field.default {
-            None | Some(Value::Ellipsis) => FieldDefault::Required,
+            None | Some(Value::Ellipsis) => {
+                let annotation = self.field_type(&field.annotation, &field.owner);
+                let info = metadata_info(&annotation);
+                let has_own = ["default", "default_factory"].iter().any(|key| {
+                    keyword(&info, key).is_some_and(|value| !matches!(value, Value::Ellipsis))
+                });
+                if has_own { FieldDefault::NotKnown } else { FieldDefault::Required }
+            }
+            Some(Value::Field(info))
+                if info.is_pydantic
+                    && field.owner.kind.get() == ClassKind::Dataclass
+                    && !is_pydantic_dataclass(&field.owner) =>
+            {
+                FieldDefault::NotKnown
+            }
             Some(Value::Field(info)) => self.info_default(info),
             Some(Value::Unknown(_)) => FieldDefault::NotKnown,
             Some(value) => FieldDefault::Value(value.clone()),
@@ -196,13 +219,20 @@ impl<'a> Interpreter<'a> {
         let Some(factory) = keyword(&info.keywords, "default_factory") else {
             return FieldDefault::Required;
         };
-        let made = match factory {
-            Value::Symbol(path) if path.starts_with("builtins.") => {
-                self.call(factory, &[], &Keywords::new()).ok()
-            }
-            Value::Class(_) => self.call(factory, &[], &Keywords::new()).ok(),
-            Value::Function(_) => self.call(factory, &[], &Keywords::new()).ok(),
-            _ => None,
+        let is_known = match factory {
+            Value::Symbol(path) => path.starts_with("builtins."),
+            Value::Class(_) | Value::Function(_) => true,
+            _ => false,
+        };
+        // A factory that makes its own class has no end.
+        let open = self.factories.get();
+        let made = if is_known && open < 10 {
+            self.factories.set(open + 1);
+            let made = self.call(factory, &[], &Keywords::new()).ok();
+            self.factories.set(open);
+            made
+        } else {
+            None
         };
         match made {
             Some(value) if value.find_unknown(self.here()).is_none() => FieldDefault::Value(value),
@@ -326,8 +356,31 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
-    class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
+/// A setting that changes what an instance holds or how it is written.
+fn changing_setting(class: &Rc<Class<'_>>) -> Option<String> {
+    let Some(settings) = configuration(class) else { return Some("model_config".to_owned()) };
+    let changes = |name: &str| {
+        name.starts_with("str_")
+            || name.starts_with("ser_")
+            || name.starts_with("val_")
+            || matches!(name, "json_encoders" | "coerce_numbers_to_str")
+    };
+    settings.iter().find(|(name, _)| changes(name)).map(|(name, _)| name.to_string())
+}
+
+/// Whether a field is one that only `__init__` takes, a marker, or final.
+fn is_special<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> bool {
+    let annotation = interpreter.field_type(&field.annotation, &field.owner);
+    let origin = match &annotation {
+        Value::Type(expression) => match &**expression {
+            Type::Generic(origin, _) => origin.clone(),
+            _ => return false,
+        },
+        other => other.clone(),
+    };
+    ["dataclasses.InitVar", "dataclasses.KW_ONLY", "typing.Final"]
+        .iter()
+        .any(|special| origin.is_symbol(special))
 }
 
 fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {

@@ -6,12 +6,13 @@
 //! certainly raises becomes a [`Raised`].
 //!
 //! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
-//! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
+//! gives), [`classes`] (and [`bodies`], [`enums`], [`instances`]), [`expressions`], [`operators`], [`union_order`], [`strings`],
 //! [`attributes`], [`calls`] (and [`standard`], [`pydantic`]), [`changes`] (what is changed after it
 //! was made), [`nested`] for flows out of reach.
 
 pub mod ancestors;
 mod attributes;
+mod bodies;
 pub mod bound;
 mod branches;
 mod calls;
@@ -30,6 +31,7 @@ pub mod scope;
 mod standard;
 mod statements;
 pub mod strings;
+mod union_order;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -85,8 +87,12 @@ pub struct Interpreter<'a> {
     /// Function calls that are open, and that were made.
     open_calls: Cell<u32>,
     calls: Cell<u32>,
+    /// Default factories that are open.
+    factories: Cell<u32>,
     /// Lists and dictionaries that are changed somewhere after they were made.
     changed: RefCell<Vec<Value<'a>>>,
+    /// The choices of the unions that `typing` was subscripted with, in their first order.
+    unions: RefCell<Vec<Vec<Value<'a>>>>,
     /// Why imports can't be trusted, if so.
     search_doubt: RefCell<Option<Rc<Unknown>>>,
     /// All scopes: namespaces and the functions in them point at each other.
@@ -124,7 +130,9 @@ impl<'a> Interpreter<'a> {
             needs_depth: Cell::new(false),
             open_calls: Cell::new(0),
             calls: Cell::new(0),
+            factories: Cell::new(0),
             changed: RefCell::default(),
+            unions: RefCell::default(),
             search_doubt: RefCell::default(),
             scopes: RefCell::default(),
         }

@@ -76,6 +76,38 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
     }
 }
 
+/// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
+fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
+    if depth > 40 {
+        return None;
+    }
+    let all = |parts: &[Value<'_>]| {
+        for part in parts {
+            if !has_hash(part, depth + 1)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    };
+    match value {
+        Value::List(_) | Value::Dict(_) | Value::Set(_) => Some(false),
+        Value::Tuple(items) => all(items),
+        Value::Instance(_) => None,
+        Value::Type(expression) => match &**expression {
+            // The arguments of a callable are written as a list and kept as a tuple.
+            Type::Generic(origin, _)
+                if origin.as_symbol().is_some_and(|path| path.ends_with("Callable")) =>
+            {
+                Some(true)
+            }
+            Type::Generic(_, parts) | Type::Union(parts) => all(parts),
+            Type::Annotated(base, metadata) => Some(has_hash(base, depth + 1)? && all(metadata)?),
+            _ => Some(true),
+        },
+        _ => Some(true),
+    }
+}
+
 #[derive(Clone)]
 enum Numeric {
     Int(Int),
@@ -186,7 +218,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Adds an entry, or changes the value of an equal key in its place.
-    pub(super) fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
+    pub fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
         match entries.iter_mut().find(|(known, _)| is_equal(known, &key) == Some(true)) {
             Some(entry) => entry.1 = value,
             None => entries.push((key, value)),
@@ -212,7 +244,7 @@ impl<'a> Interpreter<'a> {
         right: &Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if operator == Operator::BitOr
-            && let Some(union) = Self::union(left, right)
+            && let Some(union) = self.union(left, right)?
         {
             return Ok(union);
         }
@@ -306,13 +338,44 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn union(left: &Value<'a>, right: &Value<'a>) -> Option<Value<'a>> {
+    fn union(&self, left: &Value<'a>, right: &Value<'a>) -> Evaluated<Option<Value<'a>>> {
+        // Only what `typing` made, also from `X | Y` of its own, takes a text or a second `None`.
+        let is_lenient = |value: &Value<'a>| {
+            value.find_unknown(self.here()).is_some()
+                || matches!(value, Value::Type(expression)
+                    if !matches!(&**expression, Type::Generic(..) | Type::Named(_)))
+                || value.as_symbol().is_some_and(|path| !path.starts_with("builtins."))
+        };
+        let refuses = |value: &Value<'a>| matches!(value, Value::None | Value::Str(_));
+        let is_typed = |value: &Value<'a>| Self::is_type(value) && !refuses(value);
+        let is_refused = matches!((left, right), (Value::None, Value::None))
+            || (matches!(left, Value::Str(_)) && is_typed(right) && !is_lenient(right))
+            || (is_typed(left) && !is_lenient(left) && matches!(right, Value::Str(_)))
+            || matches!((left, right), (Value::None, Value::Str(_)) | (Value::Str(_), Value::None));
+        if is_refused {
+            return self.raise("TypeError", "unsupported operand type(s) for |");
+        }
         let foreign = |value: &Value<'a>| matches!(value, Value::Unknown(_) | Value::External(_));
         let is_left = Self::is_type(left) || foreign(left);
         let is_right = Self::is_type(right) || foreign(right) || matches!(right, Value::Str(_));
         let is_known = !(left.is_constant() && right.is_constant());
-        (is_left && is_right && is_known)
-            .then(|| Value::of_type(Type::Union(vec![left.clone(), as_type(right.clone())])))
+        if !is_left || !is_right || !is_known {
+            return Ok(None);
+        }
+        let choices = vec![left.clone(), as_type(right.clone())];
+        self.checked_union(choices).map(Some)
+    }
+
+    /// `Union[choices]`, which Python makes only of what has a hash.
+    pub(super) fn checked_union(&self, choices: Vec<Value<'a>>) -> Evaluated<Value<'a>> {
+        for choice in &choices {
+            match has_hash(choice, 0) {
+                Some(true) => {}
+                Some(false) => return self.raise("TypeError", "unhashable type"),
+                None => return Ok(self.unknown("a union of what may have no hash")),
+            }
+        }
+        Ok(Value::of_type(Type::Union(choices)))
     }
 
     fn arithmetic(

@@ -29,7 +29,7 @@ impl<'a> Interpreter<'a> {
                 if let Some(default) = arguments.first() {
                     set_keyword(&mut given, "default", default.clone());
                 }
-                Value::Field(Rc::new(FieldInfo { keywords: given }))
+                Value::Field(Rc::new(FieldInfo { keywords: given, is_pydantic: true }))
             }
             (_, "ConfigDict" | "SettingsConfigDict") => {
                 let entries = keywords
@@ -43,8 +43,8 @@ impl<'a> Interpreter<'a> {
                 | "field_serializer" | "model_serializer",
             ) => Value::opaque("validator"),
             ("pydantic", "computed_field") => match arguments.first() {
-                Some(Value::Opaque(_) | Value::Function(_)) => Value::opaque("property"),
-                _ => Value::opaque("computed field"),
+                Some(Value::Opaque(_) | Value::Function(_)) => Value::opaque("computed field"),
+                _ => Value::opaque("computed field maker"),
             },
             ("pydantic", "PrivateAttr") => Value::opaque("a private attribute"),
             ("pydantic", "AfterValidator" | "BeforeValidator" | "WrapValidator") => {

@@ -1,14 +1,33 @@
 //! How a name is looked up: own names, enclosing ones without class bodies, builtins.
 
+use std::borrow::Cow;
+
 use crate::flow::symbols;
 use crate::flow::value::{Scope, ScopeKind, Value};
 
 impl<'a> Scope<'a> {
+    /// A name as Python binds and reads it here: private ones of a class carry its name.
+    pub fn mangled<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if !name.starts_with("__") || name.ends_with("__") {
+            return name.into();
+        }
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            let class = current.qualname.rsplit('.').next().unwrap_or_default();
+            let class = class.trim_start_matches('_');
+            if current.is_class() && !class.is_empty() {
+                return format!("_{class}{name}").into();
+            }
+            scope = current.parent.as_deref();
+        }
+        name.into()
+    }
+
     /// A name as Python resolves it from here.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         let mut scope = Some(self);
         while let Some(current) = scope {
-            if !(current.is_class() && !std::ptr::eq(current, self)) {
+            if !current.is_class() || std::ptr::eq(current, self) {
                 if let Some(value) = current.own(name) {
                     return Some(value);
                 }

@@ -54,8 +54,10 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
-            "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
-            "enum.auto" => Value::Auto,
+            "dataclasses.field" => {
+                Value::Field(Rc::new(FieldInfo { keywords: keywords.clone(), is_pydantic: false }))
+            }
+            "enum.auto" => Value::Auto(Rc::new(())),
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
             "typing.TypeVar" => Value::of_type(Type::Variable {
                 bound: keyword(keywords, "bound").cloned().map(as_type),
@@ -69,7 +71,7 @@ impl<'a> Interpreter<'a> {
             "typing.cast" => arguments.get(1)?.clone(),
             "collections.namedtuple" => self.named_tuple(arguments, keywords),
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
-                self.functional_enum(path, arguments)
+                self.functional_enum(path, arguments, keywords)
             }
             "enum.unique"
             | "typing.final"

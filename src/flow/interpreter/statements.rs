@@ -8,7 +8,7 @@ use ruff_text_size::Ranged;
 use super::bound::BoundNames;
 use super::branches::exception_name;
 use super::{Evaluated, Interpreter};
-use crate::flow::value::{Annotation, Scope, Value, set_keyword};
+use crate::flow::value::{Annotation, Scope, Text, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -117,13 +117,15 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         match target {
-            Expr::Name(name) => self.set(scope, name.id.as_str(), value.clone()),
+            Expr::Name(name) => {
+                self.set(scope, &scope.mangled(name.id.as_str()), value.clone());
+            }
             Expr::Tuple(tuple) => self.unpack(&tuple.elts, value, scope)?,
             Expr::List(list) => self.unpack(&list.elts, value, scope)?,
             Expr::Starred(starred) => self.bind(&starred.value, value, scope)?,
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
-                self.set_attribute(&owner, attribute.attr.as_str(), value);
+                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
             }
             _ => {}
         }
@@ -178,26 +180,36 @@ impl<'a> Interpreter<'a> {
         assign: &'a ruff_python_ast::StmtAnnAssign,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        if let Expr::Name(name) = &*assign.target
-            && scope.is_class()
-        {
+        // Python binds first: an annotation sees the value of a field that is named like its type.
+        if let Some(value) = &assign.value {
+            let value = self.value(value, scope)?;
+            self.bind(&assign.target, &value, scope)?;
+        }
+        let Expr::Name(name) = &*assign.target else { return Ok(()) };
+        if scope.is_class() {
             let annotation = if scope.module.are_annotations_postponed {
                 Annotation::Postponed(&assign.annotation)
             } else {
                 Annotation::Value(self.value(&assign.annotation, scope)?)
             };
+            self.at(scope, assign.start());
+            if let (Annotation::Value(value), Some(bound)) =
+                (&annotation, scope.own(name.id.as_str()))
+                && matches!((value, &bound), (Value::Field(value), Value::Field(bound))
+                    if Rc::ptr_eq(value, bound))
+            {
+                let message = "Error when building FieldInfo from annotated attribute. Make sure \
+                               you don't have any field name clashing with a type annotation.";
+                return self.raise("PydanticUserError", message);
+            }
             let mut annotations = scope.annotations.borrow_mut();
-            let text = name.id.as_str().into();
+            let text = Text::from(&*scope.mangled(name.id.as_str()));
             match annotations.iter_mut().find(|(known, _)| *known == text) {
                 Some(entry) => entry.1 = annotation,
                 None => annotations.push((text, annotation)),
             }
         } else if !scope.module.are_annotations_postponed && scope.is_module() {
             self.value(&assign.annotation, scope)?;
-        }
-        if let Some(value) = &assign.value {
-            let value = self.value(value, scope)?;
-            self.bind(&assign.target, &value, scope)?;
         }
         Ok(())
     }

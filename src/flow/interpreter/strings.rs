@@ -250,11 +250,27 @@ pub fn title(text: &str) -> String {
         if is_after_letter {
             titled.extend(char.to_lowercase());
         } else {
-            titled.extend(char.to_uppercase());
+            titled.push_str(&titlecase(char));
         }
         is_after_letter = char.is_uppercase() || char.is_lowercase();
     }
     titled
+}
+
+/// The title case of a character, for those that Python writes differently from upper case.
+fn titlecase(char: char) -> String {
+    match char {
+        'Ǆ'..='ǆ' => "ǅ".to_owned(),
+        'Ǉ'..='ǉ' => "ǈ".to_owned(),
+        'Ǌ'..='ǌ' => "ǋ".to_owned(),
+        'Ǳ'..='ǳ' => "ǲ".to_owned(),
+        'ა'..='ჿ' => char.to_string(),
+        _ => {
+            let mut upper = char.to_uppercase();
+            let first: String = upper.by_ref().take(1).collect();
+            first + &upper.flat_map(char::to_lowercase).collect::<String>()
+        }
+    }
 }
 
 /// `str(value)` of a constant.

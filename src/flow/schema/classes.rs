@@ -7,12 +7,14 @@ use serde_json::Value as Json;
 use super::definitions::Definitions;
 use super::fields::{
     Substitution, configuration, field_title, fields_by_name, has_no_title, metadata_info,
+    split_annotated,
 };
 use super::types::common_kind;
 use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
 use crate::flow::docstring;
+use crate::flow::interpreter::Interpreter;
 use crate::flow::interpreter::ancestors::own_ancestors;
-use crate::flow::interpreter::classes::{ClassField, fields};
+use crate::flow::interpreter::classes::{ClassField, fields, is_pydantic_dataclass};
 use crate::flow::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
 
 impl<'a> Generator<'_, 'a> {
@@ -22,10 +24,10 @@ impl<'a> Generator<'_, 'a> {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
         }
         match class.kind.get() {
-            ClassKind::Plain => return Ok(Schema::new()),
+            ClassKind::Plain => return self.arbitrary(&class.name, place),
             ClassKind::Protocol => {
-                return if class.decorations.borrow().is_runtime_checkable {
-                    Ok(Schema::new())
+                return if place.is_strict || class.decorations.borrow().is_runtime_checkable {
+                    self.arbitrary(&class.name, place)
                 } else {
                     let message = format!("`{}` is not a runtime protocol", class.name);
                     Err(NoSchema::Raises("SchemaError", message))
@@ -44,6 +46,17 @@ impl<'a> Generator<'_, 'a> {
             }
             _ => {}
         }
+        let takes_over = match class.kind.get() {
+            ClassKind::TypedDict | ClassKind::DataclassChild => true,
+            ClassKind::Dataclass => !is_pydantic_dataclass(class),
+            _ => false,
+        };
+        if place.is_configured && takes_over {
+            return self.unknown(format!(
+                "`{}` takes over the configuration of the model around it",
+                class.name
+            ));
+        }
         let full = class.full_name();
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, &[], &class.name, &full);
@@ -55,6 +68,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     fn definition(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+        let place = self.inside(class, place)?;
         match class.kind.get() {
             ClassKind::RootModel => self.root_model(class, place),
             ClassKind::Enum => self.enumeration(class),
@@ -67,6 +81,37 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
+    /// The place of what stands in a class: its configuration says whether arbitrary types may.
+    pub(super) fn inside<'p>(
+        &self,
+        class: &Rc<Class<'a>>,
+        place: Place<'p, 'a>,
+    ) -> Made<Place<'p, 'a>> {
+        let Some(settings) = configuration(class) else {
+            return self.unknown(format!("the configuration of `{}`", class.name));
+        };
+        let has_own = match class.kind.get() {
+            ClassKind::Enum => return Ok(place),
+            ClassKind::Model | ClassKind::RootModel => true,
+            _ => is_pydantic_dataclass(class),
+        };
+        let allowed = keyword(&settings, "arbitrary_types_allowed");
+        let is_strict = match allowed.map(Interpreter::truth) {
+            None => has_own || place.is_strict,
+            Some(Some(is_allowed)) => !is_allowed,
+            Some(None) => {
+                return self.unknown(format!("`arbitrary_types_allowed` of `{}`", class.name));
+            }
+        };
+        let shows = ["extra", "alias_generator", "title", "json_schema_extra"];
+        let is_configured = if has_own {
+            shows.iter().any(|key| keyword(&settings, key).is_some())
+        } else {
+            place.is_configured
+        };
+        Ok(Place { is_strict, is_configured, ..place })
+    }
+
     pub(super) fn model(
         &mut self,
         class: &Rc<Class<'a>>,
@@ -74,16 +119,13 @@ impl<'a> Generator<'_, 'a> {
         title: &str,
         with: Substitution<'_, 'a>,
     ) -> Made<Schema> {
-        for ancestor in own_ancestors(class) {
-            for (name, value) in ancestor.scope.names.borrow().iter() {
-                let is_dynamic = &**name == "__annotations__";
-                if is_dynamic || matches!(value, Value::Unknown(_)) && !is_field(&ancestor, name) {
-                    let why = format!("`{}.{name}` is not known", class.name);
-                    return self.unknown(why);
-                }
-            }
+        if own_ancestors(class).iter().any(|known| known.scope.own("__annotations__").is_some()) {
+            return self.unknown(format!("`{}` changes its annotations", class.name));
         }
         let mut fields = fields(class);
+        if fields.iter().any(|field| &*field.name == "__pydantic_extra__") {
+            return self.unknown(format!("`{}` has a type for extra fields", class.name));
+        }
         fields.retain(|field| !field.name.starts_with('_') && &*field.name != "model_config");
         let settings = self.settings(class)?;
         let (properties, required) = self.properties(class, &fields, &settings, with, place)?;
@@ -166,7 +208,7 @@ impl<'a> Generator<'_, 'a> {
         let Some(root) = root else {
             return self.unknown(format!("the root type of `{}`", class.name));
         };
-        let place = Place { class: Some(class), depth: place.depth + 1 };
+        let place = Place { class: Some(class), ..place.deeper() };
         let mut schema = self.schema(&root, place)?;
         match field.and_then(|field| field.default) {
             None | Some(Value::Ellipsis) => {}
@@ -187,6 +229,9 @@ impl<'a> Generator<'_, 'a> {
     fn enumeration(&mut self, class: &Rc<Class<'a>>) -> Made<Schema> {
         let members: Vec<Value<'a>> =
             class.members.borrow().iter().map(|(_, member)| member.value.clone()).collect();
+        if members.is_empty() {
+            return self.unknown(format!("`{}` has no members", class.name));
+        }
         let mut values = Vec::new();
         for value in &members {
             if !value.is_constant() && value.find_unknown(self.interpreter.here()).is_none() {
@@ -238,12 +283,14 @@ impl<'a> Generator<'_, 'a> {
         for (field, is_total) in entries {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
             let (annotation, is_required) = without_qualifiers(annotation, is_total);
-            let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
-            let mut schema = self.schema(&annotation, place)?;
-            if !has_no_title(&annotation) && keyword(&metadata_info(&annotation), "title").is_none()
-            {
+            let place = Place { class: Some(&field.owner), ..place.deeper() };
+            let (base, metadata) = split_annotated(&annotation);
+            self.check_plain(&metadata_info(&annotation))?;
+            let mut schema = self.annotated_type(&base, &metadata, place)?;
+            if !has_no_title(&annotation) {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }
+            self.extras(&mut schema, &metadata_info(&annotation))?;
             if is_required {
                 required.push(Json::String(field.name.to_string()));
             }
@@ -259,15 +306,41 @@ impl<'a> Generator<'_, 'a> {
         self.object(class, properties, required, &class.name, &settings)
     }
 
+    /// Declines what only fields of models are known to make of a `Field`.
+    fn check_plain(&self, info: &Keywords<'a>) -> Made<()> {
+        let model_only = [
+            "alias",
+            "validation_alias",
+            "serialization_alias",
+            "default",
+            "default_factory",
+            "exclude",
+            "title",
+            "description",
+        ];
+        let is_empty = |value: &Value<'a>| matches!(value, Value::None);
+        let is_odd = |key: &&str| {
+            keyword(info, key).is_some_and(|value| match *key {
+                "title" | "description" => value.as_str().is_none_or(str::is_empty),
+                _ => !is_empty(value),
+            })
+        };
+        match model_only.iter().find(|key| is_odd(key)) {
+            Some(key) => self.unknown(format!("`{key}` of a `Field` outside a model")),
+            None => Ok(()),
+        }
+    }
+
     fn named_tuple(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
         let fields = fields(class);
         let mut items = Vec::new();
         let mut required: usize = 0;
         for field in &fields {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
-            let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
+            let place = Place { class: Some(&field.owner), ..place.deeper() };
+            self.check_plain(&metadata_info(&annotation))?;
             let mut schema = self.schema(&annotation, place)?;
-            if !has_no_title(&annotation) {
+            if !has_no_title(&annotation) && !schema.contains_key("title") {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }
             match &field.default {
@@ -290,20 +363,20 @@ impl<'a> Generator<'_, 'a> {
     }
 }
 
-fn is_field(class: &Class<'_>, name: &str) -> bool {
-    class.scope.annotations.borrow().iter().any(|(known, _)| &**known == name)
-}
-
 fn describe(schema: &mut Schema, class: &Class<'_>) {
     if let Some(text) = class.docstring.as_deref().filter(|text| !text.is_empty()) {
         schema.insert("description".to_owned(), docstring::clean(text).into());
     }
 }
 
-/// Takes `Required`, `NotRequired` and `ReadOnly` off a type.
+/// Takes `Required`, `NotRequired` and `ReadOnly` off a type, also inside `Annotated`.
 fn without_qualifiers(annotation: Value<'_>, is_total: bool) -> (Value<'_>, bool) {
     let (mut annotation, mut is_required) = (annotation, is_total);
     while let Value::Type(expression) = &annotation {
+        if let Type::Annotated(base, metadata) = &**expression {
+            let (base, is_required) = without_qualifiers(base.clone(), is_required);
+            return (Value::of_type(Type::Annotated(base, metadata.clone())), is_required);
+        }
         let Type::Generic(Value::Symbol(path), arguments) = &**expression else { break };
         match &**path {
             "typing.Required" => is_required = true,

@@ -4,9 +4,9 @@ use serde_json::Value as Json;
 
 use super::fields::fields_by_name;
 use super::unions::flatten;
-use super::{Generator, Made, NoSchema, Place, Schema, entry};
+use super::{Generator, Made, NO_CORE_SCHEMA, NoSchema, Place, Schema, entry};
 use crate::flow::default::moment::Moment;
-use crate::flow::value::{FieldInfo, Keywords, Type, Value, keyword, not_read};
+use crate::flow::value::{Keywords, Type, Value, keyword, not_read};
 
 const BOUNDS: &[(&str, &str)] = &[
     ("gt", "exclusiveMinimum"),
@@ -19,6 +19,31 @@ const BOUNDS: &[(&str, &str)] = &[
 const LENGTHS: &[(&str, [(&str, &str); 3])] = &[
     ("min_length", [("string", "minLength"), ("array", "minItems"), ("object", "minProperties")]),
     ("max_length", [("string", "maxLength"), ("array", "maxItems"), ("object", "maxProperties")]),
+];
+
+/// Other keywords of `Field` of which it is known what they do to a schema.
+const KNOWN: &[&str] = &[
+    "alias",
+    "compare",
+    "default",
+    "default_factory",
+    "deprecated",
+    "description",
+    "discriminator",
+    "examples",
+    "exclude",
+    "frozen",
+    "hash",
+    "init",
+    "json_schema_extra",
+    "kw_only",
+    "metadata",
+    "repr",
+    "serialization_alias",
+    "strict",
+    "title",
+    "validate_default",
+    "validation_alias",
 ];
 
 fn is_constraint(name: &str) -> bool {
@@ -34,19 +59,46 @@ impl<'a> Generator<'_, 'a> {
         metadata: &[Value<'a>],
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
+        let mut schema = self.annotated_type(base, metadata, place)?;
+        for entry in metadata {
+            let Value::Field(info) = entry else { continue };
+            for key in ["default", "default_factory"] {
+                if keyword(&info.keywords, key).is_some() {
+                    return self.unknown(format!("`{key}` inside a type"));
+                }
+            }
+            if !drops_extras(&schema) {
+                self.extras(&mut schema, &info.keywords)?;
+            }
+        }
+        Ok(schema)
+    }
+
+    /// A type with its metadata, but for what a `Field` only adds to the schema.
+    pub(super) fn annotated_type(
+        &mut self,
+        base: &Value<'a>,
+        metadata: &[Value<'a>],
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
         let discriminator = metadata.iter().find_map(|entry| match entry {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
         });
-        let mut schema = match discriminator {
-            Some(discriminator) => self.discriminated(base, &discriminator, place)?,
-            None => self.schema(base, place.deeper())?,
+        let schema = match discriminator {
+            Some(discriminator) => self.discriminated(base, &discriminator, place),
+            None => self.schema(base, place.deeper()),
+        };
+        let is_harmless =
+            |entry: &Value<'a>| entry.is_constant() || matches!(entry, Value::Field(_));
+        let mut schema = match schema {
+            Err(NoSchema::Raises(NO_CORE_SCHEMA, _)) if !metadata.iter().all(is_harmless) => {
+                return self.unknown("metadata may make a schema for a type that has none");
+            }
+            other => other?,
         };
         for entry in metadata {
             schema = self.with_metadata(schema, base, entry)?;
-            if let Value::Field(info) = entry {
-                self.extras(&mut schema, info)?;
-            }
         }
         Ok(schema)
     }
@@ -62,7 +114,10 @@ impl<'a> Generator<'_, 'a> {
             Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
             Value::External(path) => self.unknown(not_read(path)),
             Value::Constraint(constraint) => self.constrained(schema, base, constraint),
-            Value::Field(info) => self.constrained(schema, base, &info.keywords),
+            Value::Field(info) => {
+                self.check_keywords(&info.keywords)?;
+                self.constrained(schema, base, &info.keywords)
+            }
             Value::GivenSchema(given) => match self.encoded(given)? {
                 Json::Object(given) => Ok(given),
                 _ => self.unknown("`WithJsonSchema` without a dictionary"),
@@ -81,9 +136,25 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn extras(&mut self, schema: &mut Schema, info: &FieldInfo<'a>) -> Made<()> {
+    /// Declines what a `Field` says in ways that are not computed.
+    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> Made<()> {
+        for (name, value) in info {
+            let is_set = !matches!(value, Value::None);
+            if is_set && !is_constraint(name) && !KNOWN.contains(&&**name) {
+                return self.unknown(format!("what `{name}` of a `Field` does"));
+            }
+        }
+        let has = |key| keyword(info, key).is_some_and(|value| !matches!(value, Value::None));
+        if has("default") && has("default_factory") {
+            return self.unknown("a `Field` with a default and a factory");
+        }
+        Ok(())
+    }
+
+    /// All that a `Field` only adds to a schema.
+    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         for key in ["title", "description"] {
-            match keyword(&info.keywords, key) {
+            match keyword(info, key) {
                 None | Some(Value::None) => {}
                 Some(value) => {
                     let text = self.encoded(value)?;
@@ -91,7 +162,7 @@ impl<'a> Generator<'_, 'a> {
                 }
             }
         }
-        self.extra_keys(schema, &info.keywords)
+        self.extra_keys(schema, info)
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
@@ -184,12 +255,18 @@ impl<'a> Generator<'_, 'a> {
                     return self.unknown(format!("`{name}` on such a type"));
                 }
                 let bound = self.encoded(value)?;
+                if !bound.is_number() {
+                    return self.unknown(format!("`{name}` that is no finite number"));
+                }
                 schema.insert((*key).to_owned(), bound);
             } else if let Some((_, keys)) = LENGTHS.iter().find(|(known, _)| *known == &**name) {
                 let Some((_, key)) = keys.iter().find(|(known, _)| *known == kind) else {
                     return self.unknown(format!("`{name}` on such a type"));
                 };
                 let length = self.encoded(value)?;
+                if !length.is_u64() {
+                    return self.unknown(format!("`{name}` that is no length"));
+                }
                 schema.insert((*key).to_owned(), length);
             } else {
                 let (Value::Str(pattern) | Value::Moment(Moment::Regex(pattern))) = value else {
@@ -241,6 +318,13 @@ impl<'a> Generator<'_, 'a> {
         schema.insert("discriminator".to_owned(), discriminator.into());
         Ok(schema)
     }
+}
+
+/// Whether pydantic loses what a `Field` adds to this type anywhere but at the top of a field: the
+/// types for which it wraps a function around the schema.
+fn drops_extras(schema: &Schema) -> bool {
+    let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+    matches!(format, "regex" | "zoneinfo") || format.starts_with("ipv")
 }
 
 fn without_annotations<'a>(base: &Value<'a>) -> Value<'a> {

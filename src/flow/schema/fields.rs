@@ -25,9 +25,58 @@ pub enum FieldAlias {
 /// Type variables and what takes their place.
 pub type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
-/// Settings that change what a schema shows in ways that are not computed.
-const UNKNOWN_SETTINGS: &[&str] =
-    &["field_title_generator", "model_title_generator", "schema_generator", "**"];
+/// Settings that leave a schema as it is, or do to it what is computed.
+const SETTINGS: &[&str] = &[
+    "alias_generator",
+    "allow_inf_nan",
+    "arbitrary_types_allowed",
+    "cache_strings",
+    "defer_build",
+    "extra",
+    "from_attributes",
+    "frozen",
+    "hide_input_in_errors",
+    "ignored_types",
+    "json_schema_extra",
+    "loc_by_alias",
+    "populate_by_name",
+    "protected_namespaces",
+    "revalidate_instances",
+    "str_strip_whitespace",
+    "str_to_lower",
+    "str_to_upper",
+    "strict",
+    "title",
+    "use_attribute_docstrings",
+    "use_enum_values",
+    "validate_assignment",
+    "validate_by_alias",
+    "validate_by_name",
+    "validate_default",
+    "validate_return",
+];
+
+/// Whether an annotation says `Final`.
+fn is_final(annotation: &Annotation<'_>) -> bool {
+    match annotation {
+        Annotation::Value(value) => is_final_type(value),
+        Annotation::Postponed(node) => format!("{node:?}").contains("\"Final\""),
+        Annotation::Missing => false,
+    }
+}
+
+/// Whether a type says `Final`.
+pub fn is_final_type(value: &Value<'_>) -> bool {
+    match value {
+        Value::Symbol(path) => &**path == "typing.Final",
+        Value::Type(expression) => match &**expression {
+            Type::Generic(origin, _) => origin.is_symbol("typing.Final"),
+            Type::Annotated(base, _) => is_final_type(base),
+            _ => false,
+        },
+        _ => false,
+    }
+}
 
 /// The field called `name`.
 pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassField<'a>> {
@@ -171,9 +220,7 @@ pub fn info<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> Keywor
     let annotation = interpreter.field_type(&field.annotation, &field.owner);
     let mut all = metadata_info(&annotation);
     if let Some(Value::Field(given)) = &field.default {
-        for (name, value) in &given.keywords {
-            set_keyword(&mut all, name, value.clone());
-        }
+        merge_info(&mut all, &given.keywords);
     }
     all
 }
@@ -183,12 +230,27 @@ pub fn metadata_info<'a>(annotation: &Value<'a>) -> Keywords<'a> {
     let mut all = Keywords::new();
     for entry in split_annotated(annotation).1 {
         if let Value::Field(given) = entry {
-            for (name, value) in &given.keywords {
-                set_keyword(&mut all, name, value.clone());
-            }
+            merge_info(&mut all, &given.keywords);
         }
     }
     all
+}
+
+/// Lets a later `Field(...)` win over an earlier one; extra keys of both are kept.
+fn merge_info<'a>(all: &mut Keywords<'a>, later: &Keywords<'a>) {
+    for (name, value) in later {
+        let merged = match (&**name, keyword(all, name), value) {
+            ("json_schema_extra", Some(Value::Dict(before)), Value::Dict(after)) => {
+                let mut entries = before.to_vec();
+                for (key, value) in after.iter() {
+                    Interpreter::put(&mut entries, key.clone(), value.clone());
+                }
+                Value::Dict(Rc::new(entries))
+            }
+            _ => value.clone(),
+        };
+        set_keyword(all, name, merged);
+    }
 }
 
 /// The type inside `Annotated`, however often, and all metadata, inner first.
@@ -240,10 +302,9 @@ impl<'a> Generator<'_, 'a> {
         with: Substitution<'_, 'a>,
         place: Place<'_, 'a>,
     ) -> Made<(Schema, Vec<Json>)> {
-        for setting in UNKNOWN_SETTINGS {
-            if keyword(settings, setting).is_some() {
-                return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
-            }
+        let unknown = settings.iter().find(|(name, _)| !SETTINGS.contains(&&**name));
+        if let Some((setting, _)) = unknown {
+            return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
@@ -290,7 +351,15 @@ impl<'a> Generator<'_, 'a> {
                 return Err(NoSchema::Unknown(Rc::clone(unknown)));
             }
         }
-        let place = Place { class: Some(&field.owner), depth: place.depth + 1 };
+        self.check_keywords(&info)?;
+        let has_plain = !matches!(field.default, None | Some(Value::Field(_)));
+        if has_plain && keyword(&info, "default_factory").is_some() {
+            return self.unknown(format!("`{name}` has a default and a factory"));
+        }
+        if is_final(&field.annotation) && field.default.is_some() {
+            return self.unknown(format!("`{name}` is final and has a default"));
+        }
+        let place = Place { class: Some(&field.owner), ..place.deeper() };
         let (base, metadata) = split_annotated(&annotation);
         let mut schema = match keyword(&info, "discriminator") {
             Some(discriminator) => self.discriminated(&base, discriminator, place)?,

@@ -96,7 +96,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let name = &class.name;
         match class.kind.get() {
-            ClassKind::Plain => return Ok(Schema::new()),
+            ClassKind::Plain => return self.arbitrary(&class.name, place),
             ClassKind::Model => {}
             _ => return self.unknown(format!("`{name}` with type arguments")),
         }
@@ -115,6 +115,7 @@ impl<'a> Generator<'_, 'a> {
         if is_new {
             let title = format!("{name}[{}]", shown.join(", "));
             let with = Some((&variables[..], arguments));
+            let place = self.inside(class, place)?;
             let schema = self.model(class, place, &title, with)?;
             self.definitions.define(reference, schema);
         }

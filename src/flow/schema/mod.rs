@@ -51,6 +51,8 @@ pub struct Generator<'g, 'a> {
     pub definitions: Definitions<'a>,
     /// Whether a parameter is unconstrained because its type has no schema.
     pub has_no_schema: Cell<bool>,
+    /// Whether types are refused that pydantic has no schema for, as it does where a class is made.
+    refuses: bool,
     /// Types left to do; a type that doubles itself again and again has an end here.
     budget: Cell<u32>,
 }
@@ -61,8 +63,23 @@ impl<'g, 'a> Generator<'g, 'a> {
             interpreter,
             definitions: Definitions::default(),
             has_no_schema: Cell::new(false),
+            refuses: true,
             budget: Cell::new(20_000),
         }
+    }
+
+    /// One that looks away where pydantic refuses a type.
+    pub fn lenient(interpreter: &'g Interpreter<'a>) -> Self {
+        Generator { refuses: false, ..Generator::new(interpreter) }
+    }
+
+    /// A type that pydantic has no schema for: fine in a signature, refused in most classes.
+    fn arbitrary(&self, what: &str, place: Place<'_, 'a>) -> Made<Schema> {
+        if place.is_strict && self.refuses {
+            let message = format!("Unable to generate pydantic-core schema for `{what}`");
+            return Err(NoSchema::Raises(NO_CORE_SCHEMA, message));
+        }
+        Ok(Schema::new())
     }
 
     fn unknown<T>(&self, why: impl Into<String>) -> Made<T> {
@@ -81,15 +98,26 @@ impl<'g, 'a> Generator<'g, 'a> {
     }
 }
 
+/// What pydantic raises for a type that it does not know.
+pub const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
+
 /// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
 /// Prefect's own module.
 #[derive(Clone, Copy)]
 pub struct Place<'p, 'a> {
     pub class: Option<&'p Rc<Class<'a>>>,
     pub depth: u32,
+    /// Whether the class around it allows no arbitrary types.
+    pub is_strict: bool,
+    /// Whether the model around it has a configuration that classes inside may take over.
+    is_configured: bool,
 }
 
 impl Place<'_, '_> {
+    /// The place of a type in a signature.
+    pub const SIGNATURE: Self =
+        Place { class: None, depth: 0, is_strict: false, is_configured: false };
+
     fn deeper(self) -> Self {
         Place { depth: self.depth + 1, ..self }
     }

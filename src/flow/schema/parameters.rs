@@ -2,18 +2,35 @@
 
 use std::rc::Rc;
 
+use ruff_python_ast::Expr;
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use serde_json::{Map, Value as Json};
 
-use super::fields::metadata_info;
+use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
-use super::{Generator, Made, NoSchema, Place, Schema, resolve};
+use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
-use crate::flow::value::{Annotation, Function, Parameter, ParameterKind, Value, keyword};
+use crate::flow::value::{
+    Annotation, Function, Keywords, Parameter, ParameterKind, Unknown, Value, keyword,
+};
 use crate::model::VersionLimit;
 
 /// Names that Prefect keeps for itself.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
+
+/// Names that no field of a model can have.
+const TAKEN: &[&str] = &[
+    "model_config",
+    "model_dump",
+    "model_dump_json",
+    "model_validate",
+    "model_validate_json",
+    "model_validate_strings",
+];
+
+/// Names that the model which validates the arguments keeps for itself.
+const VALIDATION: &[&str] = &["v__args", "v__kwargs", "v__positional_only", "v__duplicate_kwargs"];
 
 /// Why a schema could not be made: of which part, and why.
 pub struct Failure {
@@ -64,7 +81,12 @@ fn object<'a>(
             return Err(raises(name, "ReservedArgumentError", message));
         }
     }
-    let (annotations, is_fallback) = evaluated(interpreter, function)?;
+    if let Some(name) = hidden_type(interpreter, function) {
+        let why = format!("the parameter `{name}` has the name of a type that is quoted");
+        let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
+        return Err(Failure { part: name, reason: NoSchema::Unknown(Rc::new(reason)) });
+    }
+    let (annotations, is_fallback) = evaluated(interpreter, function, validates)?;
     let texts = doc.map_or_else(Vec::new, |doc| docstring::parameters(&docstring::clean(doc)));
     let mut generator = Generator::new(interpreter);
     let (mut properties, mut required) = (Schema::new(), Vec::new());
@@ -84,7 +106,9 @@ fn object<'a>(
             );
             return Err(raises(name, "PydanticUserError", message));
         }
-        if name == "model_config" && validates {
+        let is_taken = TAKEN.contains(&name)
+            && !matches!(parameter.kind, ParameterKind::Rest | ParameterKind::Keywords);
+        if validates && (is_taken || VALIDATION.contains(&name)) {
             let message = "Flow function is not compatible with `validate_parameters`. Disable \
                            validation or change the argument names.";
             return Err(raises(name, "ValueError", message.to_owned()));
@@ -160,6 +184,38 @@ fn container<'a>(
     Some((parameter, annotation))
 }
 
+/// A parameter that is named like a part of a quoted or postponed annotation: the model that
+/// validates the arguments takes one for the other.
+fn hidden_type<'a>(interpreter: &Interpreter<'a>, function: &Function<'a>) -> Option<String> {
+    let mut names = Names::default();
+    for parameter in &function.parameters {
+        match &parameter.annotation {
+            Annotation::Postponed(node) => names.visit_expr(node),
+            Annotation::Value(Value::Str(text)) => {
+                if let Some(node) = interpreter.parse_annotation(text) {
+                    names.visit_expr(node);
+                }
+            }
+            _ => {}
+        }
+    }
+    let hides = |parameter: &&Parameter<'a>| names.0.iter().any(|name| **name == *parameter.name);
+    function.parameters.iter().find(hides).map(|parameter| parameter.name.to_string())
+}
+
+/// The names that an expression reads.
+#[derive(Default)]
+struct Names<'a>(Vec<&'a str>);
+
+impl<'a> Visitor<'a> for Names<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Name(name) = expression {
+            self.0.push(name.id.as_str());
+        }
+        walk_expr(self, expression);
+    }
+}
+
 fn is_text(annotation: &Annotation<'_>) -> bool {
     matches!(annotation, Annotation::Postponed(_) | Annotation::Value(Value::Str(_)))
 }
@@ -169,6 +225,7 @@ fn is_text(annotation: &Annotation<'_>) -> bool {
 fn evaluated<'a>(
     interpreter: &Interpreter<'a>,
     function: &Function<'a>,
+    validates: bool,
 ) -> Result<(Vec<Annotation<'a>>, bool), Failure> {
     let as_written = || function.parameters.iter().map(|p| p.annotation.clone()).collect();
     let returns = function.definition.and_then(|definition| definition.returns.as_deref());
@@ -186,7 +243,23 @@ fn evaluated<'a>(
     let named = written.chain(quoted_return.map(|annotation| ("return", annotation)));
     for (name, annotation) in named {
         match evaluate(interpreter, &annotation, function) {
+            Ok(Annotation::Value(value))
+                if is_text(&annotation)
+                    && is_no_type(&value)
+                    && !matches!(value, Value::None | Value::Str(_)) =>
+            {
+                let why = "a quoted annotation that is no type".to_owned();
+                let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
+                let reason = NoSchema::Unknown(Rc::new(unknown));
+                return Err(Failure { part: format!("the type of `{name}`"), reason });
+            }
             Ok(value) => annotations.push(value),
+            Err(raised) if raised.kind == "TypeError" && validates && name != "return" => {
+                let message = "Flow function is not compatible with `validate_parameters`. \
+                               Disable validation or change the argument names.";
+                let reason = NoSchema::Raises("ValueError", message.to_owned());
+                return Err(Failure { part: name.to_owned(), reason });
+            }
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 return Ok((as_written(), true));
             }
@@ -238,6 +311,11 @@ impl<'a> Generator<'_, 'a> {
         (position, text): (usize, Option<&str>),
     ) -> Result<(Schema, bool), Failure> {
         let name = &parameter.name;
+        if is_final_type(annotation) && parameter.default.is_some() {
+            let part = format!("the type of `{name}`");
+            let reason = self.unknown::<()>("`Final` with a default");
+            return Err(Failure { part, reason: reason.err().unwrap_or(NoSchema::Unconstrained) });
+        }
         let failed = |part: &str| {
             let part = part.to_owned();
             move |reason| Failure { part, reason }
@@ -245,20 +323,14 @@ impl<'a> Generator<'_, 'a> {
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
         let mark = self.definitions.mark();
-        let mut schema = match self.parameter_type(annotation, function) {
+        let (mut schema, metadata) = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.has_no_schema.set(true);
                 self.definitions.truncate(mark);
-                Schema::new()
+                (Schema::new(), Keywords::new())
             }
-            other => other.map_err(failed(&annotation_part))?,
+            other => (other.map_err(failed(&annotation_part))?, metadata_info(annotation)),
         };
-        let metadata = metadata_info(annotation);
-        for key in ["title", "description"] {
-            if keyword(&metadata, key).is_some() {
-                schema.shift_remove(key);
-            }
-        }
         let mut description = text.map(str::to_owned);
         let mut extra = Schema::new();
         let mut default = parameter.default.clone();
@@ -288,6 +360,7 @@ impl<'a> Generator<'_, 'a> {
         if let Some(description) = description {
             schema.insert("description".to_owned(), description.into());
         }
+        self.extra_keys(&mut schema, &metadata).map_err(failed(&annotation_part))?;
         schema.insert("position".to_owned(), position.into());
         schema.extend(extra);
         Ok((schema, is_required))
@@ -296,13 +369,14 @@ impl<'a> Generator<'_, 'a> {
     fn parameter_type(&mut self, annotation: &Value<'a>, function: &Function<'a>) -> Made<Schema> {
         let module = &function.scope.module;
         let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
-        self.schema(&resolved, Place { class: None, depth: 0 })
+        let (base, metadata) = split_annotated(&resolved);
+        self.annotated_type(&base, &metadata, Place::SIGNATURE)
     }
 
     /// What survives of a `Field(...)` that is the default itself.
     fn field_default(
         &mut self,
-        info: &crate::flow::value::Keywords<'a>,
+        info: &Keywords<'a>,
         description: &mut Option<String>,
     ) -> Made<(Option<Value<'a>>, Schema)> {
         let here = self.interpreter.here();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Made, NoSchema};
 use crate::flow::interpreter::{Interpreter, as_type};
 use crate::flow::symbols;
-use crate::flow::value::{Annotation, Class, Module, Scope, Type, Value};
+use crate::flow::value::{Annotation, Class, Location, Module, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
@@ -27,9 +27,15 @@ pub fn field_type<'a>(
 fn late_scope<'a>(owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
     let scope = Scope::class(&owner.name, &owner.scope.top());
     for (name, value) in owner.scope.names.borrow().iter() {
-        if matches!(value, Value::Class(_)) {
-            scope.set(name, value.clone());
-        }
+        let value = match value {
+            Value::Class(_) => value.clone(),
+            // When the annotation is read, a field may have lost its default already.
+            _ => Value::unknown(
+                format!("`{name}` in an annotation may be the value that `{}` binds", owner.name),
+                Location::default(),
+            ),
+        };
+        scope.set(name, value);
     }
     let mut enclosing = owner.scope.parent.as_ref();
     while let Some(outer) = enclosing {

@@ -54,7 +54,13 @@ impl<'a> Generator<'_, 'a> {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
-            other if is_no_type(other) => Err(NoSchema::Unconstrained),
+            other if is_no_type(other) => {
+                self.arbitrary("a value", place)?;
+                if place.class.is_some() {
+                    return self.unknown("a value stands where the type of a field is expected");
+                }
+                Err(NoSchema::Unconstrained)
+            }
             _ => self.unknown("an annotation that is not evaluated here"),
         }
     }
@@ -73,7 +79,19 @@ impl<'a> Generator<'_, 'a> {
             Type::Named(base) => self.schema(base, place.deeper()),
             Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
-            Type::Variable { constraints, .. } => self.union(constraints, place),
+            Type::Variable { constraints, .. } => {
+                let flat = super::unions::flatten(constraints);
+                let is_one = flat.first().is_some_and(|first| {
+                    flat.iter().all(|other| super::unions::is_same_type(first, other))
+                });
+                if is_one {
+                    return Err(NoSchema::Raises(
+                        "ValueError",
+                        "the constraints of a type variable are one type".to_owned(),
+                    ));
+                }
+                self.union(constraints, place)
+            }
             Type::Alias { name, module, value: aliased } => {
                 self.alias(value, name, &format!("{module}.{name}"), aliased, place)
             }
@@ -113,7 +131,12 @@ impl<'a> Generator<'_, 'a> {
             return self.pydantic(leaf, arguments, place);
         }
         let class = origin_class(path);
-        if let Some(simple) = simple(&class) {
+        if path == "typing.LiteralString" {
+            return self.arbitrary(path, place);
+        }
+        if let (Some(simple), false) =
+            (simple(&class), path == "typing.Final" && arguments.is_some())
+        {
             return Ok(simple);
         }
         let arguments = arguments.map_or(&[][..], Vec::as_slice);
@@ -153,8 +176,12 @@ impl<'a> Generator<'_, 'a> {
             }
             "collections.abc.Callable" | "builtins.callable" => Err(NoSchema::Callable),
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
-                Err(NoSchema::Unconstrained)
+                self.arbitrary(path, place)
             }
+            "typing.Final" => match arguments {
+                [only] => self.schema(only, place.deeper()),
+                _ => self.unknown("`Final` with other than one type"),
+            },
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
             }
@@ -164,8 +191,10 @@ impl<'a> Generator<'_, 'a> {
                     format!("`{path}` can't stand here"),
                 ))
             }
+            "typing.Self" if place.class.is_some() => self.unknown("`Self` in a class"),
             "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
-            _ if is_unconstrained(&class) => Ok(Schema::new()),
+            "collections.abc.Hashable" => Ok(Schema::new()),
+            _ if is_unconstrained(&class) => self.arbitrary(path, place),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
     }
@@ -185,6 +214,9 @@ impl<'a> Generator<'_, 'a> {
             [] => return self.array(&[], place),
             [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), place),
             [Value::Tuple(nothing)] if nothing.is_empty() => &[],
+            items if items.iter().any(|item| matches!(item, Value::Ellipsis)) => {
+                return self.unknown("a tuple with `...` among its items");
+            }
             items => items,
         };
         let mut schema = of_type("array");
@@ -261,7 +293,13 @@ impl<'a> Generator<'_, 'a> {
     ) -> Made<Schema> {
         let (reference, is_new) = self.definitions.reference(value, &[], name, full);
         if is_new {
+            if has_forward(aliased, 0) {
+                return self.unknown(format!("`{name}` is an alias with a quoted type"));
+            }
             let schema = self.schema(aliased, place.deeper())?;
+            if schema.contains_key("$ref") {
+                return self.unknown(format!("`{name}` is an alias of a class"));
+            }
             self.definitions.define(reference, schema);
         }
         Ok(Definitions::link(reference))
@@ -314,6 +352,21 @@ impl<'a> Generator<'_, 'a> {
 
 use super::definitions::Definitions;
 
+/// Whether a type has a quoted part.
+fn has_forward(value: &Value<'_>, depth: u32) -> bool {
+    let any = |parts: &[Value<'_>]| parts.iter().any(|part| has_forward(part, depth + 1));
+    match value {
+        Value::Str(_) => true,
+        Value::Type(expression) if depth < 40 => match &**expression {
+            Type::Forward(_) => true,
+            Type::Generic(_, parts) | Type::Union(parts) => any(parts),
+            Type::Annotated(base, _) => has_forward(base, depth + 1),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 fn to_schema(value: Json) -> Schema {
     match value {
         Json::Object(schema) => schema,
@@ -335,11 +388,7 @@ fn simple(path: &str) -> Option<Schema> {
         "builtins.float" => of_type("number"),
         "builtins.bool" => of_type("boolean"),
         "builtins.bytes" => formatted("binary"),
-        "builtins.object"
-        | "builtins.type"
-        | "typing.Any"
-        | "typing.LiteralString"
-        | "typing.NamedTuple"
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.NamedTuple"
         | "typing.Final" => Schema::new(),
         "datetime.datetime" => formatted("date-time"),
         "datetime.date" => formatted("date"),

@@ -226,6 +226,22 @@ pub fn is_opaque_class(path: &str) -> bool {
     opaque::OPAQUE.get(at).is_some_and(|(_, classes)| classes.binary_search(&class).is_ok())
 }
 
+/// Whether the symbol is certainly a class or function, which has no JSON form.
+pub fn has_no_json(path: &str) -> bool {
+    let Some((module, leaf)) = path.rsplit_once('.') else { return false };
+    is_opaque_class(path)
+        || match module {
+            "builtins" => !leaf.starts_with("__"),
+            "datetime" => !leaf.contains("YEAR"),
+            "typing" | "collections" | "collections.abc" | "pydantic" => true,
+            "decimal" => leaf == "Decimal",
+            "uuid" => leaf == "UUID",
+            "pathlib" => leaf.starts_with(|first: char| first.is_ascii_uppercase()),
+            "prefect" => matches!(leaf, "flow" | "task" | "Flow" | "Task"),
+            _ => false,
+        }
+}
+
 /// Names that a star import binds; `None` if the module is not known that well.
 pub fn star(module: &str) -> Option<Vec<Rc<str>>> {
     let listed = match module {

@@ -78,8 +78,8 @@ pub enum Value<'a> {
     AliasChoices(Rc<Vec<Value<'a>>>),
     /// `dataclass(...)`, not yet applied.
     Dataclassing(Rc<DataclassOptions<'a>>),
-    /// `enum.auto()`.
-    Auto,
+    /// `enum.auto()`; the same one stands for the same value.
+    Auto(Rc<()>),
     Unknown(Rc<Unknown>),
 }
 
@@ -119,6 +119,7 @@ pub enum Type<'a> {
 /// A pydantic or dataclass field.
 pub struct FieldInfo<'a> {
     pub keywords: Keywords<'a>,
+    pub is_pydantic: bool,
 }
 
 /// Arguments of a dataclass decorator.
