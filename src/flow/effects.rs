@@ -101,12 +101,12 @@ pub struct Effects<'a> {
 
 impl<'a> Effects<'a> {
     pub fn of(body: &'a [Stmt]) -> Self {
-        let mut effects = Effects::default();
-        effects.functions = body
+        let functions = body
             .iter()
             .filter_map(|statement| statement.as_function_def_stmt())
             .map(|function| function.name.as_str())
             .collect();
+        let mut effects = Effects { functions, ..Effects::default() };
         for statement in body {
             effects.visit_stmt(statement);
         }

@@ -154,7 +154,7 @@ fn parameter<'a>(
         .cloned();
     let mentions = format!("of `{name}` is not known");
     let unknown = reason(flow, "parameter_openapi_schema").filter(|why| why.contains(&mentions));
-    let written = interpreter.excerpt(&function.scope, parameter.range);
+    let written = function.scope.excerpt(parameter.range);
     let required = schema
         .and_then(|schema| schema.get("required"))
         .and_then(Json::as_array)

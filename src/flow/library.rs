@@ -153,16 +153,14 @@ impl<'s> Library<'s> {
 
     /// The file at `path`, read when it is asked for the first time.
     pub fn file(&self, path: &str) -> &Result<ParsedFile, SyntaxError> {
-        match self.files.get(path) {
-            Some(file) => file,
-            None => {
-                let source = (self.read)(path).unwrap_or_else(|error| {
-                    self.failure.borrow_mut().get_or_insert(error);
-                    Vec::new()
-                });
-                self.insert(path, &source)
-            }
+        if let Some(file) = self.files.get(path) {
+            return file;
         }
+        let source = (self.read)(path).unwrap_or_else(|error| {
+            self.failure.borrow_mut().get_or_insert(error);
+            Vec::new()
+        });
+        self.insert(path, &source)
     }
 
     fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {

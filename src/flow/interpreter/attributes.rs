@@ -23,14 +23,14 @@ impl<'a> Interpreter<'a> {
                     return self.raise("AttributeError", message);
                 }
             }
-            Value::Module(imported) => match self.module_attribute(imported, name) {
-                Some(value) => value,
-                None => {
-                    let message =
-                        format!("module '{}' has no attribute '{name}'", imported.module.name);
+            Value::Module(imported) => {
+                let Some(value) = self.module_attribute(imported, name) else {
+                    let module = &imported.module.name;
+                    let message = format!("module '{module}' has no attribute '{name}'");
                     return self.raise("AttributeError", message);
-                }
-            },
+                };
+                value
+            }
             Value::Class(class) => self.class_attribute(owner, class, name),
             Value::Member(member) => match name {
                 "value" => member.value.clone(),

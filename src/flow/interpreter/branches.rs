@@ -181,7 +181,7 @@ impl<'a> Interpreter<'a> {
     /// Why a condition is not known.
     pub(super) fn reason(&self, condition: &Value<'a>, test: &Expr, scope: &Scope<'a>) -> String {
         condition.find_unknown(self.here()).map_or_else(
-            || format!("`{}` is not evaluated", self.excerpt(scope, test)),
+            || format!("`{}` is not evaluated", scope.excerpt(test)),
             |unknown| unknown.why.clone(),
         )
     }

@@ -94,10 +94,10 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                let excerpt = self.excerpt(scope, expression);
+                let excerpt = scope.excerpt(expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
-            _ => self.unknown(format!("`{}` is not evaluated", self.excerpt(scope, expression))),
+            _ => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
         })
     }
 

@@ -127,13 +127,11 @@ impl<'a> Interpreter<'a> {
         let package = if is_package {
             &*module.name
         } else {
-            match module.name.rsplit_once('.') {
-                Some((package, _)) => package,
-                None => {
-                    let message = "attempted relative import with no known parent package";
-                    return self.raise("ImportError", message);
-                }
-            }
+            let Some((package, _)) = module.name.rsplit_once('.') else {
+                let message = "attempted relative import with no known parent package";
+                return self.raise("ImportError", message);
+            };
+            package
         };
         let mut package = package;
         for _ in 1..level {
@@ -182,18 +180,17 @@ impl<'a> Interpreter<'a> {
         for end in ends {
             let Some(path) = name.get(..end) else { continue };
             let known = self.imported.borrow().get(path).cloned();
-            let imported = match known {
-                Some(known) => known,
-                None => {
-                    let leaf = path.rsplit('.').next().unwrap_or(path);
-                    let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
-                    let Some(place) = self.find(search, leaf) else { return self.not_found(path) };
-                    let imported = self.run_module(path, place, scope)?;
-                    if let Some(parent) = &parent {
-                        parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
-                    }
-                    imported
+            let imported = if let Some(known) = known {
+                known
+            } else {
+                let leaf = path.rsplit('.').next().unwrap_or(path);
+                let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
+                let Some(place) = self.find(search, leaf) else { return self.not_found(path) };
+                let imported = self.run_module(path, place, scope)?;
+                if let Some(parent) = &parent {
+                    parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
                 }
+                imported
             };
             self.note_import(scope, &imported);
             parent = Some(imported);
@@ -285,7 +282,7 @@ impl<'a> Interpreter<'a> {
         imported.is_running.set(false);
         if let Err(raised) = outcome {
             self.imported.borrow_mut().remove(name);
-            return Err(passed(raised, site));
+            return passed(raised, site);
         }
         Ok(imported)
     }
@@ -296,13 +293,12 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => from.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
             Value::Symbol(path) => {
-                match symbols::value(&format!("{path}.{name}"), self.here(), self.python()) {
-                    Some(value) => value,
-                    None => {
-                        let message = format!("cannot import name '{name}' from '{path}'");
-                        return self.raise("ImportError", message);
-                    }
-                }
+                let full = format!("{path}.{name}");
+                let Some(value) = symbols::value(&full, self.here(), self.python()) else {
+                    let message = format!("cannot import name '{name}' from '{path}'");
+                    return self.raise("ImportError", message);
+                };
+                value
             }
             Value::Module(imported) => return self.member_of(imported, name),
             other => self.because(other, "an import"),
@@ -427,7 +423,7 @@ fn is_generated(path: &str) -> bool {
 }
 
 /// An exception that left an import or a call at `site`.
-pub(super) fn passed(mut raised: Box<Raised>, site: Location) -> Box<Raised> {
+pub(super) fn passed<T>(mut raised: Box<Raised>, site: Location) -> Evaluated<T> {
     raised.through = Some(site);
-    raised
+    Err(raised)
 }

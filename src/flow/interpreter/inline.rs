@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
             .deeper(|| self.body(function, &scope), || Ok(Ending::NotKnown(TOO_DEEP.to_owned())));
         self.open_calls.set(self.open_calls.get() - 1);
         self.at.set(site);
-        match outcome.map_err(|raised| passed(raised, site))? {
+        match outcome.or_else(|raised| passed(raised, site))? {
             Ending::Returned(Value::Unknown(unknown)) if !unknown.is_flow_like && is_flow() => {
                 Ok(Value::Unknown(Rc::new(Unknown { is_flow_like: true, ..(*unknown).clone() })))
             }
@@ -173,7 +173,7 @@ impl<'a> Interpreter<'a> {
                     self.run_branch(statement, test, &branch.body, &clauses, scope)?
                 }
                 _ if leaves(statement) => {
-                    let excerpt = self.excerpt(scope, statement);
+                    let excerpt = scope.excerpt(statement);
                     Ending::NotKnown(format!("`{excerpt}` may return"))
                 }
                 _ => {

@@ -101,7 +101,7 @@ impl<'a> Interpreter<'a> {
                 let why = format!("`{}.{}` is no plain field", class.name, field.name);
                 return Ok(self.unknown(why));
             }
-            if is_private || is_class_variable(field, self) {
+            if is_private || is_class_variable(field) {
                 continue;
             }
             let value = match values.iter().position(|(name, _)| *name == field.name) {

@@ -38,7 +38,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ruff_python_ast::{Expr, Stmt};
-use ruff_text_size::{Ranged, TextSize};
+use ruff_text_size::TextSize;
 
 use super::effects::Effects;
 use super::library::Library;
@@ -301,18 +301,6 @@ impl<'a> Interpreter<'a> {
         let outcome = evaluation();
         self.depth.set(depth);
         outcome
-    }
-
-    /// The source text of a piece of syntax of the module that is evaluated, on one line and not
-    /// too long.
-    pub fn excerpt(&self, scope: &Scope<'a>, range: impl Ranged) -> String {
-        let text = scope.module.text.get(range.range().to_std_range()).unwrap_or("…");
-        let line = text.lines().next().unwrap_or_default();
-        let mut short: String = line.chars().take(60).collect();
-        if short.len() < text.len() {
-            short.push('…');
-        }
-        short
     }
 
     /// Parses a quoted annotation.

@@ -1,4 +1,7 @@
-//! How a name is looked up: own names, enclosing ones without class bodies, builtins.
+//! How a name is looked up: own names, enclosing ones without class bodies, builtins; and the text
+//! of the module that a scope stands in.
+
+use ruff_text_size::Ranged;
 
 use std::borrow::Cow;
 
@@ -40,5 +43,16 @@ impl<'a> Scope<'a> {
             scope = current.parent.as_deref();
         }
         symbols::builtin(name)
+    }
+
+    /// The source text of a piece of syntax of the scope's module, on one line and not too long.
+    pub fn excerpt(&self, range: impl Ranged) -> String {
+        let text = self.module.text.get(range.range().to_std_range()).unwrap_or("…");
+        let line = text.lines().next().unwrap_or_default();
+        let mut short: String = line.chars().take(60).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        short
     }
 }

@@ -49,7 +49,7 @@ impl<'a> Interpreter<'a> {
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
                 if Self::truth(&test) == Some(false) {
-                    return self.raise("AssertionError", self.excerpt(scope, &*assert.test));
+                    return self.raise("AssertionError", scope.excerpt(&*assert.test));
                 }
             }
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,

@@ -84,10 +84,10 @@ pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassFiel
 }
 
 /// Whether an annotation says `ClassVar`.
-pub fn is_class_variable<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> bool {
+pub fn is_class_variable(field: &ClassField<'_>) -> bool {
     match &field.annotation {
         Annotation::Postponed(node) => {
-            let text = interpreter.excerpt(&field.owner.scope, *node);
+            let text = field.owner.scope.excerpt(*node);
             ["ClassVar", "typing.ClassVar", "t.ClassVar"].iter().any(|name| text.starts_with(name))
         }
         Annotation::Value(Value::Symbol(path)) => &**path == "typing.ClassVar",
@@ -308,7 +308,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
-            if is_class_variable(field, self.interpreter) {
+            if is_class_variable(field) {
                 continue;
             }
             let named = match alias(class, field, self.interpreter) {
