@@ -88,7 +88,7 @@ pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
         .ok_or_else(|| SyntaxError { message: "not a module".to_owned(), at: 0 })
 }
 
-fn sentence(message: &str) -> String {
+pub fn sentence(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if second.is_lowercase() => {

@@ -313,7 +313,7 @@ fn module_name(path: &str) -> &str {
     file.strip_suffix(".py").unwrap_or(file)
 }
 
-fn postpones_annotations(statement: &Stmt) -> bool {
+pub fn postpones_annotations(statement: &Stmt) -> bool {
     match statement {
         Stmt::ImportFrom(import) => {
             import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
