@@ -157,9 +157,15 @@ pub fn prepare(
         repository: repository.as_str(),
         author: author.as_deref(),
     };
+    let target = session.connect(jobs)?;
     let (mut registrations, mut unbuilt) = (Vec::new(), Vec::new());
     let mut inexact = HashMap::new();
     for mut flow in unique(selected) {
+        if !flow.limits.is_empty()
+            && let Some(version) = target.version()?.and_then(|version| version.parse().ok())
+        {
+            flow.settle(&version);
+        }
         match build(&mut flow, &source, &session.settings) {
             Ok(registration) => registrations.push(registration),
             Err(error) => unbuilt.push(unbuilt_report(&flow, &error.to_string())),
@@ -168,7 +174,6 @@ pub fn prepare(
             inexact.insert(flow.name, flow.inexact);
         }
     }
-    let target = session.connect(jobs)?;
     let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
     names.sort();
     let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };

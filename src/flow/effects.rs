@@ -221,6 +221,7 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     }
                     if let (Some(Expr::Name(first)), Expr::Name(name)) =
                         (assign.targets.first(), target)
+                        && first.id != name.id
                     {
                         self.aliases.push((first.id.as_str(), name.id.as_str()));
                     }

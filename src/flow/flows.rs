@@ -12,9 +12,12 @@ use super::interpreter::{Evaluated, Interpreter, Raised, nested};
 use super::problem::Problems;
 use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
+use super::schema::versions::Difference;
 use super::source::line;
 use super::value::{Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
-use crate::model::{Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode};
+use crate::model::{
+    Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
+};
 
 /// How many `functools.wraps` around each other are looked through.
 const MOST_WRAPPERS: usize = 50;
@@ -303,8 +306,16 @@ pub(super) fn flow<'a>(
             None
         }
     };
+    let mut limits = Vec::new();
+    let is_over_a_method = matches!(flow.function, Value::Wrapped(_));
     let schema = match schema(interpreter, flow, function.as_deref()) {
-        Ok(schema) => Some(schema),
+        Ok((schema, found)) => {
+            limits = found;
+            if is_over_a_method {
+                limits.push(Difference::Loader.of_schema(None));
+            }
+            Some(schema)
+        }
         Err(failure) => match failure.reason {
             NoSchema::Raises(kind, message) => {
                 return Err(Refused { kind: kind.to_owned(), message, at: interpreter.here() });
@@ -329,6 +340,7 @@ pub(super) fn flow<'a>(
         engine: Engine::Prefect,
         parameter_openapi_schema: schema,
         inexact,
+        limits,
     }))
 }
 
@@ -473,7 +485,7 @@ fn schema<'a>(
     interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
-) -> Result<serde_json::Value, Failure> {
+) -> Result<(serde_json::Value, Vec<VersionLimit>), Failure> {
     let failed = |unknown: Rc<Unknown>| Failure {
         part: "the signature".to_owned(),
         reason: NoSchema::Unknown(unknown),

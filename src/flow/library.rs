@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compiler;
 use super::nesting;
+use super::python::Python;
 use super::source::{self, SyntaxError};
 use crate::git::GitError;
 
@@ -35,6 +36,8 @@ pub struct Layout {
     directories: HashSet<String>,
     /// The names of all modules and packages, wherever they are.
     names: HashSet<String>,
+    /// The Python that the project is for.
+    pub python: Python,
 }
 
 impl Layout {
@@ -55,6 +58,12 @@ impl Layout {
             }
         }
         layout
+    }
+
+    /// The same layout, for a project that runs on `python`.
+    #[must_use]
+    pub fn for_python(self, python: Python) -> Self {
+        Layout { python, ..self }
     }
 
     /// What `name` is in `directory`; the root is the empty path.

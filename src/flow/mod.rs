@@ -22,6 +22,7 @@ mod nesting;
 mod number;
 mod prefilter;
 mod problem;
+mod python;
 mod reads;
 mod scan;
 mod schema;
@@ -34,6 +35,7 @@ pub use explain::explain_in;
 pub use graph::ImportGraph;
 pub use library::{Layout, Read};
 pub use prefilter::is_candidate;
+pub use python::Python;
 pub use reads::Reads;
 pub use scan::{Scan, ScanError, Selection, explain, scan};
 

@@ -14,6 +14,7 @@ use super::cache::{Cache, Current, Fresh};
 use super::explain_in;
 use super::graph::ImportGraph;
 use super::library::{Layout, Library, Read};
+use super::python::Python;
 use super::{FileAnalysis, STACK, analyse_script, is_candidate, nesting};
 use crate::git::{BlobId, GitError, Tree, TreeBlob};
 use crate::model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
@@ -24,9 +25,6 @@ const QUEUE: usize = 64;
 
 /// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
 const LARGEST_LIBRARY: usize = 2 << 20;
-
-/// The versions that the answers are for.
-const PROFILE: &str = "python 3.11, prefect 3.8.8";
 
 /// More threads than this wait for the one that reads.
 const MOST_THREADS: usize = 8;
@@ -116,10 +114,10 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
-    let blobs = tree.blobs(|_| true, is_python)?;
+    let blobs = tree.blobs(|_| true, is_read)?;
     let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied());
-    let current = Current { layout: &layout, files: &files, profile: PROFILE };
+    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
+    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let known = Cache::new(cache.content());
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
@@ -155,14 +153,34 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
 pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanation>, ScanError> {
-    let blobs = tree.blobs(|_| true, is_python)?;
+    let blobs = tree.blobs(|_| true, is_read)?;
     tree.fetch_missing(&blobs)?;
     let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied());
+    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
     let tree = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&tree, &files, path);
     let source = read(entrypoint.path())?;
     Ok(explain_in(&layout, &read, entrypoint, &source)?)
+}
+
+/// What an analysis may read: Python files, and what says which Python they are for.
+fn is_read(path: &[u8]) -> bool {
+    is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
+}
+
+const VERSION_FILE: &str = ".python-version";
+const PROJECT_FILE: &str = "pyproject.toml";
+
+/// The Python that the project is for.
+fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Python, ScanError> {
+    let text = |path: &str| -> Result<Option<String>, ScanError> {
+        let Some(blob) = files.get(path) else { return Ok(None) };
+        tree.fetch_missing(std::slice::from_ref(*blob))?;
+        let mut buffer = Vec::new();
+        Ok(Some(String::from_utf8_lossy(tree.read(blob, &mut buffer)?).into_owned()))
+    };
+    let (version, project) = (text(VERSION_FILE)?, text(PROJECT_FILE)?);
+    Ok(Python::of_project(version.as_deref(), project.as_deref()))
 }
 
 fn by_path(blobs: &[TreeBlob]) -> HashMap<&str, &TreeBlob> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FileAnalysis;
 use super::reads::Reads;
-use crate::model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode};
+use crate::model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -23,6 +23,16 @@ struct StoredFlow {
     /// As JSON text.
     schema: Option<String>,
     inexact: Vec<(String, String)>,
+    limits: Vec<StoredLimit>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLimit {
+    since: Option<String>,
+    before: Option<String>,
+    reason: String,
+    /// As JSON text.
+    instead: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +61,16 @@ pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
             .iter()
             .map(|inexact| (inexact.what.clone(), inexact.reason.clone()))
             .collect(),
+        limits: flow
+            .limits
+            .iter()
+            .map(|limit| StoredLimit {
+                since: limit.since.as_ref().map(ToString::to_string),
+                before: limit.before.as_ref().map(ToString::to_string),
+                reason: limit.reason.clone(),
+                instead: limit.instead.as_ref().map(ToString::to_string),
+            })
+            .collect(),
     };
     let problem = |problem: &FlowProblem| StoredProblem {
         line: problem.line,
@@ -67,6 +87,22 @@ pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
     rmp_serde::to_vec(&stored).ok()
 }
 
+/// JSON text as a value, if there is any; `None` if it is broken.
+#[expect(clippy::option_option, reason = "outside: whether it can be read")]
+fn json(text: Option<String>) -> Option<Option<serde_json::Value>> {
+    text.map(|text| serde_json::from_str(&text)).transpose().ok()
+}
+
+fn limit(stored: StoredLimit) -> Option<VersionLimit> {
+    let version = |text: Option<String>| text.map(|text| text.parse()).transpose().ok();
+    Some(VersionLimit {
+        since: version(stored.since)?,
+        before: version(stored.before)?,
+        reason: stored.reason,
+        instead: json(stored.instead)?,
+    })
+}
+
 /// The analysis of the file at `path`; what it depends on is left out but for the imports.
 pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     let stored: Stored = rmp_serde::from_slice(bytes).ok()?;
@@ -78,15 +114,13 @@ pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
             line: flow.line,
             description: flow.description,
             engine: Engine::Prefect,
-            parameter_openapi_schema: match flow.schema {
-                Some(text) => Some(serde_json::from_str(&text).ok()?),
-                None => None,
-            },
+            parameter_openapi_schema: json(flow.schema)?,
             inexact: flow
                 .inexact
                 .into_iter()
                 .map(|(what, reason)| Inexact { what, reason })
                 .collect(),
+            limits: flow.limits.into_iter().map(limit).collect::<Option<_>>()?,
         })
     };
     let problem = |problem: StoredProblem| FlowProblem {

@@ -1,9 +1,10 @@
 //! A flow as it stands in the source, and what is wrong with sources that have none to offer.
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Entrypoint, FlowName};
+use super::{Entrypoint, FlowName, VersionLimit};
 
 /// Which generation of Prefect a flow is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,12 +44,30 @@ pub struct Flow {
     pub parameter_openapi_schema: Option<Value>,
     /// Empty if the flow is exact.
     pub inexact: Vec<Inexact>,
+    /// For which versions of Prefect the schema holds, where not for all.
+    pub limits: Vec<VersionLimit>,
 }
 
 impl Flow {
     /// Whether name, description and schema are proved to be what Prefect computes.
     pub fn is_exact(&self) -> bool {
         self.inexact.is_empty()
+    }
+
+    /// Gives the flow the schema that this version of Prefect makes, or none if that is not known.
+    pub fn settle(&mut self, version: &Version) {
+        for limit in std::mem::take(&mut self.limits) {
+            if limit.holds(version) || self.parameter_openapi_schema.is_none() {
+                continue;
+            }
+            self.parameter_openapi_schema = limit.instead;
+            if self.parameter_openapi_schema.is_none() {
+                self.inexact.push(Inexact {
+                    what: "parameter_openapi_schema".to_owned(),
+                    reason: format!("Prefect {version} reads {} in another way", limit.reason),
+                });
+            }
+        }
     }
 }
 

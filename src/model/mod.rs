@@ -11,6 +11,7 @@ mod json;
 mod names;
 mod reference;
 mod registration;
+mod versions;
 
 pub use environment::Environment;
 pub use escape::escaped;
@@ -24,3 +25,4 @@ pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind,
 };
+pub use versions::VersionLimit;

@@ -273,6 +273,7 @@ mod tests {
             engine: Engine::Prefect,
             parameter_openapi_schema: Some(json!({"title": "Parameters"})),
             inexact: Vec::new(),
+            limits: Vec::new(),
         }
     }
 

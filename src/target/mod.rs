@@ -107,6 +107,9 @@ pub trait Target: Sync {
     /// Says what and where it is; the version only if the server was asked already.
     fn describe(&self) -> TargetDescription;
 
+    /// The server's version, if it has one to tell; asks it once.
+    fn version(&self) -> Result<Option<String>, TargetError>;
+
     /// Reads registrations in a few paged requests, never one per flow.
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError>;
 

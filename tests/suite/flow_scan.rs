@@ -1,8 +1,10 @@
 //! Flows of a tree: which files are read, and that only the commit counts.
 
 use flowreg::flow::{ANALYSER, Scan, Selection, scan};
-use flowreg::model::ProblemCode;
+use flowreg::model::{Flow, ProblemCode, json_equal};
 use flowreg::store::AnalysisCache;
+
+use serde_json::json;
 
 use crate::support::TestRepository;
 
@@ -146,4 +148,56 @@ fn a_cache_that_is_damaged_is_made_anew() {
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(entrypoints(&scanned(&repository, &[], &[])), ["flows/a.py:run"]);
     assert_ne!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn the_python_of_the_project_decides_what_it_can_load() {
+    let repository = TestRepository::empty();
+    let source = "from typing import TypedDict\nfrom prefect import flow\n\
+                  class Row(TypedDict):\n    n: int\n@flow\ndef a(row: Row): ...\n";
+    repository.write("flows/a.py", source);
+    repository.commit("no word about Python");
+    assert_eq!(
+        scanned(&repository, &[], &[]).problems.first().unwrap().code,
+        ProblemCode::LoadError
+    );
+    repository.write("pyproject.toml", "[project]\nrequires-python = \">=3.10\"\n");
+    repository.commit("any Python since 3.10");
+    let scan = scanned(&repository, &[], &[]);
+    let reason = &scan.flows.first().unwrap().inexact.first().unwrap().reason;
+    assert!(reason.contains("refused before Python 3.12"), "{reason}");
+    repository.write(".python-version", "3.12\n");
+    repository.commit("Python 3.12");
+    assert!(scanned(&repository, &[], &[]).flows.first().unwrap().is_exact());
+}
+
+#[test]
+fn a_schema_that_another_prefect_makes_in_another_way_is_settled_by_its_version() {
+    let repository = TestRepository::empty();
+    let source = "from prefect import flow\nfrom pydantic import Field\n\
+                  @flow\ndef a(*numbers: int, **rest): ...\n\
+                  @flow\ndef b(x: int = Field(3)): ...\n@flow\ndef c(x: int): ...\n";
+    repository.write("flows/a.py", source);
+    repository.commit("a");
+    let settled = |version: &str| {
+        let mut flows = scanned(&repository, &[], &[]).flows;
+        flows.iter_mut().for_each(|flow| flow.settle(&version.parse().unwrap()));
+        flows
+    };
+    let schemas = |version: &str| -> Vec<String> {
+        let schema = |flow: &Flow| flow.parameter_openapi_schema.as_ref().map(ToString::to_string);
+        settled(version).iter().map(|flow| schema(flow).unwrap_or_default()).collect()
+    };
+    assert!(settled("3.8.8").iter().all(Flow::is_exact));
+    let [old, new] = [schemas("3.8.8"), schemas("3.9.1")];
+    assert_eq!(old[1..], new[1..]);
+    let expected = json!({"title": "Parameters", "type": "object", "properties": {
+        "numbers": {"type": "array", "items": {"type": "integer"}, "default": [], "position": 0,
+                    "title": "numbers"},
+        "rest": {"type": "object", "additionalProperties": true, "default": {}, "position": 1,
+                 "title": "rest"}}});
+    assert!(json_equal(&serde_json::from_str(&new[0]).unwrap(), &expected), "{}", new[0]);
+    let older = settled("3.4.25");
+    assert!(older[0].is_exact() && !older[1].is_exact() && older[2].is_exact());
+    assert!(older[1].inexact[0].reason.contains("`Field(...)` as a default"));
 }

@@ -13,6 +13,8 @@ mod bad_input;
 mod conformance;
 mod documentation;
 mod end_to_end;
+mod flow_differential;
+mod flow_fuzz;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;

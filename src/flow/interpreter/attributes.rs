@@ -14,7 +14,9 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
             Value::Symbol(path) => {
-                if let Some(value) = symbols::value(&format!("{path}.{name}"), self.here()) {
+                if let Some(value) =
+                    symbols::value(&format!("{path}.{name}"), self.here(), self.python())
+                {
                     value
                 } else {
                     let message = format!("module '{path}' has no attribute '{name}'");

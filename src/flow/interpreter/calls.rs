@@ -66,7 +66,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
-                let is_flow_like = arguments.iter().any(super::statements::is_flow_like);
+                let is_flow_like = unknown.is_flow_like || arguments.iter().any(super::statements::is_flow_like);
                 self.unknown_of_kind(unknown.why.clone(), is_flow_like)
             }
             Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),

@@ -162,7 +162,13 @@ impl<'a> Interpreter<'a> {
         let annotation = match parameter.annotation.as_deref() {
             None => Annotation::Missing,
             Some(node) if scope.module.are_annotations_postponed => Annotation::Postponed(node),
-            Some(node) => Annotation::Value(self.value(node, scope)?),
+            Some(node) => Annotation::Value(match self.value(node, scope) {
+                // From Python 3.14 on, annotations are evaluated when they are asked for.
+                Err(raised) if self.python().at_least(14) != Some(false) => {
+                    self.unknown(format!("the annotation raises {raised}"))
+                }
+                other => other?,
+            }),
         };
         let default = match default {
             Some(node) => Some(self.value(node, scope)?),

@@ -295,13 +295,15 @@ impl<'a> Interpreter<'a> {
         Ok(match from {
             Value::Unknown(_) => from.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
-            Value::Symbol(path) => match symbols::value(&format!("{path}.{name}"), self.here()) {
-                Some(value) => value,
-                None => {
-                    let message = format!("cannot import name '{name}' from '{path}'");
-                    return self.raise("ImportError", message);
+            Value::Symbol(path) => {
+                match symbols::value(&format!("{path}.{name}"), self.here(), self.python()) {
+                    Some(value) => value,
+                    None => {
+                        let message = format!("cannot import name '{name}' from '{path}'");
+                        return self.raise("ImportError", message);
+                    }
                 }
-            },
+            }
             Value::Module(imported) => return self.member_of(imported, name),
             other => self.because(other, "an import"),
         })
@@ -351,7 +353,9 @@ impl<'a> Interpreter<'a> {
             Value::Module(imported) => self.import_all(imported, scope),
             Value::Symbol(path) if symbols::star(path).is_some() => {
                 for name in symbols::star(path).unwrap_or_default() {
-                    if let Some(value) = symbols::value(&format!("{path}.{name}"), self.here()) {
+                    if let Some(value) =
+                        symbols::value(&format!("{path}.{name}"), self.here(), self.python())
+                    {
                         self.set(scope, &name, value);
                     }
                 }

@@ -14,13 +14,17 @@ use super::imports::passed;
 use super::nested::makes_flows;
 use super::statements::is_flow_like;
 use super::{Evaluated, Interpreter, TOO_DEEP};
-use crate::flow::value::{Function, Keywords, ParameterKind, Scope, Value, keyword, set_keyword};
+use crate::flow::value::{Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword};
 
 /// Calls that may be open at once: Python code that stops by itself is far below.
 const MOST_OPEN_CALLS: u32 = 30;
 
 /// Calls that one script may make: enough for a factory call per flow, an end for all others.
 const MOST_CALLS: u32 = 5_000;
+
+/// How far calls are followed to see whether they make flows, and how many of each function.
+const DEEPEST_SEARCH: u32 = 3;
+const MOST_NAMES: usize = 20;
 
 /// How a function's body ended.
 enum Ending<'a> {
@@ -42,13 +46,12 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
-        let is_flow_like =
-            function.definition.is_some_and(makes_flows) || arguments.iter().any(is_flow_like);
+        let is_flow = || arguments.iter().any(is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
             arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
                 self.mark(argument);
             });
-            Ok(self.unknown_of_kind(why, is_flow_like))
+            Ok(self.unknown_of_kind(why, is_flow()))
         };
         let calls = self.calls.get();
         if calls >= MOST_CALLS || self.open_calls.get() >= MOST_OPEN_CALLS {
@@ -76,6 +79,9 @@ impl<'a> Interpreter<'a> {
         self.open_calls.set(self.open_calls.get() - 1);
         self.at.set(site);
         match outcome.map_err(|raised| passed(raised, site))? {
+            Ending::Returned(Value::Unknown(unknown)) if !unknown.is_flow_like && is_flow() => {
+                Ok(Value::Unknown(Rc::new(Unknown { is_flow_like: true, ..(*unknown).clone() })))
+            }
             Ending::Returned(value) => Ok(value),
             Ending::Fell => Ok(Value::None),
             Ending::NotKnown(why) => {
@@ -242,6 +248,42 @@ impl<'a> Interpreter<'a> {
             set_keyword(&mut function.attributes.borrow_mut(), &name, value);
         }
         wrapper.clone()
+    }
+}
+
+/// Whether a function, or one that it calls by name, has a flow in its body.
+fn may_make_flows(function: &Function<'_>, depth: u32) -> bool {
+    let Some(definition) = function.definition else { return false };
+    if makes_flows(definition) {
+        return true;
+    }
+    let mut calls = CalledNames::default();
+    calls.visit_body(&definition.body);
+    // A body does not see the names of the class it stands in.
+    let outside = function.scope.parent.as_ref().filter(|_| function.scope.is_class());
+    let scope = outside.unwrap_or(&function.scope);
+    depth < DEEPEST_SEARCH
+        && calls.names.iter().any(|name| match scope.get(name) {
+            Some(Value::Function(called)) => may_make_flows(&called, depth + 1),
+            _ => false,
+        })
+}
+
+/// The names that a body calls.
+#[derive(Default)]
+struct CalledNames<'a> {
+    names: Vec<&'a str>,
+}
+
+impl<'a> Visitor<'a> for CalledNames<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Call(call) = expression
+            && let Expr::Name(name) = &*call.func
+            && self.names.len() < MOST_NAMES
+        {
+            self.names.push(name.id.as_str());
+        }
+        walk_expr(self, expression);
     }
 }
 

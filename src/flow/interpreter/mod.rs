@@ -41,6 +41,7 @@ use ruff_text_size::{Ranged, TextSize};
 use super::effects::Effects;
 use super::library::Library;
 use super::nesting;
+use super::python::Python;
 use super::reads::Reads;
 use super::source;
 use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value};
@@ -203,6 +204,11 @@ impl<'a> Interpreter<'a> {
     fn keep(&self, scope: Rc<Scope<'a>>) -> Rc<Scope<'a>> {
         self.scopes.borrow_mut().push(Rc::clone(&scope));
         scope
+    }
+
+    /// The Python that the project is for.
+    pub fn python(&self) -> Python {
+        self.library.layout.python
     }
 
     /// The script, once it runs.

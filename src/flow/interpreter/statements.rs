@@ -29,11 +29,9 @@ impl<'a> Interpreter<'a> {
             }
             Stmt::AnnAssign(assign) => self.annotated(assign, scope)?,
             Stmt::AugAssign(assign) => self.augmented(assign, scope)?,
-            Stmt::Delete(delete) => delete.targets.iter().for_each(|target| {
-                if let Expr::Name(name) = target {
-                    scope.names.borrow_mut().remove(name.id.as_str());
-                }
-            }),
+            Stmt::Delete(delete) => {
+                delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
+            }
             Stmt::If(branch) => self.branch(branch, scope)?,
             Stmt::Try(attempt) => self.attempt(attempt, scope)?,
             Stmt::With(with) => self.with(with, scope)?,
@@ -59,6 +57,24 @@ impl<'a> Interpreter<'a> {
             Stmt::TypeAlias(alias) => {
                 let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
                 self.bind(&alias.name, &unknown, scope)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn delete(&self, target: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        match target {
+            Expr::Name(name) => scope.names.borrow_mut().remove(name.id.as_str()),
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                let name = attribute.attr.as_str();
+                match &owner {
+                    Value::Function(function) if self.guesses.get() == 0 => {
+                        function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
+                    }
+                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
+                }
             }
             _ => {}
         }

@@ -31,7 +31,12 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("SchemaError", message))
                 };
             }
-            ClassKind::StandardTypedDict => {
+            ClassKind::StandardTypedDict if self.interpreter.python().at_least(12).is_none() => {
+                return self.unknown("`typing.TypedDict` is refused before Python 3.12");
+            }
+            ClassKind::StandardTypedDict
+                if self.interpreter.python().at_least(12) == Some(false) =>
+            {
                 let message = "Please use `typing_extensions.TypedDict` instead of \
                                `typing.TypedDict` on Python < 3.12."
                     .to_owned();
@@ -53,7 +58,9 @@ impl<'a> Generator<'_, 'a> {
         match class.kind.get() {
             ClassKind::RootModel => self.root_model(class, place),
             ClassKind::Enum => self.enumeration(class),
-            ClassKind::TypedDict => self.typed_dictionary(class, place),
+            ClassKind::TypedDict | ClassKind::StandardTypedDict => {
+                self.typed_dictionary(class, place)
+            }
             ClassKind::NamedTuple => self.named_tuple(class, place),
             ClassKind::Dataclass | ClassKind::DataclassChild => self.dataclass(class, place),
             _ => self.model(class, place, &class.name, None),

@@ -15,6 +15,7 @@ pub mod parameters;
 pub mod resolve;
 pub mod types;
 pub mod unions;
+pub mod versions;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -48,13 +49,20 @@ pub type Made<T> = Result<T, NoSchema>;
 pub struct Generator<'g, 'a> {
     pub interpreter: &'g Interpreter<'a>,
     pub definitions: Definitions<'a>,
+    /// Whether a parameter is unconstrained because its type has no schema.
+    pub has_no_schema: Cell<bool>,
     /// Types left to do; a type that doubles itself again and again has an end here.
     budget: Cell<u32>,
 }
 
 impl<'g, 'a> Generator<'g, 'a> {
     pub fn new(interpreter: &'g Interpreter<'a>) -> Self {
-        Generator { interpreter, definitions: Definitions::default(), budget: Cell::new(20_000) }
+        Generator {
+            interpreter,
+            definitions: Definitions::default(),
+            has_no_schema: Cell::new(false),
+            budget: Cell::new(20_000),
+        }
     }
 
     fn unknown<T>(&self, why: impl Into<String>) -> Made<T> {

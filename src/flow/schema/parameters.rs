@@ -1,12 +1,16 @@
 //! The `parameter_openapi_schema` of a flow (facts a.5).
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value as Json};
 
 use super::fields::metadata_info;
+use super::versions::{self, Difference};
 use super::{Generator, Made, NoSchema, Place, Schema, resolve};
 use crate::flow::docstring;
 use crate::flow::interpreter::{Interpreter, Raised};
-use crate::flow::value::{Annotation, Function, Parameter, Value, keyword};
+use crate::flow::value::{Annotation, Function, Parameter, ParameterKind, Value, keyword};
+use crate::model::VersionLimit;
 
 /// Names that Prefect keeps for itself.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
@@ -27,7 +31,29 @@ pub fn parameters<'a>(
     function: &Function<'a>,
     doc: Option<&str>,
     validates: bool,
-) -> Result<Json, Failure> {
+) -> Result<(Json, Vec<VersionLimit>), Failure> {
+    let differences = versions::of_signature(function);
+    let (schema, more) = object(interpreter, function, doc, validates, false)?;
+    let mut limits = Vec::new();
+    for difference in differences.into_iter().chain(more) {
+        let instead = match difference {
+            Difference::Variadic => Some(object(interpreter, function, doc, validates, true)?.0),
+            _ => None,
+        };
+        limits.push(difference.of_schema(instead));
+    }
+    Ok((schema, limits))
+}
+
+/// The schema, and where other versions differ; `as_containers`: variadic parameters as Prefect
+/// 3.9 reads them.
+fn object<'a>(
+    interpreter: &Interpreter<'a>,
+    function: &Function<'a>,
+    doc: Option<&str>,
+    validates: bool,
+    as_containers: bool,
+) -> Result<(Json, Vec<Difference>), Failure> {
     let raises = |part: &str, kind, message: String| Failure {
         part: part.to_owned(),
         reason: NoSchema::Raises(kind, message),
@@ -73,8 +99,13 @@ pub fn parameters<'a>(
         };
         let text = texts.iter().rev().find(|(known, _)| known == name);
         let text = text.map(|(_, text)| text.as_str());
+        let container = as_containers.then(|| container(parameter, &annotation)).flatten();
+        let (parameter, annotation) = match &container {
+            Some((parameter, annotation)) => (parameter, annotation),
+            None => (parameter, &annotation),
+        };
         let (schema, is_required) =
-            generator.parameter(function, parameter, &annotation, (position, text))?;
+            generator.parameter(function, parameter, annotation, (position, text))?;
         properties.insert(name.to_owned(), schema.into());
         if is_required {
             required.push(Json::String(name.to_owned()));
@@ -92,7 +123,41 @@ pub fn parameters<'a>(
     if !definitions.is_empty() {
         schema.insert("definitions".to_owned(), definitions.into());
     }
-    Ok(Json::Object(schema))
+    let mut differences = Vec::new();
+    if generator.has_no_schema.get() {
+        differences.push(Difference::NoSchema);
+    }
+    if generator.definitions.has_collision() {
+        differences.push(Difference::Loader);
+    }
+    Ok((Json::Object(schema), differences))
+}
+
+/// A variadic parameter as Prefect 3.9 reads it: a list or dictionary with an empty one as default.
+fn container<'a>(
+    parameter: &Parameter<'a>,
+    annotation: &Value<'a>,
+) -> Option<(Parameter<'a>, Value<'a>)> {
+    let (default, annotation) = match parameter.kind {
+        ParameterKind::Rest => {
+            let list = Value::generic("builtins.list", vec![annotation.clone()]);
+            (Value::list(Vec::new()), list)
+        }
+        ParameterKind::Keywords => {
+            let text = Value::symbol("builtins.str");
+            let dict = Value::generic("builtins.dict", vec![text, annotation.clone()]);
+            (Value::Dict(Rc::default()), dict)
+        }
+        _ => return None,
+    };
+    let parameter = Parameter {
+        name: Rc::clone(&parameter.name),
+        kind: parameter.kind,
+        annotation: parameter.annotation.clone(),
+        default: Some(default),
+        range: parameter.range,
+    };
+    Some((parameter, annotation))
 }
 
 fn is_text(annotation: &Annotation<'_>) -> bool {
@@ -182,6 +247,7 @@ impl<'a> Generator<'_, 'a> {
         let mark = self.definitions.mark();
         let mut schema = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
+                self.has_no_schema.set(true);
                 self.definitions.truncate(mark);
                 Schema::new()
             }

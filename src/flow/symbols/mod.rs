@@ -10,10 +10,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::default::moment::Moment;
+use super::python::Python;
 use super::value::{Location, Value};
-
-/// The Python that the answers are for: `sys.version_info` of the analysed module.
-pub const PYTHON: (i128, i128) = (3, 11);
 
 /// Where a module comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +92,11 @@ fn is_pydantic_part(module: &str) -> bool {
 
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
-pub fn value<'a>(path: &str, at: Location) -> Option<Value<'a>> {
+pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
     let path = canonical(path);
+    if path.starts_with("sys.version_info") {
+        return Some(version_info(&path, at, python));
+    }
     if let Some(constant) = constant(&path) {
         return Some(constant);
     }
@@ -131,17 +132,28 @@ fn constant<'a>(path: &str) -> Option<Value<'a>> {
         "datetime.MINYEAR" => Value::int(1),
         "datetime.MAXYEAR" => Value::int(9999),
         "typing.TYPE_CHECKING" => Value::Bool(false),
-        "sys.version_info.major" => Value::int(PYTHON.0),
-        "sys.version_info.minor" => Value::int(PYTHON.1),
-        "sys.version_info" => Value::tuple(vec![
-            Value::int(PYTHON.0),
-            Value::int(PYTHON.1),
-            Value::int(7),
-            Value::text("final"),
-            Value::int(0),
-        ]),
         _ => return None,
     })
+}
+
+/// `sys.version_info` and its parts; which patch release it is, no project says.
+fn version_info<'a>(path: &str, at: Location, python: Python) -> Value<'a> {
+    let unknown = |why: &str| Value::unknown(format!("`sys.version_info`: {why}"), at);
+    let minor = match python {
+        Python::Exactly(minor) => Value::int(i128::from(minor)),
+        Python::AtLeast(minor) => {
+            unknown(&format!("the project allows any Python from 3.{minor} on"))
+        }
+    };
+    match path {
+        "sys.version_info.major" => Value::int(3),
+        "sys.version_info.minor" => minor,
+        "sys.version_info" => {
+            let patch = unknown("the patch release depends on where the module runs");
+            Value::tuple(vec![Value::int(3), minor, patch, Value::text("final"), Value::int(0)])
+        }
+        _ => unknown("it depends on where the module runs"),
+    }
 }
 
 /// Why a value of the standard library differs from machine to machine or run to run.

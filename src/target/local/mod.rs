@@ -28,6 +28,10 @@ impl Target for LocalRegistry {
         TargetDescription { kind: TargetKind::Local, url: None, version: None }
     }
 
+    fn version(&self) -> Result<Option<String>, TargetError> {
+        Ok(None)
+    }
+
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
         let rows = self.store().registrations()?;
         let is_wanted = |row: &RegistryRow| match scope {

@@ -176,6 +176,11 @@ impl Target for PrefectServer {
         }
     }
 
+    fn version(&self) -> Result<Option<String>, TargetError> {
+        self.contact()?;
+        Ok(self.version.get().cloned().flatten())
+    }
+
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
         self.contact()?;
         let reading = match scope {

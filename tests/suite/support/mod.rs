@@ -2,6 +2,7 @@
 
 pub mod prefect;
 mod program;
+pub mod random_flows;
 mod repository;
 pub mod scripted;
 
