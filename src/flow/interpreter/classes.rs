@@ -94,6 +94,7 @@ impl<'a> Interpreter<'a> {
             }
             keywords = self.keywords(&arguments.keywords, scope)?;
         }
+        self.check_bases(&bases)?;
         let inner = self.keep(Scope::class(definition.name.as_str(), scope));
         self.block(&definition.body, &inner)?;
         self.at(scope, definition.start());
@@ -108,6 +109,7 @@ impl<'a> Interpreter<'a> {
             self.at(scope, node.start());
             value = self.class_decorated(decorator, value);
         }
+        self.check_class(&class)?;
         self.set(scope, definition.name.as_str(), value);
         Ok(())
     }
@@ -197,6 +199,10 @@ impl<'a> Interpreter<'a> {
                 "typing.runtime_checkable" => {
                     class.decorations.borrow_mut().is_runtime_checkable = true;
                     value
+                }
+                "prefect.flow" => {
+                    let why = format!("the flow is made of the class `{}`", class.name);
+                    self.unknown_of_kind(why, true)
                 }
                 _ => self.unknown(format!("what `@{path}` makes of `{}` is not known", class.name)),
             },

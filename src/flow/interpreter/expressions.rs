@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{BoolOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
+use super::certain::{
+    class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order,
+};
 use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::flow::number::Int;
-use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, set_keyword};
+use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
@@ -44,12 +47,20 @@ impl<'a> Interpreter<'a> {
                 self.sequence(&tuple.elts, scope)?.map_or_else(|v| v, Value::tuple)
             }
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
-                Ok(items) => Value::Set(Rc::new(Self::distinct(items))),
+                Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
+                    Some(item) => return self.unhashable(item),
+                    None => Value::Set(Rc::new(Self::distinct(items))),
+                },
                 Err(unknown) => unknown,
             },
             Expr::Dict(dict) => self.dictionary(dict, scope)?,
             Expr::UnaryOp(unary) => {
                 let operand = self.value(&unary.operand, scope)?;
+                if refuses_unary(unary.op, &operand) {
+                    let class = class_name(&operand);
+                    let message = format!("bad operand type for unary operator: '{class}'");
+                    return self.raise("TypeError", message);
+                }
                 self.unary(unary.op, &operand)
             }
             Expr::BinOp(binary) => {
@@ -91,11 +102,29 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                self.first_iterated(expression, scope)?;
                 let excerpt = self.excerpt(scope, expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
             _ => self.unknown(format!("`{}` is not evaluated", self.excerpt(scope, expression))),
         })
+    }
+
+    /// What a comprehension iterates over first is evaluated where it stands.
+    fn first_iterated(&self, comprehension: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        let generators = match comprehension {
+            Expr::ListComp(list) => &list.generators,
+            Expr::SetComp(set) => &set.generators,
+            Expr::DictComp(dict) => &dict.generators,
+            Expr::Generator(generator) => &generator.generators,
+            _ => return Ok(()),
+        };
+        let Some(first) = generators.first() else { return Ok(()) };
+        let iterated = self.value(&first.iter, scope)?;
+        if is_not_iterable(&iterated) && !first.is_async {
+            return self.not_iterable(&iterated);
+        }
+        Ok(())
     }
 
     fn number(&self, number: &Number) -> Value<'a> {
@@ -130,6 +159,7 @@ impl<'a> Interpreter<'a> {
             if let Expr::Starred(starred) = element {
                 match self.value(&starred.value, scope)? {
                     Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
+                    other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => return Ok(Err(self.because(&other, "a starred value"))),
                 }
             } else {
@@ -149,6 +179,10 @@ impl<'a> Interpreter<'a> {
             let value = self.value(&item.value, scope)?;
             let Some(key) = &item.key else {
                 let Value::Dict(more) = &value else {
+                    if value.is_constant() {
+                        let message = format!("'{}' object is not a mapping", class_name(&value));
+                        return self.raise("TypeError", message);
+                    }
                     return Ok(self.because(&value, "an unpacked dictionary"));
                 };
                 for (key, value) in more.iter() {
@@ -157,6 +191,9 @@ impl<'a> Interpreter<'a> {
                 continue;
             };
             let key = self.value(key, scope)?;
+            if is_unhashable(&key) {
+                return self.unhashable(&key);
+            }
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
@@ -199,6 +236,17 @@ impl<'a> Interpreter<'a> {
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
                 None => {
+                    let is_refused = match operator {
+                        CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => {
+                            refuses_order(&left, &right)
+                        }
+                        CmpOp::In | CmpOp::NotIn => refuses_containing(&right, &left),
+                        _ => false,
+                    };
+                    if is_refused {
+                        let message = "the comparison is not supported between these values";
+                        return self.raise("TypeError", message);
+                    }
                     let pair = Value::tuple(vec![left, right]);
                     return Ok(self.because(&pair, "a comparison"));
                 }
@@ -253,8 +301,15 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => owner.clone(),
             Value::List(items) => return self.item(items, index, Value::list),
             Value::Tuple(items) => return self.item(items, index, Value::tuple),
+            Value::Str(_) if is_no_index(index) => {
+                let message = "string indices must be integers";
+                return self.raise("TypeError", message);
+            }
             Value::Str(_) => self.text_slice(owner, index),
             Value::Dict(entries) => {
+                if is_unhashable(index) {
+                    return self.unhashable(index);
+                }
                 if let Some(unknown) = index.find_unknown(self.here()) {
                     return Ok(Value::Unknown(unknown));
                 }
@@ -264,6 +319,9 @@ impl<'a> Interpreter<'a> {
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
+            Value::Symbol(path) if has_no_parameters(path) => {
+                return self.raise("TypeError", format!("type '{path}' is not subscriptable"));
+            }
             Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
@@ -272,6 +330,9 @@ impl<'a> Interpreter<'a> {
                     .and_then(|wanted| members.iter().find(|(name, _)| &**name == wanted));
                 match member {
                     Some((_, member)) => Value::Member(Rc::clone(member)),
+                    None if class.obstacle.borrow().is_none() && index.is_constant() => {
+                        return self.raise("KeyError", Self::show(index));
+                    }
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
             }
@@ -279,6 +340,15 @@ impl<'a> Interpreter<'a> {
                 Value::of_type(Type::Generic(owner.clone(), arguments()))
             }
             Value::Type(_) => crate::flow::schema::generics::substitute_alias(owner, &arguments()),
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Function(_)
+            | Value::Module(_) => {
+                let class = class_name(owner);
+                return self.raise("TypeError", format!("'{class}' object is not subscriptable"));
+            }
             other => self.because(other, "a subscript"),
         })
     }
@@ -342,6 +412,9 @@ impl<'a> Interpreter<'a> {
                 None => self.unknown("a slice with a step"),
             });
         }
+        if is_no_index(index) {
+            return self.raise("TypeError", "indices must be integers or slices");
+        }
         let Some(at) = as_index(index) else { return Ok(self.because(index, "an index")) };
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
         let at = if at < 0 { at + length } else { at };
@@ -361,6 +434,7 @@ impl<'a> Interpreter<'a> {
                     Value::List(more) | Value::Tuple(more) => {
                         arguments.extend(more.iter().cloned());
                     }
+                    other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => {
                         let unknown = self.because(&other, "a starred argument");
                         arguments.push(unknown.clone());
@@ -392,8 +466,16 @@ impl<'a> Interpreter<'a> {
                     {
                         for (key, value) in entries.iter() {
                             let key = key.as_str().unwrap_or_default();
+                            if keyword(&keywords, key).is_some() {
+                                let message =
+                                    format!("got multiple values for keyword argument '{key}'");
+                                return self.raise("TypeError", message);
+                            }
                             set_keyword(&mut keywords, key, value.clone());
                         }
+                    }
+                    other if other.is_constant() => {
+                        return self.raise("TypeError", "keywords must be strings");
                     }
                     other => {
                         let unknown = self.because(other, "`**` with unknown keywords");
@@ -413,6 +495,60 @@ impl<'a> Interpreter<'a> {
             Some(unknown) => Value::Unknown(unknown),
             None => self.unknown(format!("{what} is not evaluated here")),
         }
+    }
+}
+
+/// Types that nothing can be put into brackets behind.
+fn has_no_parameters(path: &str) -> bool {
+    matches!(
+        path,
+        "builtins.int"
+            | "builtins.str"
+            | "builtins.float"
+            | "builtins.bool"
+            | "builtins.bytes"
+            | "builtins.bytearray"
+            | "builtins.complex"
+            | "builtins.object"
+            | "builtins.range"
+            | "builtins.slice"
+            | "builtins.print"
+            | "builtins.len"
+            | "pathlib.Path"
+            | "pathlib.PurePath"
+            | "decimal.Decimal"
+            | "fractions.Fraction"
+            | "uuid.UUID"
+            | "datetime.date"
+            | "datetime.datetime"
+            | "datetime.time"
+            | "datetime.timedelta"
+    )
+}
+
+fn is_no_index(index: &Value<'_>) -> bool {
+    matches!(
+        index,
+        Value::None
+            | Value::Str(_)
+            | Value::Float(_)
+            | Value::Bytes(_)
+            | Value::List(_)
+            | Value::Tuple(_)
+            | Value::Dict(_)
+    )
+}
+
+fn refuses_unary(operator: UnaryOp, operand: &Value<'_>) -> bool {
+    match operand {
+        Value::None
+        | Value::Str(_)
+        | Value::Bytes(_)
+        | Value::List(_)
+        | Value::Tuple(_)
+        | Value::Dict(_) => operator != UnaryOp::Not,
+        Value::Float(_) => operator == UnaryOp::Invert,
+        _ => false,
     }
 }
 

@@ -14,7 +14,9 @@ use super::imports::passed;
 use super::nested::makes_flows;
 use super::statements::is_flow_like;
 use super::{Evaluated, Interpreter, TOO_DEEP};
-use crate::flow::value::{Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword};
+use crate::flow::value::{
+    Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
+};
 
 /// Calls that may be open at once: Python code that stops by itself is far below.
 const MOST_OPEN_CALLS: u32 = 30;
