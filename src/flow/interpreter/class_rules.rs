@@ -9,7 +9,9 @@ use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields};
 use super::{Evaluated, Interpreter};
 use crate::flow::schema::fields::is_class_variable;
-use crate::flow::value::{Class, ClassKind, DataclassOptions, FieldInfo, Type, Value, keyword};
+use crate::flow::value::{
+    Class, ClassKind, DataclassOptions, FieldInfo, Type, Unknown, Value, keyword,
+};
 
 /// Options of `dataclasses.dataclass` and, at the end, of pydantic's.
 const DATACLASS_OPTIONS: &[&str] = &[
@@ -100,6 +102,7 @@ impl<'a> Interpreter<'a> {
     /// [`super::Raised`] if Python, pydantic or the standard library refuse the class.
     pub(super) fn check_class(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         self.check_layout(class)?;
+        self.check_model_body(class)?;
         if class.obstacle.borrow().is_some() {
             return Ok(());
         }
@@ -197,6 +200,20 @@ impl<'a> Interpreter<'a> {
                 return self.raise("ValueError", format!("_sunder_ names are reserved: {name}"));
             }
         }
+        drop(names);
+        let members = class.members.borrow();
+        let is_flag = ["enum.Flag", "enum.IntFlag"]
+            .iter()
+            .any(|path| class.ancestors.iter().any(|ancestor| ancestor.is_symbol(path)));
+        if is_flag && members.iter().any(|(_, member)| matches!(member.value, Value::Str(_))) {
+            return self.raise("TypeError", "the value of a flag is no number");
+        }
+        if members.is_empty() && class.obstacle.borrow().is_none() {
+            let why = format!("the enum `{}` has no members", class.name);
+            let unknown = Unknown { why, at: self.here(), is_flow_like: false };
+            *class.obstacle.borrow_mut() = Some(Rc::new(unknown));
+        }
+        drop(members);
         self.check_member_names(class)
     }
 
@@ -221,9 +238,7 @@ impl<'a> Interpreter<'a> {
             if bound.contains(&name) {
                 return self.raise("TypeError", format!("'{name}' already defined"));
             }
-            if !name.starts_with('_')
-                && class.members.borrow().iter().any(|(own, _)| &**own == name)
-            {
+            if !name.starts_with('_') {
                 bound.push(name);
             }
         }
@@ -319,8 +334,8 @@ impl<'a> Interpreter<'a> {
             let is_field =
                 matches!(value, Value::Field(info) if !options.is_pydantic && is_standard(info));
             if is_field && !annotations.iter().any(|(known, _)| known == name) {
-                let message = format!("'{name}' is a field but has no type annotation");
-                return self.raise("TypeError", message);
+                let why = format!("`{name}` is a field without annotation");
+                self.doubt_unless_guessing(why);
             }
         }
         drop(annotations);
@@ -372,6 +387,8 @@ impl<'a> Interpreter<'a> {
                         before = Some(&field.name);
                         continue;
                     }
+                    // `pydantic.Field()` counts as a default, `field()` does not.
+                    return Ok(());
                 }
                 Some(_) => {
                     before = Some(&field.name);

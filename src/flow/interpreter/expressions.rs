@@ -140,6 +140,9 @@ impl<'a> Interpreter<'a> {
 
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let Some(value) = scope.get(name) else {
+            if matches!(name, "__qualname__" | "__module__" | "__class__") {
+                return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
+            }
             if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
             }
@@ -321,6 +324,9 @@ impl<'a> Interpreter<'a> {
             }
             Value::Symbol(path) if has_no_parameters(path) => {
                 return self.raise("TypeError", format!("type '{path}' is not subscriptable"));
+            }
+            Value::Symbol(path) if takes_other_arguments(path, &arguments()) => {
+                return self.raise("TypeError", format!("the arguments of `{path}` don't fit"));
             }
             Value::Symbol(path) => self.symbol_subscript(path, index, arguments()),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
@@ -524,6 +530,26 @@ fn has_no_parameters(path: &str) -> bool {
             | "datetime.time"
             | "datetime.timedelta"
     )
+}
+
+/// Whether a generic of `typing` certainly refuses so many arguments.
+fn takes_other_arguments(path: &str, arguments: &[Value<'_>]) -> bool {
+    let count = arguments.len();
+    let is_empty = matches!(arguments, [Value::Tuple(items)] if items.is_empty());
+    let Some(name) = path.strip_prefix("typing.") else {
+        return path == "collections.abc.Callable" && count != 2;
+    };
+    match name {
+        "Optional" | "Final" | "ClassVar" | "List" | "Set" | "FrozenSet" | "Type" | "Deque"
+        | "Iterable" | "Iterator" | "Sequence" | "Collection" | "Container" | "MutableSequence"
+        | "AbstractSet" | "MutableSet" | "Awaitable" | "AsyncIterator" | "AsyncIterable"
+        | "Counter" | "Reversible" => count != 1 || is_empty,
+        "Dict" | "Mapping" | "MutableMapping" | "DefaultDict" | "OrderedDict" | "ChainMap"
+        | "Callable" => count != 2,
+        "Annotated" => count < 2,
+        "Union" => is_empty,
+        _ => false,
+    }
 }
 
 fn is_no_index(index: &Value<'_>) -> bool {

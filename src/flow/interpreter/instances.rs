@@ -86,7 +86,15 @@ impl<'a> Interpreter<'a> {
         let fields = fields(class);
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
-            Err(unknown) => return Ok(unknown),
+            Err(unknown) => {
+                if class.kind.get() != ClassKind::Model {
+                    self.doubt_unless_guessing(format!(
+                        "the arguments of `{}` may not fit",
+                        class.name
+                    ));
+                }
+                return Ok(unknown);
+            }
         };
         let is_validated = class.kind.get() == ClassKind::Model || is_pydantic_dataclass(class);
         let mut complete = Keywords::new();

@@ -25,6 +25,7 @@ mod functions;
 mod imports;
 mod inline;
 mod instances;
+mod model_rules;
 pub mod nested;
 pub mod operators;
 mod options;

@@ -217,6 +217,18 @@ impl<'a> Interpreter<'a> {
         if operator == Operator::BitOr
             && let Some(union) = Self::union(left, right)
         {
+            let is_plain_class = match left {
+                Value::Class(class) => class.keywords.is_empty(),
+                Value::Symbol(path) => path.starts_with("builtins."),
+                _ => false,
+            };
+            if is_plain_class && matches!(right, Value::Str(_)) {
+                if self.python().at_least(14) == Some(false) {
+                    let message = "unsupported operand types for |: 'type' and 'str'";
+                    return self.raise("TypeError", message);
+                }
+                return Ok(self.unknown("a class or a text"));
+            }
             return Ok(union);
         }
         for operand in [left, right] {

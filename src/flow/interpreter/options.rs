@@ -39,18 +39,22 @@ impl<'a> Interpreter<'a> {
                 let message = format!("{function} got an unexpected keyword argument '{name}'");
                 return self.raise("TypeError", message);
             }
-            self.check_option(name, value)?;
+            self.check_option(function, name, value)?;
         }
         Ok(())
     }
 
-    fn check_option(&self, name: &str, value: &Value<'a>) -> Evaluated<()> {
+    fn check_option(&self, function: &str, name: &str, value: &Value<'a>) -> Evaluated<()> {
         let is_constant = value.is_constant();
+        // `with_options` keeps the name unless a new one counts as true.
+        let is_named = is_constant
+            && !matches!(value, Value::None)
+            && (function == "flow()" || Self::truth(value) == Some(true));
         let is_nothing = matches!(value, Value::None);
         let class = class_name(value);
         let refused = |message: String| self.raise("TypeError", message);
         match name {
-            "name" if is_constant && !is_nothing && value.as_str().is_none() => {
+            "name" if is_named && value.as_str().is_none() => {
                 refused(format!("Expected string for flow parameter 'name'; got {class} instead."))
             }
             "flow_run_name" if is_constant && !is_nothing && value.as_str().is_none() => refused(

@@ -1,9 +1,12 @@
 //! Calls of builtins and of the standard library that give constants.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use super::certain::is_unhashable;
 use super::expressions::as_index;
+use super::model_rules::is_plain_pattern;
 use super::operators::{is_equal, sorted};
 use super::{Interpreter, as_type};
 use crate::flow::default::moment::{Date, Moment, PathKind, Time, join_path};
@@ -54,6 +57,13 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
+            "dataclasses.field"
+                if keyword(keywords, "default").is_some()
+                    && keyword(keywords, "default_factory").is_some() =>
+            {
+                self.doubt_unless_guessing("a field has a default and a default factory");
+                self.unknown("a field with both defaults")
+            }
             "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
             "enum.auto" => Value::Auto,
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
@@ -68,6 +78,12 @@ impl<'a> Interpreter<'a> {
             }),
             "typing.cast" => arguments.get(1)?.clone(),
             "collections.namedtuple" => self.named_tuple(arguments, keywords),
+            "enum.Enum" | "enum.IntEnum" | "enum.StrEnum"
+                if arguments.get(1).is_some_and(|members| is_odd_enum(path, members)) =>
+            {
+                self.doubt_unless_guessing("the members of an enum may be refused");
+                self.unknown("an enum with odd members")
+            }
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
                 self.functional_enum(path, arguments)
             }
@@ -78,6 +94,7 @@ impl<'a> Interpreter<'a> {
                 [value @ Value::Class(_)] => value.clone(),
                 _ => return None,
             },
+            "builtins.object" if !arguments.is_empty() => return None,
             "types.SimpleNamespace" | "builtins.object" => Value::opaque("an object"),
             "logging.getLogger" => Value::opaque("a logger"),
             _ => return None,
@@ -122,6 +139,7 @@ impl<'a> Interpreter<'a> {
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
+                    _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::Set(Rc::new(Self::distinct(items))),
                 }
             }
@@ -140,6 +158,14 @@ impl<'a> Interpreter<'a> {
             }
             ("abs", [Value::Int(Int::Small(number))]) => Value::int(number.checked_abs()?),
             ("abs", [Value::Float(number)]) => Value::Float(number.abs()),
+            ("range", [_, ..] | [])
+                if arguments.len() > 3
+                    || arguments.is_empty()
+                    || arguments.iter().any(|bound| !matches!(bound, Value::Int(_)))
+                    || arguments.get(2).is_some_and(|step| Self::truth(step) == Some(false)) =>
+            {
+                return None;
+            }
             ("range", _) => Value::opaque("a range"),
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("enumerate", [value]) => {
@@ -232,6 +258,11 @@ impl<'a> Interpreter<'a> {
             _ => None,
         };
         let Some(fields) = fields else { return unknown() };
+        let mut seen = HashSet::new();
+        let is_plain = |field: &String| is_field_name(field);
+        if !fields.iter().all(|field| is_plain(field) && seen.insert(field.clone())) {
+            return unknown();
+        }
         let defaults = match keyword(keywords, "defaults") {
             None => Vec::new(),
             Some(Value::List(items) | Value::Tuple(items)) => items.to_vec(),
@@ -251,6 +282,58 @@ impl<'a> Interpreter<'a> {
         }
         Value::Class(class)
     }
+}
+
+/// Whether the functional form may be refused, or makes something else than it seems to.
+fn is_odd_enum(path: &str, members: &Value<'_>) -> bool {
+    let mut names: Vec<&str> = Vec::new();
+    let mut values: Vec<&Value<'_>> = Vec::new();
+    match members {
+        Value::Str(text) => {
+            names.extend(text.split([',', ' ', '\n']).filter(|name| !name.is_empty()));
+        }
+        Value::List(items) | Value::Tuple(items) => {
+            for item in items.iter() {
+                match item {
+                    Value::Str(name) => names.push(name),
+                    Value::Tuple(pair) | Value::List(pair) => {
+                        names.extend(pair.first().and_then(Value::as_str));
+                        values.extend(pair.get(1));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Value::Dict(entries) => {
+            names.extend(entries.iter().filter_map(|(name, _)| name.as_str()));
+            values.extend(entries.iter().map(|(_, value)| value));
+        }
+        _ => {}
+    }
+    let mut seen = HashSet::new();
+    let is_odd = |name: &&str| *name == "mro" || name.starts_with('_');
+    let is_other = |value: &&Value<'_>| match path {
+        "enum.IntEnum" => !matches!(value, Value::Int(_) | Value::Auto),
+        "enum.StrEnum" => !matches!(value, Value::Str(_) | Value::Auto),
+        _ => false,
+    };
+    !names.iter().all(|name| seen.insert(*name))
+        || names.iter().any(is_odd)
+        || values.iter().any(is_other)
+}
+
+/// Whether a name can be that of a field: no keyword of Python.
+fn is_field_name(name: &str) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+        "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global",
+        "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return",
+        "try", "while", "with", "yield",
+    ];
+    let starts = name.starts_with(|char: char| char.is_alphabetic());
+    starts
+        && !KEYWORDS.contains(&name)
+        && name.chars().all(|char| char.is_alphanumeric() || char == '_')
 }
 
 impl Int {
@@ -343,7 +426,9 @@ fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> 
         "pathlib.Path" | "pathlib.PosixPath" => path_of(arguments, PathKind::Path),
         "pathlib.PurePath" | "pathlib.PurePosixPath" => path_of(arguments, PathKind::Pure),
         "re.compile" => match arguments {
-            [Value::Str(pattern)] => Some(Moment::Regex(Rc::clone(pattern))),
+            [Value::Str(pattern)] if is_plain_pattern(pattern) => {
+                Some(Moment::Regex(Rc::clone(pattern)))
+            }
             _ => None,
         },
         "zoneinfo.ZoneInfo" => zone_info(only_text(arguments)?),
@@ -391,7 +476,8 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Mom
         };
         total = total.checked_add(part)?;
     }
-    (arguments.len() <= units.len()).then_some(Moment::Delta(total))
+    let is_in_range = total.unsigned_abs() < 86_400_000_000 * 999_999_999;
+    (is_in_range && arguments.len() <= units.len()).then_some(Moment::Delta(total))
 }
 
 /// A fraction of a unit, where it comes out even.

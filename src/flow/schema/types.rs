@@ -158,12 +158,13 @@ impl<'a> Generator<'_, 'a> {
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
             }
-            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" | "typing.ClassVar" => {
-                Err(NoSchema::Raises(
-                    "PydanticForbiddenQualifier",
-                    format!("`{path}` can't stand here"),
-                ))
+            "typing.ClassVar" => {
+                self.unknown("a class variable is no parameter or field".to_owned())
             }
+            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" => Err(NoSchema::Raises(
+                "PydanticForbiddenQualifier",
+                format!("`{path}` can't stand here"),
+            )),
             "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
             _ if is_unconstrained(&class) => Ok(Schema::new()),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
