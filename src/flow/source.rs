@@ -100,7 +100,11 @@ pub fn sentence(message: &str) -> String {
 
 /// Parses the text of a quoted annotation; `None` if it is not an expression.
 pub fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
-    let text = text.trim();
+    // Python strips the end only.
+    let text = text.trim_end();
+    if text.starts_with(char::is_whitespace) {
+        return None;
+    }
     if nesting::depth(text) > nesting::LIMIT / 4 {
         return None;
     }

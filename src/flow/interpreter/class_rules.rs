@@ -102,7 +102,6 @@ impl<'a> Interpreter<'a> {
     /// [`super::Raised`] if Python, pydantic or the standard library refuse the class.
     pub(super) fn check_class(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         self.check_layout(class)?;
-        self.check_model_body(class)?;
         if class.obstacle.borrow().is_some() {
             return Ok(());
         }
@@ -258,6 +257,11 @@ impl<'a> Interpreter<'a> {
             return self.raise("TypeError", message);
         }
         let mut has_default = false;
+        let fixed = ["__new__", "__init__", "__slots__", "_fields", "_make", "_replace", "_asdict"];
+        if let Some(name) = fixed.iter().find(|name| class.scope.own(name).is_some()) {
+            let message = format!("Cannot overwrite NamedTuple attribute {name}");
+            return self.raise("AttributeError", message);
+        }
         for field in fields(class) {
             let name = &field.name;
             if name.starts_with('_') {

@@ -44,6 +44,10 @@ impl<'a> Interpreter<'a> {
                         .iter()
                         .find(|(_, member)| is_identical(&member.value, value))
                         .map(|(_, member)| Value::Member(Rc::clone(member)));
+                    if member.is_none() && class.obstacle.borrow().is_none() && value.is_constant()
+                    {
+                        self.doubt_unless_guessing(format!("`{name}` may have no such member"));
+                    }
                     member.unwrap_or_else(|| self.unknown(format!("a member of `{name}`")))
                 }
                 _ => self.unknown(format!("a member of `{name}`")),
@@ -110,6 +114,10 @@ impl<'a> Interpreter<'a> {
                 }
                 None => match self.field_default(field) {
                     FieldDefault::Value(value) => value,
+                    // The field itself is the default where pydantic does not look at it.
+                    FieldDefault::Required if !is_validated && field.default.is_some() => {
+                        self.unknown(format!("the default of `{}.{}`", class.name, field.name))
+                    }
                     FieldDefault::Required => {
                         let message = format!("{}.{} is required", class.name, field.name);
                         return self.raise("ValidationError", message);

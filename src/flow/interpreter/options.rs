@@ -54,6 +54,9 @@ impl<'a> Interpreter<'a> {
         let class = class_name(value);
         let refused = |message: String| self.raise("TypeError", message);
         match name {
+            "name" if matches!(value, Value::Function(_) | Value::Class(_)) => {
+                refused("Expected string for flow parameter 'name'.".to_owned())
+            }
             "name" if is_named && value.as_str().is_none() => {
                 refused(format!("Expected string for flow parameter 'name'; got {class} instead."))
             }

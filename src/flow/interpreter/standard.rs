@@ -67,6 +67,13 @@ impl<'a> Interpreter<'a> {
             "dataclasses.field" => Value::Field(Rc::new(FieldInfo { keywords: keywords.clone() })),
             "enum.auto" => Value::Auto,
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
+            "typing.TypeVar"
+                if arguments.len() == 2
+                    || (arguments.len() > 1 && keyword(keywords, "bound").is_some()) =>
+            {
+                self.doubt_unless_guessing("the constraints of a type variable are refused");
+                self.unknown("a type variable with odd constraints")
+            }
             "typing.TypeVar" => Value::of_type(Type::Variable {
                 bound: keyword(keywords, "bound").cloned().map(as_type),
                 constraints: arguments.iter().skip(1).cloned().map(as_type).collect(),

@@ -45,9 +45,12 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Stmt::Match(choice) => {
-                self.value(&choice.subject, scope)?;
+                let subject = self.value(&choice.subject, scope)?;
                 let why = "it is bound in a `match` statement";
                 self.forget(std::slice::from_ref(statement), scope, why);
+                if subject.is_constant() {
+                    choice.cases.iter().for_each(|case| self.try_out(&case.body, scope));
+                }
             }
             Stmt::Raise(raise) => {
                 let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
@@ -128,6 +131,7 @@ impl<'a> Interpreter<'a> {
         self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
         if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
             self.try_out(&each.body, scope);
+            self.try_out(&each.orelse, scope);
         }
         Ok(())
     }

@@ -54,6 +54,9 @@ impl<'a> Generator<'_, 'a> {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
+            other if is_no_type(other) && place.class.is_some() => {
+                self.unknown("a field of a class has no type")
+            }
             other if is_no_type(other) => Err(NoSchema::Unconstrained),
             _ => self.unknown("an annotation that is not evaluated here"),
         }
@@ -132,6 +135,9 @@ impl<'a> Generator<'_, 'a> {
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
+            "builtins.tuple" if is_odd_tuple(arguments) => {
+                self.unknown("a tuple with `...` in the wrong place")
+            }
             "builtins.tuple" => self.tuple(arguments, place),
             "builtins.dict"
             | "collections.OrderedDict"
@@ -143,8 +149,8 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
                 }
                 [] => Ok(object()),
-                [key] => self.dictionary(key, &Value::symbol("typing.Any"), place),
-                [key, value, ..] => self.dictionary(key, value, place),
+                [key, value] => self.dictionary(key, value, place),
+                _ => self.unknown(format!("`{path}` with other than two types")),
             },
             "collections.Counter" => {
                 let any = Value::symbol("typing.Any");
@@ -166,6 +172,9 @@ impl<'a> Generator<'_, 'a> {
                 format!("`{path}` can't stand here"),
             )),
             "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
+            _ if is_unconstrained(&class) && !allows_any_type(place) => {
+                self.unknown(format!("pydantic may refuse `{path}` in a class"))
+            }
             _ if is_unconstrained(&class) => Ok(Schema::new()),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
@@ -367,6 +376,21 @@ fn simple(path: &str) -> Option<Schema> {
             json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "fraction"}]}),
         ),
         _ => return None,
+    })
+}
+
+/// Whether a tuple has `...` elsewhere than behind its only item.
+fn is_odd_tuple(arguments: &[Value<'_>]) -> bool {
+    let dots = arguments.iter().filter(|item| matches!(item, Value::Ellipsis)).count();
+    dots > 0 && !matches!(arguments, [item, Value::Ellipsis] if !matches!(item, Value::Ellipsis))
+}
+
+/// Whether types that pydantic does not know are allowed: those of parameters are.
+fn allows_any_type(place: Place<'_, '_>) -> bool {
+    place.class.is_none_or(|class| {
+        super::fields::configuration(class).is_some_and(|settings| {
+            crate::flow::value::keyword(&settings, "arbitrary_types_allowed").is_some()
+        })
     })
 }
 
