@@ -2,7 +2,7 @@
 //!
 //! Whatever is not listed here may work; it is unknown, not an error.
 
-use ruff_python_ast::Operator;
+use ruff_python_ast::{Operator, UnaryOp};
 
 use super::{Evaluated, Interpreter};
 use crate::flow::value::{Scope, Value};
@@ -76,7 +76,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
         || left == Kind::List
         || right == Kind::List;
     match operator {
-        Operator::Add => !are_numbers && !(left == right && is_sequence(left)),
+        Operator::Add => !(are_numbers || (left == right && is_sequence(left))),
         Operator::Sub => !are_numbers && !are_like_sets,
         Operator::Mult => {
             let repeats = (left == Kind::Integer && is_sequence(right))
@@ -91,7 +91,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
             !are_equal && !are_like_sets
         }
         Operator::BitAnd | Operator::BitXor => {
-            !(left == Kind::Integer && right == Kind::Integer) && !are_like_sets
+            !(are_like_sets || (left == Kind::Integer && right == Kind::Integer))
         }
         Operator::MatMult => true,
     }
@@ -154,6 +154,80 @@ fn count(value: &Value<'_>) -> Option<usize> {
         Value::Bytes(bytes) => bytes.len(),
         _ => return None,
     })
+}
+
+/// Types that nothing can be put into brackets behind.
+pub(super) fn has_no_parameters(path: &str) -> bool {
+    matches!(
+        path,
+        "builtins.int"
+            | "builtins.str"
+            | "builtins.float"
+            | "builtins.bool"
+            | "builtins.bytes"
+            | "builtins.bytearray"
+            | "builtins.complex"
+            | "builtins.object"
+            | "builtins.range"
+            | "builtins.slice"
+            | "builtins.print"
+            | "builtins.len"
+            | "pathlib.Path"
+            | "pathlib.PurePath"
+            | "decimal.Decimal"
+            | "fractions.Fraction"
+            | "uuid.UUID"
+            | "datetime.date"
+            | "datetime.datetime"
+            | "datetime.time"
+            | "datetime.timedelta"
+    )
+}
+
+pub(super) fn is_no_index(index: &Value<'_>) -> bool {
+    matches!(
+        index,
+        Value::None
+            | Value::Str(_)
+            | Value::Float(_)
+            | Value::Bytes(_)
+            | Value::List(_)
+            | Value::Tuple(_)
+            | Value::Dict(_)
+    )
+}
+
+pub(super) fn refuses_unary(operator: UnaryOp, operand: &Value<'_>) -> bool {
+    match operand {
+        Value::None
+        | Value::Str(_)
+        | Value::Bytes(_)
+        | Value::List(_)
+        | Value::Tuple(_)
+        | Value::Dict(_) => operator != UnaryOp::Not,
+        Value::Float(_) => operator == UnaryOp::Invert,
+        _ => false,
+    }
+}
+
+/// Whether a generic of `typing` certainly refuses so many arguments.
+pub(super) fn takes_other_arguments(path: &str, arguments: &[Value<'_>]) -> bool {
+    let count = arguments.len();
+    let is_empty = matches!(arguments, [Value::Tuple(items)] if items.is_empty());
+    let Some(name) = path.strip_prefix("typing.") else {
+        return path == "collections.abc.Callable" && count != 2;
+    };
+    match name {
+        "Optional" | "Final" | "ClassVar" | "List" | "Set" | "FrozenSet" | "Type" | "Deque"
+        | "Iterable" | "Iterator" | "Sequence" | "Collection" | "Container" | "MutableSequence"
+        | "AbstractSet" | "MutableSet" | "Awaitable" | "AsyncIterator" | "AsyncIterable"
+        | "Counter" | "Reversible" => count != 1 || is_empty,
+        "Dict" | "Mapping" | "MutableMapping" | "DefaultDict" | "OrderedDict" | "ChainMap"
+        | "Callable" => count != 2,
+        "Annotated" => count < 2,
+        "Union" => is_empty,
+        _ => false,
+    }
 }
 
 impl<'a> Interpreter<'a> {

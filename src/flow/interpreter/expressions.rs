@@ -6,7 +6,8 @@ use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, ExprSubscript,
 use ruff_text_size::Ranged;
 
 use super::certain::{
-    class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order,
+    class_name, has_no_parameters, is_no_index, is_not_iterable, is_unhashable, refuses_containing,
+    refuses_order, refuses_unary, takes_other_arguments,
 };
 use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::flow::number::Int;
@@ -501,80 +502,6 @@ impl<'a> Interpreter<'a> {
             Some(unknown) => Value::Unknown(unknown),
             None => self.unknown(format!("{what} is not evaluated here")),
         }
-    }
-}
-
-/// Types that nothing can be put into brackets behind.
-fn has_no_parameters(path: &str) -> bool {
-    matches!(
-        path,
-        "builtins.int"
-            | "builtins.str"
-            | "builtins.float"
-            | "builtins.bool"
-            | "builtins.bytes"
-            | "builtins.bytearray"
-            | "builtins.complex"
-            | "builtins.object"
-            | "builtins.range"
-            | "builtins.slice"
-            | "builtins.print"
-            | "builtins.len"
-            | "pathlib.Path"
-            | "pathlib.PurePath"
-            | "decimal.Decimal"
-            | "fractions.Fraction"
-            | "uuid.UUID"
-            | "datetime.date"
-            | "datetime.datetime"
-            | "datetime.time"
-            | "datetime.timedelta"
-    )
-}
-
-/// Whether a generic of `typing` certainly refuses so many arguments.
-fn takes_other_arguments(path: &str, arguments: &[Value<'_>]) -> bool {
-    let count = arguments.len();
-    let is_empty = matches!(arguments, [Value::Tuple(items)] if items.is_empty());
-    let Some(name) = path.strip_prefix("typing.") else {
-        return path == "collections.abc.Callable" && count != 2;
-    };
-    match name {
-        "Optional" | "Final" | "ClassVar" | "List" | "Set" | "FrozenSet" | "Type" | "Deque"
-        | "Iterable" | "Iterator" | "Sequence" | "Collection" | "Container" | "MutableSequence"
-        | "AbstractSet" | "MutableSet" | "Awaitable" | "AsyncIterator" | "AsyncIterable"
-        | "Counter" | "Reversible" => count != 1 || is_empty,
-        "Dict" | "Mapping" | "MutableMapping" | "DefaultDict" | "OrderedDict" | "ChainMap"
-        | "Callable" => count != 2,
-        "Annotated" => count < 2,
-        "Union" => is_empty,
-        _ => false,
-    }
-}
-
-fn is_no_index(index: &Value<'_>) -> bool {
-    matches!(
-        index,
-        Value::None
-            | Value::Str(_)
-            | Value::Float(_)
-            | Value::Bytes(_)
-            | Value::List(_)
-            | Value::Tuple(_)
-            | Value::Dict(_)
-    )
-}
-
-fn refuses_unary(operator: UnaryOp, operand: &Value<'_>) -> bool {
-    match operand {
-        Value::None
-        | Value::Str(_)
-        | Value::Bytes(_)
-        | Value::List(_)
-        | Value::Tuple(_)
-        | Value::Dict(_) => operator != UnaryOp::Not,
-        Value::Float(_) => operator == UnaryOp::Invert,
-        _ => false,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod ancestors;
 mod attributes;
 pub mod bound;
 mod branches;
+mod by_name;
 mod calls;
 mod certain;
 mod changes;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
 
+use super::Interpreter;
 use super::classes::fields;
-use super::{Evaluated, Interpreter};
 use crate::flow::value::{Class, ClassKind, Keywords, Unknown, Value, keyword};
 
 impl<'a> Interpreter<'a> {
@@ -67,9 +67,9 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// # Errors
-    /// None yet: what is odd makes the class unknown, or the script doubtful.
-    pub(super) fn check_model_body(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+    /// Looks through the body of a class: what is odd makes the class unknown, or the script
+    /// doubtful.
+    pub(super) fn check_model_body(&self, class: &Rc<Class<'a>>) {
         let body = class.body.unwrap_or_default();
         if body.iter().any(writes_namespace) {
             let why = format!("the body of `{}` changes its own namespace", class.name);
@@ -77,7 +77,7 @@ impl<'a> Interpreter<'a> {
             class.obstacle.borrow_mut().get_or_insert_with(|| Rc::new(unknown));
         }
         if class.kind.get() != ClassKind::Model || class.obstacle.borrow().is_some() {
-            return Ok(());
+            return;
         }
         let annotations = class.scope.annotations.borrow();
         for (name, value) in class.scope.names.borrow().iter() {
@@ -102,7 +102,6 @@ impl<'a> Interpreter<'a> {
                 self.check_method(function, &names);
             }
         }
-        Ok(())
     }
 
     fn check_method(&self, function: &StmtFunctionDef, fields: &[Rc<str>]) {
@@ -173,11 +172,8 @@ pub(super) fn is_plain_pattern(pattern: &str) -> bool {
     let mut chars = pattern.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            '\\' => {
-                if chars.next().is_none() {
-                    return false;
-                }
-            }
+            '\\' if chars.next().is_none() => return false,
+            '\\' => {}
             ']' if is_in_set => is_in_set = false,
             _ if is_in_set => {}
             '[' => {

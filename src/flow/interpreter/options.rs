@@ -90,9 +90,8 @@ impl<'a> Interpreter<'a> {
             let message = format!("Expected iterable for '{name}'; got {class} instead.");
             return self.raise("TypeError", message);
         }
-        let items = match hooks {
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => items,
-            _ => return Ok(()),
+        let (Value::List(items) | Value::Tuple(items) | Value::Set(items)) = hooks else {
+            return Ok(());
         };
         match items.iter().find(|item| item.is_constant()) {
             None => Ok(()),
