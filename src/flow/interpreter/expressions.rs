@@ -9,12 +9,16 @@ use super::certain::{
     class_name, has_no_parameters, is_no_index, is_not_iterable, is_unhashable, refuses_containing,
     refuses_order, refuses_unary, takes_other_arguments,
 };
+use super::operators::LONGEST;
 use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::flow::number::Int;
 use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
+
+/// The arguments that a call may have.
+const MOST_ARGUMENTS: usize = 1000;
 
 impl<'a> Interpreter<'a> {
     /// The value of an expression.
@@ -162,6 +166,11 @@ impl<'a> Interpreter<'a> {
         for element in elements {
             if let Expr::Starred(starred) = element {
                 match self.value(&starred.value, scope)? {
+                    Value::List(more) | Value::Tuple(more)
+                        if items.len() + more.len() > LONGEST =>
+                    {
+                        return Ok(Err(self.unknown("a display with too many items")));
+                    }
                     Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => return Ok(Err(self.because(&other, "a starred value"))),
@@ -438,7 +447,9 @@ impl<'a> Interpreter<'a> {
         for argument in &call.arguments.args {
             if let Expr::Starred(argument) = argument {
                 match self.value(&argument.value, scope)? {
-                    Value::List(more) | Value::Tuple(more) => {
+                    Value::List(more) | Value::Tuple(more)
+                        if arguments.len() + more.len() <= MOST_ARGUMENTS =>
+                    {
                         arguments.extend(more.iter().cloned());
                     }
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
