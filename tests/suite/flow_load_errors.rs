@@ -138,6 +138,7 @@ fn what_may_be_refused_is_not_claimed() {
         "class A(Enum):\n    X = 1\nA(2)",
         "T = TypeVar('T', int)",
         "x = conint(1)",
+        "class A(BaseModel, nope=1): pass",
         "for x in [1]:\n    1 / 0",
         "x = {}\ndel x['a']",
         "@dataclass\nclass A:\n    x: int\nA(1, 2)",

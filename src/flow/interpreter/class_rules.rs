@@ -153,6 +153,10 @@ impl<'a> Interpreter<'a> {
         let taken: &[&str] = match class.kind.get() {
             ClassKind::Plain | ClassKind::Dataclass | ClassKind::DataclassChild => &[],
             ClassKind::TypedDict => &["total", "closed", "extra_items"],
+            ClassKind::Model if class.keywords.iter().any(|(name, _)| !is_setting(name)) => {
+                self.doubt_unless_guessing("a keyword of a model that may be none");
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         let given = class.keywords.iter().find(|(name, _)| !taken.contains(&&**name));
@@ -408,6 +412,46 @@ impl<'a> Interpreter<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a keyword of a model is one of its configuration.
+fn is_setting(name: &str) -> bool {
+    const SETTINGS: &[&str] = &[
+        "title",
+        "model_title_generator",
+        "field_title_generator",
+        "str_to_lower",
+        "str_to_upper",
+        "str_strip_whitespace",
+        "str_min_length",
+        "str_max_length",
+        "extra",
+        "frozen",
+        "populate_by_name",
+        "use_enum_values",
+        "validate_assignment",
+        "arbitrary_types_allowed",
+        "from_attributes",
+        "loc_by_alias",
+        "alias_generator",
+        "ignored_types",
+        "allow_inf_nan",
+        "json_schema_extra",
+        "json_encoders",
+        "strict",
+        "revalidate_instances",
+        "validate_default",
+        "validate_return",
+        "protected_namespaces",
+        "hide_input_in_errors",
+        "defer_build",
+        "coerce_numbers_to_str",
+        "use_attribute_docstrings",
+        "validate_by_alias",
+        "validate_by_name",
+        "serialize_by_alias",
+    ];
+    SETTINGS.contains(&name)
 }
 
 /// Whether a field is made by `dataclasses.field`, by its arguments.

@@ -116,6 +116,11 @@ impl<'a> Generator<'_, 'a> {
             return self.pydantic(leaf, arguments, place);
         }
         let class = origin_class(path);
+        let is_text =
+            |item: &Value<'a>| item.is_symbol("builtins.str") || item.is_symbol("builtins.bytes");
+        if *class == *"re.Pattern" && arguments.is_some_and(|items| !items.iter().all(is_text)) {
+            return self.unknown("a pattern of something that is no text");
+        }
         if let Some(simple) = simple(&class) {
             return Ok(simple);
         }
