@@ -11,6 +11,7 @@ use ruff_python_ast::{Expr, ModExpression, ModModule, Stmt};
 use ruff_python_parser::Parsed;
 use serde::{Deserialize, Serialize};
 
+use super::compiler;
 use super::nesting;
 use super::python::Python;
 use super::source::{self, SyntaxError};
@@ -178,6 +179,7 @@ impl<'s> Library<'s> {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
         }
         let parsed = source::parse_module(&text)?;
+        compiler::check(&text, &parsed.syntax().body)?;
         Ok(ParsedFile { text, parsed })
     }
 

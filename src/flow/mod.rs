@@ -9,6 +9,7 @@
 //! is exact when everything about it is proved; otherwise it carries the reasons.
 
 mod cache;
+mod compiler;
 mod default;
 mod docstring;
 mod effects;

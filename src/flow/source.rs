@@ -88,7 +88,7 @@ pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
         .ok_or_else(|| SyntaxError { message: "not a module".to_owned(), at: 0 })
 }
 
-fn sentence(message: &str) -> String {
+pub fn sentence(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if second.is_lowercase() => {
@@ -100,7 +100,11 @@ fn sentence(message: &str) -> String {
 
 /// Parses the text of a quoted annotation; `None` if it is not an expression.
 pub fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
-    let text = text.trim();
+    // Python strips the end only.
+    let text = text.trim_end();
+    if text.starts_with(char::is_whitespace) {
+        return None;
+    }
     if nesting::depth(text) > nesting::LIMIT / 4 {
         return None;
     }

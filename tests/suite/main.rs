@@ -15,6 +15,7 @@ mod documentation;
 mod end_to_end;
 mod flow_differential;
 mod flow_fuzz;
+mod flow_load_errors;
 mod flow_robustness;
 mod flow_rules;
 mod flow_scan;

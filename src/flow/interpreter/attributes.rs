@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::ancestors::ancestors;
+use super::certain::class_name;
 use super::{Evaluated, Interpreter};
 use crate::flow::default::moment::{Moment, join_path};
 use crate::flow::symbols;
@@ -13,6 +14,14 @@ impl<'a> Interpreter<'a> {
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
+            Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
+                self.unknown(format!("`{path}.{name}` is not looked up"))
+            }
+            Value::None | Value::Int(_) | Value::Bool(_) if !has_attribute(owner, name) => {
+                let class = class_name(owner);
+                let message = format!("'{class}' object has no attribute '{name}'");
+                return self.raise("AttributeError", message);
+            }
             Value::Symbol(path) => {
                 if let Some(value) =
                     symbols::value(&format!("{path}.{name}"), self.here(), self.python())
@@ -92,6 +101,14 @@ impl<'a> Interpreter<'a> {
         if name == "__name__" {
             return Value::Str(Rc::clone(&class.name));
         }
+        if class.kind.get() == ClassKind::Enum
+            && class.obstacle.borrow().is_none()
+            && !name.starts_with('_')
+        {
+            let why = format!("the enum `{}` may have no `{name}`", class.name);
+            self.doubt_unless_guessing(why.clone());
+            return self.unknown(why);
+        }
         Value::Bound(Rc::new((owner.clone(), name.into())))
     }
 
@@ -105,6 +122,23 @@ impl<'a> Interpreter<'a> {
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
         }
     }
+}
+
+fn has_attribute(owner: &Value<'_>, name: &str) -> bool {
+    let of_numbers = [
+        "real",
+        "imag",
+        "numerator",
+        "denominator",
+        "conjugate",
+        "bit_length",
+        "bit_count",
+        "to_bytes",
+        "from_bytes",
+        "as_integer_ratio",
+        "is_integer",
+    ];
+    name.starts_with("__") || (!matches!(owner, Value::None) && of_numbers.contains(&name))
 }
 
 fn path_part(path: &str, name: &str) -> Option<String> {

@@ -157,7 +157,7 @@ impl<'a> Interpreter<'a> {
                     default: None,
                     owner: Rc::clone(&ancestor),
                 };
-                if is_class_variable(&field, self) {
+                if is_class_variable(&field) {
                     names.push(Rc::clone(name));
                 }
             }
@@ -180,7 +180,7 @@ impl<'a> Interpreter<'a> {
                 );
                 return self.raise("ValueError", message);
             }
-            if is_class_variable(&field, self) || name.starts_with('_') {
+            if is_class_variable(&field) || name.starts_with('_') {
                 continue;
             }
             if is_root && !matches!(name, "root" | "model_config") {
@@ -285,7 +285,7 @@ impl<'a> Interpreter<'a> {
     fn check_dataclass(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         for field in fields(class) {
             let name = &field.name;
-            if !Rc::ptr_eq(&field.owner, class) || is_class_variable(&field, self) {
+            if !Rc::ptr_eq(&field.owner, class) || is_class_variable(&field) {
                 continue;
             }
             let value = class.scope.own(name);
@@ -339,7 +339,7 @@ impl<'a> Interpreter<'a> {
                 return Ok(());
             }
             is_certain &= annotation.find_unknown(self.here()).is_none();
-            if is_class_variable(&field, self) {
+            if is_class_variable(&field) {
                 continue;
             }
             let options = match &field.default {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtIf, StmtTry, StmtWith};
 
+use super::certain::class_name;
 use super::statements::is_flow_like;
 use super::{Evaluated, Interpreter, Raised};
 use crate::flow::value::{Namespace, Scope, Value};
@@ -110,14 +111,19 @@ impl<'a> Interpreter<'a> {
             self.forget(&attempt.orelse, scope, &why);
             return self.block(&attempt.finalbody, scope);
         }
-        let outcome =
-            self.block(&attempt.body, scope).and_then(|()| self.block(&attempt.orelse, scope));
-        if let Err(raised) = outcome {
-            let handler = attempt.handlers.iter().find_map(|handler| {
-                let ExceptHandler::ExceptHandler(handler) = handler;
-                catches(handler.type_.as_deref(), &raised).then_some(handler)
-            });
-            let Some(handler) = handler else { return Err(raised) };
+        if let Err(raised) = self.block(&attempt.body, scope) {
+            let mut handlers = attempt.handlers.iter();
+            let handler = loop {
+                let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
+                    return Err(raised);
+                };
+                if let Some(kind) = handler.type_.as_deref() {
+                    self.value(kind, scope)?;
+                }
+                if catches(handler.type_.as_deref(), &raised) {
+                    break handler;
+                }
+            };
             if let Some(name) = &handler.name {
                 scope.set(name.as_str(), Value::opaque("an exception"));
             }
@@ -130,12 +136,22 @@ impl<'a> Interpreter<'a> {
                 let why = "it depends on whether the code in `try` raises";
                 self.forget(&handler.body, scope, why);
             }
+            self.block(&attempt.orelse, scope)?;
+        } else {
+            self.block(&attempt.orelse, scope)?;
         }
         self.block(&attempt.finalbody, scope)
     }
 
     pub(super) fn with(&self, with: &'a StmtWith, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         for item in &with.items {
+            let manager = self.value(&item.context_expr, scope)?;
+            if manager.is_constant() && !matches!(manager, Value::Moment(_)) {
+                let class = class_name(&manager);
+                let message =
+                    format!("'{class}' object does not support the context manager protocol");
+                return self.raise("TypeError", message);
+            }
             if let Some(target) = &item.optional_vars {
                 let unknown = self.unknown("it is made by a `with` statement");
                 self.bind(target, &unknown, scope)?;
@@ -233,7 +249,12 @@ fn handled(handler: Option<&Expr>) -> Vec<&str> {
 fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
     handled(handler).into_iter().any(|name| {
         name == raised.kind
-            || matches!(name, "Exception" | "BaseException")
+            || name == "BaseException"
+            || (name == "Exception"
+                && !matches!(raised.kind.as_str(), "SystemExit" | "KeyboardInterrupt"))
+            || (name == "ArithmeticError" && raised.kind == "ZeroDivisionError")
+            || (name == "AttributeError" && raised.kind == "FrozenInstanceError")
+            || (name == "ValueError" && raised.kind == "ValidationError")
             || (name == "ImportError" && raised.kind == "ModuleNotFoundError")
             || (name == "LookupError" && matches!(raised.kind.as_str(), "KeyError" | "IndexError"))
     })

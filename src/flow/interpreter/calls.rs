@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::certain::{class_name, is_not_callable};
+use super::expressions::UNKNOWN_ARGUMENTS;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::flow::value::{
     Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
@@ -35,7 +37,7 @@ impl<'a> Interpreter<'a> {
                 for (name, value) in keywords {
                     set_keyword(&mut options, name, value.clone());
                 }
-                self.make_flow(options, arguments.first())
+                return self.make_flow(options, arguments);
             }
             Value::Partial(partial) => {
                 let mut all = partial.arguments.clone();
@@ -46,7 +48,7 @@ impl<'a> Interpreter<'a> {
                 }
                 return self.call(&partial.function, &all, &options);
             }
-            Value::Bound(bound) => self.call_method(bound, arguments, keywords),
+            Value::Bound(bound) => return self.call_method(bound, arguments, keywords),
             Value::Dataclassing(options) => self.apply_dataclass(options, arguments),
             Value::Class(class) => return self.instantiate(class, arguments, keywords),
             Value::Type(expression) => match &**expression {
@@ -75,6 +77,13 @@ impl<'a> Interpreter<'a> {
                 Value::opaque("computed field")
             }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
+            Value::Opaque(opaque) if opaque.what == "property" => {
+                return self.raise("TypeError", "'property' object is not callable");
+            }
+            other if is_not_callable(other) => {
+                let class = class_name(other);
+                return self.raise("TypeError", format!("'{class}' object is not callable"));
+            }
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
             other => self.because(other, "a call of such an object"),
         })
@@ -87,7 +96,7 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
         Ok(match path {
-            "prefect.flow" => self.make_flow(keywords.clone(), arguments.first()),
+            "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
             "prefect.Flow" => {
                 let mut options = keywords.clone();
                 for (name, value) in ["fn", "name", "version"].iter().zip(arguments) {
@@ -99,7 +108,9 @@ impl<'a> Interpreter<'a> {
                     Some(Value::Str(_)) | None => {
                         self.unknown("`Flow(\"name\")` is the form of Prefect 1")
                     }
-                    Some(function) => self.make_flow(options, Some(&function)),
+                    Some(function) => {
+                        return self.make_flow(options, std::slice::from_ref(&function));
+                    }
                 }
             }
             "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
@@ -147,8 +158,9 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `flow(...)`: a flow if there is a function, a decorator otherwise.
-    fn make_flow(&self, options: Keywords<'a>, function: Option<&Value<'a>>) -> Value<'a> {
-        match function {
+    fn make_flow(&self, options: Keywords<'a>, arguments: &[Value<'a>]) -> Evaluated<Value<'a>> {
+        self.check_options("flow()", &options)?;
+        Ok(match arguments.first() {
             None | Some(Value::None) => Value::FlowDecorator(Rc::new(options)),
             Some(function) => Value::Flow(Rc::new(FlowObject {
                 function: function.clone(),
@@ -156,7 +168,7 @@ impl<'a> Interpreter<'a> {
                 attributes: RefCell::default(),
                 at: self.here(),
             })),
-        }
+        })
     }
 
     fn apply_dataclass(
@@ -178,14 +190,14 @@ impl<'a> Interpreter<'a> {
         bound: &(Value<'a>, crate::flow::value::Text),
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
-    ) -> Value<'a> {
+    ) -> Evaluated<Value<'a>> {
         let (owner, method) = bound;
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
-            return Value::Unknown(unknown);
+            return Ok(Value::Unknown(unknown));
         }
         let result = match owner {
             Value::Str(text) => Self::text_method(text, method, arguments, keywords),
@@ -197,10 +209,10 @@ impl<'a> Interpreter<'a> {
             Value::Moment(moment) => Self::moment_method(moment, method, arguments),
             _ => None,
         };
-        match result {
+        Ok(match result {
             Some(value) => value,
             None => self.because(owner, &format!("`.{method}()`")),
-        }
+        })
     }
 
     fn dict_method(
@@ -246,15 +258,20 @@ impl<'a> Interpreter<'a> {
         method: &str,
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
-    ) -> Value<'a> {
+    ) -> Evaluated<Value<'a>> {
         if method == "with_options" {
-            return self.with_options(flow, keywords);
+            if !arguments.is_empty() && keyword(keywords, UNKNOWN_ARGUMENTS).is_none() {
+                let message = "Flow.with_options() takes 1 positional argument";
+                return self.raise("TypeError", message);
+            }
+            self.check_options("Flow.with_options()", keywords)?;
+            return Ok(self.with_options(flow, keywords));
         }
         if method.starts_with("on_") {
             // A hook decorator gives the function back.
-            return arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook"));
+            return Ok(arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook")));
         }
-        self.unknown(format!("`.{method}()` of a flow is not evaluated"))
+        Ok(self.unknown(format!("`.{method}()` of a flow is not evaluated")))
     }
 
     /// A new flow that keeps the name, version and description that are not given anew.

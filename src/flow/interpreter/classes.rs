@@ -133,6 +133,7 @@ impl<'a> Interpreter<'a> {
             }
             keywords = self.keywords(&arguments.keywords, scope)?;
         }
+        self.check_bases(&bases)?;
         let inner = self.keep(Scope::class(definition.name.as_str(), scope));
         self.block(&definition.body, &inner)?;
         self.at(scope, definition.start());
@@ -142,12 +143,14 @@ impl<'a> Interpreter<'a> {
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
         self.check_body(&class)?;
+        self.check_model_body(&class);
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());
             value = self.class_decorated(decorator, value);
             self.check_decorated(decorator, &class)?;
         }
+        self.check_class(&class)?;
         self.set(scope, &scope.mangled(definition.name.as_str()), value);
         Ok(())
     }
@@ -206,6 +209,10 @@ impl<'a> Interpreter<'a> {
                 "typing.runtime_checkable" => {
                     class.decorations.borrow_mut().is_runtime_checkable = true;
                     value
+                }
+                "prefect.flow" => {
+                    let why = format!("the flow is made of the class `{}`", class.name);
+                    self.unknown_of_kind(why, true)
                 }
                 _ => self.unknown(format!("what `@{path}` makes of `{}` is not known", class.name)),
             },

@@ -2,15 +2,23 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{BoolOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
+use super::certain::{
+    class_name, has_no_parameters, is_no_index, is_not_iterable, is_unhashable, refuses_containing,
+    refuses_order, refuses_unary, takes_other_arguments,
+};
+use super::operators::LONGEST;
 use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::flow::number::Int;
-use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, set_keyword};
+use crate::flow::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
+
+/// The arguments that a call may have.
+const MOST_ARGUMENTS: usize = 1000;
 
 impl<'a> Interpreter<'a> {
     /// The value of an expression.
@@ -47,12 +55,20 @@ impl<'a> Interpreter<'a> {
                 self.sequence(&tuple.elts, scope)?.map_or_else(|v| v, Value::tuple)
             }
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
-                Ok(items) => Value::Set(Rc::new(Self::distinct(items))),
+                Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
+                    Some(item) => return self.unhashable(item),
+                    None => Value::Set(Rc::new(Self::distinct(items))),
+                },
                 Err(unknown) => unknown,
             },
             Expr::Dict(dict) => self.dictionary(dict, scope)?,
             Expr::UnaryOp(unary) => {
                 let operand = self.value(&unary.operand, scope)?;
+                if refuses_unary(unary.op, &operand) {
+                    let class = class_name(&operand);
+                    let message = format!("bad operand type for unary operator: '{class}'");
+                    return self.raise("TypeError", message);
+                }
                 self.unary(unary.op, &operand)
             }
             Expr::BinOp(binary) => {
@@ -94,11 +110,29 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                self.first_iterated(expression, scope)?;
                 let excerpt = scope.excerpt(expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
             _ => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
         })
+    }
+
+    /// What a comprehension iterates over first is evaluated where it stands.
+    fn first_iterated(&self, comprehension: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        let generators = match comprehension {
+            Expr::ListComp(list) => &list.generators,
+            Expr::SetComp(set) => &set.generators,
+            Expr::DictComp(dict) => &dict.generators,
+            Expr::Generator(generator) => &generator.generators,
+            _ => return Ok(()),
+        };
+        let Some(first) = generators.first() else { return Ok(()) };
+        let iterated = self.value(&first.iter, scope)?;
+        if is_not_iterable(&iterated) && !first.is_async {
+            return self.not_iterable(&iterated);
+        }
+        Ok(())
     }
 
     fn number(&self, number: &Number) -> Value<'a> {
@@ -115,8 +149,8 @@ impl<'a> Interpreter<'a> {
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
-            if matches!(name, "__qualname__" | "__module__") {
-                return Ok(self.unknown(format!("`{name}` of a class body")));
+            if matches!(name, "__qualname__" | "__module__" | "__class__") {
+                return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
             }
             if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
@@ -136,7 +170,13 @@ impl<'a> Interpreter<'a> {
         for element in elements {
             if let Expr::Starred(starred) = element {
                 match self.value(&starred.value, scope)? {
+                    Value::List(more) | Value::Tuple(more)
+                        if items.len() + more.len() > LONGEST =>
+                    {
+                        return Ok(Err(self.unknown("a display with too many items")));
+                    }
                     Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
+                    other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => return Ok(Err(self.because(&other, "a starred value"))),
                 }
             } else {
@@ -156,6 +196,10 @@ impl<'a> Interpreter<'a> {
             let value = self.value(&item.value, scope)?;
             let Some(key) = &item.key else {
                 let Value::Dict(more) = &value else {
+                    if value.is_constant() {
+                        let message = format!("'{}' object is not a mapping", class_name(&value));
+                        return self.raise("TypeError", message);
+                    }
                     return Ok(self.because(&value, "an unpacked dictionary"));
                 };
                 for (key, value) in more.iter() {
@@ -164,6 +208,9 @@ impl<'a> Interpreter<'a> {
                 continue;
             };
             let key = self.value(key, scope)?;
+            if is_unhashable(&key) {
+                return self.unhashable(&key);
+            }
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
@@ -206,6 +253,17 @@ impl<'a> Interpreter<'a> {
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
                 None => {
+                    let is_refused = match operator {
+                        CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => {
+                            refuses_order(&left, &right)
+                        }
+                        CmpOp::In | CmpOp::NotIn => refuses_containing(&right, &left),
+                        _ => false,
+                    };
+                    if is_refused {
+                        let message = "the comparison is not supported between these values";
+                        return self.raise("TypeError", message);
+                    }
                     let pair = Value::tuple(vec![left, right]);
                     return Ok(self.because(&pair, "a comparison"));
                 }
@@ -260,8 +318,15 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => owner.clone(),
             Value::List(items) => return self.item(items, index, Value::list),
             Value::Tuple(items) => return self.item(items, index, Value::tuple),
+            Value::Str(_) if is_no_index(index) => {
+                let message = "string indices must be integers";
+                return self.raise("TypeError", message);
+            }
             Value::Str(_) => self.text_slice(owner, index),
             Value::Dict(entries) => {
+                if is_unhashable(index) {
+                    return self.unhashable(index);
+                }
                 if let Some(unknown) = index.find_unknown(self.here()) {
                     return Ok(Value::Unknown(unknown));
                 }
@@ -271,6 +336,12 @@ impl<'a> Interpreter<'a> {
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
+            Value::Symbol(path) if has_no_parameters(path) => {
+                return self.raise("TypeError", format!("type '{path}' is not subscriptable"));
+            }
+            Value::Symbol(path) if takes_other_arguments(path, &arguments()) => {
+                return self.raise("TypeError", format!("the arguments of `{path}` don't fit"));
+            }
             Value::Symbol(path) => return self.symbol_subscript(path, index, arguments()),
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
@@ -279,6 +350,9 @@ impl<'a> Interpreter<'a> {
                     .and_then(|wanted| members.iter().find(|(name, _)| &**name == wanted));
                 match member {
                     Some((_, member)) => Value::Member(Rc::clone(member)),
+                    None if class.obstacle.borrow().is_none() && index.is_constant() => {
+                        return self.raise("KeyError", Self::show(index));
+                    }
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
             }
@@ -286,6 +360,15 @@ impl<'a> Interpreter<'a> {
                 Value::of_type(Type::Generic(owner.clone(), arguments()))
             }
             Value::Type(_) => crate::flow::schema::generics::substitute_alias(owner, &arguments()),
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Function(_)
+            | Value::Module(_) => {
+                let class = class_name(owner);
+                return self.raise("TypeError", format!("'{class}' object is not subscriptable"));
+            }
             other => self.because(other, "a subscript"),
         })
     }
@@ -355,6 +438,9 @@ impl<'a> Interpreter<'a> {
                 None => self.unknown("a slice with a step"),
             });
         }
+        if is_no_index(index) {
+            return self.raise("TypeError", "indices must be integers or slices");
+        }
         let Some(at) = as_index(index) else { return Ok(self.because(index, "an index")) };
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
         let at = if at < 0 { at + length } else { at };
@@ -371,9 +457,12 @@ impl<'a> Interpreter<'a> {
         for argument in &call.arguments.args {
             if let Expr::Starred(argument) = argument {
                 match self.value(&argument.value, scope)? {
-                    Value::List(more) | Value::Tuple(more) => {
+                    Value::List(more) | Value::Tuple(more)
+                        if arguments.len() + more.len() <= MOST_ARGUMENTS =>
+                    {
                         arguments.extend(more.iter().cloned());
                     }
+                    other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => {
                         let unknown = self.because(&other, "a starred argument");
                         arguments.push(unknown.clone());
@@ -405,8 +494,16 @@ impl<'a> Interpreter<'a> {
                     {
                         for (key, value) in entries.iter() {
                             let key = key.as_str().unwrap_or_default();
+                            if keyword(&keywords, key).is_some() {
+                                let message =
+                                    format!("got multiple values for keyword argument '{key}'");
+                                return self.raise("TypeError", message);
+                            }
                             set_keyword(&mut keywords, key, value.clone());
                         }
+                    }
+                    other if other.is_constant() => {
+                        return self.raise("TypeError", "keywords must be strings");
                     }
                     other => {
                         let unknown = self.because(other, "`**` with unknown keywords");

@@ -83,6 +83,9 @@ impl<'a> Interpreter<'a> {
     fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let top = path.split('.').next().unwrap_or(path);
         if symbols::origin(path) == Origin::Known {
+            if path.contains('.') && symbols::value(path, self.here(), self.python()).is_none() {
+                return self.not_found(path);
+            }
             let is_loaded = !symbols::is_standard(top) || symbols::is_loaded_by_prefect(top);
             if is_loaded || !self.is_ours(top) {
                 return Ok(Value::symbol(path));

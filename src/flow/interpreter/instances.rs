@@ -46,6 +46,10 @@ impl<'a> Interpreter<'a> {
                         .iter()
                         .find(|(_, member)| is_identical(&member.value, value))
                         .map(|(_, member)| Value::Member(Rc::clone(member)));
+                    if member.is_none() && class.obstacle.borrow().is_none() && value.is_constant()
+                    {
+                        self.doubt_unless_guessing(format!("`{name}` may have no such member"));
+                    }
                     member.unwrap_or_else(|| self.unknown(format!("a member of `{name}`")))
                 }
                 _ => self.unknown(format!("a member of `{name}`")),
@@ -91,7 +95,15 @@ impl<'a> Interpreter<'a> {
         let fields = fields(class);
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
-            Err(unknown) => return Ok(unknown),
+            Err(unknown) => {
+                if class.kind.get() != ClassKind::Model {
+                    self.doubt_unless_guessing(format!(
+                        "the arguments of `{}` may not fit",
+                        class.name
+                    ));
+                }
+                return Ok(unknown);
+            }
         };
         let is_validated = class.kind.get() == ClassKind::Model || is_pydantic_dataclass(class);
         let mut complete = Keywords::new();
@@ -111,6 +123,10 @@ impl<'a> Interpreter<'a> {
                 }
                 None => match self.field_default(field) {
                     FieldDefault::Value(value) => value,
+                    // The field itself is the default where pydantic does not look at it.
+                    FieldDefault::Required if !is_validated && field.default.is_some() => {
+                        self.unknown(format!("the default of `{}.{}`", class.name, field.name))
+                    }
                     FieldDefault::Required => {
                         let message = format!("{}.{} is required", class.name, field.name);
                         return self.raise("ValidationError", message);

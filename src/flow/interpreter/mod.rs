@@ -15,8 +15,11 @@ mod attributes;
 mod bodies;
 pub mod bound;
 mod branches;
+mod by_name;
 mod calls;
+mod certain;
 mod changes;
+mod class_rules;
 pub mod classes;
 mod enums;
 mod expressions;
@@ -24,8 +27,10 @@ mod functions;
 mod imports;
 mod inline;
 mod instances;
+mod model_rules;
 pub mod nested;
 pub mod operators;
+mod options;
 mod pydantic;
 pub mod scope;
 mod standard;
@@ -315,7 +320,7 @@ fn module_name(path: &str) -> &str {
     file.strip_suffix(".py").unwrap_or(file)
 }
 
-fn postpones_annotations(statement: &Stmt) -> bool {
+pub fn postpones_annotations(statement: &Stmt) -> bool {
     match statement {
         Stmt::ImportFrom(import) => {
             import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")

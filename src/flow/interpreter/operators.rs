@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use ruff_python_ast::{CmpOp, Operator};
 
+use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
 use crate::flow::default::moment::{Moment, join_path};
 use crate::flow::number::Int;
@@ -146,8 +147,10 @@ impl<'a> Interpreter<'a> {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => !items.is_empty(),
             Value::Dict(entries) => !entries.is_empty(),
             Value::Moment(moment) => moment.is_true(),
+            // What stands in a class may be anything, or missing.
+            Value::Symbol(path) if is_in_class(path) => return None,
+            Value::Symbol(_) => true,
             Value::Ellipsis
-            | Value::Symbol(_)
             | Value::Class(_)
             | Value::Function(_)
             | Value::Module(_)
@@ -246,6 +249,18 @@ impl<'a> Interpreter<'a> {
         if operator == Operator::BitOr
             && let Some(union) = self.union(left, right)?
         {
+            let is_plain_class = match left {
+                Value::Class(class) => class.keywords.is_empty(),
+                Value::Symbol(path) => path.starts_with("builtins."),
+                _ => false,
+            };
+            if is_plain_class && matches!(right, Value::Str(_)) {
+                if self.python().at_least(14) == Some(false) {
+                    let message = "unsupported operand types for |: 'type' and 'str'";
+                    return self.raise("TypeError", message);
+                }
+                return Ok(self.unknown("a class or a text"));
+            }
             return Ok(union);
         }
         for operand in [left, right] {
@@ -256,6 +271,11 @@ impl<'a> Interpreter<'a> {
         let (left, right) = (&plain(left), &plain(right));
         if let (Some(left), Some(right)) = (number(left), number(right)) {
             return self.arithmetic(operator, &left, &right);
+        }
+        if refuses_operator(operator, left, right) {
+            let (left, right) = (class_name(left), class_name(right));
+            let message = format!("unsupported operand types: '{left}' and '{right}'");
+            return self.raise("TypeError", message);
         }
         Ok(match (operator, left, right) {
             (Operator::Add, Value::Str(left), Value::Str(right))
@@ -433,6 +453,11 @@ impl<'a> Interpreter<'a> {
         }
         Ok(result.map_or_else(|| self.unknown("the number is too large"), Value::int))
     }
+}
+
+fn is_in_class(path: &str) -> bool {
+    let owner = path.rsplit_once('.').and_then(|(owner, _)| owner.rsplit('.').next());
+    owner.is_some_and(|owner| owner.starts_with(char::is_uppercase))
 }
 
 fn repeat<'a>(items: &[Value<'a>], count: usize) -> Vec<Value<'a>> {

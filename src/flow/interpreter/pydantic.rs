@@ -25,6 +25,17 @@ impl<'a> Interpreter<'a> {
             ("annotated_types", _) => self.annotated_type(leaf, arguments, keywords),
             ("typing_extensions", "TypedDict") => self.typed_dict(arguments, keywords),
             ("pydantic", "Field") => {
+                let has = |name: &str| keyword(keywords, name).is_some();
+                let is_refused = arguments.len() > 1
+                    || (!arguments.is_empty() && has("default"))
+                    || ((!arguments.is_empty() || has("default")) && has("default_factory"));
+                if is_refused {
+                    self.doubt_unless_guessing("pydantic refuses the arguments of `Field`");
+                    return self.unknown("a field with arguments that pydantic refuses");
+                }
+                if let Some(why) = Self::bad_constraint(keywords) {
+                    return self.unknown(why);
+                }
                 let mut given = keywords.clone();
                 if let Some(default) = arguments.first() {
                     set_keyword(&mut given, "default", default.clone());
@@ -41,7 +52,10 @@ impl<'a> Interpreter<'a> {
                 "pydantic",
                 "field_validator" | "model_validator" | "validator" | "root_validator"
                 | "field_serializer" | "model_serializer",
-            ) => Value::opaque("validator"),
+            ) => {
+                self.check_validator(leaf, arguments, keywords);
+                Value::opaque("validator")
+            }
             ("pydantic", "computed_field") => match arguments.first() {
                 Some(Value::Opaque(_) | Value::Function(_)) => Value::opaque("computed field"),
                 _ => Value::opaque("computed field maker"),
@@ -70,8 +84,9 @@ impl<'a> Interpreter<'a> {
             ("pydantic", "create_model") => {
                 self.unknown("`create_model()` makes the class at run time")
             }
-            ("pydantic", "BaseModel") if arguments.is_empty() && keywords.is_empty() => {
-                Value::Dict(Rc::default())
+            ("pydantic", "BaseModel") => {
+                self.doubt_unless_guessing("`BaseModel` itself can't be instantiated");
+                self.unknown("an instance of `BaseModel`")
             }
             ("pydantic", _) => self.constrained_type(leaf, arguments, keywords),
             _ => self.unknown(format!("what `{path}()` returns is not known")),
@@ -131,6 +146,12 @@ impl<'a> Interpreter<'a> {
             }
             _ => return self.unknown(format!("what `pydantic.{leaf}()` returns is not known")),
         };
+        if !matches!(leaf, "conlist" | "conset" | "confrozenset") && !arguments.is_empty() {
+            self.doubt_unless_guessing(format!("`{leaf}` takes keywords only"));
+        }
+        if let Some(why) = Self::bad_constraint(keywords) {
+            return self.unknown(why);
+        }
         let constraint = Self::constraint(keywords, base.clone());
         Value::of_type(Type::Annotated(base, vec![constraint]))
     }

@@ -3,15 +3,16 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use super::by_name::is_odd_enum;
+use super::certain::is_unhashable;
 use super::expressions::as_index;
+use super::model_rules::is_plain_pattern;
 use super::operators::{is_equal, sorted};
 use super::{Interpreter, as_type};
 use crate::flow::default::moment::{Date, Moment, PathKind, Time, join_path};
 use crate::flow::number::{Int, float_repr};
 use crate::flow::symbols;
-use crate::flow::value::{
-    Annotation, ClassKind, FieldInfo, Keywords, Type, Value, keyword, set_keyword,
-};
+use crate::flow::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn call_standard(
@@ -54,11 +55,25 @@ impl<'a> Interpreter<'a> {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
             "builtins.property" => Value::opaque("property"),
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
+            "dataclasses.field"
+                if keyword(keywords, "default").is_some()
+                    && keyword(keywords, "default_factory").is_some() =>
+            {
+                self.doubt_unless_guessing("a field has a default and a default factory");
+                self.unknown("a field with both defaults")
+            }
             "dataclasses.field" => {
                 Value::Field(Rc::new(FieldInfo { keywords: keywords.clone(), is_pydantic: false }))
             }
             "enum.auto" => Value::Auto(Rc::new(())),
             "typing.NewType" => Value::of_type(Type::Named(as_type(arguments.get(1)?.clone()))),
+            "typing.TypeVar"
+                if arguments.len() == 2
+                    || (arguments.len() > 1 && keyword(keywords, "bound").is_some()) =>
+            {
+                self.doubt_unless_guessing("the constraints of a type variable are refused");
+                self.unknown("a type variable with odd constraints")
+            }
             "typing.TypeVar" => Value::of_type(Type::Variable {
                 bound: keyword(keywords, "bound").cloned().map(as_type),
                 constraints: arguments.iter().skip(1).cloned().map(as_type).collect(),
@@ -70,6 +85,12 @@ impl<'a> Interpreter<'a> {
             }),
             "typing.cast" => arguments.get(1)?.clone(),
             "collections.namedtuple" => self.named_tuple(arguments, keywords),
+            "enum.Enum" | "enum.IntEnum" | "enum.StrEnum"
+                if arguments.get(1).is_some_and(|members| is_odd_enum(path, members)) =>
+            {
+                self.doubt_unless_guessing("the members of an enum may be refused");
+                self.unknown("an enum with odd members")
+            }
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
                 self.functional_enum(path, arguments, keywords)
             }
@@ -80,6 +101,7 @@ impl<'a> Interpreter<'a> {
                 [value @ Value::Class(_)] => value.clone(),
                 _ => return None,
             },
+            "builtins.object" if !arguments.is_empty() => return None,
             "types.SimpleNamespace" | "builtins.object" => Value::opaque("an object"),
             "logging.getLogger" => Value::opaque("a logger"),
             _ => return None,
@@ -124,6 +146,7 @@ impl<'a> Interpreter<'a> {
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
+                    _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::Set(Rc::new(Self::distinct(items))),
                 }
             }
@@ -142,6 +165,14 @@ impl<'a> Interpreter<'a> {
             }
             ("abs", [Value::Int(Int::Small(number))]) => Value::int(number.checked_abs()?),
             ("abs", [Value::Float(number)]) => Value::Float(number.abs()),
+            ("range", [_, ..] | [])
+                if arguments.len() > 3
+                    || arguments.is_empty()
+                    || arguments.iter().any(|bound| !matches!(bound, Value::Int(_)))
+                    || arguments.get(2).is_some_and(|step| Self::truth(step) == Some(false)) =>
+            {
+                return None;
+            }
             ("range", _) => Value::opaque("a range"),
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("enumerate", [value]) => {
@@ -219,39 +250,6 @@ impl<'a> Interpreter<'a> {
             }
             _ => return None,
         })
-    }
-
-    fn named_tuple(&self, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Value<'a> {
-        let unknown = || self.unknown("a named tuple with fields that are not known");
-        let [Value::Str(name), fields] = arguments else { return unknown() };
-        let fields: Option<Vec<String>> = match fields {
-            Value::Str(text) => {
-                Some(text.replace(',', " ").split_whitespace().map(str::to_owned).collect())
-            }
-            Value::List(items) | Value::Tuple(items) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
-            }
-            _ => None,
-        };
-        let Some(fields) = fields else { return unknown() };
-        let defaults = match keyword(keywords, "defaults") {
-            None => Vec::new(),
-            Some(Value::List(items) | Value::Tuple(items)) => items.to_vec(),
-            Some(_) => return unknown(),
-        };
-        if defaults.len() > fields.len() || keyword(keywords, "rename").is_some() {
-            return unknown();
-        }
-        let class = self.made_class(name, ClassKind::NamedTuple, Keywords::new());
-        let any = || Annotation::Value(Value::symbol("typing.Any"));
-        for field in &fields {
-            class.scope.annotations.borrow_mut().push((field.as_str().into(), any()));
-        }
-        let first = fields.len().saturating_sub(defaults.len());
-        for (field, default) in fields.iter().skip(first).zip(defaults) {
-            class.scope.set(field, default);
-        }
-        Value::Class(class)
     }
 }
 
@@ -345,7 +343,9 @@ fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> 
         "pathlib.Path" | "pathlib.PosixPath" => path_of(arguments, PathKind::Path),
         "pathlib.PurePath" | "pathlib.PurePosixPath" => path_of(arguments, PathKind::Pure),
         "re.compile" => match arguments {
-            [Value::Str(pattern)] => Some(Moment::Regex(Rc::clone(pattern))),
+            [Value::Str(pattern)] if is_plain_pattern(pattern) => {
+                Some(Moment::Regex(Rc::clone(pattern)))
+            }
             _ => None,
         },
         "zoneinfo.ZoneInfo" => zone_info(only_text(arguments)?),
@@ -393,7 +393,8 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Mom
         };
         total = total.checked_add(part)?;
     }
-    (arguments.len() <= units.len()).then_some(Moment::Delta(total))
+    let is_in_range = total.unsigned_abs() < 86_400_000_000 * 999_999_999;
+    (is_in_range && arguments.len() <= units.len()).then_some(Moment::Delta(total))
 }
 
 /// A fraction of a unit, where it comes out even.

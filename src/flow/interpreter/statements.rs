@@ -7,6 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
 use super::branches::exception_name;
+use super::certain::is_not_iterable;
 use super::{Evaluated, Interpreter};
 use crate::flow::value::{Annotation, Scope, Text, Value, set_keyword};
 
@@ -35,12 +36,21 @@ impl<'a> Interpreter<'a> {
             Stmt::If(branch) => self.branch(branch, scope)?,
             Stmt::Try(attempt) => self.attempt(attempt, scope)?,
             Stmt::With(with) => self.with(with, scope)?,
-            Stmt::For(_) | Stmt::While(_) => {
+            Stmt::For(each) => self.for_loop(statement, each, scope)?,
+            Stmt::While(repeated) => {
+                let test = self.value(&repeated.test, scope)?;
                 self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+                if Self::truth(&test) == Some(true) {
+                    self.try_out(&repeated.body, scope);
+                }
             }
-            Stmt::Match(_) => {
+            Stmt::Match(choice) => {
+                let subject = self.value(&choice.subject, scope)?;
                 let why = "it is bound in a `match` statement";
                 self.forget(std::slice::from_ref(statement), scope, why);
+                if subject.is_constant() {
+                    choice.cases.iter().for_each(|case| self.try_out(&case.body, scope));
+                }
             }
             Stmt::Raise(raise) => {
                 let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
@@ -65,7 +75,25 @@ impl<'a> Interpreter<'a> {
 
     fn delete(&self, target: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         match target {
-            Expr::Name(name) => scope.names.borrow_mut().remove(name.id.as_str()),
+            Expr::Name(name) => {
+                let name = name.id.as_str();
+                let is_doubted = scope.module.doubt.borrow().is_some();
+                if scope.own(name).is_none() && !is_doubted && !scope.is_function() {
+                    return self.raise("NameError", format!("name '{name}' is not defined"));
+                }
+                scope.names.borrow_mut().remove(name);
+            }
+            Expr::Subscript(item) => {
+                let owner = self.as_it_was_made(&item.value, scope)?;
+                let index = self.value(&item.slice, scope)?;
+                self.check_item_change(&owner, &index, "deletion")?;
+                if let Value::Dict(entries) = &owner
+                    && index.is_constant()
+                    && matches!(Self::look_up(entries, &index), Ok(None))
+                {
+                    self.doubt_unless_guessing("a key is deleted that may not be there");
+                }
+            }
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 let name = attribute.attr.as_str();
@@ -83,10 +111,48 @@ impl<'a> Interpreter<'a> {
 
     /// An expression for its effect: what it binds, and what a call does to what it is given.
     fn effect(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        if !expression.is_literal_expr() {
+        if !expression.is_literal_expr() || expression.is_f_string_expr() {
             self.value(expression, scope)?;
         }
         Ok(())
+    }
+
+    /// A loop is not followed: what it binds is not known, and what it does once is looked at.
+    fn for_loop(
+        &self,
+        statement: &'a Stmt,
+        each: &'a ruff_python_ast::StmtFor,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let iterated = self.value(&each.iter, scope)?;
+        if is_not_iterable(&iterated) && !each.is_async {
+            return self.not_iterable(&iterated);
+        }
+        self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
+            self.try_out(&each.body, scope);
+            self.try_out(&each.orelse, scope);
+        }
+        Ok(())
+    }
+
+    /// Runs a block that is run at least once, only to see whether it raises.
+    fn try_out(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
+        let before = scope.names.borrow().clone();
+        self.guesses.set(self.guesses.get() + 1);
+        let outcome = self.block(body, scope);
+        self.guesses.set(self.guesses.get().saturating_sub(1));
+        *scope.names.borrow_mut() = before;
+        if let Err(raised) = outcome {
+            self.doubt_unless_guessing(format!("a loop may raise {}", raised.kind));
+        }
+    }
+
+    /// Notes that the script may not be loaded at all.
+    pub(super) fn doubt_unless_guessing(&self, why: impl Into<String>) {
+        if self.guesses.get() == 0 {
+            self.doubt_script(why);
+        }
     }
 
     /// Binds what a block may bind to something unknown.
@@ -125,7 +191,13 @@ impl<'a> Interpreter<'a> {
             Expr::Starred(starred) => self.bind(&starred.value, value, scope)?,
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
+                self.check_attribute_change(&owner, attribute.attr.as_str())?;
                 self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
+            }
+            Expr::Subscript(item) => {
+                let owner = self.as_it_was_made(&item.value, scope)?;
+                let index = self.value(&item.slice, scope)?;
+                self.check_item_change(&owner, &index, "assignment")?;
             }
             _ => {}
         }
@@ -143,6 +215,7 @@ impl<'a> Interpreter<'a> {
             _ => None,
         };
         let is_starred = targets.iter().any(Expr::is_starred_expr);
+        self.check_count(value, targets.len(), is_starred)?;
         match items {
             Some(items) if !is_starred && items.len() == targets.len() => targets
                 .iter()
@@ -223,6 +296,9 @@ impl<'a> Interpreter<'a> {
             let right = self.value(&assign.value, scope)?;
             let value = match scope.get(name.id.as_str()) {
                 Some(left) => self.binary(assign.op, &left, &right)?,
+                None if scope.module.doubt.borrow().is_none() && !scope.is_function() => {
+                    return self.raise("NameError", format!("name '{}' is not defined", name.id));
+                }
                 None => self.unknown(format!("`{}` has no value before", name.id)),
             };
             self.set(scope, name.id.as_str(), value);

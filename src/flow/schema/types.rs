@@ -134,6 +134,11 @@ impl<'a> Generator<'_, 'a> {
         if path == "typing.LiteralString" {
             return self.arbitrary(path, place);
         }
+        let is_text =
+            |item: &Value<'a>| item.is_symbol("builtins.str") || item.is_symbol("builtins.bytes");
+        if *class == *"re.Pattern" && arguments.is_some_and(|items| !items.iter().all(is_text)) {
+            return self.unknown("a pattern of something that is no text");
+        }
         if let (Some(simple), false) =
             (simple(&class), path == "typing.Final" && arguments.is_some())
         {
@@ -155,6 +160,9 @@ impl<'a> Generator<'_, 'a> {
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
+            "builtins.tuple" if is_odd_tuple(arguments) => {
+                self.unknown("a tuple with `...` in the wrong place")
+            }
             "builtins.tuple" => self.tuple(arguments, place),
             "builtins.dict"
             | "collections.OrderedDict"
@@ -166,8 +174,8 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
                 }
                 [] => Ok(object()),
-                [key] => self.dictionary(key, &Value::symbol("typing.Any"), place),
-                [key, value, ..] => self.dictionary(key, value, place),
+                [key, value] => self.dictionary(key, value, place),
+                _ => self.unknown(format!("`{path}` with other than two types")),
             },
             "collections.Counter" => {
                 let any = Value::symbol("typing.Any");
@@ -185,14 +193,14 @@ impl<'a> Generator<'_, 'a> {
             "typing.AnyStr" => {
                 self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
             }
-            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" | "typing.ClassVar" => {
-                Err(NoSchema::Raises(
-                    "PydanticForbiddenQualifier",
-                    format!("`{path}` can't stand here"),
-                ))
+            "typing.ClassVar" => {
+                self.unknown("a class variable is no parameter or field".to_owned())
             }
-            "typing.Self" if place.class.is_some() => self.unknown("`Self` in a class"),
-            "typing.Self" => Err(NoSchema::Raises("KeyError", "`Self` outside a class".to_owned())),
+            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" => Err(NoSchema::Raises(
+                "PydanticForbiddenQualifier",
+                format!("`{path}` can't stand here"),
+            )),
+            "typing.Self" => self.unknown("`Self` outside a method's own annotations"),
             "collections.abc.Hashable" => Ok(Schema::new()),
             _ if is_unconstrained(&class) => self.arbitrary(path, place),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
@@ -416,6 +424,12 @@ fn simple(path: &str) -> Option<Schema> {
         ),
         _ => return None,
     })
+}
+
+/// Whether a tuple has `...` elsewhere than behind its only item.
+fn is_odd_tuple(arguments: &[Value<'_>]) -> bool {
+    let dots = arguments.iter().filter(|item| matches!(item, Value::Ellipsis)).count();
+    dots > 0 && !matches!(arguments, [item, Value::Ellipsis] if !matches!(item, Value::Ellipsis))
 }
 
 fn is_unconstrained(path: &str) -> bool {

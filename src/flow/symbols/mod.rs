@@ -3,6 +3,7 @@
 //! A symbol is its canonical path (`typing.List`, `pydantic.Field`, `prefect.flow`). The tables
 //! hold what real modules have; checked with Python 3.11, pydantic 2.14 and Prefect 3.8.
 
+mod modules;
 pub mod names;
 mod opaque;
 
@@ -93,6 +94,9 @@ fn is_pydantic_part(module: &str) -> bool {
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
 pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
+    if python.at_least(11) == Some(true) && is_missing(path) {
+        return None;
+    }
     let path = canonical(path);
     if path.starts_with("sys.version_info") {
         return Some(version_info(&path, at, python));
@@ -110,6 +114,15 @@ pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> 
         return None;
     }
     Some(Value::symbol(&path))
+}
+
+/// Whether a module, all of whose names are known, has no such one.
+fn is_missing(path: &str) -> bool {
+    let Some((module, leaf)) = path.rsplit_once('.') else { return false };
+    let known = modules::NAMES.binary_search_by_key(&module, |(module, _)| *module).ok();
+    known
+        .and_then(|at| modules::NAMES.get(at))
+        .is_some_and(|(_, names)| !leaf.starts_with('_') && names.binary_search(&leaf).is_err())
 }
 
 fn constant<'a>(path: &str) -> Option<Value<'a>> {

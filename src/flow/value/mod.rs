@@ -411,6 +411,10 @@ impl<'a> Scope<'a> {
         self.names.borrow_mut().set(name.into(), value);
     }
 
+    pub fn is_function(&self) -> bool {
+        matches!(self.kind, ScopeKind::Function(_))
+    }
+
     pub fn is_class(&self) -> bool {
         self.kind == ScopeKind::Class
     }
