@@ -54,6 +54,7 @@ impl<'a> Generator<'_, 'a> {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
+            Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) && place.class.is_some() => {
                 self.unknown("a field of a class has no type")
             }
@@ -139,6 +140,12 @@ impl<'a> Generator<'_, 'a> {
                 let mut schema = self.array(arguments, place)?;
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
+            }
+            "typing.NamedTuple" | "typing.Generic" | "typing.TypeVar" | "typing.Optional"
+            | "typing.Union"
+                if place.class.is_some() =>
+            {
+                self.unknown(format!("`{path}` is no type of a field"))
             }
             "builtins.tuple" if is_odd_tuple(arguments) => {
                 self.unknown("a tuple with `...` in the wrong place")
