@@ -7,8 +7,9 @@
 //!
 //! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
 //! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
-//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`]), [`changes`] (what is changed after it
-//! was made), [`nested`] for flows out of reach.
+//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`], [`by_name`]), [`changes`] (what is
+//! changed after it was made), [`nested`] for flows out of reach. What is refused for sure stands in
+//! [`certain`] (values), [`options`] (flows), [`class_rules`] and [`model_rules`].
 
 pub mod ancestors;
 mod attributes;
