@@ -321,6 +321,13 @@ fn leaves(statement: &Stmt) -> bool {
     search.returns
 }
 
+/// Whether a body has a `raise` of its own.
+pub(super) fn may_raise(body: &[Stmt]) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_body(body);
+    search.raises
+}
+
 fn leaves_or_raises(statement: &Stmt) -> bool {
     let mut search = OwnNodes::default();
     search.visit_stmt(statement);

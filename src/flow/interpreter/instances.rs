@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields, is_pydantic_dataclass};
+use super::inline::may_raise;
 use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
 use crate::flow::schema::fields::{
@@ -15,6 +16,9 @@ use crate::flow::value::{
     Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Opaque, Type, Value, keyword,
     set_keyword,
 };
+
+/// Methods that run when an instance is made.
+const MAKERS: &[&str] = &["__init__", "__post_init__", "model_post_init", "__new__"];
 
 /// What validation makes of a value.
 enum Validated {
@@ -86,6 +90,9 @@ impl<'a> Interpreter<'a> {
         if let Some(unknown) = class.obstacle.borrow().as_ref() {
             return Ok(Value::Unknown(Rc::clone(unknown)));
         }
+        if Self::may_refuse(class) {
+            self.doubt_unless_guessing(format!("making a `{}` may raise", class.name));
+        }
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
         }
@@ -144,13 +151,25 @@ impl<'a> Interpreter<'a> {
         Ok(Value::Instance(Rc::new(Instance { class: Rc::clone(class), fields: complete })))
     }
 
+    /// Whether the code of a class that runs when an instance is made has a `raise`.
+    fn may_refuse(class: &Rc<Class<'a>>) -> bool {
+        let raises = |value: Value<'a>| match value {
+            Value::Function(function) => {
+                function.definition.is_some_and(|definition| may_raise(&definition.body))
+            }
+            _ => false,
+        };
+        own_ancestors(class)
+            .iter()
+            .any(|ancestor| MAKERS.iter().any(|name| ancestor.scope.own(name).is_some_and(raises)))
+    }
+
     fn has_own_code(class: &Rc<Class<'a>>) -> Option<String> {
-        let hooks = ["__init__", "__post_init__", "model_post_init", "__new__"];
         for ancestor in own_ancestors(class) {
             for (name, value) in ancestor.scope.names.borrow().iter() {
                 let is_validator = matches!(value, Value::Opaque(opaque)
                     if matches!(opaque.what, "validator" | "computed field"));
-                if is_validator || hooks.contains(&&**name) {
+                if is_validator || MAKERS.contains(&&**name) {
                     return Some(format!("`{}` changes its values with `{name}`", class.name));
                 }
             }

@@ -6,9 +6,11 @@
 //! certainly raises becomes a [`Raised`].
 //!
 //! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
-//! gives), [`classes`] (and [`bodies`], [`enums`], [`instances`]), [`expressions`], [`operators`], [`union_order`], [`strings`],
-//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`]), [`changes`] (what is changed after it
-//! was made), [`nested`] for flows out of reach.
+//! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
+//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`], [`by_name`]), [`union_order`],
+//! [`changes`] (what is changed after it was made), [`nested`] for flows out of reach. What is refused
+//! stands in [`certain`] (values), [`options`] (flows), [`bodies`], [`class_rules`] and
+//! [`model_rules`] (classes).
 
 pub mod ancestors;
 mod attributes;

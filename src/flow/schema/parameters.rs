@@ -336,6 +336,8 @@ impl<'a> Generator<'_, 'a> {
         let mut default = parameter.default.clone();
         let mut is_required = default.is_none();
         match &parameter.default {
+            // A field of the standard library is an object like any other, and has no JSON form.
+            Some(Value::Field(info)) if !info.is_pydantic => default = None,
             Some(Value::Field(info)) => {
                 let part = failed(&default_part);
                 (default, extra) =

@@ -54,6 +54,7 @@ impl<'a> Generator<'_, 'a> {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
+            Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) => {
                 self.arbitrary("a value", place)?;
                 if place.class.is_some() {
@@ -160,6 +161,12 @@ impl<'a> Generator<'_, 'a> {
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
+            "typing.NamedTuple" | "typing.Generic" | "typing.TypeVar" | "typing.Optional"
+            | "typing.Union"
+                if place.class.is_some() =>
+            {
+                self.unknown(format!("`{path}` is no type of a field"))
+            }
             "builtins.tuple" if is_odd_tuple(arguments) => {
                 self.unknown("a tuple with `...` in the wrong place")
             }
@@ -182,7 +189,9 @@ impl<'a> Generator<'_, 'a> {
                 let key = arguments.first().unwrap_or(&any);
                 self.dictionary(key, &Value::symbol("builtins.int"), place)
             }
-            "collections.abc.Callable" | "builtins.callable" => Err(NoSchema::Callable),
+            "collections.abc.Callable" | "builtins.callable" | "typing.NamedTuple" => {
+                Err(NoSchema::Callable)
+            }
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
                 self.arbitrary(path, place)
             }
@@ -396,8 +405,7 @@ fn simple(path: &str) -> Option<Schema> {
         "builtins.float" => of_type("number"),
         "builtins.bool" => of_type("boolean"),
         "builtins.bytes" => formatted("binary"),
-        "builtins.object" | "builtins.type" | "typing.Any" | "typing.NamedTuple"
-        | "typing.Final" => Schema::new(),
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.Final" => Schema::new(),
         "datetime.datetime" => formatted("date-time"),
         "datetime.date" => formatted("date"),
         "datetime.time" => formatted("time"),

@@ -1,5 +1,5 @@
-//! What modules of the standard library have: every name of Python 3.11, and those that a newer Python
-//! or another system adds.
+//! What modules of the standard library have: every name of Python 3.11, and those that a newer
+//! Python or another system adds.
 
 /// Modules whose names are all known, in order, each with its names in order.
 #[rustfmt::skip]
