@@ -93,7 +93,7 @@ impl<'a> Interpreter<'a> {
 
     /// The values in the body of a model.
     fn check_namespace(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
-        let variables = self.inherited_variables(class);
+        let variables = Self::inherited_variables(class);
         let inherited = inherited_fields(class);
         let may_ignore_more =
             configuration(class).is_none_or(|all| keyword(&all, "ignored_types").is_some());
@@ -147,7 +147,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Names of the ancestors' class variables.
-    fn inherited_variables(&self, class: &Rc<Class<'a>>) -> Vec<Text> {
+    fn inherited_variables(class: &Rc<Class<'a>>) -> Vec<Text> {
         let mut names = Vec::new();
         for ancestor in own_ancestors(class).into_iter().skip(1) {
             for (name, annotation) in ancestor.scope.annotations.borrow().iter() {

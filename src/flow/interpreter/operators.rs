@@ -149,8 +149,8 @@ impl<'a> Interpreter<'a> {
             Value::Moment(moment) => moment.is_true(),
             // What stands in a class may be anything, or missing.
             Value::Symbol(path) if is_in_class(path) => return None,
-            Value::Symbol(_) => true,
             Value::Ellipsis
+            | Value::Symbol(_)
             | Value::Class(_)
             | Value::Function(_)
             | Value::Module(_)

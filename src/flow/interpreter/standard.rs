@@ -174,7 +174,7 @@ impl<'a> Interpreter<'a> {
                 return None;
             }
             ("range", _) => Value::opaque("a range"),
-            ("bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
+            ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("enumerate", [value]) => {
                 let numbered = (0..)
                     .zip(items_of(value)?)

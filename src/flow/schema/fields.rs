@@ -374,6 +374,9 @@ impl<'a> Generator<'_, 'a> {
         }
         self.texts(&mut schema, &info, text)?;
         let (default, has_factory) = effective_default(field, &info);
+        if matches!(default, Some(Value::Bytes(_))) && !base.is_symbol("builtins.bytes") {
+            return self.unknown(format!("the default of `{}` is written by its type", field.name));
+        }
         if let Some(default) = &default
             && let Some(default) = self.default(default)?
         {
