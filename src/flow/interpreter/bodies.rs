@@ -13,7 +13,7 @@ use super::{Evaluated, Interpreter};
 use crate::flow::schema::fields::{configuration, is_class_variable};
 use crate::flow::schema::{Generator, NO_CORE_SCHEMA, NoSchema, Place};
 use crate::flow::symbols;
-use crate::flow::value::{Class, ClassKind, Text, Type, Unknown, Value, keyword};
+use crate::flow::value::{Annotation, Class, ClassKind, Text, Type, Unknown, Value, keyword};
 
 /// Methods of `BaseModel` that no field may be named like.
 const PROTECTED: &[&str] = &[
@@ -202,6 +202,13 @@ impl<'a> Interpreter<'a> {
 
     /// The types of the fields, as soon as all of them are known.
     fn check_field_types(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        let is_plain = |(_, annotation): &(Text, Annotation<'a>)| match annotation {
+            Annotation::Value(value) => has_core_schema(value, 0),
+            Annotation::Missing | Annotation::Postponed(_) => false,
+        };
+        if class.scope.annotations.borrow().iter().all(is_plain) {
+            return Ok(());
+        }
         let place = self.here();
         let made = |mut generator: Generator<'_, 'a>| {
             generator.schema(&Value::Class(Rc::clone(class)), Place::SIGNATURE)
@@ -379,6 +386,56 @@ impl<'a> Interpreter<'a> {
     }
 }
 
+/// Whether pydantic certainly has a schema for a type, without making it; `false` says nothing.
+fn has_core_schema(value: &Value<'_>, depth: u32) -> bool {
+    let all = |parts: &[Value<'_>]| parts.iter().all(|part| has_core_schema(part, depth + 1));
+    match value {
+        _ if depth > 10 => false,
+        Value::None | Value::Ellipsis => true,
+        Value::Symbol(path) => WITH_SCHEMA.binary_search(&&**path).is_ok(),
+        Value::Class(class) => matches!(
+            class.kind.get(),
+            ClassKind::Model | ClassKind::RootModel | ClassKind::Enum | ClassKind::Dataclass
+        ),
+        Value::Type(expression) => match &**expression {
+            Type::Generic(origin @ Value::Symbol(_), arguments) => {
+                has_core_schema(origin, depth + 1) && all(arguments)
+            }
+            Type::Union(choices) => all(choices),
+            Type::Literal(_) => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// The types of most fields, sorted.
+const WITH_SCHEMA: &[&str] = &[
+    "builtins.bool",
+    "builtins.bytes",
+    "builtins.dict",
+    "builtins.float",
+    "builtins.int",
+    "builtins.list",
+    "builtins.set",
+    "builtins.str",
+    "builtins.tuple",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.time",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "pathlib.Path",
+    "typing.Any",
+    "typing.Dict",
+    "typing.List",
+    "typing.Mapping",
+    "typing.Sequence",
+    "typing.Set",
+    "typing.Tuple",
+    "uuid.UUID",
+];
+
 /// Names of the fields that a class inherits.
 fn inherited_fields(class: &Rc<Class<'_>>) -> Vec<Text> {
     let mut names = Vec::new();
@@ -478,5 +535,15 @@ fn bound_names(statement: &Stmt) -> Vec<&str> {
             _ => Vec::new(),
         },
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_with_a_schema_are_sorted_for_the_search() {
+        assert!(WITH_SCHEMA.is_sorted());
     }
 }
