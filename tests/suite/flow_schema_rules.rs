@@ -179,7 +179,7 @@ fn unions_that_python_does_not_make() {
         assert_eq!(of(annotation), "TypeError", "{annotation}");
     }
     let late = "T = TypeVar('T', str, str)\n@flow\ndef a(x: T): ...";
-    assert_eq!(refusal(late), "ValueError");
+    assert!(is_open(late));
 }
 
 #[test]

@@ -48,6 +48,11 @@ impl<'a> Interpreter<'a> {
             },
             Value::Instance(instance) => match keyword(&instance.fields, name) {
                 Some(value) => value.clone(),
+                None if lacks(&instance.class, name) => {
+                    let message =
+                        format!("'{}' object has no attribute '{name}'", instance.class.name);
+                    return self.raise("AttributeError", message);
+                }
                 None => Value::Bound(Rc::new((owner.clone(), name.into()))),
             },
             Value::Opaque(opaque) => match &opaque.class {
@@ -139,6 +144,27 @@ fn has_attribute(owner: &Value<'_>, name: &str) -> bool {
         "is_integer",
     ];
     name.starts_with("__") || (!matches!(owner, Value::None) && of_numbers.contains(&name))
+}
+
+/// Whether instances of a plain dataclass or named tuple certainly have no attribute of this name.
+fn lacks(class: &Rc<Class<'_>>, name: &str) -> bool {
+    let is_tuples = name.starts_with('_') || matches!(name, "count" | "index");
+    let is_plain = match class.kind.get() {
+        ClassKind::Dataclass => true,
+        ClassKind::NamedTuple => !is_tuples,
+        _ => false,
+    };
+    is_plain
+        && !name.starts_with("__")
+        && ancestors(class).iter().all(|ancestor| match ancestor {
+            Value::Class(class) => {
+                class.obstacle.borrow().is_none()
+                    && class.scope.own(name).is_none()
+                    && class.scope.own("__getattr__").is_none()
+            }
+            Value::Symbol(path) => matches!(&**path, "builtins.object" | "typing.NamedTuple"),
+            _ => false,
+        })
 }
 
 fn path_part(path: &str, name: &str) -> Option<String> {

@@ -290,6 +290,18 @@ impl<'a> Interpreter<'a> {
     }
 
     fn check_dataclass(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        let annotations = class.scope.annotations.borrow();
+        for (name, value) in class.scope.names.borrow().iter() {
+            let is_field = matches!(value, Value::Field(info) if !info.is_pydantic);
+            if is_field && !annotations.iter().any(|(known, _)| known == name) {
+                let message = format!("'{name}' is a field but has no type annotation");
+                return self.raise("TypeError", message);
+            }
+        }
+        drop(annotations);
+        if class.scope.own("__slots__").is_some() {
+            self.hinder(class, format!("`{}` has `__slots__`", class.name));
+        }
         for field in fields(class) {
             let name = &field.name;
             if !Rc::ptr_eq(&field.owner, class) || is_class_variable(&field) {

@@ -142,8 +142,8 @@ impl<'a> Interpreter<'a> {
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
-        self.check_body(&class)?;
         self.check_model_body(&class);
+        self.check_body(&class)?;
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());

@@ -336,6 +336,9 @@ impl<'a> Interpreter<'a> {
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
+            Value::Symbol(path) if index.as_str().is_some() && !is_type_module(path) => {
+                self.unknown(format!("`{path}[…]` is not evaluated"))
+            }
             Value::Symbol(path) if has_no_parameters(path) => {
                 return self.raise("TypeError", format!("type '{path}' is not subscriptable"));
             }
@@ -343,6 +346,11 @@ impl<'a> Interpreter<'a> {
                 return self.raise("TypeError", format!("the arguments of `{path}` don't fit"));
             }
             Value::Symbol(path) => return self.symbol_subscript(path, index, arguments()),
+            Value::Instance(instance) if instance.class.kind.get() == ClassKind::NamedTuple => {
+                let items: Vec<Value<'a>> =
+                    instance.fields.iter().map(|(_, value)| value.clone()).collect();
+                return self.item(&items, index, Value::tuple);
+            }
             Value::Class(class) if class.kind.get() == ClassKind::Enum => {
                 let members = class.members.borrow();
                 let member = index
@@ -524,6 +532,13 @@ impl<'a> Interpreter<'a> {
             None => self.unknown(format!("{what} is not evaluated here")),
         }
     }
+}
+
+/// Whether what stands in the brackets of a symbol is a type.
+fn is_type_module(path: &str) -> bool {
+    let module = path.split('.').next().unwrap_or(path);
+    matches!(module, "typing" | "builtins" | "collections" | "pydantic" | "contextlib" | "queue")
+        || matches!(module, "os" | "re" | "types" | "asyncio" | "weakref" | "type")
 }
 
 /// A whole number that can be an index.

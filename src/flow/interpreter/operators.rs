@@ -391,7 +391,14 @@ impl<'a> Interpreter<'a> {
         for choice in &choices {
             match has_hash(choice, 0) {
                 Some(true) => {}
-                Some(false) => return self.raise("TypeError", "unhashable type"),
+                Some(false) if is_annotated(choice) => {
+                    return self.raise("TypeError", "unhashable type");
+                }
+                // `list[...] | None` of builtins needs no hash.
+                Some(false) => {
+                    self.doubt_unless_guessing("a union of what may have no hash");
+                    return Ok(self.unknown("a union of what may have no hash"));
+                }
                 None => return Ok(self.unknown("a union of what may have no hash")),
             }
         }
@@ -462,6 +469,10 @@ fn is_in_class(path: &str) -> bool {
 
 fn repeat<'a>(items: &[Value<'a>], count: usize) -> Vec<Value<'a>> {
     items.iter().cycle().take(items.len().saturating_mul(count)).cloned().collect()
+}
+
+fn is_annotated(value: &Value<'_>) -> bool {
+    matches!(value, Value::Type(expression) if matches!(**expression, Type::Annotated(..)))
 }
 
 fn floor_division(left: i128, right: i128) -> i128 {

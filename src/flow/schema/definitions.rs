@@ -10,6 +10,9 @@ use super::unions::is_same_type;
 use super::{Schema, entry};
 use crate::flow::value::Value;
 
+/// How often names are made anew.
+const MOST_ROUNDS: usize = 20;
+
 const PREFIX: &str = "#/definitions/";
 
 /// One shared part.
@@ -116,29 +119,66 @@ impl<'a> Definitions<'a> {
         }
     }
 
+    /// The short name where all parts that would have it are the same, the full one where that
+    /// holds for it, a number otherwise; again until nothing changes, for names stand in schemas.
     fn names(&self, used: &BTreeSet<usize>) -> BTreeMap<usize, String> {
         let parts: Vec<(usize, &Definition<'a>)> =
             used.iter().filter_map(|number| Some((*number, self.parts.get(*number)?))).collect();
-        let count = |key: &dyn Fn(&Definition<'a>) -> String, wanted: &str| {
-            parts.iter().filter(|(_, part)| key(part) == wanted).count()
-        };
-        let short = |part: &Definition<'a>| part.short.clone();
-        let full = |part: &Definition<'a>| part.full.clone();
-        let mut numbered: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut names = BTreeMap::new();
-        for (number, part) in &parts {
-            let name = if count(&short, &part.short) == 1 {
-                part.short.clone()
-            } else if count(&full, &part.full) == 1 {
-                part.full.clone()
-            } else {
-                let next = numbered.entry(&part.full).or_default();
-                *next += 1;
-                format!("{}__{next}", part.full)
-            };
-            names.insert(*number, name);
+        let mut shorts = BTreeSet::new();
+        if parts.iter().all(|(_, part)| shorts.insert(&part.short)) {
+            return parts.iter().map(|(number, part)| (*number, part.short.clone())).collect();
+        }
+        let mut names: BTreeMap<usize, String> =
+            used.iter().map(|number| (*number, number.to_string())).collect();
+        for _ in 0..MOST_ROUNDS {
+            let next = Self::names_after(&parts, &names);
+            if next == names {
+                break;
+            }
+            names = next;
         }
         names
+    }
+
+    fn names_after(
+        parts: &[(usize, &Definition<'a>)],
+        names: &BTreeMap<usize, String>,
+    ) -> BTreeMap<usize, String> {
+        let schemas: Vec<Json> = parts
+            .iter()
+            .map(|(_, part)| {
+                let mut schema = Json::Object(part.schema.clone().unwrap_or_default());
+                rename(&mut schema, names);
+                schema
+            })
+            .collect();
+        let is_one = |name: &dyn Fn(&Definition<'a>) -> String, at: usize| {
+            let wanted = parts.get(at).map(|(_, part)| name(part));
+            let all = parts.iter().zip(&schemas);
+            let mut same = all.filter(|((_, part), _)| Some(name(part)) == wanted);
+            let first = same.next().map(|(_, schema)| schema);
+            same.all(|(_, schema)| Some(schema) == first)
+        };
+        let mut numbered: BTreeMap<&str, usize> = BTreeMap::new();
+        let name = |(at, (number, part)): (usize, &(usize, &'_ Definition<'a>))| {
+            let name = if is_one(&|part| part.short.clone(), at) {
+                part.short.clone()
+            } else if is_one(&|part| part.full.clone(), at) {
+                part.full.clone()
+            } else {
+                String::new()
+            };
+            (*number, name)
+        };
+        let mut next: BTreeMap<usize, String> = parts.iter().enumerate().map(name).collect();
+        for (number, part) in parts {
+            if let Some(name) = next.get_mut(number).filter(|name| name.is_empty()) {
+                let count = numbered.entry(&part.full).or_default();
+                *count += 1;
+                *name = format!("{}__{count}", part.full);
+            }
+        }
+        next
     }
 }
 

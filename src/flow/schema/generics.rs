@@ -67,6 +67,8 @@ fn shown(argument: &Value<'_>) -> Option<String> {
     match argument {
         Value::None => Some("NoneType".to_owned()),
         Value::Class(class) => Some(class.name.to_string()),
+        // A type variable shows in another way.
+        Value::Symbol(path) if &**path == "typing.AnyStr" => None,
         Value::Symbol(path) => {
             let is_class = origin_class(path) == **path;
             let leaf = path.rsplit('.').next()?;

@@ -255,10 +255,11 @@ fn evaluated<'a>(
             }
             Ok(value) => annotations.push(value),
             Err(raised) if raised.kind == "TypeError" && validates && name != "return" => {
-                let message = "Flow function is not compatible with `validate_parameters`. \
-                               Disable validation or change the argument names.";
-                let reason = NoSchema::Raises("ValueError", message.to_owned());
-                return Err(Failure { part: name.to_owned(), reason });
+                // Whether the names resolve elsewhere decides whether Prefect takes the flow.
+                let why = format!("evaluating the annotation raises {raised}");
+                let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
+                let reason = NoSchema::Unknown(Rc::new(unknown));
+                return Err(Failure { part: format!("the type of `{name}`"), reason });
             }
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 return Ok((as_written(), true));

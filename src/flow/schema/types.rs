@@ -86,10 +86,7 @@ impl<'a> Generator<'_, 'a> {
                     flat.iter().all(|other| super::unions::is_same_type(first, other))
                 });
                 if is_one {
-                    return Err(NoSchema::Raises(
-                        "ValueError",
-                        "the constraints of a type variable are one type".to_owned(),
-                    ));
+                    return self.unknown("the constraints of a type variable are one type");
                 }
                 self.union(constraints, place)
             }
