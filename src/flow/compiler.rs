@@ -24,7 +24,7 @@ use super::source::SyntaxError;
 pub fn check(text: &str, body: &[Stmt]) -> Result<(), SyntaxError> {
     let position = Position {
         text,
-        has_postponed_annotations: body.iter().any(super::interpreter::postpones_annotations),
+        has_postponed_annotations: body.iter().any(super::source::postpones_annotations),
         scopes: vec![Scope::new(Kind::Module)],
         found: RefCell::default(),
     };

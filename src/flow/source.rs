@@ -122,6 +122,17 @@ pub fn docstring(body: &[Stmt]) -> Option<String> {
     }
 }
 
+/// Whether a statement keeps annotations unevaluated.
+pub fn postpones_annotations(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::ImportFrom(import) => {
+            import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
+                && import.names.iter().any(|name| name.name.as_str() == "annotations")
+        }
+        _ => false,
+    }
+}
+
 /// 1-based line and column, the column in characters.
 pub fn position(text: &str, at: usize) -> (u32, u32) {
     let before = text.get(..at.min(text.len())).unwrap_or(text);

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtIf, StmtTry, StmtWith};
 
 use super::certain::class_name;
-use super::statements::is_flow_like;
 use super::{Evaluated, Interpreter, Raised};
 use crate::flow::value::{Namespace, Scope, Value};
 
@@ -91,7 +90,7 @@ impl<'a> Interpreter<'a> {
             let value = match (left, right) {
                 (Some(left), Some(right)) if is_same(left, right) => left.clone(),
                 _ => {
-                    let is_flow = [left, right].into_iter().flatten().any(is_flow_like);
+                    let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
                     if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
                 }

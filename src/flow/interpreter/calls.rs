@@ -63,13 +63,13 @@ impl<'a> Interpreter<'a> {
             Value::Function(function) => return self.call_function(function, arguments, keywords),
             Value::External(path) => {
                 let why = format!("what it returns is not known: {}", not_read(path));
-                let is_flow_like = path.ends_with(".with_options")
-                    || arguments.iter().any(super::statements::is_flow_like);
+                let is_flow_like =
+                    path.ends_with(".with_options") || arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
                 let is_flow_like =
-                    unknown.is_flow_like || arguments.iter().any(super::statements::is_flow_like);
+                    unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(unknown.why.clone(), is_flow_like)
             }
             Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
@@ -144,7 +144,7 @@ impl<'a> Interpreter<'a> {
             }
             _ if path.starts_with("prefect.") => {
                 let why = format!("what `{path}()` returns is Prefect's own affair");
-                let is_flow = arguments.iter().any(super::statements::is_flow_like);
+                let is_flow = arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(why, is_flow)
             }
             _ if path.starts_with("pydantic")

@@ -12,7 +12,6 @@ use super::bound::BoundNames;
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::imports::passed;
 use super::nested::makes_flows;
-use super::statements::is_flow_like;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::flow::value::{
     Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
@@ -48,7 +47,7 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
-        let is_flow = || arguments.iter().any(is_flow_like) || may_make_flows(function, 0);
+        let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
             arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
                 self.mark(argument);

@@ -182,7 +182,7 @@ impl<'a> Interpreter<'a> {
             name: name.into(),
             path: path.into(),
             text,
-            are_annotations_postponed: body.iter().any(postpones_annotations),
+            are_annotations_postponed: body.iter().any(source::postpones_annotations),
             doubt: RefCell::new(doubt),
             effects,
         });
@@ -320,16 +320,6 @@ impl<'a> Interpreter<'a> {
 fn module_name(path: &str) -> &str {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.strip_suffix(".py").unwrap_or(file)
-}
-
-pub fn postpones_annotations(statement: &Stmt) -> bool {
-    match statement {
-        Stmt::ImportFrom(import) => {
-            import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
-                && import.names.iter().any(|name| name.name.as_str() == "annotations")
-        }
-        _ => false,
-    }
 }
 
 /// A value where a type stands: strings are forward references.

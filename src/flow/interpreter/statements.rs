@@ -306,12 +306,3 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 }
-
-pub(super) fn is_flow_like(value: &Value<'_>) -> bool {
-    match value {
-        Value::Flow(_) => true,
-        Value::Unknown(unknown) => unknown.is_flow_like,
-        Value::Wrapped(inner) => is_flow_like(inner),
-        _ => false,
-    }
-}

@@ -101,12 +101,6 @@ impl<'a> Definitions<'a> {
         definitions.into_iter().collect()
     }
 
-    /// Whether two parts share a name, so that modules show in the names.
-    pub fn has_collision(&self) -> bool {
-        let mut names = BTreeSet::new();
-        !self.parts.iter().all(|part| names.insert(&part.short))
-    }
-
     fn collect(&self, value: &Json, used: &mut BTreeSet<usize>) {
         let mut links = Vec::new();
         find_links(value, &mut links);

@@ -137,6 +137,7 @@ fn object<'a>(
     }
     let mut properties = Json::Object(properties);
     let definitions = generator.definitions.finish(&mut properties);
+    let has_definitions = !definitions.is_empty();
     let mut schema = Map::new();
     schema.insert("title".to_owned(), "Parameters".into());
     schema.insert("type".to_owned(), "object".into());
@@ -151,7 +152,7 @@ fn object<'a>(
     if generator.has_no_schema.get() {
         differences.push(Difference::NoSchema);
     }
-    if generator.definitions.has_collision() {
+    if has_definitions {
         differences.push(Difference::Loader);
     }
     Ok((Json::Object(schema), differences))

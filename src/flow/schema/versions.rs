@@ -13,7 +13,8 @@ use crate::model::VersionLimit;
 /// A difference, in the order of the versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
-    /// `@flow` above `@classmethod`, and two classes of one name: other keys before.
+    /// Modules had other names before, and models were completed at another time: this shows in
+    /// definitions. `@flow` above `@classmethod` could not be loaded.
     Loader,
     /// `self` and `cls` were parameters before.
     Receiver,
@@ -29,7 +30,7 @@ impl Difference {
     /// The first version that is as 3.8.8, or the first that no longer is.
     fn limit(self) -> (Option<Version>, Option<Version>, &'static str) {
         let (major, minor, patch, what) = match self {
-            Difference::Loader => (3, 2, 0, "the names of shared definitions"),
+            Difference::Loader => (3, 2, 0, "shared definitions, or a flow over a class method,"),
             Difference::Receiver => (3, 4, 21, "`self` or `cls` as a parameter"),
             Difference::FieldDefault => (3, 5, 0, "`Field(...)` as a default"),
             Difference::NoSchema => (3, 6, 28, "a type without a schema"),

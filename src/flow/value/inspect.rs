@@ -86,6 +86,16 @@ impl<'a> Value<'a> {
         Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: true }))
     }
 
+    /// Whether this is a flow, or something unknown that is probably one.
+    pub fn is_flow_like(&self) -> bool {
+        match self {
+            Value::Flow(_) => true,
+            Value::Unknown(unknown) => unknown.is_flow_like,
+            Value::Wrapped(inner) => inner.is_flow_like(),
+            _ => false,
+        }
+    }
+
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str(text) => Some(text),
