@@ -21,7 +21,7 @@ use crate::flow::value::{
 const MOST_OPEN_CALLS: u32 = 30;
 
 /// Calls that one script may make: enough for a factory call per flow, an end for all others.
-const MOST_CALLS: u32 = 5_000;
+const MOST_CALLS: u32 = 2_000;
 
 /// How far calls are followed to see whether they make flows, and how many of each function.
 const DEEPEST_SEARCH: u32 = 3;
