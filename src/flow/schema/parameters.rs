@@ -242,6 +242,7 @@ fn evaluated<'a>(
     let mut annotations = Vec::new();
     let written = function.parameters.iter().map(|p| (&*p.name, p.annotation.clone()));
     let named = written.chain(quoted_return.map(|annotation| ("return", annotation)));
+    let mut is_fallback = false;
     for (name, annotation) in named {
         match evaluate(interpreter, &annotation, function) {
             Ok(Annotation::Value(value))
@@ -262,9 +263,11 @@ fn evaluated<'a>(
                 let reason = NoSchema::Unknown(Rc::new(unknown));
                 return Err(Failure { part: format!("the type of `{name}`"), reason });
             }
+            // The others are still read one by one, and may raise then.
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
-                return Ok((as_written(), true));
+                is_fallback = true;
             }
+            Err(_) if is_fallback => {}
             Err(raised) => {
                 let kind = match raised.kind.as_str() {
                     "SyntaxError" => "SyntaxError",
@@ -276,6 +279,9 @@ fn evaluated<'a>(
                 return Err(Failure { part: name.to_owned(), reason });
             }
         }
+    }
+    if is_fallback {
+        return Ok((as_written(), true));
     }
     annotations.truncate(function.parameters.len());
     Ok((annotations, false))
