@@ -283,7 +283,7 @@ pub(super) fn flow<'a>(
         None if flow.at.module == 0 => flow.at.at,
         None => binding(body, path).unwrap_or_default(),
     };
-    let name = match flow_name(interpreter, flow, function.as_deref())? {
+    let name = match flow_name(flow, function.as_deref())? {
         Ok(name) => name,
         Err(unknown) => return Ok(Err(unknown)),
     };
@@ -299,7 +299,7 @@ pub(super) fn flow<'a>(
     if let Some(doubt) = interpreter.doubts() {
         inexact.push(reason("name", "what the module binds", &doubt));
     }
-    let description = match description(interpreter, flow, function.as_deref()) {
+    let description = match description(flow, function.as_deref()) {
         Ok(description) => description,
         Err(unknown) => {
             inexact.push(reason("description", "the description", &unknown));
@@ -377,7 +377,6 @@ pub(super) fn option<'a>(
 }
 
 fn flow_name<'a>(
-    _interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
 ) -> Checked<Result<String, Rc<Unknown>>> {
@@ -450,7 +449,6 @@ fn function_doc<'a>(
 }
 
 fn description<'a>(
-    _interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
 ) -> Result<Option<String>, Rc<Unknown>> {

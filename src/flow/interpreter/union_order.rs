@@ -24,7 +24,7 @@ impl<'a> Interpreter<'a> {
     /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
     pub(super) fn order_doubt(&self, path: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
         let mut parts = MOST_PARTS;
-        if !arguments.iter().all(|argument| spend(argument, &mut parts)) {
+        if !arguments.iter().all(|argument| argument.spend_type(&mut parts)) {
             return Some(
                 self.unknown("the type has too many parts to know the order of its unions"),
             );
@@ -56,18 +56,6 @@ impl<'a> Interpreter<'a> {
             }
         }
         doubt
-    }
-}
-
-/// Takes the parts of a type off what is left; `false` if that is not enough.
-fn spend(value: &Value<'_>, left: &mut u32) -> bool {
-    let Some(rest) = left.checked_sub(1) else { return false };
-    *left = rest;
-    let Value::Type(expression) = value else { return true };
-    match &**expression {
-        Type::Generic(_, parts) | Type::Union(parts) => parts.iter().all(|part| spend(part, left)),
-        Type::Annotated(base, _) => spend(base, left),
-        _ => true,
     }
 }
 

@@ -53,7 +53,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn spend_type(&self, budget: &mut u32) -> bool {
+    /// Takes the parts of a type off what is left; `false` if that is not enough.
+    pub fn spend_type(&self, budget: &mut u32) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return false };
         *budget = rest;
         let Value::Type(expression) = self else { return true };
