@@ -14,14 +14,14 @@ use crate::git::Untagged;
 use crate::introspection::Introspected;
 use crate::model::{
     Channel, CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ReferenceSource,
-    TargetKind,
+    TargetKind, nearest,
 };
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
     Action, Guards, Pinned, Plan, Planned, Source, build, keep_moments, needs_work_pools, plan,
     settle_work_pools,
 };
-use crate::settings::{Access, nearest};
+use crate::settings::Access;
 use crate::target::{ReadScope, Target};
 
 #[derive(Debug, Args)]

@@ -4,8 +4,7 @@ use clap::Args;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::error::CommandError;
-use crate::model::Flow;
-use crate::settings::nearest;
+use crate::model::{Flow, nearest};
 
 /// How many names a hint lists when none is near.
 const LISTED: usize = 10;

@@ -9,8 +9,10 @@ mod explanation;
 mod flow;
 mod json;
 mod names;
+mod near;
 mod reference;
 mod registration;
+pub mod secrets;
 mod versions;
 
 pub use environment::Environment;
@@ -21,6 +23,7 @@ pub use json::json_equal;
 pub use names::{
     BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,
 };
+pub use near::nearest;
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind,

@@ -9,9 +9,8 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::secrets;
 use crate::git::{Pin, Untagged};
-use crate::model::TargetKind;
+use crate::model::{TargetKind, nearest, secrets};
 
 /// What is wrong with `flowreg.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +38,8 @@ pub struct File {
     pub repository: RepositoryTable,
     /// `[flows]`
     pub flows: FlowsTable,
+    /// `[manifest]`
+    pub manifest: ManifestTable,
     /// `[mainline]`
     pub mainline: ChannelTable,
     /// `[feature]`
@@ -79,6 +80,14 @@ pub struct FlowsTable {
     pub python: Option<String>,
     /// Whether Python is asked about inexact flows.
     pub introspect: Option<Introspect>,
+}
+
+/// `[manifest]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ManifestTable {
+    /// Globs of the `prefect.yaml` files that count.
+    pub files: Option<Vec<String>>,
 }
 
 /// `introspect`
@@ -188,10 +197,11 @@ struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 static ROOT: Keys = Keys {
-    names: &["target", "repository", "flows", "mainline", "feature", "flow"],
+    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "flow"],
     below: |name| match name {
         "repository" => Some(&REPOSITORY),
         "flows" => Some(&FLOWS),
+        "manifest" => Some(&MANIFEST),
         "mainline" | "feature" => Some(&CHANNEL),
         "flow" => Some(&ANY_FLOW),
         _ => None,
@@ -203,6 +213,7 @@ static REPOSITORY: Keys = Keys {
 };
 static FLOWS: Keys =
     Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
+static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
 static CHANNEL: Keys = Keys {
     names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
     below: NOTHING_BELOW,
@@ -344,16 +355,6 @@ fn check_content(value: &Spanned<DeValue<'_>>, text: &str, name: &str) -> Result
         }
         _ => Ok(()),
     }
-}
-
-/// The name that is most like the word, if any is like it at all.
-pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
-    names
-        .iter()
-        .map(|name| (strsim::jaro_winkler(word, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name)
 }
 
 /// TOML has dates, JSON has not: they are written as TOML writes them.

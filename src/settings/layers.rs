@@ -6,9 +6,8 @@ use std::fmt;
 use toml::Spanned;
 
 use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
-use super::secrets;
 use crate::git::{Pin, RepositoryUrl, Untagged};
-use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind};
+use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind, secrets};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +93,8 @@ pub struct Settings {
     pub python: Option<String>,
     /// Whether Python is asked about flows.
     pub introspect: Introspect,
+    /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
+    pub manifests: Option<Vec<String>>,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -121,7 +122,7 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, mainline, feature, flow } = file;
+        let File { target, repository, flows, manifest, mainline, feature, flow } = file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -139,6 +140,7 @@ impl Settings {
             exclude: flows.exclude.unwrap_or_default(),
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
+            manifests: manifest.files,
             mainline,
             feature,
             flow,

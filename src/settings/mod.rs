@@ -6,7 +6,6 @@
 mod file;
 mod layers;
 pub mod prefect;
-mod secrets;
 
-pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch, nearest};
+pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch};
 pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};
