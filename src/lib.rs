@@ -14,6 +14,7 @@ pub mod cli;
 pub mod flow;
 pub mod git;
 pub mod introspection;
+pub mod manifest;
 pub mod model;
 pub mod output;
 pub mod registration;

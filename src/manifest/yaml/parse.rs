@@ -1,0 +1,242 @@
+//! Events of a document: the library's, with PyYAML's rules where libyaml has others, and without
+//! the inputs on which the library would panic. Knows nothing of what the events mean.
+
+use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
+
+use super::reader::{end_of, is_break};
+use super::{Position, YamlError, strict};
+
+/// Python's stack ends at 494 levels, less the frames that Prefect has on it.
+pub(super) const MAX_DEPTH: usize = 400;
+
+/// Bytes that may be parsed again because of what the library can't read at once.
+const MAX_REPARSED: usize = 32 << 20;
+
+/// One event with its place in the file.
+pub(super) struct Event {
+    pub data: EventData,
+    pub at: Position,
+}
+
+/// The library's event; indices are bytes of the text that was parsed.
+pub(super) struct Marked {
+    pub data: EventData,
+    pub start: Mark,
+    pub end: Mark,
+}
+
+enum Failure {
+    Library(Error),
+    TooDeep(Mark),
+}
+
+/// The events of a text up to the end of its stream.
+pub(super) fn events(text: String) -> Result<Vec<Event>, YamlError> {
+    let mut source = Source::new(text);
+    let mut events = source.parse()?;
+    source.take_added_break(&mut events);
+    if let Err((place, message)) = strict::check(&source.text, &events) {
+        return Err(YamlError::new(source.position_of(place), message));
+    }
+    Ok(events
+        .into_iter()
+        .map(|event| Event { at: source.position(event.start), data: event.data })
+        .collect())
+}
+
+/// A text with what was added to it for the library's sake.
+struct Source {
+    text: String,
+    /// The last line of the file had no end.
+    is_break_added: bool,
+    /// Line and column of each added blank.
+    blanks: Vec<(u64, u64)>,
+    /// Up to here there is no tag that ends with a comma.
+    without_comma: usize,
+    reparsed: usize,
+}
+
+/// Stands for a comma after a tag. A private character can't be part of one.
+const INSTEAD_OF_COMMA: &str = "\u{e000}\n";
+
+impl Source {
+    /// The library panics if a block scalar or an escape is the end of the input: the text gets a
+    /// last line break, or loses its last blanks.
+    fn new(mut text: String) -> Self {
+        let mut is_break_added = false;
+        let last_line = text.rfind(is_break).map_or(text.as_str(), |index| {
+            let rest = text.get(index..).unwrap_or_default();
+            rest.trim_start_matches(is_break)
+        });
+        if last_line.bytes().all(|byte| byte == b' ') {
+            text.truncate(text.len() - last_line.len());
+        } else {
+            text.push('\n');
+            is_break_added = true;
+        }
+        Source { text, is_break_added, blanks: Vec::new(), without_comma: 0, reparsed: 0 }
+    }
+
+    /// Parses until nothing is in the way: a comma after a tag, on which the library panics, and a
+    /// key of a flow mapping that is followed by a bracket (`{a:[1]}`), which libyaml refuses.
+    fn parse(&mut self) -> Result<Vec<Marked>, YamlError> {
+        loop {
+            let comma = self.comma_after_tag();
+            let end = comma.unwrap_or(self.text.len());
+            let failure = match comma.and_then(|comma| self.text.get(..comma)) {
+                Some(before) => run(&format!("{before}{INSTEAD_OF_COMMA}")).err(),
+                None => match run(&self.text) {
+                    Ok(events) => return Ok(events),
+                    Err(failure) => Some(failure),
+                },
+            };
+            match failure {
+                Some(Failure::Library(error)) if self.separate_value(&error, end) => {}
+                Some(Failure::Library(error)) if comma.is_some_and(|c| is_at(&error, c)) => {
+                    let mark = error.problem_mark().unwrap_or_default();
+                    return Err(YamlError::new(self.position(mark), "a tag ends with a comma"));
+                }
+                Some(failure) if comma.is_none() => return Err(self.error(&failure)),
+                _ => self.without_comma = end + 1,
+            }
+            self.reparsed += end;
+            if self.reparsed > MAX_REPARSED {
+                let at = Position { line: 1, column: 1 };
+                let message = "too many tags with a comma or keys without a blank to read them all";
+                return Err(YamlError::new(at, message));
+            }
+        }
+    }
+
+    /// Puts a blank after the colon that the library stopped at, as PyYAML reads it.
+    fn separate_value(&mut self, error: &Error, end: usize) -> bool {
+        let Some(mark) = error.problem_mark() else { return false };
+        let colon = index(mark);
+        let is_value = colon < end
+            && error.problem() == "found unexpected ':'"
+            && self
+                .text
+                .get(colon + 1..)
+                .is_some_and(|rest| rest.starts_with([',', '[', ']', '{', '}']));
+        if is_value {
+            self.text.insert(colon + 1, ' ');
+            self.blanks.push((mark.line, mark.column));
+        }
+        is_value
+    }
+
+    /// The first comma that may follow a tag and is not known to be something else.
+    fn comma_after_tag(&self) -> Option<usize> {
+        let rest = self.text.get(self.without_comma..)?;
+        let mut from = self.without_comma;
+        for part in rest.split_inclusive(',') {
+            from += part.len();
+            let comma = from - 1;
+            let Some(before) = part.strip_suffix(',') else { break };
+            // Only a verbatim tag can have a comma before its end.
+            let word = before.rsplit(|char| char == ' ' || char == '\t' || is_break(char)).next();
+            if word.is_some_and(|word| word.ends_with('>') || may_hold_tag(word)) {
+                return Some(comma);
+            }
+        }
+        None
+    }
+
+    /// Takes back the added line break where it became part of a block scalar.
+    fn take_added_break(&self, events: &mut [Marked]) {
+        if !self.is_break_added {
+            return;
+        }
+        for event in events.iter_mut().rev() {
+            if let EventData::Scalar { value, style, .. } = &mut event.data {
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if is_block && index(event.end) == self.text.len() && value.ends_with('\n') {
+                    value.pop();
+                }
+                return;
+            }
+        }
+    }
+
+    /// Where a mark of the text is in the file.
+    fn position(&self, mark: Mark) -> Position {
+        let is_before = |(line, column): &&(u64, u64)| *line == mark.line && *column < mark.column;
+        let added = self.blanks.iter().filter(is_before).count();
+        let column = usize::try_from(mark.column).unwrap_or(usize::MAX);
+        Position {
+            line: usize::try_from(mark.line).unwrap_or(usize::MAX).saturating_add(1),
+            column: column.saturating_sub(added).saturating_add(1),
+        }
+    }
+
+    /// Where a byte of the text is in the file.
+    fn position_of(&self, place: usize) -> Position {
+        let mut at = end_of(self.text.get(..place).unwrap_or_default());
+        let is_before =
+            |blank: &&(u64, u64)| blank.0 + 1 == at.line as u64 && blank.1 + 1 < at.column as u64;
+        at.column -= self.blanks.iter().filter(is_before).count();
+        at
+    }
+
+    fn error(&self, failure: &Failure) -> YamlError {
+        match failure {
+            Failure::Library(error) => {
+                let mark = error.problem_mark().or(error.context_mark()).unwrap_or_default();
+                let message = match error.context() {
+                    Some(context) => format!("{} {context}", error.problem()),
+                    None => error.problem().to_owned(),
+                };
+                YamlError::new(self.position(mark), message)
+            }
+            Failure::TooDeep(mark) => YamlError::new(
+                self.position(*mark),
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            ),
+        }
+    }
+}
+
+/// Whether a word has an `!` that does not follow a letter or digit.
+fn may_hold_tag(word: &str) -> bool {
+    let is_part = |(at, _): (usize, &str)| {
+        let before = word.get(..at).unwrap_or_default();
+        !before.ends_with(|char: char| char.is_ascii_alphanumeric())
+    };
+    word.match_indices('!').any(is_part)
+}
+
+/// Where the library stopped because a tag goes on with what can't be in one.
+fn is_at(error: &Error, comma: usize) -> bool {
+    error.problem() == "did not find expected whitespace or line break"
+        && error.problem_mark().is_some_and(|mark| index(mark) == comma)
+}
+
+pub(super) fn index(mark: Mark) -> usize {
+    usize::try_from(mark.index).unwrap_or(usize::MAX)
+}
+
+/// Runs the library over a text.
+fn run(text: &str) -> Result<Vec<Marked>, Failure> {
+    let mut bytes = text.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input(&mut bytes);
+    let mut events = Vec::new();
+    let mut depth = 0_usize;
+    loop {
+        let event = parser.parse().map_err(Failure::Library)?;
+        match &event.data {
+            EventData::SequenceStart { .. } | EventData::MappingStart { .. } => depth += 1,
+            EventData::SequenceEnd | EventData::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // The library's time for one token grows with the depth.
+        if depth > MAX_DEPTH {
+            return Err(Failure::TooDeep(event.start_mark));
+        }
+        let is_end = matches!(event.data, EventData::StreamEnd);
+        events.push(Marked { data: event.data, start: event.start_mark, end: event.end_mark });
+        if is_end {
+            return Ok(events);
+        }
+    }
+}
