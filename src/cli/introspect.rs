@@ -4,10 +4,11 @@ use super::Context;
 use super::error::CommandError;
 use super::selection::FlowArguments;
 use super::session::Session;
+use crate::flow::Scan;
 use crate::introspection::{
     AskError, Introspected, Limits, Place, Watch, answered, ask, questions, unanswered,
 };
-use crate::model::CodeReference;
+use crate::model::{CodeReference, Flow};
 use crate::output::Progress;
 
 impl Session {
@@ -21,13 +22,27 @@ impl Session {
     ) -> Result<Introspected, CommandError> {
         let scan = self.scan(reference)?;
         let is_wanted = wanted.matches()?;
-        let questions = questions(&scan, self.settings.introspect, &is_wanted);
+        self.introspected(context, reference, "", scan, &is_wanted)
+    }
+
+    /// Asks Python about the flows of a scan that are wanted and not exact. `root` is the directory
+    /// of the commit that was scanned.
+    pub fn introspected(
+        &self,
+        context: &Context,
+        reference: &CodeReference,
+        root: &str,
+        scan: Scan,
+        is_wanted: &dyn Fn(&Flow) -> bool,
+    ) -> Result<Introspected, CommandError> {
+        let questions = questions(&scan, self.settings.introspect, is_wanted);
         if questions.is_empty() {
             return Ok(Introspected { scan, ..Introspected::default() });
         }
         let place = Place {
             repository: &self.repository,
             commit: &reference.commit,
+            root,
             python: self.settings.python.as_deref(),
             directory: &context.directory,
             environment: &context.environment,

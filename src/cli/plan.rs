@@ -3,23 +3,22 @@
 use std::collections::HashMap;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::arguments::ReferenceArguments;
 use super::error::{self, CommandError};
+use super::gather::{Explained, Explanation, Gathered, Run};
 use super::selection::FlowArguments;
 use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
-use crate::flow::Scan;
 use crate::git::Untagged;
-use crate::introspection::Introspected;
 use crate::model::{
-    Channel, CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ReferenceSource,
-    TargetKind, nearest,
+    Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
 };
-use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Guards, Pinned, Plan, Planned, Source, build, keep_moments, needs_work_pools, plan,
-    settle_work_pools,
+    Action, Change, Guards, Pinned, Plan, Planned, Source, keep_moments, needs_work_pools,
+    origin_of, plan, settle_work_pools,
 };
 use crate::settings::Access;
 use crate::target::{ReadScope, Target};
@@ -58,8 +57,10 @@ pub struct Prepared {
     pub problems: Vec<FlowProblem>,
     /// What is worth knowing and stops nothing.
     pub notices: Vec<String>,
-    /// Flows that can't become a registration, with the reason.
+    /// What can't become a registration, with the reason.
     pub unbuilt: Vec<ItemReport>,
+    /// Where fields come from, and which must not be shown.
+    pub explained: Explained,
 }
 
 pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
@@ -84,7 +85,7 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
             .plan
             .items
             .iter()
-            .map(planned_report)
+            .map(|item| planned_report(item, &prepared.explained))
             .chain(prepared.unbuilt)
             .collect(),
         errors: prepared.problems,
@@ -139,7 +140,7 @@ pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
     problems.iter().filter(|problem| problem.excerpt.is_some()).cloned().collect()
 }
 
-/// Resolves, scans, reads the target and compares.
+/// Resolves, finds what is to be registered, reads the target and compares.
 pub fn prepare(
     context: &Context,
     arguments: &RunArguments,
@@ -149,39 +150,37 @@ pub fn prepare(
         session::open(context, &arguments.reference)?.reference()?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
-    let Introspected { scan, notices: of_python, remarks, moments } =
-        session.flows(context, &reference, &arguments.flows)?;
-    notices.extend(of_python);
-    let Scan { flows, problems, .. } = scan;
-    notices.extend(unused_overrides(&session, &flows));
-    let selected = arguments.flows.select(flows)?;
-    let problems = relevant_problems(problems, &arguments.flows, &selected);
     let author = session.repository.author();
-    let source = Source {
-        reference: &reference,
-        pinned: pinned(&session, &reference),
-        repository: repository.as_str(),
-        author: author.as_deref(),
-    };
     let target = session.connect(jobs)?;
-    let (mut registrations, mut unbuilt) = (Vec::new(), Vec::new());
-    let mut inexact = HashMap::new();
-    for mut flow in unique(selected) {
-        if !flow.limits.is_empty()
-            && let Some(version) = target.version()?.and_then(|version| version.parse().ok())
-        {
-            flow.settle(&version);
+    let run = Run {
+        context,
+        session: &session,
+        reference: &reference,
+        source: Source {
+            reference: &reference,
+            pinned: pinned(&session, &reference),
+            repository: repository.as_str(),
+            author: author.as_deref(),
+        },
+        target: target.as_ref(),
+        arguments,
+    };
+    let manifests = session.manifests(&reference)?;
+    let gathered = if manifests.declare_deployments() {
+        run.declared(&manifests)?
+    } else {
+        if !manifests.is_empty() {
+            notices.push("prefect.yaml declares no deployments: every flow gets one".to_owned());
         }
-        match build(&mut flow, &source, &session.settings) {
-            Ok(registration) => registrations.push(registration),
-            Err(error) => unbuilt.push(unbuilt_report(&flow, &error.to_string())),
-        }
-        if !flow.is_exact() {
-            inexact.insert(flow.name, flow.inexact);
-        }
-    }
+        run.every_flow()?
+    };
+    let Gathered {
+        mut registrations, unbuilt, problems, remarks, moments, inexact, explained, ..
+    } = gathered;
+    notices.extend(gathered.notices);
     let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
     names.sort();
+    names.dedup();
     let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
@@ -195,7 +194,17 @@ pub fn prepare(
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
     notices.extend(about_flows(&plan, &inexact, &remarks, context.printer.is_verbose()));
     let repository = repository.to_string();
-    Ok(Prepared { session, reference, repository, target, plan, problems, notices, unbuilt })
+    Ok(Prepared {
+        session,
+        reference,
+        repository,
+        target,
+        plan,
+        problems,
+        notices,
+        unbuilt,
+        explained,
+    })
 }
 
 /// What workers check out: the design's table of channels, `pin` and `untagged`.
@@ -238,12 +247,6 @@ fn circumstances(
                 .to_owned(),
         );
     }
-    if session.repository.read_at(&reference.commit, "prefect.yaml")?.is_some() {
-        notices.push(
-            "prefect.yaml is not read yet: every flow gets one deployment, as flowreg.toml says"
-                .to_owned(),
-        );
-    }
     let is_https = repository.starts_with("https://");
     if !is_https && matches!(session.settings.repository.access, Some(Access::Token(_))) {
         notices.push(
@@ -252,46 +255,6 @@ fn circumstances(
         );
     }
     Ok(notices)
-}
-
-/// An override for a flow that is not there is most often a spelling mistake.
-fn unused_overrides(session: &Session, flows: &[Flow]) -> Vec<String> {
-    let names: Vec<&str> = flows.iter().map(|flow| flow.name.as_str()).collect();
-    session
-        .settings
-        .flow_names()
-        .filter(|name| !names.contains(name))
-        .map(|unused| {
-            let hint = nearest(unused, &names)
-                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            format!("[flow.\"{unused}\"] is the name of no flow{hint}")
-        })
-        .collect()
-}
-
-/// With flow arguments, only the problems of the files that hold those flows count.
-fn relevant_problems(
-    problems: Vec<FlowProblem>,
-    arguments: &FlowArguments,
-    selected: &[Flow],
-) -> Vec<FlowProblem> {
-    if !arguments.is_restricted() {
-        return problems;
-    }
-    problems
-        .into_iter()
-        .filter(|problem| selected.iter().any(|flow| flow.entrypoint.path() == problem.path))
-        .collect()
-}
-
-/// The flows whose name no other flow has; the others are in the problems.
-fn unique(mut flows: Vec<Flow>) -> Vec<Flow> {
-    let mut count = HashMap::new();
-    for flow in &flows {
-        *count.entry(flow.name.clone()).or_insert(0_usize) += 1;
-    }
-    flows.retain(|flow| count.get(&flow.name) == Some(&1));
-    flows
 }
 
 /// Asks for the work pools if that is needed, and says which one was chosen.
@@ -334,7 +297,9 @@ fn about_flows(
 }
 
 /// One planned registration, as it is printed.
-pub fn planned_report(item: &Planned) -> ItemReport {
+pub fn planned_report(item: &Planned, explained: &Explained) -> ItemReport {
+    let key = (item.registration.flow.to_string(), item.registration.deployment.to_string());
+    let explanation = explained.0.get(&key);
     ItemReport {
         flow: item.registration.flow.to_string(),
         deployment: item.registration.deployment.to_string(),
@@ -342,7 +307,7 @@ pub fn planned_report(item: &Planned) -> ItemReport {
         action: item.action.as_str(),
         outcome: None,
         id: item.held.as_ref().and_then(|held| held.id.clone()),
-        changes: item.changes.clone(),
+        changes: item.changes.iter().map(|change| reported(change, explanation)).collect(),
         error: match &item.action {
             Action::Refuse(refusal) => Some(error::refusal_report(refusal)),
             _ => None,
@@ -350,20 +315,30 @@ pub fn planned_report(item: &Planned) -> ItemReport {
     }
 }
 
-fn unbuilt_report(flow: &Flow, message: &str) -> ItemReport {
-    ItemReport {
-        flow: flow.name.to_string(),
-        deployment: String::new(),
-        entrypoint: flow.entrypoint.to_string(),
-        action: "refuse",
-        outcome: None,
-        id: None,
-        changes: Vec::new(),
-        error: Some(ErrorReport {
-            code: "deployment_name".to_owned(),
-            message: message.to_owned(),
-            causes: Vec::new(),
-            hints: vec!["change `deployment` of this flow in flowreg.toml".to_owned()],
-        }),
+/// A change with its reason, and without a secret.
+fn reported(change: &Change, explanation: Option<&Explanation>) -> ChangeReport {
+    let Change { field, from, to } = change;
+    let hides = |secret: &String| {
+        let below = |one: &str, other: &str| {
+            other.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        below(secret, field) || below(field, secret)
+    };
+    let is_secret = explanation.is_some_and(|known| known.secrets.iter().any(hides));
+    let shown = |value: &Value| match value {
+        Value::Null => Value::Null,
+        _ if is_secret => json!(HIDDEN),
+        other => other.clone(),
+    };
+    let why = explanation.and_then(|known| origin_of(&known.origins, field));
+    let why = why.or_else(|| field.starts_with("labels.").then_some("the mark of what is ours"));
+    ChangeReport {
+        field: field.clone(),
+        from: shown(from),
+        to: shown(to),
+        why: why.map(ToOwned::to_owned),
     }
 }
+
+/// What stands for a secret in reports.
+const HIDDEN: &str = "(hidden)";

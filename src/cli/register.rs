@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::arguments::ReferenceArguments;
 use super::error;
+use super::gather::Explained;
 use super::plan::{self, Prepared, RunArguments, Tally};
 use super::{CommandResult, Context, exit, session};
 use crate::model::TargetDescription;
@@ -80,8 +81,17 @@ fn register(
 ) -> Result<(u8, Vec<Applied>), error::CommandError> {
     let started = Instant::now();
     let jobs = usize::from(arguments.jobs);
-    let Prepared { session, reference, repository, target, plan, problems, mut notices, unbuilt } =
-        plan::prepare(context, &arguments.common, jobs)?;
+    let Prepared {
+        session,
+        reference,
+        repository,
+        target,
+        plan,
+        problems,
+        mut notices,
+        unbuilt,
+        explained,
+    } = plan::prepare(context, &arguments.common, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
     let interrupt = &context.interrupt;
@@ -102,7 +112,7 @@ fn register(
         summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems)),
         registrations: applied
             .iter()
-            .map(|one| applied_report(one, interrupt.is_requested()))
+            .map(|one| applied_report(one, &explained, interrupt.is_requested()))
             .chain(unbuilt.into_iter().map(refused))
             .collect(),
         errors: problems,
@@ -155,7 +165,7 @@ fn word_of(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn applied_report(one: &Applied, is_interrupted: bool) -> ItemReport {
+fn applied_report(one: &Applied, explained: &Explained, is_interrupted: bool) -> ItemReport {
     ItemReport {
         outcome: Some(word_of(&one.outcome)),
         id: one.id.clone(),
@@ -165,7 +175,7 @@ fn applied_report(one: &Applied, is_interrupted: bool) -> ItemReport {
             Outcome::NotTried => Some(not_tried(is_interrupted)),
             _ => None,
         },
-        ..plan::planned_report(&one.planned)
+        ..plan::planned_report(&one.planned, explained)
     }
 }
 

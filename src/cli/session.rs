@@ -4,10 +4,12 @@
 //! resolved. So the ladder is climbed twice: once with the defaults and without the network, to
 //! find the file, and once as the file says.
 
+use std::collections::BTreeSet;
+
 use super::Context;
 use super::arguments::ReferenceArguments;
 use super::error::CommandError;
-use crate::flow::{Scan, Selection};
+use crate::flow::{FileAnalysis, Scan, Selection};
 use crate::git::{
     ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
@@ -219,8 +221,36 @@ impl Session {
     pub fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
-        let cache = AnalysisCache::open(self.repository.common_dir(), crate::flow::ANALYSER);
+        let cache = AnalysisCache::open(self.repository.common_dir(), crate::flow::ANALYSER, "");
         Ok(crate::flow::scan(&tree, &selection, &cache)?)
+    }
+
+    /// Finds the flows of some files in a directory of a commit; paths are from there.
+    pub fn scan_in(
+        &self,
+        reference: &CodeReference,
+        directory: &str,
+        selection: &Selection,
+    ) -> Result<Scan, CommandError> {
+        let Some(tree) = self.repository.tree(&reference.commit)?.subtree(directory)? else {
+            return Ok(Scan::default());
+        };
+        let common = self.repository.common_dir();
+        let cache = AnalysisCache::open(common, crate::flow::ANALYSER, directory);
+        Ok(crate::flow::scan(&tree, selection, &cache)?)
+    }
+
+    /// What names of modules stand for that are imported from a directory of a commit.
+    pub fn import_in(
+        &self,
+        reference: &CodeReference,
+        directory: &str,
+        imports: &BTreeSet<(String, String)>,
+    ) -> Result<Vec<FileAnalysis>, CommandError> {
+        match self.repository.tree(&reference.commit)?.subtree(directory)? {
+            Some(tree) => Ok(crate::flow::import(&tree, imports)?),
+            None => Ok(vec![FileAnalysis::default(); imports.len()]),
+        }
     }
 
     /// How a flow at a commit came about.

@@ -37,7 +37,7 @@ pub use library::{Layout, Read};
 pub use prefilter::is_candidate;
 pub use python::Python;
 pub use reads::Reads;
-pub use scan::{Scan, ScanError, Selection, duplicates, explain, scan};
+pub use scan::{Scan, ScanError, Selection, duplicates, explain, import, scan};
 
 use crate::git::GitError;
 use crate::model::{Flow, FlowProblem, ProblemCode};

@@ -66,6 +66,7 @@ pub enum ScanError {
 pub struct Selection {
     include: Option<GlobSet>,
     exclude: GlobSet,
+    only: Option<BTreeSet<String>>,
 }
 
 impl Selection {
@@ -78,13 +79,20 @@ impl Selection {
         Ok(Selection {
             include: if include.is_empty() { None } else { Some(globs(include)?) },
             exclude: globs(exclude)?,
+            only: None,
         })
+    }
+
+    /// Just these files, by their paths from the root.
+    pub fn files(paths: BTreeSet<String>) -> Self {
+        Selection { include: None, exclude: GlobSet::empty(), only: Some(paths) }
     }
 
     fn wants(&self, path: &[u8]) -> bool {
         // Prefect has no name for a file whose path is not text.
         let Ok(path) = std::str::from_utf8(path) else { return false };
         is_python(path.as_bytes())
+            && self.only.as_ref().is_none_or(|only| only.contains(path))
             && self.include.as_ref().is_none_or(|include| include.is_match(path))
             && !self.exclude.is_match(path)
     }
@@ -160,6 +168,32 @@ pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanatio
     let source = read(entrypoint.path())?;
     Ok(explain_in(&layout, &read, entrypoint, &source)?)
 }
+
+/// What can be had by importing modules, as a script in the root that imports them finds it.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read.
+pub fn import(
+    tree: &Tree,
+    imports: &BTreeSet<(String, String)>,
+) -> Result<Vec<FileAnalysis>, ScanError> {
+    let blobs = tree.blobs(|_| true, is_read)?;
+    tree.fetch_missing(&blobs)?;
+    let files = by_path(&blobs);
+    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
+    let tree = Mutex::new(tree.clone());
+    let read = |path: &str| read_file(&tree, &files, path);
+    imports
+        .iter()
+        .map(|(module, name)| {
+            let script = format!("import prefect\nfrom {module} import {name}\n");
+            Ok(super::analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
+        })
+        .collect()
+}
+
+/// A script that no repository has.
+const IMPORTER: &str = "<import>.py";
 
 /// What an analysis may read: Python files, and what says which Python they are for.
 fn is_read(path: &[u8]) -> bool {

@@ -65,6 +65,30 @@ impl Tree {
         Ok(Self { repository: local, id: tree, git: process::Git::new(repository) })
     }
 
+    /// The tree of a directory below this one; paths are then from there. `None` if there is none.
+    ///
+    /// # Errors
+    /// If a directory on the way is missing from the object database or can't be decoded.
+    pub fn subtree(&self, directory: &str) -> Result<Option<Self>, GitError> {
+        let mut tree = self.clone();
+        let (mut buffer, mut path) = (Vec::new(), Vec::new());
+        for name in directory.split('/').filter(|name| !name.is_empty()) {
+            let data = self.directory(tree.id, &path, &mut buffer)?;
+            let mut below = None;
+            for entry in TreeRefIter::from_bytes(data, tree.id.kind()) {
+                let entry = entry.map_err(|error| corrupt(tree.id, &path, &error))?;
+                if entry.filename == name.as_bytes() && entry.mode.is_tree() {
+                    below = Some(entry.oid.to_owned());
+                }
+            }
+            let Some(below) = below else { return Ok(None) };
+            tree.id = below;
+            path.extend_from_slice(name.as_bytes());
+            path.push(b'/');
+        }
+        Ok(Some(tree))
+    }
+
     /// The files for which `wants_file` says yes, in the directories for which `wants_directory`
     /// does, sorted by path. Symbolic links and submodules are no files.
     ///

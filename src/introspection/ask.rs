@@ -40,6 +40,8 @@ pub struct Place<'a> {
     pub repository: &'a Repository,
     /// The commit whose files are loaded.
     pub commit: &'a CommitId,
+    /// The directory in it that files are named from, and where Python works; empty for all of it.
+    pub root: &'a str,
     /// The interpreter that the settings name.
     pub python: Option<&'a str>,
     /// The working directory, for a repository without a work tree.
@@ -104,10 +106,16 @@ pub fn ask(
     }
     checkout.map_err(Unavailable::Checkout)?;
     let prefect = wait.until_imported()?;
+    // Joined with nothing, a path would end in a slash.
+    let within = |directory: &Path| match place.root {
+        "" => directory.to_owned(),
+        root => directory.join(root),
+    };
+    let work_tree = place.repository.workdir().map(within);
     conversation.send(&Request {
-        root: &root,
-        shown: place.repository.workdir().unwrap_or(Path::new(".")),
-        work_tree: place.repository.workdir(),
+        root: &within(&root),
+        shown: work_tree.as_deref().unwrap_or(Path::new(".")),
+        work_tree: work_tree.as_deref(),
         python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
         seconds: place.limits.file.as_secs_f64(),
         answer_bytes: place.limits.answer_bytes,

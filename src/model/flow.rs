@@ -118,6 +118,8 @@ pub enum ProblemCode {
     Nested,
     /// The name of the flow is not known without running the module.
     UnknownName,
+    /// A `prefect.yaml` that can't be read.
+    Manifest,
 }
 
 /// Something in a source file that keeps flows from being registered.

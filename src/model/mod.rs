@@ -3,6 +3,7 @@
 //! No I/O and no decisions: how a reference is resolved stands in `git`, what makes a function a
 //! flow in `flow`, what has to change in `registration`.
 
+mod block;
 mod environment;
 mod escape;
 mod explanation;
@@ -15,6 +16,7 @@ mod registration;
 pub mod secrets;
 mod versions;
 
+pub use block::BlockDocument;
 pub use environment::Environment;
 pub use escape::escaped;
 pub use explanation::{Evidence, Explanation};
@@ -27,5 +29,6 @@ pub use near::nearest;
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind,
+    same_repository,
 };
 pub use versions::VersionLimit;

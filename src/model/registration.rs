@@ -165,8 +165,13 @@ impl Marks {
 
     /// Whether both belong to one repository, by whatever protocol each reaches it.
     pub fn is_of_same_repository(&self, other: &Self) -> bool {
-        repository_identity(&self.repository) == repository_identity(&other.repository)
+        same_repository(&self.repository, &other.repository)
     }
+}
+
+/// Whether two URLs are of one repository, by whatever protocol each reaches it.
+pub fn same_repository(one: &str, other: &str) -> bool {
+    repository_identity(one) == repository_identity(other)
 }
 
 /// Host and path of a repository's URL: what `https://host/a/b.git`, `ssh://git@host/a/b` and

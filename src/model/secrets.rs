@@ -34,6 +34,12 @@ pub fn is_reference(text: &str) -> bool {
     })
 }
 
+/// Whether the text is a template through and through, whatever fills it in.
+pub fn is_template(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("{{") && text.ends_with("}}")
+}
+
 /// Whether the text holds a token of a well-known service, or a URL with a password.
 pub fn is_literal(text: &str) -> bool {
     has_password(text)
@@ -44,6 +50,15 @@ pub fn is_literal(text: &str) -> bool {
                     .any(|(prefix, length)| word.starts_with(prefix) && word.len() >= *length)
             },
         )
+}
+
+/// Whether a name says that what it stands for is a secret: `GITHUB_TOKEN`, `db_password`.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "secret", "password", "passwd", "api_key", "apikey", "private_key", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
+        || name.split('_').any(|part| matches!(part, "key" | "pat" | "auth" | "dsn" | "pwd"))
 }
 
 /// `https://user:password@host`; a password that is a template is none.

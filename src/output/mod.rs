@@ -21,7 +21,7 @@ pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
-pub use run::{ItemReport, RunReport, RunSummary};
+pub use run::{ChangeReport, ItemReport, RunReport, RunSummary};
 
 /// The version of every JSON object that is printed.
 const SCHEMA: u32 = 1;

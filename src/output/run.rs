@@ -10,7 +10,6 @@ use super::flows::problem_line;
 use super::reference::reference_line;
 use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, NAME_WIDTH, Printer, Verbosity};
 use crate::model::{CodeReference, FlowProblem, TargetDescription, TargetKind, escaped};
-use crate::registration::Change;
 
 /// How long a value may be before it is cut.
 const VALUE_WIDTH: usize = 60;
@@ -53,7 +52,7 @@ pub struct ItemReport {
     /// The target's id.
     pub id: Option<String>,
     /// What changes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ChangeReport>,
     /// Why it was refused or failed.
     pub error: Option<ErrorReport>,
 }
@@ -75,6 +74,20 @@ pub(super) fn target_text(target: &TargetDescription) -> String {
         (kind, Some(url)) => format!("{} {url}", kind.as_str()),
         (kind, None) => kind.as_str().to_owned(),
     }
+}
+
+/// One field that changes, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangeReport {
+    /// The field's name, or the path to what changes in it.
+    pub field: String,
+    /// What the target holds.
+    pub from: Value,
+    /// What it will hold.
+    pub to: Value,
+    /// Why the field is ours: `prefect.yaml:12`, `flows/etl.py:4`, `the code reference`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl Printer {
@@ -177,7 +190,7 @@ fn counted(word: &str) -> &str {
 }
 
 /// `version v1.3.2 → v1.4.0, pull_steps, parameters +since`
-fn changes_line(changes: &[Change]) -> String {
+fn changes_line(changes: &[ChangeReport]) -> String {
     let has_fields = changes.iter().any(|change| !is_mark(change));
     changes
         .iter()
@@ -191,7 +204,7 @@ fn changes_line(changes: &[Change]) -> String {
         .join(", ")
 }
 
-fn is_mark(change: &Change) -> bool {
+fn is_mark(change: &ChangeReport) -> bool {
     change.field.starts_with("labels.")
 }
 
@@ -227,7 +240,7 @@ fn is_same_but_moved(left: &Value, right: &Value) -> bool {
     crate::model::json_equal(&fixed(left), &fixed(right))
 }
 
-fn write_change(text: &mut String, change: &Change) {
+fn write_change(text: &mut String, change: &ChangeReport) {
     if change.field == "parameter_openapi_schema" {
         let what = schema_change(&change.from, &change.to);
         let _ = writeln!(text, "      {DIM}{:<32}{DIM:#} {what}", change.field);

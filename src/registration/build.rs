@@ -1,6 +1,11 @@
 //! The registrations that should be: flows at a code reference, with what the settings declare.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
+
+use super::triggers::{self, TriggerError};
+use crate::manifest::pull::{self, CheckOut, GitClone};
 
 use crate::model::{
     Channel, CodeReference, DeploymentName, Flow, Marks, NameError, Registration, Schedule,
@@ -41,29 +46,86 @@ pub struct Source<'a> {
     pub author: Option<&'a str>,
 }
 
+impl<'a> Source<'a> {
+    /// The clone that a worker makes before a run.
+    pub fn git_clone(&self, access: Option<&'a Access>) -> GitClone<'a> {
+        let check_out = match self.pinned {
+            Pinned::Commit => CheckOut::Commit(self.reference.commit.as_str()),
+            Pinned::Tag | Pinned::Branch => CheckOut::Name(self.reference.name.as_str()),
+        };
+        let access = access.map(|access| match access {
+            Access::Token(template) => ("access_token", template.as_str()),
+            Access::Credentials(template) => ("credentials", template.as_str()),
+        });
+        GitClone { repository: self.repository, check_out, access }
+    }
+}
+
 /// Why a flow can't become a registration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The deployment's name is not one that Prefect takes.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A trigger is not one that Prefect takes.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
 }
 
-/// Builds the registration of one flow, and takes the flow's schema out for it.
+impl BuildError {
+    /// The word that JSON uses.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "deployment_name",
+            Self::Trigger(_) => "trigger",
+        }
+    }
+}
+
+/// What a `prefect.yaml` says about a deployment, ready to be registered.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// The deployment's name, without a branch.
+    pub name: String,
+    /// The entrypoint as it is registered, right from where a run starts.
+    pub entrypoint: String,
+    /// The declared fields, by the names of the API; `triggers` as the file has them.
+    pub fields: Map<String, Value>,
+    /// The pull steps, with the code reference in them.
+    pub pull_steps: Vec<Value>,
+    /// Where fields are declared, `prefect.yaml:12`, by path: `job_variables.env.X`.
+    pub origins: BTreeMap<String, String>,
+}
+
+/// A registration, and where its fields come from.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The registration.
+    pub registration: Registration,
+    /// Why a field is ours, by path; the longest path that leads to it counts.
+    pub origins: BTreeMap<String, String>,
+}
+
+/// Builds the registration of one flow: what `prefect.yaml` declares, if there is one, and what
+/// `flowreg.toml` does.
 ///
 /// # Errors
-/// [`BuildError::Name`] if the deployment's name is one that Prefect refuses.
+/// [`BuildError::Name`] if the deployment's name is one that Prefect refuses,
+/// [`BuildError::Trigger`] for a trigger that it would not take.
 pub fn build(
-    flow: &mut Flow,
+    flow: &Flow,
+    declaration: Option<Declaration>,
     source: &Source<'_>,
     settings: &Settings,
-) -> Result<Registration, BuildError> {
-    let channel = settings.channel(source.reference.channel);
+) -> Result<Built, BuildError> {
     let nothing = FlowTable::default();
     let own = settings.flow(flow.name.as_str()).unwrap_or(&nothing);
-    Ok(Registration {
+    let declared_name = declaration.as_ref().map(|declaration| declaration.name.clone());
+    let deployment = deployment_name(declared_name.as_deref(), own, source.reference)?;
+    let (fields, origins) = fields(flow, declaration, source, settings, own, &deployment)?;
+    let registration = Registration {
         flow: flow.name.clone(),
-        deployment: deployment_name(own, source.reference)?,
+        deployment,
         entrypoint: flow.entrypoint.clone(),
         reference: source.reference.clone(),
         marks: Marks::new(
@@ -72,60 +134,246 @@ pub fn build(
             source.pinned != Pinned::Branch,
             source.author,
         ),
-        fields: fields(flow, source, settings, channel, own),
-    })
+        fields,
+    };
+    Ok(Built { registration, origins })
 }
 
+/// A name in `prefect.yaml` is for one deployment of the flow, one in `flowreg.toml` for the flow.
 fn deployment_name(
+    declared: Option<&str>,
     own: &FlowTable,
     reference: &CodeReference,
 ) -> Result<DeploymentName, NameError> {
-    let declared = own.deployment.as_ref().map_or(DEFAULT_DEPLOYMENT, |name| name.get_ref());
+    let own = own.deployment.as_ref().map(|name| name.get_ref().as_str());
+    let name = declared.or(own).unwrap_or(DEFAULT_DEPLOYMENT);
     match (reference.channel, reference.branch()) {
-        (Channel::Feature, Some(branch)) => names::feature_name(declared, branch),
-        _ => declared.parse(),
+        (Channel::Feature, Some(branch)) => names::feature_name(name, branch),
+        _ => name.parse(),
     }
 }
 
 fn fields(
-    flow: &mut Flow,
+    flow: &Flow,
+    declaration: Option<Declaration>,
     source: &Source<'_>,
     settings: &Settings,
-    channel: &ChannelTable,
     own: &FlowTable,
-) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut declare = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    declare("version", json!(version(source)));
-    declare("entrypoint", json!(flow.entrypoint));
-    if let Some(description) = description(flow, own) {
-        declare("description", description);
+    deployment: &DeploymentName,
+) -> Result<(Map<String, Value>, BTreeMap<String, String>), BuildError> {
+    let reference = source.reference;
+    let channel = settings.channel(reference.channel);
+    let mut layers = Layers::default();
+    let channel_origin = format!("flowreg.toml [{}]", reference.channel.as_str());
+    let flow_origin = format!("flowreg.toml [flow.\"{}\"]", flow.name);
+    let at_flow = format!("{}:{}", flow.entrypoint.path(), flow.line);
+    let is_feature = reference.channel == Channel::Feature;
+    let (entrypoint, pull_steps, manifest) = match declaration {
+        Some(Declaration { entrypoint, fields, pull_steps, origins, .. }) => {
+            (json!(entrypoint), json!(pull_steps), Some((fields, origins)))
+        }
+        None => {
+            let step = pull::step(&source.git_clone(settings.repository.access.as_ref()));
+            (json!(flow.entrypoint), json!([step]), None)
+        }
+    };
+    layers.set("version", json!(version(source)), REFERENCE);
+    layers.set("entrypoint", entrypoint, &at_flow);
+    if !is_inexact(flow, "description") {
+        layers.set("description", json!(flow.description), &at_flow);
     }
     // Without a schema that is known to be right, the target keeps the one it has.
-    let is_known = !is_inexact(flow, "parameter_openapi_schema");
-    if let Some(schema) = flow.parameter_openapi_schema.take().filter(|_| is_known) {
-        declare("parameter_openapi_schema", schema);
+    let schema = flow.parameter_openapi_schema.clone();
+    if let Some(schema) = schema.filter(|_| !is_inexact(flow, "parameter_openapi_schema")) {
+        layers.set("parameter_openapi_schema", schema, &at_flow);
     }
-    if let Some(parameters) = &own.parameters {
-        declare("parameters", json!(parameters));
+    // A channel's defaults give way to what a deployment declares; guests have their own place.
+    let channel_fields = channel_fields(channel, reference);
+    if !is_feature {
+        layers.add(channel_fields.clone(), |_| channel_origin.clone());
     }
-    let tags = tags(channel, own);
-    if !tags.is_empty() {
-        declare("tags", json!(tags));
+    if let Some((mut fields, origins)) = manifest {
+        if source.pinned != Pinned::Branch {
+            fields.shift_remove("version");
+        }
+        layers.add(fields, |path| nearest_origin(&origins, path));
+        // It has all that is declared, also where that is nothing.
+        layers.origins.extend(origins);
     }
-    if let Some(pool) = own.work_pool.as_ref().or(channel.work_pool.as_ref()) {
-        declare("work_pool_name", json!(pool));
+    if is_feature {
+        layers.add(channel_fields, |_| channel_origin.clone());
     }
-    if let Some(queue) = own.work_queue.as_ref().or(channel.work_queue.as_ref()) {
-        declare("work_queue_name", json!(queue));
+    layers.add(flow_fields(own, reference), |_| flow_origin.clone());
+    let forced = is_active_by_default(reference, channel);
+    let Layers { mut fields, mut origins } = layers;
+    settle_schedules(&mut fields, forced);
+    if let Some(Value::Array(triggers)) = fields.get_mut("triggers") {
+        let mut normal = triggers::normalised(deployment.as_str(), triggers)?;
+        if forced == Some(false) {
+            normal.iter_mut().filter_map(Value::as_object_mut).for_each(|trigger| {
+                trigger.insert("enabled".to_owned(), json!(false));
+            });
+        }
+        *triggers = normal;
     }
-    let job_variables = job_variables(channel, own, source.reference);
-    if !job_variables.is_empty() {
-        declare("job_variables", Value::Object(job_variables));
+    fields.insert("pull_steps".to_owned(), pull_steps);
+    origins.insert("pull_steps".to_owned(), REFERENCE.to_owned());
+    Ok((fields, origins))
+}
+
+/// Why the version and the pull steps are ours.
+const REFERENCE: &str = "the code reference";
+
+fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
+    origin_of(origins, path).unwrap_or_default().to_owned()
+}
+
+/// The origin of a field, or of the nearest above it.
+pub fn origin_of<'o>(origins: &'o BTreeMap<String, String>, path: &str) -> Option<&'o str> {
+    let mut path = path;
+    loop {
+        if let Some(origin) = origins.get(path) {
+            return Some(origin);
+        }
+        path = path.rsplit_once(['.', '['])?.0;
     }
-    let tables = own.schedules.iter().flatten().map(toml::Spanned::get_ref);
-    declare("schedules", schedules_of(tables, is_active_by_default(source.reference, channel)));
-    declare("pull_steps", json!([pull_step(source, settings.repository.access.as_ref())]));
+}
+
+/// Fields that are declared in several places, the later ones over the earlier.
+#[derive(Default)]
+struct Layers {
+    fields: Map<String, Value>,
+    origins: BTreeMap<String, String>,
+}
+
+impl Layers {
+    fn set(&mut self, field: &str, value: Value, origin: &str) {
+        self.fields.insert(field.to_owned(), value);
+        self.origins.insert(field.to_owned(), origin.to_owned());
+    }
+
+    /// Tags come together, maps are put over each other, anything else is replaced.
+    fn add(&mut self, fields: Map<String, Value>, origin: impl Fn(&str) -> String) {
+        if fields.contains_key("work_pool_name") {
+            // The queue is one of the pool's.
+            self.fields.shift_remove("work_queue_name");
+        }
+        for (field, value) in fields {
+            match (field.as_str(), value) {
+                ("tags", Value::Array(tags)) => self.add_tags(tags, &origin("tags")),
+                ("parameters", value) => self.put_over(&field, value, 1, &origin),
+                ("job_variables", value) => self.put_over(&field, value, usize::MAX, &origin),
+                (_, value) => {
+                    let origin = origin(&field);
+                    self.set(&field, value, &origin);
+                }
+            }
+        }
+    }
+
+    fn add_tags(&mut self, tags: Vec<Value>, origin: &str) {
+        let held = self.fields.entry("tags").or_insert_with(|| json!([]));
+        let Some(held) = held.as_array_mut() else { return };
+        for tag in tags {
+            if !held.contains(&tag) {
+                held.push(tag);
+            }
+        }
+        let origins = self.origins.entry("tags".to_owned()).or_default();
+        if !origins.is_empty() {
+            origins.push_str(" and ");
+        }
+        origins.push_str(origin);
+    }
+
+    fn put_over(
+        &mut self,
+        field: &str,
+        value: Value,
+        depth: usize,
+        origin: &impl Fn(&str) -> String,
+    ) {
+        let held = self.fields.entry(field.to_owned()).or_insert_with(|| json!({}));
+        put_over(held, value, depth, field, &mut |path| {
+            self.origins.insert(path.to_owned(), origin(path));
+        });
+    }
+}
+
+fn put_over(
+    held: &mut Value,
+    value: Value,
+    depth: usize,
+    path: &str,
+    declared: &mut impl FnMut(&str),
+) {
+    match (held, value) {
+        (Value::Object(held), Value::Object(map)) if depth > 0 => {
+            for (key, value) in map {
+                let below = held.entry(key.clone()).or_insert(Value::Null);
+                put_over(below, value, depth - 1, &format!("{path}.{key}"), declared);
+            }
+        }
+        (held, value) => {
+            *held = value;
+            declared(path);
+        }
+    }
+}
+
+fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<String, Value> {
+    let ChannelTable { work_pool, work_queue, tags, job_variables, schedules: _ } = channel;
+    toml_fields(
+        work_pool.as_deref(),
+        work_queue.as_deref(),
+        tags.as_deref(),
+        job_variables.clone(),
+        reference,
+    )
+}
+
+fn flow_fields(own: &FlowTable, reference: &CodeReference) -> Map<String, Value> {
+    let mut fields = toml_fields(
+        own.work_pool.as_deref(),
+        own.work_queue.as_deref(),
+        own.tags.as_deref(),
+        own.job_variables.clone(),
+        reference,
+    );
+    let mut declare = |name: &str, value: Option<Value>| {
+        fields.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    declare("description", own.description.as_ref().map(|text| json!(text)));
+    declare("parameters", own.parameters.as_ref().map(|map| json!(map)));
+    declare(
+        "schedules",
+        own.schedules
+            .as_ref()
+            .map(|tables| schedules_of(tables.iter().map(toml::Spanned::get_ref))),
+    );
+    fields
+}
+
+fn toml_fields(
+    work_pool: Option<&str>,
+    work_queue: Option<&str>,
+    tags: Option<&[String]>,
+    job_variables: Option<Map<String, Value>>,
+    reference: &CodeReference,
+) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut declare = |name: &str, value: Option<Value>| {
+        fields.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    declare("tags", tags.filter(|tags| !tags.is_empty()).map(|tags| json!(tags)));
+    declare("work_pool_name", work_pool.map(|pool| json!(pool)));
+    declare("work_queue_name", work_queue.map(|queue| json!(queue)));
+    let variables = job_variables.filter(|map| !map.is_empty()).map(|map| {
+        let mut variables = Value::Object(map);
+        fill_in(&mut variables, reference);
+        variables
+    });
+    declare("job_variables", variables);
     fields
 }
 
@@ -138,34 +386,6 @@ fn version<'a>(source: &Source<'a>) -> &'a str {
         Pinned::Commit if source.reference.tag().is_none() => source.reference.commit.as_str(),
         _ => source.reference.name.as_str(),
     }
-}
-
-fn description(flow: &Flow, own: &FlowTable) -> Option<Value> {
-    if let Some(text) = &own.description {
-        return Some(json!(text));
-    }
-    (!is_inexact(flow, "description")).then(|| json!(flow.description))
-}
-
-fn tags(channel: &ChannelTable, own: &FlowTable) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
-    for tag in channel.tags.iter().chain(&own.tags).flatten() {
-        if !tags.contains(tag) {
-            tags.push(tag.clone());
-        }
-    }
-    tags
-}
-
-fn job_variables(
-    channel: &ChannelTable,
-    own: &FlowTable,
-    reference: &CodeReference,
-) -> Map<String, Value> {
-    let mut variables = channel.job_variables.clone().unwrap_or_default();
-    variables.extend(own.job_variables.clone().unwrap_or_default());
-    variables.values_mut().for_each(|value| fill_in(value, reference));
-    variables
 }
 
 /// Fills in `{tag}`, `{branch}` and `{commit}`.
@@ -196,15 +416,34 @@ fn is_active_by_default(reference: &CodeReference, channel: &ChannelTable) -> Op
     (switch == Switch::Off).then_some(false)
 }
 
-fn schedules_of<'t>(
-    tables: impl Iterator<Item = &'t ScheduleTable>,
-    forced: Option<bool>,
-) -> Value {
+/// No schedules is a declaration, too: those that flowreg made before go.
+fn settle_schedules(fields: &mut Map<String, Value>, forced: Option<bool>) {
+    let schedules = fields.entry("schedules").or_insert_with(|| json!([]));
+    for schedule in schedules.as_array_mut().into_iter().flatten() {
+        let Some(schedule) = schedule.as_object_mut() else { continue };
+        if let Some(active) = forced {
+            schedule.insert("active".to_owned(), json!(active));
+        }
+        let Some(rule) = schedule.get_mut("schedule").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if rule.contains_key("interval") {
+            rule.entry("anchor_date").or_insert_with(|| json!(DEFAULT_ANCHOR));
+        }
+        if let Some(Value::String(rrule)) = rule.get_mut("rrule")
+            && !rrule.to_ascii_uppercase().contains("DTSTART")
+        {
+            rrule.insert_str(0, DEFAULT_RRULE_START);
+        }
+    }
+}
+
+fn schedules_of<'t>(tables: impl Iterator<Item = &'t ScheduleTable>) -> Value {
     let schedules: Vec<Schedule> = tables
         .filter_map(|table| {
             Some(Schedule {
                 schedule: rule(table)?,
-                active: forced.or(table.active),
+                active: table.active,
                 slug: None,
                 parameters: table.parameters.clone().unwrap_or_default(),
             })
@@ -223,38 +462,7 @@ fn rule(table: &ScheduleTable) -> Option<ScheduleRule> {
         let anchor_date = table.anchor_date.clone().unwrap_or_else(|| DEFAULT_ANCHOR.to_owned());
         return Some(ScheduleRule::Interval { interval, anchor_date, timezone });
     }
-    let rrule = table.rrule.clone()?;
-    let rrule =
-        if rrule.contains("DTSTART") { rrule } else { DEFAULT_RRULE_START.to_owned() + &rrule };
-    Some(ScheduleRule::Rrule { rrule, timezone })
-}
-
-/// The git clone that a worker does before a run (`facts/prefect3.md` §6).
-fn pull_step(source: &Source<'_>, access: Option<&Access>) -> Value {
-    let mut step = Map::new();
-    step.insert("repository".to_owned(), json!(source.repository));
-    if source.pinned == Pinned::Commit {
-        let commit = source.reference.commit.as_str();
-        step.insert("commit_sha".to_owned(), json!(commit));
-        // A directory that is used again keeps its first commit unless its name carries it.
-        let directory = format!("{}-{commit}", directory_name(source.repository));
-        step.insert("clone_directory_name".to_owned(), json!(directory));
-    } else {
-        step.insert("branch".to_owned(), json!(source.reference.name.as_str()));
-    }
-    match access {
-        Some(Access::Token(template)) => step.insert("access_token".to_owned(), json!(template)),
-        Some(Access::Credentials(template)) => {
-            step.insert("credentials".to_owned(), json!(template))
-        }
-        None => None,
-    };
-    json!({ "prefect.deployments.steps.git_clone": step })
-}
-
-fn directory_name(repository: &str) -> &str {
-    let name = repository.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(repository);
-    name.strip_suffix(".git").unwrap_or(name)
+    Some(ScheduleRule::Rrule { rrule: table.rrule.clone()?, timezone })
 }
 
 #[cfg(test)]
@@ -306,7 +514,7 @@ mod tests {
             repository: "https://git.example.com/data/flows.git",
             author: Some("Ada"),
         };
-        build(&mut flow(), &source, &settings).unwrap()
+        build(&flow(), None, &source, &settings).unwrap().registration
     }
 
     #[test]
@@ -365,7 +573,7 @@ mod tests {
         let reference = tag();
         let source =
             Source { reference: &reference, pinned: Pinned::Tag, repository: "r", author: None };
-        let fields = build(&mut inexact, &source, &settings).unwrap().fields;
+        let fields = build(&inexact, None, &source, &settings).unwrap().registration.fields;
         assert!(!fields.contains_key("parameter_openapi_schema"));
         assert_eq!(fields["description"], Value::Null);
     }
@@ -379,16 +587,5 @@ mod tests {
             registration.fields["job_variables"],
             json!({"cpu": 1, "image": "etl:feat-x", "env": {"C": "3".repeat(40), "K": "{k}"}})
         );
-    }
-
-    #[test]
-    fn directories_are_named_as_git_names_them() {
-        for (url, name) in [
-            ("https://h/a/flows.git", "flows"),
-            ("git@h:flows.git", "flows"),
-            ("/srv/flows/", "flows"),
-        ] {
-            assert_eq!(directory_name(url), name);
-        }
     }
 }

@@ -11,9 +11,10 @@ pub mod names;
 mod plan;
 mod pools;
 mod schedules;
+mod triggers;
 
 pub use apply::{Applied, Outcome, apply};
-pub use build::{BuildError, Pinned, Source, build};
+pub use build::{BuildError, Built, Declaration, Pinned, Source, build, origin_of};
 pub use diff::Change;
 pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};

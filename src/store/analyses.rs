@@ -18,9 +18,14 @@ pub struct AnalysisCache {
 }
 
 impl AnalysisCache {
-    /// Reads `flowreg/analyses` in the git common directory, as far as `analyser` wrote it.
-    pub fn open(common_dir: &Path, analyser: &str) -> Self {
-        let path = common_dir.join("flowreg").join("analyses");
+    /// Reads `flowreg/analyses` in the git common directory, as far as `analyser` wrote it. A scan
+    /// of a directory other than the root has a file of its own.
+    pub fn open(common_dir: &Path, analyser: &str, directory: &str) -> Self {
+        let name = match directory {
+            "" => "analyses".to_owned(),
+            other => format!("analyses-{:08x}", crc32fast::hash(other.as_bytes())),
+        };
+        let path = common_dir.join("flowreg").join(name);
         let content = read(&path, analyser).unwrap_or_default();
         Self { path, analyser: analyser.to_owned(), content }
     }
@@ -65,16 +70,16 @@ mod tests {
     #[test]
     fn what_is_damaged_or_from_another_analyser_counts_as_empty() {
         let directory = tempfile::tempdir().unwrap();
-        AnalysisCache::open(directory.path(), "one").save(b"answers").unwrap();
-        assert_eq!(AnalysisCache::open(directory.path(), "one").content(), b"answers");
-        assert!(AnalysisCache::open(directory.path(), "two").content().is_empty());
+        AnalysisCache::open(directory.path(), "one", "").save(b"answers").unwrap();
+        assert_eq!(AnalysisCache::open(directory.path(), "one", "").content(), b"answers");
+        assert!(AnalysisCache::open(directory.path(), "two", "").content().is_empty());
         let path = directory.path().join("flowreg/analyses");
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one").content().is_empty());
+        assert!(AnalysisCache::open(directory.path(), "one", "").content().is_empty());
         std::fs::write(&path, b"").unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one").content().is_empty());
+        assert!(AnalysisCache::open(directory.path(), "one", "").content().is_empty());
     }
 
     #[test]
@@ -82,7 +87,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("flowreg");
         std::fs::write(&file, b"in the way").unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one").save(b"answers").is_err());
+        assert!(AnalysisCache::open(directory.path(), "one", "").save(b"answers").is_err());
         assert_eq!(std::fs::read(file).unwrap(), b"in the way");
     }
 }

@@ -116,6 +116,23 @@ pub trait Target: Sync {
     /// The work pools, or `None` if this kind of target has none.
     fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError>;
 
+    /// Variables.
+    fn variables(
+        &self,
+        _names: &[String],
+    ) -> Result<std::collections::HashMap<String, Value>, TargetError> {
+        Ok(std::collections::HashMap::new())
+    }
+
+    /// A block.
+    fn block(
+        &self,
+        _kind: &str,
+        _name: &str,
+    ) -> Result<Option<crate::model::BlockDocument>, TargetError> {
+        Ok(None)
+    }
+
     /// Carries out one write and returns the registration's id at the target.
     ///
     /// Safe to repeat: carrying it out a second time changes nothing.

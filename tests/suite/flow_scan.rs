@@ -16,7 +16,7 @@ fn scanned(repository: &TestRepository, include: &[&str], exclude: &[&str]) -> S
     let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
     let selection = Selection::new(&owned(include), &owned(exclude)).unwrap();
     let tree = repository.open().tree(&repository.commit_id("HEAD")).unwrap();
-    let cache = || AnalysisCache::open(&repository.root().join(".git"), ANALYSER);
+    let cache = || AnalysisCache::open(&repository.root().join(".git"), ANALYSER, "");
     let fresh = scan(&tree, &selection, &cache()).unwrap();
     // What is known from the run before gives the same answers.
     assert!(!cache().content().is_empty() || fresh == Scan::default());

@@ -40,6 +40,7 @@ fn ask_with(
     let place = Place {
         repository: &opened,
         commit: &repository.commit_id("HEAD"),
+        root: "",
         python: Some(&python()),
         directory: repository.root(),
         environment,
@@ -237,6 +238,7 @@ fn files_are_loaded_as_prefect_deploy_does_from_a_full_checkout() {
         let place = Place {
             repository: &opened,
             commit: &repository.commit_id("HEAD"),
+            root: "",
             python: Some(&python()),
             directory,
             environment: &environment,
@@ -354,6 +356,7 @@ fn ask_script(script: &str, files: &[(&str, String)]) -> Result<Answers, AskErro
     let place = Place {
         repository: &opened,
         commit: &repository.commit_id("HEAD"),
+        root: "",
         python: Some("./python"),
         directory: repository.root(),
         environment: &repository.environment(&[]),

@@ -62,7 +62,7 @@ fn introspected(mode: Introspect) -> Introspected {
         limits: Limits::default(),
     };
     let selection = Selection::new(&[], &[]).unwrap();
-    let cache = AnalysisCache::open(opened.common_dir(), ANALYSER);
+    let cache = AnalysisCache::open(opened.common_dir(), ANALYSER, "");
     let scan = scan(&opened.tree(&commit).unwrap(), &selection, &cache).unwrap();
     let questions = questions(&scan, mode, &|_| true);
     let answers = ask(&place, &questions, &Nobody).unwrap();

@@ -1,0 +1,364 @@
+//! The types of a deployment's keys, as pydantic takes them in Prefect 3.8.8: what is text, what may
+//! be a number, which keys there are.
+
+use serde_json::{Map, Number, Value, json};
+
+use super::file::Steps;
+use super::yaml::{Node, Position, Yaml};
+use crate::model::nearest;
+
+/// The keys of a deployment. `work_queue_name` is read inside `work_pool` only.
+const KEYS: &[&str] = &[
+    "name",
+    "version",
+    "version_type",
+    "tags",
+    "description",
+    "schedule",
+    "schedules",
+    "paused",
+    "concurrency_limit",
+    "flow_name",
+    "entrypoint",
+    "parameters",
+    "enforce_parameter_schema",
+    "build",
+    "push",
+    "pull",
+    "work_pool",
+    "triggers",
+    "sla",
+];
+const WORK_POOL: &[&str] = &["name", "work_queue_name", "job_variables"];
+const CONCURRENCY: &[&str] = &["limit", "collision_strategy", "grace_period_seconds"];
+const SCHEDULE: &[&str] = &[
+    "cron",
+    "interval",
+    "rrule",
+    "timezone",
+    "anchor_date",
+    "active",
+    "parameters",
+    "slug",
+    "replaces",
+    "day_or",
+];
+
+impl Node {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Yaml::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Something at a place of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where.
+    pub at: Position,
+    /// What, without the value: it may be a secret.
+    pub message: String,
+    /// What to type.
+    pub hint: Option<String>,
+}
+
+/// A deployment whose types were checked.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The keys that are there, without the steps.
+    pub config: Map<String, Value>,
+    /// The deployment's own steps.
+    pub steps: Steps,
+    /// What keeps it from being registered.
+    pub faults: Vec<Fault>,
+    /// What Prefect ignores.
+    pub notices: Vec<Fault>,
+}
+
+impl Fault {
+    fn new(node: &Node, message: String) -> Self {
+        Self { at: node.at, message, hint: None }
+    }
+
+    fn of_kind(node: &Node, key: &str, expected: &str) -> Self {
+        Self::new(node, format!("`{key}` is {}, and should be {expected}", node.kind()))
+    }
+}
+
+/// Checks one entry of `deployments`.
+pub fn check_deployment(node: &Node) -> Checked {
+    let mut checked = Checked::default();
+    let Yaml::Mapping(pairs) = &node.value else {
+        checked
+            .faults
+            .push(Fault::new(node, format!("a deployment is a mapping, not {}", node.kind())));
+        return checked;
+    };
+    checked.notices.extend(unknown_keys(pairs, KEYS, |_| false));
+    for (key, value) in pairs {
+        let Some(key) = key.text() else { continue };
+        let result = match key {
+            "build" => keep(&mut checked.steps.build, steps(value)),
+            "push" => keep(&mut checked.steps.push, steps(value)),
+            "pull" => keep(&mut checked.steps.pull, steps(value)),
+            _ => field(key, value, &mut checked.notices).map(|field| {
+                checked.config.extend(field.map(|field| (key.to_owned(), field)));
+            }),
+        };
+        checked.faults.extend(result.err());
+    }
+    if let (Some(_), Some(old)) = (node.get("schedules"), node.get("schedule"))
+        && old.value != Yaml::Null
+    {
+        let message = "`schedule` and `schedules` exclude each other".to_owned();
+        checked.faults.push(Fault::new(old, message));
+    }
+    checked
+}
+
+fn keep<T>(place: &mut T, result: Result<T, Fault>) -> Result<(), Fault> {
+    result.map(|value| *place = value)
+}
+
+/// The value of a key; `None` for a key that Prefect does not have.
+fn field(key: &str, node: &Node, notices: &mut Vec<Fault>) -> Result<Option<Value>, Fault> {
+    Ok(Some(match key {
+        "name" | "version" | "version_type" | "description" | "flow_name" | "entrypoint" => {
+            text(key, node)?
+        }
+        "tags" => tags(node)?,
+        "paused" | "enforce_parameter_schema" => flag(key, node)?,
+        "parameters" => mapping(key, node)?,
+        "concurrency_limit" => concurrency(node, notices)?,
+        "work_pool" => work_pool(node, notices)?,
+        "schedule" if is_empty_mapping(node) => Value::Null,
+        "schedule" if node.value == Yaml::Null => Value::Null,
+        "schedule" => schedule(node)?,
+        "schedules" => listed(key, node, schedule)?,
+        "triggers" => listed(key, node, |node| mapping("a trigger", node))?,
+        "sla" => listed(key, node, |node| mapping("an sla", node))?,
+        _ => return Ok(None),
+    }))
+}
+
+fn is_empty_mapping(node: &Node) -> bool {
+    matches!(&node.value, Yaml::Mapping(pairs) if pairs.is_empty())
+}
+
+fn listed(
+    key: &str,
+    node: &Node,
+    mut item: impl FnMut(&Node) -> Result<Value, Fault>,
+) -> Result<Value, Fault> {
+    match &node.value {
+        Yaml::Null => Ok(Value::Null),
+        Yaml::Sequence(items) => items.iter().map(&mut item).collect(),
+        _ => Err(Fault::of_kind(node, key, "a list")),
+    }
+}
+
+fn text(key: &str, node: &Node) -> Result<Value, Fault> {
+    match &node.value {
+        Yaml::Null => Ok(Value::Null),
+        Yaml::Text(text) => Ok(json!(text)),
+        Yaml::Sequence(_) | Yaml::Mapping(_) => Err(Fault::of_kind(node, key, "text")),
+        _ => {
+            let mut fault = Fault::of_kind(node, key, "text");
+            fault.hint = Some(format!("put quotes around the value of `{key}`"));
+            Err(fault)
+        }
+    }
+}
+
+/// What pydantic takes for a boolean.
+fn flag(key: &str, node: &Node) -> Result<Value, Fault> {
+    let flag = match &node.value {
+        Yaml::Null => return Ok(Value::Null),
+        Yaml::Bool(flag) => Some(*flag),
+        Yaml::Text(text) => flag_of(text),
+        Yaml::Integer(number) if number.as_i64() == Some(0) => Some(false),
+        Yaml::Integer(number) if number.as_i64() == Some(1) => Some(true),
+        _ => None,
+    };
+    flag.map(Value::from).ok_or_else(|| Fault::of_kind(node, key, "true or false"))
+}
+
+/// The texts that pydantic takes for a boolean.
+pub fn flag_of(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// What pydantic takes for a whole number.
+fn integer(key: &str, node: &Node) -> Result<Value, Fault> {
+    let number = match &node.value {
+        Yaml::Null => return Ok(Value::Null),
+        Yaml::Integer(number) => Some(Value::Number(number.clone())),
+        Yaml::Float(number) if number.fract() == 0.0 => {
+            format!("{number:.0}").parse::<i64>().ok().map(Value::from)
+        }
+        Yaml::Text(text) => text.trim().parse::<i64>().ok().map(Value::from),
+        Yaml::Bool(flag) => Some(Value::from(i64::from(*flag))),
+        _ => None,
+    };
+    number.ok_or_else(|| Fault::of_kind(node, key, "a whole number"))
+}
+
+fn mapping(key: &str, node: &Node) -> Result<Value, Fault> {
+    let Yaml::Mapping(pairs) = &node.value else {
+        return Err(Fault::of_kind(node, key, "a mapping"));
+    };
+    if let Some((odd, _)) = pairs.iter().find(|(name, _)| name.text().is_none()) {
+        return Err(Fault::new(
+            odd,
+            format!("a key of `{key}` is {}, and should be text", odd.kind()),
+        ));
+    }
+    json_of(node)
+}
+
+fn json_of(node: &Node) -> Result<Value, Fault> {
+    node.to_json().map_err(|error| Fault { at: error.at, message: error.message, hint: None })
+}
+
+/// A list, or a template that becomes one.
+fn tags(node: &Node) -> Result<Value, Fault> {
+    match &node.value {
+        Yaml::Null | Yaml::Sequence(_) => json_of(node),
+        Yaml::Text(text) if text.contains("{{") => Ok(json!(text)),
+        Yaml::Text(text) => {
+            // Prefect makes a tag of each letter, which nobody can mean.
+            let mut fault = Fault::of_kind(node, "tags", "a list");
+            fault.hint = Some(format!("tags: [{text}]"));
+            Err(fault)
+        }
+        _ => Err(Fault::of_kind(node, "tags", "a list")),
+    }
+}
+
+fn concurrency(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
+    let Yaml::Mapping(pairs) = &node.value else { return integer("concurrency_limit", node) };
+    notices.extend(unknown_keys(pairs, CONCURRENCY, |_| false));
+    let mut limit = Map::new();
+    for (key, value) in pairs {
+        let checked = match key.text() {
+            Some(key @ ("limit" | "grace_period_seconds")) => (key, integer(key, value)?),
+            Some(key @ "collision_strategy") => (key, text(key, value)?),
+            _ => continue,
+        };
+        limit.insert(checked.0.to_owned(), checked.1);
+    }
+    Ok(Value::Object(limit))
+}
+
+fn work_pool(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
+    let pairs = match &node.value {
+        Yaml::Null => return Ok(Value::Null),
+        Yaml::Mapping(pairs) => pairs,
+        Yaml::Text(name) => {
+            let mut fault = Fault::of_kind(node, "work_pool", "a mapping");
+            fault.hint = Some(format!("work_pool: {{name: {name}}}"));
+            return Err(fault);
+        }
+        _ => return Err(Fault::of_kind(node, "work_pool", "a mapping")),
+    };
+    notices.extend(unknown_keys(pairs, WORK_POOL, |_| false));
+    let mut pool = Map::new();
+    for (key, value) in pairs {
+        let checked = match key.text() {
+            Some(key @ ("name" | "work_queue_name")) => (key, text(key, value)?),
+            Some(key @ "job_variables") => (key, mapping(key, value)?),
+            _ => continue,
+        };
+        pool.insert(checked.0.to_owned(), checked.1);
+    }
+    Ok(Value::Object(pool))
+}
+
+/// One schedule. What its rule means is looked at when templates are filled in.
+fn schedule(node: &Node) -> Result<Value, Fault> {
+    let Yaml::Mapping(pairs) = &node.value else {
+        return Err(Fault::of_kind(node, "a schedule", "a mapping"));
+    };
+    let mut schedule = Map::new();
+    let mut rules = 0;
+    for (key, value) in pairs {
+        let name = key.text().unwrap_or_default();
+        let checked = match name {
+            "cron" | "rrule" | "timezone" | "slug" | "replaces" => text(name, value)?,
+            // Without quotes, YAML makes a moment of it; Prefect refuses that.
+            "anchor_date" => match &value.value {
+                Yaml::Moment(moment) => json!(moment),
+                _ => text(name, value)?,
+            },
+            "interval" => match &value.value {
+                Yaml::Null | Yaml::Text(_) | Yaml::Integer(_) | Yaml::Float(_) => json_of(value)?,
+                _ => return Err(Fault::of_kind(value, name, "a number of seconds")),
+            },
+            "active" | "day_or" => match &value.value {
+                Yaml::Text(text) if text.contains("{{") => json!(text),
+                _ => flag(name, value)?,
+            },
+            "parameters" => mapping(name, value)?,
+            _ => {
+                let mut fault = Fault::new(key, format!("a schedule has no key `{name}`"));
+                fault.hint = nearest(name, SCHEDULE).map(|near| format!("did you mean `{near}`?"));
+                return Err(fault);
+            }
+        };
+        let is_rule = matches!(name, "cron" | "interval" | "rrule");
+        rules += usize::from(is_rule && !checked.is_null());
+        schedule.insert(name.to_owned(), checked);
+    }
+    if rules != 1 {
+        let message = "a schedule has exactly one of `cron`, `interval` and `rrule`".to_owned();
+        return Err(Fault::new(node, message));
+    }
+    Ok(Value::Object(schedule))
+}
+
+/// Steps are a list; a single step may stand without one, and an empty mapping says nothing.
+pub fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
+    let step = |node: &Node| match &node.value {
+        Yaml::Mapping(pairs) if pairs.len() > 1 => {
+            let message = "a step has one key, the name of its function".to_owned();
+            Err(Fault::new(node, message))
+        }
+        _ => mapping("a step", node),
+    };
+    match &node.value {
+        Yaml::Null => Ok(None),
+        Yaml::Mapping(pairs) if pairs.is_empty() => Ok(None),
+        Yaml::Mapping(_) => Ok(Some(vec![step(node)?])),
+        Yaml::Sequence(nodes) => nodes.iter().map(step).collect::<Result<_, _>>().map(Some),
+        _ => Err(Fault::of_kind(node, "steps", "a list")),
+    }
+}
+
+/// A notice for each key that Prefect does not know and ignores.
+pub fn unknown_keys<'p>(
+    pairs: &'p [(Node, Node)],
+    known: &'static [&'static str],
+    is_private: impl Fn(&str) -> bool + 'p,
+) -> impl Iterator<Item = Fault> + 'p {
+    pairs.iter().filter_map(move |(key, _)| {
+        let name = key.text().unwrap_or("?");
+        if known.contains(&name) || is_private(name) {
+            return None;
+        }
+        let near = nearest(name, known);
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Some(Fault::new(key, format!("unknown key `{name}` is ignored{near}")))
+    })
+}
+
+/// A number of seconds as JSON.
+pub fn seconds(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}

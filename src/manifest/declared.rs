@@ -1,0 +1,419 @@
+//! What a deployment of `prefect.yaml` declares, templates filled in, by the names of the API.
+//!
+//! A field that the file does not have is absent: it is nobody's but the target's. Where the flow
+//! is and at which reference is not known here.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::file::{Entry, EntryError, Manifest, StepsOf};
+use super::python::text_of;
+use super::schedule;
+use super::template::{Placeholder, References, TemplateError, Templater, Values, placeholders};
+use crate::model::secrets;
+
+/// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
+const AT_RUN_TIME: &[&str] = &["job_variables"];
+
+/// A deployment as a file declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// The deployment's name.
+    pub name: String,
+    /// Where the flow is: `path.py:function` or `package.module.function`, relative to the file.
+    pub entrypoint: String,
+    /// The declared fields, by the names of `POST /deployments/`; `triggers` as the file has them.
+    pub fields: Map<String, Value>,
+    /// The pull steps; `None` if nothing is said, an empty list if there are to be none.
+    pub pull: Option<Vec<Value>>,
+    /// Paths in the fields whose values hold a secret: `job_variables.env.TOKEN`.
+    pub secrets: BTreeSet<String>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+}
+
+impl Manifest {
+    /// What templates of the file refer to at the target.
+    pub fn references(&self) -> References {
+        let mut references = References::default();
+        for entry in &self.entries {
+            entry.config.values().for_each(|value| references.add(value));
+            // Only the URL is filled in here, to know whose it is; the rest is the worker's.
+            let steps = self.steps_of(entry).pull.into_iter().flatten();
+            let inputs = steps.filter_map(Value::as_object).flat_map(Map::values);
+            inputs
+                .filter_map(|inputs| inputs.get("repository"))
+                .for_each(|url| references.add(url));
+        }
+        references
+    }
+
+    /// Fills in the templates of a deployment. `outputs` are those of its build and push steps, if
+    /// they were run.
+    ///
+    /// # Errors
+    /// [`EntryError`] for a template without a value, and for a value that Prefect refuses.
+    pub fn declared(
+        &self,
+        entry: &Entry,
+        values: &Values,
+        outputs: Option<&Map<String, Value>>,
+    ) -> Result<Declared, EntryError> {
+        let steps = self.steps_of(entry);
+        let nothing = Map::new();
+        let has_run = outputs.is_some();
+        let outputs = outputs.unwrap_or(&nothing);
+        let mut templater = Templater::new(values);
+        let config = Value::Object(entry.config.clone());
+        let config = templater
+            .settings(&config, AT_RUN_TIME)
+            .map_err(|error| self.template_error(entry, &error))?;
+        let Value::Object(mut config) = config else { return Err(self.odd(entry, &[], "it")) };
+        let triggers = config.shift_remove("triggers");
+        let Value::Object(config) = templater.outputs(&Value::Object(config), outputs) else {
+            return Err(self.odd(entry, &[], "it"));
+        };
+        self.refuse_missing(entry, &templater.missing, &steps, has_run)?;
+        let text = |name: &str| match config.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(self.odd(entry, &[name], name)),
+        };
+        let required = |name: &str| text(name)?.ok_or_else(|| self.empty(entry, name));
+        let name = required("name")?;
+        let mut declared = Declared {
+            // Prefect takes a name that ends so for that of a file.
+            name: match name.strip_suffix(".py") {
+                Some(stem) => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
+                None => name,
+            },
+            entrypoint: required("entrypoint")?,
+            fields: Map::new(),
+            pull: None,
+            secrets: BTreeSet::new(),
+            notices: Vec::new(),
+        };
+        let fields = &mut declared.fields;
+        for name in ["version", "description"] {
+            fields.extend(text(name)?.map(|text| (name.to_owned(), json!(text))));
+        }
+        fields.extend(self.tags(entry, &config)?.map(|tags| ("tags".to_owned(), tags)));
+        for name in ["paused", "enforce_parameter_schema"] {
+            let said = config.get(name).filter(|value| !value.is_null());
+            fields.extend(said.map(|value| (name.to_owned(), value.clone())));
+        }
+        let parameters = config.get("parameters").filter(|map| !is_empty(map));
+        fields.extend(parameters.map(|map| ("parameters".to_owned(), map.clone())));
+        self.concurrency(entry, &config, fields)?;
+        self.work_pool(entry, &config, fields)?;
+        self.schedules(entry, &config, fields)?;
+        if let Some(Value::Array(triggers)) = triggers {
+            let filled = triggers.into_iter().map(|trigger| trigger_with(trigger, values, outputs));
+            fields.insert("triggers".to_owned(), filled.collect());
+        }
+        declared.secrets = secret_paths(&templater.secrets, &declared.fields);
+        if let Some(pull) = steps.pull {
+            declared.pull = Some(self.pull(entry, pull, &steps, values, outputs, has_run)?);
+            declared.notices.extend(self.secrets_for_the_worker(entry, pull));
+        }
+        if config.get("sla").is_some_and(|sla| !is_empty(sla)) {
+            declared.notices.push(format!(
+                "{}: `sla` is not registered: it is for Prefect Cloud only, and set there",
+                self.origin(entry, &["sla"])
+            ));
+        }
+        Ok(declared)
+    }
+
+    /// The description that a flow's docstring becomes: Prefect fills in templates there, too, and
+    /// what has no value goes.
+    pub fn description(
+        text: &str,
+        values: &Values,
+        outputs: Option<&Map<String, Value>>,
+    ) -> Option<String> {
+        let nothing = Map::new();
+        let filled = Templater::new(values).outputs(&json!(text), outputs.unwrap_or(&nothing));
+        match filled {
+            Value::Null => None,
+            other => Some(text_of(&other)),
+        }
+    }
+
+    fn tags(
+        &self,
+        entry: &Entry,
+        config: &Map<String, Value>,
+    ) -> Result<Option<Value>, EntryError> {
+        match config.get("tags") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::Array(tags)) => {
+                let tags: Vec<String> =
+                    tags.iter().map(text_of).filter(|tag| !tag.trim().is_empty()).collect();
+                Ok((!tags.is_empty()).then(|| json!(tags)))
+            }
+            Some(_) => Err(self.odd(entry, &["tags"], "tags")),
+        }
+    }
+
+    /// A number, or a mapping that also says what happens to runs beyond it.
+    fn concurrency(
+        &self,
+        entry: &Entry,
+        config: &Map<String, Value>,
+        fields: &mut Map<String, Value>,
+    ) -> Result<(), EntryError> {
+        let path = &["concurrency_limit"];
+        let (limit, options) = match config.get("concurrency_limit") {
+            None | Some(Value::Null) => return Ok(()),
+            Some(Value::Object(map)) => {
+                let limit = map.get("limit").cloned().unwrap_or_default();
+                let mut options = map.clone();
+                options.shift_remove("limit");
+                options.retain(|_, value| !value.is_null());
+                let strategy = options.get("collision_strategy").and_then(Value::as_str);
+                if !matches!(strategy, Some("ENQUEUE" | "CANCEL_NEW")) {
+                    let message = "`concurrency_limit` as a mapping needs a `collision_strategy`";
+                    let error = self.error(entry, path, "manifest", message);
+                    return Err(error.hint("collision_strategy: ENQUEUE, or CANCEL_NEW"));
+                }
+                (limit, Value::Object(options))
+            }
+            Some(limit) => (limit.clone(), Value::Null),
+        };
+        fields.insert("concurrency_limit".to_owned(), limit);
+        fields.insert("concurrency_options".to_owned(), options);
+        Ok(())
+    }
+
+    fn work_pool(
+        &self,
+        entry: &Entry,
+        config: &Map<String, Value>,
+        fields: &mut Map<String, Value>,
+    ) -> Result<(), EntryError> {
+        let Some(Value::Object(pool)) = config.get("work_pool") else { return Ok(()) };
+        for (key, field) in [("name", "work_pool_name"), ("work_queue_name", "work_queue_name")] {
+            match pool.get(key) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => {
+                    fields.insert(field.to_owned(), json!(text));
+                }
+                Some(_) => return Err(self.odd(entry, &["work_pool", key], key)),
+            }
+        }
+        let variables = pool.get("job_variables").filter(|map| !is_empty(map));
+        fields.extend(variables.map(|map| ("job_variables".to_owned(), map.clone())));
+        Ok(())
+    }
+
+    /// Also an empty list: it says that there are to be none.
+    fn schedules(
+        &self,
+        entry: &Entry,
+        config: &Map<String, Value>,
+        fields: &mut Map<String, Value>,
+    ) -> Result<(), EntryError> {
+        let (key, schedules) = match (config.get("schedules"), config.get("schedule")) {
+            (Some(Value::Array(schedules)), _) => ("schedules", schedules.as_slice()),
+            (_, Some(schedule @ Value::Object(_))) => ("schedule", std::slice::from_ref(schedule)),
+            _ => return Ok(()),
+        };
+        let schedules: Result<Vec<Value>, _> =
+            schedules.iter().filter_map(Value::as_object).map(schedule::registered).collect();
+        let schedules =
+            schedules.map_err(|error| self.error(entry, &[key], "manifest", &error.to_string()))?;
+        fields.insert("schedules".to_owned(), json!(schedules));
+        Ok(())
+    }
+
+    /// Outputs and the environment are filled in now, the rest by the worker.
+    fn pull(
+        &self,
+        entry: &Entry,
+        pull: &[Value],
+        steps: &StepsOf<'_>,
+        values: &Values,
+        outputs: &Map<String, Value>,
+        has_run: bool,
+    ) -> Result<Vec<Value>, EntryError> {
+        let mut missing = Vec::new();
+        let mut filled = Vec::new();
+        let ids: Vec<&str> = inputs(steps.build).chain(inputs(steps.push)).filter_map(id).collect();
+        for step in pull {
+            let mut step = step.clone();
+            for inputs in step.as_object_mut().into_iter().flat_map(|step| step.values_mut()) {
+                let Some(inputs) = inputs.as_object_mut() else { continue };
+                for (key, value) in inputs.iter_mut() {
+                    // The reference is ours, and a secret is named, never filled in.
+                    if matches!(key.as_str(), "branch" | "commit_sha") || is_secret_key(key) {
+                        continue;
+                    }
+                    *value = Templater::new(values).pull_step(value, outputs);
+                    missing.extend(placeholders(value).into_iter().filter_map(|found| {
+                        let Placeholder::Output(name) = found else { return None };
+                        let head = name.split(['.', '[']).next().unwrap_or(name);
+                        ids.contains(&head)
+                            .then(|| (format!("pull.{key}"), format!("{{{{ {name} }}}}")))
+                    }));
+                }
+            }
+            filled.push(step);
+        }
+        self.refuse_missing(entry, &missing, steps, has_run)?;
+        Ok(filled)
+    }
+
+    fn secrets_for_the_worker(&self, entry: &Entry, pull: &[Value]) -> Option<String> {
+        let named = inputs(pull).find_map(|inputs| {
+            let inputs = inputs.as_object()?;
+            let template = inputs.iter().find_map(|(key, value)| {
+                let is_from_here = value.as_str().is_some_and(|text| text.contains("{{ $"));
+                (is_secret_key(key) && is_from_here).then_some(key.as_str())
+            });
+            template.map(ToOwned::to_owned)
+        })?;
+        Some(format!(
+            "{}: `{named}` is left to the worker, which has to have that variable: filled in here, \
+             it would be registered in clear text",
+            self.origin(entry, &["pull"])
+        ))
+    }
+
+    /// A template without a value would drop what it stands for. The version is ours to give.
+    fn refuse_missing(
+        &self,
+        entry: &Entry,
+        missing: &[(String, String)],
+        steps: &StepsOf<'_>,
+        has_run: bool,
+    ) -> Result<(), EntryError> {
+        let mut missing = missing.iter().filter(|(path, _)| path != "version");
+        let Some((path, placeholder)) = missing.next() else { return Ok(()) };
+        let more = missing.count();
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        let keys: Vec<&str> = path.split('.').collect();
+        let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
+        if has_steps && !has_run {
+            let message =
+                format!("`{placeholder}` in `{path}` is an output of the build steps{more}");
+            let error = self.error(entry, &keys, "build_steps", &message);
+            return Err(error.hint("to have the steps run here: --run-steps"));
+        }
+        let message = format!("`{placeholder}` in `{path}` has no value{more}");
+        let error = self.error(entry, &keys, "template", &message);
+        Err(match placeholder.split_once('$') {
+            Some((_, name)) => {
+                let name = name.trim_end_matches(['}', ' ']);
+                error.hint(format!("set {name} in the environment of this run"))
+            }
+            None => error.hint(
+                "templates are {{ $NAME }}, {{ prefect.variables.name }}, {{ prefect.blocks.type.name }}, \
+                 and outputs of build steps",
+            ),
+        })
+    }
+
+    fn template_error(&self, entry: &Entry, error: &TemplateError) -> EntryError {
+        let reported = self.error(entry, &[], "template", &error.to_string());
+        match error {
+            TemplateError::NoBlock { .. } => reported.hint("prefect block ls lists those that are there"),
+            TemplateError::Secret { .. } => reported.hint(
+                "have the flow load the block itself, or name it in job_variables: a worker fills those in",
+            ),
+            _ => reported,
+        }
+    }
+
+    fn odd(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
+        let message = format!("`{name}` is not what it should be once its template is filled in");
+        self.error(entry, path, "manifest", &message)
+    }
+
+    fn empty(&self, entry: &Entry, name: &str) -> EntryError {
+        let message = format!("`{name}` is empty once its template is filled in");
+        self.error(entry, &[name], "manifest", &message)
+    }
+}
+
+fn inputs(steps: &[Value]) -> impl Iterator<Item = &Value> {
+    steps.iter().filter_map(Value::as_object).flat_map(Map::values)
+}
+
+fn id(inputs: &Value) -> Option<&str> {
+    inputs.get("id")?.as_str()
+}
+
+fn is_secret_key(key: &str) -> bool {
+    matches!(key, "access_token" | "credentials") || secrets::is_secret_name(key)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// The parameters of a trigger are for the event that fires it.
+fn trigger_with(mut trigger: Value, values: &Values, outputs: &Map<String, Value>) -> Value {
+    let parameters = trigger.as_object_mut().and_then(|map| map.shift_remove("parameters"));
+    let mut filled = Templater::new(values).outputs(&trigger, outputs);
+    if let (Some(map), Some(parameters)) = (filled.as_object_mut(), parameters) {
+        map.insert("parameters".to_owned(), parameters);
+    }
+    filled
+}
+
+/// By the names of the fields; and whatever looks like a secret that the file itself holds.
+fn secret_paths(found: &BTreeSet<String>, fields: &Map<String, Value>) -> BTreeSet<String> {
+    let strip = |path: &String| path.strip_prefix("work_pool.").unwrap_or(path).to_owned();
+    let mut paths: BTreeSet<String> = found.iter().map(strip).collect();
+    for name in ["parameters", "job_variables"] {
+        if let Some(value) = fields.get(name) {
+            add_literals(name, value, &mut paths);
+        }
+    }
+    paths
+}
+
+fn add_literals(path: &str, value: &Value, paths: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = format!("{path}.{key}");
+                let is_named = secrets::is_secret_name(key)
+                    && value
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty() && !secrets::is_template(text));
+                if is_named {
+                    paths.insert(path);
+                } else {
+                    add_literals(&path, value, paths);
+                }
+            }
+        }
+        Value::Array(items) if items.iter().any(holds_literal) => {
+            paths.insert(path.to_owned());
+        }
+        Value::String(text) if secrets::is_literal(text) => {
+            paths.insert(path.to_owned());
+        }
+        _ => {}
+    }
+}
+
+fn holds_literal(value: &Value) -> bool {
+    match value {
+        Value::String(text) => secrets::is_literal(text),
+        Value::Array(items) => items.iter().any(holds_literal),
+        Value::Object(map) => map.values().any(holds_literal),
+        _ => false,
+    }
+}

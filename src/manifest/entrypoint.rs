@@ -1,0 +1,135 @@
+//! Where the flow of a deployment is: an entrypoint of `prefect.yaml` as a place in the repository.
+
+use std::fmt;
+
+/// An entrypoint as Prefect reads it (`prefect/utilities/importtools.py`, `import_object`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// `path/to/file.py:function`: a script, from the directory of the manifest.
+    Script {
+        /// The file, without `./`.
+        path: String,
+        /// The attribute path.
+        object: String,
+    },
+    /// `package.module:function` or `package.module.function`: imported from that directory.
+    Module {
+        /// The module's dotted name.
+        module: String,
+        /// The attribute path.
+        object: String,
+    },
+}
+
+impl Place {
+    /// Takes an entrypoint apart; `None` if it is none.
+    pub fn parse(entrypoint: &str) -> Option<Self> {
+        if entrypoint.contains(".py:") {
+            let (path, object) = entrypoint.rsplit_once(':')?;
+            let path = plain_path(path)?;
+            let is_complete = path.ends_with(".py") && !object.is_empty();
+            return is_complete.then(|| Self::Script { path, object: object.to_owned() });
+        }
+        let (module, object) = match entrypoint.rsplit_once(':') {
+            Some(parts) => parts,
+            None => entrypoint.rsplit_once('.')?,
+        };
+        (is_dotted(module) && is_dotted(object))
+            .then(|| Self::Module { module: module.to_owned(), object: object.to_owned() })
+    }
+
+    /// The same place, seen from a directory further up; `below` leads back down. `None` for a
+    /// module below a directory that has no name in Python.
+    pub fn from(&self, below: &str) -> Option<Self> {
+        if below.is_empty() {
+            return Some(self.clone());
+        }
+        match self {
+            Self::Script { path, object } => {
+                Some(Self::Script { path: format!("{below}/{path}"), object: object.clone() })
+            }
+            Self::Module { module, object } => {
+                let above = below.replace('/', ".");
+                is_dotted(&above).then(|| Self::Module {
+                    module: format!("{above}.{module}"),
+                    object: object.clone(),
+                })
+            }
+        }
+    }
+
+    /// The attribute path.
+    pub fn object(&self) -> &str {
+        match self {
+            Self::Script { object, .. } | Self::Module { object, .. } => object,
+        }
+    }
+
+    /// The files in which the flow may be, from the directory of the manifest.
+    pub fn files(&self) -> Vec<String> {
+        match self {
+            Self::Script { path, .. } => vec![path.clone()],
+            Self::Module { module, .. } => {
+                let path = module.replace('.', "/");
+                vec![format!("{path}.py"), format!("{path}/__init__.py")]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { path, object } => write!(f, "{path}:{object}"),
+            Self::Module { module, object } => write!(f, "{module}.{object}"),
+        }
+    }
+}
+
+fn is_dotted(name: &str) -> bool {
+    name.split('.').all(|part| {
+        !part.is_empty()
+            && !part.starts_with(|char: char| char.is_ascii_digit())
+            && part.chars().all(|char| char.is_alphanumeric() || char == '_')
+    })
+}
+
+/// A relative path without `.`; `..` only where a directory is left that the path itself names.
+fn plain_path(path: &str) -> Option<String> {
+    let path = path.replace('\\', "/");
+    if path.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entrypoints_are_scripts_or_modules() {
+        let place = |text: &str| Place::parse(text).map(|place| place.to_string());
+        assert_eq!(place("./flows/a.py:f").as_deref(), Some("flows/a.py:f"));
+        assert_eq!(place("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
+        assert_eq!(place("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
+        assert_eq!(place("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
+        assert_eq!(
+            Place::parse("pkg.mod.f").unwrap().files(),
+            ["pkg/mod.py", "pkg/mod/__init__.py"]
+        );
+        for odd in ["f", "", "/abs/a.py:f", "../a.py:f", "a.py:", "a b.c", "x..y"] {
+            assert_eq!(place(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! `prefect.yaml` as it is written: its deployments with their types checked as Prefect 3.8.8 checks
+//! them (`prefect/cli/deploy/_models.py`), and the steps for all of them.
+//!
+//! Prefect skips a whole file for one wrong value; here each deployment fails alone, with its place.
+
+use serde_json::{Map, Value};
+
+use super::check::{Checked, Fault, check_deployment, steps, unknown_keys};
+use super::yaml::{self, Node, Position, Yaml};
+
+/// What is at the top of the file. `definitions` is where anchors are kept by custom.
+const KEYS: &[&str] =
+    &["prefect-version", "name", "build", "push", "pull", "deployments", "definitions"];
+
+/// A `prefect.yaml`.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file, from the repository's root.
+    pub path: String,
+    /// The entries that are deployments, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// The entries that are wrong.
+    pub failed: Vec<EntryError>,
+    /// Steps for the deployments that have none of their own.
+    pub steps: Steps,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+}
+
+/// Steps before and after a deployment's registration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Steps {
+    /// Run when a deployment is registered.
+    pub build: Option<Vec<Value>>,
+    /// Run after those.
+    pub push: Option<Vec<Value>>,
+    /// Run by the worker before a flow run. `None` is not said, an empty list is none.
+    pub pull: Option<Vec<Value>>,
+}
+
+/// One deployment as it is written, templates not filled in.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Where its flow is, relative to the file.
+    pub entrypoint: String,
+    /// The keys that are there, with the types that Prefect makes of them.
+    pub config: Map<String, Value>,
+    /// Its own steps, which win over the file's.
+    pub steps: Steps,
+    node: Node,
+}
+
+/// Why a deployment of a file can't be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryError {
+    /// The deployment's name, if it has one.
+    pub name: Option<String>,
+    /// What it says its flow is.
+    pub entrypoint: Option<String>,
+    /// A word that does not change.
+    pub code: &'static str,
+    /// `prefect.yaml:12:5: …`
+    pub message: String,
+    /// What to type.
+    pub hints: Vec<String>,
+}
+
+/// A file that is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}:{column}: {message}")]
+pub struct ManifestError {
+    /// The file, from the repository's root.
+    pub path: String,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// What is wrong there, without the value itself.
+    pub message: String,
+}
+
+impl Manifest {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ManifestError`] if it is not YAML, or not a mapping with a list of deployments.
+    pub fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
+        let error = |at: Position, message: String| ManifestError {
+            path: path.to_owned(),
+            line: at.line,
+            column: at.column,
+            message,
+        };
+        let document = yaml::read(bytes).map_err(|found| error(found.at, found.message))?;
+        let place = Place { path };
+        let mut manifest = Self {
+            path: path.to_owned(),
+            entries: Vec::new(),
+            failed: Vec::new(),
+            steps: Steps::default(),
+            notices: Vec::new(),
+        };
+        for (at, notice) in document.notices {
+            manifest.notices.push(place.at(at, &notice));
+        }
+        let root = match document.root.value {
+            Yaml::Mapping(pairs) => pairs,
+            Yaml::Null => Vec::new(),
+            _ => {
+                let message = format!("expected a mapping, found {}", document.root.kind());
+                return Err(error(document.root.at, message));
+            }
+        };
+        for notice in
+            unknown_keys(&root, KEYS, |key| key.starts_with(['_', '.']) || key.starts_with("x-"))
+        {
+            manifest.notices.push(place.at(notice.at, &notice.message));
+        }
+        for (key, value) in root {
+            let fault = |fault: Fault| error(fault.at, fault.message);
+            match key.text() {
+                Some("build") => manifest.steps.build = steps(&value).map_err(fault)?,
+                Some("push") => manifest.steps.push = steps(&value).map_err(fault)?,
+                Some("pull") => manifest.steps.pull = steps(&value).map_err(fault)?,
+                Some("deployments") => match value.value {
+                    Yaml::Sequence(nodes) => manifest.add(nodes),
+                    Yaml::Null => {}
+                    _ => {
+                        let message =
+                            format!("`deployments` is {}, and should be a list", value.kind());
+                        return Err(error(value.at, message));
+                    }
+                },
+                _ => {}
+            }
+        }
+        Ok(manifest)
+    }
+
+    fn add(&mut self, nodes: Vec<Node>) {
+        for node in nodes {
+            let at = node.at;
+            let named = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
+            let (name, entrypoint) = (named("name"), named("entrypoint"));
+            let Checked { config, steps, faults, notices } = check_deployment(&node);
+            let place = Place { path: &self.path };
+            let called = name.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
+            let notice = |fault: &Fault| place.at(fault.at, &format!("{called}{}", fault.message));
+            self.notices.extend(notices.iter().map(notice));
+            let fail = |at: Position, message: &str, hints: Vec<String>| EntryError {
+                name: name.clone(),
+                entrypoint: entrypoint.clone(),
+                code: "manifest",
+                message: place.at(at, message),
+                hints,
+            };
+            if let Some(first) = faults.first() {
+                let messages: Vec<&str> =
+                    faults.iter().map(|fault| fault.message.as_str()).collect();
+                let hints = faults.iter().filter_map(|fault| fault.hint.clone()).collect();
+                self.failed.push(fail(first.at, &messages.join("; "), hints));
+                continue;
+            }
+            let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
+                // Prefect goes on with the next one, too.
+                self.notices.push(place.at(at, "a deployment without a name is left out"));
+                continue;
+            };
+            let Some(entrypoint) = entrypoint.clone().filter(|entrypoint| !entrypoint.is_empty())
+            else {
+                let hints = vec!["entrypoint: path/to/file.py:function".to_owned()];
+                self.failed.push(fail(at, "the deployment has no entrypoint", hints));
+                continue;
+            };
+            self.entries.push(Entry { name, entrypoint, config, steps, node });
+        }
+    }
+
+    /// The directory of the file, from the repository's root; empty for the root.
+    pub fn directory(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(directory, _)| directory)
+    }
+
+    /// The steps that count for a deployment of this file.
+    pub fn steps_of<'m>(&'m self, entry: &'m Entry) -> StepsOf<'m> {
+        let or = |own: &'m Option<Vec<Value>>, all: &'m Option<Vec<Value>>| {
+            own.as_ref().or(all.as_ref()).map(Vec::as_slice)
+        };
+        StepsOf {
+            build: or(&entry.steps.build, &self.steps.build).unwrap_or_default(),
+            push: or(&entry.steps.push, &self.steps.push).unwrap_or_default(),
+            pull: or(&entry.steps.pull, &self.steps.pull),
+        }
+    }
+
+    /// `prefect.yaml:12`: where a key of a deployment is, or the deployment itself.
+    pub fn origin(&self, entry: &Entry, path: &[&str]) -> String {
+        format!("{}:{}", self.path, entry.at(path).line)
+    }
+
+    /// An error about one deployment, at the place of a key.
+    pub fn error(
+        &self,
+        entry: &Entry,
+        path: &[&str],
+        code: &'static str,
+        message: &str,
+    ) -> EntryError {
+        EntryError {
+            name: Some(entry.name.clone()),
+            entrypoint: Some(entry.entrypoint.clone()),
+            code,
+            message: Place { path: &self.path }.at(entry.at(path), message),
+            hints: Vec::new(),
+        }
+    }
+}
+
+/// The steps of one deployment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepsOf<'m> {
+    /// Before it is registered.
+    pub build: &'m [Value],
+    /// And after those.
+    pub push: &'m [Value],
+    /// Before a run; `None` if nothing is said.
+    pub pull: Option<&'m [Value]>,
+}
+
+impl Entry {
+    /// The place of a key, or of the nearest one above it that is written.
+    pub fn at(&self, path: &[&str]) -> Position {
+        let mut node = &self.node;
+        for key in path {
+            match node.get(key) {
+                Some(below) => node = below,
+                None => break,
+            }
+        }
+        node.at
+    }
+}
+
+impl EntryError {
+    /// The same with what to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// Writes places of one file.
+struct Place<'p> {
+    path: &'p str,
+}
+
+impl Place<'_> {
+    fn at(&self, at: Position, message: &str) -> String {
+        format!("{}:{}:{}: {message}", self.path, at.line, at.column)
+    }
+}
