@@ -56,6 +56,7 @@ fn introspected(mode: Introspect) -> Introspected {
     let place = Place {
         repository: &opened,
         commit: &commit,
+        root: "",
         python: Some(&python()),
         directory: repository.root(),
         environment: &environment,

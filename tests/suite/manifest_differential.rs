@@ -1,0 +1,368 @@
+//! Repositories with a `prefect.yaml`, registered by `prefect deploy --all` on one server and by
+//! `flowreg register` on another: both have to hold the same, but for what [`ALLOWED`] lists.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::prefect::{Server, programs};
+use crate::support::{Flowreg, TestRepository, git_environment};
+
+const TAG: &str = "v1.0.0";
+const CLONE: &str = "prefect.deployments.steps.git_clone";
+
+/// What may differ, and why. Everything else has to be equal.
+const ALLOWED: &[(&str, &str)] = &[
+    (
+        "id, created, updated, flow_id, work_queue_id, created_by, updated_by",
+        "given by each server",
+    ),
+    ("status, last_polled", "depends on workers"),
+    ("labels.flowreg.*, labels.prefect.flow.id", "flowreg's marks, and an id of the server"),
+    ("pull_steps: the clones of this repository", "the code reference is flowreg's to give"),
+    (
+        "pull_steps where the file has none",
+        "Prefect registers the directory of the machine that deployed; flowreg a clone",
+    ),
+    (
+        "version",
+        "the code reference, as mainline is pinned; Prefect takes the commit of the work tree",
+    ),
+    ("description \"None\"", "the real client's text for a missing one; flowreg sends null"),
+    (
+        "schedules[].slug flowreg-*",
+        "a schedule without a slug gets one, so that it can be changed alone",
+    ),
+    (
+        "schedules[].schedule.anchor_date where the file has none",
+        "Prefect takes the moment of the deployment, and another one at each; flowreg a fixed one",
+    ),
+    (
+        "entrypoint of a file in a directory, unless a run starts there",
+        "Prefect's is right from that directory; flowreg's from the repository's root",
+    ),
+];
+
+/// Where a run of an undeclared anchor begins.
+const ANCHOR: &str = "2020-01-01T00:00:00Z";
+
+/// Gives a server what the repositories refer to.
+fn furnish(server: &Server) {
+    let api = &server.api;
+    for pool in ["first", "second"] {
+        api.ask(
+            "POST",
+            "/work_pools/",
+            &json!({"name": pool, "type": "process", "base_job_template": {
+            "job_configuration": {"env": "{{ env }}"},
+            "variables": {"type": "object", "properties": {
+                "env": {"type": "object", "additionalProperties": true},
+                "stream_output": {"type": "boolean"}}}}}),
+        );
+    }
+    for (name, value) in [
+        ("team", json!("data")),
+        ("pool", json!("second")),
+        ("is_active", json!(false)),
+        ("tags", json!(["from", "variable"])),
+        ("limits", json!({"cpu": 2, "names": ["a", "b"]})),
+    ] {
+        api.ask("POST", "/variables/", &json!({"name": name, "value": value}));
+    }
+    for (kind, name, value) in [
+        ("secret", "git-token", json!("hunter2")),
+        ("string", "greeting", json!("good morning")),
+        ("json", "settings", json!({"n": 7})),
+    ] {
+        let found = api.ask("GET", &format!("/block_types/slug/{kind}"), &Value::Null);
+        let filter = json!({"block_schemas": {"block_type_id": {"any_": [found["id"]]}}});
+        let schemas = api.ask("POST", "/block_schemas/filter", &filter);
+        let block = json!({"name": name, "data": {"value": value}, "block_type_id": found["id"],
+                           "block_schema_id": schemas[0]["id"]});
+        api.ask("POST", "/block_documents/", &block);
+    }
+}
+
+/// A repository made of a fixture, tagged and pushed.
+fn repository(case: &Path) -> (TestRepository, String) {
+    let repository = TestRepository::empty();
+    let remote = repository.add_bare_remote("origin").display().to_string();
+    copy(case, case, &repository, &remote);
+    repository.commit("all");
+    repository.git(&["tag", TAG]);
+    repository.git(&["push", "-q", "origin", "main", TAG]);
+    (repository, remote)
+}
+
+fn copy(root: &Path, directory: &Path, repository: &TestRepository, remote: &str) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            copy(root, &path, repository, remote);
+        } else {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            repository.write(name, text.replace("REMOTE", remote));
+        }
+    }
+}
+
+/// The directories of a repository in which `prefect deploy --all` is run.
+fn manifests(repository: &TestRepository) -> Vec<String> {
+    let files = repository.git(&["ls-files", "--", "prefect.yaml", "*/prefect.yaml"]);
+    files.lines().map(|file| file.trim_end_matches("prefect.yaml").to_owned()).collect()
+}
+
+fn deploy(repository: &TestRepository, server: &Server) {
+    for directory in manifests(repository) {
+        let output = Command::new(programs().join("prefect"))
+            .args(["--no-prompt", "deploy", "--all"])
+            .current_dir(repository.root().join(directory))
+            .env_clear()
+            .envs(git_environment(repository.outside()))
+            .envs([("PREFECT_API_URL", server.api_url.as_str()), ("REGION", "north")])
+            .envs([("PREFECT_HOME", repository.outside().to_str().unwrap()), ("DO_NOT_TRACK", "1")])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+fn flowreg(repository: &TestRepository, server: &Server) -> Flowreg {
+    Flowreg::in_repository(repository)
+        .env("PREFECT_API_URL", &server.api_url)
+        .env("PATH", &format!("{}:{}", programs().display(), std::env::var("PATH").unwrap()))
+        .env("REGION", "north")
+}
+
+/// Everything that a server holds of the flows whose names begin so, by `flow/deployment`.
+fn held(server: &Server, prefix: &str) -> BTreeMap<String, Value> {
+    let api = &server.api;
+    let filter = json!({"flows": {"name": {"like_": prefix}}, "limit": 200});
+    let flows = api.ask("POST", "/flows/filter", &filter);
+    let deployments = api.ask("POST", "/deployments/filter", &filter);
+    let mut held = BTreeMap::new();
+    for deployment in deployments.as_array().unwrap() {
+        let is_its = |flow: &&Value| flow["id"] == deployment["flow_id"];
+        let flow = flows.as_array().unwrap().iter().find(is_its).unwrap();
+        let id = deployment["id"].as_str().unwrap();
+        let path = format!("/automations/related-to/prefect.deployment.{id}");
+        let mut automations = api.ask("GET", &path, &Value::Null);
+        for automation in automations.as_array_mut().unwrap() {
+            without(
+                automation,
+                &["id", "created", "updated", "owner_resource", "account", "workspace"],
+            );
+            forget_ids(automation);
+        }
+        let mut automations = automations.as_array().unwrap().clone();
+        automations.sort_by_key(|one| one["name"].as_str().unwrap().to_owned());
+        let mut deployment = deployment.clone();
+        deployment["automations"] = json!(automations);
+        let name =
+            format!("{}/{}", flow["name"].as_str().unwrap(), deployment["name"].as_str().unwrap());
+        held.insert(name, deployment);
+    }
+    held
+}
+
+fn forget_ids(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, _| !matches!(name.as_str(), "id" | "deployment_id"));
+            map.values_mut().for_each(forget_ids);
+            // Sets come in any order.
+            for name in ["after", "expect", "for_each"] {
+                if let Some(Value::Array(items)) = map.get_mut(name) {
+                    items.sort_by_key(Value::to_string);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_ids),
+        _ => {}
+    }
+}
+
+fn without(value: &mut Value, names: &[&str]) {
+    value.as_object_mut().unwrap().retain(|name, _| !names.contains(&name.as_str()));
+}
+
+/// What is left to compare, once what may differ is taken away.
+fn comparable(mut deployment: Value, is_ours: bool) -> Value {
+    without(
+        &mut deployment,
+        &[
+            "id",
+            "created",
+            "updated",
+            "flow_id",
+            "work_queue_id",
+            "created_by",
+            "updated_by",
+            "status",
+            "last_polled",
+            "version",
+        ],
+    );
+    if let Some(labels) = deployment["labels"].as_object_mut() {
+        labels.retain(|name, _| !name.starts_with("flowreg.") && name != "prefect.flow.id");
+    }
+    if deployment["description"] == "None" {
+        deployment["description"] = Value::Null;
+    }
+    if let Some(limit) = deployment["global_concurrency_limit"].as_object_mut() {
+        limit.retain(|name, _| name == "limit");
+    }
+    let mut schedules: Vec<Value> = deployment["schedules"].as_array().unwrap().clone();
+    for schedule in &mut schedules {
+        without(schedule, &["id", "created", "updated", "deployment_id"]);
+        let is_given = schedule["slug"].as_str().is_some_and(|slug| slug.starts_with("flowreg-"));
+        if is_ours && is_given {
+            schedule["slug"] = Value::Null;
+        }
+        let anchor = schedule["schedule"].get_mut("anchor_date");
+        if let Some(anchor) = anchor {
+            let year = anchor.as_str().unwrap().get(..4).unwrap().to_owned();
+            let is_now = !is_ours && schedule["schedule"]["interval"] == 7200.0;
+            let anchor = &mut schedule["schedule"]["anchor_date"];
+            if is_now {
+                assert_ne!(year, "2020");
+                *anchor = json!(ANCHOR);
+            }
+        }
+    }
+    schedules.sort_by_key(Value::to_string);
+    deployment["schedules"] = json!(schedules);
+    deployment
+}
+
+/// The pull steps that should be there: the real client's with the reference in them.
+fn with_reference(theirs: &Value, remote: &str) -> Value {
+    let clone = json!({CLONE: {"repository": remote, "branch": TAG}});
+    let Some(steps) = theirs.as_array() else { return json!([clone]) };
+    if steps.is_empty() {
+        return json!([]);
+    }
+    let is_this_machine = |step: &Value| {
+        let directory =
+            step["prefect.deployments.steps.set_working_directory"]["directory"].as_str();
+        directory.is_some_and(|directory| directory.contains("flowreg-test-"))
+    };
+    if steps.len() == 1 && steps.iter().all(is_this_machine) {
+        return json!([clone]);
+    }
+    let mut steps = steps.clone();
+    let mut is_cloned = false;
+    for step in &mut steps {
+        let Some(inputs) = step.get_mut(CLONE).and_then(Value::as_object_mut) else { continue };
+        if inputs["repository"] == remote {
+            inputs.remove("commit_sha");
+            inputs.insert("branch".to_owned(), json!(TAG));
+            is_cloned = true;
+        }
+    }
+    if !is_cloned {
+        steps.insert(0, clone);
+    }
+    json!(steps)
+}
+
+/// Where two values differ, one line each.
+fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<String>) {
+    match (theirs, ours) {
+        (Value::Object(left), Value::Object(right)) => {
+            let nothing = Value::Null;
+            let keys: std::collections::BTreeSet<&String> =
+                left.keys().chain(right.keys()).collect();
+            for key in keys {
+                let (left, right) = (left.get(key), right.get(key));
+                let (left, right) = (left.unwrap_or(&nothing), right.unwrap_or(&nothing));
+                differences(&format!("{path}.{key}"), left, right, found);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (index, (left, right)) in left.iter().zip(right).enumerate() {
+                differences(&format!("{path}[{index}]"), left, right, found);
+            }
+        }
+        _ if flowreg::model::json_equal(theirs, ours) => {}
+        _ => found.push(format!("{path}: prefect {theirs}, flowreg {ours}")),
+    }
+}
+
+fn compare(
+    case: &str,
+    theirs: &Server,
+    ours: &Server,
+    remote: &str,
+    found: &mut Vec<String>,
+) -> usize {
+    let (left, right) = (held(theirs, case), held(ours, case));
+    let names = |held: &BTreeMap<String, Value>| held.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&left), names(&right), "{case}");
+    for (name, theirs) in &left {
+        let ours = &right[name];
+        assert_eq!(ours["version"], TAG, "{name}");
+        let (mut theirs, mut ours) =
+            (comparable(theirs.clone(), false), comparable(ours.clone(), true));
+        theirs["pull_steps"] = with_reference(&theirs["pull_steps"], remote);
+        if name == "monorepo-b/nightly" {
+            assert_eq!(theirs["entrypoint"], "report.py:report");
+            assert_eq!(ours["entrypoint"], "teams/b/report.py:report");
+            without(&mut theirs, &["entrypoint"]);
+            without(&mut ours, &["entrypoint"]);
+        }
+        differences(name, &theirs, &ours, found);
+    }
+    left.len()
+}
+
+#[test]
+fn what_lands_on_the_server_is_what_prefect_deploy_all_makes() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests");
+    let theirs = Server::start(&[], None);
+    let ours = Server::start(&[], None);
+    furnish(&theirs);
+    furnish(&ours);
+    let only = std::env::var("FLOWREG_MANIFEST").ok();
+    let mut cases: Vec<_> = std::fs::read_dir(&fixtures)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .filter(|path| only.as_ref().is_none_or(|only| path.ends_with(only)))
+        .collect();
+    cases.sort();
+    let (mut found, mut count) = (Vec::new(), 0);
+    for case in cases {
+        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
+        let (repository, remote) = repository(&case);
+        deploy(&repository, &theirs);
+        let program = flowreg(&repository, &ours);
+        let run = program.run(&["register", "--run-steps"]);
+        assert_eq!(run.code, 0, "{name}: {run:#?}");
+        let compared = compare(&name, &theirs, &ours, &remote, &mut found);
+        println!("{name}: {compared} deployments");
+        count += compared;
+        // And nothing is written when nothing changed.
+        let again = program.json(&["register", "--run-steps"], 0);
+        let unchanged = json!(compared);
+        assert_eq!(again["summary"]["unchanged"], unchanged, "{name}: {again:#}");
+    }
+    for (what, why) in ALLOWED {
+        println!("may differ: {what}: {why}");
+    }
+    assert!(
+        found.is_empty(),
+        "{} differences in {count} deployments:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+    assert!(only.is_some() || count > 30, "{count}");
+}
