@@ -33,6 +33,7 @@ mod introspection_merge;
 mod introspection_runs;
 mod layout;
 mod local;
+mod manifest_yaml;
 mod prefect_errors;
 mod prefect_server;
 mod server_errors;
