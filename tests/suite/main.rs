@@ -34,6 +34,7 @@ mod introspection_runs;
 mod layout;
 mod local;
 mod manifest_differential;
+mod manifest_yaml;
 mod prefect_errors;
 mod prefect_server;
 mod server_errors;

@@ -358,7 +358,8 @@ pub(super) fn moment(text: &str) -> Option<String> {
                 return None;
             }
             let sign = if is_west { '-' } else { '+' };
-            text += &format!("{sign}{:02}:{:02}", total / 60, total % 60);
+            let (hours, minutes) = (total / 60, total % 60);
+            text = format!("{text}{sign}{hours:02}:{minutes:02}");
         }
     }
     Some(text)

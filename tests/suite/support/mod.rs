@@ -8,3 +8,4 @@ pub mod scripted;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};
+pub mod random_yaml;
