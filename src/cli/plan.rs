@@ -19,10 +19,10 @@ use crate::model::{
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
     Action, Guards, Pinned, Plan, Planned, Source, build, keep_moments, needs_work_pools, plan,
-    settle_work_pools,
+    read, settle_work_pools,
 };
 use crate::settings::{Access, nearest};
-use crate::target::{ReadScope, Target};
+use crate::target::Target;
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
@@ -180,9 +180,7 @@ pub fn prepare(
             inexact.insert(flow.name, flow.inexact);
         }
     }
-    let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
-    names.sort();
-    let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
+    let held = read(&registrations, target.as_ref())?;
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
             keep_moments(registration, &held, parameters);

@@ -207,6 +207,7 @@ fn schedules_of<'t>(
                 active: forced.or(table.active),
                 slug: None,
                 parameters: table.parameters.clone().unwrap_or_default(),
+                replaces: None,
             })
         })
         .collect();

@@ -5,11 +5,13 @@
 
 mod apply;
 mod build;
+mod declared;
 mod diff;
 mod moments;
 pub mod names;
 mod plan;
 mod pools;
+mod read;
 mod schedules;
 
 pub use apply::{Applied, Outcome, apply};
@@ -18,3 +20,4 @@ pub use diff::Change;
 pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
 pub use pools::{needs_work_pools, settle as settle_work_pools};
+pub use read::read;

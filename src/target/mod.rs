@@ -7,6 +7,8 @@
 pub mod local;
 pub mod prefect;
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::model::{FlowName, Held, Registration, TargetDescription};
@@ -49,6 +51,15 @@ pub struct WorkPool {
     pub kind: String,
     /// Whether it hands out runs at all.
     pub is_paused: bool,
+}
+
+/// A configuration block, without what is secret in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Its values; those of secret fields are stars.
+    pub data: Value,
+    /// The paths of its secret fields: `token`, `auth.password`, `headers.*`.
+    pub secret_fields: Vec<String>,
 }
 
 /// Why a target did not do what it was asked.
@@ -115,6 +126,17 @@ pub trait Target: Sync {
 
     /// The work pools, or `None` if this kind of target has none.
     fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError>;
+
+    /// Puts the triggers of these names into the `triggers` of registrations that were read,
+    /// in a few paged requests for all of them. Without it they are not known.
+    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError>;
+
+    /// The variables of these names; what the target does not hold is absent.
+    fn variables(&self, names: &[String]) -> Result<HashMap<String, Value>, TargetError>;
+
+    /// A block by the slug of its type and its name, or `None` if there is none. Its secrets stay
+    /// where they are.
+    fn block(&self, type_slug: &str, name: &str) -> Result<Option<Block>, TargetError>;
 
     /// Carries out one write and returns the registration's id at the target.
     ///
