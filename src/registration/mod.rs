@@ -7,12 +7,14 @@ mod apply;
 mod build;
 mod declared;
 mod diff;
+mod durations;
 mod moments;
 pub mod names;
 mod plan;
 mod pools;
 mod read;
 mod schedules;
+pub mod triggers;
 
 pub use apply::{Applied, Outcome, apply};
 pub use build::{BuildError, Pinned, Source, build};

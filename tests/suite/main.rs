@@ -36,3 +36,4 @@ mod local;
 mod prefect_errors;
 mod prefect_server;
 mod server_errors;
+mod triggers;
