@@ -94,7 +94,7 @@ fn of_number(number: &Number, round: fn(f64) -> f64) -> Option<i128> {
 fn digits(text: &str) -> Option<(i128, &str)> {
     let end = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
-    Some((digits.parse::<u32>().ok()?.into(), rest))
+    Some((digits.parse::<u64>().ok()?.into(), rest))
 }
 
 /// `1DT2H30M`, without the `P`; only the last number may have a fraction.
@@ -179,7 +179,8 @@ fn of_time(text: &str) -> Option<i128> {
     if text.len() < SHORTEST_TIME {
         return None;
     }
-    let (hours, rest) = digits(text)?;
+    // No hours at all are none.
+    let (hours, rest) = if text.starts_with(':') { (0, text) } else { digits(text)? };
     let (minutes, rest) = two_digits(rest)?;
     let mut micros = (hours * 3600 + minutes * 60) * SECOND;
     if rest.is_empty() {
