@@ -18,10 +18,10 @@ use crate::model::{
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
     Action, Change, Guards, Pinned, Plan, Planned, Source, keep_moments, needs_work_pools,
-    origin_of, plan, settle_work_pools,
+    origin_of, plan, read, settle_work_pools,
 };
 use crate::settings::Access;
-use crate::target::{ReadScope, Target};
+use crate::target::Target;
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
@@ -178,10 +178,7 @@ pub fn prepare(
         mut registrations, unbuilt, problems, remarks, moments, inexact, explained, ..
     } = gathered;
     notices.extend(gathered.notices);
-    let mut names: Vec<FlowName> = registrations.iter().map(|one| one.flow.clone()).collect();
-    names.sort();
-    names.dedup();
-    let held = if names.is_empty() { Vec::new() } else { target.read(ReadScope::Flows(&names))? };
+    let held = read(&registrations, target.as_ref())?;
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
             keep_moments(registration, &held, parameters);

@@ -20,6 +20,10 @@ pub struct Marks {
     pub commit: Option<String>,
     /// Who registered a feature branch first. Kept on updates, never a reason to write.
     pub author: Option<String>,
+    /// The names of what the repository declared at the last registration, as JSON: what people
+    /// added is told from it. `None` where it is not known.
+    #[serde(default)]
+    pub declared: Option<String>,
 }
 
 /// What a target should hold for one deployment of one flow at one code reference.
@@ -40,7 +44,10 @@ pub struct Registration {
     ///
     /// Keys used: `version`, `description`, `entrypoint`, `parameter_openapi_schema`,
     /// `enforce_parameter_schema`, `parameters`, `tags`, `work_pool_name`, `work_queue_name`,
-    /// `job_variables`, `pull_steps`, `schedules` (an array of [`Schedule`]).
+    /// `job_variables`, `pull_steps`, `paused`, `concurrency_limit`, `concurrency_options`,
+    /// `schedules` (an array of [`Schedule`]), and `triggers`: an array of objects with `name`,
+    /// `description`, `enabled` (absent: people decide), `trigger`, `parameters`, `job_variables`
+    /// and `schedule_after`, in the form of Prefect's automations.
     pub fields: Map<String, Value>,
 }
 
@@ -106,6 +113,9 @@ pub struct Schedule {
     /// Parameters of the runs that it starts.
     #[serde(skip_serializing_if = "Map::is_empty", default)]
     pub parameters: Map<String, Value>,
+    /// The slug that it had before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaces: Option<String>,
 }
 
 /// The kinds of target.
@@ -160,6 +170,7 @@ impl Marks {
             tag: reference.tag().and_then(|tag| text(tag.as_str())),
             commit: is_pinned.then(|| reference.commit.as_str().to_owned()),
             author: author.filter(|_| is_feature).and_then(text),
+            declared: None,
         }
     }
 

@@ -90,6 +90,13 @@ pub struct ChangeReport {
     pub why: Option<String>,
 }
 
+impl ChangeReport {
+    /// Whether it is one of flowreg's marks, and nothing that a person declared.
+    fn is_mark(&self) -> bool {
+        self.field.starts_with("labels.")
+    }
+}
+
 impl Printer {
     /// Prints a plan, or a run and what became of it.
     pub fn run(&self, report: &RunReport) {
@@ -142,10 +149,10 @@ impl Printer {
             let _ = writeln!(text, "  {:<10} {DIM}hint: {}{DIM:#}", "", escaped(hint));
         }
         if is_plan || self.is_verbose() {
-            let has_fields = item.changes.iter().any(|change| !is_mark(change));
+            let has_fields = item.changes.iter().any(|change| !change.is_mark());
             item.changes
                 .iter()
-                .filter(|change| self.is_verbose() || !has_fields || !is_mark(change))
+                .filter(|change| self.is_verbose() || !has_fields || !change.is_mark())
                 .for_each(|change| write_change(text, change));
         }
     }
@@ -191,10 +198,10 @@ fn counted(word: &str) -> &str {
 
 /// `version v1.3.2 → v1.4.0, pull_steps, parameters +since`
 fn changes_line(changes: &[ChangeReport]) -> String {
-    let has_fields = changes.iter().any(|change| !is_mark(change));
+    let has_fields = changes.iter().any(|change| !change.is_mark());
     changes
         .iter()
-        .filter(|change| !has_fields || !is_mark(change))
+        .filter(|change| !has_fields || !change.is_mark())
         .map(|change| match (change.field.as_str(), &change.from, &change.to) {
             ("parameter_openapi_schema", from, to) => schema_change(from, to),
             ("version", Value::String(from), Value::String(to)) => format!("version {from} → {to}"),
@@ -202,10 +209,6 @@ fn changes_line(changes: &[ChangeReport]) -> String {
         })
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn is_mark(change: &ChangeReport) -> bool {
-    change.field.starts_with("labels.")
 }
 
 /// `parameters +since -until ~days`

@@ -446,6 +446,7 @@ fn schedules_of<'t>(tables: impl Iterator<Item = &'t ScheduleTable>) -> Value {
                 active: table.active,
                 slug: None,
                 parameters: table.parameters.clone().unwrap_or_default(),
+                replaces: None,
             })
         })
         .collect();

@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::declared::{Declared, Last, without_paths};
 use super::schedules;
 use crate::model::{Held, Marks, Registration, json_equal};
 
@@ -20,34 +21,62 @@ pub struct Change {
     pub to: Value,
 }
 
+impl Change {
+    /// Whether it is a mark of flowreg's that changes, not a field.
+    pub fn is_mark(&self) -> bool {
+        self.field.starts_with("labels.")
+    }
+}
+
 /// The fields whose declared keys are put beside those that the target holds.
 const MERGED_MAPS: [&str; 2] = ["parameters", "job_variables"];
 
 /// The marks that are compared.
 const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
 
-/// The declared fields that differ, with the values that result from putting both together.
-pub fn changed_fields(registration: &Registration, held: &Held) -> Map<String, Value> {
-    registration
-        .fields
-        .iter()
-        .filter_map(|(field, declared)| {
-            let before = held.fields.get(field).unwrap_or(&Value::Null);
-            // Most fields are as they were: nothing is copied for them.
-            if !is_merged(field) && is_same(field, before, declared) {
-                return None;
-            }
-            let after = merged(field, before, declared);
-            (!is_same(field, before, &after)).then(|| (field.clone(), after))
-        })
-        .collect()
+/// What differs, and what the marks should say of what is declared.
+#[derive(Debug)]
+pub struct Differences {
+    /// The fields that differ, with the values that result from putting both together.
+    pub fields: Map<String, Value>,
+    /// The names of what is declared.
+    pub declared: Declared,
 }
 
-/// Puts declared fields together with those of a target that holds nothing yet.
-pub fn settle_new(fields: &mut Map<String, Value>) {
-    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(field)) {
-        *declared = merged(field, &Value::Null, declared);
+/// Compares the declared fields with those that a target holds.
+pub fn differences(registration: &Registration, held: &Held, last: &Last) -> Differences {
+    let undeclared = last.undeclared(&registration.fields);
+    let undeclared = undeclared.iter().map(|(field, usual)| (*field, usual));
+    let declared = registration.fields.iter().map(|(field, declared)| (field.as_str(), declared));
+    let mut schedules = None;
+    let mut fields = Map::new();
+    for (field, declared) in declared.chain(undeclared) {
+        let before = held.fields.get(field).unwrap_or(&Value::Null);
+        // Most fields are as they were: nothing is copied for them.
+        if !is_merged(field) && is_same(field, before, declared) {
+            continue;
+        }
+        let after = merged(field, before, declared, last);
+        let is_changed = !is_same(field, before, &after);
+        if field == "schedules" {
+            schedules = Some(after.clone());
+        }
+        if is_changed {
+            fields.insert(field.to_owned(), after);
+        }
     }
+    let placed = schedules.as_ref().map_or(&[][..], items);
+    Differences { fields, declared: Declared::of(&registration.fields, placed) }
+}
+
+/// Puts declared fields together with those of a target that holds nothing yet, and returns the
+/// names of what is declared.
+pub fn settle_new(fields: &mut Map<String, Value>) -> Declared {
+    let before = fields.clone();
+    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(field)) {
+        *declared = merged(field, &Value::Null, declared, &Last::Foreign);
+    }
+    Declared::of(&before, fields.get("schedules").map_or(&[], items))
 }
 
 /// The changes of the fields, as a person or a program reads them.
@@ -73,6 +102,11 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
             let before = before.get(key).unwrap_or(&Value::Null);
             add_leaves(&format!("{path}.{key}"), before, after, changes);
         }
+        let gone = before.as_object().into_iter().flatten();
+        for (key, before) in gone.filter(|(key, _)| !after.contains_key(*key)) {
+            let field = format!("{path}.{key}");
+            changes.push(Change { field, from: before.clone(), to: Value::Null });
+        }
     } else if !json_equal(before, after) {
         changes.push(Change { field: path.to_owned(), from: before.clone(), to: after.clone() });
     }
@@ -97,6 +131,13 @@ pub fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
         .collect()
 }
 
+/// The change of what the marks say of what is declared.
+pub fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
+    let from = held.and_then(|held| held.declared.as_ref());
+    let field = "labels.flowreg.declared".to_owned();
+    Change { field, from: json!(from), to: json!(wanted.declared) }
+}
+
 fn listed(marks: &Marks) -> [Option<String>; 5] {
     [
         Some(marks.repository.clone()),
@@ -117,28 +158,99 @@ fn is_same(field: &str, before: &Value, after: &Value) -> bool {
             text(before) == text(after)
         }
         "schedules" => schedules::is_same_set(items(before), items(after)),
+        "triggers" => is_same_multiset(items(before), items(after)),
+        "concurrency_options" => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
     }
 }
 
 /// Whether [`merged`] puts what is held and what is declared together.
 fn is_merged(field: &str) -> bool {
-    matches!(field, "tags" | "parameters" | "job_variables" | "schedules")
+    matches!(field, "tags" | "parameters" | "job_variables" | "schedules" | "triggers")
 }
 
-fn merged(field: &str, before: &Value, declared: &Value) -> Value {
+fn merged(field: &str, before: &Value, declared: &Value, last: &Last) -> Value {
     match field {
-        "tags" => {
-            let mut tags = items(before).to_vec();
-            tags.extend(items(declared).iter().filter(|tag| !items(before).contains(tag)).cloned());
-            Value::Array(tags)
-        }
+        "tags" => tags(items(before), items(declared), last),
         // A parameter's value is one thing; job variables are trees of settings.
-        "parameters" => overlay(before, declared, 1),
-        "job_variables" => overlay(before, declared, usize::MAX),
-        "schedules" => schedules::merged(items(before), items(declared)),
+        "parameters" => {
+            let mut kept = before.clone();
+            if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.known()) {
+                kept.retain(|name, _| !last.parameters.contains(name));
+            }
+            overlay(&kept, declared, 1)
+        }
+        "job_variables" => {
+            let mut kept = before.clone();
+            if let Some(last) = last.known() {
+                without_paths(&mut kept, &last.job_variables, declared);
+            }
+            overlay(&kept, declared, usize::MAX)
+        }
+        "schedules" => schedules::merged(items(before), items(declared), last).into(),
+        "triggers" => triggers(items(before), items(declared), last),
+        // What people paused stays so until the repository paused it itself.
+        "paused" if *declared == json!(false) && *before == json!(true) => {
+            json!(!last.known().is_some_and(|last| last.fields.contains("paused")))
+        }
         _ => declared.clone(),
     }
+}
+
+fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
+    let is_gone = |tag: &Value| {
+        let was_declared = |tag: &str| last.known().is_some_and(|last| last.tags.contains(tag));
+        tag.as_str().is_some_and(was_declared) && !declared.contains(tag)
+    };
+    let added = declared.iter().filter(|tag| !before.contains(tag));
+    before.iter().filter(|tag| !is_gone(tag)).chain(added).cloned().collect()
+}
+
+/// Declared triggers with the state that people gave them; others stay unless they were declared.
+fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
+    let name = |trigger: &Value| {
+        trigger.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let mut left: Vec<&Value> = before.iter().collect();
+    let mut take = |is_it: &dyn Fn(&Value) -> bool| {
+        left.iter().position(|held| is_it(held)).map(|at| left.remove(at))
+    };
+    let mut found: Vec<Option<&Value>> = declared
+        .iter()
+        .map(|trigger| take(&|held| json_equal(held, &with_state(trigger, Some(held)))))
+        .collect();
+    for (trigger, found) in declared.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        *found = take(&|held| name(held) == name(trigger));
+    }
+    let placed: Vec<Value> =
+        declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held)).collect();
+    let was_declared = |name: &str| last.known().is_some_and(|last| last.triggers.contains(name));
+    let theirs = left.into_iter().filter(|trigger| !was_declared(&name(trigger))).cloned();
+    placed.into_iter().chain(theirs).collect()
+}
+
+fn with_state(trigger: &Value, held: Option<&Value>) -> Value {
+    let mut trigger = trigger.clone();
+    if let Some(object) = trigger.as_object_mut() {
+        let enabled = held.and_then(|held| held.get("enabled")).cloned().unwrap_or(json!(true));
+        object.entry("enabled").or_insert(enabled);
+    }
+    trigger
+}
+
+fn is_same_multiset(before: &[Value], after: &[Value]) -> bool {
+    let mut left: Vec<&Value> = before.iter().collect();
+    before.len() == after.len()
+        && after.iter().all(|one| {
+            let at = left.iter().position(|other| json_equal(other, one));
+            at.map(|at| left.swap_remove(at)).is_some()
+        })
+}
+
+fn without_nulls(value: &Value) -> Value {
+    let Some(object) = value.as_object() else { return value.clone() };
+    let said = object.iter().filter(|(_, value)| !value.is_null());
+    Value::Object(said.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Puts declared keys over held ones, in objects inside objects to a depth.
@@ -167,7 +279,7 @@ mod tests {
     use super::*;
 
     fn after(field: &str, before: &Value, declared: &Value) -> Option<Value> {
-        let after = merged(field, before, declared);
+        let after = merged(field, before, declared, &Last::Unnoted);
         (!is_same(field, before, &after)).then_some(after)
     }
 
@@ -231,6 +343,7 @@ mod tests {
             tag: None,
             commit: None,
             author: Some("Ada".to_owned()),
+            declared: None,
         };
         let other = Marks { author: Some("Grace".to_owned()), ..marks.clone() };
         assert_eq!(mark_changes(&marks, Some(&other)), []);

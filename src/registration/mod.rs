@@ -5,13 +5,16 @@
 
 mod apply;
 mod build;
+mod declared;
 mod diff;
+mod durations;
 mod moments;
 pub mod names;
 mod plan;
 mod pools;
+mod read;
 mod schedules;
-mod triggers;
+pub mod triggers;
 
 pub use apply::{Applied, Outcome, apply};
 pub use build::{BuildError, Built, Declaration, Pinned, Source, build, origin_of};
@@ -19,3 +22,4 @@ pub use diff::Change;
 pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
 pub use pools::{needs_work_pools, settle as settle_work_pools};
+pub use read::read;

@@ -6,7 +6,9 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::diff::{self, Change};
+use super::declared::Last;
+use super::diff::{self, Change, Differences};
+use super::schedules;
 use crate::model::{Held, Marks, Registration};
 
 /// What a server offers if it has no work pool that a worker could poll.
@@ -87,6 +89,12 @@ pub enum Refusal {
         /// What the server has, in words.
         offered: String,
     },
+    /// Two schedules of one deployment have the same slug.
+    #[error("two schedules have the slug `{slug}`")]
+    DuplicateSlug {
+        /// The slug.
+        slug: String,
+    },
     /// The work pool does not exist.
     #[error("work pool `{pool}` does not exist; the server has {offered}")]
     WorkPoolMissing {
@@ -107,6 +115,7 @@ impl Refusal {
             Self::Downgrade { .. } => "downgrade",
             Self::NoWorkPool { .. } => "no_work_pool",
             Self::WorkPoolMissing { .. } => "work_pool_missing",
+            Self::DuplicateSlug { .. } => "duplicate_slug",
         }
     }
 
@@ -124,6 +133,7 @@ impl Refusal {
             Self::NoWorkPool { .. } => {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
             }
+            Self::DuplicateSlug { .. } => "give each schedule of a deployment a slug of its own",
             Self::WorkPoolMissing { .. } => {
                 "create it with `prefect work-pool create NAME --type process`, or change work_pool in flowreg.toml"
             }
@@ -198,23 +208,36 @@ pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -
 }
 
 fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
+    let refused = duplicate_slug(&registration)
+        .or_else(|| held.as_ref().and_then(|held| refusal(&registration, held, guards)));
+    if let Some(refusal) = refused {
+        let action = Action::Refuse(refusal);
+        return Planned { registration, held, action, changes: Vec::new() };
+    }
     let Some(held) = held else {
+        let declared = diff::settle_new(&mut registration.fields);
         enforce_known_schema(&mut registration.fields);
-        diff::settle_new(&mut registration.fields);
+        registration.marks.declared = Some(declared.text());
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
-    if let Some(refusal) = refusal(&registration, &held, guards) {
-        let action = Action::Refuse(refusal);
-        return Planned { registration, held: Some(held), action, changes: Vec::new() };
-    }
-    let mut fields = diff::changed_fields(&registration, &held);
-    if !has_schema(&held.fields) && has_schema(&fields) {
+    let last = Last::of(&held);
+    let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
+    if !has_schema(&held.fields)
+        && has_schema(&fields)
+        && !registration.fields.contains_key("enforce_parameter_schema")
+    {
         enforce_known_schema(&mut fields);
     }
-    let mark_changes = diff::mark_changes(&registration.marks, held.marks.as_ref());
+    registration.marks.declared = Some(declared.text());
     let mut changes = diff::field_changes(&fields, &held);
-    let marks_change = !mark_changes.is_empty();
-    changes.extend(mark_changes);
+    changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref()));
+    // Where it was never noted what is declared, that alone is no reason to write; and beside other
+    // changes it is not worth a word.
+    let is_other = last.known() != Some(&declared);
+    if is_other && changes.is_empty() && last.known().is_some() {
+        changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
+    }
+    let marks_change = is_other || changes.iter().any(Change::is_mark);
     let action = if changes.is_empty() {
         Action::Unchanged
     } else {
@@ -223,12 +246,18 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     Planned { registration, held: Some(held), action, changes }
 }
 
-/// Has parameters checked from the moment there is a schema to check them with; from then on it
-/// is for people to decide. The server takes `true` for an absent flag and then checks nothing
-/// that it is sent now (`facts/prefect3.md` §4.2).
+fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
+    let schedules = registration.fields.get("schedules")?.as_array()?;
+    let slug = schedules::duplicate_slug(schedules)?.to_owned();
+    Some(Refusal::DuplicateSlug { slug })
+}
+
+/// Has parameters checked from the moment there is a schema to check them with, unless the
+/// repository says; from then on it is for people to decide. The server takes `true` for an absent
+/// flag and then checks nothing that it is sent now (`facts/prefect3.md` §4.2).
 fn enforce_known_schema(fields: &mut Map<String, Value>) {
     let is_known = has_schema(fields);
-    fields.insert("enforce_parameter_schema".to_owned(), json!(is_known));
+    fields.entry("enforce_parameter_schema").or_insert(json!(is_known));
 }
 
 fn has_schema(fields: &Map<String, Value>) -> bool {

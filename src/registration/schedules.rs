@@ -1,38 +1,58 @@
-//! Which declared schedule is which held one: schedules have no names, so flowreg finds out.
+//! Which declared schedule is which held one: by slug, by rule, or by being the only ones left.
 
 use serde_json::{Value, json};
 
+use super::declared::Last;
 use crate::model::json_equal;
 
-/// How the slugs begin that flowreg gives; what begins otherwise was made by somebody else.
+/// How the slugs begin that flowreg gives where none is declared.
 const OWN_SLUG: &str = "flowreg-";
 
-/// Puts declared schedules in the place of those that flowreg made before; what others made stays.
+/// Puts declared schedules in the place of those that were declared before; what others made
+/// stays. The declared ones come first, in their order.
 ///
-/// A declared schedule is the held one with the same rule. If one of each is left over, its rule
-/// was edited. So whatever people switched off stays off, also when another schedule goes.
-pub fn merged(held: &[Value], declared: &[Value]) -> Value {
-    let (mut ours, theirs): (Vec<&Value>, Vec<&Value>) =
-        held.iter().partition(|schedule| own_number(schedule).is_some());
-    let mut matches: Vec<Option<&Value>> = declared
-        .iter()
-        .map(|schedule| {
-            let at = ours.iter().position(|other| is_same_rule(other, schedule))?;
-            Some(ours.remove(at))
-        })
-        .collect();
-    let mut unmatched = matches.iter_mut().filter(|found| found.is_none());
-    if let (Some(edited), None, [only]) = (unmatched.next(), unmatched.next(), ours.as_slice()) {
-        *edited = Some(only);
+/// A declared schedule is the held one with its slug, or with the slug that it replaces, or with
+/// the same rule. If one of each is left over, its rule was edited. So whatever people switched
+/// off stays off, also when another schedule goes.
+pub fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Value> {
+    let mut matching = Matching { left: held.iter().collect(), last };
+    let mut matches: Vec<Option<&Value>> =
+        declared.iter().map(|schedule| matching.take_by_slug(schedule)).collect();
+    for (schedule, found) in declared.iter().zip(&mut matches) {
+        if found.is_none() {
+            *found = matching.take_by_rule(schedule, declared);
+        }
     }
-    let mut numbers =
-        Numbers { taken: matches.iter().flatten().copied().filter_map(own_number).collect() };
-    declared
+    let mut unmatched = declared
+        .iter()
+        .zip(&mut matches)
+        .filter(|(schedule, found)| found.is_none() && slug(schedule).is_none());
+    if let (Some((_, edited)), None) = (unmatched.next(), unmatched.next()) {
+        *edited = matching.take_only_own();
+    }
+    let mut numbers = Numbers {
+        taken: matches.iter().flatten().copied().chain(declared).filter_map(own_number).collect(),
+    };
+    let placed: Vec<Value> = declared
         .iter()
         .zip(matches)
-        .map(|(schedule, held)| placed(schedule, held, &mut numbers))
-        .chain(theirs.into_iter().cloned())
-        .collect()
+        .map(|(schedule, held)| placed(schedule, held, last, &mut numbers))
+        .collect();
+    let theirs: Vec<Value> = matching
+        .left
+        .iter()
+        .filter(|schedule| !matching.is_ours(schedule))
+        .map(|schedule| (*schedule).clone())
+        .collect();
+    placed.into_iter().chain(theirs).collect()
+}
+
+/// A slug that two of these schedules have.
+pub fn duplicate_slug(declared: &[Value]) -> Option<&str> {
+    declared.iter().enumerate().find_map(|(index, schedule)| {
+        let name = slug(schedule)?;
+        declared.iter().skip(index + 1).any(|other| slug(other) == Some(name)).then_some(name)
+    })
 }
 
 /// Whether two sets of schedules mean the same: they have no order, and nothing is said by an
@@ -43,6 +63,62 @@ pub fn is_same_set(before: &[Value], after: &[Value]) -> bool {
             let schedule = without_blanks(schedule);
             before.iter().any(|other| json_equal(&without_blanks(other), &schedule))
         })
+}
+
+/// A schedule's slug; an empty one is none.
+pub fn slug(schedule: &Value) -> Option<&str> {
+    schedule.get("slug")?.as_str().filter(|slug| !slug.is_empty())
+}
+
+/// The number in a slug that flowreg gave.
+pub fn own_number(schedule: &Value) -> Option<u32> {
+    slug(schedule)?.strip_prefix(OWN_SLUG)?.parse().ok()
+}
+
+/// Held schedules that are nobody's match yet.
+struct Matching<'a> {
+    left: Vec<&'a Value>,
+    last: &'a Last,
+}
+
+impl<'a> Matching<'a> {
+    /// Whether the repository declared it; all others were made by people.
+    fn is_ours(&self, schedule: &Value) -> bool {
+        let was_declared =
+            |name: &str| self.last.known().is_some_and(|last| last.schedules.contains(name));
+        own_number(schedule).is_some() || slug(schedule).is_some_and(was_declared)
+    }
+
+    fn take_by_slug(&mut self, declared: &Value) -> Option<&'a Value> {
+        let replaced = declared.get("replaces").and_then(Value::as_str);
+        let names = [slug(declared), replaced.filter(|_| slug(declared).is_some())];
+        let find = |name| self.left.iter().position(|held| slug(held) == Some(name));
+        let at = names.into_iter().flatten().find_map(find)?;
+        Some(self.left.remove(at))
+    }
+
+    /// What is adopted was declared by its former owner.
+    fn take_by_rule(&mut self, declared: &Value, all: &[Value]) -> Option<&'a Value> {
+        let is_claimed = |held: &Value| {
+            slug(held).is_some_and(|name| all.iter().any(|one| slug(one) == Some(name)))
+        };
+        let is_foreign = matches!(self.last, Last::Foreign);
+        let at = self.left.iter().position(|held| {
+            (is_foreign || self.is_ours(held)) && !is_claimed(held) && is_same_rule(held, declared)
+        })?;
+        Some(self.left.remove(at))
+    }
+
+    fn take_only_own(&mut self) -> Option<&'a Value> {
+        let is_own = |held: &&Value| own_number(held).is_some();
+        let (Some(at), 1) = (
+            self.left.iter().position(is_own),
+            self.left.iter().filter(|held| is_own(held)).count(),
+        ) else {
+            return None;
+        };
+        Some(self.left.remove(at))
+    }
 }
 
 struct Numbers {
@@ -57,20 +133,36 @@ impl Numbers {
     }
 }
 
-/// A declared schedule with the slug of the held one, and its state unless that is declared.
-fn placed(declared: &Value, held: Option<&Value>, numbers: &mut Numbers) -> Value {
+/// A declared schedule with its slug or that of the held one, and with its state.
+fn placed(declared: &Value, held: Option<&Value>, last: &Last, numbers: &mut Numbers) -> Value {
     let mut schedule = declared.clone();
-    if let Some(object) = schedule.as_object_mut() {
-        let number = held.and_then(own_number).unwrap_or_else(|| numbers.next());
-        object.insert("slug".to_owned(), json!(format!("{OWN_SLUG}{number}")));
-        let active = held.and_then(|held| held.get("active")).cloned();
-        object.entry("active").or_insert_with(|| active.unwrap_or(json!(true)));
+    let Some(object) = schedule.as_object_mut() else { return schedule };
+    object.shift_remove("replaces");
+    if slug(declared).is_none() {
+        let slug = held.and_then(slug).map(ToOwned::to_owned);
+        let slug = slug.unwrap_or_else(|| format!("{OWN_SLUG}{}", numbers.next()));
+        object.insert("slug".to_owned(), json!(slug));
+    }
+    object.insert("active".to_owned(), json!(is_active(declared, held, last)));
+    if let Some(most) = held.and_then(|held| held.get("max_scheduled_runs")) {
+        object.entry("max_scheduled_runs").or_insert_with(|| most.clone());
     }
     schedule
 }
 
-fn own_number(schedule: &Value) -> Option<u32> {
-    schedule.get("slug")?.as_str()?.strip_prefix(OWN_SLUG)?.parse().ok()
+/// What the repository switches off is off; what people switched off stays off, also where it is
+/// declared to be on; what the repository had switched off and does no longer is on again.
+fn is_active(declared: &Value, held: Option<&Value>, last: &Last) -> bool {
+    let said = declared.get("active").and_then(Value::as_bool);
+    let was_active = held.and_then(|held| held.get("active")).and_then(Value::as_bool);
+    if said == Some(false) || was_active != Some(false) {
+        return said.unwrap_or(true);
+    }
+    match last {
+        Last::Known(last) => held.and_then(slug).is_some_and(|name| last.off.contains(name)),
+        Last::Unnoted => said.unwrap_or(false),
+        Last::Foreign => false,
+    }
 }
 
 fn is_same_rule(left: &Value, right: &Value) -> bool {
@@ -93,6 +185,25 @@ fn without_blanks(schedule: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registration::declared::Declared;
+
+    fn merged_unnoted(held: &[Value], declared: &[Value]) -> Value {
+        json!(merged(held, declared, &Last::Unnoted))
+    }
+
+    fn known(schedules: &[&str], off: &[&str]) -> Last {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Last::Known(Declared {
+            schedules: names(schedules),
+            off: names(off),
+            ..Declared::default()
+        })
+    }
+
+    fn with(mut schedule: Value, part: &str, value: Value) -> Value {
+        schedule[part] = value;
+        schedule
+    }
 
     fn declared(cron: &str) -> Value {
         json!({"schedule": {"cron": cron}})
@@ -105,7 +216,7 @@ mod tests {
     #[test]
     fn new_schedules_are_numbered_and_active() {
         assert_eq!(
-            merged(&[], &[declared("1"), declared("2")]),
+            merged_unnoted(&[], &[declared("1"), declared("2")]),
             json!([held("1", "flowreg-1", true), held("2", "flowreg-2", true)])
         );
     }
@@ -118,7 +229,7 @@ mod tests {
             held("3", "flowreg-3", true),
         ];
         assert_eq!(
-            merged(&before, &[declared("2"), declared("3")]),
+            merged_unnoted(&before, &[declared("2"), declared("3")]),
             json!([held("2", "flowreg-2", false), held("3", "flowreg-3", true)])
         );
     }
@@ -127,7 +238,7 @@ mod tests {
     fn an_edited_rule_keeps_slug_and_state() {
         let before = [held("1", "flowreg-1", true), held("2", "flowreg-2", false)];
         assert_eq!(
-            merged(&before, &[declared("1"), declared("9")]),
+            merged_unnoted(&before, &[declared("1"), declared("9")]),
             json!([held("1", "flowreg-1", true), held("9", "flowreg-2", false)])
         );
     }
@@ -136,7 +247,7 @@ mod tests {
     fn several_new_rules_are_nobodys_successors() {
         let before = [held("1", "flowreg-1", false)];
         assert_eq!(
-            merged(&before, &[declared("8"), declared("9")]),
+            merged_unnoted(&before, &[declared("8"), declared("9")]),
             json!([held("8", "flowreg-1", true), held("9", "flowreg-2", true)])
         );
     }
@@ -146,7 +257,7 @@ mod tests {
         let mut off = declared("1");
         off["active"] = json!(false);
         assert_eq!(
-            merged(&[held("1", "flowreg-1", true)], &[off]),
+            merged_unnoted(&[held("1", "flowreg-1", true)], &[off]),
             json!([held("1", "flowreg-1", false)])
         );
     }
@@ -155,7 +266,7 @@ mod tests {
     fn schedules_of_others_stay_and_ours_go_when_nothing_is_declared() {
         let theirs = held("5", "by-hand", true);
         let before = [theirs.clone(), held("1", "flowreg-1", true)];
-        assert_eq!(merged(&before, &[]), json!([theirs]));
+        assert_eq!(merged_unnoted(&before, &[]), json!([theirs]));
     }
 
     #[test]
@@ -166,5 +277,77 @@ mod tests {
         let two = held("2", "flowreg-2", true);
         assert!(is_same_set(&[two.clone(), one.clone()], &[same, two.clone()]));
         assert!(!is_same_set(&[one.clone(), one], &[two.clone(), two]));
+    }
+
+    #[test]
+    fn a_declared_slug_finds_its_schedule_whatever_the_rule() {
+        let before = [held("1", "a", false), held("2", "b", true)];
+        let wanted =
+            [with(declared("9"), "slug", json!("a")), with(declared("2"), "slug", json!("b"))];
+        assert_eq!(
+            json!(merged(&before, &wanted, &known(&["a", "b"], &[]))),
+            json!([held("9", "a", false), held("2", "b", true)])
+        );
+    }
+
+    #[test]
+    fn a_declared_slug_that_goes_takes_its_schedule_along_and_peoples_stay() {
+        let theirs = held("5", "by-hand", true);
+        let before = [held("1", "a", true), theirs.clone()];
+        assert_eq!(json!(merged(&before, &[], &known(&["a"], &[]))), json!([theirs]));
+        assert_eq!(merged(&before, &[], &known(&[], &[])).len(), 2);
+    }
+
+    #[test]
+    fn a_schedule_that_is_renamed_keeps_its_state_and_its_limit() {
+        let before = [with(held("1", "old", false), "max_scheduled_runs", json!(3))];
+        let wanted = with(with(declared("1"), "slug", json!("new")), "replaces", json!("old"));
+        let after = with(held("1", "new", false), "max_scheduled_runs", json!(3));
+        assert_eq!(json!(merged(&before, &[wanted], &known(&["old"], &[]))), json!([after]));
+        // The same without a word of it: by its rule.
+        let wanted = with(declared("1"), "slug", json!("new"));
+        assert_eq!(json!(merged(&before, &[wanted], &known(&["old"], &[]))), json!([after]));
+    }
+
+    #[test]
+    fn what_people_switched_off_stays_off_and_what_the_repository_did_is_on_again() {
+        let before = [held("1", "flowreg-1", false)];
+        let on = with(declared("1"), "active", json!(true));
+        let active = |wanted: &Value, last: &Last| {
+            merged(&before, std::slice::from_ref(wanted), last)[0]["active"].clone()
+        };
+        assert_eq!(active(&on, &known(&[], &[])), json!(false));
+        assert_eq!(active(&on, &Last::Foreign), json!(false));
+        assert_eq!(active(&on, &Last::Unnoted), json!(true));
+        assert_eq!(active(&on, &known(&[], &["flowreg-1"])), json!(true));
+        assert_eq!(active(&declared("1"), &known(&[], &["flowreg-1"])), json!(true));
+        assert_eq!(active(&declared("1"), &known(&[], &[])), json!(false));
+        assert_eq!(active(&declared("1"), &Last::Unnoted), json!(false));
+    }
+
+    #[test]
+    fn an_adopted_schedule_with_the_same_rule_is_no_second_one() {
+        let before = [held("1", "", false), held("2", "morning", true), held("3", "", true)];
+        assert_eq!(
+            json!(merged(&before, &[declared("1"), declared("2")], &Last::Foreign)),
+            json!([held("1", "flowreg-1", false), held("2", "morning", true), held("3", "", true)])
+        );
+    }
+
+    #[test]
+    fn a_slug_stands_for_one_schedule() {
+        let one = with(declared("1"), "slug", json!("a"));
+        let other = with(declared("2"), "slug", json!("a"));
+        assert_eq!(duplicate_slug(&[one.clone(), declared("2"), other]), Some("a"));
+        assert_eq!(duplicate_slug(&[one, declared("2"), declared("3")]), None);
+    }
+
+    #[test]
+    fn a_declared_slug_that_looks_like_ours_is_not_given_twice() {
+        let numbered = with(declared("2"), "slug", json!("flowreg-1"));
+        assert_eq!(
+            json!(merged(&[], &[declared("1"), numbered], &known(&[], &[]))),
+            json!([held("1", "flowreg-2", true), held("2", "flowreg-1", true)])
+        );
     }
 }

@@ -7,9 +7,11 @@
 pub mod local;
 pub mod prefect;
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use crate::model::{FlowName, Held, Registration, TargetDescription};
+use crate::model::{BlockDocument, FlowName, Held, Registration, TargetDescription};
 
 /// Which registrations to read.
 #[derive(Debug, Clone, Copy)]
@@ -116,22 +118,16 @@ pub trait Target: Sync {
     /// The work pools, or `None` if this kind of target has none.
     fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError>;
 
-    /// Variables.
-    fn variables(
-        &self,
-        _names: &[String],
-    ) -> Result<std::collections::HashMap<String, Value>, TargetError> {
-        Ok(std::collections::HashMap::new())
-    }
+    /// Puts the triggers of these names into the `triggers` of registrations that were read,
+    /// in a few paged requests for all of them. Without it they are not known.
+    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError>;
 
-    /// A block.
-    fn block(
-        &self,
-        _kind: &str,
-        _name: &str,
-    ) -> Result<Option<crate::model::BlockDocument>, TargetError> {
-        Ok(None)
-    }
+    /// The variables of these names; what the target does not hold is absent.
+    fn variables(&self, names: &[String]) -> Result<HashMap<String, Value>, TargetError>;
+
+    /// A block by the slug of its type and its name, or `None` if there is none. Its secrets stay
+    /// where they are.
+    fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError>;
 
     /// Carries out one write and returns the registration's id at the target.
     ///

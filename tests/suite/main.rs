@@ -38,3 +38,4 @@ mod manifest_yaml;
 mod prefect_errors;
 mod prefect_server;
 mod server_errors;
+mod triggers;

@@ -1,9 +1,12 @@
 //! The embedded registry: a target that needs no server.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 use super::{ReadScope, Target, TargetError, WorkPool, Write};
-use crate::model::{Held, TargetDescription, TargetKind};
+use crate::model::{BlockDocument, Held, TargetDescription, TargetKind};
 use crate::store::{RegistryRow, Store, StoreError};
 
 /// The registry in the git common directory.
@@ -44,6 +47,19 @@ impl Target for LocalRegistry {
     }
 
     fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError> {
+        Ok(None)
+    }
+
+    /// They are fields like the others here, and were read with them.
+    fn read_triggers(&self, _names: &[String], _held: &mut [&mut Held]) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    fn variables(&self, _names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+        Ok(HashMap::new())
+    }
+
+    fn block(&self, _type_slug: &str, _name: &str) -> Result<Option<BlockDocument>, TargetError> {
         Ok(None)
     }
 

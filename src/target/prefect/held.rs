@@ -17,6 +17,8 @@ const FIELDS: &[&str] = &[
     "work_queue_name",
     "job_variables",
     "pull_steps",
+    "paused",
+    "concurrency_options",
 ];
 
 /// The labels that hold flowreg's marks start so.
@@ -34,6 +36,9 @@ pub fn held(flow: &str, deployment: &Value) -> Held {
     if fields.get("description").and_then(Value::as_str) == Some("None") {
         fields.insert("description".to_owned(), Value::Null);
     }
+    // The field of this name is always null in answers (`facts/prefect3.md` §4.2).
+    let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
+    fields.insert("concurrency_limit".to_owned(), limit.unwrap_or_default());
     fields.insert("schedules".to_owned(), schedules(deployment, marks.is_none()));
     Held {
         id: text("id"),
@@ -62,6 +67,8 @@ fn schedules(deployment: &Value, is_foreign: bool) -> Value {
             if let Some(parameters) = parameters.filter(|parameters| !parameters.is_empty()) {
                 entry.insert("parameters".to_owned(), Value::Object(parameters.clone()));
             }
+            let most = schedule.get("max_scheduled_runs").filter(|most| !most.is_null());
+            entry.extend(most.map(|most| ("max_scheduled_runs".to_owned(), most.clone())));
             Some((slug.to_owned(), Value::Object(entry)))
         })
         .collect();
@@ -95,6 +102,7 @@ fn marks(labels: &Map<String, Value>) -> Option<Marks> {
         tag: text("flowreg.tag"),
         commit: text("flowreg.commit"),
         author: text("flowreg.author"),
+        declared: text("flowreg.declared"),
     })
 }
 
@@ -118,6 +126,7 @@ pub fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) 
         ("tag", marks.tag.as_ref()),
         ("commit", marks.commit.as_ref()),
         ("author", author.or(marks.author.as_ref())),
+        ("declared", marks.declared.as_ref()),
     ];
     for (name, text) in texts {
         if let Some(text) = text {

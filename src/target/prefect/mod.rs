@@ -3,6 +3,7 @@
 //! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
 //! traps from everybody else. Nothing is sent before it is needed.
 
+mod automations;
 mod due;
 mod gate;
 mod headers;
@@ -19,13 +20,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use http::Http;
 pub use http::RequestCounts;
 
 use super::{ReadScope, Target, TargetError, WorkPool, Write};
-use crate::model::{FlowName, Held, Registration, TargetDescription, TargetKind};
+use crate::model::{BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind};
 use crate::settings::prefect::PrefectConnection;
 
 /// How a server is used.
@@ -48,6 +49,7 @@ pub struct PrefectServer {
 struct Known {
     flows: HashMap<String, String>,
     deployments: HashMap<String, Arc<Value>>,
+    automations: automations::ByDeployment,
 }
 
 impl PrefectServer {
@@ -140,7 +142,11 @@ impl PrefectServer {
 
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
-        write::create(&self.http, registration, &flow_id).map(Some)
+        let id = write::create(&self.http, registration, &flow_id)?;
+        if let Some(triggers) = declared_triggers(&registration.fields) {
+            automations::replace(&self.http, &id, triggers, &[])?;
+        }
+        Ok(Some(id))
     }
 
     /// The deployment as it was read; what another process wrote since is overwritten only in
@@ -153,18 +159,65 @@ impl PrefectServer {
         self.http.read(&Method::GET, &format!("/deployments/{id}"), None).map(Arc::new)
     }
 
-    fn update(
-        &self,
-        id: &str,
-        update: impl FnOnce(&Value) -> Result<(), TargetError>,
-    ) -> Result<Option<String>, TargetError> {
+    /// Changes the triggers first: the marks, which say that they were declared, are written with
+    /// the deployment, and a run that ends in between finds them again.
+    fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
+        let Change { held, registration, fields, marks_change } = change;
+        if let Some(triggers) = declared_triggers(fields) {
+            self.replace_triggers(id, held, triggers)?;
+        }
+        let of_deployment = fields.keys().filter(|name| *name != TRIGGERS).count();
+        if of_deployment == 0 && !marks_change {
+            // Every write to a deployment deletes its scheduled runs.
+            return Ok(Some(id.to_owned()));
+        }
         let deployment = self.deployment(id)?;
         if held::is_scheduled(&deployment) {
             due::wait(&self.http, id)?;
         }
-        update(&deployment)?;
+        let deployment = &deployment;
+        let update = write::Update { held, registration, fields, marks_change, deployment };
+        write::update(&self.http, update)?;
         Ok(Some(id.to_owned()))
     }
+
+    fn replace_triggers(
+        &self,
+        id: &str,
+        held: &Held,
+        triggers: &[Value],
+    ) -> Result<(), TargetError> {
+        let known = self.known().automations.remove(id);
+        let automations = if let Some(known) = known {
+            known
+        } else {
+            let before = declared_triggers(&held.fields).unwrap_or_default();
+            let names = trigger_names(before.iter().chain(triggers));
+            automations::read(&self.http, &names, &[id])?.remove(id).unwrap_or_default()
+        };
+        automations::replace(&self.http, id, triggers, &automations)
+    }
+}
+
+/// One update, as [`Write::Update`] has it.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    held: &'a Held,
+    registration: &'a Registration,
+    fields: &'a Map<String, Value>,
+    marks_change: bool,
+}
+
+/// The field that is no part of a deployment.
+const TRIGGERS: &str = "triggers";
+
+fn declared_triggers(fields: &Map<String, Value>) -> Option<&[Value]> {
+    fields.get(TRIGGERS).and_then(Value::as_array).map(Vec::as_slice)
+}
+
+fn trigger_names<'a>(triggers: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
+    let name = |trigger: &Value| read::text(trigger, "name").unwrap_or_default().to_owned();
+    triggers.into_iter().map(name).collect()
 }
 
 impl Target for PrefectServer {
@@ -201,18 +254,32 @@ impl Target for PrefectServer {
         read::work_pools(&self.http).map(Some)
     }
 
+    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError> {
+        self.contact()?;
+        let ids: Vec<&str> = held.iter().filter_map(|held| held.id.as_deref()).collect();
+        let found = automations::read(&self.http, names, &ids)?;
+        automations::complete(held, &found);
+        self.known().automations.extend(found);
+        Ok(())
+    }
+
+    fn variables(&self, names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+        self.contact()?;
+        read::variables(&self.http, names)
+    }
+
+    fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError> {
+        self.contact()?;
+        read::block(&self.http, type_slug, name)
+    }
+
     fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {
         self.contact()?;
         match *write {
             Write::Create(registration) => self.create(registration),
             Write::Update { held, registration, fields, marks_change } => {
                 let Some(id) = held.id.as_deref() else { return self.create(registration) };
-                self.update(id, |deployment| {
-                    write::update(
-                        &self.http,
-                        write::Update { held, registration, fields, marks_change, deployment },
-                    )
-                })
+                self.update(id, Change { held, registration, fields, marks_change })
             }
             Write::Remove(held) => {
                 if let Some(id) = held.id.as_deref() {

@@ -1,6 +1,8 @@
-//! Reads deployments with the names of their flows, and work pools, in pages of 200.
+//! Reads deployments with the names of their flows, work pools and variables in pages of 200, and
+//! single blocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -8,14 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::held::held;
 use super::http::Http;
-use crate::model::Held;
+use crate::model::{BlockDocument, Held};
 use crate::target::{TargetError, WorkPool};
 
 /// The most that a server gives at once (`facts/prefect3.md` §4.5).
 const PAGE: usize = 200;
 
 /// Flow names in one filter: a page of deployments for each would be a good answer.
-const NAMES: usize = 200;
+pub const NAMES: usize = 200;
 
 /// What was read, with what writes need to know of it.
 #[derive(Debug, Default)]
@@ -82,8 +84,62 @@ pub fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
     Ok(pools.iter().filter_map(pool).collect())
 }
 
+/// The variables of these names.
+pub fn variables(http: &Http, names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+    let mut found = HashMap::new();
+    for names in names.chunks(NAMES) {
+        let filter = json!({"variables": {"name": {"any_": names}}});
+        for variable in pages(http, "/variables/filter", Some("NAME_ASC"), &filter)? {
+            if let (Some(name), Some(value)) = (text(&variable, "name"), variable.get("value")) {
+                found.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A block by the slug of its type and its name. The server keeps its secrets: it is not asked
+/// for them.
+pub fn block(
+    http: &Http,
+    type_slug: &str,
+    name: &str,
+) -> Result<Option<BlockDocument>, TargetError> {
+    let (type_slug, name) = (path_segment(type_slug), path_segment(name));
+    let path =
+        format!("/block_types/slug/{type_slug}/block_documents/name/{name}?include_secrets=false");
+    let block = match http.read(&Method::GET, &path, None) {
+        Ok(block) => block,
+        Err(TargetError::Refused { status: 404, .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let secret_fields = block.pointer("/block_schema/fields/secret_fields");
+    Ok(Some(BlockDocument {
+        data: block.get("data").cloned().unwrap_or_default(),
+        secret_fields: secret_fields
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|field| field.as_str().map(ToOwned::to_owned))
+            .collect(),
+    }))
+}
+
+/// A name as one segment of a path.
+fn path_segment(name: &str) -> String {
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
+}
+
 /// All pages of a filter. The order has no tie-breaker, so an item may come twice: by id.
-fn pages(
+pub fn pages(
     http: &Http,
     path: &str,
     sort: Option<&str>,

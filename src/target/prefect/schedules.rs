@@ -13,6 +13,8 @@ pub struct Schedules {
     pub removes: bool,
     /// Whether the deployment has one without a slug, so that `PATCH` replaces all of them.
     has_unnamed: bool,
+    /// Whether a `PATCH` says anything of schedules.
+    is_sent: bool,
 }
 
 impl Schedules {
@@ -26,7 +28,7 @@ impl Schedules {
         let has_unnamed = unnamed().next().is_some();
         let Some(wanted) = wanted else {
             let all = raw_schedules(deployment).map(complete).collect();
-            return Self { all, removes: false, has_unnamed };
+            return Self { all, removes: false, has_unnamed, is_sent: false };
         };
         let named =
             |name: &str| raw_schedules(deployment).find(|schedule| slug(schedule) == Some(name));
@@ -44,7 +46,20 @@ impl Schedules {
                 removes = true;
             }
         }
-        Self { all, removes, has_unnamed }
+        Self { all, removes, has_unnamed, is_sent: true }
+    }
+
+    /// Those whose number of runs was limited in the UI.
+    pub fn limited(&self) -> Vec<Value> {
+        let is_limited = |schedule: &&Value| {
+            schedule.get("max_scheduled_runs").is_some_and(|most| !most.is_null())
+        };
+        self.all.iter().filter(is_limited).cloned().collect()
+    }
+
+    /// Whether a `PATCH` would make all of them anew and forget those limits.
+    pub fn forgets_limits(&self) -> bool {
+        self.is_sent && self.has_unnamed && !self.limited().is_empty()
     }
 
     /// In the form of a `PATCH`: by slug, the state only where it is declared.

@@ -8,11 +8,11 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::held;
+use super::held::{self, raw_schedules};
 use super::http::{Http, Kind, Request};
 use super::read::text;
 use super::schedules::Schedules;
-use crate::model::{Held, Registration};
+use crate::model::{Held, Registration, json_equal};
 use crate::target::TargetError;
 
 /// What an update is made from.
@@ -43,6 +43,7 @@ pub fn create(
     flow_id: &str,
 ) -> Result<String, TargetError> {
     let mut body = registration.fields.clone();
+    body.shift_remove("triggers");
     body.insert("name".to_owned(), json!(registration.deployment));
     body.insert("flow_id".to_owned(), json!(flow_id));
     body.insert("labels".to_owned(), held::labels(&registration.marks, None, None));
@@ -57,8 +58,10 @@ pub fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
     let wanted = update.fields.get("schedules").and_then(Value::as_array);
     let schedules = Schedules::merge(update.deployment, wanted, update.held.marks.is_none());
     let mut fields = update.fields.clone();
+    fields.shift_remove("triggers");
+    keep_shared_limit(&mut fields, update.deployment);
     complete_work_pool(&mut fields, update);
-    if update.marks_change || schedules.removes {
+    if update.marks_change || schedules.removes || schedules.forgets_limits() {
         return upsert(http, update, fields, schedules);
     }
     if let Some(wanted) = wanted {
@@ -74,6 +77,16 @@ pub fn remove(http: &Http, id: &str) -> Result<(), TargetError> {
     match http.send(request) {
         Ok(_) | Err(TargetError::Refused { status: 404, .. }) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// A limit that people made for several deployments is not deleted with this one's.
+fn keep_shared_limit(fields: &mut Map<String, Value>, deployment: &Value) {
+    let own = format!("deployment:{}", text(deployment, "id").unwrap_or_default());
+    let name = deployment.pointer("/global_concurrency_limit/name").and_then(Value::as_str);
+    if fields.get("concurrency_limit") == Some(&Value::Null) && name.is_some_and(|name| name != own)
+    {
+        fields.shift_remove("concurrency_limit");
     }
 }
 
@@ -142,6 +155,7 @@ fn upsert(
             body.entry(name).or_insert(value);
         }
     }
+    let limited = schedules.limited();
     body.insert("schedules".to_owned(), Value::Array(schedules.all));
     // An upsert takes `null` for "as it is".
     let clears_pool = body.get("work_pool_name") == Some(&Value::Null)
@@ -151,7 +165,26 @@ fn upsert(
         let field = [("work_pool_name".to_owned(), Value::Null)];
         patch(http, &answer, field.into_iter().collect())?;
     }
-    Ok(())
+    limited.iter().try_for_each(|schedule| limit_again(http, &answer, schedule))
+}
+
+/// Gives a schedule back what an upsert forgets, within the gap that the upsert made.
+fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), TargetError> {
+    let is_it = |other: &&Value| {
+        ["slug", "schedule"].iter().all(|part| {
+            let (one, other) = (schedule.get(part), other.get(part));
+            json_equal(one.unwrap_or(&Value::Null), other.unwrap_or(&Value::Null))
+        })
+    };
+    let Some(created) = raw_schedules(deployment).find(is_it) else { return Ok(()) };
+    let path = format!("/deployments/{}/schedules/{}", id(http, deployment)?, id(http, created)?);
+    // What is absent here would be reset.
+    let parameters = schedule.get("parameters").cloned().unwrap_or_else(|| json!({}));
+    let most = schedule.get("max_scheduled_runs");
+    let body = json!({"max_scheduled_runs": most, "parameters": parameters});
+    let request =
+        Request { kind: Kind::Write, method: &Method::PATCH, path: &path, body: Some(&body) };
+    http.send(request).map(drop)
 }
 
 fn write(http: &Http, method: &Method, path: &str, body: &Value) -> Result<Value, TargetError> {

@@ -1,0 +1,241 @@
+//! What the repository declared at the last registration: names only, kept with the marks.
+//!
+//! It tells what people added, which stays, from what is declared no longer, which goes; and what
+//! people switched off from what the repository did.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::schedules;
+use crate::model::Held;
+
+type Names = BTreeSet<String>;
+
+/// The names of what is declared. Text of it is the same for the same names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Declared {
+    /// Tags.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub tags: Names,
+    /// Parameters.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub parameters: Names,
+    /// Job variables all the way down, as JSON pointers without the first slash.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub job_variables: Names,
+    /// Slugs of schedules that do not tell by themselves that flowreg gave them.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub schedules: Names,
+    /// Slugs of schedules that are declared to be off.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub off: Names,
+    /// Names of triggers.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub triggers: Names,
+    /// Fields of [`RESET`] that are declared to be something else.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub fields: Names,
+}
+
+/// What is known of the last registration.
+#[derive(Debug)]
+pub enum Last {
+    /// Somebody else made the deployment.
+    Foreign,
+    /// flowreg made it and did not note yet what was declared.
+    Unnoted,
+    /// What was declared.
+    Known(Declared),
+}
+
+/// What these fields are where nobody declares them.
+const RESET: [(&str, fn() -> Value); 5] = [
+    ("paused", || json!(false)),
+    ("concurrency_limit", || Value::Null),
+    ("concurrency_options", || Value::Null),
+    ("enforce_parameter_schema", || json!(true)),
+    ("work_queue_name", || json!("default")),
+];
+
+impl Declared {
+    /// The names of declared fields; `schedules` are those of the target, the declared ones first
+    /// and in their order.
+    pub fn of(fields: &Map<String, Value>, schedules: &[Value]) -> Self {
+        let keys = |name: &str| -> Names {
+            fields
+                .get(name)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(key, _)| key.clone())
+                .collect()
+        };
+        let texts = |name: &str, text: fn(&Value) -> Option<&str>| -> Names {
+            let items = fields.get(name).and_then(Value::as_array).into_iter().flatten();
+            items.map(|item| text(item).unwrap_or_default().to_owned()).collect()
+        };
+        let mut job_variables = Names::new();
+        if let Some(declared) = fields.get("job_variables") {
+            add_paths(declared, "", &mut job_variables);
+        }
+        let is_other = |(name, usual): &&(&str, fn() -> Value)| {
+            fields.get(*name).is_some_and(|declared| *declared != usual())
+        };
+        let mut declared = Self {
+            tags: texts("tags", Value::as_str),
+            parameters: keys("parameters"),
+            job_variables,
+            triggers: texts("triggers", |trigger| trigger.get("name")?.as_str()),
+            fields: RESET.iter().filter(is_other).map(|(name, _)| (*name).to_owned()).collect(),
+            ..Self::default()
+        };
+        let of_schedules = fields.get("schedules").and_then(Value::as_array).into_iter().flatten();
+        for (schedule, placed) in of_schedules.zip(schedules) {
+            let Some(slug) = schedules::slug(placed) else { continue };
+            if schedules::own_number(placed).is_none() {
+                declared.schedules.insert(slug.to_owned());
+            }
+            if schedule.get("active") == Some(&Value::Bool(false)) {
+                declared.off.insert(slug.to_owned());
+            }
+        }
+        declared
+    }
+
+    /// As the marks have it.
+    pub fn text(&self) -> String {
+        json!(self).to_string()
+    }
+}
+
+impl Last {
+    /// What the marks of a registration say; text that somebody changed says nothing.
+    pub fn of(held: &Held) -> Self {
+        let Some(marks) = &held.marks else { return Self::Foreign };
+        let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        declared.map_or(Self::Unnoted, Self::Known)
+    }
+
+    /// What was declared, if that is known.
+    pub fn known(&self) -> Option<&Declared> {
+        match self {
+            Self::Known(declared) => Some(declared),
+            Self::Foreign | Self::Unnoted => None,
+        }
+    }
+
+    /// What stands for fields that were declared and are no longer.
+    pub fn undeclared(&self, fields: &Map<String, Value>) -> Vec<(&'static str, Value)> {
+        let Some(last) = self.known() else { return Vec::new() };
+        let groups = [
+            ("tags", last.tags.is_empty(), json!([])),
+            ("parameters", last.parameters.is_empty(), json!({})),
+            ("job_variables", last.job_variables.is_empty(), json!({})),
+            ("triggers", last.triggers.is_empty(), json!([])),
+            ("schedules", false, json!([])),
+        ];
+        let groups = groups.into_iter().filter(|(_, is_empty, _)| !is_empty);
+        let of_groups = groups.map(|(name, _, nothing)| (name, nothing));
+        let of_fields = RESET.iter().filter(|(name, _)| last.fields.contains(*name));
+        of_groups
+            .chain(of_fields.map(|(name, usual)| (*name, usual())))
+            .filter(|(name, _)| !fields.contains_key(*name))
+            .collect()
+    }
+}
+
+/// Adds the paths of all leaves.
+fn add_paths(value: &Value, path: &str, paths: &mut Names) {
+    match value.as_object().filter(|object| !object.is_empty() || path.is_empty()) {
+        Some(object) => {
+            let separator = if path.is_empty() { "" } else { "/" };
+            for (key, value) in object {
+                add_paths(value, &format!("{path}{separator}{}", escaped(key)), paths);
+            }
+        }
+        None => drop(paths.insert(path.to_owned())),
+    }
+}
+
+/// Takes what was declared and is no longer out of an object, and what is empty without it.
+///
+/// `last` are paths as [`Declared::job_variables`] has them, `declared` is what is declared now.
+pub fn without_paths(object: &mut Value, last: &Names, declared: &Value) {
+    for path in last {
+        let keys: Vec<String> = path.split('/').map(unescaped).collect();
+        if is_undeclared(declared, &keys) {
+            remove(object, &keys);
+        }
+    }
+}
+
+/// Whether nothing is declared at a path, nor on the way to it.
+fn is_undeclared(declared: &Value, keys: &[String]) -> bool {
+    match (keys.split_first(), declared.as_object()) {
+        (Some((key, rest)), Some(object)) => {
+            object.get(key).is_none_or(|below| is_undeclared(below, rest))
+        }
+        _ => false,
+    }
+}
+
+fn remove(value: &mut Value, keys: &[String]) {
+    let (Some((key, rest)), Some(object)) = (keys.split_first(), value.as_object_mut()) else {
+        return;
+    };
+    if rest.is_empty() {
+        object.shift_remove(key);
+    } else if let Some(below) = object.get_mut(key) {
+        remove(below, rest);
+        if below.as_object().is_some_and(Map::is_empty) {
+            object.shift_remove(key);
+        }
+    }
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn unescaped(key: &str) -> String {
+    key.replace("~1", "/").replace("~0", "~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn only_names_are_kept_and_only_of_what_is_not_usual() {
+        let fields = fields(json!({
+            "tags": ["b", "a"], "parameters": {"n": "s3cret"}, "version": "v1",
+            "job_variables": {"env": {"A/B": "s3cret", "C": {}}, "image": "x"},
+            "schedules": [{"active": false}, {"slug": "x"}],
+            "triggers": [{"name": "t"}], "paused": false, "concurrency_limit": 3,
+        }));
+        let placed =
+            [json!({"slug": "flowreg-1"}), json!({"slug": "x"}), json!({"slug": "theirs"})];
+        assert_eq!(
+            Declared::of(&fields, &placed).text(),
+            r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["t"],"fields":["concurrency_limit"]}"#
+        );
+        assert_eq!(Declared::of(&Map::new(), &[]).text(), "{}");
+    }
+
+    #[test]
+    fn paths_that_are_declared_no_longer_are_taken_out_with_what_is_empty_then() {
+        let last = ["env/A~1B", "env/C", "image", "labels/x", "size"].map(str::to_owned).into();
+        let mut held = json!({"env": {"A/B": 1, "C": 2, "D": 3}, "image": "x",
+            "labels": {"x": 1}, "size": {"cpu": 1, "memory": 2}});
+        let declared = json!({"env": {"C": 5}, "size": {"cpu": 1}});
+        without_paths(&mut held, &last, &declared);
+        assert_eq!(held, json!({"env": {"C": 2, "D": 3}, "size": {"cpu": 1, "memory": 2}}));
+    }
+}
