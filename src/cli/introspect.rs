@@ -51,8 +51,7 @@ impl Session {
         let answers = {
             // The temporary directory has to go, also after Ctrl-C.
             let _expected = context.interrupt.expect_for_now();
-            let progress = context.printer.progress("asking Python", questions.len());
-            ask(&place, &questions, &Watched { context, progress })
+            ask(&place, &questions, &Watched::new(context, "asking Python", questions.len()))
         };
         if context.interrupt.is_requested() {
             return Err(CommandError::interrupted());
@@ -65,9 +64,17 @@ impl Session {
     }
 }
 
-struct Watched<'a> {
+/// Shows progress, and listens for Ctrl-C.
+pub struct Watched<'a> {
     context: &'a Context,
     progress: Progress,
+}
+
+impl<'a> Watched<'a> {
+    /// For this many things to do.
+    pub fn new(context: &'a Context, what: &'static str, count: usize) -> Self {
+        Self { context, progress: context.printer.progress(what, count) }
+    }
 }
 
 impl Watch for Watched<'_> {

@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde_json::{Map, Value};
+use std::rc::Rc;
+
+use serde_json::{Map, Value, json};
 
 use super::error::CommandError;
 use super::gather::{Gathered, Run, unbuilt, unused_overrides};
+use super::introspect::Watched;
 use super::session::Session;
 use crate::flow::{FileAnalysis, Scan, Selection};
-use crate::introspection::Introspected;
+use crate::introspection::{Introspected, StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Declared, Entry, EntryError, Manifest, ManifestError, Place, Values};
 use crate::model::{CodeReference, Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
@@ -85,6 +88,8 @@ struct Wanted<'m> {
     manifest: &'m Manifest,
     entry: &'m Entry,
     declared: Declared,
+    /// What its build and push steps put out, if they were run.
+    outputs: Option<Rc<Map<String, Value>>>,
     pull_steps: Vec<Value>,
     /// Where its flow is, from `root`.
     place: Place,
@@ -93,6 +98,10 @@ struct Wanted<'m> {
     /// The entrypoint as it is registered.
     entrypoint: String,
 }
+
+/// What came of steps that were run.
+#[derive(Default)]
+struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
 
 /// What is at the entrypoints of one directory.
 #[derive(Default)]
@@ -110,12 +119,16 @@ impl Run<'_> {
             gathered.problems.push(broken(error));
         }
         let values = self.values(manifests)?;
+        let mut ran = Ran::default();
         let mut wanted = Vec::new();
         for manifest in &manifests.files {
             gathered.notices.extend(manifest.notices.iter().cloned());
             gathered.unbuilt.extend(manifest.failed.iter().cloned().map(refused));
             for entry in &manifest.entries {
-                match self.wanted(manifest, entry, &values) {
+                let wanting = self
+                    .outputs(manifest, entry, &mut ran)?
+                    .and_then(|outputs| self.wanted(manifest, entry, &values, outputs));
+                match wanting {
                     Ok(one) => wanted.push(one),
                     Err(error) => gathered.unbuilt.push(refused(error)),
                 }
@@ -186,15 +199,58 @@ impl Run<'_> {
         Ok(values)
     }
 
+    /// The outputs of a deployment's steps; the same steps are run once. The outer error ends the
+    /// run, the inner one is this deployment's.
+    fn outputs(
+        &self,
+        manifest: &Manifest,
+        entry: &Entry,
+        ran: &mut Ran,
+    ) -> Result<Result<Option<Rc<Map<String, Value>>>, EntryError>, CommandError> {
+        let steps = manifest.steps_of(entry);
+        let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
+        if !has_steps || !self.arguments.run_steps {
+            return Ok(Ok(None));
+        }
+        let directory = manifest.directory();
+        let key = format!("{directory} {} {}", json!(steps.build), json!(steps.push));
+        if !ran.0.contains_key(&key) {
+            let place = StepsPlace {
+                repository: &self.session.repository,
+                reference: self.reference,
+                url: self.source.repository,
+                directory,
+                python: self.session.settings.python.as_deref(),
+                environment: &self.context.environment,
+            };
+            let _expected = self.context.interrupt.expect_for_now();
+            let watch = Watched::new(self.context, "running build steps", 1);
+            let result = match run_steps(&place, steps.build, steps.push, &watch) {
+                Err(StepsError::Interrupted) => return Err(CommandError::interrupted()),
+                Ok(outputs) => Ok(Rc::new(outputs)),
+                Err(error) => Err(error.to_string()),
+            };
+            ran.0.insert(key.clone(), result);
+        }
+        Ok(match ran.0.get(&key) {
+            Some(Ok(outputs)) => Ok(Some(Rc::clone(outputs))),
+            Some(Err(message)) => {
+                let message = format!("a build or push step failed: {message}");
+                Err(manifest.error(entry, &["build"], "build_steps", &message))
+            }
+            None => Ok(None),
+        })
+    }
+
     /// Templates, pull steps, and where the flow is.
     fn wanted<'m>(
         &self,
         manifest: &'m Manifest,
         entry: &'m Entry,
         values: &Values,
+        outputs: Option<Rc<Map<String, Value>>>,
     ) -> Result<Wanted<'m>, EntryError> {
-        let outputs = None;
-        let declared = manifest.declared(entry, values, outputs)?;
+        let declared = manifest.declared(entry, values, outputs.as_deref())?;
         let clone = self.source.git_clone(self.session.settings.repository.access.as_ref());
         let pulled = match declared.pull.as_deref() {
             None => Pulled {
@@ -229,7 +285,8 @@ impl Run<'_> {
         let is_as_written = Place::parse(&declared.entrypoint).as_ref() == Some(&place);
         let entrypoint =
             if is_as_written { declared.entrypoint.clone() } else { place.to_string() };
-        Ok(Wanted { manifest, entry, declared, pull_steps: pulled.steps, place, root, entrypoint })
+        let pull_steps = pulled.steps;
+        Ok(Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint })
     }
 
     /// Analyses the files that entrypoints name, each once.
@@ -304,9 +361,10 @@ impl Run<'_> {
         mut flow: Flow,
         values: &Values,
     ) -> Result<(), CommandError> {
-        let Wanted { manifest, entry, declared, pull_steps, entrypoint, .. } = one;
-        flow.description =
-            flow.description.and_then(|text| Manifest::description(&text, values, None));
+        let Wanted { manifest, entry, declared, outputs, pull_steps, entrypoint, .. } = one;
+        flow.description = flow
+            .description
+            .and_then(|text| Manifest::description(&text, values, outputs.as_deref()));
         let origin = |path: &[&str]| manifest.origin(entry, path);
         let mut origins = BTreeMap::new();
         for (field, value) in &declared.fields {

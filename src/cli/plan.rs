@@ -43,6 +43,9 @@ pub struct RunArguments {
     /// Take over deployments that flowreg did not create
     #[arg(long)]
     pub adopt: bool,
+    /// Run the build and push steps of prefect.yaml, for templates that need their outputs
+    #[arg(long)]
+    pub run_steps: bool,
     #[command(flatten)]
     pub reference: ReferenceArguments,
 }

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::{GitError, Repository, process};
-use crate::model::CommitId;
+use crate::model::{CodeReference, CommitId};
 
 /// What would reach into the repository: hooks, a sparse checkout, shared index files.
 const OFF: &[&str] = &[
@@ -39,5 +39,43 @@ impl Repository {
         let read_tree = ["read-tree", "--reset", "-u", "--no-recurse-submodules", commit.as_str()];
         let arguments: Vec<&str> = options.chain(read_tree).collect();
         git.run_long(&arguments)?.check("read-tree").map(|_| ())
+    }
+}
+
+impl Repository {
+    /// Makes a clone below `directory` that is at a reference, on its branch if it is one. Its
+    /// objects stay those of this repository; its remote `origin` has the URL that is given.
+    ///
+    /// # Errors
+    /// If git fails or takes too long.
+    pub fn clone_at(
+        &self,
+        reference: &CodeReference,
+        url: &str,
+        directory: &Path,
+    ) -> Result<(), GitError> {
+        let git = process::Git::new(self);
+        let common = self.common_dir().display().to_string();
+        let target = directory.display().to_string();
+        let clone = [
+            "clone",
+            "--quiet",
+            "--shared",
+            "--no-checkout",
+            "--",
+            common.as_str(),
+            target.as_str(),
+        ];
+        git.run_long(&clone)?.check("clone")?;
+        let inside = git.in_directory(&directory.join(".git"), directory);
+        inside.run(&["remote", "set-url", "origin", url], &[])?.check("remote")?;
+        let commit = reference.commit.as_str();
+        let mut checkout = vec!["checkout", "--quiet"];
+        match reference.branch() {
+            Some(branch) => checkout.extend(["-B", branch.as_str(), commit]),
+            None => checkout.extend(["--detach", commit]),
+        }
+        let hooks = ["-c", "core.hooksPath=/dev/null"];
+        inside.run_long(&[&hooks[..], &checkout].concat())?.check("checkout").map(|_| ())
     }
 }

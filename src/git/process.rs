@@ -78,6 +78,13 @@ impl Git {
         self
     }
 
+    /// The same for another repository.
+    pub(super) fn in_directory(mut self, repository: &Path, directory: &Path) -> Self {
+        repository.clone_into(&mut self.repository);
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
     /// The remote that promised the objects which a partial clone left out.
     pub(super) fn promisor(&self) -> Option<&str> {
         self.promisor.as_deref()

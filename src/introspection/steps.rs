@@ -1,0 +1,135 @@
+//! Runs build and push steps of a `prefect.yaml` in the user's Python, in a clone at the reference.
+//!
+//! Only on request: registering runs nobody's code unasked. A clone and no plain checkout, because
+//! steps ask git which commit they are at; it is a temporary one, so nothing of the user's is
+//! touched by it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::failure::Unavailable;
+use super::interpreter;
+use super::process::Watch;
+use crate::git::{GitError, Repository, binds_to_repository};
+use crate::model::{CodeReference, Environment};
+
+/// How long all steps of one list may take: an image is built in minutes.
+const TIME_LIMIT: Duration = Duration::from_mins(60);
+const TICK: Duration = Duration::from_millis(100);
+const PROGRAM: &str = include_str!("harness/steps.py");
+
+/// Where steps are run.
+pub struct StepsPlace<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// What is checked out.
+    pub reference: &'a CodeReference,
+    /// The remote's URL, which steps may ask git for.
+    pub url: &'a str,
+    /// The directory of the manifest, from the repository's root.
+    pub directory: &'a str,
+    /// The interpreter that the settings name.
+    pub python: Option<&'a str>,
+    /// The environment of the run.
+    pub environment: &'a Environment,
+}
+
+/// Why there are no outputs.
+#[derive(Debug, thiserror::Error)]
+pub enum StepsError {
+    /// There is no Python to run them.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The clone can't be made.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A step failed.
+    #[error("{0}")]
+    Failed(String),
+    /// They took too long.
+    #[error("the steps did not end within {} minutes", .0.as_secs() / 60)]
+    Late(Duration),
+    /// The user has enough.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<std::io::Error> for StepsError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    outputs: Option<Map<String, Value>>,
+    error: Option<String>,
+}
+
+/// Runs build steps and then push steps, and returns what they put out.
+///
+/// # Errors
+/// [`StepsError`] if they can't be run, one of them fails, or the user has enough.
+pub fn run_steps(
+    place: &StepsPlace<'_>,
+    build: &[Value],
+    push: &[Value],
+    watch: &dyn Watch,
+) -> Result<Map<String, Value>, StepsError> {
+    let base = place.repository.workdir().unwrap_or(Path::new("."));
+    let python = interpreter::find(place.python, base, place.environment)?;
+    let parent = Path::new(place.environment.get("TMPDIR").unwrap_or("/tmp"));
+    let home = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
+    let clone = home.path().join("clone");
+    place.repository.clone_at(place.reference, place.url, &clone)?;
+    let (program, answer) = (home.path().join("steps.py"), home.path().join("answer"));
+    std::fs::write(&program, PROGRAM)?;
+    let passed_on = place.environment.iter().filter(|(name, _)| !binds_to_repository(name));
+    let mut child = Command::new(&python)
+        .arg(&program)
+        .current_dir(clone.join(place.directory))
+        .env_clear()
+        .envs(passed_on)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| Unavailable::NotStarted { python, reason: error.to_string() })?;
+    let request = json!({"build": build, "push": push, "answer": answer});
+    if let Some(mut stdin) = child.stdin.take() {
+        // If it ended already, the missing answer says so.
+        let _ = stdin.write_all(request.to_string().as_bytes());
+    }
+    wait(&mut child, watch)?;
+    let told: Option<Answer> =
+        std::fs::read(&answer).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match told {
+        Some(Answer { outputs: Some(outputs), .. }) => Ok(outputs),
+        Some(Answer { error: Some(error), .. }) => Err(StepsError::Failed(error)),
+        _ => Err(StepsError::Failed("Python ended before the steps did".to_owned())),
+    }
+}
+
+fn wait(child: &mut Child, watch: &dyn Watch) -> Result<(), StepsError> {
+    let started = Instant::now();
+    loop {
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        let is_late = started.elapsed() > TIME_LIMIT;
+        if is_late || watch.is_interrupted() {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(if is_late {
+                StepsError::Late(TIME_LIMIT)
+            } else {
+                StepsError::Interrupted
+            });
+        }
+        std::thread::sleep(TICK);
+    }
+}
