@@ -3,12 +3,69 @@
 use super::random_flows::Random;
 
 const SCALARS: &[&str] = &[
-    "a", "b", "key", "1", "yes", "No", "\"q\"", "'s'", "x y", "~", "*a", "*n0", "*n1", "&a z",
-    "!!str 1", "!!int '7'", "a:b", "a#b", "\"a\\n b\"", "- ", "-x", "?x", ":x", "a, b", "[]", "{}",
-    "2024-01-01", "2024-01-01 10:00:00 +01:00", "\"multi\n  line\"", "p\n  q", "%x", "@x", "`",
-    "a: b", "|\n  lit\n  x", ">-\n  f\n\n  g", "|+\n  k\n\n", "\"a\" b", "http://x/y?z", "!vault x",
-    "{{ a.b }}", "\"{{ x }}\"", "$X", "a]", "a}", "it's", "é", "\"é\\u1234\"", "0x1F", "1:30", "1e3",
-    ".5", "1_000", "010", "<<: *a", "<<: *n0", "# c", "*n0 ", "! 12", "null", ".inf", "!!seq", "=",
+    "a",
+    "b",
+    "key",
+    "1",
+    "yes",
+    "No",
+    "\"q\"",
+    "'s'",
+    "x y",
+    "~",
+    "*a",
+    "*n0",
+    "*n1",
+    "&a z",
+    "!!str 1",
+    "!!int '7'",
+    "a:b",
+    "a#b",
+    "\"a\\n b\"",
+    "- ",
+    "-x",
+    "?x",
+    ":x",
+    "a, b",
+    "[]",
+    "{}",
+    "2024-01-01",
+    "2024-01-01 10:00:00 +01:00",
+    "\"multi\n  line\"",
+    "p\n  q",
+    "%x",
+    "@x",
+    "`",
+    "a: b",
+    "|\n  lit\n  x",
+    ">-\n  f\n\n  g",
+    "|+\n  k\n\n",
+    "\"a\" b",
+    "http://x/y?z",
+    "!vault x",
+    "{{ a.b }}",
+    "\"{{ x }}\"",
+    "$X",
+    "a]",
+    "a}",
+    "it's",
+    "é",
+    "\"é\\u1234\"",
+    "0x1F",
+    "1:30",
+    "1e3",
+    ".5",
+    "1_000",
+    "010",
+    "<<: *a",
+    "<<: *n0",
+    "# c",
+    "*n0 ",
+    "! 12",
+    "null",
+    ".inf",
+    "!!seq",
+    "=",
 ];
 const SIGNS: &[&str] = &[
     "a", "b", "1", ":", "-", " ", "\n", "\n  ", " ", ",", "[", "]", "{", "}", "?", "#", "&", "*",
@@ -16,13 +73,29 @@ const SIGNS: &[&str] = &[
     "- ", "é", "---\n", "<<: ", "...\n", "\r\n", "\r", "\u{85}", "!!", "!a,", "\t",
 ];
 const NUMBERS: &[&str] = &[
-    "0", "1", "5", "6", "7", "9", "12", "30", "_", ":", ".", "+", "-", "e", "E", "x", "o", "b", "f",
-    "F", "0x", "0b", "0o", "2024", "-01", "-1", "T", "t", " ", ":00", "Z", "inf", "nan", "~", "n",
+    "0", "1", "5", "6", "7", "9", "12", "30", "_", ":", ".", "+", "-", "e", "E", "x", "o", "b",
+    "f", "F", "0x", "0b", "0o", "2024", "-01", "-1", "T", "t", " ", ":00", "Z", "inf", "nan", "~",
+    "n",
 ];
 const WORDS: &[&str] = &[
     "yes", "no", "true", "false", "on", "off", "null", "y", "n", "inf", ".inf", "nan", ".nan", "<<",
 ];
-const TAGS: &[&str] = &["str", "int", "float", "bool", "null", "timestamp", "seq", "map", "omap", "pairs", "set", "binary", "merge", "value"];
+const TAGS: &[&str] = &[
+    "str",
+    "int",
+    "float",
+    "bool",
+    "null",
+    "timestamp",
+    "seq",
+    "map",
+    "omap",
+    "pairs",
+    "set",
+    "binary",
+    "merge",
+    "value",
+];
 
 /// A document of one of several kinds: in good order, changed in a few places, of signs alone, or
 /// one scalar.
@@ -37,7 +110,8 @@ pub fn document(random: &mut Random) -> Vec<u8> {
 }
 
 fn ordered(random: &mut Random) -> String {
-    let start = random.pick(&["", "", "", "---\n", "--- ", "%YAML 1.1\n---\n", "# c\n", "\u{feff}"]);
+    let start =
+        random.pick(&["", "", "", "---\n", "--- ", "%YAML 1.1\n---\n", "# c\n", "\u{feff}"]);
     let end = random.pick(&["", "\n", "\n", "\n...\n", "\n# x\n", "\n...\n# x", "\n  "]);
     format!("{start}{}{end}", node(random, 3, 0).trim_start_matches('\n'))
 }
@@ -121,9 +195,4 @@ fn node(random: &mut Random, depth: usize, indent: usize) -> String {
         })
         .collect();
     format!("{anchor}{parts}")
-}
-
-/// Documents that someone thought of.
-pub fn corners() -> Vec<Vec<u8>> {
-    Vec::new()
 }
