@@ -9,8 +9,10 @@ use super::{Position, YamlError, strict};
 /// Python's stack ends at 494 levels, less the frames that Prefect has on it.
 pub(super) const MAX_DEPTH: usize = 400;
 
-/// Bytes that may be parsed again because of what the library can't read at once.
-const MAX_REPARSED: usize = 32 << 20;
+/// How often a text may be parsed because of what the library can't read at once, and how many
+/// bytes of it in all.
+const MAX_PARSES: usize = 256;
+const MAX_PARSED: usize = 8 << 20;
 
 /// One event with its place in the file.
 pub(super) struct Event {
@@ -53,7 +55,8 @@ struct Source {
     blanks: Vec<(u64, u64)>,
     /// Up to here there is no tag that ends with a comma.
     without_comma: usize,
-    reparsed: usize,
+    parses: usize,
+    parsed: usize,
 }
 
 /// Stands for a comma after a tag. A private character can't be part of one.
@@ -74,7 +77,7 @@ impl Source {
             text.push('\n');
             is_break_added = true;
         }
-        Source { text, is_break_added, blanks: Vec::new(), without_comma: 0, reparsed: 0 }
+        Source { text, is_break_added, blanks: Vec::new(), without_comma: 0, parses: 0, parsed: 0 }
     }
 
     /// Parses until nothing is in the way: a comma after a tag, on which the library panics, and a
@@ -99,11 +102,11 @@ impl Source {
                 Some(failure) if comma.is_none() => return Err(self.error(&failure)),
                 _ => self.without_comma = end + 1,
             }
-            self.reparsed += end;
-            if self.reparsed > MAX_REPARSED {
-                let at = Position { line: 1, column: 1 };
-                let message = "too many tags with a comma or keys without a blank to read them all";
-                return Err(YamlError::new(at, message));
+            self.parses += 1;
+            self.parsed += end;
+            if self.parses > MAX_PARSES || self.parsed > MAX_PARSED.max(self.text.len()) {
+                let message = "too many commas after `!`, or keys without a blank behind the colon";
+                return Err(YamlError::new(self.position_of(end), message));
             }
         }
     }

@@ -26,7 +26,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, YamlError> {
     if text.starts_with(BYTE_ORDER_MARK) {
         text.remove(0);
     }
-    Ok(text)
+    // libyaml skips it at the start of any line, to PyYAML it is a letter: nobody means that.
+    let is_inner = |(index, _): &(usize, &str)| {
+        text.get(..*index).is_some_and(|before| before.ends_with(is_break))
+    };
+    match text.match_indices(BYTE_ORDER_MARK).find(is_inner) {
+        Some((index, _)) => {
+            let at = end_of(text.get(..index).unwrap_or_default());
+            Err(YamlError::new(at, "a line starts with a byte order mark"))
+        }
+        None => Ok(text),
+    }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, YamlError> {

@@ -3,9 +3,10 @@
 pub mod prefect;
 mod program;
 pub mod random_flows;
+pub mod random_yaml;
 mod repository;
 pub mod scripted;
+pub mod yaml_corners;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};
-pub mod random_yaml;

@@ -196,8 +196,3 @@ fn node(random: &mut Random, depth: usize, indent: usize) -> String {
         .collect();
     format!("{anchor}{parts}")
 }
-
-/// Documents that someone thought of.
-pub fn corners() -> Vec<Vec<u8>> {
-    Vec::new()
-}
