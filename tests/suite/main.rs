@@ -34,6 +34,7 @@ mod introspection_runs;
 mod layout;
 mod local;
 mod prefect_errors;
+mod prefect_fields;
 mod prefect_server;
 mod server_errors;
 mod triggers;

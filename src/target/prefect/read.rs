@@ -110,15 +110,16 @@ pub fn block(http: &Http, type_slug: &str, name: &str) -> Result<Option<Block>, 
         Err(error) => return Err(error),
     };
     let secret_fields = block.pointer("/block_schema/fields/secret_fields");
-    Ok(Some(Block {
-        data: block.get("data").cloned().unwrap_or_default(),
-        secret_fields: secret_fields
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|field| field.as_str().map(ToOwned::to_owned))
-            .collect(),
-    }))
+    let mut secret_fields: Vec<String> = secret_fields
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|field| field.as_str().map(ToOwned::to_owned))
+        .collect();
+    // Some are listed twice.
+    secret_fields.sort();
+    secret_fields.dedup();
+    Ok(Some(Block { data: block.get("data").cloned().unwrap_or_default(), secret_fields }))
 }
 
 /// A name as one segment of a path.
