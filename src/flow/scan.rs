@@ -186,7 +186,8 @@ pub fn import(
     imports
         .iter()
         .map(|(module, name)| {
-            let script = format!("import prefect\nfrom {module} import {name}\n");
+            // The first line is what makes it a candidate.
+            let script = format!("import prefect.flows\nfrom {module} import {name}\n");
             Ok(super::analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
         })
         .collect()

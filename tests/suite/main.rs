@@ -36,6 +36,7 @@ mod local;
 mod manifest_differential;
 mod manifest_yaml;
 mod prefect_errors;
+mod prefect_fields;
 mod prefect_server;
 mod server_errors;
 mod triggers;

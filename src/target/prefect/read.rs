@@ -114,15 +114,16 @@ pub fn block(
         Err(error) => return Err(error),
     };
     let secret_fields = block.pointer("/block_schema/fields/secret_fields");
-    Ok(Some(BlockDocument {
-        data: block.get("data").cloned().unwrap_or_default(),
-        secret_fields: secret_fields
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|field| field.as_str().map(ToOwned::to_owned))
-            .collect(),
-    }))
+    let mut secret_fields: Vec<String> = secret_fields
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|field| field.as_str().map(ToOwned::to_owned))
+        .collect();
+    // Some are listed twice.
+    secret_fields.sort();
+    secret_fields.dedup();
+    Ok(Some(BlockDocument { data: block.get("data").cloned().unwrap_or_default(), secret_fields }))
 }
 
 /// A name as one segment of a path.
