@@ -331,6 +331,8 @@ fn reported(change: &Change, explanation: Option<&Explanation>) -> ChangeReport 
         other => other.clone(),
     };
     let why = explanation.and_then(|known| origin_of(&known.origins, field));
+    let is_gone = to.is_null() && !from.is_null();
+    let why = if is_gone { why.or(Some("no longer declared")) } else { why };
     let why = why.or_else(|| field.starts_with("labels.").then_some("the mark of what is ours"));
     ChangeReport {
         field: field.clone(),

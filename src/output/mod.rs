@@ -1,5 +1,6 @@
 //! Prints typed results, for people and as JSON. Decides nothing.
 
+mod changes;
 mod flows;
 mod list;
 mod progress;
@@ -16,12 +17,13 @@ use serde_json::{Value, json};
 
 use crate::model::escaped;
 
+pub use changes::ChangeReport;
 pub use flows::{ExplanationsReport, FlowsReport};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
-pub use run::{ChangeReport, ItemReport, RunReport, RunSummary};
+pub use run::{ItemReport, RunReport, RunSummary};
 
 /// The version of every JSON object that is printed.
 const SCHEMA: u32 = 1;

@@ -1,0 +1,187 @@
+//! What changes in a registration, in a form that a reviewer can read: nested paths, old → new, long
+//! values cut, and why the field is ours.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::DIM;
+use crate::model::escaped;
+
+/// How long a value may be before it is cut.
+const VALUE_WIDTH: usize = 60;
+
+/// One field that changes, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangeReport {
+    /// The field's name, or the path to what changes in it.
+    pub field: String,
+    /// What the target holds.
+    pub from: Value,
+    /// What it will hold.
+    pub to: Value,
+    /// Why the field is ours: `prefect.yaml:12`, `flows/etl.py:4`, `the code reference`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl ChangeReport {
+    /// Whether it is one of flowreg's marks, and nothing that a person declared.
+    pub(super) fn is_mark(&self) -> bool {
+        self.field.starts_with("labels.")
+    }
+}
+
+/// `version v1.3.2 → v1.4.0, pull_steps, parameters +since`
+pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
+    let has_fields = changes.iter().any(|change| !change.is_mark());
+    changes
+        .iter()
+        .filter(|change| !has_fields || !change.is_mark())
+        .map(|change| match (change.field.as_str(), &change.from, &change.to) {
+            ("parameter_openapi_schema", from, to) => schema_change(from, to),
+            ("version", Value::String(from), Value::String(to)) => format!("version {from} → {to}"),
+            (field, ..) => field.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// `parameters +since -until ~days`
+fn schema_change(from: &Value, to: &Value) -> String {
+    let properties = |schema: &Value| {
+        schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
+    };
+    let (before, after) = (properties(from), properties(to));
+    let added =
+        after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!(" +{name}"));
+    let removed =
+        before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!(" -{name}"));
+    let changed = after
+        .iter()
+        .filter(|(name, value)| {
+            before.get(*name).is_some_and(|other| !is_same_but_moved(other, value))
+        })
+        .map(|(name, _)| format!(" ~{name}"));
+    let list: String = added.chain(removed).chain(changed).collect();
+    format!("parameters{list}")
+}
+
+/// Whether two properties differ only in their position in the signature.
+fn is_same_but_moved(left: &Value, right: &Value) -> bool {
+    let fixed = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(object) = value.as_object_mut() {
+            object.shift_remove("position");
+        }
+        value
+    };
+    crate::model::json_equal(&fixed(left), &fixed(right))
+}
+
+/// The lines of one change: what differs, and why the field is ours.
+pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
+    let mut lines = Vec::new();
+    match change.field.as_str() {
+        "parameter_openapi_schema" => {
+            lines.push((change.field.clone(), schema_change(&change.from, &change.to)));
+        }
+        "tags" => add_items(&mut lines, change, |tag| short(tag)),
+        "schedules" => add_items(&mut lines, change, schedule_text),
+        "triggers" => add_items(&mut lines, change, trigger_text),
+        field => add_leaves(&mut lines, field, &change.from, &change.to),
+    }
+    let why = match &change.why {
+        Some(why) => format!("  ({})", escaped(why)),
+        None => String::new(),
+    };
+    for (field, what) in lines {
+        let _ = writeln!(text, "      {DIM}{field:<32}{DIM:#} {what}{DIM}{why}{DIM:#}");
+    }
+}
+
+/// A line for each item that comes, goes, or is another one.
+fn add_items(
+    lines: &mut Vec<(String, String)>,
+    change: &ChangeReport,
+    written: impl Fn(&Value) -> String,
+) {
+    let listed = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(|item| escaped(written(item))).collect()
+    };
+    let (before, after) = (listed(&change.from), listed(&change.to));
+    let gone = before.iter().filter(|one| !after.contains(one)).map(|one| ('-', one));
+    let new = after.iter().filter(|one| !before.contains(one)).map(|one| ('+', one));
+    let all = gone.chain(new).map(|(sign, one)| (change.field.clone(), format!("{sign} {one}")));
+    lines.extend(all);
+}
+
+/// `nightly__automation_1, event my.event, off`
+fn trigger_text(trigger: &Value) -> String {
+    let mut parts = vec![short(trigger.get("name").unwrap_or(&Value::Null))];
+    let rule = trigger.get("trigger").unwrap_or(&Value::Null);
+    let expected = rule.get("expect").and_then(Value::as_array);
+    let expected: Vec<&str> = expected.into_iter().flatten().filter_map(Value::as_str).collect();
+    let kind = rule.get("type").and_then(Value::as_str).unwrap_or_default();
+    parts.push(format!("{kind} {}", expected.join(" ")).trim().to_owned());
+    if trigger.get("enabled") == Some(&Value::Bool(false)) {
+        parts.push("off".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// `cron 0 3 * * *, timezone Europe/Berlin, off`
+fn schedule_text(schedule: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rule = schedule.get("schedule").and_then(Value::as_object);
+    let mut parts: Vec<String> = rule
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| format!("{name} {}", plain(value)))
+        .collect();
+    let parameters = schedule.get("parameters").and_then(Value::as_object);
+    if parameters.is_some_and(|parameters| !parameters.is_empty()) {
+        parts.push("with parameters".to_owned());
+    }
+    if schedule.get("active") == Some(&Value::Bool(false)) {
+        parts.push("off".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// A line for each value that differs: `pull_steps[0].git_clone.branch   v1.0.0 → v1.1.0`.
+fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &Value) {
+    match (from, to) {
+        _ if crate::model::json_equal(from, to) => {}
+        (Value::Object(before), Value::Object(after)) => {
+            let removed = before.keys().filter(|key| !after.contains_key(*key));
+            for key in after.keys().chain(removed) {
+                let (from, to) = (before.get(key), after.get(key));
+                // The last part of `prefect.deployments.steps.git_clone` says enough.
+                let name = key.rsplit('.').next().unwrap_or(key);
+                let (from, to) = (from.unwrap_or(&Value::Null), to.unwrap_or(&Value::Null));
+                add_leaves(lines, &format!("{path}.{name}"), from, to);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            for (index, (from, to)) in before.iter().zip(after).enumerate() {
+                add_leaves(lines, &format!("{path}[{index}]"), from, to);
+            }
+        }
+        _ => lines.push((path.to_owned(), format!("{} → {}", short(from), short(to)))),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "(none)".to_owned(),
+        Value::String(text) => escaped(text),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= VALUE_WIDTH {
+        return text;
+    }
+    text.chars().take(VALUE_WIDTH - 1).chain(['…']).collect()
+}
