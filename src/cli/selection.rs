@@ -11,7 +11,7 @@ const LISTED: usize = 10;
 
 #[derive(Debug, Clone, Args)]
 pub struct FlowArguments {
-    /// Flow names or globs; all flows if none is given
+    /// Flow names, flow/deployment, or globs of them; all flows if none is given
     #[arg(value_name = "FLOW")]
     pub flows: Vec<String>,
 }

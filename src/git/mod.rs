@@ -117,7 +117,7 @@ impl Repository {
             "--",
             "*.py",
             "flowreg.toml",
-            "prefect.yaml",
+            ":(glob)**/prefect.yaml",
         ];
         // An index that git can't read is no reason to register nothing.
         let finished = git.run(&arguments, &[])?;

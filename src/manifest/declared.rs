@@ -269,13 +269,11 @@ impl Manifest {
     }
 
     fn secrets_for_the_worker(&self, entry: &Entry, pull: &[Value]) -> Option<String> {
-        let named = inputs(pull).find_map(|inputs| {
-            let inputs = inputs.as_object()?;
-            let template = inputs.iter().find_map(|(key, value)| {
-                let is_from_here = value.as_str().is_some_and(|text| text.contains("{{ $"));
-                (is_secret_key(key) && is_from_here).then_some(key.as_str())
-            });
-            template.map(ToOwned::to_owned)
+        let is_from_here = |value: &Value| {
+            placeholders(value).iter().any(|found| matches!(found, Placeholder::Environment(_)))
+        };
+        let named = inputs(pull).filter_map(Value::as_object).flatten().find_map(|(key, value)| {
+            (is_secret_key(key) && is_from_here(value)).then_some(key)
         })?;
         Some(format!(
             "{}: `{named}` is left to the worker, which has to have that variable: filled in here, \
