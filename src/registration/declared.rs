@@ -51,14 +51,24 @@ pub enum Last {
     Known(Declared),
 }
 
-/// What these fields are where nobody declares them.
-const RESET: [(&str, fn() -> Value); 5] = [
-    ("paused", || json!(false)),
-    ("concurrency_limit", || Value::Null),
-    ("concurrency_options", || Value::Null),
-    ("enforce_parameter_schema", || json!(true)),
-    ("work_queue_name", || json!("default")),
+/// Fields that go back to what they are where nobody declares them.
+const RESET: [&str; 5] = [
+    "paused",
+    "concurrency_limit",
+    "concurrency_options",
+    "enforce_parameter_schema",
+    "work_queue_name",
 ];
+
+/// What `prefect deploy` makes of a field of [`RESET`] that is not declared.
+fn usual(field: &str) -> Value {
+    match field {
+        "paused" => json!(false),
+        "enforce_parameter_schema" => json!(true),
+        "work_queue_name" => json!("default"),
+        _ => Value::Null,
+    }
+}
 
 impl Declared {
     /// The names of declared fields; `schedules` are those of the target, the declared ones first
@@ -81,15 +91,14 @@ impl Declared {
         if let Some(declared) = fields.get("job_variables") {
             add_paths(declared, "", &mut job_variables);
         }
-        let is_other = |(name, usual): &&(&str, fn() -> Value)| {
-            fields.get(*name).is_some_and(|declared| *declared != usual())
-        };
+        let is_other =
+            |name: &&&str| fields.get(**name).is_some_and(|declared| *declared != usual(name));
         let mut declared = Self {
             tags: texts("tags", Value::as_str),
             parameters: keys("parameters"),
             job_variables,
             triggers: texts("triggers", |trigger| trigger.get("name")?.as_str()),
-            fields: RESET.iter().filter(is_other).map(|(name, _)| (*name).to_owned()).collect(),
+            fields: RESET.iter().filter(is_other).map(|name| (*name).to_owned()).collect(),
             ..Self::default()
         };
         let of_schedules = fields.get("schedules").and_then(Value::as_array).into_iter().flatten();
@@ -139,9 +148,9 @@ impl Last {
         ];
         let groups = groups.into_iter().filter(|(_, is_empty, _)| !is_empty);
         let of_groups = groups.map(|(name, _, nothing)| (name, nothing));
-        let of_fields = RESET.iter().filter(|(name, _)| last.fields.contains(*name));
+        let of_fields = RESET.iter().filter(|name| last.fields.contains(**name));
         of_groups
-            .chain(of_fields.map(|(name, usual)| (*name, usual())))
+            .chain(of_fields.map(|name| (*name, usual(name))))
             .filter(|(name, _)| !fields.contains_key(*name))
             .collect()
     }
@@ -208,22 +217,18 @@ fn unescaped(key: &str) -> String {
 mod tests {
     use super::*;
 
-    fn fields(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
-    }
-
     #[test]
     fn only_names_are_kept_and_only_of_what_is_not_usual() {
-        let fields = fields(json!({
+        let fields = json!({
             "tags": ["b", "a"], "parameters": {"n": "s3cret"}, "version": "v1",
             "job_variables": {"env": {"A/B": "s3cret", "C": {}}, "image": "x"},
             "schedules": [{"active": false}, {"slug": "x"}],
             "triggers": [{"name": "t"}], "paused": false, "concurrency_limit": 3,
-        }));
+        });
         let placed =
             [json!({"slug": "flowreg-1"}), json!({"slug": "x"}), json!({"slug": "theirs"})];
         assert_eq!(
-            Declared::of(&fields, &placed).text(),
+            Declared::of(fields.as_object().unwrap(), &placed).text(),
             r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["t"],"fields":["concurrency_limit"]}"#
         );
         assert_eq!(Declared::of(&Map::new(), &[]).text(), "{}");

@@ -126,10 +126,10 @@ impl Deployment {
         let runs_it = |one: &&Value| one["actions"][0]["deployment_id"] == json!(id);
         all.as_array().unwrap().iter().filter(runs_it).cloned().collect()
     }
+}
 
-    fn triggers(&self, spec: &Value) -> Value {
-        Value::Array(triggers::normalised("nightly", spec.as_array().unwrap()).unwrap())
-    }
+fn normalised(spec: &Value) -> Value {
+    Value::Array(triggers::normalised("nightly", spec.as_array().unwrap()).unwrap())
 }
 
 fn cron(cron: &str) -> Value {
@@ -153,7 +153,7 @@ fn all_fields_are_created_as_declared_and_then_nothing_is_written() {
         "work_queue_name": "fast",
         "schedules": [with(cron("0 3 * * *"), &json!({"slug": "early", "active": false})),
             cron("0 4 * * *")],
-        "triggers": deployment.triggers(&json!([{"expect": ["x"]}])),
+        "triggers": normalised(&json!([{"expect": ["x"]}])),
     });
     let run = deployment.register(&fields);
     assert_eq!(run.planned.action, Action::Create);
@@ -408,7 +408,7 @@ fn triggers_of_every_kind_are_held_as_the_official_client_makes_them() {
             [{"expect": ["y", "x"]}, {"triggers": [{"expect": ["z"]}], "within": "00:01:00"}]},
         {"name": null, "expect": ["q"], "job_variables": {"env": {"A": "1"}}},
     ]);
-    let fields = json!({"triggers": deployment.triggers(&spec)});
+    let fields = json!({"triggers": normalised(&spec)});
     deployment.register(&fields);
     deployment.is_settled(&fields);
     let mut automations = deployment.automations();
@@ -439,7 +439,8 @@ fn triggers_of_every_kind_are_held_as_the_official_client_makes_them() {
 #[test]
 fn a_trigger_that_changes_leaves_the_deployment_and_its_runs_alone() {
     let deployment = Deployment::new("trigger");
-    let declared = |spec: &Value| json!({"schedules": [cron("0 3 * * *")], "triggers": deployment.triggers(spec)});
+    let declared =
+        |spec: &Value| json!({"schedules": [cron("0 3 * * *")], "triggers": normalised(spec)});
     let fields =
         declared(&json!([{"name": "one", "expect": ["a"]}, {"name": "two", "expect": ["c"]}]));
     deployment.register(&fields);
