@@ -103,7 +103,7 @@ pub fn document(random: &mut Random) -> Vec<u8> {
     let text = match random.below(10) {
         0..=2 => ordered(random),
         3..=5 => changed(random),
-        6..=7 => (0..1 + random.below(14)).map(|_| random.pick(SIGNS)).collect(),
+        6..=7 => (0..=random.below(14)).map(|_| random.pick(SIGNS)).collect(),
         _ => scalar(random),
     };
     text.into_bytes()
@@ -139,7 +139,7 @@ fn scalar(random: &mut Random) -> String {
             _ => word.to_owned(),
         }
     } else {
-        (0..1 + random.below(6)).map(|_| random.pick(NUMBERS)).collect()
+        (0..=random.below(6)).map(|_| random.pick(NUMBERS)).collect()
     };
     let quote = random.pick(&["", "", "", "'", "\""]);
     let tag = if random.chance(30) { format!("!!{} ", random.pick(TAGS)) } else { String::new() };
@@ -176,7 +176,7 @@ fn node(random: &mut Random, depth: usize, indent: usize) -> String {
         1 => random.pick(&[" # c", "", " !!map", " !!omap"]).to_owned(),
         _ => String::new(),
     };
-    let parts: String = (0..1 + random.below(3))
+    let parts: String = (0..=random.below(3))
         .map(|number| {
             if random.chance(70) {
                 let key = match random.below(6) {
