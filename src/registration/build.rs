@@ -19,8 +19,6 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 /// An interval without an anchor gets "now" from the server, and would differ for ever
 /// (`facts/prefect3.md` §4.2).
 const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
-/// What the server puts before a rule without a start (`facts/prefect3.md` §4.2).
-const DEFAULT_RRULE_START: &str = "DTSTART:20200101T000000\n";
 
 /// What a worker is told to check out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -423,17 +421,6 @@ fn settle_schedules(fields: &mut Map<String, Value>, forced: Option<bool>) {
         let Some(schedule) = schedule.as_object_mut() else { continue };
         if let Some(active) = forced {
             schedule.insert("active".to_owned(), json!(active));
-        }
-        let Some(rule) = schedule.get_mut("schedule").and_then(Value::as_object_mut) else {
-            continue;
-        };
-        if rule.contains_key("interval") {
-            rule.entry("anchor_date").or_insert_with(|| json!(DEFAULT_ANCHOR));
-        }
-        if let Some(Value::String(rrule)) = rule.get_mut("rrule")
-            && !rrule.to_ascii_uppercase().contains("DTSTART")
-        {
-            rrule.insert_str(0, DEFAULT_RRULE_START);
         }
     }
 }

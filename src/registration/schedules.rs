@@ -143,6 +143,9 @@ fn placed(declared: &Value, held: Option<&Value>, last: &Last, numbers: &mut Num
         let slug = slug.unwrap_or_else(|| format!("{OWN_SLUG}{}", numbers.next()));
         object.insert("slug".to_owned(), json!(slug));
     }
+    if let Some(rule) = object.get_mut("schedule") {
+        settle_start(rule, held.and_then(|held| held.get("schedule")));
+    }
     object.insert("active".to_owned(), json!(is_active(declared, held, last)));
     if let Some(most) = held.and_then(|held| held.get("max_scheduled_runs")) {
         object.entry("max_scheduled_runs").or_insert_with(|| most.clone());
@@ -165,12 +168,47 @@ fn is_active(declared: &Value, held: Option<&Value>, last: &Last) -> bool {
     }
 }
 
-fn is_same_rule(left: &Value, right: &Value) -> bool {
-    match (left.get("schedule"), right.get("schedule")) {
-        (Some(left), Some(right)) => json_equal(left, right),
+fn is_same_rule(held: &Value, declared: &Value) -> bool {
+    match (held.get("schedule"), declared.get("schedule")) {
+        (Some(held), Some(declared)) => {
+            let mut declared = declared.clone();
+            settle_start(&mut declared, Some(held));
+            json_equal(held, &declared)
+        }
         _ => false,
     }
 }
+
+/// Gives a rule that says no start the one that the target holds, so that its runs don't shift;
+/// else one that never changes, as the server would take the moment of the write.
+///
+/// A rule of minutes or seconds stays without one: from 2020 on it has millions of runs, and the
+/// server finds a start with the same runs that is near (`facts/prefect3.md` §4.2).
+fn settle_start(rule: &mut Value, held: Option<&Value>) {
+    let Some(rule) = rule.as_object_mut() else { return };
+    let of_held = |name: &str| held.and_then(|held| held.get(name)).and_then(Value::as_str);
+    if rule.contains_key("interval") && !rule.contains_key("anchor_date") {
+        rule.insert("anchor_date".to_owned(), json!(of_held("anchor_date").unwrap_or(ANCHOR)));
+    }
+    let Some(Value::String(rrule)) = rule.get_mut("rrule") else { return };
+    let upper = rrule.to_ascii_uppercase();
+    if upper.contains("DTSTART") {
+        return;
+    }
+    let start = of_held("rrule").and_then(|held| held.strip_suffix(rrule.as_str()));
+    let is_frequent = ["FREQ=MINUTELY", "FREQ=SECONDLY"].iter().any(|freq| upper.contains(freq))
+        && !upper.contains("COUNT=");
+    match start.filter(|start| start.starts_with("DTSTART:")) {
+        Some(start) => rrule.insert_str(0, start),
+        None if is_frequent => {}
+        None => rrule.insert_str(0, RRULE_START),
+    }
+}
+
+/// From when an interval counts that does not say it.
+const ANCHOR: &str = "2020-01-01T00:00:00Z";
+/// What the server puts before a rule without a start.
+const RRULE_START: &str = "DTSTART:20200101T000000\n";
 
 fn without_blanks(schedule: &Value) -> Value {
     let mut schedule = schedule.clone();
