@@ -32,9 +32,12 @@ pub struct Declared {
     /// Slugs of schedules that are declared to be off.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub off: Names,
-    /// Names of triggers.
+    /// Names of triggers; an empty one where Prefect names the automation.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub triggers: Names,
+    /// Names of triggers that are declared to be off.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub disabled: Names,
     /// Fields of [`RESET`] that are declared to be something else.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub fields: Names,
@@ -83,10 +86,7 @@ impl Declared {
                 .map(|(key, _)| key.clone())
                 .collect()
         };
-        let texts = |name: &str, text: fn(&Value) -> Option<&str>| -> Names {
-            let items = fields.get(name).and_then(Value::as_array).into_iter().flatten();
-            items.map(|item| text(item).unwrap_or_default().to_owned()).collect()
-        };
+        let tags = fields.get("tags").and_then(Value::as_array).into_iter().flatten();
         let mut job_variables = Names::new();
         if let Some(declared) = fields.get("job_variables") {
             add_paths(declared, "", &mut job_variables);
@@ -94,13 +94,19 @@ impl Declared {
         let is_other =
             |name: &&&str| fields.get(**name).is_some_and(|declared| *declared != usual(name));
         let mut declared = Self {
-            tags: texts("tags", Value::as_str),
+            tags: tags.filter_map(|tag| tag.as_str().map(ToOwned::to_owned)).collect(),
             parameters: keys("parameters"),
             job_variables,
-            triggers: texts("triggers", |trigger| trigger.get("name")?.as_str()),
             fields: RESET.iter().filter(is_other).map(|name| (*name).to_owned()).collect(),
             ..Self::default()
         };
+        for trigger in fields.get("triggers").and_then(Value::as_array).into_iter().flatten() {
+            let name = trigger.get("name").and_then(Value::as_str).unwrap_or_default();
+            declared.triggers.insert(name.to_owned());
+            if trigger.get("enabled") == Some(&Value::Bool(false)) {
+                declared.disabled.insert(name.to_owned());
+            }
+        }
         let of_schedules = fields.get("schedules").and_then(Value::as_array).into_iter().flatten();
         for (schedule, placed) in of_schedules.zip(schedules) {
             let Some(slug) = schedules::slug(placed) else { continue };
@@ -223,13 +229,13 @@ mod tests {
             "tags": ["b", "a"], "parameters": {"n": "s3cret"}, "version": "v1",
             "job_variables": {"env": {"A/B": "s3cret", "C": {}}, "image": "x"},
             "schedules": [{"active": false}, {"slug": "x"}],
-            "triggers": [{"name": "t"}], "paused": false, "concurrency_limit": 3,
+            "triggers": [{"name": "t"}, {"name": null, "enabled": false}], "paused": false, "concurrency_limit": 3,
         });
         let placed =
             [json!({"slug": "flowreg-1"}), json!({"slug": "x"}), json!({"slug": "theirs"})];
         assert_eq!(
             Declared::of(fields.as_object().unwrap(), &placed).text(),
-            r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["t"],"fields":["concurrency_limit"]}"#
+            r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["","t"],"disabled":[""],"fields":["concurrency_limit"]}"#
         );
         assert_eq!(Declared::of(&Map::new(), &[]).text(), "{}");
     }

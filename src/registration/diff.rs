@@ -208,34 +208,39 @@ fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
 
 /// Declared triggers with the state that people gave them; others stay unless they were declared.
 fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
-    let name = |trigger: &Value| {
-        trigger.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
     let mut left: Vec<&Value> = before.iter().collect();
     let mut take = |is_it: &dyn Fn(&Value) -> bool| {
         left.iter().position(|held| is_it(held)).map(|at| left.remove(at))
     };
     let mut found: Vec<Option<&Value>> = declared
         .iter()
-        .map(|trigger| take(&|held| json_equal(held, &with_state(trigger, Some(held)))))
+        .map(|trigger| take(&|held| json_equal(held, &with_state(trigger, Some(held), last))))
         .collect();
     for (trigger, found) in declared.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-        *found = take(&|held| name(held) == name(trigger));
+        *found = take(&|held| trigger_name(held) == trigger_name(trigger));
     }
     let placed: Vec<Value> =
-        declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held)).collect();
+        declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held, last)).collect();
     let was_declared = |name: &str| last.known().is_some_and(|last| last.triggers.contains(name));
-    let theirs = left.into_iter().filter(|trigger| !was_declared(&name(trigger))).cloned();
+    let theirs = left.into_iter().filter(|trigger| !was_declared(trigger_name(trigger))).cloned();
     placed.into_iter().chain(theirs).collect()
 }
 
-fn with_state(trigger: &Value, held: Option<&Value>) -> Value {
+/// A trigger that says nothing of it is as people switched it, unless the repository did.
+fn with_state(trigger: &Value, held: Option<&Value>, last: &Last) -> Value {
     let mut trigger = trigger.clone();
+    let name = trigger_name(&trigger);
+    let was_disabled = last.known().is_some_and(|last| last.disabled.contains(name));
+    let held = held.filter(|_| !was_disabled).and_then(|held| held.get("enabled"));
+    let enabled = held.cloned().unwrap_or(json!(true));
     if let Some(object) = trigger.as_object_mut() {
-        let enabled = held.and_then(|held| held.get("enabled")).cloned().unwrap_or(json!(true));
         object.entry("enabled").or_insert(enabled);
     }
     trigger
+}
+
+fn trigger_name(trigger: &Value) -> &str {
+    trigger.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn is_same_multiset(before: &[Value], after: &[Value]) -> bool {
@@ -348,5 +353,84 @@ mod tests {
         let other = Marks { author: Some("Grace".to_owned()), ..marks.clone() };
         assert_eq!(mark_changes(&marks, Some(&other)), []);
         assert_eq!(mark_changes(&marks, None).len(), 3);
+    }
+
+    fn known(declared: Declared) -> Last {
+        Last::Known(declared)
+    }
+
+    fn names(names: &[&str]) -> std::collections::BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_was_declared_and_is_no_longer_goes() {
+        let last = known(Declared {
+            tags: names(&["a", "b"]),
+            parameters: names(&["n", "m"]),
+            ..Declared::default()
+        });
+        let merged = |field, before, declared| merged(field, &before, &declared, &last);
+        assert_eq!(merged("tags", json!(["b", "ui", "a"]), json!(["a"])), json!(["ui", "a"]));
+        assert_eq!(
+            merged("parameters", json!({"n": 1, "m": 2, "ui": 3}), json!({"m": 2})),
+            json!({"ui": 3, "m": 2})
+        );
+    }
+
+    #[test]
+    fn a_pause_of_people_stays_and_one_of_the_repository_ends() {
+        let before = (json!(true), json!(false));
+        let nobody = known(Declared::default());
+        let repository = known(Declared { fields: names(&["paused"]), ..Declared::default() });
+        assert_eq!(merged("paused", &before.0, &before.1, &nobody), json!(true));
+        assert_eq!(merged("paused", &before.0, &before.1, &repository), json!(false));
+        assert_eq!(merged("paused", &json!(false), &json!(true), &nobody), json!(true));
+    }
+
+    #[test]
+    fn a_trigger_is_as_people_switched_it_unless_the_repository_did() {
+        let trigger = |name: &str, enabled: bool| json!({"name": name, "enabled": enabled});
+        let before = json!([
+            trigger("a", false),
+            trigger("b", false),
+            trigger("c", true),
+            trigger("theirs", true),
+            trigger("gone", true)
+        ]);
+        let declared = json!([{"name": "a"}, {"name": "b"}, trigger("c", false), {"name": "new"}]);
+        let last = known(Declared {
+            triggers: names(&["a", "b", "c", "gone"]),
+            disabled: names(&["b"]),
+            ..Declared::default()
+        });
+        assert_eq!(
+            merged("triggers", &before, &declared, &last),
+            json!([
+                trigger("a", false),
+                trigger("b", true),
+                trigger("c", false),
+                trigger("new", true),
+                trigger("theirs", true)
+            ])
+        );
+    }
+
+    #[test]
+    fn a_value_that_goes_is_named() {
+        let held = |fields: Value| Held {
+            id: None,
+            flow: "f".to_owned(),
+            deployment: "d".to_owned(),
+            marks: None,
+            fields: fields.as_object().cloned().unwrap(),
+            registered_at: None,
+        };
+        let before = held(json!({"job_variables": {"env": {"A": 1, "B": 2}}}));
+        let after = json!({"job_variables": {"env": {"B": 2}}});
+        assert_eq!(
+            field_changes(after.as_object().unwrap(), &before),
+            [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: Value::Null }]
+        );
     }
 }

@@ -279,6 +279,33 @@ fn deleted_and_edited_schedules_keep_the_state_that_people_chose() {
 }
 
 #[test]
+fn what_flowreg_toml_declares_no_longer_goes() {
+    let repository = repository();
+    repository.git(&["switch", "-qc", "feature/x"]);
+    let declare = |text: &str| {
+        repository.write("flowreg.toml", format!("[flow.etl]\n{text}\n"));
+        repository.commit("declare");
+    };
+    let flowreg = Flowreg::in_repository(&repository);
+    declare("tags = [\"a\", \"b\"]\nparameters = { days = 2 }");
+    flowreg.json(&["register"], 0);
+    declare("tags = [\"a\"]");
+    let run = flowreg.json(&["register"], 0);
+    let changes: Vec<_> = run["registrations"][0]["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| (change["field"].as_str().unwrap(), &change["from"], &change["to"]))
+        .collect();
+    assert_eq!(
+        changes,
+        [("tags", &json!(["a", "b"]), &json!(["a"])), ("parameters.days", &json!(2), &Value::Null)]
+    );
+    let again = flowreg.json(&["register"], 0);
+    assert_eq!(outcomes(&again)[0], "etl/default@feature~x unchanged");
+}
+
+#[test]
 fn the_store_is_shared_by_worktrees_and_subdirectories() {
     let repository = repository();
     repository.git(&["tag", "v1.0.0"]);
