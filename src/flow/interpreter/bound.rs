@@ -99,3 +99,22 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
         walk_pattern(self, pattern);
     }
 }
+
+/// The names that an expression reads.
+pub fn names_read(expression: &Expr) -> Vec<&str> {
+    let mut names = ReadNames::default();
+    names.visit_expr(expression);
+    names.0
+}
+
+#[derive(Default)]
+struct ReadNames<'a>(Vec<&'a str>);
+
+impl<'a> Visitor<'a> for ReadNames<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Name(name) = expression {
+            self.0.push(name.id.as_str());
+        }
+        walk_expr(self, expression);
+    }
+}

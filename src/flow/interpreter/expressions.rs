@@ -388,6 +388,7 @@ impl<'a> Interpreter<'a> {
         mut arguments: Vec<Value<'a>>,
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
+        self.check_type_arguments(path, &arguments)?;
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
         if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
             return Ok(doubt);

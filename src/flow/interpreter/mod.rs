@@ -9,8 +9,9 @@
 //! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
 //! [`attributes`], [`calls`] (and [`standard`], [`pydantic`], [`by_name`]), [`union_order`],
 //! [`changes`] (what is changed after it was made), [`nested`] for flows out of reach. What is refused
-//! stands in [`certain`] (values), [`options`] (flows), [`bodies`], [`class_rules`] and
-//! [`model_rules`] (classes).
+//! stands in [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`],
+//! [`class_rules`], [`model_rules`], [`settings`],
+//! [`hidden`] (classes) and [`conversions`] (instances).
 
 pub mod ancestors;
 mod attributes;
@@ -23,9 +24,11 @@ mod certain;
 mod changes;
 mod class_rules;
 pub mod classes;
+mod conversions;
 mod enums;
 mod expressions;
 mod functions;
+mod hidden;
 mod imports;
 mod inline;
 mod instances;
@@ -35,9 +38,11 @@ pub mod operators;
 mod options;
 mod pydantic;
 pub mod scope;
+mod settings;
 mod standard;
 mod statements;
 pub mod strings;
+mod type_arguments;
 mod union_order;
 
 use std::cell::{Cell, OnceCell, RefCell};

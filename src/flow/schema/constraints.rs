@@ -60,16 +60,25 @@ impl<'a> Generator<'_, 'a> {
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
         let mut schema = self.annotated_type(base, metadata, place)?;
-        for entry in metadata {
-            let Value::Field(info) = entry else { continue };
-            for key in ["default", "default_factory"] {
-                if keyword(&info.keywords, key).is_some() {
-                    return self.unknown(format!("`{key}` inside a type"));
-                }
+        let infos = || {
+            metadata.iter().filter_map(|entry| match entry {
+                Value::Field(info) => Some(&info.keywords),
+                _ => None,
+            })
+        };
+        for key in ["default", "default_factory"] {
+            if infos().any(|info| keyword(info, key).is_some()) {
+                return self.unknown(format!("`{key}` inside a type"));
             }
-            if !drops_extras(&schema) {
-                self.extras(&mut schema, &info.keywords)?;
-            }
+        }
+        // pydantic adds the extras of all fields after everything else of all of them.
+        let keeps_extras = !drops_extras(&schema);
+        for info in infos().filter(|_| keeps_extras) {
+            self.labels(&mut schema, info)?;
+            self.marks(&mut schema, info)?;
+        }
+        for info in infos().filter(|_| keeps_extras) {
+            self.own_extra(&mut schema, info)?;
         }
         Ok(schema)
     }
@@ -153,6 +162,11 @@ impl<'a> Generator<'_, 'a> {
 
     /// All that a `Field` only adds to a schema.
     pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+        self.labels(schema, info)?;
+        self.extra_keys(schema, info)
+    }
+
+    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         for key in ["title", "description"] {
             match keyword(info, key) {
                 None | Some(Value::None) => {}
@@ -162,11 +176,16 @@ impl<'a> Generator<'_, 'a> {
                 }
             }
         }
-        self.extra_keys(schema, info)
+        Ok(())
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
     pub(super) fn extra_keys(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+        self.marks(schema, info)?;
+        self.own_extra(schema, info)
+    }
+
+    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         if let Some(examples) = keyword(info, "examples")
             && !matches!(examples, Value::None)
         {
@@ -182,6 +201,10 @@ impl<'a> Generator<'_, 'a> {
                 None => return self.unknown("`deprecated` is not known"),
             }
         }
+        Ok(())
+    }
+
+    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         match keyword(info, "json_schema_extra") {
             None | Some(Value::None) => Ok(()),
             Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {

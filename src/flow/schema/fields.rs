@@ -102,12 +102,12 @@ pub fn is_class_variable(field: &ClassField<'_>) -> bool {
 pub fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
     let mut settings = Keywords::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
-        for name in ["model_config", "__pydantic_config__"] {
-            match ancestor.scope.own(name) {
-                None => {}
-                Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
-                Some(_) => return None,
-            }
+        let is_model = matches!(class.kind.get(), ClassKind::Model | ClassKind::RootModel);
+        let name = if is_model { "model_config" } else { "__pydantic_config__" };
+        match ancestor.scope.own(name) {
+            None => {}
+            Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
+            Some(_) => return None,
         }
         if let (Some(Value::Class(config)), ClassKind::Model) =
             (ancestor.scope.own("Config"), ancestor.kind.get())
@@ -278,7 +278,9 @@ pub fn has_no_title(annotation: &Value<'_>) -> bool {
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),
         Value::Type(expression) => match &**expression {
-            Type::Annotated(base, _) | Type::Named(base) => has_no_title(base),
+            Type::Annotated(base, _)
+            | Type::Named(base)
+            | Type::Variable { bound: Some(base), .. } => has_no_title(base),
             Type::Alias { .. } => true,
             Type::Generic(Value::Class(class), _) => class.kind.get() == ClassKind::Model,
             Type::Union(choices) => {

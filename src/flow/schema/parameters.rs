@@ -2,14 +2,13 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::Expr;
-use ruff_python_ast::visitor::{Visitor, walk_expr};
 use serde_json::{Map, Value as Json};
 
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
 use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
 use crate::flow::docstring;
+use crate::flow::interpreter::bound::names_read;
 use crate::flow::interpreter::{Interpreter, Raised};
 use crate::flow::value::{
     Annotation, Function, Keywords, Parameter, ParameterKind, Unknown, Value, keyword,
@@ -188,33 +187,20 @@ fn container<'a>(
 /// A parameter that is named like a part of a quoted or postponed annotation: the model that
 /// validates the arguments takes one for the other.
 fn hidden_type<'a>(interpreter: &Interpreter<'a>, function: &Function<'a>) -> Option<String> {
-    let mut names = Names::default();
+    let mut names = Vec::new();
     for parameter in &function.parameters {
         match &parameter.annotation {
-            Annotation::Postponed(node) => names.visit_expr(node),
+            Annotation::Postponed(node) => names.extend(names_read(node)),
             Annotation::Value(Value::Str(text)) => {
                 if let Some(node) = interpreter.parse_annotation(text) {
-                    names.visit_expr(node);
+                    names.extend(names_read(node));
                 }
             }
             _ => {}
         }
     }
-    let hides = |parameter: &&Parameter<'a>| names.0.iter().any(|name| **name == *parameter.name);
+    let hides = |parameter: &&Parameter<'a>| names.contains(&&*parameter.name);
     function.parameters.iter().find(hides).map(|parameter| parameter.name.to_string())
-}
-
-/// The names that an expression reads.
-#[derive(Default)]
-struct Names<'a>(Vec<&'a str>);
-
-impl<'a> Visitor<'a> for Names<'a> {
-    fn visit_expr(&mut self, expression: &'a Expr) {
-        if let Expr::Name(name) = expression {
-            self.0.push(name.id.as_str());
-        }
-        walk_expr(self, expression);
-    }
 }
 
 fn is_text(annotation: &Annotation<'_>) -> bool {
@@ -284,6 +270,17 @@ fn evaluated<'a>(
         return Ok((as_written(), true));
     }
     annotations.truncate(function.parameters.len());
+    if validates && function.parameters.iter().any(|parameter| is_text(&parameter.annotation)) {
+        let scope = function.scope.top();
+        for (parameter, annotation) in function.parameters.iter().zip(&annotations) {
+            let Annotation::Value(value) = annotation else { continue };
+            if let Some(why) = resolve::refusal(interpreter, value, &scope, 0) {
+                let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
+                let reason = NoSchema::Unknown(Rc::new(unknown));
+                return Err(Failure { part: format!("the type of `{}`", parameter.name), reason });
+            }
+        }
+    }
     Ok((annotations, false))
 }
 
