@@ -58,7 +58,7 @@ impl<'a> Interpreter<'a> {
                 self.check_settings(class);
                 self.check_namespace(class)?;
                 self.check_field_names(class)?;
-                self.check_hidden_types(class);
+                self.check_late_types(class);
                 self.check_field_types(class)
             }
             ClassKind::Enum => self.check_enum(class),
@@ -90,7 +90,7 @@ impl<'a> Interpreter<'a> {
                     return Ok(());
                 }
                 self.check_settings(class);
-                self.check_hidden_types(class);
+                self.check_late_types(class);
                 self.check_field_types(class)
             }
             _ => Ok(()),

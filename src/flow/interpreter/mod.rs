@@ -11,7 +11,7 @@
 //! [`changes`] (what is changed after it was made), [`nested`] for flows out of reach. What is refused
 //! stands in [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`],
 //! [`class_rules`], [`model_rules`], [`settings`],
-//! [`hidden`] (classes) and [`conversions`] (instances).
+//! [`late_types`] (classes) and [`conversions`] (instances).
 
 pub mod ancestors;
 mod attributes;
@@ -28,10 +28,10 @@ mod conversions;
 mod enums;
 mod expressions;
 mod functions;
-mod hidden;
 mod imports;
 mod inline;
 mod instances;
+mod late_types;
 mod model_rules;
 pub mod nested;
 pub mod operators;

@@ -332,6 +332,9 @@ impl<'a> Generator<'_, 'a> {
     }
 
     fn named_tuple(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+        if place.is_configured {
+            return self.unknown(format!("`{}` in a model with a configuration", class.name));
+        }
         let fields = fields(class);
         let mut items = Vec::new();
         let mut required: usize = 0;

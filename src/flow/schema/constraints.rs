@@ -271,7 +271,7 @@ impl<'a> Generator<'_, 'a> {
                 continue;
             }
             if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
-                if is_moment {
+                if is_moment && matches!(value, Value::Moment(_)) {
                     continue;
                 }
                 if !matches!(kind.as_str(), "integer" | "number") {

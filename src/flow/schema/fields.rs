@@ -286,7 +286,11 @@ pub fn has_no_title(annotation: &Value<'_>) -> bool {
             Type::Union(choices) => {
                 let choices = super::unions::flatten(choices);
                 let mut others = choices.iter().filter(|choice| !matches!(choice, Value::None));
-                matches!((others.next(), others.next()), (Some(only), None) if has_no_title(only))
+                let first = others.next();
+                first.is_some_and(|first| {
+                    has_no_title(first)
+                        && others.all(|other| super::unions::is_same_type(first, other))
+                })
             }
             _ => false,
         },

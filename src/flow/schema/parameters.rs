@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
+use ruff_python_ast::Expr;
 use serde_json::{Map, Value as Json};
 
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
 use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
 use crate::flow::docstring;
-use crate::flow::interpreter::bound::names_read;
+use crate::flow::interpreter::bound::{names_read, texts_in};
 use crate::flow::interpreter::{Interpreter, Raised};
 use crate::flow::value::{
-    Annotation, Function, Keywords, Parameter, ParameterKind, Unknown, Value, keyword,
+    Annotation, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value, keyword,
 };
 use crate::model::VersionLimit;
 
@@ -190,17 +191,58 @@ fn hidden_type<'a>(interpreter: &Interpreter<'a>, function: &Function<'a>) -> Op
     let mut names = Vec::new();
     for parameter in &function.parameters {
         match &parameter.annotation {
-            Annotation::Postponed(node) => names.extend(names_read(node)),
-            Annotation::Value(Value::Str(text)) => {
-                if let Some(node) = interpreter.parse_annotation(text) {
-                    names.extend(names_read(node));
-                }
-            }
-            _ => {}
+            Annotation::Postponed(node) => read_late(interpreter, node, &mut names, 0),
+            Annotation::Value(value) => quoted_names(interpreter, value, &mut names, 0),
+            Annotation::Missing => {}
         }
     }
     let hides = |parameter: &&Parameter<'a>| names.contains(&&*parameter.name);
     function.parameters.iter().find(hides).map(|parameter| parameter.name.to_string())
+}
+
+/// The names that an expression reads, also those in the texts that stand in it.
+fn read_late<'a>(
+    interpreter: &Interpreter<'a>,
+    node: &'a Expr,
+    names: &mut Vec<&'a str>,
+    depth: u32,
+) {
+    names.extend(names_read(node));
+    for text in texts_in(node) {
+        if depth < 10
+            && let Some(node) = interpreter.parse_annotation(text.to_str())
+        {
+            read_late(interpreter, node, names, depth + 1);
+        }
+    }
+}
+
+/// The names that the quoted parts of a type read.
+fn quoted_names<'a>(
+    interpreter: &Interpreter<'a>,
+    value: &Value<'a>,
+    names: &mut Vec<&'a str>,
+    depth: u32,
+) {
+    let text = match value {
+        Value::Str(text) => text,
+        Value::Type(expression) => match &**expression {
+            Type::Forward(text) => text,
+            Type::Generic(_, parts) | Type::Union(parts) if depth < 40 => {
+                return parts
+                    .iter()
+                    .for_each(|part| quoted_names(interpreter, part, names, depth + 1));
+            }
+            Type::Annotated(base, _) if depth < 40 => {
+                return quoted_names(interpreter, base, names, depth + 1);
+            }
+            _ => return,
+        },
+        _ => return,
+    };
+    if let Some(node) = interpreter.parse_annotation(text) {
+        read_late(interpreter, node, names, 0);
+    }
 }
 
 fn is_text(annotation: &Annotation<'_>) -> bool {

@@ -58,8 +58,8 @@ impl<'a> Generator<'_, 'a> {
             Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) => {
                 self.arbitrary("a value", place)?;
-                if place.class.is_some() {
-                    return self.unknown("a value stands where the type of a field is expected");
+                if place.class.is_some() || place.depth > 1 {
+                    return self.unknown("a value stands where a type is expected");
                 }
                 Err(NoSchema::Unconstrained)
             }

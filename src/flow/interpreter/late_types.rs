@@ -1,5 +1,5 @@
-//! Types that a field hides from the annotations of its own class: pydantic evaluates postponed and
-//! quoted ones where the class's attributes go before the module's names.
+//! Postponed and quoted annotations of a class, which pydantic evaluates when it makes the class:
+//! they may raise, and a field hides a type of its name from them.
 
 use std::rc::Rc;
 
@@ -11,9 +11,8 @@ use crate::flow::schema::is_no_type;
 use crate::flow::value::{Annotation, Class, Scope, Type, Value};
 
 impl<'a> Interpreter<'a> {
-    /// Doubts a script with a class of pydantic's whose annotations mean values of its own body, if
-    /// evaluating one of them may raise.
-    pub(super) fn check_hidden_types(&self, class: &Rc<Class<'a>>) {
+    /// Doubts a script with a class of pydantic's if evaluating one of its annotations may raise.
+    pub(super) fn check_late_types(&self, class: &Rc<Class<'a>>) {
         let is_hidden = |name: &&str| {
             class.scope.own(name).is_some_and(|value| !matches!(value, Value::Class(_)))
         };
@@ -21,9 +20,7 @@ impl<'a> Interpreter<'a> {
         let mut late: Option<Rc<Scope<'a>>> = None;
         for (_, annotation) in annotations.iter() {
             let Some(node) = self.late_node(annotation) else { continue };
-            if !names_read(node).iter().any(is_hidden) {
-                continue;
-            }
+            let hides = names_read(node).iter().any(is_hidden);
             let scope = late.get_or_insert_with(|| {
                 let scope = Scope::class(&class.name, &class.scope.top());
                 for (name, value) in class.scope.names.borrow().iter() {
@@ -31,14 +28,17 @@ impl<'a> Interpreter<'a> {
                 }
                 scope
             });
-            let is_sure = self.value(node, scope).is_ok_and(|value| is_type(&as_type(value), 0));
-            if !is_sure {
-                self.doubt_unless_guessing(format!(
-                    "a field of `{}` hides a type that its annotations mean",
-                    class.name
-                ));
-                return;
-            }
+            let why = match self.value(node, scope) {
+                // Names may be bound later.
+                Err(raised) if raised.kind == "NameError" => continue,
+                Err(raised) => format!("an annotation of `{}` raises {raised}", class.name),
+                Ok(value) if hides && !is_type(&as_type(value.clone()), 0) => {
+                    format!("a field of `{}` hides a type that its annotations mean", class.name)
+                }
+                Ok(_) => continue,
+            };
+            self.doubt_unless_guessing(why);
+            return;
         }
     }
 
