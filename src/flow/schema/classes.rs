@@ -33,12 +33,10 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("SchemaError", message))
                 };
             }
-            ClassKind::StandardTypedDict if self.interpreter.python().at_least(12).is_none() => {
+            ClassKind::StandardTypedDict if self.interpreter.python().lacks(12).is_none() => {
                 return self.unknown("`typing.TypedDict` is refused before Python 3.12");
             }
-            ClassKind::StandardTypedDict
-                if self.interpreter.python().at_least(12) == Some(false) =>
-            {
+            ClassKind::StandardTypedDict if self.interpreter.python().lacks(12) == Some(true) => {
                 let message = "Please use `typing_extensions.TypedDict` instead of \
                                `typing.TypedDict` on Python < 3.12."
                     .to_owned();

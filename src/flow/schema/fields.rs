@@ -371,10 +371,13 @@ impl<'a> Generator<'_, 'a> {
             Some(discriminator) => self.discriminated(&base, discriminator, place)?,
             None => self.schema(&base, place)?,
         };
-        for entry in metadata.iter().filter(|entry| !matches!(entry, Value::Field(_))) {
+        // The last constraint wins, and those of the default come first.
+        if let Some(Value::Field(given)) = &field.default {
+            schema = self.constrained(schema, &base, &given.keywords)?;
+        }
+        for entry in &metadata {
             schema = self.with_metadata(schema, &base, entry)?;
         }
-        schema = self.constrained(schema, &base, &info)?;
         if !has_no_title(&base) {
             schema.insert("title".to_owned(), field_title(name).into());
         }
