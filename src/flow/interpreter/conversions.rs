@@ -12,6 +12,10 @@ use crate::flow::value::{Class, Instance, Type, Value, keyword};
 
 use std::rc::Rc;
 
+/// Keywords of `Field` that say nothing about values.
+const NO_CONSTRAINTS: &[&str] =
+    &["compare", "exclude", "frozen", "hash", "init", "kw_only", "repr", "validate_default"];
+
 impl<'a> Interpreter<'a> {
     /// Whether a class converts what it is given, as long as nobody says otherwise.
     pub(super) fn is_lax(class: &Rc<Class<'a>>) -> bool {
@@ -46,7 +50,8 @@ impl<'a> Interpreter<'a> {
                     values.iter().any(|known| is_equal(known, value) == Some(true))
                 }
                 Type::Annotated(base, metadata) => {
-                    metadata.iter().all(|entry| Self::holds(entry, value)) && inside(base, value)
+                    metadata.iter().all(|entry| Self::lets_pass(entry, value))
+                        && inside(base, value)
                 }
                 Type::Named(base) => inside(base, value),
                 Type::Variable { bound: None, constraints } => constraints.is_empty(),
@@ -57,6 +62,11 @@ impl<'a> Interpreter<'a> {
             },
             _ => false,
         }
+    }
+
+    /// Whether metadata is sure to refuse no value like this.
+    pub(super) fn lets_pass(metadata: &Value<'a>, value: &Value<'a>) -> bool {
+        Self::holds_but_for(NO_CONSTRAINTS, metadata, value)
     }
 
     /// Whether a number of items is within a bound; a bound that is no number says nothing.

@@ -297,7 +297,11 @@ impl<'a> Interpreter<'a> {
             }
             _ => {}
         }
-        if !holds || !Self::is_lax(class) || !Self::converts(&annotation, &value, 0) {
+        let is_taken = match &field.default {
+            Some(info @ Value::Field(_)) => Self::lets_pass(info, &value),
+            _ => true,
+        };
+        if !is_taken || !Self::is_lax(class) || !Self::converts(&annotation, &value, 0) {
             let why = format!("pydantic may refuse the value of `{}.{}`", class.name, field.name);
             self.doubt_unless_guessing(why);
         }
@@ -371,12 +375,17 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether metadata lets a value pass unchanged.
-    pub(super) fn holds(metadata: &Value<'a>, value: &Value<'a>) -> bool {
+    fn holds(metadata: &Value<'a>, value: &Value<'a>) -> bool {
+        Self::holds_but_for(&[], metadata, value)
+    }
+
+    /// The same, where the keywords `others` do nothing that counts.
+    pub(super) fn holds_but_for(others: &[&str], metadata: &Value<'a>, value: &Value<'a>) -> bool {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,
             Value::Field(info) => &info.keywords,
             Value::Str(_) => return true,
-            _ => return false,
+            other => return !others.is_empty() && other.is_constant(),
         };
         constraints.iter().all(|(name, bound)| {
             let order = |operator| Self::compare(operator, value, bound) == Some(true);
@@ -396,7 +405,7 @@ impl<'a> Interpreter<'a> {
                 | "serialization_alias"
                 | "deprecated"
                 | "json_schema_extra" => true,
-                _ => false,
+                other => others.contains(&other),
             }
         })
     }

@@ -18,7 +18,11 @@ impl<'a> Interpreter<'a> {
         };
         let annotations = class.scope.annotations.borrow();
         let mut late: Option<Rc<Scope<'a>>> = None;
-        for (_, annotation) in annotations.iter() {
+        for (name, annotation) in annotations.iter() {
+            // Those of private attributes are evaluated for a `ClassVar` only, and may fail.
+            if name.starts_with('_') {
+                continue;
+            }
             let Some(node) = self.late_node(annotation) else { continue };
             let hides = names_read(node).iter().any(is_hidden);
             let scope = late.get_or_insert_with(|| {
