@@ -128,13 +128,14 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
         | ("builtins.int", Value::Int(_) | Value::Bool(_))
         | ("builtins.float", Value::Float(_) | Value::Int(_) | Value::Bool(_))
         | ("builtins.bytes", Value::Bytes(_) | Value::Str(_))
-        | ("decimal.Decimal", Value::Int(_))
-        | ("datetime.timedelta", Value::Int(_))
+        | ("decimal.Decimal" | "datetime.timedelta", Value::Int(_))
         | ("datetime.datetime", Value::Moment(Moment::Date(_)))
         | ("pathlib.Path" | "pathlib.PurePath", Value::Str(_) | Value::Moment(Moment::Path(..)))
         | ("pydantic.SecretStr", Value::Str(_) | Value::Secret(_))
-        | ("builtins.list" | "typing.List" | "typing.Sequence", Value::List(_) | Value::Tuple(_))
-        | ("builtins.tuple" | "typing.Tuple", Value::List(_) | Value::Tuple(_))
+        | (
+            "builtins.list" | "typing.List" | "typing.Sequence" | "builtins.tuple" | "typing.Tuple",
+            Value::List(_) | Value::Tuple(_),
+        )
         | ("builtins.dict" | "typing.Dict" | "typing.Mapping", Value::Dict(_)) => true,
         ("builtins.int" | "builtins.float" | "decimal.Decimal", Value::Str(text)) => {
             is_number(text)

@@ -46,6 +46,28 @@ const KNOWN: &[&str] = &[
     "validation_alias",
 ];
 
+/// Keywords of `Field` that mean nothing where it is the default of a parameter, unless they are
+/// above.
+const WITHOUT_EFFECT: &[&str] = &[
+    "alias_priority",
+    "allow_inf_nan",
+    "coerce_numbers_to_str",
+    "decimal_places",
+    "exclude_if",
+    "fail_fast",
+    "field_title_generator",
+    "init_var",
+    "max_digits",
+    "union_mode",
+];
+
+/// Whether pydantic takes a keyword of `Field` for extra content of the schema.
+pub fn is_extra(name: &str) -> bool {
+    let is_of_dataclasses = matches!(name, "compare" | "hash" | "metadata");
+    let is_known = KNOWN.contains(&name) && !is_of_dataclasses;
+    !is_constraint(name) && !is_known && !WITHOUT_EFFECT.contains(&name)
+}
+
 fn is_constraint(name: &str) -> bool {
     name == "pattern"
         || BOUNDS.iter().any(|(known, _)| *known == name)

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use ruff_python_ast::Expr;
 use serde_json::{Map, Value as Json};
 
+use super::constraints::is_extra;
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
 use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
@@ -433,6 +434,9 @@ impl<'a> Generator<'_, 'a> {
             if let Some(unknown) = keyword(info, key).and_then(|value| value.find_unknown(here)) {
                 return Err(NoSchema::Unknown(unknown));
             }
+        }
+        if let Some((name, _)) = info.iter().find(|(name, _)| is_extra(name)) {
+            return self.unknown(format!("what `{name}` of a `Field` does"));
         }
         match keyword(info, "description") {
             Some(Value::Str(text)) if !text.is_empty() => *description = Some(text.to_string()),
