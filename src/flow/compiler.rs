@@ -330,7 +330,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> Option<String> {
-        let parsed = parse_module(text).unwrap();
+        let parsed = parse_module(text, 14).unwrap();
         check(text, &parsed.syntax().body).err().map(|error| error.message)
     }
 

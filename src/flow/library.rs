@@ -100,6 +100,8 @@ pub fn join(directory: &str, name: &str) -> String {
 pub struct ParsedFile {
     pub text: String,
     pub parsed: Parsed<ModModule>,
+    /// What not every Python that the project may run on can read.
+    pub other_version: Option<SyntaxError>,
 }
 
 impl ParsedFile {
@@ -178,15 +180,38 @@ impl<'s> Library<'s> {
         if nesting::depth(&text) > self.deepest {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
         }
-        let parsed = source::parse_module(&text)?;
+        let python = self.layout.python;
+        let parsed = source::parse_module(&text, python.oldest())?;
         compiler::check(&text, &parsed.syntax().body)?;
-        Ok(ParsedFile { text, parsed })
+        let other_version = source::other_version(&parsed);
+        match (python, other_version) {
+            (Python::Exactly(_), Some(error)) => Err(error),
+            (_, other_version) => {
+                let other_version = other_version.map(|SyntaxError { message, at }| {
+                    let message = format!("{message}, and {}", whose(python));
+                    SyntaxError { message, at }
+                });
+                Ok(ParsedFile { text, parsed, other_version })
+            }
+        }
     }
 
     /// Parses the text of a quoted annotation; `None` if it is not an expression.
     pub fn annotation(&self, text: &str) -> Option<&Expr> {
         let parsed = source::parse_annotation(text)?;
         Some(self.annotations.push_get(Box::new(parsed)).expr())
+    }
+}
+
+/// Why a project may run on a Python that can't read a file.
+fn whose(python: Python) -> String {
+    match python {
+        Python::Exactly(minor) => format!("the project runs on Python 3.{minor}"),
+        Python::AtLeast(minor) => format!("the project allows any Python from 3.{minor} on"),
+        Python::Assumed => {
+            "no `.python-version` or `requires-python` says which Python the project runs on"
+                .to_owned()
+        }
     }
 }
 

@@ -149,6 +149,9 @@ fn analyse_within(
     let deepest = u32::try_from(stack / LEVEL).unwrap_or(u32::MAX);
     let interpreter = Interpreter::new(library, path, deepest);
     let outcome = interpreter.run(path, &file.text, file.body());
+    if let Some(error) = &file.other_version {
+        interpreter.doubt_version(error);
+    }
     let problems = Problems { path, text: &file.text };
     let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
     analysis.reads = interpreter.reads.take();

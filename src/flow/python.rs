@@ -9,12 +9,17 @@ pub enum Python {
     Exactly(u8),
     /// 3.n or later.
     AtLeast(u8),
+    /// Nobody says: the rules are those of 3.11, but what a newer one has is not refused.
+    Assumed,
 }
 
-/// What the rules were checked with, and what counts when nothing is said.
+/// What is assumed if nobody says.
+const ASSUMED: u8 = 11;
+
+/// What the rules were checked with.
 impl Default for Python {
     fn default() -> Self {
-        Python::Exactly(11)
+        Python::Exactly(ASSUMED)
     }
 }
 
@@ -25,6 +30,23 @@ impl Python {
             Python::Exactly(own) => Some(own >= minor),
             Python::AtLeast(own) if own >= minor => Some(true),
             Python::AtLeast(_) => None,
+            Python::Assumed => Some(ASSUMED >= minor),
+        }
+    }
+
+    /// Whether this lacks what came with 3.`minor`; `None` if that is not certain.
+    pub fn lacks(self, minor: u8) -> Option<bool> {
+        match self {
+            Python::Assumed if minor > ASSUMED => None,
+            python => python.at_least(minor).map(|has| !has),
+        }
+    }
+
+    /// The oldest Python that this may be.
+    pub fn oldest(self) -> u8 {
+        match self {
+            Python::Exactly(minor) | Python::AtLeast(minor) => minor,
+            Python::Assumed => ASSUMED,
         }
     }
 
@@ -35,7 +57,7 @@ impl Python {
         if let Some(minor) = pinned {
             return Python::Exactly(minor);
         }
-        project_file.and_then(required).unwrap_or_default()
+        project_file.and_then(required).unwrap_or(Python::Assumed)
     }
 
     /// For the cache: answers for one Python are not used for another.
@@ -47,6 +69,7 @@ impl Python {
         let (minor, place) = match self {
             Python::Exactly(minor) => (minor, 0),
             Python::AtLeast(minor) => (minor, 1),
+            Python::Assumed => return "3.11?",
         };
         PROFILES.get(usize::from(minor)).and_then(|both| both.get(place)).map_or("", String::as_str)
     }
@@ -87,12 +110,12 @@ mod tests {
         assert_eq!(Python::of_project(None, Some(project)), Python::AtLeast(10));
         assert_eq!(Python::of_project(Some("3.12.4\n"), Some(project)), Python::Exactly(12));
         assert_eq!(Python::of_project(Some("cpython-3.13\n"), None), Python::Exactly(13));
-        assert_eq!(Python::of_project(None, None), Python::Exactly(11));
+        assert_eq!(Python::of_project(None, None), Python::Assumed);
         let exact = "[project]\nrequires-python = \"==3.12.*\"\n";
         assert_eq!(Python::of_project(None, Some(exact)), Python::Exactly(12));
         let poetry = "[tool.poetry.dependencies]\npython = \"^3.12\"\n";
         assert_eq!(Python::of_project(None, Some(poetry)), Python::AtLeast(12));
-        assert_eq!(Python::of_project(Some("system\n"), Some("broken [")), Python::default());
+        assert_eq!(Python::of_project(Some("system\n"), Some("broken [")), Python::Assumed);
     }
 
     #[test]
@@ -100,5 +123,14 @@ mod tests {
         assert_eq!(Python::AtLeast(12).at_least(12), Some(true));
         assert_eq!(Python::AtLeast(10).at_least(12), None);
         assert_eq!(Python::Exactly(11).at_least(12), Some(false));
+    }
+
+    #[test]
+    fn what_a_newer_python_has_is_refused_only_where_the_project_names_an_older_one() {
+        assert_eq!(Python::Exactly(11).lacks(12), Some(true));
+        assert_eq!(Python::Exactly(12).lacks(12), Some(false));
+        assert_eq!(Python::AtLeast(10).lacks(12), None);
+        assert_eq!(Python::Assumed.lacks(12), None);
+        assert_eq!(Python::Assumed.lacks(11), Some(false));
     }
 }

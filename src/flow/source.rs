@@ -68,17 +68,19 @@ fn cookie(body: &[u8]) -> Option<String> {
     })
 }
 
-fn options(mode: Mode) -> ParseOptions {
-    ParseOptions::from(mode).with_target_version(PythonVersion::PY314)
+/// The options for Python 3.`minor`, as far as the parser knows versions.
+fn options(mode: Mode, minor: u8) -> ParseOptions {
+    let minor = minor.clamp(PythonVersion::lowest().minor, PythonVersion::latest().minor);
+    ParseOptions::from(mode).with_target_version(PythonVersion { major: 3, minor })
 }
 
-/// Parses a module.
+/// Parses a module. What only other versions than 3.`minor` can read is no error here.
 ///
 /// # Errors
 /// [`SyntaxError`] for the first thing the grammar does not allow. The caller has made sure that
 /// the stack can hold the source's nesting.
-pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
-    let parsed = parse_unchecked(text, options(Mode::Module));
+pub fn parse_module(text: &str, minor: u8) -> Result<Parsed<ModModule>, SyntaxError> {
+    let parsed = parse_unchecked(text, options(Mode::Module, minor));
     if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
         let at = error.location.start().to_usize();
         return Err(SyntaxError { message: sentence(&error.error.to_string()), at });
@@ -86,6 +88,15 @@ pub fn parse_module(text: &str) -> Result<Parsed<ModModule>, SyntaxError> {
     parsed
         .try_into_module()
         .ok_or_else(|| SyntaxError { message: "not a module".to_owned(), at: 0 })
+}
+
+/// The first thing in a module that the Python it was parsed for can't read, and another can.
+pub fn other_version(parsed: &Parsed<ModModule>) -> Option<SyntaxError> {
+    let errors = parsed.unsupported_syntax_errors().iter();
+    errors.min_by_key(|error| error.range.start()).map(|error| SyntaxError {
+        message: sentence(&error.to_string()),
+        at: error.range.start().to_usize(),
+    })
 }
 
 pub fn sentence(message: &str) -> String {

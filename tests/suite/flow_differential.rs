@@ -3,7 +3,8 @@
 //!
 //! Needs the real Prefect (`scripts/test.sh`). `FLOWREG_DIFFERENTIAL_SEED` repeats a run,
 //! `FLOWREG_DIFFERENTIAL_FLOWS` and `FLOWREG_DIFFERENTIAL_HAZARDS` make it longer,
-//! `FLOWREG_DIFFERENTIAL_FILES` names a directory with more files to compare.
+//! `FLOWREG_DIFFERENTIAL_FILES` names a directory with more files to compare,
+//! `FLOWREG_DIFFERENTIAL_KEEP` one that gets the files of a run.
 
 #![expect(clippy::print_stdout, reason = "the figures are for people")]
 
@@ -226,8 +227,11 @@ fn count(name: &str, otherwise: usize) -> usize {
 /// Asks both about all files, and prints what differs.
 fn compare(kind: &str, files: &[FlowFile], seed: u64) -> Score {
     let directory = tempfile::tempdir().unwrap();
-    for file in files {
-        std::fs::write(directory.path().join(&file.name), file.source()).unwrap();
+    let kept = std::env::var_os("FLOWREG_DIFFERENTIAL_KEEP").map(PathBuf::from);
+    for folder in std::iter::once(directory.path()).chain(kept.as_deref()) {
+        for file in files {
+            std::fs::write(folder.join(&file.name), file.source()).unwrap();
+        }
     }
     let started = Instant::now();
     let real = registered(directory.path(), seed);

@@ -20,6 +20,7 @@ mod flow_robustness;
 mod flow_rules;
 mod flow_scan;
 mod flow_schema_rules;
+mod flow_versions;
 mod git_checkout;
 mod git_ci;
 mod git_ladder;

@@ -122,6 +122,7 @@ impl<'a> Generator<'_, 'a> {
             | Value::Function(_)
             | Value::Ellipsis
             | Value::Type(_)
+            | Value::View(_)
             | Value::Wrapped(_) => return Err(NoSchema::Unconstrained),
             Value::Opaque(opaque) => match &opaque.class {
                 None => return Err(NoSchema::Unconstrained),

@@ -55,12 +55,18 @@ impl<'a> Interpreter<'a> {
         }
         match class.kind.get() {
             ClassKind::Model | ClassKind::RootModel => {
+                self.check_settings(class);
                 self.check_namespace(class)?;
                 self.check_field_names(class)?;
+                self.check_late_types(class);
                 self.check_field_types(class)
             }
             ClassKind::Enum => self.check_enum(class),
-            ClassKind::NamedTuple => self.check_named_tuple(class),
+            ClassKind::NamedTuple => {
+                self.check_item_types(class)?;
+                self.check_named_tuple(class)
+            }
+            ClassKind::TypedDict | ClassKind::StandardTypedDict => self.check_item_types(class),
             _ => Ok(()),
         }
     }
@@ -80,7 +86,12 @@ impl<'a> Interpreter<'a> {
                 if class.kind.get() == ClassKind::Dataclass =>
             {
                 self.check_dataclass(class)?;
-                if is_pydantic_dataclass(class) { self.check_field_types(class) } else { Ok(()) }
+                if !is_pydantic_dataclass(class) {
+                    return Ok(());
+                }
+                self.check_settings(class);
+                self.check_late_types(class);
+                self.check_field_types(class)
             }
             _ => Ok(()),
         }

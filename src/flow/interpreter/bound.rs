@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{ExceptHandler, Expr, ExprAttribute, ExprContext, Pattern, Stmt};
+use ruff_python_ast::{
+    ExceptHandler, Expr, ExprAttribute, ExprContext, Pattern, Stmt, StringLiteralValue,
+};
 
 use super::nested::is_flow_spelling;
 
@@ -97,5 +99,48 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
             self.add(name.as_str());
         }
         walk_pattern(self, pattern);
+    }
+}
+
+/// The names that an expression reads.
+pub fn names_read(expression: &Expr) -> Vec<&str> {
+    let mut read = Read::default();
+    read.visit_expr(expression);
+    read.names
+}
+
+/// The texts that stand in an expression.
+pub fn texts_in(expression: &Expr) -> Vec<&StringLiteralValue> {
+    let mut read = Read::default();
+    read.visit_expr(expression);
+    read.texts
+}
+
+#[derive(Default)]
+struct Read<'a> {
+    names: Vec<&'a str>,
+    texts: Vec<&'a StringLiteralValue>,
+}
+
+impl<'a> Visitor<'a> for Read<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) => self.names.push(name.id.as_str()),
+            Expr::StringLiteral(text) => self.texts.push(&text.value),
+            // The texts of a `Literal` are no annotations.
+            Expr::Subscript(item) if last_name(&item.value) == Some("Literal") => {
+                return self.visit_expr(&item.value);
+            }
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+}
+
+fn last_name(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Name(name) => Some(name.id.as_str()),
+        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
+        _ => None,
     }
 }

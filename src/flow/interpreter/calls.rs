@@ -222,13 +222,14 @@ impl<'a> Interpreter<'a> {
     ) -> Option<Value<'a>> {
         let pair =
             |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
+        let view = |items: Vec<Value<'a>>| Value::View(Rc::new(items));
         Some(match (method, arguments) {
             ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
             ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
             ("copy", []) => Value::Dict(Rc::clone(entries)),
-            ("keys", []) => Value::list(entries.iter().map(|(key, _)| key.clone()).collect()),
-            ("values", []) => Value::list(entries.iter().map(|(_, item)| item.clone()).collect()),
-            ("items", []) => Value::list(entries.iter().map(pair).collect()),
+            ("keys", []) => view(entries.iter().map(|(key, _)| key.clone()).collect()),
+            ("values", []) => view(entries.iter().map(|(_, item)| item.clone()).collect()),
+            ("items", []) => view(entries.iter().map(pair).collect()),
             _ => return None,
         })
     }

@@ -148,7 +148,9 @@ pub(super) fn is_unhashable(value: &Value<'_>) -> bool {
 /// How many items a value gives when it is iterated over.
 fn count(value: &Value<'_>) -> Option<usize> {
     Some(match value {
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+            items.len()
+        }
         Value::Dict(entries) => entries.len(),
         Value::Str(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
@@ -195,6 +197,13 @@ pub(super) fn is_no_index(index: &Value<'_>) -> bool {
             | Value::Tuple(_)
             | Value::Dict(_)
     )
+}
+
+/// Whether a list of so many items has one at `index`, unless that is no number.
+fn is_within(length: usize, index: &Value<'_>) -> bool {
+    let Value::Int(number) = index else { return true };
+    let length = i128::try_from(length).unwrap_or(i128::MAX);
+    number.small().is_some_and(|number| (-length..length).contains(&number))
 }
 
 pub(super) fn refuses_unary(operator: UnaryOp, operand: &Value<'_>) -> bool {
@@ -289,6 +298,16 @@ impl<'a> Interpreter<'a> {
         }
         match owner {
             Value::Dict(_) if is_unhashable(index) => self.unhashable(index),
+            Value::List(_) if is_no_index(index) => {
+                let class = class_name(index);
+                let message = format!("list indices must be integers or slices, not {class}");
+                self.raise("TypeError", message)
+            }
+            // The list may have another length by now.
+            Value::List(items) if !is_within(items.len(), index) => {
+                self.doubt_unless_guessing("an item is changed that may not be there");
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

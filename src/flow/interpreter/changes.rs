@@ -80,9 +80,10 @@ impl<'a> Interpreter<'a> {
         *budget = rest;
         self.is_marked(value)
             || match value {
-                Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
-                    items.iter().any(|item| self.has_marked(item, budget))
-                }
+                Value::List(items)
+                | Value::Tuple(items)
+                | Value::Set(items)
+                | Value::View(items) => items.iter().any(|item| self.has_marked(item, budget)),
                 Value::Dict(entries) => entries.iter().any(|(key, item)| {
                     self.has_marked(key, budget) || self.has_marked(item, budget)
                 }),

@@ -118,23 +118,6 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// What a comprehension iterates over first is evaluated where it stands.
-    fn first_iterated(&self, comprehension: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        let generators = match comprehension {
-            Expr::ListComp(list) => &list.generators,
-            Expr::SetComp(set) => &set.generators,
-            Expr::DictComp(dict) => &dict.generators,
-            Expr::Generator(generator) => &generator.generators,
-            _ => return Ok(()),
-        };
-        let Some(first) = generators.first() else { return Ok(()) };
-        let iterated = self.value(&first.iter, scope)?;
-        if is_not_iterable(&iterated) && !first.is_async {
-            return self.not_iterable(&iterated);
-        }
-        Ok(())
-    }
-
     fn number(&self, number: &Number) -> Value<'a> {
         match number {
             Number::Int(int) => match Int::parse(&int.to_string()) {
@@ -388,6 +371,7 @@ impl<'a> Interpreter<'a> {
         mut arguments: Vec<Value<'a>>,
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
+        self.check_type_arguments(path, &arguments)?;
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
         if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
             return Ok(doubt);

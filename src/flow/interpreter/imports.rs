@@ -86,6 +86,7 @@ impl<'a> Interpreter<'a> {
             if path.contains('.') && symbols::value(path, self.here(), self.python()).is_none() {
                 return self.not_found(path);
             }
+            self.check_module_age(top);
             let is_loaded = !symbols::is_standard(top) || symbols::is_loaded_by_prefect(top);
             if is_loaded || !self.is_ours(top) {
                 return Ok(Value::symbol(path));
@@ -204,6 +205,15 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// A module that newer Pythons no longer have.
+    fn check_module_age(&self, top: &str) {
+        let Some(minor) = symbols::was_removed_with(top) else { return };
+        if self.python().at_least(minor) == Some(true) {
+            // A package of that name may be installed.
+            self.doubt_unless_guessing(format!("Python 3.{minor} has no module `{top}`"));
+        }
+    }
+
     fn not_found<T>(&self, name: &str) -> Evaluated<T> {
         self.raise("ModuleNotFoundError", format!("No module named '{name}'"))
     }
@@ -268,6 +278,9 @@ impl<'a> Interpreter<'a> {
                 return self.raise("SyntaxError", message);
             }
         };
+        if let Some(error) = &file.other_version {
+            self.doubt_unless_guessing(format!("{path}: {}", error.message));
+        }
         let body = file.body();
         let module = self.new_module(name, &path, &file.text, body);
         self.reads.borrow_mut().imports.insert((scope.module.path.to_string(), path));
@@ -301,6 +314,11 @@ impl<'a> Interpreter<'a> {
                     let message = format!("cannot import name '{name}' from '{path}'");
                     return self.raise("ImportError", message);
                 };
+                if let Some(minor) = symbols::came_with(&full)
+                    && self.python().lacks(minor).is_none()
+                {
+                    self.doubt_unless_guessing(format!("`{full}` came with Python 3.{minor}"));
+                }
                 value
             }
             Value::Module(imported) => return self.member_of(imported, name),

@@ -103,7 +103,10 @@ impl<'a> Interpreter<'a> {
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
             Err(unknown) => {
-                if class.kind.get() != ClassKind::Model {
+                let is_forgiving = configuration(class)
+                    .is_some_and(|settings| keyword(&settings, "extra").is_none());
+                let is_model = class.kind.get() == ClassKind::Model;
+                if !is_model || !is_forgiving || !arguments.is_empty() {
                     self.doubt_unless_guessing(format!(
                         "the arguments of `{}` may not fit",
                         class.name
@@ -126,7 +129,7 @@ impl<'a> Interpreter<'a> {
             let value = match values.iter().position(|(name, _)| *name == field.name) {
                 Some(at) => {
                     let (_, value) = values.swap_remove(at);
-                    if is_validated { self.validated(field, value) } else { value }
+                    if is_validated { self.validated(class, field, value) } else { value }
                 }
                 None => match self.field_default(field) {
                     FieldDefault::Value(value) => value,
@@ -275,23 +278,34 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn validated(&self, field: &ClassField<'a>, value: Value<'a>) -> Value<'a> {
+    /// What a field holds after pydantic looked at the value that is given.
+    fn validated(
+        &self,
+        class: &Rc<Class<'a>>,
+        field: &ClassField<'a>,
+        value: Value<'a>,
+    ) -> Value<'a> {
         let annotation = self.field_type(&field.annotation, &field.owner);
-        let converted =
-            || self.unknown(format!("pydantic may convert the value of `{}`", field.name));
-        if let Some(info @ Value::Field(_)) = &field.default
-            && !Self::holds(info, &value)
-        {
-            return converted();
-        }
+        let holds = match &field.default {
+            Some(info @ Value::Field(_)) => Self::holds(info, &value),
+            _ => true,
+        };
         match Self::accepts(&annotation, &value, 0) {
-            Validated::Kept => value,
-            Validated::Float => match &value {
-                Value::Int(int) => Value::Float(int.to_float()),
-                _ => converted(),
-            },
-            Validated::NotKnown => converted(),
+            Validated::Kept if holds => return value,
+            Validated::Float if holds && let Value::Int(int) = &value => {
+                return Value::Float(int.to_float());
+            }
+            _ => {}
         }
+        let is_taken = match &field.default {
+            Some(info @ Value::Field(_)) => Self::lets_pass(info, &value),
+            _ => true,
+        };
+        if !is_taken || !Self::is_lax(class) || !Self::converts(&annotation, &value, 0) {
+            let why = format!("pydantic may refuse the value of `{}.{}`", class.name, field.name);
+            self.doubt_unless_guessing(why);
+        }
+        self.unknown(format!("pydantic may convert the value of `{}`", field.name))
     }
 
     fn accepts(annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> Validated {
@@ -362,15 +376,21 @@ impl<'a> Interpreter<'a> {
 
     /// Whether metadata lets a value pass unchanged.
     fn holds(metadata: &Value<'a>, value: &Value<'a>) -> bool {
+        Self::holds_but_for(&[], metadata, value)
+    }
+
+    /// The same, where the keywords `others` do nothing that counts.
+    pub(super) fn holds_but_for(others: &[&str], metadata: &Value<'a>, value: &Value<'a>) -> bool {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,
             Value::Field(info) => &info.keywords,
             Value::Str(_) => return true,
-            _ => return false,
+            other => return !others.is_empty() && other.is_constant(),
         };
         constraints.iter().all(|(name, bound)| {
             let order = |operator| Self::compare(operator, value, bound) == Some(true);
             match &**name {
+                "min_length" | "max_length" => Self::has_length(name, value, bound),
                 "ge" => order(ruff_python_ast::CmpOp::GtE),
                 "gt" => order(ruff_python_ast::CmpOp::Gt),
                 "le" => order(ruff_python_ast::CmpOp::LtE),
@@ -385,7 +405,7 @@ impl<'a> Interpreter<'a> {
                 | "serialization_alias"
                 | "deprecated"
                 | "json_schema_extra" => true,
-                _ => false,
+                other => others.contains(&other),
             }
         })
     }

@@ -6,11 +6,12 @@
 //! certainly raises becomes a [`Raised`].
 //!
 //! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
-//! gives), [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
+//! gives), [`comprehensions`], [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
 //! [`attributes`], [`calls`] (and [`standard`], [`pydantic`], [`by_name`]), [`union_order`],
 //! [`changes`] (what is changed after it was made), [`nested`] for flows out of reach. What is refused
-//! stands in [`certain`] (values), [`options`] (flows), [`bodies`], [`class_rules`] and
-//! [`model_rules`] (classes).
+//! stands in [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`],
+//! [`class_rules`], [`model_rules`], [`settings`],
+//! [`late_types`] (classes) and [`conversions`] (instances).
 
 pub mod ancestors;
 mod attributes;
@@ -23,21 +24,26 @@ mod certain;
 mod changes;
 mod class_rules;
 pub mod classes;
+mod comprehensions;
+mod conversions;
 mod enums;
 mod expressions;
 mod functions;
 mod imports;
 mod inline;
 mod instances;
+mod late_types;
 mod model_rules;
 pub mod nested;
 pub mod operators;
 mod options;
 mod pydantic;
 pub mod scope;
+mod settings;
 mod standard;
 mod statements;
 pub mod strings;
+mod type_arguments;
 mod union_order;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -285,6 +291,16 @@ impl<'a> Interpreter<'a> {
     fn doubt_script(&self, why: impl Into<String>) {
         if let Some(script) = self.script() {
             self.doubt(&script.module, why);
+        }
+    }
+
+    /// Notes that the script can't be read by every Python that the project may run on.
+    pub fn doubt_version(&self, error: &source::SyntaxError) {
+        let at = TextSize::try_from(error.at).unwrap_or_default();
+        if let Some(script) = self.script() {
+            let at = Location { module: script.module.number, at };
+            let unknown = Unknown { why: error.message.clone(), at, is_flow_like: false };
+            *script.module.doubt.borrow_mut() = Some(Rc::new(unknown));
         }
     }
 

@@ -78,7 +78,7 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
 }
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
-fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
+pub fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
     if depth > 40 {
         return None;
     }
@@ -144,7 +144,9 @@ impl<'a> Interpreter<'a> {
             Value::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
             Value::Str(text) => !text.is_empty(),
             Value::Bytes(bytes) => !bytes.is_empty(),
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => !items.is_empty(),
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+                !items.is_empty()
+            }
             Value::Dict(entries) => !entries.is_empty(),
             Value::Moment(moment) => moment.is_true(),
             // What stands in a class may be anything, or missing.
@@ -192,7 +194,10 @@ impl<'a> Interpreter<'a> {
     fn contains(container: &Value<'a>, item: &Value<'a>) -> Option<bool> {
         match (container, item) {
             (Value::Str(text), Value::Str(part)) => Some(text.contains(&**part)),
-            (Value::List(items) | Value::Tuple(items) | Value::Set(items), item) => {
+            (
+                Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items),
+                item,
+            ) => {
                 for known in items.iter() {
                     if is_equal(known, item)? {
                         return Some(true);

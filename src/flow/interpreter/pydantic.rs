@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{Interpreter, as_type};
+use crate::flow::schema::is_no_type;
 use crate::flow::value::{
     Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Scope, Type, Value,
     keyword, set_keyword,
@@ -142,6 +143,9 @@ impl<'a> Interpreter<'a> {
                     "conset" => "builtins.set",
                     _ => "builtins.frozenset",
                 };
+                if is_no_type(item) && !matches!(item, Value::None | Value::Str(_)) {
+                    return self.unknown(format!("`{leaf}` of something that is no type"));
+                }
                 Value::generic(origin, vec![as_type(item.clone())])
             }
             _ => return self.unknown(format!("what `pydantic.{leaf}()` returns is not known")),

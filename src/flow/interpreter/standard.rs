@@ -175,12 +175,6 @@ impl<'a> Interpreter<'a> {
             }
             ("range", _) => Value::opaque("a range"),
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
-            ("enumerate", [value]) => {
-                let numbered = (0..)
-                    .zip(items_of(value)?)
-                    .map(|(at, item)| Value::tuple(vec![Value::int(at), item]));
-                Value::list(numbered.collect())
-            }
             ("print", _) => Value::None,
             _ => return None,
         })
@@ -190,7 +184,7 @@ impl<'a> Interpreter<'a> {
         let mut entries = match arguments {
             [] => Vec::new(),
             [Value::Dict(entries)] => entries.to_vec(),
-            [Value::List(items) | Value::Tuple(items)] => {
+            [Value::List(items) | Value::Tuple(items) | Value::View(items)] => {
                 let mut entries = Vec::new();
                 for item in items.iter() {
                     let (Value::Tuple(pair) | Value::List(pair)) = item else { return None };
@@ -286,11 +280,13 @@ fn float_of(value: &Value<'_>) -> Option<f64> {
     }
 }
 
-fn length(value: &Value<'_>) -> Option<usize> {
+pub(super) fn length(value: &Value<'_>) -> Option<usize> {
     Some(match value {
         Value::Str(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+            items.len()
+        }
         Value::Dict(entries) => entries.len(),
         _ => return None,
     })
@@ -298,7 +294,9 @@ fn length(value: &Value<'_>) -> Option<usize> {
 
 fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
     Some(match value {
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.to_vec(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+            items.to_vec()
+        }
         Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
         Value::Str(text) => text.chars().map(|char| Value::text(char.to_string())).collect(),
         _ => return None,

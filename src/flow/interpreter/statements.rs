@@ -211,7 +211,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let items = match value {
-            Value::List(items) | Value::Tuple(items) => Some(items),
+            Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
             _ => None,
         };
         let is_starred = targets.iter().any(Expr::is_starred_expr);

@@ -204,7 +204,7 @@ impl<'a> Interpreter<'a> {
             ("split", Some([]), _) => texts(text.split_whitespace().collect()),
             ("split", Some([by]), _) if !by.is_empty() => texts(text.split(by).collect()),
             ("encode", Some([] | ["utf-8" | "utf8"]), _) => Value::Bytes(text.as_bytes().into()),
-            ("join", _, [Value::List(items) | Value::Tuple(items)]) => {
+            ("join", _, [Value::List(items) | Value::Tuple(items) | Value::View(items)]) => {
                 let parts: Vec<&str> = items.iter().map(Value::as_str).collect::<Option<_>>()?;
                 let length: usize = parts.iter().map(|part| part.len() + text.len()).sum();
                 (length <= LONGEST).then(|| Value::text(parts.join(text)))?

@@ -9,12 +9,22 @@ use super::operators::is_identical;
 use crate::flow::schema::unions::{flatten, is_same_type};
 use crate::flow::value::{Type, Value};
 
-/// Unions that Prefect and its libraries make before a script runs, in their order.
-const EARLIER: &[&[&str]] = &[
-    &["builtins.float", "builtins.str"],
-    &["builtins.str", "builtins.bytes"],
-    &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"],
-    &["builtins.str", "typing.List[builtins.str]"],
+/// Unions that Prefect and its libraries make before a script runs or with its first flow, in their
+/// order, by the generic that they are an argument of.
+const EARLIER: &[(&str, &[&str])] = &[
+    ("typing.Dict", &["builtins.str", "typing.Dict[builtins.str, builtins.str]"]),
+    ("typing.Dict", &["builtins.str", "typing.List[builtins.str]"]),
+    ("typing.List", &["builtins.str", "os.PathLike"]),
+    ("typing.Mapping", &["builtins.bytes", "builtins.str"]),
+    ("typing.Sequence", &["builtins.float", "builtins.str"]),
+    ("typing.Sequence", &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"]),
+    ("typing.Tuple", &["builtins.bytes", "builtins.bytearray"]),
+    ("typing.Tuple", &["builtins.int", "builtins.str"]),
+    ("typing.Tuple", &["builtins.str", "builtins.bytes"]),
+    ("typing.Tuple", &["builtins.str", "builtins.bytes", "builtins.int"]),
+    ("typing.Tuple", &["builtins.str", "builtins.int"]),
+    ("typing.Tuple", &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"]),
+    ("typing.Tuple", &["builtins.str", "os.PathLike"]),
 ];
 
 /// How many parts a type may have whose unions are compared: each with each.
@@ -44,7 +54,7 @@ impl<'a> Interpreter<'a> {
         for union in unions {
             let mut known = self.unions.borrow_mut();
             let first = known.iter().find(|known| has_same_choices(known, &union));
-            if is_direct(&union) && is_earlier(&union) {
+            if is_direct(&union) && is_earlier(path, &union) {
                 let why = "`typing` keeps the order of a union that a library made before";
                 doubt = Some(self.unknown(why));
             } else if first.is_some_and(|first| !is_same_order(first, &union)) {
@@ -131,10 +141,10 @@ fn is_same_order<'a>(left: &[Value<'a>], right: &[Value<'a>]) -> bool {
         && left.iter().zip(right).all(|(left, right)| is_same_type(left, right))
 }
 
-/// Whether a library made a union of these choices in another order.
-fn is_earlier(union: &[Value<'_>]) -> bool {
+/// Whether a library made the same generic with a union of these choices in another order.
+fn is_earlier(generic: &str, union: &[Value<'_>]) -> bool {
     let Some(paths) = union.iter().map(path).collect::<Option<Vec<String>>>() else { return false };
-    EARLIER.iter().any(|known| {
+    EARLIER.iter().filter(|(outer, _)| *outer == generic).any(|(_, known)| {
         known.len() == paths.len()
             && paths.iter().all(|path| known.contains(&path.as_str()))
             && !known.iter().zip(&paths).all(|(known, path)| known == path)
@@ -145,10 +155,10 @@ fn path(choice: &Value<'_>) -> Option<String> {
     match choice {
         Value::Symbol(path) => Some(path.to_string()),
         Value::Type(expression) => match &**expression {
-            Type::Generic(Value::Symbol(origin), arguments) => match &arguments[..] {
-                [Value::Symbol(argument)] => Some(format!("{origin}[{argument}]")),
-                _ => None,
-            },
+            Type::Generic(Value::Symbol(origin), arguments) => {
+                let plain = arguments.iter().map(|argument| argument.as_symbol());
+                Some(format!("{origin}[{}]", plain.collect::<Option<Vec<_>>>()?.join(", ")))
+            }
             _ => None,
         },
         _ => None,

@@ -33,12 +33,10 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("SchemaError", message))
                 };
             }
-            ClassKind::StandardTypedDict if self.interpreter.python().at_least(12).is_none() => {
+            ClassKind::StandardTypedDict if self.interpreter.python().lacks(12).is_none() => {
                 return self.unknown("`typing.TypedDict` is refused before Python 3.12");
             }
-            ClassKind::StandardTypedDict
-                if self.interpreter.python().at_least(12) == Some(false) =>
-            {
+            ClassKind::StandardTypedDict if self.interpreter.python().lacks(12) == Some(true) => {
                 let message = "Please use `typing_extensions.TypedDict` instead of \
                                `typing.TypedDict` on Python < 3.12."
                     .to_owned();
@@ -332,6 +330,9 @@ impl<'a> Generator<'_, 'a> {
     }
 
     fn named_tuple(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+        if place.is_configured {
+            return self.unknown(format!("`{}` in a model with a configuration", class.name));
+        }
         let fields = fields(class);
         let mut items = Vec::new();
         let mut required: usize = 0;

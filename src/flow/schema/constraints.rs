@@ -46,6 +46,28 @@ const KNOWN: &[&str] = &[
     "validation_alias",
 ];
 
+/// Keywords of `Field` that mean nothing where it is the default of a parameter, unless they are
+/// above.
+const WITHOUT_EFFECT: &[&str] = &[
+    "alias_priority",
+    "allow_inf_nan",
+    "coerce_numbers_to_str",
+    "decimal_places",
+    "exclude_if",
+    "fail_fast",
+    "field_title_generator",
+    "init_var",
+    "max_digits",
+    "union_mode",
+];
+
+/// Whether pydantic takes a keyword of `Field` for extra content of the schema.
+pub fn is_extra(name: &str) -> bool {
+    let is_of_dataclasses = matches!(name, "compare" | "hash" | "metadata");
+    let is_known = KNOWN.contains(&name) && !is_of_dataclasses;
+    !is_constraint(name) && !is_known && !WITHOUT_EFFECT.contains(&name)
+}
+
 fn is_constraint(name: &str) -> bool {
     name == "pattern"
         || BOUNDS.iter().any(|(known, _)| *known == name)
@@ -60,16 +82,25 @@ impl<'a> Generator<'_, 'a> {
         place: Place<'_, 'a>,
     ) -> Made<Schema> {
         let mut schema = self.annotated_type(base, metadata, place)?;
-        for entry in metadata {
-            let Value::Field(info) = entry else { continue };
-            for key in ["default", "default_factory"] {
-                if keyword(&info.keywords, key).is_some() {
-                    return self.unknown(format!("`{key}` inside a type"));
-                }
+        let infos = || {
+            metadata.iter().filter_map(|entry| match entry {
+                Value::Field(info) => Some(&info.keywords),
+                _ => None,
+            })
+        };
+        for key in ["default", "default_factory"] {
+            if infos().any(|info| keyword(info, key).is_some()) {
+                return self.unknown(format!("`{key}` inside a type"));
             }
-            if !drops_extras(&schema) {
-                self.extras(&mut schema, &info.keywords)?;
-            }
+        }
+        // pydantic adds the extras of all fields after everything else of all of them.
+        let keeps_extras = !drops_extras(&schema);
+        for info in infos().filter(|_| keeps_extras) {
+            self.labels(&mut schema, info)?;
+            self.marks(&mut schema, info)?;
+        }
+        for info in infos().filter(|_| keeps_extras) {
+            self.own_extra(&mut schema, info)?;
         }
         Ok(schema)
     }
@@ -153,6 +184,11 @@ impl<'a> Generator<'_, 'a> {
 
     /// All that a `Field` only adds to a schema.
     pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+        self.labels(schema, info)?;
+        self.extra_keys(schema, info)
+    }
+
+    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         for key in ["title", "description"] {
             match keyword(info, key) {
                 None | Some(Value::None) => {}
@@ -162,11 +198,16 @@ impl<'a> Generator<'_, 'a> {
                 }
             }
         }
-        self.extra_keys(schema, info)
+        Ok(())
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
     pub(super) fn extra_keys(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+        self.marks(schema, info)?;
+        self.own_extra(schema, info)
+    }
+
+    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         if let Some(examples) = keyword(info, "examples")
             && !matches!(examples, Value::None)
         {
@@ -182,6 +223,10 @@ impl<'a> Generator<'_, 'a> {
                 None => return self.unknown("`deprecated` is not known"),
             }
         }
+        Ok(())
+    }
+
+    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
         match keyword(info, "json_schema_extra") {
             None | Some(Value::None) => Ok(()),
             Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {
@@ -248,7 +293,7 @@ impl<'a> Generator<'_, 'a> {
                 continue;
             }
             if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
-                if is_moment {
+                if is_moment && matches!(value, Value::Moment(_)) {
                     continue;
                 }
                 if !matches!(kind.as_str(), "integer" | "number") {

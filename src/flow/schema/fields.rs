@@ -102,12 +102,12 @@ pub fn is_class_variable(field: &ClassField<'_>) -> bool {
 pub fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
     let mut settings = Keywords::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
-        for name in ["model_config", "__pydantic_config__"] {
-            match ancestor.scope.own(name) {
-                None => {}
-                Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
-                Some(_) => return None,
-            }
+        let is_model = matches!(class.kind.get(), ClassKind::Model | ClassKind::RootModel);
+        let name = if is_model { "model_config" } else { "__pydantic_config__" };
+        match ancestor.scope.own(name) {
+            None => {}
+            Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
+            Some(_) => return None,
         }
         if let (Some(Value::Class(config)), ClassKind::Model) =
             (ancestor.scope.own("Config"), ancestor.kind.get())
@@ -278,13 +278,19 @@ pub fn has_no_title(annotation: &Value<'_>) -> bool {
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),
         Value::Type(expression) => match &**expression {
-            Type::Annotated(base, _) | Type::Named(base) => has_no_title(base),
+            Type::Annotated(base, _)
+            | Type::Named(base)
+            | Type::Variable { bound: Some(base), .. } => has_no_title(base),
             Type::Alias { .. } => true,
             Type::Generic(Value::Class(class), _) => class.kind.get() == ClassKind::Model,
             Type::Union(choices) => {
                 let choices = super::unions::flatten(choices);
                 let mut others = choices.iter().filter(|choice| !matches!(choice, Value::None));
-                matches!((others.next(), others.next()), (Some(only), None) if has_no_title(only))
+                let first = others.next();
+                first.is_some_and(|first| {
+                    has_no_title(first)
+                        && others.all(|other| super::unions::is_same_type(first, other))
+                })
             }
             _ => false,
         },
@@ -365,10 +371,13 @@ impl<'a> Generator<'_, 'a> {
             Some(discriminator) => self.discriminated(&base, discriminator, place)?,
             None => self.schema(&base, place)?,
         };
-        for entry in metadata.iter().filter(|entry| !matches!(entry, Value::Field(_))) {
+        // The last constraint wins, and those of the default come first.
+        if let Some(Value::Field(given)) = &field.default {
+            schema = self.constrained(schema, &base, &given.keywords)?;
+        }
+        for entry in &metadata {
             schema = self.with_metadata(schema, &base, entry)?;
         }
-        schema = self.constrained(schema, &base, &info)?;
         if !has_no_title(&base) {
             schema.insert("title".to_owned(), field_title(name).into());
         }

@@ -3,16 +3,17 @@
 use std::rc::Rc;
 
 use ruff_python_ast::Expr;
-use ruff_python_ast::visitor::{Visitor, walk_expr};
 use serde_json::{Map, Value as Json};
 
+use super::constraints::is_extra;
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
 use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
 use crate::flow::docstring;
+use crate::flow::interpreter::bound::{names_read, texts_in};
 use crate::flow::interpreter::{Interpreter, Raised};
 use crate::flow::value::{
-    Annotation, Function, Keywords, Parameter, ParameterKind, Unknown, Value, keyword,
+    Annotation, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value, keyword,
 };
 use crate::model::VersionLimit;
 
@@ -188,32 +189,60 @@ fn container<'a>(
 /// A parameter that is named like a part of a quoted or postponed annotation: the model that
 /// validates the arguments takes one for the other.
 fn hidden_type<'a>(interpreter: &Interpreter<'a>, function: &Function<'a>) -> Option<String> {
-    let mut names = Names::default();
+    let mut names = Vec::new();
     for parameter in &function.parameters {
         match &parameter.annotation {
-            Annotation::Postponed(node) => names.visit_expr(node),
-            Annotation::Value(Value::Str(text)) => {
-                if let Some(node) = interpreter.parse_annotation(text) {
-                    names.visit_expr(node);
-                }
-            }
-            _ => {}
+            Annotation::Postponed(node) => read_late(interpreter, node, &mut names, 0),
+            Annotation::Value(value) => quoted_names(interpreter, value, &mut names, 0),
+            Annotation::Missing => {}
         }
     }
-    let hides = |parameter: &&Parameter<'a>| names.0.iter().any(|name| **name == *parameter.name);
+    let hides = |parameter: &&Parameter<'a>| names.contains(&&*parameter.name);
     function.parameters.iter().find(hides).map(|parameter| parameter.name.to_string())
 }
 
-/// The names that an expression reads.
-#[derive(Default)]
-struct Names<'a>(Vec<&'a str>);
-
-impl<'a> Visitor<'a> for Names<'a> {
-    fn visit_expr(&mut self, expression: &'a Expr) {
-        if let Expr::Name(name) = expression {
-            self.0.push(name.id.as_str());
+/// The names that an expression reads, also those in the texts that stand in it.
+fn read_late<'a>(
+    interpreter: &Interpreter<'a>,
+    node: &'a Expr,
+    names: &mut Vec<&'a str>,
+    depth: u32,
+) {
+    names.extend(names_read(node));
+    for text in texts_in(node) {
+        if depth < 10
+            && let Some(node) = interpreter.parse_annotation(text.to_str())
+        {
+            read_late(interpreter, node, names, depth + 1);
         }
-        walk_expr(self, expression);
+    }
+}
+
+/// The names that the quoted parts of a type read.
+fn quoted_names<'a>(
+    interpreter: &Interpreter<'a>,
+    value: &Value<'a>,
+    names: &mut Vec<&'a str>,
+    depth: u32,
+) {
+    let text = match value {
+        Value::Str(text) => text,
+        Value::Type(expression) => match &**expression {
+            Type::Forward(text) => text,
+            Type::Generic(_, parts) | Type::Union(parts) if depth < 40 => {
+                return parts
+                    .iter()
+                    .for_each(|part| quoted_names(interpreter, part, names, depth + 1));
+            }
+            Type::Annotated(base, _) if depth < 40 => {
+                return quoted_names(interpreter, base, names, depth + 1);
+            }
+            _ => return,
+        },
+        _ => return,
+    };
+    if let Some(node) = interpreter.parse_annotation(text) {
+        read_late(interpreter, node, names, 0);
     }
 }
 
@@ -284,6 +313,17 @@ fn evaluated<'a>(
         return Ok((as_written(), true));
     }
     annotations.truncate(function.parameters.len());
+    if validates && function.parameters.iter().any(|parameter| is_text(&parameter.annotation)) {
+        let scope = function.scope.top();
+        for (parameter, annotation) in function.parameters.iter().zip(&annotations) {
+            let Annotation::Value(value) = annotation else { continue };
+            if let Some(why) = resolve::refusal(interpreter, value, &scope, 0) {
+                let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
+                let reason = NoSchema::Unknown(Rc::new(unknown));
+                return Err(Failure { part: format!("the type of `{}`", parameter.name), reason });
+            }
+        }
+    }
     Ok((annotations, false))
 }
 
@@ -394,6 +434,9 @@ impl<'a> Generator<'_, 'a> {
             if let Some(unknown) = keyword(info, key).and_then(|value| value.find_unknown(here)) {
                 return Err(NoSchema::Unknown(unknown));
             }
+        }
+        if let Some((name, _)) = info.iter().find(|(name, _)| is_extra(name)) {
+            return self.unknown(format!("what `{name}` of a `Field` does"));
         }
         match keyword(info, "description") {
             Some(Value::Str(text)) if !text.is_empty() => *description = Some(text.to_string()),

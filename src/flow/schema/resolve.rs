@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Made, NoSchema};
-use crate::flow::interpreter::{Interpreter, as_type};
+use crate::flow::interpreter::{Interpreter, Raised, as_type};
 use crate::flow::symbols;
 use crate::flow::value::{Annotation, Class, Location, Module, Scope, Type, Value};
 
@@ -124,8 +124,48 @@ pub fn in_prefect<'a>(
         },
         Annotation::Value(value) => Ok(value.clone()),
     };
-    // What does not resolve there either is left unconstrained.
-    value.map_or_else(|_| Value::symbol("typing.Any"), as_type)
+    match value {
+        Ok(value) => as_type(value),
+        Err(raised) if raised.kind == "NameError" => Value::symbol("typing.Any"),
+        Err(raised) => interpreter.unknown(raises(&raised)),
+    }
+}
+
+/// Why nothing is said of an annotation that raises, where Prefect expects a missing name only.
+fn raises(raised: &Raised) -> String {
+    format!("evaluating the annotation raises {raised}")
+}
+
+/// Why Prefect may refuse a quoted part of an annotation, if it may: the model that validates the
+/// arguments evaluates it in the function's own module, and may miss names only.
+pub fn refusal<'a>(
+    interpreter: &Interpreter<'a>,
+    value: &Value<'a>,
+    scope: &Rc<Scope<'a>>,
+    depth: u32,
+) -> Option<String> {
+    let within = |value: &Value<'a>| refusal(interpreter, value, scope, depth + 1);
+    if depth > 40 {
+        return Some("the type is nested too deeply".to_owned());
+    }
+    let text = match value {
+        Value::Str(text) => text,
+        Value::Type(expression) => match &**expression {
+            Type::Forward(text) => text,
+            Type::Generic(_, parts) | Type::Union(parts) => return parts.iter().find_map(within),
+            Type::Annotated(base, _) => return within(base),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let Some(node) = interpreter.parse_annotation(text) else {
+        return Some(format!("the annotation \"{text}\" can't be parsed"));
+    };
+    match interpreter.value(node, scope) {
+        Ok(value) => within(&value),
+        Err(raised) if matches!(raised.kind.as_str(), "NameError" | "AttributeError") => None,
+        Err(raised) => Some(raises(&raised)),
+    }
 }
 
 /// A parameter's type with the strings inside it resolved in Prefect's module.
@@ -148,8 +188,10 @@ pub fn forward<'a>(
                 let message = format!("invalid syntax in the annotation \"{text}\"");
                 return Err(NoSchema::Raises("SyntaxError", message));
             };
-            let Ok(resolved) = interpreter.value(node, &prefect_scope(module)) else {
-                return Err(NoSchema::Unconstrained);
+            let resolved = match interpreter.value(node, &prefect_scope(module)) {
+                Ok(resolved) => resolved,
+                Err(raised) if raised.kind == "NameError" => return Err(NoSchema::Unconstrained),
+                Err(raised) => return Ok(interpreter.unknown(raises(&raised))),
             };
             return forward(interpreter, &as_type(resolved), module, depth + 1);
         }

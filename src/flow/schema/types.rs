@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value as Json, json};
 
 use super::{Generator, Made, NoSchema, Place, Schema, entry, formatted, is_no_type, of_type};
+use crate::flow::interpreter::operators::has_hash;
 use crate::flow::symbols;
 use crate::flow::value::{Type, Value, not_read};
 
@@ -57,8 +58,8 @@ impl<'a> Generator<'_, 'a> {
             Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) => {
                 self.arbitrary("a value", place)?;
-                if place.class.is_some() {
-                    return self.unknown("a value stands where the type of a field is expected");
+                if place.class.is_some() || place.depth > 1 {
+                    return self.unknown("a value stands where a type is expected");
                 }
                 Err(NoSchema::Unconstrained)
             }
@@ -88,6 +89,10 @@ impl<'a> Generator<'_, 'a> {
                 if is_one {
                     return self.unknown("the constraints of a type variable are one type");
                 }
+                // pydantic makes a union of them.
+                if !constraints.iter().all(|choice| has_hash(choice, 0) == Some(true)) {
+                    return self.unknown("a constraint of a type variable may have no hash");
+                }
                 self.union(constraints, place)
             }
             Type::Alias { name, module, value: aliased } => {
@@ -107,7 +112,10 @@ impl<'a> Generator<'_, 'a> {
     }
 
     fn forward(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
-        let Some(class) = place.class else { return Err(NoSchema::Unconstrained) };
+        // What stands in a parameter's type was resolved before.
+        let Some(class) = place.class else {
+            return self.unknown("a quoted type inside a named one");
+        };
         let resolved = super::resolve::inner(self.interpreter, value.clone(), class);
         if matches!(&resolved, Value::Type(expression) if matches!(**expression, Type::Forward(_)))
         {
@@ -328,6 +336,9 @@ impl<'a> Generator<'_, 'a> {
         if let (Some([argument, ..]), "Json" | "SkipValidation") =
             (arguments.map(Vec::as_slice), leaf)
         {
+            if is_no_type(argument) && !matches!(argument, Value::None) {
+                return self.unknown(format!("`{leaf}` of something that is no type"));
+            }
             let inner = self.schema(argument, place.deeper())?;
             if leaf == "SkipValidation" {
                 return Ok(inner);

@@ -111,7 +111,12 @@ impl<'a> Generator<'_, 'a> {
             }
         };
         for choice in many {
+            let mark = self.definitions.mark();
             let schema = match self.schema(choice, place.deeper()) {
+                // Whether a class is used once or twice decides what else goes with it.
+                Err(NoSchema::Callable) if self.definitions.mark() > mark => {
+                    return self.unknown("a class inside a union has no schema");
+                }
                 Err(NoSchema::Callable) => continue,
                 other => other?,
             };

@@ -97,6 +97,13 @@ pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> 
     if python.at_least(11) == Some(true) && is_missing(path) {
         return None;
     }
+    match came_with(path).map(|minor| (minor, python.lacks(minor))) {
+        Some((_, Some(true))) => return None,
+        Some((minor, None)) => {
+            return Some(Value::unknown(format!("`{path}` came with Python 3.{minor}"), at));
+        }
+        _ => {}
+    }
     let path = canonical(path);
     if path.starts_with("sys.version_info") {
         return Some(version_info(&path, at, python));
@@ -114,6 +121,17 @@ pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> 
         return None;
     }
     Some(Value::symbol(&path))
+}
+
+/// The version of Python 3 that a name of the standard library came with, if it is a new one.
+pub fn came_with(path: &str) -> Option<u8> {
+    let at = modules::NEWER.binary_search_by_key(&path, |(known, _)| *known).ok()?;
+    modules::NEWER.get(at).map(|(_, minor)| *minor)
+}
+
+/// The version of Python 3 that no longer has a module of the standard library.
+pub fn was_removed_with(top: &str) -> Option<u8> {
+    modules::REMOVED.iter().find(|(_, names)| names.contains(&top)).map(|(minor, _)| *minor)
 }
 
 /// Whether a module, all of whose names are known, has no such one.
@@ -154,6 +172,7 @@ fn version_info<'a>(path: &str, at: Location, python: Python) -> Value<'a> {
     let unknown = |why: &str| Value::unknown(format!("`sys.version_info`: {why}"), at);
     let minor = match python {
         Python::Exactly(minor) => Value::int(i128::from(minor)),
+        Python::Assumed => Value::int(i128::from(python.oldest())),
         Python::AtLeast(minor) => {
             unknown(&format!("the project allows any Python from 3.{minor} on"))
         }

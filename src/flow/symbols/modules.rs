@@ -369,3 +369,61 @@ pub const NAMES: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Names that came after Python 3.11, in order, each with the minor version it came with.
+pub const NEWER: &[(&str, u8)] = &[
+    ("collections.abc.Buffer", 12),
+    ("dataclasses.recursive_repr", 13),
+    ("enum.EnumDict", 13),
+    ("itertools.batched", 12),
+    ("logging.getHandlerByName", 12),
+    ("logging.getHandlerNames", 12),
+    ("logging.logAsyncioTasks", 12),
+    ("math.fma", 13),
+    ("math.sumprod", 12),
+    ("os.POSIX_SPAWN_CLOSEFROM", 13),
+    ("os.grantpt", 13),
+    ("os.path.isdevdrive", 13),
+    ("os.path.isjunction", 12),
+    ("os.path.splitroot", 12),
+    ("os.posix_openpt", 13),
+    ("os.process_cpu_count", 13),
+    ("os.ptsname", 13),
+    ("os.setns", 12),
+    ("os.timerfd_create", 13),
+    ("os.timerfd_gettime", 13),
+    ("os.timerfd_gettime_ns", 13),
+    ("os.timerfd_settime", 13),
+    ("os.timerfd_settime_ns", 13),
+    ("os.unlockpt", 13),
+    ("os.unshare", 12),
+    ("pathlib.UnsupportedOperation", 13),
+    ("random.binomialvariate", 12),
+    ("re.PatternError", 13),
+    ("sys.activate_stack_trampoline", 12),
+    ("sys.deactivate_stack_trampoline", 12),
+    ("sys.getunicodeinternedsize", 12),
+    ("sys.is_stack_trampoline_active", 12),
+    ("sys.monitoring", 12),
+    ("typing.NoDefault", 13),
+    ("typing.ReadOnly", 13),
+    ("typing.TypeAliasType", 12),
+    ("typing.TypeIs", 13),
+    ("typing.get_protocol_members", 13),
+    ("typing.is_protocol", 13),
+    ("typing.override", 12),
+];
+
+/// Modules of Python 3.11 that a later one no longer has, by its minor version.
+#[rustfmt::skip]
+pub const REMOVED: &[(u8, &[&str])] = &[
+    (12, &["asynchat", "asyncore", "distutils", "imp", "smtpd"]),
+    (
+        13,
+        &[
+            "aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap",
+            "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau",
+            "telnetlib", "uu", "xdrlib",
+        ],
+    ),
+];

@@ -159,7 +159,7 @@ impl<'a> Value<'a> {
             Value::External(path) => {
                 Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
             }
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
                 items.iter().find_map(|item| item.find_unknown_within(at, budget))
             }
             Value::Dict(items) => items.iter().find_map(|(key, value)| {

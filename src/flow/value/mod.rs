@@ -43,6 +43,8 @@ pub enum Value<'a> {
     Tuple(Rc<Vec<Value<'a>>>),
     Set(Rc<Vec<Value<'a>>>),
     Dict(Rc<Vec<(Value<'a>, Value<'a>)>>),
+    /// What the methods of a dictionary give: good to be iterated over, no JSON.
+    View(Rc<Vec<Value<'a>>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
     Moment(Moment),

@@ -91,7 +91,7 @@ def in_child(file):
         os.dup2(null, 1)
         os.dup2(null, 2)
         try:
-            answer = json.dumps(load(file))
+            answer = json.dumps(load(file), default=repr)
         except BaseException:
             answer = json.dumps({"file": file, "broken": traceback.format_exc()})
         with os.fdopen(writer, "w") as pipe:

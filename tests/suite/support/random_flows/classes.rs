@@ -15,7 +15,10 @@ const CLASS_DOCSTRINGS: &[&str] = &[
 impl Scope<'_> {
     /// Declares something above the flow and returns how to annotate with it.
     pub fn declaration(&mut self, depth: usize) -> Typed {
-        let kind = self.random.below(20);
+        let kind = self.random.below(22);
+        if kind >= 20 && !self.has_opaque_types {
+            return self.rare_declaration(depth);
+        }
         match kind {
             4..17 if self.has_opaque_types => self.enumeration(),
             0..4 => self.enumeration(),

@@ -11,6 +11,7 @@ mod hazards;
 mod mutations;
 mod random;
 mod scope;
+mod shapes;
 mod types;
 mod units;
 mod values;

@@ -162,8 +162,14 @@ impl Scope<'_> {
                 Typed::other(datetime, value)
             }
             2 => {
-                let value =
-                    (self.random.pick(&["(1, 2)", "(23, 59, 59, 5)", "()", "(hour=4)"])).to_owned();
+                let value = (self.random.pick(&[
+                    "(1, 2)",
+                    "(23, 59, 59, 5)",
+                    "()",
+                    "(hour=4)",
+                    "(1, tzinfo=datetime_module.timezone.utc)",
+                ]))
+                .to_owned();
                 Typed::other(time.clone(), format!("{time}{value}"))
             }
             _ => {

@@ -11,6 +11,10 @@ impl Scope<'_> {
             0 => self.method(&name),
             1 => self.applied(&name),
             2 => self.with_options(&name),
+            3 => {
+                let (object, source) = self.enclosed(&name);
+                self.assemble(object, &source)
+            }
             _ => {
                 let decorator = self.decorator();
                 let function = self.function(&name, &decorator, "", "");
@@ -84,7 +88,7 @@ impl Scope<'_> {
     }
 
     /// The lines of a decorator without indentation.
-    fn decorator(&mut self) -> String {
+    pub fn decorator(&mut self) -> String {
         let flow = self.spelling.flow;
         if self.random.chance(45) {
             return format!("@{flow}\n");
@@ -133,7 +137,13 @@ impl Scope<'_> {
     }
 
     /// A function; `receiver` is its first parameter if it is a method.
-    fn function(&mut self, name: &str, decorator: &str, receiver: &str, indent: &str) -> String {
+    pub fn function(
+        &mut self,
+        name: &str,
+        decorator: &str,
+        receiver: &str,
+        indent: &str,
+    ) -> String {
         let mut names: Vec<String> = Vec::new();
         let mut parameters: Vec<String> = Vec::new();
         let many = self.random.below(6);
@@ -188,6 +198,9 @@ impl Scope<'_> {
             parameters.push("**kwargs".to_owned());
         } else if self.random.chance(3) {
             parameters.push("**options: int".to_owned());
+        } else if keyword_only.is_none() && self.random.chance(5) {
+            let item = self.typed(1).annotation;
+            parameters.push(format!("*rest: {item}"));
         }
         let returns = self.random.pick(&[
             "",
@@ -228,6 +241,22 @@ impl Scope<'_> {
     fn parameter_word(&mut self, taken: &[String]) -> String {
         self.word(taken)
     }
+}
+
+/// Every line one level deeper, but for the lines of texts.
+pub fn indented(source: &str) -> String {
+    let mut is_in_text = false;
+    let mut lines = Vec::new();
+    for line in source.lines() {
+        lines.push(if line.is_empty() || is_in_text {
+            line.to_owned()
+        } else {
+            format!("    {line}")
+        });
+        let quotes = line.matches("\"\"\"").count() + line.matches("'''").count();
+        is_in_text ^= quotes % 2 == 1;
+    }
+    lines.join("\n") + "\n"
 }
 
 fn comma(options: &[&str]) -> String {
