@@ -272,9 +272,10 @@ impl Manifest {
         let is_from_here = |value: &Value| {
             placeholders(value).iter().any(|found| matches!(found, Placeholder::Environment(_)))
         };
-        let named = inputs(pull).filter_map(Value::as_object).flatten().find_map(|(key, value)| {
-            (is_secret_key(key) && is_from_here(value)).then_some(key)
-        })?;
+        let named = inputs(pull)
+            .filter_map(Value::as_object)
+            .flatten()
+            .find_map(|(key, value)| (is_secret_key(key) && is_from_here(value)).then_some(key))?;
         Some(format!(
             "{}: `{named}` is left to the worker, which has to have that variable: filled in here, \
              it would be registered in clear text",
