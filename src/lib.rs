@@ -17,6 +17,7 @@ pub mod introspection;
 pub mod manifest;
 pub mod model;
 pub mod output;
+pub mod push;
 pub mod registration;
 pub mod settings;
 pub mod store;

@@ -9,7 +9,7 @@ use crate::output::ErrorReport;
 use crate::registration::Refusal;
 use crate::settings::SettingsError;
 use crate::settings::prefect::ConnectionError;
-use crate::store::StoreError;
+use crate::store::{OutboxError, StoreError};
 use crate::target::TargetError;
 
 /// An error that ends a command.
@@ -52,6 +52,12 @@ impl CommandError {
     /// A file given by `--config` that can't be read.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
+    }
+
+    /// Another process holds the outbox for longer than one waits for it.
+    pub fn others_deliver() -> Self {
+        Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
+            .with_hints(vec!["flowreg sync --status".to_owned()])
     }
 
     /// Ctrl-C, before anything was written.
@@ -114,6 +120,12 @@ impl From<ConnectionError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::new(exit::TARGET_REFUSED, "registry", error)
+    }
+}
+
+impl From<OutboxError> for CommandError {
+    fn from(error: OutboxError) -> Self {
+        Self::new(exit::TARGET_REFUSED, "outbox", error)
     }
 }
 

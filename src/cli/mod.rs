@@ -2,10 +2,12 @@
 //! environment, the clock and the terminal; they enter here and go on as values.
 
 mod arguments;
+mod delivery;
 mod error;
 mod exit;
 mod flows;
 mod gather;
+mod hook;
 mod introspect;
 mod list;
 mod manifests;
@@ -14,6 +16,7 @@ mod reference;
 mod register;
 mod selection;
 mod session;
+mod sync;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,14 +28,17 @@ use clap::{Parser, Subcommand};
 use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
+use self::hook::HookArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
+use self::sync::SyncArguments;
 use crate::model::Environment;
 use crate::output::Printer;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
+pub use self::hook::is_hook;
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]
@@ -58,6 +64,11 @@ enum Command {
     Flows(FlowsArguments),
     /// List what the target holds
     List(ListArguments),
+    /// Deliver the pushes that wait
+    Sync(SyncArguments),
+    /// What git's hooks call
+    #[command(hide = true)]
+    Hook(HookArguments),
 }
 
 /// What the process hands over: everything that a test must be able to fix.
@@ -144,6 +155,7 @@ pub fn run(process: Process) -> u8 {
         global: cli.global,
         interrupt: process.interrupt,
         printer,
+        is_server: false,
     };
     let result = match &cli.command {
         Command::Register(arguments) => register::run(&context, arguments),
@@ -151,7 +163,12 @@ pub fn run(process: Process) -> u8 {
         Command::Reference(arguments) => reference::run(&context, arguments),
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
+        Command::Sync(arguments) => sync::run(&context, arguments),
+        Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
     };
+    if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
+        delivery::tell_what_waits(&context);
+    }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
         error.exit_code
@@ -168,6 +185,8 @@ struct Context {
     global: Global,
     interrupt: Interrupt,
     printer: Printer,
+    /// Whether others push to this repository: what they push is read, and never run.
+    is_server: bool,
 }
 
 /// An exit code, or the error that carries one.

@@ -33,7 +33,7 @@ pub struct PlanArguments {
 }
 
 /// What `plan` and `register` share.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RunArguments {
     #[command(flatten)]
     pub flows: FlowArguments,

@@ -29,6 +29,14 @@ impl Mainline {
     }
 }
 
+/// Whether a branch is mainline by these globs.
+///
+/// # Errors
+/// [`ReferenceError::InvalidGlob`] if one of them is no glob.
+pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, ReferenceError> {
+    Ok(Mainline::new(globs)?.contains(branch))
+}
+
 /// The highest version among the tags; tags that are no version rank below, by name.
 pub(super) fn highest(tags: &[TagName]) -> Option<&TagName> {
     tags.iter().max_by_key(|tag| (version(tag.as_str()), tag.as_str()))

@@ -7,5 +7,7 @@ mod file;
 mod layers;
 pub mod prefect;
 
-pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch};
+pub use file::{
+    ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
+};
 pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};

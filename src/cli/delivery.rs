@@ -1,0 +1,314 @@
+//! Delivers queued pushes: registers and removes by the same code as the commands, and tells what
+//! waits.
+
+use std::time::Duration;
+
+use super::arguments::ReferenceArguments;
+use super::error::CommandError;
+use super::plan::RunArguments;
+use super::session::{self, Session, TargetChoice};
+use super::{Context, Interrupt, exit, register};
+use crate::git::{GitError, Repository, git_directories, is_mainline};
+use crate::model::{
+    BranchName, Channel, CodeReference, Held, RemoteName, TargetDescription, TargetKind,
+    same_repository,
+};
+use crate::output::{ItemReport, Printer, RunReport, Verbosity};
+use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget, waiting};
+use crate::settings::OnDelete;
+use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
+use crate::target::{ReadScope, Target, Write};
+
+/// Writes that may be under way at once, as `register` has it by default.
+const JOBS: usize = 8;
+/// Errors that another attempt may not meet.
+const PASSING: &[&str] =
+    &["unreachable", "remote_unreachable", "not_tried", "interrupted", "git_failed"];
+/// How long `register` waits for a watcher to look at what it has registered itself.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
+pub struct Registrar<'a> {
+    context: &'a Context,
+}
+
+impl<'a> Registrar<'a> {
+    pub fn new(context: &'a Context) -> Self {
+        Self { context }
+    }
+
+    /// The context of one delivery: it prints nothing.
+    fn silent(&self, push: &QueuedPush) -> Context {
+        Context {
+            environment: self.context.environment.clone(),
+            directory: self.context.directory.clone(),
+            home: self.context.home.clone(),
+            global: self.context.global.clone(),
+            interrupt: Interrupt::clone(&self.context.interrupt),
+            printer: Printer::new(false, Verbosity::Quiet, false),
+            is_server: self.context.is_server || push.is_received,
+        }
+    }
+
+    fn try_register(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+        let context = self.silent(push);
+        let repository = Repository::discover(&context.directory, &context.environment)?;
+        let Some(object) = &push.object else {
+            return Ok(Delivered::NotWanted("it is a deletion".to_owned()));
+        };
+        if repository.is_no_commit(object) {
+            return Ok(Delivered::NotWanted("it is no commit".to_owned()));
+        }
+        let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
+            return Ok(Delivered::Refused(format!("{object} is not in this repository")));
+        };
+        let session = session::open_at(&context, repository, Some(&commit))?;
+        if let Some(verdict) = unwanted(&session, push)? {
+            return Ok(verdict);
+        }
+        let is_tag = push.kind() == "tag";
+        let name = Some(push.short_name().to_owned());
+        let reference = ReferenceArguments {
+            tag: name.clone().filter(|_| is_tag),
+            branch: name.filter(|_| !is_tag),
+            remote: remote_of(&session, push)?,
+            // The server has it because it is the server.
+            offline: push.is_received,
+            pushed: Some(commit),
+            ..ReferenceArguments::default()
+        };
+        drop(session);
+        let arguments = RunArguments { reference, ..RunArguments::default() };
+        let registered = register::carry_out(&context, &arguments, JOBS)?;
+        Ok(verdict(registered.code, &registered.report))
+    }
+
+    fn removable(
+        &self,
+        push: &QueuedPush,
+    ) -> Result<Result<(Session, Box<dyn Target>, Vec<Held>), Delivered>, CommandError> {
+        let context = self.silent(push);
+        let repository = Repository::discover(&context.directory, &context.environment)?;
+        let before = push.before.as_ref().and_then(|object| repository.peeled(object));
+        let session = match &before {
+            Some(commit) => session::open_at(&context, repository, Some(commit))?,
+            None => session::open_target(&context)?,
+        };
+        if let Some(verdict) = unwanted(&session, push)? {
+            return Ok(Err(verdict));
+        }
+        if session.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
+            let why = "[feature] on_delete is \"keep\"";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        let target = session.connect(JOBS)?;
+        let is_local = target.describe().kind == TargetKind::Local;
+        let ours = session.repository_url()?;
+        let is_of_branch = |held: &Held| {
+            held.marks.as_ref().is_some_and(|marks| {
+                marks.channel == Channel::Feature.as_str()
+                    && marks.branch.as_deref() == Some(push.short_name())
+                    && (is_local || same_repository(&marks.repository, ours.as_str()))
+            })
+        };
+        let held: Vec<Held> = target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
+        if held.is_empty() {
+            let why = "nothing is registered for the branch";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        Ok(Ok((session, target, held)))
+    }
+
+    fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+        let (session, target, held) = match self.removable(push)? {
+            Ok(removable) => removable,
+            Err(verdict) => return Ok(verdict),
+        };
+        let mut removed = Vec::new();
+        let mut failure = None;
+        for one in &held {
+            match target.apply(&Write::Remove(one)) {
+                Ok(_) => removed.push(one),
+                Err(error) => {
+                    failure = Some(CommandError::from(error));
+                    break;
+                }
+            }
+        }
+        record_removals(&session, &target.describe(), push, &removed)?;
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(Delivered::Done(format!("{} removed", removed.len()))),
+        }
+    }
+}
+
+impl Delivery for Registrar<'_> {
+    fn register(&self, push: &QueuedPush) -> Delivered {
+        self.try_register(push).unwrap_or_else(|error| failed(&error))
+    }
+
+    fn check_removal(&self, push: &QueuedPush) -> Delivered {
+        match self.removable(push) {
+            Ok(Ok((_, _, held))) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Err(verdict)) => verdict,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn remove(&self, push: &QueuedPush) -> Delivered {
+        self.try_remove(push).unwrap_or_else(|error| failed(&error))
+    }
+}
+
+/// Why a push is none of this repository's registrations, or has to wait for another run.
+fn unwanted(session: &Session, push: &QueuedPush) -> Result<Option<Delivered>, CommandError> {
+    let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
+    if let Some(branch) = branch_of(push)
+        && is_mainline(&session.settings.repository.mainline, &branch)?
+    {
+        return not_wanted(format!("{branch} is a mainline branch: its tags are registered"));
+    }
+    if !push.is_received {
+        let pushed = session.repository.push_address(&push.remote, &push.repository_url()).remote;
+        let wanted = remote_of(session, push)?;
+        if wanted.is_some() && pushed != wanted {
+            let wanted = wanted.map(|name| name.to_string()).unwrap_or_default();
+            return not_wanted(format!("workers clone from {wanted}, and it went elsewhere"));
+        }
+    }
+    let here = chosen(&session.target);
+    match &push.target {
+        Some(then) if *then != here => Ok(Some(Delivered::Refused(format!(
+            "it was queued for {}, and the target is {} now",
+            target_text(then),
+            target_text(&here)
+        )))),
+        _ => Ok(None),
+    }
+}
+
+fn branch_of(push: &QueuedPush) -> Option<BranchName> {
+    push.reference.strip_prefix("refs/heads/")?.parse().ok()
+}
+
+/// The remote that workers clone from; where only the push can tell, the one that it went to.
+fn remote_of(session: &Session, push: &QueuedPush) -> Result<Option<RemoteName>, CommandError> {
+    let configured = session.settings.repository.remote.as_ref().map(|remote| &remote.value);
+    match session.repository.remote(configured) {
+        Ok(remote) => Ok(remote.map(|remote| remote.name)),
+        Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The target of a session, as a record keeps it.
+pub fn chosen(target: &TargetChoice) -> QueuedTarget {
+    match target {
+        TargetChoice::Local => QueuedTarget { kind: TargetKind::Local, url: None },
+        TargetChoice::Prefect(connection) => {
+            QueuedTarget { kind: TargetKind::Prefect, url: Some(connection.api_url.clone()) }
+        }
+    }
+}
+
+fn target_text(target: &QueuedTarget) -> String {
+    match &target.url {
+        Some(url) => format!("{} {url}", target.kind.as_str()),
+        None => target.kind.as_str().to_owned(),
+    }
+}
+
+fn verdict(code: u8, report: &RunReport) -> Delivered {
+    let parts = report.summary.0.iter().filter(|(_, count)| *count > 0);
+    let summary: Vec<String> = parts.map(|(word, count)| format!("{count} {word}")).collect();
+    if code == exit::DONE {
+        let text = if summary.is_empty() { "no flows".to_owned() } else { summary.join(", ") };
+        return Delivered::Done(text);
+    }
+    let errors = || report.registrations.iter().filter_map(|item: &ItemReport| item.error.as_ref());
+    let of_sources = report.errors.iter().find(|problem| problem.is_error());
+    let first = errors().next().map(|error| error.message.clone());
+    let first = first.or_else(|| of_sources.map(|problem| format!("{}: {}", problem.path, problem.message)));
+    let text = format!("{}: {}", summary.join(", "), first.unwrap_or_default());
+    let is_passing = errors().any(|error| PASSING.contains(&error.code.as_str()));
+    if is_passing || code == exit::INTERRUPTED {
+        Delivered::Unreachable(text)
+    } else {
+        Delivered::Refused(text)
+    }
+}
+
+fn failed(error: &CommandError) -> Delivered {
+    let is_passing = PASSING.contains(&error.code.as_str());
+    let text = error.source.to_string();
+    if is_passing { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+}
+
+fn record_removals(
+    session: &Session,
+    target: &TargetDescription,
+    push: &QueuedPush,
+    removed: &[&Held],
+) -> Result<(), CommandError> {
+    let at = super::now();
+    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
+    let commit = push.before.as_ref().map(|commit| commit.as_str().to_owned());
+    let entries: Vec<LedgerEntry> = removed
+        .iter()
+        .map(|held| LedgerEntry {
+            at: at.clone(),
+            target: target.to_owned(),
+            action: "removed".to_owned(),
+            flow: held.flow.clone(),
+            deployment: held.deployment.clone(),
+            kind: "branch".to_owned(),
+            reference: push.short_name().to_owned(),
+            commit: commit.clone().unwrap_or_default(),
+        })
+        .collect();
+    if !entries.is_empty() {
+        Store::open(session.repository.common_dir())?.append_to_ledger(&entries)?;
+    }
+    Ok(())
+}
+
+/// Takes out of the outbox what a run has just registered; whatever goes wrong, it stays there and
+/// is found to be registered later.
+pub fn settle(context: &Context, reference: &CodeReference) {
+    let Some(outbox) = outbox(context) else { return };
+    if outbox.ids().is_empty() {
+        return;
+    }
+    let Ok(Some(_lock)) = outbox.lock(OutboxLockKind::Deliver, SETTLE_PATIENCE) else { return };
+    let name = reference.name.full();
+    for record in waiting(&outbox) {
+        let is_same = record.push.is_ok_and(|push| {
+            push.reference == name && push.commit.as_ref() == Some(&reference.commit)
+        });
+        if is_same {
+            let _ = outbox.remove(&record.id);
+        }
+    }
+}
+
+/// Says in one line that something waits.
+pub fn tell_what_waits(context: &Context) {
+    let count = outbox(context).map_or(0, |outbox| outbox.ids().len() + spooled(&outbox));
+    if count > 0 {
+        let (what, verb) = if count == 1 { ("push", "waits") } else { ("pushes", "wait") };
+        context.printer.note(&format!(
+            "{count} {what} {verb} to be registered: `flowreg sync` delivers, `flowreg sync \
+             --status` says why"
+        ));
+    }
+}
+
+fn spooled(outbox: &Outbox) -> usize {
+    std::fs::read_dir(outbox.spool()).map_or(0, |entries| entries.flatten().count())
+}
+
+fn outbox(context: &Context) -> Option<Outbox> {
+    let directories = git_directories(&context.directory, &context.environment)?;
+    Some(Outbox::of(&directories.common_dir))
+}

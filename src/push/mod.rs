@@ -1,0 +1,22 @@
+//! Register on push: what hooks queue, how a push is confirmed, and who delivers it.
+//!
+//! `pre-push` only writes down what is about to be pushed and starts a detached watcher; what is
+//! registered was seen to be on the remote after the push had ended (facts/hooks.md, `design.md`
+//! §9). How a commit is registered is not known here: that is a [`Delivery`].
+
+mod confirm;
+mod deliver;
+mod log;
+mod process;
+mod queue;
+mod queued;
+mod spool;
+mod watch;
+
+pub use confirm::{ASK_LIMIT, RECHECKS};
+pub use deliver::{Delivered, Delivery, Passed, Policy, deliver};
+pub use log::Log;
+pub use process::{GitProcess, close_inherited, detach, own_session};
+pub use queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
+pub use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+pub use watch::watch;
