@@ -6,6 +6,7 @@ use super::exit;
 use crate::flow::ScanError;
 use crate::git::{GitError, ReferenceError};
 use crate::output::ErrorReport;
+use crate::push::InstallError;
 use crate::registration::Refusal;
 use crate::settings::SettingsError;
 use crate::settings::prefect::ConnectionError;
@@ -120,6 +121,17 @@ impl From<ConnectionError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::new(exit::TARGET_REFUSED, "registry", error)
+    }
+}
+
+impl From<InstallError> for CommandError {
+    fn from(error: InstallError) -> Self {
+        let exit_code = match &error {
+            InstallError::Git(_) => exit::GIT,
+            _ => exit::REFUSED,
+        };
+        let hints = error.hints();
+        Self::new(exit_code, error.code(), error).with_hints(hints)
     }
 }
 

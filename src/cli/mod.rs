@@ -8,6 +8,7 @@ mod exit;
 mod flows;
 mod gather;
 mod hook;
+mod hooks;
 mod introspect;
 mod list;
 mod manifests;
@@ -29,6 +30,7 @@ use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
 use self::hook::HookArguments;
+use self::hooks::HooksArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
 use self::reference::ReferenceCommandArguments;
@@ -64,6 +66,8 @@ enum Command {
     Flows(FlowsArguments),
     /// List what the target holds
     List(ListArguments),
+    /// Register on push: install, uninstall, status
+    Hooks(HooksArguments),
     /// Deliver the pushes that wait
     Sync(SyncArguments),
     /// What git's hooks call
@@ -163,6 +167,7 @@ pub fn run(process: Process) -> u8 {
         Command::Reference(arguments) => reference::run(&context, arguments),
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
+        Command::Hooks(arguments) => hooks::run(&context, arguments),
         Command::Sync(arguments) => sync::run(&context, arguments),
         Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
     };

@@ -2,6 +2,7 @@
 
 mod changes;
 mod flows;
+mod hooks;
 mod list;
 mod progress;
 mod queue;
@@ -20,6 +21,7 @@ use crate::model::escaped;
 
 pub use changes::ChangeReport;
 pub use flows::{ExplanationsReport, FlowsReport};
+pub use hooks::{HookInstallReport, HookStatusReport, HookWord};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use queue::{QueueReport, QueuedItem, SyncReport};

@@ -6,17 +6,27 @@
 
 mod confirm;
 mod deliver;
+mod install;
 mod log;
+mod manager;
 mod process;
 mod queue;
 mod queued;
+mod shim;
 mod spool;
+mod status;
 mod watch;
 
 pub use confirm::{ASK_LIMIT, RECHECKS};
 pub use deliver::{Delivered, Delivery, Passed, Policy, deliver};
+pub use install::{
+    InstallError, InstallRequest, Installed, install, install_in_configuration, uninstall,
+};
 pub use log::Log;
+pub use manager::Manager;
 pub use process::{GitProcess, close_inherited, detach, own_session};
 pub use queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
 pub use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+pub use shim::HookName;
+pub use status::{HookProblem, HookState, HookStatus, status as hook_status};
 pub use watch::watch;

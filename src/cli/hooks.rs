@@ -1,0 +1,98 @@
+//! `flowreg hooks`: installs git's hooks, takes them away, and says whether they run.
+
+use clap::{Args, Subcommand};
+
+use super::error::CommandError;
+use super::{CommandResult, Context, exit};
+use crate::git::Repository;
+use crate::output::{HookInstallReport, HookStatusReport, HookWord};
+use crate::push::{
+    HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
+    uninstall,
+};
+
+#[derive(Debug, Args)]
+pub struct HooksArguments {
+    #[command(subcommand)]
+    command: HooksCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum HooksCommand {
+    /// Register on push from now on
+    Install(InstallArguments),
+    /// Take the hook away and put back what was there
+    Uninstall {
+        /// Also a hook that was changed by hand
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show which hook git will run, and what is wrong with it
+    Status,
+}
+
+#[derive(Debug, Args)]
+struct InstallArguments {
+    /// Install post-receive, in a bare repository that others push to
+    #[arg(long, conflicts_with = "git_config")]
+    server: bool,
+    /// Use git's own hook configuration (git 2.54 and newer)
+    #[arg(long)]
+    git_config: bool,
+    /// Also where other repositories look for hooks, and over changes made by hand
+    #[arg(long)]
+    force: bool,
+    /// Refuse if there is a hook already, instead of running it first
+    #[arg(long)]
+    no_chain: bool,
+}
+
+pub fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
+    let repository = Repository::discover(&context.directory, &context.environment)?;
+    match &arguments.command {
+        HooksCommand::Install(arguments) => install_hook(context, &repository, arguments),
+        HooksCommand::Uninstall { force } => {
+            let removed = uninstall(&repository, *force)?;
+            let hooks = removed.into_iter().map(word).collect();
+            context.printer.hook_install(&HookInstallReport { hooks });
+            Ok(exit::DONE)
+        }
+        HooksCommand::Status => {
+            let status = hook_status(&repository)?;
+            let is_broken = status.state == HookState::Broken;
+            context.printer.hook_status(&HookStatusReport::from(status));
+            Ok(if is_broken { exit::REFUSED } else { exit::DONE })
+        }
+    }
+}
+
+fn install_hook(
+    context: &Context,
+    repository: &Repository,
+    arguments: &InstallArguments,
+) -> CommandResult {
+    let installed = if arguments.git_config {
+        install_in_configuration(repository)?
+    } else {
+        let binary = std::env::current_exe()
+            .map_err(|error| CommandError::usage(error.to_string(), Vec::new()))?;
+        let request = InstallRequest {
+            hook: if arguments.server { HookName::PostReceive } else { HookName::PrePush },
+            binary,
+            force: arguments.force,
+            chain: !arguments.no_chain,
+        };
+        install(repository, &request)?
+    };
+    context.printer.hook_install(&HookInstallReport { hooks: vec![word(installed)] });
+    Ok(exit::DONE)
+}
+
+fn word(installed: Installed) -> HookWord {
+    HookWord {
+        action: installed.action,
+        place: installed.place,
+        previous: installed.previous.map(|path| path.display().to_string()),
+        notes: installed.notes,
+    }
+}
