@@ -7,13 +7,13 @@ use super::arguments::ReferenceArguments;
 use super::error::CommandError;
 use super::plan::RunArguments;
 use super::session::{self, Session, TargetChoice};
-use super::{Context, Interrupt, exit, register};
+use super::{Context, exit, register};
 use crate::git::{GitError, Repository, git_directories, is_mainline};
 use crate::model::{
     BranchName, Channel, CodeReference, Held, RemoteName, TargetDescription, TargetKind,
     same_repository,
 };
-use crate::output::{ItemReport, Printer, RunReport, Verbosity};
+use crate::output::{ItemReport, RunReport};
 use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget, waiting};
 use crate::settings::OnDelete;
 use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
@@ -37,17 +37,10 @@ impl<'a> Registrar<'a> {
         Self { context }
     }
 
-    /// The context of one delivery: it prints nothing.
+    /// The context of one delivery.
     fn silent(&self, push: &QueuedPush) -> Context {
-        Context {
-            environment: self.context.environment.clone(),
-            directory: self.context.directory.clone(),
-            home: self.context.home.clone(),
-            global: self.context.global.clone(),
-            interrupt: Interrupt::clone(&self.context.interrupt),
-            printer: Printer::new(false, Verbosity::Quiet, false),
-            is_server: self.context.is_server || push.is_received,
-        }
+        let is_server = self.context.is_server || push.is_received;
+        Context { is_server, ..self.context.silent() }
     }
 
     fn try_register(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::check::{Checked, check};
 use super::delivery::{self, Registrar};
 use super::{Context, exit, session};
 use crate::git::{
@@ -18,6 +19,9 @@ use crate::push::{
     queued, received_lines, watch,
 };
 use crate::store::Outbox;
+
+/// From when on a push has been waiting for long.
+const OLD: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Args)]
 pub struct HookArguments {
@@ -36,6 +40,8 @@ enum Hook {
     },
     /// Queue what was received
     PostReceive,
+    /// Queue what pre-commit or prek tell of a push
+    PreCommit,
     /// See queued pushes through
     Watch,
 }
@@ -48,6 +54,7 @@ pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
         Hook::PrePush { remote: Some(remote), url: Some(url) } => pre_push(context, remote, url),
         // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
         Hook::PrePush { .. } => exit::DONE,
+        Hook::PreCommit => pre_commit(context),
         Hook::PostReceive => post_receive(context),
         Hook::Watch => {
             watch_outbox(context);
@@ -128,6 +135,31 @@ impl<'a> Hooked<'a> {
         }
     }
 
+    /// The check before the push, where it is asked for.
+    fn refuses(&self, lines: &[PushedLine]) -> bool {
+        let Some(repository) = &self.repository else { return false };
+        match check(self.context, repository, lines) {
+            Checked::Good => false,
+            Checked::Wrong(problems) => {
+                problems.iter().for_each(|problem| self.say(problem));
+                self.say("the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify");
+                true
+            }
+            Checked::TooLong(limit) => {
+                self.say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
+                false
+            }
+        }
+    }
+
+    /// One line if something has been waiting for long.
+    fn tell_of_old_ones(&self) {
+        let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
+        if old > 0 {
+            self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
+        }
+    }
+
     fn outbox(&self) -> Outbox {
         Outbox::of(&self.directories.common_dir)
     }
@@ -163,9 +195,42 @@ fn pre_push(context: &Context, remote: &str, url: &str) -> u8 {
     if lines.is_empty() {
         return exit::DONE;
     }
+    queue_push(context, lines, remote, url)
+}
+
+/// What pre-commit and prek tell of a push: its first ref, in variables (facts/hooks.md §5).
+fn pre_commit(context: &Context) -> u8 {
+    let value = |name: &str| context.environment.get(name);
+    let (Some(remote), Some(url), Some(reference)) = (
+        value("PRE_COMMIT_REMOTE_NAME"),
+        value("PRE_COMMIT_REMOTE_URL"),
+        value("PRE_COMMIT_REMOTE_BRANCH"),
+    ) else {
+        context.printer.hook("nothing is queued: this is no pre-push hook of pre-commit or prek");
+        return exit::DONE;
+    };
+    // Of a push with a root commit only the local ref is known.
+    let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
+        let repository = Repository::discover(&context.directory, &context.environment).ok()?;
+        repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
+    });
+    let Some(object) = pushed else { return exit::DONE };
+    let reference = reference.to_owned();
+    let line = PushedLine { reference, object: Some(object), before: None };
+    context.printer.hook(
+        "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of them",
+    );
+    queue_push(context, vec![line], remote, url)
+}
+
+fn queue_push(context: &Context, lines: Vec<PushedLine>, remote: &str, url: &str) -> u8 {
     let Some(hooked) = Hooked::new(context) else { return exit::DONE };
+    if hooked.refuses(&lines) {
+        return exit::REFUSED;
+    }
     let git = Some(GitProcess::pushing());
     let place = Place { remote, url, directory: &context.directory, git, is_received: false };
+    hooked.tell_of_old_ones();
     let count = hooked.queue(lines, &place);
     if count > 0 {
         if is_ci(context) {
@@ -210,15 +275,7 @@ fn watch_outbox(context: &Context) {
         Ok(repository) => repository,
         Err(error) => return log.write("watcher", &error.to_string()),
     };
-    let context = Context {
-        environment,
-        directory: context.directory.clone(),
-        home: context.home.clone(),
-        global: context.global.clone(),
-        interrupt: context.interrupt.clone(),
-        printer: crate::output::Printer::new(false, crate::output::Verbosity::Quiet, false),
-        is_server: context.is_server,
-    };
+    let context = Context { environment, ..context.silent() };
     let rechecks = rechecks(&context);
     if let Err(error) = watch(&outbox, &repository, &Registrar::new(&context), &rechecks) {
         log.write("watcher", &error.to_string());

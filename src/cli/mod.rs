@@ -2,6 +2,7 @@
 //! environment, the clock and the terminal; they enter here and go on as values.
 
 mod arguments;
+mod check;
 mod delivery;
 mod error;
 mod exit;
@@ -37,7 +38,7 @@ use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use crate::model::Environment;
-use crate::output::Printer;
+use crate::output::{Printer, Verbosity};
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 pub use self::hook::is_hook;
@@ -192,6 +193,21 @@ struct Context {
     printer: Printer,
     /// Whether others push to this repository: what they push is read, and never run.
     is_server: bool,
+}
+
+impl Context {
+    /// The same for work that nobody watches: it prints nothing.
+    fn silent(&self) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            directory: self.directory.clone(),
+            home: self.home.clone(),
+            global: self.global.clone(),
+            interrupt: self.interrupt.clone(),
+            printer: Printer::new(false, Verbosity::Quiet, false),
+            is_server: self.is_server,
+        }
+    }
 }
 
 /// An exit code, or the error that carries one.

@@ -159,6 +159,13 @@ impl Repository {
         Refs::of(self).peeled(object)
     }
 
+    /// The object that a revision names, without peeling a tag.
+    pub fn object_named(&self, revision: &str) -> Option<CommitId> {
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", revision];
+        let answer = Git::new(self).run(&arguments, &[]).ok()?.check("rev-parse").ok()?;
+        String::from_utf8_lossy(&answer).trim().parse().ok()
+    }
+
     /// Whether the object database has this object, and it leads to no commit.
     pub fn is_no_commit(&self, object: &CommitId) -> bool {
         let kind = Refs::of(self).kind(object);

@@ -164,6 +164,13 @@ impl Outbox {
         Ok(Some(versioned.record))
     }
 
+    /// How long ago a record was put into the outbox, which its id tells.
+    pub fn age(id: &str) -> Duration {
+        let put = id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+        let put = UNIX_EPOCH + Duration::from_nanos(put);
+        SystemTime::now().duration_since(put).unwrap_or_default()
+    }
+
     /// Takes a lock; `None` if another process has it for longer than `patience`.
     ///
     /// # Errors
