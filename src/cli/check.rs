@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::Context;
-use super::error::CommandError;
-use super::session;
+use super::arguments::{ReferenceArguments, TargetWord, UntaggedWord};
+use super::plan::{self, RunArguments};
+use super::{Context, exit, session};
 use crate::git::Repository;
-use crate::model::{Channel, CodeReference, CommitId, ReferenceName, ReferenceSource};
+use crate::model::{CommitId, ReferenceName};
 use crate::push::PushedLine;
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise.
@@ -69,32 +69,42 @@ fn name_of(line: &PushedLine) -> Option<ReferenceName> {
     }
 }
 
+/// What keeps registrations from being made, whatever the target says to them.
 fn problems(context: &Context, commit: &CommitId, name: &ReferenceName) -> Vec<String> {
-    find(context, commit, name).unwrap_or_else(|error| vec![error.source.to_string()])
-}
-
-fn find(
-    context: &Context,
-    commit: &CommitId,
-    name: &ReferenceName,
-) -> Result<Vec<String>, CommandError> {
-    let repository = Repository::discover(&context.directory, &context.environment)?;
-    let session = session::open_at(context, repository, Some(commit))?;
-    let reference = CodeReference {
-        name: name.clone(),
-        commit: commit.clone(),
-        source: ReferenceSource::Git,
-        source_detail: "pushed".to_owned(),
-        channel: Channel::Feature,
-        remote: None,
-        proved: false,
+    let mut global = context.global.clone();
+    global.target = Some(TargetWord::Local);
+    // What is being pushed is read here, and not yet run.
+    let context = Context { global, is_server: true, ..context.silent() };
+    let (tag, branch) = match name {
+        ReferenceName::Tag(tag) => (Some(tag.to_string()), None),
+        ReferenceName::Branch(branch) => (None, Some(branch.to_string())),
     };
-    let scan = session.scan(&reference)?;
-    let wrong = scan.problems.iter().filter(|problem| problem.is_error());
-    Ok(wrong
-        .map(|problem| {
-            let (path, line, column) = (&problem.path, problem.line, problem.column);
-            format!("{path}:{line}:{column}: {}", problem.message)
-        })
-        .collect())
+    let reference = ReferenceArguments {
+        tag,
+        branch,
+        offline: true,
+        untagged: Some(UntaggedWord::Branch),
+        pushed: Some(commit.clone()),
+        ..ReferenceArguments::default()
+    };
+    let arguments = RunArguments { reference, ..RunArguments::default() };
+    match plan::prepare(&context, &arguments, 1) {
+        Ok(prepared) => {
+            let of_sources = prepared.problems.iter().filter(|problem| problem.is_error());
+            let of_sources = of_sources.map(|problem| {
+                let (path, line, column) = (&problem.path, problem.line, problem.column);
+                format!("{path}:{line}:{column}: {}", problem.message)
+            });
+            let unbuilt = prepared.unbuilt.iter().filter_map(|item| {
+                let error = item.error.as_ref()?;
+                Some(format!("{}/{}: {}", item.flow, item.deployment, error.message))
+            });
+            of_sources.chain(unbuilt).collect()
+        }
+        // What is wrong with the repository or the machine is no reason against a push.
+        Err(error) if matches!(error.exit_code, exit::CONFIGURATION | exit::FLOW_SOURCE) => {
+            vec![error.source.to_string()]
+        }
+        Err(_) => Vec::new(),
+    }
 }

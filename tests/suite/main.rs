@@ -39,5 +39,6 @@ mod manifest_yaml;
 mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;
+mod push_landing;
 mod server_errors;
 mod triggers;

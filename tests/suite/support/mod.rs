@@ -2,6 +2,7 @@
 
 pub mod prefect;
 mod program;
+pub mod push;
 pub mod random_flows;
 pub mod random_yaml;
 mod repository;

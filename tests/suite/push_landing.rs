@@ -1,0 +1,650 @@
+//! What a push registers: exactly what the remote has afterwards (facts/hooks.md §7).
+
+use crate::support::push::{Scenario, on_every_git, write_script};
+
+#[test]
+fn the_first_push_of_a_branch_registers_it_and_the_next_one_its_new_commit() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let first = scenario.branch("feat/x");
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &first)]);
+        let second = scenario.commit("second");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &first), ("feat/x", &second)]);
+        let list = scenario.flowreg().json(&["list"], 0);
+        assert_eq!(list["registrations"][0]["deployment"], "default@feat~x");
+        // The reflog knew; nobody had to ask the remote.
+        let log = scenario.status()["recent"].to_string();
+        assert!(log.contains("confirmed by the reflog") && !log.contains("by the remote"), "{log}");
+    });
+}
+
+#[test]
+fn a_later_push_whose_flows_did_not_change_writes_nothing() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let first = scenario.branch("feat/x");
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.repository.write("README", "no flow");
+        scenario.git(&["add", "-A"]);
+        scenario.git(&["commit", "-q", "-m", "words"]);
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &first)]);
+    });
+}
+
+#[test]
+fn a_push_of_main_queues_nothing_and_says_so_only_when_asked() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.commit("second");
+        scenario.push(&["origin", "main"]);
+        assert_eq!(scenario.left().len(), 0);
+        assert!(!scenario.repository.root().join(".git/flowreg/outbox").exists());
+        scenario.commit("third");
+        let told = scenario.git_command(
+            scenario.repository.root(),
+            &["-c", "flowreg.verbose=true", "push", "-q", "origin", "main"],
+        );
+        let told = { told }.output().unwrap();
+        let said = String::from_utf8(told.stderr).unwrap();
+        assert_eq!(said.matches("main is a mainline branch").count(), 1, "{said}");
+        // A configuration may call other branches so.
+        scenario.repository.write("flowreg.toml", "[repository]\nmainline = [\"release/*\"]\n");
+        let release = scenario.branch("release/1");
+        scenario.git(&["push", "-q", "origin", "release/1"]);
+        scenario.git(&["branch", "-f", "main", &release]);
+        scenario.push(&["-f", "origin", "main"]);
+        scenario.settled();
+        scenario.assert_registered(&[("main", &release)]);
+    });
+}
+
+#[test]
+fn tags_of_every_kind_are_registered_at_the_commit_that_they_lead_to() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.commit("release");
+        scenario.git(&["tag", "v1.0.0"]);
+        scenario.push(&["origin", "v1.0.0"]);
+        scenario.settled();
+        let second = scenario.commit("release two");
+        scenario.git(&["tag", "-a", "-m", "two", "v2.0.0"]);
+        scenario.push(&["origin", "main", "v2.0.0"]);
+        scenario.settled();
+        let third = scenario.commit("release three");
+        scenario.git(&["tag", "-a", "-m", "inner", "inner"]);
+        scenario.git(&["tag", "-a", "-m", "three", "v3.0.0", "inner"]);
+        scenario.push(&["origin", "v3.0.0"]);
+        scenario.settled();
+        scenario.assert_registered(&[("v1.0.0", &commit), ("v2.0.0", &second), ("v3.0.0", &third)]);
+        let blob = scenario.git(&["hash-object", "-w", "flows/etl.py"]);
+        scenario.git(&["tag", "v4.0.0", &blob]);
+        scenario.push(&["origin", "v4.0.0"]);
+        scenario.settled();
+        assert_eq!(scenario.registered().len(), 3);
+    });
+}
+
+#[test]
+fn nothing_is_registered_for_a_dry_run_and_once_for_the_push_after_it() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("feat/x");
+        scenario.push(&["--dry-run", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[]);
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+    });
+}
+
+/// Somebody else pushes to a branch.
+fn push_by_another(scenario: &Scenario, branch: &str) -> String {
+    let clone = scenario.repository.outside().join("other");
+    let up = scenario.up();
+    scenario.git(&["clone", "-q", up.to_str().unwrap(), clone.to_str().unwrap()]);
+    scenario.git_in(&clone, &["checkout", "-q", branch]);
+    scenario.git_in(&clone, &["commit", "-q", "--allow-empty", "-m", "theirs"]);
+    scenario.git_in(&clone, &["push", "-q", "origin", branch]);
+    scenario.git_in(&clone, &["rev-parse", "HEAD"])
+}
+
+#[test]
+fn what_the_remote_refuses_is_not_registered() {
+    on_every_git(|git| {
+        // Not a fast-forward, known here: git does not even tell the hook.
+        let scenario = Scenario::new(git);
+        let first = scenario.branch("feat/x");
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.git(&["reset", "-q", "--hard", "HEAD~1"]);
+        scenario.commit("other");
+        assert_eq!(scenario.push(&["origin", "feat/x"]).code, 1);
+        scenario.settled();
+        // A lease that is stale.
+        let lease = format!("--force-with-lease=feat/x:{}", "1".repeat(40));
+        assert_eq!(scenario.push(&[&lease, "origin", "feat/x"]).code, 1);
+        scenario.settled();
+        // Fetch first: the hook is told of it as if it would go through.
+        scenario.git(&["reset", "-q", "--hard", &first]);
+        push_by_another(&scenario, "feat/x");
+        scenario.commit("behind");
+        assert_eq!(scenario.push(&["origin", "feat/x"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &first)]);
+    });
+}
+
+#[test]
+fn a_tag_that_exists_is_refused_and_registered_once_it_is_forced() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.git(&["push", "-q", "--no-verify", "origin", "main:refs/tags/v1.0.0"]);
+        let commit = scenario.commit("moved");
+        scenario.git(&["tag", "-f", "v1.0.0"]);
+        assert_eq!(scenario.push(&["origin", "v1.0.0"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[]);
+        scenario.push(&["-f", "origin", "v1.0.0"]);
+        scenario.settled();
+        scenario.assert_registered(&[("v1.0.0", &commit)]);
+    });
+}
+
+const REFUSE_BAD: &str = "#!/bin/sh\ncase $1 in */bad) echo no >&2; exit 1;; esac\n";
+
+#[test]
+fn of_a_push_that_is_partly_refused_only_the_accepted_refs_are_registered() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.server_hook("update", REFUSE_BAD);
+        scenario.branch("bad");
+        let good = scenario.branch("good");
+        assert_eq!(scenario.push(&["origin", "bad", "good"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[("good", &good)]);
+        // All or none.
+        scenario.commit("more");
+        assert_eq!(scenario.push(&["--atomic", "origin", "bad", "good"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[("good", &good)]);
+    });
+}
+
+#[test]
+fn an_atomic_push_with_a_stale_ref_ends_and_registers_nothing() {
+    on_every_git(|git| {
+        // Before git 2.54 this never ends if a child of the hook keeps git's pipes.
+        let scenario = Scenario::new(git);
+        let good = scenario.branch("good");
+        scenario.git(&["push", "-q", "--no-verify", "origin", "good"]);
+        scenario.git(&["commit", "-q", "--amend", "-m", "rewritten"]);
+        let other = scenario.branch("other");
+        assert_eq!(scenario.push(&["--atomic", "origin", "good", "other"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[]);
+        assert_ne!(good, other);
+    });
+}
+
+#[test]
+fn a_tracking_branch_that_is_at_the_pushed_commit_already_proves_nothing() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let first = scenario.branch("feat/x");
+        scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
+        push_by_another(&scenario, "feat/x");
+        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
+        // Back to what the tracking branch says, over what is really there.
+        assert_eq!(scenario.push(&["-f", "origin", "feat/x"]).code, 1);
+        scenario.settled();
+        scenario.assert_registered(&[]);
+        assert_eq!(scenario.git(&["rev-parse", "origin/feat/x"]), first);
+    });
+}
+
+#[test]
+fn whatever_the_local_ref_is_called_the_ref_of_the_remote_counts() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("two-words");
+        scenario.git(&["commit", "-q", "--amend", "-m", "two words in it"]);
+        let commit = scenario.git(&["rev-parse", "HEAD"]).replace(&commit, "");
+        scenario.push(&["origin", ":/two words:refs/heads/by-message"]);
+        scenario.settled();
+        scenario.push(&["origin", "HEAD:refs/heads/by-head"]);
+        scenario.settled();
+        scenario.push(&["origin", &format!("{commit}:refs/heads/by-id")]);
+        scenario.settled();
+        scenario.git(&["checkout", "-q", "--detach"]);
+        let detached = scenario.commit("detached");
+        scenario.push(&["origin", "HEAD:refs/heads/detached"]);
+        scenario.settled();
+        scenario.assert_registered(&[
+            ("by-message", &commit),
+            ("by-head", &commit),
+            ("by-id", &commit),
+            ("detached", &detached),
+        ]);
+    });
+}
+
+#[test]
+fn many_branches_at_once_are_all_registered() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("b00");
+        for number in 1..50 {
+            scenario.git(&["branch", &format!("b{number:02}")]);
+        }
+        scenario.push(&["-q", "--all", "origin"]);
+        scenario.settled();
+        let mut registered = scenario.registered();
+        registered.sort();
+        let expected: Vec<_> =
+            (0..50).map(|number| (format!("b{number:02}"), commit.clone())).collect();
+        assert_eq!(registered, expected);
+    });
+}
+
+#[test]
+fn of_quick_pushes_to_one_branch_the_newest_is_registered_last() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.branch("feat/x");
+        let mut newest = String::new();
+        for number in 0..5 {
+            newest = scenario.commit(&format!("push {number}"));
+            assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 0);
+        }
+        scenario.settled();
+        let registered = scenario.registered();
+        assert_eq!(registered.last().unwrap(), &("feat/x".to_owned(), newest));
+        let list = scenario.flowreg().json(&["list"], 0);
+        assert_eq!(list["registrations"].as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_push_by_address_is_registered_if_the_remote_has_that_address() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("feat/x");
+        scenario.push(&["../up.git", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        scenario.git(&["init", "-q", "--bare", "../elsewhere.git"]);
+        scenario.commit("elsewhere");
+        scenario.push(&["../elsewhere.git", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        assert!(scenario.status()["recent"].to_string().contains("workers clone from origin"));
+    });
+}
+
+#[test]
+fn of_two_push_urls_each_is_asked_for_itself() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.git(&["init", "-q", "--bare", "../mirror.git"]);
+        scenario.git(&["remote", "set-url", "--add", "--push", "origin", "../up.git"]);
+        scenario.git(&["remote", "set-url", "--add", "--push", "origin", "../mirror.git"]);
+        let commit = scenario.branch("feat/x");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        let log = scenario.status()["recent"].to_string();
+        assert!(!log.contains("by the reflog"), "{log}");
+        // The first refuses: the tracking branch moves for the second one all the same.
+        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
+        scenario.commit("refused by the first");
+        assert_eq!(scenario.push(&["-q", "origin", "feat/x"]).code, 1);
+        scenario.settled();
+    });
+}
+
+#[test]
+fn a_repository_of_sha_256_is_pushed_registered_and_deleted() {
+    on_every_git(|git| {
+        let scenario = Scenario::with(git, &["-b", "main", "--object-format=sha256"]);
+        let commit = scenario.branch("feat/x");
+        assert_eq!(commit.len(), 64);
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        scenario.push(&["origin", ":feat/x"]);
+        assert_eq!(scenario.left()[0]["kind"], "deletion");
+        scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(scenario.flowreg().json(&["list"], 0)["registrations"][0], serde_json::Value::Null);
+    });
+}
+
+#[test]
+fn linked_worktrees_share_the_outbox() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let tree = scenario.repository.outside().join("tree");
+        scenario.git(&["worktree", "add", "-q", "-b", "feat/x", tree.to_str().unwrap()]);
+        let commit = scenario.git(&["rev-parse", "feat/x"]);
+        // The copy of a linked worktree points at the original: no comparison here.
+        let below = tree.join("flows");
+        let pushed = scenario.git_command(&below, &["push", "-q", "origin", "feat/x"]).output().unwrap();
+        assert!(pushed.status.success());
+        assert!(pushed.stdout.is_empty() && pushed.stderr.is_empty());
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        assert!(scenario.repository.root().join(".git/flowreg/outbox/log").exists());
+    });
+}
+
+#[test]
+fn a_push_from_a_bare_repository_and_with_git_dir_from_elsewhere_is_registered() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("feat/x");
+        let git_dir = scenario.repository.root().join(".git");
+        let pushed = scenario
+            .git_command(std::path::Path::new("/"), &["push", "-q", "origin", "feat/x"])
+            .env("GIT_DIR", &git_dir)
+            .env("GIT_WORK_TREE", scenario.repository.root())
+            .output()
+            .unwrap();
+        // A relative address begins where git stands.
+        assert!(!pushed.status.success());
+        let up = scenario.up();
+        scenario.git(&["remote", "set-url", "origin", up.to_str().unwrap()]);
+        let pushed = scenario
+            .git_command(std::path::Path::new("/"), &["push", "-q", "origin", "feat/x"])
+            .env("GIT_DIR", &git_dir)
+            .env("GIT_WORK_TREE", scenario.repository.root())
+            .output()
+            .unwrap();
+        assert!(pushed.status.success(), "{pushed:?}");
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+
+        let bare = scenario.repository.outside().join("source.git");
+        scenario.git(&["clone", "-q", "--bare", up.to_str().unwrap(), bare.to_str().unwrap()]);
+        let hook = scenario.repository.root().join(".git/hooks/pre-push");
+        std::fs::copy(hook, bare.join("hooks/pre-push")).unwrap();
+        let arguments = ["push", "-q", up.to_str().unwrap(), "feat/x:refs/heads/feat/y"];
+        let pushed = scenario.git_command(&bare, &arguments).output().unwrap();
+        assert!(pushed.status.success(), "{pushed:?}");
+        crate::support::prefect::wait_for("the bare repository registers", 30, || {
+            let registered = crate::support::push::registered_in(&bare);
+            (registered == [("feat/y".to_owned(), commit.clone())]).then_some(())
+        });
+    });
+}
+
+#[test]
+fn a_client_that_is_killed_while_the_server_thinks_still_gets_its_push_registered() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let began = scenario.repository.outside().join("began");
+        scenario.server_hook(
+            "pre-receive",
+            &format!("#!/bin/sh\ntrap '' PIPE\n: >'{}'\nsleep 0.3\nexit 0\n", began.display()),
+        );
+        let commit = scenario.branch("feat/x");
+        let mut push = scenario
+            .git_command(scenario.repository.root(), &["push", "-q", "origin", "feat/x"])
+            .spawn()
+            .unwrap();
+        crate::support::prefect::wait_for("the server began", 30, || began.exists().then_some(()));
+        push.kill().unwrap();
+        push.wait().unwrap();
+        scenario.settled();
+        let there = scenario.git(&["ls-remote", "origin", "refs/heads/feat/x"]);
+        let expected: &[(&str, &str)] =
+            if there.is_empty() { &[] } else { &[("feat/x", commit.as_str())] };
+        scenario.assert_registered(expected);
+    });
+}
+
+#[test]
+fn switches_turn_the_hook_off() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.branch("feat/x");
+        let root = scenario.repository.root();
+        scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
+        scenario.commit("two");
+        scenario.git(&["-c", "flowreg.enabled=false", "push", "-q", "origin", "feat/x"]);
+        scenario.commit("three");
+        let mut push = scenario.git_command(root, &["push", "-q", "origin", "feat/x"]);
+        assert!(push.env("FLOWREG_HOOKS", "0").status().unwrap().success());
+        scenario.git(&["config", "flowreg.enabled", "false"]);
+        scenario.commit("four");
+        scenario.push(&["origin", "feat/x"]);
+        assert!(!root.join(".git/flowreg/outbox").exists());
+        scenario.assert_registered(&[]);
+        scenario.git(&["config", "flowreg.enabled", "true"]);
+        let five = scenario.commit("five");
+        scenario.push(&["origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &five)]);
+    });
+}
+
+#[test]
+fn in_ci_nothing_watches_and_sync_or_register_delivers() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git).env("CI", "true");
+        let commit = scenario.branch("feat/x");
+        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+        assert_eq!((pushed.code, pushed.stdout.as_str()), (0, ""));
+        assert_eq!(pushed.stderr.matches("flowreg sync").count(), 1, "{pushed:?}");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
+        scenario.assert_registered(&[]);
+        let synced = scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(synced["delivered"][0]["commit"], commit.as_str());
+        scenario.assert_registered(&[("feat/x", &commit)]);
+        let second = scenario.commit("second");
+        scenario.push_only(&["-q", "origin", "feat/x"]);
+        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
+        let registered = scenario.flowreg().run(&["register"]);
+        assert_eq!(registered.code, 0, "{registered:?}");
+        assert!(!registered.stderr.contains("to be registered"), "{registered:?}");
+        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 0);
+        scenario.assert_registered(&[("feat/x", &commit), ("feat/x", &second)]);
+    });
+}
+
+#[test]
+fn a_check_before_the_push_refuses_what_is_wrong_and_lets_the_rest_through() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.repository.write("flowreg.toml", "[hooks]\nblocking = true\n");
+        let good = scenario.branch("feat/x");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &good)]);
+        for (file, content, reason) in [
+            ("flows/bad.py", "from prefect import flow\n@flow\ndef broken(:\n", "flows/bad.py:3:"),
+            ("flows/twice.py", "from prefect import flow\n@flow\ndef etl():\n    ...\n", "etl"),
+            (
+                "prefect.yaml",
+                "deployments:\n  - name: x\n    entrypoint: flows/none.py:f\n",
+                "flows/none.py",
+            ),
+        ] {
+            scenario.repository.write(file, content);
+            scenario.commit(&format!("add {file}"));
+            let refused = scenario.push_only(&["origin", "feat/x"]);
+            assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{file}: {refused:?}");
+            assert!(refused.stderr.contains(reason), "{file}: {refused:?}");
+            assert!(refused.stderr.contains("--no-verify"), "{file}: {refused:?}");
+            scenario.git(&["reset", "-q", "--hard", &good]);
+        }
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &good)]);
+    });
+}
+
+#[test]
+fn a_deleted_branch_marks_its_registrations_and_sync_removes_them() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commit = scenario.branch("feat/x");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.push(&["-q", "origin", "--delete", "feat/x"]);
+        let left = scenario.left();
+        assert_eq!((&left[0]["kind"], &left[0]["state"]), (&"deletion".into(), &"removal".into()));
+        let deployments = || scenario.flowreg().json(&["list"], 0)["registrations"].clone();
+        assert_eq!(deployments().as_array().unwrap().len(), 1);
+        scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(deployments().as_array().unwrap().len(), 0);
+        scenario.assert_registered(&[("feat/x", &commit), ("feat/x", &commit)]);
+        // It is back before anybody syncs: nothing is removed.
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.push(&["-q", "origin", ":feat/x"]);
+        scenario.left();
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(deployments().as_array().unwrap().len(), 1);
+        // Somebody else brings it back: the remote is asked before anything is removed.
+        scenario.push(&["-q", "origin", ":feat/x"]);
+        scenario.left();
+        scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let synced = scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(synced["dropped"][0]["reason"], "the branch is on the remote");
+        assert_eq!(deployments().as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn registrations_of_a_deleted_branch_stay_where_the_configuration_says_so() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.repository.write("flowreg.toml", "[feature]\non_delete = \"keep\"\n");
+        scenario.branch("feat/x");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.push(&["-q", "origin", ":feat/x"]);
+        scenario.settled();
+        let list = scenario.flowreg().json(&["list"], 0);
+        assert_eq!(list["registrations"].as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_hook_without_arguments_input_or_repository_ends_at_once() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        for arguments in [&["hook", "pre-push"][..], &["hook", "pre-push", "origin", "../up.git"]] {
+            let run = scenario.flowreg().run(arguments);
+            assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+        }
+        let outside = scenario.repository.outside();
+        let hook = scenario.repository.root().join(".git/hooks/pre-push");
+        let mut closed = std::process::Command::new("sh");
+        closed.args(["-c", "\"$0\" <&-", hook.to_str().unwrap()]).current_dir(outside);
+        assert!(closed.status().unwrap().success());
+    });
+}
+
+#[test]
+fn pushes_within_submodules_and_of_refs_that_are_no_code_leave_no_trace() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.push(&["origin", "HEAD:refs/notes/x", "HEAD:refs/for/main", "HEAD:refs/deploy/prod"]);
+        assert!(scenario.left().is_empty());
+        scenario.assert_registered(&[]);
+        // A mirror sends everything: what is a branch or a tag counts.
+        let commit = scenario.branch("feat/m");
+        scenario.git(&["config", "remote.origin.mirror", "true"]);
+        scenario.push(&["-q", "origin"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/m", &commit)]);
+    });
+}
+
+#[test]
+fn the_watcher_holds_no_descriptor_and_leaves_the_session() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git).env("FLOWREG_RECHECKS", "3");
+        // The remote refuses, so the watcher waits a while.
+        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
+        scenario.branch("feat/x");
+        assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+        let watcher = crate::support::prefect::wait_for("there is a watcher", 10, || {
+            find_watcher(scenario.repository.root())
+        });
+        let descriptors: Vec<_> = std::fs::read_dir(format!("/proc/{watcher}/fd"))
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+            .map(|target| target.display().to_string())
+            .filter(|target| !target.contains("/flowreg/outbox"))
+            .collect();
+        assert!(descriptors.iter().all(|target| target == "/dev/null"), "{descriptors:?}");
+        let stat = std::fs::read_to_string(format!("/proc/{watcher}/stat")).unwrap();
+        let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
+        assert_eq!(session, watcher.to_string());
+        assert_eq!(std::fs::read_link(format!("/proc/{watcher}/cwd")).unwrap().to_str(), Some("/"));
+        scenario.settled();
+        scenario.assert_registered(&[]);
+    });
+}
+
+fn find_watcher(root: &std::path::Path) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.find(|id| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(root.to_str().unwrap()) && line.contains("hook watch")
+    })
+}
+
+#[test]
+fn a_push_through_a_pipe_does_not_wait_for_the_watcher() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git).env("FLOWREG_RECHECKS", "5");
+        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
+        scenario.branch("feat/x");
+        // `output()` reads both pipes to their end: it returns when nobody holds them any more.
+        let started = std::time::Instant::now();
+        assert_eq!(scenario.push_only(&["origin", "feat/x"]).code, 1);
+        assert!(started.elapsed() < std::time::Duration::from_secs(4));
+        assert!(find_watcher(scenario.repository.root()).is_some());
+        scenario.settled();
+    });
+}
+
+#[test]
+fn a_configuration_that_git_cannot_read_or_flowreg_does_not_understand_never_blocks_a_push() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.repository.write("flowreg.toml", "nonsense = [");
+        scenario.branch("feat/x");
+        scenario.push(&["-q", "origin", "feat/x"]);
+        let left = scenario.left();
+        assert_eq!(left[0]["state"], "refused");
+        assert!(left[0]["reason"].as_str().unwrap().contains("flowreg.toml"), "{left:?}");
+        // A directory in the way of the outbox: told, and the push goes on.
+        let scenario = Scenario::new(git);
+        std::fs::write(scenario.repository.root().join(".git/flowreg"), "in the way").unwrap();
+        scenario.branch("feat/x");
+        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+        assert_eq!(pushed.code, 0);
+        assert!(pushed.stderr.contains("nothing is queued"), "{pushed:?}");
+        write_script(&scenario.repository.outside().join("unused"), "");
+    });
+}
