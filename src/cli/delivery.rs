@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::arguments::ReferenceArguments;
 use super::error::CommandError;
 use super::plan::RunArguments;
+use super::register::Registered;
 use super::session::{self, Session, TargetChoice};
 use super::{Context, exit, register};
 use crate::git::{GitError, Repository, git_directories, is_mainline};
@@ -13,17 +14,21 @@ use crate::model::{
     BranchName, Channel, CodeReference, Held, RemoteName, TargetDescription, TargetKind,
     same_repository,
 };
-use crate::output::{ItemReport, RunReport};
 use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget, waiting};
 use crate::settings::OnDelete;
 use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
-use crate::target::{ReadScope, Target, Write};
+use crate::target::{ReadScope, Target, TargetError, Write};
 
 /// Writes that may be under way at once, as `register` has it by default.
 const JOBS: usize = 8;
 /// Errors that another attempt may not meet.
-const PASSING: &[&str] =
-    &["unreachable", "remote_unreachable", "not_tried", "interrupted", "git_failed"];
+const PASSING: &[&str] = &[
+    "remote_unreachable",
+    "remote_missing_branch",
+    "remote_missing_tag",
+    "interrupted",
+    "git_failed",
+];
 /// How long `register` waits for a watcher to look at what it has registered itself.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -70,10 +75,16 @@ impl<'a> Registrar<'a> {
             pushed: Some(commit),
             ..ReferenceArguments::default()
         };
+        let address = session.repository.push_address(&push.remote, &push.repository_url());
         drop(session);
         let arguments = RunArguments { reference, ..RunArguments::default() };
-        let registered = register::carry_out(&context, &arguments, JOBS)?;
-        Ok(verdict(registered.code, &registered.report))
+        match register::carry_out(&context, &arguments, JOBS) {
+            // It was there when the push ended; a mirror may lag, the only remote does not.
+            Err(error) if is_gone(&error) && address.is_only => {
+                Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
+            }
+            registered => Ok(verdict(&registered?)),
+        }
     }
 
     fn removable(
@@ -212,20 +223,22 @@ fn target_text(target: &QueuedTarget) -> String {
     }
 }
 
-fn verdict(code: u8, report: &RunReport) -> Delivered {
+fn verdict(registered: &Registered) -> Delivered {
+    let report = &registered.report;
     let parts = report.summary.0.iter().filter(|(_, count)| *count > 0);
     let summary: Vec<String> = parts.map(|(word, count)| format!("{count} {word}")).collect();
-    if code == exit::DONE {
+    if registered.code == exit::DONE {
         let text = if summary.is_empty() { "no flows".to_owned() } else { summary.join(", ") };
         return Delivered::Done(text);
     }
-    let errors = || report.registrations.iter().filter_map(|item: &ItemReport| item.error.as_ref());
-    let of_sources = report.errors.iter().find(|problem| problem.is_error());
-    let first = errors().next().map(|error| error.message.clone());
-    let first = first.or_else(|| of_sources.map(|problem| format!("{}: {}", problem.path, problem.message)));
+    let of_targets = report.registrations.iter().filter_map(|item| item.error.as_ref());
+    let of_sources = report.errors.iter().filter(|problem| problem.is_error());
+    let first = of_targets
+        .map(|error| error.message.clone())
+        .chain(of_sources.map(|problem| format!("{}: {}", problem.path, problem.message)))
+        .next();
     let text = format!("{}: {}", summary.join(", "), first.unwrap_or_default());
-    let is_passing = errors().any(|error| PASSING.contains(&error.code.as_str()));
-    if is_passing || code == exit::INTERRUPTED {
+    if registered.is_worth_repeating() {
         Delivered::Unreachable(text)
     } else {
         Delivered::Refused(text)
@@ -233,9 +246,14 @@ fn verdict(code: u8, report: &RunReport) -> Delivered {
 }
 
 fn failed(error: &CommandError) -> Delivered {
-    let is_passing = PASSING.contains(&error.code.as_str());
+    let of_target = error.source.downcast_ref::<TargetError>().is_some_and(TargetError::is_passing);
+    let is_passing = of_target || PASSING.contains(&error.code.as_str());
     let text = error.source.to_string();
     if is_passing { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+}
+
+fn is_gone(error: &CommandError) -> bool {
+    matches!(error.code.as_str(), "remote_missing_branch" | "remote_missing_tag")
 }
 
 fn record_removals(

@@ -84,6 +84,19 @@ pub struct Registered {
     applied: Vec<Applied>,
 }
 
+impl Registered {
+    /// Whether the same run may go well later: the target could not be reached, had an error of its
+    /// own, or there was no time.
+    pub fn is_worth_repeating(&self) -> bool {
+        self.code == exit::INTERRUPTED
+            || self.applied.iter().any(|one| match &one.outcome {
+                Outcome::Failed(error) => error.is_passing(),
+                Outcome::NotTried => true,
+                _ => false,
+            })
+    }
+}
+
 fn register(
     context: &Context,
     arguments: &RegisterArguments,

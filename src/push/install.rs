@@ -11,11 +11,11 @@ use super::manager::Manager;
 use super::shim::{self, HookName, Origin};
 use crate::git::{ConfigScope, GitError, HookPath, Repository};
 
-/// The line of a hook that a person or a manager owns.
-pub const LINE: &str = "flowreg hook pre-push \"$@\"";
+/// The line of a hook that a person or a manager owns; nobody's push fails without flowreg.
+const LINE: &str = include_str!("../../hooks/husky.sh");
 /// What git 2.54 and newer run besides the hook's file; the `#` takes the arguments that git adds.
 const COMMAND: &str =
-    "command -v flowreg >/dev/null 2>&1 && flowreg hook pre-push \"$@\" 1>&2 || : #";
+    "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
 /// The first git that reads hooks from the configuration.
 const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -152,13 +152,13 @@ impl InstallError {
             Self::Git(error) => return error.hints(),
             Self::SharedHooks { .. } => {
                 return vec![
-                    format!("add this line to the pre-push hook there: {LINE}"),
+                    format!("add this line to the pre-push hook there: {}", LINE.trim_end()),
                     "or write into that directory all the same: --force".to_owned(),
                 ];
             }
             Self::HooksOff { .. } => "git config --unset core.hooksPath",
             Self::Exists { .. } => {
-                return vec![format!("add this line to it: {LINE}")];
+                return vec![format!("add this line to it: {}", LINE.trim_end())];
             }
             Self::Newer { .. } => "use that one, or write over it: --force",
             Self::Edited { .. } => "to take it away or write over it all the same: --force",
@@ -260,12 +260,12 @@ fn husky(
         // The team's script may read what git says: where our line belongs, only they know.
         Some(_) if !request.force => Err(InstallError::Exists { path: file }),
         Some(text) => {
-            let text = [format!("{LINE}\n").as_bytes(), &text].concat();
+            let text = [LINE.as_bytes(), &text].concat();
             write(&file, &text, 0o755)?;
             Ok(Installed { place, action: "updated", previous: None, notes })
         }
         None => {
-            write(&file, format!("{LINE}\n").as_bytes(), 0o755)?;
+            write(&file, LINE.as_bytes(), 0o755)?;
             Ok(Installed { place, action: "installed", previous: None, notes })
         }
     }
@@ -396,7 +396,7 @@ pub fn uninstall(repository: &Repository, force: bool) -> Result<Vec<Installed>,
         done.extend(take_away(hook, &file, force)?);
     }
     let husky = husky_script(&hooks);
-    if is_husky(&hooks) && content(&husky)?.as_deref() == Some(format!("{LINE}\n").as_bytes()) {
+    if is_husky(&hooks) && content(&husky)?.as_deref() == Some(LINE.as_bytes()) {
         std::fs::remove_file(&husky)
             .map_err(|source| InstallError::File { path: husky.clone(), source })?;
         let place = husky.display().to_string();

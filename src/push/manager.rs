@@ -83,7 +83,7 @@ impl Manager {
                  runs: add the job of hooks/lefthook.yml to lefthook.yml instead"
             }
             Self::Husky => {
-                "it owns core.hooksPath: commit .husky/pre-push with `flowreg hook pre-push \"$@\"`"
+                "it owns core.hooksPath, and runs .husky/pre-push: commit that file"
             }
             Self::GitLfs => "its hook runs first; `git lfs install` will say that a hook exists",
         }

@@ -8,6 +8,8 @@ pub mod random_yaml;
 mod repository;
 pub mod scripted;
 pub mod yaml_corners;
+pub mod remotes;
+pub mod switchable;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};

@@ -45,6 +45,7 @@ pub struct Scenario {
     pub repository: TestRepository,
     git: PathBuf,
     variables: Vec<(String, String)>,
+    copies_remote: bool,
 }
 
 /// What came of a push.
@@ -76,6 +77,7 @@ impl Scenario {
             repository: TestRepository::init(init),
             git: git.to_owned(),
             variables: vec![("FLOWREG_RECHECKS".to_owned(), RECHECKS.to_owned())],
+            copies_remote: false,
         };
         let format = scenario.git(&["rev-parse", "--show-object-format"]);
         let format = format!("--object-format={format}");
@@ -174,13 +176,21 @@ impl Scenario {
         let copied = Command::new("cp").arg("-a").arg(outside.join(".")).arg(twin.path()).status();
         assert!(copied.unwrap().success());
         let there = twin.path().join(directory.strip_prefix(outside).unwrap());
+        if self.copies_remote {
+            let url = self.git(&["remote", "get-url", "origin"]);
+            let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+            let url = url.replace(&name(outside), &name(twin.path()));
+            self.git_in(&there, &["remote", "set-url", "origin", &url]);
+        }
         let without: Vec<&str> =
             ["-c", "core.hooksPath=/dev/null", "push"].iter().chain(arguments).copied().collect();
         let expected = Pushed::of(&self.git_command(&there, &without).output().unwrap());
         let with: Vec<&str> = ["push"].iter().chain(arguments).copied().collect();
         let pushed = Pushed::of(&self.git_command(directory, &with).output().unwrap());
         assert_eq!(pushed.code, expected.code, "{arguments:?}: {pushed:?} {expected:?}");
-        let plain = |text: &str, root: &Path| text.replace(root.to_str().unwrap(), "");
+        let plain = |text: &str, root: &Path| {
+            text.replace(root.file_name().unwrap().to_str().unwrap(), "")
+        };
         assert_eq!(
             plain(&pushed.stdout, outside),
             plain(&expected.stdout, twin.path()),
@@ -192,6 +202,19 @@ impl Scenario {
             "{arguments:?}"
         );
         pushed
+    }
+
+    /// For remotes that are not found by a path beside the work tree: the copy that is pushed
+    /// without hooks gets an address of its own.
+    pub fn with_copied_remote(mut self) -> Self {
+        self.copies_remote = true;
+        self
+    }
+
+    /// Where the remote is, from the directory that holds the copy as well.
+    pub fn up_from_temporary(&self) -> String {
+        let up = self.up();
+        up.strip_prefix(std::env::temp_dir()).unwrap().to_str().unwrap().to_owned()
     }
 
     /// Pushes without a comparison.
