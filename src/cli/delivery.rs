@@ -37,6 +37,13 @@ pub struct Registrar<'a> {
     context: &'a Context,
 }
 
+/// The registrations of a branch that is gone.
+struct Removable {
+    session: Session,
+    target: Box<dyn Target>,
+    held: Vec<Held>,
+}
+
 impl<'a> Registrar<'a> {
     pub fn new(context: &'a Context) -> Self {
         Self { context }
@@ -87,10 +94,7 @@ impl<'a> Registrar<'a> {
         }
     }
 
-    fn removable(
-        &self,
-        push: &QueuedPush,
-    ) -> Result<Result<(Session, Box<dyn Target>, Vec<Held>), Delivered>, CommandError> {
+    fn removable(&self, push: &QueuedPush) -> Result<Result<Removable, Delivered>, CommandError> {
         let context = self.silent(push);
         let repository = Repository::discover(&context.directory, &context.environment)?;
         let before = push.before.as_ref().and_then(|object| repository.peeled(object));
@@ -115,16 +119,17 @@ impl<'a> Registrar<'a> {
                     && (is_local || same_repository(&marks.repository, ours.as_str()))
             })
         };
-        let held: Vec<Held> = target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
+        let held: Vec<Held> =
+            target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {
             let why = "nothing is registered for the branch";
             return Ok(Err(Delivered::NotWanted(why.to_owned())));
         }
-        Ok(Ok((session, target, held)))
+        Ok(Ok(Removable { session, target, held }))
     }
 
     fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
-        let (session, target, held) = match self.removable(push)? {
+        let Removable { session, target, held } = match self.removable(push)? {
             Ok(removable) => removable,
             Err(verdict) => return Ok(verdict),
         };
@@ -154,7 +159,7 @@ impl Delivery for Registrar<'_> {
 
     fn check_removal(&self, push: &QueuedPush) -> Delivered {
         match self.removable(push) {
-            Ok(Ok((_, _, held))) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Ok(Removable { held, .. })) => Delivered::Done(format!("{} to remove", held.len())),
             Ok(Err(verdict)) => verdict,
             Err(error) => failed(&error),
         }

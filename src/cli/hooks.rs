@@ -32,6 +32,7 @@ enum HooksCommand {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct InstallArguments {
     /// Install post-receive, in a bare repository that others push to
     #[arg(long, conflicts_with = "git_config")]

@@ -33,10 +33,7 @@ pub fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
     if let Some(name) = &arguments.discard {
         return discard(context, &outbox, name);
     }
-    let policy = Policy {
-        is_asked_for: true,
-        patience: hook::rechecks(context).iter().sum(),
-    };
+    let policy = Policy { is_asked_for: true, patience: hook::rechecks(context).iter().sum() };
     let passed = deliver(&outbox, &repository, &Registrar::new(context), policy)?
         .ok_or_else(CommandError::others_deliver)?;
     let left = items(waiting(&outbox));
@@ -51,9 +48,7 @@ pub fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
 
 /// What is left decides: somebody has to act, or the same command is worth repeating.
 fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
-    let refused = |item: &&QueuedItem| {
-        matches!(item.state, None | Some("refused"))
-    };
+    let refused = |item: &&QueuedItem| matches!(item.state, None | Some("refused"));
     match (left.is_empty(), is_delivered) {
         (true, _) => exit::DONE,
         (false, true) => exit::PARTIAL,
@@ -111,6 +106,10 @@ fn discard(context: &Context, outbox: &Outbox, name: &str) -> CommandResult {
         outbox.remove(&one.id)?;
     }
     let left = items(waiting(outbox));
-    context.printer.sync(&SyncReport { delivered: Vec::new(), dropped: items(meant), waiting: left });
+    context.printer.sync(&SyncReport {
+        delivered: Vec::new(),
+        dropped: items(meant),
+        waiting: left,
+    });
     Ok(exit::DONE)
 }

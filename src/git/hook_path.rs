@@ -68,9 +68,10 @@ impl Repository {
         let arguments = ["config", "--show-scope", "--get", "core.hooksPath"];
         let answer = git.run(&arguments, &[])?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let configured = text.trim_end_matches('\n').split_once('\t').and_then(|(scope, value)| {
-            Some((value.to_owned(), ConfigScope::of(scope)?))
-        });
+        let configured = text
+            .trim_end_matches('\n')
+            .split_once('\t')
+            .and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?)));
         Ok(HookPath { directory, configured })
     }
 
@@ -86,9 +87,10 @@ impl Repository {
     pub fn git_version(&self) -> Result<(u32, u32), GitError> {
         let answer = Git::new(self).run(&["version"], &[])?.check("version")?;
         let text = String::from_utf8_lossy(&answer);
-        let mut numbers = text.trim_start_matches("git version ").split('.').map_while(|part| {
-            part.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
-        });
+        let mut numbers = text
+            .trim_start_matches("git version ")
+            .split('.')
+            .map_while(|part| part.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok());
         Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
     }
 

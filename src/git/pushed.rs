@@ -147,7 +147,8 @@ impl Repository {
         }
         let finished = Git::new(self).with_time_limit(time_limit).run(&arguments, &[])?;
         let listing = finished.check("ls-remote")?;
-        let lines = listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+        let lines =
+            listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
         let pairs = lines.filter_map(|line| line.split_once('\t'));
         let wanted = pairs.filter(|(_, name)| references.contains(name));
         Ok(wanted.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect())
@@ -206,7 +207,11 @@ mod tests {
     #[test]
     fn refspecs_lead_to_tracking_branches() {
         for (refspec, reference, expected) in [
-            ("+refs/heads/*:refs/remotes/origin/*", "refs/heads/a/b", Some("refs/remotes/origin/a/b")),
+            (
+                "+refs/heads/*:refs/remotes/origin/*",
+                "refs/heads/a/b",
+                Some("refs/remotes/origin/a/b"),
+            ),
             ("+refs/heads/*:refs/remotes/origin/*", "refs/tags/v1", None),
             ("refs/heads/main:refs/remotes/o/main", "refs/heads/main", Some("refs/remotes/o/main")),
             ("refs/heads/main:refs/remotes/o/main", "refs/heads/mainly", None),
@@ -214,7 +219,11 @@ mod tests {
             ("^refs/heads/x", "refs/heads/x", None),
             ("refs/heads/main", "refs/heads/main", None),
         ] {
-            assert_eq!(tracked_as(refspec, reference).as_deref(), expected, "{refspec} {reference}");
+            assert_eq!(
+                tracked_as(refspec, reference).as_deref(),
+                expected,
+                "{refspec} {reference}"
+            );
         }
     }
 }

@@ -77,7 +77,9 @@ impl Printer {
         text.push('\n');
         let owner = status.owner.map_or("nothing is there".to_owned(), |who| format!("of {who}"));
         let runs = format!("{} ({owner})", status.path.display());
-        let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let path = |path: &Option<std::path::PathBuf>| {
+            path.as_ref().map(|path| path.display().to_string())
+        };
         for (name, value) in [
             ("git runs", Some(runs)),
             ("hooks path", status.hooks_path.clone()),

@@ -167,7 +167,8 @@ impl Pass<'_> {
             }
             Finding::Unanswered(reason) => (PushState::Unanswered, reason.clone()),
             Finding::NotYet | Finding::Confirmed(_) => {
-                let what = if found.push.is_deletion() { "still has it" } else { "does not have it" };
+                let what =
+                    if found.push.is_deletion() { "still has it" } else { "does not have it" };
                 (PushState::Unconfirmed, format!("the remote {what}, so far"))
             }
         };
@@ -216,8 +217,12 @@ impl Pass<'_> {
                 Ok(())
             }
             Delivered::NotWanted(why) => {
-                let found =
-                    Found { id: id.to_owned(), push, finding: Finding::Rejected, before: before.clone() };
+                let found = Found {
+                    id: id.to_owned(),
+                    push,
+                    finding: Finding::Rejected,
+                    before: before.clone(),
+                };
                 self.drop_record(found, &why)
             }
             Delivered::Unreachable(reason) => {

@@ -14,8 +14,7 @@ use crate::git::{ConfigScope, GitError, HookPath, Repository};
 /// The line of a hook that a person or a manager owns; nobody's push fails without flowreg.
 const LINE: &str = include_str!("../../hooks/husky.sh");
 /// What git 2.54 and newer run besides the hook's file; the `#` takes the arguments that git adds.
-const COMMAND: &str =
-    "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
+const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
 /// The first git that reads hooks from the configuration.
 const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -60,7 +59,9 @@ pub enum InstallError {
         source: io::Error,
     },
     /// All repositories look for hooks in the same directory.
-    #[error("core.hooksPath is `{directory}` in the {scope} configuration: other repositories run these hooks, too")]
+    #[error(
+        "core.hooksPath is `{directory}` in the {scope} configuration: other repositories run these hooks, too"
+    )]
     SharedHooks {
         /// As it is configured.
         directory: String,
@@ -293,7 +294,9 @@ fn place(
             keep(file, &previous)?;
             "installed"
         }
-        Some(_) if found.as_deref() == Some(script.as_bytes()) && is_executable(file) => "unchanged",
+        Some(_) if found.as_deref() == Some(script.as_bytes()) && is_executable(file) => {
+            "unchanged"
+        }
         Some(_) => "updated",
     };
     if action != "unchanged" {
@@ -431,11 +434,7 @@ pub(super) fn candidates(repository: &Repository, hooks: &HookPath) -> Vec<(Hook
     places
 }
 
-fn take_away(
-    hook: HookName,
-    file: &Path,
-    force: bool,
-) -> Result<Option<Installed>, InstallError> {
+fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installed>, InstallError> {
     let Ok(Some(found)) = content(file) else { return Ok(None) };
     match shim::origin(hook, &found) {
         Origin::Foreign => return Ok(None),

@@ -82,9 +82,7 @@ impl Manager {
                 "it puts its own hook back when its configuration changes, and then ours never \
                  runs: add the job of hooks/lefthook.yml to lefthook.yml instead"
             }
-            Self::Husky => {
-                "it owns core.hooksPath, and runs .husky/pre-push: commit that file"
-            }
+            Self::Husky => "it owns core.hooksPath, and runs .husky/pre-push: commit that file",
             Self::GitLfs => "its hook runs first; `git lfs install` will say that a hook exists",
         }
     }

@@ -48,17 +48,16 @@ impl GitProcess {
             }
             pid = stat.parent;
         }
-        nearest_git.unwrap_or_else(|| Self {
-            pid: parent,
-            started: stat(parent).map(|stat| stat.started),
-        })
+        nearest_git
+            .unwrap_or_else(|| Self { pid: parent, started: stat(parent).map(|stat| stat.started) })
     }
 
     /// Whether it has not ended yet.
     pub fn is_running(self) -> bool {
         if let Some(started) = self.started {
             let stat = stat(self.pid);
-            return stat.is_some_and(|stat| stat.started == started && !matches!(stat.state, 'Z' | 'X'));
+            return stat
+                .is_some_and(|stat| stat.started == started && !matches!(stat.state, 'Z' | 'X'));
         }
         i32::try_from(self.pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
     }
@@ -66,7 +65,9 @@ impl GitProcess {
 
 fn is_push(pid: u32) -> bool {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    arguments.split(|byte| *byte == 0).any(|argument| argument == b"push" || argument == b"git-push")
+    arguments
+        .split(|byte| *byte == 0)
+        .any(|argument| argument == b"push" || argument == b"git-push")
 }
 
 /// Linux only; elsewhere there is no such file, and less is known.

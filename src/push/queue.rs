@@ -5,7 +5,7 @@ use std::path::Path;
 use super::process::GitProcess;
 use super::queued::{PushState, QueuedPush, QueuedTarget, now};
 use crate::git::{Repository, RepositoryUrl};
-use crate::model::CommitId;
+use crate::model::{CommitId, NameError};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +71,19 @@ fn lines<'a>(
     let lines = input.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     let read = |line: &'a str| {
         let (reference, object, before) = split(line)?;
-        Some(PushedLine { reference: reference.to_owned(), object: id(object)?, before: id(before)? })
+        Some(PushedLine {
+            reference: reference.to_owned(),
+            object: id(object).ok()?,
+            before: id(before).ok()?,
+        })
     };
     lines.filter_map(read).collect()
 }
 
 /// An object id; all zeros stand for none.
-fn id(text: &str) -> Option<Option<CommitId>> {
-    let id: CommitId = text.parse().ok()?;
-    Some((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
+fn id(text: &str) -> Result<Option<CommitId>, NameError> {
+    let id: CommitId = text.parse()?;
+    Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
 /// The record of one line. Without a repository that can be opened less is known, and more has to

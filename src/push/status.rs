@@ -89,7 +89,10 @@ pub fn status(repository: &Repository) -> Result<HookStatus, InstallError> {
     Ok(HookStatus {
         hook: hook.as_str(),
         state,
-        hooks_path: hooks.configured.as_ref().map(|(path, scope)| format!("{path} ({})", scope.as_str())),
+        hooks_path: hooks
+            .configured
+            .as_ref()
+            .map(|(path, scope)| format!("{path} ({})", scope.as_str())),
         owner: found.as_deref().map(|found| owner(hook, found)),
         path,
         ours: ours.map(|ours| ours.how),
@@ -172,7 +175,9 @@ impl Look<'_> {
     fn configuration_of(&self, manager: Manager) -> Option<(&'static str, Vec<u8>)> {
         let names: &[&str] = match manager {
             Manager::PreCommit | Manager::Prek => &[".pre-commit-config.yaml", "prek.toml"],
-            Manager::Lefthook => &["lefthook.yml", "lefthook.yaml", ".lefthook.yml", "lefthook.toml"],
+            Manager::Lefthook => {
+                &["lefthook.yml", "lefthook.yaml", ".lefthook.yml", "lefthook.toml"]
+            }
             Manager::Husky | Manager::GitLfs => &[],
         };
         let top = self.repository.workdir()?;
@@ -182,7 +187,8 @@ impl Look<'_> {
     /// What keeps git from running the file, or from ever ending.
     fn problems_of_file(&mut self, path: &Path, found: Option<&[u8]>) {
         if path.is_dir() {
-            let message = format!("{} is a directory: git before 2.54 never ends a push", path.display());
+            let message =
+                format!("{} is a directory: git before 2.54 never ends a push", path.display());
             return self.problem("directory", message, "remove it");
         }
         let Some(found) = found else { return };
@@ -205,14 +211,16 @@ impl Look<'_> {
             return self.problem("crlf", message, hint);
         }
         if shim::origin(self.hook, found) == Origin::Different {
-            let message = format!("{} is of another version, or was changed by hand", path.display());
+            let message =
+                format!("{} is of another version, or was changed by hand", path.display());
             self.problem("outdated", message, hint);
         }
     }
 
     fn problems_of_ours(&mut self, ours: &Ours, binary: &Path, script: &[u8]) {
         if !is_executable(binary) {
-            let message = format!("{} is not there: pushes are kept, not registered", binary.display());
+            let message =
+                format!("{} is not there: pushes are kept, not registered", binary.display());
             self.problem("missing_binary", message, "flowreg hooks install");
         }
         let is_main = ours.file.file_name().is_some_and(|name| name == self.hook.as_str());
@@ -237,26 +245,18 @@ impl Look<'_> {
             if !is_ours {
                 continue;
             }
-            let (message, hint) = match &self.hooks.configured {
-                Some((configured, scope)) => (
-                    format!(
-                        "installed as {}, but core.hooksPath is `{configured}` ({}): git never \
-                         runs it",
-                        file.display(),
-                        scope.as_str()
-                    ),
-                    "flowreg hooks install".to_owned(),
-                ),
-                None => {
-                    let found = content(path)?;
-                    let owner = found.as_deref().map_or("nobody", |found| owner(hook, found));
-                    (
-                        format!("{} has taken its place: {} never runs", owner, file.display()),
-                        "flowreg hooks install".to_owned(),
-                    )
-                }
+            let message = if let Some((configured, scope)) = &self.hooks.configured {
+                format!(
+                    "installed as {}, but core.hooksPath is `{configured}` ({}): git never runs it",
+                    file.display(),
+                    scope.as_str()
+                )
+            } else {
+                let found = content(path).ok().flatten();
+                let owner = found.as_deref().map_or("nobody", |found| owner(hook, found));
+                format!("{owner} has taken its place: {} never runs", file.display())
             };
-            self.problem("shadowed", message, &hint);
+            self.problem("shadowed", message, "flowreg hooks install");
         }
         Ok(())
     }

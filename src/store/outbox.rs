@@ -187,11 +187,7 @@ impl Outbox {
         };
         let path = self.directory.join(name);
         let failed = |source| OutboxError::File { path: path.clone(), source };
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(failed)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
         let started = std::time::Instant::now();
         loop {
             match file.try_lock() {

@@ -42,7 +42,9 @@ fn foreign_hooks(seen: &Path) -> Vec<(&'static str, String, bool)> {
         ("without shebang", format!("cat >'{seen}'\n"), true),
         (
             "python",
-            format!("#!/usr/bin/env python3\nimport sys\nopen('{seen}', 'w').write(sys.stdin.read())\n"),
+            format!(
+                "#!/usr/bin/env python3\nimport sys\nopen('{seen}', 'w').write(sys.stdin.read())\n"
+            ),
             true,
         ),
         ("fails", format!("#!/bin/sh\ncat >'{seen}'\nexit 7\n"), false),
@@ -148,17 +150,18 @@ fn the_hook_goes_where_git_looks_and_hooks_path_is_never_changed() {
         let outside = scenario.repository.outside().to_owned();
         let absolute = outside.join("hooks directory");
         let home = outside.join("in-home");
-        for (value, place) in [
+        let places = [
             (absolute.to_str().unwrap(), absolute.clone()),
             ("our/hooks", root.join("our/hooks")),
             ("~/in-home", home),
-        ] {
+        ];
+        for (number, (value, place)) in places.into_iter().enumerate() {
             scenario.git(&["config", "core.hooksPath", value]);
             scenario.flowreg().json(&["hooks", "install"], 0);
             assert!(place.join("pre-push").exists(), "{value}");
             assert_eq!(scenario.git(&["config", "core.hooksPath"]), value);
             assert_eq!(status(&scenario)["state"], "installed", "{value}");
-            let branch = format!("feat/{}", value.len());
+            let branch = format!("feat/{number}");
             scenario.branch(&branch);
             scenario.push_only(&["-q", "origin", &branch]);
             scenario.settled();
@@ -226,7 +229,10 @@ fn status_finds_what_is_broken() {
         assert_eq!(problems(&scenario), ["outdated"]);
         assert_eq!(scenario.flowreg().run(&["hooks", "uninstall"]).code, 1);
         write_script(&file, &script.replace("shim v1", "shim v9"));
-        assert_eq!(scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"], "newer_hook");
+        assert_eq!(
+            scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"],
+            "newer_hook"
+        );
         scenario.flowreg().json(&["hooks", "install", "--force"], 0);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), script);
         scenario.git(&["config", "core.hooksPath", "elsewhere"]);
@@ -246,7 +252,12 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
     let scenario = bare_of_hooks(&gits()[0]);
     let refused = scenario.flowreg().json(&["hooks", "install", "--git-config"], 1);
     assert_eq!(refused["error"]["code"], "no_config_hooks");
-    assert!(scenario.git(&["config", "--local", "--list"]).lines().all(|line| !line.starts_with("hook.")));
+    assert!(
+        scenario
+            .git(&["config", "--local", "--list"])
+            .lines()
+            .all(|line| !line.starts_with("hook."))
+    );
     // A git that says it can: the order of the two values is what matters there.
     let bin = scenario.repository.outside().join("bin");
     let real = gits()[0].join("git");
@@ -262,14 +273,21 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
     let flowreg = || scenario.flowreg().env("PATH", &path);
     flowreg().json(&["hooks", "install", "--git-config"], 0);
     let config = std::fs::read_to_string(scenario.repository.root().join(".git/config")).unwrap();
-    assert!(config.find("command = ").unwrap() < config.find("event = pre-push").unwrap(), "{config}");
+    assert!(
+        config.find("command = ").unwrap() < config.find("event = pre-push").unwrap(),
+        "{config}"
+    );
     let command = scenario.git(&["config", "hook.flowreg.command"]);
     assert_eq!(flowreg().json(&["hooks", "install"], 1)["error"]["code"], "installed_twice");
     assert_eq!(flowreg().json(&["hooks", "status"], 0)["state"], "installed");
     let again = flowreg().json(&["hooks", "install", "--git-config"], 0);
     assert_eq!(again["hooks"][0]["action"], "unchanged");
     flowreg().json(&["hooks", "uninstall"], 0);
-    assert!(!std::fs::read_to_string(scenario.repository.root().join(".git/config")).unwrap().contains("hook"));
+    assert!(
+        !std::fs::read_to_string(scenario.repository.root().join(".git/config"))
+            .unwrap()
+            .contains("hook")
+    );
     // As git runs it: through sh, with the arguments behind it; without flowreg nothing happens.
     let run = |path: &str| {
         std::process::Command::new("/bin/sh")
@@ -295,7 +313,8 @@ fn a_client_without_a_path_finds_flowreg_in_the_usual_places() {
     std::fs::create_dir_all(&place).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_flowreg"), place.join("flowreg")).unwrap();
     scenario.branch("feat/x");
-    let mut push = scenario.git_command(scenario.repository.root(), &["push", "-q", "origin", "feat/x"]);
+    let mut push =
+        scenario.git_command(scenario.repository.root(), &["push", "-q", "origin", "feat/x"]);
     assert!(push.env("PATH", "/usr/bin:/bin").status().unwrap().success());
     assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
     assert!(!scenario.repository.root().join(".git/flowreg/spool").exists());

@@ -69,7 +69,10 @@ fn assert_all_is_seen(scenario: &Scenario) {
 }
 
 const MANIFEST: &str = include_str!("../../hooks/pre-commit.yaml");
-const EMPTY: &str = "repos: []\n";
+/// One hook that has nothing to do with us.
+const EMPTY: &str = "repos:\n  - repo: local\n    hooks:\n      - id: nothing\n        \
+                     name: nothing\n        entry: \"true\"\n        language: system\n        \
+                     stages: [pre-push]\n        always_run: true\n";
 
 #[test]
 fn pre_commit_and_prek_queue_the_first_ref_by_their_manifest() {
@@ -111,7 +114,11 @@ fn our_hook_lives_beside_pre_commit_and_prek_whoever_comes_first() {
         scenario.flowreg().json(&["hooks", "install"], 0);
         run(&scenario, program, &["install", "-t", "pre-push"]);
         let found = status(&scenario);
-        assert_eq!((&found["state"], &found["owner"]), (&"installed".into(), &program.into()), "{found}");
+        assert_eq!(
+            (&found["state"], &found["owner"]),
+            (&"installed".into(), &program.into()),
+            "{found}"
+        );
         assert_all_is_seen(&scenario);
         let again = scenario.flowreg().json(&["hooks", "install"], 0);
         assert_eq!(again["hooks"][0]["action"], "unchanged", "{program}");
@@ -199,7 +206,8 @@ fn husky_runs_the_committed_line() {
 #[test]
 fn the_hook_of_git_lfs_is_recognised_and_chained() {
     let scenario = with("README", "lfs\n");
-    let script = "#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 || { exit 0; }\ngit lfs pre-push \"$@\"\n";
+    let script =
+        "#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 || { exit 0; }\ngit lfs pre-push \"$@\"\n";
     write_script(&scenario.repository.root().join(".git/hooks/pre-push"), script);
     assert_eq!(status(&scenario)["owner"], "git-lfs");
     let installed = scenario.flowreg().json(&["hooks", "install"], 0);

@@ -84,7 +84,7 @@ fn nothing_that_was_pushed_is_run_on_the_server() {
         scenario.push_only(&["-q", "origin", "feat/x"]);
         wait_for("the push is dealt with", 30, || {
             let log = scenario.flowreg_in(&receiving.up).json(&["sync", "--status"], 0);
-            let is_done = log["recent"].to_string().contains("registered");
+            let is_done = log["recent"].as_array().unwrap().len() > 1;
             (is_done && log["watched"] == false).then_some(())
         });
         assert!(registered_in(&receiving.up).iter().all(|(_, at)| *at == commit));

@@ -60,7 +60,7 @@ fn held(scenario: &Scenario) -> BTreeMap<String, String> {
 
 fn assert_nothing_lost(scenario: &Scenario, expected: &BTreeMap<String, String>) {
     // Whoever still runs ends first; then what is left is delivered.
-    scenario.left();
+    scenario.unwatched();
     for _ in 0..20 {
         let run = scenario.flowreg().run(&["sync"]);
         if run.code == 0 {
@@ -78,7 +78,10 @@ fn assert_nothing_lost(scenario: &Scenario, expected: &BTreeMap<String, String>)
     for ((name, commit), count) in seen {
         assert_eq!(count, 1, "{name} {commit} was registered twice");
         let is_there = scenario
-            .git_command(&scenario.up(), &["merge-base", "--is-ancestor", &commit, &format!("refs/heads/{name}")])
+            .git_command(
+                &scenario.up(),
+                &["merge-base", "--is-ancestor", &commit, &format!("refs/heads/{name}")],
+            )
             .status();
         assert!(is_there.unwrap().success(), "{name} {commit} is not on the remote: {there:?}");
     }

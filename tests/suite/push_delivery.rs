@@ -23,7 +23,8 @@ impl Behind {
         let switch = Switchable::in_front_of(&server.api_url);
         let pool = server.api.pool();
         let scenario = Scenario::new(git).env("PREFECT_API_URL", switch.api_url());
-        let toml = format!("[mainline]\nwork_pool = \"{pool}\"\n[feature]\nwork_pool = \"{pool}\"\n");
+        let toml =
+            format!("[mainline]\nwork_pool = \"{pool}\"\n[feature]\nwork_pool = \"{pool}\"\n");
         scenario.repository.write("flowreg.toml", toml);
         let flow = unique("push-delivery");
         Self { scenario, switch, server, flow }
@@ -122,7 +123,9 @@ fn a_target_that_is_broken_for_a_while_gets_it_exactly_once() {
         behind.switch.switch(Mode::Broken);
         behind.branch("feat/x");
         behind.push();
-        wait_for("the broken server was asked", 30, || (behind.switch.requests() > 0).then_some(()));
+        wait_for("the broken server was asked", 30, || {
+            (behind.switch.requests() > 0).then_some(())
+        });
         behind.switch.switch(Mode::Up);
         // The watcher tries again by itself, or did for the last time: then sync does.
         if !behind.scenario.left().is_empty() {
@@ -273,7 +276,10 @@ fn without_flowreg_or_with_one_that_cannot_run_the_push_is_kept_and_synced_later
         // A push of an address with a password: it is not in the file.
         let spool = scenario.repository.root().join(".git/flowreg/spool");
         let said = std::process::Command::new("sh")
-            .args(["-c", "echo \"x $0 refs/heads/x $0\" | .git/hooks/pre-push u https://u:s3cret@h/x"])
+            .args([
+                "-c",
+                "echo \"x $0 refs/heads/x $0\" | .git/hooks/pre-push u https://u:s3cret@h/x",
+            ])
             .arg("1".repeat(40))
             .current_dir(scenario.repository.root())
             .status();

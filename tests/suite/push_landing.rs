@@ -325,7 +325,10 @@ fn a_repository_of_sha_256_is_pushed_registered_and_deleted() {
         scenario.push(&["origin", ":feat/x"]);
         assert_eq!(scenario.left()[0]["kind"], "deletion");
         scenario.flowreg().json(&["sync"], 0);
-        assert_eq!(scenario.flowreg().json(&["list"], 0)["registrations"][0], serde_json::Value::Null);
+        assert_eq!(
+            scenario.flowreg().json(&["list"], 0)["registrations"][0],
+            serde_json::Value::Null
+        );
     });
 }
 
@@ -338,7 +341,8 @@ fn linked_worktrees_share_the_outbox() {
         let commit = scenario.git(&["rev-parse", "feat/x"]);
         // The copy of a linked worktree points at the original: no comparison here.
         let below = tree.join("flows");
-        let pushed = scenario.git_command(&below, &["push", "-q", "origin", "feat/x"]).output().unwrap();
+        let pushed =
+            scenario.git_command(&below, &["push", "-q", "origin", "feat/x"]).output().unwrap();
         assert!(pushed.status.success());
         assert!(pushed.stdout.is_empty() && pushed.stderr.is_empty());
         scenario.settled();
@@ -563,7 +567,12 @@ fn a_hook_without_arguments_input_or_repository_ends_at_once() {
 fn pushes_within_submodules_and_of_refs_that_are_no_code_leave_no_trace() {
     on_every_git(|git| {
         let scenario = Scenario::new(git);
-        scenario.push(&["origin", "HEAD:refs/notes/x", "HEAD:refs/for/main", "HEAD:refs/deploy/prod"]);
+        scenario.push(&[
+            "origin",
+            "HEAD:refs/notes/x",
+            "HEAD:refs/for/main",
+            "HEAD:refs/deploy/prod",
+        ]);
         assert!(scenario.left().is_empty());
         scenario.assert_registered(&[]);
         // A mirror sends everything: what is a branch or a tag counts.
@@ -595,7 +604,8 @@ fn the_watcher_holds_no_descriptor_and_leaves_the_session() {
             .collect();
         assert!(descriptors.iter().all(|target| target == "/dev/null"), "{descriptors:?}");
         let stat = std::fs::read_to_string(format!("/proc/{watcher}/stat")).unwrap();
-        let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
+        let session =
+            stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
         assert_eq!(session, watcher.to_string());
         assert_eq!(std::fs::read_link(format!("/proc/{watcher}/cwd")).unwrap().to_str(), Some("/"));
         scenario.settled();

@@ -141,7 +141,9 @@ impl Scenario {
 
     pub fn flowreg_in(&self, directory: &Path) -> Flowreg {
         let flowreg = Flowreg::in_directory(directory, self.repository.outside());
-        self.variables().into_iter().fold(flowreg, |flowreg, (name, value)| flowreg.env(&name, &value))
+        self.variables()
+            .into_iter()
+            .fold(flowreg, |flowreg, (name, value)| flowreg.env(&name, &value))
     }
 
     /// Commits the flow with another description, so that every commit has something to register.
@@ -188,9 +190,8 @@ impl Scenario {
         let with: Vec<&str> = ["push"].iter().chain(arguments).copied().collect();
         let pushed = Pushed::of(&self.git_command(directory, &with).output().unwrap());
         assert_eq!(pushed.code, expected.code, "{arguments:?}: {pushed:?} {expected:?}");
-        let plain = |text: &str, root: &Path| {
-            text.replace(root.file_name().unwrap().to_str().unwrap(), "")
-        };
+        let plain =
+            |text: &str, root: &Path| text.replace(root.file_name().unwrap().to_str().unwrap(), "");
         assert_eq!(
             plain(&pushed.stdout, outside),
             plain(&expected.stdout, twin.path()),
@@ -230,7 +231,9 @@ impl Scenario {
 
     /// Waits until nothing waits any more.
     pub fn settled(&self) {
-        self.until("something still waits", |status| status["waiting"].as_array().unwrap().is_empty());
+        self.until("something still waits", |status| {
+            status["waiting"].as_array().unwrap().is_empty()
+        });
     }
 
     /// Waits until whatever could be done was done, and returns what is left.
@@ -246,6 +249,11 @@ impl Scenario {
             assert!(started.elapsed() < PATIENCE, "{status:#}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until no watcher is at work.
+    pub fn unwatched(&self) {
+        self.until("a watcher is at work", |status| status["watched"] == false);
     }
 
     fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) {

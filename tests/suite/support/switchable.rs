@@ -46,8 +46,8 @@ impl Switchable {
                 4 if is_change => Reply::json(422, r#"{"detail":"not like this"}"#),
                 2 => {
                     let (status, body) = forward(&client.lock().unwrap(), &real, received);
-                    assert!(status < 300, "{status} {body}");
-                    Reply::Late(Duration::from_millis(1500), body)
+                    std::thread::sleep(Duration::from_millis(1500));
+                    Reply::json(status, &body)
                 }
                 _ => {
                     let (status, body) = forward(&client.lock().unwrap(), &real, received);
@@ -86,7 +86,12 @@ fn client() -> Client {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Client::builder().tls_backend_preconfigured(tls).pool_max_idle_per_host(0).no_proxy().build().unwrap()
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .build()
+        .unwrap()
 }
 
 fn forward(client: &Client, real: &str, received: &Received) -> (u16, String) {
