@@ -5,11 +5,11 @@ mod program;
 pub mod push;
 pub mod random_flows;
 pub mod random_yaml;
+pub mod remotes;
 mod repository;
 pub mod scripted;
-pub mod yaml_corners;
-pub mod remotes;
 pub mod switchable;
+pub mod yaml_corners;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};
