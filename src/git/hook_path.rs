@@ -60,11 +60,6 @@ impl Repository {
     /// If git can't be run.
     pub fn hook_path(&self) -> Result<HookPath, GitError> {
         let git = Git::new(self);
-        // git-rev-parse(1): relative to where git stands, as hooks are when they are run.
-        let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
-        let answer = git.run(&arguments, &[])?.check("rev-parse")?;
-        let text = String::from_utf8_lossy(&answer);
-        let directory = PathBuf::from(text.strip_suffix('\n').unwrap_or(&text));
         let arguments = ["config", "--show-scope", "--get", "core.hooksPath"];
         let answer = git.run(&arguments, &[])?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
@@ -72,6 +67,15 @@ impl Repository {
             .trim_end_matches('\n')
             .split_once('\t')
             .and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?)));
+        if matches!(&configured, Some((value, _)) if value.is_empty()) {
+            // Git runs no hooks then, and can't tell where they would be.
+            return Ok(HookPath { directory: PathBuf::from("/dev/null"), configured });
+        }
+        // git-rev-parse(1): relative to where git stands, as hooks are when they are run.
+        let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
+        let answer = git.run(&arguments, &[])?.check("rev-parse")?;
+        let text = String::from_utf8_lossy(&answer);
+        let directory = PathBuf::from(text.strip_suffix('\n').unwrap_or(&text));
         Ok(HookPath { directory, configured })
     }
 

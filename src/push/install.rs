@@ -330,6 +330,7 @@ pub(super) fn content(file: &Path) -> Result<Option<Vec<u8>>, InstallError> {
     match std::fs::read(file) {
         Ok(content) => Ok(Some(content)),
         Err(_) if file.is_dir() => Err(InstallError::Directory { path: file.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A link that leads nowhere is something of somebody's.
             match file.symlink_metadata() {

@@ -171,7 +171,10 @@ fn husky_runs_the_committed_line() {
     if !husky.exists() {
         let has_npm = Command::new("npm").arg("--version").output().is_ok();
         assert!(!has_npm, "npm is there and husky is not: run scripts/test.sh");
-        println!("SKIPPED: husky could not be installed, there is no npm on this machine");
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"SKIPPED: husky can't be installed, there is no npm on this machine\n",
+        );
         return;
     }
     let scenario = with("package.json", "{\"name\": \"flows\"}\n");

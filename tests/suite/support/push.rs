@@ -35,7 +35,6 @@ pub fn gits() -> Vec<PathBuf> {
 /// Runs a test on every git.
 pub fn on_every_git(test: impl Fn(&Path)) {
     for git in gits() {
-        println!("with the git in {}", git.display());
         test(&git);
     }
 }

@@ -73,7 +73,7 @@ impl SmartHttp {
                 let count = Arc::clone(&count);
                 std::thread::spawn(move || {
                     let cgi = Cgi { backend, root, path, password, unauthorized: count };
-                    cgi.serve(stream.unwrap())
+                    cgi.serve(stream.unwrap());
                 });
             }
         });
