@@ -68,16 +68,13 @@ impl Run<'_> {
         let mut gathered = Gathered { notices, remarks, moments, ..Gathered::default() };
         gathered.notices.extend(unused_overrides(self.session, found.iter()));
         let selected = flows.select(found)?;
-        gathered.problems = match flows.is_restricted() {
-            false => problems,
+        gathered.problems = problems;
+        if flows.is_restricted() {
             // Only the problems of the files that hold those flows count.
-            true => problems
-                .into_iter()
-                .filter(|problem| {
-                    selected.iter().any(|flow| flow.entrypoint.path() == problem.path)
-                })
-                .collect(),
-        };
+            gathered.problems.retain(|problem| {
+                selected.iter().any(|flow| flow.entrypoint.path() == problem.path)
+            });
+        }
         for flow in unique(selected) {
             self.add(&mut gathered, flow, None, BTreeSet::new())?;
         }

@@ -99,6 +99,9 @@ struct Wanted<'m> {
     entrypoint: String,
 }
 
+/// What the steps of a deployment put out.
+type Outputs = Rc<Map<String, Value>>;
+
 /// What came of steps that were run.
 #[derive(Default)]
 struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
@@ -206,7 +209,7 @@ impl Run<'_> {
         manifest: &Manifest,
         entry: &Entry,
         ran: &mut Ran,
-    ) -> Result<Result<Option<Rc<Map<String, Value>>>, EntryError>, CommandError> {
+    ) -> Result<Result<Option<Outputs>, EntryError>, CommandError> {
         let steps = manifest.steps_of(entry);
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
         if !has_steps || !self.arguments.run_steps {
