@@ -21,6 +21,7 @@ mod flow_rules;
 mod flow_scan;
 mod flow_schema_rules;
 mod flow_versions;
+mod git_changes;
 mod git_checkout;
 mod git_ci;
 mod git_ladder;
