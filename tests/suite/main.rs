@@ -9,6 +9,7 @@
 
 mod support;
 
+mod affected;
 mod bad_input;
 mod conformance;
 mod documentation;
