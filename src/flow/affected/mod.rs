@@ -292,11 +292,16 @@ impl Edges<'_, '_> {
         for directory in directories {
             let found = self.look(directory, part);
             best = best.min(found);
+            let is_regular = matches!(found, Found::Package | Found::Module);
+            let is_last = is_regular && !all && !self.search.is_changed;
+            if is_last {
+                // The plain directories before it are no part of it.
+                inner.clear();
+            }
             if matches!(found, Found::Package | Found::Directory) {
                 inner.push(join(directory, part));
             }
-            let is_regular = matches!(found, Found::Package | Found::Module);
-            if is_regular && !all && !self.search.is_changed {
+            if is_last {
                 break;
             }
         }

@@ -109,6 +109,14 @@ fn packages_with_and_without_an_init_file() {
     assert_eq!(after(&tree, "lib/b.py", None), "-");
     assert_eq!(after(&tree, "flows/lib/a.py", Some("")), "flows/f.py flows/lib/a.py");
     assert_eq!(after(&tree, "flows/lib/z.py", Some("")), "flows/f.py flows/lib/z.py");
+    let portion = [
+        ("flows/f.py", "import lib.a\n"),
+        ("flows/lib/a.py", ""),
+        ("lib/__init__.py", ""),
+        ("lib/a.py", ""),
+    ];
+    assert_eq!(changed(&portion, "lib/a.py"), "flows/f.py lib/a.py");
+    assert_eq!(changed(&portion, "flows/lib/a.py"), "-");
     let package = [("flows/f.py", "import lib\n"), ("lib/__init__.py", ""), ("lib/a.py", "")];
     assert_eq!(after(&package, "lib/__init__.py", None), "flows/f.py lib/__init__.py");
     assert_eq!(changed(&package, "lib/a.py"), "-");
@@ -346,7 +354,7 @@ fn analysis(files: &Files) -> FileAnalysis {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn whoever_is_not_affected_is_analysed_as_before((before, after) in trees()) {
         if chain(&before, &after, &script_at("flows/f.py")).is_none() {
