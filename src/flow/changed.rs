@@ -3,13 +3,13 @@
 //! Reads the files that flows import, and remembers what each imports by its object id. The rules
 //! are those of [`super::affected`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::affected::{Script, Tracer, may_matter};
 use super::imports::Imports;
-use super::library::Layout;
+use super::library::{Layout, join};
 use super::python::Python;
 use super::scan::{PROJECT_FILE, VERSION_FILE, is_python};
 use super::{STACK, ScanError, on_stack};
@@ -52,9 +52,11 @@ pub fn affected(
     let files = difference.files.unwrap_or(&listed);
     let found = on_stack(STACK, || traced(difference, files, scripts, cache));
     let mut chains = found.ok_or(ScanError::NoThread)??;
-    if let Some(file) = other_python(difference)? {
-        for script in scripts {
-            let chain = || vec![script.path.clone(), file.to_owned()];
+    let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
+    for root in roots {
+        let Some(file) = other_python(difference, root)? else { continue };
+        for script in scripts.iter().filter(|script| script.root == root) {
+            let chain = || vec![script.path.clone(), file.clone()];
             chains.entry(script.clone()).or_insert_with(chain);
         }
     }
@@ -63,7 +65,8 @@ pub fn affected(
 
 /// Whether a changed file can change what a script does.
 fn is_relevant(change: &ChangedPath) -> bool {
-    may_matter(change) || [VERSION_FILE, PROJECT_FILE].contains(&&*change.path)
+    let name = change.path.rsplit('/').next().unwrap_or_default();
+    may_matter(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
 }
 
 fn traced(
@@ -173,20 +176,20 @@ impl<'c> Known<'c> {
     }
 }
 
-/// The file that makes the project one for another Python than before, if one does.
-fn other_python(difference: &Difference<'_>) -> Result<Option<&'static str>, ScanError> {
-    let paths: HashSet<&str> = difference.changes.iter().map(|change| &*change.path).collect();
-    let changed = [VERSION_FILE, PROJECT_FILE].into_iter().find(|file| paths.contains(file));
-    let Some(changed) = changed else { return Ok(None) };
+/// The file that makes the project in a directory one for another Python than before, if one does.
+fn other_python(difference: &Difference<'_>, root: &str) -> Result<Option<String>, ScanError> {
+    let (version, project) = (join(root, VERSION_FILE), join(root, PROJECT_FILE));
+    let is_changed = |file: &&String| difference.changes.iter().any(|change| change.path == **file);
+    let Some(changed) = [&version, &project].into_iter().find(is_changed) else { return Ok(None) };
     let python = |commit: &CommitId| -> Result<Python, ScanError> {
         let tree = difference.repository.tree(commit)?;
         let text = |path: &str| -> Result<Option<String>, GitError> {
             let bytes = tree.read_path(path)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let (version, project) = (text(VERSION_FILE)?, text(PROJECT_FILE)?);
+        let (version, project) = (text(&version)?, text(&project)?);
         Ok(Python::of_project(version.as_deref(), project.as_deref()))
     };
     let is_other = python(difference.base)? != python(difference.head)?;
-    Ok(is_other.then_some(changed))
+    Ok(is_other.then(|| changed.clone()))
 }

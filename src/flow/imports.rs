@@ -13,6 +13,9 @@ use super::{nesting, source};
 /// How deeply a file may nest that is read here; the stack of an analysis holds it.
 const DEEPEST: usize = 1000;
 
+/// The newest minor version of Python 3 whose syntax is known: a file for any other is read, too.
+const NEWEST: u8 = 14;
+
 /// What loads modules that no import statement names.
 const DYNAMIC: &[&[u8]] = &[
     b"import_module",
@@ -65,7 +68,7 @@ impl Imports {
         if nesting::depth(&text) > DEEPEST {
             return open;
         }
-        let Ok(parsed) = source::parse_module(&text) else { return open };
+        let Ok(parsed) = source::parse_module(&text, NEWEST) else { return open };
         let mut found = Statements::default();
         found.visit_body(&parsed.syntax().body);
         Imports {

@@ -381,6 +381,10 @@ fn each_file_of_a_monorepo_has_modules_of_its_own() {
     assert_eq!(after("lib/x.py"), Vec::<String>::new());
     assert_eq!(after("teams/one/lib/x.py"), ["one/file@feat~x"]);
     assert_eq!(after("teams/two/pack/__init__.py"), ["two/module@feat~x"]);
+    repository.write("teams/two/.python-version", "3.13\n");
+    repository.commit("another Python");
+    let plan = registered(&flowreg.json(&["plan"], 0));
+    assert_eq!(plan, ["two/file@feat~x", "two/module@feat~x"]);
 }
 
 /// What was read once is not read again, and says the same.
