@@ -40,6 +40,9 @@ pub struct Scan {
     pub imports: ImportGraph,
     /// What keeps others from being registered, by path and line.
     pub problems: Vec<FlowProblem>,
+    /// The files of the tree that were looked at: all Python files, also those that were not
+    /// selected, and those that say for which Python they are.
+    pub files: Vec<TreeBlob>,
 }
 
 /// Why a tree can't be scanned.
@@ -98,7 +101,7 @@ impl Selection {
     }
 }
 
-fn is_python(path: &[u8]) -> bool {
+pub(super) fn is_python(path: &[u8]) -> bool {
     path.ends_with(b".py")
 }
 
@@ -151,7 +154,8 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         }
         analyses.extend(fresh.into_iter().map(|fresh| (fresh.path, fresh.analysis)));
     }
-    Ok(collected(analyses.into_values()))
+    let scan = collected(analyses.into_values());
+    Ok(Scan { files: blobs, ..scan })
 }
 
 /// Explains a flow that a scan of the same tree has found; `None` if it is not there.
@@ -201,8 +205,8 @@ fn is_read(path: &[u8]) -> bool {
     is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
 }
 
-const VERSION_FILE: &str = ".python-version";
-const PROJECT_FILE: &str = "pyproject.toml";
+pub(super) const VERSION_FILE: &str = ".python-version";
+pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 
 /// The Python that the project is for.
 fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Python, ScanError> {

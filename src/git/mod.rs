@@ -5,6 +5,7 @@
 //! network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and configuration files.
 
+mod changes;
 mod checkout;
 mod ci;
 mod config;
@@ -20,6 +21,7 @@ mod reference_error;
 mod refs;
 mod remote;
 mod request;
+mod revision;
 mod settle;
 mod tree;
 mod url;
@@ -27,6 +29,7 @@ mod url;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::{ChangeKind, ChangedPath};
 pub use error::GitError;
 pub use process::binds_to_repository;
 pub use reference::resolve;

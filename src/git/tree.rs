@@ -89,6 +89,11 @@ impl Tree {
         Ok(Some(tree))
     }
 
+    /// The object id of the root directory.
+    pub(super) fn root(&self) -> gix::ObjectId {
+        self.id
+    }
+
     /// The files for which `wants_file` says yes, in the directories for which `wants_directory`
     /// does, sorted by path. Symbolic links and submodules are no files.
     ///
@@ -178,7 +183,7 @@ impl Tree {
         self.git.fetch_objects(&missing)
     }
 
-    fn directory<'b>(
+    pub(super) fn directory<'b>(
         &self,
         id: gix::ObjectId,
         prefix: &[u8],
@@ -225,7 +230,7 @@ fn with_pack_cache(mut repository: gix::Repository) -> gix::Repository {
     repository
 }
 
-fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
+pub(super) fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
     GitError::CorruptObject { id: id.to_string(), path: shown(path), reason: error.to_string() }
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::model::escaped;
 
 pub use changes::ChangeReport;
-pub use flows::{ExplanationsReport, FlowsReport};
+pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use reference::ReferenceReport;

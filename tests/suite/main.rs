@@ -9,6 +9,7 @@
 
 mod support;
 
+mod affected;
 mod bad_input;
 mod conformance;
 mod documentation;
@@ -21,6 +22,7 @@ mod flow_rules;
 mod flow_scan;
 mod flow_schema_rules;
 mod flow_versions;
+mod git_changes;
 mod git_checkout;
 mod git_ci;
 mod git_ladder;
