@@ -8,11 +8,13 @@
 mod checkout;
 mod ci;
 mod config;
+mod delta;
 mod error;
 mod jenkins;
 mod ladder;
 mod mainline;
 mod open;
+mod packs;
 mod process;
 mod proof;
 mod reference;
@@ -28,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::GitError;
+pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
 pub use reference::resolve;
 pub use reference_error::ReferenceError;
