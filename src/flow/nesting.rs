@@ -55,7 +55,13 @@ pub fn depth(text: &str) -> usize {
     while let Some(byte) = bytes.get(at) {
         at += 1;
         match byte {
-            b' ' | b'\t' | 128.. => {}
+            _ if is_word(*byte) => {
+                let start = at - 1;
+                at += bytes.get(at..).map_or(0, word_length);
+                if at - start <= LONGEST_OPERATOR && bytes.get(start..at).is_some_and(is_operator) {
+                    depth.operator();
+                }
+            }
             b'#' => at += line_length(bytes, at),
             b'"' | b'\'' => at = skip_string(bytes, at - 1, &mut depth),
             b'(' | b'[' | b'{' => depth.open(),
@@ -67,15 +73,6 @@ pub fn depth(text: &str) -> usize {
             }
             b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'.' | b':'
             | b'=' | b'<' | b'>' => depth.operator(),
-            _ if is_word(*byte) => {
-                let start = at - 1;
-                while bytes.get(at).is_some_and(|byte| is_word(*byte)) {
-                    at += 1;
-                }
-                if at - start <= LONGEST_OPERATOR && bytes.get(start..at).is_some_and(is_operator) {
-                    depth.operator();
-                }
-            }
             _ => {}
         }
     }
@@ -85,8 +82,23 @@ pub fn depth(text: &str) -> usize {
 /// The length of `lambda`.
 const LONGEST_OPERATOR: usize = 6;
 
+/// Which bytes stand in words.
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        word[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    word
+};
+
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    WORD.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+fn word_length(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| is_word(**byte)).count()
 }
 
 fn is_operator(word: &[u8]) -> bool {

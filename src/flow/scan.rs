@@ -3,11 +3,12 @@
 //! Files are read and analysed on several threads; the result does not depend on how many there
 //! are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::cache::{Cache, Current, Fresh};
@@ -131,16 +132,28 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
             None => unknown.push((path, blob)),
         }
     }
+    let mut fresh = Vec::new();
+    let mut barren = Vec::new();
     if !unknown.is_empty() {
         tree.fetch_missing(&blobs)?;
-        let Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &current)?;
+        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &current)?;
+        for fresh in &mut fresh {
+            analyses.insert(fresh.path, fresh.take_found());
+        }
+    }
+    let save = || {
         if let Some(content) = known.updated(&used, &barren, &fresh, &current) {
             // A cache that can't be written costs time only.
             let _ = cache.save(&content);
         }
-        analyses.extend(fresh.into_iter().map(|fresh| (fresh.path, fresh.analysis)));
-    }
-    Ok(collected(analyses.into_values()))
+    };
+    std::thread::scope(|scope| {
+        if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, &save).is_err() {
+            save();
+        }
+        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
+        Ok(collected(analyses.into_values(), imports))
+    })
 }
 
 /// Explains a flow that a scan of the same tree has found; `None` if it is not there.
@@ -198,9 +211,16 @@ fn read_file(
     Ok(buffer)
 }
 
-/// The flows of all files together, those that are imported apart.
-fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
+/// The flows of all files together, those that are imported apart. `imports` are those that the
+/// analyses don't hold themselves.
+fn collected<'i>(
+    analyses: impl Iterator<Item = FileAnalysis>,
+    imports: impl Iterator<Item = &'i (String, String)>,
+) -> Scan {
     let mut scan = Scan::default();
+    for (importer, imported) in imports {
+        scan.imports.add(importer, imported);
+    }
     let mut found = Vec::new();
     for analysis in analyses {
         found.extend(analysis.flows);
