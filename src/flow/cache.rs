@@ -118,6 +118,11 @@ impl<'c> Cache<'c> {
         Cache { saved, places, holds: Mutex::new(holds.map(|length| vec![None; length])) }
     }
 
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.saved.scripts.is_empty() && self.saved.barren.is_empty()
+    }
+
     /// Whether a file is known to have no flows.
     pub fn is_barren(&self, id: &BlobId) -> bool {
         let (wanted, ids) = (id.as_bytes(), self.saved.barren);

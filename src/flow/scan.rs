@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -113,17 +114,23 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
     let blobs = tree.blobs(|_| true, is_read)?;
-    let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
-    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let known = Cache::new(cache.content());
+    let paths = || blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok());
+    let lay_out = || Layout::new(paths());
+    let is_selected = |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_barren(&blob.id);
+    let (layout, files, selected, plan) = std::thread::scope(|scope| {
+        let layout = std::thread::Builder::new().spawn_scoped(scope, &lay_out);
+        let files = by_path(&blobs);
+        let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
+        (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
+    });
+    let layout = layout.for_python(project_python(tree, &files)?);
+    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
-    for blob in blobs.iter().filter(|blob| selection.wants(&blob.path)) {
+    for blob in selected {
         let path = std::str::from_utf8(&blob.path).unwrap_or_default();
-        if known.is_barren(&blob.id) {
-            continue;
-        }
         match known.find(path, &blob.id, &current) {
             Some((place, analysis)) => {
                 used.insert(place);
@@ -136,7 +143,8 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let mut barren = Vec::new();
     if !unknown.is_empty() {
         tree.fetch_missing(&blobs)?;
-        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &current)?;
+        let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
+        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &plan, &current)?;
         for fresh in &mut fresh {
             analyses.insert(fresh.path, fresh.take_found());
         }
@@ -246,17 +254,17 @@ fn collected<'i>(
 /// A file with its path as text.
 type Named<'b> = (&'b str, &'b TreeBlob);
 
-/// Reads the files and analyses those that may hold flows, on several threads.
+/// Reads the files as planned and analyses those that may hold flows, on several threads.
 ///
 /// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
 /// all of them would take the memory of the whole tree.
 fn analyse_all<'b>(
     tree: &Tree,
     wanted: &'b [Named<'b>],
+    plan: &PackPlan,
     current: &Current<'_>,
 ) -> Result<Analysed<'b>, ScanError> {
-    let plan = tree.pack_plan(wanted.iter().map(|(_, blob)| *blob));
-    let work = Work { wanted, plan: &plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
+    let work = Work { wanted, plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
     let imports = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&imports, current.files, path);
     let (layout, read, work) = (current.layout, &read, &work);
@@ -276,7 +284,7 @@ fn analyse_all<'b>(
         }
         let mut all = Analysed::default();
         for worker in workers {
-            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let done = joined(worker);
             all.fresh.extend(done.fresh);
             all.barren.extend(done.barren);
             all.failures.extend(done.failures);
@@ -288,6 +296,10 @@ fn analyse_all<'b>(
             None => Ok(all),
         }
     })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// What the threads share: each takes what is next.

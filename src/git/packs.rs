@@ -62,7 +62,7 @@ impl Packs {
                 None => elsewhere.push(number),
             }
         }
-        found.sort_unstable();
+        found.sort_unstable_by_key(|wanted| (wanted.pack, wanted.offset));
         let mut plan = PackPlan { packs: self.packs, entries: vec![], families: vec![], elsewhere };
         for in_one_pack in found.chunk_by(|one, other| one.pack == other.pack) {
             plan.add(in_one_pack);
@@ -80,7 +80,7 @@ impl Packs {
 }
 
 /// Where an object is that is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Wanted {
     pack: usize,
     offset: u64,
@@ -203,11 +203,17 @@ impl Chains {
         entries: &mut Vec<Entry>,
         families: &mut Vec<Range<usize>>,
     ) {
-        let mut children: Vec<Vec<usize>> = self.links.iter().map(|_| Vec::new()).collect();
+        // The first that builds on each link, and after each the next that has the same base.
+        let mut first = vec![None; self.links.len()];
+        let mut next = vec![None; self.links.len()];
         let mut roots = Vec::new();
         for (place, link) in self.links.iter().enumerate() {
-            match link.base.and_then(|base| children.get_mut(base)) {
-                Some(children) => children.push(place),
+            match link.base.and_then(|base| first.get_mut(base)) {
+                Some(first) => {
+                    if let Some(next) = next.get_mut(place) {
+                        *next = first.replace(place);
+                    }
+                }
                 None => roots.push(place),
             }
         }
@@ -218,10 +224,11 @@ impl Chains {
             while let Some((place, base)) = open.pop() {
                 let link = links.get_mut(place).and_then(Option::take);
                 let Some(Link { entry, numbers, .. }) = link else { continue };
-                let deltas = children.get_mut(place).map(std::mem::take).unwrap_or_default();
-                let here = entries.len() - start;
-                entries.push(Entry { pack, entry, base, deltas: deltas.len(), numbers });
-                open.extend(deltas.into_iter().map(|delta| (delta, Some(here))));
+                let (here, before) = (entries.len() - start, open.len());
+                let first = first.get(place).copied().flatten();
+                let deltas = std::iter::successors(first, |delta| next.get(*delta).copied().flatten());
+                open.extend(deltas.map(|delta| (delta, Some(here))));
+                entries.push(Entry { pack, entry, base, deltas: open.len() - before, numbers });
             }
             families.push(start..entries.len());
         }

@@ -96,7 +96,8 @@ impl Tree {
                 }
             }
         }
-        found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        // Stable because that sort makes use of what is in order already: each directory is.
+        found.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(found)
     }
 
