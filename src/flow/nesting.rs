@@ -55,7 +55,6 @@ pub fn depth(text: &str) -> usize {
     while let Some(byte) = bytes.get(at) {
         at += 1;
         match KINDS.get(usize::from(*byte)).unwrap_or(&Kind::Other) {
-            Kind::Other => {}
             Kind::Word => {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let length = rest.iter().take_while(|byte| is_word(**byte)).count();
@@ -79,7 +78,7 @@ pub fn depth(text: &str) -> usize {
                 indentation = indentation.max(blanks);
                 at += blanks;
             }
-            Kind::End => {}
+            Kind::End | Kind::Other => {}
         }
     }
     depth.deepest + indentation
@@ -102,6 +101,7 @@ enum Kind {
     End,
 }
 
+#[expect(clippy::indexing_slicing, reason = "at compile time, where it can't panic")]
 const KINDS: [Kind; 256] = {
     let mut kinds = [Kind::Other; 256];
     let mut byte = 0_u8;

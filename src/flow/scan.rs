@@ -119,7 +119,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let lay_out = || Layout::new(paths());
     let is_selected = |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_barren(&blob.id);
     let (layout, files, selected, plan) = std::thread::scope(|scope| {
-        let layout = std::thread::Builder::new().spawn_scoped(scope, &lay_out);
+        let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
         let files = by_path(&blobs);
         let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
         let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
@@ -156,7 +156,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         }
     };
     std::thread::scope(|scope| {
-        if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, &save).is_err() {
+        if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
             save();
         }
         let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
@@ -342,11 +342,9 @@ impl<'s, 'b> Analyst<'s, 'b> {
             if family >= work.plan.families() {
                 break;
             }
-            reader.read(family, |number, content| {
-                match (work.wanted.get(number), content) {
-                    (Some(named), Some(source)) => self.look_at(*named, source),
-                    _ => left.push(number),
-                }
+            reader.read(family, |number, content| match (work.wanted.get(number), content) {
+                (Some(named), Some(source)) => self.look_at(*named, source),
+                _ => left.push(number),
             });
         }
         let elsewhere = work.plan.elsewhere();

@@ -226,7 +226,8 @@ impl Chains {
                 let Some(Link { entry, numbers, .. }) = link else { continue };
                 let (here, before) = (entries.len() - start, open.len());
                 let first = first.get(place).copied().flatten();
-                let deltas = std::iter::successors(first, |delta| next.get(*delta).copied().flatten());
+                let deltas =
+                    std::iter::successors(first, |delta| next.get(*delta).copied().flatten());
                 open.extend(deltas.map(|delta| (delta, Some(here))));
                 entries.push(Entry { pack, entry, base, deltas: open.len() - before, numbers });
             }
