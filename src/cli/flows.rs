@@ -81,8 +81,11 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
         errors: &problems,
         notices: &notices,
     });
+    let is_empty = flows.is_empty();
+    // The process ends here: to take all schemas apart first would only make it wait.
+    std::mem::forget(flows);
     let is_invalid = problems.iter().any(FlowProblem::is_error);
-    Ok(match (is_invalid, flows.is_empty()) {
+    Ok(match (is_invalid, is_empty) {
         (false, _) => exit::DONE,
         (true, true) => exit::FLOW_SOURCE,
         (true, false) => exit::PARTIAL,

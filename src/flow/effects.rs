@@ -1,8 +1,7 @@
 //! What a module may do to its own names behind the reader's back, found in one walk before it is
 //! evaluated: lists that are changed, globals that functions write, dynamic namespaces.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextSize};

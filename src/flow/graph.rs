@@ -14,8 +14,8 @@ impl ImportGraph {
     /// Notes that `importer` imports `imported`.
     pub fn add(&mut self, importer: &str, imported: &str) {
         if importer != imported {
-            self.imports.entry(importer.to_owned()).or_default().insert(imported.to_owned());
-            self.importers.entry(imported.to_owned()).or_default().insert(importer.to_owned());
+            add(&mut self.imports, importer, imported);
+            add(&mut self.importers, imported, importer);
         }
     }
 
@@ -60,6 +60,18 @@ impl ImportGraph {
             }
         }
         None
+    }
+}
+
+fn add(edges: &mut BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) {
+    match edges.get_mut(from) {
+        Some(known) if known.contains(to) => {}
+        Some(known) => {
+            known.insert(to.to_owned());
+        }
+        None => {
+            edges.insert(from.to_owned(), BTreeSet::from([to.to_owned()]));
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod git_checkout;
 mod git_ci;
 mod git_ladder;
 mod git_open;
+mod git_packs;
 mod git_proof;
 mod git_tree;
 mod git_url;
