@@ -127,6 +127,7 @@ pub fn carry_out(
         mut notices,
         unbuilt,
         explained,
+        left_out,
     } = plan::prepare(context, arguments, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
@@ -145,7 +146,7 @@ pub fn carry_out(
         target: description,
         repository,
         reference,
-        summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems)),
+        summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems), left_out),
         registrations: applied
             .iter()
             .map(|one| applied_report(one, &explained, interrupt.is_requested()))
@@ -178,7 +179,7 @@ fn tally(applied: &[Applied], unbuilt: usize, invalid: usize) -> Tally {
     tally
 }
 
-fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize) -> RunSummary {
+fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize, left_out: usize) -> RunSummary {
     let count = |word| applied.iter().filter(|one| word_of(&one.outcome) == word).count();
     RunSummary(vec![
         ("created", count("created")),
@@ -186,6 +187,7 @@ fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize) -> RunSummary
         ("unchanged", count("unchanged")),
         ("refused", count("refused") + unbuilt),
         ("failed", count("failed") + invalid),
+        ("left_out", left_out),
     ])
 }
 

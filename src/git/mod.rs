@@ -5,9 +5,11 @@
 //! network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and configuration files.
 
+mod changes;
 mod checkout;
 mod ci;
 mod config;
+mod delta;
 mod directory;
 mod error;
 mod hook_path;
@@ -15,6 +17,7 @@ mod jenkins;
 mod ladder;
 mod mainline;
 mod open;
+mod packs;
 mod process;
 mod proof;
 mod pushed;
@@ -23,6 +26,7 @@ mod reference_error;
 mod refs;
 mod remote;
 mod request;
+mod revision;
 mod settle;
 mod tree;
 mod unattended;
@@ -31,10 +35,12 @@ mod url;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::{ChangeKind, ChangedPath};
 pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
 pub use hook_path::{ConfigScope, HookPath};
 pub use mainline::is_mainline;
+pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
 pub use pushed::{PushAddress, Tracking};
 pub use reference::resolve;
