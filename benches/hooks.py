@@ -50,7 +50,7 @@ def main():
     Path(environment["HOME"]).mkdir(exist_ok=True)
     environment["PREFECT_API_URL"] = f"http://127.0.0.1:{free_port()}/api"
     # The watcher goes as soon as it met a target that is down: it is not what is measured.
-    environment["FLOWREG_RECHECKS"] = ""
+    environment["FLOWREG_RECHECKS"] = "0"
 
     sides = {
         name: Side(directory / name, environment, install)

@@ -8,12 +8,13 @@ use clap::Args;
 use super::Context;
 use super::error::CommandError;
 use super::manifests::Manifests;
-use super::session::{FILE_NAME, Session};
+use super::session::Session;
 use crate::flow::{Difference, Script, affected};
 use crate::git::{ChangedPath, TreeBlob};
 use crate::manifest::{Entry, Manifest, Place};
 use crate::model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registration, TargetKind};
 use crate::registration::{Standing, standings};
+use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
 use crate::target::TargetError;
 

@@ -8,20 +8,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::check::{Checked, check};
-use super::delivery::{self, Registrar};
-use super::{Context, exit, session};
-use crate::git::{
-    GitDirectories, Repository, binds_to_repository, git_directories, is_mainline, unattended,
-};
-use crate::model::BranchName;
+use super::delivery::Registrar;
+use super::{Context, exit};
+use crate::git::{Repository, git_directories, unattended};
+use crate::model::Environment;
+use crate::output::Printer;
 use crate::push::{
-    GitProcess, Log, Place, PushedLine, QueuedPush, RECHECKS, detach, own_session, pre_push_lines,
-    queued, received_lines, watch,
+    Candidate, GitProcess, Hooked, Log, Place, PushedLine, RECHECKS, own_session, pre_push_lines,
+    program_beside, received_lines, watch,
 };
 use crate::store::Outbox;
-
-/// From when on a push has been waiting for long.
-const OLD: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Args)]
 pub struct HookArguments {
@@ -29,8 +25,9 @@ pub struct HookArguments {
     hook: Hook,
 }
 
+/// A hook of git's, or what it starts.
 #[derive(Debug, Subcommand)]
-enum Hook {
+pub enum Hook {
     /// Queue what is about to be pushed
     PrePush {
         /// The remote's name, or its address
@@ -43,225 +40,193 @@ enum Hook {
     /// Queue what pre-commit or prek tell of a push
     PreCommit,
     /// See queued pushes through
-    Watch,
+    Watch {
+        /// The push that has to end first; the records know it as well
+        #[arg(long, value_name = "PROCESS")]
+        after: Option<GitProcess>,
+    },
 }
 
+/// What a hook needs to know of its process.
+pub struct Caller<'a> {
+    pub environment: &'a Environment,
+    pub directory: &'a Path,
+    pub printer: &'a Printer,
+}
+
+/// A push that is about to be made.
+pub struct Pushing<'a> {
+    pub remote: &'a str,
+    pub url: &'a str,
+    /// What git said.
+    pub input: &'a [u8],
+}
+
+/// Says whether a push is refused, for commits that ask for a check; [`None`] lets it go on.
+pub type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
+
 pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
-    if context.environment.get("FLOWREG_HOOKS") == Some("0") {
+    let Context { environment, directory, printer, .. } = context;
+    let caller = Caller { environment, directory, printer };
+    if caller.is_off() {
         return exit::DONE;
     }
     match &arguments.hook {
-        Hook::PrePush { remote: Some(remote), url: Some(url) } => pre_push(context, remote, url),
-        // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
-        Hook::PrePush { .. } => exit::DONE,
-        Hook::PreCommit => pre_commit(context),
-        Hook::PostReceive => post_receive(context),
-        Hook::Watch => {
+        Hook::Watch { .. } => {
             watch_outbox(context);
             exit::DONE
         }
+        hook => caller.run(hook, &|hooked, candidates, _| refuses(context, hooked, candidates)),
     }
 }
 
-/// Where the hook runs, and what could be found out about it.
-struct Hooked<'a> {
-    context: &'a Context,
-    repository: Option<Repository>,
-    directories: GitDirectories,
+/// The check before the push, where it is asked for.
+fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
+    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
+    let say = |text: &str| context.printer.hook(text);
+    match check(context, hooked.repository()?, &lines) {
+        Checked::Good => None,
+        Checked::Wrong(problems) => {
+            problems.iter().for_each(|problem| say(problem));
+            say(
+                "the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify",
+            );
+            Some(exit::REFUSED)
+        }
+        Checked::TooLong(limit) => {
+            say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
+            None
+        }
+    }
 }
 
-impl<'a> Hooked<'a> {
-    fn new(context: &'a Context) -> Option<Self> {
-        let repository = Repository::discover(&context.directory, &context.environment).ok();
-        if repository.as_ref().and_then(|one| one.switch("flowreg.enabled")) == Some(false) {
-            return None;
+impl Caller<'_> {
+    /// `FLOWREG_HOOKS=0`
+    pub fn is_off(&self) -> bool {
+        self.environment.get("FLOWREG_HOOKS") == Some("0")
+    }
+
+    /// Runs one of git's hooks.
+    pub fn run(&self, hook: &Hook, refusal: &Refusal<'_>) -> u8 {
+        match hook {
+            Hook::PrePush { remote: Some(remote), url: Some(url) } => {
+                let input = standard_input();
+                let lines = pre_push_lines(&input);
+                self.queue_push(lines, &Pushing { remote, url, input: &input }, refusal)
+            }
+            // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
+            Hook::PrePush { .. } | Hook::Watch { .. } => exit::DONE,
+            Hook::PreCommit => self.pre_commit(refusal),
+            Hook::PostReceive => self.post_receive(),
         }
-        let directories = match &repository {
-            Some(repository) => GitDirectories {
-                git_dir: repository.git_dir().to_owned(),
-                common_dir: repository.common_dir().to_owned(),
-            },
-            None => git_directories(&context.directory, &context.environment)?,
+    }
+
+    /// What pre-commit and prek tell of a push: its first ref, in variables (facts/hooks.md §5).
+    fn pre_commit(&self, refusal: &Refusal<'_>) -> u8 {
+        let value = |name: &str| self.environment.get(name);
+        let (Some(remote), Some(url), Some(reference)) = (
+            value("PRE_COMMIT_REMOTE_NAME"),
+            value("PRE_COMMIT_REMOTE_URL"),
+            value("PRE_COMMIT_REMOTE_BRANCH"),
+        ) else {
+            self.say("nothing is queued: this is no pre-push hook of pre-commit or prek");
+            return exit::DONE;
         };
-        Some(Self { context, repository, directories })
-    }
-
-    fn is_verbose(&self) -> bool {
-        let configured = || self.repository.as_ref()?.switch("flowreg.verbose");
-        self.context.printer.is_verbose() || configured() == Some(true)
-    }
-
-    /// The record of a line, or why it is none.
-    fn record(&self, line: PushedLine, place: &Place<'_>) -> Result<QueuedPush, String> {
-        if !line.is_registrable() {
-            return Err(format!("{} is no branch or tag that is registered", line.reference));
-        }
-        let Some(repository) = &self.repository else { return Ok(queued(line, place, None, None)) };
-        let branch = line.reference.strip_prefix("refs/heads/").map(str::parse::<BranchName>);
-        let mut push = queued(line, place, Some(repository), None);
-        let commit = push.commit.as_ref().or(push.before.as_ref());
-        // What is wrong with the configuration is told by the one who delivers.
-        let Ok((settings, target)) = session::settings_at(self.context, repository, commit) else {
-            return Ok(push);
-        };
-        if let Some(Ok(branch)) = branch
-            && is_mainline(&settings.repository.mainline, &branch).unwrap_or(false)
-        {
-            return Err(format!("{branch} is a mainline branch: push a tag to register it"));
-        }
-        push.target = Some(delivery::chosen(&target));
-        Ok(push)
-    }
-
-    /// Writes the records and returns how many there are.
-    fn queue(&self, lines: Vec<PushedLine>, place: &Place<'_>) -> usize {
-        let mut records = Vec::new();
-        for line in lines {
-            match self.record(line, place) {
-                Ok(push) => records.push(push),
-                Err(why) if self.is_verbose() => self.say(&why),
-                Err(_) => {}
-            }
-        }
-        if records.is_empty() {
-            return 0;
-        }
-        match self.outbox().put(&records) {
-            Ok(ids) => ids.len(),
-            Err(error) => {
-                self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
-                0
-            }
-        }
-    }
-
-    /// The check before the push, where it is asked for.
-    fn refuses(&self, lines: &[PushedLine]) -> bool {
-        let Some(repository) = &self.repository else { return false };
-        match check(self.context, repository, lines) {
-            Checked::Good => false,
-            Checked::Wrong(problems) => {
-                problems.iter().for_each(|problem| self.say(problem));
-                self.say("the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify");
-                true
-            }
-            Checked::TooLong(limit) => {
-                self.say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
-                false
-            }
-        }
-    }
-
-    /// One line if something has been waiting for long.
-    fn tell_of_old_ones(&self) {
-        let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
-        if old > 0 {
-            self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
-        }
-    }
-
-    fn outbox(&self) -> Outbox {
-        Outbox::of(&self.directories.common_dir)
-    }
-
-    fn start_watcher(&self) {
-        let environment = &self.context.environment;
-        let absolute = |path: &str| self.context.directory.join(path);
-        let work_tree = environment.get("GIT_WORK_TREE").map(absolute);
-        let mut variables: Vec<(&str, &Path)> = vec![("GIT_DIR", &self.directories.git_dir)];
-        variables.extend(work_tree.iter().map(|path| ("GIT_WORK_TREE", path.as_path())));
-        let directory = self.context.directory.display().to_string();
-        let started = std::env::current_exe().and_then(|program| {
-            detach(
-                &program,
-                &["-C", &directory, "hook", "watch"],
-                &variables,
-                binds_to_repository,
-                environment.iter().map(|(name, _)| name.to_owned()),
-            )
+        // Of a push with a root commit only the local ref is known.
+        let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
+            let repository = Repository::discover(self.directory, self.environment).ok()?;
+            repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
         });
-        if let Err(error) = started {
-            self.say(&format!("queued, but nothing watches the push ({error}): flowreg sync"));
+        let Some(object) = pushed else { return exit::DONE };
+        self.say(
+            "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of \
+             them",
+        );
+        let zero = "0".repeat(object.as_str().len());
+        let input = format!("{reference} {object} {reference} {zero}\n");
+        let line =
+            PushedLine { reference: reference.to_owned(), object: Some(object), before: None };
+        let pushing = Pushing { remote, url, input: input.as_bytes() };
+        self.queue_push(vec![line], &pushing, refusal)
+    }
+
+    fn queue_push(
+        &self,
+        lines: Vec<PushedLine>,
+        pushing: &Pushing<'_>,
+        refusal: &Refusal<'_>,
+    ) -> u8 {
+        let say = |text: &str| self.say(text);
+        if lines.is_empty() {
+            return exit::DONE;
         }
+        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+            return exit::DONE;
+        };
+        let candidates = hooked.candidates(lines);
+        if candidates.iter().any(Candidate::asks_for_check)
+            && let Some(code) = refusal(&hooked, &candidates, pushing)
+        {
+            return code;
+        }
+        hooked.tell_of_old_ones();
+        let git = GitProcess::pushing();
+        let is_received = false;
+        let place = Place {
+            remote: pushing.remote,
+            url: pushing.url,
+            directory: self.directory,
+            git,
+            is_received,
+        };
+        let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
+        if hooked.queue(candidates, &place, &is_verbose) > 0 {
+            if is_ci(self.environment) {
+                self.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
+            } else {
+                start_watcher(&hooked, git);
+            }
+        }
+        exit::DONE
+    }
+
+    fn post_receive(&self) -> u8 {
+        let say = |text: &str| self.say(text);
+        let lines = received_lines(&standard_input());
+        if lines.is_empty() {
+            return exit::DONE;
+        }
+        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+            return exit::DONE;
+        };
+        let here = hooked.common_dir().display().to_string();
+        let place = Place {
+            remote: &here,
+            url: &here,
+            directory: self.directory,
+            git: None,
+            is_received: true,
+        };
+        let candidates = hooked.candidates(lines);
+        let count = hooked.queue(candidates, &place, &|| self.printer.is_verbose());
+        if count > 0 {
+            self.say(&format!("{count} queued for registration"));
+            start_watcher(&hooked, None);
+        }
+        exit::DONE
     }
 
     fn say(&self, text: &str) {
-        self.context.printer.hook(text);
+        self.printer.hook(text);
     }
 }
 
-fn pre_push(context: &Context, remote: &str, url: &str) -> u8 {
-    let lines = pre_push_lines(&standard_input());
-    if lines.is_empty() {
-        return exit::DONE;
+/// The small program waits for the end of the push: the large one would take time from it.
+pub fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
+    let program = program_beside("flowreg-hook").or_else(|| std::env::current_exe().ok());
+    if let Some(program) = program {
+        hooked.start_watcher(&program, git);
     }
-    queue_push(context, lines, remote, url)
-}
-
-/// What pre-commit and prek tell of a push: its first ref, in variables (facts/hooks.md §5).
-fn pre_commit(context: &Context) -> u8 {
-    let value = |name: &str| context.environment.get(name);
-    let (Some(remote), Some(url), Some(reference)) = (
-        value("PRE_COMMIT_REMOTE_NAME"),
-        value("PRE_COMMIT_REMOTE_URL"),
-        value("PRE_COMMIT_REMOTE_BRANCH"),
-    ) else {
-        context.printer.hook("nothing is queued: this is no pre-push hook of pre-commit or prek");
-        return exit::DONE;
-    };
-    // Of a push with a root commit only the local ref is known.
-    let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
-        let repository = Repository::discover(&context.directory, &context.environment).ok()?;
-        repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
-    });
-    let Some(object) = pushed else { return exit::DONE };
-    let reference = reference.to_owned();
-    let line = PushedLine { reference, object: Some(object), before: None };
-    context.printer.hook(
-        "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of them",
-    );
-    queue_push(context, vec![line], remote, url)
-}
-
-fn queue_push(context: &Context, lines: Vec<PushedLine>, remote: &str, url: &str) -> u8 {
-    let Some(hooked) = Hooked::new(context) else { return exit::DONE };
-    if hooked.refuses(&lines) {
-        return exit::REFUSED;
-    }
-    let git = Some(GitProcess::pushing());
-    let place = Place { remote, url, directory: &context.directory, git, is_received: false };
-    hooked.tell_of_old_ones();
-    let count = hooked.queue(lines, &place);
-    if count > 0 {
-        if is_ci(context) {
-            hooked.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
-        } else {
-            hooked.start_watcher();
-        }
-    }
-    exit::DONE
-}
-
-fn post_receive(context: &Context) -> u8 {
-    let lines = received_lines(&standard_input());
-    if lines.is_empty() {
-        return exit::DONE;
-    }
-    let Some(hooked) = Hooked::new(context) else { return exit::DONE };
-    let here = hooked.directories.common_dir.display().to_string();
-    let place = Place {
-        remote: &here,
-        url: &here,
-        directory: &context.directory,
-        git: None,
-        is_received: true,
-    };
-    let count = hooked.queue(lines, &place);
-    if count > 0 {
-        hooked.say(&format!("{count} queued for registration"));
-        hooked.start_watcher();
-    }
-    exit::DONE
 }
 
 /// The watcher: whatever it meets, it leaves a line in the log.
@@ -293,8 +258,9 @@ pub fn rechecks(context: &Context) -> Vec<Duration> {
     told.unwrap_or_else(|| RECHECKS.to_vec())
 }
 
-fn is_ci(context: &Context) -> bool {
-    let value = context.environment.get("CI").unwrap_or("false");
+/// `CI`, as the providers set it: there, leftover processes are killed.
+pub fn is_ci(environment: &Environment) -> bool {
+    let value = environment.get("CI").unwrap_or("false");
     !["false", "0"].contains(&value)
 }
 

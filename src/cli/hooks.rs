@@ -1,5 +1,7 @@
 //! `flowreg hooks`: installs git's hooks, takes them away, and says whether they run.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::error::CommandError;
@@ -8,7 +10,7 @@ use crate::git::Repository;
 use crate::output::{HookInstallReport, HookStatusReport, HookWord};
 use crate::push::{
     HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
-    uninstall,
+    program_beside, uninstall,
 };
 
 #[derive(Debug, Args)]
@@ -32,14 +34,15 @@ enum HooksCommand {
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct InstallArguments {
     /// Install post-receive, in a bare repository that others push to
-    #[arg(long, conflicts_with = "git_config")]
+    #[arg(long, conflicts_with = "config")]
     server: bool,
-    /// Use git's own hook configuration (git 2.54 and newer)
-    #[arg(long)]
-    git_config: bool,
+    /// Without a file: use git's own hook configuration (git 2.54 and newer)
+    // The option that every command has, with its file; here it may stand alone.
+    #[arg(id = "config", long = "config", value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "it is not there, alone, or with a file")]
+    git_config: Option<Option<PathBuf>>,
     /// Also where other repositories look for hooks, and over changes made by hand
     #[arg(long)]
     force: bool,
@@ -59,7 +62,7 @@ pub fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
             Ok(exit::DONE)
         }
         HooksCommand::Status => {
-            let status = hook_status(&repository)?;
+            let status = hook_status(&repository, &context.environment)?;
             let is_broken = status.state == HookState::Broken;
             context.printer.hook_status(&HookStatusReport::from(status));
             Ok(if is_broken { exit::REFUSED } else { exit::DONE })
@@ -72,11 +75,12 @@ fn install_hook(
     repository: &Repository,
     arguments: &InstallArguments,
 ) -> CommandResult {
-    let installed = if arguments.git_config {
+    let installed = if arguments.git_config == Some(None) {
         install_in_configuration(repository)?
     } else {
-        let binary = std::env::current_exe()
-            .map_err(|error| CommandError::usage(error.to_string(), Vec::new()))?;
+        let own = || std::env::current_exe();
+        let binary = program_beside("flowreg-hook").map_or_else(own, Ok);
+        let binary = binary.map_err(|error| CommandError::usage(error.to_string(), Vec::new()))?;
         let request = InstallRequest {
             hook: if arguments.server { HookName::PostReceive } else { HookName::PrePush },
             binary,

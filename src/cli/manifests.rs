@@ -16,7 +16,9 @@ use crate::flow::{FileAnalysis, Scan, Selection};
 use crate::introspection::{Introspected, StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Declared, Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::model::{CodeReference, Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
+use crate::model::{
+    CodeReference, Entrypoint, Environment, Flow, FlowProblem, ProblemCode, nearest,
+};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
 
@@ -188,8 +190,13 @@ impl Run<'_> {
 
     /// What templates need to know, from the target in as few requests as possible.
     fn values(&self, manifests: &Manifests) -> Result<Values, CommandError> {
-        let mut values =
-            Values { environment: self.context.environment.clone(), ..Values::default() };
+        // On a server anybody who may push could have its environment shown.
+        let environment = if self.context.is_server {
+            Environment::default()
+        } else {
+            self.context.environment.clone()
+        };
+        let mut values = Values { environment, ..Values::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
         let mut blocks: BTreeSet<(String, String)> = BTreeSet::new();
         for manifest in &manifests.files {

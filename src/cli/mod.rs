@@ -10,6 +10,7 @@ mod exit;
 mod flows;
 mod gather;
 mod hook;
+mod hook_program;
 mod hooks;
 mod introspect;
 mod list;
@@ -43,6 +44,7 @@ use crate::output::{Printer, Verbosity};
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 pub use self::hook::is_hook;
+pub use self::hook_program::run_hook;
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]

@@ -11,6 +11,7 @@ use super::plan::{self, Prepared, RunArguments, Tally};
 use super::{CommandResult, Context, delivery, exit, session};
 use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};
 use crate::store::{LedgerEntry, Store, StoreError};
 
@@ -81,6 +82,8 @@ pub struct Registered {
     pub code: u8,
     /// All of it, to be printed.
     pub report: RunReport,
+    /// Where it was registered.
+    pub target: QueuedTarget,
     applied: Vec<Applied>,
 }
 
@@ -104,8 +107,10 @@ fn register(
     let registered = carry_out(context, &arguments.common, usize::from(arguments.jobs))?;
     context.printer.run(&registered.report);
     context.printer.problems(&plan::with_excerpts(&registered.report.errors));
-    if registered.code == exit::DONE && !arguments.common.flows.is_restricted() {
-        delivery::settle(context, &registered.report.reference);
+    let RunArguments { flows, since, .. } = &arguments.common;
+    let is_whole = !flows.is_restricted() && since.changed_since.is_none();
+    if registered.code == exit::DONE && is_whole {
+        delivery::settle(context, &registered.report.reference, &registered.target);
     }
     Ok(registered)
 }
@@ -138,6 +143,7 @@ pub fn carry_out(
     });
     drop(progress);
     let description = target.describe();
+    let chosen = delivery::chosen(&session.target);
     if let Err(error) = record(&session.repository, &description, &applied) {
         notices.push(format!("the ledger could not be written: {error}"));
     }
@@ -157,7 +163,7 @@ pub fn carry_out(
         duration_ms: Some(started.elapsed().as_millis()),
     };
     let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
-    Ok(Registered { code, report, applied })
+    Ok(Registered { code, report, target: chosen, applied })
 }
 
 fn refused(item: ItemReport) -> ItemReport {

@@ -17,13 +17,12 @@ use crate::model::{
     CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
 };
 use crate::settings::prefect::{PrefectConnection, connection};
-use crate::settings::{Flags, Introspect, Origin, Settings, Sourced};
+use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
 use crate::store::{AnalysisCache, Store};
 use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
 
-pub const FILE_NAME: &str = "flowreg.toml";
 /// How often a file may lead to a commit with another file before the last one counts.
 const MOST_ROUNDS: u32 = 3;
 

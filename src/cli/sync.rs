@@ -1,5 +1,7 @@
 //! `flowreg sync`: delivers the pushes that wait, and shows them.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::delivery::Registrar;
@@ -12,6 +14,8 @@ use crate::store::{Outbox, OutboxLockKind};
 
 /// How much of the log `--status` shows.
 const RECENT: usize = 10;
+/// How long `--discard` waits for a delivery to end.
+const DISCARD_PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Args)]
 pub struct SyncArguments {
@@ -91,6 +95,10 @@ fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
 }
 
 fn discard(context: &Context, outbox: &Outbox, name: &str) -> CommandResult {
+    // Who delivers writes records anew: one that goes meanwhile would come back.
+    let _lock = outbox
+        .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
+        .ok_or_else(CommandError::others_deliver)?;
     let is_meant = |waiting: &Waiting| {
         let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
         waiting.id == name || waiting.push.as_ref().is_ok_and(of_push)

@@ -34,7 +34,13 @@ impl Mainline {
 /// # Errors
 /// [`ReferenceError::InvalidGlob`] if one of them is no glob.
 pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, ReferenceError> {
-    Ok(Mainline::new(globs)?.contains(branch))
+    // A hook asks this while a push waits: a plain name needs no automaton.
+    let (patterns, names): (Vec<String>, Vec<String>) =
+        globs.iter().cloned().partition(|glob| glob.contains(['*', '?', '[', '{', '\\']));
+    if names.iter().any(|name| name == branch.as_str()) {
+        return Ok(true);
+    }
+    Ok(!patterns.is_empty() && Mainline::new(&patterns)?.contains(branch))
 }
 
 /// The highest version among the tags; tags that are no version rank below, by name.

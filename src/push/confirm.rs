@@ -15,6 +15,10 @@ pub const ASK_LIMIT: Duration = Duration::from_secs(10);
 pub const RECHECKS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
 
+/// How many times longer a push is waited for whose end nobody can see: one of a client that is no
+/// git process, or one that the shim kept.
+const UNSEEN_END: u32 = 10;
+
 /// What is known of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
@@ -109,8 +113,12 @@ impl Confirmation<'_> {
                 Finding::Confirmed("by the remote")
             }
             Ok(_) => {
-                let since = now().saturating_sub(push.ended_at.unwrap_or_else(now));
-                let is_final = u128::from(since) >= self.patience.as_millis();
+                // Nobody saw the end of a push whose process is not known: it gets more time.
+                let (since, patience) = match push.git {
+                    Some(_) => (push.ended_at.unwrap_or_else(now), self.patience),
+                    None => (push.queued_at, self.patience * UNSEEN_END),
+                };
+                let is_final = u128::from(now().saturating_sub(since)) >= patience.as_millis();
                 if is_final { Finding::Rejected } else { Finding::NotYet }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::confirm::{Confirmation, Finding};
 use super::log::Log;
-use super::queued::{PushState, QueuedPush, waiting};
+use super::queued::{PushState, QueuedPush, QueuedTarget, waiting};
 use super::spool;
 use crate::git::Repository;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
@@ -35,6 +35,9 @@ pub trait Delivery {
 
     /// Whether a deleted branch has registrations that are to be removed.
     fn check_removal(&self, push: &QueuedPush) -> Delivered;
+
+    /// The target that is configured for what was pushed; `None` if that can't be told.
+    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget>;
 
     /// Removes the registrations of a deleted branch.
     fn remove(&self, push: &QueuedPush) -> Delivered;
@@ -94,6 +97,10 @@ pub fn deliver(
         }
     }
     let before = pushes.clone();
+    // The watcher has the environment of the push; who delivers later may have another one.
+    for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_asked_for) {
+        push.target = delivery.target(push);
+    }
     let Policy { is_asked_for, patience } = policy;
     let confirmation = Confirmation { repository, patience, is_asked_for };
     let findings = confirmation.findings(&mut pushes);

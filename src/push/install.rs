@@ -15,6 +15,9 @@ use crate::git::{ConfigScope, GitError, HookPath, Repository};
 const LINE: &str = include_str!("../../hooks/husky.sh");
 /// What git 2.54 and newer run besides the hook's file; the `#` takes the arguments that git adds.
 const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
+/// What is wrong with a directory that nobody looks into.
+pub(super) const NOT_RUN: &str =
+    "git itself runs no post-receive.d: a post-receive hook has to, and there is none that does";
 /// The first git that reads hooks from the configuration.
 const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -157,6 +160,9 @@ impl InstallError {
                     "or write into that directory all the same: --force".to_owned(),
                 ];
             }
+            Self::HooksOff { scope: scope @ ("global" | "system" | "worktree"), .. } => {
+                return vec![format!("git config --{scope} --unset core.hooksPath")];
+            }
             Self::HooksOff { .. } => "git config --unset core.hooksPath",
             Self::Exists { .. } => {
                 return vec![format!("add this line to it: {}", LINE.trim_end())];
@@ -165,7 +171,7 @@ impl InstallError {
             Self::Edited { .. } => "to take it away or write over it all the same: --force",
             Self::PreviousTaken { .. } => "look at it, and remove or rename it",
             Self::NotBare { .. } => "without --server, for the one who pushes",
-            Self::NoConfigHooks { .. } => "without --git-config",
+            Self::NoConfigHooks { .. } => "without --config",
             Self::Twice { .. } => "flowreg hooks uninstall",
             Self::File { .. } | Self::Directory { .. } => return Vec::new(),
         };
@@ -189,7 +195,9 @@ pub fn install(
         }
         let directory = hooks.directory.join("post-receive.d");
         if directory.is_dir() {
-            return place(repository, request, &directory.join("flowreg"), Vec::new());
+            let runs = runs_directory(&hooks.directory.join(request.hook.as_str()));
+            let notes = if runs { Vec::new() } else { vec![NOT_RUN.to_owned()] };
+            return place(repository, request, &directory.join("flowreg"), notes);
         }
     }
     if is_husky(&hooks) {
@@ -214,6 +222,15 @@ pub fn install(
         Some(manager) if manager.runs_legacy() => place(repository, request, &legacy, notes),
         _ => place(repository, request, &file, notes),
     }
+}
+
+/// Whether a hook runs those in the directory beside it, as Gitea and Forgejo write it: `….d/*`.
+pub(super) fn runs_directory(hook: &Path) -> bool {
+    let script = content(hook).ok().flatten();
+    is_executable(hook)
+        && script.is_some_and(|script| {
+            !script.starts_with(b"#!") || String::from_utf8_lossy(&script).contains(".d/")
+        })
 }
 
 fn note(manager: Manager) -> String {

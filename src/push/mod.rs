@@ -6,6 +6,7 @@
 
 mod confirm;
 mod deliver;
+mod hooked;
 mod install;
 mod log;
 mod manager;
@@ -19,14 +20,15 @@ mod watch;
 
 pub use confirm::{ASK_LIMIT, RECHECKS};
 pub use deliver::{Delivered, Delivery, Passed, Policy, deliver};
+pub use hooked::{Candidate, Hooked, program_beside};
 pub use install::{
     InstallError, InstallRequest, Installed, install, install_in_configuration, uninstall,
 };
 pub use log::Log;
 pub use manager::Manager;
-pub use process::{GitProcess, close_inherited, detach, own_session};
+pub use process::{GitProcess, close_inherited, own_session};
 pub use queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
 pub use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
 pub use shim::HookName;
 pub use status::{HookProblem, HookState, HookStatus, status as hook_status};
-pub use watch::watch;
+pub use watch::{wait_for_end, watch};

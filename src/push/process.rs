@@ -4,8 +4,11 @@
 //! ever (facts/hooks.md F4 to F6). So a hook closes whatever it inherited before it does anything
 //! else, and what it starts has nothing left to inherit.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, close, setsid};
@@ -23,6 +26,26 @@ pub struct GitProcess {
     pub started: Option<u64>,
 }
 
+/// `<pid>` or `<pid>:<started>`
+impl fmt::Display for GitProcess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.started {
+            Some(started) => write!(formatter, "{}:{started}", self.pid),
+            None => write!(formatter, "{}", self.pid),
+        }
+    }
+}
+
+impl FromStr for GitProcess {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pid, started) =
+            text.split_once(':').map_or((text, None), |(pid, started)| (pid, Some(started)));
+        Ok(Self { pid: pid.parse()?, started: started.map(str::parse).transpose()? })
+    }
+}
+
 /// What `/proc/<pid>/stat` says.
 struct Stat {
     name: String,
@@ -32,24 +55,38 @@ struct Stat {
 }
 
 impl GitProcess {
-    /// The nearest `git push` above this process; without one the nearest git, else the parent.
-    pub fn pushing() -> Self {
-        let parent = std::os::unix::process::parent_id();
+    /// The nearest `git push` above this process, without one the nearest git. `None` if there is
+    /// none: a client that pushes by itself runs on for hours after the push.
+    pub fn pushing() -> Option<Self> {
         let mut nearest_git = None;
-        let mut pid = parent;
+        let mut pid = std::os::unix::process::parent_id();
         for _ in 0..MOST_ANCESTORS {
             let Some(stat) = stat(pid).filter(|_| pid > 1) else { break };
             if stat.name.starts_with("git") {
                 let found = Self { pid, started: Some(stat.started) };
                 if is_push(pid) {
-                    return found;
+                    return Some(found);
                 }
                 nearest_git.get_or_insert(found);
             }
             pid = stat.parent;
         }
         nearest_git
-            .unwrap_or_else(|| Self { pid: parent, started: stat(parent).map(|stat| stat.started) })
+    }
+
+    /// Whether it was told to say more: `git push -v`.
+    pub fn is_verbose(self) -> bool {
+        let is_cluster = |word: &[u8]| {
+            word.strip_prefix(b"-").is_some_and(|letters| {
+                letters.iter().all(u8::is_ascii_alphabetic) && letters.contains(&b'v')
+            })
+        };
+        let words = command_line(self.pid);
+        let words = words.split(|byte| *byte == 0);
+        let of_push = words.skip_while(|word| *word != b"push" && *word != b"git-push");
+        of_push
+            .take_while(|word| *word != b"--")
+            .any(|word| word == b"--verbose" || is_cluster(word))
     }
 
     /// Whether it has not ended yet.
@@ -64,10 +101,13 @@ impl GitProcess {
 }
 
 fn is_push(pid: u32) -> bool {
-    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    arguments
+    command_line(pid)
         .split(|byte| *byte == 0)
         .any(|argument| argument == b"push" || argument == b"git-push")
+}
+
+fn command_line(pid: u32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
 /// Linux only; elsewhere there is no such file, and less is known.
@@ -110,7 +150,7 @@ pub fn own_session() {
 /// If it can't be started.
 pub fn detach(
     program: &Path,
-    arguments: &[&str],
+    arguments: &[OsString],
     variables: &[(&str, &Path)],
     is_removed: impl Fn(&str) -> bool,
     environment: impl Iterator<Item = String>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::process::GitProcess;
-use super::queued::{PushState, QueuedPush, QueuedTarget, now};
+use super::queued::{PushState, QueuedPush, now};
 use crate::git::{Repository, RepositoryUrl};
 use crate::model::{CommitId, NameError};
 
@@ -36,7 +36,7 @@ pub struct Place<'a> {
     pub url: &'a str,
     /// Where git runs the hook: a relative address begins there.
     pub directory: &'a Path,
-    /// The `git push`; `None` if it is known to have ended.
+    /// The `git push`; `None` if it is not known, or has ended.
     pub git: Option<GitProcess>,
     /// Whether this repository received the push.
     pub is_received: bool,
@@ -86,20 +86,19 @@ fn id(text: &str) -> Result<Option<CommitId>, NameError> {
     Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
-/// The record of one line. Without a repository that can be opened less is known, and more has to
-/// be asked later.
+/// The record of one line, with the commit that it leads to. Without a repository that can be opened
+/// less is known, and more has to be asked later.
 pub fn queued(
     line: PushedLine,
     place: &Place<'_>,
     repository: Option<&Repository>,
-    target: Option<QueuedTarget>,
+    commit: Option<CommitId>,
 ) -> QueuedPush {
     let PushedLine { reference, object, before } = line;
     let url = RepositoryUrl::new(place.url, place.directory);
     let tracking = repository
         .filter(|_| !place.is_received)
         .and_then(|repository| repository.tracking_of(place.remote, &reference));
-    let commit = repository.zip(object.as_ref()).and_then(|(repository, id)| repository.peeled(id));
     // Of a push by address git gives the address twice.
     let is_named = place.remote != place.url;
     let remote = if is_named { place.remote.to_owned() } else { url.as_str().to_owned() };
@@ -107,14 +106,14 @@ pub fn queued(
         queued_at: now(),
         remote,
         url: url.as_str().to_owned(),
-        directory: place.directory.to_owned(),
+        directory: place.directory.to_string_lossy().into_owned(),
         reference,
         object,
         commit,
         before,
         tracking,
         git: place.git,
-        target,
+        target: None,
         is_received: place.is_received,
         state: PushState::Unconfirmed,
         reason: None,

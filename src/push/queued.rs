@@ -1,6 +1,6 @@
 //! One queued push of one ref: data, and the words that describe its state.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ impl PushState {
     }
 }
 
-/// The target that was configured where the push was made.
+/// The target that was configured where the push was made, as the watcher found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedTarget {
     /// Which kind.
@@ -60,8 +60,8 @@ pub struct QueuedPush {
     pub remote: String,
     /// The address without credentials.
     pub url: String,
-    /// Where git ran the hook.
-    pub directory: PathBuf,
+    /// Where git ran the hook; what is not UTF-8 in it is lost.
+    pub directory: String,
     /// The full name of the ref on the remote.
     pub reference: String,
     /// What it is to be; `None` for a deletion.
@@ -111,7 +111,7 @@ impl QueuedPush {
 
     /// The address, as something that can be compared.
     pub fn repository_url(&self) -> RepositoryUrl {
-        RepositoryUrl::new(&self.url, &self.directory)
+        RepositoryUrl::new(&self.url, Path::new(&self.directory))
     }
 
     /// When it was queued, RFC 3339 in UTC to the second.

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::log::Log;
 use super::queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
 use super::queued::QueuedPush;
 use crate::git::Repository;
@@ -21,7 +22,13 @@ pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), Ou
         .collect();
     files.sort();
     for file in files {
-        let records = read(&file, repository);
+        let Some(records) = read(&file, repository) else {
+            // It stays for somebody to look at; as it is, nobody can tell what it was.
+            let _ = std::fs::rename(&file, file.with_extension("unreadable"));
+            Log::of(outbox)
+                .write(&file.display().to_string(), "kept by the shim, and can't be read");
+            continue;
+        };
         if !records.is_empty() {
             outbox.put(&records)?;
         }
@@ -30,10 +37,10 @@ pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), Ou
     Ok(())
 }
 
-fn read(file: &Path, repository: &Repository) -> Vec<QueuedPush> {
+fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
     let bytes = std::fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let Some((head, lines)) = text.split_once("\n\n") else { return Vec::new() };
+    let (head, lines) = text.split_once("\n\n")?;
     let value = |key: &str| {
         let mut found = head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
         found.next().unwrap_or_default()
@@ -51,13 +58,17 @@ fn read(file: &Path, repository: &Repository) -> Vec<QueuedPush> {
     let age = written.and_then(|time| time.elapsed().ok()).unwrap_or_default();
     let age = u64::try_from(age.as_millis()).unwrap_or_default();
     let records = read(lines.as_bytes()).into_iter().filter(PushedLine::is_registrable);
-    records
+    let records = records
         .map(|line| {
-            let mut push = queued(line, &place, Some(repository), None);
+            let mut push = {
+                let commit = line.object.as_ref().and_then(|object| repository.peeled(object));
+                queued(line, &place, Some(repository), commit)
+            };
             // Where the reflog was before the push is not known any more: only the remote tells.
             push.tracking = None;
             push.queued_at = push.queued_at.saturating_sub(age);
             push
         })
-        .collect()
+        .collect();
+    Some(records)
 }

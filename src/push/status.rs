@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::install::{InstallError, candidates, content, husky_script, is_executable, is_husky};
+use super::install::{
+    InstallError, NOT_RUN, candidates, content, husky_script, is_executable, is_husky,
+    runs_directory,
+};
 use super::manager::Manager;
 use super::shim::{self, HookName, Origin};
 use crate::git::{HookPath, Repository};
+use crate::model::Environment;
 
 /// Whether a push is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,20 +59,25 @@ pub struct HookStatus {
     pub problems: Vec<HookProblem>,
 }
 
-/// Looks at the hook that this repository should have: `pre-push`, in a bare one `post-receive`.
+/// Looks at the hook that this repository should have: `pre-push`, in a bare one `post-receive`
+/// unless only the other one was installed.
 ///
 /// # Errors
 /// [`InstallError`] if git can't be asked or a file can't be read.
-pub fn status(repository: &Repository) -> Result<HookStatus, InstallError> {
+pub fn status(
+    repository: &Repository,
+    environment: &Environment,
+) -> Result<HookStatus, InstallError> {
     let hooks = repository.hook_path()?;
     let is_bare = repository.workdir().is_none();
-    let hook = if is_bare { HookName::PostReceive } else { HookName::PrePush };
+    let receives = is_bare && !pushes_only(repository, &hooks);
+    let hook = if receives { HookName::PostReceive } else { HookName::PrePush };
     let path = hooks.directory.join(hook.as_str());
     let found = match content(&path) {
         Err(InstallError::Directory { .. }) => Some(Vec::new()),
         found => found?,
     };
-    let mut look = Look { repository, hooks: &hooks, hook, problems: Vec::new() };
+    let mut look = Look { repository, hooks: &hooks, hook, environment, problems: Vec::new() };
     let ours = look.ours(&path, found.as_deref())?;
     look.problems_of_file(&path, found.as_deref());
     if ours.is_none() {
@@ -76,9 +85,13 @@ pub fn status(repository: &Repository) -> Result<HookStatus, InstallError> {
     }
     let script = ours.as_ref().and_then(|ours| content(&ours.file).ok().flatten());
     let text = script.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    let binary = shim::binary(&text);
-    if let (Some(ours), Some(binary)) = (&ours, &binary) {
-        look.problems_of_ours(ours, binary, script.as_deref().unwrap_or_default());
+    let named = shim::binary(&text);
+    let binary = ours.as_ref().and_then(|_| look.binary(named.as_deref()));
+    if let Some(ours) = &ours {
+        if binary.is_none() {
+            look.missing_binary(named.as_deref());
+        }
+        look.problems_of_ours(ours, script.as_deref().unwrap_or_default());
     }
     let state = match (&ours, look.problems.is_empty()) {
         (_, false) => HookState::Broken,
@@ -102,6 +115,17 @@ pub fn status(repository: &Repository) -> Result<HookStatus, InstallError> {
     })
 }
 
+/// Whether a bare repository is one that is pushed from.
+fn pushes_only(repository: &Repository, hooks: &HookPath) -> bool {
+    let mut ours = candidates(repository, hooks).into_iter().filter(|(hook, file)| {
+        let content = content(file).ok().flatten();
+        content.is_some_and(|content| shim::origin(*hook, &content) != Origin::Foreign)
+    });
+    ours.next().is_some_and(|(first, _)| {
+        first == HookName::PrePush && ours.all(|(other, _)| other == HookName::PrePush)
+    })
+}
+
 fn owner(hook: HookName, found: &[u8]) -> &'static str {
     match (shim::origin(hook, found), Manager::of_hook(found)) {
         (Origin::Foreign, Some(manager)) => manager.as_str(),
@@ -121,6 +145,7 @@ struct Look<'a> {
     repository: &'a Repository,
     hooks: &'a HookPath,
     hook: HookName,
+    environment: &'a Environment,
     problems: Vec<HookProblem>,
 }
 
@@ -165,6 +190,7 @@ impl Look<'_> {
         }
         let in_configuration = self.repository.configured("hook.flowreg.event");
         if in_configuration.as_deref() == Some(self.hook.as_str())
+            && self.repository.switch("hook.flowreg.enabled") != Some(false)
             && self.repository.git_version()? >= (2, 54)
         {
             return Ok(at(path, "hook.flowreg of git's configuration".to_owned()));
@@ -217,11 +243,35 @@ impl Look<'_> {
         }
     }
 
-    fn problems_of_ours(&mut self, ours: &Ours, binary: &Path, script: &[u8]) {
-        if !is_executable(binary) {
-            let message =
-                format!("{} is not there: pushes are kept, not registered", binary.display());
-            self.problem("missing_binary", message, "flowreg hooks install");
+    /// The flowreg that will be called: the one that the script names, else where it looks.
+    fn binary(&self, named: Option<&Path>) -> Option<PathBuf> {
+        let home = self.environment.get("HOME").map(Path::new);
+        let below_home =
+            [".cargo/bin", ".local/bin"].map(|place| home.map(|home| home.join(place)));
+        let usual = ["/usr/local/bin", "/opt/homebrew/bin"].map(|place| Some(PathBuf::from(place)));
+        // A line of somebody else's script has only PATH.
+        let usual = below_home.into_iter().chain(usual).flatten().filter(|_| named.is_some());
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let places = std::env::split_paths(path).chain(usual).map(|place| place.join("flowreg"));
+        let mut programs = named.map(Path::to_owned).into_iter().chain(places);
+        programs.find(|program| is_executable(program))
+    }
+
+    fn missing_binary(&mut self, named: Option<&Path>) {
+        let message = match named {
+            Some(named) => {
+                format!("{} is not there: pushes are kept, not registered", named.display())
+            }
+            None => "flowreg is not on PATH: nothing is queued".to_owned(),
+        };
+        let hint = if named.is_some() { "flowreg hooks install" } else { "put flowreg on PATH" };
+        self.problem("missing_binary", message, hint);
+    }
+
+    fn problems_of_ours(&mut self, ours: &Ours, script: &[u8]) {
+        let is_below = ours.file.parent().is_some_and(|parent| parent.ends_with("post-receive.d"));
+        if is_below && !runs_directory(&self.hooks.directory.join(self.hook.as_str())) {
+            self.problem("not_run", NOT_RUN.to_owned(), "remove the directory, and install again");
         }
         let is_main = ours.file.file_name().is_some_and(|name| name == self.hook.as_str());
         if !is_main && !is_executable(&ours.file) {

@@ -70,6 +70,15 @@ fn see_through(
     }
 }
 
+/// Waits until a push has ended, without looking at anything else.
+pub fn wait_for_end(git: GitProcess) {
+    let mut look = LOOK.0;
+    while git.is_running() {
+        std::thread::sleep(look);
+        look = (look * 3 / 2).min(LOOK.1);
+    }
+}
+
 /// Waits until one of the pushes that are going on has ended, or another one is queued.
 fn wait_for_an_end(outbox: &Outbox, seen: &[String]) {
     let processes = || -> Vec<GitProcess> {

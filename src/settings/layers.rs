@@ -43,6 +43,9 @@ pub struct Sourced<T> {
     pub origin: Origin,
 }
 
+/// The file at the root of the repository that configures it.
+pub const FILE_NAME: &str = "flowreg.toml";
+
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {

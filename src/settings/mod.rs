@@ -10,4 +10,6 @@ pub mod prefect;
 pub use file::{
     ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
 };
-pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};
+pub use layers::{
+    Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
+};

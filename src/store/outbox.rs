@@ -229,8 +229,13 @@ impl Outbox {
         if self.directory.is_dir() {
             return Ok(());
         }
-        std::fs::create_dir_all(&self.directory)
-            .map_err(|source| OutboxError::File { path: self.directory.clone(), source })
+        let failed = |source| OutboxError::File { path: self.directory.clone(), source };
+        std::fs::create_dir_all(&self.directory).map_err(failed)?;
+        // The new directories, too, are on disk only once those that hold them are.
+        for above in self.directory.ancestors().skip(1).take(2) {
+            File::open(above).and_then(|above| above.sync_all()).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn write<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {

@@ -250,7 +250,7 @@ fn status_finds_what_is_broken() {
 #[test]
 fn hooks_of_the_configuration_need_a_git_that_reads_them() {
     let scenario = bare_of_hooks(&gits()[0]);
-    let refused = scenario.flowreg().json(&["hooks", "install", "--git-config"], 1);
+    let refused = scenario.flowreg().json(&["hooks", "install", "--config"], 1);
     assert_eq!(refused["error"]["code"], "no_config_hooks");
     assert!(
         scenario
@@ -269,9 +269,11 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
             real.display()
         ),
     );
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let own = Path::new(env!("CARGO_BIN_EXE_flowreg")).parent().unwrap();
+    let without = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{without}", own.display());
     let flowreg = || scenario.flowreg().env("PATH", &path);
-    flowreg().json(&["hooks", "install", "--git-config"], 0);
+    flowreg().json(&["hooks", "install", "--config"], 0);
     let config = std::fs::read_to_string(scenario.repository.root().join(".git/config")).unwrap();
     assert!(
         config.find("command = ").unwrap() < config.find("event = pre-push").unwrap(),
@@ -280,7 +282,13 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
     let command = scenario.git(&["config", "hook.flowreg.command"]);
     assert_eq!(flowreg().json(&["hooks", "install"], 1)["error"]["code"], "installed_twice");
     assert_eq!(flowreg().json(&["hooks", "status"], 0)["state"], "installed");
-    let again = flowreg().json(&["hooks", "install", "--git-config"], 0);
+    // It calls what is on PATH, and git may have been told not to run it.
+    let lost = scenario.flowreg().env("PATH", &without).json(&["hooks", "status"], 1);
+    assert_eq!(lost["problems"][0]["code"], "missing_binary", "{lost}");
+    scenario.git(&["config", "hook.flowreg.enabled", "false"]);
+    assert_eq!(flowreg().json(&["hooks", "status"], 0)["state"], "not_installed");
+    scenario.git(&["config", "--unset", "hook.flowreg.enabled"]);
+    let again = flowreg().json(&["hooks", "install", "--config"], 0);
     assert_eq!(again["hooks"][0]["action"], "unchanged");
     flowreg().json(&["hooks", "uninstall"], 0);
     assert!(
@@ -299,8 +307,32 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
             .unwrap()
     };
     assert!(run("/nonexistent").success());
-    let own = Path::new(env!("CARGO_BIN_EXE_flowreg")).parent().unwrap();
     assert!(run(&format!("{}:/usr/bin:/bin", own.display())).success());
+}
+
+#[test]
+fn the_option_for_a_file_of_settings_still_takes_one_where_hooks_are_installed() {
+    let scenario = bare_of_hooks(&gits()[0]);
+    for arguments in [
+        &["hooks", "install", "--config", "some.toml"][..],
+        &["--config", "some.toml", "hooks", "install"],
+    ] {
+        let installed = scenario.flowreg().json(arguments, 0);
+        assert!(installed["hooks"][0]["place"].as_str().unwrap().ends_with("pre-push"));
+    }
+    assert!(!scenario.git(&["config", "--local", "--list"]).contains("hook.flowreg"));
+}
+
+#[test]
+fn a_bare_repository_that_is_pushed_from_has_the_other_hook() {
+    let scenario = bare_of_hooks(&gits()[0]);
+    let up = scenario.up();
+    let status = || scenario.flowreg_in(&up).json(&["hooks", "status"], 0);
+    assert_eq!(status()["hook"], "post-receive");
+    scenario.flowreg_in(&up).json(&["hooks", "install"], 0);
+    assert_eq!((&status()["hook"], &status()["state"]), (&"pre-push".into(), &"installed".into()));
+    scenario.flowreg_in(&up).json(&["hooks", "install", "--server"], 0);
+    assert_eq!(status()["hook"], "post-receive");
 }
 
 #[test]

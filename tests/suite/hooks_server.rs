@@ -114,21 +114,47 @@ fn a_directory_for_post_receive_is_used_and_a_work_tree_refused() {
         let scenario = &receiving.scenario;
         scenario.flowreg_in(&receiving.up).json(&["hooks", "uninstall"], 0);
         std::fs::create_dir(receiving.up.join("hooks/post-receive.d")).unwrap();
-        scenario.flowreg_in(&receiving.up).json(&["hooks", "install", "--server"], 0);
+        let installed =
+            scenario.flowreg_in(&receiving.up).json(&["hooks", "install", "--server"], 0);
         assert!(receiving.up.join("hooks/post-receive.d/flowreg").exists());
         assert!(!receiving.up.join("hooks/post-receive").exists());
-        let status = scenario.flowreg_in(&receiving.up).json(&["hooks", "status"], 0);
-        assert_eq!(status["state"], "installed");
+        // Git itself does not look there.
+        assert!(installed["hooks"][0]["notes"].to_string().contains("post-receive.d"));
+        let status = scenario.flowreg_in(&receiving.up).json(&["hooks", "status"], 1);
+        assert_eq!(status["problems"][0]["code"], "not_run");
         // As Gitea and Forgejo run it.
         scenario.server_hook(
             "post-receive",
             "#!/bin/sh\ndata=$(cat)\nfor hook in hooks/post-receive.d/*; do\n  \
              echo \"$data\" | \"$hook\" || exit 1\ndone\n",
         );
+        let status = scenario.flowreg_in(&receiving.up).json(&["hooks", "status"], 0);
+        assert_eq!(status["state"], "installed");
         let commit = scenario.branch("feat/x");
         scenario.push_only(&["-q", "origin", "feat/x"]);
         receiving.wait(&[("feat/x", &commit)]);
         let refused = scenario.flowreg().json(&["hooks", "install", "--server"], 1);
         assert_eq!(refused["error"]["code"], "not_bare");
+    });
+}
+
+#[test]
+fn nobody_who_pushes_gets_to_see_the_environment_of_the_server() {
+    on_every_git(|git| {
+        let receiving = Receiving::new(git);
+        let scenario = &receiving.scenario;
+        scenario.repository.write(
+            "prefect.yaml",
+            "deployments:\n  - name: x\n    entrypoint: flows/etl.py:etl\n    \
+             description: \"{{ $HOME }}\"\n",
+        );
+        scenario.branch("feat/x");
+        scenario.push_only(&["-q", "origin", "feat/x"]);
+        let status = wait_for("the push is dealt with", 30, || {
+            let status = scenario.flowreg_in(&receiving.up).json(&["sync", "--status"], 0);
+            (status["waiting"][0]["state"] == "refused").then_some(status)
+        });
+        assert!(status["waiting"][0]["reason"].as_str().unwrap().contains("HOME"), "{status}");
+        assert!(registered_in(&receiving.up).is_empty());
     });
 }

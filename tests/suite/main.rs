@@ -49,5 +49,6 @@ mod push_crash;
 mod push_delivery;
 mod push_landing;
 mod push_remotes;
+mod push_switches;
 mod server_errors;
 mod triggers;

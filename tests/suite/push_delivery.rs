@@ -91,6 +91,23 @@ fn while_the_target_is_down_a_push_is_kept_told_of_and_delivered_once_it_is_back
 }
 
 #[test]
+fn any_later_command_has_what_waits_tried_again() {
+    let behind = Behind::new(&gits()[0]);
+    behind.switch.switch(Mode::Down);
+    behind.branch("feat/x");
+    behind.push();
+    assert_eq!(behind.scenario.left().len(), 1);
+    behind.switch.switch(Mode::Up);
+    let run = behind.scenario.flowreg().env("FLOWREG_HOOKS", "0").run(&["list"]);
+    assert_eq!(run.stderr.matches("1 push waits").count(), 1, "{run:?}");
+    assert_eq!(behind.scenario.left().len(), 1, "switched off");
+    behind.scenario.flowreg().run(&["list"]);
+    behind.scenario.settled();
+    assert_eq!(behind.descriptions(), ["default@feat~x: feat/x"]);
+    assert_eq!(behind.switch.writes(), 1);
+}
+
+#[test]
 fn the_next_push_delivers_what_waits_and_the_newest_commit_wins() {
     on_every_git(|git| {
         let behind = Behind::new(git);
@@ -260,10 +277,8 @@ fn without_flowreg_or_with_one_that_cannot_run_the_push_is_kept_and_synced_later
         crate::support::push::write_script(&broken, "\u{7f}ELF this is no program");
         let mut expected = Vec::new();
         for (number, path) in ["/nowhere/flowreg", broken.to_str().unwrap()].iter().enumerate() {
-            crate::support::push::write_script(
-                &hook,
-                &script.replace(env!("CARGO_BIN_EXE_flowreg"), path),
-            );
+            let own = concat!(env!("CARGO_BIN_EXE_flowreg"), "-hook");
+            crate::support::push::write_script(&hook, &script.replace(own, path));
             let name = format!("feat/{number}");
             let commit = scenario.branch(&name);
             let pushed = scenario.push_only(&["-q", "origin", &name]);

@@ -1,6 +1,6 @@
 //! What a push registers: exactly what the remote has afterwards (facts/hooks.md §7).
 
-use crate::support::push::{Scenario, on_every_git, write_script};
+use crate::support::push::{Scenario, on_every_git};
 
 #[test]
 fn the_first_push_of_a_branch_registers_it_and_the_next_one_its_new_commit() {
@@ -35,33 +35,6 @@ fn a_later_push_whose_flows_did_not_change_writes_nothing() {
         scenario.push(&["origin", "feat/x"]);
         scenario.settled();
         scenario.assert_registered(&[("feat/x", &first)]);
-    });
-}
-
-#[test]
-fn a_push_of_main_queues_nothing_and_says_so_only_when_asked() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        scenario.commit("second");
-        scenario.push(&["origin", "main"]);
-        assert_eq!(scenario.left().len(), 0);
-        assert!(!scenario.repository.root().join(".git/flowreg/outbox").exists());
-        scenario.commit("third");
-        let told = scenario.git_command(
-            scenario.repository.root(),
-            &["-c", "flowreg.verbose=true", "push", "-q", "origin", "main"],
-        );
-        let told = { told }.output().unwrap();
-        let said = String::from_utf8(told.stderr).unwrap();
-        assert_eq!(said.matches("main is a mainline branch").count(), 1, "{said}");
-        // A configuration may call other branches so.
-        scenario.repository.write("flowreg.toml", "[repository]\nmainline = [\"release/*\"]\n");
-        let release = scenario.branch("release/1");
-        scenario.git(&["push", "-q", "origin", "release/1"]);
-        scenario.git(&["branch", "-f", "main", &release]);
-        scenario.push(&["-f", "origin", "main"]);
-        scenario.settled();
-        scenario.assert_registered(&[("main", &release)]);
     });
 }
 
@@ -417,87 +390,6 @@ fn a_client_that_is_killed_while_the_server_thinks_still_gets_its_push_registere
 }
 
 #[test]
-fn switches_turn_the_hook_off() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        scenario.branch("feat/x");
-        let root = scenario.repository.root();
-        scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
-        scenario.commit("two");
-        scenario.git(&["-c", "flowreg.enabled=false", "push", "-q", "origin", "feat/x"]);
-        scenario.commit("three");
-        let mut push = scenario.git_command(root, &["push", "-q", "origin", "feat/x"]);
-        assert!(push.env("FLOWREG_HOOKS", "0").status().unwrap().success());
-        scenario.git(&["config", "flowreg.enabled", "false"]);
-        scenario.commit("four");
-        scenario.push(&["origin", "feat/x"]);
-        assert!(!root.join(".git/flowreg/outbox").exists());
-        scenario.assert_registered(&[]);
-        scenario.git(&["config", "flowreg.enabled", "true"]);
-        let five = scenario.commit("five");
-        scenario.push(&["origin", "feat/x"]);
-        scenario.settled();
-        scenario.assert_registered(&[("feat/x", &five)]);
-    });
-}
-
-#[test]
-fn in_ci_nothing_watches_and_sync_or_register_delivers() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git).env("CI", "true");
-        let commit = scenario.branch("feat/x");
-        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
-        assert_eq!((pushed.code, pushed.stdout.as_str()), (0, ""));
-        assert_eq!(pushed.stderr.matches("flowreg sync").count(), 1, "{pushed:?}");
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
-        scenario.assert_registered(&[]);
-        let synced = scenario.flowreg().json(&["sync"], 0);
-        assert_eq!(synced["delivered"][0]["commit"], commit.as_str());
-        scenario.assert_registered(&[("feat/x", &commit)]);
-        let second = scenario.commit("second");
-        scenario.push_only(&["-q", "origin", "feat/x"]);
-        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
-        let registered = scenario.flowreg().run(&["register"]);
-        assert_eq!(registered.code, 0, "{registered:?}");
-        assert!(!registered.stderr.contains("to be registered"), "{registered:?}");
-        assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 0);
-        scenario.assert_registered(&[("feat/x", &commit), ("feat/x", &second)]);
-    });
-}
-
-#[test]
-fn a_check_before_the_push_refuses_what_is_wrong_and_lets_the_rest_through() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        scenario.repository.write("flowreg.toml", "[hooks]\nblocking = true\n");
-        let good = scenario.branch("feat/x");
-        scenario.push(&["-q", "origin", "feat/x"]);
-        scenario.settled();
-        scenario.assert_registered(&[("feat/x", &good)]);
-        for (file, content, reason) in [
-            ("flows/bad.py", "from prefect import flow\n@flow\ndef broken(:\n", "flows/bad.py:3:"),
-            ("flows/twice.py", "from prefect import flow\n@flow\ndef etl():\n    ...\n", "etl"),
-            (
-                "prefect.yaml",
-                "deployments:\n  - name: x\n    entrypoint: flows/none.py:f\n",
-                "flows/none.py",
-            ),
-        ] {
-            scenario.repository.write(file, content);
-            scenario.commit(&format!("add {file}"));
-            let refused = scenario.push_only(&["origin", "feat/x"]);
-            assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{file}: {refused:?}");
-            assert!(refused.stderr.contains(reason), "{file}: {refused:?}");
-            assert!(refused.stderr.contains("--no-verify"), "{file}: {refused:?}");
-            scenario.git(&["reset", "-q", "--hard", &good]);
-        }
-        scenario.settled();
-        scenario.assert_registered(&[("feat/x", &good)]);
-    });
-}
-
-#[test]
 fn a_deleted_branch_marks_its_registrations_and_sync_removes_them() {
     on_every_git(|git| {
         let scenario = Scenario::new(git);
@@ -544,22 +436,6 @@ fn registrations_of_a_deleted_branch_stay_where_the_configuration_says_so() {
         scenario.settled();
         let list = scenario.flowreg().json(&["list"], 0);
         assert_eq!(list["registrations"].as_array().unwrap().len(), 1);
-    });
-}
-
-#[test]
-fn a_hook_without_arguments_input_or_repository_ends_at_once() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        for arguments in [&["hook", "pre-push"][..], &["hook", "pre-push", "origin", "../up.git"]] {
-            let run = scenario.flowreg().run(arguments);
-            assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
-        }
-        let outside = scenario.repository.outside();
-        let hook = scenario.repository.root().join(".git/hooks/pre-push");
-        let mut closed = std::process::Command::new("sh");
-        closed.args(["-c", "\"$0\" <&-", hook.to_str().unwrap()]).current_dir(outside);
-        assert!(closed.status().unwrap().success());
     });
 }
 
@@ -635,26 +511,5 @@ fn a_push_through_a_pipe_does_not_wait_for_the_watcher() {
         assert!(started.elapsed() < std::time::Duration::from_secs(4));
         assert!(find_watcher(scenario.repository.root()).is_some());
         scenario.settled();
-    });
-}
-
-#[test]
-fn a_configuration_that_git_cannot_read_or_flowreg_does_not_understand_never_blocks_a_push() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        scenario.repository.write("flowreg.toml", "nonsense = [");
-        scenario.branch("feat/x");
-        scenario.push(&["-q", "origin", "feat/x"]);
-        let left = scenario.left();
-        assert_eq!(left[0]["state"], "refused");
-        assert!(left[0]["reason"].as_str().unwrap().contains("flowreg.toml"), "{left:?}");
-        // A directory in the way of the outbox: told, and the push goes on.
-        let scenario = Scenario::new(git);
-        std::fs::write(scenario.repository.root().join(".git/flowreg"), "in the way").unwrap();
-        scenario.branch("feat/x");
-        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
-        assert_eq!(pushed.code, 0);
-        assert!(pushed.stderr.contains("nothing is queued"), "{pushed:?}");
-        write_script(&scenario.repository.outside().join("unused"), "");
     });
 }
