@@ -127,7 +127,7 @@ impl Run<'_> {
         for error in &manifests.broken {
             gathered.problems.push(broken(error));
         }
-        let values = self.values(manifests)?;
+        let values = self.values(manifests, &mut gathered.notices)?;
         let mut ran = Ran::default();
         let mut wanted = Vec::new();
         for manifest in &manifests.files {
@@ -187,7 +187,11 @@ impl Run<'_> {
     }
 
     /// What templates need to know, from the target in as few requests as possible.
-    fn values(&self, manifests: &Manifests) -> Result<Values, CommandError> {
+    fn values(
+        &self,
+        manifests: &Manifests,
+        notices: &mut Vec<String>,
+    ) -> Result<Values, CommandError> {
         let mut values =
             Values { environment: self.context.environment.clone(), ..Values::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
@@ -200,6 +204,14 @@ impl Run<'_> {
         if !variables.is_empty() {
             let names: Vec<String> = variables.into_iter().collect();
             values.variables = self.target.variables(&names)?;
+            let is_missing = |name: &&String| !values.variables.contains_key(*name);
+            for name in names.iter().filter(is_missing) {
+                let variable = format!("{{{{ prefect.variables.{name} }}}}");
+                notices.push(format!(
+                    "the target has no variable `{name}`: {variable} is the empty text, as it is \
+                     for Prefect"
+                ));
+            }
         }
         for (kind, name) in blocks {
             let block = self.target.block(&kind, &name)?;

@@ -297,7 +297,7 @@ impl Manifest {
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         let keys: Vec<&str> = path.split('.').collect();
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
-        if has_steps && !has_run {
+        if has_steps && !has_run && !placeholder.contains('$') {
             let message =
                 format!("`{placeholder}` in `{path}` is an output of the build steps{more}");
             let error = self.error(entry, &keys, "build_steps", &message);
