@@ -16,7 +16,7 @@ use crate::flow::{FileAnalysis, Scan, Selection};
 use crate::introspection::{Introspected, StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Declared, Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::model::{CodeReference, Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
+use crate::model::{Channel, CodeReference, Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
 
@@ -414,6 +414,14 @@ impl Run<'_> {
         }
         origins.insert("entrypoint".to_owned(), origin(&["entrypoint"]));
         gathered.notices.extend(declared.notices);
+        if declared.lacks_version && self.reference.channel == Channel::Feature {
+            gathered.notices.push(format!(
+                "{}: `version` of `{}` is an output of the build steps: the branch stands for it \
+                 without --run-steps",
+                manifest.origin(entry, &["version"]),
+                declared.name
+            ));
+        }
         if pull_steps.is_empty() && self.source.pinned != Pinned::Branch {
             gathered.notices.push(format!(
                 "{}: `{}` has no pull steps: its runs use the code that is where they start, \
