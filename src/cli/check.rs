@@ -88,7 +88,7 @@ fn problems(context: &Context, commit: &CommitId, name: &ReferenceName) -> Vec<S
         ..ReferenceArguments::default()
     };
     let arguments = RunArguments { reference, ..RunArguments::default() };
-    match plan::prepare(&context, &arguments, 1) {
+    match plan::prepare(&context, &arguments, Some(1)) {
         Ok(prepared) => {
             let of_sources = prepared.problems.iter().filter(|problem| problem.is_error());
             let of_sources = of_sources.map(|problem| {

@@ -21,8 +21,6 @@ use crate::settings::OnDelete;
 use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
 use crate::target::{ReadScope, Target, TargetError, Write};
 
-/// Writes that may be under way at once, as `register` has it by default.
-const JOBS: usize = 8;
 /// Errors that another attempt may not meet.
 const PASSING: &[&str] = &[
     "remote_unreachable",
@@ -87,7 +85,7 @@ impl<'a> Registrar<'a> {
         let address = session.repository.push_address(&push.remote, &push.repository_url());
         drop(session);
         let arguments = RunArguments { reference, ..RunArguments::default() };
-        match register::carry_out(&context, &arguments, JOBS) {
+        match register::carry_out(&context, &arguments, None) {
             // It was there when the push ended; a mirror may lag, the only remote does not.
             Err(error) if is_gone(&error) && address.is_only => {
                 Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
@@ -111,7 +109,7 @@ impl<'a> Registrar<'a> {
             let why = "[feature] on_delete is \"keep\"";
             return Ok(Err(Delivered::NotWanted(why.to_owned())));
         }
-        let target = session.connect(JOBS)?;
+        let target = session.connect(None)?;
         let is_local = target.describe().kind == TargetKind::Local;
         let ours = session.repository_url()?;
         let is_of_branch = |held: &Held| {

@@ -5,6 +5,7 @@ mod affected;
 mod arguments;
 mod check;
 mod delivery;
+mod entrypoints;
 mod error;
 mod exit;
 mod flows;

@@ -77,8 +77,7 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
-    const JOBS: usize = 1;
-    let prepared = prepare(context, arguments, JOBS)?;
+    let prepared = prepare(context, arguments, None)?;
     let summary = prepared.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();
@@ -153,7 +152,7 @@ pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
 pub fn prepare(
     context: &Context,
     arguments: &RunArguments,
-    jobs: usize,
+    jobs: Option<usize>,
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
@@ -293,9 +292,8 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    Ok(settle_work_pools(plan, &pools).map(|chosen| {
-        format!("no work pool is configured: using `{chosen}`, the only usable one on the server")
-    }))
+    Ok(settle_work_pools(plan, &pools)
+        .map(|(chosen, why)| format!("no work pool is configured: using `{chosen}`, {why}")))
 }
 
 /// What is written although it is not exact, or not for ever; of what is not written only if all
