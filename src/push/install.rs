@@ -423,7 +423,8 @@ pub fn uninstall(repository: &Repository, force: bool) -> Result<Vec<Installed>,
         let place = husky.display().to_string();
         done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
     }
-    if repository.configured("hook.flowreg.event").is_some()
+    let keys = ["hook.flowreg.command", "hook.flowreg.event"];
+    if keys.iter().any(|key| repository.configured(key).is_some())
         && repository.remove_section("hook.flowreg")?
     {
         let place = "hook.flowreg".to_owned();

@@ -440,7 +440,7 @@ fn registrations_of_a_deleted_branch_stay_where_the_configuration_says_so() {
 }
 
 #[test]
-fn pushes_within_submodules_and_of_refs_that_are_no_code_leave_no_trace() {
+fn pushes_of_refs_that_are_no_code_leave_no_trace() {
     on_every_git(|git| {
         let scenario = Scenario::new(git);
         scenario.push(&[
@@ -511,5 +511,29 @@ fn a_push_through_a_pipe_does_not_wait_for_the_watcher() {
         assert!(started.elapsed() < std::time::Duration::from_secs(4));
         assert!(find_watcher(scenario.repository.root()).is_some());
         scenario.settled();
+    });
+}
+
+#[test]
+fn a_submodule_has_an_outbox_of_its_own() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let up = scenario.repository.outside().join("sub.git");
+        scenario.git(&["clone", "-q", "--bare", "../up.git", up.to_str().unwrap()]);
+        let allow = "protocol.file.allow=always";
+        scenario.git(&["-c", allow, "submodule", "--quiet", "add", up.to_str().unwrap(), "sub"]);
+        let sub = scenario.repository.root().join("sub");
+        scenario.flowreg_in(&sub).json(&["hooks", "install"], 0);
+        let git_dir = scenario.repository.root().join(".git/modules/sub");
+        assert!(git_dir.join("hooks/pre-push").exists());
+        scenario.git_in(&sub, &["checkout", "-q", "-b", "feat/x"]);
+        scenario.git_in(&sub, &["commit", "-q", "--allow-empty", "-m", "in the submodule"]);
+        let commit = scenario.git_in(&sub, &["rev-parse", "HEAD"]);
+        scenario.git_in(&sub, &["push", "-q", "origin", "feat/x"]);
+        crate::support::prefect::wait_for("the submodule registers", 30, || {
+            let registered = crate::support::push::registered_in(&git_dir);
+            (registered == [("feat/x".to_owned(), commit.clone())]).then_some(())
+        });
+        assert!(!scenario.repository.root().join(".git/flowreg/outbox").exists());
     });
 }

@@ -1,7 +1,7 @@
 //! What decides whether a push is queued and watched at all: switches, CI, the check before a push,
 //! the configuration.
 
-use crate::support::push::{Scenario, gits, on_every_git, write_script};
+use crate::support::push::{Scenario, gits, on_every_git};
 
 #[test]
 fn switches_turn_the_hook_off() {
@@ -85,6 +85,38 @@ fn a_check_before_the_push_refuses_what_is_wrong_and_lets_the_rest_through() {
 }
 
 #[test]
+fn a_check_that_takes_too_long_lets_the_push_go_on() {
+    let scenario = Scenario::new(&gits()[0]);
+    scenario.repository.write("flowreg.toml", "[hooks]\nblocking = true\ntime_limit = 0\n");
+    scenario.repository.write("flows/bad.py", "from prefect import flow\n@flow\ndef broken(:\n");
+    scenario.branch("feat/x");
+    let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+    assert_eq!((pushed.code, pushed.stdout.as_str()), (0, ""), "{pushed:?}");
+    assert!(pushed.stderr.contains("not checked within 0 s"), "{pushed:?}");
+}
+
+#[test]
+fn without_the_small_program_flowreg_itself_is_the_hook() {
+    let scenario = Scenario::new(&gits()[0]);
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    let alone = scenario.repository.outside().join("flowreg");
+    std::fs::copy(env!("CARGO_BIN_EXE_flowreg"), &alone).unwrap();
+    let installed = std::process::Command::new(&alone)
+        .args(["hooks", "install"])
+        .current_dir(scenario.repository.root())
+        .env_clear()
+        .envs(scenario.variables())
+        .status();
+    assert!(installed.unwrap().success());
+    let status = scenario.flowreg().json(&["hooks", "status"], 0);
+    assert_eq!(status["binary"], alone.to_str().unwrap());
+    let commit = scenario.branch("feat/x");
+    scenario.push(&["-q", "origin", "feat/x"]);
+    scenario.settled();
+    scenario.assert_registered(&[("feat/x", &commit)]);
+}
+
+#[test]
 fn a_hook_without_arguments_input_or_repository_ends_at_once() {
     on_every_git(|git| {
         let scenario = Scenario::new(git);
@@ -117,7 +149,6 @@ fn a_configuration_that_git_cannot_read_or_flowreg_does_not_understand_never_blo
         let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
         assert_eq!(pushed.code, 0);
         assert!(pushed.stderr.contains("nothing is queued"), "{pushed:?}");
-        write_script(&scenario.repository.outside().join("unused"), "");
     });
 }
 
