@@ -16,6 +16,7 @@ mod reference;
 mod register;
 mod selection;
 mod session;
+mod starts;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

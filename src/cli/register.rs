@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::arguments::ReferenceArguments;
+use super::arguments::RunArguments;
 use super::error;
 use super::gather::Explained;
-use super::plan::{self, Prepared, RunArguments, Tally};
+use super::plan::{self, Prepared, Tally};
 use super::session::JOBS;
 use super::{CommandResult, Context, exit, session};
 use crate::model::TargetDescription;
