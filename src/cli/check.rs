@@ -5,9 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::arguments::{ReferenceArguments, TargetWord, UntaggedWord};
-use super::plan::{self, RunArguments};
-use super::{Context, exit, session};
+use super::arguments::{ReferenceArguments, RunArguments, TargetWord, UntaggedWord};
+use super::{Context, exit, plan, session};
 use crate::git::Repository;
 use crate::model::{CommitId, ReferenceName};
 use crate::push::PushedLine;

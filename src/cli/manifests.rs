@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::affected::{EntryKey, Start};
 use super::entrypoints::{Wanted, flow_of};
 use super::error::CommandError;
 use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
 use super::session::Session;
+use super::starts::{EntryKey, Start};
 use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};

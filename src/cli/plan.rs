@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::affected::{self, Participation, SinceArguments};
-use super::arguments::ReferenceArguments;
+use super::affected::{self, Participation};
+use super::arguments::RunArguments;
 use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
-use super::selection::FlowArguments;
 use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
 use crate::git::Untagged;
@@ -31,26 +30,6 @@ pub struct PlanArguments {
     /// Exit with 9 if there is anything to change
     #[arg(long)]
     exit_code: bool,
-}
-
-/// What `plan` and `register` share.
-#[derive(Debug, Clone, Default, Args)]
-pub struct RunArguments {
-    #[command(flatten)]
-    pub flows: FlowArguments,
-    #[command(flatten)]
-    pub since: SinceArguments,
-    /// Replace a newer version with an older one
-    #[arg(long)]
-    pub allow_downgrade: bool,
-    /// Take over deployments that flowreg did not create
-    #[arg(long)]
-    pub adopt: bool,
-    /// Run the build and push steps of prefect.yaml, for templates that need their outputs
-    #[arg(long)]
-    pub run_steps: bool,
-    #[command(flatten)]
-    pub reference: ReferenceArguments,
 }
 
 /// A run that is ready to be carried out.
