@@ -44,6 +44,8 @@ pub struct File {
     pub mainline: ChannelTable,
     /// `[feature]`
     pub feature: ChannelTable,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     /// `[flow."name"]`
     pub flow: BTreeMap<String, FlowTable>,
 }
@@ -127,6 +129,28 @@ pub struct ChannelTable {
     pub schedules: Option<Switch>,
     /// Job variables of every registration of the channel.
     pub job_variables: Option<Map<String, Value>>,
+    /// What becomes of the registrations of a branch that is deleted; `[feature]` only.
+    pub on_delete: Option<OnDelete>,
+}
+
+/// `on_delete`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDelete {
+    /// They go with the next `flowreg sync`.
+    Remove,
+    /// They stay.
+    Keep,
+}
+
+/// `[hooks]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HooksTable {
+    /// Whether flows are checked before a push, which then may fail.
+    pub blocking: Option<bool>,
+    /// How many seconds that check may take.
+    pub time_limit: Option<u32>,
 }
 
 /// `[flow."name"]`
@@ -197,12 +221,14 @@ struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 static ROOT: Keys = Keys {
-    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "flow"],
+    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "hooks", "flow"],
     below: |name| match name {
         "repository" => Some(&REPOSITORY),
         "flows" => Some(&FLOWS),
         "manifest" => Some(&MANIFEST),
-        "mainline" | "feature" => Some(&CHANNEL),
+        "mainline" => Some(&CHANNEL),
+        "feature" => Some(&FEATURE),
+        "hooks" => Some(&HOOKS),
         "flow" => Some(&ANY_FLOW),
         _ => None,
     },
@@ -218,6 +244,11 @@ static CHANNEL: Keys = Keys {
     names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
     below: NOTHING_BELOW,
 };
+static FEATURE: Keys = Keys {
+    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "on_delete"],
+    below: NOTHING_BELOW,
+};
+static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
 /// The keys are names of flows: any.
 static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
 static FLOW: Keys = Keys {
@@ -404,6 +435,10 @@ mod tests {
             [feature]
             work_pool = "k8s-dev"
             schedules = "off"
+            on_delete = "keep"
+            [hooks]
+            blocking = true
+            time_limit = 10
             [flow."nightly-sync"]
             deployment = "nightly"
             schedules = [{ cron = "0 3 * * *", timezone = "Europe/Berlin" }]
@@ -430,7 +465,8 @@ mod tests {
             (&ROOT, ""),
             (&REPOSITORY, "repository."),
             (&FLOWS, "flows."),
-            (&CHANNEL, "feature."),
+            (&CHANNEL, "mainline."),
+            (&FEATURE, "feature."),
             (&FLOW, "flow.x."),
         ] {
             for name in keys.names {

@@ -5,7 +5,9 @@ use std::fmt;
 
 use toml::Spanned;
 
-use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
+use super::file::{
+    self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
+};
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{
     Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
@@ -42,6 +44,9 @@ pub struct Sourced<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// The file at the root of the repository that configures it.
+pub const FILE_NAME: &str = "flowreg.toml";
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +102,8 @@ pub struct Settings {
     pub introspect: Introspect,
     /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
     pub manifests: Option<Vec<String>>,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -124,7 +131,7 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, mainline, feature, flow } = file;
+        let File { target, repository, flows, manifest, mainline, feature, hooks, flow } = file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -143,6 +150,7 @@ impl Settings {
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
+            hooks,
             mainline,
             feature,
             flow,
