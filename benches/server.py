@@ -57,9 +57,9 @@ class Api:
                 return items
 
     def deployments(self, filter):
-        """Deployments by entrypoint; each has to have its own."""
+        """Deployments by entrypoint and name."""
         held = self.pages("/deployments/filter", filter)
-        return {deployment["entrypoint"]: deployment for deployment in held}
+        return {f"{deployment['entrypoint']} {deployment['name']}": deployment for deployment in held}
 
 
 @contextlib.contextmanager
