@@ -2,13 +2,14 @@
 
 use clap::Args;
 
+use super::affected::Start;
 use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::{CommandResult, Context, exit, session};
 use crate::flow::Scan;
 use crate::introspection::Introspected;
-use crate::model::FlowProblem;
-use crate::output::{ExplanationsReport, FlowsReport};
+use crate::model::{Flow, FlowProblem};
+use crate::output::{ExplanationsReport, FlowsReport, ListedFlow};
 
 #[derive(Debug, Args)]
 pub struct FlowsArguments {
@@ -19,6 +20,9 @@ pub struct FlowsArguments {
     /// Show where name, description and parameters come from: line, rule, or why they are not exact.
     #[arg(long)]
     explain: bool,
+    /// Only flows that are affected by what changed since a revision, and why
+    #[arg(long, value_name = "REVISION")]
+    affected_by: Option<String>,
 }
 
 pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
@@ -26,16 +30,34 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
     let (session, reference, mut notices) = session::open(context, &reference)?.reference()?;
+    let since = arguments
+        .affected_by
+        .as_ref()
+        .map(|revision| session.repository.commit_of(revision))
+        .transpose()?;
     let Introspected { scan, notices: of_python, remarks, .. } =
         session.flows(context, &reference, &arguments.flows)?;
-    let Scan { mut flows, imported, problems, .. } = scan;
+    let Scan { mut flows, imported, problems, files, .. } = scan;
     if context.printer.shows_all() {
         flows.extend(imported);
         flows.sort_by(|one, other| {
             (one.entrypoint.path(), one.line).cmp(&(other.entrypoint.path(), other.line))
         });
     }
-    let flows = arguments.flows.select(flows)?;
+    let mut flows = arguments.flows.select(flows)?;
+    let affected = match &since {
+        Some(base) => {
+            let manifests = session.manifests(&reference)?;
+            let starts: Vec<Start> =
+                flows.iter().map(|flow| Start::of_script(flow.entrypoint.path())).collect();
+            let starts: Vec<&Start> = starts.iter().collect();
+            let sources = (&manifests, Some(files.as_slice()));
+            Some(session.affected(context, (base, &reference), sources, &starts)?)
+        }
+        None => None,
+    };
+    let chain = |flow: &Flow| affected.as_ref()?.chain_of_flow(&flow.entrypoint);
+    flows.retain(|flow| affected.is_none() || chain(flow).is_some());
     notices.extend(of_python);
     notices
         .extend(flows.iter().filter_map(|flow| remarks.get(&flow.entrypoint)).flatten().cloned());
@@ -54,12 +76,16 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     }
     context.printer.flows(&FlowsReport {
         reference: &reference,
-        flows: &flows,
+        changed_since: since.as_ref(),
+        flows: flows.iter().map(|flow| ListedFlow { flow, affected_by: chain(flow) }).collect(),
         errors: &problems,
         notices: &notices,
     });
+    let is_empty = flows.is_empty();
+    // The process ends here: to take all schemas apart first would only make it wait.
+    std::mem::forget(flows);
     let is_invalid = problems.iter().any(FlowProblem::is_error);
-    Ok(match (is_invalid, flows.is_empty()) {
+    Ok(match (is_invalid, is_empty) {
         (false, _) => exit::DONE,
         (true, true) => exit::FLOW_SOURCE,
         (true, false) => exit::PARTIAL,

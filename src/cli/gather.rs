@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Context;
+use super::affected::{Start, Starts};
 use super::error::CommandError;
 use super::plan::RunArguments;
 use super::session::Session;
 use crate::flow::Scan;
+use crate::git::TreeBlob;
 use crate::introspection::Introspected;
 use crate::model::{
     CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
@@ -43,6 +45,10 @@ pub struct Gathered {
     pub inexact: HashMap<FlowName, Vec<Inexact>>,
     /// Where fields come from, and which must not be shown.
     pub explained: Explained,
+    /// Where the runs of registrations start.
+    pub starts: Starts,
+    /// The Python files of the tree, if they were listed.
+    pub files: Option<Vec<TreeBlob>>,
 }
 
 /// What is known of the fields of registrations, by flow and deployment.
@@ -64,22 +70,21 @@ impl Run<'_> {
         let flows = &self.arguments.flows;
         let Introspected { scan, notices, remarks, moments } =
             self.session.flows(self.context, self.reference, flows)?;
-        let Scan { flows: found, problems, .. } = scan;
-        let mut gathered = Gathered { notices, remarks, moments, ..Gathered::default() };
+        let Scan { flows: found, problems, files, .. } = scan;
+        let files = Some(files);
+        let mut gathered = Gathered { notices, remarks, moments, files, ..Gathered::default() };
         gathered.notices.extend(unused_overrides(self.session, found.iter()));
         let selected = flows.select(found)?;
-        gathered.problems = match flows.is_restricted() {
-            false => problems,
+        gathered.problems = problems;
+        if flows.is_restricted() {
             // Only the problems of the files that hold those flows count.
-            true => problems
-                .into_iter()
-                .filter(|problem| {
-                    selected.iter().any(|flow| flow.entrypoint.path() == problem.path)
-                })
-                .collect(),
-        };
+            gathered.problems.retain(|problem| {
+                selected.iter().any(|flow| flow.entrypoint.path() == problem.path)
+            });
+        }
         for flow in unique(selected) {
-            self.add(&mut gathered, flow, None, BTreeSet::new())?;
+            let start = Start::of_script(flow.entrypoint.path());
+            self.add(&mut gathered, (flow, start), None, BTreeSet::new())?;
         }
         Ok(gathered)
     }
@@ -88,7 +93,7 @@ impl Run<'_> {
     pub fn add(
         &self,
         gathered: &mut Gathered,
-        mut flow: Flow,
+        (mut flow, start): (Flow, Start),
         declaration: Option<Declaration>,
         secrets: BTreeSet<String>,
     ) -> Result<(), CommandError> {
@@ -103,6 +108,7 @@ impl Run<'_> {
                 let registration = built.registration;
                 let key = (registration.flow.to_string(), registration.deployment.to_string());
                 let explanation = Explanation { origins: built.origins, secrets };
+                gathered.starts.insert(key.clone(), start);
                 gathered.explained.0.insert(key, explanation);
                 gathered.registrations.push(registration);
             }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::affected::{EntryKey, Start};
 use super::error::CommandError;
 use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
@@ -36,6 +37,11 @@ impl Manifests {
     pub fn declare_deployments(&self) -> bool {
         let declares = |file: &Manifest| !file.entries.is_empty() || !file.failed.is_empty();
         !self.broken.is_empty() || self.files.iter().any(declares)
+    }
+
+    /// The files that could be read.
+    pub fn files(&self) -> &[Manifest] {
+        &self.files
     }
 
     /// Whether there is a file at all.
@@ -98,6 +104,9 @@ struct Wanted<'m> {
     /// The entrypoint as it is registered.
     entrypoint: String,
 }
+
+/// What the steps of a deployment put out.
+type Outputs = Rc<Map<String, Value>>;
 
 /// What came of steps that were run.
 #[derive(Default)]
@@ -206,7 +215,7 @@ impl Run<'_> {
         manifest: &Manifest,
         entry: &Entry,
         ran: &mut Ran,
-    ) -> Result<Result<Option<Rc<Map<String, Value>>>, EntryError>, CommandError> {
+    ) -> Result<Result<Option<Outputs>, EntryError>, CommandError> {
         let steps = manifest.steps_of(entry);
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
         if !has_steps || !self.arguments.run_steps {
@@ -329,7 +338,10 @@ impl Run<'_> {
             let placed = |entrypoint: &Entrypoint| in_root(root, entrypoint);
             gathered.remarks.extend(remarks.into_iter().map(|(at, value)| (placed(&at), value)));
             gathered.moments.extend(moments.into_iter().map(|(at, value)| (placed(&at), value)));
-            let Scan { flows, imported, problems, .. } = scan;
+            let Scan { flows, imported, problems, files, .. } = scan;
+            if root.is_empty() {
+                gathered.files = Some(files);
+            }
             let mut found = Found::default();
             for flow in flows.into_iter().chain(imported) {
                 let at = &flow.entrypoint;
@@ -361,7 +373,10 @@ impl Run<'_> {
         mut flow: Flow,
         values: &Values,
     ) -> Result<(), CommandError> {
-        let Wanted { manifest, entry, declared, outputs, pull_steps, entrypoint, .. } = one;
+        let Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint } =
+            one;
+        let path = flow.entrypoint.path();
+        let start = Start::declared(path, root, &place, EntryKey::of(manifest, entry));
         flow.description = flow
             .description
             .and_then(|text| Manifest::description(&text, values, outputs.as_deref()));
@@ -402,7 +417,7 @@ impl Run<'_> {
             pull_steps,
             origins,
         };
-        self.add(gathered, flow, Some(declaration), declared.secrets)
+        self.add(gathered, (flow, start), Some(declaration), declared.secrets)
     }
 
     /// What is wrong with an entrypoint that leads nowhere.

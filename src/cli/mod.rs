@@ -1,6 +1,7 @@
 //! The command line: arguments, dispatch, exit codes. The only room that knows argv, the
 //! environment, the clock and the terminal; they enter here and go on as values.
 
+mod affected;
 mod arguments;
 mod error;
 mod exit;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::affected::{self, Participation, SinceArguments};
 use super::arguments::ReferenceArguments;
 use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
@@ -37,6 +38,8 @@ pub struct PlanArguments {
 pub struct RunArguments {
     #[command(flatten)]
     pub flows: FlowArguments,
+    #[command(flatten)]
+    pub since: SinceArguments,
     /// Replace a newer version with an older one
     #[arg(long)]
     pub allow_downgrade: bool,
@@ -64,6 +67,8 @@ pub struct Prepared {
     pub unbuilt: Vec<ItemReport>,
     /// Where fields come from, and which must not be shown.
     pub explained: Explained,
+    /// How many registrations take no part: their flows did not change.
+    pub left_out: usize,
 }
 
 pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
@@ -100,6 +105,7 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
             ("remove", summary.remove),
             ("refuse", refused),
             ("failed", failed),
+            ("left_out", prepared.left_out),
         ]),
         duration_ms: None,
     };
@@ -151,6 +157,7 @@ pub fn prepare(
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
+    let since = affected::since(&session, &arguments.since)?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
     let author = session.repository.author();
@@ -178,17 +185,39 @@ pub fn prepare(
         run.every_flow()?
     };
     let Gathered {
-        mut registrations, unbuilt, problems, remarks, moments, inexact, explained, ..
+        mut registrations,
+        unbuilt,
+        problems,
+        remarks,
+        moments,
+        inexact,
+        explained,
+        starts,
+        files,
+        ..
     } = gathered;
     notices.extend(gathered.notices);
-    let held = read(&registrations, target.as_ref())?;
+    let kind = target.describe().kind;
+    let participation = Participation {
+        context,
+        session: &session,
+        reference: &reference,
+        manifests: &manifests,
+        files: files.as_deref(),
+        starts: &starts,
+        since,
+        is_all: arguments.since.all || arguments.flows.is_restricted(),
+    };
+    let (held, left_out) = participation
+        .settle(&mut registrations, kind, |registrations| read(registrations, target.as_ref()))?;
+    notices.extend(left_out.notices);
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
             keep_moments(registration, &held, parameters);
         }
     }
     // The embedded registry lies in this repository: whatever its URL once was, all of it is ours.
-    let adopt = arguments.adopt || target.describe().kind == TargetKind::Local;
+    let adopt = arguments.adopt || kind == TargetKind::Local;
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
@@ -204,6 +233,7 @@ pub fn prepare(
         notices,
         unbuilt,
         explained,
+        left_out: left_out.count,
     })
 }
 

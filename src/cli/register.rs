@@ -91,6 +91,7 @@ fn register(
         mut notices,
         unbuilt,
         explained,
+        left_out,
     } = plan::prepare(context, &arguments.common, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
@@ -109,7 +110,7 @@ fn register(
         target: description,
         repository,
         reference,
-        summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems)),
+        summary: summary_of(&applied, unbuilt.len(), plan::invalid(&problems), left_out),
         registrations: applied
             .iter()
             .map(|one| applied_report(one, &explained, interrupt.is_requested()))
@@ -144,7 +145,7 @@ fn tally(applied: &[Applied], unbuilt: usize, invalid: usize) -> Tally {
     tally
 }
 
-fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize) -> RunSummary {
+fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize, left_out: usize) -> RunSummary {
     let count = |word| applied.iter().filter(|one| word_of(&one.outcome) == word).count();
     RunSummary(vec![
         ("created", count("created")),
@@ -152,6 +153,7 @@ fn summary_of(applied: &[Applied], unbuilt: usize, invalid: usize) -> RunSummary
         ("unchanged", count("unchanged")),
         ("refused", count("refused") + unbuilt),
         ("failed", count("failed") + invalid),
+        ("left_out", left_out),
     ])
 }
 

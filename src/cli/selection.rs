@@ -48,9 +48,9 @@ impl FlowArguments {
             let by_pair = |(flow, name): &(&str, &str)| matcher.is_match(format!("{flow}/{name}"));
             let by_flow = |(flow, _): &(&str, &str)| matcher.is_match(flow);
             let by_name = |(_, name): &(&str, &str)| matcher.is_match(name);
-            let ways: &[&dyn Fn(&(&str, &str)) -> bool] =
+            let ways: &[&Asked<'_>] =
                 if text.contains('/') { &[&by_pair] } else { &[&by_flow, &by_name] };
-            let way = ways.iter().find(|is_asked| all.iter().any(|pair| is_asked(pair)));
+            let way = ways.iter().find(|is_asked| all.iter().any(is_asked));
             let Some(is_asked) = way else { return Err(no_deployment(text, all)) };
             for (chosen, pair) in selected.iter_mut().zip(all) {
                 *chosen |= is_asked(pair);
@@ -82,6 +82,9 @@ impl FlowArguments {
     }
 }
 
+/// Whether a pair of flow and deployment is asked for.
+type Asked<'a> = dyn Fn(&(&str, &str)) -> bool + 'a;
+
 /// Globs over paths: `*` stays inside one directory, `**` does not.
 ///
 /// # Errors
@@ -106,12 +109,11 @@ fn matcher(text: &str) -> Result<GlobMatcher, CommandError> {
 
 fn no_deployment(text: &str, all: &[(&str, &str)]) -> CommandError {
     let pairs: Vec<String> = all.iter().map(|(flow, name)| format!("{flow}/{name}")).collect();
-    let near = match text.contains('/') {
-        true => nearest(text, &pairs.iter().map(String::as_str).collect::<Vec<_>>()),
-        false => {
-            let flows = all.iter().map(|(flow, _)| *flow);
-            nearest(text, &flows.chain(all.iter().map(|(_, name)| *name)).collect::<Vec<_>>())
-        }
+    let near = if text.contains('/') {
+        nearest(text, &pairs.iter().map(String::as_str).collect::<Vec<_>>())
+    } else {
+        let flows = all.iter().map(|(flow, _)| *flow);
+        nearest(text, &flows.chain(all.iter().map(|(_, name)| *name)).collect::<Vec<_>>())
     };
     let hint = near.map(|near| format!("did you mean `{near}`?"));
     let hint = hint.unwrap_or_else(|| {

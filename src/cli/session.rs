@@ -23,7 +23,7 @@ use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
 
-const FILE_NAME: &str = "flowreg.toml";
+pub const FILE_NAME: &str = "flowreg.toml";
 /// How often a file may lead to a commit with another file before the last one counts.
 const MOST_ROUNDS: u32 = 3;
 

@@ -3,13 +3,15 @@
 //!
 //! Only object ids and paths of the tree at hand are compared; the time of a file means nothing.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
+use foldhash::{HashMap, HashMapExt};
 use serde::{Deserialize, Serialize};
 
 use super::FileAnalysis;
 use super::library::{Found, Layout};
+use super::reads::Reads;
 use super::stored::{from_bytes, to_bytes};
 use crate::git::{BlobId, TreeBlob};
 use crate::store::LARGEST_CACHE;
@@ -76,7 +78,7 @@ pub struct Cache<'c> {
     saved: Saved<'c>,
     places: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
     /// Which entries of the lists hold for the tree at hand, as far as they were asked.
-    holds: RefCell<[Vec<Option<bool>>; 3]>,
+    holds: Mutex<[Vec<Option<bool>>; 3]>,
 }
 
 /// The result of an analysis that was made now.
@@ -85,13 +87,22 @@ pub struct Fresh<'f> {
     pub path: &'f str,
     pub analysis: FileAnalysis,
     /// The analysis as it is kept.
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl<'f> Fresh<'f> {
     pub fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
         let bytes = to_bytes(&analysis).unwrap_or_default();
         Fresh { blob, path, analysis, bytes }
+    }
+
+    /// Takes out what was found, and leaves what the cache needs.
+    pub fn take_found(&mut self) -> FileAnalysis {
+        FileAnalysis {
+            flows: std::mem::take(&mut self.analysis.flows),
+            problems: std::mem::take(&mut self.analysis.problems),
+            reads: Reads::default(),
+        }
     }
 }
 
@@ -104,7 +115,12 @@ impl<'c> Cache<'c> {
             places.entry((script.path, script.id)).or_default().push(place);
         }
         let holds = [saved.lookups.len(), saved.elsewhere.len(), saved.files.len()];
-        Cache { saved, places, holds: RefCell::new(holds.map(|length| vec![None; length])) }
+        Cache { saved, places, holds: Mutex::new(holds.map(|length| vec![None; length])) }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.saved.scripts.is_empty() && self.saved.barren.is_empty()
     }
 
     /// Whether a file is known to have no flows.
@@ -139,7 +155,7 @@ impl<'c> Cache<'c> {
     }
 
     fn holds(&self, script: &Script<'c>, current: &Current<'_>) -> bool {
-        let mut holds = self.holds.borrow_mut();
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         let [lookups, elsewhere, files] = &mut *holds;
         all(&script.lookups, lookups, &self.saved.lookups, |lookup| {
             current.layout.look_up(lookup.directory, lookup.name) == lookup.found

@@ -1,6 +1,8 @@
 //! Docstrings: `inspect.cleandoc`, and the parameter sections of the Google style as griffe 2.4
 //! finds them for Prefect (facts a.9).
 
+use std::borrow::Cow;
+
 /// Titles of parameter sections.
 const PARAMETERS: &[&str] = &["args", "arguments", "params", "parameters"];
 
@@ -76,7 +78,10 @@ fn cut(line: &str, count: usize) -> &str {
     line.char_indices().nth(count).map_or("", |(at, _)| line.get(at..).unwrap_or_default())
 }
 
-fn expand_tabs(text: &str) -> String {
+fn expand_tabs(text: &str) -> Cow<'_, str> {
+    if !text.contains('\t') {
+        return text.into();
+    }
     let mut expanded = String::with_capacity(text.len());
     let mut column = 0;
     for char in text.chars() {
@@ -96,7 +101,7 @@ fn expand_tabs(text: &str) -> String {
             }
         }
     }
-    expanded
+    expanded.into()
 }
 
 fn is_blank(line: Option<&&str>) -> bool {

@@ -1,8 +1,7 @@
 //! What a module may do to its own names behind the reader's back, found in one walk before it is
 //! evaluated: lists that are changed, globals that functions write, dynamic namespaces.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextSize};
@@ -80,6 +79,8 @@ pub struct Effects<'a> {
     /// Names whose list, dictionary or set a call or an assignment to an item changes somewhere,
     /// or may change.
     pub mutated: HashSet<&'a str>,
+    /// Those of them that a call changes, or may change.
+    called: HashSet<&'a str>,
     /// Names that an operator like `+=` changes in place.
     augmented: HashSet<&'a str>,
     /// Names that a `global` statement hands to a function.
@@ -119,6 +120,13 @@ impl<'a> Effects<'a> {
         self.mutated.contains(name) || self.augmented.contains(name)
     }
 
+    /// Whether a list that `name` stands for may get another length, as far as names tell.
+    pub fn resizes(&self, name: &str) -> bool {
+        self.called.contains(name)
+            || self.augmented.contains(name)
+            || self.aliases.iter().any(|(left, right)| *left == name || *right == name)
+    }
+
     /// A change through one name is a change of every name of the same object.
     fn spread(&mut self) {
         for _ in 0..self.aliases.len() {
@@ -148,6 +156,7 @@ impl<'a> Effects<'a> {
                     self.changes_search_path |= attribute.attr.as_str() != "append";
                 } else {
                     self.mutate(&attribute.value);
+                    self.called.extend(root_name(&attribute.value));
                 }
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
@@ -166,6 +175,7 @@ impl<'a> Effects<'a> {
             let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
             for argument in call.arguments.args.iter().chain(keywords) {
                 self.mutate(argument);
+                self.called.extend(root_name(argument));
             }
         }
     }

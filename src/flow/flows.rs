@@ -206,9 +206,9 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
     let mut open: Vec<(String, Value<'a>)> = scope
         .names
         .borrow()
-        .snapshot()
-        .into_iter()
-        .map(|(name, value)| (name.to_string(), value))
+        .iter()
+        .filter(|(_, value)| may_lead_to_flow(value))
+        .map(|(name, value)| (name.to_string(), value.clone()))
         .collect();
     open.reverse();
     while let Some((path, value)) = open.pop() {
@@ -233,17 +233,27 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
                     && class.scope.module.number == scope.module.number
                     && !classes.iter().any(|known| Rc::ptr_eq(known, &class)) =>
             {
-                let mut inner = class.scope.names.borrow().snapshot();
-                inner.reverse();
-                for (name, value) in inner {
-                    open.push((format!("{path}.{name}"), value));
+                let names = class.scope.names.borrow();
+                let first = open.len();
+                for (name, value) in names.iter().filter(|(_, value)| may_lead_to_flow(value)) {
+                    open.push((format!("{path}.{name}"), value.clone()));
                 }
+                drop(names);
+                open.get_mut(first..).unwrap_or_default().reverse();
                 classes.push(class);
             }
             _ => {}
         }
     }
     (found, suspects)
+}
+
+fn may_lead_to_flow(value: &Value<'_>) -> bool {
+    match value {
+        Value::Wrapped(_) | Value::Flow(_) | Value::Class(_) => true,
+        Value::Unknown(unknown) => unknown.is_flow_like,
+        _ => false,
+    }
 }
 
 fn is_own_name(path: &str, flow: &FlowObject<'_>) -> bool {

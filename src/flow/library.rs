@@ -4,9 +4,9 @@
 //! for as long as the library lives, so that values can point into them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 
 use elsa::{FrozenMap, FrozenVec};
+use foldhash::{HashMap, HashSet};
 use ruff_python_ast::{Expr, ModExpression, ModModule, Stmt};
 use ruff_python_parser::Parsed;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,10 @@ pub enum Found {
 /// Which Python files a tree has.
 #[derive(Debug, Default)]
 pub struct Layout {
-    files: HashSet<String>,
-    directories: HashSet<String>,
+    /// The paths of all files, without `.py`.
+    modules: HashSet<String>,
+    /// The directories with Python files in them or below, and whether they are packages.
+    directories: HashMap<String, bool>,
     /// The names of all modules and packages, wherever they are.
     names: HashSet<String>,
     /// The Python that the project is for.
@@ -45,19 +47,31 @@ impl Layout {
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
         let mut layout = Layout::default();
         for path in paths {
-            let Some((stem, _)) = path.rsplit_once(".py") else { continue };
-            let (mut directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
-            layout.files.insert(path.to_owned());
+            let Some(stem) = path.strip_suffix(".py") else { continue };
+            let (directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+            layout.modules.insert(stem.to_owned());
             let module = match name {
                 "__init__" => directory.rsplit('/').next().unwrap_or(directory),
                 name => name,
             };
-            layout.names.insert(module.to_owned());
-            while !directory.is_empty() && layout.directories.insert(directory.to_owned()) {
-                directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+            if !layout.names.contains(module) {
+                layout.names.insert(module.to_owned());
             }
+            layout.add_directory(directory, name == "__init__");
         }
         layout
+    }
+
+    fn add_directory(&mut self, mut directory: &str, mut is_package: bool) {
+        while !directory.is_empty() {
+            if let Some(known) = self.directories.get_mut(directory) {
+                *known |= is_package;
+                return;
+            }
+            self.directories.insert(directory.to_owned(), is_package);
+            is_package = false;
+            directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
     }
 
     /// The same layout, for a project that runs on `python`.
@@ -69,19 +83,11 @@ impl Layout {
     /// What `name` is in `directory`; the root is the empty path.
     pub fn look_up(&self, directory: &str, name: &str) -> Found {
         let path = join(directory, name);
-        if !self.directories.contains(&path) {
-            return if self.files.contains(&format!("{path}.py")) {
-                Found::Module
-            } else {
-                Found::Nothing
-            };
-        }
-        if self.files.contains(&format!("{path}/__init__.py")) {
-            Found::Package
-        } else if self.files.contains(&format!("{path}.py")) {
-            Found::Module
-        } else {
-            Found::Directory
+        match self.directories.get(&path) {
+            Some(true) => Found::Package,
+            _ if self.modules.contains(&path) => Found::Module,
+            Some(false) => Found::Directory,
+            None => Found::Nothing,
         }
     }
 

@@ -8,7 +8,9 @@
 //! One file at a time: what comes from another module of the repository is not known here. A flow
 //! is exact when everything about it is proved; otherwise it carries the reasons.
 
+mod affected;
 mod cache;
+mod changed;
 mod compiler;
 mod default;
 mod docstring;
@@ -16,6 +18,7 @@ mod effects;
 mod explain;
 mod flows;
 mod graph;
+mod imports;
 mod interpreter;
 mod library;
 mod nesting;
@@ -31,6 +34,8 @@ mod stored;
 mod symbols;
 mod value;
 
+pub use affected::Script;
+pub use changed::{Difference, affected};
 pub use explain::explain_in;
 pub use graph::ImportGraph;
 pub use library::{Layout, Read};

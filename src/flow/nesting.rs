@@ -54,29 +54,31 @@ pub fn depth(text: &str) -> usize {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         at += 1;
-        match byte {
-            b' ' | b'\t' | 128.. => {}
-            b'#' => at += line_length(bytes, at),
-            b'"' | b'\'' => at = skip_string(bytes, at - 1, &mut depth),
-            b'(' | b'[' | b'{' => depth.open(),
-            b')' | b']' | b'}' => depth.close(),
-            b',' => depth.separate(),
-            b'\n' | b'\r' | b';' if depth.open.is_empty() => {
-                depth.separate();
-                indentation = indentation.max(blanks(bytes, at));
-            }
-            b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'.' | b':'
-            | b'=' | b'<' | b'>' => depth.operator(),
-            _ if is_word(*byte) => {
-                let start = at - 1;
-                while bytes.get(at).is_some_and(|byte| is_word(*byte)) {
-                    at += 1;
-                }
-                if at - start <= LONGEST_OPERATOR && bytes.get(start..at).is_some_and(is_operator) {
+        match KINDS.get(usize::from(*byte)).unwrap_or(&Kind::Other) {
+            Kind::Word => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let length = rest.iter().take_while(|byte| is_word(**byte)).count();
+                // One letter is no operator, and most words are longer than the longest one.
+                if (1..LONGEST_OPERATOR).contains(&length)
+                    && bytes.get(at - 1..at + length).is_some_and(is_operator)
+                {
                     depth.operator();
                 }
+                at += length;
             }
-            _ => {}
+            Kind::Operator => depth.operator(),
+            Kind::Comment => at += line_length(bytes, at),
+            Kind::Quote => at = skip_string(bytes, at - 1, &mut depth),
+            Kind::Open => depth.open(),
+            Kind::Close => depth.close(),
+            Kind::Comma => depth.separate(),
+            Kind::End if depth.open.is_empty() => {
+                depth.separate();
+                let blanks = blanks(bytes, at);
+                indentation = indentation.max(blanks);
+                at += blanks;
+            }
+            Kind::End | Kind::Other => {}
         }
     }
     depth.deepest + indentation
@@ -85,8 +87,44 @@ pub fn depth(text: &str) -> usize {
 /// The length of `lambda`.
 const LONGEST_OPERATOR: usize = 6;
 
+/// What a byte of the source means for the depth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    Word,
+    Operator,
+    Comment,
+    Quote,
+    Open,
+    Close,
+    Comma,
+    End,
+}
+
+#[expect(clippy::indexing_slicing, reason = "at compile time, where it can't panic")]
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' => Kind::Word,
+            b'#' => Kind::Comment,
+            b'"' | b'\'' => Kind::Quote,
+            b'(' | b'[' | b'{' => Kind::Open,
+            b')' | b']' | b'}' => Kind::Close,
+            b',' => Kind::Comma,
+            b'\n' | b'\r' | b';' => Kind::End,
+            b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'.' | b':'
+            | b'=' | b'<' | b'>' => Kind::Operator,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    KINDS.get(usize::from(byte)) == Some(&Kind::Word)
 }
 
 fn is_operator(word: &[u8]) -> bool {

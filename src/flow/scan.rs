@@ -1,13 +1,15 @@
 //! Finds the flows in the tree of a commit.
 //!
-//! Files are read on one thread and analysed on others; the result does not depend on how many
-//! there are.
+//! Files are read and analysed on several threads; the result does not depend on how many there
+//! are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
+use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::cache::{Cache, Current, Fresh};
@@ -16,17 +18,14 @@ use super::graph::ImportGraph;
 use super::library::{Layout, Library, Read};
 use super::python::Python;
 use super::{FileAnalysis, STACK, analyse_script, is_candidate, nesting};
-use crate::git::{BlobId, GitError, Tree, TreeBlob};
+use crate::git::{BlobId, GitError, PackPlan, Tree, TreeBlob};
 use crate::model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
 use crate::store::AnalysisCache;
-
-/// Files that may wait for their analysis: enough to keep all threads busy, few enough for memory.
-const QUEUE: usize = 64;
 
 /// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
 const LARGEST_LIBRARY: usize = 2 << 20;
 
-/// More threads than this wait for the one that reads.
+/// Each thread parses anew what the scripts import.
 const MOST_THREADS: usize = 8;
 
 /// What was found in a tree.
@@ -40,6 +39,9 @@ pub struct Scan {
     pub imports: ImportGraph,
     /// What keeps others from being registered, by path and line.
     pub problems: Vec<FlowProblem>,
+    /// The files of the tree that were looked at: all Python files, also those that were not
+    /// selected, and those that say for which Python they are.
+    pub files: Vec<TreeBlob>,
 }
 
 /// Why a tree can't be scanned.
@@ -98,7 +100,7 @@ impl Selection {
     }
 }
 
-fn is_python(path: &[u8]) -> bool {
+pub(super) fn is_python(path: &[u8]) -> bool {
     path.ends_with(b".py")
 }
 
@@ -123,17 +125,23 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
     let blobs = tree.blobs(|_| true, is_read)?;
-    let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
-    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let known = Cache::new(cache.content());
+    let paths = || blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok());
+    let lay_out = || Layout::new(paths());
+    let is_selected = |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_barren(&blob.id);
+    let (layout, files, selected, plan) = std::thread::scope(|scope| {
+        let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
+        let files = by_path(&blobs);
+        let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
+        (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
+    });
+    let layout = layout.for_python(project_python(tree, &files)?);
+    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
-    for blob in blobs.iter().filter(|blob| selection.wants(&blob.path)) {
+    for blob in selected {
         let path = std::str::from_utf8(&blob.path).unwrap_or_default();
-        if known.is_barren(&blob.id) {
-            continue;
-        }
         match known.find(path, &blob.id, &current) {
             Some((place, analysis)) => {
                 used.insert(place);
@@ -142,16 +150,30 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
             None => unknown.push((path, blob)),
         }
     }
+    let mut fresh = Vec::new();
+    let mut barren = Vec::new();
     if !unknown.is_empty() {
         tree.fetch_missing(&blobs)?;
-        let (fresh, barren) = analyse_all(tree, &unknown, &current)?;
+        let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
+        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &plan, &current)?;
+        for fresh in &mut fresh {
+            analyses.insert(fresh.path, fresh.take_found());
+        }
+    }
+    let save = || {
         if let Some(content) = known.updated(&used, &barren, &fresh, &current) {
             // A cache that can't be written costs time only.
             let _ = cache.save(&content);
         }
-        analyses.extend(fresh.into_iter().map(|fresh| (fresh.path, fresh.analysis)));
-    }
-    Ok(collected(analyses.into_values()))
+    };
+    let scan = std::thread::scope(|scope| {
+        if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
+            save();
+        }
+        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
+        collected(analyses.into_values(), imports)
+    });
+    Ok(Scan { files: blobs, ..scan })
 }
 
 /// Explains a flow that a scan of the same tree has found; `None` if it is not there.
@@ -201,8 +223,8 @@ fn is_read(path: &[u8]) -> bool {
     is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
 }
 
-const VERSION_FILE: &str = ".python-version";
-const PROJECT_FILE: &str = "pyproject.toml";
+pub(super) const VERSION_FILE: &str = ".python-version";
+pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 
 /// The Python that the project is for.
 fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Python, ScanError> {
@@ -236,9 +258,16 @@ fn read_file(
     Ok(buffer)
 }
 
-/// The flows of all files together, those that are imported apart.
-fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
+/// The flows of all files together, those that are imported apart. `imports` are those that the
+/// analyses don't hold themselves.
+fn collected<'i>(
+    analyses: impl Iterator<Item = FileAnalysis>,
+    imports: impl Iterator<Item = &'i (String, String)>,
+) -> Scan {
     let mut scan = Scan::default();
+    for (importer, imported) in imports {
+        scan.imports.add(importer, imported);
+    }
     let mut found = Vec::new();
     for analysis in analyses {
         found.extend(analysis.flows);
@@ -264,131 +293,126 @@ fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
 /// A file with its path as text.
 type Named<'b> = (&'b str, &'b TreeBlob);
 
-/// What was analysed, and which files can't have flows.
-type Analysed<'b> = (Vec<Fresh<'b>>, Vec<BlobId>);
-
-/// Reads the files on one thread and analyses those that may hold flows on others, too.
+/// Reads the files as planned and analyses those that may hold flows, on several threads.
 ///
-/// One reader, because files share delta bases: two readers would inflate most of them twice.
 /// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
 /// all of them would take the memory of the whole tree.
 fn analyse_all<'b>(
     tree: &Tree,
-    wanted: &[Named<'b>],
+    wanted: &'b [Named<'b>],
+    plan: &PackPlan,
     current: &Current<'_>,
 ) -> Result<Analysed<'b>, ScanError> {
+    let work = Work { wanted, plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
     let imports = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&imports, current.files, path);
-    let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
-    // Only the workers hold it: when they are gone, sending fails instead of waiting.
-    let receiver = Arc::new(Mutex::new(receiver));
-    let (layout, read) = (current.layout, &read);
+    let (layout, read, work) = (current.layout, &read, &work);
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = available.min(MOST_THREADS).min(wanted.len());
     std::thread::scope(|scope| {
-        let thread = || std::thread::Builder::new().stack_size(STACK);
-        let workers: Vec<_> = (1..available.min(MOST_THREADS))
+        let workers: Vec<_> = (0..threads)
             .filter_map(|_| {
-                let receiver = Arc::clone(&receiver);
-                let work = move || analyse_received(&receiver, layout, read);
-                thread().spawn_scoped(scope, work).ok()
+                let analyst = Analyst::new(layout, read);
+                let tree = tree.clone();
+                let work = move || analyst.work(&tree, work);
+                std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
             })
             .collect();
-        drop(receiver);
-        let reader = tree.clone();
-        let reader = move || read_and_analyse(&reader, wanted, sender, layout, read);
-        let reader = thread().spawn_scoped(scope, reader).map_err(|_| ScanError::NoThread)?;
-        let (mut found, barren) = joined(reader)?;
-        for worker in workers {
-            found.extend(joined(worker)?);
+        if workers.is_empty() {
+            return Err(ScanError::NoThread);
         }
-        Ok((found, barren))
+        let mut all = Analysed::default();
+        for worker in workers {
+            let done = joined(worker);
+            all.fresh.extend(done.fresh);
+            all.barren.extend(done.barren);
+            all.failures.extend(done.failures);
+        }
+        // Whichever thread met it first, the error is the same.
+        let failures = std::mem::take(&mut all.failures);
+        match failures.into_iter().min_by_key(|(path, _)| *path) {
+            Some((_, error)) => Err(error.into()),
+            None => Ok(all),
+        }
     })
 }
 
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Reads all files, and analyses those for which no other thread has the time.
-fn read_and_analyse<'b>(
-    tree: &Tree,
-    wanted: &[Named<'b>],
-    sender: SyncSender<Candidate<'b>>,
-    layout: &Layout,
-    read: &Read<'_>,
-) -> Result<Analysed<'b>, ScanError> {
-    let mut analyst = Analyst::new(layout, read);
-    let barren = read_candidates(tree, wanted, |candidate| {
-        match sender.try_send(candidate) {
-            Ok(()) => Ok(()),
-            // Nobody receives any more after an error, which `join` passes on.
-            Err(TrySendError::Full(candidate) | TrySendError::Disconnected(candidate)) => {
-                analyst.analyse(candidate)
-            }
-        }
-    })?;
-    drop(sender);
-    Ok((analyst.found, barren))
+/// What the threads share: each takes what is next.
+struct Work<'w, 'b> {
+    wanted: &'b [Named<'b>],
+    plan: &'w PackPlan,
+    /// The next family of files in the packs.
+    family: AtomicUsize,
+    /// The next of the files that are not in a pack.
+    file: AtomicUsize,
 }
 
-/// A file that may hold flows, with its content.
-type Candidate<'b> = (Named<'b>, Vec<u8>);
-
-/// Reads the files as they lie in the packs, hands on those that may hold flows, and gives the
-/// others.
-fn read_candidates<'b>(
-    tree: &Tree,
-    wanted: &[Named<'b>],
-    mut candidate: impl FnMut(Candidate<'b>) -> Result<(), GitError>,
-) -> Result<Vec<BlobId>, ScanError> {
-    let (mut buffer, mut barren) = (Vec::new(), Vec::new());
-    let blobs: Vec<&TreeBlob> = wanted.iter().map(|(_, blob)| *blob).collect();
-    let positions = tree.pack_positions(&blobs);
-    let mut order: Vec<_> = positions.into_iter().zip(wanted).collect();
-    order.sort_unstable_by_key(|(position, (path, _))| (*position, *path));
-    for (_, (path, blob)) in order {
-        let source = tree.read(blob, &mut buffer)?;
-        if is_candidate(source) {
-            candidate(((path, blob), source.to_owned()))?;
-        } else {
-            barren.push(blob.id);
-        }
-    }
-    Ok(barren)
+/// What was analysed, and which files can't have flows.
+#[derive(Default)]
+struct Analysed<'b> {
+    fresh: Vec<Fresh<'b>>,
+    barren: Vec<BlobId>,
+    failures: Vec<(&'b str, GitError)>,
 }
 
-fn analyse_received<'b>(
-    receiver: &Mutex<Receiver<Candidate<'b>>>,
-    layout: &Layout,
-    read: &Read<'_>,
-) -> Result<Vec<Fresh<'b>>, GitError> {
-    let mut analyst = Analyst::new(layout, read);
-    loop {
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(candidate) = next else { return Ok(analyst.found) };
-        analyst.analyse(candidate)?;
-    }
-}
-
-/// Analyses files one after the other, and keeps the modules that they import.
+/// Reads and analyses files one after the other, and keeps the modules that they import.
 struct Analyst<'s, 'b> {
-    library: Library<'s>,
-    found: Vec<Fresh<'b>>,
+    layout: &'s Layout,
+    read: &'s Read<'s>,
+    library: Option<Library<'s>>,
+    done: Analysed<'b>,
 }
 
 impl<'s, 'b> Analyst<'s, 'b> {
     fn new(layout: &'s Layout, read: &'s Read<'s>) -> Self {
-        Analyst { library: Library::new(layout, read, nesting::SHALLOW), found: Vec::new() }
+        Analyst { layout, read, library: None, done: Analysed::default() }
     }
 
-    fn analyse(&mut self, ((path, blob), source): Candidate<'b>) -> Result<(), GitError> {
-        if self.library.size() > LARGEST_LIBRARY {
-            let (layout, read) = self.library.parts();
-            self.library = Library::new(layout, read, nesting::SHALLOW);
+    /// Does what there is to do until nothing is left.
+    fn work(mut self, tree: &Tree, work: &Work<'_, 'b>) -> Analysed<'b> {
+        let mut reader = work.plan.reader();
+        let mut left = Vec::new();
+        loop {
+            let family = work.family.fetch_add(1, Ordering::Relaxed);
+            if family >= work.plan.families() {
+                break;
+            }
+            reader.read(family, |number, content| match (work.wanted.get(number), content) {
+                (Some(named), Some(source)) => self.look_at(*named, source),
+                _ => left.push(number),
+            });
         }
-        let analysis = analyse_script(&self.library, path, &source)?;
-        self.found.push(Fresh::new(path, blob, analysis));
-        Ok(())
+        let elsewhere = work.plan.elsewhere();
+        let next = || elsewhere.get(work.file.fetch_add(1, Ordering::Relaxed)).copied();
+        let mut buffer = Vec::new();
+        for number in left.into_iter().chain(std::iter::from_fn(next)) {
+            let Some(named) = work.wanted.get(number) else { continue };
+            match tree.read(named.1, &mut buffer) {
+                Ok(source) => self.look_at(*named, source),
+                Err(error) => self.done.failures.push((named.0, error)),
+            }
+        }
+        self.done
+    }
+
+    /// Analyses a file that may hold flows.
+    fn look_at(&mut self, (path, blob): Named<'b>, source: &[u8]) {
+        if !is_candidate(source) {
+            self.done.barren.push(blob.id);
+            return;
+        }
+        let library = self.library.take().filter(|library| library.size() <= LARGEST_LIBRARY);
+        let library =
+            library.unwrap_or_else(|| Library::new(self.layout, self.read, nesting::SHALLOW));
+        match analyse_script(&library, path, source) {
+            Ok(analysis) => self.done.fresh.push(Fresh::new(path, blob, analysis)),
+            Err(error) => self.done.failures.push((path, error)),
+        }
+        self.library = Some(library);
     }
 }
 

@@ -22,8 +22,7 @@ pub struct SyntaxError {
 /// [`SyntaxError`] if the bytes are not what the encoding allows, or it is not one known here.
 pub fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
     let body = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
-    if body.contains(&0) {
-        let at = body.iter().position(|byte| *byte == 0).unwrap_or(0);
+    if let Some(at) = memchr::memchr(0, body) {
         return Err(SyntaxError { message: "source contains a null byte".to_owned(), at });
     }
     let text = match std::str::from_utf8(body) {
@@ -39,7 +38,7 @@ pub fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
         }),
     }?;
     // Python reads all line ends as one, also inside string literals.
-    Ok(if text.contains('\r') {
+    Ok(if memchr::memchr(b'\r', text.as_bytes()).is_some() {
         text.replace("\r\n", "\n").replace('\r', "\n").into()
     } else {
         text
@@ -147,8 +146,8 @@ pub fn postpones_annotations(statement: &Stmt) -> bool {
 /// 1-based line and column, the column in characters.
 pub fn position(text: &str, at: usize) -> (u32, u32) {
     let before = text.get(..at.min(text.len())).unwrap_or(text);
-    let lines = before.matches('\n').count();
-    let start = before.rfind('\n').map_or(0, |last| last + 1);
+    let lines = memchr::memchr_iter(b'\n', before.as_bytes()).count();
+    let start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |last| last + 1);
     let column = before.get(start..).map_or(0, |line| line.chars().count());
     (number(lines), number(column))
 }

@@ -55,7 +55,7 @@ pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
             .map(|from| (from.path().to_owned(), from.object().to_owned())),
         line: flow.line,
         description: flow.description.clone(),
-        schema: flow.parameter_openapi_schema.as_ref().map(ToString::to_string),
+        schema: flow.parameter_openapi_schema.as_ref().map(text),
         inexact: flow
             .inexact
             .iter()
@@ -68,7 +68,7 @@ pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
                 since: limit.since.as_ref().map(ToString::to_string),
                 before: limit.before.as_ref().map(ToString::to_string),
                 reason: limit.reason.clone(),
-                instead: limit.instead.as_ref().map(ToString::to_string),
+                instead: limit.instead.as_ref().map(text),
             })
             .collect(),
     };
@@ -85,6 +85,11 @@ pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
         imports: analysis.reads.imports.iter().cloned().collect(),
     };
     rmp_serde::to_vec(&stored).ok()
+}
+
+fn text(value: &serde_json::Value) -> String {
+    // Faster than `to_string`, which goes through the formatting of text.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// JSON text as a value, if there is any; `None` if it is broken.

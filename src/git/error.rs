@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::escaped;
-use crate::model::{CommitId, RemoteName};
+use crate::model::{BranchName, CommitId, RemoteName};
 
 /// Why the repository, or something in it, can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,6 +61,18 @@ pub enum GitError {
     NoCommit {
         /// The id.
         commit: CommitId,
+    },
+    /// What a person typed names no commit of this repository.
+    #[error("`{}` names no commit of the repository: {}", escaped(.revision), escaped(.reason))]
+    NoRevision {
+        /// As it was typed.
+        revision: String,
+        /// What was found, in words.
+        reason: String,
+        /// The remote that it names, or that is asked by default.
+        remote: Option<RemoteName>,
+        /// Whether the repository has the end of its history only.
+        is_shallow: bool,
     },
     /// An object that the tree names is not in the object database.
     #[error("the object {id} ({}) is missing from the repository", escaped(.path))]
@@ -124,6 +136,7 @@ impl GitError {
             Self::Configuration { .. } => "git_configuration",
             Self::BrokenRef { .. } => "broken_ref",
             Self::NoCommit { .. } => "no_such_commit",
+            Self::NoRevision { .. } => "no_such_revision",
             Self::MissingObject { .. } => "missing_object",
             Self::CorruptObject { .. } => "corrupt_object",
             Self::NoSuchRemote { .. } => "no_such_remote",
@@ -147,11 +160,28 @@ impl GitError {
             | Self::CorruptObject { .. } => vec!["git fsck".to_owned()],
             Self::Configuration { .. } => vec!["git config --list --show-origin".to_owned()],
             Self::NoCommit { commit } => vec![format!("git fetch origin {commit}")],
+            Self::NoRevision { revision, remote, is_shallow, .. } => {
+                fetches(revision, remote.as_ref(), *is_shallow)
+            }
             Self::NoSuchRemote { name, .. } => vec![format!("git remote add {name} <url>")],
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
             Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
         }
+    }
+}
+
+/// What brings a revision here that a clone may have left out.
+fn fetches(revision: &str, remote: Option<&RemoteName>, is_shallow: bool) -> Vec<String> {
+    let Some(remote) = remote else { return vec!["git log --oneline --all".to_owned()] };
+    let branch = revision.strip_prefix(remote.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let branch = branch.filter(|branch| branch.parse::<BranchName>().is_ok());
+    match (branch, is_shallow) {
+        (Some(branch), _) => {
+            vec![format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")]
+        }
+        (None, true) => vec![format!("git fetch --unshallow --tags {remote}")],
+        (None, false) => vec![format!("git fetch --tags {remote}")],
     }
 }

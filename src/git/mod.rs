@@ -5,14 +5,17 @@
 //! network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and configuration files.
 
+mod changes;
 mod checkout;
 mod ci;
 mod config;
+mod delta;
 mod error;
 mod jenkins;
 mod ladder;
 mod mainline;
 mod open;
+mod packs;
 mod process;
 mod proof;
 mod reference;
@@ -20,6 +23,7 @@ mod reference_error;
 mod refs;
 mod remote;
 mod request;
+mod revision;
 mod settle;
 mod tree;
 mod url;
@@ -27,7 +31,9 @@ mod url;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::{ChangeKind, ChangedPath};
 pub use error::GitError;
+pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
 pub use reference::resolve;
 pub use reference_error::ReferenceError;

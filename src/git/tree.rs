@@ -9,6 +9,7 @@ use gix::bstr::{BStr, ByteSlice};
 use gix::objs::{Exists, Find, Kind, TreeRefIter};
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
+use super::packs::{PackPlan, Packs};
 use super::refs::object_id;
 use super::{GitError, Repository, process};
 use crate::model::CommitId;
@@ -89,6 +90,11 @@ impl Tree {
         Ok(Some(tree))
     }
 
+    /// The object id of the root directory.
+    pub(super) fn root(&self) -> gix::ObjectId {
+        self.id
+    }
+
     /// The files for which `wants_file` says yes, in the directories for which `wants_directory`
     /// does, sorted by path. Symbolic links and submodules are no files.
     ///
@@ -119,30 +125,23 @@ impl Tree {
                 }
             }
         }
-        found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        // Stable because that sort makes use of what is in order already: each directory is.
+        found.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(found)
     }
 
-    /// Where each file lies in the packs: read in this order, a scan inflates least.
-    ///
-    /// A pack has a base before its deltas. gix caches an object that was asked for, but not the
-    /// links of its chain, so in any other order a chain is inflated anew for each of its members.
-    /// A hint only: what is loose or in an alternate counts as the beginning.
-    pub fn pack_positions(&self, blobs: &[&TreeBlob]) -> Vec<(usize, u64)> {
-        let packs = self.repository.objects.store_ref().path().join("pack");
-        let hash = self.repository.object_hash();
-        let files = std::fs::read_dir(packs).into_iter().flatten().flatten();
-        let indices: Vec<_> = files
-            .map(|file| file.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
-            .filter_map(|path| gix::odb::pack::index::File::at(path, hash).ok())
-            .collect();
-        let position = |blob: &&TreeBlob| {
-            indices.iter().enumerate().find_map(|(pack, index)| {
-                Some((pack, index.pack_offset_at_index(index.lookup(blob.id.0)?)))
-            })
+    /// How to read these files from the packs, each delta base inflated once.
+    pub fn pack_plan<'b>(&self, blobs: impl IntoIterator<Item = &'b TreeBlob>) -> PackPlan {
+        let store = self.repository.objects.store_ref();
+        let mut directories = vec![store.path().to_owned()];
+        directories.extend(store.alternate_db_paths().unwrap_or_default());
+        let packs = if store.replacements().next().is_none() {
+            Packs::of(&directories, self.repository.object_hash())
+        } else {
+            // An object may stand for another one, which gix knows.
+            Packs::default()
         };
-        blobs.iter().map(|blob| position(blob).unwrap_or_default()).collect()
+        packs.plan(blobs.into_iter().map(|blob| blob.id.0))
     }
 
     /// The content of a file, read into `buffer`.
@@ -178,7 +177,7 @@ impl Tree {
         self.git.fetch_objects(&missing)
     }
 
-    fn directory<'b>(
+    pub(super) fn directory<'b>(
         &self,
         id: gix::ObjectId,
         prefix: &[u8],
@@ -225,7 +224,7 @@ fn with_pack_cache(mut repository: gix::Repository) -> gix::Repository {
     repository
 }
 
-fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
+pub(super) fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
     GitError::CorruptObject { id: id.to_string(), path: shown(path), reason: error.to_string() }
 }
 

@@ -27,7 +27,7 @@ impl Place {
         if entrypoint.contains(".py:") {
             let (path, object) = entrypoint.rsplit_once(':')?;
             let path = plain_path(path)?;
-            let is_complete = path.ends_with(".py") && !object.is_empty();
+            let is_complete = path.strip_suffix(".py").is_some() && !object.is_empty();
             return is_complete.then(|| Self::Script { path, object: object.to_owned() });
         }
         let (module, object) = match entrypoint.rsplit_once(':') {

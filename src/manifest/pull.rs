@@ -222,11 +222,11 @@ mod tests {
 
     const URL: &str = "https://git.example.com/data/flows.git";
 
-    fn at<'a>(check_out: CheckOut<'a>) -> GitClone<'a> {
+    fn at(check_out: CheckOut<'_>) -> GitClone<'_> {
         GitClone { repository: URL, check_out, access: None }
     }
 
-    fn pulled(steps: Value, clone: &GitClone<'_>) -> Result<Pulled, PullError> {
+    fn pulled(steps: &Value, clone: &GitClone<'_>) -> Result<Pulled, PullError> {
         pinned(steps.as_array().unwrap(), clone, ToOwned::to_owned)
     }
 
@@ -238,7 +238,7 @@ mod tests {
             {GIT_CLONE: {"repository": URL, "commit_sha": "abc", "directories": ["a"]}},
             {SET_DIRECTORY: {"directory": "{{ code.directory }}/teams/a"}},
         ]);
-        let pulled = pulled(steps, &at(CheckOut::Name("v1"))).unwrap();
+        let pulled = pulled(&steps, &at(CheckOut::Name("v1"))).unwrap();
         assert_eq!(
             json!(pulled.steps),
             json!([
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_clone_comes_first_where_there_is_none() {
         let steps = json!([{SET_DIRECTORY: {"directory": "/opt/prefect"}}]);
-        let pulled = pulled(steps, &at(CheckOut::Name("feat/x"))).unwrap();
+        let pulled = pulled(&steps, &at(CheckOut::Name("feat/x"))).unwrap();
         assert_eq!(pulled.steps[0], json!({GIT_CLONE: {"repository": URL, "branch": "feat/x"}}));
         assert_eq!(pulled.steps.len(), 2);
         assert_eq!(pulled.directory, RunDirectory::Elsewhere);
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_commit_has_a_directory_of_its_own() {
         let steps = json!([{GIT_CLONE: {"repository": URL, "branch": "main", "clone_directory_name": "x"}}]);
-        let steps = pulled(steps, &at(CheckOut::Commit("0a1b"))).unwrap().steps;
+        let steps = pulled(&steps, &at(CheckOut::Commit("0a1b"))).unwrap().steps;
         let expected =
             json!({"repository": URL, "clone_directory_name": "x-0a1b", "commit_sha": "0a1b"});
         assert_eq!(steps[0][GIT_CLONE], expected);
@@ -282,12 +282,12 @@ mod tests {
                    "access_token": "{{ prefect.blocks.secret.t }}"}),
         ] {
             let steps = json!([{GIT_CLONE: inputs}]);
-            assert_eq!(pulled(steps, &at(CheckOut::Name("v1"))), Err(PullError::Secret));
+            assert_eq!(pulled(&steps, &at(CheckOut::Name("v1"))), Err(PullError::Secret));
         }
         let steps = json!([{GIT_CLONE: {
             "repository": "https://me:hunter2@git.example.com/data/flows.git",
             "access_token": "{{ prefect.blocks.secret.t }}"}}]);
-        let steps = pulled(steps, &at(CheckOut::Name("v1"))).unwrap().steps;
+        let steps = pulled(&steps, &at(CheckOut::Name("v1"))).unwrap().steps;
         assert_eq!(steps[0][GIT_CLONE]["repository"], URL);
     }
 
@@ -299,7 +299,7 @@ mod tests {
             {GIT_CLONE: {"repository": URL}},
             {GIT_CLONE: {"repository": URL, "credentials": "{{ prefect.blocks.x.y }}"}},
         ]);
-        let steps = pulled(steps, &clone).unwrap().steps;
+        let steps = pulled(&steps, &clone).unwrap().steps;
         assert_eq!(steps[0][GIT_CLONE]["access_token"], "{{ $T }}");
         assert_eq!(steps[1][GIT_CLONE].get("access_token"), None);
     }
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn submodules_and_a_commit_are_refused() {
         let steps = json!([{GIT_CLONE: {"repository": URL, "include_submodules": true}}]);
-        assert_eq!(pulled(steps.clone(), &at(CheckOut::Commit("0a"))), Err(PullError::Submodules));
-        assert!(pulled(steps, &at(CheckOut::Name("v1"))).is_ok());
+        assert_eq!(pulled(&steps, &at(CheckOut::Commit("0a"))), Err(PullError::Submodules));
+        assert!(pulled(&steps, &at(CheckOut::Name("v1"))).is_ok());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Read as `prefect deploy` does (`prefect/cli/deploy/_schedules.py`, pydantic 2 for the forms of a
 //! duration), checked with Prefect 3.8.8.
 
+use std::fmt::Write;
+
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use serde_json::{Map, Value, json};
 
@@ -114,7 +116,7 @@ fn moment(text: &str) -> Result<String, ScheduleError> {
     let mut written = moment.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let micros = moment.subsec_nanosecond() / 1_000;
     if micros != 0 {
-        written.push_str(&format!(".{micros:06}"));
+        let _ = write!(written, ".{micros:06}");
     }
     let offset = match pieces.offset() {
         Some(PiecesOffset::Numeric(offset)) => offset.offset().seconds(),
@@ -124,7 +126,7 @@ fn moment(text: &str) -> Result<String, ScheduleError> {
         written.push('Z');
     } else {
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
-        written.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
+        let _ = write!(written, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
     }
     Ok(written)
 }
@@ -202,7 +204,7 @@ fn clock(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn schedule(config: Value) -> Result<Value, ScheduleError> {
+    fn schedule(config: &Value) -> Result<Value, ScheduleError> {
         registered(config.as_object().unwrap())
     }
 
@@ -257,17 +259,17 @@ mod tests {
     #[test]
     fn what_is_not_said_is_what_prefect_makes_of_it() {
         assert_eq!(
-            schedule(json!({"cron": "0 3 * * *"})).unwrap(),
+            schedule(&json!({"cron": "0 3 * * *"})).unwrap(),
             json!({"schedule": {"cron": "0 3 * * *", "timezone": null, "day_or": true}})
         );
         assert_eq!(
-            schedule(json!({"interval": 60, "active": "no", "slug": "s", "parameters": {}}))
+            schedule(&json!({"interval": 60, "active": "no", "slug": "s", "parameters": {}}))
                 .unwrap(),
             json!({"schedule": {"interval": 60.0, "timezone": "UTC"}, "active": false, "slug": "s"})
         );
         let rule = json!({"rrule": "{\"rrule\": \"FREQ=DAILY\", \"timezone\": \"Europe/Vienna\"}"});
         assert_eq!(
-            schedule(rule).unwrap(),
+            schedule(&rule).unwrap(),
             json!({"schedule": {"rrule": "FREQ=DAILY", "timezone": "Europe/Vienna"}})
         );
     }
@@ -281,7 +283,7 @@ mod tests {
             (json!({"cron": "* * * * *", "active": "perhaps"}), ScheduleError::Flag("active")),
             (json!({"rrule": "{"}), ScheduleError::RuleInJson),
         ] {
-            assert_eq!(schedule(config), Err(error));
+            assert_eq!(schedule(&config), Err(error));
         }
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
         "parameter_openapi_schema" => {
             lines.push((change.field.clone(), schema_change(&change.from, &change.to)));
         }
-        "tags" => add_items(&mut lines, change, |tag| short(tag)),
+        "tags" => add_items(&mut lines, change, short),
         "schedules" => add_items(&mut lines, change, schedule_text),
         "triggers" => add_items(&mut lines, change, trigger_text),
         field => add_leaves(&mut lines, field, &change.from, &change.to),

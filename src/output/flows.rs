@@ -6,19 +6,33 @@ use serde::Serialize;
 
 use super::reference::reference_line;
 use super::{BAD, DIM, NAME_WIDTH, Printer, to_stderr};
-use crate::model::{CodeReference, Explanation, Flow, FlowProblem, FlowSource, escaped};
+use crate::model::{CodeReference, CommitId, Explanation, Flow, FlowProblem, FlowSource, escaped};
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]
 pub struct FlowsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
+    /// The commit since which they changed, if only those are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_since: Option<&'a CommitId>,
     /// The flows, by path and line.
-    pub flows: &'a [Flow],
+    pub flows: Vec<ListedFlow<'a>>,
     /// What is wrong with the sources.
     pub errors: &'a [FlowProblem],
     /// What is worth knowing and stops nothing.
     pub notices: &'a [String],
+}
+
+/// A flow, and why it is listed.
+#[derive(Debug, Serialize)]
+pub struct ListedFlow<'a> {
+    /// The flow.
+    #[serde(flatten)]
+    pub flow: &'a Flow,
+    /// From the flow's file along imports to what changed, if only such flows are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affected_by: Option<Vec<String>>,
 }
 
 /// How flows at a reference came about.
@@ -53,9 +67,10 @@ impl Printer {
         }
         self.warnings(report.notices);
         let mut text = format!("{}\n", reference_line(report.reference, false));
-        let width = report.flows.iter().map(|flow| flow.name.as_str().chars().count()).max();
+        let width =
+            report.flows.iter().map(|listed| listed.flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0).min(NAME_WIDTH);
-        for flow in report.flows {
+        for ListedFlow { flow, affected_by } in &report.flows {
             let mark = match (flow.is_exact(), flow.source) {
                 (false, _) => "  not exact",
                 (true, FlowSource::Introspected) => "  by Python",
@@ -64,7 +79,9 @@ impl Printer {
             let (name, entrypoint) = (escaped(&flow.name), escaped(&flow.entrypoint));
             let origin = flow.imported_from.as_ref();
             let origin = origin.map_or(String::new(), |from| format!("  is {}", escaped(from)));
-            let _ = writeln!(text, "  {name:<width$}  {entrypoint}{DIM}{origin}{mark}{DIM:#}");
+            let chain = affected_by.as_ref().map_or(String::new(), |chain| chain_text(flow, chain));
+            let _ =
+                writeln!(text, "  {name:<width$}  {entrypoint}{chain}{DIM}{origin}{mark}{DIM:#}");
             if self.is_verbose() {
                 for inexact in &flow.inexact {
                     let _ = writeln!(
@@ -76,7 +93,7 @@ impl Printer {
                 }
             }
         }
-        let inexact = report.flows.iter().filter(|flow| !flow.is_exact()).count();
+        let inexact = report.flows.iter().filter(|listed| !listed.flow.is_exact()).count();
         text.push_str(&super::counted(report.flows.len(), "flow"));
         if inexact > 0 {
             let _ = write!(text, " · {inexact} not exact");
@@ -139,6 +156,17 @@ impl Printer {
             }
             to_stderr(&text);
         }
+    }
+}
+
+/// `  flows/a.py → lib/x.py`; only what changed if that is the flow's own file.
+fn chain_text(flow: &Flow, chain: &[String]) -> String {
+    let names: Vec<String> = chain.iter().map(escaped).collect();
+    match &names[..] {
+        [only] if chain.iter().any(|path| path == flow.entrypoint.path()) => {
+            format!("  {only} changed")
+        }
+        names => format!("  {}", names.join(" → ")),
     }
 }
 

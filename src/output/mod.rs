@@ -11,6 +11,8 @@ mod run;
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 use crate::model::escaped;
 
 pub use changes::ChangeReport;
-pub use flows::{ExplanationsReport, FlowsReport};
+pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use reference::ReferenceReport;
@@ -121,8 +123,12 @@ impl Printer {
 
     /// A reader that went away is no error (`flowreg list | head -1`), a full disk is.
     fn print(&self, text: &str) {
-        let mut stdout = anstream::stdout().lock();
-        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let stdout = std::io::stdout().lock();
+        let written = match AutoStream::choice(&stdout) {
+            // A stream that takes out colours writes each line by itself.
+            ColorChoice::Never => write_whole(stdout, &strip_str(text).to_string()),
+            choice => write_whole(AutoStream::new(stdout, choice), text),
+        };
         if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
             self.is_output_lost.set(true);
         }
@@ -138,6 +144,11 @@ impl Printer {
 fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+fn write_whole(mut stream: impl Write, text: &str) -> std::io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 fn to_stderr(text: &str) {

@@ -168,6 +168,7 @@ fn counted(word: &str) -> &str {
         "update" => "to update",
         "remove" => "to remove",
         "refuse" => "refused",
+        "left_out" => "left out",
         _ => word,
     }
 }

@@ -137,6 +137,9 @@ pub fn build(
     Ok(Built { registration, origins })
 }
 
+/// Where fields come from, by path.
+type Origins = BTreeMap<String, String>;
+
 /// A name in `prefect.yaml` is for one deployment of the flow, one in `flowreg.toml` for the flow.
 fn deployment_name(
     declared: Option<&str>,
@@ -158,7 +161,7 @@ fn fields(
     settings: &Settings,
     own: &FlowTable,
     deployment: &DeploymentName,
-) -> Result<(Map<String, Value>, BTreeMap<String, String>), BuildError> {
+) -> Result<(Map<String, Value>, Origins), BuildError> {
     let reference = source.reference;
     let channel = settings.channel(reference.channel);
     let mut layers = Layers::default();
@@ -166,14 +169,12 @@ fn fields(
     let flow_origin = format!("flowreg.toml [flow.\"{}\"]", flow.name);
     let at_flow = format!("{}:{}", flow.entrypoint.path(), flow.line);
     let is_feature = reference.channel == Channel::Feature;
-    let (entrypoint, pull_steps, manifest) = match declaration {
-        Some(Declaration { entrypoint, fields, pull_steps, origins, .. }) => {
-            (json!(entrypoint), json!(pull_steps), Some((fields, origins)))
-        }
-        None => {
-            let step = pull::step(&source.git_clone(settings.repository.access.as_ref()));
-            (json!(flow.entrypoint), json!([step]), None)
-        }
+    let (entrypoint, pull_steps, manifest) = if let Some(declaration) = declaration {
+        let Declaration { entrypoint, fields, pull_steps, origins, .. } = declaration;
+        (json!(entrypoint), json!(pull_steps), Some((fields, origins)))
+    } else {
+        let step = pull::step(&source.git_clone(settings.repository.access.as_ref()));
+        (json!(flow.entrypoint), json!([step]), None)
     };
     layers.set("version", json!(version(source)), REFERENCE);
     layers.set("entrypoint", entrypoint, &at_flow);

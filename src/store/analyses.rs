@@ -25,6 +25,15 @@ impl AnalysisCache {
             "" => "analyses".to_owned(),
             other => format!("analyses-{:08x}", crc32fast::hash(other.as_bytes())),
         };
+        Self::named(common_dir, &name, analyser)
+    }
+
+    /// The same for `flowreg/imports`: what each file imports.
+    pub fn of_imports(common_dir: &Path, analyser: &str) -> Self {
+        Self::named(common_dir, "imports", analyser)
+    }
+
+    fn named(common_dir: &Path, name: &str, analyser: &str) -> Self {
         let path = common_dir.join("flowreg").join(name);
         let content = read(&path, analyser).unwrap_or_default();
         Self { path, analyser: analyser.to_owned(), content }

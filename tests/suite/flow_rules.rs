@@ -195,12 +195,3 @@ fn an_import_that_may_fail_is_not_certain() {
                 def a(frame: pl.DataFrame = None): ...";
     assert!(reason(body).contains("`polars`"));
 }
-
-#[test]
-fn syntax_of_a_newer_python_is_not_certain_and_no_error() {
-    let body = "type Rows = list[int]\n@flow\ndef a[T](x: T, y: Rows): ...";
-    assert!(!only(body).is_exact());
-    let class = "from pydantic import BaseModel\nclass Page[T](BaseModel):\n    items: list[T]\n\
-                 @flow\ndef a(p: Page): ...";
-    assert!(!only(class).is_exact());
-}

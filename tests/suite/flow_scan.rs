@@ -157,15 +157,19 @@ fn the_python_of_the_project_decides_what_it_can_load() {
                   class Row(TypedDict):\n    n: int\n@flow\ndef a(row: Row): ...\n";
     repository.write("flows/a.py", source);
     repository.commit("no word about Python");
+    let reason = |scan: &Scan| scan.flows.first().unwrap().inexact.first().unwrap().reason.clone();
+    let undecided = reason(&scanned(&repository, &[], &[]));
+    assert!(undecided.contains("refused before Python 3.12"), "{undecided}");
+    repository.write("pyproject.toml", "[project]\nrequires-python = \">=3.10\"\n");
+    repository.commit("any Python since 3.10");
+    let undecided = reason(&scanned(&repository, &[], &[]));
+    assert!(undecided.contains("refused before Python 3.12"), "{undecided}");
+    repository.write(".python-version", "3.11\n");
+    repository.commit("Python 3.11");
     assert_eq!(
         scanned(&repository, &[], &[]).problems.first().unwrap().code,
         ProblemCode::LoadError
     );
-    repository.write("pyproject.toml", "[project]\nrequires-python = \">=3.10\"\n");
-    repository.commit("any Python since 3.10");
-    let scan = scanned(&repository, &[], &[]);
-    let reason = &scan.flows.first().unwrap().inexact.first().unwrap().reason;
-    assert!(reason.contains("refused before Python 3.12"), "{reason}");
     repository.write(".python-version", "3.12\n");
     repository.commit("Python 3.12");
     assert!(scanned(&repository, &[], &[]).flows.first().unwrap().is_exact());

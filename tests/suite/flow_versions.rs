@@ -51,6 +51,21 @@ fn syntax_of_a_newer_python_is_refused_only_where_the_project_names_an_older_one
 }
 
 #[test]
+fn types_in_newer_syntax_are_not_known_where_it_can_be_read() {
+    for body in [
+        "type Rows = list[int]\n@flow\ndef typed[T](x: T, y: Rows): ...",
+        "from pydantic import BaseModel\nclass Page[T](BaseModel):\n    items: list[T]\n\
+         @flow\ndef typed(page: Page): ...",
+    ] {
+        let analysis = on(Python::Exactly(12), body);
+        assert!(analysis.problems.is_empty(), "{body}: {:?}", analysis.problems);
+        let exact = analysis.flows.iter().filter(|flow| flow.is_exact());
+        let exact: Vec<&str> = exact.map(|flow| flow.entrypoint.object()).collect();
+        assert_eq!(exact, ["job"], "{body}");
+    }
+}
+
+#[test]
 fn syntax_that_every_python_reads_says_nothing_about_the_version() {
     for body in ["x = f'{\"a\"}'", "x = f'''{\n1}'''", "match 1:\n    case 1: pass"] {
         assert!(is_exact(&on(Python::Assumed, body)), "{body}");

@@ -31,6 +31,8 @@ fn repository() -> &'static TestRepository {
     REPOSITORY.get_or_init(|| {
         let repository = TestRepository::empty();
         copy(&corpus().join("flows"), &repository.root().join("flows"));
+        // What the expectations were made with.
+        repository.write(".python-version", "3.11\n");
         repository.commit("corpus");
         repository
     })

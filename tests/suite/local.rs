@@ -44,7 +44,7 @@ fn both_channels_are_registered_and_a_second_run_writes_nothing() {
     );
 
     repository.git(&["switch", "-qc", "feature/x"]);
-    let feature = flowreg.json(&["register"], 0);
+    let feature = flowreg.json(&["register", "--all"], 0);
     assert_eq!(
         outcomes(&feature),
         ["etl/default@feature~x created", "report/default@feature~x created"]

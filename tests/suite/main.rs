@@ -9,6 +9,7 @@
 
 mod support;
 
+mod affected;
 mod bad_input;
 mod conformance;
 mod documentation;
@@ -21,10 +22,12 @@ mod flow_rules;
 mod flow_scan;
 mod flow_schema_rules;
 mod flow_versions;
+mod git_changes;
 mod git_checkout;
 mod git_ci;
 mod git_ladder;
 mod git_open;
+mod git_packs;
 mod git_proof;
 mod git_tree;
 mod git_url;

@@ -1,7 +1,6 @@
 //! The names a block may bind.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
 use ruff_python_ast::{
     ExceptHandler, Expr, ExprAttribute, ExprContext, Pattern, Stmt, StringLiteralValue,

@@ -2,7 +2,7 @@
 //!
 //! Whatever is not listed here may work; it is unknown, not an error.
 
-use ruff_python_ast::{Operator, UnaryOp};
+use ruff_python_ast::{Expr, Operator, UnaryOp};
 
 use super::{Evaluated, Interpreter};
 use crate::flow::value::{Scope, Value};
@@ -303,12 +303,25 @@ impl<'a> Interpreter<'a> {
                 let message = format!("list indices must be integers or slices, not {class}");
                 self.raise("TypeError", message)
             }
-            // The list may have another length by now.
-            Value::List(items) if !is_within(items.len(), index) => {
-                self.doubt_unless_guessing("an item is changed that may not be there");
-                Ok(())
-            }
             _ => Ok(()),
+        }
+    }
+
+    /// Doubts a script that changes an item of a list where there may be none.
+    pub(super) fn check_item_is_there(
+        &self,
+        list: &Expr,
+        owner: &Value<'a>,
+        index: &Value<'a>,
+        scope: &Scope<'a>,
+    ) {
+        let resizes =
+            list.as_name_expr().is_some_and(|name| scope.module.effects.resizes(name.id.as_str()));
+        if let Value::List(items) = owner
+            && !resizes
+            && !is_within(items.len(), index)
+        {
+            self.doubt_unless_guessing("an item is changed that may not be there");
         }
     }
 

@@ -47,9 +47,9 @@ mod type_arguments;
 mod union_order;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use foldhash::HashMap;
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::TextSize;
 

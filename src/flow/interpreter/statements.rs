@@ -87,6 +87,7 @@ impl<'a> Interpreter<'a> {
                 let owner = self.as_it_was_made(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "deletion")?;
+                self.check_item_is_there(&item.value, &owner, &index, scope);
                 if let Value::Dict(entries) = &owner
                     && index.is_constant()
                     && matches!(Self::look_up(entries, &index), Ok(None))
@@ -198,6 +199,7 @@ impl<'a> Interpreter<'a> {
                 let owner = self.as_it_was_made(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "assignment")?;
+                self.check_item_is_there(&item.value, &owner, &index, scope);
             }
             _ => {}
         }
