@@ -3,6 +3,7 @@
 
 mod affected;
 mod arguments;
+mod entrypoints;
 mod error;
 mod exit;
 mod flows;

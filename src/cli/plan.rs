@@ -293,9 +293,8 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    Ok(settle_work_pools(plan, &pools).map(|chosen| {
-        format!("no work pool is configured: using `{chosen}`, the only usable one on the server")
-    }))
+    Ok(settle_work_pools(plan, &pools)
+        .map(|(chosen, why)| format!("no work pool is configured: using `{chosen}`, {why}")))
 }
 
 /// What is written although it is not exact, or not for ever; of what is not written only if all

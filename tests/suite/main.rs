@@ -38,6 +38,7 @@ mod introspection_runs;
 mod layout;
 mod local;
 mod manifest_differential;
+mod manifest_errors;
 mod manifest_yaml;
 mod prefect_errors;
 mod prefect_fields;

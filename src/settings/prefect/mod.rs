@@ -39,6 +39,8 @@ pub struct PrefectConnection {
     pub max_retries: Option<u32>,
     /// Statuses that are retried besides the usual ones (`PREFECT_CLIENT_RETRY_EXTRA_CODES`).
     pub retry_extra_codes: Vec<u16>,
+    /// The work pool of deployments that name none, and where it is named.
+    pub default_work_pool: Option<(String, String)>,
 }
 
 /// How the server's certificate is checked.
@@ -147,6 +149,10 @@ pub fn connection(
             .map(|found| values::codes(&found))
             .transpose()?
             .unwrap_or_default(),
+        default_work_pool: layers
+            .text(layer::DEFAULT_WORK_POOL)?
+            .filter(|found| !found.value.is_empty())
+            .map(|found| (found.value, found.origin)),
     }))
 }
 
