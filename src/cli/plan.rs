@@ -77,8 +77,7 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
-    const JOBS: usize = 1;
-    let prepared = prepare(context, arguments, JOBS)?;
+    let prepared = prepare(context, arguments, None)?;
     let summary = prepared.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();
@@ -153,7 +152,7 @@ pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
 pub fn prepare(
     context: &Context,
     arguments: &RunArguments,
-    jobs: usize,
+    jobs: Option<usize>,
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;

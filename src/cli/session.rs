@@ -24,6 +24,8 @@ use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
 
 pub const FILE_NAME: &str = "flowreg.toml";
+/// The most writes at once if nobody says.
+pub const JOBS: usize = 8;
 /// How often a file may lead to a commit with another file before the last one counts.
 const MOST_ROUNDS: u32 = 3;
 
@@ -280,15 +282,17 @@ impl Session {
         Ok(here.is_some() && here != self.repository.read_at(&reference.commit, FILE_NAME)?)
     }
 
-    /// Opens the target.
-    pub fn connect(&self, jobs: usize) -> Result<Box<dyn Target>, CommandError> {
+    /// Opens the target, for at most so many writes at once.
+    pub fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, CommandError> {
         Ok(match &self.target {
             TargetChoice::Local => {
                 let store = Store::open(self.repository.common_dir())?;
                 Box::new(LocalRegistry::new(store, super::now()))
             }
             TargetChoice::Prefect(connection) => {
-                let options = ConnectOptions { jobs };
+                // On a laptop it is SQLite most often, which freezes under parallel writers.
+                let most = if connection.is_on_this_machine() { 1 } else { JOBS };
+                let options = ConnectOptions { jobs: jobs.unwrap_or(most) };
                 Box::new(PrefectServer::connect((**connection).clone(), options)?)
             }
         })

@@ -177,6 +177,17 @@ fn tls(
 }
 
 impl PrefectConnection {
+    /// Whether the address is one of this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        let url = url::Url::parse(&self.api_url).ok();
+        match url.as_ref().and_then(url::Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            None => false,
+        }
+    }
+
     /// Every secret text, so that whoever prints a server's words can take them out.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let passwords = self.auth_string.iter().flat_map(|auth| {

@@ -283,3 +283,17 @@ fn the_default_work_pool_has_two_names_and_a_place_in_files() {
     assert_eq!(pool(&[("prefect_default_work_pool_name", "older")]).as_deref(), Some("older"));
     assert_eq!(pool(&[("PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME", "")]), None);
 }
+
+#[test]
+fn an_address_of_this_machine_is_known_as_one() {
+    let is_here =
+        |url: &str| Place::new(&[]).resolve(&[("PREFECT_API_URL", url)]).is_on_this_machine();
+    for url in ["http://localhost:4200/api", "http://127.0.0.1:4200/api", "http://[::1]:4200/api"] {
+        assert!(is_here(url), "{url}");
+    }
+    for url in
+        ["https://api.prefect.cloud/api", "http://10.0.0.1/api", "http://localhost.example/api"]
+    {
+        assert!(!is_here(url), "{url}");
+    }
+}
