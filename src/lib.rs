@@ -20,4 +20,5 @@ pub mod output;
 pub mod registration;
 pub mod settings;
 pub mod store;
+pub mod tagging;
 pub mod target;

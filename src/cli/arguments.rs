@@ -63,7 +63,7 @@ impl Global {
 }
 
 /// Which code reference a command is about.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ReferenceArguments {
     /// Take this tag
     #[arg(long, help_heading = "Code reference", value_name = "TAG", conflicts_with = "branch")]
@@ -89,6 +89,8 @@ pub struct ReferenceArguments {
 pub enum Format {
     Human,
     Json,
+    /// For a comment or a summary: plan, register, tag
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

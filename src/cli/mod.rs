@@ -15,6 +15,9 @@ mod reference;
 mod register;
 mod selection;
 mod session;
+mod tag;
+mod tag_outputs;
+mod tag_rules;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,8 +33,10 @@ use self::list::ListArguments;
 use self::plan::PlanArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
+use self::tag::TagArguments;
 use crate::model::Environment;
 use crate::output::Printer;
+use crate::tagging::Day;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 
@@ -59,6 +64,14 @@ enum Command {
     Flows(FlowsArguments),
     /// List what the target holds
     List(ListArguments),
+    /// Make the tag of the next version, push it, register at it
+    Tag(TagArguments),
+}
+
+impl Command {
+    fn has_markdown(&self) -> bool {
+        matches!(self, Self::Register(_) | Self::Plan(_) | Self::Tag(_))
+    }
 }
 
 /// What the process hands over: everything that a test must be able to fix.
@@ -132,7 +145,8 @@ pub fn run(process: Process) -> u8 {
         cli.global.format == Format::Json,
         cli.global.verbosity(),
         process.is_terminal && !cli.global.no_progress,
-    );
+    )
+    .with_markdown(cli.global.format == Format::Markdown);
     arguments::choose_colour(cli.global.color, &process.environment);
     let directory = match &cli.global.directory {
         Some(directory) => process.directory.join(directory),
@@ -147,11 +161,18 @@ pub fn run(process: Process) -> u8 {
         printer,
     };
     let result = match &cli.command {
+        command if context.global.format == Format::Markdown && !command.has_markdown() => {
+            Err(CommandError::usage(
+                "--format markdown is for plan, register and tag".to_owned(),
+                vec!["flowreg … --format json".to_owned()],
+            ))
+        }
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Plan(arguments) => plan::run(&context, arguments),
         Command::Reference(arguments) => reference::run(&context, arguments),
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
+        Command::Tag(arguments) => tag::run(&context, arguments),
     };
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
@@ -173,6 +194,19 @@ struct Context {
 
 /// An exit code, or the error that carries one.
 type CommandResult = Result<u8, CommandError>;
+
+/// Which day it is, in UTC.
+fn today() -> Day {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let week = today.iso_week_date();
+    Day {
+        year: u16::try_from(today.year()).unwrap_or_default(),
+        month: u8::try_from(today.month()).unwrap_or_default(),
+        day: u8::try_from(today.day()).unwrap_or_default(),
+        week: u8::try_from(week.week()).unwrap_or_default(),
+        week_year: u16::try_from(week.year()).unwrap_or_default(),
+    }
+}
 
 /// The time that registrations and the ledger carry, RFC 3339 in UTC to the second.
 fn now() -> String {

@@ -11,7 +11,7 @@ use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
 use super::selection::FlowArguments;
 use super::session::{self, Session};
-use super::{CommandResult, Context, exit};
+use super::{CommandResult, Context, exit, tag_rules};
 use crate::git::Untagged;
 use crate::model::{
     Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
@@ -34,7 +34,7 @@ pub struct PlanArguments {
 }
 
 /// What `plan` and `register` share.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RunArguments {
     #[command(flatten)]
     pub flows: FlowArguments,
@@ -157,6 +157,8 @@ pub fn prepare(
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
+    let is_offline = arguments.reference.offline;
+    notices.extend(tag_rules::check(&session, &reference, &context.environment, is_offline)?);
     let since = affected::since(&session, &arguments.since)?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
@@ -186,8 +188,8 @@ pub fn prepare(
     };
     let Gathered {
         mut registrations,
-        unbuilt,
-        problems,
+        mut unbuilt,
+        mut problems,
         remarks,
         moments,
         inexact,
@@ -197,6 +199,11 @@ pub fn prepare(
         ..
     } = gathered;
     notices.extend(gathered.notices);
+    let paths = reference.tag().map(|tag| session.settings.tag.paths_of(tag)).unwrap_or_default();
+    let elsewhere = |entrypoint: &str| !is_below(paths, entrypoint);
+    registrations.retain(|one| !elsewhere(one.entrypoint.path()));
+    unbuilt.retain(|item| !elsewhere(&item.entrypoint));
+    problems.retain(|problem| !elsewhere(&problem.path));
     let kind = target.describe().kind;
     let participation = Participation {
         context,
@@ -235,6 +242,15 @@ pub fn prepare(
         explained,
         left_out: left_out.count,
     })
+}
+
+/// Whether a file, or an entrypoint in it, is one that the tag stands for.
+fn is_below(paths: &[String], file: &str) -> bool {
+    let below = |path: &String| {
+        let rest = file.strip_prefix(path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    };
+    paths.is_empty() || paths.iter().any(below)
 }
 
 /// What workers check out: the design's table of channels, `pin` and `untagged`.

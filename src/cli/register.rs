@@ -41,7 +41,7 @@ pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
     if arguments.watch {
         return Ok(watch(context, arguments));
     }
-    let (code, applied) = register(context, arguments)?;
+    let Registered { code, applied, .. } = register(context, arguments)?;
     // The process ends here: taking thousands of registrations apart would only take time.
     std::mem::forget(applied);
     Ok(code)
@@ -75,12 +75,32 @@ fn watch(context: &Context, arguments: &RegisterArguments) -> u8 {
     exit::INTERRUPTED
 }
 
+/// What came of a run.
+pub struct Registered {
+    /// The exit code that says so.
+    pub code: u8,
+    /// All of it, to be printed.
+    pub report: RunReport,
+    applied: Vec<Applied>,
+}
+
 fn register(
     context: &Context,
     arguments: &RegisterArguments,
-) -> Result<(u8, Vec<Applied>), error::CommandError> {
+) -> Result<Registered, error::CommandError> {
+    let registered = carry_out(context, &arguments.common, usize::from(arguments.jobs))?;
+    context.printer.run(&registered.report);
+    context.printer.problems(&plan::with_excerpts(&registered.report.errors));
+    Ok(registered)
+}
+
+/// Plans and writes, and prints nothing.
+pub fn carry_out(
+    context: &Context,
+    arguments: &RunArguments,
+    jobs: usize,
+) -> Result<Registered, error::CommandError> {
     let started = Instant::now();
-    let jobs = usize::from(arguments.jobs);
     let Prepared {
         session,
         reference,
@@ -92,7 +112,7 @@ fn register(
         unbuilt,
         explained,
         left_out,
-    } = plan::prepare(context, &arguments.common, jobs)?;
+    } = plan::prepare(context, arguments, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
     let interrupt = &context.interrupt;
@@ -120,10 +140,8 @@ fn register(
         notices,
         duration_ms: Some(started.elapsed().as_millis()),
     };
-    context.printer.run(&report);
-    context.printer.problems(&plan::with_excerpts(&report.errors));
     let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
-    Ok((code, applied))
+    Ok(Registered { code, report, applied })
 }
 
 fn refused(item: ItemReport) -> ItemReport {

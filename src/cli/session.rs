@@ -14,7 +14,8 @@ use crate::git::{
     ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
 use crate::model::{
-    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
+    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, RemoteName,
+    TargetKind,
 };
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
@@ -107,6 +108,18 @@ pub fn open_target(context: &Context) -> Result<Session, CommandError> {
     let file = read_file(context, &repository, commit.as_ref())?;
     let settings = settings(context, &arguments, file.as_deref())?;
     Ok(Session { target: choose_target(context, &settings)?, repository, settings })
+}
+
+/// The settings as the file at a commit says, for who needs no target.
+pub fn settings_only(
+    context: &Context,
+    repository: &Repository,
+    commit: &CommitId,
+    remote: Option<&RemoteName>,
+) -> Result<Settings, CommandError> {
+    let arguments = ReferenceArguments { remote: remote.cloned(), ..ReferenceArguments::default() };
+    let file = read_file(context, repository, Some(commit))?;
+    settings(context, &arguments, file.as_deref())
 }
 
 /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the

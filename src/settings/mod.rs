@@ -6,6 +6,8 @@
 mod file;
 mod layers;
 pub mod prefect;
+mod tag;
 
 pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch};
 pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};
+pub use tag::{NoSeries, TagSettings};
