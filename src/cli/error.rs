@@ -34,7 +34,13 @@ impl CommandError {
         code: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { exit_code, code: code.into(), source: source.into(), hints: Vec::new(), words: Vec::new() }
+        Self {
+            exit_code,
+            code: code.into(),
+            source: source.into(),
+            hints: Vec::new(),
+            words: Vec::new(),
+        }
     }
 
     fn with_hints(mut self, hints: Vec<String>) -> Self {

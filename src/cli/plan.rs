@@ -201,7 +201,10 @@ pub fn prepare(
     notices.extend(gathered.notices);
     let paths = reference.tag().map(|tag| session.settings.tag.paths_of(tag)).unwrap_or_default();
     let elsewhere = |entrypoint: &str| !is_below(paths, entrypoint);
-    registrations.retain(|one| !elsewhere(one.entrypoint.path()));
+    registrations.retain(|one| {
+        let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
+        !elsewhere(start.map_or(one.entrypoint.path(), affected::Start::file))
+    });
     unbuilt.retain(|item| !elsewhere(&item.entrypoint));
     problems.retain(|problem| !elsewhere(&problem.path));
     let kind = target.describe().kind;

@@ -21,9 +21,7 @@ use crate::model::{
 };
 use crate::output::{TagOutcome, TagReport};
 use crate::settings::Settings;
-use crate::tagging::{
-    Asked, Bump, Decision, Series, Survey, TagError, Wanted, decide, message,
-};
+use crate::tagging::{Asked, Bump, Decision, Series, Survey, TagError, Wanted, decide, message};
 
 /// How often others may be faster.
 const MOST_ROUNDS: u32 = 30;
@@ -178,10 +176,7 @@ fn finish(
 }
 
 /// Which series and version the arguments mean.
-fn wanted(
-    arguments: &TagArguments,
-    settings: &Settings,
-) -> Result<(Series, Wanted), CommandError> {
+fn wanted(arguments: &TagArguments, settings: &Settings) -> Result<(Series, Wanted), CommandError> {
     let package = arguments.package.as_deref();
     let Some(text) = &arguments.version else {
         let bump = arguments.bump.map(Bump::from);

@@ -39,7 +39,10 @@ fn doubt(
     let remote = reference.remote.as_ref();
     let standing = session.repository.seems_on_mainline(&reference.commit, globs, remote)?;
     Ok((standing == Some(false)).then(|| {
-        format!("{tag} is not on a mainline branch ({}), as far as this clone knows", globs.join(", "))
+        format!(
+            "{tag} is not on a mainline branch ({}), as far as this clone knows",
+            globs.join(", ")
+        )
     }))
 }
 

@@ -183,8 +183,7 @@ impl Repository {
             if touching.holds(&id, &parents)? {
                 let commit = local.find_commit(info.id);
                 let commit = commit.map_err(|error| unreadable(info.id, &error))?;
-                let message =
-                    commit.message_raw().map_err(|error| unreadable(info.id, &error))?;
+                let message = commit.message_raw().map_err(|error| unreadable(info.id, &error))?;
                 log.commits.push(LoggedCommit { id, message: message.to_str_lossy().into_owned() });
             }
         }
@@ -224,7 +223,8 @@ impl Touching<'_> {
             return Ok(known.clone());
         }
         let tree = self.repository.tree(commit)?;
-        let found: Result<Vec<_>, _> = self.paths.iter().map(|path| entry_at(&tree, path)).collect();
+        let found: Result<Vec<_>, _> =
+            self.paths.iter().map(|path| entry_at(&tree, path)).collect();
         let found = found?;
         self.known.insert(commit.clone(), found.clone());
         Ok(found)

@@ -89,8 +89,9 @@ impl Repository {
                     return Err(GitError::NoIdentity { reason: tagger.complaint() });
                 }
                 let tagger = String::from_utf8_lossy(&tagger.stdout).trim().to_owned();
-                let content =
-                    format!("object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}");
+                let content = format!(
+                    "object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}"
+                );
                 object_of(&git.run(&["mktag"], content.as_bytes())?.check("mktag")?, "mktag")
             }
             TagKind::Signed => signed(&git, tag, commit, message),
@@ -101,15 +102,18 @@ impl Repository {
     ///
     /// # Errors
     /// If the remote can't be reached.
-    pub fn push_tag(&self, remote: &Remote, push: &Push<'_>) -> Result<PushOutcome, ReferenceError> {
+    pub fn push_tag(
+        &self,
+        remote: &Remote,
+        push: &Push<'_>,
+    ) -> Result<PushOutcome, ReferenceError> {
         let unreachable = |reason: String| ReferenceError::RemoteUnreachable {
             remote: remote.name.clone(),
             reason,
         };
         let tag_ref = format!("refs/tags/{}", push.tag);
         let tag = format!("{}:{tag_ref}", push.object);
-        let branch =
-            push.branch.map(|(branch, commit)| format!("{commit}:refs/heads/{branch}"));
+        let branch = push.branch.map(|(branch, commit)| format!("{commit}:refs/heads/{branch}"));
         let mut arguments = vec![
             "push",
             "--porcelain",

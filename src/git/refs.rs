@@ -140,7 +140,8 @@ impl Refs {
         for mut reference in platform.tags().map_err(unreadable)?.filter_map(Result::ok) {
             let name = reference.name().as_bstr().to_str().ok();
             let name = name.and_then(|name| name.strip_prefix("refs/tags/"));
-            let name = name.filter(|name| name.starts_with(prefix)).and_then(|name| name.parse().ok());
+            let name =
+                name.filter(|name| name.starts_with(prefix)).and_then(|name| name.parse().ok());
             let object = reference.try_id().and_then(|id| commit_id(id.detach()));
             let (Some(name), Some(object)) = (name, object) else { continue };
             let Ok(peeled) = reference.peel_to_id() else { continue };
@@ -155,7 +156,8 @@ impl Refs {
         &self,
         remote: Option<&RemoteName>,
     ) -> Result<Vec<(BranchName, CommitId)>, GitError> {
-        let prefixes = [Some("refs/heads/".to_owned()), remote.map(|name| format!("refs/remotes/{name}/"))];
+        let prefixes =
+            [Some("refs/heads/".to_owned()), remote.map(|name| format!("refs/remotes/{name}/"))];
         let mut found = Vec::new();
         for prefix in prefixes.into_iter().flatten() {
             let unreadable = |error: gix::Error| broken(&prefix, &error);

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::changes::changes_text;
-use super::run::{summary_line, target_text};
 use super::reference::reference_line;
+use super::run::{summary_line, target_text};
 use super::{ErrorReport, ItemReport, RunReport};
 use crate::model::{TargetKind, escaped};
 
@@ -22,7 +22,10 @@ pub fn run(report: &RunReport) -> String {
     let reference = plain(&reference_line(&report.reference, needs_proof));
     let is_plan = report.duration_ms.is_none();
     let title = if is_plan { "flowreg plan" } else { "flowreg register" };
-    let mut text = format!("{MARK}\n**{title}** for {reference} · {}\n\n", plain(&target_text(&report.target)));
+    let mut text = format!(
+        "{MARK}\n**{title}** for {reference} · {}\n\n",
+        plain(&target_text(&report.target))
+    );
     let rows: Vec<_> = report.registrations.iter().filter(|item| is_told(item)).collect();
     let problems: Vec<_> = report.errors.iter().filter(|problem| problem.is_error()).collect();
     if !rows.is_empty() || !problems.is_empty() {
@@ -67,12 +70,14 @@ fn is_told(item: &ItemReport) -> bool {
 fn what(item: &ItemReport) -> String {
     match &item.error {
         Some(error) => plain(&error.message),
-        None if item.action == "update" => {
-            item.changes.iter().filter(|change| !change.is_mark()).flat_map(changes_text)
-                .map(|(field, change)| format!("{} {}", code(&field), plain(&change)))
-                .collect::<Vec<_>>()
-                .join("<br>")
-        }
+        None if item.action == "update" => item
+            .changes
+            .iter()
+            .filter(|change| !change.is_mark())
+            .flat_map(changes_text)
+            .map(|(field, change)| format!("{} {}", code(&field), plain(&change)))
+            .collect::<Vec<_>>()
+            .join("<br>"),
         None => code(&item.entrypoint),
     }
 }

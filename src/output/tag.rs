@@ -80,7 +80,8 @@ impl TagReport {
     /// `NAME=value` lines: what GitHub's output files and dotenv files have in common. No value has
     /// a line break or a blank: git takes none in a name.
     pub fn pairs(&self) -> String {
-        let text = |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
+        let text =
+            |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
         let values = [
             ("tag", text(&self.tag)),
             ("version", self.version.clone().unwrap_or_default()),
@@ -117,7 +118,8 @@ impl TagReport {
             TagOutcome::Exists => "exists already",
             _ => "comes next",
         };
-        let after = self.previous.as_ref().map(|tag| format!(", after {}", markdown::plain(tag.as_str())));
+        let after =
+            self.previous.as_ref().map(|tag| format!(", after {}", markdown::plain(tag.as_str())));
         let (tag, after) = (markdown::plain(tag.as_str()), after.unwrap_or_default());
         format!("Tag {tag} {word}{after}, at {}", self.commit.short())
     }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use toml::Spanned;
 
-use super::tag::{TagSettings, TagTable};
 use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
+use super::tag::{TagSettings, TagTable};
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind, secrets};
 

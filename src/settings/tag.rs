@@ -58,8 +58,7 @@ pub enum SchemeWord {
 }
 
 /// The keys of `[tag]`.
-pub const TAG_KEYS: &[&str] =
-    &["prefix", "scheme", "format", "initial", "pre", "paths", "package"];
+pub const TAG_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths", "package"];
 /// The keys of `[tag.package."name"]`.
 pub const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths"];
 
@@ -111,7 +110,8 @@ impl TagSettings {
     /// # Errors
     /// If there is no such package, or nothing says which of several is meant.
     pub fn series(&self, package: Option<&str>) -> Result<&Series, NoSeries> {
-        let no_series = |nearest| NoSeries { packages: self.packages.keys().cloned().collect(), nearest };
+        let no_series =
+            |nearest| NoSeries { packages: self.packages.keys().cloned().collect(), nearest };
         match package {
             None if self.is_whole_named => Ok(&self.whole),
             None => Err(no_series(None)),
@@ -126,7 +126,8 @@ impl TagSettings {
     pub fn series_by_prefix(&self, name: &str) -> Option<&Series> {
         let all = self.packages.values().chain(std::iter::once(&self.whole));
         let fitting = all.filter(|series| {
-            name.strip_prefix(series.prefix.as_str()).is_some_and(|rest| series.parse(rest).is_some())
+            name.strip_prefix(series.prefix.as_str())
+                .is_some_and(|rest| series.parse(rest).is_some())
         });
         fitting.max_by_key(|series| series.prefix.len())
     }
@@ -134,7 +135,9 @@ impl TagSettings {
     /// The files and directories that a tag stands for; empty: all of the repository.
     pub fn paths_of(&self, tag: &TagName) -> &[String] {
         let series = self.packages.values().filter(|series| series.version_of(tag).is_some());
-        series.max_by_key(|series| series.prefix.len()).map_or(&[], |series| series.paths.as_slice())
+        series
+            .max_by_key(|series| series.prefix.len())
+            .map_or(&[], |series| series.paths.as_slice())
     }
 }
 

@@ -136,8 +136,7 @@ impl CalendarFormat {
     /// the latest's day. `None` if the format has no more versions for that day, or the numbers end.
     pub fn next(&self, day: Day, latest: Option<&CalendarVersion>) -> Option<CalendarVersion> {
         let has_week = self.parts.iter().any(|part| matches!(part, Part::Week { .. }));
-        let numbers: Vec<u64> =
-            self.parts.iter().map(|part| part.number(day, has_week)).collect();
+        let numbers: Vec<u64> = self.parts.iter().map(|part| part.number(day, has_week)).collect();
         let Some(latest) = latest else { return Some(self.write(numbers)) };
         let dates = self.parts.len() - usize::from(self.has_micro());
         let (today, last) = (numbers.get(..dates)?, latest.numbers.get(..dates)?);
@@ -270,7 +269,16 @@ mod tests {
     fn only_what_is_written_as_the_format_says_is_a_version() {
         let padded = format("YYYY.0M.MICRO");
         assert!(padded.parse("2026.01.0").is_some());
-        for text in ["2026.1.0", "2026.13.0", "2026.01", "2026.01.0-rc", "2026-01.0", "26.01.0", "", "2026.01.01"] {
+        for text in [
+            "2026.1.0",
+            "2026.13.0",
+            "2026.01",
+            "2026.01.0-rc",
+            "2026-01.0",
+            "26.01.0",
+            "",
+            "2026.01.01",
+        ] {
             assert!(padded.parse(text).is_none(), "{text}");
         }
     }

@@ -53,7 +53,8 @@ pub fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impa
 }
 
 fn is_breaking_footer(line: &str) -> bool {
-    let rest = ["BREAKING CHANGE", "BREAKING-CHANGE"].iter().find_map(|word| line.strip_prefix(word));
+    let rest =
+        ["BREAKING CHANGE", "BREAKING-CHANGE"].iter().find_map(|word| line.strip_prefix(word));
     rest.is_some_and(|rest| {
         let value = rest.strip_prefix(": ").or_else(|| rest.strip_prefix(" #"));
         value.is_some_and(|value| !value.trim().is_empty())

@@ -64,7 +64,9 @@ pub enum TagError {
         is_required: bool,
     },
     /// `--with-branch` without a branch.
-    #[error("--with-branch pushes the active branch, and HEAD is detached or the commit is not its last one")]
+    #[error(
+        "--with-branch pushes the active branch, and HEAD is detached or the commit is not its last one"
+    )]
     NoBranch,
     /// The remote did not take it.
     #[error("{remote} did not take {}: {}", escaped(if .rejection.is_of_branch { .branch.as_deref().unwrap_or("the branch") } else { .tag.as_str() }), escaped(.rejection.reason.as_str()))]
@@ -136,7 +138,8 @@ impl TagError {
             Self::HistoryNeeded { provider, remote, .. } => {
                 let mut hints = history_hints(*provider, remote);
                 hints.push(
-                    "or without history: flowreg tag --bump minor, or flowreg tag <version>".to_owned(),
+                    "or without history: flowreg tag --bump minor, or flowreg tag <version>"
+                        .to_owned(),
                 );
                 hints
             }
@@ -144,7 +147,11 @@ impl TagError {
                 vec!["a tag never moves: choose the next version".to_owned()]
             }
             Self::Taken { tag, there, .. } => vec![
-                format!("git fetch origin tag {}, and see how it came to {}", escaped(tag), there.short()),
+                format!(
+                    "git fetch origin tag {}, and see how it came to {}",
+                    escaped(tag),
+                    there.short()
+                ),
                 "flowreg tag <version>, with one that is free".to_owned(),
             ],
             Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
@@ -223,7 +230,9 @@ pub fn history_hints(provider: Option<&str>, remote: &RemoteName) -> Vec<String>
         }
         Some("Travis CI") => "`git: { depth: false }` in .travis.yml",
         Some("AWS CodeBuild") => "`Git clone depth: Full` in the project's source",
-        Some("Semaphore") => "`checkout` with SEMAPHORE_GIT_DEPTH unset, or `git fetch --unshallow`",
+        Some("Semaphore") => {
+            "`checkout` with SEMAPHORE_GIT_DEPTH unset, or `git fetch --unshallow`"
+        }
         _ => "",
     };
     let setting = Some(setting).filter(|setting| !setting.is_empty()).map(str::to_owned);
@@ -251,12 +260,18 @@ fn not_mainline_hints(
 }
 
 /// Which rule to ask for, as far as the server's words tell.
-fn rejection_hints(remote: &RemoteName, rejection: &Rejection, branch: Option<&str>) -> Vec<String> {
+fn rejection_hints(
+    remote: &RemoteName,
+    rejection: &Rejection,
+    branch: Option<&str>,
+) -> Vec<String> {
     let said = format!("{} {}", rejection.words.join(" "), rejection.reason).to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if rejection.is_of_branch && has(&["fetch first", "non-fast-forward", "stale info"]) {
         let branch = branch.unwrap_or("<branch>");
-        return vec![format!("git pull --rebase {remote} {branch}, and run the same command again")];
+        return vec![format!(
+            "git pull --rebase {remote} {branch}, and run the same command again"
+        )];
     }
     let hint = if has(&["gh013", "rule violations", "gh006"]) {
         "ask for: Settings, Rules, Rulesets, the tag ruleset, `Bypass list`: add the app or team this job runs as"
@@ -264,7 +279,13 @@ fn rejection_hints(remote: &RemoteName, rejection: &Rejection, branch: Option<&s
         "ask for: Settings, Repository, Protected tags: allow the role of this job's token to create it"
     } else if has(&["tf401027", "createtag"]) {
         "ask for: Project settings, Repositories, Security: `Create tag` allowed for the build service"
-    } else if has(&["permission to", "write access", "not allowed to push", "not allowed to upload", "denied to"]) {
+    } else if has(&[
+        "permission to",
+        "write access",
+        "not allowed to push",
+        "not allowed to upload",
+        "denied to",
+    ]) {
         "the job's token must be allowed to write: `permissions: contents: write` on GitHub, `Allow Git push requests` for GitLab's job token"
     } else {
         "a rule or hook of the server decides: its words are above"

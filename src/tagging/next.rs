@@ -59,7 +59,9 @@ pub enum NextError {
         latest: String,
     },
     /// A date has no parts that could be chosen, and nothing before it or beside it.
-    #[error("versions of the scheme calver follow from the date: --bump, --pre and --build are for semver")]
+    #[error(
+        "versions of the scheme calver follow from the date: --bump, --pre and --build are for semver"
+    )]
     NotSemantic,
     /// The format has one version for a day, and it is used.
     #[error("{0} exists already, and the format has no MICRO to count with")]
@@ -103,7 +105,11 @@ fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Seman
     let Some(latest) = latest else {
         let first = core(initial);
         let is_pre = facts.bump == Some(Bump::Pre);
-        return if is_pre { pre_release(first, pre, "1").map(Some) } else { Ok(Some(initial.clone())) };
+        return if is_pre {
+            pre_release(first, pre, "1").map(Some)
+        } else {
+            Ok(Some(initial.clone()))
+        };
     };
     // The release that the commits since the last one lead to.
     let release = |bump: Bump| -> Result<Semantic, NextError> {
@@ -241,7 +247,11 @@ mod tests {
             ("0.4.2", Some(Patch), "0.4.3"),
             ("1.4.2+build.5", Some(Patch), "1.4.3"),
         ] {
-            assert_eq!(answer(&facts(latest, latest, impact, None)), expected, "{latest} {impact:?}");
+            assert_eq!(
+                answer(&facts(latest, latest, impact, None)),
+                expected,
+                "{latest} {impact:?}"
+            );
         }
         assert_eq!(answer(&Facts::default()), "1.0.0");
     }
@@ -285,7 +295,11 @@ mod tests {
             ("1.0.0-rc.2", "", Some(Patch), "1.0.0"),
             ("1.5.0-rc.2", "1.4.2", None, "nothing"),
         ] {
-            assert_eq!(answer(&facts(latest, released, impact, None)), expected, "{latest} {impact:?}");
+            assert_eq!(
+                answer(&facts(latest, released, impact, None)),
+                expected,
+                "{latest} {impact:?}"
+            );
         }
         // More than was announced: a new pre-release of the greater one.
         let more = facts("1.5.0-rc.2", "1.4.2", Some(Major), Some(Bump::Pre));
@@ -294,13 +308,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_said() {
-        let last = facts("1.0.18446744073709551615", "1.0.18446744073709551615", Some(Impact::Patch), None);
+        let last = facts(
+            "1.0.18446744073709551615",
+            "1.0.18446744073709551615",
+            Some(Impact::Patch),
+            None,
+        );
         assert_eq!(answer(&last), "there is no version after 1.0.18446744073709551615");
-        let lower = Facts { pre: Some("alpha".to_owned()), ..facts("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre)) };
+        let lower = Facts {
+            pre: Some("alpha".to_owned()),
+            ..facts("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre))
+        };
         assert_eq!(answer(&lower), "a pre-release called `alpha` comes before 1.5.0-rc.1");
-        let word = Facts { pre: Some("r c".to_owned()), ..facts("1.4.2", "1.4.2", None, Some(Bump::Pre)) };
+        let word =
+            Facts { pre: Some("r c".to_owned()), ..facts("1.4.2", "1.4.2", None, Some(Bump::Pre)) };
         assert!(answer(&word).starts_with("`r c` can't"));
-        let build = Facts { build: Some("7.abc".to_owned()), ..facts("1.4.2", "1.4.2", Some(Impact::Patch), None) };
+        let build = Facts {
+            build: Some("7.abc".to_owned()),
+            ..facts("1.4.2", "1.4.2", Some(Impact::Patch), None)
+        };
         assert_eq!(answer(&build), "1.4.3+7.abc");
     }
 
@@ -314,12 +340,14 @@ mod tests {
 
     fn versions() -> impl Strategy<Value = Semantic> {
         let numbers = (0..4_u64, 0..12_u64, 0..12_u64);
-        (numbers, pre_words(), prop_oneof!["", "b\\.[0-9]"]).prop_map(|((major, minor, patch), pre, build)| {
-            let mut version = Semantic::new(major, minor, patch);
-            version.pre = Prerelease::new(&pre).unwrap();
-            version.build = BuildMetadata::new(&build).unwrap();
-            version
-        })
+        (numbers, pre_words(), prop_oneof!["", "b\\.[0-9]"]).prop_map(
+            |((major, minor, patch), pre, build)| {
+                let mut version = Semantic::new(major, minor, patch);
+                version.pre = Prerelease::new(&pre).unwrap();
+                version.build = BuildMetadata::new(&build).unwrap();
+                version
+            },
+        )
     }
 
     fn impacts() -> impl Strategy<Value = Option<Impact>> {
@@ -394,14 +422,17 @@ mod tests {
     fn reference_order(one: &str, other: &str) -> std::cmp::Ordering {
         let parts = |text: &str| {
             let text = text.split('+').next().unwrap().to_owned();
-            let (core, pre) = text.split_once('-').map_or((text.as_str(), None), |(core, pre)| (core, Some(pre)));
+            let (core, pre) =
+                text.split_once('-').map_or((text.as_str(), None), |(core, pre)| (core, Some(pre)));
             let core: Vec<u64> = core.split('.').map(|part| part.parse().unwrap()).collect();
             // A version without a pre-release is the greatest of its core.
             let pre: Option<Vec<(bool, u64, String)>> = pre.map(|pre| {
-                pre.split('.').map(|word| match word.parse::<u64>() {
-                    Ok(number) => (false, number, String::new()),
-                    Err(_) => (true, 0, word.to_owned()),
-                }).collect()
+                pre.split('.')
+                    .map(|word| match word.parse::<u64>() {
+                        Ok(number) => (false, number, String::new()),
+                        Err(_) => (true, 0, word.to_owned()),
+                    })
+                    .collect()
             });
             (core, pre.is_none(), pre)
         };

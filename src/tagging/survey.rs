@@ -118,10 +118,13 @@ impl Survey {
             }
             None => (repository.tags_here(&series.prefix)?, Vec::new()),
         };
-        let versions = tags.into_iter().filter_map(|tag| Some((series.version_of(&tag.name)?, tag)));
+        let versions =
+            tags.into_iter().filter_map(|tag| Some((series.version_of(&tag.name)?, tag)));
         let mut tags: Vec<_> = versions.collect();
         // Of versions that differ in build metadata alone, any order will do, but always the same.
-        tags.sort_by(|(one, a), (other, b)| other.precedence(one).then_with(|| b.name.cmp(&a.name)));
+        tags.sort_by(|(one, a), (other, b)| {
+            other.precedence(one).then_with(|| b.name.cmp(&a.name))
+        });
         Ok(Self { tags, branches })
     }
 
@@ -221,8 +224,9 @@ fn computed(asked: &Asked<'_>, survey: &Survey, facts: Facts) -> Result<Decision
     let mut past = past(asked, tags)?;
     let unknown = |limit: Option<usize>, wants: &dyn Fn(&Version) -> bool| {
         let above = tags.iter().take(limit.unwrap_or(tags.len())).enumerate();
-        let mut unknown = above
-            .filter(|(_, (version, tag))| wants(version) && !asked.repository.has_commit(&tag.commit));
+        let mut unknown = above.filter(|(_, (version, tag))| {
+            wants(version) && !asked.repository.has_commit(&tag.commit)
+        });
         unknown.next().map(|(place, _)| place)
     };
     if past.is_cut {
@@ -242,7 +246,9 @@ fn computed(asked: &Asked<'_>, survey: &Survey, facts: Facts) -> Result<Decision
     let at = |place: Option<usize>| place.and_then(|place| tags.get(place));
     let (latest, released) = (at(past.latest), at(past.released));
     let previous = latest.map(|(_, tag)| tag.name.clone());
-    if let Some(by) = contained(asked, tags.get(..past.latest.unwrap_or(tags.len())).unwrap_or_default())? {
+    if let Some(by) =
+        contained(asked, tags.get(..past.latest.unwrap_or(tags.len())).unwrap_or_default())?
+    {
         return Ok(Decision::Contained { by, previous });
     }
     let (commits, is_cut) = asked.log_since(released.map(|(_, tag)| &tag.commit))?;
@@ -274,7 +280,9 @@ fn computed(asked: &Asked<'_>, survey: &Survey, facts: Facts) -> Result<Decision
     }
     let tag = asked.tag_of(&version)?;
     let commits = if is_cut { Vec::new() } else { commits };
-    let previous = if version.is_pre_release() { previous } else {
+    let previous = if version.is_pre_release() {
+        previous
+    } else {
         released.map(|(_, tag)| tag.name.clone()).or(previous)
     };
     Ok(Decision::Create { tag, version, previous, commits })
@@ -286,7 +294,8 @@ fn past(asked: &Asked<'_>, tags: &[(Version, TagAt)]) -> Result<Past, GitError> 
     let highest_release = tags.iter().position(|(version, _)| !version.is_pre_release());
     let commits: Vec<&CommitId> = tags.iter().map(|(_, tag)| &tag.commit).collect();
     let mut past = Past::default();
-    let lower = |held: Option<usize>, place: usize| Some(held.map_or(place, |held| held.min(place)));
+    let lower =
+        |held: Option<usize>, place: usize| Some(held.map_or(place, |held| held.min(place)));
     past.is_cut = asked.repository.visit_ancestors(asked.commit, &commits, |place| {
         past.latest = lower(past.latest, place);
         if tags.get(place).is_some_and(|(version, _)| !version.is_pre_release()) {

@@ -43,4 +43,5 @@ mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;
 mod server_errors;
+mod tag;
 mod triggers;

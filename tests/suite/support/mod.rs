@@ -6,7 +6,9 @@ pub mod random_flows;
 pub mod random_yaml;
 mod repository;
 pub mod scripted;
+mod tagged;
 pub mod yaml_corners;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};
+pub use tagged::Tagged;
