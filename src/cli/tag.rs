@@ -13,8 +13,8 @@ use super::plan::RunArguments;
 use super::register::{self, Registered};
 use super::{CommandResult, Context, exit, plan, session, tag_outputs};
 use crate::git::{
-    Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagKind,
-    Untagged, resolve,
+    Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagAt,
+    TagKind, Untagged, resolve,
 };
 use crate::model::{
     BranchName, CommitId, ReferenceName, ReferenceSource, RemoteName, TagName, TargetKind,
@@ -245,6 +245,9 @@ impl Job<'_> {
             let decision = decide(&asked, &survey)?;
             let mut report = self.report(&decision);
             let Decision::Create { tag, previous, commits, .. } = &decision else {
+                if let Decision::Exists { tag, .. } = &decision {
+                    self.bring(tag)?;
+                }
                 return Ok(report);
             };
             let notice = self.check_mainline(&survey)?;
@@ -272,6 +275,18 @@ impl Job<'_> {
             std::thread::sleep(pause(round));
         }
         Err(TagError::Outrun(MOST_ROUNDS).into())
+    }
+
+    /// Has the tag here, too, where the embedded registry looks for it.
+    fn bring(&self, tag: &TagAt) -> Result<(), CommandError> {
+        let Some(remote) = self.remote.filter(|_| self.arguments.register) else { return Ok(()) };
+        if self.repository.tag_here(&tag.name)?.is_none() {
+            if tag.is_annotated() {
+                self.repository.fetch_from(remote, &[&tag.object])?;
+            }
+            self.repository.keep_tag(&tag.name, &tag.object);
+        }
+        Ok(())
     }
 
     /// Whether a rejection is the last word: the remote decided so, or says it again and again

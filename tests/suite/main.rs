@@ -44,4 +44,6 @@ mod prefect_fields;
 mod prefect_server;
 mod server_errors;
 mod tag;
+mod tag_checkouts;
+mod tag_races;
 mod triggers;
