@@ -5,6 +5,7 @@ use std::error::Error;
 use super::exit;
 use crate::flow::ScanError;
 use crate::git::{GitError, ReferenceError};
+use crate::model::BranchName;
 use crate::output::ErrorReport;
 use crate::registration::Refusal;
 use crate::settings::SettingsError;
@@ -67,6 +68,19 @@ impl CommandError {
     /// A file given by `--config` that can't be read.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
+    }
+
+    /// Registrations of a branch that exists are not to be removed.
+    pub fn branch_is_there(branch: &BranchName) -> Self {
+        let message = format!("{branch} is on the remote, so its registrations are in use");
+        let hints = vec![format!("git push --delete origin {branch}")];
+        Self::new(exit::REFUSED, "branch_exists", message).with_hints(hints)
+    }
+
+    /// A remote without any branch tells nothing about which ones are gone.
+    pub fn no_branches() -> Self {
+        let hints = vec!["flowreg prune --remote <name>".to_owned()];
+        Self::new(exit::GIT, "no_branches", "the remote has no branches at all").with_hints(hints)
     }
 
     /// Ctrl-C, before anything was written.

@@ -11,6 +11,7 @@ mod introspect;
 mod list;
 mod manifests;
 mod plan;
+mod prune;
 mod reference;
 mod register;
 mod selection;
@@ -31,6 +32,7 @@ use self::error::CommandError;
 use self::flows::FlowsArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
+use self::prune::PruneArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::tag::TagArguments;
@@ -66,6 +68,8 @@ enum Command {
     List(ListArguments),
     /// Make the tag of the next version, push it, register at it
     Tag(TagArguments),
+    /// Remove the registrations of branches that are gone
+    Prune(PruneArguments),
 }
 
 impl Command {
@@ -173,6 +177,7 @@ pub fn run(process: Process) -> u8 {
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
         Command::Tag(arguments) => tag::run(&context, arguments),
+        Command::Prune(arguments) => prune::run(&context, arguments),
     };
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());

@@ -5,7 +5,6 @@
 //! behind its end is unknown, not absent.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use gix::bstr::ByteSlice;
 use gix::objs::TreeRefIter;
@@ -63,7 +62,9 @@ impl Repository {
     }
 
     /// Walks back from `tip`, itself included, and visits the places in `candidates` of commits that
-    /// it meets, until there is no more or `visit` breaks off. Says whether the clone ended first.
+    /// it meets. `visit` returns how many candidates, from the first, are still worth looking for;
+    /// the walk ends when that is none, or when it is at commits older than all of these. Says
+    /// whether the clone ended first.
     ///
     /// # Errors
     /// If a commit can't be read.
@@ -71,24 +72,32 @@ impl Repository {
         &self,
         tip: &CommitId,
         candidates: &[&CommitId],
-        mut visit: impl FnMut(usize) -> ControlFlow<()>,
+        mut visit: impl FnMut(usize) -> usize,
     ) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
         let tip = object_id(&local, tip).ok_or_else(|| missing(tip))?;
+        let ids: Vec<_> = candidates.iter().map(|commit| object_id(&local, commit)).collect();
         let mut places: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
-        for (place, candidate) in candidates.iter().enumerate() {
-            let Some(id) = object_id(&local, candidate) else { continue };
-            places.entry(id).or_default().push(place);
+        for (place, id) in ids.iter().enumerate() {
+            places.entry(id.unwrap_or(tip.kind().null())).or_default().push(place);
         }
         let ends = ends_of(&local);
-        let mut is_cut = false;
+        let (mut is_cut, mut wanted, mut oldest) = (false, candidates.len(), i64::MIN);
         let walk = local.rev_walk([tip]).sorting(NEWEST_FIRST).all();
         for info in walk.map_err(|error| unreadable(tip, &error))? {
-            let id = info.map_err(|error| unreadable(tip, &error))?.id;
-            is_cut |= ends.contains(&id);
-            for place in places.get(&id).into_iter().flatten() {
-                if visit(*place).is_break() {
+            let info = info.map_err(|error| unreadable(tip, &error))?;
+            is_cut |= ends.contains(&info.id);
+            if info.commit_time.is_some_and(|seconds| seconds < oldest) {
+                break;
+            }
+            for place in places.get(&info.id).into_iter().flatten() {
+                let rest = visit(*place);
+                if rest == 0 {
                     return Ok(false);
+                }
+                if rest < wanted && ends.is_empty() {
+                    wanted = rest;
+                    oldest = oldest_of(&local, ids.get(..rest).unwrap_or_default());
                 }
             }
         }
@@ -257,6 +266,16 @@ fn time_of(repository: &gix::Repository, id: gix::ObjectId) -> Result<i64, GitEr
     let commit = repository.find_commit(id).map_err(|error| unreadable(id, &error))?;
     let time = commit.time().map_err(|error| unreadable(id, &error))?;
     Ok(time.seconds)
+}
+
+/// When the first of some commits was made, as far as clocks can be trusted. In a clone with all
+/// its history a commit that is not here is nobody's ancestor.
+fn oldest_of(repository: &gix::Repository, ids: &[Option<gix::ObjectId>]) -> i64 {
+    let times = ids.iter().flatten().filter_map(|id| {
+        let commit = repository.try_find_object(*id).ok().flatten()?.try_into_commit().ok()?;
+        Some(commit.time().ok()?.seconds)
+    });
+    times.min().map_or(i64::MAX, |seconds| seconds.saturating_sub(CLOCK_SKEW))
 }
 
 fn missing(commit: &CommitId) -> GitError {

@@ -68,6 +68,27 @@ impl Repository {
         Ok(RemoteTags { tags: refs.tags_with_objects(), branches: refs.branches() })
     }
 
+    /// Asks a remote for its branches.
+    ///
+    /// # Errors
+    /// [`ReferenceError::RemoteUnreachable`] with what git says.
+    pub fn ask_for_branches(
+        &self,
+        remote: &Remote,
+    ) -> Result<Vec<(BranchName, CommitId)>, ReferenceError> {
+        let mut question = Question::default();
+        question.add_branches();
+        Ok(RemoteRefs::ask(self, remote, &question)?.branches())
+    }
+
+    /// The branches of this repository itself.
+    ///
+    /// # Errors
+    /// If the refs can't be read.
+    pub fn own_branches(&self) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        Refs::of(self).branches_here(None)
+    }
+
     /// Brings objects of a remote here, without any ref for them.
     ///
     /// # Errors

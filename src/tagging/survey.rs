@@ -3,8 +3,6 @@
 //! The remote's tags are what counts. What this clone lacks is asked for or refused, never
 //! guessed; a clone without history may go by names alone where a version was asked for.
 
-use std::ops::ControlFlow;
-
 use super::calendar::Day;
 use super::conventional::impact_of;
 use super::error::TagError;
@@ -301,10 +299,9 @@ fn past(asked: &Asked<'_>, tags: &[(Version, TagAt)]) -> Result<Past, GitError> 
         if tags.get(place).is_some_and(|(version, _)| !version.is_pre_release()) {
             past.released = lower(past.released, place);
         }
-        if past.latest == Some(0) && past.released == highest_release {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
+        let released = if past.released == highest_release { Some(0) } else { past.released };
+        // Only what is higher is still worth looking for.
+        past.latest.unwrap_or(tags.len()).max(released.unwrap_or(tags.len()))
     })?;
     Ok(past)
 }

@@ -45,5 +45,6 @@ mod prefect_server;
 mod server_errors;
 mod tag;
 mod tag_checkouts;
+mod tag_ci;
 mod tag_races;
 mod triggers;

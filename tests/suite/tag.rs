@@ -555,3 +555,49 @@ pub fn sign_with_ssh(tagged: &Tagged) {
         tagged.repository.git(&["config", name, value]);
     }
 }
+
+#[test]
+fn registrations_of_branches_that_are_gone_are_removed_and_no_others() {
+    let tagged = Tagged::new();
+    tagged.run(&["--register"]);
+    for branch in ["feature/a", "feature/b"] {
+        tagged.repository.git(&["switch", "-qc", branch, "main"]);
+        tagged.repository.write(
+            "flows/etl.py",
+            format!(
+                "from prefect import flow\n\n@flow\ndef etl(n: int = 1):\n    return '{branch}'\n"
+            ),
+        );
+        tagged.push("feat: a branch");
+        tagged.flowreg().json(&["register"], 0);
+    }
+    tagged.repository.git(&["switch", "-q", "main"]);
+    let list = |flowreg: crate::support::Flowreg| -> Vec<String> {
+        let held = flowreg.json(&["list"], 0);
+        held["registrations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["deployment"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let nothing = tagged.flowreg().json(&["prune"], 0);
+    assert_eq!(nothing["registrations"], json!([]));
+    assert_eq!(
+        tagged.flowreg().json(&["prune", "--branch", "feature/a"], 1)["error"]["code"],
+        "branch_exists"
+    );
+    tagged.repository.git(&["push", "-q", "--delete", "origin", "feature/a"]);
+    let shown = tagged.flowreg().json(&["prune", "--dry-run"], 0);
+    assert_eq!(shown["registrations"][0]["outcome"], "remove");
+    assert_eq!(list(tagged.flowreg()).len(), 3);
+    let removed = tagged.flowreg().json(&["prune", "--branch", "feature/a"], 0);
+    assert_eq!(removed["registrations"][0]["deployment"], "default@feature~a");
+    assert_eq!(list(tagged.flowreg()), ["default", "default@feature~b"]);
+    // A remote without branches says nothing about which are gone.
+    let empty = tagged.repository.add_bare_remote("empty");
+    assert!(empty.exists());
+    let refused = tagged.flowreg().json(&["prune", "--remote", "empty"], 4);
+    assert_eq!(refused["error"]["code"], "no_branches");
+    assert_eq!(list(tagged.flowreg()).len(), 2);
+}

@@ -1,5 +1,6 @@
 //! Fixtures that several test modules use.
 
+pub mod pipelines;
 pub mod prefect;
 mod program;
 pub mod random_flows;
