@@ -29,6 +29,7 @@ const MOST_ROUNDS: u32 = 30;
 /// hold a lock there.
 const MOST_REJECTIONS: u32 = 4;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 pub struct TagArguments {
     /// This version, with or without the prefix; without it the next one
@@ -311,7 +312,7 @@ impl Job<'_> {
             tag: tag.clone(),
             branch: self.active_branch().map(|branch| branch.to_string()),
             remote: remote.name.clone(),
-            rejection,
+            rejection: Box::new(rejection),
         }
     }
 
@@ -335,9 +336,10 @@ impl Job<'_> {
             Some(held) => held.object,
             None => self.repository.make_tag(tag, self.commit, kind, text)?,
         };
-        let branch = match self.arguments.with_branch {
-            true => Some(self.active_branch().ok_or(TagError::NoBranch)?),
-            false => None,
+        let branch = if self.arguments.with_branch {
+            Some(self.active_branch().ok_or(TagError::NoBranch)?)
+        } else {
+            None
         };
         let push = Push {
             tag,

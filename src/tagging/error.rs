@@ -78,7 +78,7 @@ pub enum TagError {
         /// The remote.
         remote: RemoteName,
         /// What it said.
-        rejection: Rejection,
+        rejection: Box<Rejection>,
     },
     /// Others were faster, again and again.
     #[error("other jobs made a tag first, {0} times in a row")]

@@ -1,5 +1,7 @@
 //! What an annotated tag tells: which version it is, and what came since the one before.
 
+use std::fmt::Write;
+
 use crate::git::LoggedCommit;
 use crate::model::TagName;
 
@@ -17,12 +19,14 @@ pub fn message(tag: &TagName, previous: Option<&TagName>, commits: &[LoggedCommi
     }
     for commit in commits.iter().take(LISTED) {
         let subject = commit.message.lines().next().unwrap_or("").trim();
-        text.push_str(&format!("- {subject} ({})\n", commit.id.short()));
+        let _ = writeln!(text, "- {subject} ({})", commit.id.short());
     }
     match commits.len().saturating_sub(LISTED) {
         0 if commits.is_empty() => text.push_str("- no other commits\n"),
         0 => {}
-        more => text.push_str(&format!("- and {more} more\n")),
+        more => {
+            let _ = writeln!(text, "- and {more} more");
+        }
     }
     text
 }

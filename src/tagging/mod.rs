@@ -1,9 +1,9 @@
 //! Versions and their tags: what a tag's name says, which version comes next, and what the tag's
 //! message tells.
 //!
-//! Everything here but [`survey`] is computed from values alone: no repository, no clock, no
-//! configuration. [`survey`] asks the repository for what the computation needs. Tags are made and
-//! pushed in `git`.
+//! Everything here is computed from values alone: no clock, no configuration. Only [`Survey`] and
+//! [`decide`] ask the repository, for what the computation needs. Tags are made and pushed in
+//! `git`.
 
 mod calendar;
 mod conventional;

@@ -394,7 +394,10 @@ mod tests {
                 }
                 Ok(None) => prop_assert!(bump.is_none() && impact.is_none()),
                 // Only a pre-release may have a name that comes too early.
-                Err(error) => prop_assert!(matches!(error, NextError::Lower { .. }) && bump == Some(Bump::Pre)),
+                Err(error) => {
+                    let is_lower = matches!(error, NextError::Lower { .. });
+                    prop_assert!(is_lower && bump == Some(Bump::Pre));
+                }
             }
         }
 

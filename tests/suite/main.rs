@@ -47,4 +47,6 @@ mod tag;
 mod tag_checkouts;
 mod tag_ci;
 mod tag_races;
+mod tag_rules;
+mod tag_server;
 mod triggers;

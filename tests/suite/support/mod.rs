@@ -7,6 +7,7 @@ pub mod random_flows;
 pub mod random_yaml;
 mod repository;
 pub mod scripted;
+pub mod site;
 mod tagged;
 pub mod yaml_corners;
 
