@@ -7,7 +7,7 @@
 //! the difference is the plan that is applied ([`registration`]). [`cli`] starts it, [`output`]
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
 //!
-//! Nothing imports upward: `cli → output → registration → target, flow, settings → store, git →
+//! Nothing imports upward: `cli → output → registration → target, flow, settings → tagging → store, git →
 //! model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod cli;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["cli"],
     &["output", "push", "registration"],
-    &["introspection", "manifest", "target", "flow", "settings", "tagging"],
+    &["introspection", "manifest", "target", "flow", "settings"],
+    &["tagging"],
     &["store", "git"],
     &["model"],
 ];
@@ -18,7 +19,6 @@ const SAME_ROW: &[(&str, &str)] = &[
     ("introspection", "settings"),
     ("output", "registration"),
     ("push", "registration"),
-    ("settings", "tagging"),
     ("target", "settings"),
 ];
 
