@@ -3,10 +3,16 @@
 
 mod affected;
 mod arguments;
+mod check;
+mod delivery;
+mod entrypoints;
 mod error;
 mod exit;
 mod flows;
 mod gather;
+mod hook;
+mod hook_program;
+mod hooks;
 mod introspect;
 mod list;
 mod manifests;
@@ -16,6 +22,8 @@ mod reference;
 mod register;
 mod selection;
 mod session;
+mod starts;
+mod sync;
 mod tag;
 mod tag_outputs;
 mod tag_rules;
@@ -30,17 +38,22 @@ use clap::{Parser, Subcommand};
 use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
+use self::hook::HookArguments;
+use self::hooks::HooksArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
 use self::prune::PruneArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
+use self::sync::SyncArguments;
 use self::tag::TagArguments;
 use crate::model::Environment;
-use crate::output::Printer;
+use crate::output::{Printer, Verbosity};
 use crate::tagging::Day;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
+pub use self::hook::is_hook;
+pub use self::hook_program::run_hook;
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]
@@ -70,6 +83,13 @@ enum Command {
     Tag(TagArguments),
     /// Remove the registrations of branches that are gone
     Prune(PruneArguments),
+    /// Register on push: install, uninstall, status
+    Hooks(HooksArguments),
+    /// Deliver the pushes that wait
+    Sync(SyncArguments),
+    /// What git's hooks call
+    #[command(hide = true)]
+    Hook(HookArguments),
 }
 
 impl Command {
@@ -163,6 +183,7 @@ pub fn run(process: Process) -> u8 {
         global: cli.global,
         interrupt: process.interrupt,
         printer,
+        is_server: false,
     };
     let result = match &cli.command {
         command if context.global.format == Format::Markdown && !command.has_markdown() => {
@@ -178,7 +199,13 @@ pub fn run(process: Process) -> u8 {
         Command::List(arguments) => list::run(&context, arguments),
         Command::Tag(arguments) => tag::run(&context, arguments),
         Command::Prune(arguments) => prune::run(&context, arguments),
+        Command::Hooks(arguments) => hooks::run(&context, arguments),
+        Command::Sync(arguments) => sync::run(&context, arguments),
+        Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
     };
+    if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
+        delivery::tell_what_waits(&context);
+    }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
         error.exit_code
@@ -195,6 +222,23 @@ struct Context {
     global: Global,
     interrupt: Interrupt,
     printer: Printer,
+    /// Whether others push to this repository: what they push is read, and never run.
+    is_server: bool,
+}
+
+impl Context {
+    /// The same for work that nobody watches: it prints nothing.
+    fn silent(&self) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            directory: self.directory.clone(),
+            home: self.home.clone(),
+            global: self.global.clone(),
+            interrupt: self.interrupt.clone(),
+            printer: Printer::new(false, Verbosity::Quiet, false),
+            is_server: self.is_server,
+        }
+    }
 }
 
 /// An exit code, or the error that carries one.

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::affected::{self, Participation, SinceArguments};
-use super::arguments::ReferenceArguments;
+use super::affected::{self, Participation};
+use super::arguments::RunArguments;
 use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
-use super::selection::FlowArguments;
 use super::session::{self, Session};
+use super::starts::Start;
 use super::{CommandResult, Context, exit, tag_rules};
 use crate::git::Untagged;
 use crate::model::{
@@ -31,26 +31,6 @@ pub struct PlanArguments {
     /// Exit with 9 if there is anything to change
     #[arg(long)]
     exit_code: bool,
-}
-
-/// What `plan` and `register` share.
-#[derive(Debug, Clone, Default, Args)]
-pub struct RunArguments {
-    #[command(flatten)]
-    pub flows: FlowArguments,
-    #[command(flatten)]
-    pub since: SinceArguments,
-    /// Replace a newer version with an older one
-    #[arg(long)]
-    pub allow_downgrade: bool,
-    /// Take over deployments that flowreg did not create
-    #[arg(long)]
-    pub adopt: bool,
-    /// Run the build and push steps of prefect.yaml, for templates that need their outputs
-    #[arg(long)]
-    pub run_steps: bool,
-    #[command(flatten)]
-    pub reference: ReferenceArguments,
 }
 
 /// A run that is ready to be carried out.
@@ -77,8 +57,7 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
-    const JOBS: usize = 1;
-    let prepared = prepare(context, arguments, JOBS)?;
+    let prepared = prepare(context, arguments, None)?;
     let summary = prepared.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();
@@ -153,7 +132,7 @@ pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
 pub fn prepare(
     context: &Context,
     arguments: &RunArguments,
-    jobs: usize,
+    jobs: Option<usize>,
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
@@ -203,7 +182,7 @@ pub fn prepare(
     let elsewhere = |entrypoint: &str| !is_below(paths, entrypoint);
     registrations.retain(|one| {
         let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
-        !elsewhere(start.map_or(one.entrypoint.path(), affected::Start::file))
+        !elsewhere(start.map_or(one.entrypoint.path(), Start::file))
     });
     unbuilt.retain(|item| !elsewhere(&item.entrypoint));
     problems.retain(|problem| !elsewhere(&problem.path));
@@ -312,9 +291,8 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    Ok(settle_work_pools(plan, &pools).map(|chosen| {
-        format!("no work pool is configured: using `{chosen}`, the only usable one on the server")
-    }))
+    Ok(settle_work_pools(plan, &pools)
+        .map(|(chosen, why)| format!("no work pool is configured: using `{chosen}`, {why}")))
 }
 
 /// What is written although it is not exact, or not for ever; of what is not written only if all

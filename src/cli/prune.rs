@@ -30,13 +30,12 @@ pub struct PruneArguments {
 }
 
 pub fn run(context: &Context, arguments: &PruneArguments) -> CommandResult {
-    const JOBS: usize = 1;
     let session = session::open_target(context)?;
     let there = branches(&session, arguments)?;
     if let Some(branch) = arguments.branch.as_ref().filter(|branch| there.contains(*branch)) {
         return Err(CommandError::branch_is_there(branch));
     }
-    let target = session.connect(JOBS)?;
+    let target = session.connect(Some(1))?;
     let repository = session.repository_url()?;
     // The embedded registry lies in this repository: all of it is ours.
     let is_local = target.describe().kind == TargetKind::Local;

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::arguments::ReferenceArguments;
+use super::arguments::RunArguments;
 use super::error;
 use super::gather::Explained;
-use super::plan::{self, Prepared, RunArguments, Tally};
-use super::{CommandResult, Context, exit, session};
+use super::plan::{self, Prepared, Tally};
+use super::session::JOBS;
+use super::{CommandResult, Context, delivery, exit, session};
 use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};
 use crate::store::{LedgerEntry, Store, StoreError};
 
@@ -26,9 +29,10 @@ pub struct RegisterArguments {
     /// Only show what would be done, as `flowreg plan`
     #[arg(long)]
     dry_run: bool,
-    /// At most this many writes at once; the server may get fewer
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
+    /// At most this many writes at once; the server may get fewer [default: 8, or 1 for a server
+    /// on this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     /// Go on, and register again whenever the reference moves
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
@@ -81,16 +85,36 @@ pub struct Registered {
     pub code: u8,
     /// All of it, to be printed.
     pub report: RunReport,
+    /// Where it was registered.
+    pub target: QueuedTarget,
     applied: Vec<Applied>,
+}
+
+impl Registered {
+    /// Whether the same run may go well later: the target could not be reached, had an error of its
+    /// own, or there was no time.
+    pub fn is_worth_repeating(&self) -> bool {
+        self.code == exit::INTERRUPTED
+            || self.applied.iter().any(|one| match &one.outcome {
+                Outcome::Failed(error) => error.is_passing(),
+                Outcome::NotTried => true,
+                _ => false,
+            })
+    }
 }
 
 fn register(
     context: &Context,
     arguments: &RegisterArguments,
 ) -> Result<Registered, error::CommandError> {
-    let registered = carry_out(context, &arguments.common, usize::from(arguments.jobs))?;
+    let registered = carry_out(context, &arguments.common, arguments.jobs.map(usize::from))?;
     context.printer.run(&registered.report);
     context.printer.problems(&plan::with_excerpts(&registered.report.errors));
+    let RunArguments { flows, since, .. } = &arguments.common;
+    let is_whole = !flows.is_restricted() && since.changed_since.is_none();
+    if registered.code == exit::DONE && is_whole {
+        delivery::settle(context, &registered.report.reference, &registered.target);
+    }
     Ok(registered)
 }
 
@@ -98,7 +122,7 @@ fn register(
 pub fn carry_out(
     context: &Context,
     arguments: &RunArguments,
-    jobs: usize,
+    jobs: Option<usize>,
 ) -> Result<Registered, error::CommandError> {
     let started = Instant::now();
     let Prepared {
@@ -117,11 +141,13 @@ pub fn carry_out(
     let progress = context.printer.progress("registering", summary.create + summary.update);
     let interrupt = &context.interrupt;
     interrupt.expect();
-    let applied = apply(plan, target.as_ref(), jobs, &|done| progress.set(done), &|| {
-        interrupt.is_requested()
-    });
+    let applied =
+        apply(plan, target.as_ref(), jobs.unwrap_or(JOBS), &|done| progress.set(done), &|| {
+            interrupt.is_requested()
+        });
     drop(progress);
     let description = target.describe();
+    let chosen = delivery::chosen(&session.target);
     if let Err(error) = record(&session.repository, &description, &applied) {
         notices.push(format!("the ledger could not be written: {error}"));
     }
@@ -141,7 +167,7 @@ pub fn carry_out(
         duration_ms: Some(started.elapsed().as_millis()),
     };
     let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
-    Ok(Registered { code, report, applied })
+    Ok(Registered { code, report, target: chosen, applied })
 }
 
 fn refused(item: ItemReport) -> ItemReport {

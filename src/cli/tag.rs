@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::ReferenceArguments;
+use super::arguments::{ReferenceArguments, RunArguments};
 use super::error::CommandError;
-use super::plan::RunArguments;
 use super::register::{self, Registered};
 use super::{CommandResult, Context, exit, plan, session, tag_outputs};
 use crate::git::{
@@ -84,8 +83,8 @@ pub struct TagArguments {
     #[arg(long, requires = "register")]
     run_steps: bool,
     /// At most this many writes at once, with --register
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
+    #[arg(long, value_name = "N", requires = "register", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     /// Write the results to a file of NAME=value lines
     #[arg(long, value_name = "FILE")]
     dotenv: Option<std::path::PathBuf>,
@@ -499,7 +498,7 @@ impl Job<'_> {
             },
             ..RunArguments::default()
         };
-        register::carry_out(self.context, &run, usize::from(self.arguments.jobs))
+        register::carry_out(self.context, &run, self.arguments.jobs.map(usize::from))
     }
 }
 

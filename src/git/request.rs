@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ReferenceError;
-use crate::model::{CodeReference, RemoteName};
+use crate::model::{CodeReference, CommitId, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -46,6 +46,9 @@ pub struct ReferenceRequest {
     pub untagged: Untagged,
     /// What a mainline registration is pinned by.
     pub pin: Pin,
+    /// The commit that a push put there, which the remote was seen to have: it counts instead of
+    /// where the local branch or tag is by now.
+    pub pushed: Option<CommitId>,
     /// Whether the remote is asked for proof; not with `--offline` and for the local target.
     pub ask_remote: bool,
 }
@@ -60,6 +63,7 @@ impl Default for ReferenceRequest {
             mainline: vec!["main".to_owned(), "master".to_owned()],
             untagged: Untagged::default(),
             pin: Pin::default(),
+            pushed: None,
             ask_remote: true,
         }
     }

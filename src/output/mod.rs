@@ -2,10 +2,12 @@
 
 mod changes;
 mod flows;
+mod hooks;
 mod list;
 mod markdown;
 mod progress;
 mod prune;
+mod queue;
 mod reference;
 mod report;
 mod run;
@@ -24,9 +26,11 @@ use crate::model::escaped;
 
 pub use changes::ChangeReport;
 pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
+pub use hooks::{HookInstallReport, HookStatusReport, HookWord};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
 pub use prune::{PruneReport, PrunedRegistration};
+pub use queue::{QueueReport, QueuedItem, SyncReport};
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
 pub use run::{ItemReport, RunReport, RunSummary};
@@ -126,7 +130,7 @@ impl Printer {
     }
 
     /// Prints what is neither a result nor wrong.
-    fn note(&self, text: &str) {
+    fn remark(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
             to_stderr(&format!("{}\n", escaped(text)));
         }
@@ -170,7 +174,11 @@ impl Printer {
 
 /// `1 flow`, `2 flows`
 fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+    let plural = match (count, what.ends_with("sh")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
     format!("{count} {what}{plural}")
 }
 

@@ -140,7 +140,7 @@ impl Printer {
         }
         if is_print {
             // For `$(flowreg tag --print)`: nothing but the name, or nothing.
-            report.notices.iter().filter(|_| !has_tag).for_each(|notice| self.note(notice));
+            report.notices.iter().filter(|_| !has_tag).for_each(|notice| self.remark(notice));
             if let Some(tag) = &report.tag {
                 self.print(&format!("{tag}\n"));
             }

@@ -15,6 +15,7 @@ mod plan;
 mod pools;
 mod read;
 mod schedules;
+mod slugs;
 pub mod triggers;
 
 pub use apply::{Applied, Outcome, apply};

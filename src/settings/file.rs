@@ -47,6 +47,8 @@ pub struct File {
     pub feature: ChannelTable,
     /// `[tag]`
     pub tag: TagTable,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     /// `[flow."name"]`
     pub flow: BTreeMap<String, FlowTable>,
 }
@@ -134,6 +136,28 @@ pub struct ChannelTable {
     pub require_tag_on_mainline: Option<bool>,
     /// Whether a tag has to have a signature that holds; `[mainline]` only.
     pub require_signed_tags: Option<bool>,
+    /// What becomes of the registrations of a branch that is deleted; `[feature]` only.
+    pub on_delete: Option<OnDelete>,
+}
+
+/// `on_delete`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDelete {
+    /// They go with the next `flowreg sync`.
+    Remove,
+    /// They stay.
+    Keep,
+}
+
+/// `[hooks]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HooksTable {
+    /// Whether flows are checked before a push, which then may fail.
+    pub blocking: Option<bool>,
+    /// How many seconds that check may take.
+    pub time_limit: Option<u32>,
 }
 
 /// `[flow."name"]`
@@ -204,14 +228,25 @@ struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 static ROOT: Keys = Keys {
-    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "tag", "flow"],
+    names: &[
+        "target",
+        "repository",
+        "flows",
+        "manifest",
+        "mainline",
+        "feature",
+        "tag",
+        "hooks",
+        "flow",
+    ],
     below: |name| match name {
         "repository" => Some(&REPOSITORY),
         "flows" => Some(&FLOWS),
         "manifest" => Some(&MANIFEST),
         "mainline" => Some(&MAINLINE),
-        "feature" => Some(&CHANNEL),
+        "feature" => Some(&FEATURE),
         "tag" => Some(&TAG),
+        "hooks" => Some(&HOOKS),
         "flow" => Some(&ANY_FLOW),
         _ => None,
     },
@@ -223,10 +258,6 @@ static REPOSITORY: Keys = Keys {
 static FLOWS: Keys =
     Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
-static CHANNEL: Keys = Keys {
-    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
-    below: NOTHING_BELOW,
-};
 static MAINLINE: Keys = Keys {
     names: &[
         "work_pool",
@@ -244,6 +275,11 @@ static TAG: Keys =
 /// The keys are names of packages: any.
 static ANY_PACKAGE: Keys = Keys { names: &[], below: |_| Some(&PACKAGE) };
 static PACKAGE: Keys = Keys { names: PACKAGE_KEYS, below: NOTHING_BELOW };
+static FEATURE: Keys = Keys {
+    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "on_delete"],
+    below: NOTHING_BELOW,
+};
+static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
 /// The keys are names of flows: any.
 static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
 static FLOW: Keys = Keys {
@@ -432,6 +468,10 @@ mod tests {
             [feature]
             work_pool = "k8s-dev"
             schedules = "off"
+            on_delete = "keep"
+            [hooks]
+            blocking = true
+            time_limit = 10
             [tag]
             prefix = "v"
             scheme = "semver"
@@ -468,8 +508,8 @@ mod tests {
             (&ROOT, ""),
             (&REPOSITORY, "repository."),
             (&FLOWS, "flows."),
-            (&CHANNEL, "feature."),
             (&MAINLINE, "mainline."),
+            (&FEATURE, "feature."),
             (&TAG, "tag."),
             (&PACKAGE, "tag.package.x."),
             (&FLOW, "flow.x."),

@@ -5,10 +5,14 @@ use std::fmt;
 
 use toml::Spanned;
 
-use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
+use super::file::{
+    self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
+};
 use super::tag::{TagSettings, TagTable};
 use crate::git::{Pin, RepositoryUrl, Untagged};
-use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind, secrets};
+use crate::model::{
+    Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
+};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,9 @@ pub struct Sourced<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// The file at the root of the repository that configures it.
+pub const FILE_NAME: &str = "flowreg.toml";
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +105,8 @@ pub struct Settings {
     pub manifests: Option<Vec<String>>,
     /// `[tag]`
     pub tag: TagSettings,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -125,7 +134,8 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, mainline, feature, tag, flow } = file;
+        let File { target, repository, flows, manifest, mainline, feature, tag, hooks, flow } =
+            file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -145,6 +155,7 @@ impl Settings {
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
             tag: place.tag(tag)?,
+            hooks,
             mainline,
             feature,
             flow,
@@ -289,8 +300,7 @@ impl Place<'_> {
             })
             .or_else(|| {
                 let cron = table.cron.as_deref()?;
-                let fields = cron.split_whitespace().count();
-                (!cron.starts_with('@') && !matches!(fields, 5 | 6))
+                (!ScheduleRule::has_cron_fields(cron))
                     .then_some("`cron` has five fields, or six with seconds")
             })
             .or_else(|| {

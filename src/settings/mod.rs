@@ -8,6 +8,10 @@ mod layers;
 pub mod prefect;
 mod tag;
 
-pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch};
-pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};
+pub use file::{
+    ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
+};
+pub use layers::{
+    Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
+};
 pub use tag::{NoSeries, TagSettings};

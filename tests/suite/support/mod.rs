@@ -3,11 +3,14 @@
 pub mod pipelines;
 pub mod prefect;
 mod program;
+pub mod push;
 pub mod random_flows;
 pub mod random_yaml;
+pub mod remotes;
 mod repository;
 pub mod scripted;
 pub mod site;
+pub mod switchable;
 mod tagged;
 pub mod yaml_corners;
 
