@@ -25,12 +25,20 @@ COMMITS = 10_000
 TAGS = 1_000
 START = 1_700_000_000
 
-# Differences that docs/tagging.md describes: what history, what git-cliff says, what we say.
+# Differences that docs/tagging.md describes: history, what git-cliff says, what we say.
 KNOWN = {
-    "breaking before 1.0.0": lambda history, theirs, ours: history.latest.startswith("v0.") and history.breaks,
-    "nothing to release": lambda history, theirs, ours: not ours and theirs in (history.latest, history.patched()),
-    "other types": lambda history, theirs, ours: history.only_other and not ours,
-    "after a pre-release": lambda history, theirs, ours: "-" in history.latest,
+    "breaking before 1.0.0": lambda history, theirs, ours: (
+        history.major == 0 and history.breaks and theirs == "v1.0.0" and ours == f"v0.{history.minor + 1}.0"
+    ),
+    "no commits": lambda history, theirs, ours: not history.messages and not ours and theirs == history.latest,
+    "nothing to release": lambda history, theirs, ours: (
+        history.messages and history.is_idle and not ours and not history.is_pre
+        and theirs == (history.patched() if any(map(is_conventional, history.messages)) else history.latest)
+    ),
+    # The commits since the last release decide, and each history begins with a feature.
+    "after a pre-release": lambda history, theirs, ours: (
+        history.is_pre and ours == history.announced() and theirs in (history.counted(), history.latest)
+    ),
 }
 
 
@@ -78,7 +86,7 @@ def large(path, environment, branches):
         stream.append(f"M 100644 inline teams/{number % 50}/flow.py\ndata {len(content)}\n{content}\n")
 
     def tag(name, number):
-        if number % 20:
+        if number % 20 != 4:
             stream.append(f"reset refs/tags/{name}\nfrom :{number + 1}\n\n")
         else:
             stream.append(f"tag {name}\nfrom :{number + 1}\ntagger Ada <ada@example.com> {START + number * 60} +0000\n")
@@ -143,17 +151,36 @@ class History:
         self.messages = [s + footer if chance.random() < 0.08 else s for s in self.subjects]
 
     @property
-    def breaks(self):
-        return any("BREAKING" in m or "!:" in m for m in self.messages)
+    def is_pre(self):
+        return "-" in self.latest
 
     @property
-    def only_other(self):
-        releasing = ("feat", "fix", "perf")
-        return not self.breaks and not any(s.startswith(releasing) for s in self.subjects)
+    def major(self):
+        return int(self.latest[1:].split(".")[0])
+
+    @property
+    def minor(self):
+        return int(self.latest.split(".")[1])
+
+    @property
+    def breaks(self):
+        return any("BREAKING" in m or "!:" in m for m in self.messages if is_conventional(m))
+
+    @property
+    def is_idle(self):
+        """No commit asks for a release."""
+        return not self.breaks and not any(s.startswith(("feat", "fix", "perf")) for s in self.subjects)
 
     def patched(self):
-        major, minor, patch = self.latest[1:].split("-")[0].split(".")
+        major, minor, patch = self.announced()[1:].split(".")
         return f"v{major}.{minor}.{int(patch) + 1}"
+
+    def counted(self):
+        before, number = self.latest.rsplit(".", 1)
+        return f"{before}.{int(number) + 1}"
+
+    def announced(self):
+        return self.latest.split("-")[0]
 
     def make(self, path, environment):
         shutil.rmtree(path, ignore_errors=True)
@@ -162,6 +189,10 @@ class History:
         git("tag", self.latest, directory=path, environment=environment)
         for message in self.messages:
             git("commit", "-q", "--allow-empty", "-m", message, directory=path, environment=environment)
+
+
+def is_conventional(message):
+    return ": " in message.splitlines()[0]
 
 
 def compare(directory, flowreg, cliff, environment, count):

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use crate::support::Tagged;
 use crate::support::site::{Site, source};
+use crate::tag_checkouts::github_checkout;
+use crate::tag_rules::sign_with_ssh;
 
 #[test]
 fn an_older_tags_job_that_ends_later_does_not_roll_back() {
@@ -80,4 +83,54 @@ fn what_changes_is_a_table_that_a_comment_can_hold() {
         error.stdout.contains("**flowreg failed**: --tag names the tag no\\|such"),
         "{error:?}"
     );
+}
+
+#[test]
+fn what_mainline_asks_of_a_tag_is_asked_of_the_remote() {
+    let site = Site::new();
+    let tagged = &site.tagged;
+    sign_with_ssh(tagged);
+    let path = tagged.repository.root().join("flowreg.toml");
+    let toml = std::fs::read_to_string(path).unwrap();
+    let rules = "[mainline]\nrequire_tag_on_mainline = true\nrequire_signed_tags = true\n";
+    tagged.repository.write("flowreg.toml", toml.replace("[mainline]\n", rules));
+    tagged.push("chore: be strict");
+    assert_eq!(tagged.run(&["--sign"])["tag"], "v1.0.0");
+    // What actions/checkout leaves of the tag has no signature; the remote's has.
+    let register = |directory: &std::path::Path, tag: &str| {
+        let flowreg = tagged.flowreg_in(directory).env("PREFECT_API_URL", &site.server.api_url);
+        flowreg.env("BUILD_TAG", tag).run(&["register", "--format", "json"])
+    };
+    let commit = tagged.repository.git(&["rev-parse", "v1.0.0^{commit}"]);
+    let build = github_checkout(tagged, "of-signed", &commit, "refs/tags/v1.0.0");
+    trust(tagged, &build);
+    let run = register(&build, "v1.0.0");
+    assert_eq!(run.code, 0, "{run:?}");
+    site.assert_registered(&[("default", "v1.0.0")]);
+    // Mainline went on, and a clone without history can't tell: that is said, not guessed.
+    tagged.push("fix: a");
+    let build = github_checkout(tagged, "of-older", &commit, "refs/tags/v1.0.0");
+    trust(tagged, &build);
+    let run = register(&build, "v1.0.0");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("not certainly on a mainline branch"), "{run:?}");
+    tagged.repository.git_in(&build, &["fetch", "-q", "--unshallow", "origin", "main"]);
+    assert_eq!(register(&build, "v1.0.0").code, 0);
+    // One without a signature, and one beside mainline.
+    tagged.tag("v1.0.1");
+    assert!(register(tagged.repository.root(), "v1.0.1").stdout.contains("tag_not_signed"));
+    tagged.repository.git(&["switch", "-qc", "feature/x"]);
+    tagged.push("feat: x");
+    tagged.repository.git(&["tag", "-s", "-m", "x", "v1.1.0"]);
+    tagged.repository.git(&["push", "-q", "origin", "v1.1.0"]);
+    let run = register(tagged.repository.root(), "v1.1.0");
+    assert!(run.stdout.contains("tag_not_on_mainline"), "{run:?}");
+    site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+/// Has git trust the key in a checkout, too.
+fn trust(tagged: &Tagged, directory: &std::path::Path) {
+    let signers = tagged.repository.outside().join("signers");
+    let arguments = ["config", "gpg.ssh.allowedSignersFile", signers.to_str().unwrap()];
+    tagged.repository.git_in(directory, &arguments);
 }
