@@ -11,11 +11,13 @@ mod exit;
 mod flows;
 mod gather;
 mod hook;
+mod hook_command;
 mod hook_program;
 mod hooks;
 mod introspect;
 mod list;
 mod manifests;
+mod outstanding;
 mod plan;
 mod prune;
 mod reference;
@@ -38,7 +40,7 @@ use clap::{Parser, Subcommand};
 use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
-use self::hook::HookArguments;
+use self::hook_command::HookArguments;
 use self::hooks::HooksArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
@@ -52,7 +54,7 @@ use crate::output::{Printer, Verbosity};
 use crate::tagging::Day;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
-pub use self::hook::is_hook;
+pub use self::hook_command::is_hook;
 pub use self::hook_program::run_hook;
 
 /// Register Prefect flows at the right code reference
@@ -201,10 +203,10 @@ pub fn run(process: Process) -> u8 {
         Command::Prune(arguments) => prune::run(&context, arguments),
         Command::Hooks(arguments) => hooks::run(&context, arguments),
         Command::Sync(arguments) => sync::run(&context, arguments),
-        Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
+        Command::Hook(arguments) => Ok(hook_command::run(&context, arguments)),
     };
     if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
-        delivery::tell_what_waits(&context);
+        outstanding::tell_what_waits(&context);
     }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
