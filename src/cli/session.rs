@@ -14,7 +14,8 @@ use crate::git::{
     ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
 use crate::model::{
-    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
+    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, RemoteName,
+    TargetKind,
 };
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
@@ -122,6 +123,18 @@ pub fn settings_at(
     let settings = settings(context, &arguments, file.as_deref())?;
     let target = choose_target(context, &settings)?;
     Ok((settings, target))
+}
+
+/// The settings as the file at a commit says, for who needs no target.
+pub fn settings_only(
+    context: &Context,
+    repository: &Repository,
+    commit: &CommitId,
+    remote: Option<&RemoteName>,
+) -> Result<Settings, CommandError> {
+    let arguments = ReferenceArguments { remote: remote.cloned(), ..ReferenceArguments::default() };
+    let file = read_file(context, repository, Some(commit))?;
+    settings(context, &arguments, file.as_deref())
 }
 
 /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the

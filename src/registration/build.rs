@@ -321,8 +321,7 @@ fn put_over(
 }
 
 fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<String, Value> {
-    let ChannelTable { work_pool, work_queue, tags, job_variables, schedules: _, on_delete: _ } =
-        channel;
+    let ChannelTable { work_pool, work_queue, tags, job_variables, schedules: _, .. } = channel;
     toml_fields(
         work_pool.as_deref(),
         work_queue.as_deref(),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::tag::{PACKAGE_KEYS, TAG_KEYS, TagTable};
 use crate::git::{Pin, Untagged};
 use crate::model::{TargetKind, nearest, secrets};
 
@@ -44,6 +45,8 @@ pub struct File {
     pub mainline: ChannelTable,
     /// `[feature]`
     pub feature: ChannelTable,
+    /// `[tag]`
+    pub tag: TagTable,
     /// `[hooks]`
     pub hooks: HooksTable,
     /// `[flow."name"]`
@@ -129,6 +132,10 @@ pub struct ChannelTable {
     pub schedules: Option<Switch>,
     /// Job variables of every registration of the channel.
     pub job_variables: Option<Map<String, Value>>,
+    /// Whether a tag has to be in the history of a mainline branch; `[mainline]` only.
+    pub require_tag_on_mainline: Option<bool>,
+    /// Whether a tag has to have a signature that holds; `[mainline]` only.
+    pub require_signed_tags: Option<bool>,
     /// What becomes of the registrations of a branch that is deleted; `[feature]` only.
     pub on_delete: Option<OnDelete>,
 }
@@ -221,13 +228,24 @@ struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 static ROOT: Keys = Keys {
-    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "hooks", "flow"],
+    names: &[
+        "target",
+        "repository",
+        "flows",
+        "manifest",
+        "mainline",
+        "feature",
+        "tag",
+        "hooks",
+        "flow",
+    ],
     below: |name| match name {
         "repository" => Some(&REPOSITORY),
         "flows" => Some(&FLOWS),
         "manifest" => Some(&MANIFEST),
-        "mainline" => Some(&CHANNEL),
+        "mainline" => Some(&MAINLINE),
         "feature" => Some(&FEATURE),
+        "tag" => Some(&TAG),
         "hooks" => Some(&HOOKS),
         "flow" => Some(&ANY_FLOW),
         _ => None,
@@ -240,10 +258,23 @@ static REPOSITORY: Keys = Keys {
 static FLOWS: Keys =
     Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
-static CHANNEL: Keys = Keys {
-    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
+static MAINLINE: Keys = Keys {
+    names: &[
+        "work_pool",
+        "work_queue",
+        "tags",
+        "schedules",
+        "job_variables",
+        "require_tag_on_mainline",
+        "require_signed_tags",
+    ],
     below: NOTHING_BELOW,
 };
+static TAG: Keys =
+    Keys { names: TAG_KEYS, below: |name| (name == "package").then_some(&ANY_PACKAGE) };
+/// The keys are names of packages: any.
+static ANY_PACKAGE: Keys = Keys { names: &[], below: |_| Some(&PACKAGE) };
+static PACKAGE: Keys = Keys { names: PACKAGE_KEYS, below: NOTHING_BELOW };
 static FEATURE: Keys = Keys {
     names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "on_delete"],
     below: NOTHING_BELOW,
@@ -432,6 +463,8 @@ mod tests {
             [mainline]
             work_pool = "k8s-prod"
             tags = ["prod"]
+            require_tag_on_mainline = true
+            require_signed_tags = false
             [feature]
             work_pool = "k8s-dev"
             schedules = "off"
@@ -439,6 +472,16 @@ mod tests {
             [hooks]
             blocking = true
             time_limit = 10
+            [tag]
+            prefix = "v"
+            scheme = "semver"
+            initial = "0.1.0"
+            pre = "rc"
+            paths = ["flows"]
+            [tag.package.etl]
+            prefix = "etl/v"
+            scheme = "calver"
+            format = "YYYY.MM.MICRO"
             [flow."nightly-sync"]
             deployment = "nightly"
             schedules = [{ cron = "0 3 * * *", timezone = "Europe/Berlin" }]
@@ -465,8 +508,10 @@ mod tests {
             (&ROOT, ""),
             (&REPOSITORY, "repository."),
             (&FLOWS, "flows."),
-            (&CHANNEL, "mainline."),
+            (&MAINLINE, "mainline."),
             (&FEATURE, "feature."),
+            (&TAG, "tag."),
+            (&PACKAGE, "tag.package.x."),
             (&FLOW, "flow.x."),
         ] {
             for name in keys.names {

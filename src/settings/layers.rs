@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::file::{
     self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
 };
+use super::tag::{TagSettings, TagTable};
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{
     Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
@@ -102,6 +103,8 @@ pub struct Settings {
     pub introspect: Introspect,
     /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
     pub manifests: Option<Vec<String>>,
+    /// `[tag]`
+    pub tag: TagSettings,
     /// `[hooks]`
     pub hooks: HooksTable,
     mainline: ChannelTable,
@@ -131,7 +134,8 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, mainline, feature, hooks, flow } = file;
+        let File { target, repository, flows, manifest, mainline, feature, tag, hooks, flow } =
+            file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -150,6 +154,7 @@ impl Settings {
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
+            tag: place.tag(tag)?,
             hooks,
             mainline,
             feature,
@@ -216,6 +221,14 @@ impl Place<'_> {
                 .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
             untagged,
             pin: table.pin.unwrap_or_default(),
+        })
+    }
+
+    fn tag(&self, table: TagTable) -> Result<TagSettings, FileError> {
+        TagSettings::resolve(table).map_err(|problem| {
+            let mut error = file::error_at(self.text, self.name, problem.at, problem.message);
+            error.hint = Some(problem.hint);
+            error
         })
     }
 

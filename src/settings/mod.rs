@@ -6,6 +6,7 @@
 mod file;
 mod layers;
 pub mod prefect;
+mod tag;
 
 pub use file::{
     ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
@@ -13,3 +14,4 @@ pub use file::{
 pub use layers::{
     Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
 };
+pub use tag::{NoSeries, TagSettings};
