@@ -1,7 +1,7 @@
 //! Random declarations that annotations refer to: classes of all kinds, and aliases.
 
 use super::scope::{Model, Scope, quoted};
-use super::types::{Kind, Typed};
+use super::typed::{Kind, Typed};
 
 const CLASS_DOCSTRINGS: &[&str] = &[
     "",

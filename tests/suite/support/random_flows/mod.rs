@@ -12,6 +12,7 @@ mod mutations;
 mod random;
 mod scope;
 mod shapes;
+mod typed;
 mod types;
 mod units;
 mod values;

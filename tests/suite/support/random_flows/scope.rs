@@ -2,7 +2,7 @@
 //! for it so far, and names that nobody has yet.
 
 use super::random::Random;
-use super::types::Typed;
+use super::typed::Typed;
 
 /// How a file spells what it imports.
 #[derive(Clone, Copy)]

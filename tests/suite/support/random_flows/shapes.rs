@@ -2,7 +2,7 @@
 //! by a field, generics of several kinds; flows that a function, a condition or a class makes.
 
 use super::scope::Scope;
-use super::types::{Kind, Typed};
+use super::typed::{Kind, Typed};
 use super::units::indented;
 
 impl Scope<'_> {

@@ -1,42 +1,7 @@
 //! Random annotations of the supported grammar, each with an expression of that type.
 
 use super::scope::{Scope, quoted};
-
-/// What constraints suit a type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Integer,
-    Float,
-    Text,
-    List,
-    Other,
-}
-
-/// An annotation, and an expression that has the type.
-#[derive(Clone)]
-pub struct Typed {
-    pub annotation: String,
-    pub value: String,
-    pub kind: Kind,
-}
-
-impl Typed {
-    pub fn new(annotation: impl Into<String>, value: impl Into<String>, kind: Kind) -> Self {
-        Self { annotation: annotation.into(), value: value.into(), kind }
-    }
-
-    /// Whether the value is sure to be valid for the annotation.
-    pub fn is_safe(&self) -> bool {
-        ["int", "str", "float", "bool", "bytes", "Path", "UUID", "Decimal", "Any"]
-            .contains(&self.annotation.as_str())
-            && self.value != "None"
-            && !self.value.contains("stem")
-    }
-
-    fn other(annotation: impl Into<String>, value: impl Into<String>) -> Self {
-        Self::new(annotation, value, Kind::Other)
-    }
-}
+use super::typed::{Kind, Typed};
 
 impl Scope<'_> {
     /// Any type; `depth` bounds how far containers and classes nest.

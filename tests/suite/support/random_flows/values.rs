@@ -1,7 +1,7 @@
 //! Random defaults: values of the parameter's type, values of another, and the ways to write them.
 
 use super::scope::Scope;
-use super::types::Typed;
+use super::typed::Typed;
 
 impl Scope<'_> {
     /// An expression for the default of a parameter of this type.
