@@ -233,7 +233,7 @@ impl Scope<'_> {
         )
     }
 
-    fn later_or_any(&mut self) -> super::types::Typed {
+    fn later_or_any(&mut self) -> super::typed::Typed {
         if self.random.chance(50) { self.later_declaration() } else { self.typed(1) }
     }
 
