@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::process::Git;
-use super::tags::TagAt;
+use super::refs::TagAt;
 use super::{ReferenceError, Remote, Repository};
 use crate::model::{BranchName, CommitId, RemoteName, TagName};
 

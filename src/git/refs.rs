@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
 
-use super::tags::TagAt;
 use super::{GitError, ReferenceError, Repository};
 use crate::model::{BranchName, CommitId, RemoteName, TagName};
 
@@ -23,6 +22,24 @@ pub(super) enum Relation {
     Ahead,
     Behind,
     Diverged,
+}
+
+/// A tag and what it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagAt {
+    /// Its name.
+    pub name: TagName,
+    /// The commit, peeled.
+    pub commit: CommitId,
+    /// The object that the ref names: the commit itself if the tag is lightweight.
+    pub object: CommitId,
+}
+
+impl TagAt {
+    /// Whether there is a tag object, which may have a message and a signature.
+    pub fn is_annotated(&self) -> bool {
+        self.object != self.commit
+    }
 }
 
 /// The refs of a repository, read one at a time.

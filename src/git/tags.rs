@@ -4,27 +4,9 @@
 //! one (facts/ci-variables.md, trap 12).
 
 use super::proof::{Question, RemoteRefs};
-use super::refs::Refs;
+use super::refs::{Refs, TagAt};
 use super::{GitError, ReferenceError, Remote, Repository, process};
 use crate::model::{BranchName, CommitId, TagName};
-
-/// A tag and what it leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagAt {
-    /// Its name.
-    pub name: TagName,
-    /// The commit, peeled.
-    pub commit: CommitId,
-    /// The object that the ref names: the commit itself if the tag is lightweight.
-    pub object: CommitId,
-}
-
-impl TagAt {
-    /// Whether there is a tag object, which may have a message and a signature.
-    pub fn is_annotated(&self) -> bool {
-        self.object != self.commit
-    }
-}
 
 /// What a remote has, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
