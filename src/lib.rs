@@ -5,7 +5,7 @@
 //! [`introspection`] where reading is not enough), flows and configuration
 //! ([`settings`]) give the registrations that should be, a [`target`] tells those that are, and
 //! the difference is the plan that is applied ([`registration`]). [`push`] does the same for what
-//! git's hooks queued. [`cli`] starts it, [`output`]
+//! git's hooks queued, [`tagging`] says which version a tag is to be. [`cli`] starts it, [`output`]
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
 //!
 //! Nothing imports upward: `cli → output → push, registration → target, flow, settings → tagging →

@@ -132,3 +132,22 @@ fn registrations_of_branches_that_are_gone_are_removed_and_no_others() {
     assert_eq!(refused["error"]["code"], "no_branches");
     assert_eq!(list(tagged.flowreg()).len(), 2);
 }
+
+#[test]
+fn a_job_that_registers_leaves_nothing_for_the_hooks_to_do() {
+    let tagged = Tagged::new();
+    let flowreg = || tagged.flowreg();
+    flowreg().json(&["hooks", "install"], 0);
+    let object = tagged.run(&["--register"]);
+    assert_eq!((&object["created"], &object["registered"]), (&json!(true), &json!(true)));
+    let queue = flowreg().json(&["sync", "--status"], 0);
+    assert_eq!((&queue["waiting"], &queue["recent"]), (&json!([]), &json!([])));
+    // Without it the hook sees to the tag.
+    tagged.push("feat: a");
+    assert_eq!(tagged.run(&[])["created"], true);
+    let registered = crate::support::prefect::wait_for("the hook registers the tag", 60, || {
+        let held = flowreg().json(&["list"], 0);
+        (held["registrations"][0]["reference"] == "v1.1.0").then_some(held)
+    });
+    assert_eq!(registered["registrations"].as_array().unwrap().len(), 1);
+}
