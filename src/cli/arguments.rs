@@ -102,7 +102,6 @@ pub enum Colour {
 pub enum TargetWord {
     Local,
     Prefect,
-    #[value(hide = true)]
     Prefect1,
 }
 

@@ -11,6 +11,7 @@ mod introspect;
 mod list;
 mod manifests;
 mod plan;
+mod prefect1;
 mod reference;
 mod register;
 mod selection;

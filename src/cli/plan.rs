@@ -11,7 +11,7 @@ use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
 use super::selection::FlowArguments;
 use super::session::{self, Session};
-use super::{CommandResult, Context, exit};
+use super::{CommandResult, Context, exit, prefect1};
 use crate::git::Untagged;
 use crate::model::{
     Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
@@ -176,7 +176,9 @@ pub fn prepare(
         arguments,
     };
     let manifests = session.manifests(&reference)?;
-    let gathered = if manifests.declare_deployments() {
+    let gathered = if session.is_prefect1() {
+        run.built_flows()?
+    } else if manifests.declare_deployments() {
         run.declared(&manifests)?
     } else {
         if !manifests.is_empty() {
@@ -221,6 +223,9 @@ pub fn prepare(
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
+    if kind == TargetKind::Prefect1 {
+        prefect1::settle(&mut plan, target.as_ref())?;
+    }
     notices.extend(about_flows(&plan, &inexact, &remarks, context.printer.is_verbose()));
     let repository = repository.to_string();
     Ok(Prepared {
@@ -238,7 +243,7 @@ pub fn prepare(
 }
 
 /// What workers check out: the design's table of channels, `pin` and `untagged`.
-fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
+pub fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
     let settings = &session.settings.repository;
     match (reference.channel, reference.tag()) {
         (Channel::Mainline, Some(_)) if settings.pin == crate::git::Pin::Commit => Pinned::Commit,

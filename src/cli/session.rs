@@ -17,11 +17,13 @@ use crate::model::{
     CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
 };
 use crate::settings::prefect::{PrefectConnection, connection};
+use crate::settings::prefect1::{self, Prefect1Connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
 use crate::store::{AnalysisCache, Store};
 use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
+use crate::target::prefect1::Prefect1Server;
 
 pub const FILE_NAME: &str = "flowreg.toml";
 /// How often a file may lead to a commit with another file before the last one counts.
@@ -41,12 +43,23 @@ pub enum TargetChoice {
     Local,
     /// A Prefect server.
     Prefect(Box<PrefectConnection>),
+    /// A server of Prefect 1.
+    Prefect1(Box<Prefect1Connection>),
 }
 
 impl TargetChoice {
     /// Whether workers will clone from the remote, so that the remote must have the reference.
     pub fn needs_remote(&self) -> bool {
         !matches!(self, Self::Local)
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Self::Local => TargetKind::Local,
+            Self::Prefect(_) => TargetKind::Prefect,
+            Self::Prefect1(_) => TargetKind::Prefect1,
+        }
     }
 }
 
@@ -76,7 +89,7 @@ pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolve
         let resolution = resolve(
             &session.repository,
             &context.environment,
-            &request(&session.settings, arguments, session.target.needs_remote()),
+            &request(&session.settings, arguments, session.target.kind()),
         );
         rounds += 1;
         let Ok(reference) = &resolution.reference else {
@@ -120,7 +133,7 @@ fn climb_for_settings(
         return None;
     }
     let defaults = Settings::resolve(&flags(context, arguments), None).ok()?;
-    let mut request = request(&defaults, arguments, false);
+    let mut request = request(&defaults, arguments, TargetKind::Local);
     request.untagged = Untagged::Commit;
     let climbed = resolve(repository, &context.environment, &request).reference.or_else(|_| {
         // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
@@ -141,7 +154,7 @@ fn flags(context: &Context, arguments: &ReferenceArguments) -> Flags {
 fn request(
     settings: &Settings,
     arguments: &ReferenceArguments,
-    needs_remote: bool,
+    target: TargetKind,
 ) -> ReferenceRequest {
     ReferenceRequest {
         tag: arguments.tag.clone(),
@@ -151,7 +164,8 @@ fn request(
         mainline: settings.repository.mainline.clone(),
         untagged: settings.repository.untagged.value,
         pin: settings.repository.pin,
-        ask_remote: needs_remote && !arguments.offline,
+        lightweight: target == TargetKind::Prefect1,
+        ask_remote: target != TargetKind::Local && !arguments.offline,
     }
 }
 
@@ -192,11 +206,10 @@ fn choose_target(context: &Context, settings: &Settings) -> Result<TargetChoice,
     if asked.is_some_and(|asked| asked.value == TargetKind::Local) {
         return Ok(TargetChoice::Local);
     }
-    if let Some(Sourced { value: TargetKind::Prefect1, origin }) = asked {
-        return Err(CommandError::configuration(
-            format!("target `prefect1` ({origin}) is not available yet"),
-            vec!["--target prefect, or --target local".to_owned()],
-        ));
+    if asked.is_some_and(|asked| asked.value == TargetKind::Prefect1) {
+        let (directory, home) = (&context.directory, context.home.as_deref());
+        let connection = prefect1::connection(&context.environment, directory, home)?;
+        return Ok(TargetChoice::Prefect1(Box::new(connection)));
     }
     let connection = connection(&context.environment, &context.directory, context.home.as_deref())?;
     match (connection, asked) {
@@ -290,6 +303,10 @@ impl Session {
             TargetChoice::Prefect(connection) => {
                 let options = ConnectOptions { jobs };
                 Box::new(PrefectServer::connect((**connection).clone(), options)?)
+            }
+            TargetChoice::Prefect1(connection) => {
+                let lock = self.repository.common_dir().join("flowreg/prefect1.lock");
+                Box::new(Prefect1Server::connect(connection, lock)?)
             }
         })
     }

@@ -101,6 +101,14 @@ impl Refs {
         Some(header.kind())
     }
 
+    /// Whether a tag is an object of its own.
+    pub(super) fn is_annotated(&self, tag: &TagName) -> bool {
+        let found = self.repository.try_find_reference(&format!("refs/tags/{tag}")).ok().flatten();
+        let id = found.and_then(|reference| reference.try_id().map(gix::Id::detach));
+        let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
+        header.is_some_and(|header| header.kind() == gix::objs::Kind::Tag)
+    }
+
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
         self.kind(commit) == Some(gix::objs::Kind::Commit)
     }

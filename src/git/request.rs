@@ -46,6 +46,8 @@ pub struct ReferenceRequest {
     pub untagged: Untagged,
     /// What a mainline registration is pinned by.
     pub pin: Pin,
+    /// Whether workers can check out lightweight tags only: those of Prefect 1.
+    pub lightweight: bool,
     /// Whether the remote is asked for proof; not with `--offline` and for the local target.
     pub ask_remote: bool,
 }
@@ -60,6 +62,7 @@ impl Default for ReferenceRequest {
             mainline: vec!["main".to_owned(), "master".to_owned()],
             untagged: Untagged::default(),
             pin: Pin::default(),
+            lightweight: false,
             ask_remote: true,
         }
     }

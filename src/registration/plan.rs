@@ -89,6 +89,12 @@ pub enum Refusal {
         /// What the server has, in words.
         offered: String,
     },
+    /// The project of Prefect 1 does not exist.
+    #[error("the project `{project}` does not exist")]
+    ProjectMissing {
+        /// The project.
+        project: String,
+    },
     /// Two schedules of one deployment have the same slug.
     #[error("two schedules have the slug `{slug}`")]
     DuplicateSlug {
@@ -116,6 +122,7 @@ impl Refusal {
             Self::NoWorkPool { .. } => "no_work_pool",
             Self::WorkPoolMissing { .. } => "work_pool_missing",
             Self::DuplicateSlug { .. } => "duplicate_slug",
+            Self::ProjectMissing { .. } => "project_missing",
         }
     }
 
@@ -132,6 +139,9 @@ impl Refusal {
             }
             Self::NoWorkPool { .. } => {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
+            }
+            Self::ProjectMissing { project } => {
+                return vec![format!("prefect create project \"{project}\"")];
             }
             Self::DuplicateSlug { .. } => "give each schedule of a deployment a slug of its own",
             Self::WorkPoolMissing { .. } => {
@@ -330,6 +340,7 @@ mod tests {
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new("https://example.com/flows.git", &reference, true, None),
             fields: json!({"version": tag}).as_object().cloned().unwrap(),
+            upload: None,
             reference,
         }
     }

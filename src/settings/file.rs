@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::prefect1::{self, Prefect1Table, RunConfigTable, StorageKind};
 use crate::git::{Pin, Untagged};
 use crate::model::{TargetKind, nearest, secrets};
 
@@ -40,6 +41,8 @@ pub struct File {
     pub flows: FlowsTable,
     /// `[manifest]`
     pub manifest: ManifestTable,
+    /// `[prefect1]`
+    pub prefect1: Prefect1Table,
     /// `[mainline]`
     pub mainline: ChannelTable,
     /// `[feature]`
@@ -127,6 +130,8 @@ pub struct ChannelTable {
     pub schedules: Option<Switch>,
     /// Job variables of every registration of the channel.
     pub job_variables: Option<Map<String, Value>>,
+    /// How Prefect 1 runs the flows of the channel.
+    pub run_config: Option<RunConfigTable>,
 }
 
 /// `[flow."name"]`
@@ -149,6 +154,16 @@ pub struct FlowTable {
     pub job_variables: Option<Map<String, Value>>,
     /// When it runs.
     pub schedules: Option<Vec<Spanned<ScheduleTable>>>,
+    /// How Prefect 1 runs it.
+    pub run_config: Option<RunConfigTable>,
+    /// Where Prefect 1 gets its code from.
+    pub storage: Option<StorageKind>,
+    /// The image that holds its code, for Docker storage.
+    pub image_name: Option<String>,
+    /// The image's tag.
+    pub image_tag: Option<String>,
+    /// Where the code is in the image.
+    pub path: Option<String>,
 }
 
 /// One entry of `schedules`.
@@ -197,11 +212,21 @@ struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 static ROOT: Keys = Keys {
-    names: &["target", "repository", "flows", "manifest", "mainline", "feature", "flow"],
+    names: &[
+        "target",
+        "repository",
+        "flows",
+        "manifest",
+        "prefect1",
+        "mainline",
+        "feature",
+        "flow",
+    ],
     below: |name| match name {
         "repository" => Some(&REPOSITORY),
         "flows" => Some(&FLOWS),
         "manifest" => Some(&MANIFEST),
+        "prefect1" => Some(&PREFECT1),
         "mainline" | "feature" => Some(&CHANNEL),
         "flow" => Some(&ANY_FLOW),
         _ => None,
@@ -214,9 +239,13 @@ static REPOSITORY: Keys = Keys {
 static FLOWS: Keys =
     Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
+static PREFECT1: Keys = Keys { names: prefect1::KEYS, below: RUN_CONFIG_BELOW };
+static RUN_CONFIG: Keys = Keys { names: prefect1::RUN_CONFIG_KEYS, below: NOTHING_BELOW };
+const RUN_CONFIG_BELOW: fn(&str) -> Option<&'static Keys> =
+    |name| (name == "run_config").then_some(&RUN_CONFIG);
 static CHANNEL: Keys = Keys {
-    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables"],
-    below: NOTHING_BELOW,
+    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "run_config"],
+    below: RUN_CONFIG_BELOW,
 };
 /// The keys are names of flows: any.
 static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
@@ -230,8 +259,17 @@ static FLOW: Keys = Keys {
         "work_queue",
         "job_variables",
         "schedules",
+        "run_config",
+        "storage",
+        "image_name",
+        "image_tag",
+        "path",
     ],
-    below: |name| (name == "schedules").then_some(&SCHEDULE),
+    below: |name| match name {
+        "schedules" => Some(&SCHEDULE),
+        "run_config" => Some(&RUN_CONFIG),
+        _ => None,
+    },
 };
 static SCHEDULE: Keys = Keys {
     names: &[

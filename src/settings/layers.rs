@@ -6,6 +6,7 @@ use std::fmt;
 use toml::Spanned;
 
 use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
+use super::prefect1::Prefect1Table;
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind, secrets};
 
@@ -95,6 +96,8 @@ pub struct Settings {
     pub introspect: Introspect,
     /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
     pub manifests: Option<Vec<String>>,
+    /// `[prefect1]`
+    pub prefect1: Prefect1Table,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -122,7 +125,7 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, mainline, feature, flow } = file;
+        let File { target, repository, flows, manifest, prefect1, mainline, feature, flow } = file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -141,6 +144,7 @@ impl Settings {
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
+            prefect1,
             mainline,
             feature,
             flow,

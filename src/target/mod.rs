@@ -6,6 +6,7 @@
 
 pub mod local;
 pub mod prefect;
+pub mod prefect1;
 
 use std::collections::HashMap;
 
@@ -102,6 +103,9 @@ pub enum TargetError {
     /// The embedded registry failed.
     #[error("the embedded registry failed: {0}")]
     Registry(String),
+    /// What only Prefect 1 says.
+    #[error(transparent)]
+    Prefect1(#[from] prefect1::Prefect1Error),
 }
 
 /// A place where registrations live.
@@ -128,6 +132,17 @@ pub trait Target: Sync {
     /// A block by the slug of its type and its name, or `None` if there is none. Its secrets stay
     /// where they are.
     fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError>;
+
+    /// Which of these projects the target lacks; only Prefect 1 has projects.
+    fn missing_projects(&self, _projects: &[&str]) -> Result<Vec<String>, TargetError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether each change makes a new version with an id of its own, so that the old id means that
+    /// nothing was written.
+    fn is_versioned(&self) -> bool {
+        false
+    }
 
     /// Carries out one write and returns the registration's id at the target.
     ///

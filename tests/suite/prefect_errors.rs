@@ -515,6 +515,7 @@ fn an_update_sends_only_what_changes() {
         marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
         reference,
         fields: serde_json::Map::from_iter([("version".to_owned(), "v1".into())]),
+        upload: None,
     };
     let fields = serde_json::Map::from_iter([("description".to_owned(), "new".into())]);
     let held = held();

@@ -8,7 +8,7 @@ mod due;
 mod gate;
 mod headers;
 mod held;
-mod http;
+pub(super) mod http;
 mod read;
 mod refusal;
 mod retry;
