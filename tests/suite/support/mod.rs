@@ -1,6 +1,7 @@
 //! Fixtures that several test modules use.
 
 pub mod prefect;
+pub mod prefect1;
 mod program;
 pub mod random_flows;
 pub mod random_yaml;

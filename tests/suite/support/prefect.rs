@@ -46,13 +46,17 @@ pub fn programs() -> PathBuf {
 }
 
 /// A process that does not outlive the test binary.
-struct Watched {
+pub(in crate::support) struct Watched {
     child: Child,
     home: PathBuf,
 }
 
 impl Watched {
-    fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(in crate::support) fn start(
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let home = tempfile::TempDir::with_prefix("flowreg-prefect-").unwrap().keep();
         let log = std::fs::File::create(home.join("log")).unwrap();
         let bin = programs();

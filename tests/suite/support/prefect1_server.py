@@ -1,7 +1,7 @@
 """A GraphQL backend of Prefect 1 as far as its client and flowreg need one: it accepts and refuses
 what the real one does, keeps flows as it does, and records every request.
 
-    prefect1_server.py PORT_FILE [--projects A,B] [--key KEY] [--delay SECONDS]
+    prefect1_server.py PORT_FILE [--projects A,B] [--key KEY] [--delay SECONDS] [--limit BYTES]
 
 `GET /requests` answers with what was sent, `GET /flows` with what is held.
 
@@ -22,7 +22,6 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-BODY_LIMIT = 5 * 1024 * 1024
 TOKEN = re.compile(r'\s*(?:([_A-Za-z][_A-Za-z0-9]*)|("(?:[^"\\]|\\.)*")|(-?\d+)|([$!:{}()\[\],])|(#.*))')
 FLOW_FIELDS = {
     "id", "name", "version", "archived", "created", "is_schedule_active", "schedule", "storage",
@@ -149,8 +148,12 @@ class Backend:
             variables = json.loads(variables)
         with self.lock:
             self.requests.append({"query": query, "variables": variables, "headers": headers})
+            recorded = self.requests[-1]
         if self.options.key and headers.get("authorization") != "Bearer " + self.options.key:
             raise GraphQlError("AuthenticationError: Forbidden", "UNAUTHENTICATED")
+        if isinstance(variables, dict) and "serialized_flow" in variables.get("input", {}):
+            with self.lock:
+                recorded["serialized"] = decompressed(variables["input"])
         kind, selection = Document(query).operation()
         data = {}
         for name, arguments, below in selection:
@@ -218,9 +221,8 @@ class Backend:
                 "Variable '$input' got invalid value %r at 'input.project_id'; Expected type UUID. "
                 "Could not parse UUID: %s" % (given.get("project_id"), given.get("project_id"))
             )
-        try:
-            serialized = json.loads(gzip.decompress(base64.b64decode(given["serialized_flow"])))
-        except (OSError, ValueError, EOFError):
+        serialized = decompressed(given)
+        if serialized is None:
             raise GraphQlError("Unable to decompress serialized flow")
         if given["project_id"] not in self.projects.values():
             raise GraphQlError("Invalid project.")
@@ -297,6 +299,13 @@ class Backend:
         return select({"id": key}, below, "payload")
 
 
+def decompressed(given):
+    try:
+        return json.loads(gzip.decompress(base64.b64decode(given["serialized_flow"])))
+    except (OSError, ValueError, EOFError):
+        return None
+
+
 def select(row, below, kind):
     if below is None:
         raise invalid('Field of type "%s" must have a selection of subfields.' % kind)
@@ -342,7 +351,7 @@ class Handler(BaseHTTPRequestHandler):
         backend = self.server.backend
         if backend.options.delay:
             time.sleep(backend.options.delay)
-        if length > BODY_LIMIT:
+        if length > backend.options.limit:
             page = "<!DOCTYPE html><html><body><pre>PayloadTooLargeError: request entity too large</pre></body></html>"
             return self.reply(413, page, "text/html; charset=utf-8")
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -374,6 +383,7 @@ def main():
     parser.add_argument("--projects", default="data")
     parser.add_argument("--key")
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--limit", type=int, default=5 * 1024 * 1024)
     options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
