@@ -210,8 +210,14 @@ pub fn prepare(
         since,
         is_all: arguments.since.all || arguments.flows.is_restricted(),
     };
-    let (held, left_out) = participation
-        .settle(&mut registrations, kind, |registrations| read(registrations, target.as_ref()))?;
+    let mut adapted = Vec::new();
+    let (held, left_out) = participation.settle(&mut registrations, kind, |registrations| {
+        if !registrations.is_empty() {
+            adapted = target.adapt(registrations)?;
+        }
+        read(registrations, target.as_ref())
+    })?;
+    notices.extend(adapted);
     notices.extend(left_out.notices);
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
