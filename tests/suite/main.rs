@@ -42,6 +42,7 @@ mod manifest_yaml;
 mod prefect1;
 mod prefect1_client;
 mod prefect1_errors;
+mod prefect2;
 mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;

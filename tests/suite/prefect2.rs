@@ -1,7 +1,6 @@
 //! The main job on a real server of Prefect 2.20 with a real worker: the same target with fewer
 //! fields.
 
-
 use serde_json::{Value, json};
 
 use crate::support::prefect::{Server, Turn, Worker, unique, wait_for};
@@ -54,8 +53,8 @@ impl Project {
     }
 
     fn register(&self, arguments: &[&str], code: i32) -> Value {
-        let flowreg = Flowreg::in_repository(&self.repository)
-            .env("PREFECT_API_URL", &self.server.api_url);
+        let flowreg =
+            Flowreg::in_repository(&self.repository).env("PREFECT_API_URL", &self.server.api_url);
         flowreg.json(&[&["register"], arguments].concat(), code)
     }
 
@@ -169,7 +168,8 @@ fn on_prefect_2_tags_mark_what_is_ours_and_what_people_changed_stays() {
 
     // What is declared no longer goes, what people did stays.
     let less = own.replace(", { rrule = \"FREQ=WEEKLY;BYDAY=MO\" }", "");
-    let less = less.replace("parameters = { n = 5 }\njob_variables = { env = { A = \"1\" } }\n", "");
+    let less =
+        less.replace("parameters = { n = 5 }\njob_variables = { env = { A = \"1\" } }\n", "");
     project.configure(&less);
     project.write_code("two");
     project.repository.git(&["tag", "v2.0.0"]);
@@ -177,7 +177,10 @@ fn on_prefect_2_tags_mark_what_is_ours_and_what_people_changed_stays() {
     assert_eq!(outcome(&project.register(&[], 0)), "updated");
     let updated = project.deployment("default");
     let has = |tag: &str| updated["tags"].as_array().unwrap().contains(&json!(tag));
-    assert!(has("people") && has("flowreg.tag=v2.0.0") && !has("flowreg.tag=v1.0.0"), "{updated:#}");
+    assert!(
+        has("people") && has("flowreg.tag=v2.0.0") && !has("flowreg.tag=v1.0.0"),
+        "{updated:#}"
+    );
     assert_eq!((&updated["id"], &updated["paused"]), (&created["id"], &json!(true)));
     assert_eq!((&updated["parameters"], &updated["infra_overrides"]), (&json!({}), &json!({})));
     let step = &updated["pull_steps"][0]["prefect.deployments.steps.git_clone"];
