@@ -3,6 +3,7 @@
 
 mod affected;
 mod arguments;
+mod children;
 mod error;
 mod exit;
 mod flows;

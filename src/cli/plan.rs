@@ -11,7 +11,7 @@ use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
 use super::selection::FlowArguments;
 use super::session::{self, Session};
-use super::{CommandResult, Context, exit, prefect1};
+use super::{CommandResult, Context, children, exit, prefect1};
 use crate::git::Untagged;
 use crate::model::{
     Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
@@ -78,7 +78,10 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
     const JOBS: usize = 1;
-    let prepared = prepare(context, arguments, JOBS)?;
+    let mut prepared = prepare(context, arguments, JOBS)?;
+    let Prepared { session, reference, plan, target, .. } = &prepared;
+    let missing = children::missing(session, reference, plan, target.as_ref())?;
+    prepared.notices.extend(missing);
     let summary = prepared.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();

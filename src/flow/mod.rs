@@ -11,6 +11,7 @@
 mod affected;
 mod cache;
 mod changed;
+mod children;
 mod compiler;
 mod default;
 mod docstring;
@@ -37,6 +38,7 @@ mod value;
 
 pub use affected::Script;
 pub use changed::{Difference, affected};
+pub use children::{Child, ChildCall, children};
 pub use explain::explain_in;
 pub use graph::ImportGraph;
 pub use library::{Layout, Read};

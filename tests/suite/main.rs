@@ -11,6 +11,7 @@ mod support;
 
 mod affected;
 mod bad_input;
+mod children;
 mod conformance;
 mod documentation;
 mod end_to_end;
