@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use clap::Args;
-
 use super::Context;
+use super::arguments::SinceArguments;
 use super::error::CommandError;
 use super::manifests::Manifests;
 use super::session::{FILE_NAME, Session};
+use super::starts::{EntryKey, Start, Starts};
 use crate::flow::{Difference, Script, affected};
 use crate::git::{ChangedPath, TreeBlob};
 use crate::manifest::{Entry, Manifest, Place};
@@ -16,63 +16,6 @@ use crate::model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registrat
 use crate::registration::{Standing, standings};
 use crate::store::AnalysisCache;
 use crate::target::TargetError;
-
-#[derive(Debug, Clone, Default, Args)]
-pub struct SinceArguments {
-    /// Only flows that are affected by what changed since a revision
-    #[arg(long, value_name = "REVISION", conflicts_with = "all")]
-    pub changed_since: Option<String>,
-    /// On a feature branch: flows that are as on mainline, too
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// Where a run of a flow starts, and where its deployment is declared.
-#[derive(Debug, Clone)]
-pub struct Start {
-    script: Script,
-    entry: Option<EntryKey>,
-}
-
-/// Where runs start, by flow and deployment.
-pub type Starts = HashMap<(String, String), Start>;
-
-/// One deployment of a `prefect.yaml`, whatever else it says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EntryKey {
-    file: String,
-    name: String,
-    entrypoint: String,
-}
-
-impl EntryKey {
-    /// What tells an entry from the others of its file.
-    pub fn of(manifest: &Manifest, entry: &Entry) -> Self {
-        Self {
-            file: manifest.path.clone(),
-            name: entry.name.clone(),
-            entrypoint: entry.entrypoint.clone(),
-        }
-    }
-}
-
-impl Start {
-    /// A run that starts in the repository's root.
-    pub fn of_script(path: &str) -> Self {
-        let script = Script { path: path.to_owned(), root: String::new(), module: None };
-        Self { script, entry: None }
-    }
-
-    /// A run as a `prefect.yaml` declares it: in `root`, by a path or a module from there.
-    pub fn declared(path: &str, root: String, place: &Place, entry: EntryKey) -> Self {
-        let module = match place {
-            Place::Script { .. } => None,
-            Place::Module { module, .. } => Some(module.clone()),
-        };
-        let script = Script { path: path.to_owned(), root, module };
-        Self { script, entry: Some(entry) }
-    }
-}
 
 /// What is affected by what changed since a commit.
 pub struct Affected {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::exit;
+use super::selection::FlowArguments;
 use crate::git::Untagged;
 use crate::model::{Environment, RemoteName, TargetKind};
 use crate::output::{ErrorReport, Printer, Verbosity};
@@ -173,4 +174,34 @@ pub fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
         let _ = error.print();
     }
     exit::USAGE
+}
+
+/// What `plan` and `register` share.
+#[derive(Debug, Clone, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub flows: FlowArguments,
+    #[command(flatten)]
+    pub since: SinceArguments,
+    /// Replace a newer version with an older one
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Take over deployments that flowreg did not create
+    #[arg(long)]
+    pub adopt: bool,
+    /// Run the build and push steps of prefect.yaml, for templates that need their outputs
+    #[arg(long)]
+    pub run_steps: bool,
+    #[command(flatten)]
+    pub reference: ReferenceArguments,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct SinceArguments {
+    /// Only flows that are affected by what changed since a revision
+    #[arg(long, value_name = "REVISION", conflicts_with = "all")]
+    pub changed_since: Option<String>,
+    /// On a feature branch: flows that are as on mainline, too
+    #[arg(long)]
+    pub all: bool,
 }

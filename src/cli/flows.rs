@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::affected::Start;
 use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
+use super::starts::Start;
 use super::{CommandResult, Context, exit, prefect1, session};
 use crate::flow::Scan;
 use crate::introspection::Introspected;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Context;
-use super::affected::{Start, Starts};
+use super::arguments::RunArguments;
 use super::error::CommandError;
-use super::plan::RunArguments;
 use super::session::Session;
+use super::starts::{Start, Starts};
 use crate::flow::Scan;
 use crate::git::TreeBlob;
 use crate::introspection::Introspected;

@@ -7,15 +7,12 @@ use crate::model::Held;
 use crate::output::{ListReport, ListedRegistration};
 use crate::target::ReadScope;
 
-/// A read needs no more connections than this.
-const JOBS: usize = 1;
-
 #[derive(Debug, Args)]
 pub struct ListArguments {}
 
 pub fn run(context: &Context, _: &ListArguments) -> CommandResult {
     let session = session::open_target(context)?;
-    let target = session.connect(JOBS)?;
+    let target = session.connect(None)?;
     let mut registrations: Vec<ListedRegistration> =
         target.read(ReadScope::All)?.into_iter().filter_map(listed).collect();
     registrations.sort_by(|left, right| {

@@ -7,23 +7,21 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::affected::{EntryKey, Start};
+use super::entrypoints::{Wanted, flow_of};
 use super::error::CommandError;
 use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
 use super::session::Session;
-use crate::flow::{FileAnalysis, Scan, Selection};
-use crate::introspection::{Introspected, StepsError, StepsPlace, run_steps};
+use super::starts::{EntryKey, Start};
+use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
-use crate::manifest::{Declared, Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::model::{CodeReference, Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
+use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
+use crate::model::{Channel, CodeReference, Flow, FlowProblem, ProblemCode};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
 
 /// The file that Prefect looks for.
 const FILE_NAME: &str = "prefect.yaml";
-/// How many flows a hint lists when none is near.
-const LISTED: usize = 5;
 
 /// The manifests at a reference.
 #[derive(Default)]
@@ -89,36 +87,12 @@ impl Session {
     }
 }
 
-/// A deployment on its way to a registration.
-struct Wanted<'m> {
-    manifest: &'m Manifest,
-    entry: &'m Entry,
-    declared: Declared,
-    /// What its build and push steps put out, if they were run.
-    outputs: Option<Rc<Map<String, Value>>>,
-    pull_steps: Vec<Value>,
-    /// Where its flow is, from `root`.
-    place: Place,
-    /// The directory of the repository from which a run starts.
-    root: String,
-    /// The entrypoint as it is registered.
-    entrypoint: String,
-}
-
 /// What the steps of a deployment put out.
 type Outputs = Rc<Map<String, Value>>;
 
 /// What came of steps that were run.
 #[derive(Default)]
 struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
-
-/// What is at the entrypoints of one directory.
-#[derive(Default)]
-struct Found {
-    flows: HashMap<(String, String), Flow>,
-    modules: HashMap<(String, String), FileAnalysis>,
-    problems: Vec<FlowProblem>,
-}
 
 impl Run<'_> {
     /// The deployments of the manifests.
@@ -127,7 +101,7 @@ impl Run<'_> {
         for error in &manifests.broken {
             gathered.problems.push(broken(error));
         }
-        let values = self.values(manifests)?;
+        let values = self.values(manifests, &mut gathered.notices)?;
         let mut ran = Ran::default();
         let mut wanted = Vec::new();
         for manifest in &manifests.files {
@@ -187,7 +161,11 @@ impl Run<'_> {
     }
 
     /// What templates need to know, from the target in as few requests as possible.
-    fn values(&self, manifests: &Manifests) -> Result<Values, CommandError> {
+    fn values(
+        &self,
+        manifests: &Manifests,
+        notices: &mut Vec<String>,
+    ) -> Result<Values, CommandError> {
         let mut values =
             Values { environment: self.context.environment.clone(), ..Values::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
@@ -200,6 +178,14 @@ impl Run<'_> {
         if !variables.is_empty() {
             let names: Vec<String> = variables.into_iter().collect();
             values.variables = self.target.variables(&names)?;
+            let is_missing = |name: &&String| !values.variables.contains_key(*name);
+            for name in names.iter().filter(is_missing) {
+                let variable = format!("{{{{ prefect.variables.{name} }}}}");
+                notices.push(format!(
+                    "the target has no variable `{name}`: {variable} is the empty text, as it is \
+                     for Prefect"
+                ));
+            }
         }
         for (kind, name) in blocks {
             let block = self.target.block(&kind, &name)?;
@@ -298,74 +284,6 @@ impl Run<'_> {
         Ok(Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint })
     }
 
-    /// Analyses the files that entrypoints name, each once.
-    fn find(
-        &self,
-        wanted: &[Wanted<'_>],
-        gathered: &mut Gathered,
-    ) -> Result<HashMap<String, Found>, CommandError> {
-        let mut by_root: BTreeMap<&str, Vec<&Wanted<'_>>> = BTreeMap::new();
-        for one in wanted {
-            by_root.entry(&one.root).or_default().push(one);
-        }
-        let mut all = HashMap::new();
-        for (root, wanted) in by_root {
-            let (mut scripts, mut modules) = (BTreeSet::new(), BTreeSet::new());
-            for one in &wanted {
-                match &one.place {
-                    Place::Script { path, .. } => {
-                        scripts.insert(path.clone());
-                    }
-                    Place::Module { module, object } => {
-                        let head = object.split('.').next().unwrap_or(object);
-                        modules.insert((module.clone(), head.to_owned()));
-                    }
-                }
-            }
-            let objects: BTreeSet<(String, String)> = wanted
-                .iter()
-                .map(|one| (one.place.files().swap_remove(0), one.place.object().to_owned()))
-                .collect();
-            let is_wanted = |flow: &Flow| {
-                let path = flow.entrypoint.path().to_owned();
-                objects.contains(&(path, flow.entrypoint.object().to_owned()))
-            };
-            let selection = Selection::files(scripts);
-            let scan = self.session.scan_in(self.reference, root, &selection)?;
-            let Introspected { scan, notices, remarks, moments } =
-                self.session.introspected(self.context, self.reference, root, scan, &is_wanted)?;
-            gathered.notices.extend(notices);
-            let placed = |entrypoint: &Entrypoint| in_root(root, entrypoint);
-            gathered.remarks.extend(remarks.into_iter().map(|(at, value)| (placed(&at), value)));
-            gathered.moments.extend(moments.into_iter().map(|(at, value)| (placed(&at), value)));
-            let Scan { flows, imported, problems, files, .. } = scan;
-            if root.is_empty() {
-                gathered.files = Some(files);
-            }
-            let mut found = Found::default();
-            for flow in flows.into_iter().chain(imported) {
-                let at = &flow.entrypoint;
-                let key = (at.path().to_owned(), at.object().to_owned());
-                let entrypoint = placed(at);
-                let imported_from = flow.imported_from.as_ref().map(placed);
-                found.flows.insert(key, Flow { entrypoint, imported_from, ..flow });
-            }
-            // Flows of one name are no problem here: deployments have names of their own.
-            let problems = problems.into_iter().filter(|problem| {
-                !matches!(problem.code, ProblemCode::Duplicate | ProblemCode::Nested)
-            });
-            found.problems = problems
-                .map(|problem| FlowProblem { path: in_directory(root, &problem.path), ..problem })
-                .collect();
-            if !modules.is_empty() {
-                let analyses = self.session.import_in(self.reference, root, &modules)?;
-                found.modules = modules.into_iter().zip(analyses).collect();
-            }
-            all.insert(root.to_owned(), found);
-        }
-        Ok(all)
-    }
-
     fn add_declared(
         &self,
         gathered: &mut Gathered,
@@ -402,6 +320,14 @@ impl Run<'_> {
         }
         origins.insert("entrypoint".to_owned(), origin(&["entrypoint"]));
         gathered.notices.extend(declared.notices);
+        if declared.lacks_version && self.reference.channel == Channel::Feature {
+            gathered.notices.push(format!(
+                "{}: `version` of `{}` is an output of the build steps: the branch stands for it \
+                 without --run-steps",
+                manifest.origin(entry, &["version"]),
+                declared.name
+            ));
+        }
         if pull_steps.is_empty() && self.source.pinned != Pinned::Branch {
             gathered.notices.push(format!(
                 "{}: `{}` has no pull steps: its runs use the code that is where they start, \
@@ -419,101 +345,11 @@ impl Run<'_> {
         };
         self.add(gathered, (flow, start), Some(declaration), declared.secrets)
     }
-
-    /// What is wrong with an entrypoint that leads nowhere.
-    fn not_found(
-        &self,
-        one: &Wanted<'_>,
-        found: &HashMap<String, Found>,
-    ) -> Result<EntryError, CommandError> {
-        let error =
-            |code, message: &str| one.manifest.error(one.entry, &["entrypoint"], code, message);
-        let tree = self.session.repository.tree(&self.reference.commit)?;
-        let is_python = |path: &[u8]| path.ends_with(b".py");
-        let blobs = tree.blobs(|_| true, is_python)?;
-        let paths: Vec<&str> =
-            blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
-        let files: Vec<String> =
-            one.place.files().iter().map(|file| in_directory(&one.root, file)).collect();
-        let at = self.reference.commit.short();
-        let Some(file) = files.iter().find(|file| paths.contains(&file.as_str())) else {
-            let file = files.first().map(String::as_str).unwrap_or_default();
-            let message = format!("there is no file `{file}` at {at}");
-            let error = error("entrypoint", &message);
-            let is_here =
-                self.session.repository.workdir().is_some_and(|directory| {
-                    files.iter().any(|file| directory.join(file).exists())
-                });
-            return Ok(match nearest(file, &paths) {
-                _ if is_here => error.hint("it is in the work tree only: commit it"),
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            });
-        };
-        let found = found.get(&one.root);
-        let problem = found.and_then(|found| {
-            let own = found.problems.iter().find(|problem| problem.path == *file);
-            let imported = found
-                .modules
-                .iter()
-                .filter(|((module, _), _)| matches!(&one.place, Place::Module { module: own, .. } if own == module))
-                .find_map(|(_, analysis)| analysis.problems.first());
-            own.or(imported)
-        });
-        if let Some(problem) = problem {
-            let place = match problem.path.as_str() {
-                path if path == file => format!("{path}:{}:{}: ", problem.line, problem.column),
-                _ => format!("{file}: "),
-            };
-            return Ok(error("flow", &format!("{place}{}", problem.message)));
-        }
-        let object = one.place.object();
-        let message = format!("`{file}` has no flow `{object}` at {at}");
-        let error = error("entrypoint", &message);
-        let near: Vec<&str> = found
-            .into_iter()
-            .flat_map(|found| found.flows.values())
-            .filter(|flow| flow.entrypoint.path() == file)
-            .map(|flow| flow.entrypoint.object())
-            .collect();
-        Ok(match nearest(object, &near) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None if near.is_empty() => error.hint("a flow is a function with Prefect's `@flow`"),
-            None => {
-                let listed: Vec<String> =
-                    near.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
-                error.hint(format!("it has {}", listed.join(", ")))
-            }
-        })
-    }
 }
 
 fn is_within(path: &str, directory: &str) -> bool {
     let rest = path.strip_prefix(directory);
     directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn in_directory(directory: &str, path: &str) -> String {
-    if directory.is_empty() { path.to_owned() } else { format!("{directory}/{path}") }
-}
-
-fn in_root(root: &str, entrypoint: &Entrypoint) -> Entrypoint {
-    Entrypoint::new(in_directory(root, entrypoint.path()), entrypoint.object())
-}
-
-fn flow_of(one: &Wanted<'_>, found: &HashMap<String, Found>) -> Option<Flow> {
-    let found = found.get(&one.root)?;
-    match &one.place {
-        Place::Script { path, object } => found.flows.get(&(path.clone(), object.clone())).cloned(),
-        Place::Module { module, object } => {
-            let head = object.split('.').next().unwrap_or(object);
-            let analysis = found.modules.get(&(module.clone(), head.to_owned()))?;
-            let flow = analysis.flows.iter().find(|flow| flow.entrypoint.object() == object)?;
-            let own = flow.imported_from.as_ref().unwrap_or(&flow.entrypoint);
-            let entrypoint = in_root(&one.root, own);
-            Some(Flow { entrypoint, imported_from: None, ..flow.clone() })
-        }
-    }
 }
 
 /// The places of each flow and name.

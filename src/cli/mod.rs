@@ -4,6 +4,7 @@
 mod affected;
 mod arguments;
 mod children;
+mod entrypoints;
 mod error;
 mod exit;
 mod flows;
@@ -17,6 +18,7 @@ mod reference;
 mod register;
 mod selection;
 mod session;
+mod starts;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

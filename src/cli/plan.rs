@@ -5,21 +5,19 @@ use std::collections::HashMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::affected::{self, Participation, SinceArguments};
-use super::arguments::ReferenceArguments;
+use super::affected::{self, Participation};
+use super::arguments::RunArguments;
 use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
-use super::selection::FlowArguments;
 use super::session::{self, Session};
 use super::{CommandResult, Context, children, exit, prefect1};
-use crate::git::Untagged;
 use crate::model::{
-    Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
+    CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
 };
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Change, Guards, Pinned, Plan, Planned, Source, keep_moments, needs_work_pools,
-    origin_of, plan, read, settle_work_pools,
+    Action, Change, Guards, Plan, Planned, Source, keep_moments, needs_work_pools, origin_of, plan,
+    read, settle_work_pools,
 };
 use crate::settings::Access;
 use crate::target::Target;
@@ -31,26 +29,6 @@ pub struct PlanArguments {
     /// Exit with 9 if there is anything to change
     #[arg(long)]
     exit_code: bool,
-}
-
-/// What `plan` and `register` share.
-#[derive(Debug, Clone, Args)]
-pub struct RunArguments {
-    #[command(flatten)]
-    pub flows: FlowArguments,
-    #[command(flatten)]
-    pub since: SinceArguments,
-    /// Replace a newer version with an older one
-    #[arg(long)]
-    pub allow_downgrade: bool,
-    /// Take over deployments that flowreg did not create
-    #[arg(long)]
-    pub adopt: bool,
-    /// Run the build and push steps of prefect.yaml, for templates that need their outputs
-    #[arg(long)]
-    pub run_steps: bool,
-    #[command(flatten)]
-    pub reference: ReferenceArguments,
 }
 
 /// A run that is ready to be carried out.
@@ -77,8 +55,7 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
-    const JOBS: usize = 1;
-    let mut prepared = prepare(context, arguments, JOBS)?;
+    let mut prepared = prepare(context, arguments, None)?;
     let Prepared { session, reference, plan, target, .. } = &prepared;
     let missing = children::missing(session, reference, plan, target.as_ref())?;
     prepared.notices.extend(missing);
@@ -156,7 +133,7 @@ pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
 pub fn prepare(
     context: &Context,
     arguments: &RunArguments,
-    jobs: usize,
+    jobs: Option<usize>,
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
@@ -171,7 +148,7 @@ pub fn prepare(
         reference: &reference,
         source: Source {
             reference: &reference,
-            pinned: pinned(&session, &reference),
+            pinned: session.pinned(&reference),
             repository: repository.as_str(),
             author: author.as_deref(),
         },
@@ -251,17 +228,6 @@ pub fn prepare(
     })
 }
 
-/// What workers check out: the design's table of channels, `pin` and `untagged`.
-pub fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
-    let settings = &session.settings.repository;
-    match (reference.channel, reference.tag()) {
-        (Channel::Mainline, Some(_)) if settings.pin == crate::git::Pin::Commit => Pinned::Commit,
-        (Channel::Mainline, Some(_)) => Pinned::Tag,
-        (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => Pinned::Commit,
-        _ => Pinned::Branch,
-    }
-}
-
 /// What about the repository and the configuration is worth knowing.
 fn circumstances(
     context: &Context,
@@ -307,9 +273,8 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    Ok(settle_work_pools(plan, &pools).map(|chosen| {
-        format!("no work pool is configured: using `{chosen}`, the only usable one on the server")
-    }))
+    Ok(settle_work_pools(plan, &pools)
+        .map(|(chosen, why)| format!("no work pool is configured: using `{chosen}`, {why}")))
 }
 
 /// What is written although it is not exact, or not for ever; of what is not written only if all

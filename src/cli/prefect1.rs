@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Context;
-use super::affected::Start;
 use super::error::CommandError;
 use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
-use super::plan;
 use super::session::Session;
+use super::starts::Start;
 use crate::flow::{Objects, Scan, Selection, duplicates, objects};
 use crate::git::TreeBlob;
 use crate::introspection::{
@@ -289,7 +288,7 @@ pub fn listed(
     let repository = session.repository_url()?;
     let source = Source {
         reference,
-        pinned: plan::pinned(session, reference),
+        pinned: session.pinned(reference),
         repository: repository.as_str(),
         author: None,
     };

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::arguments::ReferenceArguments;
+use super::arguments::RunArguments;
 use super::error;
 use super::gather::Explained;
-use super::plan::{self, Prepared, RunArguments, Tally};
+use super::plan::{self, Prepared, Tally};
+use super::session::JOBS;
 use super::{CommandResult, Context, exit, session};
 use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
@@ -26,9 +28,10 @@ pub struct RegisterArguments {
     /// Only show what would be done, as `flowreg plan`
     #[arg(long)]
     dry_run: bool,
-    /// At most this many writes at once; the server may get fewer
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
+    /// At most this many writes at once; the server may get fewer [default: 8, or 1 for a server
+    /// on this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     /// Go on, and register again whenever the reference moves
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
@@ -80,7 +83,7 @@ fn register(
     arguments: &RegisterArguments,
 ) -> Result<(u8, Vec<Applied>), error::CommandError> {
     let started = Instant::now();
-    let jobs = usize::from(arguments.jobs);
+    let jobs = arguments.jobs.map(usize::from);
     let Prepared {
         session,
         reference,
@@ -97,9 +100,10 @@ fn register(
     let progress = context.printer.progress("registering", summary.create + summary.update);
     let interrupt = &context.interrupt;
     interrupt.expect();
-    let applied = apply(plan, target.as_ref(), jobs, &|done| progress.set(done), &|| {
-        interrupt.is_requested()
-    });
+    let applied =
+        apply(plan, target.as_ref(), jobs.unwrap_or(JOBS), &|done| progress.set(done), &|| {
+            interrupt.is_requested()
+        });
     drop(progress);
     let description = target.describe();
     if let Err(error) = record(&session.repository, &description, &applied) {

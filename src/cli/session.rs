@@ -11,11 +11,13 @@ use super::arguments::ReferenceArguments;
 use super::error::CommandError;
 use crate::flow::{FileAnalysis, Scan, Selection};
 use crate::git::{
-    ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
+    Pin, ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
 use crate::model::{
-    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, TargetKind,
+    Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource,
+    TargetKind,
 };
+use crate::registration::Pinned;
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::prefect1::{self, Prefect1Connection};
 use crate::settings::{Flags, Origin, Settings, Sourced};
@@ -26,6 +28,8 @@ use crate::target::prefect::{ConnectOptions, PrefectServer};
 use crate::target::prefect1::Prefect1Server;
 
 pub const FILE_NAME: &str = "flowreg.toml";
+/// The most writes at once if nobody says.
+pub const JOBS: usize = 8;
 /// How often a file may lead to a commit with another file before the last one counts.
 const MOST_ROUNDS: u32 = 3;
 
@@ -293,15 +297,17 @@ impl Session {
         Ok(here.is_some() && here != self.repository.read_at(&reference.commit, FILE_NAME)?)
     }
 
-    /// Opens the target.
-    pub fn connect(&self, jobs: usize) -> Result<Box<dyn Target>, CommandError> {
+    /// Opens the target, for at most so many writes at once.
+    pub fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, CommandError> {
         Ok(match &self.target {
             TargetChoice::Local => {
                 let store = Store::open(self.repository.common_dir())?;
                 Box::new(LocalRegistry::new(store, super::now()))
             }
             TargetChoice::Prefect(connection) => {
-                let options = ConnectOptions { jobs };
+                // On a laptop it is SQLite most often, which freezes under parallel writers.
+                let most = if connection.is_on_this_machine() { 1 } else { JOBS };
+                let options = ConnectOptions { jobs: jobs.unwrap_or(most) };
                 Box::new(PrefectServer::connect((**connection).clone(), options)?)
             }
             TargetChoice::Prefect1(connection) => {
@@ -309,6 +315,19 @@ impl Session {
                 Box::new(Prefect1Server::connect(connection, lock)?)
             }
         })
+    }
+
+    /// What workers check out: the design's table of channels, `pin` and `untagged`.
+    pub fn pinned(&self, reference: &CodeReference) -> Pinned {
+        let settings = &self.settings.repository;
+        match (reference.channel, reference.tag()) {
+            (Channel::Mainline, Some(_)) if settings.pin == Pin::Commit => Pinned::Commit,
+            (Channel::Mainline, Some(_)) => Pinned::Tag,
+            (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => {
+                Pinned::Commit
+            }
+            _ => Pinned::Branch,
+        }
     }
 
     /// The URL that workers clone from; for the embedded registry a repository without a remote

@@ -193,7 +193,7 @@ pub enum ReferenceError {
         /// The remote, if it was asked for its tags.
         remote: Option<RemoteName>,
         /// Tags at the commit that only this repository has.
-        unpushed: Vec<TagName>,
+        unpushed: Box<[TagName]>,
         /// The next version that is free, if there is one.
         next: Option<TagName>,
         /// Whether it has to be a lightweight one.

@@ -261,6 +261,7 @@ impl Settling<'_> {
         tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
         let (remote, next) = (self.proof.map(|proof| proof.remote.clone()), mainline::next(&tags));
         let lightweight = self.request.lightweight;
+        let unpushed = unpushed.into_boxed_slice();
         Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next, lightweight })
     }
 

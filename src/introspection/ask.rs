@@ -107,8 +107,12 @@ pub fn build(
     paths: &[String],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    let question =
-        |path: &String| Question { path: path.clone(), objects: Vec::new(), discover: true };
+    let question = |path: &String| Question {
+        path: path.clone(),
+        is_module: false,
+        objects: Vec::new(),
+        discover: true,
+    };
     let questions: Vec<Question> = paths.iter().map(question).collect();
     converse(place, Some(options), &questions, watch)
 }

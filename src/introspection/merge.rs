@@ -61,7 +61,9 @@ pub fn questions(
 }
 
 fn question(path: &str, discover: bool) -> Question {
-    Question { path: path.to_owned(), objects: Vec::new(), discover }
+    // Only Python files are scanned: anything else is the name of a module.
+    let is_module = path.strip_suffix(".py").is_none();
+    Question { path: path.to_owned(), is_module, objects: Vec::new(), discover }
 }
 
 fn is_unknown(problem: &FlowProblem) -> bool {

@@ -10,8 +10,10 @@ use super::failure::Failure;
 /// One file and what is asked about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
-    /// The file, from the root of the repository.
+    /// The file, from the root of the repository, or the name of a module.
     pub path: String,
+    /// Whether the path is the name of a module, to be imported in the root.
+    pub is_module: bool,
     /// Attribute paths of flows that are known to be there.
     pub objects: Vec<String>,
     /// Whether other flows of the file are wanted, too.

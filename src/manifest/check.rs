@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use super::file::Steps;
 use super::yaml::{Node, Position, Yaml};
 use crate::model::nearest;
 
@@ -63,6 +62,17 @@ pub struct Fault {
     pub message: String,
     /// What to type.
     pub hint: Option<String>,
+}
+
+/// Steps before and after a deployment's registration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Steps {
+    /// Run when a deployment is registered.
+    pub build: Option<Vec<Value>>,
+    /// Run after those.
+    pub push: Option<Vec<Value>>,
+    /// Run by the worker before a flow run. `None` is not said, an empty list is none.
+    pub pull: Option<Vec<Value>>,
 }
 
 /// A deployment whose types were checked.

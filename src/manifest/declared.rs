@@ -31,6 +31,8 @@ pub struct Declared {
     pub secrets: BTreeSet<String>,
     /// What is worth knowing and stops nothing.
     pub notices: Vec<String>,
+    /// Whether there is a version that only build steps could tell.
+    pub lacks_version: bool,
 }
 
 impl Manifest {
@@ -74,6 +76,10 @@ impl Manifest {
         let Value::Object(config) = templater.outputs(&Value::Object(config), outputs) else {
             return Err(self.odd(entry, &[], "it"));
         };
+        let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
+        if has_steps && !has_run {
+            templater.missing.append(&mut templater.dropped);
+        }
         self.refuse_missing(entry, &templater.missing, &steps, has_run)?;
         let text = |name: &str| match config.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -94,7 +100,16 @@ impl Manifest {
             pull: None,
             secrets: BTreeSet::new(),
             notices: Vec::new(),
+            lacks_version: templater.missing.iter().any(|(path, _)| path == "version"),
         };
+        for (path, placeholder) in &templater.dropped {
+            let keys: Vec<&str> = path.split('.').collect();
+            declared.notices.push(format!(
+                "{}: `{placeholder}` in `{path}` is left out: Prefect knows no outputs of steps in \
+                 an item of a list that is nothing but a template",
+                self.origin(entry, &keys)
+            ));
+        }
         let fields = &mut declared.fields;
         for name in ["version", "description"] {
             fields.extend(text(name)?.map(|text| (name.to_owned(), json!(text))));
@@ -297,7 +312,7 @@ impl Manifest {
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         let keys: Vec<&str> = path.split('.').collect();
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
-        if has_steps && !has_run {
+        if has_steps && !has_run && !placeholder.contains('$') {
             let message =
                 format!("`{placeholder}` in `{path}` is an output of the build steps{more}");
             let error = self.error(entry, &keys, "build_steps", &message);

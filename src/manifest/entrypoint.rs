@@ -58,6 +58,14 @@ impl Place {
         }
     }
 
+    /// The file, or the name of the module.
+    pub fn container(&self) -> &str {
+        match self {
+            Self::Script { path, .. } => path,
+            Self::Module { module, .. } => module,
+        }
+    }
+
     /// The attribute path.
     pub fn object(&self) -> &str {
         match self {

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{Checked, Fault, check_deployment, steps, unknown_keys};
+use super::check::{Checked, Fault, Steps, check_deployment, steps, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
 
 /// What is at the top of the file. `definitions` is where anchors are kept by custom.
@@ -25,17 +25,6 @@ pub struct Manifest {
     pub steps: Steps,
     /// What is worth knowing and stops nothing.
     pub notices: Vec<String>,
-}
-
-/// Steps before and after a deployment's registration.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Steps {
-    /// Run when a deployment is registered.
-    pub build: Option<Vec<Value>>,
-    /// Run after those.
-    pub push: Option<Vec<Value>>,
-    /// Run by the worker before a flow run. `None` is not said, an empty list is none.
-    pub pull: Option<Vec<Value>>,
 }
 
 /// One deployment as it is written, templates not filled in.

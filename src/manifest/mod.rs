@@ -14,8 +14,9 @@ mod schedule;
 mod template;
 mod yaml;
 
+pub use check::Steps;
 pub use declared::Declared;
 pub use entrypoint::Place;
-pub use file::{Entry, EntryError, Manifest, ManifestError, Steps, StepsOf};
+pub use file::{Entry, EntryError, Manifest, ManifestError, StepsOf};
 pub use template::{References, TemplateError, Values};
 pub use yaml::{Document, Node, Position, Yaml, YamlError, read};

@@ -9,6 +9,7 @@ use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use serde_json::{Map, Value, json};
 
 use super::check::{flag_of, seconds};
+use crate::model::ScheduleRule;
 
 /// Why a schedule can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum ScheduleError {
     /// A template left nothing of the rule.
     #[error("a schedule has no rule once its templates are filled in")]
     NoRule,
+    /// The cron expression is none.
+    #[error("`cron` has five fields, or six with seconds")]
+    Cron,
     /// The interval is no duration.
     #[error("`interval` is not a duration: seconds, `PT1H30M`, or `01:30:00`")]
     Interval,
@@ -75,6 +79,9 @@ fn flag(config: &Map<String, Value>, name: &'static str) -> Result<Option<bool>,
 fn rule(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
     let timezone = text(config, "timezone");
     if let Some(cron) = text(config, "cron") {
+        if !ScheduleRule::has_cron_fields(cron) {
+            return Err(ScheduleError::Cron);
+        }
         let day_or = flag(config, "day_or")?.unwrap_or(true);
         return Ok(json!({"cron": cron, "timezone": timezone, "day_or": day_or}));
     }
@@ -278,6 +285,7 @@ mod tests {
     fn what_is_no_schedule_says_so() {
         for (config, error) in [
             (json!({"cron": ""}), ScheduleError::NoRule),
+            (json!({"cron": "every day"}), ScheduleError::Cron),
             (json!({"interval": "soon"}), ScheduleError::Interval),
             (json!({"interval": -1}), ScheduleError::NotPositive),
             (json!({"cron": "* * * * *", "active": "perhaps"}), ScheduleError::Flag("active")),

@@ -207,12 +207,21 @@ pub struct Templater<'v> {
     pub secrets: BTreeSet<String>,
     /// Placeholders that have no value, with their paths.
     pub missing: Vec<(String, String)>,
+    /// Items of lists that are a placeholder and nothing else, and went before the outputs of
+    /// steps were filled in, with their paths.
+    pub dropped: Vec<(String, String)>,
 }
 
 impl<'v> Templater<'v> {
     /// Fills in from these values.
     pub fn new(values: &'v Values) -> Self {
-        Self { values, path: Vec::new(), secrets: BTreeSet::new(), missing: Vec::new() }
+        Self {
+            values,
+            path: Vec::new(),
+            secrets: BTreeSet::new(),
+            missing: Vec::new(),
+            dropped: Vec::new(),
+        }
     }
 
     /// The passes over a deployment's configuration before its flow is looked at: blocks,
@@ -375,7 +384,17 @@ impl<'v> Templater<'v> {
                 Some(Value::Object(filled))
             }
             Value::Array(values) => {
-                Some(values.iter().filter_map(|value| self.pass(value, outputs)).collect())
+                let mut filled = Vec::new();
+                for value in values {
+                    match (self.pass(value, outputs), value) {
+                        (Some(value), _) => filled.push(value),
+                        (None, Value::String(text)) if outputs.values.is_none() => {
+                            self.dropped.push((self.path.join("."), text.clone()));
+                        }
+                        (None, _) => {}
+                    }
+                }
+                Some(Value::Array(filled))
             }
             Value::String(text) if text.contains("{{") => self.text(text, outputs),
             other => Some(other.clone()),

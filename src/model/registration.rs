@@ -133,6 +133,14 @@ pub struct Schedule {
     pub replaces: Option<String>,
 }
 
+impl ScheduleRule {
+    /// Whether a text can be a cron expression: five fields, or more for seconds and years, or a
+    /// word like `@daily`. Whether the fields make sense is for the server to say.
+    pub fn has_cron_fields(text: &str) -> bool {
+        text.trim_start().starts_with('@') || (5..=7).contains(&text.split_whitespace().count())
+    }
+}
+
 /// The kinds of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

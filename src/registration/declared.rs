@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::schedules;
+use super::slugs::{own_number, slug};
 use crate::model::Held;
 
 type Names = BTreeSet<String>;
@@ -109,8 +109,8 @@ impl Declared {
         }
         let of_schedules = fields.get("schedules").and_then(Value::as_array).into_iter().flatten();
         for (schedule, placed) in of_schedules.zip(schedules) {
-            let Some(slug) = schedules::slug(placed) else { continue };
-            if schedules::own_number(placed).is_none() {
+            let Some(slug) = slug(placed) else { continue };
+            if own_number(placed).is_none() {
                 declared.schedules.insert(slug.to_owned());
             }
             if schedule.get("active") == Some(&Value::Bool(false)) {

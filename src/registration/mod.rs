@@ -16,6 +16,7 @@ mod pools;
 mod prefect1;
 mod read;
 mod schedules;
+mod slugs;
 pub mod triggers;
 
 pub use apply::{Applied, Outcome, apply};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
-use crate::target::WorkPool;
+use crate::target::{WorkPool, WorkPools};
 
 /// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
 const AGENT_KIND: &str = "prefect-agent";
@@ -13,24 +13,31 @@ pub fn needs_work_pools(plan: &Plan) -> bool {
     plan.items.iter().any(|item| lacks_pool(item) || written_pool(item).is_some())
 }
 
-/// Gives what has no work pool the only usable one, and refuses what names one that is missing.
+/// Gives what has no work pool the default one or the only usable one, and refuses what names one
+/// that is missing.
 ///
-/// Returns the pool that was chosen, if one was.
-pub fn settle(plan: &mut Plan, pools: &[WorkPool]) -> Option<String> {
+/// Returns the pool that was chosen, if one was, and why this one.
+pub fn settle(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
     let usable: Vec<&WorkPool> =
-        pools.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
+        pools.offered.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
+    let choice = match (&pools.default, usable.as_slice()) {
+        (Some((name, origin)), _) => Some((name.clone(), format!("as {origin} says"))),
+        (None, [only]) => Some((only.name.clone(), "the only usable one on the server".to_owned())),
+        (None, _) => None,
+    };
     let mut chosen = None;
     for item in &mut plan.items {
         if lacks_pool(item) {
-            match usable.as_slice() {
-                [only] => {
-                    chosen = Some(only.name.clone());
-                    choose(item, &only.name);
+            match &choice {
+                Some((name, _)) => {
+                    chosen.clone_from(&choice);
+                    choose(item, name);
                 }
-                _ => refuse(item, Refusal::NoWorkPool { offered: offered(&usable) }),
+                None => refuse(item, Refusal::NoWorkPool { offered: offered(&usable) }),
             }
-        } else if let Some(pool) = written_pool(item).map(str::to_owned)
-            && !pools.iter().any(|offered| offered.name == pool)
+        }
+        if let Some(pool) = written_pool(item).map(str::to_owned)
+            && !pools.offered.iter().any(|offered| offered.name == pool)
         {
             refuse(item, Refusal::WorkPoolMissing { pool, offered: offered(&usable) });
         }
@@ -113,6 +120,25 @@ mod tests {
         }
     }
 
+    fn offers(pools: &[WorkPool]) -> WorkPools {
+        WorkPools { offered: pools.to_vec(), default: None }
+    }
+
+    #[test]
+    fn the_default_pool_wins_and_has_to_exist() {
+        let default = Some(("docker".to_owned(), "PREFECT_DEFAULT_WORK_POOL_NAME".to_owned()));
+        let mut offered = vec![pool("k8s", "kubernetes", false)];
+        let mut plan = planned(None);
+        let pools = WorkPools { offered: offered.clone(), default: default.clone() };
+        settle(&mut plan, &pools);
+        assert_eq!(refusal(&plan), Some("work_pool_missing"));
+        offered.push(pool("docker", "docker", false));
+        let mut plan = planned(None);
+        let chosen = settle(&mut plan, &WorkPools { offered, default });
+        assert_eq!(chosen.unwrap().1, "as PREFECT_DEFAULT_WORK_POOL_NAME says");
+        assert_eq!(plan.items[0].registration.fields["work_pool_name"], "docker");
+    }
+
     #[test]
     fn the_only_usable_pool_is_taken() {
         let mut plan = planned(None);
@@ -122,7 +148,8 @@ mod tests {
             pool("old", "prefect-agent", false),
             pool("off", "process", true),
         ];
-        assert_eq!(settle(&mut plan, &pools).as_deref(), Some("k8s"));
+        let (chosen, why) = settle(&mut plan, &offers(&pools)).unwrap();
+        assert_eq!((&*chosen, &*why), ("k8s", "the only usable one on the server"));
         assert_eq!(plan.items[0].registration.fields["work_pool_name"], "k8s");
         assert_eq!(refusal(&plan), None);
     }
@@ -130,10 +157,10 @@ mod tests {
     #[test]
     fn none_or_several_usable_pools_are_refused() {
         let mut plan = planned(None);
-        assert_eq!(settle(&mut plan, &[]), None);
+        assert_eq!(settle(&mut plan, &offers(&[])), None);
         assert_eq!(refusal(&plan), Some("no_work_pool"));
         let mut plan = planned(None);
-        settle(&mut plan, &[pool("a", "process", false), pool("b", "docker", false)]);
+        settle(&mut plan, &offers(&[pool("a", "process", false), pool("b", "docker", false)]));
         let Action::Refuse(refusal) = &plan.items[0].action else { panic!("{plan:?}") };
         assert_eq!(
             refusal.to_string(),
@@ -144,9 +171,9 @@ mod tests {
     #[test]
     fn a_configured_pool_must_exist_even_if_it_is_paused() {
         let mut plan = planned(Some("off"));
-        settle(&mut plan, &[pool("off", "process", true)]);
+        settle(&mut plan, &offers(&[pool("off", "process", true)]));
         assert_eq!(refusal(&plan), None);
-        settle(&mut plan, &[pool("other", "process", false)]);
+        settle(&mut plan, &offers(&[pool("other", "process", false)]));
         assert_eq!(refusal(&plan), Some("work_pool_missing"));
     }
 }

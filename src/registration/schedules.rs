@@ -3,10 +3,8 @@
 use serde_json::{Value, json};
 
 use super::declared::Last;
+use super::slugs::{OWN_SLUG, own_number, slug};
 use crate::model::json_equal;
-
-/// How the slugs begin that flowreg gives where none is declared.
-const OWN_SLUG: &str = "flowreg-";
 
 /// Puts declared schedules in the place of those that were declared before; what others made
 /// stays. The declared ones come first, in their order.
@@ -63,16 +61,6 @@ pub fn is_same_set(before: &[Value], after: &[Value]) -> bool {
             let schedule = without_blanks(schedule);
             before.iter().any(|other| json_equal(&without_blanks(other), &schedule))
         })
-}
-
-/// A schedule's slug; an empty one is none.
-pub fn slug(schedule: &Value) -> Option<&str> {
-    schedule.get("slug")?.as_str().filter(|slug| !slug.is_empty())
-}
-
-/// The number in a slug that flowreg gave.
-pub fn own_number(schedule: &Value) -> Option<u32> {
-    slug(schedule)?.strip_prefix(OWN_SLUG)?.parse().ok()
 }
 
 /// Held schedules that are nobody's match yet.

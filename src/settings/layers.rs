@@ -8,7 +8,9 @@ use toml::Spanned;
 use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
 use super::prefect1::Prefect1Table;
 use crate::git::{Pin, RepositoryUrl, Untagged};
-use crate::model::{Channel, DeploymentName, NameError, RemoteName, TargetKind, secrets};
+use crate::model::{
+    Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
+};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,8 +283,7 @@ impl Place<'_> {
             })
             .or_else(|| {
                 let cron = table.cron.as_deref()?;
-                let fields = cron.split_whitespace().count();
-                (!cron.starts_with('@') && !matches!(fields, 5 | 6))
+                (!ScheduleRule::has_cron_fields(cron))
                     .then_some("`cron` has five fields, or six with seconds")
             })
             .or_else(|| {

@@ -54,6 +54,15 @@ pub struct WorkPool {
     pub is_paused: bool,
 }
 
+/// The work pools of a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkPools {
+    /// Those that exist.
+    pub offered: Vec<WorkPool>,
+    /// The one for deployments that name none, and where it is named.
+    pub default: Option<(String, String)>,
+}
+
 /// Why a target did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -120,7 +129,7 @@ pub trait Target: Sync {
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError>;
 
     /// The work pools, or `None` if this kind of target has none.
-    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError>;
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError>;
 
     /// Puts the triggers of these names into the `triggers` of registrations that were read,
     /// in a few paged requests for all of them. Without it they are not known.

@@ -27,7 +27,12 @@ impl Watch for Nobody {
 }
 
 fn question(path: &str) -> Question {
-    Question { path: path.to_owned(), objects: vec!["job".to_owned()], discover: false }
+    Question {
+        path: path.to_owned(),
+        is_module: false,
+        objects: vec!["job".to_owned()],
+        discover: false,
+    }
 }
 
 fn ask_with(
@@ -302,7 +307,12 @@ fn flows_that_nobody_named_are_found_where_they_are_made() {
          Alias = Team\n",
     );
     repository.commit("flows");
-    let questions = [Question { path: "job.py".to_owned(), objects: Vec::new(), discover: true }];
+    let questions = [Question {
+        path: "job.py".to_owned(),
+        is_module: false,
+        objects: Vec::new(),
+        discover: true,
+    }];
     let environment = repository.environment(&[]);
     let answers = ask_with(&repository, &questions, &environment, Limits::default()).unwrap();
     let flows = &answers.files[0].as_ref().unwrap().flows;

@@ -39,6 +39,7 @@ mod introspection_runs;
 mod layout;
 mod local;
 mod manifest_differential;
+mod manifest_errors;
 mod manifest_yaml;
 mod prefect1;
 mod prefect1_client;

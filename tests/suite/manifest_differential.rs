@@ -40,6 +40,10 @@ const ALLOWED: &[(&str, &str)] = &[
         "Prefect takes the moment of the deployment, and another one at each; flowreg a fixed one",
     ),
     (
+        "schedules[].schedule.rrule of minutes: the start where the file has none",
+        "the server takes one near the moment of the write, with the same runs",
+    ),
+    (
         "entrypoint of a file in a directory, unless a run starts there",
         "Prefect's is right from that directory; flowreg's from the repository's root",
     ),
@@ -145,7 +149,11 @@ fn deploy(repository: &TestRepository, server: &Server) {
 }
 
 fn flowreg(repository: &TestRepository, server: &Server) -> Flowreg {
-    Flowreg::in_repository(repository)
+    flowreg_in(repository.root(), repository, server)
+}
+
+fn flowreg_in(directory: &Path, repository: &TestRepository, server: &Server) -> Flowreg {
+    Flowreg::in_directory(directory, repository.outside())
         .env("PREFECT_API_URL", &server.api_url)
         .env("PATH", &format!("{}:{}", programs().display(), std::env::var("PATH").unwrap()))
         .env("REGION", "north")
@@ -235,6 +243,13 @@ fn comparable(mut deployment: Value, is_ours: bool) -> Value {
         let is_given = schedule["slug"].as_str().is_some_and(|slug| slug.starts_with("flowreg-"));
         if is_ours && is_given {
             schedule["slug"] = Value::Null;
+        }
+        let rrule = schedule["schedule"]["rrule"].as_str().unwrap_or_default();
+        if let Some((start, rule)) = rrule.split_once('\n')
+            && rule.contains("FREQ=MINUTELY")
+        {
+            assert!(start.starts_with("DTSTART:"), "{rrule}");
+            schedule["schedule"]["rrule"] = json!(rule);
         }
         let anchor = schedule["schedule"].get_mut("anchor_date");
         if let Some(anchor) = anchor {
@@ -374,4 +389,40 @@ fn what_lands_on_the_server_is_what_prefect_deploy_all_makes() {
         found.join("\n")
     );
     assert!(only.is_some() || count > 30, "{count}");
+}
+
+/// Teams that come from `prefect deploy` have all their deployments on the server already.
+#[test]
+fn deployments_of_prefect_deploy_are_adopted_and_keep_what_people_made() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests/schedules");
+    let server = Server::start(&[], None);
+    furnish(&server);
+    let (repository, _) = repository(&case);
+    deploy(&repository, &server);
+    let before = held(&server, "schedules");
+    let (name, one) = before.iter().find(|(name, _)| name.ends_with("/cron")).unwrap();
+    let id = one["id"].as_str().unwrap();
+    let path = format!("/deployments/{id}");
+    server.api.ask("PATCH", &path, &json!({"tags": ["by-hand"], "paused": true}));
+
+    // From any folder of the repository.
+    let folder = repository.root().join("docs/notes");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = flowreg_in(&folder, &repository, &server);
+    let refused = program.json(&["register"], 1);
+    assert_eq!(refused["summary"]["refused"], before.len(), "{refused:#}");
+    assert_eq!(refused["registrations"][0]["error"]["code"], "not_ours", "{refused:#}");
+    let adopted = program.json(&["register", "--adopt"], 0);
+    assert_eq!(adopted["summary"]["updated"], before.len(), "{adopted:#}");
+
+    let after = held(&server, "schedules");
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    for (name, deployment) in &after {
+        assert_eq!(deployment["id"], before[name]["id"], "{name}");
+        assert_eq!(deployment["version"], TAG, "{name}");
+    }
+    assert_eq!(after[name]["tags"], json!(["by-hand"]));
+    assert_eq!(after[name]["paused"], true);
+    let again = program.json(&["register"], 0);
+    assert_eq!(again["summary"]["unchanged"], before.len(), "{again:#}");
 }

@@ -350,7 +350,7 @@ fn work_pools_are_listed_with_their_kind() {
     let server = Server::shared();
     let pool = server.api.pool();
     let pools = server.target().work_pools().unwrap().unwrap();
-    let found = pools.iter().find(|found| found.name == pool).unwrap();
+    let found = pools.offered.iter().find(|found| found.name == pool).unwrap();
     assert_eq!((found.kind.as_str(), found.is_paused), ("process", false));
 }
 

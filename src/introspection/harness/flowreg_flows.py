@@ -16,13 +16,14 @@ class Prefect:
         from prefect.client.schemas.actions import DeploymentCreate
         from prefect.flows import Flow
         from prefect.utilities.callables import parameter_schema
-        from prefect.utilities.importtools import load_script_as_module
+        from prefect.utilities.importtools import load_module, load_script_as_module
 
         self.version = prefect.__version__
         self.flow_class = Flow
         self.deployment_class = DeploymentCreate
         self.parameter_schema = parameter_schema
         self.load_script = load_script_as_module
+        self.load_module = load_module
 
         # Prefect imports much of itself only when it is used: here once, not in every child.
         def first(number: int = 1):
@@ -37,15 +38,16 @@ class Prefect:
     def file(self, request, question):
         return File(self, request, question)
 
-    def load(self, path):
+    def load(self, path, is_module):
         """The module, as `load_flow_from_entrypoint` has it when no import fails: never its
         fallback, which guesses from the syntax tree."""
+        load = self.load_module if is_module else self.load_script
         if not self.version.startswith("2."):
-            return self.load_script(path)
+            return load(path)
         from prefect.context import PrefectObjectRegistry
 
         with PrefectObjectRegistry(block_code_execution=True, capture_failures=True):
-            return self.load_script(path)
+            return load(path)
 
     def schema(self, flow):
         """What the client sends in `POST /deployments/`."""
@@ -143,7 +145,7 @@ class File:
         sys.argv = [command, "deploy", path]
         os.chdir(self.root)
         try:
-            module = self.prefect.load(path)
+            module = self.prefect.load(path, self.question["is_module"])
         except BaseException as error:
             return {"failure": self.reasons.failure(error)}
         flows, seen = [], set()

@@ -7,6 +7,7 @@
 mod compose;
 mod construct;
 mod json;
+mod marked;
 mod parse;
 mod reader;
 mod scalar;

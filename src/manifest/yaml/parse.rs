@@ -3,6 +3,7 @@
 
 use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
 
+use super::marked::{Marked, index};
 use super::reader::{end_of, is_break};
 use super::{Position, YamlError, strict};
 
@@ -18,13 +19,6 @@ const MAX_PARSED: usize = 8 << 20;
 pub(super) struct Event {
     pub data: EventData,
     pub at: Position,
-}
-
-/// The library's event; indices are bytes of the text that was parsed.
-pub(super) struct Marked {
-    pub data: EventData,
-    pub start: Mark,
-    pub end: Mark,
 }
 
 enum Failure {
@@ -212,10 +206,6 @@ fn may_hold_tag(word: &str) -> bool {
 fn is_at(error: &Error, comma: usize) -> bool {
     error.problem() == "did not find expected whitespace or line break"
         && error.problem_mark().is_some_and(|mark| index(mark) == comma)
-}
-
-pub(super) fn index(mark: Mark) -> usize {
-    usize::try_from(mark.index).unwrap_or(usize::MAX)
 }
 
 /// Runs the library over a text.

@@ -3,7 +3,7 @@
 
 use libyaml_safer::{EventData, MappingStyle, ScalarStyle, SequenceStyle};
 
-use super::parse::{Marked, index};
+use super::marked::{Marked, index};
 use super::reader::is_break;
 
 const TAB: &str = "found a tab where only blanks are allowed";

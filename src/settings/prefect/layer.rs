@@ -16,7 +16,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("PREFECT_CLIENT_CUSTOM_HEADERS", "client", "custom_headers"),
     ("PREFECT_CLIENT_MAX_RETRIES", "client", "max_retries"),
     ("PREFECT_CLIENT_RETRY_EXTRA_CODES", "client", "retry_extra_codes"),
+    (DEFAULT_WORK_POOL, "deployments", "default_work_pool_name"),
 ];
+
+/// The pool of deployments that name none.
+pub const DEFAULT_WORK_POOL: &str = "PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME";
+/// Older names of settings, in the environment and in profiles.
+const ALIASES: &[(&str, &str)] = &[("PREFECT_DEFAULT_WORK_POOL_NAME", DEFAULT_WORK_POOL)];
 
 /// A value with the source that it came from.
 #[derive(Clone)]
@@ -50,18 +56,28 @@ pub fn from_variables<'a>(
     variables: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Layer {
     let mut values = BTreeMap::new();
+    let mut older = Vec::new();
     for (name, value) in variables {
+        let value = toml::Value::String(value.to_owned());
+        if let Some((_, setting)) =
+            ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name))
+        {
+            older.push((*setting, value));
+            continue;
+        }
         let Some((setting, _, _)) =
             SETTINGS.iter().find(|(setting, _, _)| setting.eq_ignore_ascii_case(name))
         else {
             continue;
         };
-        let value = toml::Value::String(value.to_owned());
         if name == *setting {
             values.insert(*setting, value);
         } else {
             values.entry(*setting).or_insert(value);
         }
+    }
+    for (setting, value) in older {
+        values.entry(setting).or_insert(value);
     }
     Layer { origin: origin.to_owned(), values }
 }
@@ -81,7 +97,13 @@ pub fn from_table(origin: &str, table: &toml::Table) -> Layer {
 pub fn from_profile(origin: String, profile: &toml::Table) -> Layer {
     let values = SETTINGS
         .iter()
-        .filter_map(|(setting, _, _)| Some((*setting, profile.get(*setting)?.clone())))
+        .filter_map(|(setting, _, _)| {
+            let older = || {
+                let (alias, _) = ALIASES.iter().find(|(_, newer)| newer == setting)?;
+                profile.get(*alias)
+            };
+            Some((*setting, profile.get(*setting).or_else(older)?.clone()))
+        })
         .collect();
     Layer { origin, values }
 }

@@ -40,6 +40,8 @@ pub struct PrefectConnection {
     pub max_retries: Option<u32>,
     /// Statuses that are retried besides the usual ones (`PREFECT_CLIENT_RETRY_EXTRA_CODES`).
     pub retry_extra_codes: Vec<u16>,
+    /// The work pool of deployments that name none, and where it is named.
+    pub default_work_pool: Option<(String, String)>,
 }
 
 /// How the server's certificate is checked.
@@ -148,6 +150,10 @@ pub fn connection(
             .map(|found| values::codes(&found))
             .transpose()?
             .unwrap_or_default(),
+        default_work_pool: layers
+            .text(layer::DEFAULT_WORK_POOL)?
+            .filter(|found| !found.value.is_empty())
+            .map(|found| (found.value, found.origin)),
     }))
 }
 
@@ -172,6 +178,17 @@ fn tls(
 }
 
 impl PrefectConnection {
+    /// Whether the address is one of this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        let url = url::Url::parse(&self.api_url).ok();
+        match url.as_ref().and_then(url::Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            None => false,
+        }
+    }
+
     /// Every secret text, so that whoever prints a server's words can take them out.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let passwords = self.auth_string.iter().flat_map(|auth| {

@@ -265,3 +265,35 @@ fn secrets_are_never_printed() {
     assert_eq!(headers(&connection), pairs(&[("X-A", "s3cret-header")]));
     assert!(connection.secrets().any(|secret| secret == "s3cret-header"));
 }
+
+#[test]
+fn the_default_work_pool_has_two_names_and_a_place_in_files() {
+    let place =
+        Place::new(&[("cwd/prefect.toml", "[deployments]\ndefault_work_pool_name = \"f\"\n")]);
+    let pool = |variables: &[(&str, &str)]| {
+        let url = ("PREFECT_API_URL", "http://e/api");
+        let variables = [&[url], variables].concat();
+        place.resolve(&variables).default_work_pool.map(|(pool, _)| pool)
+    };
+    let older = ("PREFECT_DEFAULT_WORK_POOL_NAME", "older");
+    let newer = ("PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME", "newer");
+    assert_eq!(pool(&[]).as_deref(), Some("f"));
+    assert_eq!(pool(&[older]).as_deref(), Some("older"));
+    assert_eq!(pool(&[older, newer]).as_deref(), Some("newer"));
+    assert_eq!(pool(&[("prefect_default_work_pool_name", "older")]).as_deref(), Some("older"));
+    assert_eq!(pool(&[("PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME", "")]), None);
+}
+
+#[test]
+fn an_address_of_this_machine_is_known_as_one() {
+    let is_here =
+        |url: &str| Place::new(&[]).resolve(&[("PREFECT_API_URL", url)]).is_on_this_machine();
+    for url in ["http://localhost:4200/api", "http://127.0.0.1:4200/api", "http://[::1]:4200/api"] {
+        assert!(is_here(url), "{url}");
+    }
+    for url in
+        ["https://api.prefect.cloud/api", "http://10.0.0.1/api", "http://localhost.example/api"]
+    {
+        assert!(!is_here(url), "{url}");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use super::{ReadScope, Target, TargetError, WorkPool, Write};
+use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::model::{BlockDocument, Held, TargetDescription, TargetKind};
 use crate::store::{RegistryRow, Store, StoreError};
 
@@ -46,7 +46,7 @@ impl Target for LocalRegistry {
         Ok(rows.into_iter().filter(is_wanted).map(held).collect())
     }
 
-    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError> {
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
         Ok(None)
     }
 

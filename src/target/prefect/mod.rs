@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use http::Http;
 pub use http::RequestCounts;
 
-use super::{ReadScope, Target, TargetError, WorkPool, Write};
+use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::model::{BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind};
 use crate::settings::prefect::PrefectConnection;
 
@@ -40,6 +40,7 @@ pub struct ConnectOptions {
 /// A Prefect server, or a workspace of Prefect Cloud.
 pub struct PrefectServer {
     http: Http,
+    default_work_pool: Option<(String, String)>,
     /// Set by the first contact; `None` inside for Cloud, which has no version.
     version: OnceLock<Option<String>>,
     known: Mutex<Known>,
@@ -62,8 +63,9 @@ impl PrefectServer {
         connection: PrefectConnection,
         options: ConnectOptions,
     ) -> Result<Self, TargetError> {
+        let default_work_pool = connection.default_work_pool.clone();
         let http = Http::new(connection, options.jobs)?;
-        Ok(Self { http, version: OnceLock::new(), known: Mutex::default() })
+        Ok(Self { http, default_work_pool, version: OnceLock::new(), known: Mutex::default() })
     }
 
     /// How many requests were sent so far.
@@ -271,9 +273,10 @@ impl Target for PrefectServer {
         Ok(notices)
     }
 
-    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError> {
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
         self.contact()?;
-        read::work_pools(&self.http).map(Some)
+        let offered = read::work_pools(&self.http)?;
+        Ok(Some(WorkPools { offered, default: self.default_work_pool.clone() }))
     }
 
     fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError> {

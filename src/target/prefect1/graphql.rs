@@ -37,6 +37,7 @@ impl GraphQl {
                 tls: connection.tls.clone(),
                 request_timeout: None,
                 max_retries: None,
+                default_work_pool: None,
                 // The proxy in front of a server that starts.
                 retry_extra_codes: vec![504],
             },

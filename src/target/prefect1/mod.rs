@@ -20,7 +20,7 @@ pub use error::Prefect1Error;
 pub use flows::marks;
 use graphql::{GraphQl, literal};
 
-use super::{ReadScope, Target, TargetError, WorkPool, Write};
+use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::model::{
     BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind, Upload,
 };
@@ -183,7 +183,7 @@ impl Target for Prefect1Server {
         Ok(live.into_iter().map(|flow| flow.held).collect())
     }
 
-    fn work_pools(&self) -> Result<Option<Vec<WorkPool>>, TargetError> {
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
         Ok(None)
     }
 

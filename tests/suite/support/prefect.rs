@@ -263,6 +263,7 @@ pub fn connection(api_url: &str) -> PrefectConnection {
         request_timeout: None,
         max_retries: None,
         retry_extra_codes: Vec::new(),
+        default_work_pool: None,
     }
 }
 

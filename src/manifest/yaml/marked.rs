@@ -1,0 +1,15 @@
+//! The library's events as they come.
+
+use libyaml_safer::{EventData, Mark};
+
+/// The library's event; indices are bytes of the text that was parsed.
+pub(super) struct Marked {
+    pub data: EventData,
+    pub start: Mark,
+    pub end: Mark,
+}
+
+/// Where a mark is, in bytes of the text that was parsed.
+pub(super) fn index(mark: Mark) -> usize {
+    usize::try_from(mark.index).unwrap_or(usize::MAX)
+}
