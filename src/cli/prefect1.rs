@@ -161,7 +161,12 @@ impl Run<'_> {
     /// Every flow of Prefect 1 that is asked for.
     pub fn built_flows(&self) -> Result<Gathered, CommandError> {
         let preparation = preparation(self.session, &self.source)?;
-        let found = self.session.build_flows(self.context, self.reference, &preparation)?;
+        let found = std::thread::scope(|scope| {
+            // Asked while Python starts; what comes of it is asked for later, and known then.
+            let ask = || drop(self.target.missing_projects(&[preparation.project.as_str()]));
+            let _ = std::thread::Builder::new().spawn_scoped(scope, ask);
+            self.session.build_flows(self.context, self.reference, &preparation)
+        })?;
         let arguments = &self.arguments.flows;
         let notices = unused_overrides(self.session, found.flows.iter());
         let mut gathered = Gathered {

@@ -339,6 +339,7 @@ def matches(row, where):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         backend = self.server.backend
