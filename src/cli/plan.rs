@@ -210,7 +210,7 @@ pub fn prepare(
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
     if kind == TargetKind::Prefect1 {
-        prefect1::settle(&mut plan, target.as_ref())?;
+        prefect1::settle(&mut plan, &session, target.as_ref())?;
     }
     notices.extend(about_flows(&plan, &inexact, &remarks, context.printer.is_verbose()));
     let repository = repository.to_string();

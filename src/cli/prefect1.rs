@@ -16,12 +16,13 @@ use crate::introspection::{
 };
 use crate::model::{
     CodeReference, Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
-    TargetKind,
+    Registration, TargetKind,
 };
 use crate::output::ItemReport;
 use crate::registration::{
     Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
 };
+use crate::store::Store;
 use crate::target::Target;
 
 /// The tasks of a large flow, twice: as they are and compressed.
@@ -254,9 +255,10 @@ pub fn preparation(session: &Session, source: &Source<'_>) -> Result<Preparation
     })
 }
 
-/// Refuses what goes into a project that is not there, leaves out marks, which Prefect 1 has none
-/// of, and says which version follows which.
-pub fn settle(plan: &mut Plan, target: &dyn Target) -> Result<(), CommandError> {
+/// Refuses what goes into a project that is not there, and a tag that moved; leaves out marks, which
+/// Prefect 1 has none of, and says which version follows which.
+pub fn settle(plan: &mut Plan, session: &Session, target: &dyn Target) -> Result<(), CommandError> {
+    let registered = registered(session, plan, target)?;
     let mut projects: Vec<&str> =
         plan.items.iter().map(|item| item.registration.deployment.as_str()).collect();
     projects.sort_unstable();
@@ -268,11 +270,65 @@ pub fn settle(plan: &mut Plan, target: &dyn Target) -> Result<(), CommandError> 
         if missing.iter().any(|missing| missing == project) {
             let project = project.to_owned();
             item.action = Action::Refuse(Refusal::ProjectMissing { project });
-        } else {
-            tell_version(item);
+            continue;
+        }
+        if let Some(refusal) = moved_tag(item, &registered) {
+            item.action = Action::Refuse(refusal);
+            item.changes.clear();
+        }
+        let project = project.to_owned();
+        match &item.action {
+            Action::Refuse(Refusal::NotOurs) => {
+                item.action = Action::Refuse(Refusal::FlowOfOthers { project, owner: None });
+            }
+            Action::Refuse(Refusal::OtherRepository { owner }) => {
+                let owner = Some(owner.clone());
+                item.action = Action::Refuse(Refusal::FlowOfOthers { project, owner });
+            }
+            _ => tell_version(item),
         }
     }
     Ok(())
+}
+
+/// Commits of tags that this clone registered at the target, by flow and project. The target itself
+/// keeps only the name of a tag.
+fn registered(
+    session: &Session,
+    plan: &Plan,
+    target: &dyn Target,
+) -> Result<HashMap<(String, String, String), String>, CommandError> {
+    let is_held = |item: &Planned| tag_held(item).is_some();
+    if !plan.items.iter().any(is_held) || !Store::is_there(session.repository.common_dir()) {
+        return Ok(HashMap::new());
+    }
+    let url = target.describe().url;
+    let entries = Store::open(session.repository.common_dir())?.ledger()?;
+    let tags = entries
+        .into_iter()
+        .filter(|entry| Some(&entry.target) == url.as_ref() && entry.kind == "tag");
+    Ok(tags.map(|entry| ((entry.flow, entry.deployment, entry.reference), entry.commit)).collect())
+}
+
+/// The tag that the target holds, if it is the one that is to be registered.
+fn tag_held(item: &Planned) -> Option<&str> {
+    let held = item.held.as_ref()?.marks.as_ref()?.tag.as_deref()?;
+    (Some(held) == item.registration.marks.tag.as_deref()).then_some(held)
+}
+
+fn moved_tag(
+    item: &Planned,
+    registered: &HashMap<(String, String, String), String>,
+) -> Option<Refusal> {
+    let tag = tag_held(item).filter(|_| !matches!(item.action, Action::Refuse(_)))?.to_owned();
+    let Registration { flow, deployment, reference, .. } = &item.registration;
+    let held = registered.get(&(flow.to_string(), deployment.to_string(), tag.clone()))?;
+    let wanted = reference.commit.as_str();
+    (held != wanted).then(|| Refusal::MovedTag {
+        tag,
+        held: held.clone(),
+        wanted: wanted.to_owned(),
+    })
 }
 
 fn tell_version(item: &mut Planned) {

@@ -362,6 +362,26 @@ fn references_that_prefect_1_can_not_run_are_refused() {
 }
 
 #[test]
+fn a_tag_that_moved_is_refused_by_the_clone_that_registered_it() {
+    let Some(programs) = programs("a_tag_that_moved_is_refused_by_the_clone_that_registered_it")
+    else {
+        return;
+    };
+    let backend = Backend::start(&[]);
+    let place = Place::new(&programs, PROJECT);
+    place.repository.write("etl.py", flow("etl", "one"));
+    place.release("v1.0.0");
+    place.flowreg(&backend).json(&["register"], 0);
+    place.repository.write("etl.py", flow("etl", "two"));
+    place.repository.commit("two");
+    place.repository.git(&["tag", "-f", "v1.0.0"]);
+    place.repository.git(&["push", "-qf", "origin", "main", "v1.0.0"]);
+    let run = place.flowreg(&backend).json(&["register"], 1);
+    assert_eq!(refusal(&run, "etl").0, "moved_tag");
+    assert_eq!(backend.flows().len(), 1);
+}
+
+#[test]
 fn two_flowregs_at_once_make_one_first_version_of_each_flow() {
     let Some(programs) = programs("two_flowregs_at_once_make_one_first_version_of_each_flow")
     else {
@@ -399,7 +419,9 @@ fn somebody_elses_flow_is_left_alone_unless_it_is_adopted() {
     place.run("prefect", &register, &api);
     let flowreg = place.flowreg(&backend);
     let refused = flowreg.json(&["register"], 1);
-    assert_eq!(refusal(&refused, "etl").0, "not_ours");
+    let (code, hint) = refusal(&refused, "etl");
+    assert_eq!(code, "not_ours");
+    assert!(hint.contains("[prefect1] project"), "{hint}");
     assert_eq!(outcomes(&flowreg.json(&["register", "--adopt"], 0)), ["etl/data updated"]);
     assert_eq!(outcomes(&flowreg.json(&["register"], 0)), ["etl/data unchanged"]);
     place.repository.write(
