@@ -9,20 +9,15 @@ with the path of the `bin` directory of another environment. `$FLOWREG` names an
 """
 
 import argparse
-import contextlib
 import json
 import os
 import random
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import measure
+import server
 from generate import isolated_environment
 from python_source import STANDARD_LIBRARIES, SourceWriter, join
 
@@ -36,9 +31,7 @@ def main():
     options.add_argument("--flows", type=int, default=50)
     arguments = options.parse_args()
 
-    prefect = Path(os.environ.get("FLOWREG_TEST_PREFECT", measure.ROOT / "target/prefect-3.8.8/bin"))
-    if not (prefect / "prefect").exists():
-        raise SystemExit(f"no Prefect in {prefect}: run scripts/test.sh once, or set FLOWREG_TEST_PREFECT")
+    prefect = server.prefect_directory()
     flowreg = measure.flowreg_binary()
 
     with tempfile.TemporaryDirectory(prefix="flowreg-bench-") as scratch:
@@ -46,9 +39,9 @@ def main():
         (directory / "home").mkdir()
         environment = isolated_environment(directory / "home")
         environment["PATH"] = f"{prefect}{os.pathsep}{environment['PATH']}"
-        with server(directory, prefect, environment) as api:
+        with server.started(directory, prefect, environment) as api:
             environment["PREFECT_API_URL"] = api.url
-            api.call("POST", "/work_pools/", {"name": POOL, "type": "process", "base_job_template": api.job_template()})
+            api.create_pool(POOL)
             measure_rounds(directory, prefect, flowreg, environment, api, arguments)
 
 
@@ -69,7 +62,7 @@ def measure_rounds(directory, prefect, flowreg, environment, api, arguments):
             for who, command, prefix in sides:
                 sample = measure.run(command, repositories[who], environment)
                 samples[who, kind].append(sample)
-                held = api.deployments(prefix)
+                held = api.deployments({"flows": {"name": {"like_": f"{prefix}-flow-"}}})
                 check_held(who, held, arguments.flows)
                 if who == "flowreg" and kind == kinds[1]:
                     check_untouched(written[who], held)
@@ -150,84 +143,6 @@ def prefect_yaml(remote, entrypoints):
             f"    name: {POOL}",
         ]
     return "\n".join(lines) + "\n"
-
-
-# The server
-
-
-class Api:
-    def __init__(self, url):
-        self.url = url
-
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data, {"Content-Type": "application/json"}, method=method
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def job_template(self):
-        workers = self.call("GET", "/collections/views/aggregate-worker-metadata")
-        return workers["prefect"]["process"]["default_base_job_configuration"]
-
-    def deployments(self, prefix):
-        """What the server holds for the flows of one repository, by entrypoint."""
-        held, offset = [], 0
-        names = {"flows": {"name": {"like_": f"{prefix}-flow-"}}, "limit": 200}
-        while True:
-            page = self.call("POST", "/deployments/filter", {**names, "offset": offset})
-            held += page
-            offset += len(page)
-            if len(page) < 200:
-                return {deployment["entrypoint"]: deployment for deployment in held}
-
-
-@contextlib.contextmanager
-def server(directory, prefect, environment):
-    """A Prefect server with a new database on a free port, stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **environment,
-        "PREFECT_HOME": str(directory / "prefect"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_ENABLED": "false",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "DO_NOT_TRACK": "1",
-    }
-    log_path = directory / "server.log"
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [prefect / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )
-    api = Api(f"http://127.0.0.1:{port}/api")
-    try:
-        deadline = time.monotonic() + 180
-        while not healthy(api):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"the Prefect server did not start:\n{log_path.read_text()[-2000:]}")
-            time.sleep(0.3)
-        yield api
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def healthy(api):
-    try:
-        return api.call("GET", "/health") is True
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 # Speed counts only if the work was done

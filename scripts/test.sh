@@ -70,6 +70,27 @@ install() {
     printf '%s\n' "$2" >"$venv/complete"
 }
 
+# The hook managers that live together with our hooks.
+install_hook_managers() {
+    venv=target/hook-managers
+    tools="pre-commit==4.7.0 prek==0.5.11 lefthook==2.2.2"
+    if [ "$(cat "$venv/complete" 2>/dev/null)" = "$tools" ]; then
+        return
+    fi
+    echo "installing $tools and husky into $venv" >&2
+    rm -rf "$venv"
+    "$(find_python)" -m venv "$venv"
+    # shellcheck disable=SC2086 # a list of packages
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $tools
+    mkdir "$venv/husky"
+    if command -v npm >/dev/null; then
+        npm install --prefix "$venv/husky" --no-audit --no-fund --silent husky@9.1.7
+    else
+        echo "scripts/test.sh: npm is not installed: husky will not be tested" >&2
+    fi
+    printf '%s\n' "$tools" >"$venv/complete"
+}
+
 for tool in git cargo; do
     command -v "$tool" >/dev/null || fail "$tool is not installed"
 done
@@ -91,4 +112,5 @@ if [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
         echo "no Python 3.7 to 3.10 found: tests that need Prefect 1 are skipped" >&2
     fi
 fi
+install_hook_managers
 exec cargo test "$@"

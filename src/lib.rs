@@ -4,10 +4,11 @@
 //! ([`git`]), the tree at its commit gives flows ([`flow`], and
 //! [`introspection`] where reading is not enough), flows and configuration
 //! ([`settings`]) give the registrations that should be, a [`target`] tells those that are, and
-//! the difference is the plan that is applied ([`registration`]). [`cli`] starts it, [`output`]
+//! the difference is the plan that is applied ([`registration`]). [`push`] does the same for what
+//! git's hooks queued. [`cli`] starts it, [`output`]
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
 //!
-//! Nothing imports upward: `cli → output → registration → target, flow, settings → store, git →
+//! Nothing imports upward: `cli → output → push, registration → target, flow, settings → store, git →
 //! model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod cli;
@@ -17,6 +18,7 @@ pub mod introspection;
 pub mod manifest;
 pub mod model;
 pub mod output;
+pub mod push;
 pub mod registration;
 pub mod settings;
 pub mod store;

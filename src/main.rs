@@ -1,5 +1,6 @@
 //! The `flowreg` binary: hands the process over to the library and takes the exit code back.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,16 +17,21 @@ fn main() -> ExitCode {
     let variables = std::env::vars_os().map(|(name, value)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     });
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
-    // Without a handler Ctrl-C still ends the process, only less gently.
-    let _ = ctrlc::set_handler(move || {
-        if handler.request() {
-            std::process::exit(i32::from(cli::INTERRUPTED));
-        }
-    });
+    if cli::is_hook(&arguments) {
+        flowreg::push::close_inherited();
+    } else {
+        // Without a handler Ctrl-C still ends the process, only less gently.
+        let _ = ctrlc::set_handler(move || {
+            if handler.request() {
+                std::process::exit(i32::from(cli::INTERRUPTED));
+            }
+        });
+    }
     ExitCode::from(cli::run(Process {
-        arguments: std::env::args_os().collect(),
+        arguments,
         environment: variables.collect(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),

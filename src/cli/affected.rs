@@ -7,13 +7,14 @@ use super::Context;
 use super::arguments::SinceArguments;
 use super::error::CommandError;
 use super::manifests::Manifests;
-use super::session::{FILE_NAME, Session};
+use super::session::Session;
 use super::starts::{EntryKey, Start, Starts};
 use crate::flow::{Difference, Script, affected};
 use crate::git::{ChangedPath, TreeBlob};
 use crate::manifest::{Entry, Manifest, Place};
 use crate::model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registration, TargetKind};
 use crate::registration::{Standing, standings};
+use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
 use crate::target::TargetError;
 

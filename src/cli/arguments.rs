@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 use super::exit;
 use super::selection::FlowArguments;
 use crate::git::Untagged;
-use crate::model::{Environment, RemoteName, TargetKind};
+use crate::model::{CommitId, Environment, RemoteName, TargetKind};
 use crate::output::{ErrorReport, Printer, Verbosity};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Global options")]
@@ -64,7 +64,7 @@ impl Global {
 }
 
 /// Which code reference a command is about.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ReferenceArguments {
     /// Take this tag
     #[arg(long, help_heading = "Code reference", value_name = "TAG", conflicts_with = "branch")]
@@ -84,6 +84,9 @@ pub struct ReferenceArguments {
     /// What to do on a mainline branch without a tag
     #[arg(long, value_enum, help_heading = "Code reference", value_name = "WHAT")]
     pub untagged: Option<UntaggedWord>,
+    /// The commit that a push put there, which counts instead of where the ref is here.
+    #[arg(skip)]
+    pub pushed: Option<CommitId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -177,7 +180,7 @@ pub fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
 }
 
 /// What `plan` and `register` share.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RunArguments {
     #[command(flatten)]
     pub flows: FlowArguments,

@@ -7,10 +7,11 @@ use crate::flow::ScanError;
 use crate::git::{GitError, ReferenceError};
 use crate::introspection::Unavailable;
 use crate::output::ErrorReport;
+use crate::push::InstallError;
 use crate::registration::Refusal;
 use crate::settings::SettingsError;
 use crate::settings::prefect::ConnectionError;
-use crate::store::StoreError;
+use crate::store::{OutboxError, StoreError};
 use crate::target::TargetError;
 
 /// An error that ends a command.
@@ -59,6 +60,12 @@ impl CommandError {
     pub fn python(why: Unavailable) -> Self {
         let hints = why.hint().into_iter().collect();
         Self::new(exit::CONFIGURATION, "python", why).with_hints(hints)
+    }
+
+    /// Another process holds the outbox for longer than one waits for it.
+    pub fn others_deliver() -> Self {
+        Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
+            .with_hints(vec!["flowreg sync --status".to_owned()])
     }
 
     /// Ctrl-C, before anything was written.
@@ -121,6 +128,23 @@ impl From<ConnectionError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::new(exit::TARGET_REFUSED, "registry", error)
+    }
+}
+
+impl From<InstallError> for CommandError {
+    fn from(error: InstallError) -> Self {
+        let exit_code = match &error {
+            InstallError::Git(_) => exit::GIT,
+            _ => exit::REFUSED,
+        };
+        let hints = error.hints();
+        Self::new(exit_code, error.code(), error).with_hints(hints)
+    }
+}
+
+impl From<OutboxError> for CommandError {
+    fn from(error: OutboxError) -> Self {
+        Self::new(exit::TARGET_REFUSED, "outbox", error)
     }
 }
 

@@ -16,7 +16,7 @@ use super::starts::{EntryKey, Start};
 use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::model::{Channel, CodeReference, Flow, FlowProblem, ProblemCode};
+use crate::model::{Channel, CodeReference, Environment, Flow, FlowProblem, ProblemCode};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
 
@@ -166,8 +166,13 @@ impl Run<'_> {
         manifests: &Manifests,
         notices: &mut Vec<String>,
     ) -> Result<Values, CommandError> {
-        let mut values =
-            Values { environment: self.context.environment.clone(), ..Values::default() };
+        // On a server anybody who may push could have its environment shown.
+        let environment = if self.context.is_server {
+            Environment::default()
+        } else {
+            self.context.environment.clone()
+        };
+        let mut values = Values { environment, ..Values::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
         let mut blocks: BTreeSet<(String, String)> = BTreeSet::new();
         for manifest in &manifests.files {

@@ -3,12 +3,17 @@
 
 mod affected;
 mod arguments;
+mod check;
 mod children;
+mod delivery;
 mod entrypoints;
 mod error;
 mod exit;
 mod flows;
 mod gather;
+mod hook;
+mod hook_program;
+mod hooks;
 mod introspect;
 mod list;
 mod manifests;
@@ -19,6 +24,7 @@ mod register;
 mod selection;
 mod session;
 mod starts;
+mod sync;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,14 +36,19 @@ use clap::{Parser, Subcommand};
 use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
+use self::hook::HookArguments;
+use self::hooks::HooksArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
+use self::sync::SyncArguments;
 use crate::model::Environment;
-use crate::output::Printer;
+use crate::output::{Printer, Verbosity};
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
+pub use self::hook::is_hook;
+pub use self::hook_program::run_hook;
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]
@@ -63,6 +74,13 @@ enum Command {
     Flows(FlowsArguments),
     /// List what the target holds
     List(ListArguments),
+    /// Register on push: install, uninstall, status
+    Hooks(HooksArguments),
+    /// Deliver the pushes that wait
+    Sync(SyncArguments),
+    /// What git's hooks call
+    #[command(hide = true)]
+    Hook(HookArguments),
 }
 
 /// What the process hands over: everything that a test must be able to fix.
@@ -149,6 +167,7 @@ pub fn run(process: Process) -> u8 {
         global: cli.global,
         interrupt: process.interrupt,
         printer,
+        is_server: false,
     };
     let result = match &cli.command {
         Command::Register(arguments) => register::run(&context, arguments),
@@ -156,7 +175,13 @@ pub fn run(process: Process) -> u8 {
         Command::Reference(arguments) => reference::run(&context, arguments),
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
+        Command::Hooks(arguments) => hooks::run(&context, arguments),
+        Command::Sync(arguments) => sync::run(&context, arguments),
+        Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
     };
+    if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
+        delivery::tell_what_waits(&context);
+    }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
         error.exit_code
@@ -173,6 +198,23 @@ struct Context {
     global: Global,
     interrupt: Interrupt,
     printer: Printer,
+    /// Whether others push to this repository: what they push is read, and never run.
+    is_server: bool,
+}
+
+impl Context {
+    /// The same for work that nobody watches: it prints nothing.
+    fn silent(&self) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            directory: self.directory.clone(),
+            home: self.home.clone(),
+            global: self.global.clone(),
+            interrupt: self.interrupt.clone(),
+            printer: Printer::new(false, Verbosity::Quiet, false),
+            is_server: self.is_server,
+        }
+    }
 }
 
 /// An exit code, or the error that carries one.

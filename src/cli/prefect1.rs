@@ -22,6 +22,7 @@ use crate::output::ItemReport;
 use crate::registration::{
     Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
 };
+use crate::settings::Introspect;
 use crate::store::Store;
 use crate::target::Target;
 
@@ -53,6 +54,17 @@ impl Session {
         reference: &CodeReference,
         preparation: &Preparation,
     ) -> Result<BuiltFlows, CommandError> {
+        if self.settings.introspect == Introspect::Never {
+            return Err(CommandError::configuration(
+                "flows of Prefect 1 are known only by running their files, which is not wanted"
+                    .to_owned(),
+                vec![
+                    "register where `introspect` under [flows] is not \"never\", and not in a \
+                      bare repository's hook"
+                        .to_owned(),
+                ],
+            ));
+        }
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
         let is_told = !self.settings.include.is_empty();

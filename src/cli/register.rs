@@ -10,9 +10,10 @@ use super::error;
 use super::gather::Explained;
 use super::plan::{self, Prepared, Tally};
 use super::session::JOBS;
-use super::{CommandResult, Context, exit, session};
+use super::{CommandResult, Context, delivery, exit, session};
 use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
+use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};
 use crate::store::{LedgerEntry, Store, StoreError};
 
@@ -44,7 +45,7 @@ pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
     if arguments.watch {
         return Ok(watch(context, arguments));
     }
-    let (code, applied) = register(context, arguments)?;
+    let Registered { code, applied, .. } = register(context, arguments)?;
     // The process ends here: taking thousands of registrations apart would only take time.
     std::mem::forget(applied);
     Ok(code)
@@ -78,12 +79,52 @@ fn watch(context: &Context, arguments: &RegisterArguments) -> u8 {
     exit::INTERRUPTED
 }
 
+/// What came of a run.
+pub struct Registered {
+    /// The exit code that says so.
+    pub code: u8,
+    /// All of it, to be printed.
+    pub report: RunReport,
+    /// Where it was registered.
+    pub target: QueuedTarget,
+    applied: Vec<Applied>,
+}
+
+impl Registered {
+    /// Whether the same run may go well later: the target could not be reached, had an error of its
+    /// own, or there was no time.
+    pub fn is_worth_repeating(&self) -> bool {
+        self.code == exit::INTERRUPTED
+            || self.applied.iter().any(|one| match &one.outcome {
+                Outcome::Failed(error) => error.is_passing(),
+                Outcome::NotTried => true,
+                _ => false,
+            })
+    }
+}
+
 fn register(
     context: &Context,
     arguments: &RegisterArguments,
-) -> Result<(u8, Vec<Applied>), error::CommandError> {
+) -> Result<Registered, error::CommandError> {
+    let registered = carry_out(context, &arguments.common, arguments.jobs.map(usize::from))?;
+    context.printer.run(&registered.report);
+    context.printer.problems(&plan::with_excerpts(&registered.report.errors));
+    let RunArguments { flows, since, .. } = &arguments.common;
+    let is_whole = !flows.is_restricted() && since.changed_since.is_none();
+    if registered.code == exit::DONE && is_whole {
+        delivery::settle(context, &registered.report.reference, &registered.target);
+    }
+    Ok(registered)
+}
+
+/// Plans and writes, and prints nothing.
+pub fn carry_out(
+    context: &Context,
+    arguments: &RunArguments,
+    jobs: Option<usize>,
+) -> Result<Registered, error::CommandError> {
     let started = Instant::now();
-    let jobs = arguments.jobs.map(usize::from);
     let Prepared {
         session,
         reference,
@@ -95,7 +136,7 @@ fn register(
         unbuilt,
         explained,
         left_out,
-    } = plan::prepare(context, &arguments.common, jobs)?;
+    } = plan::prepare(context, arguments, jobs)?;
     let summary = plan.summary();
     let progress = context.printer.progress("registering", summary.create + summary.update);
     let interrupt = &context.interrupt;
@@ -106,6 +147,7 @@ fn register(
         });
     drop(progress);
     let description = target.describe();
+    let chosen = delivery::chosen(&session.target);
     if let Err(error) = record(&session.repository, &description, &applied) {
         notices.push(format!("the ledger could not be written: {error}"));
     }
@@ -124,10 +166,8 @@ fn register(
         notices,
         duration_ms: Some(started.elapsed().as_millis()),
     };
-    context.printer.run(&report);
-    context.printer.problems(&plan::with_excerpts(&report.errors));
     let code = if interrupt.is_requested() { exit::INTERRUPTED } else { tally.exit_code() };
-    Ok((code, applied))
+    Ok(Registered { code, report, target: chosen, applied })
 }
 
 fn refused(item: ItemReport) -> ItemReport {

@@ -9,7 +9,7 @@ use crate::model::{Flow, nearest};
 /// How many names a hint lists when none is near.
 const LISTED: usize = 10;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct FlowArguments {
     /// Flow names, flow/deployment, or globs of them; all flows if none is given
     #[arg(value_name = "FLOW")]

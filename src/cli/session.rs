@@ -20,14 +20,13 @@ use crate::model::{
 use crate::registration::Pinned;
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::prefect1::{self, Prefect1Connection};
-use crate::settings::{Flags, Origin, Settings, Sourced};
+use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
 use crate::store::{AnalysisCache, Store};
 use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
 use crate::target::prefect1::Prefect1Server;
 
-pub const FILE_NAME: &str = "flowreg.toml";
 /// The most writes at once if nobody says.
 pub const JOBS: usize = 8;
 /// How often a file may lead to a commit with another file before the last one counts.
@@ -112,18 +111,32 @@ pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolve
 /// Opens the settings for a command that has no code reference of its own.
 pub fn open_target(context: &Context) -> Result<Session, CommandError> {
     let repository = Repository::discover(&context.directory, &context.environment)?;
-    let arguments = ReferenceArguments {
-        tag: None,
-        branch: None,
-        remote: None,
-        offline: true,
-        strict: false,
-        untagged: None,
-    };
+    let arguments = ReferenceArguments { offline: true, ..ReferenceArguments::default() };
     let commit = climb_for_settings(&repository, context, &arguments);
-    let file = read_file(context, &repository, commit.as_ref())?;
+    open_at(context, repository, commit.as_ref())
+}
+
+/// The settings, and the target that they choose, as the file at a commit says.
+pub fn open_at(
+    context: &Context,
+    repository: Repository,
+    commit: Option<&CommitId>,
+) -> Result<Session, CommandError> {
+    let (settings, target) = settings_at(context, &repository, commit)?;
+    Ok(Session { repository, settings, target })
+}
+
+/// The same without taking the repository.
+pub fn settings_at(
+    context: &Context,
+    repository: &Repository,
+    commit: Option<&CommitId>,
+) -> Result<(Settings, TargetChoice), CommandError> {
+    let arguments = ReferenceArguments::default();
+    let file = read_file(context, repository, commit)?;
     let settings = settings(context, &arguments, file.as_deref())?;
-    Ok(Session { target: choose_target(context, &settings)?, repository, settings })
+    let target = choose_target(context, &settings)?;
+    Ok((settings, target))
 }
 
 /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the
@@ -169,6 +182,7 @@ fn request(
         untagged: settings.repository.untagged.value,
         pin: settings.repository.pin,
         lightweight: target == TargetKind::Prefect1,
+        pushed: arguments.pushed.clone(),
         ask_remote: target != TargetKind::Local && !arguments.offline,
     }
 }
@@ -202,7 +216,11 @@ fn settings(
         None => FILE_NAME.to_owned(),
     };
     let text = text.map(|text| (text, name.as_str()));
-    Ok(Settings::resolve(&flags(context, arguments), text)?)
+    let mut settings = Settings::resolve(&flags(context, arguments), text)?;
+    if context.is_server {
+        settings.introspect = Introspect::Never;
+    }
+    Ok(settings)
 }
 
 fn choose_target(context: &Context, settings: &Settings) -> Result<TargetChoice, CommandError> {

@@ -74,18 +74,82 @@ fn of_environment(environment: &Environment) -> Result<File, GitError> {
             environment.raw(&format!("GIT_CONFIG_VALUE_{index}")),
         );
         let (Some(key), Some(value)) = pair else { continue };
-        push(&mut file, key, value).map_err(|error| unreadable(&error))?;
+        push(&mut file, key, Some(value)).map_err(|error| unreadable(&error))?;
+    }
+    for (key, value) in parameters(environment.raw("GIT_CONFIG_PARAMETERS").unwrap_or_default()) {
+        push(&mut file, &key, value.as_deref()).map_err(|error| unreadable(&error))?;
     }
     Ok(file)
 }
 
-fn push(file: &mut File, key: &str, value: &str) -> gix::Result<()> {
+fn push(file: &mut File, key: &str, value: Option<&str>) -> gix::Result<()> {
     let Some(key) = KeyRef::parse_unvalidated(key.into()) else { return Ok(()) };
     let mut section = file.section_mut_or_create_new(key.section_name, key.subsection_name)?;
-    section.push(key.value_name, Some(value.into()))?;
+    section.push(key.value_name, value.map(Into::into))?;
     Ok(())
+}
+
+/// What `git -c` hands to the processes it starts: `'key'='value'`, before git 2.31
+/// `'key=value'`, separated by blanks. A key without a value stands for "true".
+fn parameters(text: &str) -> Vec<(String, Option<String>)> {
+    let mut pairs = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some((word, after)) = dequote(rest) {
+        rest = after;
+        if let Some(value) = rest.strip_prefix('=') {
+            let (value, after) = dequote(value).unwrap_or((String::new(), value));
+            rest = after;
+            pairs.push((word, Some(value)));
+        } else if let Some((key, value)) = word.split_once('=') {
+            pairs.push((key.to_owned(), Some(value.to_owned())));
+        } else {
+            pairs.push((word, None));
+        }
+        rest = rest.trim_start();
+    }
+    pairs
+}
+
+/// One word as git's `sq_quote` writes it: in single quotes, with `'` and `!` outside of them
+/// behind a backslash. Also what comes after it; `None` if there is none.
+fn dequote(text: &str) -> Option<(String, &str)> {
+    let mut word = String::new();
+    let mut rest = text.strip_prefix('\'')?;
+    loop {
+        let (quoted, after) = rest.split_once('\'')?;
+        word.push_str(quoted);
+        let Some(escaped) = after.strip_prefix('\\') else { return Some((word, after)) };
+        word.push(escaped.chars().next()?);
+        rest = escaped.get(1..)?.strip_prefix('\'')?;
+    }
 }
 
 fn unreadable(error: &gix::Error) -> GitError {
     GitError::Configuration { reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_both_generations_of_git_write_them() {
+        let pairs = |text: &str| -> Vec<(String, String)> {
+            let pairs = parameters(text).into_iter();
+            pairs.map(|(key, value)| (key, value.unwrap_or("true".to_owned()))).collect()
+        };
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        for (text, expected) in [
+            ("'flowreg.enabled'='false'", vec![pair("flowreg.enabled", "false")]),
+            ("'flowreg.enabled=false'", vec![pair("flowreg.enabled", "false")]),
+            ("'a.b'= 'c.d'='x y'", vec![pair("a.b", ""), pair("c.d", "x y")]),
+            ("'a.b' 'c.d=1=2'", vec![pair("a.b", "true"), pair("c.d", "1=2")]),
+            ("'a.b'='it'\\''s'\\!''", vec![pair("a.b", "it's!")]),
+            ("", vec![]),
+            ("no quotes", vec![]),
+            ("'a.b'='open", vec![pair("a.b", "")]),
+        ] {
+            assert_eq!(pairs(text), expected, "{text}");
+        }
+    }
 }

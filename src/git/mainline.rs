@@ -29,6 +29,20 @@ impl Mainline {
     }
 }
 
+/// Whether a branch is mainline by these globs.
+///
+/// # Errors
+/// [`ReferenceError::InvalidGlob`] if one of them is no glob.
+pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, ReferenceError> {
+    // A hook asks this while a push waits: a plain name needs no automaton.
+    let (patterns, names): (Vec<String>, Vec<String>) =
+        globs.iter().cloned().partition(|glob| glob.contains(['*', '?', '[', '{', '\\']));
+    if names.iter().any(|name| name == branch.as_str()) {
+        return Ok(true);
+    }
+    Ok(!patterns.is_empty() && Mainline::new(&patterns)?.contains(branch))
+}
+
 /// The highest version among the tags; tags that are no version rank below, by name.
 pub(super) fn highest(tags: &[TagName]) -> Option<&TagName> {
     tags.iter().max_by_key(|tag| (version(tag.as_str()), tag.as_str()))

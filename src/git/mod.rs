@@ -10,7 +10,9 @@ mod checkout;
 mod ci;
 mod config;
 mod delta;
+mod directory;
 mod error;
+mod hook_path;
 mod jenkins;
 mod ladder;
 mod mainline;
@@ -18,6 +20,7 @@ mod open;
 mod packs;
 mod process;
 mod proof;
+mod pushed;
 mod reference;
 mod reference_error;
 mod refs;
@@ -26,20 +29,26 @@ mod request;
 mod revision;
 mod settle;
 mod tree;
+mod unattended;
 mod url;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use changes::{ChangeKind, ChangedPath};
+pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
+pub use hook_path::{ConfigScope, HookPath};
+pub use mainline::is_mainline;
 pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
+pub use pushed::{PushAddress, Tracking};
 pub use reference::resolve;
 pub use reference_error::ReferenceError;
 pub use remote::Remote;
 pub use request::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged};
 pub use tree::{BlobId, Tree, TreeBlob};
+pub use unattended::unattended;
 pub use url::RepositoryUrl;
 
 use crate::model::{CommitId, Environment};
@@ -73,6 +82,16 @@ impl Repository {
     /// The git directory that all worktrees of the repository share.
     pub fn common_dir(&self) -> &Path {
         &self.common_dir
+    }
+
+    /// The git directory of this work tree.
+    pub fn git_dir(&self) -> &Path {
+        self.inner.git_dir()
+    }
+
+    /// A switch of git's configuration; `None` if it is not set, or not to a truth value.
+    pub fn switch(&self, key: &str) -> Option<bool> {
+        self.configuration.boolean(key).ok().flatten()
     }
 
     /// The work tree; a bare repository has none.

@@ -85,6 +85,12 @@ impl Git {
         self
     }
 
+    /// The same, waiting no longer than this.
+    pub(super) fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit.min(self.time_limit);
+        self
+    }
+
     /// The remote that promised the objects which a partial clone left out.
     pub(super) fn promisor(&self) -> Option<&str> {
         self.promisor.as_deref()

@@ -109,6 +109,14 @@ impl Refs {
         header.is_some_and(|header| header.kind() == gix::objs::Kind::Tag)
     }
 
+    /// The commit that an object leads to, through tags of tags.
+    pub(super) fn peeled(&self, object: &CommitId) -> Option<CommitId> {
+        let id = object_id(&self.repository, object)?;
+        let object = self.repository.try_find_object(id).ok().flatten()?;
+        let peeled = object.peel_to_kind(gix::objs::Kind::Commit).ok()?;
+        commit_id(peeled.id)
+    }
+
     pub(super) fn has_commit(&self, commit: &CommitId) -> bool {
         self.kind(commit) == Some(gix::objs::Kind::Commit)
     }

@@ -73,7 +73,7 @@ impl Repository {
     }
 
     /// `url.<base>.insteadOf`: the longest prefix wins (git-config(1)).
-    fn instead_of(&self, url: &BString) -> Option<BString> {
+    pub(super) fn instead_of(&self, url: &BString) -> Option<BString> {
         let sections = self.configuration.sections_by_name("url").into_iter().flatten();
         let rules = sections.filter_map(|section| {
             let base = section.header().subsection_name()?.to_owned();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ReferenceError;
-use crate::model::{CodeReference, RemoteName};
+use crate::model::{CodeReference, CommitId, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -48,6 +48,9 @@ pub struct ReferenceRequest {
     pub pin: Pin,
     /// Whether workers can check out lightweight tags only: those of Prefect 1.
     pub lightweight: bool,
+    /// The commit that a push put there, which the remote was seen to have: it counts instead of
+    /// where the local branch or tag is by now.
+    pub pushed: Option<CommitId>,
     /// Whether the remote is asked for proof; not with `--offline` and for the local target.
     pub ask_remote: bool,
 }
@@ -63,6 +66,7 @@ impl Default for ReferenceRequest {
             untagged: Untagged::default(),
             pin: Pin::default(),
             lightweight: false,
+            pushed: None,
             ask_remote: true,
         }
     }

@@ -52,7 +52,10 @@ impl Settling<'_> {
     }
 
     fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
-        let here = self.refs.tag(tag)?;
+        let here = match &self.request.pushed {
+            Some(pushed) => Some(pushed.clone()),
+            None => self.refs.tag(tag)?,
+        };
         let (from, tag) = (from.to_owned(), tag.clone());
         let Some(proof) = self.proof else {
             return here.ok_or_else(|| self.no_such_tag(from, tag));
@@ -190,6 +193,9 @@ impl Settling<'_> {
         wanted: &WantedBranch,
         reading: &Reading,
     ) -> Result<Option<CommitId>, ReferenceError> {
+        if let Some(pushed) = &self.request.pushed {
+            return Ok(Some(pushed.clone()));
+        }
         let local = self.refs.branch(&reading.name)?;
         let remote = reading.of_remote.as_ref().or(self.remote);
         let tracking = match remote {

@@ -2,8 +2,10 @@
 
 mod changes;
 mod flows;
+mod hooks;
 mod list;
 mod progress;
+mod queue;
 mod reference;
 mod report;
 mod run;
@@ -21,8 +23,10 @@ use crate::model::escaped;
 
 pub use changes::ChangeReport;
 pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
+pub use hooks::{HookInstallReport, HookStatusReport, HookWord};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
+pub use queue::{QueueReport, QueuedItem, SyncReport};
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
 pub use run::{ItemReport, RunReport, RunSummary};
@@ -142,7 +146,11 @@ impl Printer {
 
 /// `1 flow`, `2 flows`
 fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+    let plural = match (count, what.ends_with("sh")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
     format!("{count} {what}{plural}")
 }
 

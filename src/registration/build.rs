@@ -322,8 +322,7 @@ fn put_over(
 }
 
 fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<String, Value> {
-    let ChannelTable { work_pool, work_queue, tags, job_variables, schedules: _, run_config: _ } =
-        channel;
+    let ChannelTable { work_pool, work_queue, tags, job_variables, .. } = channel;
     toml_fields(
         work_pool.as_deref(),
         work_queue.as_deref(),

@@ -10,7 +10,7 @@ use super::build::{Pinned, Source, fill_in, is_active_by_default};
 use super::names::encode_branch;
 use crate::introspection::{BuiltFlow, Serialized};
 use crate::model::{
-    BranchName, Channel, CodeReference, DeploymentName, Entrypoint, FlowName, NameError,
+    BranchName, Channel, CodeReference, DeploymentName, Entrypoint, FlowName, Held, NameError,
     Registration, Upload,
 };
 use crate::settings::Settings;
@@ -148,6 +148,19 @@ fn project(
             let suffix = branch.map(suffix_of).unwrap_or_default();
             Ok((DeploymentName::of_project(project)?, suffix))
         }
+    }
+}
+
+/// Whether flowreg would have registered it for this branch. The storage alone does not tell: people
+/// may have registered a flow that follows the branch, too.
+pub fn is_guest(settings: &Settings, branch: &BranchName, held: &Held) -> bool {
+    let table = &settings.prefect1;
+    let own = table.project.as_deref().filter(|project| !project.is_empty());
+    match table.feature_project.as_deref().filter(|project| !project.is_empty()) {
+        Some(feature) if Some(feature) != own => {
+            held.deployment == feature.replace("{branch}", branch.as_str())
+        }
+        _ => own == Some(held.deployment.as_str()) && held.flow.ends_with(&suffix_of(branch)),
     }
 }
 

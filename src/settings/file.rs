@@ -47,6 +47,8 @@ pub struct File {
     pub mainline: ChannelTable,
     /// `[feature]`
     pub feature: ChannelTable,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     /// `[flow."name"]`
     pub flow: BTreeMap<String, FlowTable>,
 }
@@ -132,6 +134,28 @@ pub struct ChannelTable {
     pub job_variables: Option<Map<String, Value>>,
     /// How Prefect 1 runs the flows of the channel.
     pub run_config: Option<RunConfigTable>,
+    /// What becomes of the registrations of a branch that is deleted; `[feature]` only.
+    pub on_delete: Option<OnDelete>,
+}
+
+/// `on_delete`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDelete {
+    /// They go with the next `flowreg sync`.
+    Remove,
+    /// They stay.
+    Keep,
+}
+
+/// `[hooks]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HooksTable {
+    /// Whether flows are checked before a push, which then may fail.
+    pub blocking: Option<bool>,
+    /// How many seconds that check may take.
+    pub time_limit: Option<u32>,
 }
 
 /// `[flow."name"]`
@@ -220,6 +244,7 @@ static ROOT: Keys = Keys {
         "prefect1",
         "mainline",
         "feature",
+        "hooks",
         "flow",
     ],
     below: |name| match name {
@@ -227,7 +252,9 @@ static ROOT: Keys = Keys {
         "flows" => Some(&FLOWS),
         "manifest" => Some(&MANIFEST),
         "prefect1" => Some(&PREFECT1),
-        "mainline" | "feature" => Some(&CHANNEL),
+        "mainline" => Some(&CHANNEL),
+        "feature" => Some(&FEATURE),
+        "hooks" => Some(&HOOKS),
         "flow" => Some(&ANY_FLOW),
         _ => None,
     },
@@ -247,6 +274,19 @@ static CHANNEL: Keys = Keys {
     names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "run_config"],
     below: RUN_CONFIG_BELOW,
 };
+static FEATURE: Keys = Keys {
+    names: &[
+        "work_pool",
+        "work_queue",
+        "tags",
+        "schedules",
+        "job_variables",
+        "run_config",
+        "on_delete",
+    ],
+    below: RUN_CONFIG_BELOW,
+};
+static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
 /// The keys are names of flows: any.
 static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
 static FLOW: Keys = Keys {
@@ -442,6 +482,10 @@ mod tests {
             [feature]
             work_pool = "k8s-dev"
             schedules = "off"
+            on_delete = "keep"
+            [hooks]
+            blocking = true
+            time_limit = 10
             [flow."nightly-sync"]
             deployment = "nightly"
             schedules = [{ cron = "0 3 * * *", timezone = "Europe/Berlin" }]
@@ -468,7 +512,8 @@ mod tests {
             (&ROOT, ""),
             (&REPOSITORY, "repository."),
             (&FLOWS, "flows."),
-            (&CHANNEL, "feature."),
+            (&CHANNEL, "mainline."),
+            (&FEATURE, "feature."),
             (&FLOW, "flow.x."),
         ] {
             for name in keys.names {

@@ -5,7 +5,9 @@ use std::fmt;
 
 use toml::Spanned;
 
-use super::file::{self, ChannelTable, File, FileError, FlowTable, Introspect, RepositoryTable};
+use super::file::{
+    self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
+};
 use super::prefect1::Prefect1Table;
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{
@@ -43,6 +45,9 @@ pub struct Sourced<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// The file at the root of the repository that configures it.
+pub const FILE_NAME: &str = "flowreg.toml";
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +105,8 @@ pub struct Settings {
     pub manifests: Option<Vec<String>>,
     /// `[prefect1]`
     pub prefect1: Prefect1Table,
+    /// `[hooks]`
+    pub hooks: HooksTable,
     mainline: ChannelTable,
     feature: ChannelTable,
     flow: BTreeMap<String, FlowTable>,
@@ -127,7 +134,8 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, prefect1, mainline, feature, flow } = file;
+        let File { target, repository, flows, manifest, prefect1, mainline, feature, hooks, flow } =
+            file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -147,6 +155,7 @@ impl Settings {
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
             prefect1,
+            hooks,
             mainline,
             feature,
             flow,

@@ -8,5 +8,9 @@ mod layers;
 pub mod prefect;
 pub mod prefect1;
 
-pub use file::{ChannelTable, FileError, FlowTable, Introspect, ScheduleTable, Switch};
-pub use layers::{Access, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced};
+pub use file::{
+    ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
+};
+pub use layers::{
+    Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
+};

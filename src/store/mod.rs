@@ -2,14 +2,17 @@
 //!
 //! The file lies in the git common directory, shared by worktrees and hooks. Any number of
 //! processes may use it at once; a crash at any point leaves a file that opens. Beside it lies the
-//! cache of analyses, which nobody misses when it is gone.
+//! cache of analyses, which nobody misses when it is gone, and the outbox: one file for each push
+//! that waits.
 
 mod analyses;
 mod database;
 mod ledger;
+mod outbox;
 mod registry;
 
 pub use analyses::{AnalysisCache, LARGEST_CACHE};
 pub use database::{Store, StoreError};
 pub use ledger::LedgerEntry;
+pub use outbox::{Outbox, OutboxError, OutboxLock, OutboxLockKind};
 pub use registry::RegistryRow;

@@ -117,6 +117,17 @@ pub enum TargetError {
     Prefect1(#[from] prefect1::Prefect1Error),
 }
 
+impl TargetError {
+    /// Whether the same request may go well later, without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+}
+
 /// A place where registrations live.
 pub trait Target: Sync {
     /// Says what and where it is; the version only if the server was asked already.

@@ -329,3 +329,55 @@ fn an_interrupted_run_says_so_and_the_next_one_finishes_the_job() {
     assert_eq!(again["summary"]["unchanged"], *created);
     assert_eq!(again["summary"]["created"], *failed);
 }
+
+#[test]
+fn with_hooks_a_push_is_all_it_takes_and_a_refused_one_changes_nothing() {
+    let (project, _worker) = Project::new();
+    let repository = &project.repository;
+    project.flowreg().json(&["hooks", "install"], 0);
+    let push = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        let environment = crate::support::git_environment(repository.outside());
+        command.arg("push").args(arguments).current_dir(repository.root()).env_clear();
+        command.envs(environment).env("PREFECT_API_URL", &project.server.api_url);
+        command.env("FLOWREG_RECHECKS", "0.1,0.2,0.4").output().unwrap()
+    };
+    let settled = || {
+        wait_for("the push is registered", 60, || {
+            let status = project.flowreg().json(&["sync", "--status"], 0);
+            (status["waiting"] == json!([]) && status["watched"] == false).then_some(())
+        });
+    };
+    repository.git(&["checkout", "-q", "-b", "feat/x"]);
+    project.write_code("the feature");
+    assert!(push(&["-q", "origin", "feat/x"]).status.success());
+    settled();
+    let run = project.start("default@feat~x", 1);
+    assert_eq!(project.result(&run), "the feature ran with 1");
+
+    repository.git(&["checkout", "-q", "-b", "main"]);
+    let release = project.write_code("the release");
+    repository.git(&["tag", "-a", "-m", "one", "v1.0.0"]);
+    assert!(push(&["-q", "origin", "main", "v1.0.0"]).status.success());
+    settled();
+    let run = project.start("default", 2);
+    assert_eq!(project.result(&run), "the release ran with 2");
+    let held = project.server.api.deployment(&project.flow, "default");
+    assert_eq!(
+        (&held["version"], &held["labels"]["flowreg.commit"]),
+        (&json!("v1.0.0"), &json!(release))
+    );
+
+    // The remote refuses: nothing moves, there or on the server.
+    let hook = repository.outside().join("origin.git/hooks/pre-receive");
+    crate::support::push::write_script(&hook, "#!/bin/sh\nexit 1\n");
+    project.write_code("refused");
+    repository.git(&["tag", "v2.0.0"]);
+    assert!(!push(&["-q", "origin", "v2.0.0", "main:refs/heads/feat/x"]).status.success());
+    settled();
+    // Any write would have moved `updated`; the worker's polling moves other fields.
+    let after = project.server.api.deployment(&project.flow, "default");
+    assert_eq!((&after["updated"], &after["labels"]), (&held["updated"], &held["labels"]));
+    let run = project.start("default@feat~x", 3);
+    assert_eq!(project.result(&run), "the feature ran with 3");
+}

@@ -16,6 +16,7 @@ const ROWS: &[&[&str]] = &[
 const SAME_ROW: &[(&str, &str)] = &[
     ("introspection", "flow"),
     ("introspection", "settings"),
+    ("output", "push"),
     ("output", "registration"),
     ("push", "registration"),
     ("target", "settings"),

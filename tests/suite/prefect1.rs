@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Flowreg;
 use crate::support::prefect1::{Backend, Place, flow, programs};
+use crate::support::{Flowreg, git_environment};
 
 /// `flow/project outcome` of each registration; for a plan the action.
 fn outcomes(run: &Value) -> Vec<String> {
@@ -451,4 +451,61 @@ fn flows_are_listed_as_prefect_1_builds_them() {
     assert!(backend.requests().is_empty(), "listing needs no backend");
     let human: Flowreg = place.flowreg(&backend);
     assert!(human.run(&["flows"]).stdout.contains("a.py:flow"));
+}
+
+#[test]
+fn a_push_registers_the_branch_and_its_deletion_removes_what_was_its_own() {
+    let Some(programs) =
+        programs("a_push_registers_the_branch_and_its_deletion_removes_what_was_its_own")
+    else {
+        return;
+    };
+    let backend = Backend::start(&[]);
+    let place = Place::new(&programs, PROJECT);
+    place.repository.write("etl.py", flow("etl", "one"));
+    place.release("v1.0.0");
+    let flowreg = place.flowreg(&backend);
+    flowreg.json(&["register"], 0);
+    flowreg.json(&["hooks", "install"], 0);
+    let push = |reference: &str| {
+        let output = std::process::Command::new("git")
+            .args(["push", "-q", "origin", reference])
+            .current_dir(place.repository.root())
+            .env_clear()
+            .envs(git_environment(place.repository.outside()))
+            .env("PREFECT__CLOUD__API", &backend.url)
+            // Nothing is left running: `flowreg sync` delivers.
+            .env("CI", "true")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        flowreg.json(&["sync"], 0)
+    };
+    place.repository.git(&["switch", "-qc", "feat/x"]);
+    place.repository.commit("a branch");
+    let synced = push("feat/x");
+    assert_eq!(backend.live("etl@feat~x")["storage"]["branch_name"], "feat/x", "{synced:#}");
+    // What people registered of the branch is theirs.
+    let script = place.repository.outside().join("theirs.py");
+    let storage = "from prefect.storage import Git\nflow.storage = Git('theirs.py', repo='team/flows', \
+                   repo_host='git.example.com', branch_name='feat/x')\n";
+    std::fs::write(&script, flow("theirs", "one") + storage).unwrap();
+    let register = ["register", "--project", "data", "-p", script.to_str().unwrap()];
+    place.run("prefect", &register, &[("PREFECT__CLOUD__API", &backend.url)]);
+    let synced = push(":feat/x");
+    let mut names: Vec<String> =
+        backend.flows().iter().map(|flow| flow["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["etl", "theirs"], "{synced:#}");
+}
+
+#[test]
+fn files_are_not_run_where_that_is_not_wanted() {
+    let Some(programs) = programs("files_are_not_run_where_that_is_not_wanted") else { return };
+    let backend = Backend::start(&[]);
+    let place = Place::new(&programs, &format!("introspect = \"never\"\n{PROJECT}"));
+    place.repository.write("etl.py", flow("etl", "one"));
+    place.release("v1.0.0");
+    let error = place.flowreg(&backend).json(&["plan"], 3)["error"].clone();
+    assert!(error["message"].as_str().unwrap().contains("only by running their files"), "{error}");
 }

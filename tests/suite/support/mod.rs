@@ -3,10 +3,13 @@
 pub mod prefect;
 pub mod prefect1;
 mod program;
+pub mod push;
 pub mod random_flows;
 pub mod random_yaml;
+pub mod remotes;
 mod repository;
 pub mod scripted;
+pub mod switchable;
 pub mod yaml_corners;
 
 pub use program::Flowreg;

@@ -1,0 +1,1 @@
+! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push "$@"

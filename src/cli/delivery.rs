@@ -1,0 +1,373 @@
+//! Delivers queued pushes: registers and removes by the same code as the commands, and tells what
+//! waits.
+
+use std::time::Duration;
+
+use super::arguments::ReferenceArguments;
+use super::arguments::RunArguments;
+use super::error::CommandError;
+use super::register::Registered;
+use super::session::{self, Session, TargetChoice};
+use super::{Context, exit, hook, register};
+use crate::git::{GitError, Repository, git_directories, is_mainline};
+use crate::model::{
+    BranchName, Channel, CodeReference, Held, RemoteName, TargetDescription, TargetKind,
+    same_repository,
+};
+use crate::push::{
+    Delivered, Delivery, GitProcess, Hooked, PushState, QueuedPush, QueuedTarget, Waiting, waiting,
+};
+use crate::registration::is_guest;
+use crate::settings::OnDelete;
+use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
+use crate::target::{ReadScope, Target, TargetError, Write};
+
+/// Errors that another attempt may not meet.
+const PASSING: &[&str] = &[
+    "remote_unreachable",
+    "remote_missing_branch",
+    "remote_missing_tag",
+    "interrupted",
+    "git_failed",
+];
+/// How long `register` waits for a watcher to look at what it has registered itself.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
+pub struct Registrar<'a> {
+    context: &'a Context,
+}
+
+/// The registrations of a branch that is gone.
+struct Removable {
+    session: Session,
+    target: Box<dyn Target>,
+    held: Vec<Held>,
+}
+
+impl<'a> Registrar<'a> {
+    pub fn new(context: &'a Context) -> Self {
+        Self { context }
+    }
+
+    /// The context of one delivery.
+    fn silent(&self, push: &QueuedPush) -> Context {
+        let is_server = self.context.is_server || push.is_received;
+        Context { is_server, ..self.context.silent() }
+    }
+
+    fn try_register(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+        let context = self.silent(push);
+        let repository = Repository::discover(&context.directory, &context.environment)?;
+        let Some(object) = &push.object else {
+            return Ok(Delivered::NotWanted("it is a deletion".to_owned()));
+        };
+        if repository.is_no_commit(object) {
+            return Ok(Delivered::NotWanted("it is no commit".to_owned()));
+        }
+        let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
+            return Ok(Delivered::Refused(format!("{object} is not in this repository")));
+        };
+        let session = session::open_at(&context, repository, Some(&commit))?;
+        if let Some(verdict) = unwanted(&session, push)? {
+            return Ok(verdict);
+        }
+        let is_tag = push.kind() == "tag";
+        let name = Some(push.short_name().to_owned());
+        let reference = ReferenceArguments {
+            tag: name.clone().filter(|_| is_tag),
+            branch: name.filter(|_| !is_tag),
+            remote: remote_of(&session, push)?,
+            // The server has it because it is the server.
+            offline: push.is_received,
+            pushed: Some(commit),
+            ..ReferenceArguments::default()
+        };
+        let address = session.repository.push_address(&push.remote, &push.repository_url());
+        drop(session);
+        let arguments = RunArguments { reference, ..RunArguments::default() };
+        match register::carry_out(&context, &arguments, None) {
+            // It was there when the push ended; a mirror may lag, the only remote does not.
+            Err(error) if is_gone(&error) && address.is_only => {
+                Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
+            }
+            registered => Ok(verdict(&registered?)),
+        }
+    }
+
+    fn removable(&self, push: &QueuedPush) -> Result<Result<Removable, Delivered>, CommandError> {
+        let context = self.silent(push);
+        let repository = Repository::discover(&context.directory, &context.environment)?;
+        let before = push.before.as_ref().and_then(|object| repository.peeled(object));
+        let session = match &before {
+            Some(commit) => session::open_at(&context, repository, Some(commit))?,
+            None => session::open_target(&context)?,
+        };
+        if let Some(verdict) = unwanted(&session, push)? {
+            return Ok(Err(verdict));
+        }
+        if session.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
+            let why = "[feature] on_delete is \"keep\"";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        let target = session.connect(None)?;
+        let is_local = target.describe().kind == TargetKind::Local;
+        let ours = session.repository_url()?;
+        let is_of_branch = |held: &Held| {
+            held.marks.as_ref().is_some_and(|marks| {
+                marks.channel == Channel::Feature.as_str()
+                    && marks.branch.as_deref() == Some(push.short_name())
+                    && (is_local || same_repository(&marks.repository, ours.as_str()))
+            }) && (!session.is_prefect1()
+                || branch_of(push).is_some_and(|branch| is_guest(&session.settings, &branch, held)))
+        };
+        let held: Vec<Held> =
+            target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
+        if held.is_empty() {
+            let why = "nothing is registered for the branch";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        Ok(Ok(Removable { session, target, held }))
+    }
+
+    fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+        let Removable { session, target, held } = match self.removable(push)? {
+            Ok(removable) => removable,
+            Err(verdict) => return Ok(verdict),
+        };
+        let mut removed = Vec::new();
+        let mut failure = None;
+        for one in &held {
+            match target.apply(&Write::Remove(one)) {
+                Ok(_) => removed.push(one),
+                Err(error) => {
+                    failure = Some(CommandError::from(error));
+                    break;
+                }
+            }
+        }
+        record_removals(&session, &target.describe(), push, &removed)?;
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(Delivered::Done(format!("{} removed", removed.len()))),
+        }
+    }
+}
+
+impl Delivery for Registrar<'_> {
+    fn register(&self, push: &QueuedPush) -> Delivered {
+        self.try_register(push).unwrap_or_else(|error| failed(&error))
+    }
+
+    fn check_removal(&self, push: &QueuedPush) -> Delivered {
+        match self.removable(push) {
+            Ok(Ok(Removable { held, .. })) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Err(verdict)) => verdict,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget> {
+        let context = self.silent(push);
+        let repository = Repository::discover(&context.directory, &context.environment).ok()?;
+        let object = push.object.as_ref().or(push.before.as_ref());
+        let commit = push.commit.clone().or_else(|| repository.peeled(object?));
+        let (_, target) = session::settings_at(&context, &repository, commit.as_ref()).ok()?;
+        Some(chosen(&target))
+    }
+
+    fn remove(&self, push: &QueuedPush) -> Delivered {
+        self.try_remove(push).unwrap_or_else(|error| failed(&error))
+    }
+}
+
+/// Why a push is none of this repository's registrations, or has to wait for another run.
+fn unwanted(session: &Session, push: &QueuedPush) -> Result<Option<Delivered>, CommandError> {
+    let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
+    if let Some(branch) = branch_of(push)
+        && is_mainline(&session.settings.repository.mainline, &branch)?
+    {
+        return not_wanted(format!("{branch} is a mainline branch: its tags are registered"));
+    }
+    if !push.is_received {
+        let pushed = session.repository.push_address(&push.remote, &push.repository_url()).remote;
+        let wanted = remote_of(session, push)?;
+        if wanted.is_some() && pushed != wanted {
+            let wanted = wanted.map(|name| name.to_string()).unwrap_or_default();
+            return not_wanted(format!("workers clone from {wanted}, and it went elsewhere"));
+        }
+    }
+    let here = chosen(&session.target);
+    match &push.target {
+        Some(then) if *then != here => Ok(Some(Delivered::Refused(format!(
+            "it was queued for {}, and the target is {} now",
+            target_text(then),
+            target_text(&here)
+        )))),
+        _ => Ok(None),
+    }
+}
+
+fn branch_of(push: &QueuedPush) -> Option<BranchName> {
+    push.reference.strip_prefix("refs/heads/")?.parse().ok()
+}
+
+/// The remote that workers clone from; where only the push can tell, the one that it went to.
+fn remote_of(session: &Session, push: &QueuedPush) -> Result<Option<RemoteName>, CommandError> {
+    let configured = session.settings.repository.remote.as_ref().map(|remote| &remote.value);
+    match session.repository.remote(configured) {
+        Ok(remote) => Ok(remote.map(|remote| remote.name)),
+        Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The target of a session, as a record keeps it.
+pub fn chosen(target: &TargetChoice) -> QueuedTarget {
+    match target {
+        TargetChoice::Local => QueuedTarget { kind: TargetKind::Local, url: None },
+        TargetChoice::Prefect(connection) => {
+            QueuedTarget { kind: TargetKind::Prefect, url: Some(connection.api_url.clone()) }
+        }
+        TargetChoice::Prefect1(connection) => {
+            QueuedTarget { kind: TargetKind::Prefect1, url: Some(connection.api_url.clone()) }
+        }
+    }
+}
+
+fn target_text(target: &QueuedTarget) -> String {
+    match &target.url {
+        Some(url) => format!("{} {url}", target.kind.as_str()),
+        None => target.kind.as_str().to_owned(),
+    }
+}
+
+fn verdict(registered: &Registered) -> Delivered {
+    let report = &registered.report;
+    let parts = report.summary.0.iter().filter(|(_, count)| *count > 0);
+    let summary: Vec<String> = parts.map(|(word, count)| format!("{count} {word}")).collect();
+    if registered.code == exit::DONE {
+        let text = if summary.is_empty() { "no flows".to_owned() } else { summary.join(", ") };
+        return Delivered::Done(text);
+    }
+    let of_targets = report.registrations.iter().filter_map(|item| item.error.as_ref());
+    let of_sources = report.errors.iter().filter(|problem| problem.is_error());
+    let first = of_targets
+        .map(|error| error.message.clone())
+        .chain(of_sources.map(|problem| format!("{}: {}", problem.path, problem.message)))
+        .next();
+    let text = format!("{}: {}", summary.join(", "), first.unwrap_or_default());
+    if registered.is_worth_repeating() {
+        Delivered::Unreachable(text)
+    } else {
+        Delivered::Refused(text)
+    }
+}
+
+fn failed(error: &CommandError) -> Delivered {
+    let of_target = error.source.downcast_ref::<TargetError>().is_some_and(TargetError::is_passing);
+    let is_passing = of_target || PASSING.contains(&error.code.as_str());
+    let text = error.source.to_string();
+    if is_passing { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+}
+
+fn is_gone(error: &CommandError) -> bool {
+    matches!(error.code.as_str(), "remote_missing_branch" | "remote_missing_tag")
+}
+
+fn record_removals(
+    session: &Session,
+    target: &TargetDescription,
+    push: &QueuedPush,
+    removed: &[&Held],
+) -> Result<(), CommandError> {
+    let at = super::now();
+    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
+    let commit = push.before.as_ref().map(|commit| commit.as_str().to_owned());
+    let entries: Vec<LedgerEntry> = removed
+        .iter()
+        .map(|held| LedgerEntry {
+            at: at.clone(),
+            target: target.to_owned(),
+            action: "removed".to_owned(),
+            flow: held.flow.clone(),
+            deployment: held.deployment.clone(),
+            kind: "branch".to_owned(),
+            reference: push.short_name().to_owned(),
+            commit: commit.clone().unwrap_or_default(),
+        })
+        .collect();
+    if !entries.is_empty() {
+        Store::open(session.repository.common_dir())?.append_to_ledger(&entries)?;
+    }
+    Ok(())
+}
+
+/// Takes out of the outbox what a run has just registered; whatever goes wrong, it stays there and
+/// is found to be registered later. What was meant for another target stays.
+pub fn settle(context: &Context, reference: &CodeReference, target: &QueuedTarget) {
+    let Some(outbox) = outbox(context) else { return };
+    if outbox.ids().is_empty() {
+        return;
+    }
+    let Ok(Some(_lock)) = outbox.lock(OutboxLockKind::Deliver, SETTLE_PATIENCE) else { return };
+    let name = reference.name.full();
+    // What a delivery would choose: flags count for this run only.
+    let mut usual = context.silent();
+    (usual.global.target, usual.global.config) = (None, None);
+    let usual = Registrar::new(&usual);
+    for record in waiting(&outbox) {
+        let Ok(push) = record.push else { continue };
+        let is_same = push.reference == name && push.commit.as_ref() == Some(&reference.commit);
+        let meant_for = || push.target.clone().or_else(|| usual.target(&push));
+        if is_same && meant_for().as_ref() == Some(target) {
+            let _ = outbox.remove(&record.id);
+        }
+    }
+}
+
+/// Says in one line that something waits, and has a watcher try once more what may go well now.
+pub fn tell_what_waits(context: &Context) {
+    let Some(outbox) = outbox(context) else { return };
+    let count = outbox.ids().len() + spooled(&outbox);
+    if count == 0 {
+        return;
+    }
+    let (what, verb) = if count == 1 { ("push", "waits") } else { ("pushes", "wait") };
+    context.printer.note(&format!(
+        "{count} {what} {verb} to be registered: `flowreg sync` delivers, `flowreg sync \
+         --status` says why"
+    ));
+    let is_off = context.environment.get("FLOWREG_HOOKS") == Some("0");
+    if !is_off && !hook::is_ci(&context.environment) && is_worth_a_try(&outbox) {
+        let say = |_: &str| {};
+        if let Some(hooked) = Hooked::new(&context.environment, &context.directory, &say) {
+            hook::start_watcher(&hooked, None);
+        }
+    }
+}
+
+/// Whether something waits that nobody has to say a word about, and nobody is at it.
+fn is_worth_a_try(outbox: &Outbox) -> bool {
+    let may_come = |record: &Waiting| {
+        record.push.as_ref().is_ok_and(|push| {
+            let is_pushing = push.git.is_some_and(GitProcess::is_running);
+            !is_pushing && !matches!(push.state, PushState::Refused | PushState::Removal)
+        })
+    };
+    !outbox.is_locked(OutboxLockKind::Watch)
+        && (spooled(outbox) > 0 || waiting(outbox).iter().any(may_come))
+}
+
+fn spooled(outbox: &Outbox) -> usize {
+    std::fs::read_dir(outbox.spool()).map_or(0, |entries| {
+        let raw =
+            |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|end| end == "raw");
+        entries.flatten().filter(raw).count()
+    })
+}
+
+fn outbox(context: &Context) -> Option<Outbox> {
+    let directories = git_directories(&context.directory, &context.environment)?;
+    Some(Outbox::of(&directories.common_dir))
+}

@@ -1,0 +1,280 @@
+//! `flowreg hook`: what the shims call. A push goes on whatever happens here, unless a check before
+//! the push was asked for and refuses it.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::check::{Checked, check};
+use super::delivery::Registrar;
+use super::{Context, exit};
+use crate::git::{Repository, git_directories, unattended};
+use crate::model::Environment;
+use crate::output::Printer;
+use crate::push::{
+    Candidate, GitProcess, Hooked, Log, Place, PushedLine, RECHECKS, own_session, pre_push_lines,
+    program_beside, received_lines, watch,
+};
+use crate::store::Outbox;
+
+#[derive(Debug, Args)]
+pub struct HookArguments {
+    #[command(subcommand)]
+    hook: Hook,
+}
+
+/// A hook of git's, or what it starts.
+#[derive(Debug, Subcommand)]
+pub enum Hook {
+    /// Queue what is about to be pushed
+    PrePush {
+        /// The remote's name, or its address
+        remote: Option<String>,
+        /// The remote's address
+        url: Option<String>,
+    },
+    /// Queue what was received
+    PostReceive,
+    /// Queue what pre-commit or prek tell of a push
+    PreCommit,
+    /// See queued pushes through
+    Watch {
+        /// The push that has to end first; the records know it as well
+        #[arg(long, value_name = "PROCESS")]
+        after: Option<GitProcess>,
+    },
+}
+
+/// What a hook needs to know of its process.
+pub struct Caller<'a> {
+    pub environment: &'a Environment,
+    pub directory: &'a Path,
+    pub printer: &'a Printer,
+}
+
+/// A push that is about to be made.
+pub struct Pushing<'a> {
+    pub remote: &'a str,
+    pub url: &'a str,
+    /// What git said.
+    pub input: &'a [u8],
+}
+
+/// Says whether a push is refused, for commits that ask for a check; [`None`] lets it go on.
+pub type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
+
+pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
+    let Context { environment, directory, printer, .. } = context;
+    let caller = Caller { environment, directory, printer };
+    if caller.is_off() {
+        return exit::DONE;
+    }
+    match &arguments.hook {
+        Hook::Watch { .. } => {
+            watch_outbox(context);
+            exit::DONE
+        }
+        hook => caller.run(hook, &|hooked, candidates, _| refuses(context, hooked, candidates)),
+    }
+}
+
+/// The check before the push, where it is asked for.
+fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
+    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
+    let say = |text: &str| context.printer.hook(text);
+    match check(context, hooked.repository()?, &lines) {
+        Checked::Good => None,
+        Checked::Wrong(problems) => {
+            problems.iter().for_each(|problem| say(problem));
+            say(
+                "the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify",
+            );
+            Some(exit::REFUSED)
+        }
+        Checked::TooLong(limit) => {
+            say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
+            None
+        }
+    }
+}
+
+impl Caller<'_> {
+    /// `FLOWREG_HOOKS=0`
+    pub fn is_off(&self) -> bool {
+        self.environment.get("FLOWREG_HOOKS") == Some("0")
+    }
+
+    /// Runs one of git's hooks.
+    pub fn run(&self, hook: &Hook, refusal: &Refusal<'_>) -> u8 {
+        match hook {
+            Hook::PrePush { remote: Some(remote), url: Some(url) } => {
+                let input = standard_input();
+                let lines = pre_push_lines(&input);
+                self.queue_push(lines, &Pushing { remote, url, input: &input }, refusal)
+            }
+            // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
+            Hook::PrePush { .. } | Hook::Watch { .. } => exit::DONE,
+            Hook::PreCommit => self.pre_commit(refusal),
+            Hook::PostReceive => self.post_receive(),
+        }
+    }
+
+    /// What pre-commit and prek tell of a push: its first ref, in variables (facts/hooks.md §5).
+    fn pre_commit(&self, refusal: &Refusal<'_>) -> u8 {
+        let value = |name: &str| self.environment.get(name);
+        let (Some(remote), Some(url), Some(reference)) = (
+            value("PRE_COMMIT_REMOTE_NAME"),
+            value("PRE_COMMIT_REMOTE_URL"),
+            value("PRE_COMMIT_REMOTE_BRANCH"),
+        ) else {
+            self.say("nothing is queued: this is no pre-push hook of pre-commit or prek");
+            return exit::DONE;
+        };
+        // Of a push with a root commit only the local ref is known.
+        let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
+            let repository = Repository::discover(self.directory, self.environment).ok()?;
+            repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
+        });
+        let Some(object) = pushed else { return exit::DONE };
+        self.say(
+            "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of \
+             them",
+        );
+        let zero = "0".repeat(object.as_str().len());
+        let input = format!("{reference} {object} {reference} {zero}\n");
+        let line =
+            PushedLine { reference: reference.to_owned(), object: Some(object), before: None };
+        let pushing = Pushing { remote, url, input: input.as_bytes() };
+        self.queue_push(vec![line], &pushing, refusal)
+    }
+
+    fn queue_push(
+        &self,
+        lines: Vec<PushedLine>,
+        pushing: &Pushing<'_>,
+        refusal: &Refusal<'_>,
+    ) -> u8 {
+        let say = |text: &str| self.say(text);
+        if lines.is_empty() {
+            return exit::DONE;
+        }
+        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+            return exit::DONE;
+        };
+        let candidates = hooked.candidates(lines);
+        if candidates.iter().any(Candidate::asks_for_check)
+            && let Some(code) = refusal(&hooked, &candidates, pushing)
+        {
+            return code;
+        }
+        hooked.tell_of_old_ones();
+        let git = GitProcess::pushing();
+        let is_received = false;
+        let place = Place {
+            remote: pushing.remote,
+            url: pushing.url,
+            directory: self.directory,
+            git,
+            is_received,
+        };
+        let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
+        if hooked.queue(candidates, &place, &is_verbose) > 0 {
+            if is_ci(self.environment) {
+                self.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
+            } else {
+                start_watcher(&hooked, git);
+            }
+        }
+        exit::DONE
+    }
+
+    fn post_receive(&self) -> u8 {
+        let say = |text: &str| self.say(text);
+        let lines = received_lines(&standard_input());
+        if lines.is_empty() {
+            return exit::DONE;
+        }
+        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+            return exit::DONE;
+        };
+        let here = hooked.common_dir().display().to_string();
+        let place = Place {
+            remote: &here,
+            url: &here,
+            directory: self.directory,
+            git: None,
+            is_received: true,
+        };
+        let candidates = hooked.candidates(lines);
+        let count = hooked.queue(candidates, &place, &|| self.printer.is_verbose());
+        if count > 0 {
+            self.say(&format!("{count} queued for registration"));
+            start_watcher(&hooked, None);
+        }
+        exit::DONE
+    }
+
+    fn say(&self, text: &str) {
+        self.printer.hook(text);
+    }
+}
+
+/// The small program waits for the end of the push: the large one would take time from it.
+pub fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
+    let program = program_beside("flowreg-hook").or_else(|| std::env::current_exe().ok());
+    if let Some(program) = program {
+        hooked.start_watcher(&program, git);
+    }
+}
+
+/// The watcher: whatever it meets, it leaves a line in the log.
+fn watch_outbox(context: &Context) {
+    own_session();
+    let environment = unattended(&context.environment);
+    let Some(directories) = git_directories(&context.directory, &environment) else { return };
+    let outbox = Outbox::of(&directories.common_dir);
+    let log = Log::of(&outbox);
+    let repository = match Repository::discover(&context.directory, &environment) {
+        Ok(repository) => repository,
+        Err(error) => return log.write("watcher", &error.to_string()),
+    };
+    let context = Context { environment, ..context.silent() };
+    let rechecks = rechecks(&context);
+    if let Err(error) = watch(&outbox, &repository, &Registrar::new(&context), &rechecks) {
+        log.write("watcher", &error.to_string());
+    }
+}
+
+/// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
+pub fn rechecks(context: &Context) -> Vec<Duration> {
+    let read = |text: &str| -> Option<Vec<Duration>> {
+        text.split(',')
+            .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
+            .collect()
+    };
+    let told = context.environment.get("FLOWREG_RECHECKS").and_then(read);
+    told.unwrap_or_else(|| RECHECKS.to_vec())
+}
+
+/// `CI`, as the providers set it: there, leftover processes are killed.
+pub fn is_ci(environment: &Environment) -> bool {
+    let value = environment.get("CI").unwrap_or("false");
+    !["false", "0"].contains(&value)
+}
+
+fn standard_input() -> Vec<u8> {
+    let mut input = Vec::new();
+    // What could be read is what there is.
+    let _ = std::io::stdin().lock().read_to_end(&mut input);
+    input
+}
+
+/// Whether the command line is that of a hook: it needs no handler for Ctrl-C, and keeps no
+/// descriptor that it inherited.
+pub fn is_hook(arguments: &[std::ffi::OsString]) -> bool {
+    let words = arguments.iter().skip(1).take(3);
+    let mut words = words.skip_while(|word| *word == "-C" || Path::new(word).is_absolute());
+    words.next().is_some_and(|word| word == "hook")
+}

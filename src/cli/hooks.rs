@@ -1,0 +1,103 @@
+//! `flowreg hooks`: installs git's hooks, takes them away, and says whether they run.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::error::CommandError;
+use super::{CommandResult, Context, exit};
+use crate::git::Repository;
+use crate::output::{HookInstallReport, HookStatusReport, HookWord};
+use crate::push::{
+    HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
+    program_beside, uninstall,
+};
+
+#[derive(Debug, Args)]
+pub struct HooksArguments {
+    #[command(subcommand)]
+    command: HooksCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum HooksCommand {
+    /// Register on push from now on
+    Install(InstallArguments),
+    /// Take the hook away and put back what was there
+    Uninstall {
+        /// Also a hook that was changed by hand
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show which hook git will run, and what is wrong with it
+    Status,
+}
+
+#[derive(Debug, Args)]
+struct InstallArguments {
+    /// Install post-receive, in a bare repository that others push to
+    #[arg(long, conflicts_with = "config")]
+    server: bool,
+    /// Without a file: use git's own hook configuration (git 2.54 and newer)
+    // The option that every command has, with its file; here it may stand alone.
+    #[arg(id = "config", long = "config", value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "it is not there, alone, or with a file")]
+    git_config: Option<Option<PathBuf>>,
+    /// Also where other repositories look for hooks, and over changes made by hand
+    #[arg(long)]
+    force: bool,
+    /// Refuse if there is a hook already, instead of running it first
+    #[arg(long)]
+    no_chain: bool,
+}
+
+pub fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
+    let repository = Repository::discover(&context.directory, &context.environment)?;
+    match &arguments.command {
+        HooksCommand::Install(arguments) => install_hook(context, &repository, arguments),
+        HooksCommand::Uninstall { force } => {
+            let removed = uninstall(&repository, *force)?;
+            let hooks = removed.into_iter().map(word).collect();
+            context.printer.hook_install(&HookInstallReport { hooks });
+            Ok(exit::DONE)
+        }
+        HooksCommand::Status => {
+            let status = hook_status(&repository, &context.environment)?;
+            let is_broken = status.state == HookState::Broken;
+            context.printer.hook_status(&HookStatusReport::from(status));
+            Ok(if is_broken { exit::REFUSED } else { exit::DONE })
+        }
+    }
+}
+
+fn install_hook(
+    context: &Context,
+    repository: &Repository,
+    arguments: &InstallArguments,
+) -> CommandResult {
+    let installed = if arguments.git_config == Some(None) {
+        install_in_configuration(repository)?
+    } else {
+        let own = || std::env::current_exe();
+        let binary = program_beside("flowreg-hook").map_or_else(own, Ok);
+        let binary = binary.map_err(|error| CommandError::usage(error.to_string(), Vec::new()))?;
+        let request = InstallRequest {
+            hook: if arguments.server { HookName::PostReceive } else { HookName::PrePush },
+            binary,
+            force: arguments.force,
+            chain: !arguments.no_chain,
+        };
+        install(repository, &request)?
+    };
+    context.printer.hook_install(&HookInstallReport { hooks: vec![word(installed)] });
+    Ok(exit::DONE)
+}
+
+fn word(installed: Installed) -> HookWord {
+    HookWord {
+        action: installed.action,
+        place: installed.place,
+        previous: installed.previous.map(|path| path.display().to_string()),
+        notes: installed.notes,
+    }
+}

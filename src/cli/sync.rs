@@ -1,0 +1,123 @@
+//! `flowreg sync`: delivers the pushes that wait, and shows them.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::delivery::Registrar;
+use super::error::CommandError;
+use super::{CommandResult, Context, exit, hook};
+use crate::git::Repository;
+use crate::output::{QueueReport, QueuedItem, SyncReport};
+use crate::push::{Log, Policy, PushState, QueuedPush, Waiting, deliver, waiting};
+use crate::store::{Outbox, OutboxLockKind};
+
+/// How much of the log `--status` shows.
+const RECENT: usize = 10;
+/// How long `--discard` waits for a delivery to end.
+const DISCARD_PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Args)]
+pub struct SyncArguments {
+    /// Only show what waits, and why
+    #[arg(long)]
+    status: bool,
+    /// Forget what waits for this branch, tag or id, without registering it
+    #[arg(long, value_name = "NAME", conflicts_with = "status")]
+    discard: Option<String>,
+}
+
+pub fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
+    let repository = Repository::discover(&context.directory, &context.environment)?;
+    let outbox = Outbox::of(repository.common_dir());
+    if arguments.status {
+        context.printer.queue(&status(&outbox));
+        return Ok(exit::DONE);
+    }
+    if let Some(name) = &arguments.discard {
+        return discard(context, &outbox, name);
+    }
+    let policy = Policy { is_asked_for: true, patience: hook::rechecks(context).iter().sum() };
+    let passed = deliver(&outbox, &repository, &Registrar::new(context), policy)?
+        .ok_or_else(CommandError::others_deliver)?;
+    let left = items(waiting(&outbox));
+    let code = exit_code(!passed.delivered.is_empty(), &left);
+    context.printer.sync(&SyncReport {
+        delivered: passed.delivered.iter().map(|(push, what)| item(None, push, what)).collect(),
+        dropped: passed.dropped.iter().map(|(push, why)| item(None, push, why)).collect(),
+        waiting: left,
+    });
+    Ok(code)
+}
+
+/// What is left decides: somebody has to act, or the same command is worth repeating.
+fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
+    let refused = |item: &&QueuedItem| matches!(item.state, None | Some("refused"));
+    match (left.is_empty(), is_delivered) {
+        (true, _) => exit::DONE,
+        (false, true) => exit::PARTIAL,
+        (false, false) if left.iter().any(|item| refused(&item)) => exit::REFUSED,
+        (false, false) => exit::TARGET_UNREACHABLE,
+    }
+}
+
+fn status(outbox: &Outbox) -> QueueReport {
+    let log = Log::of(outbox);
+    QueueReport {
+        waiting: items(waiting(outbox)),
+        is_watched: outbox.is_locked(OutboxLockKind::Watch),
+        log: log.path().display().to_string(),
+        recent: log.recent(RECENT),
+    }
+}
+
+fn items(waiting: Vec<Waiting>) -> Vec<QueuedItem> {
+    let read = |Waiting { id, push }| match push {
+        Ok(push) => item(Some(id), &push, push.reason.as_deref().unwrap_or("not looked at yet")),
+        Err(error) => QueuedItem { reason: error.to_string(), ..QueuedItem::unreadable(id) },
+    };
+    waiting.into_iter().map(read).collect()
+}
+
+fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
+    QueuedItem {
+        kind: Some(push.kind()),
+        name: Some(push.short_name().to_owned()),
+        commit: push.commit.as_ref().or(push.object.as_ref()).map(ToString::to_string),
+        remote: Some(push.remote.clone()),
+        url: Some(push.url.clone()),
+        state: id.is_some().then(|| PushState::as_str(push.state)),
+        reason: reason.to_owned(),
+        queued_at: Some(push.queued_at_text()),
+        deliveries: push.deliveries,
+        id,
+    }
+}
+
+fn discard(context: &Context, outbox: &Outbox, name: &str) -> CommandResult {
+    // Who delivers writes records anew: one that goes meanwhile would come back.
+    let _lock = outbox
+        .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
+        .ok_or_else(CommandError::others_deliver)?;
+    let is_meant = |waiting: &Waiting| {
+        let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
+        waiting.id == name || waiting.push.as_ref().is_ok_and(of_push)
+    };
+    let meant: Vec<Waiting> = waiting(outbox).into_iter().filter(is_meant).collect();
+    if meant.is_empty() {
+        let hints = vec!["flowreg sync --status".to_owned()];
+        return Err(CommandError::usage(format!("nothing waits for `{name}`"), hints));
+    }
+    let log = Log::of(outbox);
+    for one in &meant {
+        log.write(name, "discarded by hand");
+        outbox.remove(&one.id)?;
+    }
+    let left = items(waiting(outbox));
+    context.printer.sync(&SyncReport {
+        delivered: Vec::new(),
+        dropped: items(meant),
+        waiting: left,
+    });
+    Ok(exit::DONE)
+}

@@ -1,0 +1,100 @@
+//! `flowreg hooks`.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{BAD, DIM, GOOD, HINT, Printer};
+use crate::model::escaped;
+use crate::push::{HookState, HookStatus};
+
+/// One place of a hook, and what was done there.
+#[derive(Debug, Serialize)]
+pub struct HookWord {
+    /// `installed`, `updated`, `unchanged`, `removed` or `restored`.
+    pub action: &'static str,
+    /// The file, or the section of git's configuration.
+    pub place: String,
+    /// The hook that runs before ours.
+    pub previous: Option<String>,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// What `install` and `uninstall` did.
+#[derive(Debug, Serialize)]
+pub struct HookInstallReport {
+    /// One entry a place.
+    pub hooks: Vec<HookWord>,
+}
+
+/// What git will run.
+#[derive(Debug, Serialize)]
+pub struct HookStatusReport {
+    #[serde(flatten)]
+    status: HookStatus,
+}
+
+impl From<HookStatus> for HookStatusReport {
+    fn from(status: HookStatus) -> Self {
+        Self { status }
+    }
+}
+
+impl Printer {
+    /// Prints what `install` and `uninstall` did.
+    pub fn hook_install(&self, report: &HookInstallReport) {
+        if self.is_json {
+            return self.json(report);
+        }
+        let mut text = String::new();
+        for hook in &report.hooks {
+            let _ = writeln!(text, "{GOOD}{}{GOOD:#}  {}", hook.action, escaped(&hook.place));
+            if let Some(previous) = &hook.previous {
+                let _ = writeln!(text, "  {DIM}first runs{DIM:#} {}", escaped(previous));
+            }
+            for note in &hook.notes {
+                let _ = writeln!(text, "  {DIM}{}{DIM:#}", escaped(note));
+            }
+        }
+        if report.hooks.is_empty() {
+            text.push_str("nothing is installed\n");
+        }
+        self.human(&text);
+    }
+
+    /// Prints what git will run.
+    pub fn hook_status(&self, report: &HookStatusReport) {
+        if self.is_json {
+            return self.json(report);
+        }
+        let status = &report.status;
+        let mut text = match status.state {
+            HookState::Installed => format!("{GOOD}installed{GOOD:#}"),
+            HookState::NotInstalled => "not installed".to_owned(),
+            HookState::Broken => format!("{BAD}broken{BAD:#}"),
+        };
+        text.push('\n');
+        let owner = status.owner.map_or("nothing is there".to_owned(), |who| format!("of {who}"));
+        let runs = format!("{} ({owner})", status.path.display());
+        let path = |path: &Option<std::path::PathBuf>| {
+            path.as_ref().map(|path| path.display().to_string())
+        };
+        for (name, value) in [
+            ("git runs", Some(runs)),
+            ("hooks path", status.hooks_path.clone()),
+            ("ours is", status.ours.clone()),
+            ("calls", path(&status.binary)),
+            ("first runs", path(&status.previous)),
+        ] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "  {DIM}{name:<10}{DIM:#}  {}", escaped(value));
+            }
+        }
+        for problem in &status.problems {
+            let _ = writeln!(text, "  {BAD}problem{BAD:#}     {}", escaped(&problem.message));
+            let _ = writeln!(text, "  {HINT}hint:{HINT:#}       {}", escaped(&problem.hint));
+        }
+        self.human(&text);
+    }
+}

@@ -1,0 +1,142 @@
+//! `flowreg sync`, its status, and the one line that says that something waits.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{BAD, CHANGED, DIM, GOOD, Printer, Verbosity, counted, to_stderr};
+use crate::model::escaped;
+
+/// A queued push.
+#[derive(Debug, Serialize)]
+pub struct QueuedItem {
+    /// The record's id, while there is one.
+    pub id: Option<String>,
+    /// `branch`, `tag` or `deletion`; `None` if the record can't be read.
+    pub kind: Option<&'static str>,
+    /// The branch or the tag.
+    pub name: Option<String>,
+    /// The commit that was pushed.
+    pub commit: Option<String>,
+    /// The remote's name, or its address.
+    pub remote: Option<String>,
+    /// The address without credentials.
+    pub url: Option<String>,
+    /// How far it has come, while it waits.
+    pub state: Option<&'static str>,
+    /// Why it waits, or what became of it.
+    pub reason: String,
+    /// RFC 3339.
+    pub queued_at: Option<String>,
+    /// How often a delivery was tried.
+    pub deliveries: u32,
+}
+
+impl QueuedItem {
+    /// A record that can't be read.
+    pub fn unreadable(id: String) -> Self {
+        Self {
+            id: Some(id),
+            kind: None,
+            name: None,
+            commit: None,
+            remote: None,
+            url: None,
+            state: None,
+            reason: String::new(),
+            queued_at: None,
+            deliveries: 0,
+        }
+    }
+
+    fn line(&self) -> String {
+        let name = self.name.as_deref().or(self.id.as_deref()).unwrap_or("?");
+        let at = self.commit.as_deref().and_then(|commit| commit.get(..7));
+        let at = at.map_or_else(String::new, |commit| format!(" at {commit}"));
+        let to = self.remote.as_deref().map_or_else(String::new, |remote| format!(" to {remote}"));
+        escaped(format!("{} {name}{at}{to}", self.kind.unwrap_or("record")))
+    }
+}
+
+/// What waits.
+#[derive(Debug, Serialize)]
+pub struct QueueReport {
+    /// The records, oldest first.
+    pub waiting: Vec<QueuedItem>,
+    /// Whether a watcher is at work.
+    #[serde(rename = "watched")]
+    pub is_watched: bool,
+    /// The log's path.
+    pub log: String,
+    /// Its last lines.
+    pub recent: Vec<String>,
+}
+
+/// What `flowreg sync` did.
+#[derive(Debug, Serialize)]
+pub struct SyncReport {
+    /// What the target has now.
+    pub delivered: Vec<QueuedItem>,
+    /// What will not be registered.
+    pub dropped: Vec<QueuedItem>,
+    /// What still waits.
+    pub waiting: Vec<QueuedItem>,
+}
+
+impl Printer {
+    /// Prints what waits.
+    pub fn queue(&self, report: &QueueReport) {
+        if self.is_json {
+            return self.json(report);
+        }
+        let mut text = String::new();
+        write_items(&mut text, "waits", CHANGED, &report.waiting);
+        let watched = if report.is_watched { ", a watcher is at work" } else { "" };
+        let _ = writeln!(text, "{} waiting{watched}", counted(report.waiting.len(), "push"));
+        if !report.recent.is_empty() {
+            let _ = writeln!(text, "{DIM}{}{DIM:#}", escaped(&report.log));
+            for line in &report.recent {
+                let _ = writeln!(text, "  {DIM}{}{DIM:#}", escaped(line));
+            }
+        }
+        self.human(&text);
+    }
+
+    /// Prints what `flowreg sync` did.
+    pub fn sync(&self, report: &SyncReport) {
+        if self.is_json {
+            return self.json(report);
+        }
+        let mut text = String::new();
+        write_items(&mut text, "delivered", GOOD, &report.delivered);
+        write_items(&mut text, "dropped", DIM, &report.dropped);
+        write_items(&mut text, "waits", BAD, &report.waiting);
+        let _ = writeln!(
+            text,
+            "{} delivered · {} dropped · {} waiting",
+            report.delivered.len(),
+            report.dropped.len(),
+            report.waiting.len()
+        );
+        self.human(&text);
+    }
+
+    /// One line beside the result.
+    pub fn note(&self, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            to_stderr(&format!("{DIM}{}{DIM:#}\n", escaped(text)));
+        }
+    }
+
+    /// What a hook has to say, among the words of git.
+    pub fn hook(&self, text: &str) {
+        to_stderr(&format!("flowreg: {}\n", escaped(text)));
+    }
+}
+
+fn write_items(text: &mut String, word: &str, style: anstyle::Style, items: &[QueuedItem]) {
+    for item in items {
+        let _ = writeln!(text, "  {style}{word:<9}{style:#}  {}", item.line());
+        let _ = writeln!(text, "             {DIM}{}{DIM:#}", escaped(&item.reason));
+    }
+}

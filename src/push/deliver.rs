@@ -1,0 +1,269 @@
+//! One pass over the outbox: what is confirmed is delivered, what can't be decided stays.
+//!
+//! Of several pushes of one ref the newest confirmed one counts, and the older ones go before it
+//! does: whatever kills this process, an older commit is never registered after a newer one.
+
+use std::time::Duration;
+
+use super::confirm::{Confirmation, Finding};
+use super::log::Log;
+use super::queued::{PushState, QueuedPush, QueuedTarget, waiting};
+use super::spool;
+use crate::git::Repository;
+use crate::store::{Outbox, OutboxError, OutboxLockKind};
+
+/// How long another process may be delivering.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// The target has it; what changed, in words.
+    Done(String),
+    /// It is not to be registered at all; why.
+    NotWanted(String),
+    /// The target, or the remote as its proof, could not be reached.
+    Unreachable(String),
+    /// It was refused, and will be until somebody does something.
+    Refused(String),
+}
+
+/// Registers and removes; known only to the command line.
+pub trait Delivery {
+    /// Registers what was pushed.
+    fn register(&self, push: &QueuedPush) -> Delivered;
+
+    /// Whether a deleted branch has registrations that are to be removed.
+    fn check_removal(&self, push: &QueuedPush) -> Delivered;
+
+    /// The target that is configured for what was pushed; `None` if that can't be told.
+    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget>;
+
+    /// Removes the registrations of a deleted branch.
+    fn remove(&self, push: &QueuedPush) -> Delivered;
+}
+
+/// Which records a pass touches.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Whether what was refused is tried again, and what was marked for removal is removed.
+    pub is_asked_for: bool,
+    /// How long after the end of a push its remote may change its mind.
+    pub patience: Duration,
+}
+
+/// What a pass did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Records that left because the target has them.
+    pub delivered: Vec<(QueuedPush, String)>,
+    /// Records that left without a delivery.
+    pub dropped: Vec<(QueuedPush, String)>,
+    /// Whether a push is still going on.
+    pub is_pushing: bool,
+    /// Whether trying again soon may help.
+    pub may_come: bool,
+}
+
+/// One pass over everything that waits.
+///
+/// # Errors
+/// [`OutboxError`] if the outbox can't be used; `Ok(None)` if another process delivers.
+pub fn deliver(
+    outbox: &Outbox,
+    repository: &Repository,
+    delivery: &dyn Delivery,
+    policy: Policy,
+) -> Result<Option<Passed>, OutboxError> {
+    let Some(_lock) = outbox.lock(OutboxLockKind::Deliver, PATIENCE)? else { return Ok(None) };
+    spool::take_in(outbox, repository)?;
+    outbox.sweep();
+    let mut pass = Pass {
+        outbox,
+        delivery,
+        policy,
+        log: Log::of(outbox),
+        passed: Passed::default(),
+        is_unreachable: None,
+    };
+    let (mut ids, mut pushes) = (Vec::new(), Vec::new());
+    for record in waiting(outbox) {
+        match record.push {
+            Ok(push) => {
+                ids.push(record.id);
+                pushes.push(push);
+            }
+            Err(error) => pass.log.write(&record.id, &error.to_string()),
+        }
+    }
+    let before = pushes.clone();
+    // The watcher has the environment of the push; who delivers later may have another one.
+    for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_asked_for) {
+        push.target = delivery.target(push);
+    }
+    let Policy { is_asked_for, patience } = policy;
+    let confirmation = Confirmation { repository, patience, is_asked_for };
+    let findings = confirmation.findings(&mut pushes);
+    let mut records: Vec<Found> = ids
+        .into_iter()
+        .zip(pushes)
+        .zip(findings)
+        .zip(before)
+        .map(|(((id, push), finding), before)| Found { id, push, finding, before })
+        .collect();
+    while !records.is_empty() {
+        pass.one_ref(take_ref(&mut records))?;
+    }
+    Ok(Some(pass.passed))
+}
+
+/// A record with what was found out about it.
+struct Found {
+    id: String,
+    push: QueuedPush,
+    finding: Finding,
+    before: QueuedPush,
+}
+
+/// Takes all records of the first one's ref out of the list.
+fn take_ref(records: &mut Vec<Found>) -> Vec<Found> {
+    let all = std::mem::take(records);
+    let Some(first) = all.first().map(|found| found.push.clone()) else { return Vec::new() };
+    let (same, others) = all.into_iter().partition(|found| found.push.is_of_same_ref(&first));
+    *records = others;
+    same
+}
+
+struct Pass<'a> {
+    outbox: &'a Outbox,
+    delivery: &'a dyn Delivery,
+    policy: Policy,
+    log: Log,
+    passed: Passed,
+    is_unreachable: Option<String>,
+}
+
+impl Pass<'_> {
+    /// Everything that waits for one ref, oldest first.
+    fn one_ref(&mut self, mut records: Vec<Found>) -> Result<(), OutboxError> {
+        let confirmed = |found: &Found| matches!(found.finding, Finding::Confirmed(_));
+        let newest = records.iter().rposition(confirmed);
+        let later = records.split_off(newest.map_or(0, |newest| newest + 1));
+        let newest = records.pop();
+        for superseded in records {
+            self.drop_record(superseded, "a later push of it is on the remote")?;
+        }
+        if let Some(Found { id, push, finding: Finding::Confirmed(how), before }) = newest {
+            self.confirmed(&id, push, how, &before)?;
+        }
+        for found in later {
+            self.unconfirmed(found)?;
+        }
+        Ok(())
+    }
+
+    fn unconfirmed(&mut self, mut found: Found) -> Result<(), OutboxError> {
+        let (state, reason) = match &found.finding {
+            Finding::Rejected if found.push.is_deletion() => {
+                return self.drop_record(found, "the branch is on the remote");
+            }
+            Finding::Rejected => return self.drop_record(found, "the remote does not have it"),
+            Finding::Pushing => {
+                self.passed.is_pushing = true;
+                return Ok(());
+            }
+            Finding::Unanswered(reason) => (PushState::Unanswered, reason.clone()),
+            Finding::NotYet | Finding::Confirmed(_) => {
+                let what =
+                    if found.push.is_deletion() { "still has it" } else { "does not have it" };
+                (PushState::Unconfirmed, format!("the remote {what}, so far"))
+            }
+        };
+        self.passed.may_come = true;
+        found.push.state = state;
+        self.keep(&found.id, found.push, reason, &found.before)
+    }
+
+    fn confirmed(
+        &mut self,
+        id: &str,
+        mut push: QueuedPush,
+        how: &str,
+        before: &QueuedPush,
+    ) -> Result<(), OutboxError> {
+        let waits_for_word = matches!(push.state, PushState::Refused | PushState::Removal);
+        if waits_for_word && !self.policy.is_asked_for {
+            return Ok(());
+        }
+        if !matches!(
+            push.state,
+            PushState::Confirmed | PushState::Undelivered | PushState::Refused | PushState::Removal
+        ) {
+            self.log.write(&push.label(), &format!("confirmed {how}"));
+            push.state = PushState::Confirmed;
+            // On disk before the delivery: where the reflog was may mean nothing after it.
+            self.outbox.replace(id, &push)?;
+        }
+        let delivered = match (push.is_deletion(), self.policy.is_asked_for, &self.is_unreachable) {
+            (_, _, Some(reason)) => Delivered::Unreachable(reason.clone()),
+            (false, ..) => self.delivery.register(&push),
+            (true, true, _) => self.delivery.remove(&push),
+            (true, false, _) => self.delivery.check_removal(&push),
+        };
+        push.deliveries += 1;
+        match delivered {
+            Delivered::Done(_) if push.is_deletion() && !self.policy.is_asked_for => {
+                push.state = PushState::Removal;
+                self.keep(id, push, "its registrations go with `flowreg sync`".to_owned(), before)
+            }
+            Delivered::Done(what) => {
+                let verb = if push.is_deletion() { "removed" } else { "registered" };
+                self.log.write(&push.label(), &format!("{verb}: {what}"));
+                self.outbox.remove(id)?;
+                self.passed.delivered.push((push, what));
+                Ok(())
+            }
+            Delivered::NotWanted(why) => {
+                let found = Found {
+                    id: id.to_owned(),
+                    push,
+                    finding: Finding::Rejected,
+                    before: before.clone(),
+                };
+                self.drop_record(found, &why)
+            }
+            Delivered::Unreachable(reason) => {
+                self.is_unreachable.get_or_insert_with(|| reason.clone());
+                self.passed.may_come = true;
+                push.state = PushState::Undelivered;
+                self.keep(id, push, reason, before)
+            }
+            Delivered::Refused(reason) => {
+                push.state = PushState::Refused;
+                self.keep(id, push, reason, before)
+            }
+        }
+    }
+
+    /// Keeps a record with what is known now; the log tells what is new.
+    fn keep(
+        &mut self,
+        id: &str,
+        mut push: QueuedPush,
+        reason: String,
+        before: &QueuedPush,
+    ) -> Result<(), OutboxError> {
+        if before.state != push.state || before.reason.as_ref() != Some(&reason) {
+            self.log.write(&push.label(), &format!("{}: {reason}", push.state.as_str()));
+        }
+        push.reason = Some(reason);
+        if push == *before { Ok(()) } else { self.outbox.replace(id, &push) }
+    }
+
+    fn drop_record(&mut self, found: Found, why: &str) -> Result<(), OutboxError> {
+        self.log.write(&found.push.label(), &format!("not registered: {why}"));
+        self.outbox.remove(&found.id)?;
+        self.passed.dropped.push((found.push, why.to_owned()));
+        Ok(())
+    }
+}

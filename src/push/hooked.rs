@@ -1,0 +1,199 @@
+//! A hook at work: the lines that git says become records of the outbox, and a watcher is started.
+//!
+//! A push waits for this, so nothing is opened that is not needed: the repository, the
+//! `flowreg.toml` of the pushed commit, no target, no network, no git process. What stops a push
+//! is not decided here.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::process::{GitProcess, detach};
+use super::queue::{Place, PushedLine, queued};
+use super::queued::QueuedPush;
+use crate::git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
+use crate::model::{BranchName, CommitId, Environment};
+use crate::settings::{FILE_NAME, Flags, Settings};
+use crate::store::Outbox;
+
+/// From when on a push has been waiting for long.
+const OLD: Duration = Duration::from_hours(1);
+
+/// Where a hook runs, and what could be found out about it.
+pub struct Hooked<'a> {
+    environment: &'a Environment,
+    directory: &'a Path,
+    say: &'a dyn Fn(&str),
+    repository: Option<Repository>,
+    directories: GitDirectories,
+}
+
+/// One line of git's, with what its commit says about hooks.
+pub struct Candidate {
+    line: PushedLine,
+    commit: Option<CommitId>,
+    settings: Option<Rc<Settings>>,
+}
+
+impl Candidate {
+    /// Whether the commit asks for a check before it is pushed.
+    pub fn asks_for_check(&self) -> bool {
+        let blocking = self.settings.as_ref().and_then(|settings| settings.hooks.blocking);
+        self.line.is_registrable() && self.line.object.is_some() && blocking == Some(true)
+    }
+
+    /// What git said.
+    pub fn line(&self) -> &PushedLine {
+        &self.line
+    }
+}
+
+impl<'a> Hooked<'a> {
+    /// Looks where the hook is; `None` outside a repository, and where
+    /// `git config flowreg.enabled` is false.
+    pub fn new(
+        environment: &'a Environment,
+        directory: &'a Path,
+        say: &'a dyn Fn(&str),
+    ) -> Option<Self> {
+        let repository = Repository::discover(directory, environment).ok();
+        if repository.as_ref().and_then(|one| one.switch("flowreg.enabled")) == Some(false) {
+            return None;
+        }
+        let directories = match &repository {
+            Some(repository) => GitDirectories {
+                git_dir: repository.git_dir().to_owned(),
+                common_dir: repository.common_dir().to_owned(),
+            },
+            None => git_directories(directory, environment)?,
+        };
+        Some(Self { environment, directory, say, repository, directories })
+    }
+
+    /// The repository, if it can be opened.
+    pub fn repository(&self) -> Option<&Repository> {
+        self.repository.as_ref()
+    }
+
+    /// The directory that all work trees share.
+    pub fn common_dir(&self) -> &Path {
+        &self.directories.common_dir
+    }
+
+    /// Looks up what the pushed commits say.
+    pub fn candidates(&self, lines: Vec<PushedLine>) -> Vec<Candidate> {
+        let mut last: Option<(CommitId, Option<Rc<Settings>>)> = None;
+        let mut look = |line: PushedLine| {
+            let object = line.object.as_ref().or(line.before.as_ref());
+            let known = line.is_registrable().then_some(self.repository.as_ref()).flatten();
+            let commit = known.zip(object).and_then(|(here, object)| here.peeled(object));
+            let settings = match (&commit, &last) {
+                (Some(commit), Some((same, settings))) if commit == same => settings.clone(),
+                (Some(commit), _) => {
+                    let settings = self.settings_at(commit).map(Rc::new);
+                    last = Some((commit.clone(), settings.clone()));
+                    settings
+                }
+                (None, _) => None,
+            };
+            Candidate { line, commit, settings }
+        };
+        lines.into_iter().map(&mut look).collect()
+    }
+
+    /// What is wrong with the configuration is told by the one who delivers.
+    fn settings_at(&self, commit: &CommitId) -> Option<Settings> {
+        let text = self.repository.as_ref()?.read_at(commit, FILE_NAME).ok()?;
+        let text = text.map(String::from_utf8).transpose().ok()?;
+        let text = text.as_deref().map(|text| (text, FILE_NAME));
+        Settings::resolve(&Flags::default(), text).ok()
+    }
+
+    /// Writes the records and returns how many there are.
+    pub fn queue(
+        &self,
+        candidates: Vec<Candidate>,
+        place: &Place<'_>,
+        is_verbose: &dyn Fn() -> bool,
+    ) -> usize {
+        let mut records = Vec::new();
+        for candidate in candidates {
+            match self.record(candidate, place) {
+                Ok(push) => records.push(push),
+                Err(why) if self.is_verbose() || is_verbose() => self.say(&why),
+                Err(_) => {}
+            }
+        }
+        if records.is_empty() {
+            return 0;
+        }
+        match self.outbox().put(&records) {
+            Ok(ids) => ids.len(),
+            Err(error) => {
+                self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
+                0
+            }
+        }
+    }
+
+    fn is_verbose(&self) -> bool {
+        self.repository.as_ref().and_then(|one| one.switch("flowreg.verbose")) == Some(true)
+    }
+
+    /// The record of a line, or why it is none.
+    fn record(&self, candidate: Candidate, place: &Place<'_>) -> Result<QueuedPush, String> {
+        let Candidate { line, commit, settings } = candidate;
+        if !line.is_registrable() {
+            return Err(format!("{} is no branch or tag that is registered", line.reference));
+        }
+        let branch = line.reference.strip_prefix("refs/heads/").map(str::parse::<BranchName>);
+        if let (Some(Ok(branch)), Some(settings)) = (branch, settings)
+            && is_mainline(&settings.repository.mainline, &branch).unwrap_or(false)
+        {
+            return Err(format!("{branch} is a mainline branch: push a tag to register it"));
+        }
+        let commit = commit.filter(|_| line.object.is_some());
+        Ok(queued(line, place, self.repository.as_ref(), commit))
+    }
+
+    /// One line if something has been waiting for long.
+    pub fn tell_of_old_ones(&self) {
+        let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
+        if old > 0 {
+            self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
+        }
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::of(&self.directories.common_dir)
+    }
+
+    /// Starts `program` as the watcher of this repository: detached, once `git` has ended.
+    pub fn start_watcher(&self, program: &Path, git: Option<GitProcess>) {
+        let work_tree = self.environment.get("GIT_WORK_TREE").map(|path| self.directory.join(path));
+        let mut variables: Vec<(&str, &Path)> = vec![("GIT_DIR", &self.directories.git_dir)];
+        variables.extend(work_tree.iter().map(|path| ("GIT_WORK_TREE", path.as_path())));
+        // Variables are read as text; where they can't be, the directory has to lead there.
+        variables.retain(|(_, path)| path.to_str().is_some());
+        let mut arguments: Vec<OsString> =
+            vec!["-C".into(), self.directory.into(), "hook".into(), "watch".into()];
+        if let Some(git) = git {
+            arguments.extend(["--after".into(), git.to_string().into()]);
+        }
+        let names = self.environment.iter().map(|(name, _)| name.to_owned());
+        if let Err(error) = detach(program, &arguments, &variables, binds_to_repository, names) {
+            self.say(&format!("queued, but nothing watches the push ({error}): flowreg sync"));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        (self.say)(text);
+    }
+}
+
+/// The other program of the two, beside the one that runs: `flowreg` and `flowreg-hook`.
+pub fn program_beside(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok()?.with_file_name(OsStr::new(name));
+    super::install::is_executable(&beside).then_some(beside)
+}

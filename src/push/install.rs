@@ -1,0 +1,477 @@
+//! Puts the shim where git looks, keeps what was there, and takes it away again.
+//!
+//! Nothing foreign is overwritten and `core.hooksPath` is never changed. What was there runs first
+//! and gets what git said; uninstalling puts it back as it was.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::manager::Manager;
+use super::shim::{self, HookName, Origin};
+use crate::git::{ConfigScope, GitError, HookPath, Repository};
+
+/// The line of a hook that a person or a manager owns; nobody's push fails without flowreg.
+const LINE: &str = include_str!("../../hooks/husky.sh");
+/// What git 2.54 and newer run besides the hook's file; the `#` takes the arguments that git adds.
+const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
+/// What is wrong with a directory that nobody looks into.
+pub(super) const NOT_RUN: &str =
+    "git itself runs no post-receive.d: a post-receive hook has to, and there is none that does";
+/// The first git that reads hooks from the configuration.
+const CONFIG_HOOKS: (u32, u32) = (2, 54);
+
+/// How the hook is to be installed.
+#[derive(Debug, Clone)]
+pub struct InstallRequest {
+    /// Which hook.
+    pub hook: HookName,
+    /// The flowreg that it calls, as an absolute path.
+    pub binary: PathBuf,
+    /// Write into a directory that other repositories share, over what is not understood.
+    pub force: bool,
+    /// Keep what is there and run it first; else refuse.
+    pub chain: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The file, or the section of the configuration.
+    pub place: String,
+    /// `installed`, `updated`, `unchanged`, `removed`, `restored`.
+    pub action: &'static str,
+    /// The hook that runs before ours.
+    pub previous: Option<PathBuf>,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// Git said no.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file can't be read or written.
+    #[error("{path} can't be used: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// All repositories look for hooks in the same directory.
+    #[error(
+        "core.hooksPath is `{directory}` in the {scope} configuration: other repositories run these hooks, too"
+    )]
+    SharedHooks {
+        /// As it is configured.
+        directory: String,
+        /// `global`, `system` or `command`.
+        scope: &'static str,
+    },
+    /// Hooks are switched off.
+    #[error("core.hooksPath is `{directory}` ({scope}): git runs no hooks")]
+    HooksOff {
+        /// As it is configured.
+        directory: String,
+        /// Which configuration.
+        scope: &'static str,
+    },
+    /// There is a hook, and it is not to be chained.
+    #[error("{path} is a hook already")]
+    Exists {
+        /// The hook.
+        path: PathBuf,
+    },
+    /// There is something that is no file.
+    #[error("{path} is a directory")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A newer flowreg installed it.
+    #[error("{path} was written by a newer flowreg")]
+    Newer {
+        /// The hook.
+        path: PathBuf,
+    },
+    /// Somebody changed our script.
+    #[error("{path} was changed by hand")]
+    Edited {
+        /// The hook.
+        path: PathBuf,
+    },
+    /// Our place for the hook that was there before is taken.
+    #[error("{path} is in the way")]
+    PreviousTaken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A hook of the server makes sense only there.
+    #[error("{directory} is not a bare repository: nobody pushes to it")]
+    NotBare {
+        /// The work tree.
+        directory: PathBuf,
+    },
+    /// This git does not read hooks from its configuration.
+    #[error("git {major}.{minor} does not read hooks from its configuration (2.54 does)")]
+    NoConfigHooks {
+        /// Its version.
+        major: u32,
+        /// Its version.
+        minor: u32,
+    },
+    /// Both would run.
+    #[error("the hook is installed as {path} already, and both would run")]
+    Twice {
+        /// The other place.
+        path: PathBuf,
+    },
+}
+
+impl InstallError {
+    /// The word that JSON uses.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Git(error) => error.code(),
+            Self::File { .. } => "file",
+            Self::SharedHooks { .. } => "shared_hooks",
+            Self::HooksOff { .. } => "hooks_off",
+            Self::Exists { .. } => "hook_exists",
+            Self::Directory { .. } => "hook_is_directory",
+            Self::Newer { .. } => "newer_hook",
+            Self::Edited { .. } => "edited_hook",
+            Self::PreviousTaken { .. } => "previous_taken",
+            Self::NotBare { .. } => "not_bare",
+            Self::NoConfigHooks { .. } => "no_config_hooks",
+            Self::Twice { .. } => "installed_twice",
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Git(error) => return error.hints(),
+            Self::SharedHooks { .. } => {
+                return vec![
+                    format!("add this line to the pre-push hook there: {}", LINE.trim_end()),
+                    "or write into that directory all the same: --force".to_owned(),
+                ];
+            }
+            Self::HooksOff { scope: scope @ ("global" | "system" | "worktree"), .. } => {
+                return vec![format!("git config --{scope} --unset core.hooksPath")];
+            }
+            Self::HooksOff { .. } => "git config --unset core.hooksPath",
+            Self::Exists { .. } => {
+                return vec![format!("add this line to it: {}", LINE.trim_end())];
+            }
+            Self::Newer { .. } => "use that one, or write over it: --force",
+            Self::Edited { .. } => "to take it away or write over it all the same: --force",
+            Self::PreviousTaken { .. } => "look at it, and remove or rename it",
+            Self::NotBare { .. } => "without --server, for the one who pushes",
+            Self::NoConfigHooks { .. } => "without --config",
+            Self::Twice { .. } => "flowreg hooks uninstall",
+            Self::File { .. } | Self::Directory { .. } => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// Installs the shim.
+///
+/// # Errors
+/// [`InstallError`]; then nothing is changed.
+pub fn install(
+    repository: &Repository,
+    request: &InstallRequest,
+) -> Result<Installed, InstallError> {
+    let hooks = repository.hook_path()?;
+    refuse_elsewhere(&hooks, request.force)?;
+    if request.hook == HookName::PostReceive {
+        if let Some(directory) = repository.workdir() {
+            return Err(InstallError::NotBare { directory: directory.to_owned() });
+        }
+        let directory = hooks.directory.join("post-receive.d");
+        if directory.is_dir() {
+            let runs = runs_directory(&hooks.directory.join(request.hook.as_str()));
+            let notes = if runs { Vec::new() } else { vec![NOT_RUN.to_owned()] };
+            return place(repository, request, &directory.join("flowreg"), notes);
+        }
+    }
+    if is_husky(&hooks) {
+        return husky(repository, request, &hooks);
+    }
+    if repository.configured("hook.flowreg.event").is_some() {
+        return Err(InstallError::Twice { path: "hook.flowreg".into() });
+    }
+    let file = hooks.directory.join(request.hook.as_str());
+    let top = repository.workdir();
+    let managers = top.map(Manager::of_work_tree).unwrap_or_default();
+    let mut notes: Vec<String> = managers.into_iter().map(note).collect();
+    let manager = content(&file)?.as_deref().and_then(Manager::of_hook);
+    if let Some(manager) = manager {
+        notes.push(note(manager));
+    }
+    notes.sort();
+    notes.dedup();
+    let legacy = hooks.directory.join(format!("{}.legacy", request.hook.as_str()));
+    match manager {
+        // A chained hook of theirs would look for `.legacy` and find ours: a circle.
+        Some(manager) if manager.runs_legacy() => place(repository, request, &legacy, notes),
+        _ => place(repository, request, &file, notes),
+    }
+}
+
+/// Whether a hook runs those in the directory beside it, as Gitea and Forgejo write it: `….d/*`.
+pub(super) fn runs_directory(hook: &Path) -> bool {
+    let script = content(hook).ok().flatten();
+    is_executable(hook)
+        && script.is_some_and(|script| {
+            !script.starts_with(b"#!") || String::from_utf8_lossy(&script).contains(".d/")
+        })
+}
+
+fn note(manager: Manager) -> String {
+    format!("{}: {}", manager.as_str(), manager.advice())
+}
+
+/// Other people's repositories, and the place where hooks are switched off, are none of ours.
+fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
+    let Some((directory, scope)) = &hooks.configured else { return Ok(()) };
+    let (named, scope_name) = (directory.clone(), scope.as_str());
+    if matches!(directory.as_str(), "" | "." | "/dev/null") {
+        return Err(InstallError::HooksOff { directory: named, scope: scope_name });
+    }
+    if scope.is_shared() && !force {
+        return Err(InstallError::SharedHooks { directory: named, scope: scope_name });
+    }
+    Ok(())
+}
+
+/// `core.hooksPath` of husky: a directory that is made anew, and calls the scripts beside it.
+pub(super) fn is_husky(hooks: &HookPath) -> bool {
+    matches!(&hooks.configured, Some((directory, ConfigScope::Local | ConfigScope::Worktree))
+        if directory.trim_end_matches('/').ends_with(".husky/_"))
+}
+
+/// The script of husky's that belongs to the team, and is committed.
+pub(super) fn husky_script(hooks: &HookPath) -> PathBuf {
+    let directory = hooks.directory.parent().unwrap_or(&hooks.directory);
+    directory.join(HookName::PrePush.as_str())
+}
+
+fn husky(
+    repository: &Repository,
+    request: &InstallRequest,
+    hooks: &HookPath,
+) -> Result<Installed, InstallError> {
+    let file = husky_script(hooks);
+    let notes = vec![note(Manager::Husky)];
+    let shown = file.strip_prefix(repository.workdir().unwrap_or(&file)).unwrap_or(&file);
+    let place = shown.display().to_string();
+    match content(&file)? {
+        Some(text) if String::from_utf8_lossy(&text).contains("flowreg hook pre-push") => {
+            Ok(Installed { place, action: "unchanged", previous: None, notes })
+        }
+        // The team's script may read what git says: where our line belongs, only they know.
+        Some(_) if !request.force => Err(InstallError::Exists { path: file }),
+        Some(text) => {
+            let text = [LINE.as_bytes(), &text].concat();
+            write(&file, &text, 0o755)?;
+            Ok(Installed { place, action: "updated", previous: None, notes })
+        }
+        None => {
+            write(&file, LINE.as_bytes(), 0o755)?;
+            Ok(Installed { place, action: "installed", previous: None, notes })
+        }
+    }
+}
+
+/// Writes our script to `file`, and what was there beside it.
+fn place(
+    repository: &Repository,
+    request: &InstallRequest,
+    file: &Path,
+    notes: Vec<String>,
+) -> Result<Installed, InstallError> {
+    let hook = request.hook;
+    let script = shim::render(hook, &request.binary);
+    let previous = file.with_file_name(hook.previous());
+    let found = content(file)?;
+    let path = || file.to_owned();
+    let action = match found.as_deref().map(|found| shim::origin(hook, found)) {
+        None => "installed",
+        Some(Origin::Newer) if !request.force => return Err(InstallError::Newer { path: path() }),
+        Some(Origin::Foreign) => {
+            if !request.chain {
+                return Err(InstallError::Exists { path: path() });
+            }
+            keep(file, &previous)?;
+            "installed"
+        }
+        Some(_) if found.as_deref() == Some(script.as_bytes()) && is_executable(file) => {
+            "unchanged"
+        }
+        Some(_) => "updated",
+    };
+    if action != "unchanged" {
+        write(file, script.as_bytes(), mode(repository))?;
+    }
+    let previous = Some(previous).filter(|previous| previous.exists());
+    Ok(Installed { place: file.display().to_string(), action, previous, notes })
+}
+
+/// Makes what is at `file` known as `previous` as well; the next write replaces the first name.
+fn keep(file: &Path, previous: &Path) -> Result<(), InstallError> {
+    if previous.symlink_metadata().is_ok() {
+        return Err(InstallError::PreviousTaken { path: previous.to_owned() });
+    }
+    let linked = std::fs::hard_link(file, previous);
+    linked
+        .or_else(|_| std::fs::rename(file, previous))
+        .map_err(|source| InstallError::File { path: previous.to_owned(), source })
+}
+
+/// `core.sharedRepository`: the group may write what it shares.
+fn mode(repository: &Repository) -> u32 {
+    match repository.configured("core.sharedRepository").as_deref() {
+        None | Some("umask" | "false" | "0") => 0o755,
+        Some(_) => 0o775,
+    }
+}
+
+pub(super) fn content(file: &Path) -> Result<Option<Vec<u8>>, InstallError> {
+    let failed = |source| InstallError::File { path: file.to_owned(), source };
+    match std::fs::read(file) {
+        Ok(content) => Ok(Some(content)),
+        Err(_) if file.is_dir() => Err(InstallError::Directory { path: file.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A link that leads nowhere is something of somebody's.
+            match file.symlink_metadata() {
+                Ok(_) => Ok(Some(Vec::new())),
+                Err(_) => Ok(None),
+            }
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+pub(super) fn is_executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+}
+
+/// The whole file, or none of it: git may be looking.
+fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
+    let failed = |source| InstallError::File { path: file.to_owned(), source };
+    let directory = file.parent().unwrap_or(file);
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let unfinished =
+        file.with_file_name(format!(".{}.{}", name.unwrap_or_default(), std::process::id()));
+    std::fs::write(&unfinished, content).map_err(failed)?;
+    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    std::fs::rename(&unfinished, file).map_err(failed)
+}
+
+/// Writes the hook into git's own configuration (git 2.54 and newer).
+///
+/// # Errors
+/// [`InstallError`]; then nothing is changed.
+pub fn install_in_configuration(repository: &Repository) -> Result<Installed, InstallError> {
+    let (major, minor) = repository.git_version()?;
+    if (major, minor) < CONFIG_HOOKS {
+        return Err(InstallError::NoConfigHooks { major, minor });
+    }
+    let file = repository.hook_path()?.directory.join(HookName::PrePush.as_str());
+    let is_ours = |content: Vec<u8>| shim::origin(HookName::PrePush, &content) != Origin::Foreign;
+    if content(&file)?.is_some_and(is_ours) {
+        return Err(InstallError::Twice { path: file });
+    }
+    let is_there = repository.configured("hook.flowreg.command").as_deref() == Some(COMMAND)
+        && repository.configured("hook.flowreg.event").as_deref() == Some("pre-push");
+    // An event without a command ends every git command, also `git status` (facts/hooks.md F11).
+    if !is_there {
+        repository.configure("hook.flowreg.command", COMMAND)?;
+        repository.configure("hook.flowreg.event", "pre-push")?;
+    }
+    let action = if is_there { "unchanged" } else { "installed" };
+    let notes = vec![
+        "a git older than 2.54, as graphical clients may have, does not run it; it needs flowreg \
+         on PATH"
+            .to_owned(),
+    ];
+    Ok(Installed { place: "hook.flowreg".to_owned(), action, previous: None, notes })
+}
+
+/// Takes away whatever of ours is there, and puts back what was there before.
+///
+/// # Errors
+/// [`InstallError`]; what was done until then stays done.
+pub fn uninstall(repository: &Repository, force: bool) -> Result<Vec<Installed>, InstallError> {
+    let hooks = repository.hook_path()?;
+    let mut done = Vec::new();
+    for (hook, file) in candidates(repository, &hooks) {
+        done.extend(take_away(hook, &file, force)?);
+    }
+    let husky = husky_script(&hooks);
+    if is_husky(&hooks) && content(&husky)?.as_deref() == Some(LINE.as_bytes()) {
+        std::fs::remove_file(&husky)
+            .map_err(|source| InstallError::File { path: husky.clone(), source })?;
+        let place = husky.display().to_string();
+        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+    }
+    let keys = ["hook.flowreg.command", "hook.flowreg.event"];
+    if keys.iter().any(|key| repository.configured(key).is_some())
+        && repository.remove_section("hook.flowreg")?
+    {
+        let place = "hook.flowreg".to_owned();
+        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+    }
+    Ok(done)
+}
+
+/// Every place where our script may be, also where others have moved it to.
+pub(super) fn candidates(repository: &Repository, hooks: &HookPath) -> Vec<(HookName, PathBuf)> {
+    let mut directories = vec![hooks.directory.clone()];
+    let default = repository.default_hooks();
+    if default != hooks.directory {
+        directories.push(default);
+    }
+    let mut places = Vec::new();
+    for directory in directories {
+        for hook in [HookName::PrePush, HookName::PostReceive] {
+            let name = hook.as_str();
+            for file in [name.to_owned(), format!("{name}.legacy"), format!("{name}.old")] {
+                places.push((hook, directory.join(file)));
+            }
+        }
+        places.push((HookName::PostReceive, directory.join("post-receive.d").join("flowreg")));
+    }
+    places
+}
+
+fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installed>, InstallError> {
+    let Ok(Some(found)) = content(file) else { return Ok(None) };
+    match shim::origin(hook, &found) {
+        Origin::Foreign => return Ok(None),
+        Origin::Different | Origin::Newer if !force => {
+            return Err(InstallError::Edited { path: file.to_owned() });
+        }
+        _ => {}
+    }
+    let failed = |source| InstallError::File { path: file.to_owned(), source };
+    let previous = file.with_file_name(hook.previous());
+    let place = file.display().to_string();
+    let moved = file.extension().is_some_and(|extension| extension == "old");
+    if previous.symlink_metadata().is_ok() {
+        std::fs::rename(&previous, file).map_err(failed)?;
+        let (action, notes) = ("restored", Vec::new());
+        return Ok(Some(Installed { place, action, previous: None, notes }));
+    }
+    std::fs::remove_file(file).map_err(failed)?;
+    let notes = if moved { vec!["another tool had moved it there".to_owned()] } else { Vec::new() };
+    Ok(Some(Installed { place, action: "removed", previous: None, notes }))
+}

@@ -1,0 +1,71 @@
+//! What was decided about each push: one line a decision, in a file of bounded size.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::model::escaped;
+use crate::store::Outbox;
+
+/// When a new file is begun; the one before it is kept.
+const LARGEST: u64 = 128 * 1024;
+
+/// The log of one outbox. A line that can't be written is lost: nobody waits for it.
+#[derive(Debug, Clone)]
+pub struct Log {
+    path: PathBuf,
+}
+
+impl Log {
+    /// The log beside the records.
+    pub fn of(outbox: &Outbox) -> Self {
+        Self { path: outbox.directory().join("log") }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one line: when, about what, and what was decided.
+    pub fn write(&self, about: &str, decision: &str) {
+        if self.path.metadata().is_ok_and(|file| file.len() > LARGEST) {
+            let _ = std::fs::rename(&self.path, self.path.with_extension("1"));
+        }
+        let now = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default();
+        let line = format!("{now} {}: {}\n", escaped(about), escaped(decision));
+        if let Ok(mut file) = File::options().create(true).append(true).open(&self.path) {
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+
+    /// The last lines, oldest first.
+    pub fn recent(&self, count: usize) -> Vec<String> {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let text = read(&self.path.with_extension("1")) + &read(&self.path);
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(count);
+        lines.get(from..).unwrap_or_default().iter().map(|line| (*line).to_owned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_and_a_decision_is_one_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let outbox = Outbox::of(directory.path());
+        std::fs::create_dir_all(outbox.directory()).unwrap();
+        let log = Log::of(&outbox);
+        for number in 0..4000 {
+            log.write("refs/heads/x\n2026 forged", &format!("{number} {}", "x".repeat(100)));
+        }
+        let size = |name: &str| outbox.directory().join(name).metadata().unwrap().len();
+        assert!(size("log") + size("log.1") < 3 * LARGEST);
+        let recent = log.recent(2);
+        assert!(recent[1].contains("x\\n2026 forged: 3999 "), "{recent:?}");
+        assert!(recent[0].contains("forged: 3998 "), "{recent:?}");
+    }
+}

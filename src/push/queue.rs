@@ -1,0 +1,151 @@
+//! From the lines that git hands to a hook to records of the outbox.
+
+use std::path::Path;
+
+use super::process::GitProcess;
+use super::queued::{PushState, QueuedPush, now};
+use crate::git::{Repository, RepositoryUrl};
+use crate::model::{CommitId, NameError};
+
+/// One ref of a push, as git tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedLine {
+    /// The full name on the remote.
+    pub reference: String,
+    /// What it is to be; `None` for a deletion.
+    pub object: Option<CommitId>,
+    /// What the remote has, as far as git knows; `None` if it is new there.
+    pub before: Option<CommitId>,
+}
+
+impl PushedLine {
+    /// Whether it may change a registration: a branch or a tag, or a branch that goes. Tags that go
+    /// stay registered, and notes or reviews (`refs/for/…`) are no code references.
+    pub fn is_registrable(&self) -> bool {
+        let is_branch = self.reference.starts_with("refs/heads/");
+        is_branch || (self.object.is_some() && self.reference.starts_with("refs/tags/"))
+    }
+}
+
+/// Where a push comes from and goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The remote's name, or its address again.
+    pub remote: &'a str,
+    /// The address, as git gives it.
+    pub url: &'a str,
+    /// Where git runs the hook: a relative address begins there.
+    pub directory: &'a Path,
+    /// The `git push`; `None` if it is not known, or has ended.
+    pub git: Option<GitProcess>,
+    /// Whether this repository received the push.
+    pub is_received: bool,
+}
+
+/// Reads what `pre-push` gets: `<local ref> <local id> <remote ref> <remote id>` on every line.
+///
+/// The local ref is what the user typed and may hold blanks, so the line is split from its end
+/// (facts/hooks.md F14). A line that is none is left out.
+pub fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
+    lines(input, |line| {
+        let mut parts = line.rsplitn(4, ' ');
+        let (before, reference, object) = (parts.next()?, parts.next()?, parts.next()?);
+        parts.next()?;
+        Some((reference, object, before))
+    })
+}
+
+/// Reads what `post-receive` gets: `<old id> <new id> <ref>` on every line.
+pub fn received_lines(input: &[u8]) -> Vec<PushedLine> {
+    lines(input, |line| {
+        let mut parts = line.splitn(3, ' ');
+        let (before, object, reference) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((reference, object, before))
+    })
+}
+
+fn lines<'a>(
+    input: &'a [u8],
+    split: impl Fn(&'a str) -> Option<(&'a str, &'a str, &'a str)>,
+) -> Vec<PushedLine> {
+    let lines = input.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    let read = |line: &'a str| {
+        let (reference, object, before) = split(line)?;
+        Some(PushedLine {
+            reference: reference.to_owned(),
+            object: id(object).ok()?,
+            before: id(before).ok()?,
+        })
+    };
+    lines.filter_map(read).collect()
+}
+
+/// An object id; all zeros stand for none.
+fn id(text: &str) -> Result<Option<CommitId>, NameError> {
+    let id: CommitId = text.parse()?;
+    Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
+}
+
+/// The record of one line, with the commit that it leads to. Without a repository that can be opened
+/// less is known, and more has to be asked later.
+pub fn queued(
+    line: PushedLine,
+    place: &Place<'_>,
+    repository: Option<&Repository>,
+    commit: Option<CommitId>,
+) -> QueuedPush {
+    let PushedLine { reference, object, before } = line;
+    let url = RepositoryUrl::new(place.url, place.directory);
+    let tracking = repository
+        .filter(|_| !place.is_received)
+        .and_then(|repository| repository.tracking_of(place.remote, &reference));
+    // Of a push by address git gives the address twice.
+    let is_named = place.remote != place.url;
+    let remote = if is_named { place.remote.to_owned() } else { url.as_str().to_owned() };
+    QueuedPush {
+        queued_at: now(),
+        remote,
+        url: url.as_str().to_owned(),
+        directory: place.directory.to_string_lossy().into_owned(),
+        reference,
+        object,
+        commit,
+        before,
+        tracking,
+        git: place.git,
+        target: None,
+        is_received: place.is_received,
+        state: PushState::Unconfirmed,
+        reason: None,
+        ended_at: None,
+        deliveries: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_split_from_their_end() {
+        let (one, two, zero) = ("1".repeat(40), "2".repeat(40), "0".repeat(40));
+        let input = format!(
+            ":/two words {one} refs/heads/w {zero}\n(delete) {zero} refs/heads/x {two}\nnonsense\n"
+        );
+        let lines = pre_push_lines(input.as_bytes());
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].reference, "refs/heads/w");
+        assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
+        assert_eq!(lines[0].before, None);
+        assert_eq!((&lines[1].object, lines[1].before.as_ref().unwrap().as_str()), (&None, &*two));
+    }
+
+    #[test]
+    fn ids_of_sha_256_are_read_and_their_zeros_as_well() {
+        let (one, zero) = ("1".repeat(64), "0".repeat(64));
+        let lines = received_lines(format!("{zero} {one} refs/tags/v1\n").as_bytes());
+        assert_eq!(lines[0].reference, "refs/tags/v1");
+        assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
+        assert_eq!(lines[0].before, None);
+    }
+}

@@ -1,0 +1,158 @@
+//! One queued push of one ref: data, and the words that describe its state.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::process::GitProcess;
+use crate::git::{RepositoryUrl, Tracking};
+use crate::model::{CommitId, TargetKind};
+use crate::store::{Outbox, OutboxError};
+
+/// How far a queued push has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushState {
+    /// Nobody knows yet whether it landed.
+    Unconfirmed,
+    /// The remote did not answer.
+    Unanswered,
+    /// The remote has it; it is not delivered yet.
+    Confirmed,
+    /// The remote has it, and the target could not be reached.
+    Undelivered,
+    /// The target, a guard or the source said no: somebody has to do something.
+    Refused,
+    /// The branch is gone from the remote; its registrations go with the next `flowreg sync`.
+    Removal,
+}
+
+impl PushState {
+    /// The word that JSON uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::Unanswered => "unanswered",
+            Self::Confirmed => "confirmed",
+            Self::Undelivered => "undelivered",
+            Self::Refused => "refused",
+            Self::Removal => "removal",
+        }
+    }
+}
+
+/// The target that was configured where the push was made, as the watcher found it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedTarget {
+    /// Which kind.
+    pub kind: TargetKind,
+    /// Its address without credentials.
+    pub url: Option<String>,
+}
+
+/// A push of one ref that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedPush {
+    /// Milliseconds since 1970.
+    pub queued_at: u64,
+    /// The remote's name, or the address again.
+    pub remote: String,
+    /// The address without credentials.
+    pub url: String,
+    /// Where git ran the hook; what is not UTF-8 in it is lost.
+    pub directory: String,
+    /// The full name of the ref on the remote.
+    pub reference: String,
+    /// What it is to be; `None` for a deletion.
+    pub object: Option<CommitId>,
+    /// The commit that the object leads to.
+    pub commit: Option<CommitId>,
+    /// What the remote had, as far as the push knew.
+    pub before: Option<CommitId>,
+    /// The remote-tracking branch.
+    pub tracking: Option<Tracking>,
+    /// The `git push`.
+    pub git: Option<GitProcess>,
+    /// Where it is to be registered, as the configuration was then.
+    pub target: Option<QueuedTarget>,
+    /// Whether the repository is the server: then nothing has to be confirmed.
+    pub is_received: bool,
+    /// How far it has come.
+    pub state: PushState,
+    /// Why it still waits.
+    pub reason: Option<String>,
+    /// When the push was first seen to have ended, milliseconds since 1970.
+    pub ended_at: Option<u64>,
+    /// How often a delivery was tried.
+    pub deliveries: u32,
+}
+
+impl QueuedPush {
+    /// Whether the push removes the ref.
+    pub fn is_deletion(&self) -> bool {
+        self.object.is_none()
+    }
+
+    /// The branch or tag without `refs/heads/` and `refs/tags/`.
+    pub fn short_name(&self) -> &str {
+        let name = &self.reference;
+        name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name)
+    }
+
+    /// `branch`, `tag` or `deletion`.
+    pub fn kind(&self) -> &'static str {
+        match self.object {
+            None => "deletion",
+            Some(_) if self.reference.starts_with("refs/tags/") => "tag",
+            Some(_) => "branch",
+        }
+    }
+
+    /// The address, as something that can be compared.
+    pub fn repository_url(&self) -> RepositoryUrl {
+        RepositoryUrl::new(&self.url, Path::new(&self.directory))
+    }
+
+    /// When it was queued, RFC 3339 in UTC to the second.
+    pub fn queued_at_text(&self) -> String {
+        let milliseconds = i64::try_from(self.queued_at).unwrap_or(i64::MAX);
+        let at = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+        at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+    }
+
+    /// Whether both are pushes of one ref to one place: the newer one counts.
+    pub(super) fn is_of_same_ref(&self, other: &Self) -> bool {
+        self.reference == other.reference && self.remote == other.remote && self.url == other.url
+    }
+
+    /// `refs/heads/x 3f2a91c origin`
+    pub(super) fn label(&self) -> String {
+        let what = self.object.as_ref().map_or("(deleted)", CommitId::short);
+        format!("{} {what} {}", self.reference, self.remote)
+    }
+}
+
+/// A record of the outbox, or why it can't be read.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The record's id.
+    pub id: String,
+    /// Its content.
+    pub push: Result<QueuedPush, OutboxError>,
+}
+
+/// Everything that waits, oldest first.
+pub fn waiting(outbox: &Outbox) -> Vec<Waiting> {
+    let read = |id: String| {
+        let push = outbox.read(&id).transpose()?;
+        Some(Waiting { id, push })
+    };
+    outbox.ids().into_iter().filter_map(read).collect()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

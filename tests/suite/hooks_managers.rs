@@ -1,0 +1,219 @@
+//! Life beside the real hook managers: pre-commit, prek, lefthook, husky and git-lfs' script.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::push::{Scenario, gits, write_script};
+
+/// Where `scripts/test.sh` installs them.
+fn managers() -> PathBuf {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hook-managers");
+    assert!(
+        directory.join("complete").exists(),
+        "there are no hook managers in {}: run scripts/test.sh, which installs them and runs all tests",
+        directory.display()
+    );
+    directory
+}
+
+/// A scenario with the managers and flowreg on `PATH`, and this file in the work tree.
+fn with(file: &str, content: &str) -> Scenario {
+    let scenario = Scenario::new(&gits()[0]);
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    let own = Path::new(env!("CARGO_BIN_EXE_flowreg")).parent().unwrap();
+    let path = [
+        own.display().to_string(),
+        managers().join("bin").display().to_string(),
+        gits()[0].display().to_string(),
+        std::env::var("PATH").unwrap(),
+    ]
+    .join(":");
+    let scenario = scenario.env("PATH", &path);
+    scenario.repository.write(file, content);
+    scenario.commit("set up");
+    scenario.git(&["push", "-q", "--no-verify", "origin", "main"]);
+    scenario
+}
+
+fn run(scenario: &Scenario, program: &str, arguments: &[&str]) {
+    let output = Command::new(managers().join("bin").join(program))
+        .args(arguments)
+        .current_dir(scenario.repository.root())
+        .env_clear()
+        .envs(scenario.variables())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+}
+
+fn status(scenario: &Scenario) -> Value {
+    let run = scenario.flowreg().run(&["hooks", "status", "--format", "json"]);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+/// A push of two branches and a tag is registered as a whole.
+fn assert_all_is_seen(scenario: &Scenario) {
+    let commit = scenario.branch("feat/one");
+    scenario.git(&["branch", "feat/two"]);
+    scenario.git(&["tag", "v1.0.0"]);
+    let pushed = scenario.push_only(&["-q", "origin", "feat/one", "feat/two", "v1.0.0"]);
+    assert_eq!(pushed.code, 0, "{pushed:?}");
+    scenario.settled();
+    let mut registered = scenario.registered();
+    registered.sort();
+    let names: Vec<&str> = registered.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["feat/one", "feat/two", "v1.0.0"]);
+    assert!(registered.iter().all(|(_, at)| *at == commit));
+}
+
+const MANIFEST: &str = include_str!("../../hooks/pre-commit.yaml");
+/// One hook that has nothing to do with us.
+const EMPTY: &str = "repos:\n  - repo: local\n    hooks:\n      - id: nothing\n        \
+                     name: nothing\n        entry: \"true\"\n        language: system\n        \
+                     stages: [pre-push]\n        always_run: true\n";
+
+#[test]
+fn pre_commit_and_prek_queue_the_first_ref_by_their_manifest() {
+    for program in ["pre-commit", "prek"] {
+        let scenario = with(".pre-commit-config.yaml", MANIFEST);
+        run(&scenario, program, &["install", "-t", "pre-push"]);
+        assert_eq!(status(&scenario)["ours"], "a job of .pre-commit-config.yaml", "{program}");
+        let first = scenario.branch("feat/one");
+        let pushed = scenario.push_only(&["-q", "origin", "feat/one"]);
+        assert_eq!(pushed.code, 0, "{program}: {pushed:?}");
+        scenario.settled();
+        scenario.assert_registered(&[("feat/one", &first)]);
+        // A push that is refused is not registered either.
+        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
+        scenario.commit("refused");
+        assert_eq!(scenario.push_only(&["-q", "origin", "feat/one"]).code, 1, "{program}");
+        scenario.settled();
+        scenario.assert_registered(&[("feat/one", &first)]);
+    }
+}
+
+#[test]
+fn the_manifest_of_this_repository_is_valid() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
+    for program in ["pre-commit", "prek"] {
+        let output = Command::new(managers().join("bin").join(program))
+            .args(["validate-manifest", file.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}: {output:?}");
+    }
+}
+
+#[test]
+fn our_hook_lives_beside_pre_commit_and_prek_whoever_comes_first() {
+    for program in ["pre-commit", "prek"] {
+        // They come later: ours becomes `.legacy`, which they run.
+        let scenario = with(".pre-commit-config.yaml", EMPTY);
+        scenario.flowreg().json(&["hooks", "install"], 0);
+        run(&scenario, program, &["install", "-t", "pre-push"]);
+        let found = status(&scenario);
+        assert_eq!(
+            (&found["state"], &found["owner"]),
+            (&"installed".into(), &program.into()),
+            "{found}"
+        );
+        assert_all_is_seen(&scenario);
+        let again = scenario.flowreg().json(&["hooks", "install"], 0);
+        assert_eq!(again["hooks"][0]["action"], "unchanged", "{program}");
+        scenario.flowreg().json(&["hooks", "uninstall"], 0);
+        assert_eq!(status(&scenario)["state"], "not_installed", "{program}");
+
+        // They were here first.
+        let scenario = with(".pre-commit-config.yaml", EMPTY);
+        run(&scenario, program, &["install", "-t", "pre-push"]);
+        let theirs = std::fs::read(scenario.repository.root().join(".git/hooks/pre-push")).unwrap();
+        let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+        assert!(installed["hooks"][0]["notes"].to_string().contains("legacy"), "{installed}");
+        run(&scenario, program, &["install", "-t", "pre-push"]);
+        assert_all_is_seen(&scenario);
+        scenario.flowreg().json(&["hooks", "uninstall"], 0);
+        let left = std::fs::read(scenario.repository.root().join(".git/hooks/pre-push")).unwrap();
+        assert_eq!(left, theirs, "{program}");
+        assert!(!scenario.repository.root().join(".git/hooks/pre-push.legacy").exists());
+    }
+}
+
+#[test]
+fn lefthook_runs_our_job_and_status_sees_what_it_does_to_our_hook() {
+    let scenario = with("lefthook.yml", include_str!("../../hooks/lefthook.yml"));
+    run(&scenario, "lefthook", &["install"]);
+    assert_eq!(status(&scenario)["ours"], "a job of lefthook.yml");
+    assert_all_is_seen(&scenario);
+    // Alone, with the upstream set: lefthook itself sees no files in such a push.
+    scenario.git(&["push", "-q", "--no-verify", "-u", "origin", "feat/one"]);
+    scenario.git(&["tag", "v1.1.0"]);
+    assert_eq!(scenario.push_only(&["-q", "origin", "v1.1.0"]).code, 0);
+    scenario.settled();
+    assert_eq!(scenario.registered().last().unwrap().0, "v1.1.0");
+
+    let scenario = with("lefthook.yml", "pre-push:\n  jobs:\n    - run: \"true\"\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    run(&scenario, "lefthook", &["install"]);
+    let found = status(&scenario);
+    assert_eq!(found["state"], "broken", "{found}");
+    assert_eq!(found["problems"][0]["code"], "shadowed");
+    assert!(found["problems"][0]["message"].as_str().unwrap().contains("lefthook"), "{found}");
+    let again = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert!(again["hooks"][0]["notes"].to_string().contains("lefthook.yml"), "{again}");
+    assert_all_is_seen(&scenario);
+}
+
+#[test]
+fn husky_runs_the_committed_line() {
+    let husky = managers().join("husky/node_modules/husky");
+    if !husky.exists() {
+        let has_npm = Command::new("npm").arg("--version").output().is_ok();
+        assert!(!has_npm, "npm is there and husky is not: run scripts/test.sh");
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"SKIPPED: husky can't be installed, there is no npm on this machine\n",
+        );
+        return;
+    }
+    let scenario = with("package.json", "{\"name\": \"flows\"}\n");
+    let installed = Command::new("node")
+        .args(["--input-type=module", "-e"])
+        .arg(format!("import h from '{}/index.js'; process.stdout.write(h())", husky.display()))
+        .current_dir(scenario.repository.root())
+        .env_clear()
+        .envs(scenario.variables())
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+    assert_eq!(scenario.git(&["config", "core.hooksPath"]), ".husky/_");
+    let ours = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert!(ours["hooks"][0]["notes"].to_string().contains("commit"), "{ours}");
+    assert_eq!(
+        std::fs::read_to_string(scenario.repository.root().join(".husky/pre-push")).unwrap(),
+        include_str!("../../hooks/husky.sh")
+    );
+    assert_eq!(scenario.git(&["config", "core.hooksPath"]), ".husky/_");
+    assert_eq!(status(&scenario)["state"], "installed");
+    assert_all_is_seen(&scenario);
+    let again = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(again["hooks"][0]["action"], "unchanged");
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert!(!scenario.repository.root().join(".husky/pre-push").exists());
+    // The team's own script is not touched.
+    scenario.repository.write(".husky/pre-push", "npm test\n");
+    assert_eq!(scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"], "hook_exists");
+}
+
+#[test]
+fn the_hook_of_git_lfs_is_recognised_and_chained() {
+    let scenario = with("README", "lfs\n");
+    let script =
+        "#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 || { exit 0; }\ngit lfs pre-push \"$@\"\n";
+    write_script(&scenario.repository.root().join(".git/hooks/pre-push"), script);
+    assert_eq!(status(&scenario)["owner"], "git-lfs");
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert!(installed["hooks"][0]["notes"].to_string().contains("git-lfs"), "{installed}");
+    assert_all_is_seen(&scenario);
+}
