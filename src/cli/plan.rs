@@ -250,12 +250,15 @@ fn circumstances(
     }
     let remote = session.repository.remote(reference.remote.as_ref())?;
     let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
-    if lost_credentials && session.settings.repository.access.is_none() {
-        notices.push(
-            "the remote's credentials are not registered: workers clone without them, unless \
-             [repository] names a secret as access_token or credentials"
-                .to_owned(),
-        );
+    if lost_credentials && !session.names_secret() {
+        let place = if session.is_prefect1() {
+            "[prefect1] names one as git_token_secret_name"
+        } else {
+            "[repository] names a secret as access_token or credentials"
+        };
+        notices.push(format!(
+            "the remote's credentials are not registered: workers clone without them, unless {place}"
+        ));
     }
     let is_https = repository.starts_with("https://");
     if !is_https && matches!(session.settings.repository.access, Some(Access::Token(_))) {

@@ -335,6 +335,17 @@ impl Session {
         })
     }
 
+    /// Whether the configuration names a secret that workers clone with.
+    pub fn names_secret(&self) -> bool {
+        let table = &self.settings.prefect1;
+        match &self.target {
+            TargetChoice::Prefect1(_) => {
+                table.git_token_secret_name.is_some() || table.git_clone_url_secret_name.is_some()
+            }
+            _ => self.settings.repository.access.is_some(),
+        }
+    }
+
     /// What workers check out: the design's table of channels, `pin` and `untagged`.
     pub fn pinned(&self, reference: &CodeReference) -> Pinned {
         let settings = &self.settings.repository;
