@@ -8,8 +8,8 @@
 //! git's hooks queued. [`cli`] starts it, [`output`]
 //! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
 //!
-//! Nothing imports upward: `cli → output → push, registration → target, flow, settings → store, git →
-//! model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
+//! Nothing imports upward: `cli → output → push, registration → target, flow, settings → tagging →
+//! store, git → model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod cli;
 pub mod flow;
@@ -22,4 +22,5 @@ pub mod push;
 pub mod registration;
 pub mod settings;
 pub mod store;
+pub mod tagging;
 pub mod target;

@@ -93,6 +93,8 @@ pub struct ReferenceArguments {
 pub enum Format {
     Human,
     Json,
+    /// For a comment or a summary: plan, register, tag
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

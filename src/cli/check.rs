@@ -5,10 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::arguments::RunArguments;
-use super::arguments::{ReferenceArguments, TargetWord, UntaggedWord};
-use super::plan;
-use super::{Context, exit, session};
+use super::arguments::{ReferenceArguments, RunArguments, TargetWord, UntaggedWord};
+use super::{Context, exit, plan, session};
 use crate::git::Repository;
 use crate::model::{CommitId, ReferenceName};
 use crate::push::PushedLine;

@@ -1,25 +1,18 @@
-//! Delivers queued pushes: registers and removes by the same code as the commands, and tells what
-//! waits.
+//! Delivers queued pushes: registers and removes by the same code as the commands.
 
-use std::time::Duration;
-
-use super::arguments::ReferenceArguments;
-use super::arguments::RunArguments;
+use super::arguments::{ReferenceArguments, RunArguments};
 use super::error::CommandError;
+use super::outstanding::{chosen, target_of};
 use super::register::Registered;
-use super::session::{self, Session, TargetChoice};
-use super::{Context, exit, hook, register};
-use crate::git::{GitError, Repository, git_directories, is_mainline};
+use super::session::{self, Session};
+use super::{Context, exit, register};
+use crate::git::{GitError, Repository, is_mainline};
 use crate::model::{
-    BranchName, Channel, CodeReference, Held, RemoteName, TargetDescription, TargetKind,
-    same_repository,
+    BranchName, Channel, Held, RemoteName, TargetDescription, TargetKind, same_repository,
 };
-use crate::push::{
-    Delivered, Delivery, GitProcess, Hooked, PushState, QueuedPush, QueuedTarget, Waiting, waiting,
-};
-use crate::registration::is_guest;
+use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
 use crate::settings::OnDelete;
-use crate::store::{LedgerEntry, Outbox, OutboxLockKind, Store};
+use crate::store::{LedgerEntry, Store};
 use crate::target::{ReadScope, Target, TargetError, Write};
 
 /// Errors that another attempt may not meet.
@@ -30,8 +23,6 @@ const PASSING: &[&str] = &[
     "interrupted",
     "git_failed",
 ];
-/// How long `register` waits for a watcher to look at what it has registered itself.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
 pub struct Registrar<'a> {
@@ -118,8 +109,7 @@ impl<'a> Registrar<'a> {
                 marks.channel == Channel::Feature.as_str()
                     && marks.branch.as_deref() == Some(push.short_name())
                     && (is_local || same_repository(&marks.repository, ours.as_str()))
-            }) && (!session.is_prefect1()
-                || branch_of(push).is_some_and(|branch| is_guest(&session.settings, &branch, held)))
+            }) && branch_of(push).is_some_and(|branch| session.may_remove(held, &branch))
         };
         let held: Vec<Held> =
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
@@ -168,12 +158,7 @@ impl Delivery for Registrar<'_> {
     }
 
     fn target(&self, push: &QueuedPush) -> Option<QueuedTarget> {
-        let context = self.silent(push);
-        let repository = Repository::discover(&context.directory, &context.environment).ok()?;
-        let object = push.object.as_ref().or(push.before.as_ref());
-        let commit = push.commit.clone().or_else(|| repository.peeled(object?));
-        let (_, target) = session::settings_at(&context, &repository, commit.as_ref()).ok()?;
-        Some(chosen(&target))
+        target_of(&self.silent(push), push)
     }
 
     fn remove(&self, push: &QueuedPush) -> Delivered {
@@ -219,19 +204,6 @@ fn remote_of(session: &Session, push: &QueuedPush) -> Result<Option<RemoteName>,
         Ok(remote) => Ok(remote.map(|remote| remote.name)),
         Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The target of a session, as a record keeps it.
-pub fn chosen(target: &TargetChoice) -> QueuedTarget {
-    match target {
-        TargetChoice::Local => QueuedTarget { kind: TargetKind::Local, url: None },
-        TargetChoice::Prefect(connection) => {
-            QueuedTarget { kind: TargetKind::Prefect, url: Some(connection.api_url.clone()) }
-        }
-        TargetChoice::Prefect1(connection) => {
-            QueuedTarget { kind: TargetKind::Prefect1, url: Some(connection.api_url.clone()) }
-        }
     }
 }
 
@@ -301,73 +273,4 @@ fn record_removals(
         Store::open(session.repository.common_dir())?.append_to_ledger(&entries)?;
     }
     Ok(())
-}
-
-/// Takes out of the outbox what a run has just registered; whatever goes wrong, it stays there and
-/// is found to be registered later. What was meant for another target stays.
-pub fn settle(context: &Context, reference: &CodeReference, target: &QueuedTarget) {
-    let Some(outbox) = outbox(context) else { return };
-    if outbox.ids().is_empty() {
-        return;
-    }
-    let Ok(Some(_lock)) = outbox.lock(OutboxLockKind::Deliver, SETTLE_PATIENCE) else { return };
-    let name = reference.name.full();
-    // What a delivery would choose: flags count for this run only.
-    let mut usual = context.silent();
-    (usual.global.target, usual.global.config) = (None, None);
-    let usual = Registrar::new(&usual);
-    for record in waiting(&outbox) {
-        let Ok(push) = record.push else { continue };
-        let is_same = push.reference == name && push.commit.as_ref() == Some(&reference.commit);
-        let meant_for = || push.target.clone().or_else(|| usual.target(&push));
-        if is_same && meant_for().as_ref() == Some(target) {
-            let _ = outbox.remove(&record.id);
-        }
-    }
-}
-
-/// Says in one line that something waits, and has a watcher try once more what may go well now.
-pub fn tell_what_waits(context: &Context) {
-    let Some(outbox) = outbox(context) else { return };
-    let count = outbox.ids().len() + spooled(&outbox);
-    if count == 0 {
-        return;
-    }
-    let (what, verb) = if count == 1 { ("push", "waits") } else { ("pushes", "wait") };
-    context.printer.note(&format!(
-        "{count} {what} {verb} to be registered: `flowreg sync` delivers, `flowreg sync \
-         --status` says why"
-    ));
-    let is_off = context.environment.get("FLOWREG_HOOKS") == Some("0");
-    if !is_off && !hook::is_ci(&context.environment) && is_worth_a_try(&outbox) {
-        let say = |_: &str| {};
-        if let Some(hooked) = Hooked::new(&context.environment, &context.directory, &say) {
-            hook::start_watcher(&hooked, None);
-        }
-    }
-}
-
-/// Whether something waits that nobody has to say a word about, and nobody is at it.
-fn is_worth_a_try(outbox: &Outbox) -> bool {
-    let may_come = |record: &Waiting| {
-        record.push.as_ref().is_ok_and(|push| {
-            let is_pushing = push.git.is_some_and(GitProcess::is_running);
-            !is_pushing && !matches!(push.state, PushState::Refused | PushState::Removal)
-        })
-    };
-    !outbox.is_locked(OutboxLockKind::Watch)
-        && (spooled(outbox) > 0 || waiting(outbox).iter().any(may_come))
-}
-
-fn spooled(outbox: &Outbox) -> usize {
-    std::fs::read_dir(outbox.spool()).map_or(0, |entries| {
-        let raw =
-            |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|end| end == "raw");
-        entries.flatten().filter(raw).count()
-    })
-}
-
-fn outbox(context: &Context) -> Option<Outbox> {
-    let directories = git_directories(&context.directory, &context.environment)?;
-    Some(Outbox::of(&directories.common_dir))
 }

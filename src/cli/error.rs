@@ -6,12 +6,14 @@ use super::exit;
 use crate::flow::ScanError;
 use crate::git::{GitError, ReferenceError};
 use crate::introspection::Unavailable;
+use crate::model::BranchName;
 use crate::output::ErrorReport;
 use crate::push::InstallError;
 use crate::registration::Refusal;
 use crate::settings::SettingsError;
 use crate::settings::prefect::ConnectionError;
 use crate::store::{OutboxError, StoreError};
+use crate::tagging::{NextError, TagError, TagRule};
 use crate::target::TargetError;
 
 /// An error that ends a command.
@@ -25,6 +27,8 @@ pub struct CommandError {
     pub source: Box<dyn Error + Send + Sync>,
     /// What to type.
     pub hints: Vec<String>,
+    /// What a server said about it, line by line.
+    pub words: Vec<String>,
 }
 
 impl CommandError {
@@ -33,7 +37,13 @@ impl CommandError {
         code: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { exit_code, code: code.into(), source: source.into(), hints: Vec::new() }
+        Self {
+            exit_code,
+            code: code.into(),
+            source: source.into(),
+            hints: Vec::new(),
+            words: Vec::new(),
+        }
     }
 
     fn with_hints(mut self, hints: Vec<String>) -> Self {
@@ -51,6 +61,12 @@ impl CommandError {
         Self::new(exit::CONFIGURATION, "configuration", message).with_hints(hints)
     }
 
+    /// A file that was asked for and can't be written.
+    pub fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let message = format!("{} can't be written: {error}", path.display());
+        Self::new(exit::CONFIGURATION, "unwritable", message)
+    }
+
     /// A file given by `--config` that can't be read.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
@@ -60,6 +76,19 @@ impl CommandError {
     pub fn python(why: Unavailable) -> Self {
         let hints = why.hint().into_iter().collect();
         Self::new(exit::CONFIGURATION, "python", why).with_hints(hints)
+    }
+
+    /// Registrations of a branch that exists are not to be removed.
+    pub fn branch_is_there(branch: &BranchName) -> Self {
+        let message = format!("{branch} is on the remote, so its registrations are in use");
+        let hints = vec![format!("git push --delete origin {branch}")];
+        Self::new(exit::REFUSED, "branch_exists", message).with_hints(hints)
+    }
+
+    /// A remote without any branch tells nothing about which ones are gone.
+    pub fn no_branches() -> Self {
+        let hints = vec!["flowreg prune --remote <name>".to_owned()];
+        Self::new(exit::GIT, "no_branches", "the remote has no branches at all").with_hints(hints)
     }
 
     /// Another process holds the outbox for longer than one waits for it.
@@ -75,7 +104,7 @@ impl CommandError {
 
     /// What `output` prints.
     pub fn report(&self) -> ErrorReport {
-        let mut causes = Vec::new();
+        let mut causes = self.words.clone();
         let mut cause = self.source.source();
         while let Some(error) = cause {
             causes.push(error.to_string());
@@ -106,6 +135,29 @@ impl From<ReferenceError> for CommandError {
         };
         let hints = error.hints();
         Self::new(exit_code, error.code(), error).with_hints(hints)
+    }
+}
+
+impl From<TagError> for CommandError {
+    fn from(error: TagError) -> Self {
+        let exit_code = match &error {
+            TagError::Reference(ReferenceError::InvalidGlob { .. }) => exit::CONFIGURATION,
+            TagError::Next(NextError::Word(_) | NextError::NotSemantic) => exit::USAGE,
+            error if error.is_guard() => exit::REFUSED,
+            _ => exit::GIT,
+        };
+        let hints = error.hints();
+        let words = error.causes().to_vec();
+        let mut command = Self::new(exit_code, error.code(), error).with_hints(hints);
+        command.words = words;
+        command
+    }
+}
+
+impl From<TagRule> for CommandError {
+    fn from(rule: TagRule) -> Self {
+        let hints = rule.hints();
+        Self::new(exit::REFUSED, rule.code(), rule).with_hints(hints)
     }
 }
 

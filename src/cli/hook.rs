@@ -1,29 +1,19 @@
-//! `flowreg hook`: what the shims call. A push goes on whatever happens here, unless a check before
-//! the push was asked for and refuses it.
+//! What git's hooks do, whichever of the two programs they call: a push goes on whatever happens
+//! here, unless a check before it was asked for and refuses it.
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::check::{Checked, check};
-use super::delivery::Registrar;
-use super::{Context, exit};
-use crate::git::{Repository, git_directories, unattended};
+use super::exit;
+use crate::git::Repository;
 use crate::model::Environment;
 use crate::output::Printer;
 use crate::push::{
-    Candidate, GitProcess, Hooked, Log, Place, PushedLine, RECHECKS, own_session, pre_push_lines,
-    program_beside, received_lines, watch,
+    Candidate, GitProcess, Hooked, Place, PushedLine, pre_push_lines, program_beside,
+    received_lines,
 };
-use crate::store::Outbox;
-
-#[derive(Debug, Args)]
-pub struct HookArguments {
-    #[command(subcommand)]
-    hook: Hook,
-}
 
 /// A hook of git's, or what it starts.
 #[derive(Debug, Subcommand)]
@@ -64,41 +54,6 @@ pub struct Pushing<'a> {
 
 /// Says whether a push is refused, for commits that ask for a check; [`None`] lets it go on.
 pub type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
-
-pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
-    let Context { environment, directory, printer, .. } = context;
-    let caller = Caller { environment, directory, printer };
-    if caller.is_off() {
-        return exit::DONE;
-    }
-    match &arguments.hook {
-        Hook::Watch { .. } => {
-            watch_outbox(context);
-            exit::DONE
-        }
-        hook => caller.run(hook, &|hooked, candidates, _| refuses(context, hooked, candidates)),
-    }
-}
-
-/// The check before the push, where it is asked for.
-fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
-    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
-    let say = |text: &str| context.printer.hook(text);
-    match check(context, hooked.repository()?, &lines) {
-        Checked::Good => None,
-        Checked::Wrong(problems) => {
-            problems.iter().for_each(|problem| say(problem));
-            say(
-                "the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify",
-            );
-            Some(exit::REFUSED)
-        }
-        Checked::TooLong(limit) => {
-            say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
-            None
-        }
-    }
-}
 
 impl Caller<'_> {
     /// `FLOWREG_HOOKS=0`
@@ -229,35 +184,6 @@ pub fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
     }
 }
 
-/// The watcher: whatever it meets, it leaves a line in the log.
-fn watch_outbox(context: &Context) {
-    own_session();
-    let environment = unattended(&context.environment);
-    let Some(directories) = git_directories(&context.directory, &environment) else { return };
-    let outbox = Outbox::of(&directories.common_dir);
-    let log = Log::of(&outbox);
-    let repository = match Repository::discover(&context.directory, &environment) {
-        Ok(repository) => repository,
-        Err(error) => return log.write("watcher", &error.to_string()),
-    };
-    let context = Context { environment, ..context.silent() };
-    let rechecks = rechecks(&context);
-    if let Err(error) = watch(&outbox, &repository, &Registrar::new(&context), &rechecks) {
-        log.write("watcher", &error.to_string());
-    }
-}
-
-/// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
-pub fn rechecks(context: &Context) -> Vec<Duration> {
-    let read = |text: &str| -> Option<Vec<Duration>> {
-        text.split(',')
-            .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
-            .collect()
-    };
-    let told = context.environment.get("FLOWREG_RECHECKS").and_then(read);
-    told.unwrap_or_else(|| RECHECKS.to_vec())
-}
-
 /// `CI`, as the providers set it: there, leftover processes are killed.
 pub fn is_ci(environment: &Environment) -> bool {
     let value = environment.get("CI").unwrap_or("false");
@@ -269,12 +195,4 @@ fn standard_input() -> Vec<u8> {
     // What could be read is what there is.
     let _ = std::io::stdin().lock().read_to_end(&mut input);
     input
-}
-
-/// Whether the command line is that of a hook: it needs no handler for Ctrl-C, and keeps no
-/// descriptor that it inherited.
-pub fn is_hook(arguments: &[std::ffi::OsString]) -> bool {
-    let words = arguments.iter().skip(1).take(3);
-    let mut words = words.skip_while(|word| *word == "-C" || Path::new(word).is_absolute());
-    words.next().is_some_and(|word| word == "hook")
 }

@@ -12,19 +12,25 @@ mod exit;
 mod flows;
 mod gather;
 mod hook;
+mod hook_command;
 mod hook_program;
 mod hooks;
 mod introspect;
 mod list;
 mod manifests;
+mod outstanding;
 mod plan;
 mod prefect1;
+mod prune;
 mod reference;
 mod register;
 mod selection;
 mod session;
 mod starts;
 mod sync;
+mod tag;
+mod tag_outputs;
+mod tag_rules;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -36,18 +42,21 @@ use clap::{Parser, Subcommand};
 use self::arguments::{Format, Global};
 use self::error::CommandError;
 use self::flows::FlowsArguments;
-use self::hook::HookArguments;
+use self::hook_command::HookArguments;
 use self::hooks::HooksArguments;
 use self::list::ListArguments;
 use self::plan::PlanArguments;
+use self::prune::PruneArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
+use self::tag::TagArguments;
 use crate::model::Environment;
 use crate::output::{Printer, Verbosity};
+use crate::tagging::Day;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
-pub use self::hook::is_hook;
+pub use self::hook_command::is_hook;
 pub use self::hook_program::run_hook;
 
 /// Register Prefect flows at the right code reference
@@ -74,6 +83,10 @@ enum Command {
     Flows(FlowsArguments),
     /// List what the target holds
     List(ListArguments),
+    /// Make the tag of the next version, push it, register at it
+    Tag(TagArguments),
+    /// Remove the registrations of branches that are gone
+    Prune(PruneArguments),
     /// Register on push: install, uninstall, status
     Hooks(HooksArguments),
     /// Deliver the pushes that wait
@@ -81,6 +94,12 @@ enum Command {
     /// What git's hooks call
     #[command(hide = true)]
     Hook(HookArguments),
+}
+
+impl Command {
+    fn has_markdown(&self) -> bool {
+        matches!(self, Self::Register(_) | Self::Plan(_) | Self::Tag(_))
+    }
 }
 
 /// What the process hands over: everything that a test must be able to fix.
@@ -154,7 +173,8 @@ pub fn run(process: Process) -> u8 {
         cli.global.format == Format::Json,
         cli.global.verbosity(),
         process.is_terminal && !cli.global.no_progress,
-    );
+    )
+    .with_markdown(cli.global.format == Format::Markdown);
     arguments::choose_colour(cli.global.color, &process.environment);
     let directory = match &cli.global.directory {
         Some(directory) => process.directory.join(directory),
@@ -170,17 +190,25 @@ pub fn run(process: Process) -> u8 {
         is_server: false,
     };
     let result = match &cli.command {
+        command if context.global.format == Format::Markdown && !command.has_markdown() => {
+            Err(CommandError::usage(
+                "--format markdown is for plan, register and tag".to_owned(),
+                vec!["flowreg … --format json".to_owned()],
+            ))
+        }
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Plan(arguments) => plan::run(&context, arguments),
         Command::Reference(arguments) => reference::run(&context, arguments),
         Command::Flows(arguments) => flows::run(&context, arguments),
         Command::List(arguments) => list::run(&context, arguments),
+        Command::Tag(arguments) => tag::run(&context, arguments),
+        Command::Prune(arguments) => prune::run(&context, arguments),
         Command::Hooks(arguments) => hooks::run(&context, arguments),
         Command::Sync(arguments) => sync::run(&context, arguments),
-        Command::Hook(arguments) => Ok(hook::run(&context, arguments)),
+        Command::Hook(arguments) => Ok(hook_command::run(&context, arguments)),
     };
     if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
-        delivery::tell_what_waits(&context);
+        outstanding::tell_what_waits(&context);
     }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
@@ -219,6 +247,19 @@ impl Context {
 
 /// An exit code, or the error that carries one.
 type CommandResult = Result<u8, CommandError>;
+
+/// Which day it is, in UTC.
+fn today() -> Day {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let week = today.iso_week_date();
+    Day {
+        year: u16::try_from(today.year()).unwrap_or_default(),
+        month: u8::try_from(today.month()).unwrap_or_default(),
+        day: u8::try_from(today.day()).unwrap_or_default(),
+        week: u8::try_from(week.week()).unwrap_or_default(),
+        week_year: u16::try_from(week.year()).unwrap_or_default(),
+    }
+}
 
 /// The time that registrations and the ledger carry, RFC 3339 in UTC to the second.
 fn now() -> String {

@@ -10,7 +10,8 @@ use super::arguments::RunArguments;
 use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
 use super::session::{self, Session};
-use super::{CommandResult, Context, children, exit, prefect1};
+use super::starts::Start;
+use super::{CommandResult, Context, children, exit, prefect1, tag_rules};
 use crate::model::{
     CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
 };
@@ -137,6 +138,8 @@ pub fn prepare(
 ) -> Result<Prepared, CommandError> {
     let (session, reference, mut notices) =
         session::open(context, &arguments.reference)?.reference()?;
+    let is_offline = arguments.reference.offline;
+    notices.extend(tag_rules::check(&session, &reference, &context.environment, is_offline)?);
     let since = affected::since(&session, &arguments.since)?;
     let repository = session.repository_url()?;
     notices.extend(circumstances(context, &session, &reference, repository.as_str())?);
@@ -168,8 +171,8 @@ pub fn prepare(
     };
     let Gathered {
         mut registrations,
-        unbuilt,
-        problems,
+        mut unbuilt,
+        mut problems,
         remarks,
         moments,
         inexact,
@@ -179,6 +182,14 @@ pub fn prepare(
         ..
     } = gathered;
     notices.extend(gathered.notices);
+    let paths = reference.tag().map(|tag| session.settings.tag.paths_of(tag)).unwrap_or_default();
+    let elsewhere = |entrypoint: &str| !is_below(paths, entrypoint);
+    registrations.retain(|one| {
+        let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
+        !elsewhere(start.map_or(one.entrypoint.path(), Start::file))
+    });
+    unbuilt.retain(|item| !elsewhere(&item.entrypoint));
+    problems.retain(|problem| !elsewhere(&problem.path));
     let kind = target.describe().kind;
     let participation = Participation {
         context,
@@ -226,6 +237,15 @@ pub fn prepare(
         explained,
         left_out: left_out.count,
     })
+}
+
+/// Whether a file, or an entrypoint in it, is one that the tag stands for.
+fn is_below(paths: &[String], file: &str) -> bool {
+    let below = |path: &String| {
+        let rest = file.strip_prefix(path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    };
+    paths.is_empty() || paths.iter().any(below)
 }
 
 /// What about the repository and the configuration is worth knowing.

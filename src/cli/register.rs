@@ -10,7 +10,7 @@ use super::error;
 use super::gather::Explained;
 use super::plan::{self, Prepared, Tally};
 use super::session::JOBS;
-use super::{CommandResult, Context, delivery, exit, session};
+use super::{CommandResult, Context, exit, outstanding, session};
 use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::push::QueuedTarget;
@@ -113,7 +113,7 @@ fn register(
     let RunArguments { flows, since, .. } = &arguments.common;
     let is_whole = !flows.is_restricted() && since.changed_since.is_none();
     if registered.code == exit::DONE && is_whole {
-        delivery::settle(context, &registered.report.reference, &registered.target);
+        outstanding::settle(context, &registered.report.reference, &registered.target);
     }
     Ok(registered)
 }
@@ -147,7 +147,7 @@ pub fn carry_out(
         });
     drop(progress);
     let description = target.describe();
-    let chosen = delivery::chosen(&session.target);
+    let chosen = outstanding::chosen(&session.target);
     if let Err(error) = record(&session.repository, &description, &applied) {
         notices.push(format!("the ledger could not be written: {error}"));
     }

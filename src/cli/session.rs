@@ -14,10 +14,10 @@ use crate::git::{
     Pin, ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
 use crate::model::{
-    Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource,
-    TargetKind,
+    BranchName, Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, Held,
+    ReferenceSource, RemoteName, TargetKind,
 };
-use crate::registration::Pinned;
+use crate::registration::{Pinned, is_guest};
 use crate::settings::prefect::{PrefectConnection, connection};
 use crate::settings::prefect1::{self, Prefect1Connection};
 use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
@@ -137,6 +137,18 @@ pub fn settings_at(
     let settings = settings(context, &arguments, file.as_deref())?;
     let target = choose_target(context, &settings)?;
     Ok((settings, target))
+}
+
+/// The settings as the file at a commit says, for who needs no target.
+pub fn settings_only(
+    context: &Context,
+    repository: &Repository,
+    commit: &CommitId,
+    remote: Option<&RemoteName>,
+) -> Result<Settings, CommandError> {
+    let arguments = ReferenceArguments { remote: remote.cloned(), ..ReferenceArguments::default() };
+    let file = read_file(context, repository, Some(commit))?;
+    settings(context, &arguments, file.as_deref())
 }
 
 /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the
@@ -344,6 +356,12 @@ impl Session {
             }
             _ => self.settings.repository.access.is_some(),
         }
+    }
+
+    /// Whether a registration of a branch that is gone may go with it: on Prefect 1 its marks are
+    /// derived, and people may have registered what follows the branch, too.
+    pub fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
+        self.target.kind() != TargetKind::Prefect1 || is_guest(&self.settings, branch, held)
     }
 
     /// What workers check out: the design's table of channels, `pin` and `untagged`.

@@ -35,6 +35,11 @@ impl EntryKey {
 }
 
 impl Start {
+    /// The file that a run starts with, from the repository's root.
+    pub fn file(&self) -> &str {
+        &self.script.path
+    }
+
     /// A run that starts in the repository's root.
     pub fn of_script(path: &str) -> Self {
         let script = Script { path: path.to_owned(), root: String::new(), module: None };

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::delivery::Registrar;
 use super::error::CommandError;
-use super::{CommandResult, Context, exit, hook};
+use super::{CommandResult, Context, exit, hook_command};
 use crate::git::Repository;
 use crate::output::{QueueReport, QueuedItem, SyncReport};
 use crate::push::{Log, Policy, PushState, QueuedPush, Waiting, deliver, waiting};
@@ -37,7 +37,8 @@ pub fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
     if let Some(name) = &arguments.discard {
         return discard(context, &outbox, name);
     }
-    let policy = Policy { is_asked_for: true, patience: hook::rechecks(context).iter().sum() };
+    let policy =
+        Policy { is_asked_for: true, patience: hook_command::rechecks(context).iter().sum() };
     let passed = deliver(&outbox, &repository, &Registrar::new(context), policy)?
         .ok_or_else(CommandError::others_deliver)?;
     let left = items(waiting(&outbox));

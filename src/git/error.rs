@@ -106,6 +106,18 @@ pub enum GitError {
         /// The remotes that there are.
         configured: Vec<RemoteName>,
     },
+    /// Nobody said who makes the tag.
+    #[error("git doesn't know who makes the tag: {}", escaped(.reason))]
+    NoIdentity {
+        /// What git said.
+        reason: String,
+    },
+    /// A tag could not be signed.
+    #[error("git can't sign the tag: {}", escaped(.reason))]
+    NotSigned {
+        /// What git said.
+        reason: String,
+    },
     /// A git process failed.
     #[error("`git {command}` failed: {}", escaped(.reason))]
     Process {
@@ -141,6 +153,8 @@ impl GitError {
             Self::CorruptObject { .. } => "corrupt_object",
             Self::NoSuchRemote { .. } => "no_such_remote",
             Self::SeveralRemotes { .. } => "several_remotes",
+            Self::NoIdentity { .. } => "no_identity",
+            Self::NotSigned { .. } => "not_signed",
             Self::Process { .. } => "git_failed",
         }
     }
@@ -167,6 +181,14 @@ impl GitError {
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
+            Self::NoIdentity { .. } => vec![
+                "git config user.name <name>, and git config user.email <address>".to_owned(),
+                "in CI: GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL in the environment".to_owned(),
+            ],
+            Self::NotSigned { .. } => vec![
+                "git config user.signingkey <key>; for an SSH key also git config gpg.format ssh"
+                    .to_owned(),
+            ],
             Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
         }
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::process::Git;
+use super::tags::TagAt;
 use super::{ReferenceError, Remote, Repository};
 use crate::model::{BranchName, CommitId, RemoteName, TagName};
 
@@ -32,7 +33,18 @@ impl Question {
 
     /// Asks for all branches and tags: which tag pins a mainline branch is known only then.
     pub(super) fn add_all(&mut self) {
-        self.patterns.extend(["refs/heads/*".to_owned(), "refs/tags/*".to_owned()]);
+        self.add_branches();
+        self.add_tags_below("");
+    }
+
+    /// Asks for all branches.
+    pub(super) fn add_branches(&mut self) {
+        self.patterns.push("refs/heads/*".to_owned());
+    }
+
+    /// Asks for all tags that begin with `prefix`.
+    pub(super) fn add_tags_below(&mut self, prefix: &str) {
+        self.patterns.push(format!("refs/tags/{prefix}*"));
     }
 }
 
@@ -84,6 +96,24 @@ impl RemoteRefs {
 
     pub(super) fn tags_at(&self, commit: &CommitId) -> Vec<TagName> {
         self.tags().filter(|tag| self.tag(tag) == Some(commit)).collect()
+    }
+
+    /// The tags that were asked for, with what they lead to.
+    pub(super) fn tags_with_objects(&self) -> Vec<TagAt> {
+        let found = self.tags().filter_map(|name| {
+            let object = self.refs.get(&format!("refs/tags/{name}"))?.clone();
+            Some(TagAt { commit: self.tag(&name)?.clone(), object, name })
+        });
+        found.collect()
+    }
+
+    /// The branches that were asked for.
+    pub(super) fn branches(&self) -> Vec<(BranchName, CommitId)> {
+        let named = self.refs.iter().filter_map(|(name, commit)| {
+            let name = name.strip_prefix("refs/heads/")?.parse().ok()?;
+            Some((name, commit.clone()))
+        });
+        named.collect()
     }
 
     /// Whether a branch and a tag share the name.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
 
+use super::tags::TagAt;
 use super::{GitError, ReferenceError, Repository};
 use crate::model::{BranchName, CommitId, RemoteName, TagName};
 
@@ -144,6 +145,50 @@ impl Refs {
         let tags = platform.tags().map_err(unreadable)?.filter_map(Result::ok);
         let names = tags.filter_map(|tag| tag.name().as_bstr().to_str().ok()?.parse().ok());
         Ok(names.collect())
+    }
+
+    /// The tags that begin with `prefix`, with what they lead to; those that lead to no commit, or
+    /// can't be read, are no versions of anything.
+    pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+        let unreadable = |error: gix::Error| broken("refs/tags/", &error);
+        let platform = self.repository.references().map_err(unreadable)?;
+        let mut found = Vec::new();
+        for mut reference in platform.tags().map_err(unreadable)?.filter_map(Result::ok) {
+            let name = reference.name().as_bstr().to_str().ok();
+            let name = name.and_then(|name| name.strip_prefix("refs/tags/"));
+            let name =
+                name.filter(|name| name.starts_with(prefix)).and_then(|name| name.parse().ok());
+            let object = reference.try_id().and_then(|id| commit_id(id.detach()));
+            let (Some(name), Some(object)) = (name, object) else { continue };
+            let Ok(peeled) = reference.peel_to_id() else { continue };
+            let Some(commit) = commit_id(peeled.detach()) else { continue };
+            found.push(TagAt { name, commit, object });
+        }
+        Ok(found)
+    }
+
+    /// The branches that were fetched from the remote, and those made here.
+    pub(super) fn branches_here(
+        &self,
+        remote: Option<&RemoteName>,
+    ) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        let prefixes =
+            [Some("refs/heads/".to_owned()), remote.map(|name| format!("refs/remotes/{name}/"))];
+        let mut found = Vec::new();
+        for prefix in prefixes.into_iter().flatten() {
+            let unreadable = |error: gix::Error| broken(&prefix, &error);
+            let platform = self.repository.references().map_err(unreadable)?;
+            let refs = platform.prefixed(prefix.as_str()).map_err(unreadable)?;
+            for mut reference in refs.filter_map(Result::ok) {
+                let name = reference.name().as_bstr().to_str().ok();
+                let name = name.and_then(|name| name.strip_prefix(prefix.as_str()));
+                // `origin/HEAD` only repeats one of the others.
+                let name = name.and_then(|name| name.parse::<BranchName>().ok());
+                let (Some(name), Ok(id)) = (name, reference.peel_to_id()) else { continue };
+                found.extend(commit_id(id.detach()).map(|commit| (name, commit)));
+            }
+        }
+        Ok(found)
     }
 
     /// The remote's branches that point at the commit, `<remote>/HEAD` excluded.

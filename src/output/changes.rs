@@ -84,6 +84,17 @@ fn is_same_but_moved(left: &Value, right: &Value) -> bool {
 
 /// The lines of one change: what differs, and why the field is ours.
 pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
+    let why = match &change.why {
+        Some(why) => format!("  ({})", escaped(why)),
+        None => String::new(),
+    };
+    for (field, what) in changes_text(change) {
+        let _ = writeln!(text, "      {DIM}{field:<32}{DIM:#} {what}{DIM}{why}{DIM:#}");
+    }
+}
+
+/// What differs in a field: path and difference, one entry a value.
+pub(super) fn changes_text(change: &ChangeReport) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     match change.field.as_str() {
         "parameter_openapi_schema" => {
@@ -94,13 +105,7 @@ pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
         "triggers" => add_items(&mut lines, change, trigger_text),
         field => add_leaves(&mut lines, field, &change.from, &change.to),
     }
-    let why = match &change.why {
-        Some(why) => format!("  ({})", escaped(why)),
-        None => String::new(),
-    };
-    for (field, what) in lines {
-        let _ = writeln!(text, "      {DIM}{field:<32}{DIM:#} {what}{DIM}{why}{DIM:#}");
-    }
+    lines
 }
 
 /// A line for each item that comes, goes, or is another one.

@@ -4,11 +4,14 @@ mod changes;
 mod flows;
 mod hooks;
 mod list;
+mod markdown;
 mod progress;
+mod prune;
 mod queue;
 mod reference;
 mod report;
 mod run;
+mod tag;
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
@@ -26,10 +29,12 @@ pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
 pub use hooks::{HookInstallReport, HookStatusReport, HookWord};
 pub use list::{ListReport, ListedRegistration};
 pub use progress::Progress;
+pub use prune::{PruneReport, PrunedRegistration};
 pub use queue::{QueueReport, QueuedItem, SyncReport};
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
 pub use run::{ItemReport, RunReport, RunSummary};
+pub use tag::{TagOutcome, TagReport};
 
 /// The version of every JSON object that is printed.
 const SCHEMA: u32 = 1;
@@ -60,6 +65,7 @@ pub enum Verbosity {
 #[derive(Debug)]
 pub struct Printer {
     is_json: bool,
+    is_markdown: bool,
     verbosity: Verbosity,
     shows_progress: bool,
     is_output_lost: Cell<bool>,
@@ -69,7 +75,19 @@ impl Printer {
     /// Prints JSON or for people, so much, and progress only where somebody sees it.
     pub fn new(is_json: bool, verbosity: Verbosity, shows_progress: bool) -> Self {
         let shows_progress = shows_progress && !is_json && verbosity > Verbosity::Quiet;
-        Self { is_json, verbosity, shows_progress, is_output_lost: Cell::new(false) }
+        let is_output_lost = Cell::new(false);
+        Self { is_json, is_markdown: false, verbosity, shows_progress, is_output_lost }
+    }
+
+    /// The same for Markdown, where a command has it.
+    #[must_use]
+    pub fn with_markdown(self, is_markdown: bool) -> Self {
+        Self { is_markdown, ..self }
+    }
+
+    /// Whether JSON is printed.
+    pub fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// Whether more is shown than a person asked for: in JSON, and with `-v`.
@@ -92,6 +110,9 @@ impl Printer {
         if self.is_json {
             self.json(&json!({ "error": error }));
         } else {
+            if self.is_markdown {
+                self.print(&markdown::error(error));
+            }
             to_stderr(&error.lines());
         }
     }
@@ -105,6 +126,13 @@ impl Printer {
         if self.verbosity > Verbosity::Quiet {
             let text = escaped(text);
             to_stderr(&format!("{WARNING}warning:{WARNING:#} {text}\n"));
+        }
+    }
+
+    /// Prints what is neither a result nor wrong.
+    fn remark(&self, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            to_stderr(&format!("{}\n", escaped(text)));
         }
     }
 

@@ -79,6 +79,9 @@ impl Printer {
         if self.is_json {
             return self.json(report);
         }
+        if self.is_markdown {
+            return self.print(&super::markdown::run(report));
+        }
         self.warnings(&report.notices);
         let needs_proof = report.target.kind != TargetKind::Local;
         let reference = reference_line(&report.reference, needs_proof);
@@ -143,7 +146,7 @@ fn style_of(word: &str) -> Style {
     }
 }
 
-fn summary_line(report: &RunReport) -> String {
+pub(super) fn summary_line(report: &RunReport) -> String {
     let mut parts: Vec<String> = report
         .summary
         .0

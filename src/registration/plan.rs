@@ -318,6 +318,14 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
 
 fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
+    // Dates as well: `2026.01.0` is no semantic version, and `2026.12.0` is one.
+    if let (Some((prefix, numbers)), Some((held_prefix, held_numbers))) =
+        (numbers_of(wanted), numbers_of(held))
+        && numbers.len() == held_numbers.len()
+    {
+        let is_lower = prefix == held_prefix && numbers < held_numbers;
+        return is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() });
+    }
     let (held_prefix, held_version) = version_of(held)?;
     let is_lower = match version_of(wanted) {
         Some((prefix, version)) => {
@@ -327,6 +335,16 @@ fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
         None => true,
     };
     is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() })
+}
+
+/// The numbers of a tag that ends in nothing but numbers, and what stands before them.
+fn numbers_of(tag: &str) -> Option<(&str, Vec<u64>)> {
+    let start = tag.rfind('/').map_or(0, |at| at + 1);
+    let digits = start + tag.get(start..)?.find(|char: char| char.is_ascii_digit())?;
+    let (prefix, version) = tag.split_at_checked(digits)?;
+    let numbers: Option<Vec<u64>> =
+        version.split(['.', '-', '_']).map(|number| number.parse().ok()).collect();
+    numbers.filter(|numbers| numbers.len() > 1).map(|numbers| (prefix, numbers))
 }
 
 /// The semantic version in a tag, and what stands before it: `etl/v` and `1.2.3`.
@@ -440,6 +458,18 @@ mod tests {
         assert_eq!(refused(&pre), Some("downgrade"));
         let other = action(registration("etl/v0.1.0", 'b'), newer, Guards::default());
         assert_eq!(refused(&other), None);
+    }
+
+    #[test]
+    fn dates_are_compared_by_their_numbers() {
+        let refused = |held_tag: &str, wanted: &str| {
+            let before = held(&registration(held_tag, 'a'));
+            refused(&action(registration(wanted, 'b'), before, Guards::default()))
+        };
+        assert_eq!(refused("2026.12.3", "2027.01.0"), None);
+        assert_eq!(refused("2027.01.0", "2026.12.3"), Some("downgrade"));
+        assert_eq!(refused("2026.01.10", "2026.01.9"), Some("downgrade"));
+        assert_eq!(refused("etl/2026.01.10", "ml/2026.01.9"), None);
     }
 
     #[test]

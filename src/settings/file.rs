@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::prefect1::{self, Prefect1Table, RunConfigTable, StorageKind};
+use super::keys::{Keys, ROOT};
+use super::prefect1::{Prefect1Table, RunConfigTable, StorageKind};
+use super::tag::TagTable;
 use crate::git::{Pin, Untagged};
 use crate::model::{TargetKind, nearest, secrets};
 
@@ -47,6 +49,8 @@ pub struct File {
     pub mainline: ChannelTable,
     /// `[feature]`
     pub feature: ChannelTable,
+    /// `[tag]`
+    pub tag: TagTable,
     /// `[hooks]`
     pub hooks: HooksTable,
     /// `[flow."name"]`
@@ -134,6 +138,10 @@ pub struct ChannelTable {
     pub job_variables: Option<Map<String, Value>>,
     /// How Prefect 1 runs the flows of the channel.
     pub run_config: Option<RunConfigTable>,
+    /// Whether a tag has to be in the history of a mainline branch; `[mainline]` only.
+    pub require_tag_on_mainline: Option<bool>,
+    /// Whether a tag has to have a signature that holds; `[mainline]` only.
+    pub require_signed_tags: Option<bool>,
     /// What becomes of the registrations of a branch that is deleted; `[feature]` only.
     pub on_delete: Option<OnDelete>,
 }
@@ -226,104 +234,6 @@ fn text_or_date<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Str
         TextOrDate::Date(date) => date.to_string(),
     }))
 }
-
-/// The keys of a table: their names, and which of them hold tables with known keys.
-struct Keys {
-    names: &'static [&'static str],
-    below: fn(&str) -> Option<&'static Keys>,
-}
-
-const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
-
-static ROOT: Keys = Keys {
-    names: &[
-        "target",
-        "repository",
-        "flows",
-        "manifest",
-        "prefect1",
-        "mainline",
-        "feature",
-        "hooks",
-        "flow",
-    ],
-    below: |name| match name {
-        "repository" => Some(&REPOSITORY),
-        "flows" => Some(&FLOWS),
-        "manifest" => Some(&MANIFEST),
-        "prefect1" => Some(&PREFECT1),
-        "mainline" => Some(&CHANNEL),
-        "feature" => Some(&FEATURE),
-        "hooks" => Some(&HOOKS),
-        "flow" => Some(&ANY_FLOW),
-        _ => None,
-    },
-};
-static REPOSITORY: Keys = Keys {
-    names: &["remote", "url", "access_token", "credentials", "mainline", "untagged", "pin"],
-    below: NOTHING_BELOW,
-};
-static FLOWS: Keys =
-    Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
-static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
-static PREFECT1: Keys = Keys { names: prefect1::KEYS, below: RUN_CONFIG_BELOW };
-static RUN_CONFIG: Keys = Keys { names: prefect1::RUN_CONFIG_KEYS, below: NOTHING_BELOW };
-const RUN_CONFIG_BELOW: fn(&str) -> Option<&'static Keys> =
-    |name| (name == "run_config").then_some(&RUN_CONFIG);
-static CHANNEL: Keys = Keys {
-    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "run_config"],
-    below: RUN_CONFIG_BELOW,
-};
-static FEATURE: Keys = Keys {
-    names: &[
-        "work_pool",
-        "work_queue",
-        "tags",
-        "schedules",
-        "job_variables",
-        "run_config",
-        "on_delete",
-    ],
-    below: RUN_CONFIG_BELOW,
-};
-static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
-/// The keys are names of flows: any.
-static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
-static FLOW: Keys = Keys {
-    names: &[
-        "deployment",
-        "description",
-        "parameters",
-        "tags",
-        "work_pool",
-        "work_queue",
-        "job_variables",
-        "schedules",
-        "run_config",
-        "storage",
-        "image_name",
-        "image_tag",
-        "path",
-    ],
-    below: |name| match name {
-        "schedules" => Some(&SCHEDULE),
-        "run_config" => Some(&RUN_CONFIG),
-        _ => None,
-    },
-};
-static SCHEDULE: Keys = Keys {
-    names: &[
-        "cron",
-        "interval",
-        "rrule",
-        "timezone",
-        "day_or",
-        "anchor_date",
-        "active",
-        "parameters",
-    ],
-    below: NOTHING_BELOW,
-};
 
 /// Reads the text of a `flowreg.toml`; `name` is what messages call the file.
 ///
@@ -479,6 +389,8 @@ mod tests {
             [mainline]
             work_pool = "k8s-prod"
             tags = ["prod"]
+            require_tag_on_mainline = true
+            require_signed_tags = false
             [feature]
             work_pool = "k8s-dev"
             schedules = "off"
@@ -486,6 +398,16 @@ mod tests {
             [hooks]
             blocking = true
             time_limit = 10
+            [tag]
+            prefix = "v"
+            scheme = "semver"
+            initial = "0.1.0"
+            pre = "rc"
+            paths = ["flows"]
+            [tag.package.etl]
+            prefix = "etl/v"
+            scheme = "calver"
+            format = "YYYY.MM.MICRO"
             [flow."nightly-sync"]
             deployment = "nightly"
             schedules = [{ cron = "0 3 * * *", timezone = "Europe/Berlin" }]
@@ -508,15 +430,21 @@ mod tests {
     fn the_known_keys_are_the_keys_that_are_read() {
         // Each known key with a value of a type that no key takes: serde must complain about it,
         // and would not if it did not know the key.
-        for (keys, prefix) in [
-            (&ROOT, ""),
-            (&REPOSITORY, "repository."),
-            (&FLOWS, "flows."),
-            (&CHANNEL, "mainline."),
-            (&FEATURE, "feature."),
-            (&FLOW, "flow.x."),
+        for prefix in [
+            "",
+            "repository.",
+            "flows.",
+            "prefect1.",
+            "mainline.",
+            "feature.",
+            "tag.",
+            "tag.package.x.",
+            "flow.x.",
         ] {
-            for name in keys.names {
+            let tables = prefix.split_terminator('.');
+            let keys = tables.fold(&ROOT, |keys, table| (keys.below)(table).unwrap());
+            // The only number of the file that is whole.
+            for name in keys.names.iter().filter(|name| **name != "clone_depth") {
                 let text = format!("{prefix}{name} = 3\n");
                 assert!(read(&text, "f").is_err(), "{text}");
             }

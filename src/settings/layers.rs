@@ -9,6 +9,7 @@ use super::file::{
     self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
 };
 use super::prefect1::Prefect1Table;
+use super::tag::{TagSettings, TagTable};
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{
     Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
@@ -105,6 +106,8 @@ pub struct Settings {
     pub manifests: Option<Vec<String>>,
     /// `[prefect1]`
     pub prefect1: Prefect1Table,
+    /// `[tag]`
+    pub tag: TagSettings,
     /// `[hooks]`
     pub hooks: HooksTable,
     mainline: ChannelTable,
@@ -134,8 +137,18 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, prefect1, mainline, feature, hooks, flow } =
-            file;
+        let File {
+            target,
+            repository,
+            flows,
+            manifest,
+            prefect1,
+            mainline,
+            feature,
+            tag,
+            hooks,
+            flow,
+        } = file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -155,6 +168,7 @@ impl Settings {
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
             prefect1,
+            tag: place.tag(tag)?,
             hooks,
             mainline,
             feature,
@@ -221,6 +235,14 @@ impl Place<'_> {
                 .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
             untagged,
             pin: table.pin.unwrap_or_default(),
+        })
+    }
+
+    fn tag(&self, table: TagTable) -> Result<TagSettings, FileError> {
+        TagSettings::resolve(table).map_err(|problem| {
+            let mut error = file::error_at(self.text, self.name, problem.at, problem.message);
+            error.hint = Some(problem.hint);
+            error
         })
     }
 

@@ -4,9 +4,11 @@
 //! Prefect server is read in [`prefect`] and [`prefect1`], as the official clients read it.
 
 mod file;
+mod keys;
 mod layers;
 pub mod prefect;
 pub mod prefect1;
+mod tag;
 
 pub use file::{
     ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
@@ -14,3 +16,4 @@ pub use file::{
 pub use layers::{
     Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
 };
+pub use tag::{NoSeries, TagSettings};

@@ -8,6 +8,7 @@ const ROWS: &[&[&str]] = &[
     &["cli"],
     &["output", "push", "registration"],
     &["introspection", "manifest", "target", "flow", "settings"],
+    &["tagging"],
     &["store", "git"],
     &["model"],
 ];

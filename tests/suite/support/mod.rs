@@ -1,5 +1,6 @@
 //! Fixtures that several test modules use.
 
+pub mod pipelines;
 pub mod prefect;
 pub mod prefect1;
 mod program;
@@ -9,8 +10,11 @@ pub mod random_yaml;
 pub mod remotes;
 mod repository;
 pub mod scripted;
+pub mod site;
 pub mod switchable;
+mod tagged;
 pub mod yaml_corners;
 
 pub use program::Flowreg;
 pub use repository::{TestRepository, git_environment};
+pub use tagged::Tagged;

@@ -1,0 +1,93 @@
+//! `flowreg hook`: what the shims call where there is no small program, the check before a push,
+//! and the watcher.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::check::{Checked, check};
+use super::delivery::Registrar;
+use super::hook::{Caller, Hook};
+use super::{Context, exit};
+use crate::git::{Repository, git_directories, unattended};
+use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
+use crate::store::Outbox;
+
+#[derive(Debug, Args)]
+pub struct HookArguments {
+    #[command(subcommand)]
+    hook: Hook,
+}
+
+pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
+    let Context { environment, directory, printer, .. } = context;
+    let caller = Caller { environment, directory, printer };
+    if caller.is_off() {
+        return exit::DONE;
+    }
+    match &arguments.hook {
+        Hook::Watch { .. } => {
+            watch_outbox(context);
+            exit::DONE
+        }
+        hook => caller.run(hook, &|hooked, candidates, _| refuses(context, hooked, candidates)),
+    }
+}
+
+/// The check before the push, where it is asked for.
+fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
+    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
+    let say = |text: &str| context.printer.hook(text);
+    match check(context, hooked.repository()?, &lines) {
+        Checked::Good => None,
+        Checked::Wrong(problems) => {
+            problems.iter().for_each(|problem| say(problem));
+            say(
+                "the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify",
+            );
+            Some(exit::REFUSED)
+        }
+        Checked::TooLong(limit) => {
+            say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
+            None
+        }
+    }
+}
+
+/// The watcher: whatever it meets, it leaves a line in the log.
+fn watch_outbox(context: &Context) {
+    own_session();
+    let environment = unattended(&context.environment);
+    let Some(directories) = git_directories(&context.directory, &environment) else { return };
+    let outbox = Outbox::of(&directories.common_dir);
+    let log = Log::of(&outbox);
+    let repository = match Repository::discover(&context.directory, &environment) {
+        Ok(repository) => repository,
+        Err(error) => return log.write("watcher", &error.to_string()),
+    };
+    let context = Context { environment, ..context.silent() };
+    let rechecks = rechecks(&context);
+    if let Err(error) = watch(&outbox, &repository, &Registrar::new(&context), &rechecks) {
+        log.write("watcher", &error.to_string());
+    }
+}
+
+/// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
+pub fn rechecks(context: &Context) -> Vec<Duration> {
+    let read = |text: &str| -> Option<Vec<Duration>> {
+        text.split(',')
+            .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
+            .collect()
+    };
+    let told = context.environment.get("FLOWREG_RECHECKS").and_then(read);
+    told.unwrap_or_else(|| RECHECKS.to_vec())
+}
+
+/// Whether the command line is that of a hook: it needs no handler for Ctrl-C, and keeps no
+/// descriptor that it inherited.
+pub fn is_hook(arguments: &[std::ffi::OsString]) -> bool {
+    let words = arguments.iter().skip(1).take(3);
+    let mut words = words.skip_while(|word| *word == "-C" || Path::new(word).is_absolute());
+    words.next().is_some_and(|word| word == "hook")
+}

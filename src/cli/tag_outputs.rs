@@ -1,0 +1,38 @@
+//! Where a CI provider looks for what `flowreg tag` found out: files that it names, and one that
+//! the user names.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use super::Context;
+use super::error::CommandError;
+use crate::output::TagReport;
+
+/// Writes `--dotenv`, `GITHUB_OUTPUT` and, where a tag was to be made, `GITHUB_STEP_SUMMARY`.
+pub fn write(
+    context: &Context,
+    dotenv: Option<&Path>,
+    report: &TagReport,
+    is_print: bool,
+) -> Result<(), CommandError> {
+    let pairs = report.pairs();
+    if let Some(path) = dotenv {
+        let path = context.directory.join(path);
+        std::fs::write(&path, &pairs).map_err(|error| CommandError::unwritable(&path, &error))?;
+    }
+    if let Some(path) = context.environment.get("GITHUB_OUTPUT") {
+        append(Path::new(path), &pairs)?;
+    }
+    if let Some(path) = context.environment.get("GITHUB_STEP_SUMMARY").filter(|_| !is_print) {
+        append(Path::new(path), &report.markdown())?;
+    }
+    Ok(())
+}
+
+fn append(path: &Path, text: &str) -> Result<(), CommandError> {
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| CommandError::unwritable(path, &error))
+}

@@ -1,0 +1,133 @@
+//! Runs as Markdown, ready to be a comment of a pull request or the summary of a build.
+
+use std::fmt::Write;
+
+use super::changes::changes_text;
+use super::reference::reference_line;
+use super::run::{summary_line, target_text};
+use super::{ErrorReport, ItemReport, RunReport};
+use crate::model::{TargetKind, escaped};
+
+/// What begins every comment, so that the next run finds it and replaces it.
+const MARK: &str = "<!-- flowreg -->";
+
+/// The most rows of a table: comments have an end (65,536 characters on GitHub).
+const MOST_ROWS: usize = 150;
+/// The most characters of one cell.
+const MOST_IN_A_CELL: usize = 240;
+
+/// A plan, or what became of it.
+pub fn run(report: &RunReport) -> String {
+    let needs_proof = report.target.kind != TargetKind::Local;
+    let reference = plain(&reference_line(&report.reference, needs_proof));
+    let is_plan = report.duration_ms.is_none();
+    let title = if is_plan { "flowreg plan" } else { "flowreg register" };
+    let mut text = format!(
+        "{MARK}\n**{title}** for {reference} · {}\n\n",
+        plain(&target_text(&report.target))
+    );
+    let rows: Vec<_> = report.registrations.iter().filter(|item| is_told(item)).collect();
+    let problems: Vec<_> = report.errors.iter().filter(|problem| problem.is_error()).collect();
+    if !rows.is_empty() || !problems.is_empty() {
+        text.push_str("| | deployment | what |\n|---|---|---|\n");
+    }
+    for item in rows.iter().take(MOST_ROWS) {
+        let word = item.outcome.unwrap_or(item.action);
+        let name = code(&format!("{}/{}", item.flow, item.deployment));
+        let _ = writeln!(text, "| {word} | {name} | {} |", what(item));
+    }
+    for problem in problems.iter().take(MOST_ROWS) {
+        let place = code(&format!("{}:{}:{}", problem.path, problem.line, problem.column));
+        let _ = writeln!(text, "| failed | {place} | {} |", plain(&problem.message));
+    }
+    let more = rows.len().saturating_sub(MOST_ROWS) + problems.len().saturating_sub(MOST_ROWS);
+    if more > 0 {
+        let _ = writeln!(text, "\n… and {more} more");
+    }
+    let _ = writeln!(text, "\n{}", plain(&summary_line(report)));
+    for notice in &report.notices {
+        let _ = writeln!(text, "\n> {}", plain(notice));
+    }
+    text
+}
+
+/// An error that ended a command.
+pub fn error(error: &ErrorReport) -> String {
+    let mut text = format!("{MARK}\n**flowreg failed**: {}\n", plain(&error.message));
+    for cause in &error.causes {
+        let _ = writeln!(text, "\n> {}", plain(cause));
+    }
+    for hint in &error.hints {
+        let _ = writeln!(text, "\n- {}", code(hint));
+    }
+    text
+}
+
+fn is_told(item: &ItemReport) -> bool {
+    item.outcome.unwrap_or(item.action) != "unchanged"
+}
+
+fn what(item: &ItemReport) -> String {
+    match &item.error {
+        Some(error) => plain(&error.message),
+        None if item.action == "update" => item
+            .changes
+            .iter()
+            .filter(|change| !change.is_mark())
+            .flat_map(changes_text)
+            .map(|(field, change)| format!("{} {}", code(&field), plain(&change)))
+            .collect::<Vec<_>>()
+            .join("<br>"),
+        None => code(&item.entrypoint),
+    }
+}
+
+/// Text that Markdown takes for nothing but text, on one line.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for char in cut(&escaped(text)).chars() {
+        match char {
+            '&' => plain.push_str("&amp;"),
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            // A name must not become a mention that calls somebody.
+            '@' => plain.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
+                plain.push('\\');
+                plain.push(char);
+            }
+            char => plain.push(char),
+        }
+    }
+    plain
+}
+
+/// Text as code, in a cell of a table.
+fn code(text: &str) -> String {
+    let text = cut(&escaped(text)).replace('|', "\\|");
+    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let blank = if longest > 0 { " " } else { "" };
+    format!("{fence}{blank}{text}{blank}{fence}")
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MOST_IN_A_CELL {
+        return text.to_owned();
+    }
+    text.chars().take(MOST_IN_A_CELL - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_name_is_markup() {
+        assert_eq!(plain("a|b *c* <d> @e"), "a\\|b \\*c\\* &lt;d&gt; &#64;e");
+        assert_eq!(code("a|b"), "`a\\|b`");
+        assert_eq!(code("a`b"), "`` a`b ``");
+        assert!(!plain("a\nb").contains('\n') && !code("a\nb").contains('\n'));
+        assert_eq!(plain(&"x".repeat(500)).chars().count(), MOST_IN_A_CELL);
+    }
+}

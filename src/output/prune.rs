@@ -1,0 +1,63 @@
+//! `flowreg prune`.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::run::target_text;
+use super::{BAD, CHANGED, ErrorReport, Printer};
+use crate::model::{BranchName, TargetDescription, escaped};
+
+/// What was removed, or would be.
+#[derive(Debug, Serialize)]
+pub struct PruneReport {
+    /// The target.
+    pub target: TargetDescription,
+    /// One entry a deployment.
+    pub registrations: Vec<PrunedRegistration>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+}
+
+/// One registration of a branch that is gone.
+#[derive(Debug, Serialize)]
+pub struct PrunedRegistration {
+    /// The flow.
+    pub flow: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The branch.
+    pub branch: BranchName,
+    /// `remove` (with `--dry-run`), `removed` or `failed`.
+    pub outcome: &'static str,
+    /// Why it could not be removed.
+    pub error: Option<ErrorReport>,
+}
+
+impl Printer {
+    /// Prints what was removed.
+    pub fn prune(&self, report: &PruneReport) {
+        if self.is_json {
+            return self.json(report);
+        }
+        self.warnings(&report.notices);
+        let mut text = format!("{}\n", target_text(&report.target));
+        for one in &report.registrations {
+            let style = if one.error.is_some() { BAD } else { CHANGED };
+            let name = escaped(format!("{}/{}", one.flow, one.deployment));
+            let why = match &one.error {
+                Some(error) => escaped(&error.message),
+                None => format!("{} is gone", escaped(&one.branch)),
+            };
+            let _ = writeln!(text, "  {style}{:<10}{style:#} {name}  {why}", one.outcome);
+        }
+        let count = |word| report.registrations.iter().filter(|one| one.outcome == word).count();
+        let _ = match (count("remove"), count("removed"), count("failed")) {
+            (0, 0, 0) => writeln!(text, "nothing to remove"),
+            (0, removed, 0) => writeln!(text, "{removed} removed"),
+            (0, removed, failed) => writeln!(text, "{removed} removed · {failed} failed"),
+            (planned, ..) => writeln!(text, "{planned} to remove"),
+        };
+        self.human(&text);
+    }
+}

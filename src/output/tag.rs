@@ -1,0 +1,176 @@
+//! `flowreg tag`: for people, as JSON, as lines for a CI provider, as Markdown for its summary.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{DIM, ErrorReport, GOOD, Printer, RunReport, markdown};
+use crate::model::{CommitId, RemoteName, TagName, escaped};
+use crate::tagging::Version;
+
+/// What became of the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagOutcome {
+    /// It was made and pushed.
+    Created,
+    /// The commit had it already.
+    Exists,
+    /// It is the next one, and was not made.
+    Next,
+    /// There is none to make.
+    Nothing,
+    /// A later tag has the commit already.
+    Contained,
+}
+
+/// What `flowreg tag` found out and did.
+#[derive(Debug, Serialize)]
+pub struct TagReport {
+    /// The tag; `None` if there is none to make.
+    pub tag: Option<TagName>,
+    /// Its version, without the prefix.
+    pub version: Option<String>,
+    /// The commit that it is of.
+    pub commit: CommitId,
+    /// The tag before it, as far as it is known.
+    pub previous: Option<TagName>,
+    /// Whether this run made it.
+    pub created: bool,
+    /// Whether everything is registered at it.
+    pub registered: bool,
+    /// What became of it.
+    pub outcome: TagOutcome,
+    /// The remote that was asked.
+    pub remote: Option<RemoteName>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+    /// What became of the registrations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RunReport>,
+    /// Why nothing could be registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+impl TagReport {
+    /// A report of which nothing is known yet but the commit.
+    pub fn new(commit: CommitId) -> Self {
+        Self {
+            tag: None,
+            version: None,
+            commit,
+            previous: None,
+            created: false,
+            registered: false,
+            outcome: TagOutcome::Nothing,
+            remote: None,
+            notices: Vec::new(),
+            registration: None,
+            error: None,
+        }
+    }
+
+    /// Takes the tag and its version.
+    pub fn named(&mut self, tag: TagName, version: &Version) {
+        self.tag = Some(tag);
+        self.version = Some(version.to_string());
+    }
+
+    /// `NAME=value` lines: what GitHub's output files and dotenv files have in common. No value has
+    /// a line break or a blank: git takes none in a name.
+    pub fn pairs(&self) -> String {
+        let text =
+            |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
+        let values = [
+            ("tag", text(&self.tag)),
+            ("version", self.version.clone().unwrap_or_default()),
+            ("commit", self.commit.to_string()),
+            ("previous", text(&self.previous)),
+            ("created", self.created.to_string()),
+            ("registered", self.registered.to_string()),
+        ];
+        values.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    }
+
+    /// For the summary of a build.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("### {}\n\n", self.headline());
+        for notice in &self.notices {
+            let _ = writeln!(text, "> {}\n", markdown::plain(notice));
+        }
+        if let Some(registration) = &self.registration {
+            text.push_str(&markdown::run(registration));
+        }
+        if let Some(error) = &self.error {
+            text.push_str(&markdown::error(error));
+        }
+        text
+    }
+
+    /// `Tag v1.4.0 created, after v1.3.2, at 3f2a91c`
+    fn headline(&self) -> String {
+        let Some(tag) = &self.tag else {
+            return format!("No tag for {}", self.commit.short());
+        };
+        let word = match self.outcome {
+            TagOutcome::Created => "created",
+            TagOutcome::Exists => "exists already",
+            _ => "comes next",
+        };
+        let after =
+            self.previous.as_ref().map(|tag| format!(", after {}", markdown::plain(tag.as_str())));
+        let (tag, after) = (markdown::plain(tag.as_str()), after.unwrap_or_default());
+        format!("Tag {tag} {word}{after}, at {}", self.commit.short())
+    }
+}
+
+impl Printer {
+    /// Prints what became of the tag; only its name if nothing else was asked for.
+    pub fn tag(&self, report: &TagReport, is_print: bool) {
+        if self.is_json {
+            return self.json(report);
+        }
+        if self.is_markdown {
+            return self.print(&report.markdown());
+        }
+        let has_tag = report.tag.is_some();
+        if has_tag {
+            self.warnings(&report.notices);
+        }
+        if is_print {
+            // For `$(flowreg tag --print)`: nothing but the name, or nothing.
+            report.notices.iter().filter(|_| !has_tag).for_each(|notice| self.remark(notice));
+            if let Some(tag) = &report.tag {
+                self.print(&format!("{tag}\n"));
+            }
+            return;
+        }
+        let mut text = String::new();
+        match &report.tag {
+            None => report.notices.iter().for_each(|notice| {
+                let _ = writeln!(text, "{}", escaped(notice));
+            }),
+            Some(tag) => {
+                let (word, style) = match report.outcome {
+                    TagOutcome::Created => ("created", GOOD),
+                    _ => ("exists", DIM),
+                };
+                let place = report.remote.as_ref().map(|remote| format!(" on {remote}"));
+                let after = report.previous.as_ref().map(|tag| format!(", after {tag}"));
+                let _ = writeln!(
+                    text,
+                    "{style}{word}{style:#} tag {} at {}{}{}",
+                    escaped(tag),
+                    report.commit.short(),
+                    place.unwrap_or_default(),
+                    escaped(after.unwrap_or_default()),
+                );
+            }
+        }
+        self.human(&text);
+        if let Some(registration) = &report.registration {
+            self.run(registration);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `flowreg tag --register` and what a pull request is told, on the real Prefect server.
+
+use serde_json::json;
+
+use crate::support::Tagged;
+use crate::support::site::{Site, source};
+use crate::tag_checkouts::github_checkout;
+use crate::tag_rules::sign_with_ssh;
+
+#[test]
+fn an_older_tags_job_that_ends_later_does_not_roll_back() {
+    let site = Site::new();
+    let server = site.server.api_url.clone();
+    let flowreg = || site.tagged.flowreg().env("PREFECT_API_URL", &server);
+    // Two jobs made their tags; the first one registers last.
+    let first = flowreg().json(&["tag"], 0);
+    site.tagged.repository.write("flows/etl.py", source(&site.flow, 2));
+    site.tagged.push("feat: another default");
+    let second = flowreg().json(&["tag", "--register"], 0);
+    assert_eq!((&first["tag"], &second["tag"]), (&json!("v1.0.0"), &json!("v1.1.0")));
+    site.assert_registered(&[("default", "v1.1.0")]);
+    let commit = first["commit"].as_str().unwrap();
+    let late = flowreg().run(&["tag", "--register", "--commit", commit]);
+    assert_eq!(late.code, 1, "{late:?}");
+    assert!(
+        late.stdout.contains("the target holds v1.1.0, which is a higher version than v1.0.0"),
+        "{late:?}"
+    );
+    site.assert_registered(&[("default", "v1.1.0")]);
+    let by_tag = flowreg().env("BUILD_TAG", "v1.0.0").run(&["register"]);
+    assert_eq!(by_tag.code, 1, "{by_tag:?}");
+    site.assert_registered(&[("default", "v1.1.0")]);
+    // Meant, it goes back.
+    let meant = flowreg().run(&["tag", "--register", "--allow-downgrade", "--commit", commit]);
+    assert_eq!(meant.code, 0, "{meant:?}");
+    site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+#[test]
+fn a_job_that_was_interrupted_is_finished_by_the_next() {
+    let site = Site::new();
+    let server = site.server.api_url.clone();
+    // The server was away when the tag was made.
+    let away = site
+        .tagged
+        .flowreg()
+        .env("PREFECT_API_URL", "http://127.0.0.1:9/api")
+        .env("PREFECT_CLIENT_MAX_RETRIES", "0");
+    let first = away.run(&["tag", "--register"]);
+    assert_eq!(first.code, 7, "{first:?}");
+    assert!(first.stdout.starts_with("created tag v1.0.0"), "{first:?}");
+    assert!(first.stderr.contains("error: "), "{first:?}");
+    let again =
+        site.tagged.flowreg().env("PREFECT_API_URL", &server).json(&["tag", "--register"], 0);
+    assert_eq!((&again["created"], &again["registered"]), (&json!(false), &json!(true)));
+    site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+#[test]
+fn what_changes_is_a_table_that_a_comment_can_hold() {
+    let site = Site::new();
+    let flowreg = site.tagged.flowreg().env("PREFECT_API_URL", &site.server.api_url);
+    flowreg.json(&["tag", "--register"], 0);
+    site.tagged.repository.write("flows/etl.py", source(&site.flow, 2));
+    site.tagged.repository.write("flows/broken.py", "from prefect import flow\n@flow\ndef x(:\n");
+    site.tagged.push("feat: another default | of @somebody");
+    flowreg.json(&["tag"], 0);
+    let plan = flowreg.run(&["plan", "--format", "markdown"]);
+    assert_eq!(plan.code, 8, "{plan:?}");
+    let table: Vec<_> = plan.stdout.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(table[0], "| | deployment | what |");
+    assert!(
+        table[2].starts_with(&format!(
+            "| update | `{}/default` | `version` v1.0.0 → v1.1.0<br>",
+            site.flow
+        )),
+        "{table:?}"
+    );
+    assert!(table[3].starts_with("| failed | `flows/broken.py:3:"), "{table:?}");
+    let error = site.tagged.flowreg().run(&["plan", "--format", "markdown", "--tag", "no|such"]);
+    assert_eq!(error.code, 4);
+    assert!(
+        error.stdout.contains("**flowreg failed**: --tag names the tag no\\|such"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_mainline_asks_of_a_tag_is_asked_of_the_remote() {
+    let site = Site::new();
+    let tagged = &site.tagged;
+    sign_with_ssh(tagged);
+    let path = tagged.repository.root().join("flowreg.toml");
+    let toml = std::fs::read_to_string(path).unwrap();
+    let rules = "[mainline]\nrequire_tag_on_mainline = true\nrequire_signed_tags = true\n";
+    tagged.repository.write("flowreg.toml", toml.replace("[mainline]\n", rules));
+    tagged.push("chore: be strict");
+    assert_eq!(tagged.run(&["--sign"])["tag"], "v1.0.0");
+    // What actions/checkout leaves of the tag has no signature; the remote's has.
+    let register = |directory: &std::path::Path, tag: &str| {
+        let flowreg = tagged.flowreg_in(directory).env("PREFECT_API_URL", &site.server.api_url);
+        flowreg.env("BUILD_TAG", tag).run(&["register", "--format", "json"])
+    };
+    let commit = tagged.repository.git(&["rev-parse", "v1.0.0^{commit}"]);
+    let build = github_checkout(tagged, "of-signed", &commit, "refs/tags/v1.0.0");
+    trust(tagged, &build);
+    let run = register(&build, "v1.0.0");
+    assert_eq!(run.code, 0, "{run:?}");
+    site.assert_registered(&[("default", "v1.0.0")]);
+    // Mainline went on, and a clone without history can't tell: that is said, not guessed.
+    tagged.push("fix: a");
+    let build = github_checkout(tagged, "of-older", &commit, "refs/tags/v1.0.0");
+    trust(tagged, &build);
+    let run = register(&build, "v1.0.0");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("not certainly on a mainline branch"), "{run:?}");
+    tagged.repository.git_in(&build, &["fetch", "-q", "--unshallow", "origin", "main"]);
+    assert_eq!(register(&build, "v1.0.0").code, 0);
+    // One without a signature, and one beside mainline.
+    tagged.tag("v1.0.1");
+    assert!(register(tagged.repository.root(), "v1.0.1").stdout.contains("tag_not_signed"));
+    tagged.repository.git(&["switch", "-qc", "feature/x"]);
+    tagged.push("feat: x");
+    tagged.repository.git(&["tag", "-s", "-m", "x", "v1.1.0"]);
+    tagged.repository.git(&["push", "-q", "origin", "v1.1.0"]);
+    let run = register(tagged.repository.root(), "v1.1.0");
+    assert!(run.stdout.contains("tag_not_on_mainline"), "{run:?}");
+    site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+/// Has git trust the key in a checkout, too.
+fn trust(tagged: &Tagged, directory: &std::path::Path) {
+    let signers = tagged.repository.outside().join("signers");
+    let arguments = ["config", "gpg.ssh.allowedSignersFile", signers.to_str().unwrap()];
+    tagged.repository.git_in(directory, &arguments);
+}
