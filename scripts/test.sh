@@ -66,7 +66,8 @@ install() {
     "$3" -m venv "$venv"
     # shellcheck disable=SC2086 # a list of packages
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $2
-    "$venv/bin/prefect" version >/dev/null
+    # Prefect 1 has only the command, of the others it makes a directory in the home.
+    "$venv/bin/prefect" --version >/dev/null 2>&1 || "$venv/bin/prefect" version >/dev/null
     printf '%s\n' "$2" >"$venv/complete"
 }
 
