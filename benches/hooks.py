@@ -74,18 +74,17 @@ def main():
     print(f"{measure.machine()}; CPU and wall medians of {runs} interleaved pushes, {FLOWS} flows\n")
     print("| hook | CPU | added | in units of an empty sh hook | wall |")
     print("|---|---|---|---|---|")
-    none = sides["none"]
-    unit = sides["empty sh"].added(none)
+    base, unit = sides["none"].cpu(), sides["empty sh"].cpu() - sides["none"].cpu()
     for name, side in sides.items():
-        added = side.added(none)
+        added = side.cpu() - base
         print(
             f"| {name} | {side.cpu() * 1000:.1f} ms | {added * 1000:+.1f} ms | {added / unit:.1f} | "
             f"{side.wall() * 1000:.1f} ms |"
         )
-    theirs = sides["prek"].added(none)
+    theirs = sides["prek"].cpu() - base
     print()
     for name in ("flowreg", "flowreg, target down"):
-        ours = sides[name].added(none)
+        ours = sides[name].cpu() - base
         print(f"{name}: {ours / unit:.1f} times an empty sh hook (target: 4), {ours / theirs:.2f} of prek (target: 0.25)")
     sides["flowreg"].check(lambda status: not status["waiting"] and "registered" in status["recent"][-1])
     sides["flowreg, target down"].check(lambda status: status["waiting"])
@@ -161,10 +160,6 @@ class Side:
 
     def cpu(self):
         return statistics.median(sample.cpu for sample in self.samples)
-
-    def added(self, none):
-        """What the hook adds: within each turn, because the load changes from turn to turn."""
-        return statistics.median(mine.cpu - other.cpu for mine, other in zip(self.samples, none.samples))
 
     def wall(self):
         return statistics.median(sample.wall for sample in self.samples)
