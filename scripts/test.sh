@@ -1,16 +1,24 @@
 #!/bin/sh
-# Runs all tests; installs the real Prefect that some of them need, once, into target/.
+# Runs all tests; installs the real Prefects that some of them need, once, into target/.
 #
 #   scripts/test.sh [arguments of `cargo test`]
 #
 # PYTHON names another interpreter than python3; it has to be 3.10 to 3.13.
-# FLOWREG_TEST_PREFECT names the bin directory of a Prefect that is installed already.
+# FLOWREG_TEST_PREFECT and FLOWREG_TEST_PREFECT2 name the bin directories of Prefects that are
+# installed already.
+#
+# Prefect 1 runs on Python 3.7 to 3.10 only. Where there is none (PYTHON1 names one), the tests that
+# need it are skipped, and the output says which; with PREFECT1=required that is an error.
 set -eu
 
+# Prefect's own pins are loose. With newer ones the server of Prefect 3 does not start, or starts and
+# never schedules anything; runs of Prefect 2 fail; Prefect 1 can't serialize a flow.
 prefect=3.8.8
-# Prefect's own pins are loose: with newer ones its server does not start, or starts and never
-# schedules anything.
 packages="prefect==$prefect fastapi==0.139.2 sqlalchemy==2.0.58"
+prefect2=2.20.25
+packages2="prefect==$prefect2 anyio==4.9.0"
+prefect1=1.4.1
+packages1="prefect[git]==$prefect1 marshmallow<4 pendulum<3"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
@@ -31,23 +39,36 @@ find_python() {
     fail "no Python 3.10 to 3.13 found; install python3.11 or set PYTHON"
 }
 
-install_prefect() {
-    venv=target/prefect-$prefect
+find_python1() {
+    for candidate in ${PYTHON1:-python3.10 python3.9 python3.8 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10.*/bin/python \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.9.*/bin/python}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 7) <= sys.version_info[:2] <= (3, 10))' \
+            2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+# install VERSION PACKAGES PYTHON
+install() {
+    venv=target/prefect-$1
     # Written last: an installation that was interrupted is made again.
-    if [ "$(cat "$venv/complete" 2>/dev/null)" = "$packages" ]; then
+    if [ "$(cat "$venv/complete" 2>/dev/null)" = "$2" ]; then
         return
     fi
-    python=$(find_python)
-    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "$python has no ensurepip; on Debian and Ubuntu: apt-get install python3-venv"
-    echo "installing Prefect $prefect into $venv" >&2
+    "$3" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$3 has no ensurepip; on Debian and Ubuntu: apt-get install python3-venv"
+    echo "installing Prefect $1 into $venv" >&2
     mkdir -p target
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    "$3" -m venv "$venv"
     # shellcheck disable=SC2086 # a list of packages
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages
-    "$venv/bin/prefect" --version >/dev/null
-    printf '%s\n' "$packages" >"$venv/complete"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $2
+    # Prefect 1 has only the command, of the others it makes a directory in the home.
+    "$venv/bin/prefect" --version >/dev/null 2>&1 || "$venv/bin/prefect" version >/dev/null
+    printf '%s\n' "$2" >"$venv/complete"
 }
 
 # The hook managers that live together with our hooks.
@@ -75,7 +96,22 @@ for tool in git cargo; do
     command -v "$tool" >/dev/null || fail "$tool is not installed"
 done
 if [ -z "${FLOWREG_TEST_PREFECT:-}" ]; then
-    install_prefect
+    python=$(find_python)
+    install "$prefect" "$packages" "$python"
+fi
+if [ -z "${FLOWREG_TEST_PREFECT2:-}" ]; then
+    python=$(find_python)
+    install "$prefect2" "$packages2" "$python"
+fi
+if [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
+    python1=$(find_python1)
+    if [ -n "$python1" ]; then
+        install "$prefect1" "$packages1" "$python1"
+    elif [ "${PREFECT1:-}" = required ]; then
+        fail "no Python 3.7 to 3.10 found for Prefect 1; set PYTHON1"
+    else
+        echo "no Python 3.7 to 3.10 found: tests that need Prefect 1 are skipped" >&2
+    fi
 fi
 install_hook_managers
 exec cargo test "$@"

@@ -155,7 +155,7 @@ impl Participation<'_> {
         &self,
         registrations: &mut Vec<Registration>,
         kind: TargetKind,
-        read: impl FnOnce(&[Registration]) -> Result<Vec<Held>, TargetError>,
+        read: impl FnOnce(&mut [Registration]) -> Result<Vec<Held>, TargetError>,
     ) -> Result<(Vec<Held>, LeftOut), CommandError> {
         let mut left_out = self.restrict(registrations)?;
         let held = read(registrations)?;

@@ -108,7 +108,6 @@ pub enum Colour {
 pub enum TargetWord {
     Local,
     Prefect,
-    #[value(hide = true)]
     Prefect1,
 }
 

@@ -109,7 +109,7 @@ impl<'a> Registrar<'a> {
                 marks.channel == Channel::Feature.as_str()
                     && marks.branch.as_deref() == Some(push.short_name())
                     && (is_local || same_repository(&marks.repository, ours.as_str()))
-            })
+            }) && branch_of(push).is_some_and(|branch| session.may_remove(held, &branch))
         };
         let held: Vec<Held> =
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();

@@ -5,6 +5,7 @@ use std::error::Error;
 use super::exit;
 use crate::flow::ScanError;
 use crate::git::{GitError, ReferenceError};
+use crate::introspection::Unavailable;
 use crate::model::BranchName;
 use crate::output::ErrorReport;
 use crate::push::InstallError;
@@ -69,6 +70,12 @@ impl CommandError {
     /// A file given by `--config` that can't be read.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
+    }
+
+    /// Flows have to be built, and there is no Python that can.
+    pub fn python(why: Unavailable) -> Self {
+        let hints = why.hint().into_iter().collect();
+        Self::new(exit::CONFIGURATION, "python", why).with_hints(hints)
     }
 
     /// Registrations of a branch that exists are not to be removed.
@@ -221,6 +228,7 @@ pub fn target_codes(error: &TargetError) -> (u8, &'static str) {
         TargetError::Refused { .. } => (exit::TARGET_REFUSED, "target_refused"),
         TargetError::Configuration(_) => (exit::CONFIGURATION, "configuration"),
         TargetError::Registry(_) => (exit::TARGET_REFUSED, "registry"),
+        TargetError::Prefect1(error) => (exit::TARGET_REFUSED, error.code()),
     }
 }
 
@@ -234,6 +242,7 @@ pub fn target_hints(error: &TargetError) -> Vec<String> {
             "set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for basic authentication"
         }
         TargetError::NotAnApi { .. } => "PREFECT_API_URL must end in /api",
+        TargetError::Prefect1(error) => return error.hint().into_iter().collect(),
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]

@@ -5,7 +5,7 @@ use clap::Args;
 use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::starts::Start;
-use super::{CommandResult, Context, exit, session};
+use super::{CommandResult, Context, exit, prefect1, session};
 use crate::flow::Scan;
 use crate::introspection::Introspected;
 use crate::model::{Flow, FlowProblem};
@@ -35,8 +35,11 @@ pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
         .as_ref()
         .map(|revision| session.repository.commit_of(revision))
         .transpose()?;
-    let Introspected { scan, notices: of_python, remarks, .. } =
-        session.flows(context, &reference, &arguments.flows)?;
+    let Introspected { scan, notices: of_python, remarks, .. } = if session.is_prefect1() {
+        prefect1::listed(context, &session, &reference)?
+    } else {
+        session.flows(context, &reference, &arguments.flows)?
+    };
     let Scan { mut flows, imported, problems, files, .. } = scan;
     if context.printer.shows_all() {
         flows.extend(imported);

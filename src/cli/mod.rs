@@ -4,6 +4,7 @@
 mod affected;
 mod arguments;
 mod check;
+mod children;
 mod delivery;
 mod entrypoints;
 mod error;
@@ -19,6 +20,7 @@ mod list;
 mod manifests;
 mod outstanding;
 mod plan;
+mod prefect1;
 mod prune;
 mod reference;
 mod register;

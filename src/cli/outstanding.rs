@@ -19,6 +19,9 @@ pub fn chosen(target: &TargetChoice) -> QueuedTarget {
         TargetChoice::Prefect(connection) => {
             QueuedTarget { kind: TargetKind::Prefect, url: Some(connection.api_url.clone()) }
         }
+        TargetChoice::Prefect1(connection) => {
+            QueuedTarget { kind: TargetKind::Prefect1, url: Some(connection.api_url.clone()) }
+        }
     }
 }
 

@@ -11,15 +11,14 @@ use super::error::{self, CommandError};
 use super::gather::{Explained, Explanation, Gathered, Run};
 use super::session::{self, Session};
 use super::starts::Start;
-use super::{CommandResult, Context, exit, tag_rules};
-use crate::git::Untagged;
+use super::{CommandResult, Context, children, exit, prefect1, tag_rules};
 use crate::model::{
-    Channel, CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
+    CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
 };
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Change, Guards, Pinned, Plan, Planned, Source, keep_moments, needs_work_pools,
-    origin_of, plan, read, settle_work_pools,
+    Action, Change, Guards, Plan, Planned, Source, keep_moments, needs_work_pools, origin_of, plan,
+    read, settle_work_pools,
 };
 use crate::settings::Access;
 use crate::target::Target;
@@ -57,7 +56,10 @@ pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
 
 /// Plans and prints, and writes nothing.
 pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
-    let prepared = prepare(context, arguments, None)?;
+    let mut prepared = prepare(context, arguments, None)?;
+    let Prepared { session, reference, plan, target, .. } = &prepared;
+    let missing = children::missing(session, reference, plan, target.as_ref())?;
+    prepared.notices.extend(missing);
     let summary = prepared.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;
     let refused = summary.refuse + prepared.unbuilt.len();
@@ -149,7 +151,7 @@ pub fn prepare(
         reference: &reference,
         source: Source {
             reference: &reference,
-            pinned: pinned(&session, &reference),
+            pinned: session.pinned(&reference),
             repository: repository.as_str(),
             author: author.as_deref(),
         },
@@ -157,7 +159,9 @@ pub fn prepare(
         arguments,
     };
     let manifests = session.manifests(&reference)?;
-    let gathered = if manifests.declare_deployments() {
+    let gathered = if session.is_prefect1() {
+        run.built_flows()?
+    } else if manifests.declare_deployments() {
         run.declared(&manifests)?
     } else {
         if !manifests.is_empty() {
@@ -197,8 +201,14 @@ pub fn prepare(
         since,
         is_all: arguments.since.all || arguments.flows.is_restricted(),
     };
-    let (held, left_out) = participation
-        .settle(&mut registrations, kind, |registrations| read(registrations, target.as_ref()))?;
+    let mut adapted = Vec::new();
+    let (held, left_out) = participation.settle(&mut registrations, kind, |registrations| {
+        if !registrations.is_empty() {
+            adapted = target.adapt(registrations)?;
+        }
+        read(registrations, target.as_ref())
+    })?;
+    notices.extend(adapted);
     notices.extend(left_out.notices);
     for registration in &mut registrations {
         if let Some(parameters) = moments.get(&registration.entrypoint) {
@@ -210,6 +220,9 @@ pub fn prepare(
     let guards = Guards { allow_downgrade: arguments.allow_downgrade, adopt };
     let mut plan = plan(registrations, held, guards);
     notices.extend(settle_pools(&mut plan, target.as_ref())?);
+    if kind == TargetKind::Prefect1 {
+        prefect1::settle(&mut plan, &session, target.as_ref())?;
+    }
     notices.extend(about_flows(&plan, &inexact, &remarks, context.printer.is_verbose()));
     let repository = repository.to_string();
     Ok(Prepared {
@@ -235,17 +248,6 @@ fn is_below(paths: &[String], file: &str) -> bool {
     paths.is_empty() || paths.iter().any(below)
 }
 
-/// What workers check out: the design's table of channels, `pin` and `untagged`.
-fn pinned(session: &Session, reference: &CodeReference) -> Pinned {
-    let settings = &session.settings.repository;
-    match (reference.channel, reference.tag()) {
-        (Channel::Mainline, Some(_)) if settings.pin == crate::git::Pin::Commit => Pinned::Commit,
-        (Channel::Mainline, Some(_)) => Pinned::Tag,
-        (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => Pinned::Commit,
-        _ => Pinned::Branch,
-    }
-}
-
 /// What about the repository and the configuration is worth knowing.
 fn circumstances(
     context: &Context,
@@ -268,12 +270,15 @@ fn circumstances(
     }
     let remote = session.repository.remote(reference.remote.as_ref())?;
     let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
-    if lost_credentials && session.settings.repository.access.is_none() {
-        notices.push(
-            "the remote's credentials are not registered: workers clone without them, unless \
-             [repository] names a secret as access_token or credentials"
-                .to_owned(),
-        );
+    if lost_credentials && !session.names_secret() {
+        let place = if session.is_prefect1() {
+            "[prefect1] names one as git_token_secret_name"
+        } else {
+            "[repository] names a secret as access_token or credentials"
+        };
+        notices.push(format!(
+            "the remote's credentials are not registered: workers clone without them, unless {place}"
+        ));
     }
     let is_https = repository.starts_with("https://");
     if !is_https && matches!(session.settings.repository.access, Some(Access::Token(_))) {

@@ -46,7 +46,8 @@ pub fn run(context: &Context, arguments: &PruneArguments) -> CommandResult {
         let is_meant = arguments.branch.as_ref().is_none_or(|wanted| *wanted == branch);
         let is_feature = marks.channel == crate::model::Channel::Feature.as_str();
         let is_gone = is_meant && is_feature && !there.contains(&branch);
-        (is_gone && is_ours(&marks.repository)).then_some(branch)
+        let is_free = is_gone && is_ours(&marks.repository) && session.may_remove(held, &branch);
+        is_free.then_some(branch)
     };
     let held = target.read(ReadScope::All)?;
     let mut found: Vec<(Held, BranchName)> =

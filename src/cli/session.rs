@@ -11,18 +11,21 @@ use super::arguments::ReferenceArguments;
 use super::error::CommandError;
 use crate::flow::{FileAnalysis, Scan, Selection};
 use crate::git::{
-    ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
+    Pin, ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
 use crate::model::{
-    CodeReference, CommitId, Entrypoint, Environment, Explanation, ReferenceSource, RemoteName,
-    TargetKind,
+    BranchName, Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, Held,
+    ReferenceSource, RemoteName, TargetKind,
 };
+use crate::registration::{Pinned, is_guest};
 use crate::settings::prefect::{PrefectConnection, connection};
+use crate::settings::prefect1::{self, Prefect1Connection};
 use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
 use crate::store::{AnalysisCache, Store};
 use crate::target::Target;
 use crate::target::local::LocalRegistry;
 use crate::target::prefect::{ConnectOptions, PrefectServer};
+use crate::target::prefect1::Prefect1Server;
 
 /// The most writes at once if nobody says.
 pub const JOBS: usize = 8;
@@ -43,12 +46,23 @@ pub enum TargetChoice {
     Local,
     /// A Prefect server.
     Prefect(Box<PrefectConnection>),
+    /// A server of Prefect 1.
+    Prefect1(Box<Prefect1Connection>),
 }
 
 impl TargetChoice {
     /// Whether workers will clone from the remote, so that the remote must have the reference.
     pub fn needs_remote(&self) -> bool {
         !matches!(self, Self::Local)
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Self::Local => TargetKind::Local,
+            Self::Prefect(_) => TargetKind::Prefect,
+            Self::Prefect1(_) => TargetKind::Prefect1,
+        }
     }
 }
 
@@ -78,7 +92,7 @@ pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolve
         let resolution = resolve(
             &session.repository,
             &context.environment,
-            &request(&session.settings, arguments, session.target.needs_remote()),
+            &request(&session.settings, arguments, session.target.kind()),
         );
         rounds += 1;
         let Ok(reference) = &resolution.reference else {
@@ -148,7 +162,7 @@ fn climb_for_settings(
         return None;
     }
     let defaults = Settings::resolve(&flags(context, arguments), None).ok()?;
-    let mut request = request(&defaults, arguments, false);
+    let mut request = request(&defaults, arguments, TargetKind::Local);
     request.untagged = Untagged::Commit;
     let climbed = resolve(repository, &context.environment, &request).reference.or_else(|_| {
         // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
@@ -169,7 +183,7 @@ fn flags(context: &Context, arguments: &ReferenceArguments) -> Flags {
 fn request(
     settings: &Settings,
     arguments: &ReferenceArguments,
-    needs_remote: bool,
+    target: TargetKind,
 ) -> ReferenceRequest {
     ReferenceRequest {
         tag: arguments.tag.clone(),
@@ -179,8 +193,9 @@ fn request(
         mainline: settings.repository.mainline.clone(),
         untagged: settings.repository.untagged.value,
         pin: settings.repository.pin,
+        lightweight: target == TargetKind::Prefect1,
         pushed: arguments.pushed.clone(),
-        ask_remote: needs_remote && !arguments.offline,
+        ask_remote: target != TargetKind::Local && !arguments.offline,
     }
 }
 
@@ -225,11 +240,10 @@ fn choose_target(context: &Context, settings: &Settings) -> Result<TargetChoice,
     if asked.is_some_and(|asked| asked.value == TargetKind::Local) {
         return Ok(TargetChoice::Local);
     }
-    if let Some(Sourced { value: TargetKind::Prefect1, origin }) = asked {
-        return Err(CommandError::configuration(
-            format!("target `prefect1` ({origin}) is not available yet"),
-            vec!["--target prefect, or --target local".to_owned()],
-        ));
+    if asked.is_some_and(|asked| asked.value == TargetKind::Prefect1) {
+        let (directory, home) = (&context.directory, context.home.as_deref());
+        let connection = prefect1::connection(&context.environment, directory, home)?;
+        return Ok(TargetChoice::Prefect1(Box::new(connection)));
     }
     let connection = connection(&context.environment, &context.directory, context.home.as_deref())?;
     match (connection, asked) {
@@ -326,7 +340,41 @@ impl Session {
                 let options = ConnectOptions { jobs: jobs.unwrap_or(most) };
                 Box::new(PrefectServer::connect((**connection).clone(), options)?)
             }
+            TargetChoice::Prefect1(connection) => {
+                let lock = self.repository.common_dir().join("flowreg/prefect1.lock");
+                Box::new(Prefect1Server::connect(connection, lock)?)
+            }
         })
+    }
+
+    /// Whether the configuration names a secret that workers clone with.
+    pub fn names_secret(&self) -> bool {
+        let table = &self.settings.prefect1;
+        match &self.target {
+            TargetChoice::Prefect1(_) => {
+                table.git_token_secret_name.is_some() || table.git_clone_url_secret_name.is_some()
+            }
+            _ => self.settings.repository.access.is_some(),
+        }
+    }
+
+    /// Whether a registration of a branch that is gone may go with it: on Prefect 1 its marks are
+    /// derived, and people may have registered what follows the branch, too.
+    pub fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
+        self.target.kind() != TargetKind::Prefect1 || is_guest(&self.settings, branch, held)
+    }
+
+    /// What workers check out: the design's table of channels, `pin` and `untagged`.
+    pub fn pinned(&self, reference: &CodeReference) -> Pinned {
+        let settings = &self.settings.repository;
+        match (reference.channel, reference.tag()) {
+            (Channel::Mainline, Some(_)) if settings.pin == Pin::Commit => Pinned::Commit,
+            (Channel::Mainline, Some(_)) => Pinned::Tag,
+            (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => {
+                Pinned::Commit
+            }
+            _ => Pinned::Branch,
+        }
     }
 
     /// The URL that workers clone from; for the embedded registry a repository without a remote

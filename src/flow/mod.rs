@@ -11,6 +11,7 @@
 mod affected;
 mod cache;
 mod changed;
+mod children;
 mod compiler;
 mod default;
 mod docstring;
@@ -23,6 +24,7 @@ mod interpreter;
 mod library;
 mod nesting;
 mod number;
+mod objects;
 mod prefilter;
 mod problem;
 mod python;
@@ -36,9 +38,11 @@ mod value;
 
 pub use affected::Script;
 pub use changed::{Difference, affected};
+pub use children::{Child, ChildCall, children};
 pub use explain::explain_in;
 pub use graph::ImportGraph;
 pub use library::{Layout, Read};
+pub use objects::{Objects, objects};
 pub use prefilter::is_candidate;
 pub use python::Python;
 pub use reads::Reads;

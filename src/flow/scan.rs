@@ -90,7 +90,7 @@ impl Selection {
         Selection { include: None, exclude: GlobSet::empty(), only: Some(paths) }
     }
 
-    fn wants(&self, path: &[u8]) -> bool {
+    pub(super) fn wants(&self, path: &[u8]) -> bool {
         // Prefect has no name for a file whose path is not text.
         let Ok(path) = std::str::from_utf8(path) else { return false };
         is_python(path.as_bytes())
@@ -219,7 +219,7 @@ pub fn import(
 const IMPORTER: &str = "<import>.py";
 
 /// What an analysis may read: Python files, and what says which Python they are for.
-fn is_read(path: &[u8]) -> bool {
+pub(super) fn is_read(path: &[u8]) -> bool {
     is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
 }
 

@@ -83,6 +83,11 @@ impl RemoteRefs {
         peeled.or_else(|| self.refs.get(&format!("refs/tags/{tag}")))
     }
 
+    /// Whether a tag is an object of its own, which is what has a line with the peeled commit.
+    pub(super) fn is_annotated(&self, tag: &TagName) -> bool {
+        self.refs.contains_key(&format!("refs/tags/{tag}^{{}}"))
+    }
+
     /// The tags that were asked for.
     pub(super) fn tags(&self) -> impl Iterator<Item = TagName> {
         let names = self.refs.keys().filter_map(|name| name.strip_prefix("refs/tags/"));

@@ -39,6 +39,8 @@ pub enum ReferenceError {
         is_asked: bool,
         /// What the value seems to mean instead.
         meant: Option<ReferenceName>,
+        /// Whether it has to be a lightweight one.
+        lightweight: bool,
     },
     /// The branch is neither here nor, if it was asked, at the remote.
     #[error("{from} names the branch {}, which is not in the repository{}", escaped(.branch), or_at(.remote.as_ref(), *.is_asked))]
@@ -173,6 +175,14 @@ pub enum ReferenceError {
         /// Where it is there.
         there: CommitId,
     },
+    /// Workers of Prefect 1 fail at a tag that is an object of its own.
+    #[error("the tag {}{} is annotated, and workers of Prefect 1 fail to check such a tag out", escaped(.tag), on(.remote.as_ref()))]
+    AnnotatedTag {
+        /// The tag.
+        tag: TagName,
+        /// The remote, if it was asked.
+        remote: Option<RemoteName>,
+    },
     /// A mainline branch whose commit carries no tag.
     #[error("{} is mainline and no tag{} points at {}", escaped(.branch), on(.remote.as_ref()), .commit.short())]
     Untagged {
@@ -183,9 +193,11 @@ pub enum ReferenceError {
         /// The remote, if it was asked for its tags.
         remote: Option<RemoteName>,
         /// Tags at the commit that only this repository has.
-        unpushed: Vec<TagName>,
+        unpushed: Box<[TagName]>,
         /// The next version that is free, if there is one.
         next: Option<TagName>,
+        /// Whether it has to be a lightweight one.
+        lightweight: bool,
     },
     /// The repository can't be read.
     #[error(transparent)]
@@ -240,6 +252,7 @@ impl ReferenceError {
             Self::RemoteDiffers { .. } => "remote_differs",
             Self::TagNotFetched { .. } => "tag_not_fetched",
             Self::MovedTag { .. } => "moved_tag",
+            Self::AnnotatedTag { .. } => "annotated_tag",
             Self::Untagged { .. } => "untagged",
             Self::Git(error) => error.code(),
         }
@@ -247,7 +260,7 @@ impl ReferenceError {
 
     /// Whether a guard refused (exit 1), and not the state of the repository or of the remote.
     pub fn is_guard(&self) -> bool {
-        matches!(self, Self::Untagged { .. })
+        matches!(self, Self::Untagged { .. } | Self::AnnotatedTag { .. })
     }
 
     /// Whether a setting is wrong (exit 3), and not the state of the repository or of the remote.
@@ -275,9 +288,11 @@ impl ReferenceError {
         match self {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
-            Self::NoSuchTag { tag, remote, is_asked, .. } => vec![match remote {
+            Self::NoSuchTag { tag, remote, is_asked, lightweight, .. } => vec![match remote {
                 Some(remote) if *is_asked => {
-                    format!("git tag -a -m {tag} {tag} && git push {remote} {tag}")
+                    let message =
+                        if *lightweight { String::new() } else { format!(" -a -m {tag}") };
+                    format!("git tag{message} {tag} && git push {remote} {tag}")
                 }
                 Some(remote) => format!("git fetch {remote} tag {tag}"),
                 None => "git tag --list".to_owned(),
@@ -314,9 +329,19 @@ impl ReferenceError {
             Self::MovedTag { remote, tag, .. } => {
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
-            Self::Untagged { commit, remote, unpushed, next, .. } => {
+            Self::AnnotatedTag { tag, remote } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                untagged_hints(commit, remote, unpushed, next.as_ref())
+                vec![
+                    format!(
+                        "git tag {tag}-light '{tag}^{{}}' && git push {remote} {tag}-light && \
+                         flowreg … --tag {tag}-light"
+                    ),
+                    "make tags for Prefect 1 without -a, -s and -m".to_owned(),
+                ]
+            }
+            Self::Untagged { commit, remote, unpushed, next, lightweight, .. } => {
+                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                untagged_hints(commit, remote, (unpushed, next.as_ref()), *lightweight)
             }
             Self::Git(error) => error.hints(),
             Self::TagAndBranch
@@ -343,13 +368,15 @@ fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
 fn untagged_hints(
     commit: &CommitId,
     remote: &str,
-    unpushed: &[TagName],
-    next: Option<&TagName>,
+    (unpushed, next): (&[TagName], Option<&TagName>),
+    lightweight: bool,
 ) -> Vec<String> {
     let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
     let tag = push.or_else(|| {
         let (next, commit) = (next?, commit.short());
-        Some(format!("git tag -a {next} -m {next} {commit} && git push {remote} {next}"))
+        let annotated = format!("git tag -a {next} -m {next} {commit}");
+        let make = if lightweight { format!("git tag {next} {commit}") } else { annotated };
+        Some(format!("{make} && git push {remote} {next}"))
     });
     tag.into_iter().chain(["flowreg … --untagged branch".to_owned()]).collect()
 }

@@ -119,6 +119,14 @@ impl Refs {
         Some(header.kind())
     }
 
+    /// Whether a tag is an object of its own.
+    pub(super) fn is_annotated(&self, tag: &TagName) -> bool {
+        let found = self.repository.try_find_reference(&format!("refs/tags/{tag}")).ok().flatten();
+        let id = found.and_then(|reference| reference.try_id().map(gix::Id::detach));
+        let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
+        header.is_some_and(|header| header.kind() == gix::objs::Kind::Tag)
+    }
+
     /// The commit that an object leads to, through tags of tags.
     pub(super) fn peeled(&self, object: &CommitId) -> Option<CommitId> {
         let id = object_id(&self.repository, object)?;

@@ -46,6 +46,8 @@ pub struct ReferenceRequest {
     pub untagged: Untagged,
     /// What a mainline registration is pinned by.
     pub pin: Pin,
+    /// Whether workers can check out lightweight tags only: those of Prefect 1.
+    pub lightweight: bool,
     /// The commit that a push put there, which the remote was seen to have: it counts instead of
     /// where the local branch or tag is by now.
     pub pushed: Option<CommitId>,
@@ -63,6 +65,7 @@ impl Default for ReferenceRequest {
             mainline: vec!["main".to_owned(), "master".to_owned()],
             untagged: Untagged::default(),
             pin: Pin::default(),
+            lightweight: false,
             pushed: None,
             ask_remote: true,
         }

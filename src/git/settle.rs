@@ -46,6 +46,7 @@ impl Settling<'_> {
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<CodeReference, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
         self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+        self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
         Ok(self.reference(candidate, name, commit, Channel::Mainline))
     }
@@ -83,7 +84,8 @@ impl Settling<'_> {
             .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let (remote, is_asked) = (self.remote.cloned(), self.proof.is_some());
-        ReferenceError::NoSuchTag { from, tag, remote, is_asked, meant }
+        let lightweight = self.request.lightweight;
+        ReferenceError::NoSuchTag { from, tag, remote, is_asked, meant, lightweight }
     }
 
     fn branch(
@@ -234,6 +236,7 @@ impl Settling<'_> {
                 self.commit_of_tag(&candidate.detail, tag)?;
             }
             self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+            self.refuse_annotated(tag)?;
             let mut pinned = self.reference(
                 candidate,
                 ReferenceName::Tag(tag.clone()),
@@ -263,7 +266,23 @@ impl Settling<'_> {
         let mut tags = self.refs.tags()?;
         tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
         let (remote, next) = (self.proof.map(|proof| proof.remote.clone()), mainline::next(&tags));
-        Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next })
+        let lightweight = self.request.lightweight;
+        let unpushed = unpushed.into_boxed_slice();
+        Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next, lightweight })
+    }
+
+    /// The remote's tag is what workers get; without its answer, the one here.
+    fn refuse_annotated(&self, tag: &TagName) -> Result<(), ReferenceError> {
+        if !self.request.lightweight {
+            return Ok(());
+        }
+        let is_annotated = match self.proof {
+            Some(proof) => proof.refs.is_annotated(tag),
+            None => self.refs.is_annotated(tag),
+        };
+        let remote = self.proof.map(|proof| proof.remote.clone());
+        let error = || ReferenceError::AnnotatedTag { tag: tag.clone(), remote };
+        if is_annotated { Err(error()) } else { Ok(()) }
     }
 
     fn refuse_both(&self, name: &str, is_pinned_by_commit: bool) -> Result<(), ReferenceError> {

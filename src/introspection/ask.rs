@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::failure::{Failure, Unavailable};
+use serde_json::Value;
+
+use super::failure::{Failure, Generation, Unavailable};
 use super::interpreter;
 use super::process::{Conversation, Heard, PYTHONPATH, Watch};
 use super::protocol::{LoadedFile, Message, Question, Request};
@@ -91,12 +93,44 @@ pub fn ask(
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
+    converse(place, None, questions, watch)
+}
+
+/// Has flows of Prefect 1 built and serialized, in one process; `options` say how, in the form that
+/// `harness/flowreg_prefect1.py` reads.
+///
+/// # Errors
+/// [`AskError`] as of [`ask`].
+pub fn build(
+    place: &Place<'_>,
+    options: &Value,
+    paths: &[String],
+    watch: &dyn Watch,
+) -> Result<Answers, AskError> {
+    let question = |path: &String| Question {
+        path: path.clone(),
+        is_module: false,
+        objects: Vec::new(),
+        discover: true,
+    };
+    let questions: Vec<Question> = paths.iter().map(question).collect();
+    converse(place, Some(options), &questions, watch)
+}
+
+fn converse(
+    place: &Place<'_>,
+    prefect1: Option<&Value>,
+    questions: &[Question],
+    watch: &dyn Watch,
+) -> Result<Answers, AskError> {
     let base = place.repository.workdir().unwrap_or(place.directory);
     let python = interpreter::find(place.python, base, place.environment)?;
     let home = Home::make(place.environment)?;
-    let mut conversation = Conversation::start(&python, &home.path, place.environment)?;
+    let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
+    let mut conversation = Conversation::start(&python, &home.path, place.environment, generation)?;
     let started = Instant::now();
-    let wait = Wait { conversation: &conversation, python: &python, place, started, watch };
+    let wait =
+        Wait { conversation: &conversation, python: &python, place, generation, started, watch };
     wait.for_prefect()?;
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
@@ -119,6 +153,7 @@ pub fn ask(
         python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
         seconds: place.limits.file.as_secs_f64(),
         answer_bytes: place.limits.answer_bytes,
+        prefect1,
         files: questions,
     });
     let mut files = vec![Err(Failure::Unanswered); questions.len()];
@@ -150,6 +185,7 @@ struct Wait<'a> {
     conversation: &'a Conversation,
     python: &'a Path,
     place: &'a Place<'a>,
+    generation: Generation,
     started: Instant,
     watch: &'a dyn Watch,
 }
@@ -172,25 +208,36 @@ impl Wait<'_> {
 
     /// Whether it is worth a checkout.
     fn for_prefect(&self) -> Result<(), AskError> {
-        let python = self.python.to_owned();
         match self.message()? {
-            Message::Found(None) => Err(Unavailable::NoPrefect(python).into()),
-            Message::Found(Some(version))
-                if version.starts_with("0.") || version.starts_with("1.") =>
-            {
-                Err(Unavailable::OldPrefect { python, version }.into())
+            Message::Found(None) => {
+                let (python, generation) = (self.python.to_owned(), self.generation);
+                Err(Unavailable::NoPrefect { python, generation }.into())
             }
+            Message::Found(Some(version)) => self.of_generation(version).map(drop),
             _ => Ok(()),
+        }
+    }
+
+    /// Fails if the version is one of another generation.
+    fn of_generation(&self, version: String) -> Result<String, AskError> {
+        let is_one = version.starts_with("0.") || version.starts_with("1.");
+        let python = self.python.to_owned();
+        match self.generation {
+            Generation::Later if is_one => Err(Unavailable::OldPrefect { python, version }.into()),
+            Generation::One if !is_one && version != "unknown" => {
+                Err(Unavailable::NewPrefect { python, version }.into())
+            }
+            _ => Ok(version),
         }
     }
 
     fn until_imported(&self) -> Result<String, AskError> {
         loop {
             match self.message()? {
-                Message::Ready(version) => return Ok(version),
+                Message::Ready(version) => return self.of_generation(version),
                 Message::Broken(reason) => {
-                    let python = self.python.to_owned();
-                    return Err(Unavailable::BrokenPrefect { python, reason }.into());
+                    let (python, generation) = (self.python.to_owned(), self.generation);
+                    return Err(Unavailable::BrokenPrefect { python, generation, reason }.into());
                 }
                 _ => {}
             }

@@ -8,6 +8,37 @@ use crate::git::GitError;
 /// Longer texts from outside are cut.
 const LONGEST: usize = 400;
 
+/// Which Prefect is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// Prefect 1.
+    One,
+    /// Prefect 2 or 3.
+    Later,
+}
+
+/// With newer marshmallow no flow of Prefect 1 can be serialized, with newer pendulum its schedules
+/// fail (`facts/prefect1.md` §0).
+const PREFECT_1: &str = "'prefect[git]==1.4.1' 'marshmallow<4' 'pendulum<3'";
+
+impl Generation {
+    /// The word that `harness/` knows it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "prefect1",
+            Self::Later => "prefect",
+        }
+    }
+
+    /// What pip is told to install.
+    fn packages(self) -> &'static str {
+        match self {
+            Self::One => PREFECT_1,
+            Self::Later => "prefect",
+        }
+    }
+}
+
 /// Why nothing can be asked at all.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
@@ -26,11 +57,24 @@ pub enum Unavailable {
         reason: String,
     },
     /// It has no Prefect.
-    #[error("there is no Prefect in {}", .0.display())]
-    NoPrefect(PathBuf),
+    #[error("there is no Prefect in {}", .python.display())]
+    NoPrefect {
+        /// The interpreter.
+        python: PathBuf,
+        /// What is needed.
+        generation: Generation,
+    },
     /// Its Prefect is of another generation.
     #[error("{} has Prefect {version}", .python.display())]
     OldPrefect {
+        /// The interpreter.
+        python: PathBuf,
+        /// The version.
+        version: String,
+    },
+    /// The same, where flows of Prefect 1 are to be built.
+    #[error("{} has Prefect {version}, and the target is Prefect 1", .python.display())]
+    NewPrefect {
         /// The interpreter.
         python: PathBuf,
         /// The version.
@@ -41,6 +85,8 @@ pub enum Unavailable {
     BrokenPrefect {
         /// The interpreter.
         python: PathBuf,
+        /// What is needed.
+        generation: Generation,
         /// The exception.
         reason: String,
     },
@@ -77,8 +123,13 @@ impl Unavailable {
             Self::NoSuchPython(_) | Self::NotStarted { .. } => {
                 format!("{other} to the Python of your flows")
             }
-            Self::NoPrefect(python) | Self::BrokenPrefect { python, .. } => {
-                format!("{} -m pip install prefect, or {other}", python.display())
+            Self::NoPrefect { python, generation }
+            | Self::BrokenPrefect { python, generation, .. } => {
+                let packages = generation.packages();
+                format!("{} -m pip install {packages}, or {other}", python.display())
+            }
+            Self::NewPrefect { .. } => {
+                format!("{other} to a Python 3.7 to 3.10 with {PREFECT_1}")
             }
             Self::OldPrefect { .. } => format!("{other} to a Python with Prefect 2 or 3"),
             Self::Slow { .. } | Self::Ended { .. } => {
@@ -175,6 +226,16 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// The last line of the repository that was running: `flows/a.py:3`.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Self::MissingModule { place, .. }
+            | Self::Raised { place, .. }
+            | Self::NeedsApi { place } => place.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What mends it; `python` is the interpreter as a person would type it.
     pub fn hint(&self, python: &str) -> Option<String> {
         Some(match self {

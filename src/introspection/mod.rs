@@ -3,7 +3,8 @@
 //!
 //! `merge` says what has to be asked and puts the answers over the scan; `ask` finds the
 //! `interpreter` and talks (`protocol`) with one `process` of it, which runs `harness/` on a
-//! checkout of the commit in a temporary directory. `steps` runs the build steps of a
+//! checkout of the commit in a temporary directory. Flows of Prefect 1 are objects that only running
+//! makes: `build` has them made and serialized in the same way. `steps` runs the build steps of a
 //! `prefect.yaml` where that was asked for. The only room that runs the user's code. Whatever
 //! goes wrong is a reason for the flows concerned, never the end of a run.
 
@@ -15,9 +16,9 @@ mod process;
 mod protocol;
 mod steps;
 
-pub use ask::{Answers, AskError, Limits, Place, ask};
+pub use ask::{Answers, AskError, Limits, Place, ask, build};
 pub use failure::{Failure, Unavailable};
 pub use merge::{Introspected, answered, questions, unanswered};
 pub use process::Watch;
-pub use protocol::{LoadedFile, Question, ToldFlow};
+pub use protocol::{BuiltFlow, LoadedFile, Question, Refused, Serialized, ToldFlow};
 pub use steps::{StepsError, StepsPlace, run_steps};

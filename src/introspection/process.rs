@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::failure::Unavailable;
+use super::failure::{Generation, Unavailable};
 use super::protocol::{Message, Request};
 use crate::git::binds_to_repository;
 use crate::model::Environment;
@@ -20,10 +20,11 @@ use crate::model::Environment;
 pub const PYTHONPATH: &str = "PYTHONPATH";
 
 /// The files that Python runs; the first one is started.
-const HARNESS: [(&str, &str); 3] = [
+const HARNESS: [(&str, &str); 4] = [
     ("harness.py", include_str!("harness/harness.py")),
     ("flowreg_children.py", include_str!("harness/flowreg_children.py")),
     ("flowreg_flows.py", include_str!("harness/flowreg_flows.py")),
+    ("flowreg_prefect1.py", include_str!("harness/flowreg_prefect1.py")),
 ];
 
 /// How often somebody looks whether the run was interrupted, and progress is shown.
@@ -49,8 +50,13 @@ const WITHHELD: &[&str] = &[
     "PREFECT_PROFILE",
     "PREFECT_PROFILES_PATH",
 ];
-const WITHHELD_PREFIXES: &[&str] =
-    &["FLOWREG_", "PREFECT_API_DATABASE_", "PREFECT_SERVER_DATABASE_"];
+const WITHHELD_PREFIXES: &[&str] = &[
+    "FLOWREG_",
+    "PREFECT_API_DATABASE_",
+    "PREFECT_SERVER_DATABASE_",
+    "PREFECT__CLOUD__",
+    "PREFECT__SERVER__",
+];
 
 /// What came of waiting for a message.
 pub enum Heard {
@@ -86,6 +92,7 @@ impl Conversation {
         python: &Path,
         home: &Path,
         environment: &Environment,
+        generation: Generation,
     ) -> Result<Self, Unavailable> {
         let directory = home.join("harness");
         std::fs::create_dir(&directory)?;
@@ -97,6 +104,7 @@ impl Conversation {
         command
             .arg(directory.join("harness.py"))
             .arg(home)
+            .arg(generation.as_str())
             .current_dir(home)
             .env_clear()
             // Sets in a default have the order of this seed: one that changes changes the schema.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
 
@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub seconds: f64,
     /// How large the answer about one file may be.
     pub answer_bytes: u64,
+    /// How flows of Prefect 1 are to be prepared, where they are.
+    pub prefect1: Option<&'a Value>,
     /// The files; answers name them by their place in this list.
     pub files: &'a [Question],
 }
@@ -56,12 +58,16 @@ pub enum Message {
 }
 
 /// What Python says about a file that it could load.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoadedFile {
     /// The flows that were asked for, and those that were found, by attribute path.
     pub flows: Vec<(String, Result<ToldFlow, Failure>)>,
     /// Whether something in them names the directory that they were loaded in.
     pub names_paths: bool,
+    /// The flows of Prefect 1, as they would be sent.
+    pub built: Vec<BuiltFlow>,
+    /// Name and line of flows of Prefect 1 that are made inside functions.
+    pub nested: Vec<(String, u32)>,
 }
 
 /// A flow as `prefect deploy` would register it.
@@ -75,6 +81,47 @@ pub struct ToldFlow {
     pub schema: Value,
     /// The line of the first decorator; `None` if the function stands in another file.
     pub line: Option<u32>,
+}
+
+/// A flow of Prefect 1 that a file makes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltFlow {
+    /// The name that it has in the file.
+    pub object: String,
+    /// Its own name.
+    pub flow_name: String,
+    /// The name that it is registered by: on a feature branch it may have the branch in it.
+    pub name: String,
+    /// The line of the statement that binds it.
+    pub line: Option<u32>,
+    /// What would be sent, or why it would be of no use.
+    pub outcome: Result<Serialized, Refused>,
+}
+
+/// A flow of Prefect 1 as the client sends it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Serialized {
+    /// As JSON.
+    pub serialized: Map<String, Value>,
+    /// The same, compressed by Prefect.
+    pub compressed: String,
+    /// The key that the client computes of it.
+    pub idempotency_key: String,
+    /// Whether it has a schedule.
+    pub has_schedule: bool,
+    /// Modules of the repository that its file imports, which a run from git does not find.
+    pub siblings: Vec<String>,
+}
+
+/// Why a flow of Prefect 1 is not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refused {
+    /// The word that JSON uses.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to type.
+    pub hint: Option<String>,
 }
 
 impl Message {
@@ -105,6 +152,26 @@ struct Line {
     flows: Option<Vec<FlowLine>>,
     #[serde(default)]
     names_paths: bool,
+    #[serde(default)]
+    built: Vec<BuiltLine>,
+    #[serde(default)]
+    nested: Vec<(String, u32)>,
+}
+
+#[derive(Deserialize)]
+struct BuiltLine {
+    object: String,
+    flow_name: String,
+    name: String,
+    line: Option<u32>,
+    refused: Option<Refused>,
+    serialized: Option<Map<String, Value>>,
+    compressed: Option<String>,
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    has_schedule: bool,
+    #[serde(default)]
+    siblings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +202,26 @@ impl Line {
             return Some(Err(failure.failure()?));
         }
         let flows = self.flows?.into_iter().map(FlowLine::flow).collect::<Option<_>>()?;
-        Some(Ok(LoadedFile { flows, names_paths: self.names_paths }))
+        let built = self.built.into_iter().map(BuiltLine::flow).collect::<Option<_>>()?;
+        let (names_paths, nested) = (self.names_paths, self.nested);
+        Some(Ok(LoadedFile { flows, names_paths, built, nested }))
+    }
+}
+
+impl BuiltLine {
+    fn flow(self) -> Option<BuiltFlow> {
+        let Self { object, flow_name, name, line, .. } = self;
+        let outcome = match self.refused {
+            Some(refused) => Err(refused),
+            None => Ok(Serialized {
+                serialized: self.serialized?,
+                compressed: self.compressed?,
+                idempotency_key: self.idempotency_key?,
+                has_schedule: self.has_schedule,
+                siblings: self.siblings,
+            }),
+        };
+        Some(BuiltFlow { object, flow_name, name, line, outcome })
     }
 }
 
@@ -194,7 +280,7 @@ mod tests {
             line: Some(4),
         };
         let flows = vec![("C.a".to_owned(), Ok(told)), ("b".to_owned(), Err(Failure::NotAFlow))];
-        let loaded = LoadedFile { flows, names_paths: false };
+        let loaded = LoadedFile { flows, ..LoadedFile::default() };
         assert_eq!(read(answer), Message::Answer(3, Ok(loaded)));
         let failed = r#"{"failure": {"kind": "exited", "code": 3, "last": null},
             "message": "answer", "file": 0}"#;

@@ -28,7 +28,7 @@ pub use names::{
 pub use near::nearest;
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
-    Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind,
+    Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,
     same_repository,
 };
 pub use versions::VersionLimit;

@@ -161,6 +161,30 @@ impl FromStr for FlowName {
     }
 }
 
+impl FlowName {
+    /// The name of a flow of Prefect 1, which takes any but an empty one.
+    ///
+    /// # Errors
+    /// [`NameError::Empty`].
+    pub fn of_prefect1(text: &str) -> Result<Self, NameError> {
+        not_empty("flow", text).map(Self)
+    }
+}
+
+impl DeploymentName {
+    /// The name of a project of Prefect 1, where flows have no deployments.
+    ///
+    /// # Errors
+    /// [`NameError::Empty`].
+    pub fn of_project(text: &str) -> Result<Self, NameError> {
+        not_empty("project", text).map(Self)
+    }
+}
+
+fn not_empty(kind: &'static str, text: &str) -> Result<String, NameError> {
+    if text.is_empty() { Err(NameError::Empty { kind }) } else { Ok(text.to_owned()) }
+}
+
 impl FromStr for DeploymentName {
     type Err = NameError;
 

@@ -48,7 +48,22 @@ pub struct Registration {
     /// `schedules` (an array of [`Schedule`]), and `triggers`: an array of objects with `name`,
     /// `description`, `enabled` (absent: people decide), `trigger`, `parameters`, `job_variables`
     /// and `schedule_after`, in the form of Prefect's automations.
+    ///
+    /// For Prefect 1 they are those of the serialized flow: `storage`, `run_config`, `tasks` …
     pub fields: Map<String, Value>,
+    /// What Prefect 1 is sent.
+    pub upload: Option<Upload>,
+}
+
+/// A flow of Prefect 1 as its client would send it. It says the same as the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The serialized flow, compressed by Prefect itself.
+    pub serialized_flow: String,
+    /// The client's check sum of it: the server keeps the version that has the same.
+    pub idempotency_key: String,
+    /// Whether its schedule is to start runs.
+    pub is_schedule_active: bool,
 }
 
 /// What a target holds for one deployment.

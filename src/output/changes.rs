@@ -42,6 +42,8 @@ pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
         .map(|change| match (change.field.as_str(), &change.from, &change.to) {
             ("parameter_openapi_schema", from, to) => schema_change(from, to),
             ("version", Value::String(from), Value::String(to)) => format!("version {from} → {to}"),
+            // Prefect 1 counts them.
+            ("version", Value::Number(from), Value::Number(to)) => format!("version {from} → {to}"),
             (field, ..) => field.to_owned(),
         })
         .collect::<Vec<_>>()

@@ -80,7 +80,12 @@ pub fn apply(
             }
         }),
     }
-    outcomes(plan, results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    let is_versioned = target.is_versioned();
+    outcomes(
+        plan,
+        is_versioned,
+        results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -102,7 +107,11 @@ fn write_of(item: &Planned) -> Option<Write<'_>> {
 
 type WriteResult = Result<Option<String>, TargetError>;
 
-fn outcomes(plan: Plan, mut results: Vec<(usize, WriteResult)>) -> Vec<Applied> {
+fn outcomes(
+    plan: Plan,
+    is_versioned: bool,
+    mut results: Vec<(usize, WriteResult)>,
+) -> Vec<Applied> {
     results.sort_by_key(|(index, _)| *index);
     let mut results = results.into_iter().peekable();
     plan.items
@@ -115,6 +124,9 @@ fn outcomes(plan: Plan, mut results: Vec<(usize, WriteResult)>) -> Vec<Applied> 
                 (Action::Unchanged, _) => (Outcome::Unchanged, held_id),
                 (Action::Refuse(refusal), _) => (Outcome::Refused(refusal.clone()), held_id),
                 (Action::Create, Some(Ok(id))) => (Outcome::Created, id),
+                (Action::Update { .. }, Some(Ok(id))) if is_versioned && id == held_id => {
+                    (Outcome::Unchanged, id)
+                }
                 (Action::Update { .. }, Some(Ok(id))) => (Outcome::Updated, id.or(held_id)),
                 (_, Some(Err(error))) => (Outcome::Failed(error), held_id),
                 (_, None) => (Outcome::NotTried, held_id),

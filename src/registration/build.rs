@@ -133,6 +133,7 @@ pub fn build(
             source.author,
         ),
         fields,
+        upload: None,
     };
     Ok(Built { registration, origins })
 }
@@ -321,7 +322,7 @@ fn put_over(
 }
 
 fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<String, Value> {
-    let ChannelTable { work_pool, work_queue, tags, job_variables, schedules: _, .. } = channel;
+    let ChannelTable { work_pool, work_queue, tags, job_variables, .. } = channel;
     toml_fields(
         work_pool.as_deref(),
         work_queue.as_deref(),
@@ -391,7 +392,7 @@ fn version<'a>(source: &Source<'a>) -> &'a str {
 ///
 /// Both `{tag}` and `{branch}` stand for the reference's name, so that one line serves both
 /// channels; `/` becomes `-`, as image tags can't hold it. Other braces are left alone.
-fn fill_in(value: &mut Value, reference: &CodeReference) {
+pub(super) fn fill_in(value: &mut Value, reference: &CodeReference) {
     match value {
         Value::String(text) if text.contains('{') => {
             let name = reference.name.as_str().replace('/', "-");
@@ -407,7 +408,10 @@ fn fill_in(value: &mut Value, reference: &CodeReference) {
 }
 
 /// `Some(false)`: feature registrations are guests, their schedules are off unless asked for.
-fn is_active_by_default(reference: &CodeReference, channel: &ChannelTable) -> Option<bool> {
+pub(super) fn is_active_by_default(
+    reference: &CodeReference,
+    channel: &ChannelTable,
+) -> Option<bool> {
     let switch = channel.schedules.unwrap_or(match reference.channel {
         Channel::Mainline => Switch::On,
         Channel::Feature => Switch::Off,

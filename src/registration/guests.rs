@@ -86,6 +86,7 @@ mod tests {
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new(repository, &reference, false, None),
             fields: Map::new(),
+            upload: None,
             reference,
         }
     }

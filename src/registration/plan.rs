@@ -89,6 +89,20 @@ pub enum Refusal {
         /// What the server has, in words.
         offered: String,
     },
+    /// A flow of Prefect 1 was not registered from this repository.
+    #[error("project `{project}` has the flow already, {}", of_whom(.owner.as_ref()))]
+    FlowOfOthers {
+        /// The project.
+        project: String,
+        /// The repository that its storage names.
+        owner: Option<String>,
+    },
+    /// The project of Prefect 1 does not exist.
+    #[error("the project `{project}` does not exist")]
+    ProjectMissing {
+        /// The project.
+        project: String,
+    },
     /// Two schedules of one deployment have the same slug.
     #[error("two schedules have the slug `{slug}`")]
     DuplicateSlug {
@@ -105,17 +119,25 @@ pub enum Refusal {
     },
 }
 
+fn of_whom(owner: Option<&String>) -> String {
+    owner.map_or_else(
+        || "and not from a repository".to_owned(),
+        |owner| format!("and it belongs to {owner}"),
+    )
+}
+
 impl Refusal {
     /// The word that JSON uses.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotOurs => "not_ours",
-            Self::OtherRepository { .. } => "other_repository",
+            Self::NotOurs | Self::FlowOfOthers { owner: None, .. } => "not_ours",
+            Self::OtherRepository { .. } | Self::FlowOfOthers { .. } => "other_repository",
             Self::MovedTag { .. } => "moved_tag",
             Self::Downgrade { .. } => "downgrade",
             Self::NoWorkPool { .. } => "no_work_pool",
             Self::WorkPoolMissing { .. } => "work_pool_missing",
             Self::DuplicateSlug { .. } => "duplicate_slug",
+            Self::ProjectMissing { .. } => "project_missing",
         }
     }
 
@@ -132,6 +154,12 @@ impl Refusal {
             }
             Self::NoWorkPool { .. } => {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
+            }
+            Self::FlowOfOthers { .. } => {
+                "take it over with --adopt, or register into another project: [prefect1] project"
+            }
+            Self::ProjectMissing { project } => {
+                return vec![format!("prefect create project \"{project}\"")];
             }
             Self::DuplicateSlug { .. } => "give each schedule of a deployment a slug of its own",
             Self::WorkPoolMissing { .. } => {
@@ -348,6 +376,7 @@ mod tests {
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new("https://example.com/flows.git", &reference, true, None),
             fields: json!({"version": tag}).as_object().cloned().unwrap(),
+            upload: None,
             reference,
         }
     }

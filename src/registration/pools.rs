@@ -104,6 +104,7 @@ mod tests {
             marks: Marks::new("r", &reference, true, None),
             reference,
             fields,
+            upload: None,
         };
         plan(vec![registration], Vec::new(), Guards::default())
     }

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::tag::{PACKAGE_KEYS, TAG_KEYS, TagTable};
+use super::keys::{Keys, ROOT};
+use super::prefect1::{Prefect1Table, RunConfigTable, StorageKind};
+use super::tag::TagTable;
 use crate::git::{Pin, Untagged};
 use crate::model::{TargetKind, nearest, secrets};
 
@@ -41,6 +43,8 @@ pub struct File {
     pub flows: FlowsTable,
     /// `[manifest]`
     pub manifest: ManifestTable,
+    /// `[prefect1]`
+    pub prefect1: Prefect1Table,
     /// `[mainline]`
     pub mainline: ChannelTable,
     /// `[feature]`
@@ -132,6 +136,8 @@ pub struct ChannelTable {
     pub schedules: Option<Switch>,
     /// Job variables of every registration of the channel.
     pub job_variables: Option<Map<String, Value>>,
+    /// How Prefect 1 runs the flows of the channel.
+    pub run_config: Option<RunConfigTable>,
     /// Whether a tag has to be in the history of a mainline branch; `[mainline]` only.
     pub require_tag_on_mainline: Option<bool>,
     /// Whether a tag has to have a signature that holds; `[mainline]` only.
@@ -180,6 +186,16 @@ pub struct FlowTable {
     pub job_variables: Option<Map<String, Value>>,
     /// When it runs.
     pub schedules: Option<Vec<Spanned<ScheduleTable>>>,
+    /// How Prefect 1 runs it.
+    pub run_config: Option<RunConfigTable>,
+    /// Where Prefect 1 gets its code from.
+    pub storage: Option<StorageKind>,
+    /// The image that holds its code, for Docker storage.
+    pub image_name: Option<String>,
+    /// The image's tag.
+    pub image_tag: Option<String>,
+    /// Where the code is in the image.
+    pub path: Option<String>,
 }
 
 /// One entry of `schedules`.
@@ -218,96 +234,6 @@ fn text_or_date<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Str
         TextOrDate::Date(date) => date.to_string(),
     }))
 }
-
-/// The keys of a table: their names, and which of them hold tables with known keys.
-struct Keys {
-    names: &'static [&'static str],
-    below: fn(&str) -> Option<&'static Keys>,
-}
-
-const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
-
-static ROOT: Keys = Keys {
-    names: &[
-        "target",
-        "repository",
-        "flows",
-        "manifest",
-        "mainline",
-        "feature",
-        "tag",
-        "hooks",
-        "flow",
-    ],
-    below: |name| match name {
-        "repository" => Some(&REPOSITORY),
-        "flows" => Some(&FLOWS),
-        "manifest" => Some(&MANIFEST),
-        "mainline" => Some(&MAINLINE),
-        "feature" => Some(&FEATURE),
-        "tag" => Some(&TAG),
-        "hooks" => Some(&HOOKS),
-        "flow" => Some(&ANY_FLOW),
-        _ => None,
-    },
-};
-static REPOSITORY: Keys = Keys {
-    names: &["remote", "url", "access_token", "credentials", "mainline", "untagged", "pin"],
-    below: NOTHING_BELOW,
-};
-static FLOWS: Keys =
-    Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
-static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
-static MAINLINE: Keys = Keys {
-    names: &[
-        "work_pool",
-        "work_queue",
-        "tags",
-        "schedules",
-        "job_variables",
-        "require_tag_on_mainline",
-        "require_signed_tags",
-    ],
-    below: NOTHING_BELOW,
-};
-static TAG: Keys =
-    Keys { names: TAG_KEYS, below: |name| (name == "package").then_some(&ANY_PACKAGE) };
-/// The keys are names of packages: any.
-static ANY_PACKAGE: Keys = Keys { names: &[], below: |_| Some(&PACKAGE) };
-static PACKAGE: Keys = Keys { names: PACKAGE_KEYS, below: NOTHING_BELOW };
-static FEATURE: Keys = Keys {
-    names: &["work_pool", "work_queue", "tags", "schedules", "job_variables", "on_delete"],
-    below: NOTHING_BELOW,
-};
-static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
-/// The keys are names of flows: any.
-static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
-static FLOW: Keys = Keys {
-    names: &[
-        "deployment",
-        "description",
-        "parameters",
-        "tags",
-        "work_pool",
-        "work_queue",
-        "job_variables",
-        "schedules",
-    ],
-    below: |name| (name == "schedules").then_some(&SCHEDULE),
-};
-static SCHEDULE: Keys = Keys {
-    names: &[
-        "cron",
-        "interval",
-        "rrule",
-        "timezone",
-        "day_or",
-        "anchor_date",
-        "active",
-        "parameters",
-    ],
-    below: NOTHING_BELOW,
-};
 
 /// Reads the text of a `flowreg.toml`; `name` is what messages call the file.
 ///
@@ -504,17 +430,21 @@ mod tests {
     fn the_known_keys_are_the_keys_that_are_read() {
         // Each known key with a value of a type that no key takes: serde must complain about it,
         // and would not if it did not know the key.
-        for (keys, prefix) in [
-            (&ROOT, ""),
-            (&REPOSITORY, "repository."),
-            (&FLOWS, "flows."),
-            (&MAINLINE, "mainline."),
-            (&FEATURE, "feature."),
-            (&TAG, "tag."),
-            (&PACKAGE, "tag.package.x."),
-            (&FLOW, "flow.x."),
+        for prefix in [
+            "",
+            "repository.",
+            "flows.",
+            "prefect1.",
+            "mainline.",
+            "feature.",
+            "tag.",
+            "tag.package.x.",
+            "flow.x.",
         ] {
-            for name in keys.names {
+            let tables = prefix.split_terminator('.');
+            let keys = tables.fold(&ROOT, |keys, table| (keys.below)(table).unwrap());
+            // The only number of the file that is whole.
+            for name in keys.names.iter().filter(|name| **name != "clone_depth") {
                 let text = format!("{prefix}{name} = 3\n");
                 assert!(read(&text, "f").is_err(), "{text}");
             }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::file::{
     self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
 };
+use super::prefect1::Prefect1Table;
 use super::tag::{TagSettings, TagTable};
 use crate::git::{Pin, RepositoryUrl, Untagged};
 use crate::model::{
@@ -103,6 +104,8 @@ pub struct Settings {
     pub introspect: Introspect,
     /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
     pub manifests: Option<Vec<String>>,
+    /// `[prefect1]`
+    pub prefect1: Prefect1Table,
     /// `[tag]`
     pub tag: TagSettings,
     /// `[hooks]`
@@ -134,8 +137,18 @@ impl Settings {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let place = Place { text, name };
-        let File { target, repository, flows, manifest, mainline, feature, tag, hooks, flow } =
-            file;
+        let File {
+            target,
+            repository,
+            flows,
+            manifest,
+            prefect1,
+            mainline,
+            feature,
+            tag,
+            hooks,
+            flow,
+        } = file;
         for (flow_name, table) in &flow {
             place.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -154,6 +167,7 @@ impl Settings {
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
+            prefect1,
             tag: place.tag(tag)?,
             hooks,
             mainline,

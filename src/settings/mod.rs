@@ -1,11 +1,13 @@
 //! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
 //!
 //! Each value that a person may wonder about remembers where it came from. The connection to a
-//! Prefect server is read in [`prefect`], as the official client reads it.
+//! Prefect server is read in [`prefect`] and [`prefect1`], as the official clients read it.
 
 mod file;
+mod keys;
 mod layers;
 pub mod prefect;
+pub mod prefect1;
 mod tag;
 
 pub use file::{

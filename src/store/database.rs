@@ -70,6 +70,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether there is a store already; to open one makes it.
+    pub fn is_there(common_dir: &Path) -> bool {
+        common_dir.join("flowreg/flowreg.db").is_file()
+    }
+
     /// Opens `flowreg/flowreg.db` in the git common directory, creating it if needed.
     ///
     /// # Errors

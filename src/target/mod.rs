@@ -6,6 +6,7 @@
 
 pub mod local;
 pub mod prefect;
+pub mod prefect1;
 
 use std::collections::HashMap;
 
@@ -90,7 +91,7 @@ pub enum TargetError {
         reason: String,
     },
     /// The server is of a generation that this target does not speak.
-    #[error("{url} is Prefect {version}, and only Prefect 3 is supported so far")]
+    #[error("{url} is Prefect {version}, and only 2.20 and 3 are supported")]
     UnsupportedVersion {
         /// The API's address without credentials.
         url: String,
@@ -111,6 +112,9 @@ pub enum TargetError {
     /// The embedded registry failed.
     #[error("the embedded registry failed: {0}")]
     Registry(String),
+    /// What only Prefect 1 says.
+    #[error(transparent)]
+    Prefect1(#[from] prefect1::Prefect1Error),
 }
 
 impl TargetError {
@@ -148,6 +152,23 @@ pub trait Target: Sync {
     /// A block by the slug of its type and its name, or `None` if there is none. Its secrets stay
     /// where they are.
     fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError>;
+
+    /// Brings registrations into the form that this very target can hold, before they are compared,
+    /// and says what it can't.
+    fn adapt(&self, _registrations: &mut [Registration]) -> Result<Vec<String>, TargetError> {
+        Ok(Vec::new())
+    }
+
+    /// Which of these projects the target lacks; only Prefect 1 has projects.
+    fn missing_projects(&self, _projects: &[&str]) -> Result<Vec<String>, TargetError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether each change makes a new version with an id of its own, so that the old id means that
+    /// nothing was written.
+    fn is_versioned(&self) -> bool {
+        false
+    }
 
     /// Carries out one write and returns the registration's id at the target.
     ///

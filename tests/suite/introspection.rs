@@ -406,7 +406,7 @@ fn where_there_is_no_fork_files_are_loaded_one_after_the_other() {
 fn an_interpreter_that_can_not_answer_is_told_apart() {
     // Without its `site` module a Python of a virtual environment has no packages.
     let no_prefect = unavailable(&format!("exec {} -S \"$@\"", python()));
-    assert!(matches!(no_prefect, Unavailable::NoPrefect(_)), "{no_prefect}");
+    assert!(matches!(no_prefect, Unavailable::NoPrefect { .. }), "{no_prefect}");
     assert!(no_prefect.hint().unwrap().contains("-m pip install prefect"));
     let old = unavailable("echo '{\"message\": \"found\", \"prefect\": \"1.4.1\"}'; cat");
     assert!(matches!(&old, Unavailable::OldPrefect { version, .. } if version == "1.4.1"));

@@ -45,7 +45,7 @@ fn told(name: &str) -> ToldFlow {
 
 fn loaded(flows: &[(&str, ToldFlow)]) -> LoadedFile {
     let flows = flows.iter().map(|(object, told)| ((*object).to_owned(), Ok(told.clone())));
-    LoadedFile { flows: flows.collect(), names_paths: false }
+    LoadedFile { flows: flows.collect(), ..LoadedFile::default() }
 }
 
 /// Asks about everything that is not certain, and answers in the order of the paths.

@@ -11,6 +11,7 @@ mod support;
 
 mod affected;
 mod bad_input;
+mod children;
 mod conformance;
 mod documentation;
 mod end_to_end;
@@ -43,6 +44,10 @@ mod local;
 mod manifest_differential;
 mod manifest_errors;
 mod manifest_yaml;
+mod prefect1;
+mod prefect1_client;
+mod prefect1_errors;
+mod prefect2;
 mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;

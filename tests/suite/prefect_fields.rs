@@ -66,6 +66,7 @@ impl Deployment {
             marks: Marks::new(REPOSITORY, &reference, false, None),
             reference,
             fields: declared.as_object().cloned().unwrap(),
+            upload: None,
         }
     }
 

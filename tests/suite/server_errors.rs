@@ -74,6 +74,6 @@ fn a_page_instead_of_json_is_exit_code_six() {
 
 #[test]
 fn another_generation_of_prefect_is_exit_code_six() {
-    let server = answering(200, "application/json", "\"2.20.26\"");
+    let server = answering(200, "application/json", "\"2.19.3\"");
     assert_eq!(refused(&server), (6, "unsupported_version".to_owned()));
 }

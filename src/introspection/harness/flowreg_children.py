@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from flowreg_flows import File, Reasons, encoded
+from flowreg_flows import Reasons, encoded
 
 # What is kept of the end of what a file prints.
 TAIL_BYTES = 2048
@@ -124,7 +124,7 @@ class Children:
         for descriptor in (nothing, writer, self.channel.fileno()):
             os.close(descriptor)
         own = os.getpid()
-        answer = File(self.prefect, self.request, question).answer()
+        answer = self.prefect.file(self.request, question).answer()
         if os.getpid() != own:
             # The file forked, and this is not the process that was asked.
             return

@@ -35,6 +35,9 @@ class Prefect:
 
         self.schema(prefect.flow(first))
 
+    def file(self, request, question):
+        return File(self, request, question)
+
     def load(self, path, is_module):
         """The module, as `load_flow_from_entrypoint` has it when no import fails: never its
         fallback, which guesses from the syntax tree."""

@@ -1,4 +1,5 @@
-"""What `prefect deploy` would register for some flows; flowreg asks, this answers.
+"""What `prefect deploy`, or `prefect register` of Prefect 1, would register for some flows; flowreg
+asks, this answers.
 
 One JSON object a line. This says first which Prefect it found ("found"), then that it is imported
 ("ready"). flowreg sends one request; each file is answered by its number ("answer"), in any
@@ -7,7 +8,7 @@ order, and then comes "done". The end of standard input means that flowreg is go
 Every file is loaded in a child of its own (`flowreg_children`); where there is no fork, one after
 the other in this process.
 
-For Python 3.8 and newer, Prefect 2 and 3.
+For Python 3.7 and newer, Prefect 1, 2 and 3.
 """
 
 import json
@@ -15,11 +16,16 @@ import os
 import sys
 
 
-def main(home):
+def main(home, generation):
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
     from flowreg_children import Children
-    from flowreg_flows import Prefect, Reasons
+    from flowreg_flows import Reasons
+
+    if generation == "prefect1":
+        from flowreg_prefect1 import Prefect
+    else:
+        from flowreg_flows import Prefect
 
     # `prefect deploy` does not have this directory on its path.
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
@@ -65,8 +71,12 @@ def abandon(home):
 def prefect_version():
     """Before Prefect is imported, which takes a second; `None` if it is not there."""
     import importlib.util
-    from importlib import metadata
 
+    try:
+        from importlib import metadata
+    except ImportError:
+        # Python 3.7.
+        return None if importlib.util.find_spec("prefect") is None else "unknown"
     for name in ("prefect", "prefect-client"):
         try:
             return metadata.version(name)
@@ -99,11 +109,11 @@ def look_in_checkout(request):
 
 
 def in_this_process(prefect, request, send):
-    from flowreg_flows import File, encoded
+    from flowreg_flows import encoded
 
     path, directory = list(sys.path), os.getcwd()
     for number, question in enumerate(request["files"]):
-        answer = File(prefect, request, question).answer()
+        answer = prefect.file(request, question).answer()
         answer = json.loads(encoded(answer, request["answer_bytes"]))
         sys.path[:] = path
         os.chdir(directory)
@@ -111,4 +121,4 @@ def in_this_process(prefect, request, send):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

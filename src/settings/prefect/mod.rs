@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::Environment;
+pub(super) use layer::read_toml;
 use layers::Layers;
 
 /// The connection to a Prefect API.

@@ -1,4 +1,4 @@
-//! Prefect 3 over its REST API: Server and Cloud.
+//! Prefect 3 and 2.20 over their REST API: Server and Cloud.
 //!
 //! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
 //! traps from everybody else. Nothing is sent before it is needed.
@@ -8,12 +8,13 @@ mod due;
 mod gate;
 mod headers;
 mod held;
-mod http;
+pub(super) mod http;
 mod read;
 mod refusal;
 mod retry;
 mod schedules;
 mod tls;
+mod two;
 mod write;
 
 use std::collections::HashMap;
@@ -36,7 +37,7 @@ pub struct ConnectOptions {
     pub jobs: usize,
 }
 
-/// A Prefect 3 server, or a workspace of Prefect Cloud.
+/// A Prefect server, or a workspace of Prefect Cloud.
 pub struct PrefectServer {
     http: Http,
     default_work_pool: Option<(String, String)>,
@@ -88,8 +89,10 @@ impl PrefectServer {
             Err(error) => self.without_version(error)?,
         };
         if let Some(version) = &version {
-            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-            if major.is_none_or(|major| major < 3) {
+            let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+            let number = (numbers.next().flatten(), numbers.next().flatten());
+            let is_known = matches!(number, (Some(3..), _) | (Some(2), Some(20..)));
+            if !is_known {
                 return Err(TargetError::UnsupportedVersion {
                     url: self.http.url().to_owned(),
                     version: version.clone(),
@@ -129,6 +132,12 @@ impl PrefectServer {
         }
     }
 
+    /// Whether it is Prefect 2, which was found out by the first contact.
+    fn is_two(&self) -> bool {
+        let version = self.version.get().and_then(Option::as_ref);
+        version.is_some_and(|version| version.starts_with("2."))
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +153,7 @@ impl PrefectServer {
 
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
-        let id = write::create(&self.http, registration, &flow_id)?;
+        let id = write::create(&self.http, registration, &flow_id, self.is_two())?;
         if let Some(triggers) = declared_triggers(&registration.fields) {
             automations::replace(&self.http, &id, triggers, &[])?;
         }
@@ -158,7 +167,8 @@ impl PrefectServer {
         if let Some(deployment) = self.known().deployments.remove(id) {
             return Ok(deployment);
         }
-        self.http.read(&Method::GET, &format!("/deployments/{id}"), None).map(Arc::new)
+        let deployment = self.http.read(&Method::GET, &format!("/deployments/{id}"), None)?;
+        Ok(Arc::new(if self.is_two() { two::as_three(&deployment) } else { deployment }))
     }
 
     /// Changes the triggers first: the marks, which say that they were declared, are written with
@@ -178,7 +188,8 @@ impl PrefectServer {
             due::wait(&self.http, id)?;
         }
         let deployment = &deployment;
-        let update = write::Update { held, registration, fields, marks_change, deployment };
+        let is_two = self.is_two();
+        let update = write::Update { held, registration, fields, marks_change, deployment, is_two };
         write::update(&self.http, update)?;
         Ok(Some(id.to_owned()))
     }
@@ -239,16 +250,27 @@ impl Target for PrefectServer {
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
         self.contact()?;
         let reading = match scope {
-            ReadScope::All => read::deployments(&self.http, None)?,
+            ReadScope::All => read::deployments(&self.http, None, self.is_two())?,
             ReadScope::Flows(flows) => {
                 let names: Vec<&str> = flows.iter().map(FlowName::as_str).collect();
-                read::deployments(&self.http, Some(&names))?
+                read::deployments(&self.http, Some(&names), self.is_two())?
             }
         };
         let mut known = self.known();
         known.flows.extend(reading.flows);
         known.deployments.extend(reading.deployments);
         Ok(reading.held)
+    }
+
+    fn adapt(&self, registrations: &mut [Registration]) -> Result<Vec<String>, TargetError> {
+        self.contact()?;
+        let mut notices = Vec::new();
+        if self.is_two() {
+            for registration in registrations {
+                notices.extend(two::adapt(registration)?);
+            }
+        }
+        Ok(notices)
     }
 
     fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::held::held;
 use super::http::Http;
+use super::two;
 use crate::model::{BlockDocument, Held};
 use crate::target::{TargetError, WorkPool};
 
@@ -31,14 +32,20 @@ pub struct Reading {
 }
 
 /// Reads the deployments of these flows, or all.
-pub fn deployments(http: &Http, names: Option<&[&str]>) -> Result<Reading, TargetError> {
+///
+/// `is_two`: the server is Prefect 2.
+pub fn deployments(
+    http: &Http,
+    names: Option<&[&str]>,
+    is_two: bool,
+) -> Result<Reading, TargetError> {
     let mut reading = Reading::default();
     match names {
-        None => batch(http, &json!({}), &mut reading)?,
+        None => batch(http, &json!({}), is_two, &mut reading)?,
         Some(names) => {
             for names in names.chunks(NAMES) {
                 let filter = json!({"flows": {"name": {"any_": names}}});
-                batch(http, &filter, &mut reading)?;
+                batch(http, &filter, is_two, &mut reading)?;
             }
         }
     }
@@ -48,7 +55,12 @@ pub fn deployments(http: &Http, names: Option<&[&str]>) -> Result<Reading, Targe
     Ok(reading)
 }
 
-fn batch(http: &Http, filter: &Value, reading: &mut Reading) -> Result<(), TargetError> {
+fn batch(
+    http: &Http,
+    filter: &Value,
+    is_two: bool,
+    reading: &mut Reading,
+) -> Result<(), TargetError> {
     let mut names = BTreeMap::new();
     for flow in pages(http, "/flows/filter", Some("NAME_ASC"), filter)? {
         if let (Some(id), Some(name)) = (text(&flow, "id"), text(&flow, "name")) {
@@ -64,8 +76,10 @@ fn batch(http: &Http, filter: &Value, reading: &mut Reading) -> Result<(), Targe
         // A flow that was created since its page was read is the next run's business.
         let flow = text(&deployment, "flow_id").and_then(|id| names.get(id));
         if let (Some(id), Some(flow)) = (text(&deployment, "id"), flow) {
+            let id = id.to_owned();
+            let deployment = if is_two { two::as_three(&deployment) } else { deployment };
             reading.held.push(held(flow, &deployment));
-            reading.deployments.insert(id.to_owned(), Arc::new(deployment));
+            reading.deployments.insert(id, Arc::new(deployment));
         }
     }
     Ok(())

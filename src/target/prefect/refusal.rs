@@ -14,6 +14,8 @@ pub fn words<'a>(body: &[u8], secrets: impl Iterator<Item = &'a str>) -> Option<
     let text = match body.get("detail") {
         Some(Value::String(detail)) => detail.clone(),
         Some(Value::Array(details)) => validation(details)?,
+        // GraphQL, of Prefect 1.
+        _ if body.get("errors").is_some() => graphql(body.get("errors")?.as_array()?)?,
         _ => match body.get("exception_detail") {
             Some(Value::Array(details)) => validation(details)?,
             Some(Value::String(detail)) => detail.clone(),
@@ -34,6 +36,14 @@ fn validation(details: &[Value]) -> Option<String> {
     let mut texts: Vec<String> = chosen.into_iter().filter_map(one).collect();
     texts.dedup();
     (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// The messages of a GraphQL answer.
+fn graphql(errors: &[Value]) -> Option<String> {
+    let messages = errors.iter().filter_map(|error| error.get("message")?.as_str());
+    let mut messages: Vec<&str> = messages.take(3).collect();
+    messages.dedup();
+    (!messages.is_empty()).then(|| messages.join("; "))
 }
 
 fn one(detail: &Value) -> Option<String> {

@@ -12,6 +12,7 @@ use super::held::{self, raw_schedules};
 use super::http::{Http, Kind, Request};
 use super::read::text;
 use super::schedules::Schedules;
+use super::two;
 use crate::model::{Held, Registration, json_equal};
 use crate::target::TargetError;
 
@@ -28,6 +29,8 @@ pub struct Update<'a> {
     pub marks_change: bool,
     /// The deployment as the API gave it.
     pub deployment: &'a Value,
+    /// Whether the server is Prefect 2.
+    pub is_two: bool,
 }
 
 /// Makes a flow known, or finds it, and returns its id.
@@ -41,6 +44,7 @@ pub fn create(
     http: &Http,
     registration: &Registration,
     flow_id: &str,
+    is_two: bool,
 ) -> Result<String, TargetError> {
     let mut body = registration.fields.clone();
     body.shift_remove("triggers");
@@ -49,7 +53,11 @@ pub fn create(
     body.insert("labels".to_owned(), held::labels(&registration.marks, None, None));
     // Parameters are only checked if this is said (`facts/prefect3.md` §4.2).
     body.entry("enforce_parameter_schema").or_insert(Value::Bool(true));
-    let deployment = write(http, &Method::POST, "/deployments/", &Value::Object(body))?;
+    let mut body = Value::Object(body);
+    if is_two {
+        body = two::as_two(&body, None);
+    }
+    let deployment = write(http, &Method::POST, "/deployments/", &body)?;
     id(http, &deployment)
 }
 
@@ -61,7 +69,8 @@ pub fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
     fields.shift_remove("triggers");
     keep_shared_limit(&mut fields, update.deployment);
     complete_work_pool(&mut fields, update);
-    if update.marks_change || schedules.removes || schedules.forgets_limits() {
+    // The `PATCH` of Prefect 2 knows neither pull steps nor parameters' schema.
+    if update.is_two || update.marks_change || schedules.removes || schedules.forgets_limits() {
         return upsert(http, update, fields, schedules);
     }
     if let Some(wanted) = wanted {
@@ -160,7 +169,14 @@ fn upsert(
     // An upsert takes `null` for "as it is".
     let clears_pool = body.get("work_pool_name") == Some(&Value::Null)
         && kept("work_pool_name").is_some_and(|pool| !pool.is_null());
-    let answer = write(http, &Method::POST, "/deployments/", &Value::Object(body))?;
+    let mut body = Value::Object(body);
+    if update.is_two {
+        body = two::as_two(&body, Some(update.deployment));
+    }
+    let answer = write(http, &Method::POST, "/deployments/", &body)?;
+    if update.is_two {
+        return Ok(());
+    }
     if clears_pool {
         let field = [("work_pool_name".to_owned(), Value::Null)];
         patch(http, &answer, field.into_iter().collect())?;

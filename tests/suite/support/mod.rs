@@ -2,6 +2,7 @@
 
 pub mod pipelines;
 pub mod prefect;
+pub mod prefect1;
 mod program;
 pub mod push;
 pub mod random_flows;

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// The version that flowreg is tested with.
 const VERSION: &str = "3.8.8";
 
+/// The Prefect 2 that it is tested with.
+const VERSION_TWO: &str = "2.20.25";
+
 /// Starts a program and ends it when the pipe on its standard input closes: that also happens if
 /// the test binary is killed. What is left of its home then goes as well.
 const WATCHED: &str = r#"
@@ -33,8 +36,17 @@ rm -rf "$home"
 
 /// The directory with Prefect's programs.
 pub fn programs() -> PathBuf {
-    let directory = std::env::var_os("FLOWREG_TEST_PREFECT").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{VERSION}/bin")),
+    programs_of(VERSION, "FLOWREG_TEST_PREFECT")
+}
+
+/// The same of Prefect 2.
+pub fn programs_two() -> PathBuf {
+    programs_of(VERSION_TWO, "FLOWREG_TEST_PREFECT2")
+}
+
+fn programs_of(version: &str, variable: &str) -> PathBuf {
+    let directory = std::env::var_os(variable).map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{version}/bin")),
         PathBuf::from,
     );
     assert!(
@@ -46,16 +58,28 @@ pub fn programs() -> PathBuf {
 }
 
 /// A process that does not outlive the test binary.
-struct Watched {
+pub(in crate::support) struct Watched {
     child: Child,
     home: PathBuf,
 }
 
 impl Watched {
-    fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(in crate::support) fn start(
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::start_from(&programs(), program, arguments, environment)
+    }
+
+    fn start_from(
+        bin: &Path,
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let home = tempfile::TempDir::with_prefix("flowreg-prefect-").unwrap().keep();
         let log = std::fs::File::create(home.join("log")).unwrap();
-        let bin = programs();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let child = Command::new("sh")
             .args(["-c", WATCHED, "sh", home.to_str().unwrap()])
@@ -129,8 +153,21 @@ impl Server {
         Turn { server, _turn: turn }
     }
 
+    /// A server of Prefect 2 that tests share, one at a time.
+    pub fn shared_two() -> Turn {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = SHARED.get_or_init(|| Self::start_from(&programs_two(), &[], None));
+        Turn { server, _turn: turn }
+    }
+
     /// A server of its own, with more settings; takes its time.
     pub fn start(settings: &[(&str, &str)], auth: Option<&str>) -> Self {
+        Self::start_from(&programs(), settings, auth)
+    }
+
+    fn start_from(bin: &Path, settings: &[(&str, &str)], auth: Option<&str>) -> Self {
         let port = free_port();
         let environment = [
             ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
@@ -139,7 +176,7 @@ impl Server {
         ];
         let environment = [&environment, settings].concat();
         let arguments = ["server", "start", "--host", "127.0.0.1", "--port", &port.to_string()];
-        let mut process = Watched::start("prefect", &arguments, &environment);
+        let mut process = Watched::start_from(bin, "prefect", &arguments, &environment);
         let api_url = format!("http://127.0.0.1:{port}/api");
         let api = Api::new(&api_url, auth);
         let started = Instant::now();
@@ -169,6 +206,15 @@ pub struct Worker {
 impl Worker {
     /// Starts it; it polls every second.
     pub fn start(server: &Server, pool: &str) -> Self {
+        Self::start_from(&programs(), server, pool)
+    }
+
+    /// One of Prefect 2.
+    pub fn start_two(server: &Server, pool: &str) -> Self {
+        Self::start_from(&programs_two(), server, pool)
+    }
+
+    fn start_from(bin: &Path, server: &Server, pool: &str) -> Self {
         let arguments = ["worker", "start", "--type", "process", "--pool", pool];
         let environment = [
             ("PREFECT_API_URL", server.api_url.as_str()),
@@ -176,7 +222,7 @@ impl Worker {
             ("PREFECT_LOGGING_LEVEL", "WARNING"),
             ("GIT_ALLOW_PROTOCOL", "file:http:https:git:ssh"),
         ];
-        Self { _process: Watched::start("prefect", &arguments, &environment) }
+        Self { _process: Watched::start_from(bin, "prefect", &arguments, &environment) }
     }
 }
 

@@ -1,0 +1,98 @@
+//! Warns of flows that start others which are nowhere.
+
+use std::collections::BTreeSet;
+
+use super::error::CommandError;
+use super::session::Session;
+use crate::flow::{Child, ChildCall, children};
+use crate::model::{CodeReference, FlowName, TargetKind, nearest};
+use crate::registration::{Action, Plan};
+use crate::target::{ReadScope, Target};
+
+/// What is said of calls that start a flow or deployment which the target does not have and this
+/// run does not register.
+pub fn missing(
+    session: &Session,
+    reference: &CodeReference,
+    plan: &Plan,
+    target: &dyn Target,
+) -> Result<Vec<String>, CommandError> {
+    let kind = target.describe().kind;
+    let calls = calls(session, reference, plan, kind)?;
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known: BTreeSet<(String, String)> = plan
+        .items
+        .iter()
+        .filter(|item| !matches!(item.action, Action::Refuse(_)) || item.held.is_some())
+        .map(|item| (item.registration.flow.to_string(), item.registration.deployment.to_string()))
+        .collect();
+    let unknown: BTreeSet<&str> = calls
+        .iter()
+        .filter(|(_, call)| !is_known(&call.child, &known))
+        .map(|(_, call)| flow_of(&call.child))
+        .collect();
+    // One that no target could hold is known to be missing.
+    let names: Vec<FlowName> =
+        unknown.iter().filter_map(|name| FlowName::of_prefect1(name).ok()).collect();
+    if !names.is_empty() {
+        let held = target.read(ReadScope::Flows(&names))?;
+        known.extend(held.into_iter().map(|held| (held.flow, held.deployment)));
+    }
+    let missing = calls.iter().filter(|(_, call)| !is_known(&call.child, &known));
+    Ok(missing.map(|(path, call)| notice(path, call, &known)).collect())
+}
+
+/// The calls in the files of the registrations, of the kind that the target knows.
+fn calls(
+    session: &Session,
+    reference: &CodeReference,
+    plan: &Plan,
+    kind: TargetKind,
+) -> Result<Vec<(String, ChildCall)>, CommandError> {
+    let paths: BTreeSet<&str> =
+        plan.items.iter().map(|item| item.registration.entrypoint.path()).collect();
+    let tree = session.repository.tree(&reference.commit)?;
+    let mut calls = Vec::new();
+    for path in paths {
+        let Some(content) = tree.read_path(path)? else { continue };
+        let is_meant = |call: &ChildCall| {
+            matches!(call.child, Child::Flow(..)) == (kind == TargetKind::Prefect1)
+        };
+        let found = children(&content).into_iter().filter(is_meant);
+        calls.extend(found.map(|call| (path.to_owned(), call)));
+    }
+    Ok(calls)
+}
+
+fn flow_of(child: &Child) -> &str {
+    match child {
+        Child::Deployment(flow, _) | Child::Flow(flow, _) => flow,
+    }
+}
+
+fn is_known(child: &Child, known: &BTreeSet<(String, String)>) -> bool {
+    match child {
+        Child::Deployment(flow, deployment) => known.contains(&(flow.clone(), deployment.clone())),
+        Child::Flow(flow, Some(project)) => known.contains(&(flow.clone(), project.clone())),
+        Child::Flow(flow, None) => known.iter().any(|(known, _)| known == flow),
+    }
+}
+
+fn notice(path: &str, call: &ChildCall, known: &BTreeSet<(String, String)>) -> String {
+    let (what, name) = match &call.child {
+        Child::Deployment(flow, deployment) => ("deployment", format!("{flow}/{deployment}")),
+        Child::Flow(flow, Some(project)) => ("flow", format!("{flow}/{project}")),
+        Child::Flow(flow, None) => ("flow", flow.clone()),
+    };
+    let names: Vec<String> =
+        known.iter().map(|(flow, deployment)| format!("{flow}/{deployment}")).collect();
+    let near = nearest(&name, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!(
+        "{path}:{}: {} starts the {what} `{name}`, which the target does not have and this run does \
+         not register{hint}",
+        call.line, call.function
+    )
+}

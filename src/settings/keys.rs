@@ -1,0 +1,121 @@
+//! The keys that `flowreg.toml` may have, table by table.
+
+use super::prefect1;
+use super::tag::{PACKAGE_KEYS, TAG_KEYS};
+
+/// The keys of a table: their names, and which of them hold tables with known keys.
+pub struct Keys {
+    /// Empty: any.
+    pub names: &'static [&'static str],
+    /// The keys of a table below one of them.
+    pub below: fn(&str) -> Option<&'static Keys>,
+}
+
+const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
+
+/// The keys of the file.
+pub static ROOT: Keys = Keys {
+    names: &[
+        "target",
+        "repository",
+        "flows",
+        "manifest",
+        "prefect1",
+        "mainline",
+        "feature",
+        "tag",
+        "hooks",
+        "flow",
+    ],
+    below: |name| match name {
+        "repository" => Some(&REPOSITORY),
+        "flows" => Some(&FLOWS),
+        "manifest" => Some(&MANIFEST),
+        "prefect1" => Some(&PREFECT1),
+        "mainline" => Some(&MAINLINE),
+        "feature" => Some(&FEATURE),
+        "tag" => Some(&TAG),
+        "hooks" => Some(&HOOKS),
+        "flow" => Some(&ANY_FLOW),
+        _ => None,
+    },
+};
+static REPOSITORY: Keys = Keys {
+    names: &["remote", "url", "access_token", "credentials", "mainline", "untagged", "pin"],
+    below: NOTHING_BELOW,
+};
+static FLOWS: Keys =
+    Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
+static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
+static PREFECT1: Keys = Keys { names: prefect1::KEYS, below: RUN_CONFIG_BELOW };
+static RUN_CONFIG: Keys = Keys { names: prefect1::RUN_CONFIG_KEYS, below: NOTHING_BELOW };
+const RUN_CONFIG_BELOW: fn(&str) -> Option<&'static Keys> =
+    |name| (name == "run_config").then_some(&RUN_CONFIG);
+static MAINLINE: Keys = Keys {
+    names: &[
+        "work_pool",
+        "work_queue",
+        "tags",
+        "schedules",
+        "job_variables",
+        "run_config",
+        "require_tag_on_mainline",
+        "require_signed_tags",
+    ],
+    below: RUN_CONFIG_BELOW,
+};
+static TAG: Keys =
+    Keys { names: TAG_KEYS, below: |name| (name == "package").then_some(&ANY_PACKAGE) };
+/// The keys are names of packages: any.
+static ANY_PACKAGE: Keys = Keys { names: &[], below: |_| Some(&PACKAGE) };
+static PACKAGE: Keys = Keys { names: PACKAGE_KEYS, below: NOTHING_BELOW };
+static FEATURE: Keys = Keys {
+    names: &[
+        "work_pool",
+        "work_queue",
+        "tags",
+        "schedules",
+        "job_variables",
+        "run_config",
+        "on_delete",
+    ],
+    below: RUN_CONFIG_BELOW,
+};
+static HOOKS: Keys = Keys { names: &["blocking", "time_limit"], below: NOTHING_BELOW };
+/// The keys are names of flows: any.
+static ANY_FLOW: Keys = Keys { names: &[], below: |_| Some(&FLOW) };
+static FLOW: Keys = Keys {
+    names: &[
+        "deployment",
+        "description",
+        "parameters",
+        "tags",
+        "work_pool",
+        "work_queue",
+        "job_variables",
+        "schedules",
+        "run_config",
+        "storage",
+        "image_name",
+        "image_tag",
+        "path",
+    ],
+    below: |name| match name {
+        "schedules" => Some(&SCHEDULE),
+        "run_config" => Some(&RUN_CONFIG),
+        _ => None,
+    },
+};
+static SCHEDULE: Keys = Keys {
+    names: &[
+        "cron",
+        "interval",
+        "rrule",
+        "timezone",
+        "day_or",
+        "anchor_date",
+        "active",
+        "parameters",
+    ],
+    below: NOTHING_BELOW,
+};
