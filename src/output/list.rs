@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::run::target_text;
+use super::run_report::target_text;
 use super::{NAME_WIDTH, Printer};
 use crate::model::{TargetDescription, escaped};
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::changes::changes_text;
 use super::reference::reference_line;
-use super::run::{summary_line, target_text};
+use super::run_report::{summary_line, target_text};
 use super::{ErrorReport, ItemReport, RunReport};
 use crate::model::{TargetKind, escaped};
 

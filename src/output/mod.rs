@@ -11,6 +11,7 @@ mod queue;
 mod reference;
 mod report;
 mod run;
+mod run_report;
 mod tag;
 
 use std::cell::Cell;
@@ -33,7 +34,7 @@ pub use prune::{PruneReport, PrunedRegistration};
 pub use queue::{QueueReport, QueuedItem, SyncReport};
 pub use reference::ReferenceReport;
 pub use report::ErrorReport;
-pub use run::{ItemReport, RunReport, RunSummary};
+pub use run_report::{ItemReport, RunReport, RunSummary};
 pub use tag::{TagOutcome, TagReport};
 
 /// The version of every JSON object that is printed.

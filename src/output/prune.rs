@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::run::target_text;
+use super::run_report::target_text;
 use super::{BAD, CHANGED, ErrorReport, Printer};
 use crate::model::{BranchName, TargetDescription, escaped};
 
