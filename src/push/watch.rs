@@ -12,6 +12,9 @@ use crate::store::{Outbox, OutboxError, OutboxLockKind};
 /// How often the watcher looks whether a push has ended, at first and later.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
+/// How long the lock is waited for: who only asks whether somebody watches has it for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Delivers until nothing is left that waiting could help; one watcher for a repository.
 ///
 /// `rechecks` are the pauses before a remote that has something else, or a target that is down, is
@@ -26,7 +29,7 @@ pub fn watch(
     rechecks: &[Duration],
 ) -> Result<(), OutboxError> {
     loop {
-        let Some(lock) = outbox.lock(OutboxLockKind::Watch, Duration::ZERO)? else { return Ok(()) };
+        let Some(lock) = outbox.lock(OutboxLockKind::Watch, PATIENCE)? else { return Ok(()) };
         let seen = see_through(outbox, repository, delivery, rechecks)?;
         drop(lock);
         // Who queued something after the last pass found the lock taken, and left it to us.

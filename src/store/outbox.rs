@@ -63,6 +63,15 @@ pub enum OutboxLockKind {
     Deliver,
 }
 
+impl OutboxLockKind {
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Watch => "watch.lock",
+            Self::Deliver => "deliver.lock",
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Versioned<T> {
     format: u32,
@@ -181,11 +190,7 @@ impl Outbox {
         patience: Duration,
     ) -> Result<Option<OutboxLock>, OutboxError> {
         self.make()?;
-        let name = match kind {
-            OutboxLockKind::Watch => "watch.lock",
-            OutboxLockKind::Deliver => "deliver.lock",
-        };
-        let path = self.directory.join(name);
+        let path = self.directory.join(kind.file_name());
         let failed = |source| OutboxError::File { path: path.clone(), source };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
         let started = std::time::Instant::now();
@@ -199,9 +204,11 @@ impl Outbox {
         }
     }
 
-    /// Whether a process holds the lock.
+    /// Whether a process holds the lock. Two that ask are not in each other's way, but for a moment
+    /// they are in the way of who wants the lock.
     pub fn is_locked(&self, kind: OutboxLockKind) -> bool {
-        self.directory.is_dir() && matches!(self.lock(kind, Duration::ZERO), Ok(None))
+        let file = File::options().read(true).open(self.directory.join(kind.file_name()));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Removes the unfinished files of processes that were killed.

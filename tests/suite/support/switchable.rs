@@ -1,6 +1,6 @@
 //! A real Prefect server behind a switch: as it is, gone, slow, or with an error of its own.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ pub enum Mode {
 pub struct Switchable {
     server: Scripted,
     mode: Arc<AtomicU8>,
+    busy: Arc<AtomicUsize>,
+}
+
+/// Whether a request would create or change a deployment.
+fn is_write(line: &str) -> bool {
+    line.contains("POST /api/deployments/ ") || line.contains("PATCH /api/deployments/")
 }
 
 impl Switchable {
@@ -35,6 +41,8 @@ impl Switchable {
         let mode = Arc::new(AtomicU8::new(Mode::Up as u8));
         let (real, current) = (api_url.to_owned(), Arc::clone(&mode));
         let client = Mutex::new(client());
+        let busy = Arc::new(AtomicUsize::new(0));
+        let refused = Arc::clone(&busy);
         let server = Scripted::start(move |received, _| {
             let mode = current.load(Ordering::SeqCst);
             let is_change = received.line.starts_with("PATCH")
@@ -51,11 +59,14 @@ impl Switchable {
                 }
                 _ => {
                     let (status, body) = forward(&client.lock().unwrap(), &real, received);
+                    if status == 503 && is_write(&received.line) {
+                        refused.fetch_add(1, Ordering::SeqCst);
+                    }
                     Reply::json(status, &body)
                 }
             }
         });
-        Self { server, mode }
+        Self { server, mode, busy }
     }
 
     /// What flowreg is given as the address of its server.
@@ -68,9 +79,12 @@ impl Switchable {
         self.mode.store(mode as u8, Ordering::SeqCst);
     }
 
-    /// How many deployments were sent to be created or changed.
+    /// How many deployments were sent to be created or changed, but for those that the real server
+    /// was too busy for: they are sent again.
     pub fn writes(&self) -> usize {
-        self.server.count("POST /api/deployments/ ") + self.server.count("PATCH /api/deployments/")
+        let sent =
+            self.server.received().iter().filter(|received| is_write(&received.line)).count();
+        sent - self.busy.load(Ordering::SeqCst)
     }
 
     /// How many requests came in.
