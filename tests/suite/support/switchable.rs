@@ -1,6 +1,7 @@
 //! A real Prefect server behind a switch: as it is, gone, slow, or with an error of its own.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,7 +28,6 @@ pub enum Mode {
 pub struct Switchable {
     server: Scripted,
     mode: Arc<AtomicU8>,
-    busy: Arc<AtomicUsize>,
 }
 
 /// Whether a request would create or change a deployment.
@@ -41,8 +41,6 @@ impl Switchable {
         let mode = Arc::new(AtomicU8::new(Mode::Up as u8));
         let (real, current) = (api_url.to_owned(), Arc::clone(&mode));
         let client = Mutex::new(client());
-        let busy = Arc::new(AtomicUsize::new(0));
-        let refused = Arc::clone(&busy);
         let server = Scripted::start(move |received, _| {
             let mode = current.load(Ordering::SeqCst);
             let is_change = received.line.starts_with("PATCH")
@@ -59,14 +57,11 @@ impl Switchable {
                 }
                 _ => {
                     let (status, body) = forward(&client.lock().unwrap(), &real, received);
-                    if status == 503 && is_write(&received.line) {
-                        refused.fetch_add(1, Ordering::SeqCst);
-                    }
                     Reply::json(status, &body)
                 }
             }
         });
-        Self { server, mode, busy }
+        Self { server, mode }
     }
 
     /// What flowreg is given as the address of its server.
@@ -79,12 +74,12 @@ impl Switchable {
         self.mode.store(mode as u8, Ordering::SeqCst);
     }
 
-    /// How many deployments were sent to be created or changed, but for those that the real server
-    /// was too busy for: they are sent again.
+    /// How many deployments were sent to be created or changed. What is sent again word for word, as
+    /// the real server was too busy for it, is the same write.
     pub fn writes(&self) -> usize {
-        let sent =
-            self.server.received().iter().filter(|received| is_write(&received.line)).count();
-        sent - self.busy.load(Ordering::SeqCst)
+        let received = self.server.received();
+        let writes = received.iter().filter(|received| is_write(&received.line));
+        writes.map(|received| (&received.line, &received.body)).collect::<HashSet<_>>().len()
     }
 
     /// How many requests came in.
