@@ -140,18 +140,27 @@ pub trait Target: Sync {
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError>;
 
     /// The work pools, or `None` if this kind of target has none.
-    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError>;
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
+        Ok(None)
+    }
 
     /// Puts the triggers of these names into the `triggers` of registrations that were read,
-    /// in a few paged requests for all of them. Without it they are not known.
-    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError>;
+    /// in a few paged requests for all of them. A target that reads them as fields like the others,
+    /// or has none, has nothing to do here.
+    fn read_triggers(&self, _names: &[String], _held: &mut [&mut Held]) -> Result<(), TargetError> {
+        Ok(())
+    }
 
     /// The variables of these names; what the target does not hold is absent.
-    fn variables(&self, names: &[String]) -> Result<HashMap<String, Value>, TargetError>;
+    fn variables(&self, _names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+        Ok(HashMap::new())
+    }
 
     /// A block by the slug of its type and its name, or `None` if there is none. Its secrets stay
     /// where they are.
-    fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError>;
+    fn block(&self, _type_slug: &str, _name: &str) -> Result<Option<BlockDocument>, TargetError> {
+        Ok(None)
+    }
 
     /// Brings registrations into the form that this very target can hold, before they are compared,
     /// and says what it can't.

@@ -1,12 +1,9 @@
 //! The embedded registry: a target that needs no server.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-
-use super::{ReadScope, Target, TargetError, WorkPools, Write};
-use crate::model::{BlockDocument, Held, TargetDescription, TargetKind};
+use super::{ReadScope, Target, TargetError, Write};
+use crate::model::{Held, TargetDescription, TargetKind};
 use crate::store::{RegistryRow, Store, StoreError};
 
 /// The registry in the git common directory.
@@ -44,23 +41,6 @@ impl Target for LocalRegistry {
             }
         };
         Ok(rows.into_iter().filter(is_wanted).map(held).collect())
-    }
-
-    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
-        Ok(None)
-    }
-
-    /// They are fields like the others here, and were read with them.
-    fn read_triggers(&self, _names: &[String], _held: &mut [&mut Held]) -> Result<(), TargetError> {
-        Ok(())
-    }
-
-    fn variables(&self, _names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
-        Ok(HashMap::new())
-    }
-
-    fn block(&self, _type_slug: &str, _name: &str) -> Result<Option<BlockDocument>, TargetError> {
-        Ok(None)
     }
 
     fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {

@@ -20,10 +20,8 @@ pub use error::Prefect1Error;
 pub use flows::marks;
 use graphql::{GraphQl, literal};
 
-use super::{ReadScope, Target, TargetError, WorkPools, Write};
-use crate::model::{
-    BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind, Upload,
-};
+use super::{ReadScope, Target, TargetError, Write};
+use crate::model::{FlowName, Held, Registration, TargetDescription, TargetKind, Upload};
 use crate::settings::prefect1::Prefect1Connection;
 
 /// How long another flowreg is waited for.
@@ -181,22 +179,6 @@ impl Target for Prefect1Server {
             }
         }
         Ok(live.into_iter().map(|flow| flow.held).collect())
-    }
-
-    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
-        Ok(None)
-    }
-
-    fn read_triggers(&self, _names: &[String], _held: &mut [&mut Held]) -> Result<(), TargetError> {
-        Ok(())
-    }
-
-    fn variables(&self, _names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
-        Ok(HashMap::new())
-    }
-
-    fn block(&self, _type_slug: &str, _name: &str) -> Result<Option<BlockDocument>, TargetError> {
-        Ok(None)
     }
 
     fn missing_projects(&self, projects: &[&str]) -> Result<Vec<String>, TargetError> {
