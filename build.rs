@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// What decides about the answers.
-const SOURCES: &[&str] = &["src/flow", "src/model", "Cargo.lock"];
+const SOURCES: &[&str] =
+    &["crates/flowreg-python/src", "crates/flowreg-model/src", "src/scan", "Cargo.lock"];
 
 fn main() {
     let mut files = Vec::new();

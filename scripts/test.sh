@@ -114,4 +114,4 @@ if [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
     fi
 fi
 install_hook_managers
-exec cargo test "$@"
+exec cargo test --workspace "$@"

@@ -12,15 +12,11 @@
 //! store, git → model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
 
 pub mod cli;
-pub mod flow;
-pub mod git;
 pub mod introspection;
 pub mod manifest;
-pub mod model;
 pub mod output;
 pub mod push;
 pub mod registration;
+pub mod scan;
 pub mod settings;
 pub mod store;
-pub mod tagging;
-pub mod target;

@@ -9,14 +9,14 @@ use super::error::CommandError;
 use super::manifests::Manifests;
 use super::session::Session;
 use super::starts::{EntryKey, Start, Starts};
-use crate::flow::{Difference, Script, affected};
-use crate::git::{ChangedPath, TreeBlob};
 use crate::manifest::{Entry, Manifest, Place};
-use crate::model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registration, TargetKind};
 use crate::registration::{Standing, standings};
+use crate::scan::{Difference, Script, affected};
 use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
-use crate::target::TargetError;
+use flowreg_git::{ChangedPath, TreeBlob};
+use flowreg_model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registration, TargetKind};
+use flowreg_servers::TargetError;
 
 /// What is affected by what changed since a commit.
 pub struct Affected {
@@ -79,7 +79,7 @@ impl Session {
             files,
         };
         let scripts: BTreeSet<Script> = starts.iter().map(|start| start.script.clone()).collect();
-        let cache = AnalysisCache::of_imports(self.repository.common_dir(), crate::flow::ANALYSER);
+        let cache = AnalysisCache::of_imports(self.repository.common_dir(), crate::scan::ANALYSER);
         Ok(Affected {
             chains: affected(&difference, &scripts, &cache)?,
             for_all: is_configured.then(|| vec![FILE_NAME.to_owned()]),

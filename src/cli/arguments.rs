@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::exit;
 use super::selection::FlowArguments;
-use crate::git::Untagged;
-use crate::model::{CommitId, Environment, RemoteName, TargetKind};
 use crate::output::{ErrorReport, Printer, Verbosity};
+use flowreg_git::Untagged;
+use flowreg_model::{CommitId, Environment, RemoteName, TargetKind};
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::arguments::{ReferenceArguments, RunArguments, TargetWord, UntaggedWord};
 use super::{Context, exit, plan, session};
-use crate::git::Repository;
-use crate::model::{CommitId, ReferenceName};
 use crate::push::PushedLine;
+use flowreg_git::Repository;
+use flowreg_model::{CommitId, ReferenceName};
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::error::CommandError;
 use super::session::Session;
-use crate::flow::{Child, ChildCall, children};
-use crate::model::{CodeReference, FlowName, TargetKind, nearest};
 use crate::registration::{Action, Plan};
-use crate::target::{ReadScope, Target};
+use flowreg_model::{CodeReference, FlowName, TargetKind, nearest};
+use flowreg_python::{Child, ChildCall, children};
+use flowreg_servers::{ReadScope, Target};
 
 /// What is said of calls that start a flow or deployment which the target does not have and this
 /// run does not register.

@@ -6,14 +6,14 @@ use super::outstanding::{chosen, target_of};
 use super::register::Registered;
 use super::session::{self, Session};
 use super::{Context, exit, register};
-use crate::git::{GitError, Repository, is_mainline};
-use crate::model::{
-    BranchName, Channel, Held, RemoteName, TargetDescription, TargetKind, same_repository,
-};
 use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
 use crate::settings::OnDelete;
 use crate::store::{LedgerEntry, Store};
-use crate::target::{ReadScope, Target, TargetError, Write};
+use flowreg_git::{GitError, Repository, is_mainline};
+use flowreg_model::{
+    BranchName, Channel, Held, RemoteName, TargetDescription, TargetKind, same_repository,
+};
+use flowreg_servers::{ReadScope, Target, TargetError, Write};
 
 /// Errors that another attempt may not meet.
 const PASSING: &[&str] = &[

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::error::CommandError;
 use super::gather::{Gathered, Run};
-use crate::flow::{Scan, Selection};
 use crate::introspection::Introspected;
 use crate::manifest::{Declared, Entry, EntryError, Manifest, Place};
-use crate::model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
+use crate::scan::{Scan, Selection};
+use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 
 /// How many flows a hint lists when none is near.
 const LISTED: usize = 5;

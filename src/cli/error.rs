@@ -3,18 +3,18 @@
 use std::error::Error;
 
 use super::exit;
-use crate::flow::ScanError;
-use crate::git::{GitError, ReferenceError};
 use crate::introspection::Unavailable;
-use crate::model::BranchName;
 use crate::output::ErrorReport;
 use crate::push::InstallError;
 use crate::registration::Refusal;
+use crate::scan::ScanError;
 use crate::settings::SettingsError;
-use crate::settings::prefect::ConnectionError;
 use crate::store::{OutboxError, StoreError};
-use crate::tagging::{NextError, TagError, TagRule};
-use crate::target::TargetError;
+use flowreg_git::tagging::{NextError, TagError, TagRule};
+use flowreg_git::{GitError, ReferenceError};
+use flowreg_model::BranchName;
+use flowreg_servers::TargetError;
+use flowreg_servers::connection::prefect::ConnectionError;
 
 /// An error that ends a command.
 #[derive(Debug)]
@@ -204,6 +204,7 @@ impl From<ScanError> for CommandError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Git(error) => error.into(),
+            ScanError::Read(error) => Self::new(exit::BUG, "unreadable", error),
             ScanError::NoThread => Self::new(exit::BUG, "no_thread", error),
             ScanError::Glob { .. } => Self::new(exit::CONFIGURATION, "configuration", error),
         }

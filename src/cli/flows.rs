@@ -6,10 +6,10 @@ use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::starts::Start;
 use super::{CommandResult, Context, exit, prefect1, session};
-use crate::flow::Scan;
 use crate::introspection::Introspected;
-use crate::model::{Flow, FlowProblem};
 use crate::output::{ExplanationsReport, FlowsReport, ListedFlow};
+use crate::scan::Scan;
+use flowreg_model::{Flow, FlowProblem};
 
 #[derive(Debug, Args)]
 pub struct FlowsArguments {

@@ -7,15 +7,15 @@ use super::arguments::RunArguments;
 use super::error::CommandError;
 use super::session::Session;
 use super::starts::{Start, Starts};
-use crate::flow::Scan;
-use crate::git::TreeBlob;
 use crate::introspection::Introspected;
-use crate::model::{
-    CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
-};
 use crate::output::{ErrorReport, ItemReport};
 use crate::registration::{Declaration, Source, build};
-use crate::target::Target;
+use crate::scan::Scan;
+use flowreg_git::TreeBlob;
+use flowreg_model::{
+    CodeReference, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
+};
+use flowreg_servers::Target;
 
 /// A run so far.
 pub struct Run<'r> {

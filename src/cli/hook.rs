@@ -7,13 +7,13 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::exit;
-use crate::git::Repository;
-use crate::model::Environment;
 use crate::output::Printer;
 use crate::push::{
     Candidate, GitProcess, Hooked, Place, PushedLine, pre_push_lines, program_beside,
     received_lines,
 };
+use flowreg_git::Repository;
+use flowreg_model::Environment;
 
 /// A hook of git's, or what it starts.
 #[derive(Debug, Subcommand)]

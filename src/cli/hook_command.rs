@@ -10,9 +10,9 @@ use super::check::{Checked, check};
 use super::delivery::Registrar;
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
-use crate::git::{Repository, git_directories, unattended};
 use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
 use crate::store::Outbox;
+use flowreg_git::{Repository, git_directories, unattended};
 
 #[derive(Debug, Args)]
 pub struct HookArguments {

@@ -6,12 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::error::CommandError;
 use super::{CommandResult, Context, exit};
-use crate::git::Repository;
 use crate::output::{HookInstallReport, HookStatusReport, HookWord};
 use crate::push::{
     HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
     program_beside, uninstall,
 };
+use flowreg_git::Repository;
 
 #[derive(Debug, Args)]
 pub struct HooksArguments {

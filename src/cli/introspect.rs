@@ -4,12 +4,12 @@ use super::Context;
 use super::error::CommandError;
 use super::selection::FlowArguments;
 use super::session::Session;
-use crate::flow::Scan;
 use crate::introspection::{
     AskError, Introspected, Limits, Place, Watch, answered, ask, questions, unanswered,
 };
-use crate::model::{CodeReference, Flow};
 use crate::output::Progress;
+use crate::scan::Scan;
+use flowreg_model::{CodeReference, Flow};
 
 impl Session {
     /// Finds the flows in the tree at a commit, and asks Python about those that are wanted and

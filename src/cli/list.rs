@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{CommandResult, Context, exit, session};
-use crate::model::Held;
 use crate::output::{ListReport, ListedRegistration};
-use crate::target::ReadScope;
+use flowreg_model::Held;
+use flowreg_servers::ReadScope;
 
 #[derive(Debug, Args)]
 pub struct ListArguments {}

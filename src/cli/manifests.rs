@@ -16,9 +16,9 @@ use super::starts::{EntryKey, Start};
 use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::model::{Channel, CodeReference, Environment, Flow, FlowProblem, ProblemCode};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
+use flowreg_model::{Channel, CodeReference, Environment, Flow, FlowProblem, ProblemCode};
 
 /// The file that Prefect looks for.
 const FILE_NAME: &str = "prefect.yaml";

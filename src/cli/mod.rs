@@ -51,9 +51,9 @@ use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use self::tag::TagArguments;
-use crate::model::Environment;
 use crate::output::{Printer, Verbosity};
-use crate::tagging::Day;
+use flowreg_git::tagging::Day;
+use flowreg_model::Environment;
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 pub use self::hook_command::is_hook;

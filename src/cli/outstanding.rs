@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::session::{self, TargetChoice};
 use super::{Context, hook};
-use crate::git::{Repository, git_directories};
-use crate::model::{CodeReference, TargetKind};
 use crate::push::{GitProcess, Hooked, PushState, QueuedPush, QueuedTarget, Waiting, waiting};
 use crate::store::{Outbox, OutboxLockKind};
+use flowreg_git::{Repository, git_directories};
+use flowreg_model::{CodeReference, TargetKind};
 
 /// How long `register` waits for a watcher to look at what it has registered itself.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);

@@ -12,16 +12,16 @@ use super::gather::{Explained, Explanation, Gathered, Run};
 use super::session::{self, Session};
 use super::starts::Start;
 use super::{CommandResult, Context, children, exit, prefect1, tag_rules};
-use crate::model::{
-    CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
-};
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
     Action, Change, Guards, Plan, Planned, Source, keep_moments, needs_work_pools, origin_of, plan,
     read, settle_work_pools,
 };
 use crate::settings::Access;
-use crate::target::Target;
+use flowreg_model::{
+    CodeReference, Entrypoint, FlowName, FlowProblem, Inexact, ReferenceSource, TargetKind,
+};
+use flowreg_servers::Target;
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {

@@ -8,23 +8,23 @@ use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
 use super::session::Session;
 use super::starts::Start;
-use crate::flow::{Objects, Scan, Selection, duplicates, objects};
-use crate::git::TreeBlob;
 use crate::introspection::{
     Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Place, Refused,
     Serialized, build,
-};
-use crate::model::{
-    CodeReference, Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
-    Registration, TargetKind,
 };
 use crate::output::ItemReport;
 use crate::registration::{
     Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
 };
+use crate::scan::{Objects, Scan, Selection, duplicates, objects};
 use crate::settings::Introspect;
 use crate::store::Store;
-use crate::target::Target;
+use flowreg_git::TreeBlob;
+use flowreg_model::{
+    CodeReference, Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
+    Registration, TargetKind,
+};
+use flowreg_servers::Target;
 
 /// The tasks of a large flow, twice: as they are and compressed.
 const ANSWER_BYTES: u64 = 24 << 20;

@@ -10,11 +10,11 @@ use clap::Args;
 use super::error::{self, CommandError};
 use super::session::{self, Session};
 use super::{CommandResult, Context, exit};
-use crate::git::ReferenceError;
-use crate::model::{BranchName, Held, RemoteName, TargetDescription, TargetKind, same_repository};
 use crate::output::{PruneReport, PrunedRegistration};
 use crate::store::{LedgerEntry, Store, StoreError};
-use crate::target::{ReadScope, Write};
+use flowreg_git::ReferenceError;
+use flowreg_model::{BranchName, Held, RemoteName, TargetDescription, TargetKind, same_repository};
+use flowreg_servers::{ReadScope, Write};
 
 #[derive(Debug, Args)]
 pub struct PruneArguments {
@@ -44,7 +44,7 @@ pub fn run(context: &Context, arguments: &PruneArguments) -> CommandResult {
         let marks = held.marks.as_ref()?;
         let branch: BranchName = marks.branch.as_ref()?.parse().ok()?;
         let is_meant = arguments.branch.as_ref().is_none_or(|wanted| *wanted == branch);
-        let is_feature = marks.channel == crate::model::Channel::Feature.as_str();
+        let is_feature = marks.channel == flowreg_model::Channel::Feature.as_str();
         let is_gone = is_meant && is_feature && !there.contains(&branch);
         let is_free = is_gone && is_ours(&marks.repository) && session.may_remove(held, &branch);
         is_free.then_some(branch)

@@ -11,11 +11,11 @@ use super::gather::Explained;
 use super::plan::{self, Prepared, Tally};
 use super::session::JOBS;
 use super::{CommandResult, Context, exit, outstanding, session};
-use crate::model::TargetDescription;
 use crate::output::{ErrorReport, ItemReport, RunReport, RunSummary};
 use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};
 use crate::store::{LedgerEntry, Store, StoreError};
+use flowreg_model::TargetDescription;
 
 /// How often `--watch` looks at the reference.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -241,7 +241,7 @@ fn not_tried(is_interrupted: bool) -> ErrorReport {
 
 /// Appends what was written to the ledger; a run that wrote nothing leaves no trace.
 fn record(
-    repository: &crate::git::Repository,
+    repository: &flowreg_git::Repository,
     target: &TargetDescription,
     applied: &[Applied],
 ) -> Result<(), StoreError> {

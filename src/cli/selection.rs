@@ -4,7 +4,7 @@ use clap::Args;
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::error::CommandError;
-use crate::model::{Flow, nearest};
+use flowreg_model::{Flow, nearest};
 
 /// How many names a hint lists when none is near.
 const LISTED: usize = 10;

@@ -9,23 +9,24 @@ use std::collections::BTreeSet;
 use super::Context;
 use super::arguments::ReferenceArguments;
 use super::error::CommandError;
-use crate::flow::{FileAnalysis, Scan, Selection};
-use crate::git::{
+use crate::registration::{Pinned, is_guest};
+use crate::scan::{Scan, Selection};
+use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
+use crate::store::LocalRegistry;
+use crate::store::{AnalysisCache, Store};
+use flowreg_git::{
     Pin, ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
 };
-use crate::model::{
+use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, Held,
     ReferenceSource, RemoteName, TargetKind,
 };
-use crate::registration::{Pinned, is_guest};
-use crate::settings::prefect::{PrefectConnection, connection};
-use crate::settings::prefect1::{self, Prefect1Connection};
-use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
-use crate::store::{AnalysisCache, Store};
-use crate::target::Target;
-use crate::target::local::LocalRegistry;
-use crate::target::prefect::{ConnectOptions, PrefectServer};
-use crate::target::prefect1::Prefect1Server;
+use flowreg_python::FileAnalysis;
+use flowreg_servers::Target;
+use flowreg_servers::connection::prefect::{PrefectConnection, connection};
+use flowreg_servers::connection::prefect1::{self, Prefect1Connection};
+use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
+use flowreg_servers::prefect1::Prefect1Server;
 
 /// The most writes at once if nobody says.
 pub const JOBS: usize = 8;
@@ -268,8 +269,8 @@ impl Session {
     pub fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
-        let cache = AnalysisCache::open(self.repository.common_dir(), crate::flow::ANALYSER, "");
-        Ok(crate::flow::scan(&tree, &selection, &cache)?)
+        let cache = AnalysisCache::open(self.repository.common_dir(), crate::scan::ANALYSER, "");
+        Ok(crate::scan::scan(&tree, &selection, &cache)?)
     }
 
     /// Finds the flows of some files in a directory of a commit; paths are from there.
@@ -283,8 +284,8 @@ impl Session {
             return Ok(Scan::default());
         };
         let common = self.repository.common_dir();
-        let cache = AnalysisCache::open(common, crate::flow::ANALYSER, directory);
-        Ok(crate::flow::scan(&tree, selection, &cache)?)
+        let cache = AnalysisCache::open(common, crate::scan::ANALYSER, directory);
+        Ok(crate::scan::scan(&tree, selection, &cache)?)
     }
 
     /// What names of modules stand for that are imported from a directory of a commit.
@@ -295,7 +296,7 @@ impl Session {
         imports: &BTreeSet<(String, String)>,
     ) -> Result<Vec<FileAnalysis>, CommandError> {
         match self.repository.tree(&reference.commit)?.subtree(directory)? {
-            Some(tree) => Ok(crate::flow::import(&tree, imports)?),
+            Some(tree) => Ok(crate::scan::import(&tree, imports)?),
             None => Ok(vec![FileAnalysis::default(); imports.len()]),
         }
     }
@@ -307,7 +308,7 @@ impl Session {
         entrypoint: &Entrypoint,
     ) -> Result<Option<Explanation>, CommandError> {
         let tree = self.repository.tree(&reference.commit)?;
-        Ok(crate::flow::explain(&tree, entrypoint)?)
+        Ok(crate::scan::explain(&tree, entrypoint)?)
     }
 
     /// Whether the work tree's `flowreg.toml` is another than the one at the active branch's

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::flow::Script;
 use crate::manifest::{Entry, Manifest, Place};
+use crate::scan::Script;
 
 /// Where a run of a flow starts, and where its deployment is declared.
 #[derive(Debug, Clone)]

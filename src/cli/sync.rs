@@ -7,10 +7,10 @@ use clap::Args;
 use super::delivery::Registrar;
 use super::error::CommandError;
 use super::{CommandResult, Context, exit, hook_command};
-use crate::git::Repository;
 use crate::output::{QueueReport, QueuedItem, SyncReport};
 use crate::push::{Log, Policy, PushState, QueuedPush, Waiting, deliver, waiting};
 use crate::store::{Outbox, OutboxLockKind};
+use flowreg_git::Repository;
 
 /// How much of the log `--status` shows.
 const RECENT: usize = 10;

@@ -11,16 +11,18 @@ use super::arguments::{ReferenceArguments, RunArguments};
 use super::error::CommandError;
 use super::register::{self, Registered};
 use super::{CommandResult, Context, exit, plan, session, tag_outputs};
-use crate::git::{
+use crate::output::{TagOutcome, TagReport};
+use crate::settings::Settings;
+use flowreg_git::tagging::{
+    Asked, Bump, Decision, Series, Survey, TagError, Wanted, decide, message,
+};
+use flowreg_git::{
     Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagAt,
     TagKind, Untagged, resolve,
 };
-use crate::model::{
+use flowreg_model::{
     BranchName, CommitId, ReferenceName, ReferenceSource, RemoteName, TagName, TargetKind,
 };
-use crate::output::{TagOutcome, TagReport};
-use crate::settings::Settings;
-use crate::tagging::{Asked, Bump, Decision, Series, Survey, TagError, Wanted, decide, message};
 
 /// How often others may be faster.
 const MOST_ROUNDS: u32 = 30;
@@ -378,7 +380,7 @@ impl Job<'_> {
             mainline: Vec::new(),
             ..ReferenceRequest::default()
         };
-        let bare = crate::model::Environment::default();
+        let bare = flowreg_model::Environment::default();
         let reference = resolve(self.repository, &bare, &request).reference.ok()?;
         match reference.name {
             ReferenceName::Branch(branch) if reference.commit == *self.commit => Some(branch),
@@ -409,7 +411,7 @@ impl Job<'_> {
             return Ok(None);
         }
         let is_required =
-            self.settings.channel(crate::model::Channel::Mainline).require_tag_on_mainline;
+            self.settings.channel(flowreg_model::Channel::Mainline).require_tag_on_mainline;
         let is_required = is_required == Some(true);
         let error = TagError::NotMainline {
             commit: self.commit.clone(),
@@ -439,7 +441,7 @@ impl Job<'_> {
                 ReferenceSource::GitBranch | ReferenceSource::ActiveBranch | ReferenceSource::Ci
             );
             is_named
-                && reference.channel == crate::model::Channel::Mainline
+                && reference.channel == flowreg_model::Channel::Mainline
                 && reference.commit == *self.commit
         })
     }

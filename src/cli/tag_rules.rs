@@ -3,9 +3,9 @@
 
 use super::error::CommandError;
 use super::session::Session;
-use crate::git::{ReferenceError, Repository};
-use crate::model::{Channel, CodeReference, Environment, TagName};
-use crate::tagging::{TagRule, history_hints};
+use flowreg_git::tagging::{TagRule, history_hints};
+use flowreg_git::{ReferenceError, Repository};
+use flowreg_model::{Channel, CodeReference, Environment, TagName};
 
 /// Checks a tag; returns what is worth knowing where nothing is required.
 ///
@@ -102,7 +102,7 @@ fn signed(
         None => repository.tags_here(tag.as_str())?.into_iter().find(|held| held.name == *tag),
     };
     let unsigned = |reason: String| TagRule::Signed { tag: tag.clone(), reason };
-    let Some(held) = held.filter(crate::git::TagAt::is_annotated) else {
+    let Some(held) = held.filter(flowreg_git::TagAt::is_annotated) else {
         return Err(unsigned("it is a lightweight tag".to_owned()).into());
     };
     repository.verify_tag(&held.object)?.map_err(|reason| unsigned(reason).into())

@@ -9,8 +9,8 @@ use super::failure::{Failure, Generation, Unavailable};
 use super::interpreter;
 use super::process::{Conversation, Heard, PYTHONPATH, Watch};
 use super::protocol::{LoadedFile, Message, Question, Request};
-use crate::git::Repository;
-use crate::model::{CommitId, Environment};
+use flowreg_git::Repository;
+use flowreg_model::{CommitId, Environment};
 
 /// What introspection may cost.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::git::GitError;
+use flowreg_git::GitError;
 
 /// Longer texts from outside are cut.
 const LONGEST: usize = 400;

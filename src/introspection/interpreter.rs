@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::failure::Unavailable;
-use crate::model::Environment;
+use flowreg_model::Environment;
 
 /// Virtual environments that a work tree may have, and where their interpreter lies.
 const IN_WORK_TREE: &[&str] = &[".venv/bin/python", "venv/bin/python"];

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::ask::Answers;
 use super::failure::{Failure, Unavailable};
 use super::protocol::{LoadedFile, Question, ToldFlow};
-use crate::flow::{Scan, duplicates};
-use crate::model::{
+use crate::scan::{Scan, duplicates};
+use crate::settings::Introspect;
+use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, Inexact, ProblemCode, json_equal,
 };
-use crate::settings::Introspect;
 
 /// Words of static analysis for values of the moment. Python can tell them, but not for ever.
 const MOMENTARY: &[&str] = &["it changes ", "different on every run"];

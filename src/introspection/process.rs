@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Generation, Unavailable};
 use super::protocol::{Message, Request};
-use crate::git::binds_to_repository;
-use crate::model::Environment;
+use flowreg_git::binds_to_repository;
+use flowreg_model::Environment;
 
 /// Where Python looks for modules.
 pub const PYTHONPATH: &str = "PYTHONPATH";

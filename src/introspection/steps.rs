@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use super::failure::Unavailable;
 use super::interpreter;
 use super::process::Watch;
-use crate::git::{GitError, Repository, binds_to_repository};
-use crate::model::{CodeReference, Environment};
+use flowreg_git::{GitError, Repository, binds_to_repository};
+use flowreg_model::{CodeReference, Environment};
 
 /// How long all steps of one list may take: an image is built in minutes.
 const TIME_LIMIT: Duration = Duration::from_mins(60);

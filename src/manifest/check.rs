@@ -4,7 +4,7 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::yaml::{Node, Position, Yaml};
-use crate::model::nearest;
+use flowreg_model::nearest;
 
 /// The keys of a deployment. `work_queue_name` is read inside `work_pool` only.
 const KEYS: &[&str] = &[

@@ -11,7 +11,7 @@ use super::file::{Entry, EntryError, Manifest, StepsOf};
 use super::python::text_of;
 use super::schedule;
 use super::template::{Placeholder, References, TemplateError, Templater, Values, placeholders};
-use crate::model::secrets;
+use flowreg_model::secrets;
 
 /// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
 const AT_RUN_TIME: &[&str] = &["job_variables"];

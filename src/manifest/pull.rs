@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::git::RepositoryUrl;
-use crate::model::{same_repository, secrets};
+use flowreg_git::RepositoryUrl;
+use flowreg_model::{same_repository, secrets};
 
 /// The step that clones a repository.
 const GIT_CLONE: &str = "prefect.deployments.steps.git_clone";

@@ -9,7 +9,7 @@ use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use serde_json::{Map, Value, json};
 
 use super::check::{flag_of, seconds};
-use crate::model::ScheduleRule;
+use flowreg_model::ScheduleRule;
 
 /// Why a schedule can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

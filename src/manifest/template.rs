@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value};
 
 use super::python::text_of;
-use crate::model::{BlockDocument, Environment, secrets};
+use flowreg_model::{BlockDocument, Environment, secrets};
 
 /// What stands between `{{` and `}}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

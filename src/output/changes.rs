@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::DIM;
-use crate::model::escaped;
+use flowreg_model::escaped;
 
 /// How long a value may be before it is cut.
 const VALUE_WIDTH: usize = 60;
@@ -79,7 +79,7 @@ fn is_same_but_moved(left: &Value, right: &Value) -> bool {
         }
         value
     };
-    crate::model::json_equal(&fixed(left), &fixed(right))
+    flowreg_model::json_equal(&fixed(left), &fixed(right))
 }
 
 /// The lines of one change: what differs, and why the field is ours.
@@ -161,7 +161,7 @@ fn schedule_text(schedule: &Value) -> String {
 /// A line for each value that differs: `pull_steps[0].git_clone.branch   v1.0.0 → v1.1.0`.
 fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &Value) {
     match (from, to) {
-        _ if crate::model::json_equal(from, to) => {}
+        _ if flowreg_model::json_equal(from, to) => {}
         (Value::Object(before), Value::Object(after)) => {
             let removed = before.keys().filter(|key| !after.contains_key(*key));
             for key in after.keys().chain(removed) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::reference::reference_line;
 use super::{BAD, DIM, NAME_WIDTH, Printer, to_stderr};
-use crate::model::{CodeReference, CommitId, Explanation, Flow, FlowProblem, FlowSource, escaped};
+use flowreg_model::{CodeReference, CommitId, Explanation, Flow, FlowProblem, FlowSource, escaped};
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{BAD, DIM, GOOD, HINT, Printer};
-use crate::model::escaped;
 use crate::push::{HookState, HookStatus};
+use flowreg_model::escaped;
 
 /// One place of a hook, and what was done there.
 #[derive(Debug, Serialize)]

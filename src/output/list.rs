@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::run_report::target_text;
 use super::{NAME_WIDTH, Printer};
-use crate::model::{TargetDescription, escaped};
+use flowreg_model::{TargetDescription, escaped};
 
 /// What the target holds.
 #[derive(Debug, Serialize)]

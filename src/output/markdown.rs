@@ -6,7 +6,7 @@ use super::changes::changes_text;
 use super::reference::reference_line;
 use super::run_report::{summary_line, target_text};
 use super::{ErrorReport, ItemReport, RunReport};
-use crate::model::{TargetKind, escaped};
+use flowreg_model::{TargetKind, escaped};
 
 /// What begins every comment, so that the next run finds it and replaces it.
 const MARK: &str = "<!-- flowreg -->";

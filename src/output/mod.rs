@@ -23,7 +23,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::escaped;
+use flowreg_model::escaped;
 
 pub use changes::ChangeReport;
 pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::run_report::target_text;
 use super::{BAD, CHANGED, ErrorReport, Printer};
-use crate::model::{BranchName, TargetDescription, escaped};
+use flowreg_model::{BranchName, TargetDescription, escaped};
 
 /// What was removed, or would be.
 #[derive(Debug, Serialize)]

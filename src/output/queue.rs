@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{BAD, CHANGED, DIM, GOOD, Printer, Verbosity, counted, to_stderr};
-use crate::model::escaped;
+use flowreg_model::escaped;
 
 /// A queued push.
 #[derive(Debug, Serialize)]

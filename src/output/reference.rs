@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{BAD, DIM, ErrorReport, GOOD, Printer};
-use crate::git::{Rung, RungOutcome};
-use crate::model::{CodeReference, escaped};
+use flowreg_git::{Rung, RungOutcome};
+use flowreg_model::{CodeReference, escaped};
 
 /// The code reference and how it was found.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{ERROR, HINT};
-use crate::model::escaped;
+use flowreg_model::escaped;
 
 /// An error with all that a person or a program needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

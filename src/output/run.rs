@@ -9,7 +9,7 @@ use super::flows::problem_line;
 use super::reference::reference_line;
 use super::run_report::{ItemReport, RunReport, summary_line, target_text};
 use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, NAME_WIDTH, Printer, Verbosity};
-use crate::model::{TargetKind, escaped};
+use flowreg_model::{TargetKind, escaped};
 
 impl Printer {
     /// Prints a plan, or a run and what became of it.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ErrorReport;
 use super::changes::ChangeReport;
-use crate::model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
+use flowreg_model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
 
 /// A run: what was planned, and what became of it if it was carried out.
 #[derive(Debug, Serialize)]

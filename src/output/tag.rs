@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{DIM, ErrorReport, GOOD, Printer, RunReport, markdown};
-use crate::model::{CommitId, RemoteName, TagName, escaped};
-use crate::tagging::Version;
+use flowreg_git::tagging::Version;
+use flowreg_model::{CommitId, RemoteName, TagName, escaped};
 
 /// What became of the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

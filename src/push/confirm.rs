@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::queued::{PushState, QueuedPush, now};
-use crate::git::{GitError, Repository};
-use crate::model::CommitId;
+use flowreg_git::{GitError, Repository};
+use flowreg_model::CommitId;
 
 /// How long a remote may take to answer.
 pub const ASK_LIMIT: Duration = Duration::from_secs(10);

@@ -9,8 +9,8 @@ use super::confirm::{Confirmation, Finding};
 use super::log::Log;
 use super::queued::{PushState, QueuedPush, QueuedTarget, waiting};
 use super::spool;
-use crate::git::Repository;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
+use flowreg_git::Repository;
 
 /// How long another process may be delivering.
 const PATIENCE: Duration = Duration::from_mins(2);

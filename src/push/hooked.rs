@@ -12,10 +12,10 @@ use std::time::Duration;
 use super::process::{GitProcess, detach};
 use super::queue::{Place, PushedLine, queued};
 use super::queued::QueuedPush;
-use crate::git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
-use crate::model::{BranchName, CommitId, Environment};
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
+use flowreg_git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
+use flowreg_model::{BranchName, CommitId, Environment};
 
 /// From when on a push has been waiting for long.
 const OLD: Duration = Duration::from_hours(1);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::manager::Manager;
 use super::shim::{self, HookName, Origin};
-use crate::git::{ConfigScope, GitError, HookPath, Repository};
+use flowreg_git::{ConfigScope, GitError, HookPath, Repository};
 
 /// The line of a hook that a person or a manager owns; nobody's push fails without flowreg.
 const LINE: &str = include_str!("../../hooks/husky.sh");

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::model::escaped;
 use crate::store::Outbox;
+use flowreg_model::escaped;
 
 /// When a new file is begun; the one before it is kept.
 const LARGEST: u64 = 128 * 1024;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::process::GitProcess;
 use super::queued::{PushState, QueuedPush, now};
-use crate::git::{Repository, RepositoryUrl};
-use crate::model::{CommitId, NameError};
+use flowreg_git::{Repository, RepositoryUrl};
+use flowreg_model::{CommitId, NameError};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

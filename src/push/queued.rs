@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::process::GitProcess;
-use crate::git::{RepositoryUrl, Tracking};
-use crate::model::{CommitId, TargetKind};
 use crate::store::{Outbox, OutboxError};
+use flowreg_git::{RepositoryUrl, Tracking};
+use flowreg_model::{CommitId, TargetKind};
 
 /// How far a queued push has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::log::Log;
 use super::queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
 use super::queued::QueuedPush;
-use crate::git::Repository;
 use crate::store::{Outbox, OutboxError};
+use flowreg_git::Repository;
 
 /// Turns spooled pushes into records. A file goes only when its records are there.
 ///

@@ -10,8 +10,8 @@ use super::install::{
 };
 use super::manager::Manager;
 use super::shim::{self, HookName, Origin};
-use crate::git::{HookPath, Repository};
-use crate::model::Environment;
+use flowreg_git::{HookPath, Repository};
+use flowreg_model::Environment;
 
 /// Whether a push is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -6,8 +6,8 @@ use super::deliver::{Delivery, Policy, deliver};
 use super::log::Log;
 use super::process::GitProcess;
 use super::queued::waiting;
-use crate::git::Repository;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
+use flowreg_git::Repository;
 
 /// How often the watcher looks whether a push has ended, at first and later.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::plan::{Action, Plan, Planned, Refusal};
-use crate::target::{Target, TargetError, Write};
+use flowreg_servers::{Target, TargetError, Write};
 
 /// What became of one registration.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 use super::triggers::{self, TriggerError};
 use crate::manifest::pull::{self, CheckOut, GitClone};
 
-use crate::model::{
+use crate::registration::names;
+use crate::settings::{Access, ChannelTable, FlowTable, ScheduleTable, Settings, Switch};
+use flowreg_model::{
     Channel, CodeReference, DeploymentName, Flow, Marks, NameError, Registration, Schedule,
     ScheduleRule,
 };
-use crate::registration::names;
-use crate::settings::{Access, ChannelTable, FlowTable, ScheduleTable, Settings, Switch};
 
 /// The deployment of a flow that names none.
 const DEFAULT_DEPLOYMENT: &str = "default";
@@ -461,8 +461,8 @@ fn rule(table: &ScheduleTable) -> Option<ScheduleRule> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Engine, Entrypoint, FlowSource, ReferenceName, ReferenceSource};
     use crate::settings::Flags;
+    use flowreg_model::{Engine, Entrypoint, FlowSource, ReferenceName, ReferenceSource};
 
     fn flow() -> Flow {
         Flow {
@@ -558,7 +558,7 @@ mod tests {
     #[test]
     fn a_schema_that_is_not_exact_is_not_declared() {
         let mut inexact = flow();
-        inexact.inexact.push(crate::model::Inexact {
+        inexact.inexact.push(flowreg_model::Inexact {
             what: "parameter_openapi_schema".to_owned(),
             reason: "the default of `since` is `date.today()`".to_owned(),
         });

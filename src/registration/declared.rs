@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::slugs::{own_number, slug};
-use crate::model::Held;
+use flowreg_model::Held;
 
 type Names = BTreeSet<String>;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::declared::{Declared, Last, without_paths};
 use super::schedules;
-use crate::model::{Held, Marks, Registration, json_equal};
+use flowreg_model::{Held, Marks, Registration, json_equal};
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]

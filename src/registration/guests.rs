@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::names::encode_branch;
-use crate::model::{Channel, CommitId, Held, Marks, Registration};
+use flowreg_model::{Channel, CommitId, Held, Marks, Registration};
 
 /// What a target holds beside a registration of a feature branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::model::{CodeReference, Entrypoint, ReferenceName, ReferenceSource};
+    use flowreg_model::{CodeReference, Entrypoint, ReferenceName, ReferenceSource};
 
     fn reference(name: ReferenceName, channel: Channel) -> CodeReference {
         CodeReference {

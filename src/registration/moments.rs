@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Held, Registration, json_equal};
+use flowreg_model::{Held, Registration, json_equal};
 
 /// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
 /// the names of the latter.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::model::{BranchName, DeploymentName, NameError};
+use flowreg_model::{BranchName, DeploymentName, NameError};
 
 /// The name of a feature registration: `nightly@feat~x`.
 ///

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::declared::Last;
 use super::diff::{self, Change, Differences};
 use super::schedules;
-use crate::model::{Held, Marks, Registration};
+use flowreg_model::{Held, Marks, Registration};
 
 /// What a server offers if it has no work pool that a worker could poll.
 pub(super) const NONE_USABLE: &str = "no usable one";
@@ -358,7 +358,7 @@ fn version_of(tag: &str) -> Option<(&str, Version)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Channel, CodeReference, Entrypoint, ReferenceName, ReferenceSource};
+    use flowreg_model::{Channel, CodeReference, Entrypoint, ReferenceName, ReferenceSource};
 
     fn registration(tag: &str, commit: char) -> Registration {
         let reference = CodeReference {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
-use crate::target::{WorkPool, WorkPools};
+use flowreg_servers::{WorkPool, WorkPools};
 
 /// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
 const AGENT_KIND: &str = "prefect-agent";
@@ -80,10 +80,10 @@ fn offered(pools: &[&WorkPool]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
+    use crate::registration::{Guards, plan};
+    use flowreg_model::{
         Channel, CodeReference, Entrypoint, Marks, ReferenceName, ReferenceSource, Registration,
     };
-    use crate::registration::{Guards, plan};
 
     fn planned(pool: Option<&str>) -> Plan {
         let reference = CodeReference {

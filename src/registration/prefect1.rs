@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use super::build::{Pinned, Source, fill_in, is_active_by_default};
 use super::names::encode_branch;
 use crate::introspection::{BuiltFlow, Serialized};
-use crate::model::{
+use crate::settings::Settings;
+use crate::settings::{RunConfigTable, StorageKind};
+use flowreg_model::{
     BranchName, Channel, CodeReference, DeploymentName, Entrypoint, FlowName, Held, NameError,
     Registration, Upload,
 };
-use crate::settings::Settings;
-use crate::settings::prefect1::{RunConfigTable, StorageKind};
-use crate::target::prefect1::marks;
+use flowreg_servers::prefect1::marks;
 
 /// Why flows can't be registered as the settings say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::declared::Last;
-use crate::model::{FlowName, Held, Registration};
-use crate::target::{ReadScope, Target, TargetError};
+use flowreg_model::{FlowName, Held, Registration};
+use flowreg_servers::{ReadScope, Target, TargetError};
 
 /// Reads all deployments of the flows that are to be registered, and their triggers where some
 /// are declared or were.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::declared::Last;
 use super::slugs::{OWN_SLUG, own_number, slug};
-use crate::model::json_equal;
+use flowreg_model::json_equal;
 
 /// Puts declared schedules in the place of those that were declared before; what others made
 /// stays. The declared ones come first, in their order.

@@ -10,10 +10,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{Keys, ROOT};
-use super::prefect1::{Prefect1Table, RunConfigTable, StorageKind};
+use super::prefect1_table::{Prefect1Table, RunConfigTable, StorageKind};
 use super::tag::TagTable;
-use crate::git::{Pin, Untagged};
-use crate::model::{TargetKind, nearest, secrets};
+use flowreg_git::{Pin, Untagged};
+use flowreg_model::{TargetKind, nearest, secrets};
 
 /// What is wrong with `flowreg.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

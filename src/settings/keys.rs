@@ -1,6 +1,6 @@
 //! The keys that `flowreg.toml` may have, table by table.
 
-use super::prefect1;
+use super::prefect1_table;
 use super::tag::{PACKAGE_KEYS, TAG_KEYS};
 
 /// The keys of a table: their names, and which of them hold tables with known keys.
@@ -47,8 +47,8 @@ static REPOSITORY: Keys = Keys {
 static FLOWS: Keys =
     Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
-static PREFECT1: Keys = Keys { names: prefect1::KEYS, below: RUN_CONFIG_BELOW };
-static RUN_CONFIG: Keys = Keys { names: prefect1::RUN_CONFIG_KEYS, below: NOTHING_BELOW };
+static PREFECT1: Keys = Keys { names: prefect1_table::KEYS, below: RUN_CONFIG_BELOW };
+static RUN_CONFIG: Keys = Keys { names: prefect1_table::RUN_CONFIG_KEYS, below: NOTHING_BELOW };
 const RUN_CONFIG_BELOW: fn(&str) -> Option<&'static Keys> =
     |name| (name == "run_config").then_some(&RUN_CONFIG);
 static MAINLINE: Keys = Keys {

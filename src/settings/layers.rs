@@ -8,10 +8,10 @@ use toml::Spanned;
 use super::file::{
     self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
 };
-use super::prefect1::Prefect1Table;
+use super::prefect1_table::Prefect1Table;
 use super::tag::{TagSettings, TagTable};
-use crate::git::{Pin, RepositoryUrl, Untagged};
-use crate::model::{
+use flowreg_git::{Pin, RepositoryUrl, Untagged};
+use flowreg_model::{
     Channel, DeploymentName, NameError, RemoteName, ScheduleRule, TargetKind, secrets,
 };
 

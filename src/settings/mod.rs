@@ -1,13 +1,12 @@
 //! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
 //!
 //! Each value that a person may wonder about remembers where it came from. The connection to a
-//! Prefect server is read in [`prefect`] and [`prefect1`], as the official clients read it.
+//! Prefect server is read in `flowreg_servers`, as the official clients read it.
 
 mod file;
 mod keys;
 mod layers;
-pub mod prefect;
-pub mod prefect1;
+mod prefect1_table;
 mod tag;
 
 pub use file::{
@@ -15,5 +14,8 @@ pub use file::{
 };
 pub use layers::{
     Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
+};
+pub use prefect1_table::{
+    KEYS, Prefect1Table, RUN_CONFIG_KEYS, RunConfigTable, RunKind, StorageKind,
 };
 pub use tag::{NoSeries, TagSettings};

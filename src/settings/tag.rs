@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::{TagName, nearest};
-use crate::tagging::{CalendarFormat, Scheme, Series};
+use flowreg_git::tagging::{CalendarFormat, Scheme, Series};
+use flowreg_model::{TagName, nearest};
 
 /// `[tag]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -8,11 +8,13 @@
 mod analyses;
 mod database;
 mod ledger;
+mod local;
 mod outbox;
 mod registry;
 
 pub use analyses::{AnalysisCache, LARGEST_CACHE};
 pub use database::{Store, StoreError};
 pub use ledger::LedgerEntry;
+pub use local::LocalRegistry;
 pub use outbox::{Outbox, OutboxError, OutboxLock, OutboxLockKind};
 pub use registry::RegistryRow;

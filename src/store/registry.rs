@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
-use crate::model::Marks;
+use flowreg_model::Marks;
 
 /// One registration as it is stored.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flowreg::flow::{FileAnalysis, Layout, analyse, analyse_in, is_candidate};
-use flowreg::model::{Flow, ProblemCode, json_equal};
+use flowreg_model::{Flow, ProblemCode, json_equal};
+use flowreg_python::{FileAnalysis, Layout, analyse, analyse_in, is_candidate};
 use serde_json::Value;
 
 use crate::support::prefect::programs;

@@ -1,8 +1,8 @@
 //! Flows of a tree: which files are read, and that only the commit counts.
 
-use flowreg::flow::{ANALYSER, Scan, Selection, scan};
-use flowreg::model::{Flow, ProblemCode, json_equal};
+use flowreg::scan::{ANALYSER, Scan, Selection, scan};
 use flowreg::store::AnalysisCache;
+use flowreg_model::{Flow, ProblemCode, json_equal};
 
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flowreg::introspection::{
     Answers, AskError, Failure, Limits, LoadedFile, Place, Question, Unavailable, Watch, ask,
 };
-use flowreg::model::Environment;
+use flowreg_model::Environment;
 
 use crate::support::TestRepository;
 use crate::support::prefect::{programs, wait_for};

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use flowreg::flow::{ANALYSER, Selection, scan};
 use flowreg::introspection::{Introspected, Limits, Place, answered, ask, questions};
-use flowreg::model::{Flow, FlowSource, json_equal};
+use flowreg::scan::{ANALYSER, Selection, scan};
 use flowreg::settings::Introspect;
 use flowreg::store::AnalysisCache;
+use flowreg_model::{Flow, FlowSource, json_equal};
 use serde_json::Value;
 
 use crate::introspection::{Nobody, python};

@@ -1,12 +1,12 @@
 //! How the answers of Python go over what static analysis found.
 
-use flowreg::flow::Scan;
 use flowreg::introspection::{
     Answers, Failure, Introspected, LoadedFile, Question, ToldFlow, Unavailable, answered,
     questions, unanswered,
 };
-use flowreg::model::{Engine, Entrypoint, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
+use flowreg::scan::Scan;
 use flowreg::settings::Introspect;
+use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
 use serde_json::json;
 
 fn flow(path: &str, name: &str, inexact: &[(&str, &str)]) -> Flow {

@@ -316,7 +316,7 @@ fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<String>
                 differences(&format!("{path}[{index}]"), left, right, found);
             }
         }
-        _ if flowreg::model::json_equal(theirs, ours) => {}
+        _ if flowreg_model::json_equal(theirs, ours) => {}
         _ => found.push(format!("{path}: prefect {theirs}, flowreg {ours}")),
     }
 }

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use flowreg::model::{
+use flowreg_model::{
     Channel, CodeReference, FlowName, Held, Marks, ReferenceName, ReferenceSource, Registration,
 };
-use flowreg::settings::prefect::PrefectConnection;
-use flowreg::target::prefect::{ConnectOptions, PrefectServer};
-use flowreg::target::{ReadScope, Target, TargetError, Write};
+use flowreg_servers::connection::prefect::PrefectConnection;
+use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
+use flowreg_servers::{ReadScope, Target, TargetError, Write};
 use secrecy::SecretString;
 
 use crate::support::prefect::{TlsServer, connection, free_port};

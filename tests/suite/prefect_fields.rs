@@ -1,8 +1,8 @@
 //! Only what changed, on a real Prefect server: what the repository declares is put back, what it
 //! declares no longer goes, what people made stays, and nothing is written for nothing.
 
-use flowreg::model::{Channel, CodeReference, Marks, ReferenceName, ReferenceSource, Registration};
 use flowreg::registration::{Action, Guards, Outcome, Planned, apply, plan, read, triggers};
+use flowreg_model::{Channel, CodeReference, Marks, ReferenceName, ReferenceSource, Registration};
 use serde_json::{Value, json};
 
 use crate::support::prefect::{Server, Turn, unique, wait_for};
@@ -505,7 +505,7 @@ fn a_trigger_that_changes_leaves_the_deployment_and_its_runs_alone() {
 
 #[test]
 fn variables_and_blocks_are_read_without_their_secrets() {
-    use flowreg::target::Target;
+    use flowreg_servers::Target;
     let server = Server::shared();
     let target = server.target();
     let name = unique("variable_").replace('-', "_");

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use flowreg::model::{
+use flowreg_model::{
     Channel, CodeReference, Held, Marks, ReferenceName, ReferenceSource, Registration, Schedule,
 };
-use flowreg::target::prefect::{ConnectOptions, PrefectServer};
-use flowreg::target::{ReadScope, Target, TargetError, Write};
+use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
+use flowreg_servers::{ReadScope, Target, TargetError, Write};
 use serde_json::{Map, Value, json};
 
 use crate::support::TestRepository;

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use flowreg::model::json_equal;
 use flowreg::registration::triggers::normalised;
+use flowreg_model::json_equal;
 use serde_json::{Map, Value, json};
 
 use crate::support::prefect::programs;

@@ -5,9 +5,12 @@ pub mod prefect;
 pub mod prefect1;
 mod program;
 pub mod push;
+#[expect(dead_code, unused_imports, reason = "some are for the analyser's own tests only")]
+#[path = "../../../crates/flowreg-python/tests/suite/random_flows/mod.rs"]
 pub mod random_flows;
 pub mod random_yaml;
 pub mod remotes;
+#[path = "../../../crates/flowreg-git/tests/suite/repository.rs"]
 mod repository;
 pub mod scripted;
 pub mod site;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use flowreg::settings::prefect::{PrefectConnection, Tls};
-use flowreg::target::prefect::{ConnectOptions, PrefectServer};
+use flowreg_servers::connection::prefect::{PrefectConnection, Tls};
+use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use reqwest::blocking::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -1,0 +1,81 @@
+//! Writes the files of a commit into an empty directory, as a worker's clone would have them.
+//!
+//! Done by the git process and not from the object database: line endings, LFS and other filters,
+//! symbolic links and executable bits come out as git writes them, and a partial clone fetches
+//! what is missing in one request. The index is a file of the caller's, so neither the user's
+//! index nor the work tree nor HEAD is read or written, and a bare repository will do.
+
+use std::path::Path;
+
+use super::{GitError, Repository, process};
+use flowreg_model::{CodeReference, CommitId};
+
+/// What would reach into the repository: hooks, a sparse checkout, shared index files.
+const OFF: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.sparseCheckout=false",
+    "core.splitIndex=false",
+    "core.untrackedCache=false",
+];
+
+impl Repository {
+    /// Writes all files of a commit below `directory`; `index` is a file that git may make.
+    ///
+    /// Submodules become empty directories.
+    ///
+    /// # Errors
+    /// If git fails or takes too long. What it wrote until then stays.
+    pub fn check_out(
+        &self,
+        commit: &CommitId,
+        directory: &Path,
+        index: &Path,
+    ) -> Result<(), GitError> {
+        let git = process::Git::new(self)
+            .with_variable("GIT_WORK_TREE", directory)
+            .with_variable("GIT_INDEX_FILE", index);
+        let options = OFF.iter().flat_map(|option| ["-c", option]);
+        let read_tree = ["read-tree", "--reset", "-u", "--no-recurse-submodules", commit.as_str()];
+        let arguments: Vec<&str> = options.chain(read_tree).collect();
+        git.run_long(&arguments)?.check("read-tree").map(|_| ())
+    }
+}
+
+impl Repository {
+    /// Makes a clone below `directory` that is at a reference, on its branch if it is one. Its
+    /// objects stay those of this repository; its remote `origin` has the URL that is given.
+    ///
+    /// # Errors
+    /// If git fails or takes too long.
+    pub fn clone_at(
+        &self,
+        reference: &CodeReference,
+        url: &str,
+        directory: &Path,
+    ) -> Result<(), GitError> {
+        let git = process::Git::new(self);
+        let common = self.common_dir().display().to_string();
+        let target = directory.display().to_string();
+        let clone = [
+            "clone",
+            "--quiet",
+            "--shared",
+            "--no-checkout",
+            "--",
+            common.as_str(),
+            target.as_str(),
+        ];
+        git.run_long(&clone)?.check("clone")?;
+        let inside = git.in_directory(&directory.join(".git"), directory);
+        inside.run(&["remote", "set-url", "origin", url], &[])?.check("remote")?;
+        let commit = reference.commit.as_str();
+        let mut checkout = vec!["checkout", "--quiet"];
+        match reference.branch() {
+            Some(branch) => checkout.extend(["-B", branch.as_str(), commit]),
+            None => checkout.extend(["--detach", commit]),
+        }
+        let hooks = ["-c", "core.hooksPath=/dev/null"];
+        inside.run_long(&[&hooks[..], &checkout].concat())?.check("checkout").map(|_| ())
+    }
+}

@@ -1,0 +1,48 @@
+//! Where the git directory is, found without opening the repository.
+//!
+//! For what has no time (a hook, a look at the outbox at the end of every command) and for
+//! repositories that can't be opened. Everybody else opens the repository.
+
+use std::path::{Path, PathBuf};
+
+use flowreg_model::Environment;
+
+/// The two directories of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitDirectories {
+    /// That of this work tree.
+    pub git_dir: PathBuf,
+    /// The one that all work trees share.
+    pub common_dir: PathBuf,
+}
+
+/// Finds the git directory upwards from a directory, or where `GIT_DIR` says.
+pub fn git_directories(directory: &Path, environment: &Environment) -> Option<GitDirectories> {
+    let git_dir = match environment.get("GIT_DIR") {
+        Some(git_dir) => directory.join(git_dir),
+        None => directory.ancestors().find_map(git_dir_of)?,
+    };
+    let git_dir = git_dir.canonicalize().ok()?;
+    let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
+        Ok(path) => git_dir.join(path.trim_end()).canonicalize().ok()?,
+        Err(_) => git_dir.clone(),
+    };
+    Some(GitDirectories { git_dir, common_dir })
+}
+
+/// `.git` as a directory, as the file that names one, or the directory itself if it is bare.
+fn git_dir_of(directory: &Path) -> Option<PathBuf> {
+    let dot_git = directory.join(".git");
+    if is_git_dir(&dot_git) {
+        return Some(dot_git);
+    }
+    if let Ok(text) = std::fs::read_to_string(&dot_git) {
+        return text.strip_prefix("gitdir: ").map(|path| directory.join(path.trim_end()));
+    }
+    (directory.join("refs").is_dir() && is_git_dir(directory)).then(|| directory.to_owned())
+}
+
+fn is_git_dir(directory: &Path) -> bool {
+    // HEAD of a repository may be a symbolic link that leads nowhere yet.
+    directory.join("HEAD").symlink_metadata().is_ok() && directory.join("objects").is_dir()
+}

@@ -1,0 +1,209 @@
+//! What can go wrong when a repository is opened and read.
+
+use std::path::PathBuf;
+
+use flowreg_model::escaped;
+use flowreg_model::{BranchName, CommitId, RemoteName};
+
+/// Why the repository, or something in it, can't be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GitError {
+    /// There is no such directory, so nothing can be searched for.
+    #[error("the directory {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
+    NoDirectory {
+        /// The directory as it was given.
+        directory: PathBuf,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// Neither the directory nor one of its parents is a repository.
+    #[error("{} is not inside a git repository", escaped(.directory.display()))]
+    NotARepository {
+        /// Where the search began, or what `GIT_DIR` names.
+        directory: PathBuf,
+    },
+    /// The repository belongs to somebody else and is not listed in `safe.directory`.
+    #[error("the repository at {} belongs to another user", escaped(.directory.display()))]
+    NotOwned {
+        /// The work tree, or the git directory of a bare repository.
+        directory: PathBuf,
+    },
+    /// The repository keeps its refs in a form that is not read here.
+    #[error("the repository at {} stores its refs as reftable, which flowreg can't read", escaped(.directory.display()))]
+    Reftable {
+        /// The git directory.
+        directory: PathBuf,
+    },
+    /// The repository is there, but can't be opened.
+    #[error("the repository at {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
+    Broken {
+        /// The git directory.
+        directory: PathBuf,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// A configuration file of git can't be read.
+    #[error("git's configuration can't be read: {}", escaped(.reason))]
+    Configuration {
+        /// What was found, in words.
+        reason: String,
+    },
+    /// A ref exists, but can't be read.
+    #[error("the ref {} can't be read: {}", escaped(.name), escaped(.reason))]
+    BrokenRef {
+        /// The full name of the ref.
+        name: String,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// The id names no commit of this repository.
+    #[error("the commit {commit} is not in the repository")]
+    NoCommit {
+        /// The id.
+        commit: CommitId,
+    },
+    /// What a person typed names no commit of this repository.
+    #[error("`{}` names no commit of the repository: {}", escaped(.revision), escaped(.reason))]
+    NoRevision {
+        /// As it was typed.
+        revision: String,
+        /// What was found, in words.
+        reason: String,
+        /// The remote that it names, or that is asked by default.
+        remote: Option<RemoteName>,
+        /// Whether the repository has the end of its history only.
+        is_shallow: bool,
+    },
+    /// An object that the tree names is not in the object database.
+    #[error("the object {id} ({}) is missing from the repository", escaped(.path))]
+    MissingObject {
+        /// The object id.
+        id: String,
+        /// The path in the tree.
+        path: String,
+    },
+    /// An object is there, but can't be decoded, or is of another kind than it has to be.
+    #[error("the object {id} ({}) is corrupt: {}", escaped(.path), escaped(.reason))]
+    CorruptObject {
+        /// The object id.
+        id: String,
+        /// The path in the tree.
+        path: String,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// The remote that was asked for is not configured.
+    #[error("there is no remote `{name}`{}", listed(" (configured: ", .configured, ")"))]
+    NoSuchRemote {
+        /// The name that was asked for.
+        name: RemoteName,
+        /// The remotes that there are.
+        configured: Vec<RemoteName>,
+    },
+    /// Several remotes, none of them called `origin`, and nothing says which one is meant.
+    #[error("several remotes and no `origin`{}", listed(": ", .configured, ""))]
+    SeveralRemotes {
+        /// The remotes that there are.
+        configured: Vec<RemoteName>,
+    },
+    /// Nobody said who makes the tag.
+    #[error("git doesn't know who makes the tag: {}", escaped(.reason))]
+    NoIdentity {
+        /// What git said.
+        reason: String,
+    },
+    /// A tag could not be signed.
+    #[error("git can't sign the tag: {}", escaped(.reason))]
+    NotSigned {
+        /// What git said.
+        reason: String,
+    },
+    /// A git process failed.
+    #[error("`git {command}` failed: {}", escaped(.reason))]
+    Process {
+        /// The subcommand.
+        command: String,
+        /// The last lines of its standard error, without credentials.
+        reason: String,
+    },
+}
+
+fn listed(before: &str, names: &[RemoteName], after: &str) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.iter().map(RemoteName::as_str).collect();
+    format!("{before}{}{after}", names.join(", "))
+}
+
+impl GitError {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoDirectory { .. } => "no_such_directory",
+            Self::NotARepository { .. } => "not_a_repository",
+            Self::NotOwned { .. } => "not_owned",
+            Self::Reftable { .. } => "reftable",
+            Self::Broken { .. } => "broken_repository",
+            Self::Configuration { .. } => "git_configuration",
+            Self::BrokenRef { .. } => "broken_ref",
+            Self::NoCommit { .. } => "no_such_commit",
+            Self::NoRevision { .. } => "no_such_revision",
+            Self::MissingObject { .. } => "missing_object",
+            Self::CorruptObject { .. } => "corrupt_object",
+            Self::NoSuchRemote { .. } => "no_such_remote",
+            Self::SeveralRemotes { .. } => "several_remotes",
+            Self::NoIdentity { .. } => "no_identity",
+            Self::NotSigned { .. } => "not_signed",
+            Self::Process { .. } => "git_failed",
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotARepository { .. } => vec!["git init".to_owned()],
+            Self::NotOwned { directory } => {
+                let directory = escaped(directory.display());
+                vec![format!("git config --global --add safe.directory {directory}")]
+            }
+            Self::Reftable { .. } => vec!["git refs migrate --ref-format=files".to_owned()],
+            Self::Broken { .. }
+            | Self::BrokenRef { .. }
+            | Self::MissingObject { .. }
+            | Self::CorruptObject { .. } => vec!["git fsck".to_owned()],
+            Self::Configuration { .. } => vec!["git config --list --show-origin".to_owned()],
+            Self::NoCommit { commit } => vec![format!("git fetch origin {commit}")],
+            Self::NoRevision { revision, remote, is_shallow, .. } => {
+                fetches(revision, remote.as_ref(), *is_shallow)
+            }
+            Self::NoSuchRemote { name, .. } => vec![format!("git remote add {name} <url>")],
+            Self::SeveralRemotes { configured } => {
+                configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
+            }
+            Self::NoIdentity { .. } => vec![
+                "git config user.name <name>, and git config user.email <address>".to_owned(),
+                "in CI: GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL in the environment".to_owned(),
+            ],
+            Self::NotSigned { .. } => vec![
+                "git config user.signingkey <key>; for an SSH key also git config gpg.format ssh"
+                    .to_owned(),
+            ],
+            Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What brings a revision here that a clone may have left out.
+fn fetches(revision: &str, remote: Option<&RemoteName>, is_shallow: bool) -> Vec<String> {
+    let Some(remote) = remote else { return vec!["git log --oneline --all".to_owned()] };
+    let branch = revision.strip_prefix(remote.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let branch = branch.filter(|branch| branch.parse::<BranchName>().is_ok());
+    match (branch, is_shallow) {
+        (Some(branch), _) => {
+            vec![format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")]
+        }
+        (None, true) => vec![format!("git fetch --unshallow --tags {remote}")],
+        (None, false) => vec![format!("git fetch --tags {remote}")],
+    }
+}

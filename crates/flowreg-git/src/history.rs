@@ -1,0 +1,288 @@
+//! Walks from a commit back through its history: which of some commits are in it, what was
+//! committed since one of them, and what of that touches some paths.
+//!
+//! Local reads only. A shallow clone ends early, and every answer says whether it did: what is
+//! behind its end is unknown, not absent.
+
+use std::collections::{HashMap, HashSet};
+
+use gix::bstr::ByteSlice;
+use gix::objs::TreeRefIter;
+use gix::revision::walk::Sorting;
+use gix::traverse::commit::simple::CommitTimeOrder;
+
+use super::refs::{Head, Refs, object_id};
+use super::tree::corrupt;
+use super::{GitError, ReferenceError, Repository, Tree};
+use flowreg_model::CommitId;
+
+/// How much the clocks of those who commit may differ, in seconds.
+const CLOCK_SKEW: i64 = 24 * 60 * 60;
+
+const NEWEST_FIRST: Sorting = Sorting::ByCommitTime(CommitTimeOrder::NewestFirst);
+
+/// A commit as a person wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedCommit {
+    /// Its id.
+    pub id: CommitId,
+    /// Its whole message; what is not UTF-8 in it is replaced.
+    pub message: String,
+}
+
+/// A piece of history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The commits, newest first.
+    pub commits: Vec<LoggedCommit>,
+    /// Whether the clone ends inside the piece, so that commits are missing.
+    pub is_cut: bool,
+}
+
+impl Repository {
+    /// The commit that HEAD is at.
+    ///
+    /// # Errors
+    /// [`ReferenceError::UnbornHead`] if there is none yet.
+    pub fn head_commit(&self) -> Result<CommitId, ReferenceError> {
+        let refs = Refs::of(self);
+        match refs.head()? {
+            Head::Detached(commit) => Ok(commit),
+            Head::Unborn(branch) => Err(ReferenceError::UnbornHead { branch }),
+            Head::Branch(branch) => {
+                let unborn = || ReferenceError::UnbornHead { branch: branch.to_string() };
+                refs.branch(&branch)?.ok_or_else(unborn)
+            }
+        }
+    }
+
+    /// Whether the clone has the end of its history only.
+    pub fn is_shallow(&self) -> bool {
+        self.inner.to_thread_local().is_shallow().unwrap_or(false)
+    }
+
+    /// Walks back from `tip`, itself included, and visits the places in `candidates` of commits that
+    /// it meets. `visit` returns how many candidates, from the first, are still worth looking for;
+    /// the walk ends when that is none, or when it is at commits older than all of these. Says
+    /// whether the clone ended first.
+    ///
+    /// # Errors
+    /// If a commit can't be read.
+    pub fn visit_ancestors(
+        &self,
+        tip: &CommitId,
+        candidates: &[&CommitId],
+        mut visit: impl FnMut(usize) -> usize,
+    ) -> Result<bool, GitError> {
+        let local = self.inner.to_thread_local();
+        let tip = object_id(&local, tip).ok_or_else(|| missing(tip))?;
+        let ids: Vec<_> = candidates.iter().map(|commit| object_id(&local, commit)).collect();
+        let mut places: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
+        for (place, id) in ids.iter().enumerate() {
+            places.entry(id.unwrap_or(tip.kind().null())).or_default().push(place);
+        }
+        let ends = ends_of(&local);
+        let (mut is_cut, mut wanted, mut oldest) = (false, candidates.len(), i64::MIN);
+        let walk = local.rev_walk([tip]).sorting(NEWEST_FIRST).all();
+        for info in walk.map_err(|error| unreadable(tip, &error))? {
+            let info = info.map_err(|error| unreadable(tip, &error))?;
+            is_cut |= ends.contains(&info.id);
+            if info.commit_time.is_some_and(|seconds| seconds < oldest) {
+                break;
+            }
+            for place in places.get(&info.id).into_iter().flatten() {
+                let rest = visit(*place);
+                if rest == 0 {
+                    return Ok(false);
+                }
+                if rest < wanted && ends.is_empty() {
+                    wanted = rest;
+                    oldest = oldest_of(&local, ids.get(..rest).unwrap_or_default());
+                }
+            }
+        }
+        Ok(is_cut)
+    }
+
+    /// The first of `tips` whose chain of first parents leads to a commit: mainline went on from
+    /// there. Tips that are not here are passed over.
+    ///
+    /// # Errors
+    /// If a commit can't be read.
+    pub fn first_that_continues<'t>(
+        &self,
+        tips: &[&'t CommitId],
+        commit: &CommitId,
+    ) -> Result<Option<&'t CommitId>, GitError> {
+        let local = self.inner.to_thread_local();
+        let commit_id = object_id(&local, commit).ok_or_else(|| missing(commit))?;
+        let seconds = time_of(&local, commit_id)?.saturating_sub(CLOCK_SKEW);
+        let order = CommitTimeOrder::NewestFirst;
+        let mut seen = HashSet::new();
+        for tip in tips {
+            let Some(id) = object_id(&local, tip).filter(|id| local.has_object(*id)) else {
+                continue;
+            };
+            // Chains of first parents join: what was seen before leads nowhere new.
+            let walk = local
+                .rev_walk([id])
+                .first_parent_only()
+                .sorting(Sorting::ByCommitTimeCutoff { order, seconds })
+                .all();
+            for info in walk.map_err(|error| unreadable(id, &error))? {
+                let ancestor = info.map_err(|error| unreadable(id, &error))?.id;
+                if ancestor == commit_id {
+                    return Ok(Some(tip));
+                }
+                if !seen.insert(ancestor) {
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `ancestor` is `commit` or in its history, as far as the clone has it.
+    ///
+    /// # Errors
+    /// If a commit can't be read.
+    pub fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
+        let local = self.inner.to_thread_local();
+        let ids = (object_id(&local, ancestor), object_id(&local, commit));
+        let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
+        let seconds = time_of(&local, ancestor)?.saturating_sub(CLOCK_SKEW);
+        let order = CommitTimeOrder::NewestFirst;
+        let walk =
+            local.rev_walk([commit]).sorting(Sorting::ByCommitTimeCutoff { order, seconds }).all();
+        for info in walk.map_err(|error| unreadable(commit, &error))? {
+            if info.map_err(|error| unreadable(commit, &error))?.id == ancestor {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is in the history of `tip` and not in that of `base`; with `paths`, what of it touches
+    /// one of these files or directories.
+    ///
+    /// # Errors
+    /// If a commit or a directory can't be read.
+    pub fn log_since(
+        &self,
+        base: Option<&CommitId>,
+        tip: &CommitId,
+        paths: &[String],
+    ) -> Result<Log, GitError> {
+        let local = self.inner.to_thread_local();
+        let tip_id = object_id(&local, tip).ok_or_else(|| missing(tip))?;
+        let hidden = base.and_then(|base| object_id(&local, base));
+        let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).with_hidden(hidden).all();
+        let ends = ends_of(&local);
+        let mut log = Log::default();
+        let mut touching = Touching { repository: self, paths, known: HashMap::new() };
+        for info in walk.map_err(|error| unreadable(tip_id, &error))? {
+            let info = info.map_err(|error| unreadable(tip_id, &error))?;
+            log.is_cut |= ends.contains(&info.id);
+            let id: Option<CommitId> = info.id.to_string().parse().ok();
+            let Some(id) = id.filter(|_| !ends.contains(&info.id) || paths.is_empty()) else {
+                continue;
+            };
+            let parents: Vec<_> =
+                info.parent_ids().filter_map(|id| id.to_string().parse().ok()).collect();
+            if touching.holds(&id, &parents)? {
+                let commit = local.find_commit(info.id);
+                let commit = commit.map_err(|error| unreadable(info.id, &error))?;
+                let message = commit.message_raw().map_err(|error| unreadable(info.id, &error))?;
+                log.commits.push(LoggedCommit { id, message: message.to_str_lossy().into_owned() });
+            }
+        }
+        Ok(log)
+    }
+}
+
+/// Which commits touch some paths.
+struct Touching<'a> {
+    repository: &'a Repository,
+    paths: &'a [String],
+    /// What a commit has at each path; neighbours ask for the same.
+    known: HashMap<CommitId, Vec<Option<gix::ObjectId>>>,
+}
+
+impl Touching<'_> {
+    /// Whether a commit differs from each of its parents at a path: a merge that takes one side as
+    /// it is touches nothing (git-log(1), History Simplification).
+    fn holds(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
+        if self.paths.is_empty() {
+            return Ok(true);
+        }
+        let here = self.at(commit)?;
+        if parents.is_empty() {
+            return Ok(here.iter().any(Option::is_some));
+        }
+        for parent in parents {
+            if self.at(parent)? == here {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
+        if let Some(known) = self.known.get(commit) {
+            return Ok(known.clone());
+        }
+        let tree = self.repository.tree(commit)?;
+        let found: Result<Vec<_>, _> =
+            self.paths.iter().map(|path| entry_at(&tree, path)).collect();
+        let found = found?;
+        self.known.insert(commit.clone(), found.clone());
+        Ok(found)
+    }
+}
+
+/// The object that a tree has at a path, a file or a directory.
+fn entry_at(tree: &Tree, path: &str) -> Result<Option<gix::ObjectId>, GitError> {
+    let path = path.trim_matches('/');
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let Some(tree) = tree.subtree(directory)? else { return Ok(None) };
+    let mut buffer = Vec::new();
+    let data = tree.directory(tree.root(), directory.as_bytes(), &mut buffer)?;
+    for entry in TreeRefIter::from_bytes(data, tree.root().kind()) {
+        let entry = entry.map_err(|error| corrupt(tree.root(), directory.as_bytes(), &error))?;
+        if entry.filename == name.as_bytes() {
+            return Ok(Some(entry.oid.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The commits whose parents a shallow clone left out.
+fn ends_of(repository: &gix::Repository) -> HashSet<gix::ObjectId> {
+    let commits = repository.shallow_commits().ok().flatten();
+    commits.iter().flat_map(|commits| commits.iter().copied()).collect()
+}
+
+fn time_of(repository: &gix::Repository, id: gix::ObjectId) -> Result<i64, GitError> {
+    let commit = repository.find_commit(id).map_err(|error| unreadable(id, &error))?;
+    let time = commit.time().map_err(|error| unreadable(id, &error))?;
+    Ok(time.seconds)
+}
+
+/// When the first of some commits was made, as far as clocks can be trusted. In a clone with all
+/// its history a commit that is not here is nobody's ancestor.
+fn oldest_of(repository: &gix::Repository, ids: &[Option<gix::ObjectId>]) -> i64 {
+    let times = ids.iter().flatten().filter_map(|id| {
+        let commit = repository.try_find_object(*id).ok().flatten()?.try_into_commit().ok()?;
+        Some(commit.time().ok()?.seconds)
+    });
+    times.min().map_or(i64::MAX, |seconds| seconds.saturating_sub(CLOCK_SKEW))
+}
+
+fn missing(commit: &CommitId) -> GitError {
+    GitError::NoCommit { commit: commit.clone() }
+}
+
+fn unreadable(id: gix::ObjectId, reason: &impl ToString) -> GitError {
+    let reason = reason.to_string();
+    GitError::CorruptObject { id: id.to_string(), path: "a commit's history".to_owned(), reason }
+}

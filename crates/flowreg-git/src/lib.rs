@@ -1,0 +1,165 @@
+//! Everything git: open a repository, resolve the code reference, prove it on the remote, read
+//! the tree at a commit.
+//!
+//! The only user of gix and of the git process. Local reads go through gix; what crosses the
+//! network goes through git, because credential helpers, ssh configuration and proxies live
+//! there. Knows nothing of flows, targets and configuration files.
+
+mod changes;
+mod checkout;
+mod ci;
+mod config;
+mod delta;
+mod directory;
+mod error;
+mod history;
+mod hook_path;
+mod jenkins;
+mod ladder;
+mod mainline;
+mod open;
+mod packs;
+mod process;
+mod proof;
+mod publish;
+mod pushed;
+mod reference;
+mod reference_error;
+mod refs;
+mod remote;
+mod request;
+mod revision;
+mod settle;
+mod standing;
+pub mod tagging;
+mod tags;
+mod tree;
+mod unattended;
+mod url;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use changes::{ChangeKind, ChangedPath};
+pub use directory::{GitDirectories, git_directories};
+pub use error::GitError;
+pub use history::{Log, LoggedCommit};
+pub use hook_path::{ConfigScope, HookPath};
+pub use mainline::is_mainline;
+pub use packs::{PackPlan, PackReader};
+pub use process::binds_to_repository;
+pub use publish::{Push, PushOutcome, Rejection, TagKind};
+pub use pushed::{PushAddress, Tracking};
+pub use reference::resolve;
+pub use reference_error::ReferenceError;
+pub use refs::TagAt;
+pub use remote::Remote;
+pub use request::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged};
+pub use tags::RemoteTags;
+pub use tree::{BlobId, Tree, TreeBlob};
+pub use unattended::unattended;
+pub use url::RepositoryUrl;
+
+use flowreg_model::{CommitId, Environment};
+
+/// An opened repository; may be shared between threads.
+pub struct Repository {
+    inner: gix::ThreadSafeRepository,
+    configuration: gix::config::File,
+    environment: Environment,
+    common_dir: PathBuf,
+    workdir: Option<PathBuf>,
+    time_limit: Duration,
+}
+
+impl Repository {
+    /// Opens the repository that `directory` belongs to, or the one that `GIT_DIR` names.
+    ///
+    /// # Errors
+    /// If there is none, or it belongs to somebody else, is broken, or keeps its refs as reftable.
+    pub fn discover(directory: &Path, environment: &Environment) -> Result<Self, GitError> {
+        open::discover(directory, environment)
+    }
+
+    /// How long a git process may take; a minute if nothing else is said.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// The git directory that all worktrees of the repository share.
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// The git directory of this work tree.
+    pub fn git_dir(&self) -> &Path {
+        self.inner.git_dir()
+    }
+
+    /// A switch of git's configuration; `None` if it is not set, or not to a truth value.
+    pub fn switch(&self, key: &str) -> Option<bool> {
+        self.configuration.boolean(key).ok().flatten()
+    }
+
+    /// The work tree; a bare repository has none.
+    pub fn workdir(&self) -> Option<&Path> {
+        self.workdir.as_deref()
+    }
+
+    /// The name that git would write into a commit as its author.
+    pub fn author(&self) -> Option<String> {
+        let configured = || {
+            ["author.name", "user.name"]
+                .into_iter()
+                .find_map(|key| self.configuration.string(key))
+                .map(|name| name.to_string())
+        };
+        let named = self.environment.get("GIT_AUTHOR_NAME").map(str::to_owned);
+        named.or_else(configured).filter(|name| !name.trim().is_empty())
+    }
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// [`GitError::NoCommit`] if the commit is not here.
+    pub fn tree(&self, commit: &CommitId) -> Result<Tree, GitError> {
+        Tree::at(self, commit)
+    }
+
+    /// Whether Python files or configuration in the work tree are not in HEAD as they are: changed,
+    /// staged, or never added; never in a bare repository. What is ignored does not count.
+    ///
+    /// # Errors
+    /// If git can't be run.
+    pub fn uncommitted(&self) -> Result<bool, GitError> {
+        if self.workdir.is_none() {
+            return Ok(false);
+        }
+        let git = process::Git::new(self);
+        let arguments = [
+            // Threads that look at files ahead cost more than they save where all is in memory.
+            "-c",
+            "core.preloadIndex=false",
+            "status",
+            "--porcelain",
+            "-z",
+            "--no-renames",
+            "--ignore-submodules=all",
+            "--untracked-files=normal",
+            "--",
+            "*.py",
+            "flowreg.toml",
+            ":(glob)**/prefect.yaml",
+        ];
+        // An index that git can't read is no reason to register nothing.
+        let finished = git.run(&arguments, &[])?;
+        Ok(finished.is_success && !finished.stdout.is_empty())
+    }
+
+    /// The content of one file at a commit; `None` if the commit has no such file.
+    pub fn read_at(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        self.tree(commit)?.read_path(path)
+    }
+}

@@ -1,0 +1,114 @@
+//! Channels: which branches are mainline, and which tag pins one.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use semver::Version;
+
+use super::ReferenceError;
+use flowreg_model::{BranchName, TagName};
+
+/// The branches that are mainline.
+pub(super) struct Mainline(GlobSet);
+
+impl Mainline {
+    /// `*` stays within one part of a name: `release/*` is `release/1`, not `release/1/fix`.
+    pub(super) fn new(globs: &[String]) -> Result<Self, ReferenceError> {
+        let invalid = |glob: &str, error: &globset::Error| ReferenceError::InvalidGlob {
+            glob: glob.to_owned(),
+            reason: error.kind().to_string(),
+        };
+        let mut set = GlobSetBuilder::new();
+        for glob in globs {
+            let built = GlobBuilder::new(glob).literal_separator(true).build();
+            set.add(built.map_err(|error| invalid(glob, &error))?);
+        }
+        set.build().map(Self).map_err(|error| invalid(error.glob().unwrap_or(""), &error))
+    }
+
+    pub(super) fn contains(&self, branch: &BranchName) -> bool {
+        self.0.is_match(branch.as_str())
+    }
+}
+
+/// Whether a branch is mainline by these globs.
+///
+/// # Errors
+/// [`ReferenceError::InvalidGlob`] if one of them is no glob.
+pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, ReferenceError> {
+    // A hook asks this while a push waits: a plain name needs no automaton.
+    let (patterns, names): (Vec<String>, Vec<String>) =
+        globs.iter().cloned().partition(|glob| glob.contains(['*', '?', '[', '{', '\\']));
+    if names.iter().any(|name| name == branch.as_str()) {
+        return Ok(true);
+    }
+    Ok(!patterns.is_empty() && Mainline::new(&patterns)?.contains(branch))
+}
+
+/// The highest version among the tags; tags that are no version rank below, by name.
+pub(super) fn highest(tags: &[TagName]) -> Option<&TagName> {
+    tags.iter().max_by_key(|tag| (version(tag.as_str()), tag.as_str()))
+}
+
+/// The tag of the version after the highest one among all tags of a repository; of a
+/// pre-release that is the version itself.
+pub(super) fn next(tags: &[TagName]) -> Option<TagName> {
+    let versions = tags.iter().filter_map(|tag| Some((version(tag.as_str())?, tag.as_str())));
+    let Some((highest, tag)) = versions.max() else { return "v1.0.0".parse().ok() };
+    let prefix = if tag.starts_with('v') { "v" } else { "" };
+    let step = u64::from(highest.pre.is_empty());
+    let patch = highest.patch.checked_add(step)?;
+    format!("{prefix}{}", Version::new(highest.major, highest.minor, patch)).parse().ok()
+}
+
+fn version(tag: &str) -> Option<Version> {
+    Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn highest_of(tags: &[&str]) -> Option<String> {
+        let tags: Vec<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+        highest(&tags).map(ToString::to_string)
+    }
+
+    #[test]
+    fn versions_rank_by_semver_and_above_other_names() {
+        assert_eq!(highest_of(&["v1.9.0", "v1.10.0", "v1.10.0-rc.1"]).as_deref(), Some("v1.10.0"));
+        assert_eq!(highest_of(&["zeta", "0.0.1"]).as_deref(), Some("0.0.1"));
+        assert_eq!(highest_of(&["2026-01", "2026-02"]).as_deref(), Some("2026-02"));
+        assert_eq!(highest_of(&[]), None);
+    }
+
+    #[test]
+    fn the_next_version_follows_the_highest_one_and_looks_like_it() {
+        for (tags, expected) in [
+            (&["v0.1.0"][..], "v0.1.1"),
+            (&["v1.9.0", "v1.10.0", "nightly"], "v1.10.1"),
+            (&["1.2.3", "v1.0.0"], "1.2.4"),
+            (&["v2.0.0-rc.1", "v1.9.9"], "v2.0.0"),
+            (&["v1.0.0+build.7"], "v1.0.1"),
+            (&["nightly"], "v1.0.0"),
+            (&[], "v1.0.0"),
+        ] {
+            let tags: Vec<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            assert_eq!(next(&tags).unwrap().as_str(), expected);
+        }
+        assert_eq!(next(&[format!("v1.0.{}", u64::MAX).parse().unwrap()]), None);
+    }
+
+    #[test]
+    fn a_star_does_not_cross_a_slash() {
+        let mainline = Mainline::new(&["main".to_owned(), "release/*".to_owned()]).unwrap();
+        let is_mainline = |branch: &str| mainline.contains(&branch.parse().unwrap());
+        assert!(is_mainline("main") && is_mainline("release/1"));
+        assert!(!is_mainline("release/1/fix") && !is_mainline("maintenance"));
+    }
+
+    #[test]
+    fn a_broken_glob_is_named() {
+        let error = Mainline::new(&["main".to_owned(), "release/[".to_owned()]).err().unwrap();
+        assert_eq!(error.code(), "invalid_glob");
+        assert!(error.to_string().contains("release/["));
+    }
+}

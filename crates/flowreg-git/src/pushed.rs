@@ -1,0 +1,229 @@
+//! Whether a push landed: evidence in the reflog of the remote-tracking branch, and what the remote
+//! itself says.
+//!
+//! Git writes `update by push` into that reflog only for what the remote accepted
+//! (facts/hooks.md F8). It says nothing about tags, pushes to an address and refs that no fetch
+//! refspec covers; for those only the remote can answer.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gix::bstr::{BString, ByteSlice};
+use gix::objs::Kind;
+use serde::{Deserialize, Serialize};
+
+use super::process::Git;
+use super::refs::Refs;
+use super::{GitError, Remote, Repository, RepositoryUrl};
+use flowreg_model::{CommitId, RemoteName};
+
+/// What `send-pack` writes into the reflog (git's transport.c).
+const BY_PUSH: &str = "update by push";
+/// Beyond this many refs the whole list is as cheap, and fits on a command line.
+const MOST_PATTERNS: usize = 100;
+
+/// The remote-tracking branch of a pushed branch, as it was before the push ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracking {
+    /// `refs/remotes/origin/x`
+    pub name: String,
+    /// The size of its reflog in bytes; what the push adds comes after that.
+    pub reflog_size: u64,
+}
+
+/// Where a push went, as git can be asked about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushAddress {
+    /// What `git ls-remote` is given: the name of a remote, or an address.
+    pub address: String,
+    /// The remote that it belongs to, if one is configured.
+    pub remote: Option<RemoteName>,
+    /// Whether every push to the remote goes there and nowhere else. Otherwise its tracking
+    /// branches stand for several repositories, and say nothing about one of them.
+    pub is_only: bool,
+}
+
+impl Repository {
+    /// The tracking branch that a push of this ref to the remote moves, with its reflog.
+    pub fn tracking_of(&self, remote: &str, reference: &str) -> Option<Tracking> {
+        let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
+        let of_remote = sections.filter(|section| {
+            section.header().subsection_name().is_some_and(|name| name == remote.as_bytes())
+        });
+        let refspecs = of_remote.flat_map(|section| section.values("fetch"));
+        let name = refspecs
+            .filter_map(|refspec| tracked_as(refspec.to_str().ok()?, reference))
+            .find(|name| name.starts_with("refs/"))?;
+        let reflog_size = std::fs::metadata(self.reflog(&name)).map_or(0, |file| file.len());
+        Some(Tracking { name, reflog_size })
+    }
+
+    /// Whether the last thing that happened to the tracking branch, since it was looked at, is a
+    /// push that put it at this object.
+    pub fn shows_push(&self, tracking: &Tracking, object: &CommitId) -> bool {
+        let Some(added) = tail(&self.reflog(&tracking.name), tracking.reflog_size) else {
+            return false;
+        };
+        let added = String::from_utf8_lossy(&added);
+        let Some((ids, message)) = added.lines().last().and_then(|line| line.split_once('\t'))
+        else {
+            return false;
+        };
+        let new = ids.split(' ').nth(1);
+        message.trim_end() == BY_PUSH && new == Some(object.as_str())
+    }
+
+    /// Only what a push can move is asked about, so this is always below `refs/`, which all work
+    /// trees share.
+    fn reflog(&self, reference: &str) -> PathBuf {
+        self.common_dir.join("logs").join(reference)
+    }
+
+    /// The address of a push: `remote` and `url` are what `pre-push` was given, the URL without
+    /// credentials.
+    pub fn push_address(&self, remote: &str, url: &RepositoryUrl) -> PushAddress {
+        let configured = self.remotes();
+        let named = configured.iter().find(|one| one.name.as_str() == remote);
+        if let Some(named) = named {
+            let name = Some(named.name.clone());
+            return match self.push_urls(remote).as_slice() {
+                [] => PushAddress { address: remote.to_owned(), remote: name, is_only: true },
+                urls => PushAddress {
+                    address: self.configured_address(urls, url),
+                    remote: name,
+                    is_only: urls.len() == 1,
+                },
+            };
+        }
+        let same: Option<&Remote> = configured.iter().find(|one| one.url == *url);
+        PushAddress {
+            address: same.map_or(url.as_str(), |remote| remote.name.as_str()).to_owned(),
+            remote: same.map(|remote| remote.name.clone()),
+            is_only: false,
+        }
+    }
+
+    /// `remote.<name>.pushurl`, or several `url`, all of which are pushed to (git-push(1)).
+    fn push_urls(&self, remote: &str) -> Vec<BString> {
+        let values = |key: &str| -> Vec<BString> {
+            let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
+            let of_remote = sections.filter(|section| {
+                section.header().subsection_name().is_some_and(|name| name == remote.as_bytes())
+            });
+            of_remote.flat_map(|section| section.values(key)).collect()
+        };
+        let push_urls = values("pushurl");
+        if !push_urls.is_empty() {
+            return push_urls;
+        }
+        let urls = values("url");
+        if urls.len() > 1 { urls } else { Vec::new() }
+    }
+
+    /// The address as it is configured, with the credentials that the record must not have.
+    fn configured_address(&self, urls: &[BString], wanted: &RepositoryUrl) -> String {
+        let base = self.workdir().unwrap_or_else(|| self.common_dir());
+        let addresses = urls.iter().map(|url| self.instead_of(url).unwrap_or_else(|| url.clone()));
+        let mut addresses = addresses.map(|address| address.to_str_lossy().into_owned());
+        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *wanted);
+        found.unwrap_or_else(|| wanted.as_str().to_owned())
+    }
+
+    /// What the remote has at these refs, without peeling tags; a ref that it lacks is absent.
+    ///
+    /// # Errors
+    /// If the remote does not answer within the time limit, or refuses.
+    pub fn remote_refs(
+        &self,
+        address: &str,
+        references: &[&str],
+        time_limit: Duration,
+    ) -> Result<BTreeMap<String, CommitId>, GitError> {
+        let mut arguments = vec!["ls-remote", "--quiet", "--", address];
+        if references.len() <= MOST_PATTERNS {
+            arguments.extend(references);
+        }
+        let finished = Git::new(self).with_time_limit(time_limit).run(&arguments, &[])?;
+        let listing = finished.check("ls-remote")?;
+        let lines =
+            listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+        let pairs = lines.filter_map(|line| line.split_once('\t'));
+        let wanted = pairs.filter(|(_, name)| references.contains(name));
+        Ok(wanted.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect())
+    }
+
+    /// The commit that an object leads to, through tags of tags; `None` if it is not here, or is a
+    /// tree or a blob.
+    pub fn peeled(&self, object: &CommitId) -> Option<CommitId> {
+        Refs::of(self).peeled(object)
+    }
+
+    /// The object that a revision names, without peeling a tag.
+    pub fn object_named(&self, revision: &str) -> Option<CommitId> {
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", revision];
+        let answer = Git::new(self).run(&arguments, &[]).ok()?.check("rev-parse").ok()?;
+        String::from_utf8_lossy(&answer).trim().parse().ok()
+    }
+
+    /// Whether the object database has this object, and it leads to no commit.
+    pub fn is_no_commit(&self, object: &CommitId) -> bool {
+        let kind = Refs::of(self).kind(object);
+        matches!(kind, Some(Kind::Tree | Kind::Blob))
+            || (kind == Some(Kind::Tag) && self.peeled(object).is_none())
+    }
+}
+
+/// Where a fetch refspec puts a ref of the remote.
+fn tracked_as(refspec: &str, reference: &str) -> Option<String> {
+    let (from, to) = refspec.trim_start_matches('+').split_once(':')?;
+    match (from.split_once('*'), to.split_once('*')) {
+        (Some((before, after)), Some((to_before, to_after))) => {
+            let middle = reference.strip_prefix(before)?.strip_suffix(after)?;
+            (!middle.is_empty()).then(|| format!("{to_before}{middle}{to_after}"))
+        }
+        (None, None) => (from == reference).then(|| to.to_owned()),
+        _ => None,
+    }
+}
+
+/// What a file has after a position; `None` if it is shorter, as after `git reflog expire`.
+fn tail(path: &Path, position: u64) -> Option<Vec<u8>> {
+    let mut file = std::fs::File::open(path).ok()?;
+    if file.metadata().ok()?.len() < position {
+        return None;
+    }
+    file.seek(SeekFrom::Start(position)).ok()?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tracked_as;
+
+    #[test]
+    fn refspecs_lead_to_tracking_branches() {
+        for (refspec, reference, expected) in [
+            (
+                "+refs/heads/*:refs/remotes/origin/*",
+                "refs/heads/a/b",
+                Some("refs/remotes/origin/a/b"),
+            ),
+            ("+refs/heads/*:refs/remotes/origin/*", "refs/tags/v1", None),
+            ("refs/heads/main:refs/remotes/o/main", "refs/heads/main", Some("refs/remotes/o/main")),
+            ("refs/heads/main:refs/remotes/o/main", "refs/heads/mainly", None),
+            ("+refs/heads/f-*-x:refs/r/*", "refs/heads/f-1-x", Some("refs/r/1")),
+            ("^refs/heads/x", "refs/heads/x", None),
+            ("refs/heads/main", "refs/heads/main", None),
+        ] {
+            assert_eq!(
+                tracked_as(refspec, reference).as_deref(),
+                expected,
+                "{refspec} {reference}"
+            );
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Why there is no code reference, and what to type about it.
+
+use super::GitError;
+use flowreg_model::escaped;
+use flowreg_model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
+
+/// Why there is no code reference.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReferenceError {
+    /// `--tag` and `--branch` at once.
+    #[error("--tag and --branch can't be used together")]
+    TagAndBranch,
+    /// A value that git would not accept as a name.
+    #[error("{from}: {}", escaped(.error))]
+    InvalidName {
+        /// The flag or the variable.
+        from: String,
+        /// What is wrong with the name.
+        error: NameError,
+    },
+    /// A glob of `repository.mainline` is none.
+    #[error("`{}` (repository.mainline) is not a glob: {}", escaped(.glob), escaped(.reason))]
+    InvalidGlob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The tag is neither here nor, if it was asked, at the remote.
+    #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
+    NoSuchTag {
+        /// The flag or the variable.
+        from: String,
+        /// The tag.
+        tag: TagName,
+        /// The remote that may have it, if there is one.
+        remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
+        /// Whether it has to be a lightweight one.
+        lightweight: bool,
+    },
+    /// The branch is neither here nor, if it was asked, at the remote.
+    #[error("{from} names the branch {}, which is not in the repository{}", escaped(.branch), or_at(.remote.as_ref(), *.is_asked))]
+    NoSuchBranch {
+        /// The flag or the variable.
+        from: String,
+        /// The branch.
+        branch: BranchName,
+        /// The remote that may have it, if there is one.
+        remote: Option<RemoteName>,
+        /// Whether the remote was asked.
+        is_asked: bool,
+        /// What the value seems to mean instead.
+        meant: Option<ReferenceName>,
+    },
+    /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
+    #[error(
+        "{from} is `{}`, which may be that branch or the branch `{}` of a remote",
+        escaped(.literal),
+        escaped(.stripped)
+    )]
+    AmbiguousBranch {
+        /// The variable.
+        from: String,
+        /// The value as a branch.
+        literal: BranchName,
+        /// The value without the remote's name.
+        stripped: BranchName,
+    },
+    /// The ref leads to a tree or a blob.
+    #[error("{} is a {kind}, not a commit", escaped(.name))]
+    NotACommit {
+        /// The full name of the ref.
+        name: String,
+        /// `tree` or `blob`.
+        kind: String,
+    },
+    /// HEAD's branch has no commit yet.
+    #[error("the branch {} has no commit yet", escaped(.branch))]
+    UnbornHead {
+        /// HEAD's branch.
+        branch: String,
+    },
+    /// HEAD is at no branch, and `--strict` tries nothing else.
+    #[error("HEAD is detached at {}, and --strict looks no further", .commit.short())]
+    DetachedHead {
+        /// Where HEAD is.
+        commit: CommitId,
+    },
+    /// HEAD is at no branch, and several or no names point at it.
+    #[error("HEAD is detached at {}, and {}", .commit.short(), candidates(.tags, .branches))]
+    Undecided {
+        /// Where HEAD is.
+        commit: CommitId,
+        /// The tags that point at it.
+        tags: Vec<TagName>,
+        /// The remote's branches that point at it; not looked at if there are tags.
+        branches: Vec<BranchName>,
+    },
+    /// What the CI provider tells can't be registered.
+    #[error("{provider}: {reason}")]
+    Ci {
+        /// The provider.
+        provider: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A branch and a tag share the name.
+    #[error("{} is both a branch and a tag {}", escaped(.name), place(.remote.as_ref()))]
+    AmbiguousName {
+        /// The name.
+        name: String,
+        /// The remote that has both; `None`: the local repository has.
+        remote: Option<RemoteName>,
+    },
+    /// Workers would have nothing to clone from.
+    #[error("the repository has no remote that workers could clone from")]
+    NoRemote,
+    /// The remote didn't answer.
+    #[error("the remote {remote} can't be reached: {}", escaped(.reason))]
+    RemoteUnreachable {
+        /// The remote.
+        remote: RemoteName,
+        /// What git said, without credentials.
+        reason: String,
+    },
+    /// The branch is here, but not at the remote.
+    #[error("the branch {} is not on {remote}, where workers look for it", escaped(.branch))]
+    RemoteMissingBranch {
+        /// The remote.
+        remote: RemoteName,
+        /// The branch.
+        branch: BranchName,
+    },
+    /// The tag is here, but not at the remote.
+    #[error("the tag {} is not on {remote}, where workers look for it", escaped(.tag))]
+    RemoteMissingTag {
+        /// The remote.
+        remote: RemoteName,
+        /// The tag.
+        tag: TagName,
+    },
+    /// The branch is at a commit there that is not here.
+    #[error("{remote} has the branch {} at {there}, which is not in this repository", escaped(.branch))]
+    RemoteDiffers {
+        /// The remote.
+        remote: RemoteName,
+        /// The branch.
+        branch: BranchName,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// The tag is at a commit there that is not here.
+    #[error("{remote} has the tag {} at {there}, which is not in this repository", escaped(.tag))]
+    TagNotFetched {
+        /// The remote.
+        remote: RemoteName,
+        /// The tag.
+        tag: TagName,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// The tag is at different commits here and there.
+    #[error("the tag {} is at {here} here and at {there} on {remote}", escaped(.tag))]
+    MovedTag {
+        /// The tag.
+        tag: TagName,
+        /// The remote.
+        remote: RemoteName,
+        /// Where it is here.
+        here: CommitId,
+        /// Where it is there.
+        there: CommitId,
+    },
+    /// Workers of Prefect 1 fail at a tag that is an object of its own.
+    #[error("the tag {}{} is annotated, and workers of Prefect 1 fail to check such a tag out", escaped(.tag), on(.remote.as_ref()))]
+    AnnotatedTag {
+        /// The tag.
+        tag: TagName,
+        /// The remote, if it was asked.
+        remote: Option<RemoteName>,
+    },
+    /// A mainline branch whose commit carries no tag.
+    #[error("{} is mainline and no tag{} points at {}", escaped(.branch), on(.remote.as_ref()), .commit.short())]
+    Untagged {
+        /// The branch.
+        branch: BranchName,
+        /// Its commit.
+        commit: CommitId,
+        /// The remote, if it was asked for its tags.
+        remote: Option<RemoteName>,
+        /// Tags at the commit that only this repository has.
+        unpushed: Box<[TagName]>,
+        /// The next version that is free, if there is one.
+        next: Option<TagName>,
+        /// Whether it has to be a lightweight one.
+        lightweight: bool,
+    },
+    /// The repository can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
+    let asked = remote.filter(|_| is_asked);
+    asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
+}
+
+fn on(remote: Option<&RemoteName>) -> String {
+    remote.map(|remote| format!(" on {remote}")).unwrap_or_default()
+}
+
+fn place(remote: Option<&RemoteName>) -> String {
+    remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
+}
+
+fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
+    let tags: Vec<_> = tags.iter().map(TagName::as_str).collect();
+    let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
+    match (tags.is_empty(), branches.is_empty()) {
+        (true, true) => "no tag and no remote branch points at it".to_owned(),
+        (false, _) => format!("several tags point at it: {}", escaped(tags.join(", "))),
+        (true, false) => {
+            format!("several remote branches point at it: {}", escaped(branches.join(", ")))
+        }
+    }
+}
+
+impl ReferenceError {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TagAndBranch => "tag_and_branch",
+            Self::InvalidName { .. } => "invalid_name",
+            Self::InvalidGlob { .. } => "invalid_glob",
+            Self::NoSuchTag { .. } => "no_such_tag",
+            Self::NoSuchBranch { .. } => "no_such_branch",
+            Self::AmbiguousBranch { .. } => "ambiguous_branch",
+            Self::NotACommit { .. } => "not_a_commit",
+            Self::UnbornHead { .. } => "unborn_head",
+            Self::DetachedHead { .. } => "detached_head",
+            Self::Undecided { .. } => "undecided",
+            Self::Ci { .. } => "ci_refused",
+            Self::AmbiguousName { .. } => "ambiguous_name",
+            Self::NoRemote => "no_remote",
+            Self::RemoteUnreachable { .. } => "remote_unreachable",
+            Self::RemoteMissingBranch { .. } => "remote_missing_branch",
+            Self::RemoteMissingTag { .. } => "remote_missing_tag",
+            Self::RemoteDiffers { .. } => "remote_differs",
+            Self::TagNotFetched { .. } => "tag_not_fetched",
+            Self::MovedTag { .. } => "moved_tag",
+            Self::AnnotatedTag { .. } => "annotated_tag",
+            Self::Untagged { .. } => "untagged",
+            Self::Git(error) => error.code(),
+        }
+    }
+
+    /// Whether a guard refused (exit 1), and not the state of the repository or of the remote.
+    pub fn is_guard(&self) -> bool {
+        matches!(self, Self::Untagged { .. } | Self::AnnotatedTag { .. })
+    }
+
+    /// Whether a setting is wrong (exit 3), and not the state of the repository or of the remote.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::InvalidGlob { .. })
+    }
+
+    /// Whether the error is about the value of the rung, and not about the way to check it.
+    pub(super) fn is_about_the_name(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoRemote
+                | Self::RemoteUnreachable { .. }
+                | Self::InvalidGlob { .. }
+                | Self::Git(_)
+        )
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        self.advice().iter().map(escaped).collect()
+    }
+
+    fn advice(&self) -> Vec<String> {
+        match self {
+            Self::NoSuchTag { from, meant: Some(meant), .. }
+            | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
+            Self::NoSuchTag { tag, remote, is_asked, lightweight, .. } => vec![match remote {
+                Some(remote) if *is_asked => {
+                    let message =
+                        if *lightweight { String::new() } else { format!(" -a -m {tag}") };
+                    format!("git tag{message} {tag} && git push {remote} {tag}")
+                }
+                Some(remote) => format!("git fetch {remote} tag {tag}"),
+                None => "git tag --list".to_owned(),
+            }],
+            Self::NoSuchBranch { branch, remote, is_asked, .. } => vec![match remote {
+                Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
+                Some(remote) => fetch_branch(remote, branch),
+                None => "git branch --list --all".to_owned(),
+            }],
+            Self::AmbiguousName { name, remote: None } => {
+                vec![format!("git branch -m {name} <other name>")]
+            }
+            Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
+                "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
+            )],
+            Self::AmbiguousBranch { from, literal, stripped } => vec![
+                format!("{from}=refs/heads/{stripped} flowreg …"),
+                format!("{from}=refs/heads/{literal} flowreg …"),
+            ],
+            Self::UnbornHead { .. } => vec!["git commit".to_owned()],
+            Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
+                vec!["flowreg … --branch <branch>".to_owned(), "flowreg … --tag <tag>".to_owned()]
+            }
+            Self::NoRemote => vec!["git remote add origin <url>".to_owned()],
+            Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
+            Self::RemoteMissingBranch { remote, branch } => {
+                vec![format!("git push -u {remote} {branch}")]
+            }
+            Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
+            Self::RemoteDiffers { remote, branch, .. } => vec![fetch_branch(remote, branch)],
+            Self::TagNotFetched { remote, tag, .. } => {
+                vec![format!("git fetch {remote} tag {tag}")]
+            }
+            Self::MovedTag { remote, tag, .. } => {
+                vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
+            }
+            Self::AnnotatedTag { tag, remote } => {
+                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                vec![
+                    format!(
+                        "git tag {tag}-light '{tag}^{{}}' && git push {remote} {tag}-light && \
+                         flowreg … --tag {tag}-light"
+                    ),
+                    "make tags for Prefect 1 without -a, -s and -m".to_owned(),
+                ]
+            }
+            Self::Untagged { commit, remote, unpushed, next, lightweight, .. } => {
+                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                untagged_hints(commit, remote, (unpushed, next.as_ref()), *lightweight)
+            }
+            Self::Git(error) => error.hints(),
+            Self::TagAndBranch
+            | Self::InvalidName { .. }
+            | Self::InvalidGlob { .. }
+            | Self::NotACommit { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A clone of a single branch fetches another one only into `FETCH_HEAD` if nothing says where to.
+fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
+    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+}
+
+fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
+    let mut hints = vec![format!("flowreg … --{} {}", meant.kind(), meant.as_str())];
+    if let (ReferenceName::Tag(tag), "GIT_BRANCH") = (meant, from) {
+        hints.push(format!("BUILD_TAG={tag} flowreg …"));
+    }
+    hints
+}
+
+fn untagged_hints(
+    commit: &CommitId,
+    remote: &str,
+    (unpushed, next): (&[TagName], Option<&TagName>),
+    lightweight: bool,
+) -> Vec<String> {
+    let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
+    let tag = push.or_else(|| {
+        let (next, commit) = (next?, commit.short());
+        let annotated = format!("git tag -a {next} -m {next} {commit}");
+        let make = if lightweight { format!("git tag {next} {commit}") } else { annotated };
+        Some(format!("{make} && git push {remote} {next}"))
+    });
+    tag.into_iter().chain(["flowreg … --untagged branch".to_owned()]).collect()
+}

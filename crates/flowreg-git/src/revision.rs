@@ -1,0 +1,52 @@
+//! From a revision that a person typed (`HEAD~3`, a tag, `origin/main`, a short id) to a commit.
+//!
+//! Only for comparing with: the code reference comes from the ladder, which takes names alone.
+
+use gix::objs::Kind;
+
+use super::{GitError, Repository};
+use flowreg_model::CommitId;
+
+impl Repository {
+    /// The commit that a revision names, annotated tags peeled (gitrevisions(7)).
+    ///
+    /// # Errors
+    /// [`GitError::NoRevision`] if it names no commit that is here.
+    pub fn commit_of(&self, revision: &str) -> Result<CommitId, GitError> {
+        let unknown = |reason: String| self.no_revision(revision, reason);
+        let local = self.inner.to_thread_local();
+        let found = local.rev_parse_single(revision).map_err(|error| unknown(error.to_string()))?;
+        let object = found.object().map_err(|error| unknown(error.to_string()))?;
+        let object = object.peel_tags_to_end().map_err(|error| unknown(error.to_string()))?;
+        if object.kind != Kind::Commit {
+            return Err(unknown(format!("it is a {}", object.kind)));
+        }
+        let id: Option<CommitId> = object.id.to_string().parse().ok();
+        id.ok_or_else(|| unknown("its id can't be read".to_owned()))
+    }
+
+    /// Whether a commit is in the object database, as it may not be in a shallow clone.
+    pub fn has_commit(&self, commit: &CommitId) -> bool {
+        super::refs::Refs::of(self).has_commit(commit)
+    }
+
+    fn no_revision(&self, revision: &str, reason: String) -> GitError {
+        let remotes: Vec<_> = self.remotes().into_iter().map(|remote| remote.name).collect();
+        let named = remotes
+            .iter()
+            .find(|remote| {
+                revision.strip_prefix(remote.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            })
+            .cloned();
+        let remote = named.or_else(|| {
+            let origin = remotes.iter().find(|remote| remote.as_str() == "origin");
+            origin.or(remotes.first()).cloned()
+        });
+        GitError::NoRevision {
+            revision: revision.to_owned(),
+            reason,
+            remote,
+            is_shallow: self.inner.to_thread_local().is_shallow().unwrap_or(false),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Why there is no tag, and what to type about it.
+
+use super::next::NextError;
+use crate::{GitError, ReferenceError, Rejection};
+use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped};
+
+/// Why no tag was made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TagError {
+    /// The clone lacks the commits that the next version follows from.
+    #[error("the next version follows from the commits since {}, and this shallow clone lacks them", escaped(.since))]
+    HistoryNeeded {
+        /// The tag that they are counted from, or words for the beginning.
+        since: String,
+        /// The CI provider of the build.
+        provider: Option<&'static str>,
+        /// The remote that has them.
+        remote: RemoteName,
+    },
+    /// The version is used for another commit.
+    #[error("{} is on {place} already, at {there}; it was to be at {commit}", escaped(.tag))]
+    Taken {
+        /// The tag.
+        tag: TagName,
+        /// The remote's name, or `this repository`.
+        place: String,
+        /// Where it is.
+        there: CommitId,
+        /// Where it should have been.
+        commit: CommitId,
+        /// Whether the version was asked for, and not computed.
+        is_asked_for: bool,
+    },
+    /// A tag of that name is here only, at another commit.
+    #[error("{} is a tag of this repository only, at {here}; it was to be at {commit}", escaped(.tag))]
+    TakenHere {
+        /// The tag.
+        tag: TagName,
+        /// Where it is.
+        here: CommitId,
+        /// Where it should have been.
+        commit: CommitId,
+    },
+    /// The version that was asked for is not the highest.
+    #[error("{} is not a higher version than {}, which is in its history", escaped(.tag), escaped(.latest))]
+    NotHigher {
+        /// The tag.
+        tag: TagName,
+        /// The highest one in its history.
+        latest: TagName,
+    },
+    /// The commit is not in the history of a mainline branch.
+    #[error("{} is {} of {place}", .commit.short(), if *.is_known { "not on a mainline branch" } else { "perhaps not on a mainline branch" })]
+    NotMainline {
+        /// The commit.
+        commit: CommitId,
+        /// The remote's name, or `this repository`.
+        place: String,
+        /// Whether that is certain.
+        is_known: bool,
+        /// The mainline branch that is checked out, if it has the commit and was not pushed.
+        unpushed: Option<BranchName>,
+        /// Whether a setting says that there is no way around it.
+        is_required: bool,
+    },
+    /// `--with-branch` without a branch.
+    #[error(
+        "--with-branch pushes the active branch, and HEAD is detached or the commit is not its last one"
+    )]
+    NoBranch,
+    /// The remote did not take it.
+    #[error("{remote} did not take {}: {}", escaped(if .rejection.is_of_branch { .branch.as_deref().unwrap_or("the branch") } else { .tag.as_str() }), escaped(.rejection.reason.as_str()))]
+    Rejected {
+        /// The tag.
+        tag: TagName,
+        /// The branch that went with it.
+        branch: Option<String>,
+        /// The remote.
+        remote: RemoteName,
+        /// What it said.
+        rejection: Box<Rejection>,
+    },
+    /// Others were faster, again and again.
+    #[error("other jobs made a tag first, {0} times in a row")]
+    Outrun(u32),
+    /// The tag's name would be none.
+    #[error("`{}` is not a valid tag name for git", escaped(.0))]
+    Name(String),
+    /// There is no next version.
+    #[error(transparent)]
+    Next(#[from] NextError),
+    /// The reference or the remote is not as it has to be.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The repository can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl TagError {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::HistoryNeeded { .. } => "history_needed",
+            Self::Taken { .. } | Self::TakenHere { .. } => "tag_taken",
+            Self::NotHigher { .. } => "not_higher",
+            Self::NotMainline { .. } => "not_mainline",
+            Self::NoBranch => "no_branch",
+            Self::Rejected { .. } => "push_rejected",
+            Self::Outrun(_) => "outrun",
+            Self::Name(_) => "invalid_name",
+            Self::Next(_) => "no_next_version",
+            Self::Reference(error) => error.code(),
+            Self::Git(error) => error.code(),
+        }
+    }
+
+    /// Whether a guard refused (exit 1), and not the state of the repository or of the remote.
+    pub fn is_guard(&self) -> bool {
+        match self {
+            Self::Taken { .. } | Self::NotHigher { .. } | Self::NotMainline { .. } => true,
+            Self::Reference(error) => error.is_guard(),
+            _ => false,
+        }
+    }
+
+    /// What the server said, line by line.
+    pub fn causes(&self) -> &[String] {
+        match self {
+            Self::Rejected { rejection, .. } => &rejection.words,
+            _ => &[],
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::HistoryNeeded { provider, remote, .. } => {
+                let mut hints = history_hints(*provider, remote);
+                hints.push(
+                    "or without history: flowreg tag --bump minor, or flowreg tag <version>"
+                        .to_owned(),
+                );
+                hints
+            }
+            Self::Taken { is_asked_for: true, .. } => {
+                vec!["a tag never moves: choose the next version".to_owned()]
+            }
+            Self::Taken { tag, there, .. } => vec![
+                format!(
+                    "git fetch origin tag {}, and see how it came to {}",
+                    escaped(tag),
+                    there.short()
+                ),
+                "flowreg tag <version>, with one that is free".to_owned(),
+            ],
+            Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
+            Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
+            Self::NotMainline { unpushed, is_required, commit, .. } => {
+                not_mainline_hints(unpushed.as_ref(), *is_required, commit)
+            }
+            Self::NoBranch => vec!["git switch <branch>".to_owned()],
+            Self::Rejected { remote, rejection, branch, .. } => {
+                rejection_hints(remote, rejection, branch.as_deref())
+            }
+            Self::Outrun(_) => vec!["run the same command again".to_owned()],
+            Self::Next(NextError::OneADay(_)) => {
+                vec!["add .MICRO to `format` under [tag] in flowreg.toml".to_owned()]
+            }
+            Self::Next(NextError::Lower { .. }) => {
+                vec!["flowreg tag <version>, with the one that is meant".to_owned()]
+            }
+            Self::Name(_) | Self::Next(_) => Vec::new(),
+            Self::Reference(error) => error.hints(),
+            Self::Git(error) => error.hints(),
+        }
+    }
+}
+
+/// A rule of `[mainline]` that a tag breaks.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TagRule {
+    /// `require_tag_on_mainline`
+    #[error("{} is {} on a mainline branch, as require_tag_on_mainline asks", escaped(.tag), if *.is_known { "not" } else { "not certainly" })]
+    Mainline {
+        /// The tag.
+        tag: TagName,
+        /// Whether that is certain.
+        is_known: bool,
+        /// What to type.
+        hints: Vec<String>,
+    },
+    /// `require_signed_tags`
+    #[error("{} has no signature that holds, as require_signed_tags asks: {}", escaped(.tag), escaped(.reason))]
+    Signed {
+        /// The tag.
+        tag: TagName,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl TagRule {
+    /// The stable name of the error in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Mainline { .. } => "tag_not_on_mainline",
+            Self::Signed { .. } => "tag_not_signed",
+        }
+    }
+
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Mainline { hints, .. } => hints.clone(),
+            Self::Signed { tag, .. } => vec![format!("git verify-tag {}", escaped(tag))],
+        }
+    }
+}
+
+/// The setting of a provider, and the command, that bring all history here.
+pub fn history_hints(provider: Option<&str>, remote: &RemoteName) -> Vec<String> {
+    let setting = match provider {
+        Some("GitHub Actions") => "actions/checkout with `fetch-depth: 0`",
+        Some("GitLab CI") => "`GIT_DEPTH: \"0\"` among the job's variables",
+        Some("Bitbucket Pipelines") => "`clone: { depth: full }` in bitbucket-pipelines.yml",
+        Some("Azure DevOps") => "`fetchDepth: 0` in the job's `checkout: self` step",
+        Some("Jenkins" | "Jenkins multibranch") => {
+            "the git plugin without `Shallow clone`: CloneOption(shallow: false)"
+        }
+        Some("Travis CI") => "`git: { depth: false }` in .travis.yml",
+        Some("AWS CodeBuild") => "`Git clone depth: Full` in the project's source",
+        Some("Semaphore") => {
+            "`checkout` with SEMAPHORE_GIT_DEPTH unset, or `git fetch --unshallow`"
+        }
+        _ => "",
+    };
+    let setting = Some(setting).filter(|setting| !setting.is_empty()).map(str::to_owned);
+    setting.into_iter().chain([format!("git fetch --unshallow {remote}")]).collect()
+}
+
+fn not_mainline_hints(
+    unpushed: Option<&BranchName>,
+    is_required: bool,
+    commit: &CommitId,
+) -> Vec<String> {
+    let mut hints = match unpushed {
+        Some(branch) => vec![
+            format!("flowreg tag --with-branch, which pushes {} as well", escaped(branch)),
+            format!("or first: git push origin {}", escaped(branch)),
+        ],
+        None => vec![format!("git branch --remotes --contains {}", commit.short())],
+    };
+    hints.push(if is_required {
+        "[mainline] require_tag_on_mainline is true in flowreg.toml".to_owned()
+    } else {
+        "flowreg tag --off-mainline, if that is meant".to_owned()
+    });
+    hints
+}
+
+/// Which rule to ask for, as far as the server's words tell.
+fn rejection_hints(
+    remote: &RemoteName,
+    rejection: &Rejection,
+    branch: Option<&str>,
+) -> Vec<String> {
+    let said = format!("{} {}", rejection.words.join(" "), rejection.reason).to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if rejection.is_of_branch && has(&["fetch first", "non-fast-forward", "stale info"]) {
+        let branch = branch.unwrap_or("<branch>");
+        return vec![format!(
+            "git pull --rebase {remote} {branch}, and run the same command again"
+        )];
+    }
+    let hint = if has(&["gh013", "rule violations", "gh006"]) {
+        "ask for: Settings, Rules, Rulesets, the tag ruleset, `Bypass list`: add the app or team this job runs as"
+    } else if has(&["create this tag as it is protected", "protected tag"]) {
+        "ask for: Settings, Repository, Protected tags: allow the role of this job's token to create it"
+    } else if has(&["tf401027", "createtag"]) {
+        "ask for: Project settings, Repositories, Security: `Create tag` allowed for the build service"
+    } else if has(&[
+        "permission to",
+        "write access",
+        "not allowed to push",
+        "not allowed to upload",
+        "denied to",
+    ]) {
+        "the job's token must be allowed to write: `permissions: contents: write` on GitHub, `Allow Git push requests` for GitLab's job token"
+    } else {
+        "a rule or hook of the server decides: its words are above"
+    };
+    vec![hint.to_owned(), "nothing is left behind: the same command can be run again".to_owned()]
+}

@@ -1,0 +1,91 @@
+//! The tags that there are, here and on the remote, with what they lead to.
+//!
+//! The remote's are what counts: a checkout may have none, or a lightweight copy of an annotated
+//! one (facts/ci-variables.md, trap 12).
+
+use super::proof::{Question, RemoteRefs};
+use super::refs::{Refs, TagAt};
+use super::{GitError, ReferenceError, Remote, Repository, process};
+use flowreg_model::{BranchName, CommitId, TagName};
+
+/// What a remote has, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoteTags {
+    /// The tags that begin with what was asked for.
+    pub tags: Vec<TagAt>,
+    /// All branches.
+    pub branches: Vec<(BranchName, CommitId)>,
+}
+
+impl Repository {
+    /// The tags here that begin with `prefix` and lead to a commit.
+    ///
+    /// # Errors
+    /// If the refs can't be read.
+    pub fn tags_here(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+        Refs::of(self).tags_below(prefix)
+    }
+
+    /// The commit that a tag here leads to.
+    ///
+    /// # Errors
+    /// If the ref can't be read.
+    pub fn tag_here(&self, tag: &TagName) -> Result<Option<CommitId>, ReferenceError> {
+        Refs::of(self).tag(tag)
+    }
+
+    /// Asks a remote for its branches, and for the tags that begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`ReferenceError::RemoteUnreachable`] with what git says.
+    pub fn ask_for_tags(
+        &self,
+        remote: &Remote,
+        prefix: &str,
+    ) -> Result<RemoteTags, ReferenceError> {
+        let mut question = Question::default();
+        question.add_branches();
+        question.add_tags_below(prefix);
+        let refs = RemoteRefs::ask(self, remote, &question)?;
+        Ok(RemoteTags { tags: refs.tags_with_objects(), branches: refs.branches() })
+    }
+
+    /// Asks a remote for its branches.
+    ///
+    /// # Errors
+    /// [`ReferenceError::RemoteUnreachable`] with what git says.
+    pub fn ask_for_branches(
+        &self,
+        remote: &Remote,
+    ) -> Result<Vec<(BranchName, CommitId)>, ReferenceError> {
+        let mut question = Question::default();
+        question.add_branches();
+        Ok(RemoteRefs::ask(self, remote, &question)?.branches())
+    }
+
+    /// The branches of this repository itself.
+    ///
+    /// # Errors
+    /// If the refs can't be read.
+    pub fn own_branches(&self) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        Refs::of(self).branches_here(None)
+    }
+
+    /// Brings objects of a remote here, without any ref for them.
+    ///
+    /// # Errors
+    /// If git can't fetch them.
+    pub fn fetch_from(&self, remote: &Remote, objects: &[&CommitId]) -> Result<(), GitError> {
+        let mut arguments = vec![
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+            "--",
+            remote.name.as_str(),
+        ];
+        arguments.extend(objects.iter().map(|id| id.as_str()));
+        process::Git::new(self).run_long(&arguments)?.check("fetch").map(|_| ())
+    }
+}

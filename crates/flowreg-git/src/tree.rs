@@ -1,0 +1,238 @@
+//! Reads the tree at a commit through the object database: no checkout, also in bare repositories.
+//!
+//! What is missing or corrupt is an error with object and path, never "no such file": a scan
+//! that skipped it would report success without the flows.
+
+use std::fmt;
+
+use gix::bstr::{BStr, ByteSlice};
+use gix::objs::{Exists, Find, Kind, TreeRefIter};
+use gix::odb::pack::cache::lru::MemoryCappedHashmap;
+
+use super::packs::{PackPlan, Packs};
+use super::refs::object_id;
+use super::{GitError, Repository, process};
+use flowreg_model::CommitId;
+
+/// Enough for the delta bases of a pack with long chains; without it a scan takes seven times as long.
+const PACK_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The object id of a file's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobId(gix::ObjectId);
+
+impl BlobId {
+    /// The raw bytes of the id: 20 (SHA-1) or 32 (SHA-256).
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A regular file in a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeBlob {
+    /// The path from the repository root, `/` between its parts; git knows no encoding.
+    pub path: Vec<u8>,
+    /// What it holds.
+    pub id: BlobId,
+}
+
+/// The tree of one commit. A handle for one thread: clone it for another.
+pub struct Tree {
+    repository: gix::Repository,
+    id: gix::ObjectId,
+    git: process::Git,
+}
+
+impl Tree {
+    pub(super) fn at(repository: &Repository, commit: &CommitId) -> Result<Self, GitError> {
+        let local = with_pack_cache(repository.inner.to_thread_local());
+        let missing = || GitError::NoCommit { commit: commit.clone() };
+        let id = object_id(&local, commit).ok_or_else(missing)?;
+        let mut buffer = Vec::new();
+        let found = local.objects.try_find(&id, &mut buffer);
+        let object = found.map_err(|error| corrupt(id, b"commit", &error))?.ok_or_else(missing)?;
+        let tree = match object.kind {
+            Kind::Commit => gix::objs::CommitRefIter::from_bytes(object.data, id.kind()).tree_id(),
+            _ => return Err(missing()),
+        };
+        let tree = tree.map_err(|error| corrupt(id, b"commit", &error))?;
+        Ok(Self { repository: local, id: tree, git: process::Git::new(repository) })
+    }
+
+    /// The tree of a directory below this one; paths are then from there. `None` if there is none.
+    ///
+    /// # Errors
+    /// If a directory on the way is missing from the object database or can't be decoded.
+    pub fn subtree(&self, directory: &str) -> Result<Option<Self>, GitError> {
+        let mut tree = self.clone();
+        let (mut buffer, mut path) = (Vec::new(), Vec::new());
+        for name in directory.split('/').filter(|name| !name.is_empty()) {
+            let data = self.directory(tree.id, &path, &mut buffer)?;
+            let mut below = None;
+            for entry in TreeRefIter::from_bytes(data, tree.id.kind()) {
+                let entry = entry.map_err(|error| corrupt(tree.id, &path, &error))?;
+                if entry.filename == name.as_bytes() && entry.mode.is_tree() {
+                    below = Some(entry.oid.to_owned());
+                }
+            }
+            let Some(below) = below else { return Ok(None) };
+            tree.id = below;
+            path.extend_from_slice(name.as_bytes());
+            path.push(b'/');
+        }
+        Ok(Some(tree))
+    }
+
+    /// The object id of the root directory.
+    pub(super) fn root(&self) -> gix::ObjectId {
+        self.id
+    }
+
+    /// The files for which `wants_file` says yes, in the directories for which `wants_directory`
+    /// does, sorted by path. Symbolic links and submodules are no files.
+    ///
+    /// Both get the full path from the root; nothing is allocated for what is not wanted.
+    ///
+    /// # Errors
+    /// If a directory is missing from the object database or can't be decoded.
+    pub fn blobs(
+        &self,
+        mut wants_directory: impl FnMut(&[u8]) -> bool,
+        mut wants_file: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Vec<TreeBlob>, GitError> {
+        let mut found = Vec::new();
+        let mut open = vec![(self.id, Vec::new())];
+        let (mut buffer, mut path) = (Vec::new(), Vec::new());
+        while let Some((directory, prefix)) = open.pop() {
+            let data = self.directory(directory, &prefix, &mut buffer)?;
+            for entry in TreeRefIter::from_bytes(data, directory.kind()) {
+                let entry = entry.map_err(|error| corrupt(directory, &prefix, &error))?;
+                path.clear();
+                path.extend_from_slice(&prefix);
+                path.extend_from_slice(entry.filename);
+                let id = entry.oid.to_owned();
+                if entry.mode.is_tree() && wants_directory(&path) {
+                    open.push((id, [path.as_slice(), b"/"].concat()));
+                } else if entry.mode.is_blob() && wants_file(&path) {
+                    found.push(TreeBlob { path: path.clone(), id: BlobId(id) });
+                }
+            }
+        }
+        // Stable because that sort makes use of what is in order already: each directory is.
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(found)
+    }
+
+    /// How to read these files from the packs, each delta base inflated once.
+    pub fn pack_plan<'b>(&self, blobs: impl IntoIterator<Item = &'b TreeBlob>) -> PackPlan {
+        let store = self.repository.objects.store_ref();
+        let mut directories = vec![store.path().to_owned()];
+        directories.extend(store.alternate_db_paths().unwrap_or_default());
+        let packs = if store.replacements().next().is_none() {
+            Packs::of(&directories, self.repository.object_hash())
+        } else {
+            // An object may stand for another one, which gix knows.
+            Packs::default()
+        };
+        packs.plan(blobs.into_iter().map(|blob| blob.id.0))
+    }
+
+    /// The content of a file, read into `buffer`.
+    ///
+    /// # Errors
+    /// [`GitError::MissingObject`] and [`GitError::CorruptObject`], with id and path.
+    pub fn read<'b>(&self, blob: &TreeBlob, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], GitError> {
+        self.object(blob.id.0, &blob.path, Kind::Blob, buffer)
+    }
+
+    /// The content of the file with this path, if the tree has one.
+    pub fn read_path(&self, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        let parents = |directory: &[u8]| {
+            path.as_bytes().strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        let found = self.blobs(parents, |file| file == path.as_bytes())?;
+        let Some(blob) = found.first() else { return Ok(None) };
+        self.fetch_missing(&found)?;
+        let mut buffer = Vec::new();
+        self.read(blob, &mut buffer)?;
+        Ok(Some(buffer))
+    }
+
+    /// In a partial clone, fetches the files that are not here yet, all in one request.
+    ///
+    /// Does nothing in a full clone, where a missing object is damage and not a promise.
+    pub fn fetch_missing(&self, blobs: &[TreeBlob]) -> Result<(), GitError> {
+        if self.git.promisor().is_none() {
+            return Ok(());
+        }
+        let is_missing = |blob: &&TreeBlob| !self.repository.objects.exists(&blob.id.0);
+        let missing: Vec<_> = blobs.iter().filter(is_missing).map(|blob| blob.id.0).collect();
+        self.git.fetch_objects(&missing)
+    }
+
+    pub(super) fn directory<'b>(
+        &self,
+        id: gix::ObjectId,
+        prefix: &[u8],
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], GitError> {
+        // A clone with `--filter=tree:0` has the commit only; the trees below come along with it.
+        if self.git.promisor().is_some() && !self.repository.objects.exists(&id) {
+            self.git.fetch_objects(&[id])?;
+        }
+        self.object(id, prefix, Kind::Tree, buffer)
+    }
+
+    fn object<'b>(
+        &self,
+        id: gix::ObjectId,
+        path: &[u8],
+        kind: Kind,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], GitError> {
+        let found = self.repository.objects.try_find(&id, buffer);
+        match found.map_err(|error| corrupt(id, path, &error))? {
+            Some(object) if object.kind == kind => Ok(object.data),
+            Some(object) => Err(GitError::CorruptObject {
+                id: id.to_string(),
+                path: shown(path),
+                reason: format!("it is a {}, not a {kind}", object.kind),
+            }),
+            None => Err(GitError::MissingObject { id: id.to_string(), path: shown(path) }),
+        }
+    }
+}
+
+impl Clone for Tree {
+    fn clone(&self) -> Self {
+        // gix gives a clone its small default cache again.
+        let repository = with_pack_cache(self.repository.clone());
+        Self { repository, id: self.id, git: self.git.clone() }
+    }
+}
+
+/// A cache for delta bases that holds a whole family of files (`facts/performance.md`).
+fn with_pack_cache(mut repository: gix::Repository) -> gix::Repository {
+    repository.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+    repository
+}
+
+pub(super) fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display) -> GitError {
+    GitError::CorruptObject { id: id.to_string(), path: shown(path), reason: error.to_string() }
+}
+
+fn shown(path: &[u8]) -> String {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    if path.is_empty() {
+        "the root directory".to_owned()
+    } else {
+        BStr::new(path).to_str_lossy().into_owned()
+    }
+}

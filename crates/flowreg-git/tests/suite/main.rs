@@ -1,0 +1,19 @@
+//! The tests of references: real repositories and real remotes, made by git.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on should stop where it is"
+)]
+
+mod changes;
+mod checkout;
+mod ci;
+mod ladder;
+mod open;
+mod packs;
+mod proof;
+mod repository;
+mod tree;
+mod url;

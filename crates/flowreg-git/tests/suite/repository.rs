@@ -1,0 +1,149 @@
+//! A real git repository in a temporary directory, isolated from the user's configuration.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use flowreg_git::{GitError, Repository};
+use flowreg_model::{CommitId, Environment};
+use tempfile::TempDir;
+
+/// The environment of every git process and of flowreg in tests: nothing of the machine's
+/// configuration, fixed author and dates.
+pub fn git_environment(home: &Path) -> Vec<(String, String)> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    [
+        ("PATH", path.as_str()),
+        ("HOME", home.to_str().unwrap()),
+        ("TMPDIR", home.to_str().unwrap()),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_SYSTEM", "/dev/null"),
+        ("GIT_AUTHOR_NAME", "Ada"),
+        ("GIT_AUTHOR_EMAIL", "ada@example.com"),
+        ("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z"),
+        ("GIT_COMMITTER_NAME", "Ada"),
+        ("GIT_COMMITTER_EMAIL", "ada@example.com"),
+        ("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("LC_ALL", "C"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// A repository, its work tree and a directory beside it for remotes and clones.
+pub struct TestRepository {
+    directory: TempDir,
+    root: PathBuf,
+}
+
+impl TestRepository {
+    /// An empty repository whose HEAD is the unborn branch `main`.
+    pub fn empty() -> Self {
+        Self::init(&["-b", "main"])
+    }
+
+    /// `git init` with these arguments.
+    pub fn init(arguments: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("flowreg-test-").unwrap();
+        let root = directory.path().join("work");
+        std::fs::create_dir(&root).unwrap();
+        let repository = Self { directory, root };
+        repository.git(&[&["init", "-q"], arguments].concat());
+        repository
+    }
+
+    /// The work tree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The temporary directory that holds the work tree; home of the git processes.
+    pub fn outside(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs git in the work tree and returns its standard output, trimmed.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        self.git_in(&self.root, arguments)
+    }
+
+    /// Runs git in another directory.
+    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+        let output = self.try_git(directory, arguments);
+        assert!(
+            output.status.success(),
+            "git {arguments:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Runs git and returns whatever came of it.
+    pub fn try_git(&self, directory: &Path, arguments: &[&str]) -> Output {
+        Command::new("git")
+            .args(arguments)
+            .current_dir(directory)
+            .env_clear()
+            .envs(git_environment(self.outside()))
+            .output()
+            .unwrap()
+    }
+
+    /// Writes a file below the work tree, making its directories.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Commits everything in the work tree and returns the commit's id.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Creates a bare repository beside the work tree, adds it as a remote and returns its path.
+    pub fn add_bare_remote(&self, name: &str) -> PathBuf {
+        let path = self.outside().join(format!("{name}.git"));
+        let format = self.git(&["rev-parse", "--show-object-format"]);
+        let format = format!("--object-format={format}");
+        self.git(&["init", "-q", "--bare", "-b", "main", &format, path.to_str().unwrap()]);
+        self.git(&["remote", "add", name, path.to_str().unwrap()]);
+        path
+    }
+
+    /// The environment of a run in this repository, with these variables on top.
+    pub fn environment(&self, variables: &[(&str, &str)]) -> Environment {
+        let more = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        git_environment(self.outside()).into_iter().chain(more).collect()
+    }
+
+    /// Opens the repository as a run does.
+    pub fn open(&self) -> Repository {
+        self.open_in(&self.root, &[]).unwrap()
+    }
+
+    /// Opens the repository that another directory belongs to.
+    pub fn open_in(
+        &self,
+        directory: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Repository, GitError> {
+        Repository::discover(directory, &self.environment(variables))
+    }
+
+    /// The commit that a revision names.
+    pub fn commit_id(&self, revision: &str) -> CommitId {
+        self.git(&["rev-parse", &format!("{revision}^{{commit}}")]).parse().unwrap()
+    }
+
+    /// A clone of a remote beside the work tree, made with these arguments.
+    pub fn clone_beside(&self, name: &str, arguments: &[&str]) -> PathBuf {
+        let path = self.outside().join(name);
+        let clone = [&["clone", "-q"], arguments, &[path.to_str().unwrap()]].concat();
+        self.git_in(self.outside(), &clone);
+        path
+    }
+}

@@ -1,0 +1,178 @@
+//! How a flow came about: the lines its parts were read from, and the rules.
+
+use ruff_text_size::{Ranged, TextSize};
+use serde_json::Value as Json;
+
+use super::ReadError;
+use super::flows::{self, Found};
+use super::interpreter::Interpreter;
+use super::library::{Layout, Library, Read};
+use super::problem::Problems;
+use super::value::{FlowObject, Function, Location, Parameter, Value};
+use super::{LEVEL, STACK, nesting, on_stack};
+use flowreg_model::{Entrypoint, Evidence, Explanation, Flow};
+
+/// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
+///
+/// # Errors
+/// What `read` met, if an imported module could not be read.
+pub fn explain_in(
+    layout: &Layout,
+    read: &Read<'_>,
+    entrypoint: &Entrypoint,
+    source: &[u8],
+) -> Result<Option<Explanation>, ReadError> {
+    let explanation = on_stack(STACK, || {
+        let library = Library::new(layout, read, nesting::SHALLOW);
+        let explanation = explain(&library, entrypoint, source);
+        library.take_failure().map_or(Ok(explanation), Err)
+    });
+    explanation.unwrap_or(Ok(None))
+}
+
+fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Option<Explanation> {
+    let path = entrypoint.path();
+    let file = library.parse(source).ok()?;
+    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / LEVEL).ok()?);
+    interpreter.run(path, &file.text, file.body()).ok()?;
+    let (found, _) = flows::names(&interpreter.script()?.scope);
+    let found = found.into_iter().find(|found| found.path == entrypoint.object())?;
+    let problems = Problems { path, text: &file.text };
+    let flow = flows::flow(&interpreter, file.body(), &found, &problems).ok()?.ok()?;
+    Some(explained(&interpreter, &found, &flow))
+}
+
+fn explained<'a>(interpreter: &Interpreter<'a>, found: &Found<'a>, flow: &Flow) -> Explanation {
+    let function = flows::function(&found.flow);
+    let mut evidence = vec![
+        name(interpreter, &found.flow, function.as_deref(), flow),
+        description(interpreter, &found.flow, function.as_deref(), flow),
+    ];
+    if let Some(function) = &function {
+        let wrapped = flows::unwrapped(&found.flow, function).unwrap_or_default();
+        let function = wrapped.as_ref().unwrap_or(function);
+        evidence.extend(
+            function
+                .parameters
+                .iter()
+                .filter(|parameter| !matches!(&*parameter.name, "self" | "cls"))
+                .map(|given| parameter(interpreter, function, given, flow)),
+        );
+    }
+    let is_told = |reason: &&str| evidence.iter().any(|evidence| evidence.rule == **reason);
+    let reasons = flow.inexact.iter().map(|inexact| inexact.reason.as_str());
+    let inexact = reasons.filter(|reason| !is_told(reason)).map(str::to_owned).collect();
+    Explanation {
+        flow: flow.name.clone(),
+        entrypoint: flow.entrypoint.clone(),
+        inexact,
+        evidence,
+        imports: interpreter.reads.borrow().files.iter().cloned().collect(),
+    }
+}
+
+fn reason(flow: &Flow, what: &str) -> Option<String> {
+    flow.inexact.iter().find(|inexact| inexact.what == what).map(|inexact| inexact.reason.clone())
+}
+
+fn place(interpreter: &Interpreter<'_>, function: &Function<'_>, at: TextSize) -> String {
+    interpreter.position(Location { module: function.scope.module.number, at })
+}
+
+/// Where the name of the function stands.
+fn definition(interpreter: &Interpreter<'_>, function: &Function<'_>) -> String {
+    let at = function.definition.map_or(function.range.start(), |node| node.name.start());
+    place(interpreter, function, at)
+}
+
+fn is_given(flow: &FlowObject<'_>, option: &str) -> bool {
+    matches!(flows::option(flow, option), Ok(Some(_)))
+}
+
+fn name(
+    interpreter: &Interpreter<'_>,
+    object: &FlowObject<'_>,
+    function: Option<&Function<'_>>,
+    flow: &Flow,
+) -> Evidence {
+    let (place, rule) = match function {
+        Some(function) if !is_given(object, "name") => {
+            let own = &function.name;
+            let hyphens = if own.contains('_') { ", `_` becomes `-`" } else { "" };
+            let wrapped =
+                super::value::keyword(&function.attributes.borrow(), "__name__").is_some();
+            let rule = if wrapped {
+                "the name that `functools.wraps` gives the function".to_owned()
+            } else {
+                format!("the name of the function `{own}`{hyphens}")
+            };
+            (definition(interpreter, function), rule)
+        }
+        _ => (interpreter.position(object.at), "the `name` given to the flow".to_owned()),
+    };
+    let value = Some(Json::from(flow.name.as_str()));
+    let unknown = reason(flow, "name");
+    let exact = unknown.is_none();
+    Evidence { part: "name".to_owned(), value, place, rule: unknown.unwrap_or(rule), exact }
+}
+
+fn description(
+    interpreter: &Interpreter<'_>,
+    object: &FlowObject<'_>,
+    function: Option<&Function<'_>>,
+    flow: &Flow,
+) -> Evidence {
+    let (place, rule) = match function {
+        Some(function) if !is_given(object, "description") => {
+            let rule = if flow.description.is_some() {
+                "the docstring of the function"
+            } else {
+                "the function has no docstring"
+            };
+            (definition(interpreter, function), rule)
+        }
+        _ => (interpreter.position(object.at), "the `description` given to the flow"),
+    };
+    let value = flow.description.clone().map(Json::from);
+    let unknown = reason(flow, "description");
+    let exact = unknown.is_none();
+    let rule = unknown.unwrap_or_else(|| rule.to_owned());
+    Evidence { part: "description".to_owned(), value, place, rule, exact }
+}
+
+fn parameter<'a>(
+    interpreter: &Interpreter<'a>,
+    function: &Function<'a>,
+    parameter: &Parameter<'a>,
+    flow: &Flow,
+) -> Evidence {
+    let name = &*parameter.name;
+    let schema = flow.parameter_openapi_schema.as_ref();
+    let value = schema
+        .and_then(|schema| schema.get("properties"))
+        .and_then(|properties| properties.get(name))
+        .cloned();
+    let mentions = format!("of `{name}` is not known");
+    let unknown = reason(flow, "parameter_openapi_schema").filter(|why| why.contains(&mentions));
+    let written = function.scope.excerpt(parameter.range);
+    let required = schema
+        .and_then(|schema| schema.get("required"))
+        .and_then(Json::as_array)
+        .is_some_and(|names| names.iter().any(|required| required.as_str() == Some(name)));
+    let mut rule = format!("`{written}`, {}", if required { "required" } else { "optional" });
+    let described = value.as_ref().is_some_and(|value| value.get("description").is_some());
+    if described && !matches!(parameter.default, Some(Value::Field(_))) {
+        rule.push_str(", described in the docstring");
+    }
+    Evidence {
+        part: name.to_owned(),
+        exact: schema.is_some(),
+        place: place(interpreter, function, parameter.range.start()),
+        rule: match (schema, unknown) {
+            (_, Some(why)) => why,
+            (None, None) => format!("`{written}`: not computed, for another part is not known"),
+            (Some(_), None) => rule,
+        },
+        value,
+    }
+}

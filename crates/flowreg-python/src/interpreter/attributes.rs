@@ -1,0 +1,185 @@
+//! Attributes of values.
+
+use std::rc::Rc;
+
+use super::ancestors::ancestors;
+use super::certain::class_name;
+use super::{Evaluated, Interpreter};
+use crate::default::moment::{Moment, join_path};
+use crate::symbols;
+use crate::value::{Class, ClassKind, Function, Value, keyword};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        Ok(match owner {
+            Value::Unknown(_) => owner.clone(),
+            Value::External(path) => Value::External(format!("{path}.{name}").into()),
+            Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
+                self.unknown(format!("`{path}.{name}` is not looked up"))
+            }
+            Value::None | Value::Int(_) | Value::Bool(_) if !has_attribute(owner, name) => {
+                let class = class_name(owner);
+                let message = format!("'{class}' object has no attribute '{name}'");
+                return self.raise("AttributeError", message);
+            }
+            Value::Symbol(path) => {
+                if let Some(value) =
+                    symbols::value(&format!("{path}.{name}"), self.here(), self.python())
+                {
+                    value
+                } else {
+                    let message = format!("module '{path}' has no attribute '{name}'");
+                    return self.raise("AttributeError", message);
+                }
+            }
+            Value::Module(imported) => {
+                let Some(value) = self.module_attribute(imported, name) else {
+                    let module = &imported.module.name;
+                    let message = format!("module '{module}' has no attribute '{name}'");
+                    return self.raise("AttributeError", message);
+                };
+                value
+            }
+            Value::Class(class) => self.class_attribute(owner, class, name),
+            Value::Member(member) => match name {
+                "value" => member.value.clone(),
+                "name" => Value::Str(Rc::clone(&member.name)),
+                _ => self.unknown(format!("`{}.{name}`", member.class_name)),
+            },
+            Value::Instance(instance) => match keyword(&instance.fields, name) {
+                Some(value) => value.clone(),
+                None if lacks(&instance.class, name) => {
+                    let message =
+                        format!("'{}' object has no attribute '{name}'", instance.class.name);
+                    return self.raise("AttributeError", message);
+                }
+                None => Value::Bound(Rc::new((owner.clone(), name.into()))),
+            },
+            Value::Opaque(opaque) => match &opaque.class {
+                Some(class) => match self.class_attribute(owner, class, name) {
+                    flow @ Value::Flow(_) => flow,
+                    _ => self.unknown(format!("`{name}` is an attribute of an object")),
+                },
+                None => self.unknown(format!("`{name}` is an attribute of an object")),
+            },
+            Value::Function(function) => Self::function_attribute(owner, function, name),
+            Value::Moment(Moment::Path(path, kind)) => match (name, path_part(path, name)) {
+                ("parent", Some(part)) => Value::Moment(Moment::Path(part.into(), *kind)),
+                (_, Some(part)) => Value::text(part),
+                (_, None) => Value::Bound(Rc::new((owner.clone(), name.into()))),
+            },
+            Value::Moment(Moment::Date(date) | Moment::DateTime(date, _))
+                if matches!(name, "year" | "month" | "day") =>
+            {
+                Value::int(i128::from(match name {
+                    "year" => date.year,
+                    "month" => date.month,
+                    _ => date.day,
+                }))
+            }
+            _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
+        })
+    }
+
+    fn class_attribute(&self, owner: &Value<'a>, class: &Rc<Class<'a>>, name: &str) -> Value<'a> {
+        for ancestor in ancestors(class) {
+            let Value::Class(ancestor) = &ancestor else {
+                if matches!(ancestor, Value::External(_) | Value::Unknown(_)) {
+                    return self.because(&ancestor, "a base class");
+                }
+                continue;
+            };
+            if ancestor.kind.get() == ClassKind::Enum {
+                let members = ancestor.members.borrow();
+                if let Some((_, member)) = members.iter().find(|(known, _)| &**known == name) {
+                    return Value::Member(Rc::clone(member));
+                }
+            }
+            if let Some(value) = ancestor.scope.own(name) {
+                let is_changed = self.is_marked(&Value::Class(Rc::clone(class)));
+                return match self.read(name, value, is_changed) {
+                    Value::Wrapped(inner) => (*inner).clone(),
+                    other => other,
+                };
+            }
+        }
+        if name == "__name__" {
+            return Value::Str(Rc::clone(&class.name));
+        }
+        if class.kind.get() == ClassKind::Enum
+            && class.obstacle.borrow().is_none()
+            && !name.starts_with('_')
+        {
+            let why = format!("the enum `{}` may have no `{name}`", class.name);
+            self.doubt_unless_guessing(why.clone());
+            return self.unknown(why);
+        }
+        Value::Bound(Rc::new((owner.clone(), name.into())))
+    }
+
+    fn function_attribute(owner: &Value<'a>, function: &Function<'a>, name: &str) -> Value<'a> {
+        if let Some(value) = keyword(&function.attributes.borrow(), name) {
+            return value.clone();
+        }
+        match name {
+            "__name__" => Value::Str(Rc::clone(&function.name)),
+            "__doc__" => function.docstring.clone().map_or(Value::None, Value::Str),
+            _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
+        }
+    }
+}
+
+fn has_attribute(owner: &Value<'_>, name: &str) -> bool {
+    let of_numbers = [
+        "real",
+        "imag",
+        "numerator",
+        "denominator",
+        "conjugate",
+        "bit_length",
+        "bit_count",
+        "to_bytes",
+        "from_bytes",
+        "as_integer_ratio",
+        "is_integer",
+    ];
+    name.starts_with("__") || (!matches!(owner, Value::None) && of_numbers.contains(&name))
+}
+
+/// Whether instances of a plain dataclass or named tuple certainly have no attribute of this name.
+fn lacks(class: &Rc<Class<'_>>, name: &str) -> bool {
+    let is_tuples = name.starts_with('_') || matches!(name, "count" | "index");
+    let is_plain = match class.kind.get() {
+        ClassKind::Dataclass => true,
+        ClassKind::NamedTuple => !is_tuples,
+        _ => false,
+    };
+    is_plain
+        && !name.starts_with("__")
+        && ancestors(class).iter().all(|ancestor| match ancestor {
+            Value::Class(class) => {
+                class.obstacle.borrow().is_none()
+                    && class.scope.own(name).is_none()
+                    && class.scope.own("__getattr__").is_none()
+            }
+            Value::Symbol(path) => matches!(&**path, "builtins.object" | "typing.NamedTuple"),
+            _ => false,
+        })
+}
+
+fn path_part(path: &str, name: &str) -> Option<String> {
+    let (parent, last) = match path.rsplit_once('/') {
+        Some(("", last)) => ("/", last),
+        Some((parent, last)) => (parent, last),
+        None => (".", path),
+    };
+    let dot = last.rfind('.').filter(|at| *at > 0 && *at + 1 < last.len());
+    let part = match name {
+        "parent" => return Some(join_path(&[parent])),
+        "name" => last,
+        "stem" => last.get(..dot.unwrap_or(last.len()))?,
+        "suffix" => last.get(dot.unwrap_or(last.len())..)?,
+        _ => return None,
+    };
+    (!matches!(path, "." | "/")).then(|| part.to_owned())
+}

@@ -1,0 +1,278 @@
+//! Conditions, `try` and `with`: what runs, and what is known afterwards.
+
+use std::rc::Rc;
+
+use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtIf, StmtTry, StmtWith};
+
+use super::certain::class_name;
+use super::{Evaluated, Interpreter, Raised};
+use crate::value::{Namespace, Scope, Value};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn branch(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        self.alternatives(
+            &branch.test,
+            &branch.body,
+            &branch.elif_else_clauses.iter().collect::<Vec<_>>(),
+            scope,
+        )
+    }
+
+    pub(super) fn alternatives(
+        &self,
+        test: &'a Expr,
+        body: &'a [Stmt],
+        rest: &[&'a ElifElseClause],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let condition = self.value(test, scope)?;
+        match Self::truth(&condition) {
+            Some(true) => self.block(body, scope),
+            Some(false) => self.otherwise(rest, scope),
+            None => {
+                let why = self.reason(&condition, test, scope);
+                let before = scope.names.borrow().clone();
+                self.guesses.set(self.guesses.get() + 1);
+                let taken = self.guess(scope, body, &why, || self.block(body, scope));
+                *scope.names.borrow_mut() = before;
+                let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
+                let skipped = self.guess_rest(scope, rest, &skipped, &why);
+                self.guesses.set(self.guesses.get().saturating_sub(1));
+                *scope.names.borrow_mut() = self.join(&taken, &skipped, &why);
+                Ok(())
+            }
+        }
+    }
+
+    fn otherwise(&self, rest: &[&'a ElifElseClause], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        let Some((clause, rest)) = rest.split_first() else { return Ok(()) };
+        match &clause.test {
+            Some(test) => self.alternatives(test, &clause.body, rest, scope),
+            None => self.block(&clause.body, scope),
+        }
+    }
+
+    /// Runs a branch that may not be taken, and gives the names it leaves.
+    fn guess(
+        &self,
+        scope: &Rc<Scope<'a>>,
+        body: &'a [Stmt],
+        why: &str,
+        run: impl Fn() -> Evaluated<()>,
+    ) -> Namespace<'a> {
+        if run().is_err() {
+            self.forget(body, scope, why);
+        }
+        scope.names.borrow().clone()
+    }
+
+    fn guess_rest(
+        &self,
+        scope: &Rc<Scope<'a>>,
+        rest: &[&'a ElifElseClause],
+        bodies: &[&'a Stmt],
+        why: &str,
+    ) -> Namespace<'a> {
+        if self.otherwise(rest, scope).is_err() {
+            for statement in bodies {
+                self.forget(std::slice::from_ref(*statement), scope, why);
+            }
+        }
+        scope.names.borrow().clone()
+    }
+
+    /// The names after a branch that may or may not have been taken.
+    fn join(&self, left: &Namespace<'a>, right: &Namespace<'a>, why: &str) -> Namespace<'a> {
+        let mut joined = left.clone();
+        let names = left.iter().chain(right.iter()).map(|(name, _)| Rc::clone(name));
+        for name in names.collect::<Vec<_>>() {
+            let (left, right) = (left.get(&name), right.get(&name));
+            let value = match (left, right) {
+                (Some(left), Some(right)) if is_same(left, right) => left.clone(),
+                _ => {
+                    let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
+                    let why = format!("it is bound under a condition that is not known: {why}");
+                    if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
+                }
+            };
+            joined.set(name, value);
+        }
+        joined
+    }
+
+    pub(super) fn attempt(&self, attempt: &'a StmtTry, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        if let Some(module) = self.guarded_import(attempt) {
+            let why = format!("whether `{module}` can be imported depends on what is installed");
+            self.forget(&attempt.body, scope, &why);
+            for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
+                self.forget(&handler.body, scope, &why);
+            }
+            self.forget(&attempt.orelse, scope, &why);
+            return self.block(&attempt.finalbody, scope);
+        }
+        if let Err(raised) = self.block(&attempt.body, scope) {
+            let mut handlers = attempt.handlers.iter();
+            let handler = loop {
+                let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
+                    return Err(raised);
+                };
+                if let Some(kind) = handler.type_.as_deref() {
+                    self.value(kind, scope)?;
+                }
+                if catches(handler.type_.as_deref(), &raised) {
+                    break handler;
+                }
+            };
+            if let Some(name) = &handler.name {
+                scope.set(name.as_str(), Value::opaque("an exception"));
+            }
+            self.block(&handler.body, scope)?;
+        } else if attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
+            !handler.body.is_empty() && may_raise(&attempt.body)
+        }) {
+            // What the body calls may still raise: what a handler rebinds is not certain.
+            for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
+                let why = "it depends on whether the code in `try` raises";
+                self.forget(&handler.body, scope, why);
+            }
+            self.block(&attempt.orelse, scope)?;
+        } else {
+            self.block(&attempt.orelse, scope)?;
+        }
+        self.block(&attempt.finalbody, scope)
+    }
+
+    pub(super) fn with(&self, with: &'a StmtWith, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        for item in &with.items {
+            let manager = self.value(&item.context_expr, scope)?;
+            if manager.is_constant() && !matches!(manager, Value::Moment(_)) {
+                let class = class_name(&manager);
+                let message =
+                    format!("'{class}' object does not support the context manager protocol");
+                return self.raise("TypeError", message);
+            }
+            if let Some(target) = &item.optional_vars {
+                let unknown = self.unknown("it is made by a `with` statement");
+                self.bind(target, &unknown, scope)?;
+            }
+        }
+        if let Err(raised) = self.block(&with.body, scope) {
+            // The context manager may swallow it (`contextlib.suppress`).
+            let why = format!("`{}` may be raised in a `with` block", raised.kind);
+            self.forget(&with.body, scope, &why);
+            self.doubt_script(why);
+        }
+        Ok(())
+    }
+
+    /// A module that may or may not be there, imported in a `try` that is prepared for it.
+    fn guarded_import(&self, attempt: &StmtTry) -> Option<String> {
+        let is_guarded = attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
+            handled(handler.type_.as_deref()).iter().any(|name| {
+                matches!(
+                    *name,
+                    "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
+                )
+            })
+        });
+        if !is_guarded {
+            return None;
+        }
+        attempt.body.iter().find_map(|statement| match statement {
+            Stmt::Import(import) => import
+                .names
+                .iter()
+                .map(|name| name.name.as_str())
+                .find(|name| self.is_foreign(name))
+                .map(str::to_owned),
+            Stmt::ImportFrom(import) => {
+                let module = import.module.as_ref()?.as_str();
+                (import.level == 0 && self.is_foreign(module)).then(|| module.to_owned())
+            }
+            _ => None,
+        })
+    }
+
+    /// Why a condition is not known.
+    pub(super) fn reason(&self, condition: &Value<'a>, test: &Expr, scope: &Scope<'a>) -> String {
+        condition.find_unknown(self.here()).map_or_else(
+            || format!("`{}` is not evaluated", scope.excerpt(test)),
+            |unknown| unknown.why.clone(),
+        )
+    }
+}
+
+/// Whether two values are one object, or equal constants.
+fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    match (left, right) {
+        (Value::Class(left), Value::Class(right)) => Rc::ptr_eq(left, right),
+        (Value::Function(left), Value::Function(right)) => Rc::ptr_eq(left, right),
+        (Value::Flow(left), Value::Flow(right)) => Rc::ptr_eq(left, right),
+        (Value::Module(left), Value::Module(right)) => Rc::ptr_eq(left, right),
+        (Value::FlowDecorator(left), Value::FlowDecorator(right)) => Rc::ptr_eq(left, right),
+        (Value::Type(left), Value::Type(right)) => Rc::ptr_eq(left, right),
+        (Value::Wrapped(left), Value::Wrapped(right)) => Rc::ptr_eq(left, right),
+        (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
+        (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
+        (Value::Partial(left), Value::Partial(right)) => Rc::ptr_eq(left, right),
+        (Value::Opaque(left), Value::Opaque(right)) => Rc::ptr_eq(left, right),
+        (Value::Symbol(left), Value::Symbol(right))
+        | (Value::External(left), Value::External(right)) => left == right,
+        (Value::List(left), Value::List(right))
+        | (Value::Set(left), Value::Set(right))
+        | (Value::Tuple(left), Value::Tuple(right)) => Rc::ptr_eq(left, right),
+        (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
+        (Value::Unknown(left), Value::Unknown(right)) => Rc::ptr_eq(left, right),
+        _ => super::operators::is_identical(left, right),
+    }
+}
+
+/// The exception's class as it is spelled, without its module.
+pub(super) fn exception_name(expression: &Expr) -> &str {
+    match expression {
+        Expr::Call(call) => exception_name(&call.func),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        Expr::Name(name) => name.id.as_str(),
+        _ => "Exception",
+    }
+}
+
+fn handled(handler: Option<&Expr>) -> Vec<&str> {
+    match handler {
+        None => vec!["BaseException"],
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter().map(exception_name).collect(),
+        Some(expression) => vec![exception_name(expression)],
+    }
+}
+
+fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
+    handled(handler).into_iter().any(|name| {
+        name == raised.kind
+            || name == "BaseException"
+            || (name == "Exception"
+                && !matches!(raised.kind.as_str(), "SystemExit" | "KeyboardInterrupt"))
+            || (name == "ArithmeticError" && raised.kind == "ZeroDivisionError")
+            || (name == "AttributeError" && raised.kind == "FrozenInstanceError")
+            || (name == "ValueError" && raised.kind == "ValidationError")
+            || (name == "ImportError" && raised.kind == "ModuleNotFoundError")
+            || (name == "LookupError" && matches!(raised.kind.as_str(), "KeyError" | "IndexError"))
+    })
+}
+
+/// Whether a block does more than importing and defining, so that it may raise.
+fn may_raise(body: &[Stmt]) -> bool {
+    body.iter().any(|statement| match statement {
+        Stmt::Import(_)
+        | Stmt::ImportFrom(_)
+        | Stmt::FunctionDef(_)
+        | Stmt::ClassDef(_)
+        | Stmt::Pass(_) => false,
+        Stmt::Assign(assign) => !is_plain(&assign.value),
+        Stmt::Expr(expression) => !is_plain(&expression.value),
+        _ => true,
+    })
+}
+
+fn is_plain(expression: &Expr) -> bool {
+    expression.is_literal_expr() || matches!(expression, Expr::Name(_))
+}

@@ -1,0 +1,305 @@
+//! Calls: what is called decides where the rules are. Prefect's own are here.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::certain::{class_name, is_not_callable};
+use super::expressions::UNKNOWN_ARGUMENTS;
+use super::{Evaluated, Interpreter, TOO_DEEP};
+use crate::value::{
+    Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
+    set_keyword,
+};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn call(
+        &self,
+        callee: &Value<'a>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        self.deeper(
+            || self.called_value(callee, arguments, keywords),
+            || Ok(self.unknown(TOO_DEEP)),
+        )
+    }
+
+    fn called_value(
+        &self,
+        callee: &Value<'a>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        Ok(match callee {
+            Value::Symbol(path) => return self.call_symbol(path, arguments, keywords),
+            Value::FlowDecorator(options) => {
+                let mut options = (**options).clone();
+                for (name, value) in keywords {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                return self.make_flow(options, arguments);
+            }
+            Value::Partial(partial) => {
+                let mut all = partial.arguments.clone();
+                all.extend(arguments.iter().cloned());
+                let mut options = partial.keywords.clone();
+                for (name, value) in keywords {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                return self.call(&partial.function, &all, &options);
+            }
+            Value::Bound(bound) => return self.call_method(bound, arguments, keywords),
+            Value::Dataclassing(options) => self.apply_dataclass(options, arguments),
+            Value::Class(class) => return self.instantiate(class, arguments, keywords),
+            Value::Type(expression) => match &**expression {
+                Type::Named(_) => {
+                    arguments.first().cloned().unwrap_or_else(|| self.unknown("a `NewType`"))
+                }
+                Type::Generic(Value::Class(class), _) => {
+                    return self.instantiate(class, arguments, keywords);
+                }
+                _ => self.unknown("calling a type expression"),
+            },
+            Value::Function(function) => return self.call_function(function, arguments, keywords),
+            Value::External(path) => {
+                let why = format!("what it returns is not known: {}", not_read(path));
+                let is_flow_like =
+                    path.ends_with(".with_options") || arguments.iter().any(Value::is_flow_like);
+                self.unknown_of_kind(why, is_flow_like)
+            }
+            Value::Unknown(unknown) => {
+                let is_flow_like =
+                    unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
+                self.unknown_of_kind(unknown.why.clone(), is_flow_like)
+            }
+            Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
+            Value::Opaque(opaque) if opaque.what == "computed field maker" => {
+                Value::opaque("computed field")
+            }
+            Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
+            Value::Opaque(opaque) if opaque.what == "property" => {
+                return self.raise("TypeError", "'property' object is not callable");
+            }
+            other if is_not_callable(other) => {
+                let class = class_name(other);
+                return self.raise("TypeError", format!("'{class}' object is not callable"));
+            }
+            Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
+            other => self.because(other, "a call of such an object"),
+        })
+    }
+
+    fn call_symbol(
+        &self,
+        path: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        Ok(match path {
+            "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
+            "prefect.Flow" => {
+                let mut options = keywords.clone();
+                for (name, value) in ["fn", "name", "version"].iter().zip(arguments) {
+                    set_keyword(&mut options, name, value.clone());
+                }
+                let function = keyword(&options, "fn").cloned();
+                options.retain(|(name, _)| &**name != "fn");
+                match function {
+                    Some(Value::Str(_)) | None => {
+                        self.unknown("`Flow(\"name\")` is the form of Prefect 1")
+                    }
+                    Some(function) => {
+                        return self.make_flow(options, std::slice::from_ref(&function));
+                    }
+                }
+            }
+            "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
+            "prefect.task" => Value::opaque("task"),
+            "functools.partial" => match arguments.split_first() {
+                Some((function, rest)) => Value::Partial(Rc::new(Partial {
+                    function: function.clone(),
+                    arguments: rest.to_vec(),
+                    keywords: keywords.clone(),
+                })),
+                None => return self.raise("TypeError", "partial expected at least 1 argument"),
+            },
+            "functools.wraps" => match arguments {
+                [wrapped] => {
+                    let mut keywords = keywords.clone();
+                    set_keyword(&mut keywords, "wrapped", wrapped.clone());
+                    Value::Partial(Rc::new(Partial {
+                        function: Value::symbol("functools.update_wrapper"),
+                        arguments: Vec::new(),
+                        keywords,
+                    }))
+                }
+                _ => self.unknown("`functools.wraps` without one function"),
+            },
+            "typing.TypeVar" if arguments.len() == 2 => {
+                return self.raise("TypeError", "A single constraint is not allowed");
+            }
+            "functools.update_wrapper" => self.update_wrapper(arguments, keywords),
+            "sys.exit" | "builtins.exit" | "builtins.quit" | "os._exit" | "os.abort" => {
+                return self.raise("SystemExit", "the module ends the interpreter");
+            }
+            _ if path.starts_with("prefect.") => {
+                let why = format!("what `{path}()` returns is Prefect's own affair");
+                let is_flow = arguments.iter().any(Value::is_flow_like);
+                self.unknown_of_kind(why, is_flow)
+            }
+            _ if path.starts_with("pydantic")
+                || path.starts_with("annotated_types.")
+                || path == "typing_extensions.TypedDict" =>
+            {
+                self.call_pydantic(path, arguments, keywords)
+            }
+            _ => self.call_standard(path, arguments, keywords),
+        })
+    }
+
+    /// `flow(...)`: a flow if there is a function, a decorator otherwise.
+    fn make_flow(&self, options: Keywords<'a>, arguments: &[Value<'a>]) -> Evaluated<Value<'a>> {
+        self.check_options("flow()", &options)?;
+        Ok(match arguments.first() {
+            None | Some(Value::None) => Value::FlowDecorator(Rc::new(options)),
+            Some(function) => Value::Flow(Rc::new(FlowObject {
+                function: function.clone(),
+                options: RefCell::new(options),
+                attributes: RefCell::default(),
+                at: self.here(),
+            })),
+        })
+    }
+
+    fn apply_dataclass(
+        &self,
+        options: &Rc<DataclassOptions<'a>>,
+        arguments: &[Value<'a>],
+    ) -> Value<'a> {
+        match arguments {
+            [Value::Class(class)] => {
+                Self::make_dataclass(class, options);
+                Value::Class(Rc::clone(class))
+            }
+            _ => self.unknown("a dataclass of something that is no class of this file"),
+        }
+    }
+
+    fn call_method(
+        &self,
+        bound: &(Value<'a>, crate::value::Text),
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let (owner, method) = bound;
+        if let Value::Flow(flow) = owner {
+            return self.flow_method(flow, method, arguments, keywords);
+        }
+        let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+        if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
+            return Ok(Value::Unknown(unknown));
+        }
+        let result = match owner {
+            Value::Str(text) => Self::text_method(text, method, arguments, keywords),
+            Value::Bytes(bytes) if &**method == "decode" && arguments.is_empty() => {
+                std::str::from_utf8(bytes).ok().map(Value::text)
+            }
+            Value::Dict(entries) => Self::dict_method(entries, method, arguments),
+            Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
+            Value::Moment(moment) => Self::moment_method(moment, method, arguments),
+            _ => None,
+        };
+        Ok(match result {
+            Some(value) => value,
+            None => self.because(owner, &format!("`.{method}()`")),
+        })
+    }
+
+    fn dict_method(
+        entries: &Rc<Vec<(Value<'a>, Value<'a>)>>,
+        method: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
+        let pair =
+            |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
+        let view = |items: Vec<Value<'a>>| Value::View(Rc::new(items));
+        Some(match (method, arguments) {
+            ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
+            ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
+            ("copy", []) => Value::Dict(Rc::clone(entries)),
+            ("keys", []) => view(entries.iter().map(|(key, _)| key.clone()).collect()),
+            ("values", []) => view(entries.iter().map(|(_, item)| item.clone()).collect()),
+            ("items", []) => view(entries.iter().map(pair).collect()),
+            _ => return None,
+        })
+    }
+
+    fn moment_method(
+        moment: &crate::default::moment::Moment,
+        method: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
+        use crate::default::moment::{Moment, join_path};
+        Some(match (moment, method) {
+            (Moment::Path(path, _), "as_posix") if arguments.is_empty() => Value::Str(path.clone()),
+            (Moment::Path(path, kind), "joinpath") => {
+                let more: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
+                let mut parts = vec![&**path];
+                parts.extend(more?);
+                Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
+            }
+            (Moment::Date(_), "isoformat") if arguments.is_empty() => Value::text(moment.json()?),
+            _ => return None,
+        })
+    }
+
+    fn flow_method(
+        &self,
+        flow: &Rc<FlowObject<'a>>,
+        method: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if method == "with_options" {
+            if !arguments.is_empty() && keyword(keywords, UNKNOWN_ARGUMENTS).is_none() {
+                let message = "Flow.with_options() takes 1 positional argument";
+                return self.raise("TypeError", message);
+            }
+            self.check_options("Flow.with_options()", keywords)?;
+            return Ok(self.with_options(flow, keywords));
+        }
+        if method.starts_with("on_") {
+            // A hook decorator gives the function back.
+            return Ok(arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook")));
+        }
+        Ok(self.unknown(format!("`.{method}()` of a flow is not evaluated")))
+    }
+
+    /// A new flow that keeps the name, version and description that are not given anew.
+    fn with_options(&self, flow: &Rc<FlowObject<'a>>, keywords: &Keywords<'a>) -> Value<'a> {
+        let mut options = flow.options.borrow().clone();
+        if keyword(&options, "name").is_none_or(|name| Self::truth(name) == Some(false)) {
+            // The name is copied as it was computed, also when it came from the function.
+            options.retain(|(name, _)| &**name != "name");
+        }
+        for (name, value) in keywords {
+            let is_kept = matches!(&**name, "name" | "version" | "description")
+                && Self::truth(value) == Some(false);
+            if !is_kept {
+                set_keyword(&mut options, name, value.clone());
+            }
+        }
+        Value::Flow(Rc::new(FlowObject {
+            function: flow.function.clone(),
+            options: RefCell::new(options),
+            attributes: RefCell::default(),
+            at: self.here(),
+        }))
+    }
+
+    /// Marks a class as a dataclass.
+    pub(super) fn make_dataclass(class: &Rc<Class<'a>>, options: &Rc<DataclassOptions<'a>>) {
+        class.kind.set(crate::value::ClassKind::Dataclass);
+        class.decorations.borrow_mut().dataclass = Some(Rc::clone(options));
+    }
+}

@@ -1,0 +1,243 @@
+//! Enums: members, aliases, `auto()`, and the functional form.
+
+use std::rc::Rc;
+
+use super::Interpreter;
+use super::ancestors::own_ancestors;
+use super::operators::is_equal;
+use crate::number::Int;
+use crate::value::{Class, ClassKind, Keywords, Member, Text, Value};
+
+/// The mixed-in type, by the ancestors.
+pub(super) fn mixin(ancestors: &[Value<'_>]) -> Option<&'static str> {
+    ancestors.iter().find_map(|ancestor| match ancestor {
+        Value::Class(class) => class.mixin,
+        Value::Symbol(path) => match &**path {
+            "builtins.str" | "enum.StrEnum" => Some("str"),
+            "builtins.int" | "enum.IntEnum" | "enum.IntFlag" => Some("int"),
+            "builtins.float" => Some("float"),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn inherits(class: &Class<'_>, path: &str) -> bool {
+    class.ancestors.iter().any(|ancestor| ancestor.is_symbol(path))
+}
+
+impl<'a> Interpreter<'a> {
+    /// Finds the members of an enum class in its body.
+    pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
+        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__", "_ignore_"];
+        for ancestor in own_ancestors(class) {
+            if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
+                let why = format!("`{}` makes its members with its own code", class.name);
+                *class.obstacle.borrow_mut() = Some(Rc::new(crate::value::Unknown {
+                    why,
+                    at: self.here(),
+                    is_flow_like: false,
+                }));
+            }
+        }
+        let ignored = class.scope.own("_ignore_");
+        let names = class.scope.names.borrow().snapshot();
+        if names.iter().any(|(_, value)| matches!(value, Value::Class(_))) {
+            let why = format!("`{}` has a class among its members", class.name);
+            *class.obstacle.borrow_mut() =
+                Some(Rc::new(crate::value::Unknown { why, at: self.here(), is_flow_like: false }));
+        }
+        let mut values: Vec<Value<'a>> = Vec::new();
+        let mut automatic: Vec<(Rc<()>, Value<'a>)> = Vec::new();
+        for (name, value) in names {
+            let is_private = name.starts_with('_') && (name.ends_with('_') || ignored.is_some())
+                || is_private_name(class, &name);
+            if is_private || is_descriptor(&value) {
+                continue;
+            }
+            let auto = match &value {
+                Value::Auto(auto) => Some(Rc::clone(auto)),
+                _ => None,
+            };
+            // `B = A` with an automatic `A` is an alias of it.
+            let known = automatic
+                .iter()
+                .find(|(known, _)| auto.as_ref().is_some_and(|auto| Rc::ptr_eq(known, auto)));
+            let value = match known {
+                Some((_, value)) => value.clone(),
+                None => self.member_value(class, &name, value, &values),
+            };
+            if let Some(auto) = auto {
+                automatic.push((auto, value.clone()));
+            }
+            values.push(value.clone());
+            Self::add_member(class, &name, value);
+        }
+    }
+
+    fn add_member(class: &Rc<Class<'a>>, name: &Text, value: Value<'a>) {
+        let mut members = class.members.borrow_mut();
+        let alias = members
+            .iter()
+            .find(|(_, member)| is_equal(&member.value, &value) == Some(true))
+            .map(|(_, member)| Rc::clone(member));
+        let member = alias.unwrap_or_else(|| {
+            Rc::new(Member {
+                class_name: Rc::clone(&class.name),
+                mixin: class.mixin,
+                name: Rc::clone(name),
+                value,
+            })
+        });
+        members.push((Rc::clone(name), member));
+    }
+
+    fn member_value(
+        &self,
+        class: &Class<'a>,
+        name: &str,
+        value: Value<'a>,
+        before: &[Value<'a>],
+    ) -> Value<'a> {
+        let value = match value {
+            Value::Auto(_) => return self.automatic(class, name, before),
+            other => other,
+        };
+        match (class.mixin, &value) {
+            (None, _)
+            | (Some("str"), Value::Str(_))
+            | (Some("int"), Value::Int(_))
+            | (Some("float"), Value::Float(_))
+            | (_, Value::Unknown(_)) => value,
+            (Some("int"), Value::Bool(truth)) => Value::int(i128::from(*truth)),
+            (Some("float"), Value::Int(int)) => Value::Float(int.to_float()),
+            // `str` keeps the value as it is and shows another one.
+            _ => self.unknown(format!("the value of `{}.{name}` is converted", class.name)),
+        }
+    }
+
+    fn automatic(&self, class: &Class<'a>, name: &str, before: &[Value<'a>]) -> Value<'a> {
+        let number = |value: &Value<'a>| match value {
+            Value::Int(Int::Small(number)) => Some(*number),
+            _ => None,
+        };
+        if inherits(class, "enum.StrEnum") {
+            return Value::text(name.to_lowercase());
+        }
+        if inherits(class, "enum.IntFlag") || inherits(class, "enum.Flag") {
+            let highest = before.iter().filter_map(number).filter(|number| *number > 0).max();
+            let bit = highest.map_or(0, |number| 128 - number.leading_zeros());
+            return Value::int(1_i128.checked_shl(bit).unwrap_or(0));
+        }
+        if class.mixin == Some("str") {
+            // Python counts, and the text of the number becomes the value.
+            return self.unknown(format!("`{}.{name}` is an `auto()` text", class.name));
+        }
+        if before.iter().any(|value| number(value).is_none()) {
+            return self.unknown(format!("`{}.{name}` follows other values", class.name));
+        }
+        Value::int(before.iter().filter_map(number).max().unwrap_or(0).saturating_add(1))
+    }
+
+    /// `Enum("Name", ...)`.
+    pub(super) fn functional_enum(
+        &self,
+        base: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Value<'a> {
+        let [Value::Str(name), members] = arguments else {
+            return self.unknown("an enum with members that are not known");
+        };
+        let start = match keywords.as_slice() {
+            [] => 1,
+            [(key, Value::Int(Int::Small(start)))] if &**key == "start" => *start,
+            _ => return self.unknown("an enum made with keyword arguments"),
+        };
+        let Some(items) = functional_members(members, base == "enum.StrEnum", start) else {
+            return self.because(members, "the members of an enum");
+        };
+        let mut class = self.made_class(name, ClassKind::Enum, Keywords::new());
+        if let Some(class) = Rc::get_mut(&mut class) {
+            class.ancestors = vec![Value::symbol(base)];
+            class.mixin = mixin(&class.ancestors);
+        }
+        for (name, value) in items {
+            class.scope.set(&name, value);
+        }
+        self.fill_enum(&class);
+        Value::Class(class)
+    }
+}
+
+/// Values that are methods or descriptors, not members.
+fn is_descriptor(value: &Value<'_>) -> bool {
+    matches!(
+        value,
+        Value::Function(_)
+            | Value::Wrapped(_)
+            | Value::Class(_)
+            | Value::Opaque(_)
+            | Value::Flow(_)
+    )
+}
+
+/// Whether a name is one that Python hides in its class: no member is.
+fn is_private_name(class: &Class<'_>, name: &str) -> bool {
+    let rest = name.strip_prefix(&format!("_{}__", class.name.trim_start_matches('_')));
+    rest.or_else(|| name.strip_prefix("__")).is_some_and(|rest| !rest.is_empty())
+}
+
+fn functional_members<'a>(
+    members: &Value<'a>,
+    is_text: bool,
+    start: i128,
+) -> Option<Vec<(String, Value<'a>)>> {
+    let numbered = |names: Vec<String>| {
+        let value = |at: i128, name: &str| {
+            if is_text { Value::text(name.to_lowercase()) } else { Value::int(at) }
+        };
+        (start..).zip(names).map(|(at, name)| (name.clone(), value(at, &name))).collect()
+    };
+    let is_repeated = |items: &[(String, Value<'a>)]| {
+        items.iter().enumerate().any(|(at, (name, _))| {
+            items.iter().take(at).any(|(known, _)| known == name) || name.starts_with('_')
+        })
+    };
+    let items = functional_items(members, numbered)?;
+    (!is_repeated(&items)).then_some(items)
+}
+
+fn functional_items<'a>(
+    members: &Value<'a>,
+    numbered: impl Fn(Vec<String>) -> Vec<(String, Value<'a>)>,
+) -> Option<Vec<(String, Value<'a>)>> {
+    match members {
+        Value::Str(text) => {
+            let names = text.replace(',', " ");
+            Some(numbered(names.split_whitespace().map(str::to_owned).collect()))
+        }
+        Value::List(items) | Value::Tuple(items) => {
+            let names: Option<Vec<String>> =
+                items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+            if let Some(names) = names {
+                return Some(numbered(names));
+            }
+            items
+                .iter()
+                .map(|item| match item {
+                    Value::Tuple(pair) | Value::List(pair) => match &pair[..] {
+                        [Value::Str(name), value] => Some((name.to_string(), value.clone())),
+                        _ => None,
+                    },
+                    _ => None,
+                })
+                .collect()
+        }
+        Value::Dict(entries) => entries
+            .iter()
+            .map(|(key, value)| Some((key.as_str()?.to_owned(), value.clone())))
+            .collect(),
+        _ => None,
+    }
+}

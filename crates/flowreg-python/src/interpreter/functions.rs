@@ -1,0 +1,182 @@
+//! Function definitions: their signature as it stands, and what decorators make of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::nested::is_flow_spelling;
+use super::{Evaluated, Interpreter};
+use crate::source;
+use crate::value::{Annotation, Function, Parameter, ParameterKind, Scope, Unknown, Value};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn function_definition(
+        &self,
+        definition: &'a StmtFunctionDef,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let mut decorators = Vec::new();
+        for decorator in &definition.decorator_list {
+            decorators.push(self.value(&decorator.expression, scope)?);
+        }
+        self.type_parameters(definition.type_params.as_deref(), scope);
+        let parameters = self.signature(&definition.parameters, scope)?;
+        if let Some(returns) = &definition.returns
+            && !scope.module.are_annotations_postponed
+        {
+            self.value(returns, scope)?;
+        }
+        let mut value = Value::Function(Rc::new(Function {
+            name: definition.name.as_str().into(),
+            qualname: scope.qualify(definition.name.as_str()).into(),
+            definition: Some(definition),
+            lambda_body: None,
+            parameters,
+            docstring: source::docstring(&definition.body).map(Into::into),
+            attributes: RefCell::default(),
+            scope: Rc::clone(scope),
+            range: definition.range(),
+        }));
+        for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
+            self.at(scope, node.start());
+            value = self.decorated(decorator, value, &node.expression)?;
+        }
+        self.set(scope, &scope.mangled(definition.name.as_str()), value);
+        Ok(())
+    }
+
+    /// Names that the brackets of Python 3.12 bind; they shadow nothing that is already known.
+    pub(super) fn type_parameters(
+        &self,
+        parameters: Option<&'a ruff_python_ast::TypeParams>,
+        scope: &Rc<Scope<'a>>,
+    ) {
+        for parameter in parameters.into_iter().flat_map(|parameters| parameters.iter()) {
+            let name = parameter.name().as_str();
+            scope.set(name, self.unknown(format!("`{name}` is a type parameter of Python 3.12")));
+        }
+    }
+
+    fn decorated(
+        &self,
+        decorator: &Value<'a>,
+        value: Value<'a>,
+        node: &'a Expr,
+    ) -> Evaluated<Value<'a>> {
+        if let Value::Symbol(path) = decorator {
+            match &**path {
+                "builtins.staticmethod" | "builtins.classmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value)));
+                }
+                "builtins.property" | "functools.cached_property" => {
+                    return Ok(Value::opaque("property"));
+                }
+                "enum.property" | "types.DynamicClassAttribute" => {
+                    return Ok(Value::opaque("enum property"));
+                }
+                "abc.abstractmethod"
+                | "typing.final"
+                | "typing.no_type_check"
+                | "typing.override"
+                | "typing.overload" => return Ok(value),
+                "prefect.task" => return Ok(Value::opaque("task")),
+                _ => {}
+            }
+        }
+        let made = self.call(decorator, &[value], &Vec::new())?;
+        match made {
+            Value::Unknown(unknown) if !unknown.is_flow_like && is_flow_spelling(node) => {
+                let is_foreign = matches!(decorator, Value::External(_) | Value::Unknown(_));
+                Ok(Value::Unknown(Rc::new(Unknown {
+                    is_flow_like: is_foreign,
+                    ..(*unknown).clone()
+                })))
+            }
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn lambda(
+        &self,
+        node: &'a ExprLambda,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let parameters = match &node.parameters {
+            Some(parameters) => self.signature(parameters, scope)?,
+            None => Vec::new(),
+        };
+        Ok(Value::Function(Rc::new(Function {
+            name: "<lambda>".into(),
+            qualname: scope.qualify("<lambda>").into(),
+            definition: None,
+            lambda_body: Some(&node.body),
+            parameters,
+            docstring: None,
+            attributes: RefCell::default(),
+            scope: Rc::clone(scope),
+            range: node.range(),
+        })))
+    }
+
+    fn signature(
+        &self,
+        parameters: &'a Parameters,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Vec<Parameter<'a>>> {
+        let with_default = |parameter: &'a ParameterWithDefault, kind| {
+            let default = parameter.default.as_deref();
+            self.parameter(&parameter.parameter, default, kind, parameter.range(), scope)
+        };
+        let mut signature = Vec::new();
+        for parameter in &parameters.posonlyargs {
+            signature.push(with_default(parameter, ParameterKind::PositionalOnly)?);
+        }
+        for parameter in &parameters.args {
+            signature.push(with_default(parameter, ParameterKind::Positional)?);
+        }
+        if let Some(star) = &parameters.vararg {
+            signature.push(self.parameter(star, None, ParameterKind::Rest, star.range(), scope)?);
+        }
+        for parameter in &parameters.kwonlyargs {
+            signature.push(with_default(parameter, ParameterKind::KeywordOnly)?);
+        }
+        if let Some(star) = &parameters.kwarg {
+            signature.push(self.parameter(
+                star,
+                None,
+                ParameterKind::Keywords,
+                star.range(),
+                scope,
+            )?);
+        }
+        Ok(signature)
+    }
+
+    fn parameter(
+        &self,
+        parameter: &'a ruff_python_ast::Parameter,
+        default: Option<&'a Expr>,
+        kind: ParameterKind,
+        range: TextRange,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Parameter<'a>> {
+        let annotation = match parameter.annotation.as_deref() {
+            None => Annotation::Missing,
+            Some(node) if scope.module.are_annotations_postponed => Annotation::Postponed(node),
+            Some(node) => Annotation::Value(match self.value(node, scope) {
+                // From Python 3.14 on, annotations are evaluated when they are asked for.
+                Err(raised) if self.python().at_least(14) != Some(false) => {
+                    self.unknown(format!("the annotation raises {raised}"))
+                }
+                other => other?,
+            }),
+        };
+        let default = match default {
+            Some(node) => Some(self.value(node, scope)?),
+            None => None,
+        };
+        Ok(Parameter { name: parameter.name.as_str().into(), kind, annotation, default, range })
+    }
+}

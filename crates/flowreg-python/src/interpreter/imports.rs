@@ -1,0 +1,450 @@
+//! Import statements, as Prefect's loader runs them: modules of the repository are read and
+//! evaluated, those of the standard library, pydantic and Prefect are known by tables, all others
+//! are taken as installed (facts a.1).
+
+use std::rc::Rc;
+
+use ruff_python_ast::{StmtImport, StmtImportFrom};
+
+use super::{Evaluated, Interpreter, Raised};
+use crate::library::{Found, join};
+use crate::nesting;
+use crate::source;
+use crate::symbols::{self, Origin};
+use crate::value::{Imported, Location, Scope, Text, Value};
+
+/// How many parts a module's name may have.
+const LONGEST_NAME: usize = 50;
+
+/// Where a module was found.
+enum Place {
+    /// The directory of a package, or a plain module.
+    File { path: String, search: Vec<Text> },
+    /// Directories without an `__init__.py`.
+    Directories(Vec<Text>),
+}
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn import(&self, import: &'a StmtImport, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        for alias in &import.names {
+            let path = alias.name.as_str();
+            let value = self.import_module(path, scope)?;
+            match (&alias.asname, path.split_once('.')) {
+                (Some(name), _) => self.set(scope, name.as_str(), value),
+                (None, None) => self.set(scope, path, value),
+                (None, Some((top, _))) => {
+                    let value = self.import_module(top, scope)?;
+                    self.set(scope, top, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn import_from(
+        &self,
+        import: &'a StmtImportFrom,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let name = import.module.as_ref().map_or("", |module| module.as_str());
+        if name == "__future__" {
+            return Ok(());
+        }
+        let from = if import.level == 0 {
+            self.import_module(name, scope)?
+        } else {
+            self.import_relative(import.level, name, scope)?
+        };
+        for alias in &import.names {
+            let name = alias.name.as_str();
+            if name == "*" {
+                self.import_star(&from, scope)?;
+                continue;
+            }
+            let value = self.member(&from, name)?;
+            let bound = alias.asname.as_ref().map_or(name, |asname| asname.as_str());
+            self.set(scope, bound, value);
+        }
+        Ok(())
+    }
+
+    /// Whether an import statement depends on what is installed.
+    pub(super) fn is_foreign(&self, module: &str) -> bool {
+        symbols::origin(module) == Origin::External
+            && module.split('.').next().is_some_and(|top| !self.is_ours(top))
+    }
+
+    /// Whether the repository has a module of this name where Python looks first.
+    fn is_ours(&self, top: &str) -> bool {
+        self.search.iter().any(|directory| self.found_in(directory, top) != Found::Nothing)
+    }
+
+    /// The module that `import path` would give under its last name.
+    fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let top = path.split('.').next().unwrap_or(path);
+        if symbols::origin(path) == Origin::Known {
+            if path.contains('.') && symbols::value(path, self.here(), self.python()).is_none() {
+                return self.not_found(path);
+            }
+            self.check_module_age(top);
+            let is_loaded = !symbols::is_standard(top) || symbols::is_loaded_by_prefect(top);
+            if is_loaded || !self.is_ours(top) {
+                return Ok(Value::symbol(path));
+            }
+            let why =
+                format!("`{top}` is a module of the repository and one of the standard library");
+            return Ok(self.unknown(why));
+        }
+        let found = self.search.iter().map(|directory| self.found_in(directory, top)).min();
+        match found.unwrap_or(Found::Nothing) {
+            Found::Nothing => {
+                self.expect_installed(top);
+                Ok(Value::External(path.into()))
+            }
+            found => {
+                if let Some(doubt) = self.search_doubt.borrow().as_ref() {
+                    return Ok(Value::Unknown(Rc::clone(doubt)));
+                }
+                match self.load(path, scope) {
+                    // An installed package goes before a directory without `__init__.py`.
+                    Err(raised) if found == Found::Directory && is_missing(&raised) => {
+                        Ok(Value::External(path.into()))
+                    }
+                    other => self.loaded(other, path),
+                }
+            }
+        }
+    }
+
+    fn import_relative(
+        &self,
+        level: u32,
+        name: &str,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
+        let module = &scope.module;
+        let beyond =
+            || self.raise("ImportError", "attempted relative import beyond top-level package");
+        let own = self.imported.borrow().get(&module.name).cloned();
+        let is_package = own.as_ref().is_some_and(|own| !own.search.is_empty());
+        // Prefect makes the script itself a package, without one above it (facts a.1).
+        let package = if is_package {
+            &*module.name
+        } else {
+            let Some((package, _)) = module.name.rsplit_once('.') else {
+                let message = "attempted relative import with no known parent package";
+                return self.raise("ImportError", message);
+            };
+            package
+        };
+        let mut package = package;
+        for _ in 1..level {
+            match package.rsplit_once('.') {
+                Some((parent, _)) => package = parent,
+                None => return beyond(),
+            }
+        }
+        let path = if name.is_empty() { package.to_owned() } else { format!("{package}.{name}") };
+        self.loaded(self.load(&path, scope), &path)
+    }
+
+    /// What an import gives: a file that a build makes is not in the repository.
+    fn loaded(&self, outcome: Evaluated<Rc<Imported<'a>>>, path: &str) -> Evaluated<Value<'a>> {
+        match outcome {
+            Ok(imported) => Ok(Value::Module(imported)),
+            Err(raised) if is_missing(&raised) && is_generated(path) => {
+                Ok(self.unknown(format!("the module `{path}` is made by a build")))
+            }
+            Err(raised) if raised.kind == NOT_READ => {
+                Ok(self.unknown(format!("the module `{path}` is not read: {}", raised.message)))
+            }
+            Err(raised) => Err(raised),
+        }
+    }
+
+    /// Notes what is assumed of a module that the repository does not have where Python looks.
+    fn expect_installed(&self, top: &str) {
+        let is_elsewhere = self.library.layout.has_somewhere(top);
+        self.reads.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
+        if is_elsewhere {
+            self.doubt_script(format!(
+                "`{top}` is not where Prefect would look for it, but the repository has it \
+                 elsewhere: it depends on the search path (`PYTHONPATH`)"
+            ));
+        }
+    }
+
+    /// A module of the repository, after it and its parents ran.
+    fn load(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Rc<Imported<'a>>> {
+        if name.matches('.').count() >= LONGEST_NAME {
+            return self.not_found(name);
+        }
+        let mut parent: Option<Rc<Imported<'a>>> = None;
+        let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+        for end in ends {
+            let Some(path) = name.get(..end) else { continue };
+            let known = self.imported.borrow().get(path).cloned();
+            let imported = if let Some(known) = known {
+                known
+            } else {
+                let leaf = path.rsplit('.').next().unwrap_or(path);
+                let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
+                let Some(place) = self.find(search, leaf) else { return self.not_found(path) };
+                let imported = self.run_module(path, place, scope)?;
+                if let Some(parent) = &parent {
+                    parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
+                }
+                imported
+            };
+            self.note_import(scope, &imported);
+            parent = Some(imported);
+        }
+        match parent {
+            Some(imported) => Ok(imported),
+            None => self.not_found(name),
+        }
+    }
+
+    /// A module that newer Pythons no longer have.
+    fn check_module_age(&self, top: &str) {
+        let Some(minor) = symbols::was_removed_with(top) else { return };
+        if self.python().at_least(minor) == Some(true) {
+            // A package of that name may be installed.
+            self.doubt_unless_guessing(format!("Python 3.{minor} has no module `{top}`"));
+        }
+    }
+
+    fn not_found<T>(&self, name: &str) -> Evaluated<T> {
+        self.raise("ModuleNotFoundError", format!("No module named '{name}'"))
+    }
+
+    fn note_import(&self, scope: &Scope<'a>, imported: &Imported<'a>) {
+        let (from, to) = (&scope.module.path, &imported.module.path);
+        if !to.is_empty() && from != to {
+            self.reads.borrow_mut().imports.insert((from.to_string(), to.to_string()));
+        }
+    }
+
+    fn found_in(&self, directory: &str, name: &str) -> Found {
+        let found = self.library.layout.look_up(directory, name);
+        let key = (directory.to_owned(), name.to_owned());
+        self.reads.borrow_mut().lookups.insert(key, found);
+        found
+    }
+
+    fn find(&self, search: &[Text], leaf: &str) -> Option<Place> {
+        let mut directories: Vec<Text> = Vec::new();
+        for directory in search {
+            let inside = join(directory, leaf);
+            match self.found_in(directory, leaf) {
+                Found::Package => {
+                    let path = format!("{inside}/__init__.py");
+                    return Some(Place::File { path, search: vec![inside.into()] });
+                }
+                Found::Module => {
+                    return Some(Place::File { path: format!("{inside}.py"), search: Vec::new() });
+                }
+                Found::Directory => directories.push(inside.into()),
+                Found::Nothing => {}
+            }
+        }
+        (!directories.is_empty()).then_some(Place::Directories(directories))
+    }
+
+    fn run_module(
+        &self,
+        name: &str,
+        place: Place,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Rc<Imported<'a>>> {
+        let (path, search) = match place {
+            Place::File { path, search } => (path, search),
+            Place::Directories(directories) => {
+                let imported = self.new_imported(&self.new_module(name, "", "", &[]), directories);
+                imported.is_running.set(false);
+                return Ok(imported);
+            }
+        };
+        let site = self.here();
+        self.reads.borrow_mut().files.insert(path.clone());
+        let file = match self.library.file(&path) {
+            Ok(file) => file,
+            Err(error) if error.message == nesting::TOO_DEEP => {
+                self.needs_depth.set(true);
+                return self.raise(NOT_READ, error.message.clone());
+            }
+            Err(error) => {
+                let message = format!("{} ({path})", error.message);
+                return self.raise("SyntaxError", message);
+            }
+        };
+        if let Some(error) = &file.other_version {
+            self.doubt_unless_guessing(format!("{path}: {}", error.message));
+        }
+        let body = file.body();
+        let module = self.new_module(name, &path, &file.text, body);
+        self.reads.borrow_mut().imports.insert((scope.module.path.to_string(), path));
+        let imported = self.new_imported(&module, search);
+        let doc = source::docstring(body).map_or(Value::None, Value::text);
+        imported.scope.set("__doc__", doc);
+        // Whether the importer's own statement runs is not the module's affair.
+        let guesses = self.guesses.replace(0);
+        let outcome = self.deeper(
+            || self.block(body, &imported.scope),
+            || self.raise(NOT_READ, "imports are nested too deeply"),
+        );
+        self.guesses.set(guesses);
+        self.at.set(site);
+        imported.is_running.set(false);
+        if let Err(raised) = outcome {
+            self.imported.borrow_mut().remove(name);
+            return passed(raised, site);
+        }
+        Ok(imported)
+    }
+
+    /// `from module import name`.
+    fn member(&self, from: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        Ok(match from {
+            Value::Unknown(_) => from.clone(),
+            Value::External(path) => Value::External(format!("{path}.{name}").into()),
+            Value::Symbol(path) => {
+                let full = format!("{path}.{name}");
+                let Some(value) = symbols::value(&full, self.here(), self.python()) else {
+                    let message = format!("cannot import name '{name}' from '{path}'");
+                    return self.raise("ImportError", message);
+                };
+                if let Some(minor) = symbols::came_with(&full)
+                    && self.python().lacks(minor).is_none()
+                {
+                    self.doubt_unless_guessing(format!("`{full}` came with Python 3.{minor}"));
+                }
+                value
+            }
+            Value::Module(imported) => return self.member_of(imported, name),
+            other => self.because(other, "an import"),
+        })
+    }
+
+    fn member_of(&self, imported: &Rc<Imported<'a>>, name: &str) -> Evaluated<Value<'a>> {
+        if let Some(value) = self.module_attribute(imported, name) {
+            return Ok(value);
+        }
+        let path = format!("{}.{name}", imported.module.name);
+        if !imported.search.is_empty() {
+            let outcome = self.load(&path, &imported.scope);
+            if !matches!(&outcome, Err(raised) if is_missing(raised)) || is_generated(name) {
+                return self.loaded(outcome, &path);
+            }
+        }
+        let why = if imported.is_running.get() { "partially initialized module " } else { "" };
+        let module = &imported.module.name;
+        self.raise("ImportError", format!("cannot import name '{name}' from {why}'{module}'"))
+    }
+
+    /// A name of a module; `None` if it certainly has none.
+    pub(super) fn module_attribute(
+        &self,
+        imported: &Imported<'a>,
+        name: &str,
+    ) -> Option<Value<'a>> {
+        let module = &imported.module;
+        let own = imported.scope.own(name);
+        let doubt = module.doubt.borrow();
+        match (own, &*doubt) {
+            (Some(_), Some(doubt)) if module.effects.is_dynamic_at_import => {
+                Some(Value::Unknown(Rc::clone(doubt)))
+            }
+            (Some(value), _) => Some(self.read(name, value, imported.is_changed.get())),
+            (None, Some(doubt)) => Some(Value::Unknown(Rc::clone(doubt))),
+            (None, None) if imported.scope.own("__getattr__").is_some() => {
+                let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
+                Some(self.unknown(why))
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn import_star(&self, from: &Value<'a>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        match from {
+            Value::Module(imported) => self.import_all(imported, scope),
+            Value::Symbol(path) if symbols::star(path).is_some() => {
+                for name in symbols::star(path).unwrap_or_default() {
+                    if let Some(value) =
+                        symbols::value(&format!("{path}.{name}"), self.here(), self.python())
+                    {
+                        self.set(scope, &name, value);
+                    }
+                }
+                Ok(())
+            }
+            other => {
+                let module = match other {
+                    Value::Symbol(path) | Value::External(path) => path,
+                    _ => "…",
+                };
+                let why = format!("`from {module} import *` may bind any name");
+                self.doubt(&scope.module, why);
+                Ok(())
+            }
+        }
+    }
+
+    fn import_all(&self, imported: &Rc<Imported<'a>>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        let module = &imported.module;
+        if module.doubt.borrow().is_some() {
+            self.doubt(&scope.module, format!("`{}` may bind any name", module.path));
+        }
+        let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
+            None => {
+                let names = imported.scope.names.borrow();
+                Some(
+                    names
+                        .iter()
+                        .map(|(name, _)| Rc::clone(name))
+                        .filter(|name| is_public(name))
+                        .collect(),
+                )
+            }
+            Some(_) if module.effects.mutated.contains("__all__") => None,
+            Some(Value::List(names) | Value::Tuple(names)) => {
+                names.iter().map(|name| name.as_str().map(Text::from)).collect()
+            }
+            Some(_) => None,
+        };
+        let Some(names) = names else {
+            let why = format!("what `__all__` of `{}` lists is not known", module.path);
+            self.doubt(&scope.module, why);
+            return Ok(());
+        };
+        for name in names {
+            let value = self.member_of(imported, &name)?;
+            self.set(scope, &name, value);
+        }
+        Ok(())
+    }
+}
+
+/// The kind of an error that is flowreg's, not Python's: a file that is not read.
+const NOT_READ: &str = "(not read)";
+
+/// Whether the module itself was not found, not one that it imports.
+fn is_missing(raised: &Raised) -> bool {
+    raised.kind == "ModuleNotFoundError" && raised.through.is_none()
+}
+
+fn is_public(name: &str) -> bool {
+    !name.starts_with('_')
+}
+
+/// A module that a build usually writes, and that no repository holds.
+fn is_generated(path: &str) -> bool {
+    let leaf = path.rsplit('.').next().unwrap_or(path);
+    matches!(leaf, "_version" | "version" | "__version__" | "_version__")
+}
+
+/// An exception that left an import or a call at `site`.
+pub(super) fn passed<T>(mut raised: Box<Raised>, site: Location) -> Evaluated<T> {
+    raised.through = Some(site);
+    Err(raised)
+}

@@ -1,0 +1,364 @@
+//! What a call of a function of the repository gives: its body is run on the arguments.
+//!
+//! Factories, decorators and helpers are straight-line code with a few conditions. What is not
+//! (loops that return, generators, methods) is not followed, and what the call gives is unknown.
+
+use std::rc::Rc;
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{ElifElseClause, Expr, Stmt, StmtFunctionDef};
+
+use super::bound::BoundNames;
+use super::expressions::UNKNOWN_ARGUMENTS;
+use super::imports::passed;
+use super::nested::makes_flows;
+use super::{Evaluated, Interpreter, TOO_DEEP};
+use crate::value::{
+    Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
+};
+
+/// Calls that may be open at once: Python code that stops by itself is far below.
+const MOST_OPEN_CALLS: u32 = 30;
+
+/// Calls that one script may make: enough for a factory call per flow, an end for all others.
+const MOST_CALLS: u32 = 2_000;
+
+/// How far calls are followed to see whether they make flows, and how many of each function.
+const DEEPEST_SEARCH: u32 = 3;
+const MOST_NAMES: usize = 20;
+
+/// How a function's body ended.
+enum Ending<'a> {
+    Returned(Value<'a>),
+    /// It reached its end.
+    Fell,
+    /// Whether it returns here is not known; the words say why.
+    NotKnown(String),
+}
+
+impl<'a> Interpreter<'a> {
+    /// The value of a call.
+    ///
+    /// # Errors
+    /// [`super::Raised`] if the call certainly raises.
+    pub(super) fn call_function(
+        &self,
+        function: &Rc<Function<'a>>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
+        let unknown = |why: String| {
+            arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
+                self.mark(argument);
+            });
+            Ok(self.unknown_of_kind(why, is_flow()))
+        };
+        let calls = self.calls.get();
+        if calls >= MOST_CALLS || self.open_calls.get() >= MOST_OPEN_CALLS {
+            return unknown(format!(
+                "the calls of `{}()` go too deep to be followed",
+                function.name
+            ));
+        }
+        if let Some(why) = refusal(function, keywords) {
+            return unknown(format!("what `{}()` returns is not computed: {why}", function.name));
+        }
+        self.calls.set(calls + 1);
+        let site = self.here();
+        let locals = function.definition.map(|definition| BoundNames::of(&definition.body));
+        let scope = Scope::function(
+            locals.map(BoundNames::into_locals).unwrap_or_default(),
+            &function.qualname,
+            &function.scope,
+        );
+        let scope = self.keep(scope);
+        self.bind_arguments(function, arguments, keywords, &scope)?;
+        self.open_calls.set(self.open_calls.get() + 1);
+        let outcome = self
+            .deeper(|| self.body(function, &scope), || Ok(Ending::NotKnown(TOO_DEEP.to_owned())));
+        self.open_calls.set(self.open_calls.get() - 1);
+        self.at.set(site);
+        match outcome.or_else(|raised| passed(raised, site))? {
+            Ending::Returned(Value::Unknown(unknown)) if !unknown.is_flow_like && is_flow() => {
+                Ok(Value::Unknown(Rc::new(Unknown { is_flow_like: true, ..(*unknown).clone() })))
+            }
+            Ending::Returned(value) => Ok(value),
+            Ending::Fell => Ok(Value::None),
+            Ending::NotKnown(why) => {
+                unknown(format!("what `{}()` returns is not known: {why}", function.name))
+            }
+        }
+    }
+
+    pub(super) fn unknown_of_kind(&self, why: String, is_flow_like: bool) -> Value<'a> {
+        if is_flow_like { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
+    }
+
+    /// Binds the parameters as Python does.
+    fn bind_arguments(
+        &self,
+        function: &Function<'a>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+        scope: &Scope<'a>,
+    ) -> Evaluated<()> {
+        let name = &function.name;
+        let mut positional = arguments.iter();
+        let mut rest = keywords.clone();
+        for parameter in &function.parameters {
+            let take = |rest: &mut Keywords<'a>| {
+                let at = rest.iter().position(|(given, _)| *given == parameter.name)?;
+                Some(rest.remove(at).1)
+            };
+            let value = match parameter.kind {
+                ParameterKind::Rest => Some(Value::tuple(positional.by_ref().cloned().collect())),
+                ParameterKind::Keywords => {
+                    let entries = std::mem::take(&mut rest);
+                    let entries =
+                        entries.into_iter().map(|(name, value)| (Value::Str(name), value));
+                    Some(Value::Dict(Rc::new(entries.collect())))
+                }
+                ParameterKind::PositionalOnly => positional.next().cloned(),
+                ParameterKind::Positional => match (positional.next(), take(&mut rest)) {
+                    (Some(_), Some(_)) => {
+                        let parameter = &parameter.name;
+                        return self.raise(
+                            "TypeError",
+                            format!("{name}() got multiple values for argument '{parameter}'"),
+                        );
+                    }
+                    (Some(value), None) => Some(value.clone()),
+                    (None, value) => value,
+                },
+                ParameterKind::KeywordOnly => take(&mut rest),
+            };
+            let Some(value) = value.or_else(|| parameter.default.clone()) else {
+                let message = format!("{name}() missing argument: '{}'", parameter.name);
+                return self.raise("TypeError", message);
+            };
+            self.set(scope, &parameter.name, value);
+        }
+        if positional.next().is_some() {
+            return self.raise("TypeError", format!("{name}() takes fewer positional arguments"));
+        }
+        match rest.first() {
+            None => Ok(()),
+            Some((given, _)) => self.raise(
+                "TypeError",
+                format!("{name}() got an unexpected keyword argument '{given}'"),
+            ),
+        }
+    }
+
+    fn body(&self, function: &Function<'a>, scope: &Rc<Scope<'a>>) -> Evaluated<Ending<'a>> {
+        match (function.definition, function.lambda_body) {
+            (Some(definition), _) => self.run_body(&definition.body, scope),
+            (None, Some(body)) => self.value(body, scope).map(Ending::Returned),
+            (None, None) => Ok(Ending::NotKnown("its source is not known".to_owned())),
+        }
+    }
+
+    fn run_body(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<Ending<'a>> {
+        for statement in body {
+            let ending = match statement {
+                Stmt::Return(returned) => Ending::Returned(match &returned.value {
+                    Some(value) => self.value(value, scope)?,
+                    None => Value::None,
+                }),
+                Stmt::If(branch) => {
+                    let clauses: Vec<_> = branch.elif_else_clauses.iter().collect();
+                    let test = Some(&*branch.test);
+                    self.run_branch(statement, test, &branch.body, &clauses, scope)?
+                }
+                _ if leaves(statement) => {
+                    let excerpt = scope.excerpt(statement);
+                    Ending::NotKnown(format!("`{excerpt}` may return"))
+                }
+                _ => {
+                    self.statement(statement, scope)?;
+                    Ending::Fell
+                }
+            };
+            match ending {
+                Ending::Fell => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Ending::Fell)
+    }
+
+    fn run_branch(
+        &self,
+        statement: &'a Stmt,
+        test: Option<&'a Expr>,
+        body: &'a [Stmt],
+        rest: &[&'a ElifElseClause],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Ending<'a>> {
+        let Some(test) = test else { return self.run_body(body, scope) };
+        let condition = self.value(test, scope)?;
+        match Self::truth(&condition) {
+            Some(true) => self.run_body(body, scope),
+            Some(false) => match rest.split_first() {
+                None => Ok(Ending::Fell),
+                Some((clause, rest)) => {
+                    let (test, body) = (clause.test.as_ref(), &clause.body);
+                    self.run_branch(statement, test, body, rest, scope)
+                }
+            },
+            None if leaves_or_raises(statement) => {
+                Ok(Ending::NotKnown(self.reason(&condition, test, scope)))
+            }
+            None => {
+                self.alternatives(test, body, rest, scope)?;
+                Ok(Ending::Fell)
+            }
+        }
+    }
+
+    /// `functools.update_wrapper(wrapper, wrapped)`, which `functools.wraps` calls: the wrapper
+    /// takes over name and docstring, and `inspect.signature` looks through it.
+    pub(super) fn update_wrapper(
+        &self,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Value<'a> {
+        let (wrapper, wrapped) = match (arguments, keyword(keywords, "wrapped")) {
+            ([wrapper], Some(wrapped)) if keywords.len() == 1 => (wrapper, wrapped),
+            ([wrapper, wrapped], None) if keywords.is_empty() => (wrapper, wrapped),
+            _ => return self.unknown("`functools.wraps` with more than a function"),
+        };
+        let Value::Function(function) = wrapper else {
+            return self.because(wrapper, "`functools.wraps` around something that is no function");
+        };
+        let Value::Function(original) = wrapped else {
+            return self.because(wrapped, "`functools.wraps` of something that is no function");
+        };
+        let mut attributes = original.attributes.borrow().clone();
+        let is_given = |name: &str, attributes: &Keywords<'a>| keyword(attributes, name).is_some();
+        if !is_given("__name__", &attributes) {
+            set_keyword(&mut attributes, "__name__", Value::Str(Rc::clone(&original.name)));
+        }
+        if !is_given("__doc__", &attributes) {
+            let doc = original.docstring.clone().map_or(Value::None, Value::Str);
+            set_keyword(&mut attributes, "__doc__", doc);
+        }
+        set_keyword(&mut attributes, "__wrapped__", wrapped.clone());
+        for (name, value) in attributes {
+            set_keyword(&mut function.attributes.borrow_mut(), &name, value);
+        }
+        wrapper.clone()
+    }
+}
+
+/// Whether a function, or one that it calls by name, has a flow in its body.
+fn may_make_flows(function: &Function<'_>, depth: u32) -> bool {
+    let Some(definition) = function.definition else { return false };
+    if makes_flows(definition) {
+        return true;
+    }
+    let mut calls = CalledNames::default();
+    calls.visit_body(&definition.body);
+    // A body does not see the names of the class it stands in.
+    let outside = function.scope.parent.as_ref().filter(|_| function.scope.is_class());
+    let scope = outside.unwrap_or(&function.scope);
+    depth < DEEPEST_SEARCH
+        && calls.names.iter().any(|name| match scope.get(name) {
+            Some(Value::Function(called)) => may_make_flows(&called, depth + 1),
+            _ => false,
+        })
+}
+
+/// The names that a body calls.
+#[derive(Default)]
+struct CalledNames<'a> {
+    names: Vec<&'a str>,
+}
+
+impl<'a> Visitor<'a> for CalledNames<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Call(call) = expression
+            && let Expr::Name(name) = &*call.func
+            && self.names.len() < MOST_NAMES
+        {
+            self.names.push(name.id.as_str());
+        }
+        walk_expr(self, expression);
+    }
+}
+
+/// Why a function's body is not run, if so.
+fn refusal(function: &Function<'_>, keywords: &Keywords<'_>) -> Option<&'static str> {
+    if keyword(keywords, "**").is_some() || keyword(keywords, UNKNOWN_ARGUMENTS).is_some() {
+        return Some("its arguments are not known");
+    }
+    if function.scope.is_class() {
+        return Some("it is a method");
+    }
+    let definition = function.definition?;
+    if definition.is_async {
+        return Some("it is asynchronous");
+    }
+    if is_special(definition) {
+        return Some("it is a generator, or changes names outside it");
+    }
+    None
+}
+
+/// Whether a body has statements that are not followed.
+fn is_special(definition: &StmtFunctionDef) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_body(&definition.body);
+    search.is_special
+}
+
+/// Whether a statement other than a plain `return` may end the function.
+fn leaves(statement: &Stmt) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_stmt(statement);
+    search.returns
+}
+
+/// Whether a body has a `raise` of its own.
+pub(super) fn may_raise(body: &[Stmt]) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_body(body);
+    search.raises
+}
+
+fn leaves_or_raises(statement: &Stmt) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_stmt(statement);
+    search.returns || search.raises
+}
+
+/// Looks through the statements of a function without those of functions inside it.
+#[derive(Default)]
+struct OwnNodes {
+    returns: bool,
+    raises: bool,
+    is_special: bool,
+}
+
+impl<'a> Visitor<'a> for OwnNodes {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
+            Stmt::Return(_) => self.returns = true,
+            Stmt::Raise(_) => self.raises = true,
+            Stmt::Global(_) | Stmt::Nonlocal(_) => self.is_special = true,
+            _ => {}
+        }
+        walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Lambda(_) => return,
+            Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_) => self.is_special = true,
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+}

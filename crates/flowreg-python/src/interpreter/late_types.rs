@@ -1,0 +1,73 @@
+//! Postponed and quoted annotations of a class, which pydantic evaluates when it makes the class:
+//! they may raise, and a field hides a type of its name from them.
+
+use std::rc::Rc;
+
+use ruff_python_ast::Expr;
+
+use super::bound::names_read;
+use super::{Interpreter, as_type};
+use crate::schema::is_no_type;
+use crate::value::{Annotation, Class, Scope, Type, Value};
+
+impl<'a> Interpreter<'a> {
+    /// Doubts a script with a class of pydantic's if evaluating one of its annotations may raise.
+    pub(super) fn check_late_types(&self, class: &Rc<Class<'a>>) {
+        let is_hidden = |name: &&str| {
+            class.scope.own(name).is_some_and(|value| !matches!(value, Value::Class(_)))
+        };
+        let annotations = class.scope.annotations.borrow();
+        let mut late: Option<Rc<Scope<'a>>> = None;
+        for (name, annotation) in annotations.iter() {
+            // Those of private attributes are evaluated for a `ClassVar` only, and may fail.
+            if name.starts_with('_') {
+                continue;
+            }
+            let Some(node) = self.late_node(annotation) else { continue };
+            let hides = names_read(node).iter().any(is_hidden);
+            let scope = late.get_or_insert_with(|| {
+                let scope = Scope::class(&class.name, &class.scope.top());
+                for (name, value) in class.scope.names.borrow().iter() {
+                    scope.set(name, value.clone());
+                }
+                scope
+            });
+            let why = match self.value(node, scope) {
+                // Names may be bound later.
+                Err(raised) if raised.kind == "NameError" => continue,
+                Err(raised) => format!("an annotation of `{}` raises {raised}", class.name),
+                Ok(value) if hides && !is_type(&as_type(value.clone()), 0) => {
+                    format!("a field of `{}` hides a type that its annotations mean", class.name)
+                }
+                Ok(_) => continue,
+            };
+            self.doubt_unless_guessing(why);
+            return;
+        }
+    }
+
+    /// What of an annotation is evaluated after the class's body.
+    fn late_node(&self, annotation: &Annotation<'a>) -> Option<&'a Expr> {
+        match annotation {
+            Annotation::Postponed(node) => Some(node),
+            Annotation::Value(Value::Str(text)) => self.parse_annotation(text),
+            _ => None,
+        }
+    }
+}
+
+/// Whether nothing in a type stands where a type should and is none.
+fn is_type(value: &Value<'_>, depth: u32) -> bool {
+    let all = |parts: &[Value<'_>]| parts.iter().all(|part| is_type(part, depth + 1));
+    match value {
+        _ if depth > 40 => false,
+        Value::None | Value::Ellipsis => true,
+        Value::Unknown(_) | Value::Dict(_) => false,
+        Value::Type(expression) => match &**expression {
+            Type::Generic(_, parts) | Type::Union(parts) => all(parts),
+            Type::Annotated(base, _) => is_type(base, depth + 1),
+            _ => true,
+        },
+        value => !is_no_type(value),
+    }
+}

@@ -1,0 +1,58 @@
+//! How a name is looked up: own names, enclosing ones without class bodies, builtins; and the text
+//! of the module that a scope stands in.
+
+use ruff_text_size::Ranged;
+
+use std::borrow::Cow;
+
+use crate::symbols;
+use crate::value::{Scope, ScopeKind, Value};
+
+impl<'a> Scope<'a> {
+    /// A name as Python binds and reads it here: private ones of a class carry its name.
+    pub fn mangled<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if !name.starts_with("__") || name.ends_with("__") {
+            return name.into();
+        }
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            let class = current.qualname.rsplit('.').next().unwrap_or_default();
+            let class = class.trim_start_matches('_');
+            if current.is_class() && !class.is_empty() {
+                return format!("_{class}{name}").into();
+            }
+            scope = current.parent.as_deref();
+        }
+        name.into()
+    }
+
+    /// A name as Python resolves it from here.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            if !current.is_class() || std::ptr::eq(current, self) {
+                if let Some(value) = current.own(name) {
+                    return Some(value);
+                }
+                if let ScopeKind::Function(locals) = &current.kind
+                    && locals.contains(name)
+                {
+                    return None;
+                }
+            }
+            scope = current.parent.as_deref();
+        }
+        symbols::builtin(name)
+    }
+
+    /// The source text of a piece of syntax of the scope's module, on one line and not too long.
+    pub fn excerpt(&self, range: impl Ranged) -> String {
+        let text = self.module.text.get(range.range().to_std_range()).unwrap_or("…");
+        let line = text.lines().next().unwrap_or_default();
+        let mut short: String = line.chars().take(60).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        short
+    }
+}

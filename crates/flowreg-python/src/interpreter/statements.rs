@@ -1,0 +1,310 @@
+//! Statements: what they bind, and which of them run.
+
+use std::rc::Rc;
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+
+use super::bound::BoundNames;
+use super::branches::exception_name;
+use super::certain::is_not_iterable;
+use super::{Evaluated, Interpreter};
+use crate::value::{Annotation, Scope, Text, Value, set_keyword};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        body.iter().try_for_each(|statement| self.statement(statement, scope))
+    }
+
+    pub(super) fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        self.at(scope, statement.start());
+        match statement {
+            Stmt::Import(import) => self.import(import, scope)?,
+            Stmt::ImportFrom(import) => self.import_from(import, scope)?,
+            Stmt::Expr(expression) => self.effect(&expression.value, scope)?,
+            Stmt::Assign(assign) => {
+                let value = self.value(&assign.value, scope)?;
+                for target in &assign.targets {
+                    self.bind(target, &value, scope)?;
+                }
+            }
+            Stmt::AnnAssign(assign) => self.annotated(assign, scope)?,
+            Stmt::AugAssign(assign) => self.augmented(assign, scope)?,
+            Stmt::Delete(delete) => {
+                delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
+            }
+            Stmt::If(branch) => self.branch(branch, scope)?,
+            Stmt::Try(attempt) => self.attempt(attempt, scope)?,
+            Stmt::With(with) => self.with(with, scope)?,
+            Stmt::For(each) => self.for_loop(statement, each, scope)?,
+            Stmt::While(repeated) => {
+                let test = self.value(&repeated.test, scope)?;
+                self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+                if Self::truth(&test) == Some(true) {
+                    self.try_out(&repeated.body, scope);
+                }
+            }
+            Stmt::Match(choice) => {
+                let subject = self.value(&choice.subject, scope)?;
+                let why = "it is bound in a `match` statement";
+                self.forget(std::slice::from_ref(statement), scope, why);
+                if subject.is_constant() {
+                    choice.cases.iter().for_each(|case| self.try_out(&case.body, scope));
+                }
+            }
+            Stmt::Raise(raise) => {
+                let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
+                return self.raise(kind, "the module raises it itself");
+            }
+            Stmt::Assert(assert) => {
+                let test = self.value(&assert.test, scope)?;
+                if Self::truth(&test) == Some(false) {
+                    return self.raise("AssertionError", scope.excerpt(&*assert.test));
+                }
+            }
+            Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
+            Stmt::ClassDef(class) => self.class_definition(class, scope)?,
+            Stmt::TypeAlias(alias) => {
+                let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
+                self.bind(&alias.name, &unknown, scope)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn delete(&self, target: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        match target {
+            Expr::Name(name) => {
+                let name = name.id.as_str();
+                let is_doubted = scope.module.doubt.borrow().is_some();
+                if scope.own(name).is_none() && !is_doubted && !scope.is_function() {
+                    return self.raise("NameError", format!("name '{name}' is not defined"));
+                }
+                scope.names.borrow_mut().remove(name);
+            }
+            Expr::Subscript(item) => {
+                let owner = self.as_it_was_made(&item.value, scope)?;
+                let index = self.value(&item.slice, scope)?;
+                self.check_item_change(&owner, &index, "deletion")?;
+                self.check_item_is_there(&item.value, &owner, &index, scope);
+                if let Value::Dict(entries) = &owner
+                    && index.is_constant()
+                    && matches!(Self::look_up(entries, &index), Ok(None))
+                {
+                    self.doubt_unless_guessing("a key is deleted that may not be there");
+                }
+            }
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                let name = attribute.attr.as_str();
+                match &owner {
+                    Value::Function(function) if self.guesses.get() == 0 => {
+                        function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
+                    }
+                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An expression for its effect: what it binds, and what a call does to what it is given.
+    fn effect(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+        if !expression.is_literal_expr() || expression.is_f_string_expr() {
+            self.value(expression, scope)?;
+        }
+        Ok(())
+    }
+
+    /// A loop is not followed: what it binds is not known, and what it does once is looked at.
+    fn for_loop(
+        &self,
+        statement: &'a Stmt,
+        each: &'a ruff_python_ast::StmtFor,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let iterated = self.value(&each.iter, scope)?;
+        if is_not_iterable(&iterated) && !each.is_async {
+            return self.not_iterable(&iterated);
+        }
+        self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
+            self.try_out(&each.body, scope);
+            self.try_out(&each.orelse, scope);
+        }
+        Ok(())
+    }
+
+    /// Runs a block that is run at least once, only to see whether it raises.
+    fn try_out(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
+        let before = scope.names.borrow().clone();
+        self.guesses.set(self.guesses.get() + 1);
+        let outcome = self.block(body, scope);
+        self.guesses.set(self.guesses.get().saturating_sub(1));
+        *scope.names.borrow_mut() = before;
+        if let Err(raised) = outcome {
+            self.doubt_unless_guessing(format!("a loop may raise {}", raised.kind));
+        }
+    }
+
+    /// Notes that the script may not be loaded at all.
+    pub(super) fn doubt_unless_guessing(&self, why: impl Into<String>) {
+        if self.guesses.get() == 0 {
+            self.doubt_script(why);
+        }
+    }
+
+    /// Binds what a block may bind to something unknown.
+    pub(super) fn forget(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+        let bound = BoundNames::of(body);
+        for (name, is_flow) in bound.names {
+            let unknown = if is_flow {
+                Value::unknown_flow(why, self.here())
+            } else {
+                Value::unknown(why, self.here())
+            };
+            scope.set(name, unknown);
+        }
+        for attribute in bound.attributes {
+            if let Ok(owner) = self.value(&attribute.value, scope) {
+                self.set_attribute(&owner, attribute.attr.as_str(), &self.unknown(why));
+            }
+        }
+        if bound.binds_any {
+            self.doubt(&scope.module, why);
+        }
+    }
+
+    pub(super) fn bind(
+        &self,
+        target: &'a Expr,
+        value: &Value<'a>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        match target {
+            Expr::Name(name) => {
+                self.set(scope, &scope.mangled(name.id.as_str()), value.clone());
+            }
+            Expr::Tuple(tuple) => self.unpack(&tuple.elts, value, scope)?,
+            Expr::List(list) => self.unpack(&list.elts, value, scope)?,
+            Expr::Starred(starred) => self.bind(&starred.value, value, scope)?,
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                self.check_attribute_change(&owner, attribute.attr.as_str())?;
+                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
+            }
+            Expr::Subscript(item) => {
+                let owner = self.as_it_was_made(&item.value, scope)?;
+                let index = self.value(&item.slice, scope)?;
+                self.check_item_change(&owner, &index, "assignment")?;
+                self.check_item_is_there(&item.value, &owner, &index, scope);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn unpack(
+        &self,
+        targets: &'a [Expr],
+        value: &Value<'a>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        let items = match value {
+            Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
+            _ => None,
+        };
+        let is_starred = targets.iter().any(Expr::is_starred_expr);
+        self.check_count(value, targets.len(), is_starred)?;
+        match items {
+            Some(items) if !is_starred && items.len() == targets.len() => targets
+                .iter()
+                .zip(items.iter())
+                .try_for_each(|(target, item)| self.bind(target, item, scope)),
+            _ => {
+                let unknown = self.unknown("it is unpacked from a value that is not known");
+                targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
+            }
+        }
+    }
+
+    fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+        let value = if self.guesses.get() > 0 {
+            self.unknown(format!("`{name}` is set under a condition that is not known"))
+        } else {
+            value.clone()
+        };
+        match owner {
+            Value::Function(function) => {
+                set_keyword(&mut function.attributes.borrow_mut(), name, value);
+            }
+            Value::Class(class) => class.scope.set(name, value),
+            Value::Module(imported) => imported.scope.set(name, value),
+            Value::Flow(flow) if matches!(name, "name" | "description" | "version") => {
+                set_keyword(&mut flow.options.borrow_mut(), name, value);
+            }
+            Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
+            _ => {}
+        }
+    }
+
+    fn annotated(
+        &self,
+        assign: &'a ruff_python_ast::StmtAnnAssign,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        // Python binds first: an annotation sees the value of a field that is named like its type.
+        if let Some(value) = &assign.value {
+            let value = self.value(value, scope)?;
+            self.bind(&assign.target, &value, scope)?;
+        }
+        let Expr::Name(name) = &*assign.target else { return Ok(()) };
+        if scope.is_class() {
+            let annotation = if scope.module.are_annotations_postponed {
+                Annotation::Postponed(&assign.annotation)
+            } else {
+                Annotation::Value(self.value(&assign.annotation, scope)?)
+            };
+            self.at(scope, assign.start());
+            if let (Annotation::Value(value), Some(bound)) =
+                (&annotation, scope.own(name.id.as_str()))
+                && matches!((value, &bound), (Value::Field(value), Value::Field(bound))
+                    if Rc::ptr_eq(value, bound))
+            {
+                let message = "Error when building FieldInfo from annotated attribute. Make sure \
+                               you don't have any field name clashing with a type annotation.";
+                return self.raise("PydanticUserError", message);
+            }
+            let mut annotations = scope.annotations.borrow_mut();
+            let text = Text::from(&*scope.mangled(name.id.as_str()));
+            match annotations.iter_mut().find(|(known, _)| *known == text) {
+                Some(entry) => entry.1 = annotation,
+                None => annotations.push((text, annotation)),
+            }
+        } else if !scope.module.are_annotations_postponed && scope.is_module() {
+            self.value(&assign.annotation, scope)?;
+        }
+        Ok(())
+    }
+
+    fn augmented(
+        &self,
+        assign: &'a ruff_python_ast::StmtAugAssign,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        if let Expr::Name(name) = &*assign.target {
+            let right = self.value(&assign.value, scope)?;
+            let value = match scope.get(name.id.as_str()) {
+                Some(left) => self.binary(assign.op, &left, &right)?,
+                None if scope.module.doubt.borrow().is_none() && !scope.is_function() => {
+                    return self.raise("NameError", format!("name '{}' is not defined", name.id));
+                }
+                None => self.unknown(format!("`{}` has no value before", name.id)),
+            };
+            self.set(scope, name.id.as_str(), value);
+        }
+        Ok(())
+    }
+}

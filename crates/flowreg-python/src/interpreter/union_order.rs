@@ -1,0 +1,166 @@
+//! In which order `typing` keeps the choices of a union.
+//!
+//! `typing` remembers what it was subscripted with, and unions of the same choices are equal
+//! whatever their order: of `List[Union[int, str]]` and `List[Union[str, int]]` the one that a
+//! process makes first stands for both. Libraries are imported before.
+
+use super::Interpreter;
+use super::operators::is_identical;
+use crate::schema::unions::{flatten, is_same_type};
+use crate::value::{Type, Value};
+
+/// Unions that Prefect and its libraries make before a script runs or with its first flow, in their
+/// order, by the generic that they are an argument of.
+const EARLIER: &[(&str, &[&str])] = &[
+    ("typing.Dict", &["builtins.str", "typing.Dict[builtins.str, builtins.str]"]),
+    ("typing.Dict", &["builtins.str", "typing.List[builtins.str]"]),
+    ("typing.List", &["builtins.str", "os.PathLike"]),
+    ("typing.Mapping", &["builtins.bytes", "builtins.str"]),
+    ("typing.Sequence", &["builtins.float", "builtins.str"]),
+    ("typing.Sequence", &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"]),
+    ("typing.Tuple", &["builtins.bytes", "builtins.bytearray"]),
+    ("typing.Tuple", &["builtins.int", "builtins.str"]),
+    ("typing.Tuple", &["builtins.str", "builtins.bytes"]),
+    ("typing.Tuple", &["builtins.str", "builtins.bytes", "builtins.int"]),
+    ("typing.Tuple", &["builtins.str", "builtins.int"]),
+    ("typing.Tuple", &["builtins.str", "builtins.int", "builtins.float", "builtins.bool"]),
+    ("typing.Tuple", &["builtins.str", "os.PathLike"]),
+];
+
+/// How many parts a type may have whose unions are compared: each with each.
+const MOST_PARTS: u32 = 40;
+
+impl<'a> Interpreter<'a> {
+    /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
+    pub(super) fn order_doubt(&self, path: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+        let mut parts = MOST_PARTS;
+        if !arguments.iter().all(|argument| argument.spend_type(&mut parts)) {
+            return Some(
+                self.unknown("the type has too many parts to know the order of its unions"),
+            );
+        }
+        let mut unions = Vec::new();
+        for argument in arguments {
+            collect(argument, &mut unions, 0);
+        }
+        let mut doubt = None;
+        // What a library has made counts for the same generic with the same arguments.
+        let is_direct = |union: &[Value<'a>]| {
+            path != "typing.Union"
+                && arguments.iter().any(|argument| {
+                    choices(argument).is_some_and(|direct| is_same_order(&direct, union))
+                })
+        };
+        for union in unions {
+            let mut known = self.unions.borrow_mut();
+            let first = known.iter().find(|known| has_same_choices(known, &union));
+            if is_direct(&union) && is_earlier(path, &union) {
+                let why = "`typing` keeps the order of a union that a library made before";
+                doubt = Some(self.unknown(why));
+            } else if first.is_some_and(|first| !is_same_order(first, &union)) {
+                let why = "`typing` keeps the order of the first union of the same choices";
+                doubt = Some(self.unknown(why));
+            }
+            if first.is_none() {
+                known.push(union);
+            }
+        }
+        doubt
+    }
+}
+
+/// The choices of the unions inside a type, `None` left out.
+fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) {
+    let Value::Type(expression) = value else { return };
+    if depth > 40 {
+        return;
+    }
+    match &**expression {
+        Type::Union(choices) => {
+            let flat = without_none(choices);
+            for choice in &flat {
+                collect(choice, unions, depth + 1);
+            }
+            if flat.len() > 1 {
+                unions.push(flat);
+            }
+        }
+        Type::Generic(_, parts) => {
+            parts.iter().for_each(|part| collect(part, unions, depth + 1));
+        }
+        Type::Annotated(base, _) => collect(base, unions, depth + 1),
+        _ => {}
+    }
+}
+
+fn without_none<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
+    let mut flat = flatten(choices);
+    flat.retain(|choice| !matches!(choice, Value::None));
+    flat
+}
+
+/// The choices of a type that is a union.
+fn choices<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
+    match value {
+        Value::Type(expression) => match &**expression {
+            Type::Union(choices) => Some(without_none(choices)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    match (left, right) {
+        (Value::Type(left), Value::Type(right)) => match (&**left, &**right) {
+            (Type::Union(left), Type::Union(right)) => {
+                has_same_choices(&flatten(left), &flatten(right))
+            }
+            (Type::Generic(left, inner), Type::Generic(right, other)) => {
+                is_same(left, right)
+                    && inner.len() == other.len()
+                    && inner.iter().zip(other).all(|(left, right)| is_same(left, right))
+            }
+            (Type::Literal(left), Type::Literal(right)) => {
+                left.len() == right.len()
+                    && left.iter().all(|value| right.iter().any(|other| is_identical(value, other)))
+            }
+            _ => is_same_type(&Value::Type(left.clone()), &Value::Type(right.clone())),
+        },
+        _ => is_same_type(left, right),
+    }
+}
+
+fn has_same_choices<'a>(left: &[Value<'a>], right: &[Value<'a>]) -> bool {
+    let holds = |all: &[Value<'a>], one: &Value<'a>| all.iter().any(|other| is_same(other, one));
+    left.iter().all(|one| holds(right, one)) && right.iter().all(|one| holds(left, one))
+}
+
+fn is_same_order<'a>(left: &[Value<'a>], right: &[Value<'a>]) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(left, right)| is_same_type(left, right))
+}
+
+/// Whether a library made the same generic with a union of these choices in another order.
+fn is_earlier(generic: &str, union: &[Value<'_>]) -> bool {
+    let Some(paths) = union.iter().map(path).collect::<Option<Vec<String>>>() else { return false };
+    EARLIER.iter().filter(|(outer, _)| *outer == generic).any(|(_, known)| {
+        known.len() == paths.len()
+            && paths.iter().all(|path| known.contains(&path.as_str()))
+            && !known.iter().zip(&paths).all(|(known, path)| known == path)
+    })
+}
+
+fn path(choice: &Value<'_>) -> Option<String> {
+    match choice {
+        Value::Symbol(path) => Some(path.to_string()),
+        Value::Type(expression) => match &**expression {
+            Type::Generic(Value::Symbol(origin), arguments) => {
+                let plain = arguments.iter().map(|argument| argument.as_symbol());
+                Some(format!("{origin}[{}]", plain.collect::<Option<Vec<_>>>()?.join(", ")))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,245 @@
+//! The Python files that an analysis may read, and their syntax trees.
+//!
+//! A file is read and parsed once, however many scripts import it. The trees stay where they are
+//! for as long as the library lives, so that values can point into them.
+
+use std::cell::{Cell, RefCell};
+
+use elsa::{FrozenMap, FrozenVec};
+use foldhash::{HashMap, HashSet};
+use ruff_python_ast::{Expr, ModExpression, ModModule, Stmt};
+use ruff_python_parser::Parsed;
+use serde::{Deserialize, Serialize};
+
+use super::compiler;
+use super::nesting;
+use super::python::Python;
+use super::source::{self, SyntaxError};
+
+/// What a name leads to in a directory, in the order in which Python looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Found {
+    /// A directory with an `__init__.py`.
+    Package,
+    /// A file.
+    Module,
+    /// A directory without an `__init__.py`, and with Python files somewhere below.
+    Directory,
+    /// No such name.
+    Nothing,
+}
+
+/// Which Python files a tree has.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// The paths of all files, without `.py`.
+    modules: HashSet<String>,
+    /// The directories with Python files in them or below, and whether they are packages.
+    directories: HashMap<String, bool>,
+    /// The names of all modules and packages, wherever they are.
+    names: HashSet<String>,
+    /// The Python that the project is for.
+    pub python: Python,
+}
+
+impl Layout {
+    /// The layout of a tree with these files, given from its root.
+    pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut layout = Layout::default();
+        for path in paths {
+            let Some(stem) = path.strip_suffix(".py") else { continue };
+            let (directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+            layout.modules.insert(stem.to_owned());
+            let module = match name {
+                "__init__" => directory.rsplit('/').next().unwrap_or(directory),
+                name => name,
+            };
+            if !layout.names.contains(module) {
+                layout.names.insert(module.to_owned());
+            }
+            layout.add_directory(directory, name == "__init__");
+        }
+        layout
+    }
+
+    fn add_directory(&mut self, mut directory: &str, mut is_package: bool) {
+        while !directory.is_empty() {
+            if let Some(known) = self.directories.get_mut(directory) {
+                *known |= is_package;
+                return;
+            }
+            self.directories.insert(directory.to_owned(), is_package);
+            is_package = false;
+            directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+    }
+
+    /// The same layout, for a project that runs on `python`.
+    #[must_use]
+    pub fn for_python(self, python: Python) -> Self {
+        Layout { python, ..self }
+    }
+
+    /// What `name` is in `directory`; the root is the empty path.
+    pub fn look_up(&self, directory: &str, name: &str) -> Found {
+        let path = join(directory, name);
+        match self.directories.get(&path) {
+            Some(true) => Found::Package,
+            _ if self.modules.contains(&path) => Found::Module,
+            Some(false) => Found::Directory,
+            None => Found::Nothing,
+        }
+    }
+
+    /// Whether any directory has a module or package called `name`.
+    pub fn has_somewhere(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// `name` inside `directory`.
+pub fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// A file that was read and parsed.
+pub struct ParsedFile {
+    pub text: String,
+    pub parsed: Parsed<ModModule>,
+    /// What not every Python that the project may run on can read.
+    pub other_version: Option<SyntaxError>,
+}
+
+impl ParsedFile {
+    pub fn body(&self) -> &[Stmt] {
+        &self.parsed.syntax().body
+    }
+}
+
+/// Why a file of the tree could not be read, in the words of whoever keeps the files.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ReadError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Reads a file of the tree by its path.
+pub type Read<'s> = dyn Fn(&str) -> Result<Vec<u8>, ReadError> + Sync + 's;
+
+/// The files of a tree, as far as they were asked for.
+pub struct Library<'s> {
+    /// Which files there are.
+    pub layout: &'s Layout,
+    read: &'s Read<'s>,
+    /// How deeply a file may nest that is read here.
+    deepest: usize,
+    files: FrozenMap<String, Box<Result<ParsedFile, SyntaxError>>>,
+    annotations: FrozenVec<Box<Parsed<ModExpression>>>,
+    size: Cell<usize>,
+    failure: RefCell<Option<ReadError>>,
+}
+
+impl<'s> Library<'s> {
+    /// A library without any file read. Files that nest more deeply than `deepest` are not read.
+    pub fn new(layout: &'s Layout, read: &'s Read<'s>, deepest: usize) -> Self {
+        Library {
+            layout,
+            read,
+            deepest,
+            files: FrozenMap::new(),
+            annotations: FrozenVec::new(),
+            size: Cell::new(0),
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// What it is made of, for another one.
+    pub fn parts(&self) -> (&'s Layout, &'s Read<'s>) {
+        (self.layout, self.read)
+    }
+
+    /// How much source text is held, in bytes.
+    pub fn size(&self) -> usize {
+        self.size.get()
+    }
+
+    /// The first error that reading a file met.
+    pub fn take_failure(&self) -> Option<ReadError> {
+        self.failure.take()
+    }
+
+    /// The file at `path`, read when it is asked for the first time.
+    pub fn file(&self, path: &str) -> &Result<ParsedFile, SyntaxError> {
+        if let Some(file) = self.files.get(path) {
+            return file;
+        }
+        let source = (self.read)(path).unwrap_or_else(|error| {
+            self.failure.borrow_mut().get_or_insert(error);
+            Vec::new()
+        });
+        self.insert(path, &source)
+    }
+
+    fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
+        self.size.set(self.size.get() + source.len());
+        self.files.insert(path.to_owned(), Box::new(self.parse(source)))
+    }
+
+    /// Parses a file without keeping it.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] for what Python could not read, or what nests too deeply.
+    pub fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
+        let text = source::decode(source)?.into_owned();
+        if nesting::depth(&text) > self.deepest {
+            return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
+        }
+        let python = self.layout.python;
+        let parsed = source::parse_module(&text, python.oldest())?;
+        compiler::check(&text, &parsed.syntax().body)?;
+        let other_version = source::other_version(&parsed);
+        match (python, other_version) {
+            (Python::Exactly(_), Some(error)) => Err(error),
+            (_, other_version) => {
+                let other_version = other_version.map(|SyntaxError { message, at }| {
+                    let message = format!("{message}, and {}", whose(python));
+                    SyntaxError { message, at }
+                });
+                Ok(ParsedFile { text, parsed, other_version })
+            }
+        }
+    }
+
+    /// Parses the text of a quoted annotation; `None` if it is not an expression.
+    pub fn annotation(&self, text: &str) -> Option<&Expr> {
+        let parsed = source::parse_annotation(text)?;
+        Some(self.annotations.push_get(Box::new(parsed)).expr())
+    }
+}
+
+/// Why a project may run on a Python that can't read a file.
+fn whose(python: Python) -> String {
+    match python {
+        Python::Exactly(minor) => format!("the project runs on Python 3.{minor}"),
+        Python::AtLeast(minor) => format!("the project allows any Python from 3.{minor} on"),
+        Python::Assumed => {
+            "no `.python-version` or `requires-python` says which Python the project runs on"
+                .to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_goes_before_a_module_and_a_bare_directory_comes_last() {
+        let layout = Layout::new(["a/__init__.py", "a.py", "b/c/d.py", "b.py", "deep/er/x.py"]);
+        assert_eq!(layout.look_up("", "a"), Found::Package);
+        assert_eq!(layout.look_up("", "b"), Found::Module);
+        assert_eq!(layout.look_up("b", "c"), Found::Directory);
+        assert_eq!(layout.look_up("b/c", "d"), Found::Module);
+        assert_eq!(layout.look_up("", "d"), Found::Nothing);
+        assert!(layout.has_somewhere("x") && layout.has_somewhere("a"));
+        assert!(!layout.has_somewhere("deep") && !layout.has_somewhere("__init__"));
+    }
+}

@@ -1,0 +1,541 @@
+//! What each annotation becomes (facts a.7).
+
+use std::borrow::Cow;
+
+use serde_json::{Value as Json, json};
+
+use super::{Generator, Made, NoSchema, Place, Schema, entry, formatted, is_no_type, of_type};
+use crate::interpreter::operators::has_hash;
+use crate::symbols;
+use crate::value::{Type, Value, not_read};
+
+/// The class behind a name of `typing`.
+pub fn origin_class(path: &str) -> Cow<'_, str> {
+    let Some(leaf) = path.strip_prefix("typing.") else { return path.into() };
+    let class = match leaf {
+        "List" => "builtins.list",
+        "Dict" => "builtins.dict",
+        "Set" => "builtins.set",
+        "FrozenSet" => "builtins.frozenset",
+        "Tuple" => "builtins.tuple",
+        "Type" => "builtins.type",
+        "Text" => "builtins.str",
+        "Deque" => "collections.deque",
+        "DefaultDict" => "collections.defaultdict",
+        "OrderedDict" => "collections.OrderedDict",
+        "Counter" => "collections.Counter",
+        "ChainMap" => "collections.ChainMap",
+        "AbstractSet" => "collections.abc.Set",
+        "Pattern" => "re.Pattern",
+        "Sequence" | "MutableSequence" | "Iterable" | "Generator" | "Mapping"
+        | "MutableMapping" | "MutableSet" | "Callable" | "Iterator" | "Collection"
+        | "Container" | "Awaitable" | "Coroutine" | "AsyncIterator" | "AsyncIterable"
+        | "AsyncGenerator" | "Hashable" | "Sized" | "Reversible" | "KeysView" | "ValuesView"
+        | "ItemsView" | "MappingView" | "ByteString" => {
+            return format!("collections.abc.{leaf}").into();
+        }
+        _ => return path.into(),
+    };
+    class.into()
+}
+
+impl<'a> Generator<'_, 'a> {
+    /// The schema of a type.
+    pub fn schema(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
+        self.spend(place.depth)?;
+        match value {
+            Value::None => Ok(of_type("null")),
+            Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
+            Value::External(path) => self.unknown(not_read(path)),
+            Value::Str(_) => self.forward(value, place),
+            Value::Symbol(path) => self.symbol(path, None, place),
+            Value::Class(class) => self.class(class, place),
+            Value::Type(expression) => self.expression(value, expression, place),
+            Value::Dict(_) => {
+                let message = "a dictionary is no annotation that pydantic can read".to_owned();
+                Err(NoSchema::Raises("KeyError", message))
+            }
+            Value::Function(_) => self.unknown("a function stands where a type is expected"),
+            other if is_no_type(other) => {
+                self.arbitrary("a value", place)?;
+                if place.class.is_some() || place.depth > 1 {
+                    return self.unknown("a value stands where a type is expected");
+                }
+                Err(NoSchema::Unconstrained)
+            }
+            _ => self.unknown("an annotation that is not evaluated here"),
+        }
+    }
+
+    fn expression(
+        &mut self,
+        value: &Value<'a>,
+        expression: &Type<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        match expression {
+            Type::Forward(_) => self.forward(value, place),
+            Type::Union(choices) => self.union(choices, place),
+            Type::Literal(values) => self.literal(values),
+            Type::Annotated(base, metadata) => self.annotated(base, metadata, place),
+            Type::Named(base) => self.schema(base, place.deeper()),
+            Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
+            Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
+            Type::Variable { constraints, .. } => {
+                let flat = super::unions::flatten(constraints);
+                let is_one = flat.first().is_some_and(|first| {
+                    flat.iter().all(|other| super::unions::is_same_type(first, other))
+                });
+                if is_one {
+                    return self.unknown("the constraints of a type variable are one type");
+                }
+                // pydantic makes a union of them.
+                if !constraints.iter().all(|choice| has_hash(choice, 0) == Some(true)) {
+                    return self.unknown("a constraint of a type variable may have no hash");
+                }
+                self.union(constraints, place)
+            }
+            Type::Alias { name, module, value: aliased } => {
+                self.alias(value, name, &format!("{module}.{name}"), aliased, place)
+            }
+            Type::Generic(Value::Symbol(path), arguments) => {
+                self.symbol(path, Some(arguments), place)
+            }
+            Type::Generic(Value::Class(class), arguments) => {
+                self.generic_class(class, arguments, place)
+            }
+            Type::Generic(origin, _) => match origin.find_unknown(self.interpreter.here()) {
+                Some(unknown) => Err(NoSchema::Unknown(unknown)),
+                None => self.unknown("a generic type that is not known"),
+            },
+        }
+    }
+
+    fn forward(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
+        // What stands in a parameter's type was resolved before.
+        let Some(class) = place.class else {
+            return self.unknown("a quoted type inside a named one");
+        };
+        let resolved = super::resolve::inner(self.interpreter, value.clone(), class);
+        if matches!(&resolved, Value::Type(expression) if matches!(**expression, Type::Forward(_)))
+        {
+            return self.unknown("a forward reference that does not resolve");
+        }
+        self.schema(&resolved, place.deeper())
+    }
+
+    /// A symbol, with its type arguments if it has any.
+    fn symbol(
+        &mut self,
+        path: &str,
+        arguments: Option<&Vec<Value<'a>>>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        if let Some(leaf) = path.strip_prefix("pydantic.")
+            && !leaf.contains('.')
+        {
+            return self.pydantic(leaf, arguments, place);
+        }
+        let class = origin_class(path);
+        if path == "typing.LiteralString" {
+            return self.arbitrary(path, place);
+        }
+        let is_text =
+            |item: &Value<'a>| item.is_symbol("builtins.str") || item.is_symbol("builtins.bytes");
+        if *class == *"re.Pattern" && arguments.is_some_and(|items| !items.iter().all(is_text)) {
+            return self.unknown("a pattern of something that is no text");
+        }
+        if let (Some(simple), false) =
+            (simple(&class), path == "typing.Final" && arguments.is_some())
+        {
+            return Ok(simple);
+        }
+        let arguments = arguments.map_or(&[][..], Vec::as_slice);
+        match &*class {
+            "builtins.list"
+            | "collections.deque"
+            | "collections.abc.Sequence"
+            | "collections.abc.MutableSequence"
+            | "collections.abc.Iterable"
+            | "collections.abc.Generator" => self.array(arguments, place),
+            "builtins.set"
+            | "builtins.frozenset"
+            | "collections.abc.Set"
+            | "collections.abc.MutableSet" => {
+                let mut schema = self.array(arguments, place)?;
+                schema.insert("uniqueItems".to_owned(), true.into());
+                Ok(schema)
+            }
+            "typing.NamedTuple" | "typing.Generic" | "typing.TypeVar" | "typing.Optional"
+            | "typing.Union"
+                if place.class.is_some() =>
+            {
+                self.unknown(format!("`{path}` is no type of a field"))
+            }
+            "builtins.tuple" if is_odd_tuple(arguments) => {
+                self.unknown("a tuple with `...` in the wrong place")
+            }
+            "builtins.tuple" => self.tuple(arguments, place),
+            "builtins.dict"
+            | "collections.OrderedDict"
+            | "collections.defaultdict"
+            | "collections.abc.Mapping"
+            | "collections.abc.MutableMapping" => match arguments {
+                [] if *class == *"collections.defaultdict" => {
+                    let message = "a bare `defaultdict` has no schema".to_owned();
+                    Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
+                }
+                [] => Ok(object()),
+                [key, value] => self.dictionary(key, value, place),
+                _ => self.unknown(format!("`{path}` with other than two types")),
+            },
+            "collections.Counter" => {
+                let any = Value::symbol("typing.Any");
+                let key = arguments.first().unwrap_or(&any);
+                self.dictionary(key, &Value::symbol("builtins.int"), place)
+            }
+            "collections.abc.Callable" | "builtins.callable" | "typing.NamedTuple" => {
+                Err(NoSchema::Callable)
+            }
+            "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
+                self.arbitrary(path, place)
+            }
+            "typing.Final" => match arguments {
+                [only] => self.schema(only, place.deeper()),
+                _ => self.unknown("`Final` with other than one type"),
+            },
+            "typing.AnyStr" => {
+                self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
+            }
+            "typing.ClassVar" => {
+                self.unknown("a class variable is no parameter or field".to_owned())
+            }
+            "typing.Required" | "typing.NotRequired" | "typing.ReadOnly" => Err(NoSchema::Raises(
+                "PydanticForbiddenQualifier",
+                format!("`{path}` can't stand here"),
+            )),
+            "typing.Self" => self.unknown("`Self` outside a method's own annotations"),
+            "collections.abc.Hashable" => Ok(Schema::new()),
+            _ if is_unconstrained(&class) => self.arbitrary(path, place),
+            _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
+        }
+    }
+
+    fn array(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+        let items = match arguments.first() {
+            Some(item) => self.schema(item, place.deeper())?,
+            None => Schema::new(),
+        };
+        let mut schema = of_type("array");
+        schema.insert("items".to_owned(), Json::Object(items));
+        Ok(schema)
+    }
+
+    fn tuple(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+        let items = match arguments {
+            [] => return self.array(&[], place),
+            [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), place),
+            [Value::Tuple(nothing)] if nothing.is_empty() => &[],
+            items if items.iter().any(|item| matches!(item, Value::Ellipsis)) => {
+                return self.unknown("a tuple with `...` among its items");
+            }
+            items => items,
+        };
+        let mut schema = of_type("array");
+        if !items.is_empty() {
+            let mut prefix = Vec::new();
+            for item in items {
+                prefix.push(Json::Object(self.schema(item, place.deeper())?));
+            }
+            schema.insert("prefixItems".to_owned(), prefix.into());
+        }
+        schema.insert("minItems".to_owned(), items.len().into());
+        schema.insert("maxItems".to_owned(), items.len().into());
+        Ok(schema)
+    }
+
+    fn dictionary(
+        &mut self,
+        key: &Value<'a>,
+        value: &Value<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let mut keys = self.schema(key, place.deeper())?;
+        let mut values = self.schema(value, place.deeper())?;
+        values.shift_remove("title");
+        let is_shared = keys.contains_key("$ref");
+        let mut pattern = None;
+        if !is_shared {
+            pattern = keys.shift_remove("pattern");
+            keys.shift_remove("title");
+        }
+        let mut schema = of_type("object");
+        if let Some(pattern) = pattern.as_ref().and_then(Json::as_str) {
+            schema.insert("patternProperties".to_owned(), entry(pattern, values).into());
+        } else {
+            let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
+            schema.insert("additionalProperties".to_owned(), values);
+        }
+        // Names say something about strings with constraints and about shared types only.
+        let is_text = keys.get("type").and_then(Json::as_str) == Some("string");
+        if (is_text && keys.len() > 1) || is_shared {
+            keys.shift_remove("type");
+            schema.insert("propertyNames".to_owned(), keys.into());
+        }
+        Ok(schema)
+    }
+
+    fn literal(&mut self, values: &[Value<'a>]) -> Made<Schema> {
+        let mut encoded = Vec::new();
+        for value in values {
+            let value = match value {
+                Value::Member(member) => &member.value,
+                other => other,
+            };
+            encoded.push(self.encoded(value)?);
+        }
+        let kind = common_kind(&encoded);
+        let mut schema = match <[Json; 1]>::try_from(encoded) {
+            Ok([only]) => entry("const", only),
+            Err(many) => entry("enum", many),
+        };
+        if let Some(kind) = kind {
+            schema.insert("type".to_owned(), kind.into());
+        }
+        Ok(schema)
+    }
+
+    fn alias(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        full: &str,
+        aliased: &Value<'a>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let (reference, is_new) = self.definitions.reference(value, &[], name, full);
+        if is_new {
+            if has_forward(aliased, 0) {
+                return self.unknown(format!("`{name}` is an alias with a quoted type"));
+            }
+            let schema = self.schema(aliased, place.deeper())?;
+            if schema.contains_key("$ref") {
+                return self.unknown(format!("`{name}` is an alias of a class"));
+            }
+            self.definitions.define(reference, schema);
+        }
+        Ok(Definitions::link(reference))
+    }
+
+    fn pydantic(
+        &mut self,
+        leaf: &str,
+        arguments: Option<&Vec<Value<'a>>>,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        if let (Some([argument, ..]), "Json" | "SkipValidation") =
+            (arguments.map(Vec::as_slice), leaf)
+        {
+            if is_no_type(argument) && !matches!(argument, Value::None) {
+                return self.unknown(format!("`{leaf}` of something that is no type"));
+            }
+            let inner = self.schema(argument, place.deeper())?;
+            if leaf == "SkipValidation" {
+                return Ok(inner);
+            }
+            let mut schema = of_type("string");
+            schema.insert("contentMediaType".to_owned(), "application/json".into());
+            schema.insert("contentSchema".to_owned(), inner.into());
+            return Ok(schema);
+        }
+        match leaf {
+            "BaseModel" | "JsonValue" => {
+                let full = if leaf == "BaseModel" { "pydantic.main.BaseModel" } else { leaf };
+                let symbol = Value::symbol(full);
+                let (reference, is_new) = self.definitions.reference(&symbol, &[], leaf, full);
+                if is_new {
+                    let schema = match leaf {
+                        "JsonValue" => Schema::new(),
+                        _ => to_schema(
+                            json!({"properties": {}, "title": "BaseModel", "type": "object"}),
+                        ),
+                    };
+                    self.definitions.define(reference, schema);
+                }
+                Ok(Definitions::link(reference))
+            }
+            "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
+            _ => match pydantic_type(leaf) {
+                Some(schema) => Ok(to_schema(schema)),
+                None => {
+                    self.unknown(format!("the schema of `pydantic.{leaf}` is not in the tables"))
+                }
+            },
+        }
+    }
+}
+
+use super::definitions::Definitions;
+
+/// Whether a type has a quoted part.
+fn has_forward(value: &Value<'_>, depth: u32) -> bool {
+    let any = |parts: &[Value<'_>]| parts.iter().any(|part| has_forward(part, depth + 1));
+    match value {
+        Value::Str(_) => true,
+        Value::Type(expression) if depth < 40 => match &**expression {
+            Type::Forward(_) => true,
+            Type::Generic(_, parts) | Type::Union(parts) => any(parts),
+            Type::Annotated(base, _) => has_forward(base, depth + 1),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn to_schema(value: Json) -> Schema {
+    match value {
+        Json::Object(schema) => schema,
+        _ => Schema::new(),
+    }
+}
+
+fn object() -> Schema {
+    let mut schema = of_type("object");
+    schema.insert("additionalProperties".to_owned(), true.into());
+    schema
+}
+
+/// Types without parts.
+fn simple(path: &str) -> Option<Schema> {
+    Some(match path {
+        "builtins.int" => of_type("integer"),
+        "builtins.str" | "builtins.complex" => of_type("string"),
+        "builtins.float" => of_type("number"),
+        "builtins.bool" => of_type("boolean"),
+        "builtins.bytes" => formatted("binary"),
+        "builtins.object" | "builtins.type" | "typing.Any" | "typing.Final" => Schema::new(),
+        "datetime.datetime" => formatted("date-time"),
+        "datetime.date" => formatted("date"),
+        "datetime.time" => formatted("time"),
+        "datetime.timedelta" => formatted("duration"),
+        "uuid.UUID" => formatted("uuid"),
+        "re.Pattern" => formatted("regex"),
+        "zoneinfo.ZoneInfo" => formatted("zoneinfo"),
+        "ipaddress.IPv4Address" => formatted("ipv4"),
+        "ipaddress.IPv6Address" => formatted("ipv6"),
+        "ipaddress.IPv4Network" => formatted("ipv4network"),
+        "ipaddress.IPv6Network" => formatted("ipv6network"),
+        "ipaddress.IPv4Interface" => formatted("ipv4interface"),
+        "ipaddress.IPv6Interface" => formatted("ipv6interface"),
+        "pathlib.Path"
+        | "pathlib.PurePath"
+        | "pathlib.PosixPath"
+        | "pathlib.PurePosixPath"
+        | "pathlib.WindowsPath"
+        | "pathlib.PureWindowsPath"
+        | "os.PathLike" => formatted("path"),
+        "decimal.Decimal" => to_schema(json!({"anyOf": [{"type": "number"}, {"type": "string"}]})),
+        "fractions.Fraction" => to_schema(
+            json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "fraction"}]}),
+        ),
+        _ => return None,
+    })
+}
+
+/// Whether a tuple has `...` elsewhere than behind its only item.
+fn is_odd_tuple(arguments: &[Value<'_>]) -> bool {
+    let dots = arguments.iter().filter(|item| matches!(item, Value::Ellipsis)).count();
+    dots > 0 && !matches!(arguments, [item, Value::Ellipsis] if !matches!(item, Value::Ellipsis))
+}
+
+fn is_unconstrained(path: &str) -> bool {
+    let is_collection = matches!(
+        path.strip_prefix("collections.abc."),
+        Some(
+            "Iterator"
+                | "Collection"
+                | "Container"
+                | "Awaitable"
+                | "Coroutine"
+                | "AsyncIterator"
+                | "AsyncIterable"
+                | "AsyncGenerator"
+                | "Hashable"
+                | "Sized"
+        )
+    );
+    is_collection
+        || symbols::is_opaque_class(path)
+        || matches!(
+            path,
+            "builtins.bytearray"
+                | "collections.ChainMap"
+                | "typing.SupportsInt"
+                | "typing.IO"
+                | "typing.TextIO"
+                | "typing.BinaryIO"
+                | "typing.ForwardRef"
+        )
+}
+
+/// Pydantic's own types.
+fn pydantic_type(leaf: &str) -> Option<Json> {
+    Some(match leaf {
+        "PositiveInt" => json!({"type": "integer", "exclusiveMinimum": 0}),
+        "NegativeInt" => json!({"type": "integer", "exclusiveMaximum": 0}),
+        "NonNegativeInt" => json!({"type": "integer", "minimum": 0}),
+        "NonPositiveInt" => json!({"type": "integer", "maximum": 0}),
+        "PositiveFloat" => json!({"type": "number", "exclusiveMinimum": 0}),
+        "NegativeFloat" => json!({"type": "number", "exclusiveMaximum": 0}),
+        "NonNegativeFloat" => json!({"type": "number", "minimum": 0}),
+        "NonPositiveFloat" => json!({"type": "number", "maximum": 0}),
+        "StrictInt" => json!({"type": "integer"}),
+        "StrictStr" | "ImportString" => json!({"type": "string"}),
+        "StrictBool" => json!({"type": "boolean"}),
+        "StrictFloat" | "FiniteFloat" => json!({"type": "number"}),
+        "StrictBytes" => json!({"type": "string", "format": "binary"}),
+        "SecretStr" | "SecretBytes" => {
+            json!({"type": "string", "format": "password", "writeOnly": true})
+        }
+        "HttpUrl" => {
+            json!({"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083})
+        }
+        "AnyUrl" | "AnyHttpUrl" | "FileUrl" => {
+            json!({"type": "string", "format": "uri", "minLength": 1})
+        }
+        "FilePath" => json!({"type": "string", "format": "file-path"}),
+        "DirectoryPath" => json!({"type": "string", "format": "directory-path"}),
+        "NewPath" => json!({"type": "string", "format": "path"}),
+        "UUID1" | "UUID3" | "UUID4" | "UUID5" => {
+            json!({"type": "string", "format": leaf.to_lowercase()})
+        }
+        "AwareDatetime" | "NaiveDatetime" | "PastDatetime" | "FutureDatetime" => {
+            json!({"type": "string", "format": "date-time"})
+        }
+        "PastDate" | "FutureDate" => json!({"type": "string", "format": "date"}),
+        "Json" => json!({
+            "type": "string", "contentMediaType": "application/json", "contentSchema": {}
+        }),
+        "ByteSize" => json!({"anyOf": [
+            {"type": "string", "pattern": "^\\s*(\\d*\\.?\\d+)\\s*(\\w+)?"},
+            {"type": "integer", "minimum": 0}
+        ]}),
+        "Base64Bytes" | "Base64Str" => json!({"type": "string", "format": "base64"}),
+        _ => return None,
+    })
+}
+
+/// The JSON type that all values have.
+pub fn common_kind(values: &[Json]) -> Option<&'static str> {
+    let kind = |value: &Json| match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.to_string().contains(['.', 'e']) => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let first = kind(values.first()?);
+    values.iter().all(|value| kind(value) == first).then_some(first)
+}

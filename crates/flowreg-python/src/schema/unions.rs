@@ -1,0 +1,140 @@
+//! Unions: flattened, without repetitions, `null` last.
+
+use std::rc::Rc;
+
+use serde_json::Value as Json;
+
+use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
+use crate::interpreter::operators::is_identical;
+use crate::value::{Type, Value};
+
+/// The choices of a union, with those of nested unions in their place.
+pub fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
+    let mut flat = Vec::new();
+    for choice in choices {
+        match choice {
+            Value::Type(expression) => match &**expression {
+                Type::Union(inner) => flat.extend(flatten(inner)),
+                _ => flat.push(choice.clone()),
+            },
+            _ => flat.push(choice.clone()),
+        }
+    }
+    flat
+}
+
+/// Whether two types are one for Python.
+pub fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    let all = |left: &[Value<'a>], right: &[Value<'a>]| {
+        left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_same_type(l, r))
+    };
+    match (left, right) {
+        (Value::Class(left), Value::Class(right)) => Rc::ptr_eq(left, right),
+        (Value::Type(left), Value::Type(right)) => match (&**left, &**right) {
+            _ if Rc::ptr_eq(left, right) => true,
+            (Type::Generic(left, inner), Type::Generic(right, other)) => {
+                is_same_type(left, right) && all(inner, other)
+            }
+            (Type::Union(left), Type::Union(right)) => all(left, right),
+            (Type::Literal(left), Type::Literal(right)) => {
+                left.len() == right.len()
+                    && left.iter().zip(right).all(|(left, right)| is_identical(left, right))
+            }
+            (Type::Forward(left), Type::Forward(right)) => left == right,
+            _ => false,
+        },
+        _ => is_identical(left, right),
+    }
+}
+
+impl<'a> Generator<'_, 'a> {
+    /// The schema of a union of `choices`.
+    pub fn union(&mut self, choices: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+        let mut distinct: Vec<Value<'a>> = Vec::new();
+        for choice in flatten(choices) {
+            for choice in self.resolved(choice, place) {
+                if !distinct.iter().any(|known| is_same_type(known, &choice)) {
+                    distinct.push(choice);
+                }
+            }
+        }
+        let is_null = |choice: &Value<'a>| matches!(choice, Value::None);
+        let has_null = distinct.iter().any(is_null);
+        distinct.retain(|choice| !is_null(choice));
+        match &distinct[..] {
+            [] => Ok(of_type("null")),
+            [only] => self.optional(only, has_null, place),
+            many => self.choices(many, has_null, place),
+        }
+    }
+
+    /// A choice that is a string, resolved, where a class body allows it.
+    fn resolved(&self, choice: Value<'a>, place: Place<'_, 'a>) -> Vec<Value<'a>> {
+        let is_forward = match &choice {
+            Value::Type(expression) => matches!(**expression, Type::Forward(_)),
+            other => matches!(other, Value::Str(_)),
+        };
+        match place.class {
+            Some(class) if is_forward => {
+                flatten(&[super::resolve::inner(self.interpreter, choice, class)])
+            }
+            _ => vec![choice],
+        }
+    }
+
+    fn optional(&mut self, only: &Value<'a>, has_null: bool, place: Place<'_, 'a>) -> Made<Schema> {
+        let inner = self.schema(only, place.deeper())?;
+        if !has_null || inner == of_type("null") {
+            return Ok(inner);
+        }
+        let null = Json::Object(of_type("null"));
+        if let (Some(Json::Array(any_of)), 1) = (inner.get("anyOf"), inner.len()) {
+            let mut choices = any_of.clone();
+            if !choices.contains(&null) {
+                choices.push(null);
+            }
+            return Ok(entry("anyOf", choices));
+        }
+        Ok(entry("anyOf", vec![Json::Object(inner), null]))
+    }
+
+    fn choices(
+        &mut self,
+        many: &[Value<'a>],
+        has_null: bool,
+        place: Place<'_, 'a>,
+    ) -> Made<Schema> {
+        let mut flat: Vec<Json> = Vec::new();
+        let add = |schema: Json, flat: &mut Vec<Json>| {
+            if !flat.contains(&schema) {
+                flat.push(schema);
+            }
+        };
+        for choice in many {
+            let mark = self.definitions.mark();
+            let schema = match self.schema(choice, place.deeper()) {
+                // Whether a class is used once or twice decides what else goes with it.
+                Err(NoSchema::Callable) if self.definitions.mark() > mark => {
+                    return self.unknown("a class inside a union has no schema");
+                }
+                Err(NoSchema::Callable) => continue,
+                other => other?,
+            };
+            match (schema.get("anyOf"), schema.len()) {
+                (Some(Json::Array(inner)), 1) => {
+                    inner.iter().for_each(|schema| add(schema.clone(), &mut flat));
+                }
+                _ => add(Json::Object(schema), &mut flat),
+            }
+        }
+        if has_null {
+            add(Json::Object(of_type("null")), &mut flat);
+        }
+        match <[Json; 1]>::try_from(flat) {
+            Ok([Json::Object(only)]) => Ok(only),
+            Ok(_) => Err(NoSchema::Unconstrained),
+            Err(none) if none.is_empty() => Err(NoSchema::Unconstrained),
+            Err(many) => Ok(entry("anyOf", many)),
+        }
+    }
+}

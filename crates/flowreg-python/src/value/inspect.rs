@@ -1,0 +1,186 @@
+//! Making values and looking into them.
+
+use std::rc::Rc;
+
+use super::{Keywords, Location, Opaque, Type, Unknown, Value};
+use crate::number::Int;
+
+/// How many parts a type may have.
+const LARGEST_TYPE: u32 = 2000;
+
+/// The value of `key` among `keywords`.
+pub fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
+    keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
+}
+
+/// Sets `key` among `keywords`, in its old place if it has one.
+pub fn set_keyword<'a>(keywords: &mut Keywords<'a>, key: &str, value: Value<'a>) {
+    match keywords.iter_mut().find(|(name, _)| &**name == key) {
+        Some(entry) => entry.1 = value,
+        None => keywords.push((key.into(), value)),
+    }
+}
+
+impl<'a> Value<'a> {
+    pub fn text(text: impl AsRef<str>) -> Self {
+        Value::Str(text.as_ref().into())
+    }
+
+    pub fn int(number: i128) -> Self {
+        Value::Int(Int::from(number))
+    }
+
+    pub fn symbol(path: &str) -> Self {
+        Value::Symbol(path.into())
+    }
+
+    pub fn list(items: Vec<Value<'a>>) -> Self {
+        Value::List(Rc::new(items))
+    }
+
+    pub fn tuple(items: Vec<Value<'a>>) -> Self {
+        Value::Tuple(Rc::new(items))
+    }
+
+    /// A type expression. One that is larger than any that people write becomes unknown, so that
+    /// every walk over a type has an end.
+    pub fn of_type(expression: Type<'a>) -> Self {
+        let value = Value::Type(Rc::new(expression));
+        if value.spend_type(&mut LARGEST_TYPE.clone()) {
+            value
+        } else {
+            Value::unknown("the type is too large to be computed", Location::default())
+        }
+    }
+
+    /// Takes the parts of a type off what is left; `false` if that is not enough.
+    pub fn spend_type(&self, budget: &mut u32) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return false };
+        *budget = rest;
+        let Value::Type(expression) = self else { return true };
+        match &**expression {
+            Type::Generic(_, parts) | Type::Union(parts) => {
+                parts.iter().all(|part| part.spend_type(budget))
+            }
+            Type::Annotated(base, _) | Type::Named(base) => base.spend_type(budget),
+            Type::Variable { bound, constraints } => {
+                bound.iter().chain(constraints).all(|part| part.spend_type(budget))
+            }
+            Type::Alias { value, .. } => value.spend_type(budget),
+            Type::Literal(_) | Type::Forward(_) => true,
+        }
+    }
+
+    pub fn generic(origin: &str, arguments: Vec<Value<'a>>) -> Self {
+        Value::of_type(Type::Generic(Value::symbol(origin), arguments))
+    }
+
+    pub fn opaque(what: &'static str) -> Self {
+        Value::Opaque(Rc::new(Opaque { class: None, what }))
+    }
+
+    pub fn unknown(why: impl Into<String>, at: Location) -> Self {
+        Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false }))
+    }
+
+    pub fn unknown_flow(why: impl Into<String>, at: Location) -> Self {
+        Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: true }))
+    }
+
+    /// Whether this is a flow, or something unknown that is probably one.
+    pub fn is_flow_like(&self) -> bool {
+        match self {
+            Value::Flow(_) => true,
+            Value::Unknown(unknown) => unknown.is_flow_like,
+            Value::Wrapped(inner) => inner.is_flow_like(),
+            _ => false,
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn as_symbol(&self) -> Option<&str> {
+        match self {
+            Value::Symbol(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    pub fn is_symbol(&self, path: &str) -> bool {
+        self.as_symbol() == Some(path)
+    }
+
+    /// Whether this is data through and through: no objects of the module inside.
+    pub fn is_constant(&self) -> bool {
+        self.is_constant_within(&mut 10_000)
+    }
+
+    fn is_constant_within(&self, budget: &mut u32) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return false };
+        *budget = rest;
+        match self {
+            Value::None
+            | Value::Ellipsis
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Complex(..)
+            | Value::Str(_)
+            | Value::Bytes(_)
+            | Value::Moment(_) => true,
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
+                items.iter().all(|item| item.is_constant_within(budget))
+            }
+            Value::Dict(items) => items.iter().all(|(key, value)| {
+                key.is_constant_within(budget) && value.is_constant_within(budget)
+            }),
+            _ => false,
+        }
+    }
+
+    /// The first unknown part, if any.
+    pub fn find_unknown(&self, at: Location) -> Option<Rc<Unknown>> {
+        self.find_unknown_within(at, &mut 10_000)
+    }
+
+    fn find_unknown_within(&self, at: Location, budget: &mut u32) -> Option<Rc<Unknown>> {
+        let Some(rest) = budget.checked_sub(1) else {
+            let why = "the value is too large to be computed".to_owned();
+            return Some(Rc::new(Unknown { why, at, is_flow_like: false }));
+        };
+        *budget = rest;
+        match self {
+            Value::Unknown(unknown) => Some(Rc::clone(unknown)),
+            Value::External(path) => {
+                Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
+            }
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+                items.iter().find_map(|item| item.find_unknown_within(at, budget))
+            }
+            Value::Dict(items) => items.iter().find_map(|(key, value)| {
+                key.find_unknown_within(at, budget)
+                    .or_else(|| value.find_unknown_within(at, budget))
+            }),
+            Value::Instance(instance) => {
+                instance.fields.iter().find_map(|(_, value)| value.find_unknown_within(at, budget))
+            }
+            Value::Member(member) => member.value.find_unknown_within(at, budget),
+            _ => None,
+        }
+    }
+}
+
+/// Says that `path` comes from a module that is not read.
+pub fn not_read(path: &str) -> String {
+    match path.rsplit_once('.') {
+        Some((module, name)) => {
+            format!("`{name}` comes from `{module}`, which is not in the repository")
+        }
+        None => format!("the module `{path}` is not in the repository"),
+    }
+}

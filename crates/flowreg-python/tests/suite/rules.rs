@@ -1,0 +1,197 @@
+//! What is a flow, what it is called, and what is said when that is not certain.
+
+use flowreg_model::{Flow, ProblemCode};
+use flowreg_python::{FileAnalysis, analyse};
+
+fn of(body: &str) -> FileAnalysis {
+    analyse("flows/job.py", format!("from prefect import flow\n{body}").as_bytes())
+}
+
+fn only(body: &str) -> Flow {
+    let analysis = of(body);
+    assert!(analysis.problems.is_empty(), "{:?}", analysis.problems);
+    assert_eq!(analysis.flows.len(), 1);
+    analysis.flows.into_iter().next().unwrap()
+}
+
+fn objects(body: &str) -> Vec<String> {
+    of(body).flows.iter().map(|flow| flow.entrypoint.object().to_owned()).collect()
+}
+
+fn codes(body: &str) -> Vec<ProblemCode> {
+    of(body).problems.iter().map(|problem| problem.code).collect()
+}
+
+fn reason(body: &str) -> String {
+    only(body).inexact.first().unwrap().reason.clone()
+}
+
+#[test]
+fn plain_called_aliased_and_qualified_decorators_make_flows() {
+    assert_eq!(objects("@flow\ndef a(): ...\n@flow()\ndef b(): ..."), ["a", "b"]);
+    assert_eq!(objects("f = flow(retries=1)\n@f\ndef a(): ..."), ["a"]);
+    assert_eq!(objects("import prefect as p\n@p.flow(name='x')\nasync def a(): ..."), ["a"]);
+    assert_eq!(objects("from prefect.flows import flow as g\n@g\ndef a(): ..."), ["a"]);
+    assert_eq!(objects("def a(): ...\nb = flow(a)"), ["b"]);
+}
+
+#[test]
+fn another_flow_is_not_prefects() {
+    assert!(objects("def flow(f): return f\n@flow\ndef a(): ...").is_empty());
+    let other = analyse("a.py", b"from dataflow import flow2\n@flow2\ndef a(): ...\n");
+    assert!(other.flows.is_empty() && other.problems.is_empty());
+}
+
+#[test]
+fn methods_are_reached_through_their_class() {
+    let body = "class Job:\n    @staticmethod\n    @flow\n    def run(x: int): ...\n    @flow\n    \
+                def step(self, y=1): ...\n";
+    assert_eq!(objects(body), ["Job.run", "Job.step"]);
+    let private = "class Job:\n    @staticmethod\n    @flow\n    def __run(): ...\n";
+    assert_eq!(objects(private), ["Job._Job__run"]);
+}
+
+#[test]
+fn a_flow_inside_a_function_is_reported_and_not_registered() {
+    let body = "def make():\n    @flow\n    def inner(): ...\n    return inner\n";
+    assert!(objects(body).is_empty());
+    assert_eq!(codes(body), [ProblemCode::Nested]);
+    let problem = &of(body).problems[0];
+    assert_eq!((problem.line, problem.column), (3, 5));
+    assert!(!problem.is_error());
+}
+
+#[test]
+fn one_flow_under_two_names_is_registered_by_its_own() {
+    assert_eq!(objects("@flow\ndef a(): ...\nz = a"), ["a"]);
+    assert_eq!(objects("@flow\ndef a(): ...\nb = a\ndel a"), ["b"]);
+}
+
+#[test]
+fn the_last_binding_of_a_name_counts() {
+    assert!(objects("@flow\ndef a(): ...\ndef a(): ...").is_empty());
+    let flow = only("@flow(name='one')\ndef a(): ...\n@flow(name='two')\ndef a(): ...");
+    assert_eq!(flow.name.as_str(), "two");
+}
+
+#[test]
+fn a_name_that_prefect_forbids_is_a_load_error_that_says_what_is_allowed() {
+    let analysis = of("@flow\ndef fine(): ...\n@flow(name='a/b')\ndef bad(): ...");
+    assert!(analysis.flows.is_empty());
+    let problem = &analysis.problems[0];
+    assert_eq!((problem.code, problem.line), (ProblemCode::LoadError, 4));
+    assert!(problem.message.contains("'a/b'") && problem.message.contains("/ % & > <"));
+    assert!(problem.excerpt.as_ref().unwrap().contains("@flow(name='a/b')"));
+}
+
+#[test]
+fn a_name_from_the_environment_is_not_known_and_says_why() {
+    let body = "import os\n@flow(name=os.environ['NAME'])\ndef a(): ...";
+    assert_eq!(codes(body), [ProblemCode::UnknownName]);
+    assert!(of(body).problems[0].message.contains("os.environ"));
+}
+
+#[test]
+fn what_changes_from_day_to_day_says_so() {
+    let said = reason("from datetime import date\n@flow\ndef a(since: date = date.today()): ...");
+    assert!(said.contains("the default of `since`"), "{said}");
+    assert!(said.contains("`date.today()`: it changes from day to day"), "{said}");
+    assert!(said.contains("flows/job.py:4"), "{said}");
+}
+
+#[test]
+fn what_comes_from_another_module_is_not_known_here() {
+    let said = reason("from ours.models import Order\n@flow\ndef a(order: Order): ...");
+    assert!(said.contains("`Order` comes from `ours.models`"), "{said}");
+    let flow = only("from ours import LIMIT\n@flow\ndef a(limit: int = LIMIT): ...");
+    assert_eq!(flow.name.as_str(), "a");
+    assert!(flow.parameter_openapi_schema.is_none());
+}
+
+#[test]
+fn a_list_that_is_changed_later_is_not_known() {
+    for change in [
+        "X.append(2)",
+        "X[0] = 3",
+        "Y = X\nY.append(1)",
+        "from ours import fill\nfill(X)",
+        "X += [1]",
+    ] {
+        let body = format!("X = [1]\n@flow\ndef a(x=X): ...\n{change}\n");
+        assert!(!only(&body).is_exact(), "{change}");
+    }
+    assert!(only("X = [1]\n@flow\ndef a(x=X): ...\nprint(X)").is_exact());
+}
+
+#[test]
+fn a_condition_that_is_not_known_leaves_nothing_certain() {
+    let body = "import os\nif os.environ.get('A'):\n    @flow\n    def a(): ...\nelse:\n    \
+                @flow(name='b')\n    def a(): ...\n";
+    assert_eq!(codes(body), [ProblemCode::UnknownName]);
+    assert!(of(body).problems[0].message.contains("`a` looks like a flow"));
+}
+
+#[test]
+fn a_decorator_from_elsewhere_leaves_the_given_name_and_nothing_more() {
+    let flow = only("from ours import retry\n@flow(name='x')\n@retry\ndef a(n: int): ...");
+    assert_eq!(flow.name.as_str(), "x");
+    assert!(!flow.is_exact());
+    let outside = "from ours import app\n@app.function\n@flow\ndef a(): ...";
+    assert_eq!(codes(outside), [ProblemCode::UnknownName]);
+}
+
+#[test]
+fn dynamic_namespaces_make_every_flow_inexact() {
+    assert!(!only("@flow\ndef a(): ...\ndef b(): globals()['a'] = 1").is_exact());
+    assert!(!only("from ours import *\n@flow\ndef a(): ...").is_exact());
+}
+
+#[test]
+fn a_syntax_error_has_a_place_and_an_excerpt() {
+    let analysis = of("@flow\ndef broken(:\n    ...\n");
+    let problem = &analysis.problems[0];
+    assert_eq!((problem.code, problem.line, problem.column), (ProblemCode::Syntax, 3, 12));
+    assert!(problem.excerpt.as_ref().unwrap().contains("def broken(:"));
+}
+
+#[test]
+fn a_file_for_another_python_that_is_not_about_prefect_is_no_problem() {
+    let analysis = analyse("old.py", b"print 'the workflow is done'\n");
+    assert_eq!(analysis, FileAnalysis::default());
+}
+
+#[test]
+fn a_helper_that_raises_without_flows_is_no_problem() {
+    assert!(codes("raise RuntimeError('not meant to be imported')").is_empty());
+    assert_eq!(codes("@flow\ndef a(): ...\nraise RuntimeError"), [ProblemCode::LoadError]);
+}
+
+#[test]
+fn infinities_are_null_and_large_numbers_keep_their_digits() {
+    let schema =
+        only("@flow\ndef a(x=float('inf'), y=10**30): ...").parameter_openapi_schema.unwrap();
+    assert!(schema["properties"]["x"]["default"].is_null());
+    let digits = schema["properties"]["y"]["default"].to_string();
+    assert_eq!(digits, "1000000000000000000000000000000");
+}
+
+#[test]
+fn properties_keep_the_order_of_the_signature() {
+    let schema = only("@flow\ndef a(z, b=1, *, a, c=2): ...").parameter_openapi_schema.unwrap();
+    let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["z", "b", "a", "c"]);
+}
+
+#[test]
+fn a_model_that_pydantic_refuses_is_a_load_error() {
+    let body = "from pydantic import BaseModel\nclass M(BaseModel):\n    x = 1\n@flow\n\
+                def a(m: M): ...";
+    assert_eq!(codes(body), [ProblemCode::LoadError]);
+}
+
+#[test]
+fn an_import_that_may_fail_is_not_certain() {
+    let body = "try:\n    import polars as pl\nexcept ImportError:\n    pl = None\n@flow\n\
+                def a(frame: pl.DataFrame = None): ...";
+    assert!(reason(body).contains("`polars`"));
+}

@@ -1,0 +1,4 @@
+//! How to reach a server, read as the official clients read it: environment, files, profiles.
+
+pub mod prefect;
+pub mod prefect1;

@@ -1,0 +1,282 @@
+//! How to reach Prefect 1, resolved as its client does (`facts/prefect1.md` §1d), and what
+//! `flowreg.toml` says for it.
+//!
+//! Pure: the environment and the home come in as values, and nothing is asked of a server here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::prefect::{ConnectionError, Tls, read_toml};
+use flowreg_model::Environment;
+
+/// The connection to the GraphQL API of Prefect 1.
+#[derive(Debug, Clone)]
+pub struct Prefect1Connection {
+    /// The API's address, without a slash at the end.
+    pub api_url: String,
+    /// Where the address came from, for people.
+    pub origin: String,
+    /// The API key, sent as a bearer token.
+    pub key: Option<SecretString>,
+    /// The tenant, sent along with a key.
+    pub tenant: Option<String>,
+    /// How the server's certificate is checked.
+    pub tls: Tls,
+}
+
+/// A value with the place that it comes from.
+#[derive(Debug, Clone)]
+struct Found {
+    value: String,
+    origin: String,
+}
+
+/// All settings by their dotted names: `server.host`.
+type Flat = BTreeMap<String, Found>;
+
+const DEFAULTS: &[(&str, &str)] = &[
+    ("home_dir", "~/.prefect"),
+    ("backend", "cloud"),
+    ("server.host", "http://localhost"),
+    ("server.port", "4200"),
+    ("server.endpoint", "${server.host}:${server.port}"),
+    ("cloud.endpoint", "https://api.prefect.io"),
+    ("cloud.api", "${${backend}.endpoint}"),
+];
+
+/// As often as the client does it.
+const MOST_ROUNDS: usize = 10;
+
+/// Resolves how to reach Prefect 1: the environment over `backend.toml` over `config.toml`, and the
+/// key also from what `prefect auth login` keeps.
+///
+/// # Errors
+/// [`ConnectionError`] if a file is broken, the address is none, or the tenant is no UUID.
+pub fn connection(
+    environment: &Environment,
+    directory: &Path,
+    home: Option<&Path>,
+) -> Result<Prefect1Connection, ConnectionError> {
+    let reading = Reading { environment, home };
+    let flat = reading.settings()?;
+    let api = flat.get("cloud.api").cloned().unwrap_or_else(|| default("https://api.prefect.io"));
+    let address = api.value.trim().trim_end_matches('/');
+    let url = url::Url::parse(address).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    if url.is_none() {
+        return Err(ConnectionError::Value {
+            setting: "PREFECT__CLOUD__API".to_owned(),
+            origin: api.origin,
+            expected: "an http:// or https:// address without credentials",
+        });
+    }
+    let cached = reading.login(&flat, address)?;
+    let configured = |name: &str| {
+        let own = flat.get(&format!("cloud.{name}"));
+        own.filter(|found| !found.value.is_empty()).or_else(|| cached.get(name)).cloned()
+    };
+    let tenant = configured("tenant_id");
+    if let Some(Found { origin, .. }) = tenant.as_ref().filter(|found| !is_uuid(&found.value)) {
+        return Err(ConnectionError::Value {
+            setting: "PREFECT__CLOUD__TENANT_ID".to_owned(),
+            origin: origin.clone(),
+            expected: "a UUID",
+        });
+    }
+    // What the client's HTTP library reads.
+    let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+    let certificates = certificates.iter().find_map(|name| environment.get(name));
+    Ok(Prefect1Connection {
+        api_url: address.to_owned(),
+        origin: api.origin,
+        key: configured("api_key").map(|found| SecretString::from(found.value)),
+        tenant: tenant.map(|found| found.value.to_ascii_lowercase()),
+        tls: Tls {
+            certificates: certificates.map(|path| directory.join(path)),
+            skip_verify: false,
+        },
+    })
+}
+
+impl Prefect1Connection {
+    /// Every secret text, so that whoever prints a server's words can take them out.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty())
+    }
+}
+
+struct Reading<'a> {
+    environment: &'a Environment,
+    home: Option<&'a Path>,
+}
+
+impl Reading<'_> {
+    fn settings(&self) -> Result<Flat, ConnectionError> {
+        let mut flat: Flat =
+            DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), default(value))).collect();
+        for (variable, usual) in [
+            ("PREFECT__USER_CONFIG_PATH", "~/.prefect/config.toml"),
+            ("PREFECT__BACKEND_CONFIG_PATH", "~/.prefect/backend.toml"),
+        ] {
+            let path =
+                PathBuf::from(self.expanded(self.environment.raw(variable).unwrap_or(usual)));
+            let shown = path.display().to_string();
+            flatten(&read_toml(&path, &shown)?, "", &shown, &mut flat);
+        }
+        for (name, value) in self.environment.iter() {
+            let Some(option) = name.strip_prefix("PREFECT__") else { continue };
+            let key = option.to_ascii_lowercase().replace("__", ".");
+            flat.insert(key, Found { value: value.to_owned(), origin: name.to_owned() });
+        }
+        for found in flat.values_mut() {
+            found.value = self.expanded(&found.value);
+        }
+        resolve_references(&mut flat);
+        Ok(flat)
+    }
+
+    /// What `prefect auth login` keeps for this API.
+    fn login(&self, flat: &Flat, address: &str) -> Result<Flat, ConnectionError> {
+        let home = flat.get("home_dir").map_or("~/.prefect", |found| found.value.as_str());
+        let path = Path::new(&self.expanded(home)).join("auth.toml");
+        let shown = path.display().to_string();
+        let mut cached = Flat::new();
+        let table = read_toml(&path, &shown)?;
+        if let Some(section) = table.get(&slug(address)).and_then(toml::Value::as_table) {
+            flatten(section, "", &shown, &mut cached);
+        }
+        Ok(cached)
+    }
+
+    /// Expands `~`, `$NAME` and `${NAME}`; what is not set stays as it is.
+    fn expanded(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for _ in 0..MOST_ROUNDS {
+            let mut next = expand_variables(&text, self.environment);
+            if let (Some(rest), Some(home)) = (next.strip_prefix('~'), self.home)
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                next = format!("{}{rest}", home.display());
+            }
+            if next == text {
+                break;
+            }
+            text = next;
+        }
+        text
+    }
+}
+
+fn default(value: &str) -> Found {
+    Found { value: value.to_owned(), origin: "default".to_owned() }
+}
+
+fn flatten(table: &toml::Table, prefix: &str, origin: &str, flat: &mut Flat) {
+    for (key, value) in table {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let value = match value {
+            toml::Value::Table(below) => {
+                flatten(below, &name, origin, flat);
+                continue;
+            }
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Array(_) => continue,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(value) => value.to_string(),
+            toml::Value::Datetime(moment) => moment.to_string(),
+        };
+        flat.insert(name, Found { value, origin: origin.to_owned() });
+    }
+}
+
+/// Fills in `${server.host}`, the innermost first.
+fn resolve_references(flat: &mut Flat) {
+    for _ in 0..MOST_ROUNDS {
+        let mut changed = Vec::new();
+        for (name, found) in &*flat {
+            let Some((start, end)) = innermost(&found.value) else { continue };
+            let referenced = found.value.get(start + 2..end).and_then(|name| flat.get(name));
+            let value = referenced.map_or("", |found| found.value.as_str());
+            let before = found.value.get(..start).unwrap_or_default();
+            let after = found.value.get(end + 1..).unwrap_or_default();
+            // The address is from where its parts are from.
+            let origin = referenced.filter(|referenced| referenced.origin != "default");
+            let origin = origin.map_or(&found.origin, |referenced| &referenced.origin).clone();
+            let value = format!("{before}{value}{after}");
+            changed.push((name.clone(), Found { value, origin }));
+        }
+        if changed.is_empty() {
+            return;
+        }
+        flat.extend(changed);
+    }
+}
+
+/// Where a `${…}` without another one in it starts, and where its bracket closes.
+fn innermost(text: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    while let Some(start) = text.get(from..)?.find("${").map(|at| from + at) {
+        let inside = start + 2;
+        let end = text.get(inside..)?.find(['$', '{', '}']).map(|at| inside + at)?;
+        if text.get(end..)?.starts_with('}') && end > inside {
+            return Some((start, end));
+        }
+        from = inside;
+    }
+    None
+}
+
+fn expand_variables(text: &str, environment: &Environment) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, found) = rest.split_at(at);
+        result.push_str(before);
+        let after = found.get(1..).unwrap_or_default();
+        let (name, length) = if let Some(braced) = after.strip_prefix('{') {
+            braced.find('}').map_or(("", 1), |end| (braced.get(..end).unwrap_or(""), end + 3))
+        } else {
+            let is_word = |char: char| char.is_ascii_alphanumeric() || char == '_';
+            let end = after.find(|char| !is_word(char)).unwrap_or(after.len());
+            (after.get(..end).unwrap_or(""), end + 1)
+        };
+        let length = length.min(found.len());
+        match environment.raw(name) {
+            Some(value) if !name.is_empty() => result.push_str(value),
+            _ => result.push_str(found.get(..length).unwrap_or(found)),
+        }
+        rest = found.get(length..).unwrap_or_default();
+    }
+    result.push_str(rest);
+    result
+}
+
+/// The section of `auth.toml`: host and port in lower case, what is unusual as `-`.
+fn slug(address: &str) -> String {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or(host).to_lowercase();
+    let mut slug = String::new();
+    for char in host.chars() {
+        if char.is_ascii_alphanumeric() || char == '.' || char == '-' {
+            slug.push(char);
+        } else if !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_matches('-').to_owned()
+}
+
+fn is_uuid(text: &str) -> bool {
+    let digits: String = text.chars().filter(|char| *char != '-').collect();
+    digits.len() == 32 && digits.chars().all(|char| char.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests;

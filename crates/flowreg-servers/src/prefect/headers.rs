@@ -1,0 +1,99 @@
+//! What every request carries: who asks, and what the user's configuration adds.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+
+use crate::TargetError;
+use crate::connection::prefect::PrefectConnection;
+
+/// The headers of a connection; a custom `Authorization` wins over basic, basic over the key.
+pub fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetError> {
+    let mut headers = HeaderMap::new();
+    let authorization = match (&connection.auth_string, &connection.key) {
+        (Some(auth), _) => Some(format!("Basic {}", base64(auth.expose_secret().as_bytes()))),
+        (None, Some(key)) => Some(format!("Bearer {}", key.expose_secret())),
+        (None, None) => None,
+    };
+    if let Some(authorization) = authorization {
+        headers.insert(AUTHORIZATION, secret(&authorization, "the API key")?);
+    }
+    for (name, value) in &connection.headers {
+        let is_prefects_own = name.eq_ignore_ascii_case("User-Agent")
+            || name.to_ascii_lowercase().starts_with("prefect-csrf-");
+        if is_prefects_own {
+            continue;
+        }
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            TargetError::Configuration(format!("the custom header `{name}` has no valid name"))
+        })?;
+        let what = format!("the custom header `{name}`");
+        headers.insert(parsed, secret(value.expose_secret(), &what)?);
+    }
+    Ok(headers)
+}
+
+fn secret(text: &str, what: &str) -> Result<HeaderValue, TargetError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        TargetError::Configuration(format!("{what} has characters that HTTP can't carry"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A name for this process that no other has.
+pub fn client_id() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("flowreg-{:016x}{:016x}", random(), random())
+}
+
+/// An address without credentials and without its query.
+pub fn shown(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) => {
+            // Both fail only for addresses that can't have credentials.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.to_string()
+        }
+        Err(_) => address.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4_usize {
+            let digit = (group >> (18 - 6 * at)) & 63;
+            let digit = DIGITS.get(usize::try_from(digit).unwrap_or(0)).copied().unwrap_or(b'=');
+            text.push(if at > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let pairs =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (text, expected) in pairs {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64("ü:ÿ?>".as_bytes()), "w7w6w78/Pg==");
+    }
+
+    #[test]
+    fn addresses_are_shown_without_credentials() {
+        assert_eq!(shown("https://u:p@h/x?token=1"), "https://h/x");
+        assert_eq!(shown("/login?next=1"), "/login");
+    }
+}

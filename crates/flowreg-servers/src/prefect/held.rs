@@ -1,0 +1,137 @@
+//! A deployment as Prefect's API gives it, as what flowreg compares.
+
+use serde_json::{Map, Value};
+
+use flowreg_model::{Held, Marks};
+
+/// The fields that are compared; labels and schedules are treated apart.
+const FIELDS: &[&str] = &[
+    "version",
+    "description",
+    "entrypoint",
+    "parameter_openapi_schema",
+    "enforce_parameter_schema",
+    "parameters",
+    "tags",
+    "work_pool_name",
+    "work_queue_name",
+    "job_variables",
+    "pull_steps",
+    "paused",
+    "concurrency_options",
+];
+
+/// The labels that hold flowreg's marks start so.
+pub const LABEL_PREFIX: &str = "flowreg.";
+
+/// Takes a deployment as the API gave it.
+pub fn held(flow: &str, deployment: &Value) -> Held {
+    let text = |name: &str| deployment.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+    let marks = deployment.get("labels").and_then(Value::as_object).and_then(marks);
+    let mut fields: Map<String, Value> = FIELDS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), deployment.get(*name)?.clone())))
+        .collect();
+    // What the official client sends for a flow without a docstring (`facts/prefect3.md` §2).
+    if fields.get("description").and_then(Value::as_str) == Some("None") {
+        fields.insert("description".to_owned(), Value::Null);
+    }
+    // The field of this name is always null in answers (`facts/prefect3.md` §4.2).
+    let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
+    fields.insert("concurrency_limit".to_owned(), limit.unwrap_or_default());
+    fields.insert("schedules".to_owned(), schedules(deployment, marks.is_none()));
+    Held {
+        id: text("id"),
+        flow: flow.to_owned(),
+        deployment: text("name").unwrap_or_default(),
+        marks,
+        fields,
+        registered_at: text("updated"),
+    }
+}
+
+/// The schedules as the model has them, by slug.
+///
+/// One without a slug was made by a person in the UI and is none of flowreg's business; where
+/// the whole deployment is somebody else's it is shown with an empty slug, so that whoever
+/// adopts it sees that it goes.
+fn schedules(deployment: &Value, is_foreign: bool) -> Value {
+    let mut schedules: Vec<(String, Value)> = raw_schedules(deployment)
+        .filter_map(|schedule| {
+            let slug = slug(schedule).or(is_foreign.then_some(""))?;
+            let mut entry = Map::new();
+            entry.insert("schedule".to_owned(), schedule.get("schedule")?.clone());
+            entry.insert("active".to_owned(), schedule.get("active")?.clone());
+            entry.insert("slug".to_owned(), Value::from(slug));
+            let parameters = schedule.get("parameters").and_then(Value::as_object);
+            if let Some(parameters) = parameters.filter(|parameters| !parameters.is_empty()) {
+                entry.insert("parameters".to_owned(), Value::Object(parameters.clone()));
+            }
+            let most = schedule.get("max_scheduled_runs").filter(|most| !most.is_null());
+            entry.extend(most.map(|most| ("max_scheduled_runs".to_owned(), most.clone())));
+            Some((slug.to_owned(), Value::Object(entry)))
+        })
+        .collect();
+    schedules.sort_by(|(left, _), (right, _)| left.cmp(right));
+    schedules.into_iter().map(|(_, schedule)| schedule).collect()
+}
+
+/// The schedules as the API gave them.
+pub fn raw_schedules(deployment: &Value) -> impl Iterator<Item = &Value> {
+    deployment.get("schedules").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A schedule's slug; empty is none.
+pub fn slug(schedule: &Value) -> Option<&str> {
+    schedule.get("slug").and_then(Value::as_str).filter(|slug| !slug.is_empty())
+}
+
+/// Whether a run may be started by schedule.
+pub fn is_scheduled(deployment: &Value) -> bool {
+    let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
+    !is_true(deployment.get("paused"))
+        && raw_schedules(deployment).any(|schedule| is_true(schedule.get("active")))
+}
+
+fn marks(labels: &Map<String, Value>) -> Option<Marks> {
+    let text = |name: &str| labels.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+    Some(Marks {
+        repository: text("flowreg.repository")?,
+        channel: text("flowreg.channel")?,
+        branch: text("flowreg.branch"),
+        tag: text("flowreg.tag"),
+        commit: text("flowreg.commit"),
+        author: text("flowreg.author"),
+        declared: text("flowreg.declared"),
+    })
+}
+
+/// The labels that say what the marks say, beside those that are not flowreg's.
+///
+/// The author stays who it was.
+pub fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) -> Value {
+    let mut labels: Map<String, Value> = deployment
+        .and_then(|deployment| deployment.get("labels")?.as_object())
+        .into_iter()
+        .flatten()
+        // The server adds its own again.
+        .filter(|(name, _)| !name.starts_with(LABEL_PREFIX) && *name != "prefect.flow.id")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let author = before.and_then(|held| held.marks.as_ref()?.author.as_ref());
+    let texts = [
+        ("repository", Some(&marks.repository)),
+        ("channel", Some(&marks.channel)),
+        ("branch", marks.branch.as_ref()),
+        ("tag", marks.tag.as_ref()),
+        ("commit", marks.commit.as_ref()),
+        ("author", author.or(marks.author.as_ref())),
+        ("declared", marks.declared.as_ref()),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            labels.insert(format!("{LABEL_PREFIX}{name}"), Value::from(text.as_str()));
+        }
+    }
+    Value::Object(labels)
+}

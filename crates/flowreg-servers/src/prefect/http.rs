@@ -1,0 +1,363 @@
+//! One request and its answer: headers, CSRF token, connections, repetition, errors.
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::Method;
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{HeaderMap, HeaderValue};
+use rustls::ClientConfig;
+use serde_json::Value;
+
+use super::gate::Gate;
+use super::retry::{Situation, Trouble, retry_after};
+use super::{headers, refusal, tls};
+use crate::TargetError;
+use crate::connection::prefect::PrefectConnection;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take unless the user's configuration says otherwise. The official
+/// client waits a minute; a person at a terminal does not.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The server closes idle connections after 5 s (`facts/prefect3.md` §4.4).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many requests were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestCounts {
+    /// Requests that change nothing.
+    pub reads: u64,
+    /// Requests that change something.
+    pub writes: u64,
+    /// How often one of them was sent again: busy servers, broken connections, CSRF tokens.
+    pub repeated: u64,
+}
+
+/// Whether a request changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing changes, whatever the method.
+    Read,
+    /// Something may change: passes the gate.
+    Write,
+}
+
+/// A request of the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Whether it changes something.
+    pub kind: Kind,
+    /// `POST` …
+    pub method: &'a Method,
+    /// Below the API's address, with a slash at the start.
+    pub path: &'a str,
+    /// The body, if there is one.
+    pub body: Option<&'a Value>,
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// The server's clock, if it told.
+    pub date: Option<SystemTime>,
+}
+
+/// Sends requests to one API.
+pub struct Http {
+    connection: PrefectConnection,
+    tls: ClientConfig,
+    timeout: Duration,
+    headers: HeaderMap,
+    /// With a number that tells a client from its successor.
+    client: RwLock<(u64, Client)>,
+    csrf: Csrf,
+    gate: Gate,
+    answered: AtomicBool,
+    reads: AtomicU64,
+    writes: AtomicU64,
+    repeated: AtomicU64,
+}
+
+/// The token that a server with CSRF protection wants: one for all threads, as a second one
+/// makes the first invalid.
+struct Csrf {
+    client: String,
+    token: Mutex<Option<HeaderValue>>,
+}
+
+/// What came back, before it is known whether it is good.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Http {
+    /// Prepares a connection without using it.
+    pub fn new(connection: PrefectConnection, jobs: usize) -> Result<Self, TargetError> {
+        let tls = tls::client_config(&connection.tls, connection.api_url.starts_with("https:"))?;
+        let timeout = connection.request_timeout.unwrap_or(REQUEST_TIMEOUT);
+        let client = client(&tls, timeout)?;
+        Ok(Self {
+            tls,
+            timeout,
+            headers: headers::of(&connection)?,
+            client: RwLock::new((0, client)),
+            csrf: Csrf { client: headers::client_id(), token: Mutex::new(None) },
+            gate: Gate::new(jobs),
+            answered: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+            connection,
+        })
+    }
+
+    /// The API's address without credentials.
+    pub fn url(&self) -> &str {
+        &self.connection.api_url
+    }
+
+    /// How many requests were sent so far.
+    pub fn requests(&self) -> RequestCounts {
+        RequestCounts {
+            reads: self.reads.load(Ordering::Relaxed),
+            writes: self.writes.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many writes are let in at once now.
+    pub fn places(&self) -> usize {
+        self.gate.places()
+    }
+
+    /// `GET` or a filter sent by `POST`: the answer as JSON.
+    pub fn read(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, TargetError> {
+        let answer = self.send(Request { kind: Kind::Read, method, path, body })?;
+        self.json(&answer)
+    }
+
+    /// Sends a request, again where that helps, and returns a good answer.
+    pub fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
+        let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let place = (request.kind == Kind::Write).then(|| self.gate.enter());
+        let started = Instant::now();
+        let mut attempts = 0;
+        let mut tokens = 0;
+        loop {
+            attempts += 1;
+            let token = self.csrf.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let trouble = match self.attempt(request, token.as_ref()) {
+                Ok(reply) if reply.status < 300 => {
+                    return Ok(Answer { date: date(&reply.headers), body: reply.body });
+                }
+                Ok(reply) if reply.status == 403 && tokens < 3 && self.wants_token(&reply) => {
+                    self.renew_token(token.as_ref())?;
+                    self.repeated.fetch_add(1, Ordering::Relaxed);
+                    tokens += 1;
+                    attempts -= 1;
+                    continue;
+                }
+                Ok(reply) => match self.busy(&reply) {
+                    Some(trouble) => trouble,
+                    None => return Err(self.refused(&reply)),
+                },
+                Err(trouble) => trouble,
+            };
+            if let Some(place) = place.as_ref().filter(|_| trouble.is_overload()) {
+                place.troubled();
+            }
+            let situation = Situation {
+                attempts,
+                elapsed: started.elapsed(),
+                answered_before: self.answered.load(Ordering::Relaxed),
+                is_write: request.kind == Kind::Write,
+                max_retries: self.connection.max_retries,
+            };
+            let Some(pause) = trouble.pause(situation) else {
+                return Err(self.unreachable(trouble.reason(attempts)));
+            };
+            self.repeated.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// The answer's body as JSON.
+    pub fn json(&self, answer: &Answer) -> Result<Value, TargetError> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| self.no_api("the answer is not JSON".to_owned()))
+    }
+
+    /// The error for an answer that no Prefect API gives.
+    pub fn no_api(&self, reason: String) -> TargetError {
+        TargetError::NotAnApi { url: self.url().to_owned(), reason }
+    }
+
+    fn attempt(&self, request: Request<'_>, token: Option<&HeaderValue>) -> Result<Reply, Trouble> {
+        let (number, client) = {
+            let current = self.client.read().unwrap_or_else(PoisonError::into_inner);
+            (current.0, current.1.clone())
+        };
+        let mut builder = client
+            .request(request.method.clone(), format!("{}{}", self.url(), request.path))
+            .headers(self.headers.clone());
+        if let Some(token) = token.filter(|_| *request.method != Method::GET) {
+            builder = builder
+                .header("Prefect-Csrf-Token", token.clone())
+                .header("Prefect-Csrf-Client", &self.csrf.client);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header("Content-Type", "application/json").body(body.to_string());
+        }
+        let reply = builder.send().and_then(Reply::read).map_err(|error| self.trouble(&error))?;
+        self.answered.store(true, Ordering::Relaxed);
+        if reply.status >= 500 {
+            self.replace_client(number);
+        }
+        Ok(reply)
+    }
+
+    /// The server closes the connection after a 5xx without saying so, so that the next request
+    /// on it would break (`facts/prefect3.md` §4.4).
+    fn replace_client(&self, number: u64) {
+        let Ok(fresh) = client(&self.tls, self.timeout) else { return };
+        let mut current = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == number {
+            *current = (number + 1, fresh);
+        }
+    }
+
+    fn trouble(&self, error: &reqwest::Error) -> Trouble {
+        if error.is_connect() {
+            // A connection that can't be made in time is no sign of a server with much to do.
+            let limit = CONNECT_TIMEOUT.min(self.timeout).as_secs_f64();
+            return Trouble::Unconnected(if error.is_timeout() {
+                format!("no connection within {limit} s")
+            } else {
+                cause(error)
+            });
+        }
+        if error.is_timeout() {
+            return Trouble::TimedOut(self.timeout);
+        }
+        Trouble::Broken(cause(error))
+    }
+
+    fn busy(&self, reply: &Reply) -> Option<Trouble> {
+        let is_busy = matches!(reply.status, 408 | 429 | 502 | 503)
+            || self.connection.retry_extra_codes.contains(&reply.status);
+        let wait = reply.headers.get("Retry-After").and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|value| retry_after(value, SystemTime::now()));
+        is_busy.then_some(Trouble::Busy { status: reply.status, wait })
+    }
+
+    fn wants_token(&self, reply: &Reply) -> bool {
+        self.words(reply).is_some_and(|words| words.contains("CSRF"))
+    }
+
+    /// Fetches a token, unless another thread did since this one was used.
+    fn renew_token(&self, used: Option<&HeaderValue>) -> Result<(), TargetError> {
+        let mut token = self.csrf.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if token.as_ref() != used {
+            return Ok(());
+        }
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/csrf-token?client={}", self.csrf.client);
+        let reply = self
+            .attempt(
+                Request { kind: Kind::Read, method: &Method::GET, path: &path, body: None },
+                None,
+            )
+            .map_err(|trouble| self.unreachable(trouble.reason(1)))?;
+        if reply.status >= 300 {
+            return Err(self.refused(&reply));
+        }
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let value = body.get("token").and_then(Value::as_str);
+        let mut value = value
+            .and_then(|value| HeaderValue::from_str(value).ok())
+            .ok_or_else(|| self.no_api("its CSRF token can't be read".to_owned()))?;
+        value.set_sensitive(true);
+        *token = Some(value);
+        Ok(())
+    }
+
+    fn words(&self, reply: &Reply) -> Option<String> {
+        refusal::words(&reply.body, self.connection.secrets())
+    }
+
+    fn refused(&self, reply: &Reply) -> TargetError {
+        let url = self.url().to_owned();
+        let status = reply.status;
+        if (300..400).contains(&status) {
+            let to = reply.headers.get("Location").and_then(|to| to.to_str().ok()).unwrap_or("");
+            return self.no_api(format!("it redirects ({status}) to {}", headers::shown(to)));
+        }
+        match (status, self.words(reply)) {
+            (401, _) | (403, None) => TargetError::Unauthorized { url, status },
+            (_, Some(message)) => TargetError::Refused { status, message },
+            (404, None) => self.no_api("404, and no word of Prefect's".to_owned()),
+            (_, None) => {
+                let reason = reqwest::StatusCode::from_u16(status)
+                    .ok()
+                    .and_then(|status| status.canonical_reason())
+                    .unwrap_or("no reason given");
+                TargetError::Refused { status, message: reason.to_owned() }
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: String) -> TargetError {
+        TargetError::Unreachable { url: self.url().to_owned(), reason }
+    }
+}
+
+impl Reply {
+    fn read(response: Response) -> Result<Self, reqwest::Error> {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        Ok(Self { status, headers, body: response.bytes()?.to_vec() })
+    }
+}
+
+fn client(tls: &ClientConfig, timeout: Duration) -> Result<Client, TargetError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("flowreg/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| TargetError::Configuration(cause(&error)))
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get("Date")?.to_str().ok()?).ok()
+}
+
+/// The innermost cause: the outer ones only say that a request failed, and repeat its address.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    if error.source().is_none() {
+        return "the request could not be sent".to_owned();
+    }
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

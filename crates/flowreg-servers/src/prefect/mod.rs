@@ -1,0 +1,318 @@
+//! Prefect 3 and 2.20 over their REST API: Server and Cloud.
+//!
+//! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
+//! traps from everybody else. Nothing is sent before it is needed.
+
+mod automations;
+mod due;
+mod gate;
+mod headers;
+mod held;
+pub(super) mod http;
+mod read;
+mod refusal;
+mod retry;
+mod schedules;
+mod tls;
+mod two;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use http::Http;
+pub use http::RequestCounts;
+
+use super::{ReadScope, Target, TargetError, WorkPools, Write};
+use crate::connection::prefect::PrefectConnection;
+use flowreg_model::{BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind};
+
+/// How a server is used.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectOptions {
+    /// The most writes at once, whatever the server would take.
+    pub jobs: usize,
+}
+
+/// A Prefect server, or a workspace of Prefect Cloud.
+pub struct PrefectServer {
+    http: Http,
+    default_work_pool: Option<(String, String)>,
+    /// Set by the first contact; `None` inside for Cloud, which has no version.
+    version: OnceLock<Option<String>>,
+    known: Mutex<Known>,
+}
+
+/// What was read in this run and writes need again.
+#[derive(Default)]
+struct Known {
+    flows: HashMap<String, String>,
+    deployments: HashMap<String, Arc<Value>>,
+    automations: automations::ByDeployment,
+}
+
+impl PrefectServer {
+    /// Prepares a connection; the server is first asked when something is read or written.
+    ///
+    /// # Errors
+    /// [`TargetError::Configuration`] if a header or the certificates can't be used.
+    pub fn connect(
+        connection: PrefectConnection,
+        options: ConnectOptions,
+    ) -> Result<Self, TargetError> {
+        let default_work_pool = connection.default_work_pool.clone();
+        let http = Http::new(connection, options.jobs)?;
+        Ok(Self { http, default_work_pool, version: OnceLock::new(), known: Mutex::default() })
+    }
+
+    /// How many requests were sent so far.
+    pub fn requests(&self) -> RequestCounts {
+        self.http.requests()
+    }
+
+    /// How many writes the server is trusted with at once now.
+    pub fn writes_at_once(&self) -> usize {
+        self.http.places()
+    }
+
+    /// Asks once what answers at the address; another major version is refused.
+    fn contact(&self) -> Result<(), TargetError> {
+        if self.version.get().is_some() {
+            return Ok(());
+        }
+        let version = match self.http.read(&Method::GET, "/admin/version", None) {
+            Ok(Value::String(version)) => Some(version),
+            Ok(_) => return Err(self.http.no_api("it has no version".to_owned())),
+            Err(error) => self.without_version(error)?,
+        };
+        if let Some(version) = &version {
+            let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+            let number = (numbers.next().flatten(), numbers.next().flatten());
+            let is_known = matches!(number, (Some(3..), _) | (Some(2), Some(20..)));
+            if !is_known {
+                return Err(TargetError::UnsupportedVersion {
+                    url: self.http.url().to_owned(),
+                    version: version.clone(),
+                });
+            }
+        }
+        // Two threads may have asked; they were told the same.
+        let _ = self.version.set(version);
+        Ok(())
+    }
+
+    /// Cloud has no version to tell; elsewhere a 404 means that the address is wrong.
+    fn without_version(&self, error: TargetError) -> Result<Option<String>, TargetError> {
+        let is_missing = matches!(
+            error,
+            TargetError::Refused { status: 404, .. } | TargetError::NotAnApi { .. }
+        );
+        let url = self.http.url();
+        if !is_missing {
+            return Err(error);
+        }
+        if url.starts_with("https://api.prefect.cloud/") {
+            return Ok(None);
+        }
+        let hint = if url.ends_with("/api") { "" } else { "; the address has to end in /api" };
+        match error {
+            TargetError::NotAnApi { reason, .. } if reason.starts_with("404") => {
+                Err(self.http.no_api(format!("404 at /admin/version{hint}")))
+            }
+            TargetError::Refused { .. } => {
+                Err(self.http.no_api(format!("404 at /admin/version{hint}")))
+            }
+            TargetError::NotAnApi { reason, .. } => {
+                Err(self.http.no_api(format!("{reason}{hint}")))
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Whether it is Prefect 2, which was found out by the first contact.
+    fn is_two(&self) -> bool {
+        let version = self.version.get().and_then(Option::as_ref);
+        version.is_some_and(|version| version.starts_with("2."))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flow_id(&self, flow: &FlowName) -> Result<String, TargetError> {
+        if let Some(id) = self.known().flows.get(flow.as_str()) {
+            return Ok(id.clone());
+        }
+        let id = write::create_flow(&self.http, flow.as_str())?;
+        self.known().flows.insert(flow.as_str().to_owned(), id.clone());
+        Ok(id)
+    }
+
+    fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
+        let flow_id = self.flow_id(&registration.flow)?;
+        let id = write::create(&self.http, registration, &flow_id, self.is_two())?;
+        if let Some(triggers) = declared_triggers(&registration.fields) {
+            automations::replace(&self.http, &id, triggers, &[])?;
+        }
+        Ok(Some(id))
+    }
+
+    /// The deployment as it was read; what another process wrote since is overwritten only in
+    /// the fields that change.
+    fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
+        // Taken out: after a write it is not what the server holds.
+        if let Some(deployment) = self.known().deployments.remove(id) {
+            return Ok(deployment);
+        }
+        let deployment = self.http.read(&Method::GET, &format!("/deployments/{id}"), None)?;
+        Ok(Arc::new(if self.is_two() { two::as_three(&deployment) } else { deployment }))
+    }
+
+    /// Changes the triggers first: the marks, which say that they were declared, are written with
+    /// the deployment, and a run that ends in between finds them again.
+    fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
+        let Change { held, registration, fields, marks_change } = change;
+        if let Some(triggers) = declared_triggers(fields) {
+            self.replace_triggers(id, held, triggers)?;
+        }
+        let of_deployment = fields.keys().filter(|name| *name != TRIGGERS).count();
+        if of_deployment == 0 && !marks_change {
+            // Every write to a deployment deletes its scheduled runs.
+            return Ok(Some(id.to_owned()));
+        }
+        let deployment = self.deployment(id)?;
+        if held::is_scheduled(&deployment) {
+            due::wait(&self.http, id)?;
+        }
+        let deployment = &deployment;
+        let is_two = self.is_two();
+        let update = write::Update { held, registration, fields, marks_change, deployment, is_two };
+        write::update(&self.http, update)?;
+        Ok(Some(id.to_owned()))
+    }
+
+    fn replace_triggers(
+        &self,
+        id: &str,
+        held: &Held,
+        triggers: &[Value],
+    ) -> Result<(), TargetError> {
+        let known = self.known().automations.remove(id);
+        let automations = if let Some(known) = known {
+            known
+        } else {
+            let before = declared_triggers(&held.fields).unwrap_or_default();
+            let names = trigger_names(before.iter().chain(triggers));
+            automations::read(&self.http, &names, &[id])?.remove(id).unwrap_or_default()
+        };
+        automations::replace(&self.http, id, triggers, &automations)
+    }
+}
+
+/// One update, as [`Write::Update`] has it.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    held: &'a Held,
+    registration: &'a Registration,
+    fields: &'a Map<String, Value>,
+    marks_change: bool,
+}
+
+/// The field that is no part of a deployment.
+const TRIGGERS: &str = "triggers";
+
+fn declared_triggers(fields: &Map<String, Value>) -> Option<&[Value]> {
+    fields.get(TRIGGERS).and_then(Value::as_array).map(Vec::as_slice)
+}
+
+fn trigger_names<'a>(triggers: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
+    let name = |trigger: &Value| read::text(trigger, "name").unwrap_or_default().to_owned();
+    triggers.into_iter().map(name).collect()
+}
+
+impl Target for PrefectServer {
+    fn describe(&self) -> TargetDescription {
+        TargetDescription {
+            kind: TargetKind::Prefect,
+            url: Some(self.http.url().to_owned()),
+            version: self.version.get().cloned().flatten(),
+        }
+    }
+
+    fn version(&self) -> Result<Option<String>, TargetError> {
+        self.contact()?;
+        Ok(self.version.get().cloned().flatten())
+    }
+
+    fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
+        self.contact()?;
+        let reading = match scope {
+            ReadScope::All => read::deployments(&self.http, None, self.is_two())?,
+            ReadScope::Flows(flows) => {
+                let names: Vec<&str> = flows.iter().map(FlowName::as_str).collect();
+                read::deployments(&self.http, Some(&names), self.is_two())?
+            }
+        };
+        let mut known = self.known();
+        known.flows.extend(reading.flows);
+        known.deployments.extend(reading.deployments);
+        Ok(reading.held)
+    }
+
+    fn adapt(&self, registrations: &mut [Registration]) -> Result<Vec<String>, TargetError> {
+        self.contact()?;
+        let mut notices = Vec::new();
+        if self.is_two() {
+            for registration in registrations {
+                notices.extend(two::adapt(registration)?);
+            }
+        }
+        Ok(notices)
+    }
+
+    fn work_pools(&self) -> Result<Option<WorkPools>, TargetError> {
+        self.contact()?;
+        let offered = read::work_pools(&self.http)?;
+        Ok(Some(WorkPools { offered, default: self.default_work_pool.clone() }))
+    }
+
+    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError> {
+        self.contact()?;
+        let ids: Vec<&str> = held.iter().filter_map(|held| held.id.as_deref()).collect();
+        let found = automations::read(&self.http, names, &ids)?;
+        automations::complete(held, &found);
+        self.known().automations.extend(found);
+        Ok(())
+    }
+
+    fn variables(&self, names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+        self.contact()?;
+        read::variables(&self.http, names)
+    }
+
+    fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError> {
+        self.contact()?;
+        read::block(&self.http, type_slug, name)
+    }
+
+    fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {
+        self.contact()?;
+        match *write {
+            Write::Create(registration) => self.create(registration),
+            Write::Update { held, registration, fields, marks_change } => {
+                let Some(id) = held.id.as_deref() else { return self.create(registration) };
+                self.update(id, Change { held, registration, fields, marks_change })
+            }
+            Write::Remove(held) => {
+                if let Some(id) = held.id.as_deref() {
+                    self.known().deployments.remove(id);
+                    write::remove(&self.http, id)?;
+                }
+                Ok(held.id.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Prefect 2.20: the same API with fewer fields. Deployments have no labels, schedules no slugs, and
+//! every write resets what it does not say.
+//!
+//! Here deployments of a 2.20 server are put into the form of Prefect 3, and what is written back into
+//! that of Prefect 2, so that the rest of this room knows one form. Marks are tags
+//! `flowreg.tag=v1.4.0`; a schedule's slug is made of its rule, as nothing else tells it from others.
+
+use serde_json::{Map, Value, json};
+
+use super::held::{LABEL_PREFIX, raw_schedules};
+use crate::TargetError;
+use flowreg_model::Registration;
+
+/// What an upsert of Prefect 2 takes, and resets where it is not said.
+const FIELDS: &[&str] = &[
+    "name",
+    "flow_id",
+    "version",
+    "description",
+    "entrypoint",
+    "path",
+    "manifest_path",
+    "parameter_openapi_schema",
+    "enforce_parameter_schema",
+    "parameters",
+    "tags",
+    "work_pool_name",
+    "work_queue_name",
+    "job_variables",
+    "pull_steps",
+    "paused",
+    "storage_document_id",
+    "infrastructure_document_id",
+];
+
+/// What Prefect 2 has no place for.
+const MISSING: &[&str] = &["concurrency_limit", "concurrency_options"];
+
+/// From when an interval counts that does not say it.
+const ANCHOR: &str = "2020-01-01T00:00:00Z";
+/// What stands before a rule without a start.
+const RRULE_START: &str = "DTSTART:20200101T000000\n";
+
+/// A deployment as Prefect 2 gave it, in the form of Prefect 3.
+pub fn as_three(deployment: &Value) -> Value {
+    let mut deployment = deployment.clone();
+    let Some(object) = deployment.as_object_mut() else { return deployment };
+    let mut labels = Map::new();
+    let mut own_tags = Vec::new();
+    for tag in object.get("tags").and_then(Value::as_array).into_iter().flatten() {
+        match tag.as_str().and_then(|tag| tag.strip_prefix(LABEL_PREFIX)?.split_once('=')) {
+            Some((name, value)) => {
+                labels.insert(format!("{LABEL_PREFIX}{name}"), json!(value));
+            }
+            None => own_tags.push(tag.clone()),
+        }
+    }
+    object.insert("tags".to_owned(), Value::Array(own_tags));
+    object.insert("labels".to_owned(), Value::Object(labels));
+    if let Some(variables) = object.get("infra_overrides").cloned() {
+        object.insert("job_variables".to_owned(), variables);
+    }
+    let schedules = object.get_mut("schedules").and_then(Value::as_array_mut);
+    for schedule in schedules.into_iter().flatten() {
+        let Some(schedule) = schedule.as_object_mut() else { continue };
+        if let Some(rule) = schedule.get_mut("schedule") {
+            settle_rule(rule);
+        }
+        let slug = schedule.get("schedule").map(rule_slug);
+        schedule.insert("slug".to_owned(), json!(slug));
+    }
+    deployment
+}
+
+/// A body in the form of Prefect 3 as the upsert that Prefect 2 takes; what it does not say is as
+/// `deployment` has it.
+pub fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
+    let said = |name: &str| {
+        body.get(name).or_else(|| deployment.and_then(|deployment| deployment.get(name)))
+    };
+    let mut two = Map::new();
+    for name in FIELDS {
+        if let Some(value) = said(name) {
+            two.insert((*name).to_owned(), value.clone());
+        }
+    }
+    let tags = said("tags").and_then(Value::as_array).into_iter().flatten().cloned();
+    let labels = said("labels").and_then(Value::as_object).into_iter().flatten();
+    let marks = labels.filter_map(|(name, value)| {
+        let value = value.as_str().filter(|_| name.starts_with(LABEL_PREFIX))?;
+        let says_nothing = name == "flowreg.declared" && value == "{}";
+        (!says_nothing).then(|| json!(format!("{name}={value}")))
+    });
+    two.insert("tags".to_owned(), tags.chain(marks).collect());
+    let source = if body.get("schedules").is_some() { Some(body) } else { deployment };
+    let schedules: Vec<Value> = source
+        .into_iter()
+        .flat_map(raw_schedules)
+        .map(|schedule| {
+            let active = schedule.get("active").and_then(Value::as_bool).unwrap_or(true);
+            json!({"schedule": schedule.get("schedule"), "active": active})
+        })
+        .collect();
+    two.insert("schedules".to_owned(), json!(schedules));
+    Value::Object(two)
+}
+
+/// Brings a registration into the form that Prefect 2 can hold, and says what it can't.
+///
+/// # Errors
+/// [`TargetError::Configuration`] if a commit is pinned: its workers would clone the default branch.
+pub fn adapt(registration: &mut Registration) -> Result<Vec<String>, TargetError> {
+    let mut notices = Vec::new();
+    let flow = registration.flow.to_string();
+    let steps = registration.fields.get("pull_steps").map(Value::to_string).unwrap_or_default();
+    if steps.contains("\"commit_sha\"") {
+        return Err(TargetError::Configuration(
+            "Prefect 2 can't pin a commit: use `pin = \"tag\"`, and `untagged` \"refuse\" or \
+             \"branch\""
+                .to_owned(),
+        ));
+    }
+    for name in MISSING {
+        if registration.fields.shift_remove(*name).is_some_and(|value| !value.is_null()) {
+            notices.push(format!("{flow}: Prefect 2 has no {name} of deployments"));
+        }
+    }
+    let schedules = registration.fields.get_mut("schedules").and_then(Value::as_array_mut);
+    for schedule in schedules.into_iter().flatten().filter_map(Value::as_object_mut) {
+        schedule.shift_remove("replaces");
+        let parameters = schedule.shift_remove("parameters");
+        if parameters
+            .is_some_and(|parameters| parameters.as_object().is_some_and(|map| !map.is_empty()))
+        {
+            notices.push(format!("{flow}: Prefect 2 has no parameters of schedules"));
+        }
+        let slug = schedule.get("schedule").map(rule_slug);
+        schedule.insert("slug".to_owned(), json!(slug));
+    }
+    Ok(notices)
+}
+
+/// Writes a rule as Prefect 3 does.
+fn settle_rule(rule: &mut Value) {
+    let anchor = rule.get("anchor_date").and_then(Value::as_str);
+    if let Some(moment) = anchor.and_then(|anchor| anchor.strip_suffix("+00:00")) {
+        let moment = json!(format!("{moment}Z"));
+        if let Some(anchor) = rule.get_mut("anchor_date") {
+            *anchor = moment;
+        }
+    }
+}
+
+/// A slug that is the same for the same rule, however the server writes it.
+fn rule_slug(rule: &Value) -> String {
+    let text = |name: &str| rule.get(name).and_then(Value::as_str);
+    let zone = text("timezone").filter(|zone| *zone != "UTC").unwrap_or_default();
+    let words = if let Some(cron) = text("cron") {
+        let day_or = rule.get("day_or").and_then(Value::as_bool).unwrap_or(true);
+        format!("cron {cron} {zone} {day_or}")
+    } else if let Some(rrule) = text("rrule") {
+        format!("rrule {} {zone}", rrule.strip_prefix(RRULE_START).unwrap_or(rrule))
+    } else {
+        let seconds = rule.get("interval").and_then(Value::as_f64).unwrap_or(0.0);
+        let anchor = text("anchor_date").unwrap_or(ANCHOR);
+        let anchor = anchor.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
+        format!("interval {seconds} {anchor} {zone}")
+    };
+    format!("rule-{:08x}", crc32fast::hash(words.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_tags_there_and_labels_here() {
+        let two = json!({"tags": ["prod", "flowreg.tag=v1=x", "flowreg.x"], "schedules": []});
+        let three = as_three(&two);
+        assert_eq!(three["tags"], json!(["prod", "flowreg.x"]));
+        assert_eq!(three["labels"], json!({"flowreg.tag": "v1=x"}));
+        let body = json!({"tags": ["new"], "labels": three["labels"], "concurrency_limit": 3});
+        let back = as_two(&body, Some(&json!({"version": "v0", "tags": ["old"], "id": "1"})));
+        let expected =
+            json!({"version": "v0", "tags": ["new", "flowreg.tag=v1=x"], "schedules": []});
+        assert_eq!(back, expected);
+    }
+
+    #[test]
+    fn one_rule_has_one_slug_however_it_is_written() {
+        let same = [
+            (
+                json!({"cron": "0 3 * * *"}),
+                json!({"cron": "0 3 * * *", "timezone": "UTC", "day_or": true}),
+            ),
+            (
+                json!({"interval": 60}),
+                json!({"interval": 60.0, "anchor_date": "2020-01-01T00:00:00+00:00", "timezone": "UTC"}),
+            ),
+            (
+                json!({"rrule": "FREQ=DAILY"}),
+                json!({"rrule": "DTSTART:20200101T000000\nFREQ=DAILY"}),
+            ),
+        ];
+        for (one, other) in &same {
+            assert_eq!(rule_slug(one), rule_slug(other));
+        }
+        assert_ne!(rule_slug(&json!({"interval": 60})), rule_slug(&json!({"interval": 61})));
+    }
+}

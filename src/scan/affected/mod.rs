@@ -1,0 +1,396 @@
+//! Which scripts a set of changed files affects, and along which imports.
+//!
+//! In doubt a script is affected: what may be imported counts as imported, whether the statement
+//! is in a function or a branch, and whether the name leads to one file or could lead to several.
+//! A script that is not affected imports the same files from the same places as before, and all
+//! of them are unchanged.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::graph::ImportGraph;
+use super::tree::is_python;
+use flowreg_git::{ChangeKind, ChangedPath, GitError};
+use flowreg_python::{Found, Layout, join};
+use flowreg_python::{Import, Imports};
+use flowreg_python::{Origin, origin};
+
+/// A file with flows, and how Prefect gets at them. Paths are from the repository root.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Script {
+    /// The file.
+    pub path: String,
+    /// The directory in which a run starts, where Python looks for modules, too.
+    pub root: String,
+    /// The module that is imported from there to get the flow; `None` if the file is run.
+    pub module: Option<String>,
+}
+
+/// Reads the imports of a file of the later commit.
+pub type ReadImports<'r> = dyn FnMut(&str) -> Result<Imports, GitError> + 'r;
+
+/// Finds out what changed files affect. Paths are from the repository root.
+pub struct Tracer<'t> {
+    head: &'t Layout,
+    /// The layout of the earlier commit; `None` if both have the same Python files.
+    base: Option<Layout>,
+    changed: HashSet<&'t str>,
+    /// The Python files among them, in order.
+    changed_modules: Vec<&'t str>,
+    /// Python files that are in one of the commits only.
+    moved: Vec<&'t str>,
+    /// In which directories a module, a package or a plain directory of a name is.
+    places: HashMap<&'t str, BTreeSet<&'t str>>,
+    /// All Python files of either commit.
+    files: Vec<&'t str>,
+    /// What was found out so far, by the directories where Python looks.
+    closures: HashMap<Search, Closure>,
+}
+
+/// Where Python looks for a module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Search {
+    directories: Vec<String>,
+    /// Whether it may look anywhere else before these.
+    is_changed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Closure {
+    graph: ImportGraph,
+    expanded: HashSet<String>,
+    /// Files that put other directories first.
+    changing_search: HashSet<String>,
+}
+
+impl<'t> Tracer<'t> {
+    /// A tracer for the Python files of the later commit and all files that differ.
+    pub fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
+        let of_kind = |kind: ChangeKind| {
+            let of_kind = move |change: &&ChangedPath| change.kind == kind;
+            changes
+                .iter()
+                .filter(|one| is_module(one))
+                .filter(of_kind)
+                .map(|change| change.path.as_str())
+        };
+        let added: HashSet<&str> = of_kind(ChangeKind::Added).collect();
+        let removed: Vec<&str> = of_kind(ChangeKind::Removed).collect();
+        let is_same_layout = added.is_empty() && removed.is_empty();
+        let base = (!is_same_layout).then(|| {
+            let kept = files.iter().filter(|path| !added.contains(*path));
+            Layout::new(kept.chain(&removed).copied())
+        });
+        let mut moved: Vec<&str> = added.into_iter().chain(removed.iter().copied()).collect();
+        moved.sort_unstable();
+        let files: Vec<&str> = files.iter().copied().chain(removed).collect();
+        Tracer {
+            head,
+            base,
+            changed: changes.iter().filter(|one| may_matter(one)).map(|one| &*one.path).collect(),
+            changed_modules: changes
+                .iter()
+                .filter(|one| is_module(one))
+                .map(|one| &*one.path)
+                .collect(),
+            moved,
+            places: places(&files),
+            files,
+            closures: HashMap::new(),
+        }
+    }
+
+    /// The shortest chain of imports from a script to a file that changed, both included; `None`
+    /// if the script is not affected.
+    ///
+    /// # Errors
+    /// What `read` met.
+    pub fn chain(
+        &mut self,
+        script: &Script,
+        read: &mut ReadImports<'_>,
+    ) -> Result<Option<Vec<String>>, GitError> {
+        if self.changed.contains(&*script.path) {
+            return Ok(Some(vec![script.path.clone()]));
+        }
+        if self.changed.is_empty() {
+            return Ok(None);
+        }
+        let mut directories = vec![parent(&script.path).to_owned(), script.root.clone()];
+        if script.module.is_some() {
+            directories.remove(0);
+        }
+        directories.dedup();
+        let mut search = Search { directories, is_changed: false };
+        if self.reach(script, &search, read)? {
+            search.is_changed = true;
+            self.reach(script, &search, read)?;
+        }
+        let closure = self.closures.get(&search);
+        Ok(closure.and_then(|closure| {
+            closure.graph.chain(&script.path, |path| self.changed.contains(path))
+        }))
+    }
+
+    /// Follows all imports of a script, and says whether any file changes where Python looks.
+    fn reach(
+        &mut self,
+        script: &Script,
+        search: &Search,
+        read: &mut ReadImports<'_>,
+    ) -> Result<bool, GitError> {
+        let mut closure = self.closures.remove(search).unwrap_or_default();
+        if let Some(module) = &script.module {
+            let module = module.clone();
+            let import = Import { level: 0, module, names: Vec::new(), is_star: false };
+            let imports = Imports { statements: vec![import], ..Imports::default() };
+            self.expand(&script.path, &imports, search, &mut closure);
+        }
+        let mut seen = HashSet::from([script.path.clone()]);
+        let mut open = vec![script.path.clone()];
+        let mut is_changing = false;
+        while let Some(path) = open.pop() {
+            // What changed is the end of a chain: its own imports add nothing.
+            let is_end = self.changed.contains(path.as_str());
+            if !is_end && !closure.expanded.contains(&path) {
+                let imports = read(&path)?;
+                self.expand(&path, &imports, search, &mut closure);
+                closure.expanded.insert(path.clone());
+            }
+            is_changing |= closure.changing_search.contains(&path);
+            for next in closure.graph.direct_imports_of(&path) {
+                if seen.insert(next.to_owned()) {
+                    open.push(next.to_owned());
+                }
+            }
+        }
+        self.closures.insert(search.clone(), closure);
+        Ok(is_changing)
+    }
+
+    fn expand(&self, path: &str, imports: &Imports, search: &Search, closure: &mut Closure) {
+        if imports.changes_search_path {
+            closure.changing_search.insert(path.to_owned());
+        }
+        let mut edges = Edges { tracer: self, search, path, graph: &mut closure.graph };
+        for import in &imports.statements {
+            edges.follow(import);
+        }
+        if imports.is_open {
+            for changed in &self.changed_modules {
+                closure.graph.add(path, changed);
+            }
+        }
+    }
+}
+
+/// The imports of one file.
+struct Edges<'e, 't> {
+    tracer: &'e Tracer<'t>,
+    search: &'e Search,
+    path: &'e str,
+    graph: &'e mut ImportGraph,
+}
+
+impl Edges<'_, '_> {
+    fn follow(&mut self, import: &Import) {
+        let parts: Vec<&str> = import.module.split('.').filter(|part| !part.is_empty()).collect();
+        if import.level > 0 {
+            let directories = self.relative(import.level);
+            for directory in &directories {
+                let (above, leaf) = split(directory);
+                if !leaf.is_empty() {
+                    self.look(above, leaf);
+                }
+            }
+            self.import(&directories, &parts, import, true);
+            return;
+        }
+        let Some(top) = parts.first() else { return };
+        let is_complete = self.import(&self.search.directories, &parts, import, false);
+        let may_be_elsewhere = !is_complete || self.search.is_changed;
+        if may_be_elsewhere && origin(top) != Origin::Known {
+            self.elsewhere(&parts, import);
+        }
+    }
+
+    /// What a name may mean if Python looks in other directories, too.
+    fn elsewhere(&mut self, parts: &[&str], import: &Import) {
+        let Some(top) = parts.first() else { return };
+        let places = self.tracer.places.get(top).into_iter().flatten();
+        let places: Vec<String> = places
+            .filter(|place| !self.search.directories.iter().any(|known| known == *place))
+            .map(|place| (*place).to_owned())
+            .collect();
+        for place in places {
+            self.import(&[place], parts, import, true);
+        }
+    }
+
+    /// The directories that a relative import of this file starts from. A script is a package of
+    /// all directories where Python looks first (facts a.1), and so is a namespace package.
+    fn relative(&self, level: u32) -> Vec<String> {
+        let own = parent(self.path);
+        let mut directories = vec![own.to_owned()];
+        for from in &self.search.directories {
+            let Some(inside) = inside(own, from) else { continue };
+            for to in &self.search.directories {
+                let twin = match (to.is_empty(), inside.is_empty()) {
+                    (_, true) => to.clone(),
+                    (true, false) => inside.to_owned(),
+                    (false, false) => format!("{to}/{inside}"),
+                };
+                if !directories.contains(&twin) {
+                    directories.push(twin);
+                }
+            }
+        }
+        for _ in 1..level {
+            for directory in &mut directories {
+                *directory = parent(directory).to_owned();
+            }
+        }
+        directories
+    }
+
+    /// Follows the parts of a module's name and what is imported from it, in all directories or in
+    /// the first that has it. Says whether it is there: a directory without an `__init__.py` gives
+    /// way to a package elsewhere, so it has to have everything that is asked of it.
+    fn import(&mut self, from: &[String], parts: &[&str], import: &Import, all: bool) -> bool {
+        let mut directories = from.to_vec();
+        let mut is_plain = false;
+        for (depth, part) in parts.iter().enumerate() {
+            let (best, inner) = self.step(&directories, part, all);
+            if best == Found::Nothing {
+                let is_complete = depth > 0 && !is_plain;
+                if is_complete && !all {
+                    // A link may stand there: what it leads to has the same name most often.
+                    self.elsewhere(parts.get(depth..).unwrap_or_default(), import);
+                }
+                return is_complete;
+            }
+            is_plain = best == Found::Directory && (is_plain || depth == 0);
+            directories = inner;
+        }
+        let mut is_complete = true;
+        for name in &import.names {
+            let found = directories.iter().map(|directory| self.look(directory, name)).min();
+            is_complete &= !is_plain || found.is_some_and(|found| found != Found::Nothing);
+        }
+        if import.is_star {
+            directories.iter().for_each(|directory| self.look_at_all(directory));
+        }
+        is_complete
+    }
+
+    /// What one part of a name is, and the directories in which to look for the next part.
+    fn step(&mut self, directories: &[String], part: &str, all: bool) -> (Found, Vec<String>) {
+        let mut inner = Vec::new();
+        let mut best = Found::Nothing;
+        for directory in directories {
+            let found = self.look(directory, part);
+            best = best.min(found);
+            let is_regular = matches!(found, Found::Package | Found::Module);
+            let is_last = is_regular && !all && !self.search.is_changed;
+            if is_last {
+                // The plain directories before it are no part of it.
+                inner.clear();
+            }
+            if matches!(found, Found::Package | Found::Directory) {
+                inner.push(join(directory, part));
+            }
+            if is_last {
+                break;
+            }
+        }
+        (best, inner)
+    }
+
+    /// `from package import *` imports the modules that `__all__` lists.
+    fn look_at_all(&mut self, directory: &str) {
+        let inside = format!("{directory}/");
+        let files = self.tracer.files.iter().filter_map(|file| file.strip_prefix(&*inside));
+        let names: BTreeSet<String> = files
+            .filter_map(|rest| match rest.split_once('/') {
+                Some((package, _)) => Some(package),
+                None => rest.strip_suffix(".py").filter(|name| *name != "__init__"),
+            })
+            .map(str::to_owned)
+            .collect();
+        for name in names {
+            self.look(directory, &name);
+        }
+    }
+
+    /// What a name is in a directory, now; whatever stands or stood there is imported.
+    fn look(&mut self, directory: &str, name: &str) -> Found {
+        let tracer = self.tracer;
+        let inside = join(directory, name);
+        let (module, package) = (format!("{inside}.py"), format!("{inside}/__init__.py"));
+        let found = tracer.head.look_up(directory, name);
+        match found {
+            Found::Package => self.graph.add(self.path, &package),
+            Found::Module => self.graph.add(self.path, &module),
+            Found::Directory | Found::Nothing => {}
+        }
+        for candidate in [&module, &package, &inside] {
+            if tracer.changed.contains(candidate.as_str()) {
+                self.graph.add(self.path, candidate);
+            }
+        }
+        let before = tracer.base.as_ref().map_or(found, |base| base.look_up(directory, name));
+        if before != found {
+            let below = format!("{inside}/");
+            if let Some(moved) = tracer.moved.iter().find(|path| path.starts_with(&*below)) {
+                self.graph.add(self.path, moved);
+            }
+        }
+        found
+    }
+}
+
+fn is_module(change: &ChangedPath) -> bool {
+    is_python(change.path.as_bytes())
+}
+
+/// Whether a changed path can be a module, or a link or submodule that leads to one.
+pub fn may_matter(change: &ChangedPath) -> bool {
+    is_module(change) || !split(&change.path).1.contains('.')
+}
+
+/// In which directories each name is one of a module, a package or a plain directory.
+fn places<'t>(files: &[&'t str]) -> HashMap<&'t str, BTreeSet<&'t str>> {
+    let mut places: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    let mut known = HashSet::new();
+    for file in files {
+        let (mut directory, name) = split(file);
+        if let Some(name) = name.strip_suffix(".py").filter(|name| *name != "__init__") {
+            places.entry(name).or_default().insert(directory);
+        }
+        while !directory.is_empty() && known.insert(directory) {
+            let (above, name) = split(directory);
+            places.entry(name).or_default().insert(above);
+            directory = above;
+        }
+    }
+    places
+}
+
+/// The directory of a path, and its last part.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+fn parent(path: &str) -> &str {
+    split(path).0
+}
+
+/// The rest of a path below a directory; empty for the directory itself.
+fn inside<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
+    if directory.is_empty() || path == directory {
+        return Some(path.strip_prefix(directory).unwrap_or(path));
+    }
+    path.strip_prefix(directory)?.strip_prefix('/')
+}

@@ -1,0 +1,312 @@
+//! Analyses of earlier runs, used again as long as everything they depend on is the same: the
+//! file, the modules it reads, and what was found (or not) under the names it imports.
+//!
+//! Only object ids and paths of the tree at hand are compared; the time of a file means nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use foldhash::{HashMap, HashMapExt};
+use serde::{Deserialize, Serialize};
+
+use super::stored::{from_bytes, to_bytes};
+use crate::store::LARGEST_CACHE;
+use flowreg_git::{BlobId, TreeBlob};
+use flowreg_python::FileAnalysis;
+use flowreg_python::Reads;
+use flowreg_python::{Found, Layout};
+
+/// How many files without flows are remembered.
+const MOST_BARREN: usize = 500_000;
+
+/// The content of the cache's file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Saved<'c> {
+    /// Object ids of files that can't have flows, one after the other, sorted.
+    #[serde(borrow, with = "serde_bytes")]
+    barren: &'c [u8],
+    #[serde(borrow)]
+    lookups: Vec<Lookup<'c>>,
+    #[serde(borrow)]
+    elsewhere: Vec<(&'c str, bool)>,
+    #[serde(borrow)]
+    files: Vec<File<'c>>,
+    #[serde(borrow)]
+    scripts: Vec<Script<'c>>,
+}
+
+/// What was found under a name in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Lookup<'c> {
+    directory: &'c str,
+    name: &'c str,
+    found: Found,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct File<'c> {
+    path: &'c str,
+    #[serde(with = "serde_bytes")]
+    id: &'c [u8],
+}
+
+/// The analysis of one file; numbers are places in the lists of [`Saved`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Script<'c> {
+    path: &'c str,
+    #[serde(with = "serde_bytes")]
+    id: &'c [u8],
+    /// For which versions of Python and Prefect it holds.
+    profile: &'c str,
+    lookups: Vec<u32>,
+    elsewhere: Vec<u32>,
+    files: Vec<u32>,
+    #[serde(with = "serde_bytes")]
+    analysis: &'c [u8],
+}
+
+/// The tree at hand.
+pub struct Current<'t> {
+    pub layout: &'t Layout,
+    pub files: &'t HashMap<&'t str, &'t TreeBlob>,
+    pub profile: &'t str,
+}
+
+/// What is known from earlier runs.
+pub struct Cache<'c> {
+    saved: Saved<'c>,
+    places: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
+    /// Which entries of the lists hold for the tree at hand, as far as they were asked.
+    holds: Mutex<[Vec<Option<bool>>; 3]>,
+}
+
+/// The result of an analysis that was made now.
+pub struct Fresh<'f> {
+    pub blob: &'f TreeBlob,
+    pub path: &'f str,
+    pub analysis: FileAnalysis,
+    /// The analysis as it is kept.
+    bytes: Vec<u8>,
+}
+
+impl<'f> Fresh<'f> {
+    pub fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
+        let bytes = to_bytes(&analysis).unwrap_or_default();
+        Fresh { blob, path, analysis, bytes }
+    }
+
+    /// Takes out what was found, and leaves what the cache needs.
+    pub fn take_found(&mut self) -> FileAnalysis {
+        FileAnalysis {
+            flows: std::mem::take(&mut self.analysis.flows),
+            problems: std::mem::take(&mut self.analysis.problems),
+            reads: Reads::default(),
+        }
+    }
+}
+
+impl<'c> Cache<'c> {
+    /// Reads what was saved; anything that can't be read counts as empty.
+    pub fn new(content: &'c [u8]) -> Self {
+        let saved: Saved<'c> = rmp_serde::from_slice(content).unwrap_or_default();
+        let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
+        for (place, script) in saved.scripts.iter().enumerate() {
+            places.entry((script.path, script.id)).or_default().push(place);
+        }
+        let holds = [saved.lookups.len(), saved.elsewhere.len(), saved.files.len()];
+        Cache { saved, places, holds: Mutex::new(holds.map(|length| vec![None; length])) }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.saved.scripts.is_empty() && self.saved.barren.is_empty()
+    }
+
+    /// Whether a file is known to have no flows.
+    pub fn is_barren(&self, id: &BlobId) -> bool {
+        let (wanted, ids) = (id.as_bytes(), self.saved.barren);
+        let (mut low, mut high) = (0, ids.len() / wanted.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let start = middle * wanted.len();
+            match ids.get(start..start + wanted.len()).map(|known| known.cmp(wanted)) {
+                Some(std::cmp::Ordering::Less) => low = middle + 1,
+                Some(std::cmp::Ordering::Greater) => high = middle,
+                found => return found.is_some(),
+            }
+        }
+        false
+    }
+
+    /// The analysis of a file, and its number for [`Cache::updated`].
+    pub fn find(
+        &self,
+        path: &str,
+        id: &BlobId,
+        current: &Current<'_>,
+    ) -> Option<(usize, FileAnalysis)> {
+        let places = self.places.get(&(path, id.as_bytes()))?;
+        places.iter().find_map(|place| {
+            let script = self.saved.scripts.get(*place)?;
+            let holds = script.profile == current.profile && self.holds(script, current);
+            Some((*place, from_bytes(path, script.analysis).filter(|_| holds)?))
+        })
+    }
+
+    fn holds(&self, script: &Script<'c>, current: &Current<'_>) -> bool {
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        let [lookups, elsewhere, files] = &mut *holds;
+        all(&script.lookups, lookups, &self.saved.lookups, |lookup| {
+            current.layout.look_up(lookup.directory, lookup.name) == lookup.found
+        }) && all(&script.elsewhere, elsewhere, &self.saved.elsewhere, |(name, is_elsewhere)| {
+            current.layout.has_somewhere(name) == *is_elsewhere
+        }) && all(&script.files, files, &self.saved.files, |file| {
+            current.files.get(file.path).is_some_and(|blob| blob.id.as_bytes() == file.id)
+        })
+    }
+
+    /// The cache with what was found now. Old analyses stay while there is room, those that were
+    /// used first; `None` if it would be too large all the same.
+    pub fn updated(
+        &self,
+        used: &BTreeSet<usize>,
+        barren: &[BlobId],
+        fresh: &[Fresh<'_>],
+        current: &Current<'_>,
+    ) -> Option<Vec<u8>> {
+        let mut tables = Tables::default();
+        let mut scripts = Vec::new();
+        let mut room = LARGEST_CACHE;
+        for fresh in fresh {
+            let script = tables.fresh(fresh, current);
+            room = room.checked_sub(script.size())?;
+            scripts.push(script);
+        }
+        let is_unused = |place: &usize| !used.contains(place);
+        let unused = (0..self.saved.scripts.len()).filter(is_unused);
+        for place in used.iter().copied().chain(unused) {
+            let Some(script) = self.saved.scripts.get(place) else { continue };
+            let Some(rest) = room.checked_sub(script.size()) else { break };
+            room = rest;
+            scripts.push(tables.kept(script, &self.saved));
+        }
+        let barren = self.barren_with(barren);
+        let saved = Saved {
+            barren: &barren,
+            lookups: tables.lookups.items,
+            elsewhere: tables.elsewhere.items,
+            files: tables.files.items,
+            scripts,
+        };
+        rmp_serde::to_vec(&saved).ok()
+    }
+
+    fn barren_with(&self, more: &[BlobId]) -> Vec<u8> {
+        let Some(length) = more.first().map(|id| id.as_bytes().len()) else {
+            return self.saved.barren.to_owned();
+        };
+        let known = self.saved.barren.chunks_exact(length);
+        let mut ids: Vec<&[u8]> = more.iter().map(BlobId::as_bytes).collect();
+        ids.extend(known.take(MOST_BARREN.saturating_sub(ids.len())));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.concat()
+    }
+}
+
+/// Whether all entries at `numbers` hold; each is asked once.
+fn all<T>(
+    numbers: &[u32],
+    known: &mut [Option<bool>],
+    items: &[T],
+    mut holds: impl FnMut(&T) -> bool,
+) -> bool {
+    numbers.iter().all(|number| {
+        let place = usize::try_from(*number).unwrap_or(usize::MAX);
+        match (known.get_mut(place), items.get(place)) {
+            (Some(known), Some(item)) => *known.get_or_insert_with(|| holds(item)),
+            _ => false,
+        }
+    })
+}
+
+impl Script<'_> {
+    /// About how much of the file it takes.
+    fn size(&self) -> usize {
+        let numbers = self.lookups.len() + self.elsewhere.len() + self.files.len();
+        100 + self.path.len() + self.analysis.len() + 5 * numbers
+    }
+}
+
+/// A list without repetitions.
+struct Table<T> {
+    items: Vec<T>,
+    places: HashMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Table { items: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Copy + Eq + std::hash::Hash> Table<T> {
+    fn place(&mut self, item: T) -> u32 {
+        let next = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let place = *self.places.entry(item).or_insert(next);
+        if place == next {
+            self.items.push(item);
+        }
+        place
+    }
+}
+
+/// The lists of a new file.
+#[derive(Default)]
+struct Tables<'s> {
+    lookups: Table<Lookup<'s>>,
+    elsewhere: Table<(&'s str, bool)>,
+    files: Table<File<'s>>,
+}
+
+impl<'s> Tables<'s> {
+    fn fresh(&mut self, fresh: &'s Fresh<'s>, current: &Current<'s>) -> Script<'s> {
+        let reads = &fresh.analysis.reads;
+        let lookups = reads.lookups.iter().map(|((directory, name), found)| {
+            self.lookups.place(Lookup { directory, name, found: *found })
+        });
+        let elsewhere =
+            reads.elsewhere.iter().map(|(name, is_there)| self.elsewhere.place((name, *is_there)));
+        let files = reads.files.iter().map(|path| {
+            let id = current.files.get(path.as_str()).map_or(&[][..], |blob| blob.id.as_bytes());
+            self.files.place(File { path, id })
+        });
+        Script {
+            path: fresh.path,
+            id: fresh.blob.id.as_bytes(),
+            profile: current.profile,
+            lookups: lookups.collect(),
+            elsewhere: elsewhere.collect(),
+            files: files.collect(),
+            analysis: &fresh.bytes,
+        }
+    }
+
+    fn kept(&mut self, script: &Script<'s>, saved: &Saved<'s>) -> Script<'s> {
+        fn moved<T: Copy + Eq + std::hash::Hash>(
+            numbers: &[u32],
+            items: &[T],
+            table: &mut Table<T>,
+        ) -> Vec<u32> {
+            let item = |number: &u32| items.get(usize::try_from(*number).ok()?).copied();
+            numbers.iter().filter_map(item).map(|item| table.place(item)).collect()
+        }
+        Script {
+            lookups: moved(&script.lookups, &saved.lookups, &mut self.lookups),
+            elsewhere: moved(&script.elsewhere, &saved.elsewhere, &mut self.elsewhere),
+            files: moved(&script.files, &saved.files, &mut self.files),
+            ..script.clone()
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Which scripts are affected by what differs between two commits of a repository.
+//!
+//! Reads the files that flows import, and remembers what each imports by its object id. The rules
+//! are those of [`super::affected`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::ScanError;
+use super::affected::{Script, Tracer, may_matter};
+use super::tree::{PROJECT_FILE, VERSION_FILE, is_python};
+use crate::store::{AnalysisCache, LARGEST_CACHE};
+use flowreg_git::{ChangedPath, GitError, Repository, Tree, TreeBlob};
+use flowreg_model::CommitId;
+use flowreg_python::Imports;
+use flowreg_python::Python;
+use flowreg_python::{Layout, join};
+use flowreg_python::{STACK, on_stack};
+
+/// Two commits and what differs between them.
+#[derive(Clone, Copy)]
+pub struct Difference<'d> {
+    /// Where both are.
+    pub repository: &'d Repository,
+    /// The earlier commit.
+    pub base: &'d CommitId,
+    /// The later commit, whose scripts are asked about.
+    pub head: &'d CommitId,
+    /// The files that differ.
+    pub changes: &'d [ChangedPath],
+    /// The Python files of the later commit, if they were listed already.
+    pub files: Option<&'d [TreeBlob]>,
+}
+
+/// The affected ones among these scripts, each with the shortest chain of imports from it to a
+/// file that changed, both included.
+///
+/// # Errors
+/// [`ScanError::Git`] if a file can't be read.
+pub fn affected(
+    difference: &Difference<'_>,
+    scripts: &BTreeSet<Script>,
+    cache: &AnalysisCache,
+) -> Result<BTreeMap<Script, Vec<String>>, ScanError> {
+    if scripts.is_empty() || !difference.changes.iter().any(is_relevant) {
+        return Ok(BTreeMap::new());
+    }
+    let listed = match difference.files {
+        Some(_) => Vec::new(),
+        None => difference.repository.tree(difference.head)?.blobs(|_| true, is_python)?,
+    };
+    let files = difference.files.unwrap_or(&listed);
+    let found = on_stack(STACK, || traced(difference, files, scripts, cache));
+    let mut chains = found.ok_or(ScanError::NoThread)??;
+    let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
+    for root in roots {
+        let Some(file) = other_python(difference, root)? else { continue };
+        for script in scripts.iter().filter(|script| script.root == root) {
+            let chain = || vec![script.path.clone(), file.clone()];
+            chains.entry(script.clone()).or_insert_with(chain);
+        }
+    }
+    Ok(chains)
+}
+
+/// Whether a changed file can change what a script does.
+fn is_relevant(change: &ChangedPath) -> bool {
+    let name = change.path.rsplit('/').next().unwrap_or_default();
+    may_matter(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
+}
+
+fn traced(
+    difference: &Difference<'_>,
+    listed: &[TreeBlob],
+    scripts: &BTreeSet<Script>,
+    cache: &AnalysisCache,
+) -> Result<BTreeMap<Script, Vec<String>>, GitError> {
+    let files: HashMap<&str, &TreeBlob> = listed
+        .iter()
+        .filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob)))
+        .filter(|(path, _)| is_python(path.as_bytes()))
+        .collect();
+    let paths: Vec<&str> = files.keys().copied().collect();
+    let layout = Layout::new(paths.iter().copied());
+    let mut tracer = Tracer::new(&layout, &paths, difference.changes);
+    let mut known = Known::new(cache);
+    let mut source = Source { difference, files: listed, tree: None, buffer: Vec::new() };
+    let mut read = |path: &str| match files.get(path) {
+        Some(blob) => known.imports(blob, &mut source),
+        None => Ok(Imports::default()),
+    };
+    let mut chains = BTreeMap::new();
+    for script in scripts {
+        if let Some(chain) = tracer.chain(script, &mut read)? {
+            chains.insert(script.clone(), chain);
+        }
+    }
+    known.save(cache);
+    Ok(chains)
+}
+
+/// Reads files of the later commit, once something has to be read.
+struct Source<'s> {
+    difference: &'s Difference<'s>,
+    files: &'s [TreeBlob],
+    tree: Option<Tree>,
+    buffer: Vec<u8>,
+}
+
+impl Source<'_> {
+    fn read(&mut self, blob: &TreeBlob) -> Result<&[u8], GitError> {
+        let opened = self.tree.take().map_or_else(|| self.open(), Ok)?;
+        self.tree.insert(opened).read(blob, &mut self.buffer)
+    }
+
+    fn open(&self) -> Result<Tree, GitError> {
+        let tree = self.difference.repository.tree(self.difference.head)?;
+        tree.fetch_missing(self.files)?;
+        Ok(tree)
+    }
+}
+
+/// The imports of files that were read in an earlier run, and of those that are read now.
+struct Known<'c> {
+    saved: HashMap<&'c [u8], Imports>,
+    fresh: HashMap<Vec<u8>, Imports>,
+}
+
+/// An entry of the cache's file.
+#[derive(Serialize, Deserialize)]
+struct Saved<'c> {
+    #[serde(borrow, with = "serde_bytes")]
+    id: &'c [u8],
+    imports: Imports,
+}
+
+impl<'c> Known<'c> {
+    /// Anything that can't be read counts as empty.
+    fn new(cache: &'c AnalysisCache) -> Self {
+        let saved: Vec<Saved<'c>> = rmp_serde::from_slice(cache.content()).unwrap_or_default();
+        let saved = saved.into_iter().map(|saved| (saved.id, saved.imports)).collect();
+        Known { saved, fresh: HashMap::new() }
+    }
+
+    /// Each file is asked for once per directory of scripts at most.
+    fn imports(&mut self, blob: &TreeBlob, source: &mut Source<'_>) -> Result<Imports, GitError> {
+        let id = blob.id.as_bytes();
+        if let Some(imports) = self.saved.get(id).or_else(|| self.fresh.get(id)) {
+            return Ok(imports.clone());
+        }
+        let imports = Imports::of(source.read(blob)?);
+        self.fresh.insert(id.to_owned(), imports.clone());
+        Ok(imports)
+    }
+
+    /// Keeps what was read now, and of what was known before as much as there is room for.
+    fn save(&self, cache: &AnalysisCache) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let fresh = self.fresh.iter().map(|(id, imports)| (id.as_slice(), imports));
+        let mut room = LARGEST_CACHE;
+        let kept: Vec<Saved<'_>> = fresh
+            .chain(self.saved.iter().map(|(id, imports)| (*id, imports)))
+            .map(|(id, imports)| Saved { id, imports: imports.clone() })
+            .take_while(|saved| {
+                let size = rmp_serde::to_vec(saved).map_or(LARGEST_CACHE, |bytes| bytes.len());
+                room = room.saturating_sub(size);
+                room > 0
+            })
+            .collect();
+        if let Ok(content) = rmp_serde::to_vec(&kept) {
+            // A cache that can't be written costs time only.
+            let _ = cache.save(&content);
+        }
+    }
+}
+
+/// The file that makes the project in a directory one for another Python than before, if one does.
+fn other_python(difference: &Difference<'_>, root: &str) -> Result<Option<String>, ScanError> {
+    let (version, project) = (join(root, VERSION_FILE), join(root, PROJECT_FILE));
+    let is_changed = |file: &&String| difference.changes.iter().any(|change| change.path == **file);
+    let Some(changed) = [&version, &project].into_iter().find(is_changed) else { return Ok(None) };
+    let python = |commit: &CommitId| -> Result<Python, ScanError> {
+        let tree = difference.repository.tree(commit)?;
+        let text = |path: &str| -> Result<Option<String>, GitError> {
+            let bytes = tree.read_path(path)?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let (version, project) = (text(&version)?, text(&project)?);
+        Ok(Python::of_project(version.as_deref(), project.as_deref()))
+    };
+    let is_other = python(difference.base)? != python(difference.head)?;
+    Ok(is_other.then(|| changed.clone()))
+}

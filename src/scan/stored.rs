@@ -1,0 +1,145 @@
+//! An analysis as bytes, and back.
+
+use serde::{Deserialize, Serialize};
+
+use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
+use flowreg_python::FileAnalysis;
+use flowreg_python::Reads;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    flows: Vec<StoredFlow>,
+    problems: Vec<StoredProblem>,
+    imports: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFlow {
+    name: String,
+    object: String,
+    imported_from: Option<(String, String)>,
+    line: u32,
+    description: Option<String>,
+    /// As JSON text.
+    schema: Option<String>,
+    inexact: Vec<(String, String)>,
+    limits: Vec<StoredLimit>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLimit {
+    since: Option<String>,
+    before: Option<String>,
+    reason: String,
+    /// As JSON text.
+    instead: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredProblem {
+    line: u32,
+    column: u32,
+    code: ProblemCode,
+    message: String,
+    excerpt: Option<String>,
+}
+
+/// The bytes of an analysis.
+pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
+    let flow = |flow: &Flow| StoredFlow {
+        name: flow.name.to_string(),
+        object: flow.entrypoint.object().to_owned(),
+        imported_from: flow
+            .imported_from
+            .as_ref()
+            .map(|from| (from.path().to_owned(), from.object().to_owned())),
+        line: flow.line,
+        description: flow.description.clone(),
+        schema: flow.parameter_openapi_schema.as_ref().map(text),
+        inexact: flow
+            .inexact
+            .iter()
+            .map(|inexact| (inexact.what.clone(), inexact.reason.clone()))
+            .collect(),
+        limits: flow
+            .limits
+            .iter()
+            .map(|limit| StoredLimit {
+                since: limit.since.as_ref().map(ToString::to_string),
+                before: limit.before.as_ref().map(ToString::to_string),
+                reason: limit.reason.clone(),
+                instead: limit.instead.as_ref().map(text),
+            })
+            .collect(),
+    };
+    let problem = |problem: &FlowProblem| StoredProblem {
+        line: problem.line,
+        column: problem.column,
+        code: problem.code,
+        message: problem.message.clone(),
+        excerpt: problem.excerpt.clone(),
+    };
+    let stored = Stored {
+        flows: analysis.flows.iter().map(flow).collect(),
+        problems: analysis.problems.iter().map(problem).collect(),
+        imports: analysis.reads.imports.iter().cloned().collect(),
+    };
+    rmp_serde::to_vec(&stored).ok()
+}
+
+fn text(value: &serde_json::Value) -> String {
+    // Faster than `to_string`, which goes through the formatting of text.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// JSON text as a value, if there is any; `None` if it is broken.
+#[expect(clippy::option_option, reason = "outside: whether it can be read")]
+fn json(text: Option<String>) -> Option<Option<serde_json::Value>> {
+    text.map(|text| serde_json::from_str(&text)).transpose().ok()
+}
+
+fn limit(stored: StoredLimit) -> Option<VersionLimit> {
+    let version = |text: Option<String>| text.map(|text| text.parse()).transpose().ok();
+    Some(VersionLimit {
+        since: version(stored.since)?,
+        before: version(stored.before)?,
+        reason: stored.reason,
+        instead: json(stored.instead)?,
+    })
+}
+
+/// The analysis of the file at `path`; what it depends on is left out but for the imports.
+pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
+    let stored: Stored = rmp_serde::from_slice(bytes).ok()?;
+    let flow = |flow: StoredFlow| {
+        Some(Flow {
+            name: flow.name.parse().ok()?,
+            entrypoint: Entrypoint::new(path, flow.object),
+            imported_from: flow.imported_from.map(|(path, object)| Entrypoint::new(path, object)),
+            line: flow.line,
+            description: flow.description,
+            engine: Engine::Prefect,
+            parameter_openapi_schema: json(flow.schema)?,
+            source: flowreg_model::FlowSource::Static,
+            inexact: flow
+                .inexact
+                .into_iter()
+                .map(|(what, reason)| Inexact { what, reason })
+                .collect(),
+            limits: flow.limits.into_iter().map(limit).collect::<Option<_>>()?,
+        })
+    };
+    let problem = |problem: StoredProblem| FlowProblem {
+        path: path.to_owned(),
+        line: problem.line,
+        column: problem.column,
+        code: problem.code,
+        message: problem.message,
+        excerpt: problem.excerpt,
+    };
+    Some(FileAnalysis {
+        flows: stored.flows.into_iter().map(flow).collect::<Option<_>>()?,
+        problems: stored.problems.into_iter().map(problem).collect(),
+        reads: Reads { imports: stored.imports.into_iter().collect(), ..Reads::default() },
+    })
+}

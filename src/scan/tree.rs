@@ -1,0 +1,485 @@
+//! Finds the flows in the tree of a commit.
+//!
+//! Files are read and analysed on several threads; the result does not depend on how many there
+//! are.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
+
+use foldhash::HashMap;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob};
+use flowreg_model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
+use flowreg_python::{
+    FileAnalysis, Layout, Library, Python, Read, ReadError, SHALLOW, STACK, analyse_in,
+    analyse_script, explain_in, is_candidate,
+};
+
+use super::cache::{Cache, Current, Fresh};
+use super::graph::ImportGraph;
+use crate::store::AnalysisCache;
+
+/// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
+const LARGEST_LIBRARY: usize = 2 << 20;
+
+/// Each thread parses anew what the scripts import.
+const MOST_THREADS: usize = 8;
+
+/// What was found in a tree.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scan {
+    /// The flows, by path and line, also those that share a name.
+    pub flows: Vec<Flow>,
+    /// Flows of the list above under the names by which other files import them.
+    pub imported: Vec<Flow>,
+    /// Which of the files import which.
+    pub imports: ImportGraph,
+    /// What keeps others from being registered, by path and line.
+    pub problems: Vec<FlowProblem>,
+    /// The files of the tree that were looked at: all Python files, also those that were not
+    /// selected, and those that say for which Python they are.
+    pub files: Vec<TreeBlob>,
+}
+
+/// Why a tree can't be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The tree can't be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file can't be read, for a reason that is not git's.
+    #[error(transparent)]
+    Read(ReadError),
+    /// There is no memory for a thread.
+    #[error("no thread could be started to analyse the flows")]
+    NoThread,
+    /// A glob does not parse.
+    #[error("`{glob}` is not a glob")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+}
+
+impl From<ReadError> for ScanError {
+    fn from(ReadError(error): ReadError) -> Self {
+        match error.downcast() {
+            Ok(error) => Self::Git(*error),
+            Err(error) => Self::Read(ReadError(error)),
+        }
+    }
+}
+
+/// Which files are read: Python files under `include` that are not under `exclude`.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+    only: Option<BTreeSet<String>>,
+}
+
+impl Selection {
+    /// Compiles globs over paths from the repository root. `*` stays inside one directory, `**`
+    /// does not. Without `include` every file is.
+    ///
+    /// # Errors
+    /// [`ScanError::Glob`] for the first that is not a glob.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, ScanError> {
+        Ok(Selection {
+            include: if include.is_empty() { None } else { Some(globs(include)?) },
+            exclude: globs(exclude)?,
+            only: None,
+        })
+    }
+
+    /// Just these files, by their paths from the root.
+    pub fn files(paths: BTreeSet<String>) -> Self {
+        Selection { include: None, exclude: GlobSet::empty(), only: Some(paths) }
+    }
+
+    pub(super) fn wants(&self, path: &[u8]) -> bool {
+        // Prefect has no name for a file whose path is not text.
+        let Ok(path) = std::str::from_utf8(path) else { return false };
+        is_python(path.as_bytes())
+            && self.only.as_ref().is_none_or(|only| only.contains(path))
+            && self.include.as_ref().is_none_or(|include| include.is_match(path))
+            && !self.exclude.is_match(path)
+    }
+}
+
+pub(super) fn is_python(path: &[u8]) -> bool {
+    path.ends_with(b".py")
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
+    let error = |glob: &str, source| ScanError::Glob { glob: glob.to_owned(), source };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .build()
+            .map_err(|source| error(pattern, source))?;
+        set.add(glob);
+    }
+    set.build().map_err(|source| error(source.glob().unwrap_or_default(), source.clone()))
+}
+
+/// Finds the flows of the selected files. What they import is read from the whole tree.
+///
+/// Answers of an earlier run come from `cache` as long as they hold, and new ones go there.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
+pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
+    let blobs = tree.blobs(|_| true, is_read)?;
+    let known = Cache::new(cache.content());
+    let paths = || blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok());
+    let lay_out = || Layout::new(paths());
+    let is_selected = |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_barren(&blob.id);
+    let (layout, files, selected, plan) = std::thread::scope(|scope| {
+        let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
+        let files = by_path(&blobs);
+        let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
+        (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
+    });
+    let layout = layout.for_python(project_python(tree, &files)?);
+    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
+    let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
+    let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
+    for blob in selected {
+        let path = std::str::from_utf8(&blob.path).unwrap_or_default();
+        match known.find(path, &blob.id, &current) {
+            Some((place, analysis)) => {
+                used.insert(place);
+                analyses.insert(path, analysis);
+            }
+            None => unknown.push((path, blob)),
+        }
+    }
+    let mut fresh = Vec::new();
+    let mut barren = Vec::new();
+    if !unknown.is_empty() {
+        tree.fetch_missing(&blobs)?;
+        let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
+        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &plan, &current)?;
+        for fresh in &mut fresh {
+            analyses.insert(fresh.path, fresh.take_found());
+        }
+    }
+    let save = || {
+        if let Some(content) = known.updated(&used, &barren, &fresh, &current) {
+            // A cache that can't be written costs time only.
+            let _ = cache.save(&content);
+        }
+    };
+    let scan = std::thread::scope(|scope| {
+        if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
+            save();
+        }
+        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
+        collected(analyses.into_values(), imports)
+    });
+    Ok(Scan { files: blobs, ..scan })
+}
+
+/// Explains a flow that a scan of the same tree has found; `None` if it is not there.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read.
+pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanation>, ScanError> {
+    let blobs = tree.blobs(|_| true, is_read)?;
+    tree.fetch_missing(&blobs)?;
+    let files = by_path(&blobs);
+    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
+    let tree = Mutex::new(tree.clone());
+    let read = |path: &str| read_file(&tree, &files, path);
+    let source = read(entrypoint.path())?;
+    Ok(explain_in(&layout, &read, entrypoint, &source)?)
+}
+
+/// What can be had by importing modules, as a script in the root that imports them finds it.
+///
+/// # Errors
+/// [`ScanError::Git`] if a directory or file can't be read.
+pub fn import(
+    tree: &Tree,
+    imports: &BTreeSet<(String, String)>,
+) -> Result<Vec<FileAnalysis>, ScanError> {
+    let blobs = tree.blobs(|_| true, is_read)?;
+    tree.fetch_missing(&blobs)?;
+    let files = by_path(&blobs);
+    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
+    let tree = Mutex::new(tree.clone());
+    let read = |path: &str| read_file(&tree, &files, path);
+    imports
+        .iter()
+        .map(|(module, name)| {
+            // The first line is what makes it a candidate.
+            let script = format!("import prefect.flows\nfrom {module} import {name}\n");
+            Ok(analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
+        })
+        .collect()
+}
+
+/// A script that no repository has.
+const IMPORTER: &str = "<import>.py";
+
+/// What an analysis may read: Python files, and what says which Python they are for.
+pub(super) fn is_read(path: &[u8]) -> bool {
+    is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
+}
+
+pub(super) const VERSION_FILE: &str = ".python-version";
+pub(super) const PROJECT_FILE: &str = "pyproject.toml";
+
+/// The Python that the project is for.
+fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Python, ScanError> {
+    let text = |path: &str| -> Result<Option<String>, ScanError> {
+        let Some(blob) = files.get(path) else { return Ok(None) };
+        tree.fetch_missing(std::slice::from_ref(*blob))?;
+        let mut buffer = Vec::new();
+        Ok(Some(String::from_utf8_lossy(tree.read(blob, &mut buffer)?).into_owned()))
+    };
+    let (version, project) = (text(VERSION_FILE)?, text(PROJECT_FILE)?);
+    Ok(Python::of_project(version.as_deref(), project.as_deref()))
+}
+
+fn by_path(blobs: &[TreeBlob]) -> HashMap<&str, &TreeBlob> {
+    // Prefect has no name for a file whose path is not text.
+    blobs.iter().filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob))).collect()
+}
+
+/// The content of a file that is imported; empty if there is none.
+fn read_file(
+    tree: &Mutex<Tree>,
+    files: &HashMap<&str, &TreeBlob>,
+    path: &str,
+) -> Result<Vec<u8>, ReadError> {
+    let mut buffer = Vec::new();
+    if let Some(blob) = files.get(path) {
+        let tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = tree.read(blob, &mut buffer).map_err(|error| ReadError(Box::new(error)))?;
+        let length = content.len();
+        buffer.truncate(length);
+    }
+    Ok(buffer)
+}
+
+/// The flows of all files together, those that are imported apart. `imports` are those that the
+/// analyses don't hold themselves.
+fn collected<'i>(
+    analyses: impl Iterator<Item = FileAnalysis>,
+    imports: impl Iterator<Item = &'i (String, String)>,
+) -> Scan {
+    let mut scan = Scan::default();
+    for (importer, imported) in imports {
+        scan.imports.add(importer, imported);
+    }
+    let mut found = Vec::new();
+    for analysis in analyses {
+        found.extend(analysis.flows);
+        scan.problems.extend(analysis.problems);
+        for (importer, imported) in &analysis.reads.imports {
+            scan.imports.add(importer, imported);
+        }
+    }
+    let own: HashSet<Entrypoint> = found
+        .iter()
+        .filter(|flow| flow.imported_from.is_none())
+        .map(|flow| flow.entrypoint.clone())
+        .collect();
+    let is_again = |flow: &Flow| flow.imported_from.as_ref().is_some_and(|from| own.contains(from));
+    (scan.imported, scan.flows) = found.into_iter().partition(is_again);
+    let duplicates = duplicates(&scan.flows);
+    scan.problems.extend(duplicates);
+    let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
+    scan.problems.sort_by_cached_key(place);
+    scan
+}
+
+/// A file with its path as text.
+type Named<'b> = (&'b str, &'b TreeBlob);
+
+/// Reads the files as planned and analyses those that may hold flows, on several threads.
+///
+/// What a flow imports is read again by whoever analyses it: few files are imported, and keeping
+/// all of them would take the memory of the whole tree.
+fn analyse_all<'b>(
+    tree: &Tree,
+    wanted: &'b [Named<'b>],
+    plan: &PackPlan,
+    current: &Current<'_>,
+) -> Result<Analysed<'b>, ScanError> {
+    let work = Work { wanted, plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
+    let imports = Mutex::new(tree.clone());
+    let read = |path: &str| read_file(&imports, current.files, path);
+    let (layout, read, work) = (current.layout, &read, &work);
+    let available = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = available.min(MOST_THREADS).min(wanted.len());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .filter_map(|_| {
+                let analyst = Analyst::new(layout, read);
+                let tree = tree.clone();
+                let work = move || analyst.work(&tree, work);
+                std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
+            })
+            .collect();
+        if workers.is_empty() {
+            return Err(ScanError::NoThread);
+        }
+        let mut all = Analysed::default();
+        for worker in workers {
+            let done = joined(worker);
+            all.fresh.extend(done.fresh);
+            all.barren.extend(done.barren);
+            all.failures.extend(done.failures);
+        }
+        // Whichever thread met it first, the error is the same.
+        let failures = std::mem::take(&mut all.failures);
+        match failures.into_iter().min_by_key(|(path, _)| *path) {
+            Some((_, error)) => Err(error),
+            None => Ok(all),
+        }
+    })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What the threads share: each takes what is next.
+struct Work<'w, 'b> {
+    wanted: &'b [Named<'b>],
+    plan: &'w PackPlan,
+    /// The next family of files in the packs.
+    family: AtomicUsize,
+    /// The next of the files that are not in a pack.
+    file: AtomicUsize,
+}
+
+/// What was analysed, and which files can't have flows.
+#[derive(Default)]
+struct Analysed<'b> {
+    fresh: Vec<Fresh<'b>>,
+    barren: Vec<BlobId>,
+    failures: Vec<(&'b str, ScanError)>,
+}
+
+/// Reads and analyses files one after the other, and keeps the modules that they import.
+struct Analyst<'s, 'b> {
+    layout: &'s Layout,
+    read: &'s Read<'s>,
+    library: Option<Library<'s>>,
+    done: Analysed<'b>,
+}
+
+impl<'s, 'b> Analyst<'s, 'b> {
+    fn new(layout: &'s Layout, read: &'s Read<'s>) -> Self {
+        Analyst { layout, read, library: None, done: Analysed::default() }
+    }
+
+    /// Does what there is to do until nothing is left.
+    fn work(mut self, tree: &Tree, work: &Work<'_, 'b>) -> Analysed<'b> {
+        let mut reader = work.plan.reader();
+        let mut left = Vec::new();
+        loop {
+            let family = work.family.fetch_add(1, Ordering::Relaxed);
+            if family >= work.plan.families() {
+                break;
+            }
+            reader.read(family, |number, content| match (work.wanted.get(number), content) {
+                (Some(named), Some(source)) => self.look_at(*named, source),
+                _ => left.push(number),
+            });
+        }
+        let elsewhere = work.plan.elsewhere();
+        let next = || elsewhere.get(work.file.fetch_add(1, Ordering::Relaxed)).copied();
+        let mut buffer = Vec::new();
+        for number in left.into_iter().chain(std::iter::from_fn(next)) {
+            let Some(named) = work.wanted.get(number) else { continue };
+            match tree.read(named.1, &mut buffer) {
+                Ok(source) => self.look_at(*named, source),
+                Err(error) => self.done.failures.push((named.0, error.into())),
+            }
+        }
+        self.done
+    }
+
+    /// Analyses a file that may hold flows.
+    fn look_at(&mut self, (path, blob): Named<'b>, source: &[u8]) {
+        if !is_candidate(source) {
+            self.done.barren.push(blob.id);
+            return;
+        }
+        let library = self.library.take().filter(|library| library.size() <= LARGEST_LIBRARY);
+        let library = library.unwrap_or_else(|| Library::new(self.layout, self.read, SHALLOW));
+        match analyse_script(&library, path, source) {
+            Ok(analysis) => self.done.fresh.push(Fresh::new(path, blob, analysis)),
+            Err(error) => self.done.failures.push((path, error.into())),
+        }
+        self.library = Some(library);
+    }
+}
+
+/// Finds flows that share a name: they would be registered over each other. They stay in the
+/// list, so that they can be shown; the problem says that they can't be registered.
+pub fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
+    let mut by_name: BTreeMap<&str, Vec<&Flow>> = BTreeMap::new();
+    for flow in flows {
+        by_name.entry(flow.name.as_str()).or_default().push(flow);
+    }
+    let mut problems = Vec::new();
+    for (name, flows) in by_name {
+        let [first, second, ..] = &flows[..] else { continue };
+        let others: Vec<String> =
+            flows.iter().skip(1).map(|flow| format!("`{}`", flow.entrypoint)).collect();
+        problems.push(FlowProblem {
+            path: second.entrypoint.path().to_owned(),
+            line: second.line,
+            column: 1,
+            code: ProblemCode::Duplicate,
+            message: format!(
+                "the flow name '{name}' is shared by `{}` and {}",
+                first.entrypoint,
+                others.join(", ")
+            ),
+            excerpt: None,
+        });
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(include: &[&str], exclude: &[&str]) -> Selection {
+        let owned =
+            |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
+        Selection::new(&owned(include), &owned(exclude)).unwrap()
+    }
+
+    #[test]
+    fn a_star_stays_inside_its_directory() {
+        let one = selection(&["flows/*.py"], &[]);
+        assert!(one.wants(b"flows/a.py") && !one.wants(b"flows/x/a.py"));
+        let all = selection(&["flows/**"], &["**/old/**"]);
+        assert!(all.wants(b"flows/x/a.py"));
+        assert!(!all.wants(b"flows/old/a.py") && !all.wants(b"flows/a.txt"));
+        assert!(selection(&[], &[]).wants(b"anywhere/a.py"));
+    }
+
+    #[test]
+    fn what_is_not_a_glob_is_an_error_that_names_it() {
+        let error = Selection::new(&["a[".to_owned()], &[]).unwrap_err();
+        assert!(error.to_string().starts_with("`a[` is not a glob"));
+    }
+}
