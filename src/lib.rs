@@ -14,8 +14,8 @@
 pub mod cli;
 pub mod introspection;
 pub mod manifest;
-pub mod output;
-pub mod push;
+mod output;
+mod push;
 pub mod registration;
 pub mod scan;
 pub mod settings;

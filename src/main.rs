@@ -20,9 +20,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
-    if cli::is_hook(&arguments) {
-        flowreg::push::close_inherited();
-    } else {
+    if !cli::is_hook(&arguments) {
         // Without a handler Ctrl-C still ends the process, only less gently.
         let _ = ctrlc::set_handler(move || {
             if handler.request() {

@@ -8,7 +8,6 @@ use flowreg::cli::{self, Interrupt, Process};
 
 #[expect(clippy::disallowed_methods, reason = "this is where they enter")]
 fn main() -> ExitCode {
-    flowreg::push::close_inherited();
     let variables = std::env::vars_os().map(|(name, value)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     });

@@ -19,7 +19,7 @@ use flowreg_model::{Channel, CodeReference, CommitId, Entrypoint, Held, Registra
 use flowreg_servers::TargetError;
 
 /// What is affected by what changed since a commit.
-pub struct Affected {
+pub(super) struct Affected {
     chains: BTreeMap<Script, Vec<String>>,
     /// What changed and concerns every flow.
     for_all: Option<Vec<String>>,
@@ -30,7 +30,7 @@ pub struct Affected {
 impl Affected {
     /// Why a deployment is affected: the way along imports to what changed, or the file that
     /// declares it; `None` if it is not.
-    pub fn chain(&self, start: &Start) -> Option<Vec<String>> {
+    pub(super) fn chain(&self, start: &Start) -> Option<Vec<String>> {
         let declared = || {
             let entry = start.entry.as_ref().filter(|entry| self.entries.contains(entry))?;
             Some(vec![entry.file.clone()])
@@ -39,7 +39,7 @@ impl Affected {
     }
 
     /// The same for a flow, whatever its deployments are called.
-    pub fn chain_of_flow(&self, entrypoint: &Entrypoint) -> Option<Vec<String>> {
+    pub(super) fn chain_of_flow(&self, entrypoint: &Entrypoint) -> Option<Vec<String>> {
         let chain = self.chain(&Start::of_script(entrypoint.path()));
         let is_meant = |entry: &&EntryKey| {
             let below = entry.file.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -60,7 +60,7 @@ impl Affected {
 
 impl Session {
     /// Finds out which of these runs are affected by what changed since a commit.
-    pub fn affected(
+    pub(super) fn affected(
         &self,
         context: &Context,
         (base, reference): (&CommitId, &CodeReference),
@@ -117,7 +117,7 @@ impl Session {
 }
 
 /// What decides which registrations take part in a run.
-pub struct Participation<'p> {
+pub(super) struct Participation<'p> {
     pub context: &'p Context,
     pub session: &'p Session,
     pub reference: &'p CodeReference,
@@ -133,7 +133,7 @@ pub struct Participation<'p> {
 
 /// Registrations that take no part in a run.
 #[derive(Debug, Default)]
-pub struct LeftOut {
+pub(super) struct LeftOut {
     /// How many there are.
     pub count: usize,
     /// What is said about them.
@@ -141,7 +141,7 @@ pub struct LeftOut {
 }
 
 /// The commit that `--changed-since` names.
-pub fn since<'a>(
+pub(super) fn since<'a>(
     session: &Session,
     arguments: &'a SinceArguments,
 ) -> Result<Option<(&'a str, CommitId)>, CommandError> {
@@ -151,7 +151,7 @@ pub fn since<'a>(
 
 impl Participation<'_> {
     /// Takes out what takes no part, and gives what the target holds of the rest.
-    pub fn settle(
+    pub(super) fn settle(
         &self,
         registrations: &mut Vec<Registration>,
         kind: TargetKind,

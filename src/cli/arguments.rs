@@ -12,7 +12,7 @@ use flowreg_git::Untagged;
 use flowreg_model::{CommitId, Environment, RemoteName, TargetKind};
 
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Global options")]
     pub directory: Option<PathBuf>,
@@ -54,7 +54,7 @@ pub struct Global {
 }
 
 impl Global {
-    pub fn verbosity(&self) -> Verbosity {
+    pub(super) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -65,7 +65,7 @@ impl Global {
 
 /// Which code reference a command is about.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ReferenceArguments {
+pub(super) struct ReferenceArguments {
     /// Take this tag
     #[arg(long, help_heading = "Code reference", value_name = "TAG", conflicts_with = "branch")]
     pub tag: Option<String>,
@@ -90,7 +90,7 @@ pub struct ReferenceArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     Human,
     Json,
     /// For a comment or a summary: plan, register, tag
@@ -98,7 +98,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
+pub(super) enum Colour {
     Auto,
     Always,
     Never,
@@ -139,7 +139,7 @@ impl From<UntaggedWord> for Untagged {
 }
 
 /// Makes the choice that `anstream` follows; `NO_COLOR` it honours by itself.
-pub fn choose_colour(colour: Colour, environment: &Environment) {
+pub(super) fn choose_colour(colour: Colour, environment: &Environment) {
     match colour {
         Colour::Always => anstream::ColorChoice::Always,
         Colour::Never => anstream::ColorChoice::Never,
@@ -152,7 +152,7 @@ pub fn choose_colour(colour: Colour, environment: &Environment) {
 }
 
 /// Whether JSON was asked for, when the command line as a whole does not parse.
-pub fn asks_for_json(arguments: &[OsString]) -> bool {
+pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().any(|argument| argument == "--format=json")
         || arguments
             .windows(2)
@@ -160,7 +160,7 @@ pub fn asks_for_json(arguments: &[OsString]) -> bool {
 }
 
 /// Prints help, version, or what is wrong with the command line.
-pub fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
+pub(super) fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
     if !error.use_stderr() {
         // Nothing can be done about a closed standard output.
         let _ = error.print();
@@ -183,7 +183,7 @@ pub fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
 
 /// What `plan` and `register` share.
 #[derive(Debug, Clone, Default, Args)]
-pub struct RunArguments {
+pub(super) struct RunArguments {
     #[command(flatten)]
     pub flows: FlowArguments,
     #[command(flatten)]
@@ -202,7 +202,7 @@ pub struct RunArguments {
 }
 
 #[derive(Debug, Clone, Default, Args)]
-pub struct SinceArguments {
+pub(super) struct SinceArguments {
     /// Only flows that are affected by what changed since a revision
     #[arg(long, value_name = "REVISION", conflicts_with = "all")]
     pub changed_since: Option<String>,

@@ -16,7 +16,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Checked {
+pub(super) enum Checked {
     /// Nothing is wrong, or nobody asked for a check.
     Good,
     /// What is wrong, one line each.
@@ -26,7 +26,7 @@ pub enum Checked {
 }
 
 /// Checks the commits that are about to be pushed, where their `flowreg.toml` asks for it.
-pub fn check(context: &Context, repository: &Repository, lines: &[PushedLine]) -> Checked {
+pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedLine]) -> Checked {
     let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
     let mut limit = Duration::ZERO;
     for line in lines.iter().filter(|line| line.is_registrable()) {

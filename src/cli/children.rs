@@ -11,7 +11,7 @@ use flowreg_servers::{ReadScope, Target};
 
 /// What is said of calls that start a flow or deployment which the target does not have and this
 /// run does not register.
-pub fn missing(
+pub(super) fn missing(
     session: &Session,
     reference: &CodeReference,
     plan: &Plan,

@@ -25,7 +25,7 @@ const PASSING: &[&str] = &[
 ];
 
 /// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
-pub struct Registrar<'a> {
+pub(super) struct Registrar<'a> {
     context: &'a Context,
 }
 
@@ -37,7 +37,7 @@ struct Removable {
 }
 
 impl<'a> Registrar<'a> {
-    pub fn new(context: &'a Context) -> Self {
+    pub(super) fn new(context: &'a Context) -> Self {
         Self { context }
     }
 

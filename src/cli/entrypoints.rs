@@ -17,7 +17,7 @@ use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 const LISTED: usize = 5;
 
 /// A deployment on its way to a registration.
-pub struct Wanted<'m> {
+pub(super) struct Wanted<'m> {
     /// The file.
     pub manifest: &'m Manifest,
     /// The deployment in it.
@@ -38,7 +38,7 @@ pub struct Wanted<'m> {
 
 /// What is at the entrypoints of one directory.
 #[derive(Default)]
-pub struct Found {
+pub(super) struct Found {
     /// By the file, or the module's name, and the object.
     flows: HashMap<(String, String), Flow>,
     /// What keeps files from having flows.
@@ -58,7 +58,7 @@ struct ImportedFlows {
 
 impl Run<'_> {
     /// Analyses the files that entrypoints name, each once.
-    pub fn find(
+    pub(super) fn find(
         &self,
         wanted: &[Wanted<'_>],
         gathered: &mut Gathered,
@@ -150,7 +150,7 @@ impl Run<'_> {
     }
 
     /// What is wrong with an entrypoint that leads nowhere.
-    pub fn not_found(
+    pub(super) fn not_found(
         &self,
         one: &Wanted<'_>,
         found: &HashMap<String, Found>,
@@ -225,7 +225,7 @@ fn in_root(root: &str, entrypoint: &Entrypoint) -> Entrypoint {
 }
 
 /// The flow at an entrypoint, if it is there.
-pub fn flow_of(one: &Wanted<'_>, found: &HashMap<String, Found>) -> Option<Flow> {
+pub(super) fn flow_of(one: &Wanted<'_>, found: &HashMap<String, Found>) -> Option<Flow> {
     let found = found.get(&one.root)?;
     let (container, object) = (one.place.container(), one.place.object());
     found.flows.get(&(container.to_owned(), object.to_owned())).cloned()

@@ -18,7 +18,7 @@ use flowreg_servers::connection::prefect::ConnectionError;
 
 /// An error that ends a command.
 #[derive(Debug)]
-pub struct CommandError {
+pub(super) struct CommandError {
     /// The process' exit code.
     pub exit_code: u8,
     /// The word that JSON uses.
@@ -52,58 +52,58 @@ impl CommandError {
     }
 
     /// A command line that clap accepts and that still makes no sense.
-    pub fn usage(message: String, hints: Vec<String>) -> Self {
+    pub(super) fn usage(message: String, hints: Vec<String>) -> Self {
         Self::new(exit::USAGE, "usage", message).with_hints(hints)
     }
 
     /// A setting that is wrong as a whole.
-    pub fn configuration(message: String, hints: Vec<String>) -> Self {
+    pub(super) fn configuration(message: String, hints: Vec<String>) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", message).with_hints(hints)
     }
 
     /// A file that was asked for and can't be written.
-    pub fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub(super) fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
         let message = format!("{} can't be written: {error}", path.display());
         Self::new(exit::CONFIGURATION, "unwritable", message)
     }
 
     /// A file given by `--config` that can't be read.
-    pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
     }
 
     /// Flows have to be built, and there is no Python that can.
-    pub fn python(why: Unavailable) -> Self {
+    pub(super) fn python(why: Unavailable) -> Self {
         let hints = why.hint().into_iter().collect();
         Self::new(exit::CONFIGURATION, "python", why).with_hints(hints)
     }
 
     /// Registrations of a branch that exists are not to be removed.
-    pub fn branch_is_there(branch: &BranchName) -> Self {
+    pub(super) fn branch_is_there(branch: &BranchName) -> Self {
         let message = format!("{branch} is on the remote, so its registrations are in use");
         let hints = vec![format!("git push --delete origin {branch}")];
         Self::new(exit::REFUSED, "branch_exists", message).with_hints(hints)
     }
 
     /// A remote without any branch tells nothing about which ones are gone.
-    pub fn no_branches() -> Self {
+    pub(super) fn no_branches() -> Self {
         let hints = vec!["flowreg prune --remote <name>".to_owned()];
         Self::new(exit::GIT, "no_branches", "the remote has no branches at all").with_hints(hints)
     }
 
     /// Another process holds the outbox for longer than one waits for it.
-    pub fn others_deliver() -> Self {
+    pub(super) fn others_deliver() -> Self {
         Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
             .with_hints(vec!["flowreg sync --status".to_owned()])
     }
 
     /// Ctrl-C, before anything was written.
-    pub fn interrupted() -> Self {
+    pub(super) fn interrupted() -> Self {
         Self::new(exit::INTERRUPTED, "interrupted", "interrupted")
     }
 
     /// What `output` prints.
-    pub fn report(&self) -> ErrorReport {
+    pub(super) fn report(&self) -> ErrorReport {
         let mut causes = self.words.clone();
         let mut cause = self.source.source();
         while let Some(error) = cause {
@@ -220,7 +220,7 @@ impl From<TargetError> for CommandError {
 }
 
 /// Exit code and JSON word of what a target said.
-pub fn target_codes(error: &TargetError) -> (u8, &'static str) {
+pub(super) fn target_codes(error: &TargetError) -> (u8, &'static str) {
     match error {
         TargetError::Unreachable { .. } => (exit::TARGET_UNREACHABLE, "unreachable"),
         TargetError::Unauthorized { .. } => (exit::TARGET_REFUSED, "unauthorized"),
@@ -234,7 +234,7 @@ pub fn target_codes(error: &TargetError) -> (u8, &'static str) {
 }
 
 /// What to type after a target said no.
-pub fn target_hints(error: &TargetError) -> Vec<String> {
+pub(super) fn target_hints(error: &TargetError) -> Vec<String> {
     let hint = match error {
         TargetError::Unreachable { .. } => {
             "nothing is lost: run the same command again once the server answers"
@@ -250,7 +250,7 @@ pub fn target_hints(error: &TargetError) -> Vec<String> {
 }
 
 /// What `output` prints of a registration that a target did not take.
-pub fn target_report(error: &TargetError) -> ErrorReport {
+pub(super) fn target_report(error: &TargetError) -> ErrorReport {
     ErrorReport {
         code: target_codes(error).1.to_owned(),
         message: error.to_string(),
@@ -260,7 +260,7 @@ pub fn target_report(error: &TargetError) -> ErrorReport {
 }
 
 /// What `output` prints of a registration that a guard refused.
-pub fn refusal_report(refusal: &Refusal) -> ErrorReport {
+pub(super) fn refusal_report(refusal: &Refusal) -> ErrorReport {
     ErrorReport {
         code: refusal.code().to_owned(),
         message: refusal.to_string(),

@@ -1,32 +1,32 @@
 //! The exit codes, as the README documents them.
 
 /// Done, or nothing to do.
-pub const DONE: u8 = 0;
+pub(super) const DONE: u8 = 0;
 /// A guard refused.
-pub const REFUSED: u8 = 1;
+pub(super) const REFUSED: u8 = 1;
 /// The command line is wrong.
-pub const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 /// `flowreg.toml`, or the configuration of Prefect, is wrong.
-pub const CONFIGURATION: u8 = 3;
+pub(super) const CONFIGURATION: u8 = 3;
 /// The state of the repository or of the reference does not allow it.
-pub const GIT: u8 = 4;
+pub(super) const GIT: u8 = 4;
 /// The source of a flow is not valid.
-pub const FLOW_SOURCE: u8 = 5;
+pub(super) const FLOW_SOURCE: u8 = 5;
 /// The target refused.
-pub const TARGET_REFUSED: u8 = 6;
+pub(super) const TARGET_REFUSED: u8 = 6;
 /// The target could not be reached; the same command is safe to repeat.
-pub const TARGET_UNREACHABLE: u8 = 7;
+pub(super) const TARGET_UNREACHABLE: u8 = 7;
 /// Some were registered, some were not.
-pub const PARTIAL: u8 = 8;
+pub(super) const PARTIAL: u8 = 8;
 /// `plan --exit-code`: there are changes.
-pub const CHANGES: u8 = 9;
+pub(super) const CHANGES: u8 = 9;
 /// A bug in flowreg.
-pub const BUG: u8 = 70;
+pub(super) const BUG: u8 = 70;
 /// Interrupted by Ctrl-C: what the shell makes of the signal.
 pub const INTERRUPTED: u8 = 130;
 
 /// Says that what was printed did not arrive: the result may be half of one.
-pub fn report_lost_output() -> u8 {
+pub(super) fn report_lost_output() -> u8 {
     anstream::eprintln!("error: standard output could not be written");
     BUG
 }

@@ -12,7 +12,7 @@ use crate::scan::Scan;
 use flowreg_model::{Flow, FlowProblem};
 
 #[derive(Debug, Args)]
-pub struct FlowsArguments {
+pub(super) struct FlowsArguments {
     #[command(flatten)]
     flows: FlowArguments,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct FlowsArguments {
     affected_by: Option<String>,
 }
 
-pub fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
     // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
     let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
     let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };

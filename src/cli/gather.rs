@@ -18,7 +18,7 @@ use flowreg_model::{
 use flowreg_servers::Target;
 
 /// A run so far.
-pub struct Run<'r> {
+pub(super) struct Run<'r> {
     pub context: &'r Context,
     pub session: &'r Session,
     pub reference: &'r CodeReference,
@@ -29,7 +29,7 @@ pub struct Run<'r> {
 
 /// What is to be registered, and what can't be.
 #[derive(Default)]
-pub struct Gathered {
+pub(super) struct Gathered {
     pub registrations: Vec<Registration>,
     /// What can't become a registration, with the reason.
     pub unbuilt: Vec<ItemReport>,
@@ -53,11 +53,11 @@ pub struct Gathered {
 
 /// What is known of the fields of registrations, by flow and deployment.
 #[derive(Default)]
-pub struct Explained(pub HashMap<(String, String), Explanation>);
+pub(super) struct Explained(pub HashMap<(String, String), Explanation>);
 
 /// What is known of the fields of one registration.
 #[derive(Default)]
-pub struct Explanation {
+pub(super) struct Explanation {
     /// Why a field is ours, by path.
     pub origins: BTreeMap<String, String>,
     /// Paths of values that hold a secret.
@@ -66,7 +66,7 @@ pub struct Explanation {
 
 impl Run<'_> {
     /// Every flow, with one deployment as `flowreg.toml` says.
-    pub fn every_flow(&self) -> Result<Gathered, CommandError> {
+    pub(super) fn every_flow(&self) -> Result<Gathered, CommandError> {
         let flows = &self.arguments.flows;
         let Introspected { scan, notices, remarks, moments } =
             self.session.flows(self.context, self.reference, flows)?;
@@ -90,7 +90,7 @@ impl Run<'_> {
     }
 
     /// Builds one registration.
-    pub fn add(
+    pub(super) fn add(
         &self,
         gathered: &mut Gathered,
         (mut flow, start): (Flow, Start),
@@ -135,7 +135,7 @@ impl Run<'_> {
 }
 
 /// A deployment that can't become a registration.
-pub fn unbuilt(
+pub(super) fn unbuilt(
     flow: &str,
     deployment: &str,
     entrypoint: &str,
@@ -156,7 +156,7 @@ pub fn unbuilt(
 }
 
 /// An override for a flow that is not there is most often a spelling mistake.
-pub fn unused_overrides<'f>(
+pub(super) fn unused_overrides<'f>(
     session: &Session,
     flows: impl Iterator<Item = &'f Flow>,
 ) -> Vec<String> {

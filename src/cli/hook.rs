@@ -17,7 +17,7 @@ use flowreg_model::Environment;
 
 /// A hook of git's, or what it starts.
 #[derive(Debug, Subcommand)]
-pub enum Hook {
+pub(super) enum Hook {
     /// Queue what is about to be pushed
     PrePush {
         /// The remote's name, or its address
@@ -38,14 +38,14 @@ pub enum Hook {
 }
 
 /// What a hook needs to know of its process.
-pub struct Caller<'a> {
+pub(super) struct Caller<'a> {
     pub environment: &'a Environment,
     pub directory: &'a Path,
     pub printer: &'a Printer,
 }
 
 /// A push that is about to be made.
-pub struct Pushing<'a> {
+pub(super) struct Pushing<'a> {
     pub remote: &'a str,
     pub url: &'a str,
     /// What git said.
@@ -53,16 +53,16 @@ pub struct Pushing<'a> {
 }
 
 /// Says whether a push is refused, for commits that ask for a check; [`None`] lets it go on.
-pub type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
+pub(super) type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
 
 impl Caller<'_> {
     /// `FLOWREG_HOOKS=0`
-    pub fn is_off(&self) -> bool {
+    pub(super) fn is_off(&self) -> bool {
         self.environment.get("FLOWREG_HOOKS") == Some("0")
     }
 
     /// Runs one of git's hooks.
-    pub fn run(&self, hook: &Hook, refusal: &Refusal<'_>) -> u8 {
+    pub(super) fn run(&self, hook: &Hook, refusal: &Refusal<'_>) -> u8 {
         match hook {
             Hook::PrePush { remote: Some(remote), url: Some(url) } => {
                 let input = standard_input();
@@ -177,7 +177,7 @@ impl Caller<'_> {
 }
 
 /// The small program waits for the end of the push: the large one would take time from it.
-pub fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
+pub(super) fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
     let program = program_beside("flowreg-hook").or_else(|| std::env::current_exe().ok());
     if let Some(program) = program {
         hooked.start_watcher(&program, git);
@@ -185,7 +185,7 @@ pub fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
 }
 
 /// `CI`, as the providers set it: there, leftover processes are killed.
-pub fn is_ci(environment: &Environment) -> bool {
+pub(super) fn is_ci(environment: &Environment) -> bool {
     let value = environment.get("CI").unwrap_or("false");
     !["false", "0"].contains(&value)
 }

@@ -15,12 +15,12 @@ use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories, unattended};
 
 #[derive(Debug, Args)]
-pub struct HookArguments {
+pub(super) struct HookArguments {
     #[command(subcommand)]
     hook: Hook,
 }
 
-pub fn run(context: &Context, arguments: &HookArguments) -> u8 {
+pub(super) fn run(context: &Context, arguments: &HookArguments) -> u8 {
     let Context { environment, directory, printer, .. } = context;
     let caller = Caller { environment, directory, printer };
     if caller.is_off() {
@@ -74,7 +74,7 @@ fn watch_outbox(context: &Context) {
 }
 
 /// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
-pub fn rechecks(context: &Context) -> Vec<Duration> {
+pub(super) fn rechecks(context: &Context) -> Vec<Duration> {
     let read = |text: &str| -> Option<Vec<Duration>> {
         text.split(',')
             .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())

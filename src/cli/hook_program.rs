@@ -23,6 +23,7 @@ struct Call {
 
 /// Runs one hook and returns the process' exit code.
 pub fn run_hook(process: &Process) -> u8 {
+    crate::push::close_inherited();
     let printer = Printer::new(false, Verbosity::Normal, false);
     let Some(call) = Call::parse(&process.arguments) else {
         printer.hook("this is what git's hooks call: flowreg hooks install");

@@ -14,7 +14,7 @@ use crate::push::{
 use flowreg_git::Repository;
 
 #[derive(Debug, Args)]
-pub struct HooksArguments {
+pub(super) struct HooksArguments {
     #[command(subcommand)]
     command: HooksCommand,
 }
@@ -51,7 +51,7 @@ struct InstallArguments {
     no_chain: bool,
 }
 
-pub fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
     let repository = Repository::discover(&context.directory, &context.environment)?;
     match &arguments.command {
         HooksCommand::Install(arguments) => install_hook(context, &repository, arguments),

@@ -14,7 +14,7 @@ use flowreg_model::{CodeReference, Flow};
 impl Session {
     /// Finds the flows in the tree at a commit, and asks Python about those that are wanted and
     /// not exact.
-    pub fn flows(
+    pub(super) fn flows(
         &self,
         context: &Context,
         reference: &CodeReference,
@@ -27,7 +27,7 @@ impl Session {
 
     /// Asks Python about the flows of a scan that are wanted and not exact. `root` is the directory
     /// of the commit that was scanned.
-    pub fn introspected(
+    pub(super) fn introspected(
         &self,
         context: &Context,
         reference: &CodeReference,
@@ -65,14 +65,14 @@ impl Session {
 }
 
 /// Shows progress, and listens for Ctrl-C.
-pub struct Watched<'a> {
+pub(super) struct Watched<'a> {
     context: &'a Context,
     progress: Progress,
 }
 
 impl<'a> Watched<'a> {
     /// For this many things to do.
-    pub fn new(context: &'a Context, what: &'static str, count: usize) -> Self {
+    pub(super) fn new(context: &'a Context, what: &'static str, count: usize) -> Self {
         Self { context, progress: context.printer.progress(what, count) }
     }
 }

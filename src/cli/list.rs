@@ -8,9 +8,9 @@ use flowreg_model::Held;
 use flowreg_servers::ReadScope;
 
 #[derive(Debug, Args)]
-pub struct ListArguments {}
+pub(super) struct ListArguments {}
 
-pub fn run(context: &Context, _: &ListArguments) -> CommandResult {
+pub(super) fn run(context: &Context, _: &ListArguments) -> CommandResult {
     let session = session::open_target(context)?;
     let target = session.connect(None)?;
     let mut registrations: Vec<ListedRegistration> =

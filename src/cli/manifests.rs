@@ -25,32 +25,32 @@ const FILE_NAME: &str = "prefect.yaml";
 
 /// The manifests at a reference.
 #[derive(Default)]
-pub struct Manifests {
+pub(super) struct Manifests {
     files: Vec<Manifest>,
     broken: Vec<ManifestError>,
 }
 
 impl Manifests {
     /// Whether any deployment is declared, rightly or wrongly.
-    pub fn declare_deployments(&self) -> bool {
+    pub(super) fn declare_deployments(&self) -> bool {
         let declares = |file: &Manifest| !file.entries.is_empty() || !file.failed.is_empty();
         !self.broken.is_empty() || self.files.iter().any(declares)
     }
 
     /// The files that could be read.
-    pub fn files(&self) -> &[Manifest] {
+    pub(super) fn files(&self) -> &[Manifest] {
         &self.files
     }
 
     /// Whether there is a file at all.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.broken.is_empty()
     }
 }
 
 impl Session {
     /// Reads the manifests at a commit.
-    pub fn manifests(&self, reference: &CodeReference) -> Result<Manifests, CommandError> {
+    pub(super) fn manifests(&self, reference: &CodeReference) -> Result<Manifests, CommandError> {
         let tree = self.repository.tree(&reference.commit)?;
         let mut manifests = Manifests::default();
         let mut add = |path: &str, bytes: &[u8]| match Manifest::read(path, bytes) {
@@ -96,7 +96,7 @@ struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
 
 impl Run<'_> {
     /// The deployments of the manifests.
-    pub fn declared(&self, manifests: &Manifests) -> Result<Gathered, CommandError> {
+    pub(super) fn declared(&self, manifests: &Manifests) -> Result<Gathered, CommandError> {
         let mut gathered = Gathered::default();
         for error in &manifests.broken {
             gathered.problems.push(broken(error));

@@ -162,6 +162,9 @@ impl Drop for Expected<'_> {
 
 /// Runs one command and returns the process' exit code.
 pub fn run(process: Process) -> u8 {
+    if is_hook(&process.arguments) {
+        crate::push::close_inherited();
+    }
     let cli = match Cli::try_parse_from(&process.arguments) {
         Ok(cli) => cli,
         Err(error) => {

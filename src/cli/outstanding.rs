@@ -13,7 +13,7 @@ use flowreg_model::{CodeReference, TargetKind};
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The target of a session, as a record keeps it.
-pub fn chosen(target: &TargetChoice) -> QueuedTarget {
+pub(super) fn chosen(target: &TargetChoice) -> QueuedTarget {
     match target {
         TargetChoice::Local => QueuedTarget { kind: TargetKind::Local, url: None },
         TargetChoice::Prefect(connection) => {
@@ -26,7 +26,7 @@ pub fn chosen(target: &TargetChoice) -> QueuedTarget {
 }
 
 /// The target that is configured for what was pushed; `None` if that can't be told.
-pub fn target_of(context: &Context, push: &QueuedPush) -> Option<QueuedTarget> {
+pub(super) fn target_of(context: &Context, push: &QueuedPush) -> Option<QueuedTarget> {
     let repository = Repository::discover(&context.directory, &context.environment).ok()?;
     let object = push.object.as_ref().or(push.before.as_ref());
     let commit = push.commit.clone().or_else(|| repository.peeled(object?));
@@ -36,7 +36,7 @@ pub fn target_of(context: &Context, push: &QueuedPush) -> Option<QueuedTarget> {
 
 /// Takes out of the outbox what a run has just registered; whatever goes wrong, it stays there and
 /// is found to be registered later. What was meant for another target stays.
-pub fn settle(context: &Context, reference: &CodeReference, target: &QueuedTarget) {
+pub(super) fn settle(context: &Context, reference: &CodeReference, target: &QueuedTarget) {
     let Some(outbox) = outbox(context) else { return };
     if outbox.ids().is_empty() {
         return;
@@ -57,7 +57,7 @@ pub fn settle(context: &Context, reference: &CodeReference, target: &QueuedTarge
 }
 
 /// Says in one line that something waits, and has a watcher try once more what may go well now.
-pub fn tell_what_waits(context: &Context) {
+pub(super) fn tell_what_waits(context: &Context) {
     let Some(outbox) = outbox(context) else { return };
     let count = outbox.ids().len() + spooled(&outbox);
     if count == 0 {

@@ -24,7 +24,7 @@ use flowreg_model::{
 use flowreg_servers::Target;
 
 #[derive(Debug, Args)]
-pub struct PlanArguments {
+pub(super) struct PlanArguments {
     #[command(flatten)]
     pub common: RunArguments,
     /// Exit with 9 if there is anything to change
@@ -33,7 +33,7 @@ pub struct PlanArguments {
 }
 
 /// A run that is ready to be carried out.
-pub struct Prepared {
+pub(super) struct Prepared {
     pub session: Session,
     pub reference: CodeReference,
     pub repository: String,
@@ -50,12 +50,12 @@ pub struct Prepared {
     pub left_out: usize,
 }
 
-pub fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &PlanArguments) -> CommandResult {
     show(context, &arguments.common, arguments.exit_code)
 }
 
 /// Plans and prints, and writes nothing.
-pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
+pub(super) fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> CommandResult {
     let mut prepared = prepare(context, arguments, None)?;
     let Prepared { session, reference, plan, target, .. } = &prepared;
     let missing = children::missing(session, reference, plan, target.as_ref())?;
@@ -96,7 +96,7 @@ pub fn show(context: &Context, arguments: &RunArguments, exit_code: bool) -> Com
 }
 
 /// How many registrations went which way.
-pub struct Tally {
+pub(super) struct Tally {
     /// Registered, or as they should be.
     pub good: usize,
     /// Refused by a guard.
@@ -109,7 +109,7 @@ pub struct Tally {
 
 impl Tally {
     /// Partial if anything went well beside what did not; else what went wrong.
-    pub fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         match (self.failed, self.refused, self.invalid) {
             (None, 0, 0) => exit::DONE,
             _ if self.good > 0 => exit::PARTIAL,
@@ -121,17 +121,17 @@ impl Tally {
 }
 
 /// The number of problems that keep a flow from being registered.
-pub fn invalid(problems: &[FlowProblem]) -> usize {
+pub(super) fn invalid(problems: &[FlowProblem]) -> usize {
     problems.iter().filter(|problem| problem.is_error()).count()
 }
 
 /// The problems whose place in the source is worth showing once more, in full.
-pub fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
+pub(super) fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
     problems.iter().filter(|problem| problem.excerpt.is_some()).cloned().collect()
 }
 
 /// Resolves, finds what is to be registered, reads the target and compares.
-pub fn prepare(
+pub(super) fn prepare(
     context: &Context,
     arguments: &RunArguments,
     jobs: Option<usize>,
@@ -329,7 +329,7 @@ fn about_flows(
 }
 
 /// One planned registration, as it is printed.
-pub fn planned_report(item: &Planned, explained: &Explained) -> ItemReport {
+pub(super) fn planned_report(item: &Planned, explained: &Explained) -> ItemReport {
     let key = (item.registration.flow.to_string(), item.registration.deployment.to_string());
     let explanation = explained.0.get(&key);
     ItemReport {

@@ -31,7 +31,7 @@ const ANSWER_BYTES: u64 = 24 << 20;
 
 /// The flows at a reference, as Python built them.
 #[derive(Default)]
-pub struct BuiltFlows {
+pub(super) struct BuiltFlows {
     /// With the paths of their files.
     pub built: Vec<(String, BuiltFlow)>,
     /// The same, as they are listed and selected.
@@ -43,12 +43,12 @@ pub struct BuiltFlows {
 
 impl Session {
     /// Whether flows are those of Prefect 1.
-    pub fn is_prefect1(&self) -> bool {
+    pub(super) fn is_prefect1(&self) -> bool {
         self.target.kind() == TargetKind::Prefect1
     }
 
     /// Finds the flows in the tree at a commit by having Python run the files that may make some.
-    pub fn build_flows(
+    pub(super) fn build_flows(
         &self,
         context: &Context,
         reference: &CodeReference,
@@ -172,7 +172,7 @@ fn unloadable(path: &str, failure: &Failure, python: &str) -> FlowProblem {
 
 impl Run<'_> {
     /// Every flow of Prefect 1 that is asked for.
-    pub fn built_flows(&self) -> Result<Gathered, CommandError> {
+    pub(super) fn built_flows(&self) -> Result<Gathered, CommandError> {
         let preparation = preparation(self.session, &self.source)?;
         let found = std::thread::scope(|scope| {
             // Asked while Python starts; what comes of it is asked for later, and known then.
@@ -260,7 +260,10 @@ fn refused_report(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refuse
 }
 
 /// How flows are prepared, or what is wrong with the settings.
-pub fn preparation(session: &Session, source: &Source<'_>) -> Result<Preparation, CommandError> {
+pub(super) fn preparation(
+    session: &Session,
+    source: &Source<'_>,
+) -> Result<Preparation, CommandError> {
     Preparation::new(&session.settings, source).map_err(|error: Prefect1SettingsError| {
         let hint = error.hint().to_owned();
         CommandError::configuration(error.to_string(), vec![hint])
@@ -269,7 +272,11 @@ pub fn preparation(session: &Session, source: &Source<'_>) -> Result<Preparation
 
 /// Refuses what goes into a project that is not there, and a tag that moved; leaves out marks, which
 /// Prefect 1 has none of, and says which version follows which.
-pub fn settle(plan: &mut Plan, session: &Session, target: &dyn Target) -> Result<(), CommandError> {
+pub(super) fn settle(
+    plan: &mut Plan,
+    session: &Session,
+    target: &dyn Target,
+) -> Result<(), CommandError> {
     let registered = registered(session, plan, target)?;
     let mut projects: Vec<&str> =
         plan.items.iter().map(|item| item.registration.deployment.as_str()).collect();
@@ -353,7 +360,7 @@ fn tell_version(item: &mut Planned) {
 }
 
 /// The flows of Prefect 1 as `flowreg flows` lists them.
-pub fn listed(
+pub(super) fn listed(
     context: &Context,
     session: &Session,
     reference: &CodeReference,

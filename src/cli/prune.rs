@@ -17,7 +17,7 @@ use flowreg_model::{BranchName, Held, RemoteName, TargetDescription, TargetKind,
 use flowreg_servers::{ReadScope, Write};
 
 #[derive(Debug, Args)]
-pub struct PruneArguments {
+pub(super) struct PruneArguments {
     /// Only those of this branch
     #[arg(long, value_name = "BRANCH")]
     branch: Option<BranchName>,
@@ -29,7 +29,7 @@ pub struct PruneArguments {
     remote: Option<RemoteName>,
 }
 
-pub fn run(context: &Context, arguments: &PruneArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &PruneArguments) -> CommandResult {
     let session = session::open_target(context)?;
     let there = branches(&session, arguments)?;
     if let Some(branch) = arguments.branch.as_ref().filter(|branch| there.contains(*branch)) {

@@ -9,7 +9,7 @@ use super::{CommandResult, Context, exit};
 use crate::output::ReferenceReport;
 
 #[derive(Debug, Args)]
-pub struct ReferenceCommandArguments {
+pub(super) struct ReferenceCommandArguments {
     #[command(flatten)]
     reference: ReferenceArguments,
     /// Print every rung of the ladder and why it was taken or refused
@@ -17,7 +17,7 @@ pub struct ReferenceCommandArguments {
     explain: bool,
 }
 
-pub fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
     let Resolved { session, resolution } = session::open(context, &arguments.reference)?;
     let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
     let report = ReferenceReport {

@@ -23,7 +23,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 const WATCH_RETRY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
-pub struct RegisterArguments {
+pub(super) struct RegisterArguments {
     #[command(flatten)]
     common: RunArguments,
     /// Only show what would be done, as `flowreg plan`
@@ -38,7 +38,7 @@ pub struct RegisterArguments {
     watch: bool,
 }
 
-pub fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &RegisterArguments) -> CommandResult {
     if arguments.dry_run {
         return plan::show(context, &arguments.common, false);
     }
@@ -80,7 +80,7 @@ fn watch(context: &Context, arguments: &RegisterArguments) -> u8 {
 }
 
 /// What came of a run.
-pub struct Registered {
+pub(super) struct Registered {
     /// The exit code that says so.
     pub code: u8,
     /// All of it, to be printed.
@@ -93,7 +93,7 @@ pub struct Registered {
 impl Registered {
     /// Whether the same run may go well later: the target could not be reached, had an error of its
     /// own, or there was no time.
-    pub fn is_worth_repeating(&self) -> bool {
+    pub(super) fn is_worth_repeating(&self) -> bool {
         self.code == exit::INTERRUPTED
             || self.applied.iter().any(|one| match &one.outcome {
                 Outcome::Failed(error) => error.is_passing(),
@@ -119,7 +119,7 @@ fn register(
 }
 
 /// Plans and writes, and prints nothing.
-pub fn carry_out(
+pub(super) fn carry_out(
     context: &Context,
     arguments: &RunArguments,
     jobs: Option<usize>,

@@ -10,7 +10,7 @@ use flowreg_model::{Flow, nearest};
 const LISTED: usize = 10;
 
 #[derive(Debug, Clone, Default, Args)]
-pub struct FlowArguments {
+pub(super) struct FlowArguments {
     /// Flow names, flow/deployment, or globs of them; all flows if none is given
     #[arg(value_name = "FLOW")]
     pub flows: Vec<String>,
@@ -18,7 +18,7 @@ pub struct FlowArguments {
 
 impl FlowArguments {
     /// Whether only some flows are asked for.
-    pub fn is_restricted(&self) -> bool {
+    pub(super) fn is_restricted(&self) -> bool {
         !self.flows.is_empty()
     }
 
@@ -26,7 +26,7 @@ impl FlowArguments {
     ///
     /// # Errors
     /// A usage error if an argument is no glob.
-    pub fn matches(&self) -> Result<impl Fn(&Flow) -> bool, CommandError> {
+    pub(super) fn matches(&self) -> Result<impl Fn(&Flow) -> bool, CommandError> {
         let matchers = self.matchers()?;
         Ok(move |flow: &Flow| {
             matchers.is_empty()
@@ -39,7 +39,10 @@ impl FlowArguments {
     ///
     /// # Errors
     /// A usage error with the nearest names if an argument matches nothing.
-    pub fn select_deployments(&self, all: &[(&str, &str)]) -> Result<Vec<bool>, CommandError> {
+    pub(super) fn select_deployments(
+        &self,
+        all: &[(&str, &str)],
+    ) -> Result<Vec<bool>, CommandError> {
         if !self.is_restricted() {
             return Ok(vec![true; all.len()]);
         }
@@ -67,7 +70,7 @@ impl FlowArguments {
     ///
     /// # Errors
     /// A usage error with the nearest names if an argument matches nothing.
-    pub fn select(&self, mut flows: Vec<Flow>) -> Result<Vec<Flow>, CommandError> {
+    pub(super) fn select(&self, mut flows: Vec<Flow>) -> Result<Vec<Flow>, CommandError> {
         if !self.is_restricted() {
             return Ok(flows);
         }
@@ -89,7 +92,7 @@ type Asked<'a> = dyn Fn(&(&str, &str)) -> bool + 'a;
 ///
 /// # Errors
 /// A configuration error for the first that is no glob.
-pub fn path_globs(globs: &[String]) -> Result<GlobSet, CommandError> {
+pub(super) fn path_globs(globs: &[String]) -> Result<GlobSet, CommandError> {
     let mut set = GlobSetBuilder::new();
     for text in globs {
         let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| {

@@ -29,12 +29,12 @@ use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::prefect1::Prefect1Server;
 
 /// The most writes at once if nobody says.
-pub const JOBS: usize = 8;
+pub(super) const JOBS: usize = 8;
 /// How often a file may lead to a commit with another file before the last one counts.
 const MOST_ROUNDS: u32 = 3;
 
 /// The repository, the settings and the target of a run.
-pub struct Session {
+pub(super) struct Session {
     pub repository: Repository,
     pub settings: Settings,
     pub target: TargetChoice,
@@ -42,7 +42,7 @@ pub struct Session {
 
 /// The target that was chosen, not yet connected.
 #[derive(Debug)]
-pub enum TargetChoice {
+pub(super) enum TargetChoice {
     /// The embedded registry.
     Local,
     /// A Prefect server.
@@ -53,12 +53,12 @@ pub enum TargetChoice {
 
 impl TargetChoice {
     /// Whether workers will clone from the remote, so that the remote must have the reference.
-    pub fn needs_remote(&self) -> bool {
+    pub(super) fn needs_remote(&self) -> bool {
         !matches!(self, Self::Local)
     }
 
     /// Which kind it is.
-    pub fn kind(&self) -> TargetKind {
+    pub(super) fn kind(&self) -> TargetKind {
         match self {
             Self::Local => TargetKind::Local,
             Self::Prefect(_) => TargetKind::Prefect,
@@ -68,21 +68,24 @@ impl TargetChoice {
 }
 
 /// A session whose code reference was resolved, or could not be.
-pub struct Resolved {
+pub(super) struct Resolved {
     pub session: Session,
     pub resolution: Resolution,
 }
 
 impl Resolved {
     /// The reference, or the error that ends the command.
-    pub fn reference(self) -> Result<(Session, CodeReference, Vec<String>), CommandError> {
+    pub(super) fn reference(self) -> Result<(Session, CodeReference, Vec<String>), CommandError> {
         let Resolution { reference, notices, .. } = self.resolution;
         Ok((self.session, reference?, notices))
     }
 }
 
 /// Opens the repository and the settings and resolves the code reference.
-pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolved, CommandError> {
+pub(super) fn open(
+    context: &Context,
+    arguments: &ReferenceArguments,
+) -> Result<Resolved, CommandError> {
     let mut repository = Repository::discover(&context.directory, &context.environment)?;
     let first = climb_for_settings(&repository, context, arguments);
     let mut file = read_file(context, &repository, first.as_ref())?;
@@ -110,7 +113,7 @@ pub fn open(context: &Context, arguments: &ReferenceArguments) -> Result<Resolve
 }
 
 /// Opens the settings for a command that has no code reference of its own.
-pub fn open_target(context: &Context) -> Result<Session, CommandError> {
+pub(super) fn open_target(context: &Context) -> Result<Session, CommandError> {
     let repository = Repository::discover(&context.directory, &context.environment)?;
     let arguments = ReferenceArguments { offline: true, ..ReferenceArguments::default() };
     let commit = climb_for_settings(&repository, context, &arguments);
@@ -118,7 +121,7 @@ pub fn open_target(context: &Context) -> Result<Session, CommandError> {
 }
 
 /// The settings, and the target that they choose, as the file at a commit says.
-pub fn open_at(
+pub(super) fn open_at(
     context: &Context,
     repository: Repository,
     commit: Option<&CommitId>,
@@ -128,7 +131,7 @@ pub fn open_at(
 }
 
 /// The same without taking the repository.
-pub fn settings_at(
+pub(super) fn settings_at(
     context: &Context,
     repository: &Repository,
     commit: Option<&CommitId>,
@@ -141,7 +144,7 @@ pub fn settings_at(
 }
 
 /// The settings as the file at a commit says, for who needs no target.
-pub fn settings_only(
+pub(super) fn settings_only(
     context: &Context,
     repository: &Repository,
     commit: &CommitId,
@@ -266,7 +269,7 @@ fn no_connection(origin: &Origin) -> CommandError {
 
 impl Session {
     /// Finds the flows in the tree at a commit.
-    pub fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
+    pub(super) fn scan(&self, reference: &CodeReference) -> Result<Scan, CommandError> {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
         let cache = AnalysisCache::open(self.repository.common_dir(), crate::scan::ANALYSER, "");
@@ -274,7 +277,7 @@ impl Session {
     }
 
     /// Finds the flows of some files in a directory of a commit; paths are from there.
-    pub fn scan_in(
+    pub(super) fn scan_in(
         &self,
         reference: &CodeReference,
         directory: &str,
@@ -289,7 +292,7 @@ impl Session {
     }
 
     /// What names of modules stand for that are imported from a directory of a commit.
-    pub fn import_in(
+    pub(super) fn import_in(
         &self,
         reference: &CodeReference,
         directory: &str,
@@ -302,7 +305,7 @@ impl Session {
     }
 
     /// How a flow at a commit came about.
-    pub fn explain(
+    pub(super) fn explain(
         &self,
         reference: &CodeReference,
         entrypoint: &Entrypoint,
@@ -313,7 +316,7 @@ impl Session {
 
     /// Whether the work tree's `flowreg.toml` is another than the one at the active branch's
     /// commit, which is what a person forgets most easily.
-    pub fn has_other_configuration(
+    pub(super) fn has_other_configuration(
         &self,
         context: &Context,
         reference: &CodeReference,
@@ -329,7 +332,7 @@ impl Session {
     }
 
     /// Opens the target, for at most so many writes at once.
-    pub fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, CommandError> {
+    pub(super) fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, CommandError> {
         Ok(match &self.target {
             TargetChoice::Local => {
                 let store = Store::open(self.repository.common_dir())?;
@@ -349,7 +352,7 @@ impl Session {
     }
 
     /// Whether the configuration names a secret that workers clone with.
-    pub fn names_secret(&self) -> bool {
+    pub(super) fn names_secret(&self) -> bool {
         let table = &self.settings.prefect1;
         match &self.target {
             TargetChoice::Prefect1(_) => {
@@ -361,12 +364,12 @@ impl Session {
 
     /// Whether a registration of a branch that is gone may go with it: on Prefect 1 its marks are
     /// derived, and people may have registered what follows the branch, too.
-    pub fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
+    pub(super) fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
         self.target.kind() != TargetKind::Prefect1 || is_guest(&self.settings, branch, held)
     }
 
     /// What workers check out: the design's table of channels, `pin` and `untagged`.
-    pub fn pinned(&self, reference: &CodeReference) -> Pinned {
+    pub(super) fn pinned(&self, reference: &CodeReference) -> Pinned {
         let settings = &self.settings.repository;
         match (reference.channel, reference.tag()) {
             (Channel::Mainline, Some(_)) if settings.pin == Pin::Commit => Pinned::Commit,
@@ -380,7 +383,7 @@ impl Session {
 
     /// The URL that workers clone from; for the embedded registry a repository without a remote
     /// stands for itself.
-    pub fn repository_url(&self) -> Result<RepositoryUrl, CommandError> {
+    pub(super) fn repository_url(&self) -> Result<RepositoryUrl, CommandError> {
         if let Some(url) = &self.settings.repository.url {
             return Ok(url.clone());
         }

@@ -7,17 +7,17 @@ use crate::scan::Script;
 
 /// Where a run of a flow starts, and where its deployment is declared.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub(super) struct Start {
     pub script: Script,
     pub entry: Option<EntryKey>,
 }
 
 /// Where runs start, by flow and deployment.
-pub type Starts = HashMap<(String, String), Start>;
+pub(super) type Starts = HashMap<(String, String), Start>;
 
 /// One deployment of a `prefect.yaml`, whatever else it says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EntryKey {
+pub(super) struct EntryKey {
     pub file: String,
     pub name: String,
     pub entrypoint: String,
@@ -25,7 +25,7 @@ pub struct EntryKey {
 
 impl EntryKey {
     /// What tells an entry from the others of its file.
-    pub fn of(manifest: &Manifest, entry: &Entry) -> Self {
+    pub(super) fn of(manifest: &Manifest, entry: &Entry) -> Self {
         Self {
             file: manifest.path.clone(),
             name: entry.name.clone(),
@@ -36,18 +36,18 @@ impl EntryKey {
 
 impl Start {
     /// The file that a run starts with, from the repository's root.
-    pub fn file(&self) -> &str {
+    pub(super) fn file(&self) -> &str {
         &self.script.path
     }
 
     /// A run that starts in the repository's root.
-    pub fn of_script(path: &str) -> Self {
+    pub(super) fn of_script(path: &str) -> Self {
         let script = Script { path: path.to_owned(), root: String::new(), module: None };
         Self { script, entry: None }
     }
 
     /// A run as a `prefect.yaml` declares it: in `root`, by a path or a module from there.
-    pub fn declared(path: &str, root: String, place: &Place, entry: EntryKey) -> Self {
+    pub(super) fn declared(path: &str, root: String, place: &Place, entry: EntryKey) -> Self {
         let module = match place {
             Place::Script { .. } => None,
             Place::Module { module, .. } => Some(module.clone()),

@@ -18,7 +18,7 @@ const RECENT: usize = 10;
 const DISCARD_PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Args)]
-pub struct SyncArguments {
+pub(super) struct SyncArguments {
     /// Only show what waits, and why
     #[arg(long)]
     status: bool,
@@ -27,7 +27,7 @@ pub struct SyncArguments {
     discard: Option<String>,
 }
 
-pub fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
     let repository = Repository::discover(&context.directory, &context.environment)?;
     let outbox = Outbox::of(repository.common_dir());
     if arguments.status {

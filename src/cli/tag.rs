@@ -32,7 +32,7 @@ const MOST_REJECTIONS: u32 = 4;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
-pub struct TagArguments {
+pub(super) struct TagArguments {
     /// This version, with or without the prefix; without it the next one
     #[arg(value_name = "VERSION", conflicts_with_all = ["bump", "pre", "build"])]
     version: Option<String>,
@@ -111,7 +111,7 @@ impl From<BumpWord> for Bump {
     }
 }
 
-pub fn run(context: &Context, arguments: &TagArguments) -> CommandResult {
+pub(super) fn run(context: &Context, arguments: &TagArguments) -> CommandResult {
     let repository = Repository::discover(&context.directory, &context.environment)?;
     let commit = match &arguments.commit {
         Some(revision) => repository.commit_of(revision)?,

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use crate::output::TagReport;
 
 /// Writes `--dotenv`, `GITHUB_OUTPUT` and, where a tag was to be made, `GITHUB_STEP_SUMMARY`.
-pub fn write(
+pub(super) fn write(
     context: &Context,
     dotenv: Option<&Path>,
     report: &TagReport,

@@ -11,7 +11,7 @@ use flowreg_model::{Channel, CodeReference, Environment, TagName};
 ///
 /// # Errors
 /// If a rule is required and does not hold, or nothing tells whether it does.
-pub fn check(
+pub(super) fn check(
     session: &Session,
     reference: &CodeReference,
     environment: &Environment,

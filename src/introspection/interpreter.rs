@@ -17,7 +17,7 @@ const ON_PATH: &[&str] = &["python3", "python"];
 /// # Errors
 /// [`Unavailable::NoSuchPython`] if the one that is asked for is not there: no other one is taken
 /// for it.
-pub fn find(
+pub(super) fn find(
     asked: Option<&str>,
     base: &Path,
     environment: &Environment,

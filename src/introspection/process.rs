@@ -17,7 +17,7 @@ use flowreg_git::binds_to_repository;
 use flowreg_model::Environment;
 
 /// Where Python looks for modules.
-pub const PYTHONPATH: &str = "PYTHONPATH";
+pub(super) const PYTHONPATH: &str = "PYTHONPATH";
 
 /// The files that Python runs; the first one is started.
 const HARNESS: [(&str, &str); 4] = [
@@ -59,7 +59,7 @@ const WITHHELD_PREFIXES: &[&str] = &[
 ];
 
 /// What came of waiting for a message.
-pub enum Heard {
+pub(super) enum Heard {
     /// A message.
     Message(Message),
     /// It has ended.
@@ -79,7 +79,7 @@ pub trait Watch {
 }
 
 /// A running Python.
-pub struct Conversation {
+pub(super) struct Conversation {
     child: Child,
     stdin: Option<ChildStdin>,
     messages: Receiver<Message>,
@@ -88,7 +88,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Starts it; `home` is the temporary directory of this run.
-    pub fn start(
+    pub(super) fn start(
         python: &Path,
         home: &Path,
         environment: &Environment,
@@ -137,7 +137,7 @@ impl Conversation {
     }
 
     /// Sends the request. An error shows when there is no answer.
-    pub fn send(&mut self, request: &Request<'_>) {
+    pub(super) fn send(&mut self, request: &Request<'_>) {
         if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
             line.push(b'\n');
             let _ = stdin.write_all(&line);
@@ -145,7 +145,7 @@ impl Conversation {
     }
 
     /// Waits for the next message.
-    pub fn hear(&self, until: Instant, done: usize, watch: &dyn Watch) -> Heard {
+    pub(super) fn hear(&self, until: Instant, done: usize, watch: &dyn Watch) -> Heard {
         loop {
             watch.progress(done);
             if watch.is_interrupted() {
@@ -161,7 +161,7 @@ impl Conversation {
     }
 
     /// What it said last on standard error, once it has ended.
-    pub fn last_line(&self) -> Option<String> {
+    pub(super) fn last_line(&self) -> Option<String> {
         self.last_line.recv_timeout(Duration::from_secs(1)).ok().flatten()
     }
 }

@@ -22,7 +22,7 @@ pub struct Question {
 
 /// What is sent once Prefect is imported.
 #[derive(Debug, Serialize)]
-pub struct Request<'a> {
+pub(super) struct Request<'a> {
     /// The checkout; the working directory while files are loaded.
     pub root: &'a Path,
     /// What stands in its place in answers.
@@ -44,7 +44,7 @@ pub struct Request<'a> {
 
 /// One line from Python.
 #[derive(Debug, PartialEq)]
-pub enum Message {
+pub(super) enum Message {
     /// It has started, and has this version of Prefect; nothing is imported yet.
     Found(Option<String>),
     /// Prefect is imported.
@@ -126,7 +126,7 @@ pub struct Refused {
 
 impl Message {
     /// Reads one line; `None` for what is no message.
-    pub fn read(line: &[u8]) -> Option<Self> {
+    pub(super) fn read(line: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(line).ok()?;
         Some(match line.message.as_str() {
             "found" => Self::Found(line.prefect),

@@ -55,7 +55,7 @@ impl Node {
 
 /// Something at a place of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(super) struct Fault {
     /// Where.
     pub at: Position,
     /// What, without the value: it may be a secret.
@@ -77,7 +77,7 @@ pub struct Steps {
 
 /// A deployment whose types were checked.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub(super) struct Checked {
     /// The keys that are there, without the steps.
     pub config: Map<String, Value>,
     /// The deployment's own steps.
@@ -99,7 +99,7 @@ impl Fault {
 }
 
 /// Checks one entry of `deployments`.
-pub fn check_deployment(node: &Node) -> Checked {
+pub(super) fn check_deployment(node: &Node) -> Checked {
     let mut checked = Checked::default();
     let Yaml::Mapping(pairs) = &node.value else {
         checked
@@ -197,7 +197,7 @@ fn flag(key: &str, node: &Node) -> Result<Value, Fault> {
 }
 
 /// The texts that pydantic takes for a boolean.
-pub fn flag_of(text: &str) -> Option<bool> {
+pub(super) fn flag_of(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
         "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
@@ -334,7 +334,7 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
 }
 
 /// Steps are a list; a single step may stand without one, and an empty mapping says nothing.
-pub fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
+pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
     let step = |node: &Node| match &node.value {
         Yaml::Mapping(pairs) if pairs.len() > 1 => {
             let message = "a step has one key, the name of its function".to_owned();
@@ -352,7 +352,7 @@ pub fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
 }
 
 /// A notice for each key that Prefect does not know and ignores.
-pub fn unknown_keys<'p>(
+pub(super) fn unknown_keys<'p>(
     pairs: &'p [(Node, Node)],
     known: &'static [&'static str],
     is_private: impl Fn(&str) -> bool + 'p,
@@ -369,6 +369,6 @@ pub fn unknown_keys<'p>(
 }
 
 /// A number of seconds as JSON.
-pub fn seconds(number: f64) -> Value {
+pub(super) fn seconds(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 /// What `str(value)` is in Python.
-pub fn text_of(value: &Value) -> String {
+pub(super) fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => representation(other),

@@ -13,7 +13,7 @@ use flowreg_model::ScheduleRule;
 
 /// Why a schedule can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScheduleError {
+pub(super) enum ScheduleError {
     /// A template left nothing of the rule.
     #[error("a schedule has no rule once its templates are filled in")]
     NoRule,
@@ -42,7 +42,7 @@ pub enum ScheduleError {
 ///
 /// # Errors
 /// [`ScheduleError`] where the real client has one.
-pub fn registered(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
+pub(super) fn registered(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
     let mut schedule = Map::new();
     schedule.insert("schedule".to_owned(), rule(config)?);
     let active = flag(config, "active")?;

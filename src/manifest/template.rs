@@ -14,7 +14,7 @@ use flowreg_model::{BlockDocument, Environment, secrets};
 
 /// What stands between `{{` and `}}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placeholder<'t> {
+pub(super) enum Placeholder<'t> {
     /// `prefect.blocks.…`, without the prefix.
     Block(&'t str),
     /// `prefect.variables.…`, without the prefix.
@@ -148,7 +148,7 @@ fn kind(name: &str) -> Placeholder<'_> {
 }
 
 /// All placeholders in the texts of a value.
-pub fn placeholders(value: &Value) -> Vec<Placeholder<'_>> {
+pub(super) fn placeholders(value: &Value) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
     visit_texts(value, &mut |text| {
         found.extend(parts(text).into_iter().filter_map(|part| match part {
@@ -199,7 +199,7 @@ fn block_of(placeholder: &str) -> Option<(&str, &str, Option<&str>)> {
 }
 
 /// Fills templates in, in the order of the passes of `prefect deploy`.
-pub struct Templater<'v> {
+pub(super) struct Templater<'v> {
     values: &'v Values,
     /// Where in the value it is: `job_variables.env.TOKEN`.
     path: Vec<String>,
@@ -214,7 +214,7 @@ pub struct Templater<'v> {
 
 impl<'v> Templater<'v> {
     /// Fills in from these values.
-    pub fn new(values: &'v Values) -> Self {
+    pub(super) fn new(values: &'v Values) -> Self {
         Self {
             values,
             path: Vec::new(),
@@ -230,7 +230,7 @@ impl<'v> Templater<'v> {
     /// # Errors
     /// [`TemplateError`] for a block that is not there, or that is a secret and not under one of
     /// `at_run_time`: the keys whose templates a worker fills in as well.
-    pub fn settings(
+    pub(super) fn settings(
         &mut self,
         value: &Value,
         at_run_time: &[&str],
@@ -349,20 +349,20 @@ impl<'v> Templater<'v> {
 
     /// The pass that fills in the environment; `None` for a text that is one placeholder without
     /// a value. Such an item of a list goes, as it does at Prefect, other values stay.
-    pub fn environment(&mut self, value: &Value) -> Option<Value> {
+    pub(super) fn environment(&mut self, value: &Value) -> Option<Value> {
         let outputs = Outputs { values: None, keeps_missing: true };
         self.pass(value, &outputs)
     }
 
     /// The pass that fills in the outputs of steps. What has no value goes, and is in `missing`.
-    pub fn outputs(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
+    pub(super) fn outputs(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
         let outputs = Outputs { values: Some(outputs), keeps_missing: false };
         self.pass(value, &outputs).unwrap_or(Value::Null)
     }
 
     /// The pass over pull steps: outputs where there are some, and what has no value stays for the
     /// worker.
-    pub fn pull_step(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
+    pub(super) fn pull_step(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
         let outputs = Outputs { values: Some(outputs), keeps_missing: true };
         self.pass(value, &outputs).unwrap_or_else(|| value.clone())
     }

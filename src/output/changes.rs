@@ -14,7 +14,7 @@ const VALUE_WIDTH: usize = 60;
 
 /// One field that changes, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ChangeReport {
+pub(crate) struct ChangeReport {
     /// The field's name, or the path to what changes in it.
     pub field: String,
     /// What the target holds.

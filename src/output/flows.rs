@@ -10,7 +10,7 @@ use flowreg_model::{CodeReference, CommitId, Explanation, Flow, FlowProblem, Flo
 
 /// The flows at a reference.
 #[derive(Debug, Serialize)]
-pub struct FlowsReport<'a> {
+pub(crate) struct FlowsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
     /// The commit since which they changed, if only those are listed.
@@ -26,7 +26,7 @@ pub struct FlowsReport<'a> {
 
 /// A flow, and why it is listed.
 #[derive(Debug, Serialize)]
-pub struct ListedFlow<'a> {
+pub(crate) struct ListedFlow<'a> {
     /// The flow.
     #[serde(flatten)]
     pub flow: &'a Flow,
@@ -37,7 +37,7 @@ pub struct ListedFlow<'a> {
 
 /// How flows at a reference came about.
 #[derive(Debug, Serialize)]
-pub struct ExplanationsReport<'a> {
+pub(crate) struct ExplanationsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
     /// One for each flow that was asked for.
@@ -61,7 +61,7 @@ fn short(text: &str) -> String {
 
 impl Printer {
     /// Prints the flows; with `-v` why some are not exact.
-    pub fn flows(&self, report: &FlowsReport<'_>) {
+    pub(crate) fn flows(&self, report: &FlowsReport<'_>) {
         if self.is_json {
             return self.json(report);
         }
@@ -104,7 +104,7 @@ impl Printer {
     }
 
     /// Prints how flows came about.
-    pub fn explanations(&self, report: &ExplanationsReport<'_>) {
+    pub(crate) fn explanations(&self, report: &ExplanationsReport<'_>) {
         if self.is_json {
             return self.json(report);
         }
@@ -139,7 +139,7 @@ impl Printer {
     }
 
     /// Prints what is wrong with sources to standard error, with the place.
-    pub fn problems(&self, problems: &[FlowProblem]) {
+    pub(crate) fn problems(&self, problems: &[FlowProblem]) {
         if self.is_json {
             return;
         }

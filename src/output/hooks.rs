@@ -10,7 +10,7 @@ use flowreg_model::escaped;
 
 /// One place of a hook, and what was done there.
 #[derive(Debug, Serialize)]
-pub struct HookWord {
+pub(crate) struct HookWord {
     /// `installed`, `updated`, `unchanged`, `removed` or `restored`.
     pub action: &'static str,
     /// The file, or the section of git's configuration.
@@ -23,14 +23,14 @@ pub struct HookWord {
 
 /// What `install` and `uninstall` did.
 #[derive(Debug, Serialize)]
-pub struct HookInstallReport {
+pub(crate) struct HookInstallReport {
     /// One entry a place.
     pub hooks: Vec<HookWord>,
 }
 
 /// What git will run.
 #[derive(Debug, Serialize)]
-pub struct HookStatusReport {
+pub(crate) struct HookStatusReport {
     #[serde(flatten)]
     status: HookStatus,
 }
@@ -43,7 +43,7 @@ impl From<HookStatus> for HookStatusReport {
 
 impl Printer {
     /// Prints what `install` and `uninstall` did.
-    pub fn hook_install(&self, report: &HookInstallReport) {
+    pub(crate) fn hook_install(&self, report: &HookInstallReport) {
         if self.is_json {
             return self.json(report);
         }
@@ -64,7 +64,7 @@ impl Printer {
     }
 
     /// Prints what git will run.
-    pub fn hook_status(&self, report: &HookStatusReport) {
+    pub(crate) fn hook_status(&self, report: &HookStatusReport) {
         if self.is_json {
             return self.json(report);
         }

@@ -10,7 +10,7 @@ use flowreg_model::{TargetDescription, escaped};
 
 /// What the target holds.
 #[derive(Debug, Serialize)]
-pub struct ListReport {
+pub(crate) struct ListReport {
     /// The target.
     pub target: TargetDescription,
     /// What flowreg registered there, by name.
@@ -19,7 +19,7 @@ pub struct ListReport {
 
 /// One registration.
 #[derive(Debug, Serialize)]
-pub struct ListedRegistration {
+pub(crate) struct ListedRegistration {
     /// The flow.
     pub flow: String,
     /// The deployment.
@@ -40,7 +40,7 @@ pub struct ListedRegistration {
 
 impl Printer {
     /// Prints what the target holds.
-    pub fn list(&self, report: &ListReport) {
+    pub(crate) fn list(&self, report: &ListReport) {
         if self.is_json {
             return self.json(report);
         }

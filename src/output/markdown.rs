@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 150;
 const MOST_IN_A_CELL: usize = 240;
 
 /// A plan, or what became of it.
-pub fn run(report: &RunReport) -> String {
+pub(super) fn run(report: &RunReport) -> String {
     let needs_proof = report.target.kind != TargetKind::Local;
     let reference = plain(&reference_line(&report.reference, needs_proof));
     let is_plan = report.duration_ms.is_none();
@@ -52,7 +52,7 @@ pub fn run(report: &RunReport) -> String {
 }
 
 /// An error that ended a command.
-pub fn error(error: &ErrorReport) -> String {
+pub(super) fn error(error: &ErrorReport) -> String {
     let mut text = format!("{MARK}\n**flowreg failed**: {}\n", plain(&error.message));
     for cause in &error.causes {
         let _ = writeln!(text, "\n> {}", plain(cause));
@@ -83,7 +83,7 @@ fn what(item: &ItemReport) -> String {
 }
 
 /// Text that Markdown takes for nothing but text, on one line.
-pub fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::new();
     for char in cut(&escaped(text)).chars() {
         match char {

@@ -25,17 +25,17 @@ use serde_json::{Value, json};
 
 use flowreg_model::escaped;
 
-pub use changes::ChangeReport;
-pub use flows::{ExplanationsReport, FlowsReport, ListedFlow};
-pub use hooks::{HookInstallReport, HookStatusReport, HookWord};
-pub use list::{ListReport, ListedRegistration};
-pub use progress::Progress;
-pub use prune::{PruneReport, PrunedRegistration};
-pub use queue::{QueueReport, QueuedItem, SyncReport};
-pub use reference::ReferenceReport;
-pub use report::ErrorReport;
-pub use run_report::{ItemReport, RunReport, RunSummary};
-pub use tag::{TagOutcome, TagReport};
+pub(crate) use changes::ChangeReport;
+pub(crate) use flows::{ExplanationsReport, FlowsReport, ListedFlow};
+pub(crate) use hooks::{HookInstallReport, HookStatusReport, HookWord};
+pub(crate) use list::{ListReport, ListedRegistration};
+pub(crate) use progress::Progress;
+pub(crate) use prune::{PruneReport, PrunedRegistration};
+pub(crate) use queue::{QueueReport, QueuedItem, SyncReport};
+pub(crate) use reference::ReferenceReport;
+pub(crate) use report::ErrorReport;
+pub(crate) use run_report::{ItemReport, RunReport, RunSummary};
+pub(crate) use tag::{TagOutcome, TagReport};
 
 /// The version of every JSON object that is printed.
 const SCHEMA: u32 = 1;
@@ -53,7 +53,7 @@ const NAME_WIDTH: usize = 60;
 
 /// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
+pub(crate) enum Verbosity {
     /// Errors only.
     Quiet,
     /// What changed.
@@ -64,7 +64,7 @@ pub enum Verbosity {
 
 /// Where results go: results to standard output, everything else to standard error.
 #[derive(Debug)]
-pub struct Printer {
+pub(crate) struct Printer {
     is_json: bool,
     is_markdown: bool,
     verbosity: Verbosity,
@@ -74,7 +74,7 @@ pub struct Printer {
 
 impl Printer {
     /// Prints JSON or for people, so much, and progress only where somebody sees it.
-    pub fn new(is_json: bool, verbosity: Verbosity, shows_progress: bool) -> Self {
+    pub(crate) fn new(is_json: bool, verbosity: Verbosity, shows_progress: bool) -> Self {
         let shows_progress = shows_progress && !is_json && verbosity > Verbosity::Quiet;
         let is_output_lost = Cell::new(false);
         Self { is_json, is_markdown: false, verbosity, shows_progress, is_output_lost }
@@ -82,32 +82,32 @@ impl Printer {
 
     /// The same for Markdown, where a command has it.
     #[must_use]
-    pub fn with_markdown(self, is_markdown: bool) -> Self {
+    pub(crate) fn with_markdown(self, is_markdown: bool) -> Self {
         Self { is_markdown, ..self }
     }
 
     /// Whether JSON is printed.
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.is_json
     }
 
     /// Whether more is shown than a person asked for: in JSON, and with `-v`.
-    pub fn shows_all(&self) -> bool {
+    pub(crate) fn shows_all(&self) -> bool {
         self.is_json || self.is_verbose()
     }
 
     /// Whether details are wanted.
-    pub fn is_verbose(&self) -> bool {
+    pub(crate) fn is_verbose(&self) -> bool {
         self.verbosity == Verbosity::Verbose
     }
 
     /// A display of work that takes long.
-    pub fn progress(&self, what: &str, total: usize) -> Progress {
+    pub(crate) fn progress(&self, what: &str, total: usize) -> Progress {
         Progress::new(self.shows_progress, what, total)
     }
 
     /// Prints the error that ends a command.
-    pub fn error(&self, error: &ErrorReport) {
+    pub(crate) fn error(&self, error: &ErrorReport) {
         if self.is_json {
             self.json(&json!({ "error": error }));
         } else {
@@ -168,7 +168,7 @@ impl Printer {
     }
 
     /// Whether something that was printed did not arrive.
-    pub fn is_output_lost(&self) -> bool {
+    pub(crate) fn is_output_lost(&self) -> bool {
         self.is_output_lost.get()
     }
 }

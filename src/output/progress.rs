@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const QUIET_START: Duration = Duration::from_millis(500);
 
 /// A bar that shows itself once the work has taken half a second.
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
     is_shown: Mutex<bool>,
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Says how much is done.
-    pub fn set(&self, done: usize) {
+    pub(crate) fn set(&self, done: usize) {
         if let Ok(mut is_shown) = self.is_shown.lock()
             && !*is_shown
             && self.started.elapsed() > QUIET_START

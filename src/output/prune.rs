@@ -10,7 +10,7 @@ use flowreg_model::{BranchName, TargetDescription, escaped};
 
 /// What was removed, or would be.
 #[derive(Debug, Serialize)]
-pub struct PruneReport {
+pub(crate) struct PruneReport {
     /// The target.
     pub target: TargetDescription,
     /// One entry a deployment.
@@ -21,7 +21,7 @@ pub struct PruneReport {
 
 /// One registration of a branch that is gone.
 #[derive(Debug, Serialize)]
-pub struct PrunedRegistration {
+pub(crate) struct PrunedRegistration {
     /// The flow.
     pub flow: String,
     /// The deployment.
@@ -36,7 +36,7 @@ pub struct PrunedRegistration {
 
 impl Printer {
     /// Prints what was removed.
-    pub fn prune(&self, report: &PruneReport) {
+    pub(crate) fn prune(&self, report: &PruneReport) {
         if self.is_json {
             return self.json(report);
         }

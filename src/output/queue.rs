@@ -9,7 +9,7 @@ use flowreg_model::escaped;
 
 /// A queued push.
 #[derive(Debug, Serialize)]
-pub struct QueuedItem {
+pub(crate) struct QueuedItem {
     /// The record's id, while there is one.
     pub id: Option<String>,
     /// `branch`, `tag` or `deletion`; `None` if the record can't be read.
@@ -34,7 +34,7 @@ pub struct QueuedItem {
 
 impl QueuedItem {
     /// A record that can't be read.
-    pub fn unreadable(id: String) -> Self {
+    pub(crate) fn unreadable(id: String) -> Self {
         Self {
             id: Some(id),
             kind: None,
@@ -60,7 +60,7 @@ impl QueuedItem {
 
 /// What waits.
 #[derive(Debug, Serialize)]
-pub struct QueueReport {
+pub(crate) struct QueueReport {
     /// The records, oldest first.
     pub waiting: Vec<QueuedItem>,
     /// Whether a watcher is at work.
@@ -74,7 +74,7 @@ pub struct QueueReport {
 
 /// What `flowreg sync` did.
 #[derive(Debug, Serialize)]
-pub struct SyncReport {
+pub(crate) struct SyncReport {
     /// What the target has now.
     pub delivered: Vec<QueuedItem>,
     /// What will not be registered.
@@ -85,7 +85,7 @@ pub struct SyncReport {
 
 impl Printer {
     /// Prints what waits.
-    pub fn queue(&self, report: &QueueReport) {
+    pub(crate) fn queue(&self, report: &QueueReport) {
         if self.is_json {
             return self.json(report);
         }
@@ -103,7 +103,7 @@ impl Printer {
     }
 
     /// Prints what `flowreg sync` did.
-    pub fn sync(&self, report: &SyncReport) {
+    pub(crate) fn sync(&self, report: &SyncReport) {
         if self.is_json {
             return self.json(report);
         }
@@ -122,14 +122,14 @@ impl Printer {
     }
 
     /// One line beside the result.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
             to_stderr(&format!("{DIM}{}{DIM:#}\n", escaped(text)));
         }
     }
 
     /// What a hook has to say, among the words of git.
-    pub fn hook(&self, text: &str) {
+    pub(crate) fn hook(&self, text: &str) {
         to_stderr(&format!("flowreg: {}\n", escaped(text)));
     }
 }

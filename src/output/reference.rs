@@ -10,7 +10,7 @@ use flowreg_model::{CodeReference, escaped};
 
 /// The code reference and how it was found.
 #[derive(Debug, Serialize)]
-pub struct ReferenceReport<'a> {
+pub(crate) struct ReferenceReport<'a> {
     /// The answer; `None` if there is none.
     pub reference: Option<&'a CodeReference>,
     /// Every rung, top to bottom.
@@ -45,7 +45,7 @@ pub(super) fn reference_line(reference: &CodeReference, needs_proof: bool) -> St
 
 impl Printer {
     /// Prints the reference, and the ladder if it is asked for.
-    pub fn reference(&self, report: &ReferenceReport<'_>, explain: bool) {
+    pub(crate) fn reference(&self, report: &ReferenceReport<'_>, explain: bool) {
         if self.is_json {
             return self.json(report);
         }

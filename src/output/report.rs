@@ -9,7 +9,7 @@ use flowreg_model::escaped;
 
 /// An error with all that a person or a program needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ErrorReport {
+pub(crate) struct ErrorReport {
     /// A word that does not change.
     pub code: String,
     /// What happened: lower case, no full stop.

@@ -13,7 +13,7 @@ use flowreg_model::{TargetKind, escaped};
 
 impl Printer {
     /// Prints a plan, or a run and what became of it.
-    pub fn run(&self, report: &RunReport) {
+    pub(crate) fn run(&self, report: &RunReport) {
         if self.is_json {
             return self.json(report);
         }

@@ -10,7 +10,7 @@ use flowreg_model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
 
 /// A run: what was planned, and what became of it if it was carried out.
 #[derive(Debug, Serialize)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     /// The target.
     pub target: TargetDescription,
     /// The repository's URL.
@@ -32,7 +32,7 @@ pub struct RunReport {
 
 /// One registration: `G` of `design.md` §11.
 #[derive(Debug, Serialize)]
-pub struct ItemReport {
+pub(crate) struct ItemReport {
     /// The flow.
     pub flow: String,
     /// The deployment.
@@ -53,7 +53,7 @@ pub struct ItemReport {
 
 /// Counts by action for a plan, by outcome for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunSummary(pub Vec<(&'static str, usize)>);
+pub(crate) struct RunSummary(pub Vec<(&'static str, usize)>);
 
 impl Serialize for RunSummary {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

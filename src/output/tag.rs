@@ -11,7 +11,7 @@ use flowreg_model::{CommitId, RemoteName, TagName, escaped};
 /// What became of the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TagOutcome {
+pub(crate) enum TagOutcome {
     /// It was made and pushed.
     Created,
     /// The commit had it already.
@@ -26,7 +26,7 @@ pub enum TagOutcome {
 
 /// What `flowreg tag` found out and did.
 #[derive(Debug, Serialize)]
-pub struct TagReport {
+pub(crate) struct TagReport {
     /// The tag; `None` if there is none to make.
     pub tag: Option<TagName>,
     /// Its version, without the prefix.
@@ -55,7 +55,7 @@ pub struct TagReport {
 
 impl TagReport {
     /// A report of which nothing is known yet but the commit.
-    pub fn new(commit: CommitId) -> Self {
+    pub(crate) fn new(commit: CommitId) -> Self {
         Self {
             tag: None,
             version: None,
@@ -72,14 +72,14 @@ impl TagReport {
     }
 
     /// Takes the tag and its version.
-    pub fn named(&mut self, tag: TagName, version: &Version) {
+    pub(crate) fn named(&mut self, tag: TagName, version: &Version) {
         self.tag = Some(tag);
         self.version = Some(version.to_string());
     }
 
     /// `NAME=value` lines: what GitHub's output files and dotenv files have in common. No value has
     /// a line break or a blank: git takes none in a name.
-    pub fn pairs(&self) -> String {
+    pub(crate) fn pairs(&self) -> String {
         let text =
             |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
         let values = [
@@ -94,7 +94,7 @@ impl TagReport {
     }
 
     /// For the summary of a build.
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let mut text = format!("### {}\n\n", self.headline());
         for notice in &self.notices {
             let _ = writeln!(text, "> {}\n", markdown::plain(notice));
@@ -127,7 +127,7 @@ impl TagReport {
 
 impl Printer {
     /// Prints what became of the tag; only its name if nothing else was asked for.
-    pub fn tag(&self, report: &TagReport, is_print: bool) {
+    pub(crate) fn tag(&self, report: &TagReport, is_print: bool) {
         if self.is_json {
             return self.json(report);
         }

@@ -8,11 +8,11 @@ use flowreg_git::{GitError, Repository};
 use flowreg_model::CommitId;
 
 /// How long a remote may take to answer.
-pub const ASK_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const ASK_LIMIT: Duration = Duration::from_secs(10);
 
 /// When a remote that has something else is asked again: it may still be running its own hooks
 /// when the push ends, for it was cut off (facts/hooks.md F12).
-pub const RECHECKS: [Duration; 3] =
+pub(crate) const RECHECKS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
 
 /// How many times longer a push is waited for whose end nobody can see: one of a client that is no

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What came of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivered {
+pub(crate) enum Delivered {
     /// The target has it; what changed, in words.
     Done(String),
     /// It is not to be registered at all; why.
@@ -29,7 +29,7 @@ pub enum Delivered {
 }
 
 /// Registers and removes; known only to the command line.
-pub trait Delivery {
+pub(crate) trait Delivery {
     /// Registers what was pushed.
     fn register(&self, push: &QueuedPush) -> Delivered;
 
@@ -45,7 +45,7 @@ pub trait Delivery {
 
 /// Which records a pass touches.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Whether what was refused is tried again, and what was marked for removal is removed.
     pub is_asked_for: bool,
     /// How long after the end of a push its remote may change its mind.
@@ -54,7 +54,7 @@ pub struct Policy {
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Passed {
+pub(crate) struct Passed {
     /// Records that left because the target has them.
     pub delivered: Vec<(QueuedPush, String)>,
     /// Records that left without a delivery.
@@ -69,7 +69,7 @@ pub struct Passed {
 ///
 /// # Errors
 /// [`OutboxError`] if the outbox can't be used; `Ok(None)` if another process delivers.
-pub fn deliver(
+pub(crate) fn deliver(
     outbox: &Outbox,
     repository: &Repository,
     delivery: &dyn Delivery,

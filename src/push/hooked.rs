@@ -21,7 +21,7 @@ use flowreg_model::{BranchName, CommitId, Environment};
 const OLD: Duration = Duration::from_hours(1);
 
 /// Where a hook runs, and what could be found out about it.
-pub struct Hooked<'a> {
+pub(crate) struct Hooked<'a> {
     environment: &'a Environment,
     directory: &'a Path,
     say: &'a dyn Fn(&str),
@@ -30,7 +30,7 @@ pub struct Hooked<'a> {
 }
 
 /// One line of git's, with what its commit says about hooks.
-pub struct Candidate {
+pub(crate) struct Candidate {
     line: PushedLine,
     commit: Option<CommitId>,
     settings: Option<Rc<Settings>>,
@@ -38,13 +38,13 @@ pub struct Candidate {
 
 impl Candidate {
     /// Whether the commit asks for a check before it is pushed.
-    pub fn asks_for_check(&self) -> bool {
+    pub(crate) fn asks_for_check(&self) -> bool {
         let blocking = self.settings.as_ref().and_then(|settings| settings.hooks.blocking);
         self.line.is_registrable() && self.line.object.is_some() && blocking == Some(true)
     }
 
     /// What git said.
-    pub fn line(&self) -> &PushedLine {
+    pub(crate) fn line(&self) -> &PushedLine {
         &self.line
     }
 }
@@ -52,7 +52,7 @@ impl Candidate {
 impl<'a> Hooked<'a> {
     /// Looks where the hook is; `None` outside a repository, and where
     /// `git config flowreg.enabled` is false.
-    pub fn new(
+    pub(crate) fn new(
         environment: &'a Environment,
         directory: &'a Path,
         say: &'a dyn Fn(&str),
@@ -72,17 +72,17 @@ impl<'a> Hooked<'a> {
     }
 
     /// The repository, if it can be opened.
-    pub fn repository(&self) -> Option<&Repository> {
+    pub(crate) fn repository(&self) -> Option<&Repository> {
         self.repository.as_ref()
     }
 
     /// The directory that all work trees share.
-    pub fn common_dir(&self) -> &Path {
+    pub(crate) fn common_dir(&self) -> &Path {
         &self.directories.common_dir
     }
 
     /// Looks up what the pushed commits say.
-    pub fn candidates(&self, lines: Vec<PushedLine>) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, lines: Vec<PushedLine>) -> Vec<Candidate> {
         let mut last: Option<(CommitId, Option<Rc<Settings>>)> = None;
         let mut look = |line: PushedLine| {
             let object = line.object.as_ref().or(line.before.as_ref());
@@ -111,7 +111,7 @@ impl<'a> Hooked<'a> {
     }
 
     /// Writes the records and returns how many there are.
-    pub fn queue(
+    pub(crate) fn queue(
         &self,
         candidates: Vec<Candidate>,
         place: &Place<'_>,
@@ -158,7 +158,7 @@ impl<'a> Hooked<'a> {
     }
 
     /// One line if something has been waiting for long.
-    pub fn tell_of_old_ones(&self) {
+    pub(crate) fn tell_of_old_ones(&self) {
         let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
         if old > 0 {
             self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
@@ -170,7 +170,7 @@ impl<'a> Hooked<'a> {
     }
 
     /// Starts `program` as the watcher of this repository: detached, once `git` has ended.
-    pub fn start_watcher(&self, program: &Path, git: Option<GitProcess>) {
+    pub(crate) fn start_watcher(&self, program: &Path, git: Option<GitProcess>) {
         let work_tree = self.environment.get("GIT_WORK_TREE").map(|path| self.directory.join(path));
         let mut variables: Vec<(&str, &Path)> = vec![("GIT_DIR", &self.directories.git_dir)];
         variables.extend(work_tree.iter().map(|path| ("GIT_WORK_TREE", path.as_path())));
@@ -193,7 +193,7 @@ impl<'a> Hooked<'a> {
 }
 
 /// The other program of the two, beside the one that runs: `flowreg` and `flowreg-hook`.
-pub fn program_beside(name: &str) -> Option<PathBuf> {
+pub(crate) fn program_beside(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(OsStr::new(name));
     super::install::is_executable(&beside).then_some(beside)
 }

@@ -23,7 +23,7 @@ const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
 /// How the hook is to be installed.
 #[derive(Debug, Clone)]
-pub struct InstallRequest {
+pub(crate) struct InstallRequest {
     /// Which hook.
     pub hook: HookName,
     /// The flowreg that it calls, as an absolute path.
@@ -36,7 +36,7 @@ pub struct InstallRequest {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// The file, or the section of the configuration.
     pub place: String,
     /// `installed`, `updated`, `unchanged`, `removed`, `restored`.
@@ -49,7 +49,7 @@ pub struct Installed {
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub enum InstallError {
+pub(crate) enum InstallError {
     /// Git said no.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -133,7 +133,7 @@ pub enum InstallError {
 
 impl InstallError {
     /// The word that JSON uses.
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Git(error) => error.code(),
             Self::File { .. } => "file",
@@ -151,7 +151,7 @@ impl InstallError {
     }
 
     /// What to type.
-    pub fn hints(&self) -> Vec<String> {
+    pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Git(error) => return error.hints(),
             Self::SharedHooks { .. } => {
@@ -183,7 +183,7 @@ impl InstallError {
 ///
 /// # Errors
 /// [`InstallError`]; then nothing is changed.
-pub fn install(
+pub(crate) fn install(
     repository: &Repository,
     request: &InstallRequest,
 ) -> Result<Installed, InstallError> {
@@ -380,7 +380,7 @@ fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
 ///
 /// # Errors
 /// [`InstallError`]; then nothing is changed.
-pub fn install_in_configuration(repository: &Repository) -> Result<Installed, InstallError> {
+pub(crate) fn install_in_configuration(repository: &Repository) -> Result<Installed, InstallError> {
     let (major, minor) = repository.git_version()?;
     if (major, minor) < CONFIG_HOOKS {
         return Err(InstallError::NoConfigHooks { major, minor });
@@ -410,7 +410,10 @@ pub fn install_in_configuration(repository: &Repository) -> Result<Installed, In
 ///
 /// # Errors
 /// [`InstallError`]; what was done until then stays done.
-pub fn uninstall(repository: &Repository, force: bool) -> Result<Vec<Installed>, InstallError> {
+pub(crate) fn uninstall(
+    repository: &Repository,
+    force: bool,
+) -> Result<Vec<Installed>, InstallError> {
     let hooks = repository.hook_path()?;
     let mut done = Vec::new();
     for (hook, file) in candidates(repository, &hooks) {

@@ -12,23 +12,23 @@ const LARGEST: u64 = 128 * 1024;
 
 /// The log of one outbox. A line that can't be written is lost: nobody waits for it.
 #[derive(Debug, Clone)]
-pub struct Log {
+pub(crate) struct Log {
     path: PathBuf,
 }
 
 impl Log {
     /// The log beside the records.
-    pub fn of(outbox: &Outbox) -> Self {
+    pub(crate) fn of(outbox: &Outbox) -> Self {
         Self { path: outbox.directory().join("log") }
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Appends one line: when, about what, and what was decided.
-    pub fn write(&self, about: &str, decision: &str) {
+    pub(crate) fn write(&self, about: &str, decision: &str) {
         if self.path.metadata().is_ok_and(|file| file.len() > LARGEST) {
             let _ = std::fs::rename(&self.path, self.path.with_extension("1"));
         }
@@ -40,7 +40,7 @@ impl Log {
     }
 
     /// The last lines, oldest first.
-    pub fn recent(&self, count: usize) -> Vec<String> {
+    pub(crate) fn recent(&self, count: usize) -> Vec<String> {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let text = read(&self.path.with_extension("1")) + &read(&self.path);
         let lines: Vec<&str> = text.lines().collect();

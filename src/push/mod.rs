@@ -18,17 +18,16 @@ mod spool;
 mod status;
 mod watch;
 
-pub use confirm::{ASK_LIMIT, RECHECKS};
-pub use deliver::{Delivered, Delivery, Passed, Policy, deliver};
-pub use hooked::{Candidate, Hooked, program_beside};
-pub use install::{
+pub(crate) use confirm::RECHECKS;
+pub(crate) use deliver::{Delivered, Delivery, Policy, deliver};
+pub(crate) use hooked::{Candidate, Hooked, program_beside};
+pub(crate) use install::{
     InstallError, InstallRequest, Installed, install, install_in_configuration, uninstall,
 };
-pub use log::Log;
-pub use manager::Manager;
-pub use process::{GitProcess, close_inherited, own_session};
-pub use queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
-pub use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
-pub use shim::HookName;
-pub use status::{HookProblem, HookState, HookStatus, status as hook_status};
-pub use watch::{wait_for_end, watch};
+pub(crate) use log::Log;
+pub(crate) use process::{GitProcess, close_inherited, own_session};
+pub(crate) use queue::{Place, PushedLine, pre_push_lines, received_lines};
+pub(crate) use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+pub(crate) use shim::HookName;
+pub(crate) use status::{HookState, HookStatus, status as hook_status};
+pub(crate) use watch::{wait_for_end, watch};

@@ -19,7 +19,7 @@ const MOST_ANCESTORS: usize = 16;
 
 /// A running `git push`, told from a later process of the same number by when it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GitProcess {
+pub(crate) struct GitProcess {
     /// The process id.
     pub pid: u32,
     /// Clock ticks since the machine started; `None` where the system does not tell.
@@ -57,7 +57,7 @@ struct Stat {
 impl GitProcess {
     /// The nearest `git push` above this process, without one the nearest git. `None` if there is
     /// none: a client that pushes by itself runs on for hours after the push.
-    pub fn pushing() -> Option<Self> {
+    pub(crate) fn pushing() -> Option<Self> {
         let mut nearest_git = None;
         let mut pid = std::os::unix::process::parent_id();
         for _ in 0..MOST_ANCESTORS {
@@ -75,7 +75,7 @@ impl GitProcess {
     }
 
     /// Whether it was told to say more: `git push -v`.
-    pub fn is_verbose(self) -> bool {
+    pub(crate) fn is_verbose(self) -> bool {
         let is_cluster = |word: &[u8]| {
             word.strip_prefix(b"-").is_some_and(|letters| {
                 letters.iter().all(u8::is_ascii_alphabetic) && letters.contains(&b'v')
@@ -90,7 +90,7 @@ impl GitProcess {
     }
 
     /// Whether it has not ended yet.
-    pub fn is_running(self) -> bool {
+    pub(crate) fn is_running(self) -> bool {
         if let Some(started) = self.started {
             let stat = stat(self.pid);
             return stat
@@ -124,7 +124,7 @@ fn stat(pid: u32) -> Option<Stat> {
 }
 
 /// Closes every inherited descriptor but standard input, output and error.
-pub fn close_inherited() {
+pub(crate) fn close_inherited() {
     for directory in ["/proc/self/fd", "/dev/fd"] {
         let Ok(entries) = std::fs::read_dir(directory) else { continue };
         let names = entries.flatten().map(|entry| entry.file_name());
@@ -138,7 +138,7 @@ pub fn close_inherited() {
 }
 
 /// Leaves the terminal's session: closing it must not end the watcher.
-pub fn own_session() {
+pub(crate) fn own_session() {
     // It fails only for the leader of a process group, which nobody started as a watcher.
     let _ = setsid();
 }
@@ -148,7 +148,7 @@ pub fn own_session() {
 ///
 /// # Errors
 /// If it can't be started.
-pub fn detach(
+pub(super) fn detach(
     program: &Path,
     arguments: &[OsString],
     variables: &[(&str, &Path)],

@@ -9,7 +9,7 @@ use flowreg_model::{CommitId, NameError};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedLine {
+pub(crate) struct PushedLine {
     /// The full name on the remote.
     pub reference: String,
     /// What it is to be; `None` for a deletion.
@@ -21,7 +21,7 @@ pub struct PushedLine {
 impl PushedLine {
     /// Whether it may change a registration: a branch or a tag, or a branch that goes. Tags that go
     /// stay registered, and notes or reviews (`refs/for/…`) are no code references.
-    pub fn is_registrable(&self) -> bool {
+    pub(crate) fn is_registrable(&self) -> bool {
         let is_branch = self.reference.starts_with("refs/heads/");
         is_branch || (self.object.is_some() && self.reference.starts_with("refs/tags/"))
     }
@@ -29,7 +29,7 @@ impl PushedLine {
 
 /// Where a push comes from and goes to.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The remote's name, or its address again.
     pub remote: &'a str,
     /// The address, as git gives it.
@@ -46,7 +46,7 @@ pub struct Place<'a> {
 ///
 /// The local ref is what the user typed and may hold blanks, so the line is split from its end
 /// (facts/hooks.md F14). A line that is none is left out.
-pub fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
+pub(crate) fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
     lines(input, |line| {
         let mut parts = line.rsplitn(4, ' ');
         let (before, reference, object) = (parts.next()?, parts.next()?, parts.next()?);
@@ -56,7 +56,7 @@ pub fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
 }
 
 /// Reads what `post-receive` gets: `<old id> <new id> <ref>` on every line.
-pub fn received_lines(input: &[u8]) -> Vec<PushedLine> {
+pub(crate) fn received_lines(input: &[u8]) -> Vec<PushedLine> {
     lines(input, |line| {
         let mut parts = line.splitn(3, ' ');
         let (before, object, reference) = (parts.next()?, parts.next()?, parts.next()?);
@@ -88,7 +88,7 @@ fn id(text: &str) -> Result<Option<CommitId>, NameError> {
 
 /// The record of one line, with the commit that it leads to. Without a repository that can be opened
 /// less is known, and more has to be asked later.
-pub fn queued(
+pub(crate) fn queued(
     line: PushedLine,
     place: &Place<'_>,
     repository: Option<&Repository>,

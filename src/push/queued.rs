@@ -13,7 +13,7 @@ use flowreg_model::{CommitId, TargetKind};
 /// How far a queued push has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PushState {
+pub(crate) enum PushState {
     /// Nobody knows yet whether it landed.
     Unconfirmed,
     /// The remote did not answer.
@@ -30,7 +30,7 @@ pub enum PushState {
 
 impl PushState {
     /// The word that JSON uses.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Unconfirmed => "unconfirmed",
             Self::Unanswered => "unanswered",
@@ -44,7 +44,7 @@ impl PushState {
 
 /// The target that was configured where the push was made, as the watcher found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueuedTarget {
+pub(crate) struct QueuedTarget {
     /// Which kind.
     pub kind: TargetKind,
     /// Its address without credentials.
@@ -53,7 +53,7 @@ pub struct QueuedTarget {
 
 /// A push of one ref that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueuedPush {
+pub(crate) struct QueuedPush {
     /// Milliseconds since 1970.
     pub queued_at: u64,
     /// The remote's name, or the address again.
@@ -90,18 +90,18 @@ pub struct QueuedPush {
 
 impl QueuedPush {
     /// Whether the push removes the ref.
-    pub fn is_deletion(&self) -> bool {
+    pub(crate) fn is_deletion(&self) -> bool {
         self.object.is_none()
     }
 
     /// The branch or tag without `refs/heads/` and `refs/tags/`.
-    pub fn short_name(&self) -> &str {
+    pub(crate) fn short_name(&self) -> &str {
         let name = &self.reference;
         name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name)
     }
 
     /// `branch`, `tag` or `deletion`.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.object {
             None => "deletion",
             Some(_) if self.reference.starts_with("refs/tags/") => "tag",
@@ -110,12 +110,12 @@ impl QueuedPush {
     }
 
     /// The address, as something that can be compared.
-    pub fn repository_url(&self) -> RepositoryUrl {
+    pub(crate) fn repository_url(&self) -> RepositoryUrl {
         RepositoryUrl::new(&self.url, Path::new(&self.directory))
     }
 
     /// When it was queued, RFC 3339 in UTC to the second.
-    pub fn queued_at_text(&self) -> String {
+    pub(crate) fn queued_at_text(&self) -> String {
         let milliseconds = i64::try_from(self.queued_at).unwrap_or(i64::MAX);
         let at = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
         at.round(jiff::Unit::Second).unwrap_or(at).to_string()
@@ -135,7 +135,7 @@ impl QueuedPush {
 
 /// A record of the outbox, or why it can't be read.
 #[derive(Debug)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// The record's id.
     pub id: String,
     /// Its content.
@@ -143,7 +143,7 @@ pub struct Waiting {
 }
 
 /// Everything that waits, oldest first.
-pub fn waiting(outbox: &Outbox) -> Vec<Waiting> {
+pub(crate) fn waiting(outbox: &Outbox) -> Vec<Waiting> {
     let read = |id: String| {
         let push = outbox.read(&id).transpose()?;
         Some(Waiting { id, push })

@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 
 /// A hook of git's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HookName {
+pub(crate) enum HookName {
     /// Before a push, at the one who pushes.
     PrePush,
     /// After a push, at the one who received it.
@@ -22,7 +22,7 @@ pub enum HookName {
 
 impl HookName {
     /// The file's name.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::PrePush => "pre-push",
             Self::PostReceive => "post-receive",

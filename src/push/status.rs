@@ -16,7 +16,7 @@ use flowreg_model::Environment;
 /// Whether a push is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HookState {
+pub(crate) enum HookState {
     /// Ours runs.
     Installed,
     /// Nobody installed it.
@@ -27,7 +27,7 @@ pub enum HookState {
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HookProblem {
+pub(crate) struct HookProblem {
     /// A word that does not change.
     pub code: &'static str,
     /// What is wrong.
@@ -38,7 +38,7 @@ pub struct HookProblem {
 
 /// One hook of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HookStatus {
+pub(crate) struct HookStatus {
     /// `pre-push` or `post-receive`.
     pub hook: &'static str,
     /// Whether ours runs.
@@ -64,7 +64,7 @@ pub struct HookStatus {
 ///
 /// # Errors
 /// [`InstallError`] if git can't be asked or a file can't be read.
-pub fn status(
+pub(crate) fn status(
     repository: &Repository,
     environment: &Environment,
 ) -> Result<HookStatus, InstallError> {

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`OutboxError`] if the outbox can't be used.
-pub fn watch(
+pub(crate) fn watch(
     outbox: &Outbox,
     repository: &Repository,
     delivery: &dyn Delivery,
@@ -74,7 +74,7 @@ fn see_through(
 }
 
 /// Waits until a push has ended, without looking at anything else.
-pub fn wait_for_end(git: GitProcess) {
+pub(crate) fn wait_for_end(git: GitProcess) {
     let mut look = LOOK.0;
     while git.is_running() {
         std::thread::sleep(look);

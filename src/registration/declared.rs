@@ -16,7 +16,7 @@ type Names = BTreeSet<String>;
 /// The names of what is declared. Text of it is the same for the same names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Declared {
+pub(super) struct Declared {
     /// Tags.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub tags: Names,
@@ -45,7 +45,7 @@ pub struct Declared {
 
 /// What is known of the last registration.
 #[derive(Debug)]
-pub enum Last {
+pub(super) enum Last {
     /// Somebody else made the deployment.
     Foreign,
     /// flowreg made it and did not note yet what was declared.
@@ -76,7 +76,7 @@ fn usual(field: &str) -> Value {
 impl Declared {
     /// The names of declared fields; `schedules` are those of the target, the declared ones first
     /// and in their order.
-    pub fn of(fields: &Map<String, Value>, schedules: &[Value]) -> Self {
+    pub(super) fn of(fields: &Map<String, Value>, schedules: &[Value]) -> Self {
         let keys = |name: &str| -> Names {
             fields
                 .get(name)
@@ -121,21 +121,21 @@ impl Declared {
     }
 
     /// As the marks have it.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         json!(self).to_string()
     }
 }
 
 impl Last {
     /// What the marks of a registration say; text that somebody changed says nothing.
-    pub fn of(held: &Held) -> Self {
+    pub(super) fn of(held: &Held) -> Self {
         let Some(marks) = &held.marks else { return Self::Foreign };
         let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
         declared.map_or(Self::Unnoted, Self::Known)
     }
 
     /// What was declared, if that is known.
-    pub fn known(&self) -> Option<&Declared> {
+    pub(super) fn known(&self) -> Option<&Declared> {
         match self {
             Self::Known(declared) => Some(declared),
             Self::Foreign | Self::Unnoted => None,
@@ -143,7 +143,7 @@ impl Last {
     }
 
     /// What stands for fields that were declared and are no longer.
-    pub fn undeclared(&self, fields: &Map<String, Value>) -> Vec<(&'static str, Value)> {
+    pub(super) fn undeclared(&self, fields: &Map<String, Value>) -> Vec<(&'static str, Value)> {
         let Some(last) = self.known() else { return Vec::new() };
         let groups = [
             ("tags", last.tags.is_empty(), json!([])),
@@ -178,7 +178,7 @@ fn add_paths(value: &Value, path: &str, paths: &mut Names) {
 /// Takes what was declared and is no longer out of an object, and what is empty without it.
 ///
 /// `last` are paths as [`Declared::job_variables`] has them, `declared` is what is declared now.
-pub fn without_paths(object: &mut Value, last: &Names, declared: &Value) {
+pub(super) fn without_paths(object: &mut Value, last: &Names, declared: &Value) {
     for path in last {
         let keys: Vec<String> = path.split('/').map(unescaped).collect();
         if is_undeclared(declared, &keys) {

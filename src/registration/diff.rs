@@ -36,7 +36,7 @@ const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit
 
 /// What differs, and what the marks should say of what is declared.
 #[derive(Debug)]
-pub struct Differences {
+pub(super) struct Differences {
     /// The fields that differ, with the values that result from putting both together.
     pub fields: Map<String, Value>,
     /// The names of what is declared.
@@ -44,7 +44,7 @@ pub struct Differences {
 }
 
 /// Compares the declared fields with those that a target holds.
-pub fn differences(registration: &Registration, held: &Held, last: &Last) -> Differences {
+pub(super) fn differences(registration: &Registration, held: &Held, last: &Last) -> Differences {
     let undeclared = last.undeclared(&registration.fields);
     let undeclared = undeclared.iter().map(|(field, usual)| (*field, usual));
     let declared = registration.fields.iter().map(|(field, declared)| (field.as_str(), declared));
@@ -71,7 +71,7 @@ pub fn differences(registration: &Registration, held: &Held, last: &Last) -> Dif
 
 /// Puts declared fields together with those of a target that holds nothing yet, and returns the
 /// names of what is declared.
-pub fn settle_new(fields: &mut Map<String, Value>) -> Declared {
+pub(super) fn settle_new(fields: &mut Map<String, Value>) -> Declared {
     let before = fields.clone();
     for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(field)) {
         *declared = merged(field, &Value::Null, declared, &Last::Foreign);
@@ -83,7 +83,7 @@ pub fn settle_new(fields: &mut Map<String, Value>) -> Declared {
 ///
 /// Inside parameters and job variables only the values that differ are named: what somebody else
 /// put beside ours is none of our business, and may be a secret.
-pub fn field_changes(fields: &Map<String, Value>, held: &Held) -> Vec<Change> {
+pub(super) fn field_changes(fields: &Map<String, Value>, held: &Held) -> Vec<Change> {
     let mut changes = Vec::new();
     for (field, after) in fields {
         let before = held.fields.get(field).unwrap_or(&Value::Null);
@@ -113,7 +113,7 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
 }
 
 /// The marks that differ. The author is who came first, and no reason to write.
-pub fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
+pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
     let wanted_marks = listed(wanted);
     let mut held_marks = held.map_or([const { None }; 5], listed);
     if held.is_some_and(|held| held.is_of_same_repository(wanted)) {
@@ -132,7 +132,7 @@ pub fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
 }
 
 /// The change of what the marks say of what is declared.
-pub fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
+pub(super) fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
     let from = held.and_then(|held| held.declared.as_ref());
     let field = "labels.flowreg.declared".to_owned();
     Change { field, from: json!(from), to: json!(wanted.declared) }

@@ -7,7 +7,7 @@ use serde_json::{Number, Value, json};
 
 /// A length of time in microseconds, as Python keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duration(i128);
+pub(super) struct Duration(i128);
 
 const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
@@ -18,12 +18,12 @@ const SHORTEST_TIME: usize = 5;
 
 impl Duration {
     /// A number of seconds.
-    pub const fn seconds(seconds: i32) -> Self {
+    pub(super) const fn seconds(seconds: i32) -> Self {
         Self(seconds as i128 * SECOND)
     }
 
     /// Reads a JSON value; `None` if pydantic would not take it.
-    pub fn read(value: &Value) -> Option<Self> {
+    pub(super) fn read(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Self::of_text(text),
             _ => Self::of_number(value),
@@ -31,7 +31,7 @@ impl Duration {
     }
 
     /// Reads a number of seconds; `true` is one, as in Python.
-    pub fn of_number(value: &Value) -> Option<Self> {
+    pub(super) fn of_number(value: &Value) -> Option<Self> {
         let micros = match value {
             Value::Bool(is_one) => i128::from(*is_one) * SECOND,
             Value::Number(number) => of_number(number, f64::round)?,
@@ -41,7 +41,7 @@ impl Duration {
     }
 
     /// The same as Python's own `timedelta` has it, which rounds half a microsecond to even.
-    pub fn of_python_number(value: &Value) -> Option<Self> {
+    pub(super) fn of_python_number(value: &Value) -> Option<Self> {
         match value {
             Value::Number(number) => Self::within_bounds(of_number(number, f64::round_ties_even)?),
             _ => Self::of_number(value),
@@ -49,7 +49,7 @@ impl Duration {
     }
 
     /// In seconds, as Prefect's API has it.
-    pub fn to_json(self) -> Value {
+    pub(super) fn to_json(self) -> Value {
         #[expect(clippy::cast_precision_loss, reason = "Python does the same")]
         let seconds = if self.0 % SECOND == 0 {
             (self.0 / SECOND) as f64

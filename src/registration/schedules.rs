@@ -12,7 +12,7 @@ use flowreg_model::json_equal;
 /// A declared schedule is the held one with its slug, or with the slug that it replaces, or with
 /// the same rule. If one of each is left over, its rule was edited. So whatever people switched
 /// off stays off, also when another schedule goes.
-pub fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Value> {
+pub(super) fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Value> {
     let mut matching = Matching { left: held.iter().collect(), last };
     let mut matches: Vec<Option<&Value>> =
         declared.iter().map(|schedule| matching.take_by_slug(schedule)).collect();
@@ -46,7 +46,7 @@ pub fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Value> {
 }
 
 /// A slug that two of these schedules have.
-pub fn duplicate_slug(declared: &[Value]) -> Option<&str> {
+pub(super) fn duplicate_slug(declared: &[Value]) -> Option<&str> {
     declared.iter().enumerate().find_map(|(index, schedule)| {
         let name = slug(schedule)?;
         declared.iter().skip(index + 1).any(|other| slug(other) == Some(name)).then_some(name)
@@ -55,7 +55,7 @@ pub fn duplicate_slug(declared: &[Value]) -> Option<&str> {
 
 /// Whether two sets of schedules mean the same: they have no order, and nothing is said by an
 /// empty part.
-pub fn is_same_set(before: &[Value], after: &[Value]) -> bool {
+pub(super) fn is_same_set(before: &[Value], after: &[Value]) -> bool {
     before.len() == after.len()
         && after.iter().all(|schedule| {
             let schedule = without_blanks(schedule);

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 /// How the slugs begin that flowreg gives where none is declared.
-pub const OWN_SLUG: &str = "flowreg-";
+pub(super) const OWN_SLUG: &str = "flowreg-";
 
 /// A schedule's slug; an empty one is none.
-pub fn slug(schedule: &Value) -> Option<&str> {
+pub(super) fn slug(schedule: &Value) -> Option<&str> {
     schedule.get("slug")?.as_str().filter(|slug| !slug.is_empty())
 }
 
 /// The number in a slug that flowreg gave.
-pub fn own_number(schedule: &Value) -> Option<u32> {
+pub(super) fn own_number(schedule: &Value) -> Option<u32> {
     slug(schedule)?.strip_prefix(OWN_SLUG)?.parse().ok()
 }

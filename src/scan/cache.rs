@@ -67,14 +67,14 @@ struct Script<'c> {
 }
 
 /// The tree at hand.
-pub struct Current<'t> {
+pub(super) struct Current<'t> {
     pub layout: &'t Layout,
     pub files: &'t HashMap<&'t str, &'t TreeBlob>,
     pub profile: &'t str,
 }
 
 /// What is known from earlier runs.
-pub struct Cache<'c> {
+pub(super) struct Cache<'c> {
     saved: Saved<'c>,
     places: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
     /// Which entries of the lists hold for the tree at hand, as far as they were asked.
@@ -82,7 +82,7 @@ pub struct Cache<'c> {
 }
 
 /// The result of an analysis that was made now.
-pub struct Fresh<'f> {
+pub(super) struct Fresh<'f> {
     pub blob: &'f TreeBlob,
     pub path: &'f str,
     pub analysis: FileAnalysis,
@@ -91,13 +91,13 @@ pub struct Fresh<'f> {
 }
 
 impl<'f> Fresh<'f> {
-    pub fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
+    pub(super) fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
         let bytes = to_bytes(&analysis).unwrap_or_default();
         Fresh { blob, path, analysis, bytes }
     }
 
     /// Takes out what was found, and leaves what the cache needs.
-    pub fn take_found(&mut self) -> FileAnalysis {
+    pub(super) fn take_found(&mut self) -> FileAnalysis {
         FileAnalysis {
             flows: std::mem::take(&mut self.analysis.flows),
             problems: std::mem::take(&mut self.analysis.problems),
@@ -108,7 +108,7 @@ impl<'f> Fresh<'f> {
 
 impl<'c> Cache<'c> {
     /// Reads what was saved; anything that can't be read counts as empty.
-    pub fn new(content: &'c [u8]) -> Self {
+    pub(super) fn new(content: &'c [u8]) -> Self {
         let saved: Saved<'c> = rmp_serde::from_slice(content).unwrap_or_default();
         let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
         for (place, script) in saved.scripts.iter().enumerate() {
@@ -119,12 +119,12 @@ impl<'c> Cache<'c> {
     }
 
     /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.saved.scripts.is_empty() && self.saved.barren.is_empty()
     }
 
     /// Whether a file is known to have no flows.
-    pub fn is_barren(&self, id: &BlobId) -> bool {
+    pub(super) fn is_barren(&self, id: &BlobId) -> bool {
         let (wanted, ids) = (id.as_bytes(), self.saved.barren);
         let (mut low, mut high) = (0, ids.len() / wanted.len());
         while low < high {
@@ -140,7 +140,7 @@ impl<'c> Cache<'c> {
     }
 
     /// The analysis of a file, and its number for [`Cache::updated`].
-    pub fn find(
+    pub(super) fn find(
         &self,
         path: &str,
         id: &BlobId,
@@ -168,7 +168,7 @@ impl<'c> Cache<'c> {
 
     /// The cache with what was found now. Old analyses stay while there is room, those that were
     /// used first; `None` if it would be too large all the same.
-    pub fn updated(
+    pub(super) fn updated(
         &self,
         used: &BTreeSet<usize>,
         barren: &[BlobId],

@@ -45,7 +45,7 @@ struct StoredProblem {
 }
 
 /// The bytes of an analysis.
-pub fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
+pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
     let flow = |flow: &Flow| StoredFlow {
         name: flow.name.to_string(),
         object: flow.entrypoint.object().to_owned(),
@@ -109,7 +109,7 @@ fn limit(stored: StoredLimit) -> Option<VersionLimit> {
 }
 
 /// The analysis of the file at `path`; what it depends on is left out but for the imports.
-pub fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
+pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     let stored: Stored = rmp_serde::from_slice(bytes).ok()?;
     let flow = |flow: StoredFlow| {
         Some(Flow {

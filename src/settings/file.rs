@@ -34,7 +34,7 @@ pub struct FileError {
 /// The whole file. Every key may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct File {
+pub(super) struct File {
     /// `target`
     pub target: Option<TargetKind>,
     /// `[repository]`
@@ -60,7 +60,7 @@ pub struct File {
 /// `[repository]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RepositoryTable {
+pub(super) struct RepositoryTable {
     /// The remote that workers clone from.
     pub remote: Option<String>,
     /// Its URL, where workers reach it by another one than this clone.
@@ -80,7 +80,7 @@ pub struct RepositoryTable {
 /// `[flows]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FlowsTable {
+pub(super) struct FlowsTable {
     /// Globs of files to read.
     pub include: Option<Vec<String>>,
     /// Globs of files to leave out.
@@ -94,7 +94,7 @@ pub struct FlowsTable {
 /// `[manifest]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ManifestTable {
+pub(super) struct ManifestTable {
     /// Globs of the `prefect.yaml` files that count.
     pub files: Option<Vec<String>>,
 }
@@ -240,7 +240,7 @@ fn text_or_date<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Str
 /// # Errors
 /// [`FileError`] with the place of the first thing that is not TOML, an unknown key, or a value
 /// of the wrong type.
-pub fn read(text: &str, name: &str) -> Result<File, FileError> {
+pub(super) fn read(text: &str, name: &str) -> Result<File, FileError> {
     let table = DeTable::parse(text).map_err(|error| syntax_error(&error, text, name))?;
     check_keys(table.get_ref(), &ROOT, text, name)?;
     table.get_ref().values().try_for_each(|value| check_content(value, text, name))?;
@@ -254,7 +254,7 @@ pub fn read(text: &str, name: &str) -> Result<File, FileError> {
 }
 
 /// An error at a byte range of the text.
-pub fn error_at(text: &str, name: &str, start: usize, message: String) -> FileError {
+pub(super) fn error_at(text: &str, name: &str, start: usize, message: String) -> FileError {
     let before = text.get(..start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     FileError {

@@ -4,7 +4,7 @@ use super::prefect1_table;
 use super::tag::{PACKAGE_KEYS, TAG_KEYS};
 
 /// The keys of a table: their names, and which of them hold tables with known keys.
-pub struct Keys {
+pub(super) struct Keys {
     /// Empty: any.
     pub names: &'static [&'static str],
     /// The keys of a table below one of them.
@@ -14,7 +14,7 @@ pub struct Keys {
 const NOTHING_BELOW: fn(&str) -> Option<&'static Keys> = |_| None;
 
 /// The keys of the file.
-pub static ROOT: Keys = Keys {
+pub(super) static ROOT: Keys = Keys {
     names: &[
         "target",
         "repository",

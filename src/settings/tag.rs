@@ -11,7 +11,7 @@ use flowreg_model::{TagName, nearest};
 /// `[tag]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TagTable {
+pub(super) struct TagTable {
     /// What stands before the version.
     pub prefix: Option<Spanned<String>>,
     /// How versions are counted.
@@ -31,7 +31,7 @@ pub struct TagTable {
 /// `[tag.package."name"]`: what is not said here is as in `[tag]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct PackageTable {
+pub(super) struct PackageTable {
     /// What stands before the version; `name/v` if nothing is said.
     pub prefix: Option<Spanned<String>>,
     /// How versions are counted.
@@ -49,7 +49,7 @@ pub struct PackageTable {
 /// `scheme`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SchemeWord {
+pub(super) enum SchemeWord {
     /// Semantic Versioning.
     #[default]
     Semver,
@@ -58,9 +58,10 @@ pub enum SchemeWord {
 }
 
 /// The keys of `[tag]`.
-pub const TAG_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths", "package"];
+pub(super) const TAG_KEYS: &[&str] =
+    &["prefix", "scheme", "format", "initial", "pre", "paths", "package"];
 /// The keys of `[tag.package."name"]`.
-pub const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths"];
+pub(super) const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths"];
 
 /// The series of the repository: that of all of it, and those of its packages by name.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ pub struct TagSettings {
 }
 
 /// What is wrong with the table, and where in the file.
-pub struct TagProblem {
+pub(super) struct TagProblem {
     /// The offset in the text.
     pub at: usize,
     /// What is wrong.

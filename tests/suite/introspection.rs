@@ -12,11 +12,11 @@ use crate::support::TestRepository;
 use crate::support::prefect::{programs, wait_for};
 
 /// The interpreter of the environment with Prefect.
-pub fn python() -> String {
+pub(crate) fn python() -> String {
     programs().join("python").to_str().unwrap().to_owned()
 }
 
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl Watch for Nobody {
     fn progress(&self, _done: usize) {}

@@ -134,7 +134,12 @@ fn linked_worktrees_and_single_branches_are_enough() {
 }
 
 /// What actions/checkout does for a ref, with its defaults.
-pub fn github_checkout(tagged: &Tagged, name: &str, commit: &str, reference: &str) -> PathBuf {
+pub(crate) fn github_checkout(
+    tagged: &Tagged,
+    name: &str,
+    commit: &str,
+    reference: &str,
+) -> PathBuf {
     let path = tagged.repository.outside().join(name);
     let url = format!("file://{}", tagged.remote.display());
     let git = |arguments: &[&str]| tagged.repository.git_in(&path, arguments);

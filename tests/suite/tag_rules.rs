@@ -68,7 +68,7 @@ fn a_tag_that_mainline_lacks_is_told_or_refused() {
 }
 
 /// Has git sign with an SSH key that it trusts.
-pub fn sign_with_ssh(tagged: &Tagged) {
+pub(crate) fn sign_with_ssh(tagged: &Tagged) {
     let key = tagged.repository.outside().join("key");
     let output = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "ada", "-f", key.to_str().unwrap()])

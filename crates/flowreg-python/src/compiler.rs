@@ -21,7 +21,7 @@ use super::source::SyntaxError;
 ///
 /// # Errors
 /// [`SyntaxError`] for the first thing in the source that the compiler refuses.
-pub fn check(text: &str, body: &[Stmt]) -> Result<(), SyntaxError> {
+pub(crate) fn check(text: &str, body: &[Stmt]) -> Result<(), SyntaxError> {
     let position = Position {
         text,
         has_postponed_annotations: body.iter().any(super::source::postpones_annotations),

@@ -34,7 +34,7 @@ const SECTIONS: &[&str] = &[
 ];
 
 /// `inspect.cleandoc`.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let expanded = expand_tabs(text);
     let mut lines: Vec<&str> = expanded.split('\n').collect();
     let margin = lines
@@ -59,7 +59,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// `textwrap.dedent`.
-pub fn dedent(text: &str) -> String {
+pub(crate) fn dedent(text: &str) -> String {
     let filled = |line: &&str| !line.trim().is_empty();
     let margin = text.split('\n').filter(filled).map(indentation).min().unwrap_or(0);
     let lines: Vec<&str> = text
@@ -123,7 +123,7 @@ fn section_title(line: &str) -> Option<String> {
 /// What the docstring says about parameters: names and texts of the last parameter section.
 ///
 /// `text` is a cleaned docstring.
-pub fn parameters(text: &str) -> Vec<(String, String)> {
+pub(crate) fn parameters(text: &str) -> Vec<(String, String)> {
     let text = clean(text.trim_end());
     let lines: Vec<&str> = text.split('\n').collect();
     let mut found = Vec::new();

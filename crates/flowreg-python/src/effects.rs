@@ -75,7 +75,7 @@ const READING: &[&str] = &[
 
 /// What was found.
 #[derive(Default)]
-pub struct Effects<'a> {
+pub(crate) struct Effects<'a> {
     /// Names whose list, dictionary or set a call or an assignment to an item changes somewhere,
     /// or may change.
     pub mutated: HashSet<&'a str>,
@@ -101,7 +101,7 @@ pub struct Effects<'a> {
 }
 
 impl<'a> Effects<'a> {
-    pub fn of(body: &'a [Stmt]) -> Self {
+    pub(crate) fn of(body: &'a [Stmt]) -> Self {
         let functions = body
             .iter()
             .filter_map(|statement| statement.as_function_def_stmt())
@@ -116,12 +116,12 @@ impl<'a> Effects<'a> {
     }
 
     /// Whether the module changes in place what `name` stands for, or may.
-    pub fn changes(&self, name: &str) -> bool {
+    pub(crate) fn changes(&self, name: &str) -> bool {
         self.mutated.contains(name) || self.augmented.contains(name)
     }
 
     /// Whether a list that `name` stands for may get another length, as far as names tell.
-    pub fn resizes(&self, name: &str) -> bool {
+    pub(crate) fn resizes(&self, name: &str) -> bool {
         self.called.contains(name)
             || self.augmented.contains(name)
             || self.aliases.iter().any(|(left, right)| *left == name || *right == name)

@@ -48,7 +48,7 @@ pub(super) struct Refused {
 pub(super) type Checked<T> = Result<T, Refused>;
 
 /// The flows of a script after it ran, and its problems.
-pub fn collect<'a>(
+pub(crate) fn collect<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
     outcome: Evaluated<()>,

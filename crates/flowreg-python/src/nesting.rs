@@ -5,10 +5,10 @@
 //! operators that are open at once.
 
 /// The deepest source that is parsed. Python's own compiler gives up far below.
-pub const LIMIT: usize = 4000;
+pub(crate) const LIMIT: usize = 4000;
 
 /// What is said of a source that nests more deeply.
-pub const TOO_DEEP: &str = "the source is nested too deeply";
+pub(crate) const TOO_DEEP: &str = "the source is nested too deeply";
 
 /// A depth that any thread's stack can hold.
 pub const SHALLOW: usize = 100;
@@ -47,7 +47,7 @@ impl Depth {
 }
 
 /// An upper bound of the depth of the syntax tree of `text`.
-pub fn depth(text: &str) -> usize {
+pub(crate) fn depth(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut depth = Depth::default();
     let mut indentation = 0;

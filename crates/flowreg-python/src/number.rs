@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 /// An integer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Int {
+pub(crate) enum Int {
     Small(i128),
     /// Decimal digits of one that does not fit.
     Large(Rc<str>),
@@ -20,7 +20,7 @@ impl From<i128> for Int {
 
 impl Int {
     /// Reads a literal as the tokenizer gives it: decimal digits, or a prefixed radix.
-    pub fn parse(literal: &str) -> Option<Self> {
+    pub(crate) fn parse(literal: &str) -> Option<Self> {
         let digits: String = literal.chars().filter(|char| *char != '_').collect();
         let lower = digits.to_ascii_lowercase();
         for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
@@ -35,14 +35,14 @@ impl Int {
         is_decimal.then(|| Int::Large(digits.into()))
     }
 
-    pub fn small(&self) -> Option<i128> {
+    pub(crate) fn small(&self) -> Option<i128> {
         match self {
             Int::Small(number) => Some(*number),
             Int::Large(_) => None,
         }
     }
 
-    pub fn negated(&self) -> Option<Self> {
+    pub(crate) fn negated(&self) -> Option<Self> {
         match self {
             Int::Small(number) => number.checked_neg().map(Int::Small),
             Int::Large(digits) => Some(Int::Large(match digits.strip_prefix('-') {
@@ -52,11 +52,11 @@ impl Int {
         }
     }
 
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         *self == Int::Small(0)
     }
 
-    pub fn to_float(&self) -> f64 {
+    pub(crate) fn to_float(&self) -> f64 {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Int {
 
 /// `repr` of a float: the shortest digits that read back, with an exponent below 1e-4 and from
 /// 1e16 on.
-pub fn float_repr(number: f64) -> String {
+pub(crate) fn float_repr(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
     }
@@ -91,7 +91,7 @@ pub fn float_repr(number: f64) -> String {
 }
 
 /// `str` of a complex number without its parentheses.
-pub fn complex_repr(real: f64, imaginary: f64) -> String {
+pub(crate) fn complex_repr(real: f64, imaginary: f64) -> String {
     let part = |number: f64| {
         let text = float_repr(number);
         text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

@@ -21,7 +21,7 @@ fn is_f(byte: u8) -> bool {
 ///
 /// A file for another Python, or a template, with the word "workflow" in it is no failure of
 /// this run; one that names Prefect in code, or decorates something with a `flow`, is.
-pub fn is_meant_to_have_flows(source: &[u8]) -> bool {
+pub(crate) fn is_meant_to_have_flows(source: &[u8]) -> bool {
     is_candidate(source) && source.split(|byte| *byte == b'\n').any(is_flow_line)
 }
 

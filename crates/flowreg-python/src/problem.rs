@@ -6,14 +6,14 @@ use super::source::position;
 use flowreg_model::{FlowProblem, ProblemCode};
 
 /// Makes problems of one file.
-pub struct Problems<'s> {
+pub(crate) struct Problems<'s> {
     pub path: &'s str,
     pub text: &'s str,
 }
 
 impl Problems<'_> {
     /// A problem at a place in the source.
-    pub fn at(&self, code: ProblemCode, place: usize, message: String) -> FlowProblem {
+    pub(crate) fn at(&self, code: ProblemCode, place: usize, message: String) -> FlowProblem {
         let (line, column) = position(self.text, place);
         let excerpt = Some(self.excerpt(place, &message));
         FlowProblem { path: self.path.to_owned(), line, column, code, message, excerpt }

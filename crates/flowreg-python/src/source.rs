@@ -20,7 +20,7 @@ pub struct SyntaxError {
 ///
 /// # Errors
 /// [`SyntaxError`] if the bytes are not what the encoding allows, or it is not one known here.
-pub fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
+pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
     let body = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     if let Some(at) = memchr::memchr(0, body) {
         return Err(SyntaxError { message: "source contains a null byte".to_owned(), at });
@@ -78,7 +78,7 @@ fn options(mode: Mode, minor: u8) -> ParseOptions {
 /// # Errors
 /// [`SyntaxError`] for the first thing the grammar does not allow. The caller has made sure that
 /// the stack can hold the source's nesting.
-pub fn parse_module(text: &str, minor: u8) -> Result<Parsed<ModModule>, SyntaxError> {
+pub(crate) fn parse_module(text: &str, minor: u8) -> Result<Parsed<ModModule>, SyntaxError> {
     let parsed = parse_unchecked(text, options(Mode::Module, minor));
     if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
         let at = error.location.start().to_usize();
@@ -90,7 +90,7 @@ pub fn parse_module(text: &str, minor: u8) -> Result<Parsed<ModModule>, SyntaxEr
 }
 
 /// The first thing in a module that the Python it was parsed for can't read, and another can.
-pub fn other_version(parsed: &Parsed<ModModule>) -> Option<SyntaxError> {
+pub(crate) fn other_version(parsed: &Parsed<ModModule>) -> Option<SyntaxError> {
     let errors = parsed.unsupported_syntax_errors().iter();
     errors.min_by_key(|error| error.range.start()).map(|error| SyntaxError {
         message: sentence(&error.to_string()),
@@ -98,7 +98,7 @@ pub fn other_version(parsed: &Parsed<ModModule>) -> Option<SyntaxError> {
     })
 }
 
-pub fn sentence(message: &str) -> String {
+pub(crate) fn sentence(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if second.is_lowercase() => {
@@ -109,7 +109,7 @@ pub fn sentence(message: &str) -> String {
 }
 
 /// Parses the text of a quoted annotation; `None` if it is not an expression.
-pub fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
+pub(crate) fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
     // Python strips the end only.
     let text = text.trim_end();
     if text.starts_with(char::is_whitespace) {
@@ -122,7 +122,7 @@ pub fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
 }
 
 /// The docstring of a body: its first statement, if that is a plain string.
-pub fn docstring(body: &[Stmt]) -> Option<String> {
+pub(crate) fn docstring(body: &[Stmt]) -> Option<String> {
     match body.first()? {
         Stmt::Expr(statement) => match &*statement.value {
             Expr::StringLiteral(string) => Some(string.value.to_str().to_owned()),
@@ -133,7 +133,7 @@ pub fn docstring(body: &[Stmt]) -> Option<String> {
 }
 
 /// Whether a statement keeps annotations unevaluated.
-pub fn postpones_annotations(statement: &Stmt) -> bool {
+pub(crate) fn postpones_annotations(statement: &Stmt) -> bool {
     match statement {
         Stmt::ImportFrom(import) => {
             import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
@@ -144,7 +144,7 @@ pub fn postpones_annotations(statement: &Stmt) -> bool {
 }
 
 /// 1-based line and column, the column in characters.
-pub fn position(text: &str, at: usize) -> (u32, u32) {
+pub(crate) fn position(text: &str, at: usize) -> (u32, u32) {
     let before = text.get(..at.min(text.len())).unwrap_or(text);
     let lines = memchr::memchr_iter(b'\n', before.as_bytes()).count();
     let start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |last| last + 1);
@@ -157,7 +157,7 @@ fn number(count: usize) -> u32 {
 }
 
 /// The line of a place in the source.
-pub fn line(text: &str, at: TextSize) -> u32 {
+pub(crate) fn line(text: &str, at: TextSize) -> u32 {
     position(text, at.to_usize()).0
 }
 

@@ -29,10 +29,10 @@ pub struct Script {
 }
 
 /// Reads the imports of a file of the later commit.
-pub type ReadImports<'r> = dyn FnMut(&str) -> Result<Imports, GitError> + 'r;
+pub(super) type ReadImports<'r> = dyn FnMut(&str) -> Result<Imports, GitError> + 'r;
 
 /// Finds out what changed files affect. Paths are from the repository root.
-pub struct Tracer<'t> {
+pub(super) struct Tracer<'t> {
     head: &'t Layout,
     /// The layout of the earlier commit; `None` if both have the same Python files.
     base: Option<Layout>,
@@ -67,7 +67,7 @@ struct Closure {
 
 impl<'t> Tracer<'t> {
     /// A tracer for the Python files of the later commit and all files that differ.
-    pub fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
+    pub(super) fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
         let of_kind = |kind: ChangeKind| {
             let of_kind = move |change: &&ChangedPath| change.kind == kind;
             changes
@@ -107,7 +107,7 @@ impl<'t> Tracer<'t> {
     ///
     /// # Errors
     /// What `read` met.
-    pub fn chain(
+    pub(super) fn chain(
         &mut self,
         script: &Script,
         read: &mut ReadImports<'_>,
@@ -356,7 +356,7 @@ fn is_module(change: &ChangedPath) -> bool {
 }
 
 /// Whether a changed path can be a module, or a link or submodule that leads to one.
-pub fn may_matter(change: &ChangedPath) -> bool {
+pub(super) fn may_matter(change: &ChangedPath) -> bool {
     is_module(change) || !split(&change.path).1.contains('.')
 }
 

@@ -7,36 +7,36 @@ use std::path::Path;
 use flowreg::manifest::{Node, Yaml, read};
 
 /// Variables, or the values of expressions.
-pub type Values = BTreeMap<String, String>;
+pub(crate) type Values = BTreeMap<String, String>;
 
 /// A file below `docs/ci/`.
-pub fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The same, as YAML.
-pub fn yaml(name: &str) -> Node {
+pub(crate) fn yaml(name: &str) -> Node {
     read(file(name).as_bytes()).unwrap().root
 }
 
-pub fn values(pairs: &[(&str, &str)]) -> Values {
+pub(crate) fn values(pairs: &[(&str, &str)]) -> Values {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// The node at a path of keys.
-pub fn at<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+pub(crate) fn at<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
     path.iter().try_fold(node, |node, key| node.get(key))
 }
 
-pub fn items(node: Option<&Node>) -> &[Node] {
+pub(crate) fn items(node: Option<&Node>) -> &[Node] {
     match node.map(|node| &node.value) {
         Some(Yaml::Sequence(items)) => items,
         _ => &[],
     }
 }
 
-pub fn text(node: &Node) -> String {
+pub(crate) fn text(node: &Node) -> String {
     match &node.value {
         Yaml::Text(text) => text.clone(),
         Yaml::Integer(number) => number.to_string(),
@@ -46,7 +46,7 @@ pub fn text(node: &Node) -> String {
 }
 
 /// The pairs of a mapping of texts.
-pub fn pairs(node: Option<&Node>) -> Vec<(String, String)> {
+pub(crate) fn pairs(node: Option<&Node>) -> Vec<(String, String)> {
     match node.map(|node| &node.value) {
         Some(Yaml::Mapping(pairs)) => {
             pairs.iter().map(|(name, value)| (text(name), text(value))).collect()
@@ -56,7 +56,7 @@ pub fn pairs(node: Option<&Node>) -> Vec<(String, String)> {
 }
 
 /// The keys of a mapping.
-pub fn keys(node: &Node) -> Vec<String> {
+pub(crate) fn keys(node: &Node) -> Vec<String> {
     let Yaml::Mapping(pairs) = &node.value else { panic!("{node:?} is no mapping") };
     pairs
         .iter()
@@ -66,7 +66,7 @@ pub fn keys(node: &Node) -> Vec<String> {
 }
 
 /// Fills `${{ … }}` in, and fails on what is not in the values.
-pub fn expand(text: &str, values: &Values) -> String {
+pub(crate) fn expand(text: &str, values: &Values) -> String {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${{") {
@@ -84,7 +84,7 @@ fn value(expression: &str, values: &Values) -> String {
 }
 
 /// Whether `a == 'x' && b != c` holds; `lookup` gives the value of what is not quoted.
-pub fn holds(condition: &str, lookup: &dyn Fn(&str) -> String) -> bool {
+pub(crate) fn holds(condition: &str, lookup: &dyn Fn(&str) -> String) -> bool {
     let operand = |text: &str| {
         let text = text.trim();
         let quoted = text.strip_prefix(['\'', '"']).and_then(|text| text.strip_suffix(['\'', '"']));
@@ -102,12 +102,12 @@ pub fn holds(condition: &str, lookup: &dyn Fn(&str) -> String) -> bool {
 }
 
 /// Whether `a == 'x' && …` of GitHub's holds.
-pub fn github_if(condition: &str, values: &Values) -> bool {
+pub(crate) fn github_if(condition: &str, values: &Values) -> bool {
     condition == "always()" || holds(condition, &|name| value(name, values))
 }
 
 /// Whether one of GitLab's `rules` applies.
-pub fn gitlab_rules(job: &Node, variables: &Values) -> bool {
+pub(crate) fn gitlab_rules(job: &Node, variables: &Values) -> bool {
     items(job.get("rules")).iter().any(|rule| {
         holds(&text(rule.get("if").unwrap()), &|name| {
             variables.get(name.strip_prefix('$').unwrap()).cloned().unwrap_or_default()
@@ -116,7 +116,7 @@ pub fn gitlab_rules(job: &Node, variables: &Values) -> bool {
 }
 
 /// Whether a condition of Azure's holds: `and(eq(variables['A'], 'b'), …)`.
-pub fn azure_condition(condition: &str, variables: &Values) -> bool {
+pub(crate) fn azure_condition(condition: &str, variables: &Values) -> bool {
     let (name, arguments) = call(condition.trim());
     let operand = |text: &str| {
         let text = text.trim();
@@ -159,7 +159,7 @@ fn call(text: &str) -> (&str, Vec<&str>) {
 }
 
 /// The stages of a Jenkinsfile: name, the lines of `when`, and the script.
-pub fn jenkins_stages(text: &str) -> Vec<(String, Vec<String>, String)> {
+pub(crate) fn jenkins_stages(text: &str) -> Vec<(String, Vec<String>, String)> {
     text.split("stage('")
         .skip(1)
         .map(|stage| {
@@ -175,7 +175,7 @@ pub fn jenkins_stages(text: &str) -> Vec<(String, Vec<String>, String)> {
 }
 
 /// Whether all lines of a `when` hold.
-pub fn jenkins_when(lines: &[String], variables: &Values, is_timer: bool) -> bool {
+pub(crate) fn jenkins_when(lines: &[String], variables: &Values, is_timer: bool) -> bool {
     let is_set = |name: &str| variables.contains_key(name);
     let holds = |line: &str| match line {
         "branch 'main'" => variables.get("BRANCH_NAME").is_some_and(|name| name == "main"),

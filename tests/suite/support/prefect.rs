@@ -35,12 +35,12 @@ rm -rf "$home"
 "#;
 
 /// The directory with Prefect's programs.
-pub fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     programs_of(VERSION, "FLOWREG_TEST_PREFECT")
 }
 
 /// The same of Prefect 2.
-pub fn programs_two() -> PathBuf {
+pub(crate) fn programs_two() -> PathBuf {
     programs_of(VERSION_TWO, "FLOWREG_TEST_PREFECT2")
 }
 
@@ -116,7 +116,7 @@ impl Drop for Watched {
 }
 
 /// The shared server, for as long as this test has it.
-pub struct Turn {
+pub(crate) struct Turn {
     server: &'static Server,
     _turn: MutexGuard<'static, ()>,
 }
@@ -130,7 +130,7 @@ impl std::ops::Deref for Turn {
 }
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     /// Its API: `http://127.0.0.1:4200/api`.
     pub api_url: String,
     /// A client of it that knows nothing of flowreg.
@@ -143,7 +143,7 @@ impl Server {
     ///
     /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
     /// (`facts/prefect3.md` §4.4).
-    pub fn shared() -> Turn {
+    pub(crate) fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +154,7 @@ impl Server {
     }
 
     /// A server of Prefect 2 that tests share, one at a time.
-    pub fn shared_two() -> Turn {
+    pub(crate) fn shared_two() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,7 +163,7 @@ impl Server {
     }
 
     /// A server of its own, with more settings; takes its time.
-    pub fn start(settings: &[(&str, &str)], auth: Option<&str>) -> Self {
+    pub(crate) fn start(settings: &[(&str, &str)], auth: Option<&str>) -> Self {
         Self::start_from(&programs(), settings, auth)
     }
 
@@ -193,24 +193,24 @@ impl Server {
     }
 
     /// flowreg's target for this server.
-    pub fn target(&self) -> PrefectServer {
+    pub(crate) fn target(&self) -> PrefectServer {
         PrefectServer::connect(connection(&self.api_url), ConnectOptions { jobs: 8 }).unwrap()
     }
 }
 
 /// A worker that runs flows of one pool as processes.
-pub struct Worker {
+pub(crate) struct Worker {
     _process: Watched,
 }
 
 impl Worker {
     /// Starts it; it polls every second.
-    pub fn start(server: &Server, pool: &str) -> Self {
+    pub(crate) fn start(server: &Server, pool: &str) -> Self {
         Self::start_from(&programs(), server, pool)
     }
 
     /// One of Prefect 2.
-    pub fn start_two(server: &Server, pool: &str) -> Self {
+    pub(crate) fn start_two(server: &Server, pool: &str) -> Self {
         Self::start_from(&programs_two(), server, pool)
     }
 
@@ -227,7 +227,7 @@ impl Worker {
 }
 
 /// An HTTPS server that holds nothing, with an authority that no system knows.
-pub struct TlsServer {
+pub(crate) struct TlsServer {
     /// `https://127.0.0.1:…/api`.
     pub api_url: String,
     /// The file with its authority's certificate.
@@ -237,7 +237,7 @@ pub struct TlsServer {
 
 impl TlsServer {
     /// Starts it with the Python of Prefect's environment.
-    pub fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         let authority = directory.join("authority.pem");
         let script =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/tls_server.py");
@@ -252,7 +252,7 @@ impl TlsServer {
 }
 
 /// A connection with nothing configured but the address.
-pub fn connection(api_url: &str) -> PrefectConnection {
+pub(crate) fn connection(api_url: &str) -> PrefectConnection {
     PrefectConnection {
         api_url: api_url.to_owned(),
         origin: "PREFECT_API_URL".to_owned(),
@@ -268,7 +268,7 @@ pub fn connection(api_url: &str) -> PrefectConnection {
 }
 
 /// The same with basic authentication.
-pub fn connection_with_auth(api_url: &str, auth: &str) -> PrefectConnection {
+pub(crate) fn connection_with_auth(api_url: &str, auth: &str) -> PrefectConnection {
     PrefectConnection {
         auth_string: Some(SecretString::from(auth.to_owned())),
         ..connection(api_url)
@@ -276,18 +276,18 @@ pub fn connection_with_auth(api_url: &str, auth: &str) -> PrefectConnection {
 }
 
 /// A port that nothing listens on.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A name that no other test of this run uses.
-pub fn unique(prefix: &str) -> String {
+pub(crate) fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{prefix}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A plain client of Prefect's API.
-pub struct Api {
+pub(crate) struct Api {
     url: String,
     client: Client,
     auth: Option<String>,
@@ -333,7 +333,7 @@ impl Api {
     }
 
     /// Sends a request and returns what came back; a busy server is asked again.
-    pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         for attempt in 0..60 {
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
             let mut request = self
@@ -359,14 +359,14 @@ impl Api {
     }
 
     /// The same, where anything but success is a failure of the test.
-    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.send(method, path, body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
     /// A deployment by flow and name.
-    pub fn deployment(&self, flow: &str, name: &str) -> Value {
+    pub(crate) fn deployment(&self, flow: &str, name: &str) -> Value {
         let filter = json!({
             "flows": {"name": {"any_": [flow]}},
             "deployments": {"name": {"any_": [name]}},
@@ -378,20 +378,20 @@ impl Api {
     }
 
     /// Creates a flow and returns its id.
-    pub fn flow(&self, name: &str) -> String {
+    pub(crate) fn flow(&self, name: &str) -> String {
         let flow = self.ask("POST", "/flows/", &json!({"name": name}));
         flow.get("id").and_then(Value::as_str).unwrap().to_owned()
     }
 
     /// Creates a work pool of processes and returns its name.
-    pub fn pool(&self) -> String {
+    pub(crate) fn pool(&self) -> String {
         let name = unique("pool");
         self.ask("POST", "/work_pools/", &json!({"name": name, "type": "process"}));
         name
     }
 
     /// The runs that are scheduled for a deployment, the earliest first.
-    pub fn scheduled_runs(&self, deployment: &str) -> Vec<Value> {
+    pub(crate) fn scheduled_runs(&self, deployment: &str) -> Vec<Value> {
         let filter = json!({
             "deployments": {"id": {"any_": [deployment]}},
             "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
@@ -402,7 +402,7 @@ impl Api {
 }
 
 /// Asks until there is an answer, and fails after this many seconds.
-pub fn wait_for<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask() {

@@ -16,7 +16,7 @@ const VERSION: &str = "1.4.1";
 
 /// The directory with the programs of Prefect 1; `None` where it is not installed: the test is
 /// skipped, and the output names it.
-pub fn programs(test: &str) -> Option<PathBuf> {
+pub(crate) fn programs(test: &str) -> Option<PathBuf> {
     let directory = std::env::var_os("FLOWREG_TEST_PREFECT1").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{VERSION}/bin")),
         PathBuf::from,
@@ -32,7 +32,7 @@ pub fn programs(test: &str) -> Option<PathBuf> {
 }
 
 /// A backend that keeps flows as the real one does, and what it was asked.
-pub struct Backend {
+pub(crate) struct Backend {
     /// `http://127.0.0.1:…`
     pub url: String,
     _process: Watched,
@@ -41,7 +41,7 @@ pub struct Backend {
 
 impl Backend {
     /// With the project `data`, and more arguments.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("port");
         let script =
@@ -56,17 +56,17 @@ impl Backend {
     }
 
     /// Everything that was sent, in order.
-    pub fn requests(&self) -> Vec<Value> {
+    pub(crate) fn requests(&self) -> Vec<Value> {
         self.get("/requests")
     }
 
     /// All versions of all flows.
-    pub fn flows(&self) -> Vec<Value> {
+    pub(crate) fn flows(&self) -> Vec<Value> {
         self.get("/flows")
     }
 
     /// What was sent to register flows, by the names of the flows.
-    pub fn registrations(&self) -> Vec<Value> {
+    pub(crate) fn registrations(&self) -> Vec<Value> {
         let mut sent: Vec<Value> = self.requests();
         sent.retain(|request| request.get("serialized").is_some());
         sent.sort_by_key(|request| request["serialized"]["name"].to_string());
@@ -74,7 +74,7 @@ impl Backend {
     }
 
     /// The flow of this name that is not archived.
-    pub fn live(&self, name: &str) -> Value {
+    pub(crate) fn live(&self, name: &str) -> Value {
         let mut live = self.flows();
         live.retain(|flow| flow["name"] == name && flow["archived"] == false);
         assert_eq!(live.len(), 1, "{name}: {live:#?}");
@@ -92,7 +92,7 @@ impl Backend {
 }
 
 /// A flow with one task.
-pub fn flow(name: &str, task: &str) -> String {
+pub(crate) fn flow(name: &str, task: &str) -> String {
     format!(
         "from prefect import Flow, task\n\n\n@task(name=\"{task}\")\ndef step():\n    ...\n\n\n\
          with Flow(\"{name}\") as flow:\n    step()\n"
@@ -100,7 +100,7 @@ pub fn flow(name: &str, task: &str) -> String {
 }
 
 /// A repository for the target `prefect1`, with a bare remote.
-pub struct Place {
+pub(crate) struct Place {
     pub repository: TestRepository,
     pub remote: PathBuf,
     programs: PathBuf,
@@ -108,7 +108,7 @@ pub struct Place {
 
 impl Place {
     /// Not committed yet: `configuration` goes into `flowreg.toml`.
-    pub fn new(programs: &Path, configuration: &str) -> Self {
+    pub(crate) fn new(programs: &Path, configuration: &str) -> Self {
         let repository = TestRepository::empty();
         let remote = repository.add_bare_remote("origin");
         let place = Self { repository, remote, programs: programs.to_owned() };
@@ -117,7 +117,7 @@ impl Place {
     }
 
     /// Writes `flowreg.toml`.
-    pub fn configure(&self, configuration: &str) {
+    pub(crate) fn configure(&self, configuration: &str) {
         let text = format!(
             "target = \"prefect1\"\n[repository]\n\
              url = \"https://git.example.com/team/flows.git\"\n[flows]\npython = \"{}\"\n\
@@ -128,26 +128,31 @@ impl Place {
     }
 
     /// Commits everything, tags it and pushes branch and tag.
-    pub fn release(&self, tag: &str) {
+    pub(crate) fn release(&self, tag: &str) {
         self.repository.commit(tag);
         self.repository.git(&["tag", tag]);
         self.repository.git(&["push", "-q", "origin", "HEAD", tag]);
     }
 
     /// Commits everything to a new branch and pushes it.
-    pub fn branch(&self, name: &str) {
+    pub(crate) fn branch(&self, name: &str) {
         self.repository.git(&["switch", "-qc", name]);
         self.repository.commit(name);
         self.repository.git(&["push", "-q", "origin", "HEAD"]);
     }
 
     /// flowreg in the work tree, with this backend.
-    pub fn flowreg(&self, backend: &Backend) -> Flowreg {
+    pub(crate) fn flowreg(&self, backend: &Backend) -> Flowreg {
         Flowreg::in_repository(&self.repository).env("PREFECT__CLOUD__API", &backend.url)
     }
 
     /// Runs a program of Prefect 1 and returns what it prints.
-    pub fn run(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    pub(crate) fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> String {
         let home = self.repository.outside();
         let output = Command::new(self.programs.join(program))
             .args(arguments)

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::{TestRepository, git_environment};
 
 /// One way of running flowreg: where, and with which variables.
-pub struct Flowreg {
+pub(crate) struct Flowreg {
     directory: PathBuf,
     environment: Vec<(String, String)>,
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -23,23 +23,23 @@ pub struct Run {
 
 impl Flowreg {
     /// In the work tree of a repository, on the embedded registry.
-    pub fn in_repository(repository: &TestRepository) -> Self {
+    pub(crate) fn in_repository(repository: &TestRepository) -> Self {
         Self::in_directory(repository.root(), repository.outside())
     }
 
     /// In any directory, with `home` as the home directory.
-    pub fn in_directory(directory: &Path, home: &Path) -> Self {
+    pub(crate) fn in_directory(directory: &Path, home: &Path) -> Self {
         Self { directory: directory.to_owned(), environment: git_environment(home) }
     }
 
     /// With one more variable.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// The command, not yet started.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowreg"));
         command
             .args(arguments)
@@ -50,7 +50,7 @@ impl Flowreg {
     }
 
     /// Runs it to its end.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();
         Run {
             code: output.status.code().unwrap_or(-1),
@@ -60,7 +60,7 @@ impl Flowreg {
     }
 
     /// Runs it with `--format json` and returns the object, after checking the exit code.
-    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str], code: i32) -> Value {
         let run = self.run(&[arguments, &["--format", "json"]].concat());
         assert_eq!(run.code, code, "{arguments:?}: {run:#?}");
         let object: Value = serde_json::from_str(&run.stdout)

@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::{Flowreg, TestRepository, git_environment};
 
 /// The pauses before a remote is asked again: the same number as in life, only shorter.
-pub const RECHECKS: &str = "0.1,0.2,0.4";
+pub(crate) const RECHECKS: &str = "0.1,0.2,0.4";
 
 /// How long anything may take that happens in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The directories of `PATH` with different gits, the one that is used by default first.
-pub fn gits() -> Vec<PathBuf> {
+pub(crate) fn gits() -> Vec<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut found: Vec<(Vec<u8>, PathBuf)> = Vec::new();
     for directory in std::env::split_paths(&path) {
@@ -33,14 +33,14 @@ pub fn gits() -> Vec<PathBuf> {
 }
 
 /// Runs a test on every git.
-pub fn on_every_git(test: impl Fn(&Path)) {
+pub(crate) fn on_every_git(test: impl Fn(&Path)) {
     for git in gits() {
         test(&git);
     }
 }
 
 /// A bare `up.git`, and a clone with one flow on `main` and the hooks installed.
-pub struct Scenario {
+pub(crate) struct Scenario {
     pub repository: TestRepository,
     git: PathBuf,
     variables: Vec<(String, String)>,
@@ -49,7 +49,7 @@ pub struct Scenario {
 
 /// What came of a push.
 #[derive(Debug)]
-pub struct Pushed {
+pub(crate) struct Pushed {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -66,12 +66,12 @@ impl Pushed {
 }
 
 impl Scenario {
-    pub fn new(git: &Path) -> Self {
+    pub(crate) fn new(git: &Path) -> Self {
         Self::with(git, &["-b", "main"])
     }
 
     /// The same with other arguments for both `git init`.
-    pub fn with(git: &Path, init: &[&str]) -> Self {
+    pub(crate) fn with(git: &Path, init: &[&str]) -> Self {
         let scenario = Self {
             repository: TestRepository::init(init),
             git: git.to_owned(),
@@ -89,13 +89,13 @@ impl Scenario {
     }
 
     /// With one more variable for git, the hooks and flowreg.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// The variables that everything gets.
-    pub fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let mut variables = git_environment(self.repository.outside());
         for (name, value) in &mut variables {
             if name == "PATH" {
@@ -107,7 +107,7 @@ impl Scenario {
     }
 
     /// A git command, not yet started.
-    pub fn git_command(&self, directory: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn git_command(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.git.join("git"));
         command
             .args(arguments)
@@ -119,26 +119,26 @@ impl Scenario {
     }
 
     /// Runs git in the work tree, which must succeed.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.git_in(self.repository.root(), arguments)
     }
 
-    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+    pub(crate) fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
         let output = self.git_command(directory, arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "git {arguments:?}: {said}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    pub fn up(&self) -> PathBuf {
+    pub(crate) fn up(&self) -> PathBuf {
         self.repository.outside().join("up.git")
     }
 
-    pub fn flowreg(&self) -> Flowreg {
+    pub(crate) fn flowreg(&self) -> Flowreg {
         self.flowreg_in(self.repository.root())
     }
 
-    pub fn flowreg_in(&self, directory: &Path) -> Flowreg {
+    pub(crate) fn flowreg_in(&self, directory: &Path) -> Flowreg {
         let flowreg = Flowreg::in_directory(directory, self.repository.outside());
         self.variables()
             .into_iter()
@@ -146,7 +146,7 @@ impl Scenario {
     }
 
     /// Commits the flow with another description, so that every commit has something to register.
-    pub fn commit(&self, description: &str) -> String {
+    pub(crate) fn commit(&self, description: &str) -> String {
         self.repository.write(
             "flows/etl.py",
             format!(
@@ -159,19 +159,19 @@ impl Scenario {
     }
 
     /// A new branch at HEAD with a commit of its own.
-    pub fn branch(&self, name: &str) -> String {
+    pub(crate) fn branch(&self, name: &str) -> String {
         self.git(&["checkout", "-q", "-b", name]);
         self.commit(name)
     }
 
     /// Pushes, and asserts that exit code and standard output are those of the same push without
     /// hooks: made before, on a copy of everything.
-    pub fn push(&self, arguments: &[&str]) -> Pushed {
+    pub(crate) fn push(&self, arguments: &[&str]) -> Pushed {
         self.push_in(self.repository.root(), arguments)
     }
 
     /// The same from another directory below the one that holds everything.
-    pub fn push_in(&self, directory: &Path, arguments: &[&str]) -> Pushed {
+    pub(crate) fn push_in(&self, directory: &Path, arguments: &[&str]) -> Pushed {
         let outside = self.repository.outside();
         let twin = tempfile::TempDir::with_prefix("flowreg-twin-").unwrap();
         let copied = Command::new("cp").arg("-a").arg(outside.join(".")).arg(twin.path()).status();
@@ -206,37 +206,37 @@ impl Scenario {
 
     /// For remotes that are not found by a path beside the work tree: the copy that is pushed
     /// without hooks gets an address of its own.
-    pub fn with_copied_remote(mut self) -> Self {
+    pub(crate) fn with_copied_remote(mut self) -> Self {
         self.copies_remote = true;
         self
     }
 
     /// Where the remote is, from the directory that holds the copy as well.
-    pub fn up_from_temporary(&self) -> String {
+    pub(crate) fn up_from_temporary(&self) -> String {
         let up = self.up();
         up.strip_prefix(std::env::temp_dir()).unwrap().to_str().unwrap().to_owned()
     }
 
     /// Pushes without a comparison.
-    pub fn push_only(&self, arguments: &[&str]) -> Pushed {
+    pub(crate) fn push_only(&self, arguments: &[&str]) -> Pushed {
         let with: Vec<&str> = ["push"].iter().chain(arguments).copied().collect();
         Pushed::of(&self.git_command(self.repository.root(), &with).output().unwrap())
     }
 
     /// What waits, as `flowreg sync --status` tells it.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.flowreg().json(&["sync", "--status"], 0)
     }
 
     /// Waits until nothing waits any more.
-    pub fn settled(&self) {
+    pub(crate) fn settled(&self) {
         self.until("something still waits", |status| {
             status["waiting"].as_array().unwrap().is_empty()
         });
     }
 
     /// Waits until whatever could be done was done, and returns what is left.
-    pub fn left(&self) -> Vec<Value> {
+    pub(crate) fn left(&self) -> Vec<Value> {
         let started = Instant::now();
         loop {
             let status = self.status();
@@ -251,7 +251,7 @@ impl Scenario {
     }
 
     /// Waits until no watcher is at work.
-    pub fn unwatched(&self) {
+    pub(crate) fn unwatched(&self) {
         self.until("a watcher is at work", |status| status["watched"] == false);
     }
 
@@ -268,13 +268,13 @@ impl Scenario {
     }
 
     /// Everything that was ever written into the embedded registry: ref and commit.
-    pub fn registered(&self) -> Vec<(String, String)> {
+    pub(crate) fn registered(&self) -> Vec<(String, String)> {
         let common = self.git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]);
         registered_in(Path::new(&common))
     }
 
     /// Asserts what was registered since the beginning.
-    pub fn assert_registered(&self, expected: &[(&str, &str)]) {
+    pub(crate) fn assert_registered(&self, expected: &[(&str, &str)]) {
         let expected: Vec<(String, String)> = expected
             .iter()
             .map(|(name, commit)| ((*name).to_owned(), (*commit).to_owned()))
@@ -285,19 +285,19 @@ impl Scenario {
     }
 
     /// Makes a hook of the remote.
-    pub fn server_hook(&self, name: &str, script: &str) {
+    pub(crate) fn server_hook(&self, name: &str, script: &str) {
         write_script(&self.up().join("hooks").join(name), script);
     }
 }
 
 /// What was written into the embedded registry of a repository.
-pub fn registered_in(common: &Path) -> Vec<(String, String)> {
+pub(crate) fn registered_in(common: &Path) -> Vec<(String, String)> {
     let ledger = Store::open(common).unwrap().ledger().unwrap();
     ledger.into_iter().map(|entry| (entry.reference, entry.commit)).collect()
 }
 
 /// Writes an executable file.
-pub fn write_script(path: &Path, script: &str) {
+pub(crate) fn write_script(path: &Path, script: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, script).unwrap();

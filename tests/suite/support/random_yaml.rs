@@ -99,7 +99,7 @@ const TAGS: &[&str] = &[
 
 /// A document of one of several kinds: in good order, changed in a few places, of signs alone, or
 /// one scalar.
-pub fn document(random: &mut Random) -> Vec<u8> {
+pub(crate) fn document(random: &mut Random) -> Vec<u8> {
     let text = match random.below(10) {
         0..=2 => ordered(random),
         3..=5 => changed(random),

@@ -17,13 +17,13 @@ fn exec_path(git: &Path) -> PathBuf {
 }
 
 /// A `git daemon` that takes pushes.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     port: u16,
 }
 
 impl Daemon {
-    pub fn start(git: &Path, root: &Path) -> Self {
+    pub(crate) fn start(git: &Path, root: &Path) -> Self {
         let port = free_port();
         let child = Command::new(exec_path(git).join("git-daemon"))
             .args(["--reuseaddr", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"])
@@ -40,7 +40,7 @@ impl Daemon {
         Self { child, port }
     }
 
-    pub fn url(&self, repository: &str) -> String {
+    pub(crate) fn url(&self, repository: &str) -> String {
         format!("git://127.0.0.1:{}/{repository}", self.port)
     }
 }
@@ -53,14 +53,14 @@ impl Drop for Daemon {
 }
 
 /// A web server that hands everything to `git http-backend`.
-pub struct SmartHttp {
+pub(crate) struct SmartHttp {
     port: u16,
     unauthorized: Arc<AtomicUsize>,
 }
 
 impl SmartHttp {
     /// With `password`, only who knows it for the user `bot` gets in.
-    pub fn start(git: &Path, root: &Path, password: Option<&'static str>) -> Self {
+    pub(crate) fn start(git: &Path, root: &Path, password: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let unauthorized = Arc::new(AtomicUsize::new(0));
@@ -80,17 +80,17 @@ impl SmartHttp {
         Self { port, unauthorized }
     }
 
-    pub fn url(&self, repository: &str) -> String {
+    pub(crate) fn url(&self, repository: &str) -> String {
         format!("http://127.0.0.1:{}/{repository}", self.port)
     }
 
     /// The same with user and password in it.
-    pub fn url_with(&self, password: &str, repository: &str) -> String {
+    pub(crate) fn url_with(&self, password: &str, repository: &str) -> String {
         format!("http://bot:{password}@127.0.0.1:{}/{repository}", self.port)
     }
 
     /// How many requests had no or wrong credentials.
-    pub fn unauthorized(&self) -> usize {
+    pub(crate) fn unauthorized(&self) -> usize {
         self.unauthorized.load(Ordering::SeqCst)
     }
 }

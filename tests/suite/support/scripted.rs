@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub(crate) struct Received {
     /// `POST /api/flows/`.
     pub line: String,
     /// All headers in lower case.
@@ -20,14 +20,14 @@ pub struct Received {
 
 impl Received {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What to do with a request.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Status, headers and body; the connection stays open.
     Answer(u16, Vec<(String, String)>, String),
     /// The same, and the connection is closed without a word of it, as Prefect does after a 5xx.
@@ -42,13 +42,13 @@ pub enum Reply {
 
 impl Reply {
     /// JSON with this status.
-    pub fn json(status: u16, body: &str) -> Self {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
         let kind = ("Content-Type".to_owned(), "application/json".to_owned());
         Self::Answer(status, vec![kind], body.to_owned())
     }
 
     /// The same with one more header.
-    pub fn with(self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
         match self {
             Self::Answer(status, mut headers, body) => {
                 headers.push((name.to_owned(), value.to_owned()));
@@ -60,7 +60,7 @@ impl Reply {
 }
 
 /// A server whose script decides.
-pub struct Scripted {
+pub(crate) struct Scripted {
     /// `http://127.0.0.1:…/api`.
     pub api_url: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -68,7 +68,9 @@ pub struct Scripted {
 
 impl Scripted {
     /// Answers each request with what the script makes of it and of those before it.
-    pub fn start(script: impl Fn(&Received, &[Received]) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        script: impl Fn(&Received, &[Received]) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let api_url = format!("http://{}/api", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -83,12 +85,12 @@ impl Scripted {
     }
 
     /// What came in so far.
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
     /// How many requests came in whose first line has this in it.
-    pub fn count(&self, part: &str) -> usize {
+    pub(crate) fn count(&self, part: &str) -> usize {
         self.received().iter().filter(|received| received.line.contains(part)).count()
     }
 }

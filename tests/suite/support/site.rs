@@ -12,7 +12,7 @@ use super::prefect::{Server, Turn, unique};
 use super::{Tagged, git_environment};
 
 /// A repository with one flow, a server, and a machine that builds run on.
-pub struct Site {
+pub(crate) struct Site {
     pub tagged: Tagged,
     pub server: Turn,
     pub flow: String,
@@ -22,13 +22,13 @@ pub struct Site {
 
 /// What a script left behind.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: i32,
     pub output: String,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Server::shared();
         let tagged = Tagged::new();
         let (flow, pool) = (unique("ci"), server.api.pool());
@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// Pushes the branch `feature/x`, on which the flow has another parameter.
-    pub fn push_feature(&self) -> String {
+    pub(crate) fn push_feature(&self) -> String {
         self.tagged.repository.git(&["switch", "-qc", "feature/x", "main"]);
         self.tagged.repository.write("flows/etl.py", source(&self.flow, 2));
         let commit = self.tagged.push("feat: another default");
@@ -69,16 +69,16 @@ impl Site {
         commit
     }
 
-    pub fn delete_feature(&self) {
+    pub(crate) fn delete_feature(&self) {
         self.tagged.repository.git(&["push", "-q", "--delete", "origin", "feature/x"]);
     }
 
-    pub fn head(&self, revision: &str) -> String {
+    pub(crate) fn head(&self, revision: &str) -> String {
         self.tagged.repository.git(&["rev-parse", revision])
     }
 
     /// A fresh work space whose remote is `origin`.
-    pub fn workspace(&mut self) -> PathBuf {
+    pub(crate) fn workspace(&mut self) -> PathBuf {
         self.count += 1;
         let path = self.tagged.repository.outside().join(format!("build{}", self.count));
         std::fs::create_dir(&path).unwrap();
@@ -90,12 +90,12 @@ impl Site {
         path
     }
 
-    pub fn git(&self, directory: &Path, arguments: &[&str]) {
+    pub(crate) fn git(&self, directory: &Path, arguments: &[&str]) {
         self.tagged.repository.git_in(directory, arguments);
     }
 
     /// Fetches a commit with or without history, and leaves HEAD detached at it.
-    pub fn detached(&mut self, commit: &str, refspec: &str, depth: Option<&str>) -> PathBuf {
+    pub(crate) fn detached(&mut self, commit: &str, refspec: &str, depth: Option<&str>) -> PathBuf {
         let path = self.workspace();
         let depth = depth.map(|depth| format!("--depth={depth}"));
         let mut fetch = vec!["fetch", "-q", "--no-tags"];
@@ -106,7 +106,7 @@ impl Site {
     }
 
     /// Runs a script as a provider's runner does.
-    pub fn run(&self, directory: &Path, script: &str, variables: &Values) -> Ran {
+    pub(crate) fn run(&self, directory: &Path, script: &str, variables: &Values) -> Ran {
         let home = self.tagged.repository.outside();
         let path = format!("{}:{}", self.bin.display(), std::env::var("PATH").unwrap());
         let identity = |name: &str| {
@@ -129,11 +129,11 @@ impl Site {
     }
 
     /// What a service was sent.
-    pub fn sent(&self, service: &str) -> String {
+    pub(crate) fn sent(&self, service: &str) -> String {
         std::fs::read_to_string(self.bin.join(format!("{service}.log"))).unwrap_or_default()
     }
 
-    pub fn deployments(&self) -> Vec<(String, Value)> {
+    pub(crate) fn deployments(&self) -> Vec<(String, Value)> {
         let filter = json!({"flows": {"name": {"any_": [self.flow]}}, "sort": "NAME_ASC"});
         let found = self.server.api.ask("POST", "/deployments/filter", &filter);
         found
@@ -144,13 +144,13 @@ impl Site {
             .collect()
     }
 
-    pub fn assert_registered(&self, expected: &[(&str, &str)]) {
+    pub(crate) fn assert_registered(&self, expected: &[(&str, &str)]) {
         let expected: Vec<_> =
             expected.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
         assert_eq!(self.deployments(), expected);
     }
 
-    pub fn assert_tag(&self, tag: &str, commit: &str, tagger: &str) {
+    pub(crate) fn assert_tag(&self, tag: &str, commit: &str, tagger: &str) {
         assert_eq!(self.tagged.tags(), [(tag.to_owned(), commit.to_owned())]);
         let format = "--format=%(objecttype) %(taggername)";
         let made = self
@@ -160,7 +160,7 @@ impl Site {
         assert_eq!(made, format!("tag {tagger}"));
     }
 
-    pub fn assert_comment(&self, service: &str) {
+    pub(crate) fn assert_comment(&self, service: &str) {
         let sent = self.sent(service);
         assert!(sent.contains("**flowreg plan** for branch feature/x"), "{sent}");
         assert!(
@@ -170,7 +170,7 @@ impl Site {
     }
 }
 
-pub fn source(flow: &str, default: u32) -> String {
+pub(crate) fn source(flow: &str, default: u32) -> String {
     format!(
         "from prefect import flow\n\n\n@flow(name=\"{flow}\")\ndef etl(n: int = {default}):\n    return n\n"
     )
@@ -178,7 +178,7 @@ pub fn source(flow: &str, default: u32) -> String {
 
 impl Ran {
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.output);
         self
     }

@@ -11,7 +11,7 @@ use super::scripted::{Received, Reply, Scripted};
 
 /// How the server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// As the real one.
     Up = 0,
     /// Every connection is closed without a word.
@@ -25,7 +25,7 @@ pub enum Mode {
 }
 
 /// The switch in front of a server.
-pub struct Switchable {
+pub(crate) struct Switchable {
     server: Scripted,
     mode: Arc<AtomicU8>,
 }
@@ -37,7 +37,7 @@ fn is_write(line: &str) -> bool {
 
 impl Switchable {
     /// Forwards to the real server, as long as the mode lets it.
-    pub fn in_front_of(api_url: &str) -> Self {
+    pub(crate) fn in_front_of(api_url: &str) -> Self {
         let mode = Arc::new(AtomicU8::new(Mode::Up as u8));
         let (real, current) = (api_url.to_owned(), Arc::clone(&mode));
         let client = Mutex::new(client());
@@ -65,25 +65,25 @@ impl Switchable {
     }
 
     /// What flowreg is given as the address of its server.
-    pub fn api_url(&self) -> &str {
+    pub(crate) fn api_url(&self) -> &str {
         &self.server.api_url
     }
 
     /// From now on the server behaves so.
-    pub fn switch(&self, mode: Mode) {
+    pub(crate) fn switch(&self, mode: Mode) {
         self.mode.store(mode as u8, Ordering::SeqCst);
     }
 
     /// How many deployments were sent to be created or changed. What is sent again word for word, as
     /// the real server was too busy for it, is the same write.
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         let received = self.server.received();
         let writes = received.iter().filter(|received| is_write(&received.line));
         writes.map(|received| (&received.line, &received.body)).collect::<HashSet<_>>().len()
     }
 
     /// How many requests came in.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.server.received().len()
     }
 }

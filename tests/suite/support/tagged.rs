@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::{Flowreg, TestRepository};
 
 /// A work tree whose `main` is pushed to `origin`.
-pub struct Tagged {
+pub(crate) struct Tagged {
     pub repository: TestRepository,
     pub remote: PathBuf,
 }
 
 impl Tagged {
     /// One flow, one commit.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repository = TestRepository::empty();
         let remote = repository.add_bare_remote("origin");
         repository.git(&["config", "user.name", "Ada"]);
@@ -28,41 +28,41 @@ impl Tagged {
     }
 
     /// Commits whatever changed with this message, pushes it and returns the commit.
-    pub fn push(&self, message: &str) -> String {
+    pub(crate) fn push(&self, message: &str) -> String {
         let commit = self.repository.commit(message);
         self.repository.git(&["push", "-q", "origin", "HEAD"]);
         commit
     }
 
     /// Tags HEAD and pushes the tag.
-    pub fn tag(&self, tag: &str) {
+    pub(crate) fn tag(&self, tag: &str) {
         self.repository.git(&["tag", "-a", "-m", tag, tag]);
         self.repository.git(&["push", "-q", "origin", &format!("refs/tags/{tag}")]);
     }
 
-    pub fn flowreg(&self) -> Flowreg {
+    pub(crate) fn flowreg(&self) -> Flowreg {
         Flowreg::in_repository(&self.repository)
     }
 
     /// Runs it in a clone.
-    pub fn flowreg_in(&self, directory: &Path) -> Flowreg {
+    pub(crate) fn flowreg_in(&self, directory: &Path) -> Flowreg {
         Flowreg::in_directory(directory, self.repository.outside())
     }
 
     /// `flowreg tag` with these arguments, which has to go well.
-    pub fn run(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Value {
         self.flowreg().json(&[&["tag"], arguments].concat(), 0)
     }
 
     /// What `flowreg tag --print` prints.
-    pub fn print(&self, arguments: &[&str]) -> String {
+    pub(crate) fn print(&self, arguments: &[&str]) -> String {
         let run = self.flowreg().run(&[&["tag", "--print"], arguments].concat());
         assert_eq!(run.code, 0, "{run:#?}");
         run.stdout.trim_end().to_owned()
     }
 
     /// The tags of the remote, each with the commit that it leads to.
-    pub fn tags(&self) -> Vec<(String, String)> {
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
         let format = "--format=%(refname:short) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)";
         let listing = self.repository.git_in(&self.remote, &["for-each-ref", format, "refs/tags"]);
         let pairs = listing.lines().map(|line| line.split_once(' ').unwrap());
@@ -70,12 +70,12 @@ impl Tagged {
     }
 
     /// The names of the remote's tags.
-    pub fn tag_names(&self) -> Vec<String> {
+    pub(crate) fn tag_names(&self) -> Vec<String> {
         self.tags().into_iter().map(|(name, _)| name).collect()
     }
 
     /// A hook of the remote.
-    pub fn hook(&self, name: &str, script: &str) {
+    pub(crate) fn hook(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
         let path = self.remote.join("hooks").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -84,7 +84,7 @@ impl Tagged {
     }
 
     /// A clone of the remote beside the work tree, over a transport that honours `--depth`.
-    pub fn clone(&self, name: &str, arguments: &[&str]) -> PathBuf {
+    pub(crate) fn clone(&self, name: &str, arguments: &[&str]) -> PathBuf {
         let url = format!("file://{}", self.remote.display());
         let path = self.repository.clone_beside(name, &[arguments, &[url.as_str()]].concat());
         self.repository.git_in(&path, &["config", "user.name", "Ada"]);

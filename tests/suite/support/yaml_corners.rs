@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Every corner, as bytes.
-pub fn corners() -> Vec<Vec<u8>> {
+pub(crate) fn corners() -> Vec<Vec<u8>> {
     let utf16 = |text: &str, big: bool| -> Vec<u8> {
         let units = std::iter::once(0xfeff).chain(text.encode_utf16());
         units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// The environment of every git process and of flowreg in tests: nothing of the machine's
 /// configuration, fixed author and dates.
-pub fn git_environment(home: &Path) -> Vec<(String, String)> {
+pub(crate) fn git_environment(home: &Path) -> Vec<(String, String)> {
     let path = std::env::var("PATH").unwrap_or_default();
     [
         ("PATH", path.as_str()),
@@ -32,19 +32,19 @@ pub fn git_environment(home: &Path) -> Vec<(String, String)> {
 }
 
 /// A repository, its work tree and a directory beside it for remotes and clones.
-pub struct TestRepository {
+pub(crate) struct TestRepository {
     directory: TempDir,
     root: PathBuf,
 }
 
 impl TestRepository {
     /// An empty repository whose HEAD is the unborn branch `main`.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::init(&["-b", "main"])
     }
 
     /// `git init` with these arguments.
-    pub fn init(arguments: &[&str]) -> Self {
+    pub(crate) fn init(arguments: &[&str]) -> Self {
         let directory = TempDir::with_prefix("flowreg-test-").unwrap();
         let root = directory.path().join("work");
         std::fs::create_dir(&root).unwrap();
@@ -54,22 +54,22 @@ impl TestRepository {
     }
 
     /// The work tree.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The temporary directory that holds the work tree; home of the git processes.
-    pub fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.directory.path()
     }
 
     /// Runs git in the work tree and returns its standard output, trimmed.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.git_in(&self.root, arguments)
     }
 
     /// Runs git in another directory.
-    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+    pub(crate) fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
         let output = self.try_git(directory, arguments);
         assert!(
             output.status.success(),
@@ -80,7 +80,7 @@ impl TestRepository {
     }
 
     /// Runs git and returns whatever came of it.
-    pub fn try_git(&self, directory: &Path, arguments: &[&str]) -> Output {
+    pub(crate) fn try_git(&self, directory: &Path, arguments: &[&str]) -> Output {
         Command::new("git")
             .args(arguments)
             .current_dir(directory)
@@ -91,21 +91,21 @@ impl TestRepository {
     }
 
     /// Writes a file below the work tree, making its directories.
-    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
     /// Commits everything in the work tree and returns the commit's id.
-    pub fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.git(&["rev-parse", "HEAD"])
     }
 
     /// Creates a bare repository beside the work tree, adds it as a remote and returns its path.
-    pub fn add_bare_remote(&self, name: &str) -> PathBuf {
+    pub(crate) fn add_bare_remote(&self, name: &str) -> PathBuf {
         let path = self.outside().join(format!("{name}.git"));
         let format = self.git(&["rev-parse", "--show-object-format"]);
         let format = format!("--object-format={format}");
@@ -115,18 +115,18 @@ impl TestRepository {
     }
 
     /// The environment of a run in this repository, with these variables on top.
-    pub fn environment(&self, variables: &[(&str, &str)]) -> Environment {
+    pub(crate) fn environment(&self, variables: &[(&str, &str)]) -> Environment {
         let more = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         git_environment(self.outside()).into_iter().chain(more).collect()
     }
 
     /// Opens the repository as a run does.
-    pub fn open(&self) -> Repository {
+    pub(crate) fn open(&self) -> Repository {
         self.open_in(&self.root, &[]).unwrap()
     }
 
     /// Opens the repository that another directory belongs to.
-    pub fn open_in(
+    pub(crate) fn open_in(
         &self,
         directory: &Path,
         variables: &[(&str, &str)],
@@ -135,12 +135,12 @@ impl TestRepository {
     }
 
     /// The commit that a revision names.
-    pub fn commit_id(&self, revision: &str) -> CommitId {
+    pub(crate) fn commit_id(&self, revision: &str) -> CommitId {
         self.git(&["rev-parse", &format!("{revision}^{{commit}}")]).parse().unwrap()
     }
 
     /// A clone of a remote beside the work tree, made with these arguments.
-    pub fn clone_beside(&self, name: &str, arguments: &[&str]) -> PathBuf {
+    pub(crate) fn clone_beside(&self, name: &str, arguments: &[&str]) -> PathBuf {
         let path = self.outside().join(name);
         let clone = [&["clone", "-q"], arguments, &[path.to_str().unwrap()]].concat();
         self.git_in(self.outside(), &clone);

@@ -18,7 +18,7 @@ const LARGEST: u32 = 20_000;
 
 impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
-    pub fn default(&mut self, value: &Value<'a>) -> Made<Option<Json>> {
+    pub(crate) fn default(&mut self, value: &Value<'a>) -> Made<Option<Json>> {
         let here = self.interpreter.here();
         let unknown = value.find_unknown(here).or_else(|| self.interpreter.find_changed(value));
         if let Some(unknown) = unknown {
@@ -43,7 +43,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// A value as JSON.
-    pub fn encoded(&self, value: &Value<'a>) -> Made<Json> {
+    pub(crate) fn encoded(&self, value: &Value<'a>) -> Made<Json> {
         if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
             return Err(NoSchema::Unknown(unknown));
         }

@@ -12,7 +12,7 @@ const SECOND: i128 = 1_000_000;
 
 /// A calendar date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date {
+pub(crate) struct Date {
     pub year: i64,
     pub month: i64,
     pub day: i64,
@@ -20,21 +20,21 @@ pub struct Date {
 
 /// A time of day; the offset is in minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time {
+pub(crate) struct Time {
     pub microsecond: i128,
     pub offset: Option<i64>,
 }
 
 /// Which class a path has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathKind {
+pub(crate) enum PathKind {
     Path,
     Pure,
 }
 
 /// A constant of the standard library.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Moment {
+pub(crate) enum Moment {
     Date(Date),
     Time(Time),
     DateTime(Date, Time),
@@ -54,7 +54,7 @@ pub enum Moment {
 
 impl Date {
     /// A date that exists.
-    pub fn new(year: i64, month: i64, day: i64) -> Option<Self> {
+    pub(crate) fn new(year: i64, month: i64, day: i64) -> Option<Self> {
         let is_valid = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
             && (1..=days_in_month(year, month)).contains(&day);
@@ -85,7 +85,7 @@ impl Date {
     }
 
     /// Reads `YYYY-MM-DD`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '-');
         let mut part = |length: usize| {
             let part = parts.next()?;
@@ -111,7 +111,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 
 impl Time {
     /// A time of day that exists.
-    pub fn new(parts: [i64; 4], offset: Option<i64>) -> Option<Self> {
+    pub(crate) fn new(parts: [i64; 4], offset: Option<i64>) -> Option<Self> {
         let [hour, minute, second, microsecond] = parts;
         let is_valid = (0..24).contains(&hour)
             && (0..60).contains(&minute)
@@ -146,7 +146,7 @@ impl Time {
 
 impl Moment {
     /// A duration from `timedelta`'s keyword units, in microseconds each.
-    pub fn unit(name: &str) -> Option<i128> {
+    pub(crate) fn unit(name: &str) -> Option<i128> {
         Some(match name {
             "days" => DAY,
             "seconds" => SECOND,
@@ -160,7 +160,7 @@ impl Moment {
     }
 
     /// Whether the value counts as true in a condition.
-    pub fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         match self {
             Moment::Delta(microseconds) => *microseconds != 0,
             Moment::Decimal(text) => text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
@@ -170,7 +170,7 @@ impl Moment {
     }
 
     /// The class of the value, by its canonical path.
-    pub fn class(&self) -> &'static str {
+    pub(crate) fn class(&self) -> &'static str {
         match self {
             Moment::Date(_) => "datetime.date",
             Moment::Time(_) => "datetime.time",
@@ -189,7 +189,7 @@ impl Moment {
     }
 
     /// The text that pydantic writes into JSON; `None` for what it can't write.
-    pub fn json(&self) -> Option<String> {
+    pub(crate) fn json(&self) -> Option<String> {
         Some(match self {
             Moment::Date(date) => date.iso(),
             Moment::Time(time) => time.iso(),
@@ -208,7 +208,7 @@ impl Moment {
     }
 
     /// `str` of the value; `None` where it differs from the JSON text and is not needed.
-    pub fn display(&self) -> Option<String> {
+    pub(crate) fn display(&self) -> Option<String> {
         match self {
             Moment::Date(_)
             | Moment::Decimal(_)
@@ -222,7 +222,7 @@ impl Moment {
     }
 
     /// `self + other`.
-    pub fn plus(&self, other: &Moment) -> Option<Moment> {
+    pub(crate) fn plus(&self, other: &Moment) -> Option<Moment> {
         match (self, other) {
             (Moment::Delta(left), Moment::Delta(right)) => {
                 Some(Moment::Delta(left.checked_add(*right)?))
@@ -235,7 +235,7 @@ impl Moment {
     }
 
     /// `self - other`.
-    pub fn minus(&self, other: &Moment) -> Option<Moment> {
+    pub(crate) fn minus(&self, other: &Moment) -> Option<Moment> {
         match (self, other) {
             (_, Moment::Delta(right)) => self.plus(&Moment::Delta(right.checked_neg()?)),
             (Moment::Date(left), Moment::Date(right)) => {
@@ -295,7 +295,7 @@ fn duration(microseconds: i128) -> String {
 }
 
 /// Joins and normalises path parts as `PurePosixPath` does.
-pub fn join_path(parts: &[&str]) -> String {
+pub(crate) fn join_path(parts: &[&str]) -> String {
     let mut joined = String::new();
     for part in parts {
         if part.starts_with('/') {

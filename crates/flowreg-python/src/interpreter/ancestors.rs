@@ -5,14 +5,14 @@ use std::rc::Rc;
 use crate::value::{Class, Value};
 
 /// A class and its ancestors in the order of method resolution.
-pub fn ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Value<'a>> {
+pub(crate) fn ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Value<'a>> {
     let mut order = vec![Value::Class(Rc::clone(class))];
     order.extend(class.ancestors.iter().cloned());
     order
 }
 
 /// The classes of the file among them, nearest first.
-pub fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
+pub(crate) fn own_ancestors<'a>(class: &Rc<Class<'a>>) -> Vec<Rc<Class<'a>>> {
     ancestors(class)
         .into_iter()
         .filter_map(|ancestor| match ancestor {

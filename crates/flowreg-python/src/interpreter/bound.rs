@@ -10,7 +10,7 @@ use super::nested::is_flow_spelling;
 
 /// The names a block may bind, which of them look like flows, and the attributes it may set.
 #[derive(Default)]
-pub struct BoundNames<'a> {
+pub(crate) struct BoundNames<'a> {
     pub names: Vec<(&'a str, bool)>,
     pub attributes: Vec<&'a ExprAttribute>,
     /// Whether it has a `from module import *`.
@@ -18,14 +18,14 @@ pub struct BoundNames<'a> {
 }
 
 impl<'a> BoundNames<'a> {
-    pub fn of(body: &'a [Stmt]) -> Self {
+    pub(crate) fn of(body: &'a [Stmt]) -> Self {
         let mut bound = BoundNames::default();
         bound.visit_body(body);
         bound
     }
 
     /// The names alone, as those of a function's body.
-    pub fn into_locals(self) -> HashSet<&'a str> {
+    pub(crate) fn into_locals(self) -> HashSet<&'a str> {
         self.names.into_iter().map(|(name, _)| name).collect()
     }
 
@@ -102,14 +102,14 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
 }
 
 /// The names that an expression reads.
-pub fn names_read(expression: &Expr) -> Vec<&str> {
+pub(crate) fn names_read(expression: &Expr) -> Vec<&str> {
     let mut read = Read::default();
     read.visit_expr(expression);
     read.names
 }
 
 /// The texts that stand in an expression.
-pub fn texts_in(expression: &Expr) -> Vec<&StringLiteralValue> {
+pub(crate) fn texts_in(expression: &Expr) -> Vec<&StringLiteralValue> {
     let mut read = Read::default();
     read.visit_expr(expression);
     read.texts

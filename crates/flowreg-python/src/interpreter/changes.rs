@@ -67,7 +67,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// An object inside `value` that is changed somewhere.
-    pub fn find_changed(&self, value: &Value<'a>) -> Option<Rc<Unknown>> {
+    pub(crate) fn find_changed(&self, value: &Value<'a>) -> Option<Rc<Unknown>> {
         if self.changed.borrow().is_empty() || !self.has_marked(value, &mut MOST_PARTS.clone()) {
             return None;
         }

@@ -44,7 +44,7 @@ const PLAIN_BASES: &[&str] = &[
 
 /// A field of a class.
 #[derive(Clone)]
-pub struct ClassField<'a> {
+pub(crate) struct ClassField<'a> {
     pub name: crate::value::Text,
     pub annotation: Annotation<'a>,
     pub default: Option<Value<'a>>,
@@ -52,12 +52,12 @@ pub struct ClassField<'a> {
 }
 
 /// Whether the class is a dataclass by pydantic's own decorator.
-pub fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
+pub(crate) fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
     class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
 }
 
 /// The annotated fields of a class: inherited ones first, in their place when they are overridden.
-pub fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
+pub(crate) fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
     let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();
     for ancestor in own_ancestors(class).into_iter().rev() {

@@ -25,7 +25,11 @@ impl<'a> Interpreter<'a> {
     ///
     /// # Errors
     /// [`super::Raised`] if evaluating it certainly raises.
-    pub fn value(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+    pub(crate) fn value(
+        &self,
+        expression: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Value<'a>> {
         self.at(scope, expression.start());
         self.deeper(|| self.evaluated(expression, scope), || Ok(self.unknown(TOO_DEEP)))
     }

@@ -26,7 +26,7 @@ enum Validated {
 }
 
 /// What a field has when nothing is given.
-pub enum FieldDefault<'a> {
+pub(crate) enum FieldDefault<'a> {
     Required,
     Value(Value<'a>),
     NotKnown,
@@ -222,7 +222,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// What a field has when nothing is given for it.
-    pub fn field_default(&self, field: &ClassField<'a>) -> FieldDefault<'a> {
+    pub(crate) fn field_default(&self, field: &ClassField<'a>) -> FieldDefault<'a> {
         match &field.default {
             None | Some(Value::Ellipsis) => {
                 let annotation = self.field_type(&field.annotation, &field.owner);
@@ -459,7 +459,11 @@ fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {
 
 impl<'a> Interpreter<'a> {
     /// The type of a class field: postponed and quoted annotations are evaluated late.
-    pub fn field_type(&self, annotation: &Annotation<'a>, owner: &Rc<Class<'a>>) -> Value<'a> {
+    pub(crate) fn field_type(
+        &self,
+        annotation: &Annotation<'a>,
+        owner: &Rc<Class<'a>>,
+    ) -> Value<'a> {
         crate::schema::resolve::field_type(self, annotation, owner)
     }
 }

@@ -13,17 +13,17 @@
 //! [`class_rules`], [`model_rules`], [`settings`],
 //! [`late_types`] (classes) and [`conversions`] (instances).
 
-pub mod ancestors;
+pub(crate) mod ancestors;
 mod attributes;
 mod bodies;
-pub mod bound;
+pub(crate) mod bound;
 mod branches;
 mod by_name;
 mod calls;
 mod certain;
 mod changes;
 mod class_rules;
-pub mod classes;
+pub(crate) mod classes;
 mod comprehensions;
 mod conversions;
 mod enums;
@@ -34,15 +34,15 @@ mod inline;
 mod instances;
 mod late_types;
 mod model_rules;
-pub mod nested;
-pub mod operators;
+pub(crate) mod nested;
+pub(crate) mod operators;
 mod options;
 mod pydantic;
-pub mod scope;
+pub(crate) mod scope;
 mod settings;
 mod standard;
 mod statements;
-pub mod strings;
+pub(crate) mod strings;
 mod type_arguments;
 mod union_order;
 
@@ -64,7 +64,7 @@ use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value
 /// An exception that the script certainly raises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
-pub struct Raised {
+pub(crate) struct Raised {
     /// The name of the exception's class.
     pub kind: String,
     pub message: String,
@@ -74,10 +74,10 @@ pub struct Raised {
 }
 
 /// The outcome of evaluating something.
-pub type Evaluated<T> = Result<T, Box<Raised>>;
+pub(crate) type Evaluated<T> = Result<T, Box<Raised>>;
 
 /// The state of a script and of the modules it imports while they run, and after.
-pub struct Interpreter<'a> {
+pub(crate) struct Interpreter<'a> {
     library: &'a Library<'a>,
     /// Where absolute imports are looked for: the script's directory, the repository's root.
     search: Vec<Text>,
@@ -123,7 +123,7 @@ impl Drop for Interpreter<'_> {
 
 impl<'a> Interpreter<'a> {
     /// An interpreter for the script at `path`; `deepest` is how deeply evaluations may be nested.
-    pub fn new(library: &'a Library<'a>, path: &str, deepest: u32) -> Interpreter<'a> {
+    pub(crate) fn new(library: &'a Library<'a>, path: &str, deepest: u32) -> Interpreter<'a> {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let mut search: Vec<Text> = vec![directory.into()];
         if !directory.is_empty() {
@@ -155,7 +155,7 @@ impl<'a> Interpreter<'a> {
     ///
     /// # Errors
     /// [`Raised`] if the script certainly raises.
-    pub fn run(&self, path: &str, text: &'a str, body: &'a [Stmt]) -> Evaluated<()> {
+    pub(crate) fn run(&self, path: &str, text: &'a str, body: &'a [Stmt]) -> Evaluated<()> {
         let name = module_name(path);
         let module = self.new_module(name, path, text, body);
         // Prefect makes the script a package of its directory and the working directory.
@@ -228,28 +228,28 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The Python that the project is for.
-    pub fn python(&self) -> Python {
+    pub(crate) fn python(&self) -> Python {
         self.library.layout.python
     }
 
     /// The script, once it runs.
-    pub fn script(&self) -> Option<&Rc<Imported<'a>>> {
+    pub(crate) fn script(&self) -> Option<&Rc<Imported<'a>>> {
         self.script.get()
     }
 
     /// The modules of the repository that were imported, the script among them.
-    pub fn imported(&self) -> Vec<Rc<Imported<'a>>> {
+    pub(crate) fn imported(&self) -> Vec<Rc<Imported<'a>>> {
         let mut all: Vec<_> = self.imported.borrow().values().cloned().collect();
         all.sort_by_key(|imported| imported.module.number);
         all
     }
 
     /// The place that is evaluated.
-    pub fn here(&self) -> Location {
+    pub(crate) fn here(&self) -> Location {
         self.at.get()
     }
 
-    pub fn at(&self, scope: &Scope<'a>, place: TextSize) {
+    pub(crate) fn at(&self, scope: &Scope<'a>, place: TextSize) {
         self.at.set(Location { module: scope.module.number, at: place });
     }
 
@@ -265,7 +265,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// File and line of a place, for people.
-    pub fn position(&self, place: Location) -> String {
+    pub(crate) fn position(&self, place: Location) -> String {
         let modules = self.modules.borrow();
         let module = usize::try_from(place.module).ok().and_then(|number| modules.get(number));
         module.map_or_else(String::new, |module| {
@@ -274,7 +274,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Why nothing about the script can be trusted, if so.
-    pub fn doubts(&self) -> Option<Rc<Unknown>> {
+    pub(crate) fn doubts(&self) -> Option<Rc<Unknown>> {
         self.script()?.module.doubt.borrow().clone()
     }
 
@@ -295,7 +295,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Notes that the script can't be read by every Python that the project may run on.
-    pub fn doubt_version(&self, error: &source::SyntaxError) {
+    pub(crate) fn doubt_version(&self, error: &source::SyntaxError) {
         let at = TextSize::try_from(error.at).unwrap_or_default();
         if let Some(script) = self.script() {
             let at = Location { module: script.module.number, at };
@@ -304,7 +304,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    pub fn unknown(&self, why: impl Into<String>) -> Value<'a> {
+    pub(crate) fn unknown(&self, why: impl Into<String>) -> Value<'a> {
         Value::unknown(why, self.here())
     }
 
@@ -327,7 +327,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Parses a quoted annotation.
-    pub fn parse_annotation(&self, text: &str) -> Option<&'a Expr> {
+    pub(crate) fn parse_annotation(&self, text: &str) -> Option<&'a Expr> {
         self.library.annotation(text)
     }
 }
@@ -339,7 +339,7 @@ fn module_name(path: &str) -> &str {
 }
 
 /// A value where a type stands: strings are forward references.
-pub fn as_type(value: Value<'_>) -> Value<'_> {
+pub(crate) fn as_type(value: Value<'_>) -> Value<'_> {
     match value {
         Value::Str(text) => Value::of_type(Type::Forward(text)),
         other => other,

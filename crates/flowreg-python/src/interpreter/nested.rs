@@ -9,7 +9,7 @@ use crate::value::Value;
 use super::Interpreter;
 
 /// Whether a decorator is spelled like Prefect's: `flow`, `x.flow`, `our_flow`, called or not.
-pub fn is_flow_spelling(decorator: &Expr) -> bool {
+pub(crate) fn is_flow_spelling(decorator: &Expr) -> bool {
     let name = match decorator {
         Expr::Call(call) => return is_flow_spelling(&call.func),
         Expr::Attribute(attribute) => attribute.attr.as_str(),
@@ -20,7 +20,7 @@ pub fn is_flow_spelling(decorator: &Expr) -> bool {
 }
 
 /// Whether a function definition contains one that is decorated like a flow, or makes one.
-pub fn makes_flows(function: &StmtFunctionDef) -> bool {
+pub(crate) fn makes_flows(function: &StmtFunctionDef) -> bool {
     let mut search = NestedFlows { is_flow: &is_flow_spelling, found: Vec::new(), depth: 1 };
     search.visit_body(&function.body);
     !search.found.is_empty() || {
@@ -31,7 +31,7 @@ pub fn makes_flows(function: &StmtFunctionDef) -> bool {
 }
 
 /// The flows inside the functions of a module: their names and places.
-pub fn nested_flows<'a>(
+pub(crate) fn nested_flows<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
 ) -> Vec<(&'a str, TextSize)> {

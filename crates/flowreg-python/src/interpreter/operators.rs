@@ -17,7 +17,7 @@ pub(super) const LONGEST: usize = 100_000;
 pub(super) struct NotComparable;
 
 /// Whether two constants are of one kind and equal.
-pub fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     match (left, right) {
         (Value::None, Value::None) | (Value::Ellipsis, Value::Ellipsis) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
@@ -34,7 +34,7 @@ pub fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 }
 
 /// `left == right` for constants; `None` if it is not known.
-pub fn is_equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
+pub(crate) fn is_equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
     is_equal_within(left, right, &mut 10_000)
 }
 
@@ -78,7 +78,7 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
 }
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
-pub fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
+pub(crate) fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
     if depth > 40 {
         return None;
     }
@@ -135,7 +135,7 @@ fn number(value: &Value<'_>) -> Option<Numeric> {
 
 impl<'a> Interpreter<'a> {
     /// Whether a value counts as true; `None` if that is not known.
-    pub fn truth(value: &Value<'a>) -> Option<bool> {
+    pub(crate) fn truth(value: &Value<'a>) -> Option<bool> {
         Some(match value {
             Value::None => false,
             Value::Bool(truth) => *truth,
@@ -226,7 +226,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Adds an entry, or changes the value of an equal key in its place.
-    pub fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
+    pub(crate) fn put(entries: &mut Vec<(Value<'a>, Value<'a>)>, key: Value<'a>, value: Value<'a>) {
         match entries.iter_mut().find(|(known, _)| is_equal(known, &key) == Some(true)) {
             Some(entry) => entry.1 = value,
             None => entries.push((key, value)),
@@ -527,7 +527,7 @@ fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> 
 }
 
 /// Sorts what Python can sort; `None` otherwise.
-pub fn sorted<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
+pub(crate) fn sorted<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
     let mut sorted: Vec<Value<'a>> = Vec::with_capacity(items.len());
     for item in items {
         let mut place = sorted.len();

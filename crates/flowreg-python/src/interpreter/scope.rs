@@ -10,7 +10,7 @@ use crate::value::{Scope, ScopeKind, Value};
 
 impl<'a> Scope<'a> {
     /// A name as Python binds and reads it here: private ones of a class carry its name.
-    pub fn mangled<'n>(&self, name: &'n str) -> Cow<'n, str> {
+    pub(crate) fn mangled<'n>(&self, name: &'n str) -> Cow<'n, str> {
         if !name.starts_with("__") || name.ends_with("__") {
             return name.into();
         }
@@ -27,7 +27,7 @@ impl<'a> Scope<'a> {
     }
 
     /// A name as Python resolves it from here.
-    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let mut scope = Some(self);
         while let Some(current) = scope {
             if !current.is_class() || std::ptr::eq(current, self) {
@@ -46,7 +46,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The source text of a piece of syntax of the scope's module, on one line and not too long.
-    pub fn excerpt(&self, range: impl Ranged) -> String {
+    pub(crate) fn excerpt(&self, range: impl Ranged) -> String {
         let text = self.module.text.get(range.range().to_std_range()).unwrap_or("…");
         let line = text.lines().next().unwrap_or_default();
         let mut short: String = line.chars().take(60).collect();

@@ -243,7 +243,7 @@ fn cased(text: &str, method: &str) -> Option<String> {
 }
 
 /// `str.title`: a capital after everything that is not a letter.
-pub fn title(text: &str) -> String {
+pub(crate) fn title(text: &str) -> String {
     let mut titled = String::with_capacity(text.len());
     let mut is_after_letter = false;
     for char in text.chars() {
@@ -274,7 +274,7 @@ fn titlecase(char: char) -> String {
 }
 
 /// `str(value)` of a constant.
-pub fn display(value: &Value<'_>) -> Option<String> {
+pub(crate) fn display(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Str(text) => Some(text.to_string()),
         Value::Moment(moment) => moment.display(),
@@ -315,7 +315,7 @@ fn quoted(text: &Text) -> Option<String> {
 }
 
 /// `format(value, specification)` for the common specifications.
-pub fn format_value(value: &Value<'_>, specification: &str) -> Option<String> {
+pub(crate) fn format_value(value: &Value<'_>, specification: &str) -> Option<String> {
     if specification.is_empty() {
         return display(value);
     }

@@ -62,7 +62,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 ];
 
 /// Whether pydantic takes a keyword of `Field` for extra content of the schema.
-pub fn is_extra(name: &str) -> bool {
+pub(crate) fn is_extra(name: &str) -> bool {
     let is_of_dataclasses = matches!(name, "compare" | "hash" | "metadata");
     let is_known = KNOWN.contains(&name) && !is_of_dataclasses;
     !is_constraint(name) && !is_known && !WITHOUT_EFFECT.contains(&name)

@@ -26,7 +26,7 @@ struct Definition<'a> {
 
 /// The shared parts of one flow.
 #[derive(Default)]
-pub struct Definitions<'a> {
+pub(crate) struct Definitions<'a> {
     parts: Vec<Definition<'a>>,
 }
 
@@ -39,7 +39,7 @@ fn is_same_owner<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 impl<'a> Definitions<'a> {
     /// The number of a shared part, and whether it is new.
-    pub fn reference(
+    pub(crate) fn reference(
         &mut self,
         owner: &Value<'a>,
         arguments: &[Value<'a>],
@@ -64,29 +64,29 @@ impl<'a> Definitions<'a> {
         (self.parts.len() - 1, true)
     }
 
-    pub fn define(&mut self, reference: usize, schema: Schema) {
+    pub(crate) fn define(&mut self, reference: usize, schema: Schema) {
         if let Some(part) = self.parts.get_mut(reference) {
             part.schema = Some(schema);
         }
     }
 
     /// A reference to a part by its number; the name comes with [`Definitions::finish`].
-    pub fn link(reference: usize) -> Schema {
+    pub(crate) fn link(reference: usize) -> Schema {
         entry("$ref", format!("{PREFIX}{reference}"))
     }
 
     /// How many parts there are, to go back to.
-    pub fn mark(&self) -> usize {
+    pub(crate) fn mark(&self) -> usize {
         self.parts.len()
     }
 
     /// Forgets the parts after `mark`.
-    pub fn truncate(&mut self, mark: usize) {
+    pub(crate) fn truncate(&mut self, mark: usize) {
         self.parts.truncate(mark);
     }
 
     /// Names what `properties` use, directly or not, and gives the definitions by name.
-    pub fn finish(&self, properties: &mut Json) -> Map<String, Json> {
+    pub(crate) fn finish(&self, properties: &mut Json) -> Map<String, Json> {
         let mut used = BTreeSet::new();
         self.collect(properties, &mut used);
         let names = self.names(&used);

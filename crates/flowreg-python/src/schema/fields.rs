@@ -14,14 +14,14 @@ use crate::interpreter::strings::title;
 use crate::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword, set_keyword};
 
 /// The alias of a field.
-pub enum FieldAlias {
+pub(crate) enum FieldAlias {
     None,
     Name(String),
     NotKnown,
 }
 
 /// Type variables and what takes their place.
-pub type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
+pub(crate) type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
 /// Settings that leave a schema as it is, or do to it what is computed.
 const SETTINGS: &[&str] = &[
@@ -64,7 +64,7 @@ fn is_final(annotation: &Annotation<'_>) -> bool {
 }
 
 /// Whether a type says `Final`.
-pub fn is_final_type(value: &Value<'_>) -> bool {
+pub(crate) fn is_final_type(value: &Value<'_>) -> bool {
     match value {
         Value::Symbol(path) => &**path == "typing.Final",
         Value::Type(expression) => match &**expression {
@@ -77,12 +77,12 @@ pub fn is_final_type(value: &Value<'_>) -> bool {
 }
 
 /// The field called `name`.
-pub fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassField<'a>> {
+pub(crate) fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<ClassField<'a>> {
     fields(class).into_iter().find(|field| &*field.name == name)
 }
 
 /// Whether an annotation says `ClassVar`.
-pub fn is_class_variable(field: &ClassField<'_>) -> bool {
+pub(crate) fn is_class_variable(field: &ClassField<'_>) -> bool {
     match &field.annotation {
         Annotation::Postponed(node) => {
             let text = field.owner.scope.excerpt(*node);
@@ -97,7 +97,7 @@ pub fn is_class_variable(field: &ClassField<'_>) -> bool {
 }
 
 /// The configuration of a model, inherited parts first; `None` if it is not known.
-pub fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
+pub(crate) fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
     let mut settings = Keywords::new();
     for ancestor in own_ancestors(class).into_iter().rev() {
         let is_model = matches!(class.kind.get(), ClassKind::Model | ClassKind::RootModel);
@@ -137,7 +137,7 @@ fn merge<'a>(settings: &mut Keywords<'a>, entries: &[(Value<'a>, Value<'a>)]) ->
 }
 
 /// The name under which a field is read and shown.
-pub fn alias<'a>(
+pub(crate) fn alias<'a>(
     class: &Rc<Class<'a>>,
     field: &ClassField<'a>,
     interpreter: &Interpreter<'a>,
@@ -159,7 +159,7 @@ pub fn alias<'a>(
 }
 
 /// The alias that the model's `alias_generator` makes.
-pub fn generated_alias(class: &Rc<Class<'_>>, name: &str) -> FieldAlias {
+pub(crate) fn generated_alias(class: &Rc<Class<'_>>, name: &str) -> FieldAlias {
     let Some(settings) = configuration(class) else { return FieldAlias::NotKnown };
     match keyword(&settings, "alias_generator") {
         None | Some(Value::None) => FieldAlias::None,
@@ -214,7 +214,7 @@ fn to_camel(name: &str) -> String {
 }
 
 /// What `Field(...)` says about a field, in its annotation and as its default.
-pub fn info<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> Keywords<'a> {
+pub(crate) fn info<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> Keywords<'a> {
     let annotation = interpreter.field_type(&field.annotation, &field.owner);
     let mut all = metadata_info(&annotation);
     if let Some(Value::Field(given)) = &field.default {
@@ -224,7 +224,7 @@ pub fn info<'a>(field: &ClassField<'a>, interpreter: &Interpreter<'a>) -> Keywor
 }
 
 /// What `Field(...)` in `Annotated` says, outer metadata last.
-pub fn metadata_info<'a>(annotation: &Value<'a>) -> Keywords<'a> {
+pub(crate) fn metadata_info<'a>(annotation: &Value<'a>) -> Keywords<'a> {
     let mut all = Keywords::new();
     for entry in split_annotated(annotation).1 {
         if let Value::Field(given) = entry {
@@ -252,7 +252,7 @@ fn merge_info<'a>(all: &mut Keywords<'a>, later: &Keywords<'a>) {
 }
 
 /// The type inside `Annotated`, however often, and all metadata, inner first.
-pub fn split_annotated<'a>(annotation: &Value<'a>) -> (Value<'a>, Vec<Value<'a>>) {
+pub(crate) fn split_annotated<'a>(annotation: &Value<'a>) -> (Value<'a>, Vec<Value<'a>>) {
     let mut base = annotation.clone();
     let mut metadata: Vec<Value<'a>> = Vec::new();
     while let Value::Type(expression) = &base {
@@ -266,12 +266,12 @@ pub fn split_annotated<'a>(annotation: &Value<'a>) -> (Value<'a>, Vec<Value<'a>>
 }
 
 /// The title pydantic makes from a field's name.
-pub fn field_title(name: &str) -> String {
+pub(crate) fn field_title(name: &str) -> String {
     title(name).replace('_', " ").trim().to_owned()
 }
 
 /// Whether a field of this type has no title: models, enums and the like, also optional.
-pub fn has_no_title(annotation: &Value<'_>) -> bool {
+pub(crate) fn has_no_title(annotation: &Value<'_>) -> bool {
     match annotation {
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),

@@ -33,14 +33,14 @@ fn collect<'a>(value: &Value<'a>, variables: &mut Vec<Value<'a>>) {
 }
 
 /// `Alias[arguments]` for a generic alias.
-pub fn substitute_alias<'a>(alias: &Value<'a>, arguments: &[Value<'a>]) -> Value<'a> {
+pub(crate) fn substitute_alias<'a>(alias: &Value<'a>, arguments: &[Value<'a>]) -> Value<'a> {
     let mut variables = Vec::new();
     collect(alias, &mut variables);
     substitute(alias, &variables, arguments)
 }
 
 /// `value` with `arguments` in place of `variables`.
-pub fn substitute<'a>(
+pub(crate) fn substitute<'a>(
     value: &Value<'a>,
     variables: &[Value<'a>],
     arguments: &[Value<'a>],

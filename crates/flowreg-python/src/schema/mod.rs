@@ -6,16 +6,16 @@
 //! and postponed annotations), [`parameters`] (the whole of a flow). Rules:
 //! `facts/static-analysis.md` a.5 to a.10.
 
-pub mod classes;
-pub mod constraints;
-pub mod definitions;
-pub mod fields;
-pub mod generics;
-pub mod parameters;
-pub mod resolve;
-pub mod types;
-pub mod unions;
-pub mod versions;
+pub(crate) mod classes;
+pub(crate) mod constraints;
+pub(crate) mod definitions;
+pub(crate) mod fields;
+pub(crate) mod generics;
+pub(crate) mod parameters;
+pub(crate) mod resolve;
+pub(crate) mod types;
+pub(crate) mod unions;
+pub(crate) mod versions;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -27,11 +27,11 @@ use super::value::{Class, Unknown, Value};
 use definitions::Definitions;
 
 /// A JSON schema object.
-pub type Schema = Map<String, Json>;
+pub(crate) type Schema = Map<String, Json>;
 
 /// Why there is no schema.
 #[derive(Debug, Clone)]
-pub enum NoSchema {
+pub(crate) enum NoSchema {
     /// It can't be known from the source.
     Unknown(Rc<Unknown>),
     /// Pydantic has none for the type; Prefect leaves the parameter unconstrained.
@@ -43,10 +43,10 @@ pub enum NoSchema {
 }
 
 /// The outcome of making a schema.
-pub type Made<T> = Result<T, NoSchema>;
+pub(crate) type Made<T> = Result<T, NoSchema>;
 
 /// Makes the schemas of one flow, with the definitions they share.
-pub struct Generator<'g, 'a> {
+pub(crate) struct Generator<'g, 'a> {
     pub interpreter: &'g Interpreter<'a>,
     pub definitions: Definitions<'a>,
     /// Whether a parameter is unconstrained because its type has no schema.
@@ -58,7 +58,7 @@ pub struct Generator<'g, 'a> {
 }
 
 impl<'g, 'a> Generator<'g, 'a> {
-    pub fn new(interpreter: &'g Interpreter<'a>) -> Self {
+    pub(crate) fn new(interpreter: &'g Interpreter<'a>) -> Self {
         Generator {
             interpreter,
             definitions: Definitions::default(),
@@ -69,7 +69,7 @@ impl<'g, 'a> Generator<'g, 'a> {
     }
 
     /// One that looks away where pydantic refuses a type.
-    pub fn lenient(interpreter: &'g Interpreter<'a>) -> Self {
+    pub(crate) fn lenient(interpreter: &'g Interpreter<'a>) -> Self {
         Generator { refuses: false, ..Generator::new(interpreter) }
     }
 
@@ -99,12 +99,12 @@ impl<'g, 'a> Generator<'g, 'a> {
 }
 
 /// What pydantic raises for a type that it does not know.
-pub const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
+pub(crate) const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
 
 /// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
 /// Prefect's own module.
 #[derive(Clone, Copy)]
-pub struct Place<'p, 'a> {
+pub(crate) struct Place<'p, 'a> {
     pub class: Option<&'p Rc<Class<'a>>>,
     pub depth: u32,
     /// Whether the class around it allows no arbitrary types.
@@ -115,7 +115,7 @@ pub struct Place<'p, 'a> {
 
 impl Place<'_, '_> {
     /// The place of a type in a signature.
-    pub const SIGNATURE: Self =
+    pub(crate) const SIGNATURE: Self =
         Place { class: None, depth: 0, is_strict: false, is_configured: false };
 
     fn deeper(self) -> Self {
@@ -124,26 +124,26 @@ impl Place<'_, '_> {
 }
 
 /// A schema with one entry.
-pub fn entry(key: &str, value: impl Into<Json>) -> Schema {
+pub(crate) fn entry(key: &str, value: impl Into<Json>) -> Schema {
     let mut schema = Schema::new();
     schema.insert(key.to_owned(), value.into());
     schema
 }
 
 /// `{"type": ...}`.
-pub fn of_type(name: &str) -> Schema {
+pub(crate) fn of_type(name: &str) -> Schema {
     entry("type", name)
 }
 
 /// `{"type": "string", "format": ...}`.
-pub fn formatted(format: &str) -> Schema {
+pub(crate) fn formatted(format: &str) -> Schema {
     let mut schema = of_type("string");
     schema.insert("format".to_owned(), format.into());
     schema
 }
 
 /// Whether a value is something other than a type.
-pub fn is_no_type(value: &Value<'_>) -> bool {
+pub(crate) fn is_no_type(value: &Value<'_>) -> bool {
     value.is_constant()
         || matches!(
             value,

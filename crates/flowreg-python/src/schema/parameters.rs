@@ -34,7 +34,7 @@ const TAKEN: &[&str] = &[
 const VALIDATION: &[&str] = &["v__args", "v__kwargs", "v__positional_only", "v__duplicate_kwargs"];
 
 /// Why a schema could not be made: of which part, and why.
-pub struct Failure {
+pub(crate) struct Failure {
     /// The parameter and the part of it, in words.
     pub part: String,
     pub reason: NoSchema,
@@ -44,7 +44,7 @@ pub struct Failure {
 ///
 /// # Errors
 /// [`Failure`] at the first parameter that is not known or that Prefect refuses.
-pub fn parameters<'a>(
+pub(crate) fn parameters<'a>(
     interpreter: &Interpreter<'a>,
     function: &Function<'a>,
     doc: Option<&str>,

@@ -9,7 +9,7 @@ use crate::value::{Annotation, Class, Location, Module, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
-pub fn field_type<'a>(
+pub(crate) fn field_type<'a>(
     interpreter: &Interpreter<'a>,
     annotation: &Annotation<'a>,
     owner: &Rc<Class<'a>>,
@@ -51,7 +51,7 @@ fn late_scope<'a>(owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
 }
 
 /// A type with the strings inside it resolved for a class field.
-pub fn inner<'a>(
+pub(crate) fn inner<'a>(
     interpreter: &Interpreter<'a>,
     value: Value<'a>,
     owner: &Rc<Class<'a>>,
@@ -110,7 +110,7 @@ fn prefect_scope<'a>(module: &Rc<Module<'a>>) -> Rc<Scope<'a>> {
 }
 
 /// A string annotation of a parameter that only Prefect's own module can resolve.
-pub fn in_prefect<'a>(
+pub(crate) fn in_prefect<'a>(
     interpreter: &Interpreter<'a>,
     annotation: &Annotation<'a>,
     module: &Rc<Module<'a>>,
@@ -138,7 +138,7 @@ fn raises(raised: &Raised) -> String {
 
 /// Why Prefect may refuse a quoted part of an annotation, if it may: the model that validates the
 /// arguments evaluates it in the function's own module, and may miss names only.
-pub fn refusal<'a>(
+pub(crate) fn refusal<'a>(
     interpreter: &Interpreter<'a>,
     value: &Value<'a>,
     scope: &Rc<Scope<'a>>,
@@ -169,7 +169,7 @@ pub fn refusal<'a>(
 }
 
 /// A parameter's type with the strings inside it resolved in Prefect's module.
-pub fn forward<'a>(
+pub(crate) fn forward<'a>(
     interpreter: &Interpreter<'a>,
     value: &Value<'a>,
     module: &Rc<Module<'a>>,

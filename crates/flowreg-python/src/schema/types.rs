@@ -10,7 +10,7 @@ use crate::symbols;
 use crate::value::{Type, Value, not_read};
 
 /// The class behind a name of `typing`.
-pub fn origin_class(path: &str) -> Cow<'_, str> {
+pub(crate) fn origin_class(path: &str) -> Cow<'_, str> {
     let Some(leaf) = path.strip_prefix("typing.") else { return path.into() };
     let class = match leaf {
         "List" => "builtins.list",
@@ -41,7 +41,7 @@ pub fn origin_class(path: &str) -> Cow<'_, str> {
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a type.
-    pub fn schema(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
+    pub(crate) fn schema(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
         self.spend(place.depth)?;
         match value {
             Value::None => Ok(of_type("null")),
@@ -526,7 +526,7 @@ fn pydantic_type(leaf: &str) -> Option<Json> {
 }
 
 /// The JSON type that all values have.
-pub fn common_kind(values: &[Json]) -> Option<&'static str> {
+pub(crate) fn common_kind(values: &[Json]) -> Option<&'static str> {
     let kind = |value: &Json| match value {
         Json::Null => "null",
         Json::Bool(_) => "boolean",

@@ -9,7 +9,7 @@ use crate::interpreter::operators::is_identical;
 use crate::value::{Type, Value};
 
 /// The choices of a union, with those of nested unions in their place.
-pub fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
+pub(crate) fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     let mut flat = Vec::new();
     for choice in choices {
         match choice {
@@ -24,7 +24,7 @@ pub fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
 }
 
 /// Whether two types are one for Python.
-pub fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+pub(crate) fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     let all = |left: &[Value<'a>], right: &[Value<'a>]| {
         left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_same_type(l, r))
     };
@@ -49,7 +49,7 @@ pub fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a union of `choices`.
-    pub fn union(&mut self, choices: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+    pub(crate) fn union(&mut self, choices: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
         let mut distinct: Vec<Value<'a>> = Vec::new();
         for choice in flatten(choices) {
             for choice in self.resolved(choice, place) {

@@ -12,7 +12,7 @@ use flowreg_model::VersionLimit;
 
 /// A difference, in the order of the versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Difference {
+pub(crate) enum Difference {
     /// Modules had other names before, and models were completed at another time: this shows in
     /// definitions. `@flow` above `@classmethod` could not be loaded.
     Loader,
@@ -44,14 +44,14 @@ impl Difference {
     }
 
     /// As a limit of a schema; `instead` is the schema of the other versions.
-    pub fn of_schema(self, instead: Option<serde_json::Value>) -> VersionLimit {
+    pub(crate) fn of_schema(self, instead: Option<serde_json::Value>) -> VersionLimit {
         let (since, before, what) = self.limit();
         VersionLimit { since, before, reason: what.to_owned(), instead }
     }
 }
 
 /// What in a signature is read differently.
-pub fn of_signature(function: &Function<'_>) -> Vec<Difference> {
+pub(crate) fn of_signature(function: &Function<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
     for parameter in &function.parameters {
         let is_receiver = matches!(&*parameter.name, "self" | "cls");

@@ -4,7 +4,7 @@
 //! hold what real modules have; checked with Python 3.11, pydantic 2.14 and Prefect 3.8.
 
 mod modules;
-pub mod names;
+pub(crate) mod names;
 mod opaque;
 
 use std::borrow::Cow;
@@ -39,18 +39,18 @@ pub fn origin(path: &str) -> Origin {
 }
 
 /// Whether `top` is a top-level module of the standard library.
-pub fn is_standard(top: &str) -> bool {
+pub(crate) fn is_standard(top: &str) -> bool {
     names::MODULES.binary_search(&top).is_ok() || top == "__future__"
 }
 
 /// Whether Prefect itself imports this module of the standard library, so that a file of the same
 /// name in the repository is never reached.
-pub fn is_loaded_by_prefect(top: &str) -> bool {
+pub(crate) fn is_loaded_by_prefect(top: &str) -> bool {
     names::LOADED.binary_search(&top).is_ok()
 }
 
 /// A builtin by its name.
-pub fn builtin<'a>(name: &str) -> Option<Value<'a>> {
+pub(crate) fn builtin<'a>(name: &str) -> Option<Value<'a>> {
     match name {
         "Ellipsis" => Some(Value::Ellipsis),
         "NotImplemented" => Some(Value::opaque("NotImplemented")),
@@ -67,7 +67,7 @@ pub fn builtin<'a>(name: &str) -> Option<Value<'a>> {
 }
 
 /// One path for all the ways a symbol can be reached.
-pub fn canonical(path: &str) -> Cow<'_, str> {
+pub(crate) fn canonical(path: &str) -> Cow<'_, str> {
     let Some((module, leaf)) = path.rsplit_once('.') else { return path.into() };
     match module {
         "typing_extensions" if leaf != "TypedDict" => format!("typing.{leaf}").into(),
@@ -93,7 +93,7 @@ fn is_pydantic_part(module: &str) -> bool {
 
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
-pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
+pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
     if python.at_least(11) == Some(true) && is_missing(path) {
         return None;
     }
@@ -124,13 +124,13 @@ pub fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> 
 }
 
 /// The version of Python 3 that a name of the standard library came with, if it is a new one.
-pub fn came_with(path: &str) -> Option<u8> {
+pub(crate) fn came_with(path: &str) -> Option<u8> {
     let at = modules::NEWER.binary_search_by_key(&path, |(known, _)| *known).ok()?;
     modules::NEWER.get(at).map(|(_, minor)| *minor)
 }
 
 /// The version of Python 3 that no longer has a module of the standard library.
-pub fn was_removed_with(top: &str) -> Option<u8> {
+pub(crate) fn was_removed_with(top: &str) -> Option<u8> {
     modules::REMOVED.iter().find(|(_, names)| names.contains(&top)).map(|(minor, _)| *minor)
 }
 
@@ -217,7 +217,7 @@ fn moving(path: &str) -> Option<String> {
 }
 
 /// Why calling a function of the standard library gives another answer each time, if it does.
-pub fn volatile(path: &str) -> Option<&'static str> {
+pub(crate) fn volatile(path: &str) -> Option<&'static str> {
     Some(match path {
         "datetime.date.today" | "datetime.datetime.today" => "it changes from day to day",
         "datetime.datetime.now"
@@ -250,7 +250,7 @@ pub fn volatile(path: &str) -> Option<&'static str> {
 }
 
 /// Whether the class is one that pydantic leaves unconstrained.
-pub fn is_opaque_class(path: &str) -> bool {
+pub(crate) fn is_opaque_class(path: &str) -> bool {
     let Some((module, class)) = path.rsplit_once('.') else { return false };
     let Ok(at) = opaque::OPAQUE.binary_search_by(|(name, _)| (*name).cmp(module)) else {
         return false;
@@ -259,7 +259,7 @@ pub fn is_opaque_class(path: &str) -> bool {
 }
 
 /// Whether the symbol is certainly a class or function, which has no JSON form.
-pub fn has_no_json(path: &str) -> bool {
+pub(crate) fn has_no_json(path: &str) -> bool {
     let Some((module, leaf)) = path.rsplit_once('.') else { return false };
     is_opaque_class(path)
         || match module {
@@ -275,7 +275,7 @@ pub fn has_no_json(path: &str) -> bool {
 }
 
 /// Names that a star import binds; `None` if the module is not known that well.
-pub fn star(module: &str) -> Option<Vec<Rc<str>>> {
+pub(crate) fn star(module: &str) -> Option<Vec<Rc<str>>> {
     let listed = match module {
         "typing" => names::TYPING,
         "pydantic" => names::PYDANTIC,

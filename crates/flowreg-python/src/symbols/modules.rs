@@ -3,7 +3,7 @@
 
 /// Modules whose names are all known, in order, each with its names in order.
 #[rustfmt::skip]
-pub const NAMES: &[(&str, &[&str])] = &[
+pub(super) const NAMES: &[(&str, &[&str])] = &[
     (
         "collections",
         &[
@@ -371,7 +371,7 @@ pub const NAMES: &[(&str, &[&str])] = &[
 ];
 
 /// Names that came after Python 3.11, in order, each with the minor version it came with.
-pub const NEWER: &[(&str, u8)] = &[
+pub(super) const NEWER: &[(&str, u8)] = &[
     ("collections.abc.Buffer", 12),
     ("dataclasses.recursive_repr", 13),
     ("enum.EnumDict", 13),
@@ -416,7 +416,7 @@ pub const NEWER: &[(&str, u8)] = &[
 
 /// Modules of Python 3.11 that a later one no longer has, by its minor version.
 #[rustfmt::skip]
-pub const REMOVED: &[(u8, &[&str])] = &[
+pub(super) const REMOVED: &[(u8, &[&str])] = &[
     (12, &["asynchat", "asyncore", "distutils", "imp", "smtpd"]),
     (
         13,

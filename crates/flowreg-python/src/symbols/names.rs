@@ -2,7 +2,7 @@
 
 /// Top-level modules of the standard library.
 #[rustfmt::skip]
-pub const MODULES: &[&str] = &[
+pub(crate) const MODULES: &[&str] = &[
     "abc", "aifc", "antigravity", "argparse", "array", "ast", "asynchat", "asyncio", "asyncore",
     "atexit", "audioop", "base64", "bdb", "binascii", "bisect", "builtins", "bz2", "cProfile",
     "calendar", "cgi", "cgitb", "chunk", "cmath", "cmd", "code", "codecs", "codeop", "collections",
@@ -33,7 +33,7 @@ pub const MODULES: &[&str] = &[
 
 /// Those of them that `prefect deploy` of Prefect 3.8.8 has imported before it loads a flow.
 #[rustfmt::skip]
-pub const LOADED: &[&str] = &[
+pub(crate) const LOADED: &[&str] = &[
     "abc", "argparse", "array", "ast", "asyncio", "atexit", "base64", "binascii", "bisect",
     "builtins", "bz2", "calendar", "codecs", "collections", "colorsys", "concurrent",
     "configparser", "contextlib", "contextvars", "copy", "copyreg", "csv", "ctypes", "dataclasses",
@@ -52,7 +52,7 @@ pub const LOADED: &[&str] = &[
 
 /// Names that every module sees.
 #[rustfmt::skip]
-pub const BUILTINS: &[&str] = &[
+pub(crate) const BUILTINS: &[&str] = &[
     "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "BaseExceptionGroup",
     "BlockingIOError", "BrokenPipeError", "BufferError", "BytesWarning", "ChildProcessError",
     "ConnectionAbortedError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError",
@@ -79,7 +79,7 @@ pub const BUILTINS: &[&str] = &[
 
 /// What `from typing import *` binds.
 #[rustfmt::skip]
-pub const TYPING: &[&str] = &[
+pub(crate) const TYPING: &[&str] = &[
     "AbstractSet", "Annotated", "Any", "AnyStr", "AsyncContextManager", "AsyncGenerator",
     "AsyncIterable", "AsyncIterator", "Awaitable", "BinaryIO", "ByteString", "Callable", "ChainMap",
     "ClassVar", "Collection", "Concatenate", "Container", "ContextManager", "Coroutine", "Counter",
@@ -99,7 +99,7 @@ pub const TYPING: &[&str] = &[
 
 /// What `from pydantic import *` binds.
 #[rustfmt::skip]
-pub const PYDANTIC: &[&str] = &[
+pub(crate) const PYDANTIC: &[&str] = &[
     "AfterValidator", "AliasChoices", "AliasGenerator", "AliasPath", "AllowInfNan", "AmqpDsn",
     "AnyHttpUrl", "AnyUrl", "AnyWebsocketUrl", "AwareDatetime", "Base64Bytes", "Base64Encoder",
     "Base64Str", "Base64UrlBytes", "Base64UrlStr", "BaseConfig", "BaseModel", "BeforeValidator",
@@ -133,7 +133,7 @@ pub const PYDANTIC: &[&str] = &[
 
 /// What `from prefect import *` binds.
 #[rustfmt::skip]
-pub const PREFECT: &[&str] = &[
+pub(crate) const PREFECT: &[&str] = &[
     "Flow", "State", "Task", "Transaction", "__version__", "allow_failure", "apause_flow_run",
     "aresume_flow_run", "aserve", "asuspend_flow_run", "deploy", "flow", "get_client",
     "get_run_logger", "pause_flow_run", "resume_flow_run", "serve", "suspend_flow_run", "tags",
@@ -142,14 +142,14 @@ pub const PREFECT: &[&str] = &[
 
 /// Everything in `datetime` that a name can mean.
 #[rustfmt::skip]
-pub const DATETIME: &[&str] = &[
+pub(crate) const DATETIME: &[&str] = &[
     "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "datetime_CAPI", "sys", "time", "timedelta",
     "timezone", "tzinfo",
 ];
 
 /// What `from enum import *` binds.
 #[rustfmt::skip]
-pub const ENUM: &[&str] = &[
+pub(crate) const ENUM: &[&str] = &[
     "CONFORM", "CONTINUOUS", "EJECT", "Enum", "EnumCheck", "EnumMeta", "EnumType", "Flag",
     "FlagBoundary", "IntEnum", "IntFlag", "KEEP", "NAMED_FLAGS", "ReprEnum", "STRICT", "StrEnum",
     "UNIQUE", "auto", "global_enum", "global_enum_repr", "global_flag_repr", "global_str", "member",
@@ -158,13 +158,13 @@ pub const ENUM: &[&str] = &[
 
 /// What `from dataclasses import *` binds.
 #[rustfmt::skip]
-pub const DATACLASSES: &[&str] = &[
+pub(crate) const DATACLASSES: &[&str] = &[
     "Field", "FrozenInstanceError", "InitVar", "KW_ONLY", "MISSING", "asdict", "astuple",
     "dataclass", "field", "fields", "is_dataclass", "make_dataclass", "replace",
 ];
 
 /// What `from datetime import *` binds.
 #[rustfmt::skip]
-pub const DATETIME_STAR: &[&str] = &[
+pub(crate) const DATETIME_STAR: &[&str] = &[
     "MAXYEAR", "MINYEAR", "UTC", "date", "datetime", "time", "timedelta", "timezone", "tzinfo",
 ];

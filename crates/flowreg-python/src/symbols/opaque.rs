@@ -3,7 +3,7 @@
 
 /// Module and class names, both sorted.
 #[rustfmt::skip]
-pub const OPAQUE: &[(&str, &[&str])] = &[
+pub(super) const OPAQUE: &[(&str, &[&str])] = &[
     (
         "abc",
         &[

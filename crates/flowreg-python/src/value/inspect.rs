@@ -9,12 +9,12 @@ use crate::number::Int;
 const LARGEST_TYPE: u32 = 2000;
 
 /// The value of `key` among `keywords`.
-pub fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
+pub(crate) fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
     keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
 }
 
 /// Sets `key` among `keywords`, in its old place if it has one.
-pub fn set_keyword<'a>(keywords: &mut Keywords<'a>, key: &str, value: Value<'a>) {
+pub(crate) fn set_keyword<'a>(keywords: &mut Keywords<'a>, key: &str, value: Value<'a>) {
     match keywords.iter_mut().find(|(name, _)| &**name == key) {
         Some(entry) => entry.1 = value,
         None => keywords.push((key.into(), value)),
@@ -22,29 +22,29 @@ pub fn set_keyword<'a>(keywords: &mut Keywords<'a>, key: &str, value: Value<'a>)
 }
 
 impl<'a> Value<'a> {
-    pub fn text(text: impl AsRef<str>) -> Self {
+    pub(crate) fn text(text: impl AsRef<str>) -> Self {
         Value::Str(text.as_ref().into())
     }
 
-    pub fn int(number: i128) -> Self {
+    pub(crate) fn int(number: i128) -> Self {
         Value::Int(Int::from(number))
     }
 
-    pub fn symbol(path: &str) -> Self {
+    pub(crate) fn symbol(path: &str) -> Self {
         Value::Symbol(path.into())
     }
 
-    pub fn list(items: Vec<Value<'a>>) -> Self {
+    pub(crate) fn list(items: Vec<Value<'a>>) -> Self {
         Value::List(Rc::new(items))
     }
 
-    pub fn tuple(items: Vec<Value<'a>>) -> Self {
+    pub(crate) fn tuple(items: Vec<Value<'a>>) -> Self {
         Value::Tuple(Rc::new(items))
     }
 
     /// A type expression. One that is larger than any that people write becomes unknown, so that
     /// every walk over a type has an end.
-    pub fn of_type(expression: Type<'a>) -> Self {
+    pub(crate) fn of_type(expression: Type<'a>) -> Self {
         let value = Value::Type(Rc::new(expression));
         if value.spend_type(&mut LARGEST_TYPE.clone()) {
             value
@@ -54,7 +54,7 @@ impl<'a> Value<'a> {
     }
 
     /// Takes the parts of a type off what is left; `false` if that is not enough.
-    pub fn spend_type(&self, budget: &mut u32) -> bool {
+    pub(crate) fn spend_type(&self, budget: &mut u32) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return false };
         *budget = rest;
         let Value::Type(expression) = self else { return true };
@@ -71,24 +71,24 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub fn generic(origin: &str, arguments: Vec<Value<'a>>) -> Self {
+    pub(crate) fn generic(origin: &str, arguments: Vec<Value<'a>>) -> Self {
         Value::of_type(Type::Generic(Value::symbol(origin), arguments))
     }
 
-    pub fn opaque(what: &'static str) -> Self {
+    pub(crate) fn opaque(what: &'static str) -> Self {
         Value::Opaque(Rc::new(Opaque { class: None, what }))
     }
 
-    pub fn unknown(why: impl Into<String>, at: Location) -> Self {
+    pub(crate) fn unknown(why: impl Into<String>, at: Location) -> Self {
         Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false }))
     }
 
-    pub fn unknown_flow(why: impl Into<String>, at: Location) -> Self {
+    pub(crate) fn unknown_flow(why: impl Into<String>, at: Location) -> Self {
         Value::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: true }))
     }
 
     /// Whether this is a flow, or something unknown that is probably one.
-    pub fn is_flow_like(&self) -> bool {
+    pub(crate) fn is_flow_like(&self) -> bool {
         match self {
             Value::Flow(_) => true,
             Value::Unknown(unknown) => unknown.is_flow_like,
@@ -97,26 +97,26 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn as_symbol(&self) -> Option<&str> {
+    pub(crate) fn as_symbol(&self) -> Option<&str> {
         match self {
             Value::Symbol(path) => Some(path),
             _ => None,
         }
     }
 
-    pub fn is_symbol(&self, path: &str) -> bool {
+    pub(crate) fn is_symbol(&self, path: &str) -> bool {
         self.as_symbol() == Some(path)
     }
 
     /// Whether this is data through and through: no objects of the module inside.
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         self.is_constant_within(&mut 10_000)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Value<'a> {
     }
 
     /// The first unknown part, if any.
-    pub fn find_unknown(&self, at: Location) -> Option<Rc<Unknown>> {
+    pub(crate) fn find_unknown(&self, at: Location) -> Option<Rc<Unknown>> {
         self.find_unknown_within(at, &mut 10_000)
     }
 
@@ -176,7 +176,7 @@ impl<'a> Value<'a> {
 }
 
 /// Says that `path` comes from a module that is not read.
-pub fn not_read(path: &str) -> String {
+pub(crate) fn not_read(path: &str) -> String {
     match path.rsplit_once('.') {
         Some((module, name)) => {
             format!("`{name}` comes from `{module}`, which is not in the repository")

@@ -19,18 +19,18 @@ use super::number::Int;
 mod inspect;
 mod location;
 
-pub use inspect::{keyword, not_read, set_keyword};
-pub use location::Location;
+pub(crate) use inspect::{keyword, not_read, set_keyword};
+pub(crate) use location::Location;
 
 /// A shared piece of text.
-pub type Text = Rc<str>;
+pub(crate) type Text = Rc<str>;
 
 /// Keyword arguments in the order they were given.
-pub type Keywords<'a> = Vec<(Text, Value<'a>)>;
+pub(crate) type Keywords<'a> = Vec<(Text, Value<'a>)>;
 
 /// An abstract value.
 #[derive(Clone)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     None,
     Ellipsis,
     Bool(bool),
@@ -87,7 +87,7 @@ pub enum Value<'a> {
 
 /// Why something is not known.
 #[derive(Debug, Clone)]
-pub struct Unknown {
+pub(crate) struct Unknown {
     /// In words, as the end of a sentence.
     pub why: String,
     /// Where the reason stands.
@@ -97,7 +97,7 @@ pub struct Unknown {
 }
 
 /// A type expression that is more than one name.
-pub enum Type<'a> {
+pub(crate) enum Type<'a> {
     Generic(Value<'a>, Vec<Value<'a>>),
     Union(Vec<Value<'a>>),
     Literal(Vec<Value<'a>>),
@@ -119,20 +119,20 @@ pub enum Type<'a> {
 }
 
 /// A pydantic or dataclass field.
-pub struct FieldInfo<'a> {
+pub(crate) struct FieldInfo<'a> {
     pub keywords: Keywords<'a>,
     pub is_pydantic: bool,
 }
 
 /// Arguments of a dataclass decorator.
-pub struct DataclassOptions<'a> {
+pub(crate) struct DataclassOptions<'a> {
     pub keywords: Keywords<'a>,
     pub is_pydantic: bool,
 }
 
 /// An annotation as it stands.
 #[derive(Clone)]
-pub enum Annotation<'a> {
+pub(crate) enum Annotation<'a> {
     Missing,
     /// Evaluated where it stands; a string if it is quoted.
     Value(Value<'a>),
@@ -142,7 +142,7 @@ pub enum Annotation<'a> {
 
 /// What a class turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClassKind {
+pub(crate) enum ClassKind {
     Plain,
     Model,
     RootModel,
@@ -158,7 +158,7 @@ pub enum ClassKind {
 }
 
 /// A class of the module.
-pub struct Class<'a> {
+pub(crate) struct Class<'a> {
     pub name: Text,
     pub qualname: Text,
     pub body: Option<&'a [Stmt]>,
@@ -180,20 +180,20 @@ pub struct Class<'a> {
 
 impl Class<'_> {
     /// Module and qualified name.
-    pub fn full_name(&self) -> String {
+    pub(crate) fn full_name(&self) -> String {
         format!("{}.{}", self.scope.module.name, self.qualname)
     }
 }
 
 /// What decorators and annotations have said about a class.
 #[derive(Default)]
-pub struct Decorations<'a> {
+pub(crate) struct Decorations<'a> {
     pub is_runtime_checkable: bool,
     pub dataclass: Option<Rc<DataclassOptions<'a>>>,
 }
 
 /// A member of an enum.
-pub struct Member<'a> {
+pub(crate) struct Member<'a> {
     pub class_name: Text,
     pub mixin: Option<&'static str>,
     pub name: Text,
@@ -201,20 +201,20 @@ pub struct Member<'a> {
 }
 
 /// An instance of a model, dataclass or named tuple of the module.
-pub struct Instance<'a> {
+pub(crate) struct Instance<'a> {
     pub class: Rc<Class<'a>>,
     pub fields: Keywords<'a>,
 }
 
 /// An object without a JSON form.
-pub struct Opaque<'a> {
+pub(crate) struct Opaque<'a> {
     pub class: Option<Rc<Class<'a>>>,
     pub what: &'static str,
 }
 
 /// How an argument reaches a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterKind {
+pub(crate) enum ParameterKind {
     PositionalOnly,
     Positional,
     /// `*args`
@@ -225,7 +225,7 @@ pub enum ParameterKind {
 }
 
 /// One parameter of a function.
-pub struct Parameter<'a> {
+pub(crate) struct Parameter<'a> {
     pub name: Text,
     pub kind: ParameterKind,
     pub annotation: Annotation<'a>,
@@ -234,7 +234,7 @@ pub struct Parameter<'a> {
 }
 
 /// A function or lambda of the module.
-pub struct Function<'a> {
+pub(crate) struct Function<'a> {
     pub name: Text,
     pub qualname: Text,
     pub definition: Option<&'a StmtFunctionDef>,
@@ -249,14 +249,14 @@ pub struct Function<'a> {
 }
 
 /// `functools.partial(...)`.
-pub struct Partial<'a> {
+pub(crate) struct Partial<'a> {
     pub function: Value<'a>,
     pub arguments: Vec<Value<'a>>,
     pub keywords: Keywords<'a>,
 }
 
 /// A `prefect.Flow`.
-pub struct FlowObject<'a> {
+pub(crate) struct FlowObject<'a> {
     pub function: Value<'a>,
     pub options: RefCell<Keywords<'a>>,
     /// Attributes set afterwards that change more than the options.
@@ -266,18 +266,18 @@ pub struct FlowObject<'a> {
 
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
 #[derive(Default, Clone)]
-pub struct Namespace<'a> {
+pub(crate) struct Namespace<'a> {
     entries: Vec<Option<(Text, Value<'a>)>>,
     places: HashMap<Text, usize>,
 }
 
 impl<'a> Namespace<'a> {
-    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
         let entry = self.entries.get(*self.places.get(name)?)?;
         entry.as_ref().map(|(_, value)| value)
     }
 
-    pub fn set(&mut self, name: Text, value: Value<'a>) {
+    pub(crate) fn set(&mut self, name: Text, value: Value<'a>) {
         if let Some(place) = self.places.get(&name)
             && let Some(entry) = self.entries.get_mut(*place)
         {
@@ -288,7 +288,7 @@ impl<'a> Namespace<'a> {
         self.entries.push(Some((name, value)));
     }
 
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         if let Some(place) = self.places.remove(name)
             && let Some(entry) = self.entries.get_mut(place)
         {
@@ -296,17 +296,17 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Value<'a>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Text, &Value<'a>)> {
         self.entries.iter().flatten().map(|(name, value)| (name, value))
     }
 
-    pub fn snapshot(&self) -> Vec<(Text, Value<'a>)> {
+    pub(crate) fn snapshot(&self) -> Vec<(Text, Value<'a>)> {
         self.entries.iter().flatten().cloned().collect()
     }
 }
 
 /// A module while it is evaluated: what does not change.
-pub struct Module<'a> {
+pub(crate) struct Module<'a> {
     /// Which of the modules of the analysis it is; 0 is the script.
     pub number: u32,
     /// The name it is imported by, for the script its stem.
@@ -322,7 +322,7 @@ pub struct Module<'a> {
 }
 
 /// An entry of `sys.modules`.
-pub struct Imported<'a> {
+pub(crate) struct Imported<'a> {
     pub module: Rc<Module<'a>>,
     pub scope: Rc<Scope<'a>>,
     /// Where its submodules are: none for a plain module.
@@ -335,7 +335,7 @@ pub struct Imported<'a> {
 
 /// What kind of body a scope belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScopeKind<'a> {
+pub(crate) enum ScopeKind<'a> {
     Module,
     Class,
     /// A call of a function, with the names that its body binds.
@@ -343,7 +343,7 @@ pub enum ScopeKind<'a> {
 }
 
 /// A namespace with the way to the next one.
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     pub kind: ScopeKind<'a>,
     /// Of the class or function; empty for a module.
     pub qualname: Text,
@@ -355,7 +355,7 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub fn module(module: &Rc<Module<'a>>) -> Rc<Self> {
+    pub(crate) fn module(module: &Rc<Module<'a>>) -> Rc<Self> {
         Rc::new(Scope {
             kind: ScopeKind::Module,
             qualname: "".into(),
@@ -366,12 +366,16 @@ impl<'a> Scope<'a> {
         })
     }
 
-    pub fn class(name: &str, parent: &Rc<Self>) -> Rc<Self> {
+    pub(crate) fn class(name: &str, parent: &Rc<Self>) -> Rc<Self> {
         Self::inside(ScopeKind::Class, parent.qualify(name), parent)
     }
 
     /// The body of a function that is called; `qualname` is the function's.
-    pub fn function(locals: HashSet<&'a str>, qualname: &str, parent: &Rc<Self>) -> Rc<Self> {
+    pub(crate) fn function(
+        locals: HashSet<&'a str>,
+        qualname: &str,
+        parent: &Rc<Self>,
+    ) -> Rc<Self> {
         Self::inside(ScopeKind::Function(locals), qualname.to_owned(), parent)
     }
 
@@ -387,7 +391,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The scope of the module that this one stands in.
-    pub fn top(self: &Rc<Self>) -> Rc<Self> {
+    pub(crate) fn top(self: &Rc<Self>) -> Rc<Self> {
         let mut scope = self;
         while let Some(parent) = &scope.parent {
             scope = parent;
@@ -396,7 +400,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The qualified name of something defined here.
-    pub fn qualify(&self, name: &str) -> String {
+    pub(crate) fn qualify(&self, name: &str) -> String {
         match self.kind {
             ScopeKind::Function(_) => format!("{}.<locals>.{name}", self.qualname),
             _ if self.qualname.is_empty() => name.to_owned(),
@@ -405,23 +409,23 @@ impl<'a> Scope<'a> {
     }
 
     /// A name of this very scope.
-    pub fn own(&self, name: &str) -> Option<Value<'a>> {
+    pub(crate) fn own(&self, name: &str) -> Option<Value<'a>> {
         self.names.borrow().get(name).cloned()
     }
 
-    pub fn set(&self, name: &str, value: Value<'a>) {
+    pub(crate) fn set(&self, name: &str, value: Value<'a>) {
         self.names.borrow_mut().set(name.into(), value);
     }
 
-    pub fn is_function(&self) -> bool {
+    pub(crate) fn is_function(&self) -> bool {
         matches!(self.kind, ScopeKind::Function(_))
     }
 
-    pub fn is_class(&self) -> bool {
+    pub(crate) fn is_class(&self) -> bool {
         self.kind == ScopeKind::Class
     }
 
-    pub fn is_module(&self) -> bool {
+    pub(crate) fn is_module(&self) -> bool {
         self.kind == ScopeKind::Module
     }
 }

@@ -23,10 +23,10 @@ const ACTION_PARTS: [&str; 3] = ["parameters", "job_variables", "schedule_after"
 const SETS: [&str; 3] = ["after", "expect", "for_each"];
 
 /// Automations as the API gave them, by the id of the deployment that they run.
-pub type ByDeployment = HashMap<String, Vec<Value>>;
+pub(super) type ByDeployment = HashMap<String, Vec<Value>>;
 
 /// Reads the automations of these names that run one of these deployments.
-pub fn read(
+pub(super) fn read(
     http: &Http,
     names: &[String],
     deployments: &[&str],
@@ -51,7 +51,7 @@ pub fn read(
 }
 
 /// Puts what was read into the fields of the deployments.
-pub fn complete(held: &mut [&mut Held], found: &ByDeployment) {
+pub(super) fn complete(held: &mut [&mut Held], found: &ByDeployment) {
     for held in held {
         let Some(id) = held.id.clone() else { continue };
         let automations = found.get(&id).map_or(&[][..], Vec::as_slice);
@@ -62,7 +62,7 @@ pub fn complete(held: &mut [&mut Held], found: &ByDeployment) {
 
 /// Makes the automations of a deployment those that are wanted: what is as it should be stays,
 /// what has the name of a wanted one is changed, the rest is created or deleted.
-pub fn replace(
+pub(super) fn replace(
     http: &Http,
     deployment: &str,
     wanted: &[Value],

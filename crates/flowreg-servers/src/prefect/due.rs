@@ -24,7 +24,7 @@ const COARSE: Duration = Duration::from_secs(1);
 const MARGIN: Duration = Duration::from_millis(300);
 
 /// Waits until just after the next scheduled run of the deployment, if that is soon.
-pub fn wait(http: &Http, deployment: &str) -> Result<(), TargetError> {
+pub(super) fn wait(http: &Http, deployment: &str) -> Result<(), TargetError> {
     let Some((server_time, due)) = next(http, deployment)? else { return Ok(()) };
     // The server's clock counts, not ours; it is at least as late as it told.
     let until_due = due.duration_since(server_time).unwrap_or_default();

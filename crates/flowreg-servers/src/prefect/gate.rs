@@ -16,7 +16,7 @@ const GAIN: f64 = 1.15;
 
 /// Lets in as many writes at once as the server is known to take.
 #[derive(Debug)]
-pub struct Gate {
+pub(super) struct Gate {
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -29,19 +29,19 @@ struct State {
 
 /// A place among the running writes; given back when it is dropped.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     gate: &'a Gate,
 }
 
 impl Gate {
     /// A gate that never lets in more than `most` at once.
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         let pace = Pace::new(most.max(1), Instant::now());
         Self { state: Mutex::new(State { pace, running: 0 }), freed: Condvar::new() }
     }
 
     /// Waits for a place.
-    pub fn enter(&self) -> Place<'_> {
+    pub(super) fn enter(&self) -> Place<'_> {
         let mut state = self.lock();
         while state.running >= state.pace.places {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl Gate {
     }
 
     /// How many writes are let in at once now.
-    pub fn places(&self) -> usize {
+    pub(super) fn places(&self) -> usize {
         self.lock().pace.places
     }
 
@@ -62,7 +62,7 @@ impl Gate {
 
 impl Place<'_> {
     /// Says that the server is in trouble: busy, or no answer in time.
-    pub fn troubled(&self) {
+    pub(super) fn troubled(&self) {
         self.gate.lock().pace.troubled();
     }
 }

@@ -9,7 +9,7 @@ use crate::TargetError;
 use crate::connection::prefect::PrefectConnection;
 
 /// The headers of a connection; a custom `Authorization` wins over basic, basic over the key.
-pub fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetError> {
+pub(super) fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetError> {
     let mut headers = HeaderMap::new();
     let authorization = match (&connection.auth_string, &connection.key) {
         (Some(auth), _) => Some(format!("Basic {}", base64(auth.expose_secret().as_bytes()))),
@@ -43,13 +43,13 @@ fn secret(text: &str, what: &str) -> Result<HeaderValue, TargetError> {
 }
 
 /// A name for this process that no other has.
-pub fn client_id() -> String {
+pub(super) fn client_id() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("flowreg-{:016x}{:016x}", random(), random())
 }
 
 /// An address without credentials and without its query.
-pub fn shown(address: &str) -> String {
+pub(super) fn shown(address: &str) -> String {
     match url::Url::parse(address) {
         Ok(mut url) => {
             // Both fail only for addresses that can't have credentials.

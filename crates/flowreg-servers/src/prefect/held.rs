@@ -22,10 +22,10 @@ const FIELDS: &[&str] = &[
 ];
 
 /// The labels that hold flowreg's marks start so.
-pub const LABEL_PREFIX: &str = "flowreg.";
+pub(super) const LABEL_PREFIX: &str = "flowreg.";
 
 /// Takes a deployment as the API gave it.
-pub fn held(flow: &str, deployment: &Value) -> Held {
+pub(super) fn held(flow: &str, deployment: &Value) -> Held {
     let text = |name: &str| deployment.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let marks = deployment.get("labels").and_then(Value::as_object).and_then(marks);
     let mut fields: Map<String, Value> = FIELDS
@@ -77,17 +77,17 @@ fn schedules(deployment: &Value, is_foreign: bool) -> Value {
 }
 
 /// The schedules as the API gave them.
-pub fn raw_schedules(deployment: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn raw_schedules(deployment: &Value) -> impl Iterator<Item = &Value> {
     deployment.get("schedules").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// A schedule's slug; empty is none.
-pub fn slug(schedule: &Value) -> Option<&str> {
+pub(super) fn slug(schedule: &Value) -> Option<&str> {
     schedule.get("slug").and_then(Value::as_str).filter(|slug| !slug.is_empty())
 }
 
 /// Whether a run may be started by schedule.
-pub fn is_scheduled(deployment: &Value) -> bool {
+pub(super) fn is_scheduled(deployment: &Value) -> bool {
     let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
     !is_true(deployment.get("paused"))
         && raw_schedules(deployment).any(|schedule| is_true(schedule.get("active")))
@@ -109,7 +109,7 @@ fn marks(labels: &Map<String, Value>) -> Option<Marks> {
 /// The labels that say what the marks say, beside those that are not flowreg's.
 ///
 /// The author stays who it was.
-pub fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) -> Value {
+pub(super) fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) -> Value {
     let mut labels: Map<String, Value> = deployment
         .and_then(|deployment| deployment.get("labels")?.as_object())
         .into_iter()

@@ -40,7 +40,7 @@ pub struct RequestCounts {
 
 /// Whether a request changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Nothing changes, whatever the method.
     Read,
     /// Something may change: passes the gate.
@@ -49,7 +49,7 @@ pub enum Kind {
 
 /// A request of the API.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Whether it changes something.
     pub kind: Kind,
     /// `POST` …
@@ -62,7 +62,7 @@ pub struct Request<'a> {
 
 /// A good answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The body as it came.
     pub body: Vec<u8>,
     /// The server's clock, if it told.
@@ -70,7 +70,7 @@ pub struct Answer {
 }
 
 /// Sends requests to one API.
-pub struct Http {
+pub(crate) struct Http {
     connection: PrefectConnection,
     tls: ClientConfig,
     timeout: Duration,
@@ -101,7 +101,7 @@ struct Reply {
 
 impl Http {
     /// Prepares a connection without using it.
-    pub fn new(connection: PrefectConnection, jobs: usize) -> Result<Self, TargetError> {
+    pub(crate) fn new(connection: PrefectConnection, jobs: usize) -> Result<Self, TargetError> {
         let tls = tls::client_config(&connection.tls, connection.api_url.starts_with("https:"))?;
         let timeout = connection.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let client = client(&tls, timeout)?;
@@ -121,12 +121,12 @@ impl Http {
     }
 
     /// The API's address without credentials.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.connection.api_url
     }
 
     /// How many requests were sent so far.
-    pub fn requests(&self) -> RequestCounts {
+    pub(crate) fn requests(&self) -> RequestCounts {
         RequestCounts {
             reads: self.reads.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
@@ -135,12 +135,12 @@ impl Http {
     }
 
     /// How many writes are let in at once now.
-    pub fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.gate.places()
     }
 
     /// `GET` or a filter sent by `POST`: the answer as JSON.
-    pub fn read(
+    pub(crate) fn read(
         &self,
         method: &Method,
         path: &str,
@@ -151,7 +151,7 @@ impl Http {
     }
 
     /// Sends a request, again where that helps, and returns a good answer.
-    pub fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
+    pub(crate) fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
         let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
         counter.fetch_add(1, Ordering::Relaxed);
         let place = (request.kind == Kind::Write).then(|| self.gate.enter());
@@ -197,13 +197,13 @@ impl Http {
     }
 
     /// The answer's body as JSON.
-    pub fn json(&self, answer: &Answer) -> Result<Value, TargetError> {
+    pub(crate) fn json(&self, answer: &Answer) -> Result<Value, TargetError> {
         serde_json::from_slice(&answer.body)
             .map_err(|_| self.no_api("the answer is not JSON".to_owned()))
     }
 
     /// The error for an answer that no Prefect API gives.
-    pub fn no_api(&self, reason: String) -> TargetError {
+    pub(crate) fn no_api(&self, reason: String) -> TargetError {
         TargetError::NotAnApi { url: self.url().to_owned(), reason }
     }
 

@@ -18,11 +18,11 @@ use flowreg_model::{BlockDocument, Held};
 const PAGE: usize = 200;
 
 /// Flow names in one filter: a page of deployments for each would be a good answer.
-pub const NAMES: usize = 200;
+pub(super) const NAMES: usize = 200;
 
 /// What was read, with what writes need to know of it.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub(super) struct Reading {
     /// The deployments, in the order of flow and name.
     pub held: Vec<Held>,
     /// Ids of flows by name.
@@ -34,7 +34,7 @@ pub struct Reading {
 /// Reads the deployments of these flows, or all.
 ///
 /// `is_two`: the server is Prefect 2.
-pub fn deployments(
+pub(super) fn deployments(
     http: &Http,
     names: Option<&[&str]>,
     is_two: bool,
@@ -86,7 +86,7 @@ fn batch(
 }
 
 /// The work pools.
-pub fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
+pub(super) fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
     let pools = pages(http, "/work_pools/filter", None, &json!({}))?;
     let pool = |pool: &Value| {
         Some(WorkPool {
@@ -99,7 +99,10 @@ pub fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
 }
 
 /// The variables of these names.
-pub fn variables(http: &Http, names: &[String]) -> Result<HashMap<String, Value>, TargetError> {
+pub(super) fn variables(
+    http: &Http,
+    names: &[String],
+) -> Result<HashMap<String, Value>, TargetError> {
     let mut found = HashMap::new();
     for names in names.chunks(NAMES) {
         let filter = json!({"variables": {"name": {"any_": names}}});
@@ -114,7 +117,7 @@ pub fn variables(http: &Http, names: &[String]) -> Result<HashMap<String, Value>
 
 /// A block by the slug of its type and its name. The server keeps its secrets: it is not asked
 /// for them.
-pub fn block(
+pub(super) fn block(
     http: &Http,
     type_slug: &str,
     name: &str,
@@ -154,7 +157,7 @@ fn path_segment(name: &str) -> String {
 }
 
 /// All pages of a filter. The order has no tie-breaker, so an item may come twice: by id.
-pub fn pages(
+pub(super) fn pages(
     http: &Http,
     path: &str,
     sort: Option<&str>,
@@ -187,6 +190,6 @@ pub fn pages(
 }
 
 /// A text of a JSON object.
-pub fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
 }

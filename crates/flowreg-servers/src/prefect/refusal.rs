@@ -9,7 +9,7 @@ use serde_json::Value;
 const LONGEST: usize = 600;
 
 /// The server's own words out of an error's body, or `None` if there are none.
-pub fn words<'a>(body: &[u8], secrets: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(super) fn words<'a>(body: &[u8], secrets: impl Iterator<Item = &'a str>) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = match body.get("detail") {
         Some(Value::String(detail)) => detail.clone(),

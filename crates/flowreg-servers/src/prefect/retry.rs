@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 /// How long one call may take with all its repetitions.
-pub const BUDGET: Duration = Duration::from_secs(30);
+pub(super) const BUDGET: Duration = Duration::from_secs(30);
 
 /// The first pause: a busy `SQLite` server answers again at once (`facts/prefect3.md` §4.4).
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -18,7 +18,7 @@ const RESTART: Duration = Duration::from_secs(4);
 
 /// What kept a request from being answered.
 #[derive(Debug)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// The server says that it can't now.
     Busy {
         /// 408, 429, 502, 503 or one that the user added.
@@ -36,7 +36,7 @@ pub enum Trouble {
 
 /// The circumstances of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Situation {
+pub(super) struct Situation {
     /// How often it was sent.
     pub attempts: u32,
     /// How long ago it was sent first.
@@ -51,12 +51,12 @@ pub struct Situation {
 
 impl Trouble {
     /// Whether it says that the server has too much to do.
-    pub fn is_overload(&self) -> bool {
+    pub(super) fn is_overload(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::TimedOut(_))
     }
 
     /// The pause before the request is sent again, or `None` if it isn't.
-    pub fn pause(&self, situation: Situation) -> Option<Duration> {
+    pub(super) fn pause(&self, situation: Situation) -> Option<Duration> {
         if situation.max_retries.is_some_and(|most| situation.attempts > most) {
             return None;
         }
@@ -82,7 +82,7 @@ impl Trouble {
     }
 
     /// What happened, in words.
-    pub fn reason(&self, attempts: u32) -> String {
+    pub(super) fn reason(&self, attempts: u32) -> String {
         let again = if attempts > 1 { format!(", {attempts} attempts") } else { String::new() };
         match self {
             Self::Busy { status, wait: Some(wait) } => format!(
@@ -100,7 +100,7 @@ impl Trouble {
 }
 
 /// Reads `Retry-After`: seconds, or a date.
-pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

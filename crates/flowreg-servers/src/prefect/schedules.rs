@@ -6,7 +6,7 @@ use super::held::{raw_schedules, slug};
 use flowreg_model::json_equal;
 
 /// All schedules of a deployment after a change.
-pub struct Schedules {
+pub(super) struct Schedules {
     /// In the form of an upsert: complete, each with its state.
     pub all: Vec<Value>,
     /// Whether one that the deployment has is not among them.
@@ -23,7 +23,7 @@ impl Schedules {
     /// A schedule without a slug was made in the UI and stays. Where the deployment is being
     /// adopted it is what the former owner declared: it stays only if it is wanted, with an
     /// empty slug, and never beside a declared one that is due at the same times.
-    pub fn merge(deployment: &Value, wanted: Option<&Vec<Value>>, adopts: bool) -> Self {
+    pub(super) fn merge(deployment: &Value, wanted: Option<&Vec<Value>>, adopts: bool) -> Self {
         let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
         let has_unnamed = unnamed().next().is_some();
         let Some(wanted) = wanted else {
@@ -50,7 +50,7 @@ impl Schedules {
     }
 
     /// Those whose number of runs was limited in the UI.
-    pub fn limited(&self) -> Vec<Value> {
+    pub(super) fn limited(&self) -> Vec<Value> {
         let is_limited = |schedule: &&Value| {
             schedule.get("max_scheduled_runs").is_some_and(|most| !most.is_null())
         };
@@ -58,12 +58,12 @@ impl Schedules {
     }
 
     /// Whether a `PATCH` would make all of them anew and forget those limits.
-    pub fn forgets_limits(&self) -> bool {
+    pub(super) fn forgets_limits(&self) -> bool {
         self.is_sent && self.has_unnamed && !self.limited().is_empty()
     }
 
     /// In the form of a `PATCH`: by slug, the state only where it is declared.
-    pub fn for_patch(&self, wanted: &[Value]) -> Value {
+    pub(super) fn for_patch(&self, wanted: &[Value]) -> Value {
         if self.has_unnamed {
             return Value::Array(self.all.clone());
         }

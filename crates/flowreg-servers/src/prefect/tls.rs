@@ -17,7 +17,7 @@ use crate::connection::prefect::Tls;
 ///
 /// For an `http://` address nothing is trusted and nothing is loaded, so that it works on a
 /// machine without certificates.
-pub fn client_config(tls: &Tls, is_https: bool) -> Result<ClientConfig, TargetError> {
+pub(super) fn client_config(tls: &Tls, is_https: bool) -> Result<ClientConfig, TargetError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

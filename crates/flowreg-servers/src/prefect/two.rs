@@ -42,7 +42,7 @@ const ANCHOR: &str = "2020-01-01T00:00:00Z";
 const RRULE_START: &str = "DTSTART:20200101T000000\n";
 
 /// A deployment as Prefect 2 gave it, in the form of Prefect 3.
-pub fn as_three(deployment: &Value) -> Value {
+pub(super) fn as_three(deployment: &Value) -> Value {
     let mut deployment = deployment.clone();
     let Some(object) = deployment.as_object_mut() else { return deployment };
     let mut labels = Map::new();
@@ -74,7 +74,7 @@ pub fn as_three(deployment: &Value) -> Value {
 
 /// A body in the form of Prefect 3 as the upsert that Prefect 2 takes; what it does not say is as
 /// `deployment` has it.
-pub fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
+pub(super) fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
     let said = |name: &str| {
         body.get(name).or_else(|| deployment.and_then(|deployment| deployment.get(name)))
     };
@@ -109,7 +109,7 @@ pub fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
 ///
 /// # Errors
 /// [`TargetError::Configuration`] if a commit is pinned: its workers would clone the default branch.
-pub fn adapt(registration: &mut Registration) -> Result<Vec<String>, TargetError> {
+pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, TargetError> {
     let mut notices = Vec::new();
     let flow = registration.flow.to_string();
     let steps = registration.fields.get("pull_steps").map(Value::to_string).unwrap_or_default();

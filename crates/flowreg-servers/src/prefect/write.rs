@@ -18,7 +18,7 @@ use flowreg_model::{Held, Registration, json_equal};
 
 /// What an update is made from.
 #[derive(Clone, Copy)]
-pub struct Update<'a> {
+pub(super) struct Update<'a> {
     /// As it was read.
     pub held: &'a Held,
     /// As it should be.
@@ -34,13 +34,13 @@ pub struct Update<'a> {
 }
 
 /// Makes a flow known, or finds it, and returns its id.
-pub fn create_flow(http: &Http, name: &str) -> Result<String, TargetError> {
+pub(super) fn create_flow(http: &Http, name: &str) -> Result<String, TargetError> {
     let flow = write(http, &Method::POST, "/flows/", &json!({"name": name}))?;
     id(http, &flow)
 }
 
 /// Creates a deployment and returns its id.
-pub fn create(
+pub(super) fn create(
     http: &Http,
     registration: &Registration,
     flow_id: &str,
@@ -62,7 +62,7 @@ pub fn create(
 }
 
 /// Changes a deployment.
-pub fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
+pub(super) fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
     let wanted = update.fields.get("schedules").and_then(Value::as_array);
     let schedules = Schedules::merge(update.deployment, wanted, update.held.marks.is_none());
     let mut fields = update.fields.clone();
@@ -80,7 +80,7 @@ pub fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
 }
 
 /// Deletes a deployment; it is good if it is gone already.
-pub fn remove(http: &Http, id: &str) -> Result<(), TargetError> {
+pub(super) fn remove(http: &Http, id: &str) -> Result<(), TargetError> {
     let path = format!("/deployments/{id}");
     let request = Request { kind: Kind::Write, method: &Method::DELETE, path: &path, body: None };
     match http.send(request) {

@@ -11,7 +11,7 @@ use flowreg_model::{Channel, Held, Marks};
 const PAGE: usize = 50;
 
 /// A flow that is not archived.
-pub struct Live {
+pub(super) struct Live {
     /// As it is compared.
     pub held: Held,
     /// Whether its schedule starts runs; `None` without one.
@@ -21,7 +21,7 @@ pub struct Live {
 
 /// Reads the flows of these names, or all, that are not archived; of several in one project the one
 /// with the highest version.
-pub fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, TargetError> {
+pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, TargetError> {
     let mut found: Vec<Live> = Vec::new();
     match names {
         // Tasks are wanted only where they are compared.

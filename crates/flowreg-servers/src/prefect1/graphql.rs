@@ -14,14 +14,14 @@ use crate::prefect::http::{Http, Kind, Request};
 const CORE_VERSION: &str = "1.4.1";
 
 /// The GraphQL API.
-pub struct GraphQl {
+pub(super) struct GraphQl {
     http: Http,
     secrets: Vec<SecretString>,
 }
 
 impl GraphQl {
     /// Prepares a connection without using it.
-    pub fn new(connection: &Prefect1Connection) -> Result<Self, TargetError> {
+    pub(super) fn new(connection: &Prefect1Connection) -> Result<Self, TargetError> {
         let header = |name: &str, value: &str| (name.to_owned(), SecretString::from(value));
         let mut headers = vec![header("X-PREFECT-CORE-VERSION", CORE_VERSION)];
         if let (Some(_), Some(tenant)) = (&connection.key, &connection.tenant) {
@@ -47,7 +47,7 @@ impl GraphQl {
     }
 
     /// The API's address.
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         self.http.url()
     }
 
@@ -57,7 +57,11 @@ impl GraphQl {
     ///
     /// # Errors
     /// [`TargetError::Unreachable`], or [`Prefect1Error`] for everything that was answered.
-    pub fn send(&self, query: &str, variables: Option<&Value>) -> Result<Value, TargetError> {
+    pub(super) fn send(
+        &self,
+        query: &str,
+        variables: Option<&Value>,
+    ) -> Result<Value, TargetError> {
         // Text inside the text, as the client sends it.
         let variables = variables.map_or_else(|| "null".to_owned(), Value::to_string);
         let body = json!({"query": query, "variables": variables});
@@ -124,6 +128,6 @@ impl GraphQl {
 }
 
 /// A text as a literal of GraphQL, whose escapes are those of JSON.
-pub fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -14,7 +14,7 @@ const CLASS_DOCSTRINGS: &[&str] = &[
 
 impl Scope<'_> {
     /// Declares something above the flow and returns how to annotate with it.
-    pub fn declaration(&mut self, depth: usize) -> Typed {
+    pub(super) fn declaration(&mut self, depth: usize) -> Typed {
         let kind = self.random.below(22);
         if kind >= 20 && !self.has_opaque_types {
             return self.rare_declaration(depth);
@@ -33,7 +33,7 @@ impl Scope<'_> {
     }
 
     /// Declares a model or an enum below the flow; only a string can name it.
-    pub fn later_declaration(&mut self) -> Typed {
+    pub(super) fn later_declaration(&mut self) -> Typed {
         let above = self.before.len();
         let mut typed = if self.random.chance(70) && !self.has_opaque_types {
             self.model(1)

@@ -4,7 +4,7 @@ use super::scope::Scope;
 
 impl Scope<'_> {
     /// The lines of a docstring without quotes and indentation, or nothing.
-    pub fn docstring(&mut self, parameters: &[String]) -> Option<Vec<String>> {
+    pub(super) fn docstring(&mut self, parameters: &[String]) -> Option<Vec<String>> {
         let mut lines: Vec<String> = match self.random.below(10) {
             0..3 => return None,
             3 => vec!["A line.".to_owned()],
@@ -102,7 +102,7 @@ impl Scope<'_> {
     }
 
     /// The statement of a docstring, in the body of a function.
-    pub fn docstring_statement(&mut self, lines: &[String], indent: &str) -> String {
+    pub(super) fn docstring_statement(&mut self, lines: &[String], indent: &str) -> String {
         let quotes = self.random.pick(&["\"\"\"", "\"\"\"", "'''"]);
         let prefix = self.random.pick(&["", "", "", "r", "u"]);
         if lines.len() == 1 && self.random.chance(50) {

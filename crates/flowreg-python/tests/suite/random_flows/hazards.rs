@@ -23,7 +23,7 @@ const STARS: &str = include_str!("hazards/star_modules.txt");
 const AFTER_STARS: &str = include_str!("hazards/after_stars.txt");
 
 /// The lines, where `\n` stands for the end of a line and `\\` for a backslash.
-pub fn lines(text: &str) -> Vec<String> {
+pub(super) fn lines(text: &str) -> Vec<String> {
     let plain = |line: &str| {
         let parts: Vec<String> = line.split("\\\\").map(|part| part.replace("\\n", "\n")).collect();
         parts.join("\\")
@@ -32,13 +32,13 @@ pub fn lines(text: &str) -> Vec<String> {
 }
 
 /// One of the lines.
-pub fn line(random: &mut Random, text: &str) -> String {
+pub(super) fn line(random: &mut Random, text: &str) -> String {
     let mut lines = lines(text);
     lines.swap_remove(random.below(lines.len()))
 }
 
 /// Something that may keep the file from being loaded, with a flow that uses it.
-pub fn hazard(random: &mut Random, number: usize) -> Unit {
+pub(super) fn hazard(random: &mut Random, number: usize) -> Unit {
     let object = format!("risky_{number}");
     let flow = |before: &str, options: &str, parameters: &str| {
         let imports = "import typing as typing_module\nfrom prefect import flow as risky_flow\n";

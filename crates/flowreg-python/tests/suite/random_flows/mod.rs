@@ -17,32 +17,32 @@ mod types;
 mod units;
 mod values;
 
-pub use mutations::{Mutator, bombs};
-pub use random::Random;
+pub(crate) use mutations::{Mutator, bombs};
+pub(crate) use random::Random;
 use scope::{Scope, Spelling};
 
 /// One flow and what it needs.
-pub struct Unit {
+pub(crate) struct Unit {
     /// The attribute path by which it is registered.
     pub object: String,
     pub source: String,
 }
 
 /// A source file with several flows.
-pub struct FlowFile {
+pub(crate) struct FlowFile {
     pub name: String,
     pub header: String,
     pub units: Vec<Unit>,
 }
 
 impl FlowFile {
-    pub fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let units: Vec<&str> = self.units.iter().map(|unit| unit.source.as_str()).collect();
         format!("{}\n{}", self.header, units.join("\n\n"))
     }
 
     /// The flow to whose part of the source this line belongs.
-    pub fn part(&self, line: usize) -> Option<&Unit> {
+    pub(crate) fn part(&self, line: usize) -> Option<&Unit> {
         let mut first = self.header.matches('\n').count() + 2;
         for unit in &self.units {
             let last = first + unit.source.matches('\n').count() + 1;
@@ -55,7 +55,7 @@ impl FlowFile {
     }
 
     /// The part of the source that makes this flow, without the imports.
-    pub fn only(&self, object: &str) -> String {
+    pub(crate) fn only(&self, object: &str) -> String {
         let unit = self.units.iter().find(|unit| unit.object == object);
         let is_postponed = self.header.starts_with("from __future__");
         let first = if is_postponed { "from __future__ import annotations\n" } else { "" };
@@ -73,7 +73,7 @@ fn spelling(random: &mut Random) -> Spelling {
 }
 
 /// A file of so many flows that Python should be able to load.
-pub fn ordinary(random: &mut Random, number: usize, flows: usize) -> FlowFile {
+pub(crate) fn ordinary(random: &mut Random, number: usize, flows: usize) -> FlowFile {
     let spelling = spelling(random);
     FlowFile {
         name: format!("ordinary_{number}.py"),
@@ -105,7 +105,7 @@ fn units(random: &mut Random, spelling: Spelling, flows: usize, is_bold: bool) -
 }
 
 /// A file of one or two flows that does something Python, pydantic or Prefect may refuse.
-pub fn hazardous(random: &mut Random, number: usize) -> FlowFile {
+pub(crate) fn hazardous(random: &mut Random, number: usize) -> FlowFile {
     let spelling = spelling(random);
     let mut units = units(random, spelling, number % 2, number.is_multiple_of(3));
     let hazard = hazards::hazard(random, number);

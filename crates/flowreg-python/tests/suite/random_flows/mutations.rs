@@ -40,7 +40,7 @@ const NESTING: &[(&str, &str, &str)] = &[
 ];
 
 /// Each bomb in a small source: as a constant that a flow uses, as a default, in an f-string.
-pub fn bombs() -> Vec<String> {
+pub(crate) fn bombs() -> Vec<String> {
     let header = "import datetime, fractions, math, re\nfrom collections import namedtuple\n\
                   from datetime import date, datetime, timedelta, timezone\nfrom decimal import \
                   Decimal\nfrom enum import Enum\nfrom pathlib import Path\nfrom typing import \
@@ -59,14 +59,14 @@ pub fn bombs() -> Vec<String> {
     constants.chain(defaults).chain(names).chain(statements).collect()
 }
 
-pub struct Mutator<'r> {
+pub(crate) struct Mutator<'r> {
     pub random: &'r mut Random,
     pub sources: &'r [Vec<u8>],
 }
 
 impl Mutator<'_> {
     /// A source with a few mutations.
-    pub fn source(&mut self) -> Vec<u8> {
+    pub(crate) fn source(&mut self) -> Vec<u8> {
         let mut source = self.any();
         for _ in 0..=self.random.below(4) {
             source = self.mutated(source);

@@ -6,7 +6,7 @@ use super::typed::Typed;
 
 /// How a file spells what it imports.
 #[derive(Clone, Copy)]
-pub struct Spelling {
+pub(super) struct Spelling {
     /// `from __future__ import annotations`.
     pub is_postponed: bool,
     /// Before `date` and its kind: nothing, `datetime.` or `dt.`.
@@ -19,7 +19,7 @@ pub struct Spelling {
 
 /// What is known about a class so that others can inherit from it.
 #[derive(Clone)]
-pub struct Model {
+pub(super) struct Model {
     pub name: String,
     /// Keyword arguments that make an instance.
     pub arguments: Vec<(String, String)>,
@@ -27,7 +27,7 @@ pub struct Model {
     pub is_safe: bool,
 }
 
-pub struct Scope<'r> {
+pub(super) struct Scope<'r> {
     pub random: &'r mut Random,
     pub spelling: Spelling,
     /// Makes instances and aliases that may be refused.
@@ -47,21 +47,21 @@ pub struct Scope<'r> {
 }
 
 impl Scope<'_> {
-    pub fn fresh(&mut self, stem: &str) -> String {
+    pub(super) fn fresh(&mut self, stem: &str) -> String {
         *self.count += 1;
         format!("{stem}{}", self.count)
     }
 
-    pub fn typing(&self, name: &str) -> String {
+    pub(super) fn typing(&self, name: &str) -> String {
         format!("{}{name}", self.spelling.typing)
     }
 
-    pub fn datetime(&self, name: &str) -> String {
+    pub(super) fn datetime(&self, name: &str) -> String {
         format!("{}{name}", self.spelling.datetime)
     }
 
     /// A name for a constant, a field or a parameter that is not among `taken`.
-    pub fn word(&mut self, taken: &[String]) -> String {
+    pub(super) fn word(&mut self, taken: &[String]) -> String {
         const WORDS: &[&str] = &[
             "x",
             "limit",
@@ -110,7 +110,7 @@ impl Scope<'_> {
 }
 
 /// The text as a Python string literal.
-pub fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if !text.contains('"') && !text.contains('\\') && !text.contains('\n') {
         format!("\"{text}\"")
     } else if !text.contains('\'') && !text.contains('\\') && !text.contains('\n') {

@@ -7,7 +7,7 @@ use super::units::indented;
 
 impl Scope<'_> {
     /// A class or alias that few people write.
-    pub fn rare_declaration(&mut self, depth: usize) -> Typed {
+    pub(super) fn rare_declaration(&mut self, depth: usize) -> Typed {
         match self.random.below(9) {
             0..2 => self.tree(),
             2..4 => self.told_apart(),
@@ -136,7 +136,7 @@ impl Scope<'_> {
     }
 
     /// A flow that stands in something else.
-    pub fn enclosed(&mut self, name: &str) -> (String, String) {
+    pub(super) fn enclosed(&mut self, name: &str) -> (String, String) {
         let decorator = self.decorator();
         match self.random.below(6) {
             0 => {

@@ -2,7 +2,7 @@
 
 /// What constraints suit a type.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     Integer,
     Float,
     Text,
@@ -12,26 +12,26 @@ pub enum Kind {
 
 /// An annotation, and an expression that has the type.
 #[derive(Clone)]
-pub struct Typed {
+pub(super) struct Typed {
     pub annotation: String,
     pub value: String,
     pub kind: Kind,
 }
 
 impl Typed {
-    pub fn new(annotation: impl Into<String>, value: impl Into<String>, kind: Kind) -> Self {
+    pub(super) fn new(annotation: impl Into<String>, value: impl Into<String>, kind: Kind) -> Self {
         Self { annotation: annotation.into(), value: value.into(), kind }
     }
 
     /// Whether the value is sure to be valid for the annotation.
-    pub fn is_safe(&self) -> bool {
+    pub(super) fn is_safe(&self) -> bool {
         ["int", "str", "float", "bool", "bytes", "Path", "UUID", "Decimal", "Any"]
             .contains(&self.annotation.as_str())
             && self.value != "None"
             && !self.value.contains("stem")
     }
 
-    pub fn other(annotation: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(super) fn other(annotation: impl Into<String>, value: impl Into<String>) -> Self {
         Self::new(annotation, value, Kind::Other)
     }
 }

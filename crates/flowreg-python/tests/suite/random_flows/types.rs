@@ -5,7 +5,7 @@ use super::typed::{Kind, Typed};
 
 impl Scope<'_> {
     /// Any type; `depth` bounds how far containers and classes nest.
-    pub fn typed(&mut self, depth: usize) -> Typed {
+    pub(super) fn typed(&mut self, depth: usize) -> Typed {
         if depth == 0 {
             return self.scalar();
         }
@@ -27,7 +27,7 @@ impl Scope<'_> {
         }
     }
 
-    pub fn integer(&mut self) -> String {
+    pub(super) fn integer(&mut self) -> String {
         match self.random.below(12) {
             0 => "0".to_owned(),
             1 => "-1".to_owned(),
@@ -65,7 +65,7 @@ impl Scope<'_> {
         .to_owned()
     }
 
-    pub fn text(&mut self) -> String {
+    pub(super) fn text(&mut self) -> String {
         (self.random.pick(&[
             "\"\"",
             "\"daily\"",
@@ -99,7 +99,7 @@ impl Scope<'_> {
         .to_owned()
     }
 
-    pub fn moment(&mut self) -> Typed {
+    pub(super) fn moment(&mut self) -> Typed {
         let [date, datetime, time, timedelta, timezone] =
             ["date", "datetime", "time", "timedelta", "timezone"].map(|name| self.datetime(name));
         match self.random.below(4) {
@@ -157,7 +157,7 @@ impl Scope<'_> {
         }
     }
 
-    pub fn scalar(&mut self) -> Typed {
+    pub(super) fn scalar(&mut self) -> Typed {
         let text = self.text();
         if self.has_opaque_types && self.random.chance(12) {
             return self.opaque();
@@ -469,7 +469,7 @@ impl Scope<'_> {
         }
     }
 
-    pub fn literal(&mut self) -> Typed {
+    pub(super) fn literal(&mut self) -> Typed {
         let (choices, value) = self.random.pick(&[
             ("\"a\", \"b\"", "\"a\""),
             ("\"only\"", "\"only\""),
@@ -535,7 +535,7 @@ impl Scope<'_> {
     }
 
     /// Keyword arguments of `Field`, without its default.
-    pub fn field_options(&mut self, kind: Kind) -> Vec<String> {
+    pub(super) fn field_options(&mut self, kind: Kind) -> Vec<String> {
         let mut options = Vec::new();
         let constraints: &[&str] = match kind {
             Kind::Integer => &["ge=0", "gt=-5", "le=1000", "lt=10 ** 9", "multiple_of=1"],

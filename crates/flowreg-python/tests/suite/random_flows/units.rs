@@ -5,7 +5,7 @@ use super::scope::{Scope, quoted};
 
 impl Scope<'_> {
     /// A flow with all it needs.
-    pub fn unit(&mut self) -> Unit {
+    pub(super) fn unit(&mut self) -> Unit {
         let name = self.function_name();
         match self.random.below(20) {
             0 => self.method(&name),
@@ -88,7 +88,7 @@ impl Scope<'_> {
     }
 
     /// The lines of a decorator without indentation.
-    pub fn decorator(&mut self) -> String {
+    pub(super) fn decorator(&mut self) -> String {
         let flow = self.spelling.flow;
         if self.random.chance(45) {
             return format!("@{flow}\n");
@@ -137,7 +137,7 @@ impl Scope<'_> {
     }
 
     /// A function; `receiver` is its first parameter if it is a method.
-    pub fn function(
+    pub(super) fn function(
         &mut self,
         name: &str,
         decorator: &str,
@@ -244,7 +244,7 @@ impl Scope<'_> {
 }
 
 /// Every line one level deeper, but for the lines of texts.
-pub fn indented(source: &str) -> String {
+pub(super) fn indented(source: &str) -> String {
     let mut is_in_text = false;
     let mut lines = Vec::new();
     for line in source.lines() {

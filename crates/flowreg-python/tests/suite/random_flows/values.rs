@@ -5,7 +5,7 @@ use super::typed::Typed;
 
 impl Scope<'_> {
     /// An expression for the default of a parameter of this type.
-    pub fn default(&mut self, typed: &Typed) -> String {
+    pub(super) fn default(&mut self, typed: &Typed) -> String {
         let value = typed.value.clone();
         match self.random.below(30) {
             0..13 => value,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use flowreg_model::Environment;
 
 /// The variables of a `.env` file, in the spelling of the file; the last of one name wins.
-pub fn parse(text: &str, environment: &Environment) -> BTreeMap<String, String> {
+pub(super) fn parse(text: &str, environment: &Environment) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while !rest.is_empty() {

@@ -20,13 +20,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// The pool of deployments that name none.
-pub const DEFAULT_WORK_POOL: &str = "PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME";
+pub(super) const DEFAULT_WORK_POOL: &str = "PREFECT_DEPLOYMENTS_DEFAULT_WORK_POOL_NAME";
 /// Older names of settings, in the environment and in profiles.
 const ALIASES: &[(&str, &str)] = &[("PREFECT_DEFAULT_WORK_POOL_NAME", DEFAULT_WORK_POOL)];
 
 /// A value with the source that it came from.
 #[derive(Clone)]
-pub struct Found {
+pub(super) struct Found {
     /// The setting's name in the environment.
     pub setting: &'static str,
     /// The source, for people.
@@ -36,7 +36,7 @@ pub struct Found {
 }
 
 /// One source.
-pub struct Layer {
+pub(super) struct Layer {
     /// The source, for people; empty for the environment, whose variables name themselves.
     pub origin: String,
     /// Values by the setting's name.
@@ -45,13 +45,13 @@ pub struct Layer {
 
 impl Layer {
     /// What people know the source of this setting by.
-    pub fn origin_of(&self, setting: &str) -> String {
+    pub(super) fn origin_of(&self, setting: &str) -> String {
         if self.origin.is_empty() { setting.to_owned() } else { self.origin.clone() }
     }
 }
 
 /// Variables are known in any case; where two spellings are set, the usual one counts.
-pub fn from_variables<'a>(
+pub(super) fn from_variables<'a>(
     origin: &str,
     variables: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Layer {
@@ -83,7 +83,7 @@ pub fn from_variables<'a>(
 }
 
 /// The values of a file, by table and key.
-pub fn from_table(origin: &str, table: &toml::Table) -> Layer {
+pub(super) fn from_table(origin: &str, table: &toml::Table) -> Layer {
     let values = SETTINGS
         .iter()
         .filter_map(|(setting, section, key)| {
@@ -94,7 +94,7 @@ pub fn from_table(origin: &str, table: &toml::Table) -> Layer {
 }
 
 /// The values of a profile, whose keys are the upper-case names of the environment.
-pub fn from_profile(origin: String, profile: &toml::Table) -> Layer {
+pub(super) fn from_profile(origin: String, profile: &toml::Table) -> Layer {
     let values = SETTINGS
         .iter()
         .filter_map(|(setting, _, _)| {
@@ -109,7 +109,7 @@ pub fn from_profile(origin: String, profile: &toml::Table) -> Layer {
 }
 
 /// The file's text, or `None` if there is no such file.
-pub fn read_file(path: &Path) -> Result<Option<String>, ConnectionError> {
+pub(super) fn read_file(path: &Path) -> Result<Option<String>, ConnectionError> {
     use std::io::ErrorKind;
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -129,7 +129,7 @@ pub fn read_file(path: &Path) -> Result<Option<String>, ConnectionError> {
 }
 
 /// The file's table, empty if there is no such file.
-pub fn read_toml(path: &Path, shown: &str) -> Result<toml::Table, ConnectionError> {
+pub(crate) fn read_toml(path: &Path, shown: &str) -> Result<toml::Table, ConnectionError> {
     let Some(text) = read_file(path)? else { return Ok(toml::Table::new()) };
     text.parse().map_err(|error: toml::de::Error| {
         let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or("");

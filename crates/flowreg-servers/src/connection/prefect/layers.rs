@@ -9,14 +9,14 @@ use super::{ConnectionError, dotenv, profiles, values};
 use flowreg_model::Environment;
 
 /// All sources, the strongest first.
-pub struct Layers {
+pub(super) struct Layers {
     layers: Vec<Layer>,
     missing_profile: Option<ConnectionError>,
 }
 
 impl Layers {
     /// Reads every source; files that do not exist are empty.
-    pub fn read(
+    pub(super) fn read(
         environment: &Environment,
         directory: &Path,
         home: Option<&Path>,
@@ -47,12 +47,12 @@ impl Layers {
     }
 
     /// The error to report if nothing but the missing profile could have named a server.
-    pub fn missing_profile(self) -> Option<ConnectionError> {
+    pub(super) fn missing_profile(self) -> Option<ConnectionError> {
         self.missing_profile
     }
 
     /// The strongest value of a setting.
-    pub fn text(&self, setting: &'static str) -> Result<Option<Found>, ConnectionError> {
+    pub(super) fn text(&self, setting: &'static str) -> Result<Option<Found>, ConnectionError> {
         let Some((layer, value)) =
             self.layers.iter().find_map(|layer| Some((layer, layer.values.get(setting)?)))
         else {
@@ -66,13 +66,16 @@ impl Layers {
     }
 
     /// The strongest value of a secret setting; empty is `None`.
-    pub fn secret(&self, setting: &'static str) -> Result<Option<SecretString>, ConnectionError> {
+    pub(super) fn secret(
+        &self,
+        setting: &'static str,
+    ) -> Result<Option<SecretString>, ConnectionError> {
         let found = self.text(setting)?.map(|found| found.value);
         Ok(found.filter(|value| !value.is_empty()).map(SecretString::from))
     }
 
     /// The custom headers of all sources together; for one name the strongest source counts.
-    pub fn headers(&self) -> Result<Vec<(String, SecretString)>, ConnectionError> {
+    pub(super) fn headers(&self) -> Result<Vec<(String, SecretString)>, ConnectionError> {
         let setting = "PREFECT_CLIENT_CUSTOM_HEADERS";
         let mut headers: Vec<(String, SecretString)> = Vec::new();
         for layer in &self.layers {

@@ -16,7 +16,7 @@ const BUILT_IN: &[(&str, Option<&str>)] = &[
 ];
 
 /// The active profile's values, and what is wrong if it does not exist.
-pub struct Active {
+pub(super) struct Active {
     /// Empty if no profile is active.
     pub layer: Layer,
     /// Only an error if nothing stronger names a server.
@@ -26,7 +26,7 @@ pub struct Active {
 /// Where the profiles are: `PREFECT_PROFILES_PATH`, `.env`, the TOML files, `PREFECT_HOME`, home.
 ///
 /// `PREFECT_HOME` counts only in the environment, as in the official client.
-pub fn path(
+pub(super) fn path(
     environment: &Environment,
     dotenv: &BTreeMap<String, String>,
     files: &[&toml::Table],
@@ -47,7 +47,7 @@ pub fn path(
 }
 
 /// Reads the active profile; with no file at all, those count that Prefect brings along.
-pub fn active(
+pub(super) fn active(
     environment: &Environment,
     path: Option<&Path>,
     home: Option<&Path>,

@@ -9,7 +9,7 @@ use super::ConnectionError;
 use super::layer::Found;
 
 /// An address, taken apart.
-pub struct Address {
+pub(super) struct Address {
     /// Without credentials, without a slash at the end.
     pub url: String,
     /// `user:password` that the address carried.
@@ -17,7 +17,7 @@ pub struct Address {
 }
 
 /// The error for a value that is not what it should be.
-pub fn invalid(found: &Found, expected: &'static str) -> ConnectionError {
+pub(super) fn invalid(found: &Found, expected: &'static str) -> ConnectionError {
     ConnectionError::Value {
         setting: found.setting.to_owned(),
         origin: found.origin.clone(),
@@ -26,7 +26,7 @@ pub fn invalid(found: &Found, expected: &'static str) -> ConnectionError {
 }
 
 /// The address of an API; only `http` and `https` can be one.
-pub fn address(found: &Found) -> Result<Address, ConnectionError> {
+pub(super) fn address(found: &Found) -> Result<Address, ConnectionError> {
     let error = || invalid(found, "an http:// or https:// address");
     let mut url = Url::parse(found.value.trim()).map_err(|_| error())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -62,7 +62,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// A value of a TOML file as the text that the environment would hold.
-pub fn text(value: &toml::Value) -> Option<String> {
+pub(super) fn text(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
@@ -77,7 +77,7 @@ pub fn text(value: &toml::Value) -> Option<String> {
 }
 
 /// The words that pydantic takes for a boolean.
-pub fn boolean(found: &Found) -> Result<bool, ConnectionError> {
+pub(super) fn boolean(found: &Found) -> Result<bool, ConnectionError> {
     match found.value.to_ascii_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
         "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
@@ -86,7 +86,7 @@ pub fn boolean(found: &Found) -> Result<bool, ConnectionError> {
 }
 
 /// A time of more than nothing, in seconds.
-pub fn seconds(found: &Found) -> Result<Duration, ConnectionError> {
+pub(super) fn seconds(found: &Found) -> Result<Duration, ConnectionError> {
     let seconds = found.value.trim().parse::<f64>().ok();
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -95,12 +95,12 @@ pub fn seconds(found: &Found) -> Result<Duration, ConnectionError> {
 }
 
 /// A number from 0 up.
-pub fn count(found: &Found) -> Result<u32, ConnectionError> {
+pub(super) fn count(found: &Found) -> Result<u32, ConnectionError> {
     found.value.trim().parse().map_err(|_| invalid(found, "a whole number"))
 }
 
 /// HTTP statuses: `404,503`.
-pub fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
+pub(super) fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
     let codes = found.value.split(',').map(str::trim).filter(|code| !code.is_empty());
     codes
         .map(|code| code.parse().ok().filter(|code| (100..600).contains(code)))
@@ -109,7 +109,7 @@ pub fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
 }
 
 /// Headers: a table of texts, or the same as JSON text.
-pub fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
+pub(super) fn headers(value: &toml::Value) -> Option<Vec<(String, String)>> {
     match value {
         toml::Value::Table(table) => {
             let text = |value: &toml::Value| value.as_str().map(ToOwned::to_owned);
