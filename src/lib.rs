@@ -17,6 +17,7 @@ pub mod manifest;
 mod output;
 mod push;
 pub mod registration;
+pub mod run;
 pub mod scan;
 pub mod settings;
 pub mod store;

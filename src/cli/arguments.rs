@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::exit;
-use super::selection::FlowArguments;
 use crate::output::{ErrorReport, Printer, Verbosity};
+use crate::run::{FlowFilter, ReferenceChoice, RunRequest};
 use flowreg_git::Untagged;
-use flowreg_model::{CommitId, Environment, RemoteName, TargetKind};
+use flowreg_model::{Environment, RemoteName, TargetKind};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
@@ -84,9 +84,35 @@ pub(super) struct ReferenceArguments {
     /// What to do on a mainline branch without a tag
     #[arg(long, value_enum, help_heading = "Code reference", value_name = "WHAT")]
     pub untagged: Option<UntaggedWord>,
-    /// The commit that a push put there, which counts instead of where the ref is here.
-    #[arg(skip)]
-    pub pushed: Option<CommitId>,
+}
+
+impl ReferenceArguments {
+    /// As a run takes it.
+    pub(super) fn choice(&self) -> ReferenceChoice {
+        ReferenceChoice {
+            tag: self.tag.clone(),
+            branch: self.branch.clone(),
+            remote: self.remote.clone(),
+            offline: self.offline,
+            strict: self.strict,
+            untagged: self.untagged.map(Untagged::from),
+            pushed: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct FlowArguments {
+    /// Flow names, flow/deployment, or globs of them; all flows if none is given
+    #[arg(value_name = "FLOW")]
+    pub flows: Vec<String>,
+}
+
+impl FlowArguments {
+    /// As a run takes it.
+    pub(super) fn filter(&self) -> FlowFilter {
+        FlowFilter(self.flows.clone())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -209,4 +235,20 @@ pub(super) struct SinceArguments {
     /// On a feature branch: flows that are as on mainline, too
     #[arg(long)]
     pub all: bool,
+}
+
+impl RunArguments {
+    /// As a run takes it.
+    pub(super) fn request(&self, jobs: Option<u16>) -> RunRequest {
+        RunRequest {
+            reference: self.reference.choice(),
+            flows: self.flows.filter(),
+            changed_since: self.since.changed_since.clone(),
+            all: self.since.all,
+            allow_downgrade: self.allow_downgrade,
+            adopt: self.adopt,
+            run_steps: self.run_steps,
+            jobs: jobs.map(usize::from),
+        }
+    }
 }

@@ -3,18 +3,16 @@
 use std::error::Error;
 
 use super::exit;
-use crate::introspection::Unavailable;
 use crate::output::ErrorReport;
 use crate::push::InstallError;
 use crate::registration::Refusal;
+use crate::run::RunError;
 use crate::scan::ScanError;
 use crate::settings::SettingsError;
-use crate::store::{OutboxError, StoreError};
+use crate::store::OutboxError;
 use flowreg_git::tagging::{NextError, TagError, TagRule};
 use flowreg_git::{GitError, ReferenceError};
-use flowreg_model::BranchName;
 use flowreg_servers::TargetError;
-use flowreg_servers::connection::prefect::ConnectionError;
 
 /// An error that ends a command.
 #[derive(Debug)]
@@ -56,50 +54,16 @@ impl CommandError {
         Self::new(exit::USAGE, "usage", message).with_hints(hints)
     }
 
-    /// A setting that is wrong as a whole.
-    pub(super) fn configuration(message: String, hints: Vec<String>) -> Self {
-        Self::new(exit::CONFIGURATION, "configuration", message).with_hints(hints)
-    }
-
     /// A file that was asked for and can't be written.
     pub(super) fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
         let message = format!("{} can't be written: {error}", path.display());
         Self::new(exit::CONFIGURATION, "unwritable", message)
     }
 
-    /// A file given by `--config` that can't be read.
-    pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new(exit::CONFIGURATION, "configuration", format!("{}: {error}", path.display()))
-    }
-
-    /// Flows have to be built, and there is no Python that can.
-    pub(super) fn python(why: Unavailable) -> Self {
-        let hints = why.hint().into_iter().collect();
-        Self::new(exit::CONFIGURATION, "python", why).with_hints(hints)
-    }
-
-    /// Registrations of a branch that exists are not to be removed.
-    pub(super) fn branch_is_there(branch: &BranchName) -> Self {
-        let message = format!("{branch} is on the remote, so its registrations are in use");
-        let hints = vec![format!("git push --delete origin {branch}")];
-        Self::new(exit::REFUSED, "branch_exists", message).with_hints(hints)
-    }
-
-    /// A remote without any branch tells nothing about which ones are gone.
-    pub(super) fn no_branches() -> Self {
-        let hints = vec!["flowreg prune --remote <name>".to_owned()];
-        Self::new(exit::GIT, "no_branches", "the remote has no branches at all").with_hints(hints)
-    }
-
     /// Another process holds the outbox for longer than one waits for it.
     pub(super) fn others_deliver() -> Self {
         Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
             .with_hints(vec!["flowreg sync --status".to_owned()])
-    }
-
-    /// Ctrl-C, before anything was written.
-    pub(super) fn interrupted() -> Self {
-        Self::new(exit::INTERRUPTED, "interrupted", "interrupted")
     }
 
     /// What `output` prints.
@@ -115,6 +79,45 @@ impl CommandError {
             message: self.source.to_string(),
             causes,
             hints: self.hints.clone(),
+        }
+    }
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Git(error) => error.into(),
+            RunError::Reference(error) => error.into(),
+            RunError::Tag(error) => error.into(),
+            RunError::TagRule(error) => error.into(),
+            RunError::Settings(error) => error.into(),
+            RunError::Scan(error) => error.into(),
+            RunError::Target(error) => error.into(),
+            RunError::Store(error) => Self::new(exit::TARGET_REFUSED, "registry", error),
+            RunError::Outbox(error) => error.into(),
+            RunError::Connection(error) => Self::new(exit::CONFIGURATION, "configuration", error),
+            RunError::Configuration(error) => {
+                let hints = error.hint().into_iter().collect();
+                Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
+            }
+            RunError::Python(error) => {
+                let hints = error.hint().into_iter().collect();
+                Self::new(exit::CONFIGURATION, "python", error).with_hints(hints)
+            }
+            RunError::Selection(error) => {
+                let hints = error.hint().map(str::to_owned).into_iter().collect();
+                Self::usage(error.to_string(), hints)
+            }
+            RunError::TagUsage(error) => Self::usage(error.to_string(), error.hints()),
+            RunError::BranchExists(ref branch) => {
+                let hints = vec![format!("git push --delete origin {branch}")];
+                Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
+            }
+            RunError::NoBranches => {
+                let hints = vec!["flowreg prune --remote <name>".to_owned()];
+                Self::new(exit::GIT, "no_branches", error).with_hints(hints)
+            }
+            RunError::Interrupted => Self::new(exit::INTERRUPTED, "interrupted", error),
         }
     }
 }
@@ -168,18 +171,6 @@ impl From<SettingsError> for CommandError {
             SettingsError::Name(_) => Vec::new(),
         };
         Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
-    }
-}
-
-impl From<ConnectionError> for CommandError {
-    fn from(error: ConnectionError) -> Self {
-        Self::new(exit::CONFIGURATION, "configuration", error)
-    }
-}
-
-impl From<StoreError> for CommandError {
-    fn from(error: StoreError) -> Self {
-        Self::new(exit::TARGET_REFUSED, "registry", error)
     }
 }
 

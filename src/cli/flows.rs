@@ -1,15 +1,13 @@
 //! `flowreg flows`: the flows at the reference.
 
 use clap::Args;
+use flowreg_git::Untagged;
+use flowreg_model::FlowProblem;
 
-use super::arguments::{ReferenceArguments, UntaggedWord};
-use super::selection::FlowArguments;
-use super::starts::Start;
-use super::{CommandResult, Context, exit, prefect1, session};
-use crate::introspection::Introspected;
+use super::arguments::{FlowArguments, ReferenceArguments};
+use super::{CommandResult, Context, exit};
 use crate::output::{ExplanationsReport, FlowsReport, ListedFlow};
-use crate::scan::Scan;
-use flowreg_model::{Flow, FlowProblem};
+use crate::run::{FlowList, ReferenceChoice};
 
 #[derive(Debug, Args)]
 pub(super) struct FlowsArguments {
@@ -25,62 +23,38 @@ pub(super) struct FlowsArguments {
     affected_by: Option<String>,
 }
 
-pub(super) fn run(context: &Context, arguments: &FlowsArguments) -> CommandResult {
+pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandResult {
     // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
-    let untagged = arguments.reference.untagged.or(Some(UntaggedWord::Branch));
-    let reference = ReferenceArguments { untagged, ..arguments.reference.clone() };
-    let (session, reference, mut notices) = session::open(context, &reference)?.reference()?;
-    let since = arguments
-        .affected_by
-        .as_ref()
-        .map(|revision| session.repository.commit_of(revision))
-        .transpose()?;
-    let Introspected { scan, notices: of_python, remarks, .. } = if session.is_prefect1() {
-        prefect1::listed(context, &session, &reference)?
-    } else {
-        session.flows(context, &reference, &arguments.flows)?
-    };
-    let Scan { mut flows, imported, problems, files, .. } = scan;
-    if context.printer.shows_all() {
-        flows.extend(imported);
-        flows.sort_by(|one, other| {
-            (one.entrypoint.path(), one.line).cmp(&(other.entrypoint.path(), other.line))
-        });
-    }
-    let mut flows = arguments.flows.select(flows)?;
-    let affected = match &since {
-        Some(base) => {
-            let manifests = session.manifests(&reference)?;
-            let starts: Vec<Start> =
-                flows.iter().map(|flow| Start::of_script(flow.entrypoint.path())).collect();
-            let starts: Vec<&Start> = starts.iter().collect();
-            let sources = (&manifests, Some(files.as_slice()));
-            Some(session.affected(context, (base, &reference), sources, &starts)?)
-        }
-        None => None,
-    };
-    let chain = |flow: &Flow| affected.as_ref()?.chain_of_flow(&flow.entrypoint);
-    flows.retain(|flow| affected.is_none() || chain(flow).is_some());
-    notices.extend(of_python);
-    notices
-        .extend(flows.iter().filter_map(|flow| remarks.get(&flow.entrypoint)).flatten().cloned());
+    let choice = arguments.reference.choice();
+    let untagged = choice.untagged.or(Some(Untagged::Branch));
+    let opened = context.open()?;
+    let referenced = opened.reference(&ReferenceChoice { untagged, ..choice })?;
+    let base = arguments.affected_by.as_ref();
+    let FlowList { flows, base, problems, notices } =
+        referenced.list_flows(&arguments.flows.filter(), base, context.printer.shows_all())?;
+    let mut all_notices = referenced.notices.clone();
+    all_notices.extend(notices);
+    let notices = context.notices(all_notices);
     if arguments.explain {
         let mut explanations = Vec::new();
-        for flow in &flows {
-            explanations.extend(session.explain(&reference, &flow.entrypoint)?);
+        for listed in &flows {
+            explanations.extend(referenced.explain(&listed.flow.entrypoint)?);
         }
         context.printer.explanations(&ExplanationsReport {
-            reference: &reference,
+            reference: &referenced.reference,
             explanations: &explanations,
             errors: &problems,
             notices: &notices,
         });
         return Ok(exit::DONE);
     }
+    let listed = flows
+        .iter()
+        .map(|one| ListedFlow { flow: &one.flow, affected_by: one.affected_by.clone() });
     context.printer.flows(&FlowsReport {
-        reference: &reference,
-        changed_since: since.as_ref(),
-        flows: flows.iter().map(|flow| ListedFlow { flow, affected_by: chain(flow) }).collect(),
+        reference: &referenced.reference,
+        changed_since: base.as_ref(),
+        flows: listed.collect(),
         errors: &problems,
         notices: &notices,
     });

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::exit;
+use super::{Context, exit};
 use crate::output::Printer;
 use crate::push::{
     Candidate, GitProcess, Hooked, Place, PushedLine, pre_push_lines, program_beside,
     received_lines,
 };
-use flowreg_git::Repository;
+use crate::run::{Surroundings, is_worth_a_watcher, waiting_count};
+use crate::store::Outbox;
+use flowreg_git::{Repository, git_directories};
 use flowreg_model::Environment;
 
 /// A hook of git's, or what it starts.
@@ -173,6 +175,29 @@ impl Caller<'_> {
 
     fn say(&self, text: &str) {
         self.printer.hook(text);
+    }
+}
+
+/// Says in one line that something waits, and has a watcher try once more what may go well now.
+pub(super) fn tell_what_waits(context: &Context<'_>) {
+    let Surroundings { directory, environment, .. } = context.surroundings;
+    let Some(directories) = git_directories(directory, environment) else { return };
+    let outbox = Outbox::of(&directories.common_dir);
+    let count = waiting_count(&outbox);
+    if count == 0 {
+        return;
+    }
+    let (what, verb) = if count == 1 { ("push", "waits") } else { ("pushes", "wait") };
+    context.printer.note(&format!(
+        "{count} {what} {verb} to be registered: `flowreg sync` delivers, `flowreg sync \
+         --status` says why"
+    ));
+    let is_off = environment.get("FLOWREG_HOOKS") == Some("0");
+    if !is_off && !is_ci(environment) && is_worth_a_watcher(&outbox) {
+        let say = |_: &str| {};
+        if let Some(hooked) = Hooked::new(environment, directory, &say) {
+            start_watcher(&hooked, None);
+        }
     }
 }
 

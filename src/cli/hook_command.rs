@@ -2,17 +2,18 @@
 //! and the watcher.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::check::{Checked, check};
-use super::delivery::Registrar;
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
 use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
+use crate::run::{Checked, Registrar, Surroundings, check};
 use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories, unattended};
+use flowreg_model::Environment;
 
 #[derive(Debug, Args)]
 pub(super) struct HookArguments {
@@ -20,8 +21,9 @@ pub(super) struct HookArguments {
     hook: Hook,
 }
 
-pub(super) fn run(context: &Context, arguments: &HookArguments) -> u8 {
-    let Context { environment, directory, printer, .. } = context;
+pub(super) fn run(context: &Context<'_>, arguments: &HookArguments) -> u8 {
+    let Surroundings { environment, directory, .. } = context.surroundings;
+    let printer = context.printer;
     let caller = Caller { environment, directory, printer };
     if caller.is_off() {
         return exit::DONE;
@@ -36,10 +38,10 @@ pub(super) fn run(context: &Context, arguments: &HookArguments) -> u8 {
 }
 
 /// The check before the push, where it is asked for.
-fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
+fn refuses(context: &Context<'_>, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
     let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
     let say = |text: &str| context.printer.hook(text);
-    match check(context, hooked.repository()?, &lines) {
+    match check(context.surroundings, hooked.repository()?, &lines) {
         Checked::Good => None,
         Checked::Wrong(problems) => {
             problems.iter().for_each(|problem| say(problem));
@@ -58,29 +60,30 @@ fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> 
 /// The watcher: whatever it meets, it leaves a line in the log.
 fn watch_outbox(context: &Context) {
     own_session();
-    let environment = unattended(&context.environment);
-    let Some(directories) = git_directories(&context.directory, &environment) else { return };
+    let environment = unattended(&context.surroundings.environment);
+    let surroundings = Surroundings { environment, ..context.surroundings.clone() };
+    let Surroundings { directory, environment, .. } = &surroundings;
+    let Some(directories) = git_directories(directory, environment) else { return };
     let outbox = Outbox::of(&directories.common_dir);
     let log = Log::of(&outbox);
-    let repository = match Repository::discover(&context.directory, &environment) {
-        Ok(repository) => repository,
+    let repository = match Repository::discover(directory, environment) {
+        Ok(repository) => Arc::new(repository),
         Err(error) => return log.write("watcher", &error.to_string()),
     };
-    let context = Context { environment, ..context.silent() };
-    let rechecks = rechecks(&context);
-    if let Err(error) = watch(&outbox, &repository, &Registrar::new(&context), &rechecks) {
+    let registrar = Registrar::new(&surroundings, &repository);
+    if let Err(error) = watch(&outbox, &repository, &registrar, &rechecks(environment)) {
         log.write("watcher", &error.to_string());
     }
 }
 
 /// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
-pub(super) fn rechecks(context: &Context) -> Vec<Duration> {
+pub(super) fn rechecks(environment: &Environment) -> Vec<Duration> {
     let read = |text: &str| -> Option<Vec<Duration>> {
         text.split(',')
             .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
             .collect()
     };
-    let told = context.environment.get("FLOWREG_RECHECKS").and_then(read);
+    let told = environment.get("FLOWREG_RECHECKS").and_then(read);
     told.unwrap_or_else(|| RECHECKS.to_vec())
 }
 

@@ -11,6 +11,7 @@ use crate::push::{
     HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
     program_beside, uninstall,
 };
+use crate::run::Surroundings;
 use flowreg_git::Repository;
 
 #[derive(Debug, Args)]
@@ -51,8 +52,9 @@ struct InstallArguments {
     no_chain: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: &HooksArguments) -> CommandResult {
-    let repository = Repository::discover(&context.directory, &context.environment)?;
+pub(super) fn run(context: &Context<'_>, arguments: &HooksArguments) -> CommandResult {
+    let Surroundings { directory, environment, .. } = context.surroundings;
+    let repository = Repository::discover(directory, environment)?;
     match &arguments.command {
         HooksCommand::Install(arguments) => install_hook(context, &repository, arguments),
         HooksCommand::Uninstall { force } => {
@@ -62,7 +64,7 @@ pub(super) fn run(context: &Context, arguments: &HooksArguments) -> CommandResul
             Ok(exit::DONE)
         }
         HooksCommand::Status => {
-            let status = hook_status(&repository, &context.environment)?;
+            let status = hook_status(&repository, environment)?;
             let is_broken = status.state == HookState::Broken;
             context.printer.hook_status(&HookStatusReport::from(status));
             Ok(if is_broken { exit::REFUSED } else { exit::DONE })
@@ -71,7 +73,7 @@ pub(super) fn run(context: &Context, arguments: &HooksArguments) -> CommandResul
 }
 
 fn install_hook(
-    context: &Context,
+    context: &Context<'_>,
     repository: &Repository,
     arguments: &InstallArguments,
 ) -> CommandResult {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CommandResult, Context, exit, session};
+use super::{CommandResult, Context, exit};
 use crate::output::{ListReport, ListedRegistration};
 use flowreg_model::Held;
 use flowreg_servers::ReadScope;
@@ -10,9 +10,9 @@ use flowreg_servers::ReadScope;
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {}
 
-pub(super) fn run(context: &Context, _: &ListArguments) -> CommandResult {
-    let session = session::open_target(context)?;
-    let target = session.connect(None)?;
+pub(super) fn run(context: &Context<'_>, _: &ListArguments) -> CommandResult {
+    let opened = context.open()?;
+    let target = opened.configure()?.connect(None)?;
     let mut registrations: Vec<ListedRegistration> =
         target.read(ReadScope::All)?.into_iter().filter_map(listed).collect();
     registrations.sort_by(|left, right| {

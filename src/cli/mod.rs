@@ -1,41 +1,27 @@
 //! The command line: arguments, dispatch, exit codes. The only room that knows argv, the
 //! environment, the clock and the terminal; they enter here and go on as values.
 
-mod affected;
 mod arguments;
-mod check;
-mod children;
-mod delivery;
-mod entrypoints;
 mod error;
 mod exit;
 mod flows;
-mod gather;
 mod hook;
 mod hook_command;
 mod hook_program;
 mod hooks;
-mod introspect;
 mod list;
-mod manifests;
-mod outstanding;
+mod observer;
 mod plan;
-mod prefect1;
 mod prune;
 mod reference;
 mod register;
-mod selection;
-mod session;
-mod starts;
+mod report;
 mod sync;
 mod tag;
 mod tag_outputs;
-mod tag_rules;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -45,19 +31,21 @@ use self::flows::FlowsArguments;
 use self::hook_command::HookArguments;
 use self::hooks::HooksArguments;
 use self::list::ListArguments;
+use self::observer::ProgressObserver;
 use self::plan::PlanArguments;
 use self::prune::PruneArguments;
 use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use self::tag::TagArguments;
-use crate::output::{Printer, Verbosity};
-use flowreg_git::tagging::Day;
-use flowreg_model::Environment;
+use crate::output::Printer;
+use crate::run::{Notice, Observer, Opened, Surroundings};
+use flowreg_model::{Environment, TargetKind};
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
 pub use self::hook_command::is_hook;
 pub use self::hook_program::run_hook;
+pub use crate::run::Interrupt;
 
 /// Register Prefect flows at the right code reference
 #[derive(Debug, Parser)]
@@ -119,47 +107,6 @@ pub struct Process {
     pub interrupt: Interrupt,
 }
 
-/// Ctrl-C: ends the process at once, unless a command would rather finish what it began.
-#[derive(Debug, Clone, Default)]
-pub struct Interrupt {
-    is_awaited: Arc<AtomicBool>,
-    is_requested: Arc<AtomicBool>,
-}
-
-impl Interrupt {
-    /// Takes note of Ctrl-C, and says whether the process has to end at once.
-    pub fn request(&self) -> bool {
-        let is_repeated = self.is_requested.swap(true, Ordering::SeqCst);
-        is_repeated || !self.is_awaited.load(Ordering::SeqCst)
-    }
-
-    /// From now on the command itself looks whether it has to end.
-    fn expect(&self) {
-        self.is_awaited.store(true, Ordering::SeqCst);
-    }
-
-    /// The same until the guard goes.
-    fn expect_for_now(&self) -> Expected<'_> {
-        Expected { interrupt: self, was_awaited: self.is_awaited.swap(true, Ordering::SeqCst) }
-    }
-
-    fn is_requested(&self) -> bool {
-        self.is_requested.load(Ordering::SeqCst)
-    }
-}
-
-/// As long as this lives, the command itself looks whether it has to end.
-struct Expected<'a> {
-    interrupt: &'a Interrupt,
-    was_awaited: bool,
-}
-
-impl Drop for Expected<'_> {
-    fn drop(&mut self) {
-        self.interrupt.is_awaited.store(self.was_awaited, Ordering::SeqCst);
-    }
-}
-
 /// Runs one command and returns the process' exit code.
 pub fn run(process: Process) -> u8 {
     if is_hook(&process.arguments) {
@@ -183,22 +130,24 @@ pub fn run(process: Process) -> u8 {
         Some(directory) => process.directory.join(directory),
         None => process.directory,
     };
-    let context = Context {
+    let surroundings = Surroundings {
         environment: process.environment,
         directory,
         home: process.home,
-        global: cli.global,
-        interrupt: process.interrupt,
-        printer,
+        config: cli.global.config,
+        target: cli.global.target.map(TargetKind::from),
         is_server: false,
+        interrupt: process.interrupt,
+        clock: jiff::Timestamp::now,
     };
+    let observer = ProgressObserver::new(printer.shows_progress());
+    let context = Context { surroundings: &surroundings, printer: &printer, observer: &observer };
+    let is_markdown = cli.global.format == Format::Markdown;
     let result = match &cli.command {
-        command if context.global.format == Format::Markdown && !command.has_markdown() => {
-            Err(CommandError::usage(
-                "--format markdown is for plan, register and tag".to_owned(),
-                vec!["flowreg … --format json".to_owned()],
-            ))
-        }
+        command if is_markdown && !command.has_markdown() => Err(CommandError::usage(
+            "--format markdown is for plan, register and tag".to_owned(),
+            vec!["flowreg … --format json".to_owned()],
+        )),
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Plan(arguments) => plan::run(&context, arguments),
         Command::Reference(arguments) => reference::run(&context, arguments),
@@ -211,7 +160,7 @@ pub fn run(process: Process) -> u8 {
         Command::Hook(arguments) => Ok(hook_command::run(&context, arguments)),
     };
     if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
-        outstanding::tell_what_waits(&context);
+        hook::tell_what_waits(&context);
     }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
@@ -221,50 +170,24 @@ pub fn run(process: Process) -> u8 {
 }
 
 /// What every command gets.
-#[derive(Debug)]
-struct Context {
-    environment: Environment,
-    directory: PathBuf,
-    home: Option<PathBuf>,
-    global: Global,
-    interrupt: Interrupt,
-    printer: Printer,
-    /// Whether others push to this repository: what they push is read, and never run.
-    is_server: bool,
+struct Context<'c> {
+    surroundings: &'c Surroundings,
+    printer: &'c Printer,
+    observer: &'c dyn Observer,
 }
 
-impl Context {
-    /// The same for work that nobody watches: it prints nothing.
-    fn silent(&self) -> Self {
-        Self {
-            environment: self.environment.clone(),
-            directory: self.directory.clone(),
-            home: self.home.clone(),
-            global: self.global.clone(),
-            interrupt: self.interrupt.clone(),
-            printer: Printer::new(false, Verbosity::Quiet, false),
-            is_server: self.is_server,
-        }
+impl<'c> Context<'c> {
+    /// Opens the repository that the command is about.
+    fn open(&self) -> Result<Opened<'c>, CommandError> {
+        Ok(Opened::discover(self.surroundings.clone(), self.observer)?)
+    }
+
+    /// The notices that are printed: details only for who wants to see everything.
+    fn notices(&self, notices: Vec<Notice>) -> Vec<String> {
+        let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
+        notices.into_iter().filter(is_printed).map(|notice| notice.text).collect()
     }
 }
 
 /// An exit code, or the error that carries one.
 type CommandResult = Result<u8, CommandError>;
-
-/// Which day it is, in UTC.
-fn today() -> Day {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let week = today.iso_week_date();
-    Day {
-        year: u16::try_from(today.year()).unwrap_or_default(),
-        month: u8::try_from(today.month()).unwrap_or_default(),
-        day: u8::try_from(today.day()).unwrap_or_default(),
-        week: u8::try_from(week.week()).unwrap_or_default(),
-        week_year: u16::try_from(week.year()).unwrap_or_default(),
-    }
-}
-
-/// The time that registrations and the ledger carry, RFC 3339 in UTC to the second.
-fn now() -> String {
-    jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string()
-}

@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::arguments::ReferenceArguments;
 use super::error::CommandError;
-use super::session::{self, Resolved};
 use super::{CommandResult, Context, exit};
 use crate::output::ReferenceReport;
 
@@ -17,14 +16,16 @@ pub(super) struct ReferenceCommandArguments {
     explain: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: &ReferenceCommandArguments) -> CommandResult {
-    let Resolved { session, resolution } = session::open(context, &arguments.reference)?;
+pub(super) fn run(context: &Context<'_>, arguments: &ReferenceCommandArguments) -> CommandResult {
+    let opened = context.open()?;
+    let climbed = opened.climb(&arguments.reference.choice())?;
+    let resolution = &climbed.resolution;
     let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
     let report = ReferenceReport {
         reference: resolution.reference.as_ref().ok(),
         ladder: &resolution.ladder,
         notices: &resolution.notices,
-        needs_proof: session.target.needs_remote(),
+        needs_proof: climbed.configured.target.needs_remote(),
         error: error.as_ref().map(CommandError::report),
     };
     context.printer.reference(&report, arguments.explain);

@@ -1,14 +1,15 @@
 //! `flowreg sync`: delivers the pushes that wait, and shows them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::delivery::Registrar;
 use super::error::CommandError;
 use super::{CommandResult, Context, exit, hook_command};
 use crate::output::{QueueReport, QueuedItem, SyncReport};
 use crate::push::{Log, Policy, PushState, QueuedPush, Waiting, deliver, waiting};
+use crate::run::{Registrar, Surroundings};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::Repository;
 
@@ -27,8 +28,9 @@ pub(super) struct SyncArguments {
     discard: Option<String>,
 }
 
-pub(super) fn run(context: &Context, arguments: &SyncArguments) -> CommandResult {
-    let repository = Repository::discover(&context.directory, &context.environment)?;
+pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandResult {
+    let Surroundings { directory, environment, .. } = context.surroundings;
+    let repository = Arc::new(Repository::discover(directory, environment)?);
     let outbox = Outbox::of(repository.common_dir());
     if arguments.status {
         context.printer.queue(&status(&outbox));
@@ -38,8 +40,9 @@ pub(super) fn run(context: &Context, arguments: &SyncArguments) -> CommandResult
         return discard(context, &outbox, name);
     }
     let policy =
-        Policy { is_asked_for: true, patience: hook_command::rechecks(context).iter().sum() };
-    let passed = deliver(&outbox, &repository, &Registrar::new(context), policy)?
+        Policy { is_asked_for: true, patience: hook_command::rechecks(environment).iter().sum() };
+    let registrar = Registrar::new(context.surroundings, &repository);
+    let passed = deliver(&outbox, &repository, &registrar, policy)?
         .ok_or_else(CommandError::others_deliver)?;
     let left = items(waiting(&outbox));
     let code = exit_code(!passed.delivered.is_empty(), &left);
@@ -95,7 +98,7 @@ fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
     }
 }
 
-fn discard(context: &Context, outbox: &Outbox, name: &str) -> CommandResult {
+fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult {
     // Who delivers writes records anew: one that goes meanwhile would come back.
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?

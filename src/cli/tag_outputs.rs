@@ -11,20 +11,22 @@ use crate::output::TagReport;
 
 /// Writes `--dotenv`, `GITHUB_OUTPUT` and, where a tag was to be made, `GITHUB_STEP_SUMMARY`.
 pub(super) fn write(
-    context: &Context,
+    context: &Context<'_>,
     dotenv: Option<&Path>,
     report: &TagReport,
     is_print: bool,
 ) -> Result<(), CommandError> {
     let pairs = report.pairs();
     if let Some(path) = dotenv {
-        let path = context.directory.join(path);
+        let path = context.surroundings.directory.join(path);
         std::fs::write(&path, &pairs).map_err(|error| CommandError::unwritable(&path, &error))?;
     }
-    if let Some(path) = context.environment.get("GITHUB_OUTPUT") {
+    if let Some(path) = context.surroundings.environment.get("GITHUB_OUTPUT") {
         append(Path::new(path), &pairs)?;
     }
-    if let Some(path) = context.environment.get("GITHUB_STEP_SUMMARY").filter(|_| !is_print) {
+    if let Some(path) =
+        context.surroundings.environment.get("GITHUB_STEP_SUMMARY").filter(|_| !is_print)
+    {
         append(Path::new(path), &report.markdown())?;
     }
     Ok(())

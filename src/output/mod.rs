@@ -35,7 +35,7 @@ pub(crate) use queue::{QueueReport, QueuedItem, SyncReport};
 pub(crate) use reference::ReferenceReport;
 pub(crate) use report::ErrorReport;
 pub(crate) use run_report::{ItemReport, RunReport, RunSummary};
-pub(crate) use tag::{TagOutcome, TagReport};
+pub(crate) use tag::TagReport;
 
 /// The version of every JSON object that is printed.
 const SCHEMA: u32 = 1;
@@ -101,9 +101,9 @@ impl Printer {
         self.verbosity == Verbosity::Verbose
     }
 
-    /// A display of work that takes long.
-    pub(crate) fn progress(&self, what: &str, total: usize) -> Progress {
-        Progress::new(self.shows_progress, what, total)
+    /// Whether work that takes long is shown.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.shows_progress
     }
 
     /// Prints the error that ends a command.

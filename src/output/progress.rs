@@ -15,7 +15,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(is_wanted: bool, what: &str, total: usize) -> Self {
+    /// For so many steps of `what`; it never shows itself unless it is wanted.
+    pub(crate) fn new(is_wanted: bool, what: &str, total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(
             Some(u64::try_from(total).unwrap_or(u64::MAX)),
             ProgressDrawTarget::hidden(),

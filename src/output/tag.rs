@@ -5,24 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{DIM, ErrorReport, GOOD, Printer, RunReport, markdown};
-use flowreg_git::tagging::Version;
+use crate::run::{TagOutcome, TaggedCommit};
 use flowreg_model::{CommitId, RemoteName, TagName, escaped};
-
-/// What became of the tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TagOutcome {
-    /// It was made and pushed.
-    Created,
-    /// The commit had it already.
-    Exists,
-    /// It is the next one, and was not made.
-    Next,
-    /// There is none to make.
-    Nothing,
-    /// A later tag has the commit already.
-    Contained,
-}
 
 /// What `flowreg tag` found out and did.
 #[derive(Debug, Serialize)]
@@ -54,27 +38,23 @@ pub(crate) struct TagReport {
 }
 
 impl TagReport {
-    /// A report of which nothing is known yet but the commit.
-    pub(crate) fn new(commit: CommitId) -> Self {
+    /// A report without registrations.
+    pub(crate) fn new(tagged: TaggedCommit) -> Self {
+        let TaggedCommit { tag, commit, previous, outcome, remote, notices } = tagged;
+        let (tag, version) = tag.unzip();
         Self {
-            tag: None,
-            version: None,
+            tag,
+            version,
             commit,
-            previous: None,
-            created: false,
+            previous,
+            created: outcome == TagOutcome::Created,
             registered: false,
-            outcome: TagOutcome::Nothing,
-            remote: None,
-            notices: Vec::new(),
+            outcome,
+            remote,
+            notices,
             registration: None,
             error: None,
         }
-    }
-
-    /// Takes the tag and its version.
-    pub(crate) fn named(&mut self, tag: TagName, version: &Version) {
-        self.tag = Some(tag);
-        self.version = Some(version.to_string());
     }
 
     /// `NAME=value` lines: what GitHub's output files and dotenv files have in common. No value has

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{GitProcess, detach};
@@ -25,7 +26,7 @@ pub(crate) struct Hooked<'a> {
     environment: &'a Environment,
     directory: &'a Path,
     say: &'a dyn Fn(&str),
-    repository: Option<Repository>,
+    repository: Option<Arc<Repository>>,
     directories: GitDirectories,
 }
 
@@ -57,7 +58,7 @@ impl<'a> Hooked<'a> {
         directory: &'a Path,
         say: &'a dyn Fn(&str),
     ) -> Option<Self> {
-        let repository = Repository::discover(directory, environment).ok();
+        let repository = Repository::discover(directory, environment).ok().map(Arc::new);
         if repository.as_ref().and_then(|one| one.switch("flowreg.enabled")) == Some(false) {
             return None;
         }
@@ -72,7 +73,7 @@ impl<'a> Hooked<'a> {
     }
 
     /// The repository, if it can be opened.
-    pub(crate) fn repository(&self) -> Option<&Repository> {
+    pub(crate) fn repository(&self) -> Option<&Arc<Repository>> {
         self.repository.as_ref()
     }
 
@@ -154,7 +155,7 @@ impl<'a> Hooked<'a> {
             return Err(format!("{branch} is a mainline branch: push a tag to register it"));
         }
         let commit = commit.filter(|_| line.object.is_some());
-        Ok(queued(line, place, self.repository.as_ref(), commit))
+        Ok(queued(line, place, self.repository.as_deref(), commit))
     }
 
     /// One line if something has been waiting for long.

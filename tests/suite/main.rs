@@ -40,6 +40,7 @@ mod push_delivery;
 mod push_landing;
 mod push_remotes;
 mod push_switches;
+mod run;
 mod server_errors;
 mod tag;
 mod tag_checkouts;

@@ -1,22 +1,24 @@
 //! The check before a push that `[hooks] blocking = true` asks for: what `flowreg plan` would call
 //! wrong with the sources, without Python and without the target.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::arguments::{ReferenceArguments, RunArguments, TargetWord, UntaggedWord};
-use super::{Context, exit, plan, session};
+use flowreg_git::{Repository, Untagged};
+use flowreg_model::{CommitId, ReferenceName, TargetKind};
+use flowreg_servers::TargetError;
+
+use super::{Opened, ReferenceChoice, RunError, RunRequest, Surroundings, Unobserved};
 use crate::push::PushedLine;
-use flowreg_git::Repository;
-use flowreg_model::{CommitId, ReferenceName};
+use crate::scan::ScanError;
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Checked {
+pub(crate) enum Checked {
     /// Nothing is wrong, or nobody asked for a check.
     Good,
     /// What is wrong, one line each.
@@ -26,14 +28,19 @@ pub(super) enum Checked {
 }
 
 /// Checks the commits that are about to be pushed, where their `flowreg.toml` asks for it.
-pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedLine]) -> Checked {
+pub(crate) fn check(
+    surroundings: &Surroundings,
+    repository: &Arc<Repository>,
+    lines: &[PushedLine],
+) -> Checked {
+    let opened = Opened::with(Arc::clone(repository), surroundings.clone(), &Unobserved);
     let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
     let mut limit = Duration::ZERO;
     for line in lines.iter().filter(|line| line.is_registrable()) {
         let Some(commit) = line.object.as_ref().and_then(|id| repository.peeled(id)) else {
             continue;
         };
-        let Ok((settings, _)) = session::settings_at(context, repository, Some(&commit)) else {
+        let Ok(settings) = opened.settings_at(&commit, &ReferenceChoice::default()) else {
             continue;
         };
         let is_known = wanted.iter().any(|(known, _)| *known == commit);
@@ -48,10 +55,17 @@ pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedL
         return Checked::Good;
     }
     let (sender, receiver) = mpsc::channel();
-    let silent = context.silent();
-    // Whoever waits too long for it goes away, and the process with it.
+    let surroundings = Surroundings {
+        target: Some(TargetKind::Local),
+        // What is being pushed is read here, and not yet run.
+        is_server: true,
+        ..surroundings.clone()
+    };
+    let repository = Arc::clone(repository);
+    // On time-out the caller lets the push go on and exits, which ends this thread.
     thread::spawn(move || {
-        let found = wanted.iter().flat_map(|(commit, name)| problems(&silent, commit, name));
+        let opened = Opened::with(repository, surroundings, &Unobserved);
+        let found = wanted.iter().flat_map(|(commit, name)| problems(&opened, commit, name));
         let _ = sender.send(found.collect::<Vec<String>>());
     });
     match receiver.recv_timeout(limit) {
@@ -69,41 +83,45 @@ fn name_of(line: &PushedLine) -> Option<ReferenceName> {
 }
 
 /// What keeps registrations from being made, whatever the target says to them.
-fn problems(context: &Context, commit: &CommitId, name: &ReferenceName) -> Vec<String> {
-    let mut global = context.global.clone();
-    global.target = Some(TargetWord::Local);
-    // What is being pushed is read here, and not yet run.
-    let context = Context { global, is_server: true, ..context.silent() };
+fn problems(opened: &Opened<'_>, commit: &CommitId, name: &ReferenceName) -> Vec<String> {
     let (tag, branch) = match name {
         ReferenceName::Tag(tag) => (Some(tag.to_string()), None),
         ReferenceName::Branch(branch) => (None, Some(branch.to_string())),
     };
-    let reference = ReferenceArguments {
+    let reference = ReferenceChoice {
         tag,
         branch,
         offline: true,
-        untagged: Some(UntaggedWord::Branch),
+        untagged: Some(Untagged::Branch),
         pushed: Some(commit.clone()),
-        ..ReferenceArguments::default()
+        ..ReferenceChoice::default()
     };
-    let arguments = RunArguments { reference, ..RunArguments::default() };
-    match plan::prepare(&context, &arguments, Some(1)) {
-        Ok(prepared) => {
-            let of_sources = prepared.problems.iter().filter(|problem| problem.is_error());
+    let request = RunRequest { reference, jobs: Some(1), ..RunRequest::default() };
+    match opened.plan(&request) {
+        Ok(planned) => {
+            let of_sources = planned.problems.iter().filter(|problem| problem.is_error());
             let of_sources = of_sources.map(|problem| {
                 let (path, line, column) = (&problem.path, problem.line, problem.column);
                 format!("{path}:{line}:{column}: {}", problem.message)
             });
-            let unbuilt = prepared.unbuilt.iter().filter_map(|item| {
-                let error = item.error.as_ref()?;
-                Some(format!("{}/{}: {}", item.flow, item.deployment, error.message))
+            let unbuilt = planned.unbuilt.iter().map(|unbuilt| {
+                format!("{}/{}: {}", unbuilt.flow, unbuilt.deployment, unbuilt.message)
             });
             of_sources.chain(unbuilt).collect()
         }
+        Err(error) if is_about_the_commit(&error) => vec![error.to_string()],
         // What is wrong with the repository or the machine is no reason against a push.
-        Err(error) if matches!(error.exit_code, exit::CONFIGURATION | exit::FLOW_SOURCE) => {
-            vec![error.source.to_string()]
-        }
         Err(_) => Vec::new(),
+    }
+}
+
+/// Whether the pushed commit itself is wrong: its configuration, or its sources.
+fn is_about_the_commit(error: &RunError) -> bool {
+    match error {
+        RunError::Settings(_) | RunError::Configuration(_) | RunError::Connection(_) => true,
+        RunError::Scan(error) => matches!(error, ScanError::Glob { .. }),
+        RunError::Reference(error) => error.is_configuration(),
+        RunError::Target(error) => matches!(error, TargetError::Configuration(_)),
+        _ => false,
     }
 }

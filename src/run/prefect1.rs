@@ -2,29 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Context;
-use super::error::CommandError;
-use super::gather::{Gathered, Run, unbuilt, unused_overrides};
-use super::introspect::Watched;
-use super::session::Session;
+use flowreg_git::TreeBlob;
+use flowreg_model::{
+    Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode, Registration,
+};
+use flowreg_servers::Target;
+
+use super::desired::{Builder, Gathered, Unbuilt};
+use super::error::ConfigurationError;
 use super::starts::Start;
+use super::{Referenced, RunError};
 use crate::introspection::{
-    Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Place, Refused,
-    Serialized, build,
+    Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Refused, Serialized,
+    build,
 };
-use crate::output::ItemReport;
-use crate::registration::{
-    Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
-};
+use crate::registration::{Action, Change, Plan, Planned, Preparation, Refusal, Source};
 use crate::scan::{Objects, Scan, Selection, duplicates, objects};
 use crate::settings::Introspect;
 use crate::store::Store;
-use flowreg_git::TreeBlob;
-use flowreg_model::{
-    CodeReference, Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
-    Registration, TargetKind,
-};
-use flowreg_servers::Target;
 
 /// The tasks of a large flow, twice: as they are and compressed.
 const ANSWER_BYTES: u64 = 24 << 20;
@@ -41,60 +36,35 @@ pub(super) struct BuiltFlows {
     pub files: Vec<TreeBlob>,
 }
 
-impl Session {
-    /// Whether flows are those of Prefect 1.
-    pub(super) fn is_prefect1(&self) -> bool {
-        self.target.kind() == TargetKind::Prefect1
-    }
-
-    /// Finds the flows in the tree at a commit by having Python run the files that may make some.
-    pub(super) fn build_flows(
-        &self,
-        context: &Context,
-        reference: &CodeReference,
-        preparation: &Preparation,
-    ) -> Result<BuiltFlows, CommandError> {
-        if self.settings.introspect == Introspect::Never {
-            return Err(CommandError::configuration(
-                "flows of Prefect 1 are known only by running their files, which is not wanted"
-                    .to_owned(),
-                vec![
-                    "register where `introspect` under [flows] is not \"never\", and not in a \
-                      bare repository's hook"
-                        .to_owned(),
-                ],
-            ));
+impl Referenced<'_> {
+    /// Finds the flows in the tree by having Python run the files that may make some.
+    fn build_flows(&self, preparation: &Preparation) -> Result<BuiltFlows, RunError> {
+        let settings = &self.configured.settings;
+        if settings.introspect == Introspect::Never {
+            return Err(ConfigurationError::Prefect1NeverRun.into());
         }
-        let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
-        let tree = self.repository.tree(&reference.commit)?;
-        let is_told = !self.settings.include.is_empty();
-        let Objects { candidates, files } = objects(&tree, &selection, is_told)?;
+        let selection = Selection::new(&settings.include, &settings.exclude)?;
+        let is_told = !settings.include.is_empty();
+        let Objects { candidates, files } = objects(self.tree()?, &selection, is_told)?;
         let mut found = BuiltFlows { files, ..BuiltFlows::default() };
         if candidates.is_empty() {
             return Ok(found);
         }
-        let place = Place {
-            repository: &self.repository,
-            commit: &reference.commit,
-            root: "",
-            python: self.settings.python.as_deref(),
-            directory: &context.directory,
-            environment: &context.environment,
-            limits: Limits { answer_bytes: ANSWER_BYTES, ..Limits::default() },
-        };
+        let surroundings = &self.opened().surroundings;
+        let limits = Limits { answer_bytes: ANSWER_BYTES, ..Limits::default() };
         let answers = {
-            // The temporary directory has to go, also after Ctrl-C.
-            let _expected = context.interrupt.expect_for_now();
-            let watch = Watched::new(context, "building flows", candidates.len());
-            build(&place, &preparation.options, &candidates, &watch)
+            // On Ctrl-C the temporary directory has to go first.
+            let _handled = surroundings.interrupt.handle_for_now();
+            let work = self.opened().work("building flows", candidates.len());
+            build(&self.python_at("", limits), &preparation.options, &candidates, &work)
         };
-        if context.interrupt.is_requested() {
-            return Err(CommandError::interrupted());
+        if surroundings.interrupt.is_requested() {
+            return Err(RunError::Interrupted);
         }
         let Answers { python, files: answers, .. } = match answers {
             Ok(answers) => answers,
-            Err(AskError::Unavailable(why)) => return Err(CommandError::python(why)),
-            Err(AskError::Interrupted) => return Err(CommandError::interrupted()),
+            Err(AskError::Unavailable(why)) => return Err(why.into()),
+            Err(AskError::Interrupted) => return Err(RunError::Interrupted),
         };
         for (path, answer) in candidates.into_iter().zip(answers) {
             match answer {
@@ -105,6 +75,20 @@ impl Session {
         found.problems.extend(duplicates(&found.flows));
         found.problems.sort_by_cached_key(|problem| (problem.path.clone(), problem.line));
         Ok(found)
+    }
+
+    /// The flows of Prefect 1 as they are listed.
+    pub(super) fn prefect1_flows(&self) -> Result<Introspected, RunError> {
+        let url = self.configured.repository_url()?;
+        let preparation = self.preparation(&self.source(&url, None))?;
+        let BuiltFlows { flows, problems, files, .. } = self.build_flows(&preparation)?;
+        let scan = Scan { flows, problems, files, ..Scan::default() };
+        Ok(Introspected { scan, ..Introspected::default() })
+    }
+
+    /// How flows are prepared, or what is wrong with the settings.
+    fn preparation(&self, source: &Source<'_>) -> Result<Preparation, ConfigurationError> {
+        Ok(Preparation::new(&self.configured.settings, source)?)
     }
 }
 
@@ -170,30 +154,29 @@ fn unloadable(path: &str, failure: &Failure, python: &str) -> FlowProblem {
     }
 }
 
-impl Run<'_> {
+impl Builder<'_> {
     /// Every flow of Prefect 1 that is asked for.
-    pub(super) fn built_flows(&self) -> Result<Gathered, CommandError> {
-        let preparation = preparation(self.session, &self.source)?;
+    pub(super) fn built_flows(&self) -> Result<Gathered, RunError> {
+        let preparation = self.referenced.preparation(&self.source)?;
         let found = std::thread::scope(|scope| {
-            // Asked while Python starts; what comes of it is asked for later, and known then.
-            let ask = || drop(self.target.missing_projects(&[preparation.project.as_str()]));
+            // The projects are asked for while Python starts. What comes of it is asked for later,
+            // and is known to the target then.
+            let (target, project) = (self.target, preparation.project.as_str());
+            let ask = move || drop(target.missing_projects(&[project]));
             let _ = std::thread::Builder::new().spawn_scoped(scope, ask);
-            self.session.build_flows(self.context, self.reference, &preparation)
+            self.referenced.build_flows(&preparation)
         })?;
-        let arguments = &self.arguments.flows;
-        let notices = unused_overrides(self.session, found.flows.iter());
+        let filter = &self.request.flows;
+        let notices = self.unused_overrides(found.flows.iter());
         let mut gathered = Gathered {
             notices,
             problems: found.problems,
             files: Some(found.files),
             ..Gathered::default()
         };
-        let selected = arguments.select(found.flows)?;
-        if arguments.is_restricted() {
-            let is_asked = |problem: &FlowProblem| {
-                selected.iter().any(|flow| flow.entrypoint.path() == problem.path)
-            };
-            gathered.problems.retain(is_asked);
+        let selected = filter.select(found.flows)?;
+        if filter.is_restricted() {
+            gathered.keep_problems_of(&selected);
         }
         let mut by_entrypoint: HashMap<Entrypoint, BuiltFlow> = found
             .built
@@ -212,7 +195,7 @@ impl Run<'_> {
                     }
                     Err(refused) => {
                         let project = preparation.project.as_str();
-                        gathered.unbuilt.push(refused_report(&built, project, flow, refused));
+                        gathered.unbuilt.push(unserializable(&built, project, flow, refused));
                     }
                 }
             }
@@ -227,7 +210,7 @@ impl Run<'_> {
         flow: &Flow,
         built: &BuiltFlow,
         serialized: Serialized,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), RunError> {
         if !serialized.siblings.is_empty() {
             let modules = serialized.siblings.join("`, `");
             gathered.remarks.entry(flow.entrypoint.clone()).or_default().push(format!(
@@ -239,8 +222,8 @@ impl Run<'_> {
         }
         let path = flow.entrypoint.path();
         let registration = preparation
-            .registration(path, built, serialized, self.reference)
-            .map_err(|error| CommandError::configuration(error.to_string(), Vec::new()))?;
+            .registration(path, built, serialized, &self.referenced.reference)
+            .map_err(ConfigurationError::from)?;
         let key = (registration.flow.to_string(), registration.deployment.to_string());
         gathered.starts.insert(key, Start::of_script(path));
         gathered.registrations.push(registration);
@@ -253,31 +236,26 @@ fn nothing() -> Refused {
     Refused { code: String::new(), message: String::new(), hint: None }
 }
 
-fn refused_report(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refused) -> ItemReport {
+fn unserializable(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refused) -> Unbuilt {
     let Refused { code, message, hint } = refused;
-    let entrypoint = flow.entrypoint.to_string();
-    unbuilt(&built.name, project, &entrypoint, &code, message, hint.into_iter().collect())
-}
-
-/// How flows are prepared, or what is wrong with the settings.
-pub(super) fn preparation(
-    session: &Session,
-    source: &Source<'_>,
-) -> Result<Preparation, CommandError> {
-    Preparation::new(&session.settings, source).map_err(|error: Prefect1SettingsError| {
-        let hint = error.hint().to_owned();
-        CommandError::configuration(error.to_string(), vec![hint])
-    })
+    Unbuilt {
+        flow: built.name.clone(),
+        deployment: project.to_owned(),
+        entrypoint: flow.entrypoint.to_string(),
+        code,
+        message,
+        hints: hint.into_iter().collect(),
+    }
 }
 
 /// Refuses what goes into a project that is not there, and a tag that moved; leaves out marks, which
 /// Prefect 1 has none of, and says which version follows which.
-pub(super) fn settle(
+pub(super) fn complete_plan(
     plan: &mut Plan,
-    session: &Session,
+    referenced: &Referenced<'_>,
     target: &dyn Target,
-) -> Result<(), CommandError> {
-    let registered = registered(session, plan, target)?;
+) -> Result<(), RunError> {
+    let registered = registered_tags(referenced, plan, target)?;
     let mut projects: Vec<&str> =
         plan.items.iter().map(|item| item.registration.deployment.as_str()).collect();
     projects.sort_unstable();
@@ -304,7 +282,7 @@ pub(super) fn settle(
                 let owner = Some(owner.clone());
                 item.action = Action::Refuse(Refusal::FlowOfOthers { project, owner });
             }
-            _ => tell_version(item),
+            _ => add_version_change(item),
         }
     }
     Ok(())
@@ -312,17 +290,18 @@ pub(super) fn settle(
 
 /// Commits of tags that this clone registered at the target, by flow and project. The target itself
 /// keeps only the name of a tag.
-fn registered(
-    session: &Session,
+fn registered_tags(
+    referenced: &Referenced<'_>,
     plan: &Plan,
     target: &dyn Target,
-) -> Result<HashMap<(String, String, String), String>, CommandError> {
+) -> Result<HashMap<(String, String, String), String>, RunError> {
     let is_held = |item: &Planned| tag_held(item).is_some();
-    if !plan.items.iter().any(is_held) || !Store::is_there(session.repository.common_dir()) {
+    let common_dir = referenced.opened().repository.common_dir();
+    if !plan.items.iter().any(is_held) || !Store::is_there(common_dir) {
         return Ok(HashMap::new());
     }
     let url = target.describe().url;
-    let entries = Store::open(session.repository.common_dir())?.ledger()?;
+    let entries = Store::open(common_dir)?.ledger()?;
     let tags = entries
         .into_iter()
         .filter(|entry| Some(&entry.target) == url.as_ref() && entry.kind == "tag");
@@ -350,31 +329,11 @@ fn moved_tag(
     })
 }
 
-fn tell_version(item: &mut Planned) {
+fn add_version_change(item: &mut Planned) {
     let held = item.held.as_ref().and_then(|held| held.fields.get("version")?.as_u64());
     if let (Action::Update { .. }, Some(version)) = (&item.action, held) {
         let field = "version".to_owned();
         let (from, to) = (version.into(), (version + 1).into());
         item.changes.insert(0, Change { field, from, to });
     }
-}
-
-/// The flows of Prefect 1 as `flowreg flows` lists them.
-pub(super) fn listed(
-    context: &Context,
-    session: &Session,
-    reference: &CodeReference,
-) -> Result<Introspected, CommandError> {
-    let repository = session.repository_url()?;
-    let source = Source {
-        reference,
-        pinned: session.pinned(reference),
-        repository: repository.as_str(),
-        author: None,
-    };
-    let preparation = preparation(session, &source)?;
-    let BuiltFlows { flows, problems, files, .. } =
-        session.build_flows(context, reference, &preparation)?;
-    let scan = Scan { flows, problems, files, ..Scan::default() };
-    Ok(Introspected { scan, ..Introspected::default() })
 }

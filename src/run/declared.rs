@@ -7,18 +7,17 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::desired::{Builder, Gathered, Unbuilt};
 use super::entrypoints::{Wanted, flow_of};
-use super::error::CommandError;
-use super::gather::{Gathered, Run, unbuilt, unused_overrides};
-use super::introspect::Watched;
-use super::session::Session;
+use super::error::ConfigurationError;
+use super::request::Notice;
 use super::starts::{EntryKey, Start};
+use super::{Referenced, RunError};
 use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
-use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
-use flowreg_model::{Channel, CodeReference, Environment, Flow, FlowProblem, ProblemCode};
+use flowreg_model::{Channel, Environment, Flow, FlowProblem, ProblemCode};
 
 /// The file that Prefect looks for.
 const FILE_NAME: &str = "prefect.yaml";
@@ -48,16 +47,16 @@ impl Manifests {
     }
 }
 
-impl Session {
-    /// Reads the manifests at a commit.
-    pub(super) fn manifests(&self, reference: &CodeReference) -> Result<Manifests, CommandError> {
-        let tree = self.repository.tree(&reference.commit)?;
+impl Referenced<'_> {
+    /// Reads the manifests at the commit.
+    pub(super) fn manifests(&self) -> Result<Manifests, RunError> {
+        let tree = self.tree()?;
         let mut manifests = Manifests::default();
         let mut add = |path: &str, bytes: &[u8]| match Manifest::read(path, bytes) {
             Ok(manifest) => manifests.files.push(manifest),
             Err(error) => manifests.broken.push(error),
         };
-        let Some(globs) = &self.settings.manifests else {
+        let Some(globs) = &self.configured.settings.manifests else {
             if let Some(bytes) = tree.read_path(FILE_NAME)? {
                 add(FILE_NAME, &bytes);
             }
@@ -68,14 +67,11 @@ impl Session {
             |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| wanted.is_match(path));
         let blobs = tree.blobs(|_| true, is_wanted)?;
         if blobs.is_empty() {
-            return Err(CommandError::configuration(
-                format!(
-                    "[manifest] files: no file at {} matches {}",
-                    reference.commit.short(),
-                    globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ")
-                ),
-                vec!["for example files = [\"teams/*/prefect.yaml\"]".to_owned()],
-            ));
+            return Err(ConfigurationError::NoManifest {
+                commit: self.reference.commit.clone(),
+                globs: globs.clone(),
+            }
+            .into());
         }
         tree.fetch_missing(&blobs)?;
         let mut buffer = Vec::new();
@@ -94,9 +90,9 @@ type Outputs = Rc<Map<String, Value>>;
 #[derive(Default)]
 struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
 
-impl Run<'_> {
+impl Builder<'_> {
     /// The deployments of the manifests.
-    pub(super) fn declared(&self, manifests: &Manifests) -> Result<Gathered, CommandError> {
+    pub(super) fn declared(&self, manifests: &Manifests) -> Result<Gathered, RunError> {
         let mut gathered = Gathered::default();
         for error in &manifests.broken {
             gathered.problems.push(broken(error));
@@ -105,7 +101,7 @@ impl Run<'_> {
         let mut ran = Ran::default();
         let mut wanted = Vec::new();
         for manifest in &manifests.files {
-            gathered.notices.extend(manifest.notices.iter().cloned());
+            gathered.notices.extend(manifest.notices.iter().cloned().map(Notice::from));
             gathered.unbuilt.extend(manifest.failed.iter().cloned().map(refused));
             for entry in &manifest.entries {
                 let wanting = self
@@ -130,11 +126,9 @@ impl Run<'_> {
             .iter()
             .map(|(one, flow)| (flow.name.as_str(), one.declared.name.as_str()))
             .collect();
-        let arguments = &self.arguments.flows;
+        let arguments = &self.request.flows;
         let is_selected = arguments.select_deployments(&names)?;
-        gathered
-            .notices
-            .extend(unused_overrides(self.session, deployments.iter().map(|(_, flow)| flow)));
+        gathered.notices.extend(self.unused_overrides(deployments.iter().map(|(_, flow)| flow)));
         if arguments.is_restricted() {
             // What was not asked for is not complained about.
             missing.clear();
@@ -161,16 +155,13 @@ impl Run<'_> {
     }
 
     /// What templates need to know, from the target in as few requests as possible.
-    fn values(
-        &self,
-        manifests: &Manifests,
-        notices: &mut Vec<String>,
-    ) -> Result<Values, CommandError> {
+    fn values(&self, manifests: &Manifests, notices: &mut Vec<Notice>) -> Result<Values, RunError> {
+        let surroundings = &self.referenced.opened().surroundings;
         // On a server anybody who may push could have its environment shown.
-        let environment = if self.context.is_server {
+        let environment = if surroundings.is_server {
             Environment::default()
         } else {
-            self.context.environment.clone()
+            surroundings.environment.clone()
         };
         let mut values = Values { environment, ..Values::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
@@ -186,10 +177,10 @@ impl Run<'_> {
             let is_missing = |name: &&String| !values.variables.contains_key(*name);
             for name in names.iter().filter(is_missing) {
                 let variable = format!("{{{{ prefect.variables.{name} }}}}");
-                notices.push(format!(
+                notices.push(Notice::from(format!(
                     "the target has no variable `{name}`: {variable} is the empty text, as it is \
                      for Prefect"
-                ));
+                )));
             }
         }
         for (kind, name) in blocks {
@@ -206,27 +197,29 @@ impl Run<'_> {
         manifest: &Manifest,
         entry: &Entry,
         ran: &mut Ran,
-    ) -> Result<Result<Option<Outputs>, EntryError>, CommandError> {
+    ) -> Result<Result<Option<Outputs>, EntryError>, RunError> {
         let steps = manifest.steps_of(entry);
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
-        if !has_steps || !self.arguments.run_steps {
+        if !has_steps || !self.request.run_steps {
             return Ok(Ok(None));
         }
         let directory = manifest.directory();
         let key = format!("{directory} {} {}", json!(steps.build), json!(steps.push));
         if !ran.0.contains_key(&key) {
+            let opened = self.referenced.opened();
             let place = StepsPlace {
-                repository: &self.session.repository,
-                reference: self.reference,
+                repository: &opened.repository,
+                reference: &self.referenced.reference,
                 url: self.source.repository,
                 directory,
-                python: self.session.settings.python.as_deref(),
-                environment: &self.context.environment,
+                python: self.referenced.configured.settings.python.as_deref(),
+                environment: &opened.surroundings.environment,
             };
-            let _expected = self.context.interrupt.expect_for_now();
-            let watch = Watched::new(self.context, "running build steps", 1);
-            let result = match run_steps(&place, steps.build, steps.push, &watch) {
-                Err(StepsError::Interrupted) => return Err(CommandError::interrupted()),
+            // On Ctrl-C the temporary clone has to go first.
+            let _handled = opened.surroundings.interrupt.handle_for_now();
+            let work = opened.work("running build steps", 1);
+            let result = match run_steps(&place, steps.build, steps.push, &work) {
+                Err(StepsError::Interrupted) => return Err(RunError::Interrupted),
                 Ok(outputs) => Ok(Rc::new(outputs)),
                 Err(error) => Err(error.to_string()),
             };
@@ -251,7 +244,8 @@ impl Run<'_> {
         outputs: Option<Rc<Map<String, Value>>>,
     ) -> Result<Wanted<'m>, EntryError> {
         let declared = manifest.declared(entry, values, outputs.as_deref())?;
-        let clone = self.source.git_clone(self.session.settings.repository.access.as_ref());
+        let clone =
+            self.source.git_clone(self.referenced.configured.settings.repository.access.as_ref());
         let pulled = match declared.pull.as_deref() {
             None => Pulled {
                 steps: vec![pull::step(&clone)],
@@ -295,7 +289,7 @@ impl Run<'_> {
         one: Wanted<'_>,
         mut flow: Flow,
         values: &Values,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), RunError> {
         let Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint } =
             one;
         let path = flow.entrypoint.path();
@@ -324,22 +318,22 @@ impl Run<'_> {
             }
         }
         origins.insert("entrypoint".to_owned(), origin(&["entrypoint"]));
-        gathered.notices.extend(declared.notices);
-        if declared.lacks_version && self.reference.channel == Channel::Feature {
-            gathered.notices.push(format!(
+        gathered.notices.extend(declared.notices.into_iter().map(Notice::from));
+        if declared.lacks_version && self.referenced.reference.channel == Channel::Feature {
+            gathered.notices.push(Notice::from(format!(
                 "{}: `version` of `{}` is an output of the build steps: the branch stands for it \
                  without --run-steps",
                 manifest.origin(entry, &["version"]),
                 declared.name
-            ));
+            )));
         }
         if pull_steps.is_empty() && self.source.pinned != Pinned::Branch {
-            gathered.notices.push(format!(
+            gathered.notices.push(Notice::from(format!(
                 "{}: `{}` has no pull steps: its runs use the code that is where they start, \
                  whatever the reference is",
                 manifest.origin(entry, &["pull"]),
                 declared.name
-            ));
+            )));
         }
         let declaration = Declaration {
             name: declared.name,
@@ -367,22 +361,23 @@ fn doubles(deployments: &[(Wanted<'_>, Flow)]) -> HashMap<(String, String), Vec<
     places
 }
 
-fn double(one: &Wanted<'_>, flow: &Flow, places: &[String]) -> ItemReport {
-    unbuilt(
-        flow.name.as_str(),
-        &one.declared.name,
-        &one.entrypoint,
-        "duplicate",
-        format!("the deployment is declared more than once: {}", places.join(", ")),
-        vec!["give each deployment of a flow a name of its own".to_owned()],
-    )
+fn double(one: &Wanted<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
+    Unbuilt {
+        flow: flow.name.to_string(),
+        deployment: one.declared.name.clone(),
+        entrypoint: one.entrypoint.clone(),
+        code: "duplicate".to_owned(),
+        message: format!("the deployment is declared more than once: {}", places.join(", ")),
+        hints: vec!["give each deployment of a flow a name of its own".to_owned()],
+    }
 }
 
-fn refused(error: EntryError) -> ItemReport {
+fn refused(error: EntryError) -> Unbuilt {
     let EntryError { name, entrypoint, code, message, hints } = error;
     let entrypoint = entrypoint.unwrap_or_default();
-    let flow = entrypoint.rsplit([':', '.']).next().unwrap_or_default();
-    unbuilt(flow, &name.unwrap_or_default(), &entrypoint, code, message, hints)
+    let flow = entrypoint.rsplit([':', '.']).next().unwrap_or_default().to_owned();
+    let (deployment, code) = (name.unwrap_or_default(), code.to_owned());
+    Unbuilt { flow, deployment, entrypoint, code, message, hints }
 }
 
 fn broken(error: &ManifestError) -> FlowProblem {

@@ -2,23 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::error::CommandError;
-use super::session::Session;
+use super::{Referenced, RunError};
 use crate::registration::{Action, Plan};
-use flowreg_model::{CodeReference, FlowName, TargetKind, nearest};
+use flowreg_model::{FlowName, TargetKind, nearest};
 use flowreg_python::{Child, ChildCall, children};
 use flowreg_servers::{ReadScope, Target};
 
 /// What is said of calls that start a flow or deployment which the target does not have and this
 /// run does not register.
 pub(super) fn missing(
-    session: &Session,
-    reference: &CodeReference,
+    referenced: &Referenced<'_>,
     plan: &Plan,
     target: &dyn Target,
-) -> Result<Vec<String>, CommandError> {
+) -> Result<Vec<String>, RunError> {
     let kind = target.describe().kind;
-    let calls = calls(session, reference, plan, kind)?;
+    let calls = calls(referenced, plan, kind)?;
     if calls.is_empty() {
         return Ok(Vec::new());
     }
@@ -33,7 +31,7 @@ pub(super) fn missing(
         .filter(|(_, call)| !is_known(&call.child, &known))
         .map(|(_, call)| flow_of(&call.child))
         .collect();
-    // One that no target could hold is known to be missing.
+    // No target can hold a flow whose name is not valid: it is missing for sure.
     let names: Vec<FlowName> =
         unknown.iter().filter_map(|name| FlowName::of_prefect1(name).ok()).collect();
     if !names.is_empty() {
@@ -46,14 +44,13 @@ pub(super) fn missing(
 
 /// The calls in the files of the registrations, of the kind that the target knows.
 fn calls(
-    session: &Session,
-    reference: &CodeReference,
+    referenced: &Referenced<'_>,
     plan: &Plan,
     kind: TargetKind,
-) -> Result<Vec<(String, ChildCall)>, CommandError> {
+) -> Result<Vec<(String, ChildCall)>, RunError> {
     let paths: BTreeSet<&str> =
         plan.items.iter().map(|item| item.registration.entrypoint.path()).collect();
-    let tree = session.repository.tree(&reference.commit)?;
+    let tree = referenced.tree()?;
     let mut calls = Vec::new();
     for path in paths {
         let Some(content) = tree.read_path(path)? else { continue };

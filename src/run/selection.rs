@@ -1,32 +1,67 @@
-//! The `FLOW…` arguments: flow names and globs.
+//! Which flows are asked for: names and globs of flows and deployments.
 
-use clap::Args;
+use flowreg_model::{Flow, nearest};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::error::CommandError;
-use flowreg_model::{Flow, nearest};
+use super::error::ConfigurationError;
 
 /// How many names a hint lists when none is near.
 const LISTED: usize = 10;
 
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct FlowArguments {
-    /// Flow names, flow/deployment, or globs of them; all flows if none is given
-    #[arg(value_name = "FLOW")]
-    pub flows: Vec<String>,
+/// Flow names, `flow/deployment`, or globs of them; all flows if there is none.
+#[derive(Debug, Clone, Default)]
+pub struct FlowFilter(pub Vec<String>);
+
+/// What was asked for, and is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// A name that can't be a glob.
+    #[error("`{text}`: {reason}")]
+    Glob {
+        /// What was asked for.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No flow has this name.
+    #[error("no flow matches `{text}`")]
+    NoFlow {
+        /// What was asked for.
+        text: String,
+        /// Which flow is meant, or which there are.
+        hint: String,
+    },
+    /// No flow and no deployment has this name.
+    #[error("no flow or deployment matches `{text}`")]
+    NoDeployment {
+        /// What was asked for.
+        text: String,
+        /// Which one is meant, or which there are.
+        hint: String,
+    },
 }
 
-impl FlowArguments {
+impl SelectionError {
+    /// What to type.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Glob { .. } => None,
+            Self::NoFlow { hint, .. } | Self::NoDeployment { hint, .. } => Some(hint),
+        }
+    }
+}
+
+impl FlowFilter {
     /// Whether only some flows are asked for.
-    pub(super) fn is_restricted(&self) -> bool {
-        !self.flows.is_empty()
+    pub fn is_restricted(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// Whether a flow is asked for, going by its name.
     ///
     /// # Errors
-    /// A usage error if an argument is no glob.
-    pub(super) fn matches(&self) -> Result<impl Fn(&Flow) -> bool, CommandError> {
+    /// [`SelectionError::Glob`] if a name is no glob.
+    pub(super) fn matches(&self) -> Result<impl Fn(&Flow) -> bool, SelectionError> {
         let matchers = self.matchers()?;
         Ok(move |flow: &Flow| {
             matchers.is_empty()
@@ -38,20 +73,20 @@ impl FlowArguments {
     /// `flow/deployment`, or by the deployment's name where no flow has it.
     ///
     /// # Errors
-    /// A usage error with the nearest names if an argument matches nothing.
+    /// [`SelectionError`] with the nearest names if one matches nothing.
     pub(super) fn select_deployments(
         &self,
         all: &[(&str, &str)],
-    ) -> Result<Vec<bool>, CommandError> {
+    ) -> Result<Vec<bool>, SelectionError> {
         if !self.is_restricted() {
             return Ok(vec![true; all.len()]);
         }
         let mut selected = vec![false; all.len()];
-        for (text, matcher) in self.flows.iter().zip(self.matchers()?) {
+        for (text, matcher) in self.0.iter().zip(self.matchers()?) {
             let by_pair = |(flow, name): &(&str, &str)| matcher.is_match(format!("{flow}/{name}"));
             let by_flow = |(flow, _): &(&str, &str)| matcher.is_match(flow);
             let by_name = |(_, name): &(&str, &str)| matcher.is_match(name);
-            let ways: &[&Asked<'_>] =
+            let ways: &[&IsSelected<'_>] =
                 if text.contains('/') { &[&by_pair] } else { &[&by_flow, &by_name] };
             let way = ways.iter().find(|is_asked| all.iter().any(is_asked));
             let Some(is_asked) = way else { return Err(no_deployment(text, all)) };
@@ -62,20 +97,20 @@ impl FlowArguments {
         Ok(selected)
     }
 
-    fn matchers(&self) -> Result<Vec<GlobMatcher>, CommandError> {
-        self.flows.iter().map(|text| matcher(text)).collect()
+    fn matchers(&self) -> Result<Vec<GlobMatcher>, SelectionError> {
+        self.0.iter().map(|text| matcher(text)).collect()
     }
 
     /// The flows that are asked for.
     ///
     /// # Errors
-    /// A usage error with the nearest names if an argument matches nothing.
-    pub(super) fn select(&self, mut flows: Vec<Flow>) -> Result<Vec<Flow>, CommandError> {
+    /// [`SelectionError`] with the nearest names if one matches nothing.
+    pub(super) fn select(&self, mut flows: Vec<Flow>) -> Result<Vec<Flow>, SelectionError> {
         if !self.is_restricted() {
             return Ok(flows);
         }
         let matchers = self.matchers()?;
-        for (text, matcher) in self.flows.iter().zip(&matchers) {
+        for (text, matcher) in self.0.iter().zip(&matchers) {
             if !flows.iter().any(|flow| matcher.is_match(flow.name.as_str())) {
                 return Err(no_match(text, &flows));
             }
@@ -86,31 +121,32 @@ impl FlowArguments {
 }
 
 /// Whether a pair of flow and deployment is asked for.
-type Asked<'a> = dyn Fn(&(&str, &str)) -> bool + 'a;
+type IsSelected<'a> = dyn Fn(&(&str, &str)) -> bool + 'a;
 
 /// Globs over paths: `*` stays inside one directory, `**` does not.
 ///
 /// # Errors
-/// A configuration error for the first that is no glob.
-pub(super) fn path_globs(globs: &[String]) -> Result<GlobSet, CommandError> {
+/// [`ConfigurationError::Glob`] for the first that is no glob.
+pub(super) fn path_globs(globs: &[String]) -> Result<GlobSet, ConfigurationError> {
+    let error = |glob: &str, error: &globset::Error| ConfigurationError::Glob {
+        glob: glob.to_owned(),
+        reason: error.kind().to_string(),
+    };
     let mut set = GlobSetBuilder::new();
     for text in globs {
-        let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| {
-            CommandError::configuration(format!("`{text}`: {}", error.kind()), Vec::new())
-        })?;
-        set.add(glob);
+        let glob = GlobBuilder::new(text).literal_separator(true).build();
+        set.add(glob.map_err(|problem| error(text, &problem))?);
     }
-    set.build().map_err(|error| CommandError::configuration(error.kind().to_string(), Vec::new()))
+    set.build().map_err(|problem| error(problem.glob().unwrap_or_default(), &problem))
 }
 
-fn matcher(text: &str) -> Result<GlobMatcher, CommandError> {
-    GlobBuilder::new(text)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| CommandError::usage(format!("`{text}`: {}", error.kind()), Vec::new()))
+fn matcher(text: &str) -> Result<GlobMatcher, SelectionError> {
+    GlobBuilder::new(text).build().map(|glob| glob.compile_matcher()).map_err(|error| {
+        SelectionError::Glob { text: text.to_owned(), reason: error.kind().to_string() }
+    })
 }
 
-fn no_deployment(text: &str, all: &[(&str, &str)]) -> CommandError {
+fn no_deployment(text: &str, all: &[(&str, &str)]) -> SelectionError {
     let pairs: Vec<String> = all.iter().map(|(flow, name)| format!("{flow}/{name}")).collect();
     let near = if text.contains('/') {
         nearest(text, &pairs.iter().map(String::as_str).collect::<Vec<_>>())
@@ -123,7 +159,7 @@ fn no_deployment(text: &str, all: &[(&str, &str)]) -> CommandError {
         let names: Vec<&str> = pairs.iter().map(String::as_str).collect();
         listed("the deployments are", "flowreg plan -v", &names)
     });
-    CommandError::usage(format!("no flow or deployment matches `{text}`"), vec![hint])
+    SelectionError::NoDeployment { text: text.to_owned(), hint }
 }
 
 fn listed(what: &str, command: &str, names: &[&str]) -> String {
@@ -133,12 +169,12 @@ fn listed(what: &str, command: &str, names: &[&str]) -> String {
     format!("{what} {}{more}", shown.join(", "))
 }
 
-fn no_match(text: &str, flows: &[Flow]) -> CommandError {
+fn no_match(text: &str, flows: &[Flow]) -> SelectionError {
     let names: Vec<&str> = flows.iter().map(|flow| flow.name.as_str()).collect();
     let hint = match nearest(text, &names) {
         Some(name) => format!("did you mean `{name}`?"),
         None if names.is_empty() => "there are no flows at this reference".to_owned(),
         None => listed("the flows are", "flowreg flows", &names),
     };
-    CommandError::usage(format!("no flow matches `{text}`"), vec![hint])
+    SelectionError::NoFlow { text: text.to_owned(), hint }
 }

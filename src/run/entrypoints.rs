@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::error::CommandError;
-use super::gather::{Gathered, Run};
+use super::RunError;
+use super::desired::{Builder, Gathered};
+use super::request::Notice;
 use crate::introspection::Introspected;
 use crate::manifest::{Declared, Entry, EntryError, Manifest, Place};
 use crate::scan::{Scan, Selection};
@@ -56,13 +57,13 @@ struct ImportedFlows {
     problems: HashMap<String, FlowProblem>,
 }
 
-impl Run<'_> {
+impl Builder<'_> {
     /// Analyses the files that entrypoints name, each once.
     pub(super) fn find(
         &self,
         wanted: &[Wanted<'_>],
         gathered: &mut Gathered,
-    ) -> Result<HashMap<String, Found>, CommandError> {
+    ) -> Result<HashMap<String, Found>, RunError> {
         let mut by_root: BTreeMap<&str, Vec<&Wanted<'_>>> = BTreeMap::new();
         for one in wanted {
             by_root.entry(&one.root).or_default().push(one);
@@ -86,11 +87,11 @@ impl Run<'_> {
             let is_wanted =
                 |flow: &Flow| places.contains(&(flow.entrypoint.path(), flow.entrypoint.object()));
             let selection = Selection::files(scripts);
-            let mut scan = self.session.scan_in(self.reference, root, &selection)?;
+            let mut scan = self.referenced.scan_in(root, &selection)?;
             let imported = self.import(root, &modules, &mut scan)?;
             let Introspected { scan, notices, remarks, moments } =
-                self.session.introspected(self.context, self.reference, root, scan, &is_wanted)?;
-            gathered.notices.extend(notices);
+                self.referenced.introspected(root, scan, &is_wanted)?;
+            gathered.notices.extend(notices.into_iter().map(Notice::from));
             let placed = |at: &Entrypoint| in_root(root, imported.standing.get(at).unwrap_or(at));
             gathered.remarks.extend(remarks.into_iter().map(|(at, value)| (placed(&at), value)));
             gathered.moments.extend(moments.into_iter().map(|(at, value)| (placed(&at), value)));
@@ -126,12 +127,12 @@ impl Run<'_> {
         root: &str,
         modules: &BTreeSet<(String, String)>,
         scan: &mut Scan,
-    ) -> Result<ImportedFlows, CommandError> {
+    ) -> Result<ImportedFlows, RunError> {
         let mut imported = ImportedFlows::default();
         if modules.is_empty() {
             return Ok(imported);
         }
-        let analyses = self.session.import_in(self.reference, root, modules)?;
+        let analyses = self.referenced.import_in(root, modules)?;
         for ((module, _), analysis) in modules.iter().zip(analyses) {
             for flow in analysis.flows {
                 let entrypoint = Entrypoint::new(module, flow.entrypoint.object());
@@ -154,23 +155,23 @@ impl Run<'_> {
         &self,
         one: &Wanted<'_>,
         found: &HashMap<String, Found>,
-    ) -> Result<EntryError, CommandError> {
+    ) -> Result<EntryError, RunError> {
         let error =
             |code, message: &str| one.manifest.error(one.entry, &["entrypoint"], code, message);
-        let tree = self.session.repository.tree(&self.reference.commit)?;
+        let tree = self.referenced.tree()?;
         let is_python = |path: &[u8]| path.ends_with(b".py");
         let blobs = tree.blobs(|_| true, is_python)?;
         let paths: Vec<&str> =
             blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
         let files: Vec<String> =
             one.place.files().iter().map(|file| in_directory(&one.root, file)).collect();
-        let at = self.reference.commit.short();
+        let at = self.referenced.reference.commit.short();
         let Some(file) = files.iter().find(|file| paths.contains(&file.as_str())) else {
             let file = files.first().map(String::as_str).unwrap_or_default();
             let message = format!("there is no file `{file}` at {at}");
             let error = error("entrypoint", &message);
             let is_here =
-                self.session.repository.workdir().is_some_and(|directory| {
+                self.referenced.opened().repository.workdir().is_some_and(|directory| {
                     files.iter().any(|file| directory.join(file).exists())
                 });
             return Ok(match nearest(file, &paths) {

@@ -1,0 +1,111 @@
+//! What a change affects: the flows whose code it changes, and the deployments whose declaration it
+//! does.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use flowreg_git::{ChangedPath, TreeBlob};
+use flowreg_model::{CommitId, Entrypoint};
+
+use super::declared::Manifests;
+use super::starts::{EntryKey, Start};
+use super::{Referenced, RunError};
+use crate::manifest::{Entry, Manifest, Place};
+use crate::scan::{ANALYSER, Difference, Script, affected};
+use crate::settings::FILE_NAME;
+use crate::store::AnalysisCache;
+
+/// What is affected by what changed since a commit.
+pub(super) struct Affected {
+    chains: BTreeMap<Script, Vec<String>>,
+    /// What changed and concerns every flow.
+    for_all: Option<Vec<String>>,
+    /// Deployments that are declared in another way than before, or were not.
+    entries: HashSet<EntryKey>,
+}
+
+impl Affected {
+    /// Why a deployment is affected: the way along imports to what changed, or the file that
+    /// declares it; `None` if it is not.
+    pub(super) fn chain(&self, start: &Start) -> Option<Vec<String>> {
+        let declared = || {
+            let entry = start.entry.as_ref().filter(|entry| self.entries.contains(entry))?;
+            Some(vec![entry.file.clone()])
+        };
+        self.chains.get(&start.script).cloned().or_else(declared).or_else(|| self.for_all.clone())
+    }
+
+    /// The same for a flow, whatever its deployments are called.
+    pub(super) fn chain_of_flow(&self, entrypoint: &Entrypoint) -> Option<Vec<String>> {
+        let chain = self.chain(&Start::of_script(entrypoint.path()));
+        let is_meant = |entry: &&EntryKey| {
+            let below = entry.file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let place = Place::parse(&entry.entrypoint).and_then(|place| place.from(below));
+            place.is_some_and(|place| {
+                place.object() == entrypoint.object()
+                    && place.files().iter().any(|file| file == entrypoint.path())
+            })
+        };
+        let declared = || self.entries.iter().filter(is_meant).map(|entry| &entry.file).min();
+        let is_general = chain.is_none() || chain == self.for_all;
+        match declared() {
+            Some(file) if is_general => Some(vec![file.clone()]),
+            _ => chain,
+        }
+    }
+}
+
+impl Referenced<'_> {
+    /// Finds out which of these runs are affected by what changed since a commit. `files` are the
+    /// Python files of the tree, if they were listed.
+    pub(super) fn affected_since(
+        &self,
+        base: &CommitId,
+        manifests: &Manifests,
+        files: Option<&[TreeBlob]>,
+        starts: &[&Start],
+    ) -> Result<Affected, RunError> {
+        let opened = self.opened();
+        let head = &self.reference.commit;
+        let changes = opened.repository.changed_paths(base, head)?;
+        // With `--config` the file in the commits is not the one that counts.
+        let is_configured = opened.surroundings.config.is_none()
+            && changes.iter().any(|change| change.path == FILE_NAME);
+        let difference =
+            Difference { repository: &opened.repository, base, head, changes: &changes, files };
+        let scripts: BTreeSet<Script> = starts.iter().map(|start| start.script.clone()).collect();
+        let cache = AnalysisCache::of_imports(opened.repository.common_dir(), ANALYSER);
+        Ok(Affected {
+            chains: affected(&difference, &scripts, &cache)?,
+            for_all: is_configured.then(|| vec![FILE_NAME.to_owned()]),
+            entries: self.changed_entries(base, manifests, &changes)?,
+        })
+    }
+
+    /// The entries that the earlier commit does not have, or has otherwise.
+    fn changed_entries(
+        &self,
+        base: &CommitId,
+        manifests: &Manifests,
+        changes: &[ChangedPath],
+    ) -> Result<HashSet<EntryKey>, RunError> {
+        let mut changed = HashSet::new();
+        let is_changed = |file: &&Manifest| changes.iter().any(|change| change.path == file.path);
+        for file in manifests.files().iter().filter(is_changed) {
+            let bytes = self.opened().repository.read_at(base, &file.path)?;
+            let before = bytes.and_then(|bytes| Manifest::read(&file.path, &bytes).ok());
+            let is_as_before = |entry: &&Entry| {
+                let before = before.as_ref().filter(|before| before.steps == file.steps);
+                let before = before.into_iter().flat_map(|before| &before.entries);
+                let mut same = before.filter(|other| other.name == entry.name);
+                same.any(|other| {
+                    other.entrypoint == entry.entrypoint
+                        && other.config == entry.config
+                        && other.steps == entry.steps
+                })
+            };
+            let others = file.entries.iter().filter(|entry| !is_as_before(entry));
+            changed.extend(others.map(|entry| EntryKey::of(file, entry)));
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,178 @@
+//! The last stage: what became of each registration, written to the ledger.
+
+use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
+
+use super::desired::{Explained, Unbuilt};
+use super::outbox::queued_target;
+use super::planned::PlannedRun;
+use super::request::Notice;
+use super::{JOBS, Surroundings};
+use crate::introspection::Watch;
+use crate::push::QueuedTarget;
+use crate::registration::{Applied, Outcome, apply};
+use crate::store::{LedgerEntry, Store, StoreError};
+
+/// The last stage: what became of each registration.
+pub struct AppliedRun {
+    /// The code reference.
+    pub reference: CodeReference,
+    /// The URL that workers clone from.
+    pub repository: String,
+    /// The target.
+    pub target: TargetDescription,
+    /// What became of each registration, in the plan's order.
+    pub registrations: Vec<Applied>,
+    /// What could not become a registration.
+    pub unbuilt: Vec<Unbuilt>,
+    /// What is wrong with the sources.
+    pub problems: Vec<FlowProblem>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<Notice>,
+    /// Where fields come from, and which must not be shown.
+    pub explained: Explained,
+    /// How many registrations took no part: their flows did not change.
+    pub left_out: usize,
+    /// Whether Ctrl-C ended it early.
+    pub is_interrupted: bool,
+    /// The target, as a queued push names it.
+    pub(super) queued_target: QueuedTarget,
+}
+
+impl AppliedRun {
+    pub(super) fn of(planned: PlannedRun<'_>) -> Self {
+        let PlannedRun {
+            referenced,
+            target,
+            jobs,
+            repository_url,
+            plan,
+            problems,
+            mut notices,
+            unbuilt,
+            explained,
+            left_out,
+        } = planned;
+        let opened = referenced.opened();
+        let interrupt = &opened.surroundings.interrupt;
+        let summary = plan.summary();
+        // From here on Ctrl-C ends the run after the write that is under way.
+        interrupt.handle();
+        let work = opened.work("registering", summary.create + summary.update);
+        let progress = |done| work.progress(done);
+        let jobs = jobs.unwrap_or(JOBS);
+        let applied = apply(plan, target.as_ref(), jobs, &progress, &|| interrupt.is_requested());
+        drop(work);
+        let description = target.describe();
+        let common_dir = opened.repository.common_dir();
+        if let Err(error) = record(&opened.surroundings, common_dir, &description, &applied) {
+            let text = format!("the ledger could not be written: {error}");
+            notices.push(text.into());
+        }
+        Self {
+            queued_target: queued_target(&referenced.configured.target),
+            reference: referenced.reference,
+            repository: repository_url.to_string(),
+            target: description,
+            registrations: applied,
+            unbuilt,
+            problems,
+            notices,
+            explained,
+            left_out,
+            is_interrupted: interrupt.is_requested(),
+        }
+    }
+
+    /// How many registrations went which way, with the words that JSON has for it.
+    pub fn summary(&self) -> Vec<(&'static str, usize)> {
+        let count =
+            |word| self.registrations.iter().filter(|one| word_of(&one.outcome) == word).count();
+        vec![
+            ("created", count("created")),
+            ("updated", count("updated")),
+            ("unchanged", count("unchanged")),
+            ("refused", count("refused") + self.unbuilt.len()),
+            ("failed", count("failed") + invalid(&self.problems)),
+            ("left_out", self.left_out),
+        ]
+    }
+
+    /// Whether everything that should be registered is.
+    pub fn is_complete(&self) -> bool {
+        let is_there = |applied: &Applied| {
+            matches!(applied.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged)
+        };
+        !self.is_interrupted
+            && self.unbuilt.is_empty()
+            && invalid(&self.problems) == 0
+            && self.registrations.iter().all(is_there)
+    }
+
+    /// Whether the same run may go well later: the target could not be reached, had an error of its
+    /// own, or there was no time.
+    pub fn is_worth_repeating(&self) -> bool {
+        self.is_interrupted
+            || self.registrations.iter().any(|one| match &one.outcome {
+                Outcome::Failed(error) => error.is_passing(),
+                Outcome::NotTried => true,
+                _ => false,
+            })
+    }
+}
+
+/// The word for an outcome, as the ledger and JSON have it.
+pub(crate) fn word_of(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "created",
+        Outcome::Updated => "updated",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Refused(_) => "refused",
+        Outcome::Failed(_) | Outcome::NotTried => "failed",
+    }
+}
+
+/// The word and the reason for a registration that was not tried.
+pub(crate) fn not_tried(is_interrupted: bool) -> (&'static str, &'static str) {
+    if is_interrupted {
+        ("interrupted", "not registered, as the run was interrupted; run it again")
+    } else {
+        ("not_tried", "not tried, as the target can't be reached")
+    }
+}
+
+/// The number of problems that keep a flow from being registered.
+pub(crate) fn invalid(problems: &[FlowProblem]) -> usize {
+    problems.iter().filter(|problem| problem.is_error()).count()
+}
+
+/// Appends what was written to the ledger; a run that wrote nothing leaves no trace.
+fn record(
+    surroundings: &Surroundings,
+    common_dir: &std::path::Path,
+    target: &TargetDescription,
+    applied: &[Applied],
+) -> Result<(), StoreError> {
+    let at = surroundings.now();
+    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
+    let entries: Vec<LedgerEntry> = applied
+        .iter()
+        .filter(|one| matches!(one.outcome, Outcome::Created | Outcome::Updated))
+        .map(|one| {
+            let registration = &one.planned.registration;
+            LedgerEntry {
+                at: at.clone(),
+                target: target.to_owned(),
+                action: word_of(&one.outcome).to_owned(),
+                flow: registration.flow.to_string(),
+                deployment: registration.deployment.to_string(),
+                kind: registration.reference.name.kind().to_owned(),
+                reference: registration.reference.name.as_str().to_owned(),
+                commit: registration.reference.commit.as_str().to_owned(),
+            }
+        })
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    Store::open(common_dir)?.append_to_ledger(&entries)
+}

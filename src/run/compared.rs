@@ -1,0 +1,209 @@
+//! The fourth stage: what the target holds beside what should be, without what takes no part: what
+//! did not change since a revision, and on a feature branch what is as mainline has it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flowreg_model::{Channel, CommitId, Held, Registration, TargetKind};
+
+use super::RunError;
+use super::desired::Desired;
+use super::planned::PlannedRun;
+use super::request::Notice;
+use super::starts::Start;
+use crate::registration::{Standing, keep_moments, read, standings};
+
+/// The fourth stage: what should be registered, and what the target holds of it.
+pub struct Compared<'r> {
+    pub(super) desired: Desired<'r>,
+    pub(super) held: Vec<Held>,
+    pub(super) left_out: usize,
+}
+
+/// Registrations that take no part in a run, each with the commit that it is compared with.
+type LeftOut = Vec<(Registration, CommitId)>;
+
+impl<'r> Compared<'r> {
+    pub(super) fn of(mut desired: Desired<'r>) -> Result<Self, RunError> {
+        let registrations = std::mem::take(&mut desired.gathered.registrations);
+        // Needs no target, and what is left out need not be read from it.
+        let (mut registrations, unchanged) = desired.restrict(registrations)?;
+        let mut adapted = Vec::new();
+        if !registrations.is_empty() {
+            adapted = desired.target.adapt(&mut registrations)?;
+        }
+        let held = read(&registrations, desired.target.as_ref())?;
+        let (mut registrations, as_on_mainline) =
+            desired.leave_to_mainline(registrations, &held)?;
+        for registration in &mut registrations {
+            if let Some(parameters) = desired.gathered.moments.get(&registration.entrypoint) {
+                keep_moments(registration, &held, parameters);
+            }
+        }
+        let notices = &mut desired.gathered.notices;
+        notices.extend(adapted.into_iter().map(Notice::from));
+        notices.extend(unchanged.notices);
+        notices.extend(as_on_mainline.notices);
+        desired.gathered.registrations = registrations;
+        Ok(Self { desired, held, left_out: unchanged.count + as_on_mainline.count })
+    }
+
+    /// Decides what has to be done, and asks the guards.
+    ///
+    /// # Errors
+    /// [`RunError::Target`] if the target can't be asked for its work pools or projects.
+    pub fn plan(self) -> Result<PlannedRun<'r>, RunError> {
+        PlannedRun::of(self)
+    }
+
+    /// What the target holds for the flows that take part.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+}
+
+/// How much takes no part, and what is said about it.
+#[derive(Debug, Default)]
+struct Omission {
+    count: usize,
+    notices: Vec<Notice>,
+}
+
+impl Desired<'_> {
+    /// Takes out what did not change since the revision that was given; needs no target.
+    fn restrict(
+        &self,
+        registrations: Vec<Registration>,
+    ) -> Result<(Vec<Registration>, Omission), RunError> {
+        let Some((revision, base)) = &self.base else {
+            return Ok((registrations, Omission::default()));
+        };
+        let bases = vec![Some(base.clone()); registrations.len()];
+        let (kept, left_out) = self.take_out(registrations, &bases, |_, error| Err(error))?;
+        let (count, what) = counted_flows(&left_out);
+        let verb = if count == 1 { "is" } else { "are" };
+        let notice = format!("{what} {verb} not affected by what changed since {revision}");
+        Ok((kept, omission(&left_out, notice)))
+    }
+
+    /// Takes out what a feature branch has no need to register: what is as on mainline.
+    fn leave_to_mainline(
+        &self,
+        registrations: Vec<Registration>,
+        held: &[Held],
+    ) -> Result<(Vec<Registration>, Omission), RunError> {
+        let is_feature = self.referenced.reference.channel == Channel::Feature;
+        let is_all = self.request.all || self.request.flows.is_restricted();
+        if !is_feature || is_all || self.base.is_some() {
+            return Ok((registrations, Omission::default()));
+        }
+        // The embedded registry lies in this repository: whatever URL the repository once had, all
+        // of it is ours.
+        let is_local = self.target.describe().kind == TargetKind::Local;
+        let standings = standings(&registrations, held, is_local);
+        let mut versions: BTreeMap<CommitId, String> = BTreeMap::new();
+        let mut is_here = HashMap::new();
+        let bases: Vec<Option<CommitId>> = standings
+            .into_iter()
+            .map(|standing| {
+                let Standing::Mainline { commit, version } = standing else { return None };
+                let is_here = is_here
+                    .entry(commit.clone())
+                    .or_insert_with(|| self.opened().repository.has_commit(&commit));
+                versions.insert(commit.clone(), version);
+                is_here.then_some(commit)
+            })
+            .collect();
+        let mut notices = Vec::new();
+        let (kept, left_out) = self.take_out(registrations, &bases, |base, error| {
+            // If the difference can't be computed, register anyway: a superfluous guest is
+            // harmless, an aborted run is not.
+            let version = versions.get(base).map_or(base.as_str(), String::as_str);
+            let text = format!("what changed since mainline's {version} is not known: {error}");
+            notices.push(Notice::from(text));
+            Ok(())
+        })?;
+        let named: BTreeSet<&str> = left_out
+            .iter()
+            .filter_map(|(_, base)| versions.get(base).map(String::as_str))
+            .collect();
+        let named = named.into_iter().collect::<Vec<_>>().join(", ");
+        let notice = match counted_flows(&left_out) {
+            (1, what) => format!(
+                "{what} is as on mainline at {named} and gets no registration of its own; \
+                 --all registers it too"
+            ),
+            (_, what) => format!(
+                "{what} are as on mainline at {named} and get no registration of their own; \
+                 --all registers them too"
+            ),
+        };
+        let mut omission = omission(&left_out, notice);
+        omission.notices.extend(notices);
+        Ok((kept, omission))
+    }
+
+    fn start(&self, registration: &Registration) -> Option<&Start> {
+        self.gathered
+            .starts
+            .get(&(registration.flow.to_string(), registration.deployment.to_string()))
+    }
+
+    /// Takes out the registrations that are not affected by what changed since their base.
+    fn take_out(
+        &self,
+        registrations: Vec<Registration>,
+        bases: &[Option<CommitId>],
+        mut unknown: impl FnMut(&CommitId, RunError) -> Result<(), RunError>,
+    ) -> Result<(Vec<Registration>, LeftOut), RunError> {
+        let mut starts: BTreeMap<&CommitId, Vec<&Start>> = BTreeMap::new();
+        for (registration, base) in registrations.iter().zip(bases) {
+            if let Some(base) = base {
+                starts.entry(base).or_default().extend(self.start(registration));
+            }
+        }
+        let mut answers = HashMap::new();
+        for (base, starts) in starts {
+            let files = self.gathered.files.as_deref();
+            match self.referenced.affected_since(base, &self.manifests, files, &starts) {
+                Ok(affected) => {
+                    answers.insert(base, affected);
+                }
+                Err(error) => unknown(base, error)?,
+            }
+        }
+        let is_left_out = |registration: &Registration, base: &CommitId| {
+            let known = answers.get(base).zip(self.start(registration));
+            known.is_some_and(|(affected, start)| affected.chain(start).is_none())
+        };
+        let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+        for (registration, base) in registrations.into_iter().zip(bases) {
+            match base {
+                Some(base) if is_left_out(&registration, base) => {
+                    left_out.push((registration, base.clone()));
+                }
+                _ => kept.push(registration),
+            }
+        }
+        Ok((kept, left_out))
+    }
+}
+
+/// What is said about registrations that take no part: one notice, and each of them as a detail.
+fn omission(left_out: &[(Registration, CommitId)], notice: String) -> Omission {
+    if left_out.is_empty() {
+        return Omission::default();
+    }
+    let details = left_out.iter().map(|(registration, _)| {
+        let Registration { flow, deployment, entrypoint, .. } = registration;
+        Notice::detail(format!("left out: {flow}/{deployment} ({entrypoint})"))
+    });
+    let notices = std::iter::once(Notice::from(notice)).chain(details).collect();
+    Omission { count: left_out.len(), notices }
+}
+
+/// `1 flow`, `37 flows`: each is counted once, however many deployments it has.
+fn counted_flows(left_out: &[(Registration, CommitId)]) -> (usize, String) {
+    let flows: BTreeSet<&str> = left_out.iter().map(|(one, _)| one.flow.as_str()).collect();
+    let count = flows.len();
+    (count, format!("{count} flow{}", if count == 1 { "" } else { "s" }))
+}

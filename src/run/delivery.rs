@@ -1,0 +1,325 @@
+//! Delivers queued pushes: registers and removes by the same stages as the commands.
+//!
+//! Which commit was pushed is known, so no ladder is climbed, and one repository is opened for all
+//! pushes of a pass.
+
+use std::sync::Arc;
+
+use flowreg_git::{GitError, Repository, is_mainline};
+use flowreg_model::{
+    BranchName, Channel, CommitId, Held, RemoteName, TargetDescription, TargetKind, same_repository,
+};
+use flowreg_servers::{ReadScope, Target, Write};
+
+use super::applied::not_tried;
+use super::outbox::queued_target;
+use super::{
+    AppliedRun, Configured, Opened, ReferenceChoice, Referenced, RunError, RunRequest,
+    Surroundings, Unobserved,
+};
+use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
+use crate::registration::Outcome;
+use crate::scan::ScanError;
+use crate::settings::{OnDelete, Origin, Sourced};
+use crate::store::{LedgerEntry, Store};
+
+/// What a remote says that may have another answer a moment later.
+const PASSING: &[&str] =
+    &["remote_unreachable", "remote_missing_branch", "remote_missing_tag", "git_failed"];
+
+/// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
+pub(crate) struct Registrar {
+    /// For pushes that were made here.
+    own: Opened<'static>,
+    /// For pushes that others made to this repository.
+    received: Opened<'static>,
+}
+
+/// The registrations of a branch that is gone.
+struct Removable<'o> {
+    configured: Configured<'o>,
+    target: Box<dyn Target>,
+    held: Vec<Held>,
+}
+
+impl Registrar {
+    /// Delivers from a repository that is open already.
+    pub(crate) fn new(surroundings: &Surroundings, repository: &Arc<Repository>) -> Self {
+        let opened = |surroundings| Opened::with(Arc::clone(repository), surroundings, &Unobserved);
+        Self {
+            own: opened(surroundings.clone()),
+            received: opened(Surroundings { is_server: true, ..surroundings.clone() }),
+        }
+    }
+
+    fn opened(&self, push: &QueuedPush) -> &Opened<'static> {
+        if push.is_received { &self.received } else { &self.own }
+    }
+
+    fn try_register(&self, push: &QueuedPush) -> Result<Delivered, RunError> {
+        let opened = self.opened(push);
+        let repository = &opened.repository;
+        let Some(object) = &push.object else {
+            return Ok(Delivered::NotWanted("it is a deletion".to_owned()));
+        };
+        if repository.is_no_commit(object) {
+            return Ok(Delivered::NotWanted("it is no commit".to_owned()));
+        }
+        let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
+            return Ok(Delivered::Refused(format!("{object} is not in this repository")));
+        };
+        let configured = opened.configure_at(Some(&commit))?;
+        if let Some(verdict) = unwanted(&configured, push)? {
+            return Ok(verdict);
+        }
+        let address = repository.push_address(&push.remote, &push.repository_url());
+        match register(opened, configured, push, commit) {
+            // It was there when the push ended; a mirror may lag, the only remote does not.
+            Err(error) if is_gone(&error) && address.is_only => {
+                Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
+            }
+            applied => Ok(verdict(&applied?)),
+        }
+    }
+
+    fn removable(&self, push: &QueuedPush) -> Result<Result<Removable<'_>, Delivered>, RunError> {
+        let opened = self.opened(push);
+        let before = push.before.as_ref().and_then(|object| opened.repository.peeled(object));
+        let configured = match &before {
+            Some(commit) => opened.configure_at(Some(commit))?,
+            None => opened.configure()?,
+        };
+        if let Some(verdict) = unwanted(&configured, push)? {
+            return Ok(Err(verdict));
+        }
+        if configured.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
+            let why = "[feature] on_delete is \"keep\"";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        let target = configured.connect(None)?;
+        let is_local = target.describe().kind == TargetKind::Local;
+        let ours = configured.repository_url()?;
+        let is_of_branch = |held: &Held| {
+            held.marks.as_ref().is_some_and(|marks| {
+                marks.channel == Channel::Feature.as_str()
+                    && marks.branch.as_deref() == Some(push.short_name())
+                    && (is_local || same_repository(&marks.repository, ours.as_str()))
+            }) && branch_of(push).is_some_and(|branch| configured.may_remove(held, &branch))
+        };
+        let held: Vec<Held> =
+            target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
+        if held.is_empty() {
+            let why = "nothing is registered for the branch";
+            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+        }
+        Ok(Ok(Removable { configured, target, held }))
+    }
+
+    fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, RunError> {
+        let Removable { configured, target, held } = match self.removable(push)? {
+            Ok(removable) => removable,
+            Err(verdict) => return Ok(verdict),
+        };
+        let mut removed = Vec::new();
+        let mut failure = None;
+        for one in &held {
+            match target.apply(&Write::Remove(one)) {
+                Ok(_) => removed.push(one),
+                Err(error) => {
+                    failure = Some(RunError::from(error));
+                    break;
+                }
+            }
+        }
+        record_removals(configured.opened, &target.describe(), push, &removed)?;
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(Delivered::Done(format!("{} removed", removed.len()))),
+        }
+    }
+}
+
+impl Delivery for Registrar {
+    fn register(&self, push: &QueuedPush) -> Delivered {
+        self.try_register(push).unwrap_or_else(|error| failed(&error))
+    }
+
+    fn check_removal(&self, push: &QueuedPush) -> Delivered {
+        match self.removable(push) {
+            Ok(Ok(Removable { held, .. })) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Err(verdict)) => verdict,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget> {
+        self.opened(push).target_of(push)
+    }
+
+    fn remove(&self, push: &QueuedPush) -> Delivered {
+        self.try_remove(push).unwrap_or_else(|error| failed(&error))
+    }
+}
+
+/// Goes from the pushed commit to the end. `configured` holds for that commit.
+fn register(
+    opened: &Opened<'_>,
+    mut configured: Configured<'_>,
+    push: &QueuedPush,
+    commit: CommitId,
+) -> Result<AppliedRun, RunError> {
+    let is_tag = push.kind() == "tag";
+    let name = Some(push.short_name().to_owned());
+    let remote = remote_of(&configured, push)?;
+    let choice = ReferenceChoice {
+        tag: name.clone().filter(|_| is_tag),
+        branch: name.filter(|_| !is_tag),
+        remote: remote.clone(),
+        // A repository that received the push is what workers clone from: it has the commit.
+        offline: push.is_received,
+        pushed: Some(commit.clone()),
+        ..ReferenceChoice::default()
+    };
+    let origin = Origin::Flag("--remote");
+    configured.settings.repository.remote = remote.map(|value| Sourced { value, origin });
+    let mut referenced = Referenced::of_push(configured, &choice)?;
+    if referenced.reference.commit != commit {
+        // The branch went on meanwhile, and what the remote has now is registered: as the
+        // `flowreg.toml` there says.
+        referenced = opened.reference(&choice)?;
+    }
+    let request = RunRequest::default();
+    Ok(referenced.desire(&request)?.compare()?.plan()?.apply())
+}
+
+/// Why a push is none of this repository's registrations, or has to wait for another run.
+fn unwanted(configured: &Configured<'_>, push: &QueuedPush) -> Result<Option<Delivered>, RunError> {
+    let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
+    if let Some(branch) = branch_of(push)
+        && is_mainline(&configured.settings.repository.mainline, &branch)?
+    {
+        return not_wanted(format!("{branch} is a mainline branch: its tags are registered"));
+    }
+    if !push.is_received {
+        let pushed =
+            configured.opened.repository.push_address(&push.remote, &push.repository_url()).remote;
+        let wanted = remote_of(configured, push)?;
+        if wanted.is_some() && pushed != wanted {
+            let wanted = wanted.map(|name| name.to_string()).unwrap_or_default();
+            return not_wanted(format!("workers clone from {wanted}, and it went elsewhere"));
+        }
+    }
+    let here = queued_target(&configured.target);
+    match &push.target {
+        Some(then) if *then != here => Ok(Some(Delivered::Refused(format!(
+            "it was queued for {}, and the target is {} now",
+            target_text(then),
+            target_text(&here)
+        )))),
+        _ => Ok(None),
+    }
+}
+
+fn branch_of(push: &QueuedPush) -> Option<BranchName> {
+    push.reference.strip_prefix("refs/heads/")?.parse().ok()
+}
+
+/// The remote that workers clone from; where only the push can tell, the one that it went to.
+fn remote_of(
+    configured: &Configured<'_>,
+    push: &QueuedPush,
+) -> Result<Option<RemoteName>, RunError> {
+    match configured.remote() {
+        Ok(remote) => Ok(remote.map(|remote| remote.name)),
+        Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn target_text(target: &QueuedTarget) -> String {
+    match &target.url {
+        Some(url) => format!("{} {url}", target.kind.as_str()),
+        None => target.kind.as_str().to_owned(),
+    }
+}
+
+fn verdict(applied: &AppliedRun) -> Delivered {
+    let summary = summary(applied);
+    if applied.is_complete() {
+        let text = if summary.is_empty() { "no flows".to_owned() } else { summary };
+        return Delivered::Done(text);
+    }
+    let of_registrations = applied.registrations.iter().filter_map(|one| match &one.outcome {
+        Outcome::Refused(refusal) => Some(refusal.to_string()),
+        Outcome::Failed(error) => Some(error.to_string()),
+        Outcome::NotTried => Some(not_tried(applied.is_interrupted).1.to_owned()),
+        _ => None,
+    });
+    let of_unbuilt = applied.unbuilt.iter().map(|unbuilt| unbuilt.message.clone());
+    let of_sources = applied.problems.iter().filter(|problem| problem.is_error());
+    let of_sources = of_sources.map(|problem| format!("{}: {}", problem.path, problem.message));
+    let first = of_registrations.chain(of_unbuilt).chain(of_sources).next();
+    let text = format!("{summary}: {}", first.unwrap_or_default());
+    if applied.is_worth_repeating() {
+        Delivered::Unreachable(text)
+    } else {
+        Delivered::Refused(text)
+    }
+}
+
+/// `1 created, 2 unchanged`
+fn summary(applied: &AppliedRun) -> String {
+    let parts = applied.summary().into_iter().filter(|(_, count)| *count > 0);
+    parts.map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+fn failed(error: &RunError) -> Delivered {
+    let text = error.to_string();
+    if is_passing(error) { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+}
+
+/// Whether another attempt may not meet the error.
+fn is_passing(error: &RunError) -> bool {
+    match error {
+        RunError::Target(error) => error.is_passing(),
+        RunError::Git(error) => PASSING.contains(&error.code()),
+        RunError::Reference(error) => PASSING.contains(&error.code()),
+        RunError::Scan(ScanError::Git(error)) => PASSING.contains(&error.code()),
+        RunError::Tag(error) => PASSING.contains(&error.code()),
+        RunError::Interrupted => true,
+        _ => false,
+    }
+}
+
+fn is_gone(error: &RunError) -> bool {
+    matches!(error, RunError::Reference(error)
+        if ["remote_missing_branch", "remote_missing_tag"].contains(&error.code()))
+}
+
+fn record_removals(
+    opened: &Opened<'_>,
+    target: &TargetDescription,
+    push: &QueuedPush,
+    removed: &[&Held],
+) -> Result<(), RunError> {
+    let at = opened.surroundings.now();
+    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
+    let commit = push.before.as_ref().map(|commit| commit.as_str().to_owned());
+    let entries: Vec<LedgerEntry> = removed
+        .iter()
+        .map(|held| LedgerEntry {
+            at: at.clone(),
+            target: target.to_owned(),
+            action: "removed".to_owned(),
+            flow: held.flow.clone(),
+            deployment: held.deployment.clone(),
+            kind: "branch".to_owned(),
+            reference: push.short_name().to_owned(),
+            commit: commit.clone().unwrap_or_default(),
+        })
+        .collect();
+    if !entries.is_empty() {
+        Store::open(opened.repository.common_dir())?.append_to_ledger(&entries)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The third stage: what should be registered. The deployments of `prefect.yaml`, or without one
+//! every flow.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flowreg_git::{RepositoryUrl, TreeBlob};
+use flowreg_model::{
+    CommitId, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
+};
+use flowreg_servers::Target;
+
+use super::declared::Manifests;
+use super::request::{Notice, RunRequest};
+use super::starts::{Start, Starts};
+use super::{Compared, Opened, Referenced, RunError, tag_rules};
+use crate::introspection::Introspected;
+use crate::registration::{Declaration, Source, build};
+use crate::scan::Scan;
+use crate::settings::Settings;
+
+/// The third stage: what should be registered.
+pub struct Desired<'r> {
+    pub(super) referenced: Referenced<'r>,
+    pub(super) request: &'r RunRequest,
+    /// The target that will hold it.
+    pub target: Box<dyn Target>,
+    /// The URL that workers clone from.
+    pub repository_url: RepositoryUrl,
+    pub(super) manifests: Manifests,
+    /// The revision of `--changed-since` and its commit.
+    pub(super) base: Option<(&'r str, CommitId)>,
+    pub(super) gathered: Gathered,
+}
+
+/// Builds registrations: what all ways to them need.
+pub(super) struct Builder<'b> {
+    pub(super) referenced: &'b Referenced<'b>,
+    pub(super) request: &'b RunRequest,
+    pub(super) source: Source<'b>,
+    pub(super) target: &'b dyn Target,
+}
+
+/// What is to be registered, and what can't be.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) registrations: Vec<Registration>,
+    /// What can't become a registration.
+    pub(super) unbuilt: Vec<Unbuilt>,
+    /// What is wrong with the sources.
+    pub(super) problems: Vec<FlowProblem>,
+    /// What is worth knowing and stops nothing.
+    pub(super) notices: Vec<Notice>,
+    /// What is worth knowing about a flow once it is written.
+    pub(super) remarks: HashMap<Entrypoint, Vec<String>>,
+    /// The parameters of a flow whose default is another one at every run.
+    pub(super) moments: HashMap<Entrypoint, Vec<String>>,
+    /// What is not exact about flows.
+    pub(super) inexact: HashMap<FlowName, Vec<Inexact>>,
+    /// Where fields come from, and which must not be shown.
+    pub(super) explained: Explained,
+    /// Where the runs of registrations start.
+    pub(super) starts: Starts,
+    /// The Python files of the tree, if they were listed.
+    pub(super) files: Option<Vec<TreeBlob>>,
+}
+
+/// A deployment that can't become a registration, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unbuilt {
+    /// The flow's name, or the best guess at it.
+    pub flow: String,
+    /// The deployment's name; empty if that is not known.
+    pub deployment: String,
+    /// As it was written.
+    pub entrypoint: String,
+    /// A word that does not change.
+    pub code: String,
+    /// Why.
+    pub message: String,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+/// What is known of the fields of registrations, by flow and deployment.
+#[derive(Debug, Default)]
+pub struct Explained(HashMap<(String, String), FieldOrigins>);
+
+/// What is known of the fields of one registration.
+#[derive(Debug, Default)]
+pub struct FieldOrigins {
+    /// Why a field is ours, by path.
+    pub origins: BTreeMap<String, String>,
+    /// Paths of values that hold a secret.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Explained {
+    /// What is known of the fields of a registration.
+    pub fn of(&self, registration: &Registration) -> Option<&FieldOrigins> {
+        let Registration { flow, deployment, .. } = registration;
+        self.0.get(&(flow.to_string(), deployment.to_string()))
+    }
+}
+
+impl<'r> Desired<'r> {
+    /// Finds out what should be registered, and opens the target that will hold it.
+    pub(super) fn of(
+        referenced: Referenced<'r>,
+        request: &'r RunRequest,
+    ) -> Result<Self, RunError> {
+        let mut notices: Vec<Notice> = Vec::new();
+        notices.extend(tag_rules::check(&referenced)?.map(Notice::from));
+        let base = referenced.base(request.changed_since.as_ref())?;
+        let repository_url = referenced.configured.repository_url()?;
+        notices.extend(referenced.circumstances(&repository_url)?);
+        let author = referenced.opened().repository.author();
+        let target = referenced.configured.connect(request.jobs)?;
+        let builder = Builder {
+            referenced: &referenced,
+            request,
+            source: referenced.source(&repository_url, author.as_deref()),
+            target: target.as_ref(),
+        };
+        let manifests = referenced.manifests()?;
+        let mut gathered = if referenced.configured.is_prefect1() {
+            builder.built_flows()?
+        } else if manifests.declare_deployments() {
+            builder.declared(&manifests)?
+        } else {
+            if !manifests.is_empty() {
+                let text = "prefect.yaml declares no deployments: every flow gets one".to_owned();
+                notices.push(text.into());
+            }
+            builder.every_flow()?
+        };
+        notices.append(&mut gathered.notices);
+        gathered.notices = notices;
+        gathered.leave_to_other_packages(&referenced);
+        Ok(Self { referenced, request, target, repository_url, manifests, base, gathered })
+    }
+
+    /// Asks the target what it holds, and leaves out what takes no part.
+    ///
+    /// # Errors
+    /// [`RunError`] if the target can't be read, or the history since a revision can't be.
+    pub fn compare(self) -> Result<Compared<'r>, RunError> {
+        Compared::of(self)
+    }
+
+    /// What should be registered.
+    pub fn registrations(&self) -> &[Registration] {
+        &self.gathered.registrations
+    }
+
+    pub(super) fn opened(&self) -> &'r Opened<'r> {
+        self.referenced.opened()
+    }
+}
+
+impl Gathered {
+    /// A tag of one of several packages stands for the files of that package only.
+    fn leave_to_other_packages(&mut self, referenced: &Referenced<'_>) {
+        let Settings { tag: tags, .. } = &referenced.configured.settings;
+        let paths = referenced.reference.tag().map(|tag| tags.paths_of(tag)).unwrap_or_default();
+        let is_ours = |entrypoint: &str| is_below(paths, entrypoint);
+        let starts = &self.starts;
+        self.registrations.retain(|one| {
+            let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
+            is_ours(start.map_or(one.entrypoint.path(), Start::file))
+        });
+        self.unbuilt.retain(|item| is_ours(&item.entrypoint));
+        self.problems.retain(|problem| is_ours(&problem.path));
+    }
+}
+
+/// Whether a file, or an entrypoint in it, is below one of these paths; no path stands for all.
+fn is_below(paths: &[String], file: &str) -> bool {
+    let below = |path: &String| {
+        let rest = file.strip_prefix(path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    };
+    paths.is_empty() || paths.iter().any(below)
+}
+
+impl Builder<'_> {
+    /// Every flow, with one deployment as `flowreg.toml` says.
+    fn every_flow(&self) -> Result<Gathered, RunError> {
+        let filter = &self.request.flows;
+        let Introspected { scan, notices, remarks, moments } =
+            self.referenced.introspected_flows(filter)?;
+        let Scan { flows, problems, files, .. } = scan;
+        let mut gathered = Gathered {
+            notices: notices.into_iter().map(Notice::from).collect(),
+            remarks,
+            moments,
+            files: Some(files),
+            ..Gathered::default()
+        };
+        gathered.notices.extend(self.unused_overrides(flows.iter()));
+        let selected = filter.select(flows)?;
+        gathered.problems = problems;
+        if filter.is_restricted() {
+            gathered.keep_problems_of(&selected);
+        }
+        for flow in unique(selected) {
+            let start = Start::of_script(flow.entrypoint.path());
+            self.add(&mut gathered, (flow, start), None, BTreeSet::new())?;
+        }
+        Ok(gathered)
+    }
+
+    /// Builds one registration.
+    pub(super) fn add(
+        &self,
+        gathered: &mut Gathered,
+        (mut flow, start): (Flow, Start),
+        declaration: Option<Declaration>,
+        secrets: BTreeSet<String>,
+    ) -> Result<(), RunError> {
+        if !flow.limits.is_empty()
+            && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
+        {
+            flow.settle(&version);
+        }
+        let name = declaration.as_ref().map(|declaration| declaration.name.clone());
+        let settings = &self.referenced.configured.settings;
+        match build(&flow, declaration, &self.source, settings) {
+            Ok(built) => {
+                let registration = built.registration;
+                let key = (registration.flow.to_string(), registration.deployment.to_string());
+                let origins = FieldOrigins { origins: built.origins, secrets };
+                gathered.starts.insert(key.clone(), start);
+                gathered.explained.0.insert(key, origins);
+                gathered.registrations.push(registration);
+            }
+            Err(error) => {
+                let hint = match name {
+                    Some(_) => "change the deployment in prefect.yaml",
+                    None => "change `deployment` of this flow in flowreg.toml",
+                };
+                gathered.unbuilt.push(Unbuilt {
+                    flow: flow.name.to_string(),
+                    deployment: name.unwrap_or_default(),
+                    entrypoint: flow.entrypoint.to_string(),
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                    hints: vec![hint.to_owned()],
+                });
+            }
+        }
+        if !flow.is_exact() {
+            gathered.inexact.insert(flow.name, flow.inexact);
+        }
+        Ok(())
+    }
+
+    /// An override for a flow that is not there is most often a spelling mistake.
+    pub(super) fn unused_overrides<'f>(
+        &self,
+        flows: impl Iterator<Item = &'f Flow>,
+    ) -> Vec<Notice> {
+        let names: BTreeSet<&str> = flows.map(|flow| flow.name.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let overrides = self.referenced.configured.settings.flow_names();
+        overrides
+            .filter(|name| !names.contains(name))
+            .map(|unused| {
+                let hint = nearest(unused, &names)
+                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                Notice::from(format!("[flow.\"{unused}\"] is the name of no flow{hint}"))
+            })
+            .collect()
+    }
+}
+
+impl Gathered {
+    /// Where only some flows are asked for, only the problems of their files count.
+    pub(super) fn keep_problems_of(&mut self, flows: &[Flow]) {
+        self.problems
+            .retain(|problem| flows.iter().any(|flow| flow.entrypoint.path() == problem.path));
+    }
+}
+
+/// The flows whose name no other flow has; the others are in the problems.
+fn unique(mut flows: Vec<Flow>) -> Vec<Flow> {
+    let mut count = HashMap::new();
+    for flow in &flows {
+        *count.entry(flow.name.clone()).or_insert(0_usize) += 1;
+    }
+    flows.retain(|flow| count.get(&flow.name) == Some(&1));
+    flows
+}

@@ -1,0 +1,145 @@
+//! Why a run ends before it has a result. What it means for the process is decided elsewhere.
+
+use std::path::PathBuf;
+
+use flowreg_git::tagging::{TagError, TagRule};
+use flowreg_git::{GitError, ReferenceError};
+use flowreg_model::{BranchName, CommitId, NameError};
+use flowreg_servers::TargetError;
+use flowreg_servers::connection::prefect::ConnectionError;
+
+use super::selection::SelectionError;
+use super::tag::TagUsageError;
+use crate::introspection::Unavailable;
+use crate::registration::Prefect1SettingsError;
+use crate::scan::ScanError;
+use crate::settings::{FILE_NAME, SettingsError};
+use crate::store::{OutboxError, StoreError};
+
+/// Why a run ends before it has a result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The repository can't be read, or git can't be run.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// There is no code reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The tag of the next version can't be made.
+    #[error(transparent)]
+    Tag(#[from] TagError),
+    /// The tag that was asked for makes no sense.
+    #[error(transparent)]
+    TagUsage(#[from] TagUsageError),
+    /// `[mainline]` asks something of tags that this one does not have.
+    #[error(transparent)]
+    TagRule(#[from] TagRule),
+    /// `flowreg.toml` has an error.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What is configured does not make sense as a whole.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The configuration of the Prefect client has an error.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The tree can't be scanned.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// Flows have to be built, and there is no Python that can.
+    #[error(transparent)]
+    Python(#[from] Unavailable),
+    /// What was asked for is not there.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// The target did not do it.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The embedded registry or the ledger can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The outbox can't be used.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The registrations of a branch are to be removed, and the branch exists.
+    #[error("{0} is on the remote, so its registrations are in use")]
+    BranchExists(BranchName),
+    /// A remote without any branch tells nothing about which ones are gone.
+    #[error("the remote has no branches at all")]
+    NoBranches,
+    /// Ctrl-C, before anything was written.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What is configured, and does not make sense as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file that `--config` names can't be read.
+    #[error("{}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `flowreg.toml` at the reference is not text.
+    #[error("{FILE_NAME} is not UTF-8")]
+    NotText,
+    /// A Prefect server is asked for, and nothing says where it is.
+    #[error("target `prefect` ({origin}) needs the address of a Prefect API")]
+    NoConnection {
+        /// Where the target is asked for.
+        origin: String,
+    },
+    /// No `prefect.yaml` is where `[manifest] files` says.
+    #[error("[manifest] files: no file at {} matches {}", .commit.short(), quoted(.globs))]
+    NoManifest {
+        /// The commit that was looked at.
+        commit: CommitId,
+        /// The globs.
+        globs: Vec<String>,
+    },
+    /// A glob does not parse.
+    #[error("`{glob}`: {reason}")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Flows of Prefect 1 are objects that only running a file makes, and nothing may be run.
+    #[error("flows of Prefect 1 are known only by running their files, which is not wanted")]
+    Prefect1NeverRun,
+    /// `[prefect1]` lacks something.
+    #[error(transparent)]
+    Prefect1(#[from] Prefect1SettingsError),
+    /// A name that Python gave a flow of Prefect 1 is none that can be registered.
+    #[error(transparent)]
+    Prefect1Name(#[from] NameError),
+}
+
+impl ConfigurationError {
+    /// What to type.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoConnection { .. } => {
+                "export PREFECT_API_URL=https://…/api, or choose a profile with `prefect profile use`"
+            }
+            Self::NoManifest { .. } => "for example files = [\"teams/*/prefect.yaml\"]",
+            Self::Prefect1NeverRun => {
+                "register where `introspect` under [flows] is not \"never\", and not in a bare \
+                 repository's hook"
+            }
+            Self::Prefect1(error) => error.hint(),
+            Self::Unreadable { .. } | Self::NotText | Self::Glob { .. } | Self::Prefect1Name(_) => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn quoted(globs: &[String]) -> String {
+    globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,341 @@
+//! The first stage: the repository is open. From here the settings of any commit can be read.
+//!
+//! `flowreg.toml` is read from the tree at the reference, and tells how the reference is resolved.
+//! So the ladder is climbed twice: once with the defaults and without the network, to find the
+//! file, and once as the file says.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowreg_git::{GitError, ReferenceRequest, Remote, Repository, Untagged, resolve};
+use flowreg_model::{BranchName, CommitId, Environment, Held, TargetKind};
+use flowreg_servers::Target;
+use flowreg_servers::connection::prefect::{self, PrefectConnection};
+use flowreg_servers::connection::prefect1::{self, Prefect1Connection};
+use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
+use flowreg_servers::prefect1::Prefect1Server;
+
+use super::error::{ConfigurationError, RunError};
+use super::observer::ObservedWork;
+use super::referenced::{Climbed, Referenced};
+use super::request::{ReferenceChoice, RunRequest};
+use super::{JOBS, Observer, PlannedRun, Surroundings};
+use crate::registration::is_guest;
+use crate::settings::{FILE_NAME, Flags, Introspect, Settings, Sourced};
+use crate::store::{LocalRegistry, Store};
+
+/// How often a file may lead to a commit with another file before the last one counts.
+const MOST_ROUNDS: u32 = 3;
+
+/// The first stage: an open repository.
+pub struct Opened<'s> {
+    /// What the process gives the run.
+    pub surroundings: Surroundings,
+    /// The repository.
+    pub repository: Arc<Repository>,
+    pub(super) observer: &'s dyn Observer,
+    /// The `flowreg.toml` of commits that were asked for: what a commit has never changes.
+    configurations: RefCell<HashMap<CommitId, Option<String>>>,
+}
+
+/// A repository with the settings that hold at one commit, and the target that they choose.
+pub struct Configured<'o> {
+    pub(super) opened: &'o Opened<'o>,
+    /// The settings.
+    pub settings: Settings,
+    /// The target, not yet connected.
+    pub target: TargetChoice,
+}
+
+/// The target that was chosen, not yet connected.
+#[derive(Debug)]
+pub enum TargetChoice {
+    /// The embedded registry.
+    Local,
+    /// A Prefect server.
+    Prefect(Box<PrefectConnection>),
+    /// A server of Prefect 1.
+    Prefect1(Box<Prefect1Connection>),
+}
+
+impl TargetChoice {
+    /// Whether workers will clone from the remote, so that the remote must have the reference.
+    pub fn needs_remote(&self) -> bool {
+        !matches!(self, Self::Local)
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Self::Local => TargetKind::Local,
+            Self::Prefect(_) => TargetKind::Prefect,
+            Self::Prefect1(_) => TargetKind::Prefect1,
+        }
+    }
+}
+
+impl<'s> Opened<'s> {
+    /// Opens the repository that the working directory belongs to.
+    ///
+    /// # Errors
+    /// [`RunError::Git`] if there is none, or it can't be opened.
+    pub fn discover(
+        surroundings: Surroundings,
+        observer: &'s dyn Observer,
+    ) -> Result<Self, RunError> {
+        let repository = Repository::discover(&surroundings.directory, &surroundings.environment)?;
+        Ok(Self::with(Arc::new(repository), surroundings, observer))
+    }
+
+    /// A run in a repository that is open already.
+    pub(crate) fn with(
+        repository: Arc<Repository>,
+        surroundings: Surroundings,
+        observer: &'s dyn Observer,
+    ) -> Self {
+        Self { surroundings, repository, observer, configurations: RefCell::default() }
+    }
+
+    /// Climbs the ladder. That it ends at no reference is a result here, as it can be explained.
+    ///
+    /// # Errors
+    /// [`RunError`] if the repository or the settings can't be read.
+    pub fn climb(&self, choice: &ReferenceChoice) -> Result<Climbed<'_>, RunError> {
+        let first = self.climb_for_settings(choice);
+        let mut file = self.configuration_at(first.as_ref())?;
+        let mut rounds = 0;
+        loop {
+            let configured = self.configured(choice, file.as_deref())?;
+            let request = request(&configured.settings, choice, configured.target.kind());
+            let resolution = resolve(&self.repository, &self.surroundings.environment, &request);
+            rounds += 1;
+            let Ok(reference) = &resolution.reference else {
+                return Ok(Climbed { configured, resolution, is_offline: choice.offline });
+            };
+            // The remote may have led to another commit with another file: then that one decides,
+            // also which target is meant and whether the remote has to prove the reference.
+            let there = self.configuration_at(Some(&reference.commit))?;
+            if there == file || rounds == MOST_ROUNDS {
+                return Ok(Climbed { configured, resolution, is_offline: choice.offline });
+            }
+            file = there;
+        }
+    }
+
+    /// Resolves the code reference.
+    ///
+    /// # Errors
+    /// [`RunError`] if there is none, or the repository or the settings can't be read.
+    pub fn reference(&self, choice: &ReferenceChoice) -> Result<Referenced<'_>, RunError> {
+        self.climb(choice)?.referenced()
+    }
+
+    /// Goes all the way to the plan.
+    ///
+    /// # Errors
+    /// [`RunError`] for what concerns the run as a whole; what concerns one registration is in
+    /// the plan.
+    pub fn plan<'r>(&'r self, request: &'r RunRequest) -> Result<PlannedRun<'r>, RunError> {
+        self.reference(&request.reference)?.desire(request)?.compare()?.plan()
+    }
+
+    /// The settings for work that has no code reference of its own: those at the commit to which
+    /// the ladder leads.
+    ///
+    /// # Errors
+    /// [`RunError`] if the settings can't be read.
+    pub fn configure(&self) -> Result<Configured<'_>, RunError> {
+        let choice = ReferenceChoice { offline: true, ..ReferenceChoice::default() };
+        self.configure_at(self.climb_for_settings(&choice).as_ref())
+    }
+
+    /// The settings at a commit.
+    ///
+    /// # Errors
+    /// [`RunError`] if they can't be read.
+    pub fn configure_at(&self, commit: Option<&CommitId>) -> Result<Configured<'_>, RunError> {
+        let file = self.configuration_at(commit)?;
+        self.configured(&ReferenceChoice::default(), file.as_deref())
+    }
+
+    /// The settings at a commit, for who needs no target.
+    pub(crate) fn settings_at(
+        &self,
+        commit: &CommitId,
+        choice: &ReferenceChoice,
+    ) -> Result<Settings, RunError> {
+        let file = self.configuration_at(Some(commit))?;
+        self.settings(choice, file.as_deref())
+    }
+
+    pub(super) fn work(&self, what: &'static str, steps: usize) -> ObservedWork<'_> {
+        ObservedWork::start(self.observer, &self.surroundings.interrupt, what, steps)
+    }
+
+    /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the
+    /// second climb.
+    fn climb_for_settings(&self, choice: &ReferenceChoice) -> Option<CommitId> {
+        if self.surroundings.config.is_some() {
+            return None;
+        }
+        let defaults = Settings::resolve(&self.flags(choice), None).ok()?;
+        let mut request = request(&defaults, choice, TargetKind::Local);
+        request.untagged = Untagged::Commit;
+        let environment = &self.surroundings.environment;
+        let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
+            // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
+            (request.tag, request.branch) = (None, None);
+            resolve(&self.repository, &Environment::default(), &request).reference
+        });
+        climbed.ok().map(|reference| reference.commit)
+    }
+
+    fn flags(&self, choice: &ReferenceChoice) -> Flags {
+        Flags {
+            target: self.surroundings.target,
+            remote: choice.remote.clone(),
+            untagged: choice.untagged,
+        }
+    }
+
+    /// The text of the configuration: the file that was asked for, else the one at the commit.
+    fn configuration_at(&self, commit: Option<&CommitId>) -> Result<Option<String>, RunError> {
+        if let Some(path) = &self.surroundings.config {
+            let path = self.surroundings.directory.join(path);
+            return match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(Some(text)),
+                Err(source) => Err(ConfigurationError::Unreadable { path, source }.into()),
+            };
+        }
+        let Some(commit) = commit else { return Ok(None) };
+        if let Some(text) = self.configurations.borrow().get(commit) {
+            return Ok(text.clone());
+        }
+        let bytes = self.repository.read_at(commit, FILE_NAME)?;
+        let text = bytes.map(String::from_utf8).transpose();
+        let text = text.map_err(|_| ConfigurationError::NotText)?;
+        self.configurations.borrow_mut().insert(commit.clone(), text.clone());
+        Ok(text)
+    }
+
+    fn configured(
+        &self,
+        choice: &ReferenceChoice,
+        file: Option<&str>,
+    ) -> Result<Configured<'_>, RunError> {
+        let settings = self.settings(choice, file)?;
+        let target = self.target(&settings)?;
+        Ok(Configured { opened: self, settings, target })
+    }
+
+    fn settings(&self, choice: &ReferenceChoice, file: Option<&str>) -> Result<Settings, RunError> {
+        let name = match &self.surroundings.config {
+            Some(path) => self.surroundings.directory.join(path).display().to_string(),
+            None => FILE_NAME.to_owned(),
+        };
+        let file = file.map(|text| (text, name.as_str()));
+        let mut settings = Settings::resolve(&self.flags(choice), file)?;
+        if self.surroundings.is_server {
+            settings.introspect = Introspect::Never;
+        }
+        Ok(settings)
+    }
+
+    /// The target that the settings choose: Prefect where the client is configured, else the
+    /// embedded registry.
+    pub(super) fn target(&self, settings: &Settings) -> Result<TargetChoice, RunError> {
+        let Surroundings { environment, directory, home, .. } = &self.surroundings;
+        let asked = settings.target.as_ref();
+        match asked.map(|asked| asked.value) {
+            Some(TargetKind::Local) => return Ok(TargetChoice::Local),
+            Some(TargetKind::Prefect1) => {
+                let connection = prefect1::connection(environment, directory, home.as_deref())?;
+                return Ok(TargetChoice::Prefect1(Box::new(connection)));
+            }
+            Some(TargetKind::Prefect) | None => {}
+        }
+        let connection = prefect::connection(environment, directory, home.as_deref())?;
+        match (connection, asked) {
+            (Some(connection), _) => Ok(TargetChoice::Prefect(Box::new(connection))),
+            (None, None) => Ok(TargetChoice::Local),
+            (None, Some(Sourced { origin, .. })) => {
+                Err(ConfigurationError::NoConnection { origin: origin.to_string() }.into())
+            }
+        }
+    }
+}
+
+/// What the ladder is asked, as the settings say.
+pub(super) fn request(
+    settings: &Settings,
+    choice: &ReferenceChoice,
+    target: TargetKind,
+) -> ReferenceRequest {
+    ReferenceRequest {
+        tag: choice.tag.clone(),
+        branch: choice.branch.clone(),
+        remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
+        strict: choice.strict,
+        mainline: settings.repository.mainline.clone(),
+        untagged: settings.repository.untagged.value,
+        pin: settings.repository.pin,
+        lightweight: target == TargetKind::Prefect1,
+        pushed: choice.pushed.clone(),
+        ask_remote: target != TargetKind::Local && !choice.offline,
+    }
+}
+
+impl Configured<'_> {
+    /// Opens the target, for at most so many writes at once.
+    ///
+    /// # Errors
+    /// [`RunError::Store`] or [`RunError::Target`] if it can't be used; a server is not asked yet.
+    pub fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, RunError> {
+        let common_dir = self.opened.repository.common_dir();
+        Ok(match &self.target {
+            TargetChoice::Local => {
+                let store = Store::open(common_dir)?;
+                Box::new(LocalRegistry::new(store, self.opened.surroundings.now()))
+            }
+            TargetChoice::Prefect(connection) => {
+                // On a laptop it is SQLite most often, which freezes under parallel writers.
+                let most = if connection.is_on_this_machine() { 1 } else { JOBS };
+                let options = ConnectOptions { jobs: jobs.unwrap_or(most) };
+                Box::new(PrefectServer::connect((**connection).clone(), options)?)
+            }
+            TargetChoice::Prefect1(connection) => {
+                let lock = common_dir.join("flowreg/prefect1.lock");
+                Box::new(Prefect1Server::connect(connection, lock)?)
+            }
+        })
+    }
+
+    /// Whether flows are those of Prefect 1.
+    pub fn is_prefect1(&self) -> bool {
+        self.target.kind() == TargetKind::Prefect1
+    }
+
+    /// The remote that workers clone from, as far as the settings name one.
+    pub(super) fn remote(&self) -> Result<Option<Remote>, GitError> {
+        let named = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
+        self.opened.repository.remote(named)
+    }
+
+    /// Whether the configuration names a secret that workers clone with.
+    pub(super) fn names_secret(&self) -> bool {
+        let table = &self.settings.prefect1;
+        match &self.target {
+            TargetChoice::Prefect1(_) => {
+                table.git_token_secret_name.is_some() || table.git_clone_url_secret_name.is_some()
+            }
+            _ => self.settings.repository.access.is_some(),
+        }
+    }
+
+    /// Whether a registration of a branch that is gone may go with it: on Prefect 1 its marks are
+    /// derived, and people may have registered what follows the branch, too.
+    pub(super) fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
+        self.target.kind() != TargetKind::Prefect1 || is_guest(&self.settings, branch, held)
+    }
+}

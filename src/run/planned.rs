@@ -1,0 +1,117 @@
+//! The fifth stage: an action for each registration, or the guard that refuses it.
+
+use flowreg_git::RepositoryUrl;
+use flowreg_model::{CodeReference, FlowProblem, Inexact, TargetDescription, TargetKind};
+use flowreg_servers::Target;
+
+use super::applied::AppliedRun;
+use super::compared::Compared;
+use super::desired::{Desired, Explained, Gathered, Unbuilt};
+use super::request::Notice;
+use super::{Referenced, RunError, children, prefect1};
+use crate::registration::{Action, Guards, Plan, needs_work_pools, plan, settle_work_pools};
+
+/// The fifth stage: what has to be done.
+pub struct PlannedRun<'r> {
+    pub(super) referenced: Referenced<'r>,
+    pub(super) target: Box<dyn Target>,
+    pub(super) jobs: Option<usize>,
+    /// The URL that workers clone from.
+    pub repository_url: RepositoryUrl,
+    /// One action for each registration.
+    pub plan: Plan,
+    /// What is wrong with the sources.
+    pub problems: Vec<FlowProblem>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<Notice>,
+    /// What can't become a registration.
+    pub unbuilt: Vec<Unbuilt>,
+    /// Where fields come from, and which must not be shown.
+    pub explained: Explained,
+    /// How many registrations take no part: their flows did not change.
+    pub left_out: usize,
+}
+
+impl<'r> PlannedRun<'r> {
+    pub(super) fn of(compared: Compared<'r>) -> Result<Self, RunError> {
+        let Compared { desired, held, left_out } = compared;
+        let Desired { referenced, request, target, repository_url, gathered, .. } = desired;
+        let Gathered {
+            registrations, unbuilt, problems, notices, remarks, inexact, explained, ..
+        } = gathered;
+        let mut all_notices = referenced.notices.clone();
+        all_notices.extend(notices);
+        let kind = target.describe().kind;
+        // The embedded registry lies in this repository: whatever URL the repository once had, all
+        // of it is ours.
+        let adopt = request.adopt || kind == TargetKind::Local;
+        let guards = Guards { allow_downgrade: request.allow_downgrade, adopt };
+        let mut plan = plan(registrations, held, guards);
+        all_notices.extend(choose_work_pools(&mut plan, target.as_ref())?);
+        if kind == TargetKind::Prefect1 {
+            prefect1::complete_plan(&mut plan, &referenced, target.as_ref())?;
+        }
+        for item in &plan.items {
+            let flow = &item.registration.flow;
+            let is_detail = !matches!(item.action, Action::Create | Action::Update { .. });
+            let remarks = remarks.get(&item.registration.entrypoint).into_iter().flatten().cloned();
+            let inexact = inexact.get(flow).into_iter().flatten();
+            let doubts = inexact.map(|Inexact { what, reason }| match what.as_str() {
+                "name" => format!("{flow}: the name is not certain: {reason}"),
+                _ => {
+                    format!("{flow}: {what} is not exact and stays as the target has it: {reason}")
+                }
+            });
+            all_notices.extend(remarks.chain(doubts).map(|text| Notice { text, is_detail }));
+        }
+        Ok(Self {
+            referenced,
+            target,
+            jobs: request.jobs,
+            repository_url,
+            plan,
+            problems,
+            notices: all_notices,
+            unbuilt,
+            explained,
+            left_out,
+        })
+    }
+
+    /// The code reference.
+    pub fn reference(&self) -> &CodeReference {
+        &self.referenced.reference
+    }
+
+    /// The target.
+    pub fn target(&self) -> TargetDescription {
+        self.target.describe()
+    }
+
+    /// What is said of calls in the flows' code that start flows which are nowhere: neither at the
+    /// target nor in this plan. Asks the target for what it has to know.
+    ///
+    /// # Errors
+    /// [`RunError`] if a file or the target can't be read.
+    pub fn missing_children(&self) -> Result<Vec<Notice>, RunError> {
+        let missing = children::missing(&self.referenced, &self.plan, self.target.as_ref())?;
+        Ok(missing.into_iter().map(Notice::from).collect())
+    }
+
+    /// Carries the plan out: what can be written is written, whatever happens to the rest.
+    pub fn apply(self) -> AppliedRun {
+        AppliedRun::of(self)
+    }
+}
+
+/// Asks for the work pools if that is needed, and says which one was chosen.
+fn choose_work_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<Notice>, RunError> {
+    if !needs_work_pools(plan) {
+        return Ok(None);
+    }
+    let Some(pools) = target.work_pools()? else { return Ok(None) };
+    let chosen = settle_work_pools(plan, &pools);
+    Ok(chosen.map(|(chosen, why)| {
+        Notice::from(format!("no work pool is configured: using `{chosen}`, {why}"))
+    }))
+}

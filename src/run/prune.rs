@@ -1,0 +1,139 @@
+//! Removes the registrations of feature branches that the remote no longer has.
+//!
+//! What is registered at a tag or on mainline, by another repository or by somebody else, is never
+//! touched.
+
+use std::collections::HashSet;
+
+use flowreg_git::ReferenceError;
+use flowreg_model::{
+    BranchName, Channel, Held, RemoteName, TargetDescription, TargetKind, same_repository,
+};
+use flowreg_servers::{ReadScope, TargetError, Write};
+
+use super::request::Notice;
+use super::{Configured, Opened, RunError};
+use crate::store::{LedgerEntry, Store, StoreError};
+
+/// What is to be removed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PruneRequest {
+    /// Only the registrations of this branch.
+    pub branch: Option<BranchName>,
+    /// Only say what would be removed.
+    pub dry_run: bool,
+    /// The remote that has the branches, whatever the settings say.
+    pub remote: Option<RemoteName>,
+}
+
+/// What was removed, or would be.
+pub(crate) struct Pruned {
+    /// The target.
+    pub target: TargetDescription,
+    /// By flow and deployment.
+    pub registrations: Vec<PrunedBranch>,
+    /// What is worth knowing.
+    pub notices: Vec<Notice>,
+}
+
+/// A registration of a branch that is gone.
+pub(crate) struct PrunedBranch {
+    /// The flow.
+    pub flow: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The branch.
+    pub branch: BranchName,
+    /// What became of it; `None` with `dry_run`.
+    pub outcome: Option<Result<(), TargetError>>,
+}
+
+impl Opened<'_> {
+    /// Removes what is registered for branches that are gone.
+    ///
+    /// # Errors
+    /// [`RunError`] if the branch is there, or the remote or the target can't be read.
+    pub(crate) fn prune(&self, request: &PruneRequest) -> Result<Pruned, RunError> {
+        let configured = self.configure()?;
+        let there = configured.branches(request)?;
+        if let Some(branch) = request.branch.as_ref().filter(|branch| there.contains(*branch)) {
+            return Err(RunError::BranchExists(branch.clone()));
+        }
+        let target = configured.connect(Some(1))?;
+        let description = target.describe();
+        let repository = configured.repository_url()?;
+        // The embedded registry lies in this repository: all of it is ours.
+        let is_local = description.kind == TargetKind::Local;
+        let is_ours = |url: &str| is_local || same_repository(url, repository.as_str());
+        let gone = |held: &Held| {
+            let marks = held.marks.as_ref()?;
+            let branch: BranchName = marks.branch.as_ref()?.parse().ok()?;
+            let is_meant = request.branch.as_ref().is_none_or(|meant| *meant == branch);
+            let is_feature = marks.channel == Channel::Feature.as_str();
+            let is_gone = is_meant && is_feature && !there.contains(&branch);
+            let is_free =
+                is_gone && is_ours(&marks.repository) && configured.may_remove(held, &branch);
+            is_free.then_some(branch)
+        };
+        let held = target.read(ReadScope::All)?;
+        let mut removable: Vec<(Held, BranchName)> =
+            held.into_iter().filter_map(|held| gone(&held).map(|branch| (held, branch))).collect();
+        removable.sort_by(|(one, _), (other, _)| {
+            (&one.flow, &one.deployment).cmp(&(&other.flow, &other.deployment))
+        });
+        let (mut registrations, mut entries) = (Vec::new(), Vec::new());
+        for (held, branch) in removable {
+            let remove = || target.apply(&Write::Remove(&held)).map(drop);
+            let outcome = (!request.dry_run).then(remove);
+            if matches!(outcome, Some(Ok(()))) {
+                entries.push(self.removal(&description, &held, &branch));
+            }
+            let Held { flow, deployment, .. } = held;
+            registrations.push(PrunedBranch { flow, deployment, branch, outcome });
+        }
+        let recorded = self.record(&entries);
+        let lost = recorded
+            .err()
+            .map(|error| Notice::from(format!("the ledger could not be written: {error}")));
+        Ok(Pruned { target: description, registrations, notices: lost.into_iter().collect() })
+    }
+
+    fn removal(&self, target: &TargetDescription, held: &Held, branch: &BranchName) -> LedgerEntry {
+        LedgerEntry {
+            at: self.surroundings.now(),
+            target: target.url.clone().unwrap_or_else(|| target.kind.as_str().to_owned()),
+            action: "removed".to_owned(),
+            flow: held.flow.clone(),
+            deployment: held.deployment.clone(),
+            kind: "branch".to_owned(),
+            reference: branch.to_string(),
+            commit: String::new(),
+        }
+    }
+
+    /// Appends to the ledger; without entries it is left alone.
+    fn record(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        Store::open(self.repository.common_dir())?.append_to_ledger(entries)
+    }
+}
+
+impl Configured<'_> {
+    /// The branches that are there: the remote's; of a repository without one its own.
+    fn branches(&self, request: &PruneRequest) -> Result<HashSet<BranchName>, RunError> {
+        let configured = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
+        let repository = &self.opened.repository;
+        let branches = match repository.remote(request.remote.as_ref().or(configured))? {
+            Some(remote) => repository.ask_for_branches(&remote)?,
+            None if self.target.needs_remote() => return Err(ReferenceError::NoRemote.into()),
+            None => repository.own_branches()?,
+        };
+        // Everything would be gone: more likely it is not the remote that was meant.
+        if branches.is_empty() {
+            return Err(RunError::NoBranches);
+        }
+        Ok(branches.into_iter().map(|(branch, _)| branch).collect())
+    }
+}

@@ -1,0 +1,206 @@
+//! The second stage: the code reference is resolved, with the settings and the target that hold
+//! for it.
+
+use std::cell::OnceCell;
+
+use flowreg_git::{
+    GitError, Pin, ReferenceError, RepositoryUrl, Resolution, Tree, Untagged, resolve,
+};
+use flowreg_model::{Channel, CodeReference, CommitId, ReferenceSource};
+
+use super::request::{Notice, ReferenceChoice, RunRequest};
+use super::{Configured, Desired, Opened, RunError, opened};
+use crate::registration::{Pinned, Source};
+use crate::settings::{Access, FILE_NAME};
+
+/// What came of climbing the ladder: a reference, or the reason why there is none.
+pub struct Climbed<'o> {
+    /// The settings and the target.
+    pub configured: Configured<'o>,
+    /// Every rung, and where it ended.
+    pub resolution: Resolution,
+    /// Whether nobody wants the remote to be asked.
+    pub(super) is_offline: bool,
+}
+
+/// The second stage: a code reference.
+pub struct Referenced<'o> {
+    pub(super) configured: Configured<'o>,
+    /// The code reference.
+    pub reference: CodeReference,
+    /// What is worth knowing.
+    pub notices: Vec<Notice>,
+    /// The remote was not asked, because nobody wanted it.
+    pub(super) is_offline: bool,
+    tree: OnceCell<Tree>,
+}
+
+impl<'o> Climbed<'o> {
+    /// Goes on with the reference.
+    ///
+    /// # Errors
+    /// [`RunError::Reference`] if there is none.
+    pub fn referenced(self) -> Result<Referenced<'o>, RunError> {
+        let Resolution { reference, notices, .. } = self.resolution;
+        Ok(Referenced {
+            configured: self.configured,
+            reference: reference?,
+            notices: notices.into_iter().map(Notice::from).collect(),
+            is_offline: self.is_offline,
+            tree: OnceCell::new(),
+        })
+    }
+}
+
+impl<'o> Referenced<'o> {
+    /// The reference of a push, whose name and commit are known.
+    ///
+    /// # Errors
+    /// [`RunError::Reference`] if it can't be registered.
+    pub(super) fn of_push(
+        configured: Configured<'o>,
+        choice: &ReferenceChoice,
+    ) -> Result<Self, RunError> {
+        let request = opened::request(&configured.settings, choice, configured.target.kind());
+        let Opened { surroundings, repository, .. } = configured.opened;
+        let resolution = resolve(repository, &surroundings.environment, &request);
+        Climbed { configured, resolution, is_offline: choice.offline }.referenced()
+    }
+
+    pub(super) fn opened(&self) -> &'o Opened<'o> {
+        self.configured.opened
+    }
+
+    /// The tree of the commit, opened when it is asked for the first time.
+    pub(super) fn tree(&self) -> Result<&Tree, GitError> {
+        if let Some(tree) = self.tree.get() {
+            return Ok(tree);
+        }
+        let tree = self.opened().repository.tree(&self.reference.commit)?;
+        Ok(self.tree.get_or_init(|| tree))
+    }
+
+    /// What workers check out: the design's table of channels, `pin` and `untagged`.
+    pub(super) fn pinned(&self) -> Pinned {
+        let settings = &self.configured.settings.repository;
+        match (self.reference.channel, self.reference.tag()) {
+            (Channel::Mainline, Some(_)) if settings.pin == Pin::Commit => Pinned::Commit,
+            (Channel::Mainline, Some(_)) => Pinned::Tag,
+            (Channel::Mainline, None) if settings.untagged.value == Untagged::Commit => {
+                Pinned::Commit
+            }
+            _ => Pinned::Branch,
+        }
+    }
+
+    /// Finds out what should be registered, and opens the target that will hold it.
+    ///
+    /// # Errors
+    /// [`RunError`] for what concerns the run as a whole: a tag that may not be registered, a
+    /// revision or a flow that does not exist, a target that can't be used.
+    pub fn desire<'r>(self, request: &'r RunRequest) -> Result<Desired<'r>, RunError>
+    where
+        'o: 'r,
+    {
+        Desired::of(self, request)
+    }
+
+    /// The commit that a revision names, and the revision.
+    pub(super) fn base<'t>(
+        &self,
+        revision: Option<&'t String>,
+    ) -> Result<Option<(&'t str, CommitId)>, RunError> {
+        let Some(revision) = revision else { return Ok(None) };
+        Ok(Some((revision, self.opened().repository.commit_of(revision)?)))
+    }
+
+    /// What all registrations have in common.
+    pub(super) fn source<'a>(
+        &'a self,
+        url: &'a RepositoryUrl,
+        author: Option<&'a str>,
+    ) -> Source<'a> {
+        Source {
+            reference: &self.reference,
+            pinned: self.pinned(),
+            repository: url.as_str(),
+            author,
+        }
+    }
+
+    /// What about the repository and the configuration is worth knowing.
+    pub(super) fn circumstances(&self, url: &RepositoryUrl) -> Result<Vec<Notice>, RunError> {
+        let mut notices = Vec::new();
+        let mut add = |text: String| notices.push(Notice::from(text));
+        let repository = &self.opened().repository;
+        let commit = self.reference.commit.short();
+        let is_active = self.reference.source == ReferenceSource::ActiveBranch;
+        if is_active && repository.uncommitted()? {
+            add(format!(
+                "flows or configuration that are not committed do not count: {commit} is registered"
+            ));
+        }
+        if is_active && self.has_other_configuration_here()? {
+            add(format!(
+                "flowreg.toml here is not the one that counts, at {commit}; for a try: --config \
+                 flowreg.toml"
+            ));
+        }
+        let remote = repository.remote(self.reference.remote.as_ref())?;
+        let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
+        if lost_credentials && !self.configured.names_secret() {
+            let place = if self.configured.is_prefect1() {
+                "[prefect1] names one as git_token_secret_name"
+            } else {
+                "[repository] names a secret as access_token or credentials"
+            };
+            add(format!(
+                "the remote's credentials are not registered: workers clone without them, unless \
+                 {place}"
+            ));
+        }
+        let is_https = url.as_str().starts_with("https://");
+        let access = &self.configured.settings.repository.access;
+        if !is_https && matches!(access, Some(Access::Token(_))) {
+            add(
+                "Prefect uses an access token with https URLs only: a worker will clone without it"
+                    .to_owned(),
+            );
+        }
+        Ok(notices)
+    }
+
+    /// Whether the work tree's `flowreg.toml` is another than the one at the commit, which is what
+    /// a person forgets most easily.
+    fn has_other_configuration_here(&self) -> Result<bool, RunError> {
+        let Opened { surroundings, repository, .. } = self.opened();
+        let Some(directory) = repository.workdir().filter(|_| surroundings.config.is_none()) else {
+            return Ok(false);
+        };
+        let here = std::fs::read(directory.join(FILE_NAME)).ok();
+        Ok(here.is_some() && here != self.tree()?.read_path(FILE_NAME)?)
+    }
+}
+
+impl Configured<'_> {
+    /// The URL that workers clone from; for the embedded registry a repository without a remote
+    /// stands for itself.
+    ///
+    /// # Errors
+    /// [`ReferenceError::NoRemote`] if a target needs a remote and there is none.
+    pub fn repository_url(&self) -> Result<RepositoryUrl, RunError> {
+        if let Some(url) = &self.settings.repository.url {
+            return Ok(url.clone());
+        }
+        match self.remote()? {
+            Some(remote) => Ok(remote.url),
+            None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
+            None => {
+                let common = self.opened.repository.common_dir();
+                let directory = common.parent().filter(|_| common.ends_with(".git"));
+                let directory = directory.unwrap_or(common);
+                Ok(RepositoryUrl::new(&directory.display().to_string(), directory))
+            }
+        }
+    }
+}

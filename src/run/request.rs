@@ -1,0 +1,67 @@
+//! What is asked of a run: plain data, whoever asks.
+
+use flowreg_git::Untagged;
+use flowreg_model::{CommitId, RemoteName};
+
+use super::selection::FlowFilter;
+
+/// Which code reference is meant; without anything the ladder decides.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceChoice {
+    /// This tag.
+    pub tag: Option<String>,
+    /// This branch.
+    pub branch: Option<String>,
+    /// The remote that workers clone from.
+    pub remote: Option<RemoteName>,
+    /// The remote is not asked whether it has the reference.
+    pub offline: bool,
+    /// No rung below the active branch is tried.
+    pub strict: bool,
+    /// What to do on a mainline branch without a tag, whatever the settings say.
+    pub untagged: Option<Untagged>,
+    /// The commit that a push put there, which counts instead of where the ref is here.
+    pub pushed: Option<CommitId>,
+}
+
+/// What is to be planned or registered.
+#[derive(Debug, Clone, Default)]
+pub struct RunRequest {
+    /// At which code reference.
+    pub reference: ReferenceChoice,
+    /// Which flows; all if none is named.
+    pub flows: FlowFilter,
+    /// Only flows that are affected by what changed since this revision.
+    pub changed_since: Option<String>,
+    /// On a feature branch: also the flows that are as on mainline.
+    pub all: bool,
+    /// Replace a newer version with an older one.
+    pub allow_downgrade: bool,
+    /// Take over deployments that flowreg did not create.
+    pub adopt: bool,
+    /// Run the build and push steps of `prefect.yaml`.
+    pub run_steps: bool,
+    /// How many writes may be under way at once; the target may allow fewer.
+    pub jobs: Option<usize>,
+}
+
+/// Something that is worth knowing and stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// One sentence.
+    pub text: String,
+    /// Whether it is for those only who want to see everything.
+    pub is_detail: bool,
+}
+
+impl Notice {
+    pub(super) fn detail(text: String) -> Self {
+        Self { text, is_detail: true }
+    }
+}
+
+impl From<String> for Notice {
+    fn from(text: String) -> Self {
+        Self { text, is_detail: false }
+    }
+}

@@ -1,0 +1,540 @@
+//! Makes the tag of the next version and pushes exactly that ref.
+//!
+//! Safe to run twice and in two jobs at once: the remote decides who was first, and who was not
+//! looks again.
+
+use std::time::Duration;
+
+use flowreg_git::tagging::{
+    Asked, Bump, Day, Decision, Series, Survey, TagError, Version, Wanted, decide, message,
+};
+use flowreg_git::{
+    Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagAt,
+    TagKind, Untagged, resolve,
+};
+use flowreg_model::{
+    BranchName, Channel, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName,
+    TagName, TargetKind,
+};
+use serde::Serialize;
+
+use super::{AppliedRun, Opened, ReferenceChoice, RunError, RunRequest, Surroundings};
+use crate::settings::Settings;
+
+/// How often others may be faster.
+const MOST_ROUNDS: u32 = 30;
+/// How often a push is tried again that the remote refused without a decision: another job may
+/// hold a lock there.
+const MOST_REJECTIONS: u32 = 4;
+
+/// Which tag is to be made, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TagRequest {
+    /// This version, with or without the prefix; without it the next one.
+    pub version: Option<String>,
+    /// Which part goes up, instead of what the commits ask for.
+    pub bump: Option<Bump>,
+    /// What a pre-release is called.
+    pub pre: Option<String>,
+    /// Build metadata of the version.
+    pub build: Option<String>,
+    /// The package of `[tag.package]`.
+    pub package: Option<String>,
+    /// The commit to tag; HEAD if nothing is said.
+    pub commit: Option<String>,
+    /// Only say which tag it would be.
+    pub print: bool,
+    /// Go by the tags that are here.
+    pub offline: bool,
+    /// Sign the tag, as git is configured to.
+    pub sign: bool,
+    /// The tag's message, instead of the list of commits.
+    pub message: Option<String>,
+    /// Push the active branch together with the tag, both or none.
+    pub with_branch: bool,
+    /// Tag a commit that is not on a mainline branch.
+    pub off_mainline: bool,
+    /// Whether everything is registered at the tag afterwards.
+    pub register: bool,
+    /// The remote to push to.
+    pub remote: Option<RemoteName>,
+    /// Take a version that is lower than others, and register it.
+    pub allow_downgrade: bool,
+    /// Take over deployments that flowreg did not create.
+    pub adopt: bool,
+    /// Run the build and push steps of `prefect.yaml`.
+    pub run_steps: bool,
+    /// How many writes may be under way at once.
+    pub jobs: Option<usize>,
+}
+
+/// What became of the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TagOutcome {
+    /// It was made and pushed.
+    Created,
+    /// The commit had it already.
+    Exists,
+    /// It is the next one, and was not made.
+    Next,
+    /// There is none to make.
+    Nothing,
+    /// A later tag has the commit already.
+    Contained,
+}
+
+/// The tag of a commit.
+#[derive(Debug, Clone)]
+pub(crate) struct TaggedCommit {
+    /// The tag and its version without the prefix; `None` if there is none to make.
+    pub tag: Option<(TagName, String)>,
+    /// The commit.
+    pub commit: CommitId,
+    /// The tag before it, as far as it is known.
+    pub previous: Option<TagName>,
+    /// What became of it.
+    pub outcome: TagOutcome,
+    /// The remote that was asked.
+    pub remote: Option<RemoteName>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+}
+
+/// A request that contradicts itself, or the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TagUsageError {
+    /// A word for a pre-release, and no pre-release.
+    #[error("--pre goes with --bump pre")]
+    PreWithoutBump,
+    /// The version is none of the series'.
+    #[error("`{text}` is no version of the scheme of {prefix}…")]
+    NoVersion {
+        /// What was asked for.
+        text: String,
+        /// The prefix of the series.
+        prefix: String,
+    },
+    /// No such package.
+    #[error("there is no package `{name}` under [tag.package]")]
+    NoPackage {
+        /// What was asked for.
+        name: String,
+        /// The packages that may be meant.
+        packages: Vec<String>,
+    },
+    /// Each package has versions of its own, and none was named.
+    #[error("several packages have versions of their own: which one?")]
+    WhichPackage {
+        /// The packages.
+        packages: Vec<String>,
+    },
+    /// Workers of Prefect 1 crash on annotated tags, and a signed tag is one.
+    #[error("workers of prefect1 can't use a signed tag: it is an annotated one")]
+    SignedForPrefect1,
+}
+
+impl TagUsageError {
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::PreWithoutBump => vec!["flowreg tag --bump pre --pre <word>".to_owned()],
+            Self::NoVersion { .. } => vec!["flowreg tag --print".to_owned()],
+            Self::NoPackage { packages, .. } | Self::WhichPackage { packages } => {
+                packages.iter().map(|name| format!("flowreg tag --package {name}")).collect()
+            }
+            Self::SignedForPrefect1 => vec!["flowreg tag, without --sign".to_owned()],
+        }
+    }
+}
+
+impl Opened<'_> {
+    /// Looks, decides, makes and pushes the tag, until it is there or there is none to make.
+    ///
+    /// # Errors
+    /// [`RunError`] if the request makes no sense, or the tag can't be made.
+    pub(crate) fn tag(&self, request: &TagRequest) -> Result<TaggedCommit, RunError> {
+        let repository = &self.repository;
+        let commit = match &request.commit {
+            Some(revision) => repository.commit_of(revision)?,
+            None => repository.head_commit()?,
+        };
+        let remote = request.remote.clone();
+        let choice = ReferenceChoice { remote, ..ReferenceChoice::default() };
+        let settings = self.settings_at(&commit, &choice)?;
+        let (series, wanted) = wanted(request, &settings)?;
+        let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
+        let remote = repository.remote(name)?;
+        if remote.is_none() && !request.print {
+            return Err(ReferenceError::NoRemote.into());
+        }
+        let job = Job {
+            surroundings: &self.surroundings,
+            request,
+            repository,
+            settings: &settings,
+            series: &series,
+            commit: &commit,
+            wanted: &wanted,
+            remote: remote.as_ref().filter(|_| !request.offline),
+        };
+        job.tag()
+    }
+
+    /// Registers everything at a tag.
+    ///
+    /// # Errors
+    /// [`RunError`] for what concerns the run as a whole.
+    pub(crate) fn register_at(
+        &self,
+        tagged: &TaggedCommit,
+        request: &TagRequest,
+    ) -> Result<Option<AppliedRun>, RunError> {
+        let Some((tag, _)) = &tagged.tag else { return Ok(None) };
+        let run = RunRequest {
+            allow_downgrade: request.allow_downgrade,
+            adopt: request.adopt,
+            run_steps: request.run_steps,
+            jobs: request.jobs,
+            reference: ReferenceChoice {
+                tag: Some(tag.to_string()),
+                remote: tagged.remote.clone(),
+                ..ReferenceChoice::default()
+            },
+            ..RunRequest::default()
+        };
+        Ok(Some(self.plan(&run)?.apply()))
+    }
+}
+
+/// Which day it is, in UTC.
+fn today(surroundings: &Surroundings) -> Day {
+    let today = (surroundings.clock)().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let week = today.iso_week_date();
+    Day {
+        year: u16::try_from(today.year()).unwrap_or_default(),
+        month: u8::try_from(today.month()).unwrap_or_default(),
+        day: u8::try_from(today.day()).unwrap_or_default(),
+        week: u8::try_from(week.week()).unwrap_or_default(),
+        week_year: u16::try_from(week.year()).unwrap_or_default(),
+    }
+}
+
+/// Which series and version are meant.
+fn wanted(request: &TagRequest, settings: &Settings) -> Result<(Series, Wanted), TagUsageError> {
+    let package = request.package.as_deref();
+    let Some(text) = &request.version else {
+        let bump = request.bump;
+        if request.pre.is_some() && bump != Some(Bump::Pre) {
+            return Err(TagUsageError::PreWithoutBump);
+        }
+        let next = Wanted::Next { bump, pre: request.pre.clone(), build: request.build.clone() };
+        return Ok((series(settings, package)?, next));
+    };
+    let name = text.strip_prefix("refs/tags/").unwrap_or(text);
+    let by_prefix = settings.tag.series_by_prefix(name);
+    let series = match (package, by_prefix) {
+        (None, Some(series)) => series.clone(),
+        _ => series(settings, package)?,
+    };
+    let version = name.strip_prefix(series.prefix.as_str()).and_then(|rest| series.parse(rest));
+    let version = version.or_else(|| series.parse(name)).ok_or_else(|| {
+        TagUsageError::NoVersion { text: text.clone(), prefix: series.prefix.clone() }
+    })?;
+    Ok((series, Wanted::Exactly { version, may_be_lower: request.allow_downgrade }))
+}
+
+fn series(settings: &Settings, package: Option<&str>) -> Result<Series, TagUsageError> {
+    settings.tag.series(package).cloned().map_err(|missing| {
+        let packages = missing.nearest.map_or(missing.packages, |name| vec![name]);
+        match package {
+            Some(name) => TagUsageError::NoPackage { name: name.to_owned(), packages },
+            None => TagUsageError::WhichPackage { packages },
+        }
+    })
+}
+
+/// What has to be done, and with what.
+struct Job<'a> {
+    surroundings: &'a Surroundings,
+    request: &'a TagRequest,
+    repository: &'a Repository,
+    settings: &'a Settings,
+    series: &'a Series,
+    commit: &'a CommitId,
+    wanted: &'a Wanted,
+    remote: Option<&'a Remote>,
+}
+
+impl Job<'_> {
+    fn tag(&self) -> Result<TaggedCommit, RunError> {
+        let asked = Asked {
+            repository: self.repository,
+            series: self.series,
+            commit: self.commit,
+            wanted: self.wanted,
+            remote: self.remote,
+            today: today(self.surroundings),
+            provider: Repository::ci_provider(&self.surroundings.environment),
+        };
+        let mut rejections = 0;
+        for round in 0..MOST_ROUNDS {
+            let survey = Survey::take(self.repository, self.series, self.remote)?;
+            let decision = decide(&asked, &survey)?;
+            let mut tagged = self.decided(&decision);
+            let Decision::Create { tag, previous, commits, .. } = &decision else {
+                if let Decision::Exists { tag, .. } = &decision {
+                    self.bring(tag)?;
+                }
+                return Ok(tagged);
+            };
+            let notice = self.check_mainline(&survey)?;
+            tagged.notices.extend(notice);
+            let Some(remote) = self.remote.filter(|_| !self.request.print) else {
+                return Ok(tagged);
+            };
+            let text = self.request.message.as_ref().map(|text| format!("{text}\n"));
+            let text = text.unwrap_or_else(|| message(tag, previous.as_ref(), commits));
+            match self.publish(remote, tag, &text)? {
+                PushOutcome::Created => {
+                    tagged.outcome = TagOutcome::Created;
+                    return Ok(tagged);
+                }
+                // Another job made the same one: the next look finds it.
+                PushOutcome::AlreadyThere => {}
+                PushOutcome::Rejected(rejection) => {
+                    rejections += 1;
+                    if self.is_refused(remote, tag, &rejection, rejections)? {
+                        return Err(self.rejected(remote, tag, rejection).into());
+                    }
+                }
+            }
+            std::thread::sleep(pause(round));
+        }
+        Err(TagError::Outrun(MOST_ROUNDS).into())
+    }
+
+    /// Has the tag here, too, where the embedded registry looks for it.
+    fn bring(&self, tag: &TagAt) -> Result<(), RunError> {
+        let Some(remote) = self.remote.filter(|_| self.request.register) else { return Ok(()) };
+        if self.repository.tag_here(&tag.name)?.is_none() {
+            if tag.is_annotated() {
+                self.repository.fetch_from(remote, &[&tag.object])?;
+            }
+            self.repository.keep_tag(&tag.name, &tag.object);
+        }
+        Ok(())
+    }
+
+    /// Whether a rejection is the last word: the remote decided so, or says it again and again
+    /// although nobody else made the tag.
+    fn is_refused(
+        &self,
+        remote: &Remote,
+        tag: &TagName,
+        rejection: &Rejection,
+        rejections: u32,
+    ) -> Result<bool, RunError> {
+        if rejection.is_of_branch || rejection.is_final() {
+            return Ok(true);
+        }
+        let there = self.repository.ask_for_tags(remote, tag.as_str())?;
+        let is_there = there.tags.iter().any(|held| held.name == *tag);
+        Ok(!is_there && rejections >= MOST_REJECTIONS)
+    }
+
+    fn rejected(&self, remote: &Remote, tag: &TagName, rejection: Rejection) -> TagError {
+        TagError::Rejected {
+            tag: tag.clone(),
+            branch: self.active_branch().map(|branch| branch.to_string()),
+            remote: remote.name.clone(),
+            rejection: Box::new(rejection),
+        }
+    }
+
+    fn publish(&self, remote: &Remote, tag: &TagName, text: &str) -> Result<PushOutcome, RunError> {
+        let kind = self.kind()?;
+        let held = self.repository.tags_here(tag.as_str())?.into_iter().find(|t| t.name == *tag);
+        if let Some(held) = held.as_ref().filter(|held| held.commit != *self.commit) {
+            let (tag, here) = (tag.clone(), held.commit.clone());
+            return Err(TagError::TakenHere { tag, here, commit: self.commit.clone() }.into());
+        }
+        // What somebody made by hand is what is pushed, if workers can use it.
+        let by_hand = held.filter(|held| {
+            kind != TagKind::Signed && held.is_annotated() == (kind == TagKind::Annotated)
+        });
+        let object = match by_hand {
+            Some(held) => held.object,
+            None => self.repository.make_tag(tag, self.commit, kind, text)?,
+        };
+        let branch = if self.request.with_branch {
+            Some(self.active_branch().ok_or(TagError::NoBranch)?)
+        } else {
+            None
+        };
+        let push = Push {
+            tag,
+            object: &object,
+            branch: branch.as_ref().map(|branch| (branch, self.commit)),
+            // This run registers at the tag itself.
+            hooks_register: !self.request.register,
+        };
+        let outcome = self.repository.push_tag(remote, &push)?;
+        if outcome == PushOutcome::Created {
+            self.repository.keep_tag(tag, &object);
+        }
+        Ok(outcome)
+    }
+
+    /// What kind of tag the target's workers can use: those of Prefect 1 crash on annotated tags
+    /// (`facts/prefect1.md`).
+    fn kind(&self) -> Result<TagKind, RunError> {
+        let target = self.settings.target.as_ref().map(|target| target.value);
+        let is_signed = self.request.sign || self.repository.signs_tags();
+        match (target, is_signed) {
+            (Some(TargetKind::Prefect1), _) if self.request.sign => {
+                Err(TagUsageError::SignedForPrefect1.into())
+            }
+            (Some(TargetKind::Prefect1), _) => Ok(TagKind::Lightweight),
+            (_, true) => Ok(TagKind::Signed),
+            (_, false) => Ok(TagKind::Annotated),
+        }
+    }
+
+    /// HEAD's branch, if the commit is its last one.
+    fn active_branch(&self) -> Option<BranchName> {
+        let request = ReferenceRequest {
+            ask_remote: false,
+            strict: true,
+            mainline: Vec::new(),
+            ..ReferenceRequest::default()
+        };
+        let bare = Environment::default();
+        let reference = resolve(self.repository, &bare, &request).reference.ok()?;
+        match reference.name {
+            ReferenceName::Branch(branch) if reference.commit == *self.commit => Some(branch),
+            _ => None,
+        }
+    }
+
+    /// Refuses a commit that production's history lacks; says so where only a tag is printed.
+    fn check_mainline(&self, survey: &Survey) -> Result<Option<String>, RunError> {
+        let globs = &self.settings.repository.mainline;
+        let name = self.remote.map(|remote| &remote.name);
+        let standing = match self.remote {
+            Some(_) => self.repository.is_on_mainline(self.commit, globs, name, &survey.branches),
+            None => self.repository.seems_on_mainline(self.commit, globs, None),
+        };
+        let standing = standing.map_err(TagError::from)?;
+        let active = self.active_branch();
+        let unpushed = match active {
+            Some(branch) if self.repository.is_mainline_name(&branch, globs)? => Some(branch),
+            _ => None,
+        };
+        let goes_along = self.request.with_branch && unpushed.is_some();
+        let is_on = match standing {
+            Some(is_on) => is_on,
+            None => self.is_mainline_build(),
+        };
+        if is_on || goes_along {
+            return Ok(None);
+        }
+        let is_required = self.settings.channel(Channel::Mainline).require_tag_on_mainline;
+        let is_required = is_required == Some(true);
+        let error = TagError::NotMainline {
+            commit: self.commit.clone(),
+            place: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
+            is_known: standing.is_some(),
+            unpushed: unpushed.filter(|_| standing == Some(false)),
+            is_required,
+        };
+        if self.request.print || (self.request.off_mainline && !is_required) {
+            return Ok(Some(error.to_string()));
+        }
+        Err(error.into())
+    }
+
+    /// Whether this is a build of a mainline branch at the commit, as the environment tells.
+    fn is_mainline_build(&self) -> bool {
+        let request = ReferenceRequest {
+            ask_remote: false,
+            untagged: Untagged::Branch,
+            mainline: self.settings.repository.mainline.clone(),
+            ..ReferenceRequest::default()
+        };
+        let resolution = resolve(self.repository, &self.surroundings.environment, &request);
+        resolution.reference.is_ok_and(|reference| {
+            let is_named = matches!(
+                reference.source,
+                ReferenceSource::GitBranch | ReferenceSource::ActiveBranch | ReferenceSource::Ci
+            );
+            is_named && reference.channel == Channel::Mainline && reference.commit == *self.commit
+        })
+    }
+
+    fn decided(&self, decision: &Decision) -> TaggedCommit {
+        let found = |outcome, previous: &Option<TagName>| TaggedCommit {
+            tag: None,
+            commit: self.commit.clone(),
+            previous: previous.clone(),
+            outcome,
+            remote: self.remote.map(|remote| remote.name.clone()),
+            notices: Vec::new(),
+        };
+        let named = |tag: &TagName, version: &Version| Some((tag.clone(), version.to_string()));
+        match decision {
+            Decision::Exists { tag, version, previous } => {
+                let mut tagged = found(TagOutcome::Exists, previous);
+                if self.is_unusable(tag.is_annotated()) {
+                    tagged.notices.push(format!(
+                        "{} is an annotated tag, which workers of prefect1 can't check out",
+                        tag.name
+                    ));
+                }
+                TaggedCommit { tag: named(&tag.name, version), ..tagged }
+            }
+            Decision::Create { tag, version, previous, .. } => {
+                TaggedCommit { tag: named(tag, version), ..found(TagOutcome::Next, previous) }
+            }
+            Decision::Nothing { previous, commits } => TaggedCommit {
+                notices: vec![nothing(previous.as_ref(), *commits)],
+                ..found(TagOutcome::Nothing, previous)
+            },
+            Decision::Contained { by, previous } => TaggedCommit {
+                notices: vec![format!(
+                    "{} is in {by} already: a later job was faster, and there is nothing to do",
+                    self.commit.short()
+                )],
+                ..found(TagOutcome::Contained, previous)
+            },
+        }
+    }
+
+    fn is_unusable(&self, is_annotated: bool) -> bool {
+        let target = self.settings.target.as_ref().map(|target| target.value);
+        is_annotated && target == Some(TargetKind::Prefect1)
+    }
+}
+
+/// Why there is nothing to release, and what would be one.
+fn nothing(previous: Option<&TagName>, commits: usize) -> String {
+    let since = previous.map(|tag| format!(" since {tag}")).unwrap_or_default();
+    match commits {
+        0 => format!("nothing to release: no commits{since}"),
+        1 => format!(
+            "nothing to release: the one commit{since} is neither feat, fix, perf nor breaking \
+             (--bump makes a version all the same)"
+        ),
+        _ => format!(
+            "nothing to release: none of the {commits} commits{since} is feat, fix, perf or \
+             breaking (--bump makes a version all the same)"
+        ),
+    }
+}
+
+/// Jobs that met once should not meet again.
+fn pause(round: u32) -> Duration {
+    let own = u64::from(std::process::id() % 40);
+    Duration::from_millis(own + u64::from(round.min(10)) * 25)
+}
