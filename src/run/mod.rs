@@ -32,7 +32,8 @@
 //! # git(&["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "-m", "etl"]);
 //! let surroundings = Surroundings::of_directory(directory.path());
 //! let opened = Opened::discover(surroundings, &Unobserved)?;
-//! let applied = opened.plan(&RunRequest::default())?.apply();
+//! let request = RunRequest::default();
+//! let applied = opened.plan(&request)?.apply();
 //! assert!(applied.is_complete());
 //! assert_eq!(applied.registrations.len(), 1);
 //! # Ok(())

@@ -18,11 +18,12 @@ fn a_program_registers_without_the_command_line() {
     repository.commit("etl");
     repository.git(&["tag", "v1.0.0"]);
     let opened = Opened::discover(surroundings(&repository), &Unobserved).unwrap();
-    let applied = opened.plan(&RunRequest::default()).unwrap().apply();
+    let request = RunRequest::default();
+    let applied = opened.plan(&request).unwrap().apply();
     assert!(applied.is_complete());
     assert_eq!(applied.reference.name.as_str(), "v1.0.0");
     assert_eq!(applied.summary()[0], ("created", 1));
-    let again = opened.plan(&RunRequest::default()).unwrap();
+    let again = opened.plan(&request).unwrap();
     assert_eq!(again.plan.summary().unchanged, 1);
 }
 
