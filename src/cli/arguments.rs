@@ -38,6 +38,9 @@ pub(super) struct Global {
     /// Print unchanged registrations and details
     #[arg(short, long, help_heading = "Global options", global = true, conflicts_with = "quiet")]
     pub verbose: bool,
+    /// Log on standard error what is done: references, git processes, requests, caches
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub debug: bool,
     /// When to colour the output
     #[arg(
         long,

@@ -10,7 +10,7 @@ use clap::Args;
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
 use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
-use crate::run::{Checked, Registrar, Surroundings, check};
+use crate::run::{CheckOutcome, Registrar, Surroundings, check};
 use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories, unattended};
 use flowreg_model::Environment;
@@ -42,15 +42,15 @@ fn refuses(context: &Context<'_>, hooked: &Hooked<'_>, candidates: &[Candidate])
     let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
     let say = |text: &str| context.printer.hook(text);
     match check(context.surroundings, hooked.repository()?, &lines) {
-        Checked::Good => None,
-        Checked::Wrong(problems) => {
+        CheckOutcome::Good => None,
+        CheckOutcome::Wrong(problems) => {
             problems.iter().for_each(|problem| say(problem));
             say(
                 "the push is refused, as [hooks] blocking = true asks; all the same: git push --no-verify",
             );
             Some(exit::REFUSED)
         }
-        Checked::TooLong(limit) => {
+        CheckOutcome::TooLong(limit) => {
             say(&format!("not checked within {} s: the push goes on", limit.as_secs()));
             None
         }

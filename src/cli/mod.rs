@@ -2,6 +2,7 @@
 //! environment, the clock and the terminal; they enter here and go on as values.
 
 mod arguments;
+mod debug;
 mod error;
 mod exit;
 mod flows;
@@ -143,7 +144,11 @@ pub fn run(process: Process) -> u8 {
     let observer = ProgressObserver::new(printer.shows_progress());
     let context = Context { surroundings: &surroundings, printer: &printer, observer: &observer };
     let is_markdown = cli.global.format == Format::Markdown;
+    // A push goes on whatever is wrong with the log.
+    let is_hook = matches!(cli.command, Command::Hook(_));
+    let log = debug::start(cli.global.debug, &surroundings.environment);
     let result = match &cli.command {
+        _ if log.is_err() && !is_hook => log.map(|()| exit::DONE),
         command if is_markdown && !command.has_markdown() => Err(CommandError::usage(
             "--format markdown is for plan, register and tag".to_owned(),
             vec!["flowreg … --format json".to_owned()],

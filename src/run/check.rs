@@ -18,7 +18,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Checked {
+pub(crate) enum CheckOutcome {
     /// Nothing is wrong, or nobody asked for a check.
     Good,
     /// What is wrong, one line each.
@@ -32,7 +32,7 @@ pub(crate) fn check(
     surroundings: &Surroundings,
     repository: &Arc<Repository>,
     lines: &[PushedLine],
-) -> Checked {
+) -> CheckOutcome {
     let opened = Opened::with(Arc::clone(repository), surroundings.clone(), &Unobserved);
     let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
     let mut limit = Duration::ZERO;
@@ -52,7 +52,7 @@ pub(crate) fn check(
         wanted.extend(name_of(line).map(|name| (commit, name)));
     }
     if wanted.is_empty() {
-        return Checked::Good;
+        return CheckOutcome::Good;
     }
     let (sender, receiver) = mpsc::channel();
     let surroundings = Surroundings {
@@ -69,9 +69,9 @@ pub(crate) fn check(
         let _ = sender.send(found.collect::<Vec<String>>());
     });
     match receiver.recv_timeout(limit) {
-        Ok(found) if found.is_empty() => Checked::Good,
-        Ok(found) => Checked::Wrong(found),
-        Err(_) => Checked::TooLong(limit),
+        Ok(found) if found.is_empty() => CheckOutcome::Good,
+        Ok(found) => CheckOutcome::Wrong(found),
+        Err(_) => CheckOutcome::TooLong(limit),
     }
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 use super::desired::{Builder, Gathered, Unbuilt};
-use super::entrypoints::{Wanted, flow_of};
+use super::entrypoints::{DeclaredDeployment, flow_of};
 use super::error::ConfigurationError;
 use super::request::Notice;
 use super::starts::{EntryKey, Start};
@@ -86,9 +86,9 @@ impl Referenced<'_> {
 /// What the steps of a deployment put out.
 type Outputs = Rc<Map<String, Value>>;
 
-/// What came of steps that were run.
+/// What build and push steps put out, by the steps; each list is run once.
 #[derive(Default)]
-struct Ran(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
+struct StepOutputs(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
 
 impl Builder<'_> {
     /// The deployments of the manifests.
@@ -98,7 +98,7 @@ impl Builder<'_> {
             gathered.problems.push(broken(error));
         }
         let values = self.values(manifests, &mut gathered.notices)?;
-        let mut ran = Ran::default();
+        let mut ran = StepOutputs::default();
         let mut wanted = Vec::new();
         for manifest in &manifests.files {
             gathered.notices.extend(manifest.notices.iter().cloned().map(Notice::from));
@@ -106,14 +106,14 @@ impl Builder<'_> {
             for entry in &manifest.entries {
                 let wanting = self
                     .outputs(manifest, entry, &mut ran)?
-                    .and_then(|outputs| self.wanted(manifest, entry, &values, outputs));
+                    .and_then(|outputs| self.resolve(manifest, entry, &values, outputs));
                 match wanting {
                     Ok(one) => wanted.push(one),
                     Err(error) => gathered.unbuilt.push(refused(error)),
                 }
             }
         }
-        let found = self.find(&wanted, &mut gathered)?;
+        let found = self.find_flows(&wanted, &mut gathered)?;
         let mut deployments = Vec::new();
         let mut missing = Vec::new();
         for one in wanted {
@@ -196,7 +196,7 @@ impl Builder<'_> {
         &self,
         manifest: &Manifest,
         entry: &Entry,
-        ran: &mut Ran,
+        ran: &mut StepOutputs,
     ) -> Result<Result<Option<Outputs>, EntryError>, RunError> {
         let steps = manifest.steps_of(entry);
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
@@ -236,13 +236,13 @@ impl Builder<'_> {
     }
 
     /// Templates, pull steps, and where the flow is.
-    fn wanted<'m>(
+    fn resolve<'m>(
         &self,
         manifest: &'m Manifest,
         entry: &'m Entry,
         values: &Values,
         outputs: Option<Rc<Map<String, Value>>>,
-    ) -> Result<Wanted<'m>, EntryError> {
+    ) -> Result<DeclaredDeployment<'m>, EntryError> {
         let declared = manifest.declared(entry, values, outputs.as_deref())?;
         let clone =
             self.source.git_clone(self.referenced.configured.settings.repository.access.as_ref());
@@ -280,18 +280,35 @@ impl Builder<'_> {
         let entrypoint =
             if is_as_written { declared.entrypoint.clone() } else { place.to_string() };
         let pull_steps = pulled.steps;
-        Ok(Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint })
+        Ok(DeclaredDeployment {
+            manifest,
+            entry,
+            declared,
+            outputs,
+            pull_steps,
+            place,
+            root,
+            entrypoint,
+        })
     }
 
     fn add_declared(
         &self,
         gathered: &mut Gathered,
-        one: Wanted<'_>,
+        one: DeclaredDeployment<'_>,
         mut flow: Flow,
         values: &Values,
     ) -> Result<(), RunError> {
-        let Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint } =
-            one;
+        let DeclaredDeployment {
+            manifest,
+            entry,
+            declared,
+            outputs,
+            pull_steps,
+            place,
+            root,
+            entrypoint,
+        } = one;
         let path = flow.entrypoint.path();
         let start = Start::declared(path, root, &place, EntryKey::of(manifest, entry));
         flow.description = flow
@@ -352,7 +369,9 @@ fn is_within(path: &str, directory: &str) -> bool {
 }
 
 /// The places of each flow and name.
-fn doubles(deployments: &[(Wanted<'_>, Flow)]) -> HashMap<(String, String), Vec<String>> {
+fn doubles(
+    deployments: &[(DeclaredDeployment<'_>, Flow)],
+) -> HashMap<(String, String), Vec<String>> {
     let mut places: HashMap<(String, String), Vec<String>> = HashMap::new();
     for (one, flow) in deployments {
         let key = (flow.name.to_string(), one.declared.name.clone());
@@ -361,7 +380,7 @@ fn doubles(deployments: &[(Wanted<'_>, Flow)]) -> HashMap<(String, String), Vec<
     places
 }
 
-fn double(one: &Wanted<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
+fn double(one: &DeclaredDeployment<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
     Unbuilt {
         flow: flow.name.to_string(),
         deployment: one.declared.name.clone(),

@@ -69,7 +69,7 @@ impl Registrar {
             return Ok(Delivered::Refused(format!("{object} is not in this repository")));
         };
         let configured = opened.configure_at(Some(&commit))?;
-        if let Some(verdict) = unwanted(&configured, push)? {
+        if let Some(verdict) = reason_to_leave(&configured, push)? {
             return Ok(verdict);
         }
         let address = repository.push_address(&push.remote, &push.repository_url());
@@ -89,7 +89,7 @@ impl Registrar {
             Some(commit) => opened.configure_at(Some(commit))?,
             None => opened.configure()?,
         };
-        if let Some(verdict) = unwanted(&configured, push)? {
+        if let Some(verdict) = reason_to_leave(&configured, push)? {
             return Ok(Err(verdict));
         }
         if configured.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
@@ -193,7 +193,10 @@ fn register(
 }
 
 /// Why a push is none of this repository's registrations, or has to wait for another run.
-fn unwanted(configured: &Configured<'_>, push: &QueuedPush) -> Result<Option<Delivered>, RunError> {
+fn reason_to_leave(
+    configured: &Configured<'_>,
+    push: &QueuedPush,
+) -> Result<Option<Delivered>, RunError> {
     let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
     if let Some(branch) = branch_of(push)
         && is_mainline(&configured.settings.repository.mainline, &branch)?

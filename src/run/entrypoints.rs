@@ -18,7 +18,7 @@ use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 const LISTED: usize = 5;
 
 /// A deployment on its way to a registration.
-pub(super) struct Wanted<'m> {
+pub(super) struct DeclaredDeployment<'m> {
     /// The file.
     pub manifest: &'m Manifest,
     /// The deployment in it.
@@ -39,7 +39,7 @@ pub(super) struct Wanted<'m> {
 
 /// What is at the entrypoints of one directory.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct DirectoryFlows {
     /// By the file, or the module's name, and the object.
     flows: HashMap<(String, String), Flow>,
     /// What keeps files from having flows.
@@ -59,12 +59,12 @@ struct ImportedFlows {
 
 impl Builder<'_> {
     /// Analyses the files that entrypoints name, each once.
-    pub(super) fn find(
+    pub(super) fn find_flows(
         &self,
-        wanted: &[Wanted<'_>],
+        wanted: &[DeclaredDeployment<'_>],
         gathered: &mut Gathered,
-    ) -> Result<HashMap<String, Found>, RunError> {
-        let mut by_root: BTreeMap<&str, Vec<&Wanted<'_>>> = BTreeMap::new();
+    ) -> Result<HashMap<String, DirectoryFlows>, RunError> {
+        let mut by_root: BTreeMap<&str, Vec<&DeclaredDeployment<'_>>> = BTreeMap::new();
         for one in wanted {
             by_root.entry(&one.root).or_default().push(one);
         }
@@ -99,7 +99,8 @@ impl Builder<'_> {
             if root.is_empty() {
                 gathered.files = Some(files);
             }
-            let mut found = Found { of_modules: imported.problems, ..Found::default() };
+            let mut found =
+                DirectoryFlows { of_modules: imported.problems, ..DirectoryFlows::default() };
             for flow in flows.into_iter().chain(others) {
                 let at = &flow.entrypoint;
                 let key = (at.path().to_owned(), at.object().to_owned());
@@ -153,8 +154,8 @@ impl Builder<'_> {
     /// What is wrong with an entrypoint that leads nowhere.
     pub(super) fn not_found(
         &self,
-        one: &Wanted<'_>,
-        found: &HashMap<String, Found>,
+        one: &DeclaredDeployment<'_>,
+        found: &HashMap<String, DirectoryFlows>,
     ) -> Result<EntryError, RunError> {
         let error =
             |code, message: &str| one.manifest.error(one.entry, &["entrypoint"], code, message);
@@ -226,7 +227,10 @@ fn in_root(root: &str, entrypoint: &Entrypoint) -> Entrypoint {
 }
 
 /// The flow at an entrypoint, if it is there.
-pub(super) fn flow_of(one: &Wanted<'_>, found: &HashMap<String, Found>) -> Option<Flow> {
+pub(super) fn flow_of(
+    one: &DeclaredDeployment<'_>,
+    found: &HashMap<String, DirectoryFlows>,
+) -> Option<Flow> {
     let found = found.get(&one.root)?;
     let (container, object) = (one.place.container(), one.place.object());
     found.flows.get(&(container.to_owned(), object.to_owned())).cloned()

@@ -82,7 +82,7 @@ pub use surroundings::Surroundings;
 pub use tag::TagUsageError;
 
 pub(crate) use applied::{invalid, not_tried, word_of};
-pub(crate) use check::{Checked, check};
+pub(crate) use check::{CheckOutcome, check};
 pub(crate) use delivery::Registrar;
 pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};

@@ -15,6 +15,7 @@ use flowreg_servers::connection::prefect::{self, PrefectConnection};
 use flowreg_servers::connection::prefect1::{self, Prefect1Connection};
 use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::prefect1::Prefect1Server;
+use tracing::debug;
 
 use super::error::{ConfigurationError, RunError};
 use super::observer::ObservedWork;
@@ -203,6 +204,7 @@ impl<'s> Opened<'s> {
     fn configuration_at(&self, commit: Option<&CommitId>) -> Result<Option<String>, RunError> {
         if let Some(path) = &self.surroundings.config {
             let path = self.surroundings.directory.join(path);
+            debug!(path = %path.display(), "read the configuration that --config names");
             return match std::fs::read_to_string(&path) {
                 Ok(text) => Ok(Some(text)),
                 Err(source) => Err(ConfigurationError::Unreadable { path, source }.into()),
@@ -215,6 +217,7 @@ impl<'s> Opened<'s> {
         let bytes = self.repository.read_at(commit, FILE_NAME)?;
         let text = bytes.map(String::from_utf8).transpose();
         let text = text.map_err(|_| ConfigurationError::NotText)?;
+        debug!(%commit, is_there = text.is_some(), "read {FILE_NAME}");
         self.configurations.borrow_mut().insert(commit.clone(), text.clone());
         Ok(text)
     }
@@ -226,6 +229,7 @@ impl<'s> Opened<'s> {
     ) -> Result<Configured<'_>, RunError> {
         let settings = self.settings(choice, file)?;
         let target = self.target(&settings)?;
+        debug!(target = target.kind().as_str(), "chose the target");
         Ok(Configured { opened: self, settings, target })
     }
 
