@@ -142,6 +142,18 @@ pub(super) fn without_credentials(text: &str) -> String {
         .collect()
 }
 
+/// An argument of a git process as the debug log may show it: of every URL in it the user, the
+/// password and the query are taken away, whatever the scheme, as each of them may be a token.
+pub(super) fn without_user_info(argument: &str) -> String {
+    let Some((before, rest)) = argument.split_once("://") else {
+        return without_scp_password(argument);
+    };
+    // For a path there is no user, and `@` may be a part of a directory's name.
+    let scheme = if before.ends_with("file") { "file" } else { "https" };
+    // There may be another URL behind the first one: `url.<base>.insteadOf=<url>`.
+    format!("{before}://{}", without_user_info(&without_user(scheme, rest)))
+}
+
 /// Puts back the separator that ended the word, if it went away together with a query.
 fn keep_end(word: &str, stripped: String) -> String {
     match word.chars().last() {
@@ -151,5 +163,37 @@ fn keep_end(word: &str, stripped: String) -> String {
             format!("{stripped}{end}")
         }
         _ => stripped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_user_info;
+
+    #[test]
+    fn arguments_are_shown_without_user_info() {
+        for (argument, shown) in [
+            ("https://user:t0ken@host/x.git", "https://host/x.git"),
+            ("https://t0ken@host:8443/x.git", "https://host:8443/x.git"),
+            ("https://user:t0/k?e#n@host/x.git", "https://host/x.git"),
+            ("https://host/x.git?access=t0ken", "https://host/x.git"),
+            ("HTTPS://user:t0 ken@host/x.git", "HTTPS://host/x.git"),
+            ("ssh://git:t0ken@host/x.git", "ssh://host/x.git"),
+            ("other+scheme://t0ken@host/x", "other+scheme://host/x"),
+            ("ext::https://user:t0ken@host/x", "ext::https://host/x"),
+            ("--upload-pack=https://user:t0ken@host/x", "--upload-pack=https://host/x"),
+            (
+                "url.https://a:t0ken@host/.insteadOf=https://b:t0ken@other/",
+                "url.https://host/.insteadOf=https://other/",
+            ),
+            ("user:t0ken@host:x.git", "user@host:x.git"),
+            ("git@host:x.git", "git@host:x.git"),
+            ("file:///home/a@b/x.git", "file:///home/a@b/x.git"),
+            ("/home/a@b/x.git", "/home/a@b/x.git"),
+            ("refs/tags/v1.0.0^{}", "refs/tags/v1.0.0^{}"),
+            ("", ""),
+        ] {
+            assert_eq!(without_user_info(argument), shown, "{argument}");
+        }
     }
 }
