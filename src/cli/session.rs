@@ -15,7 +15,8 @@ use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
 use crate::store::LocalRegistry;
 use crate::store::{AnalysisCache, Store};
 use flowreg_git::{
-    Pin, ReferenceError, ReferenceRequest, Repository, RepositoryUrl, Resolution, Untagged, resolve,
+    Pin, ReferenceError, ReferenceRequest, ReferenceRules, Repository, RepositoryUrl, Resolution,
+    Untagged, resolve,
 };
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, Entrypoint, Environment, Explanation, Held,
@@ -167,7 +168,7 @@ fn climb_for_settings(
     }
     let defaults = Settings::resolve(&flags(context, arguments), None).ok()?;
     let mut request = request(&defaults, arguments, TargetKind::Local);
-    request.untagged = Untagged::Commit;
+    request.rules.untagged = Untagged::Commit;
     let climbed = resolve(repository, &context.environment, &request).reference.or_else(|_| {
         // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
         (request.tag, request.branch) = (None, None);
@@ -192,14 +193,16 @@ fn request(
     ReferenceRequest {
         tag: arguments.tag.clone(),
         branch: arguments.branch.clone(),
-        remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
         strict: arguments.strict,
-        mainline: settings.repository.mainline.clone(),
-        untagged: settings.repository.untagged.value,
-        pin: settings.repository.pin,
-        lightweight: target == TargetKind::Prefect1,
         pushed: arguments.pushed.clone(),
-        ask_remote: target != TargetKind::Local && !arguments.offline,
+        rules: ReferenceRules {
+            remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
+            mainline: settings.repository.mainline.clone(),
+            untagged: settings.repository.untagged.value,
+            pin: settings.repository.pin,
+            lightweight: target == TargetKind::Prefect1,
+            ask_remote: target != TargetKind::Local && !arguments.offline,
+        },
     }
 }
 

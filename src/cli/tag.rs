@@ -14,11 +14,11 @@ use super::{CommandResult, Context, exit, plan, session, tag_outputs};
 use crate::output::{TagOutcome, TagReport};
 use crate::settings::Settings;
 use flowreg_git::tagging::{
-    Asked, Bump, Decision, Series, Survey, TagError, Wanted, decide, message,
+    Bump, Decision, RequestedVersion, Series, SeriesTags, TagError, TagRequest, decide, message,
 };
 use flowreg_git::{
-    Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagAt,
-    TagKind, Untagged, resolve,
+    PeeledTag, PushOutcome, ReferenceError, ReferenceRequest, ReferenceRules, Rejection, Remote,
+    Repository, TagKind, TagPush, Untagged, ci_provider, is_mainline, resolve,
 };
 use flowreg_model::{
     BranchName, CommitId, ReferenceName, ReferenceSource, RemoteName, TagName, TargetKind,
@@ -178,7 +178,10 @@ fn finish(
 }
 
 /// Which series and version the arguments mean.
-fn wanted(arguments: &TagArguments, settings: &Settings) -> Result<(Series, Wanted), CommandError> {
+fn wanted(
+    arguments: &TagArguments,
+    settings: &Settings,
+) -> Result<(Series, RequestedVersion), CommandError> {
     let package = arguments.package.as_deref();
     let Some(text) = &arguments.version else {
         let bump = arguments.bump.map(Bump::from);
@@ -186,8 +189,11 @@ fn wanted(arguments: &TagArguments, settings: &Settings) -> Result<(Series, Want
             let hints = vec!["flowreg tag --bump pre --pre <word>".to_owned()];
             return Err(CommandError::usage("--pre goes with --bump pre".to_owned(), hints));
         }
-        let next =
-            Wanted::Next { bump, pre: arguments.pre.clone(), build: arguments.build.clone() };
+        let next = RequestedVersion::Next {
+            bump,
+            pre: arguments.pre.clone(),
+            build: arguments.build.clone(),
+        };
         return Ok((series(settings, package)?, next));
     };
     let name = text.strip_prefix("refs/tags/").unwrap_or(text);
@@ -201,7 +207,7 @@ fn wanted(arguments: &TagArguments, settings: &Settings) -> Result<(Series, Want
         let message = format!("`{text}` is no version of the scheme of {}…", series.prefix);
         CommandError::usage(message, vec!["flowreg tag --print".to_owned()])
     })?;
-    Ok((series, Wanted::Exactly { version, may_be_lower: arguments.allow_downgrade }))
+    Ok((series, RequestedVersion::Exactly { version, may_be_lower: arguments.allow_downgrade }))
 }
 
 fn series(settings: &Settings, package: Option<&str>) -> Result<Series, CommandError> {
@@ -225,25 +231,25 @@ struct Job<'a> {
     settings: &'a Settings,
     series: &'a Series,
     commit: &'a CommitId,
-    wanted: &'a Wanted,
+    wanted: &'a RequestedVersion,
     remote: Option<&'a Remote>,
 }
 
 impl Job<'_> {
     /// Looks, decides, makes and pushes, until the tag is there or there is none to make.
     fn tag(&self) -> Result<TagReport, CommandError> {
-        let asked = Asked {
+        let asked = TagRequest {
             repository: self.repository,
             series: self.series,
             commit: self.commit,
-            wanted: self.wanted,
+            version: self.wanted,
             remote: self.remote,
             today: super::today(),
-            provider: Repository::ci_provider(&self.context.environment),
+            provider: ci_provider(&self.context.environment),
         };
         let mut rejections = 0;
         for round in 0..MOST_ROUNDS {
-            let survey = Survey::take(self.repository, self.series, self.remote)?;
+            let survey = SeriesTags::read(self.repository, self.series, self.remote)?;
             let decision = decide(&asked, &survey)?;
             let mut report = self.report(&decision);
             let Decision::Create { tag, previous, commits, .. } = &decision else {
@@ -280,13 +286,13 @@ impl Job<'_> {
     }
 
     /// Has the tag here, too, where the embedded registry looks for it.
-    fn bring(&self, tag: &TagAt) -> Result<(), CommandError> {
+    fn bring(&self, tag: &PeeledTag) -> Result<(), CommandError> {
         let Some(remote) = self.remote.filter(|_| self.arguments.register) else { return Ok(()) };
         if self.repository.tag_here(&tag.name)?.is_none() {
             if tag.is_annotated() {
                 self.repository.fetch_from(remote, &[&tag.object])?;
             }
-            self.repository.keep_tag(&tag.name, &tag.object);
+            self.repository.create_local_tag(&tag.name, &tag.object);
         }
         Ok(())
     }
@@ -342,7 +348,7 @@ impl Job<'_> {
         } else {
             None
         };
-        let push = Push {
+        let push = TagPush {
             tag,
             object: &object,
             branch: branch.as_ref().map(|branch| (branch, self.commit)),
@@ -351,7 +357,7 @@ impl Job<'_> {
         };
         let outcome = self.repository.push_tag(remote, &push)?;
         if outcome == PushOutcome::Created {
-            self.repository.keep_tag(tag, &object);
+            self.repository.create_local_tag(tag, &object);
         }
         Ok(outcome)
     }
@@ -374,12 +380,9 @@ impl Job<'_> {
 
     /// HEAD's branch, if the commit is its last one.
     fn active_branch(&self) -> Option<BranchName> {
-        let request = ReferenceRequest {
-            ask_remote: false,
-            strict: true,
-            mainline: Vec::new(),
-            ..ReferenceRequest::default()
-        };
+        let rules =
+            ReferenceRules { ask_remote: false, mainline: Vec::new(), ..ReferenceRules::default() };
+        let request = ReferenceRequest { strict: true, rules, ..ReferenceRequest::default() };
         let bare = flowreg_model::Environment::default();
         let reference = resolve(self.repository, &bare, &request).reference.ok()?;
         match reference.name {
@@ -389,17 +392,17 @@ impl Job<'_> {
     }
 
     /// Refuses a commit that production's history lacks; says so where only a tag is printed.
-    fn check_mainline(&self, survey: &Survey) -> Result<Option<String>, CommandError> {
+    fn check_mainline(&self, survey: &SeriesTags) -> Result<Option<String>, CommandError> {
         let globs = &self.settings.repository.mainline;
         let name = self.remote.map(|remote| &remote.name);
         let standing = match self.remote {
             Some(_) => self.repository.is_on_mainline(self.commit, globs, name, &survey.branches),
-            None => self.repository.seems_on_mainline(self.commit, globs, None),
+            None => self.repository.is_on_fetched_mainline(self.commit, globs, None),
         };
         let standing = standing.map_err(TagError::from)?;
         let active = self.active_branch();
         let unpushed = match active {
-            Some(branch) if self.repository.is_mainline_name(&branch, globs)? => Some(branch),
+            Some(branch) if is_mainline(globs, &branch)? => Some(branch),
             _ => None,
         };
         let goes_along = self.arguments.with_branch && unpushed.is_some();
@@ -428,12 +431,13 @@ impl Job<'_> {
 
     /// Whether this is a build of a mainline branch at the commit, as the environment tells.
     fn is_mainline_build(&self) -> bool {
-        let request = ReferenceRequest {
+        let rules = ReferenceRules {
             ask_remote: false,
             untagged: Untagged::Branch,
             mainline: self.settings.repository.mainline.clone(),
-            ..ReferenceRequest::default()
+            ..ReferenceRules::default()
         };
+        let request = ReferenceRequest::from(rules);
         let resolution = resolve(self.repository, &self.context.environment, &request);
         resolution.reference.is_ok_and(|reference| {
             let is_named = matches!(

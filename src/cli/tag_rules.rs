@@ -4,7 +4,7 @@
 use super::error::CommandError;
 use super::session::Session;
 use flowreg_git::tagging::{TagRule, history_hints};
-use flowreg_git::{ReferenceError, Repository};
+use flowreg_git::{ReferenceError, ci_provider};
 use flowreg_model::{Channel, CodeReference, Environment, TagName};
 
 /// Checks a tag; returns what is worth knowing where nothing is required.
@@ -37,7 +37,7 @@ fn doubt(
 ) -> Result<Option<String>, ReferenceError> {
     let globs = &session.settings.repository.mainline;
     let remote = reference.remote.as_ref();
-    let standing = session.repository.seems_on_mainline(&reference.commit, globs, remote)?;
+    let standing = session.repository.is_on_fetched_mainline(&reference.commit, globs, remote)?;
     Ok((standing == Some(false)).then(|| {
         format!(
             "{tag} is not on a mainline branch ({}), as far as this clone knows",
@@ -56,7 +56,7 @@ fn on_mainline(
     let globs = &session.settings.repository.mainline;
     let remote = session.repository.remote(reference.remote.as_ref())?;
     let name = remote.as_ref().map(|remote| &remote.name);
-    let here = session.repository.seems_on_mainline(&reference.commit, globs, name)?;
+    let here = session.repository.is_on_fetched_mainline(&reference.commit, globs, name)?;
     // What a clone has may be old, so a no is only the remote's to say.
     let standing = match &remote {
         Some(remote) if here != Some(true) && !is_offline && session.target.needs_remote() => {
@@ -69,7 +69,7 @@ fn on_mainline(
     match (standing, &remote) {
         (Some(true), _) => Ok(()),
         (None, Some(remote)) => {
-            let provider = Repository::ci_provider(environment);
+            let provider = ci_provider(environment);
             let hints = history_hints(provider, &remote.name);
             Err(TagRule::Mainline { tag: tag.clone(), is_known: false, hints }.into())
         }
@@ -102,7 +102,7 @@ fn signed(
         None => repository.tags_here(tag.as_str())?.into_iter().find(|held| held.name == *tag),
     };
     let unsigned = |reason: String| TagRule::Signed { tag: tag.clone(), reason };
-    let Some(held) = held.filter(flowreg_git::TagAt::is_annotated) else {
+    let Some(held) = held.filter(flowreg_git::PeeledTag::is_annotated) else {
         return Err(unsigned("it is a lightweight tag".to_owned()).into());
     };
     repository.verify_tag(&held.object)?.map_err(|reason| unsigned(reason).into())

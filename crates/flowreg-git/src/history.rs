@@ -16,7 +16,8 @@ use super::tree::corrupt;
 use super::{GitError, ReferenceError, Repository, Tree};
 use flowreg_model::CommitId;
 
-/// How much the clocks of those who commit may differ, in seconds.
+/// How much the clocks of those who commit may differ, in seconds: a commit's date may be that much
+/// before its parent's. Git itself takes one day for the same question (`CUTOFF_DATE_SLOP`).
 const CLOCK_SKEW: i64 = 24 * 60 * 60;
 
 const NEWEST_FIRST: Sorting = Sorting::ByCommitTime(CommitTimeOrder::NewestFirst);
@@ -61,10 +62,12 @@ impl Repository {
         self.inner.to_thread_local().is_shallow().unwrap_or(false)
     }
 
-    /// Walks back from `tip`, itself included, and visits the places in `candidates` of commits that
-    /// it meets. `visit` returns how many candidates, from the first, are still worth looking for;
-    /// the walk ends when that is none, or when it is at commits older than all of these. Says
-    /// whether the clone ended first.
+    /// Walks back from `tip`, itself included, and calls `visit` with the index of each of the
+    /// `candidates` that it meets.
+    ///
+    /// `visit` returns how many candidates, counted from the first, are still worth looking for. The
+    /// walk ends when there are none, or when it reaches commits that are older than all of these.
+    /// Returns whether a shallow clone ended before that.
     ///
     /// # Errors
     /// If a commit can't be read.
@@ -77,10 +80,11 @@ impl Repository {
         let local = self.inner.to_thread_local();
         let tip = object_id(&local, tip).ok_or_else(|| missing(tip))?;
         let ids: Vec<_> = candidates.iter().map(|commit| object_id(&local, commit)).collect();
-        let mut places: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
-        for (place, id) in ids.iter().enumerate() {
-            places.entry(id.unwrap_or(tip.kind().null())).or_default().push(place);
+        let mut indices: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
+        for (index, id) in ids.iter().enumerate() {
+            indices.entry(id.unwrap_or(tip.kind().null())).or_default().push(index);
         }
+        // In a shallow clone dates are no reason to stop: what is missing could be anywhere behind.
         let ends = ends_of(&local);
         let (mut is_cut, mut wanted, mut oldest) = (false, candidates.len(), i64::MIN);
         let walk = local.rev_walk([tip]).sorting(NEWEST_FIRST).all();
@@ -90,8 +94,8 @@ impl Repository {
             if info.commit_time.is_some_and(|seconds| seconds < oldest) {
                 break;
             }
-            for place in places.get(&info.id).into_iter().flatten() {
-                let rest = visit(*place);
+            for index in indices.get(&info.id).into_iter().flatten() {
+                let rest = visit(*index);
                 if rest == 0 {
                     return Ok(false);
                 }
@@ -104,8 +108,8 @@ impl Repository {
         Ok(is_cut)
     }
 
-    /// The first of `tips` whose chain of first parents leads to a commit: mainline went on from
-    /// there. Tips that are not here are passed over.
+    /// The first of `tips` whose chain of first parents leads to a commit: the branch went on from
+    /// there, and did not merely merge it. Tips that are not here are passed over.
     ///
     /// # Errors
     /// If a commit can't be read.
@@ -123,7 +127,8 @@ impl Repository {
             let Some(id) = object_id(&local, tip).filter(|id| local.has_object(*id)) else {
                 continue;
             };
-            // Chains of first parents join: what was seen before leads nowhere new.
+            // Where this chain joins one that was walked before, the rest is the same, and the commit
+            // was not on it.
             let walk = local
                 .rev_walk([id])
                 .first_parent_only()
@@ -179,55 +184,64 @@ impl Repository {
         let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).with_hidden(hidden).all();
         let ends = ends_of(&local);
         let mut log = Log::default();
-        let mut touching = Touching { repository: self, paths, known: HashMap::new() };
+        let mut filter = PathFilter { repository: self, paths, known: HashMap::new() };
         for info in walk.map_err(|error| unreadable(tip_id, &error))? {
             let info = info.map_err(|error| unreadable(tip_id, &error))?;
             log.is_cut |= ends.contains(&info.id);
             let id: Option<CommitId> = info.id.to_string().parse().ok();
+            // The last commit of a shallow clone seems to have made all of its files. What it really
+            // changed is unknown, so with `paths` it is left out.
             let Some(id) = id.filter(|_| !ends.contains(&info.id) || paths.is_empty()) else {
                 continue;
             };
             let parents: Vec<_> =
                 info.parent_ids().filter_map(|id| id.to_string().parse().ok()).collect();
-            if touching.holds(&id, &parents)? {
+            if filter.is_touched_by(&id, &parents)? {
                 let commit = local.find_commit(info.id);
                 let commit = commit.map_err(|error| unreadable(info.id, &error))?;
                 let message = commit.message_raw().map_err(|error| unreadable(info.id, &error))?;
                 log.commits.push(LoggedCommit { id, message: message.to_str_lossy().into_owned() });
             }
         }
+        tracing::debug!(
+            since = base.map(CommitId::as_str),
+            commits = log.commits.len(),
+            is_cut = log.is_cut,
+            "history read"
+        );
         Ok(log)
     }
 }
 
-/// Which commits touch some paths.
-struct Touching<'a> {
+/// Tells which commits change something at one of some paths.
+struct PathFilter<'a> {
     repository: &'a Repository,
     paths: &'a [String],
-    /// What a commit has at each path; neighbours ask for the same.
+    /// The object that a commit has at each path. A commit is asked about twice: for itself, and as
+    /// the parent of the one after it.
     known: HashMap<CommitId, Vec<Option<gix::ObjectId>>>,
 }
 
-impl Touching<'_> {
+impl PathFilter<'_> {
     /// Whether a commit differs from each of its parents at a path: a merge that takes one side as
     /// it is touches nothing (git-log(1), History Simplification).
-    fn holds(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
+    fn is_touched_by(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
         if self.paths.is_empty() {
             return Ok(true);
         }
-        let here = self.at(commit)?;
+        let here = self.objects_at(commit)?;
         if parents.is_empty() {
             return Ok(here.iter().any(Option::is_some));
         }
         for parent in parents {
-            if self.at(parent)? == here {
+            if self.objects_at(parent)? == here {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
+    fn objects_at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
         if let Some(known) = self.known.get(commit) {
             return Ok(known.clone());
         }
@@ -268,8 +282,8 @@ fn time_of(repository: &gix::Repository, id: gix::ObjectId) -> Result<i64, GitEr
     Ok(time.seconds)
 }
 
-/// When the first of some commits was made, as far as clocks can be trusted. In a clone with all
-/// its history a commit that is not here is nobody's ancestor.
+/// When the oldest of some commits was made, less [`CLOCK_SKEW`]. Commits that are not here are left
+/// out: in a clone with all its history they are nobody's ancestor.
 fn oldest_of(repository: &gix::Repository, ids: &[Option<gix::ObjectId>]) -> i64 {
     let times = ids.iter().flatten().filter_map(|id| {
         let commit = repository.try_find_object(*id).ok().flatten()?.try_into_commit().ok()?;

@@ -16,17 +16,21 @@ pub(super) enum Head {
     Detached(CommitId),
 }
 
-/// How two commits of one branch relate.
+/// How far one commit is from another; the number of commits if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
-    Ahead,
-    Behind,
+pub(super) enum CommitDistance {
+    Ahead(Option<usize>),
+    Behind(Option<usize>),
+    /// Each has commits that the other has not, or what is here does not tell.
     Diverged,
 }
 
+/// More commits than this are not counted: the number would tell nobody anything.
+const MOST_COUNTED: usize = 1000;
+
 /// A tag and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagAt {
+pub struct PeeledTag {
     /// Its name.
     pub name: TagName,
     /// The commit, peeled.
@@ -35,7 +39,7 @@ pub struct TagAt {
     pub object: CommitId,
 }
 
-impl TagAt {
+impl PeeledTag {
     /// Whether there is a tag object, which may have a message and a signature.
     pub fn is_annotated(&self) -> bool {
         self.object != self.commit
@@ -139,15 +143,36 @@ impl Refs {
         self.kind(commit) == Some(gix::objs::Kind::Commit)
     }
 
-    /// How `here` stands to `there`.
-    pub(super) fn relation(&self, here: &CommitId, there: &CommitId) -> Relation {
+    /// How far `here` is from `there`.
+    pub(super) fn distance(&self, here: &CommitId, there: &CommitId) -> CommitDistance {
         let id = |commit| object_id(&self.repository, commit);
-        let (Some(here), Some(there)) = (id(here), id(there)) else { return Relation::Diverged };
+        let (Some(here), Some(there)) = (id(here), id(there)) else {
+            return CommitDistance::Diverged;
+        };
         match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
-            Ok(base) if base == Some(there) => Relation::Ahead,
-            Ok(base) if base == Some(here) => Relation::Behind,
-            _ => Relation::Diverged,
+            Ok(base) if base == Some(there) => {
+                CommitDistance::Ahead(self.commits_between(there, here))
+            }
+            Ok(base) if base == Some(here) => {
+                CommitDistance::Behind(self.commits_between(here, there))
+            }
+            _ => CommitDistance::Diverged,
         }
+    }
+
+    /// How many commits `tip` has that its ancestor `base` has not; `None` if there are very many,
+    /// or if a shallow clone may lack some of them, as those of a branch that was merged.
+    fn commits_between(&self, base: gix::ObjectId, tip: gix::ObjectId) -> Option<usize> {
+        if self.repository.is_shallow().unwrap_or(true) {
+            return None;
+        }
+        let walk = self.repository.rev_walk([tip]).with_hidden([base]).all().ok()?;
+        let mut count = 0;
+        for commit in walk.take(MOST_COUNTED + 1) {
+            commit.ok()?;
+            count += 1;
+        }
+        (count <= MOST_COUNTED).then_some(count)
     }
 
     pub(super) fn tags_at(&self, commit: &CommitId) -> Result<Vec<TagName>, GitError> {
@@ -166,7 +191,7 @@ impl Refs {
 
     /// The tags that begin with `prefix`, with what they lead to; those that lead to no commit, or
     /// can't be read, are no versions of anything.
-    pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+    pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {
         let unreadable = |error: gix::Error| broken("refs/tags/", &error);
         let platform = self.repository.references().map_err(unreadable)?;
         let mut found = Vec::new();
@@ -179,7 +204,7 @@ impl Refs {
             let (Some(name), Some(object)) = (name, object) else { continue };
             let Ok(peeled) = reference.peel_to_id() else { continue };
             let Some(commit) = commit_id(peeled.detach()) else { continue };
-            found.push(TagAt { name, commit, object });
+            found.push(PeeledTag { name, commit, object });
         }
         Ok(found)
     }

@@ -1,10 +1,10 @@
 //! The tags that there are, here and on the remote, with what they lead to.
 //!
 //! The remote's are what counts: a checkout may have none, or a lightweight copy of an annotated
-//! one (facts/ci-variables.md, trap 12).
+//! one (docs/facts/ci-variables.md, trap 12).
 
-use super::proof::{Question, RemoteRefs};
-use super::refs::{Refs, TagAt};
+use super::proof::{RefPatterns, RemoteRefs};
+use super::refs::{PeeledTag, Refs};
 use super::{GitError, ReferenceError, Remote, Repository, process};
 use flowreg_model::{BranchName, CommitId, TagName};
 
@@ -12,7 +12,7 @@ use flowreg_model::{BranchName, CommitId, TagName};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoteTags {
     /// The tags that begin with what was asked for.
-    pub tags: Vec<TagAt>,
+    pub tags: Vec<PeeledTag>,
     /// All branches.
     pub branches: Vec<(BranchName, CommitId)>,
 }
@@ -22,7 +22,7 @@ impl Repository {
     ///
     /// # Errors
     /// If the refs can't be read.
-    pub fn tags_here(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+    pub fn tags_here(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {
         Refs::of(self).tags_below(prefix)
     }
 
@@ -43,10 +43,10 @@ impl Repository {
         remote: &Remote,
         prefix: &str,
     ) -> Result<RemoteTags, ReferenceError> {
-        let mut question = Question::default();
-        question.add_branches();
-        question.add_tags_below(prefix);
-        let refs = RemoteRefs::ask(self, remote, &question)?;
+        let mut patterns = RefPatterns::default();
+        patterns.add_branches();
+        patterns.add_tags_below(prefix);
+        let refs = RemoteRefs::ask(self, remote, &patterns)?;
         Ok(RemoteTags { tags: refs.tags_with_objects(), branches: refs.branches() })
     }
 
@@ -58,9 +58,9 @@ impl Repository {
         &self,
         remote: &Remote,
     ) -> Result<Vec<(BranchName, CommitId)>, ReferenceError> {
-        let mut question = Question::default();
-        question.add_branches();
-        Ok(RemoteRefs::ask(self, remote, &question)?.branches())
+        let mut patterns = RefPatterns::default();
+        patterns.add_branches();
+        Ok(RemoteRefs::ask(self, remote, &patterns)?.branches())
     }
 
     /// The branches of this repository itself.

@@ -24,7 +24,7 @@ pub enum Bump {
 
 /// What the next version follows from.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct VersionInputs {
     /// The highest version in the commit's history.
     pub latest: Option<Version>,
     /// The highest one that is no pre-release.
@@ -72,14 +72,14 @@ pub enum NextError {
 ///
 /// # Errors
 /// [`NextError`] if something was asked for that can't be.
-pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError> {
+pub fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Version>, NextError> {
     match &series.scheme {
         Scheme::Calendar(format) => {
-            if facts.bump.is_some() || facts.pre.is_some() || facts.build.is_some() {
+            if inputs.bump.is_some() || inputs.pre.is_some() || inputs.build.is_some() {
                 return Err(NextError::NotSemantic);
             }
-            let latest = facts.latest.as_ref().and_then(Version::calendar);
-            let Some(today) = facts.today else { return Ok(None) };
+            let latest = inputs.latest.as_ref().and_then(Version::calendar);
+            let Some(today) = inputs.today else { return Ok(None) };
             let next = format.next(today, latest).ok_or_else(|| match latest {
                 Some(latest) if format.has_micro() => NextError::Last(latest.to_string()),
                 latest => NextError::OneADay(latest.map(ToString::to_string).unwrap_or_default()),
@@ -87,9 +87,9 @@ pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError
             Ok(Some(Version::Calendar(next)))
         }
         Scheme::Semantic { initial, pre } => {
-            let pre = facts.pre.as_deref().unwrap_or(pre);
-            let Some(mut next) = semantic(initial, pre, facts)? else { return Ok(None) };
-            if let Some(build) = &facts.build {
+            let pre = inputs.pre.as_deref().unwrap_or(pre);
+            let Some(mut next) = semantic(initial, pre, inputs)? else { return Ok(None) };
+            if let Some(build) = &inputs.build {
                 next.build =
                     BuildMetadata::new(build).map_err(|_| NextError::Word(build.clone()))?;
             }
@@ -98,13 +98,17 @@ pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError
     }
 }
 
-fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Semantic>, NextError> {
-    let latest = facts.latest.as_ref().and_then(Version::semantic);
-    let released = facts.released.as_ref().and_then(Version::semantic);
+fn semantic(
+    initial: &Semantic,
+    pre: &str,
+    inputs: &VersionInputs,
+) -> Result<Option<Semantic>, NextError> {
+    let latest = inputs.latest.as_ref().and_then(Version::semantic);
+    let released = inputs.released.as_ref().and_then(Version::semantic);
     let last = |version: &Semantic| NextError::Last(version.to_string());
     let Some(latest) = latest else {
         let first = core(initial);
-        let is_pre = facts.bump == Some(Bump::Pre);
+        let is_pre = inputs.bump == Some(Bump::Pre);
         return if is_pre {
             pre_release(first, pre, "1").map(Some)
         } else {
@@ -123,14 +127,14 @@ fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Seman
         step(latest, bump).ok_or_else(|| last(latest))
     };
     let is_young = released.unwrap_or(latest).major == 0;
-    let implied = facts.impact.map(|impact| match impact {
+    let implied = inputs.impact.map(|impact| match impact {
         // Before 1.0.0 nothing is promised: what breaks is worth a minor version (semver §4).
         Impact::Major if is_young => Bump::Minor,
         Impact::Major => Bump::Major,
         Impact::Minor => Bump::Minor,
         Impact::Patch => Bump::Patch,
     });
-    match (facts.bump, implied) {
+    match (inputs.bump, implied) {
         (Some(Bump::Pre), implied) => {
             let bump = implied.unwrap_or(Bump::Patch);
             let target = match released {
@@ -220,14 +224,19 @@ mod tests {
         Series { prefix: "v".to_owned(), scheme, paths: Vec::new() }
     }
 
-    fn facts(latest: &str, released: &str, impact: Option<Impact>, bump: Option<Bump>) -> Facts {
+    fn inputs(
+        latest: &str,
+        released: &str,
+        impact: Option<Impact>,
+        bump: Option<Bump>,
+    ) -> VersionInputs {
         let version = |text| series().parse(text);
         let (latest, released) = (version(latest), version(released));
-        Facts { latest, released, impact, bump, ..Facts::default() }
+        VersionInputs { latest, released, impact, bump, ..VersionInputs::default() }
     }
 
-    fn answer(facts: &Facts) -> String {
-        match next(&series(), facts) {
+    fn answer(inputs: &VersionInputs) -> String {
+        match next(&series(), inputs) {
             Ok(Some(version)) => version.to_string(),
             Ok(None) => "nothing".to_owned(),
             Err(error) => error.to_string(),
@@ -248,12 +257,12 @@ mod tests {
             ("1.4.2+build.5", Some(Patch), "1.4.3"),
         ] {
             assert_eq!(
-                answer(&facts(latest, latest, impact, None)),
+                answer(&inputs(latest, latest, impact, None)),
                 expected,
                 "{latest} {impact:?}"
             );
         }
-        assert_eq!(answer(&Facts::default()), "1.0.0");
+        assert_eq!(answer(&VersionInputs::default()), "1.0.0");
     }
 
     #[test]
@@ -277,10 +286,10 @@ mod tests {
             ("1.0.0-rc.1", "", Pre, "1.0.0-rc.2"),
             ("1.0.0-rc.1", "", Patch, "1.0.0"),
         ] {
-            let facts = facts(latest, released, None, Some(bump));
-            assert_eq!(answer(&facts), expected, "{latest} after {released}, {bump:?}");
+            let inputs = inputs(latest, released, None, Some(bump));
+            assert_eq!(answer(&inputs), expected, "{latest} after {released}, {bump:?}");
         }
-        let first = Facts { bump: Some(Pre), ..Facts::default() };
+        let first = VersionInputs { bump: Some(Pre), ..VersionInputs::default() };
         assert_eq!(answer(&first), "1.0.0-rc.1");
     }
 
@@ -296,36 +305,38 @@ mod tests {
             ("1.5.0-rc.2", "1.4.2", None, "nothing"),
         ] {
             assert_eq!(
-                answer(&facts(latest, released, impact, None)),
+                answer(&inputs(latest, released, impact, None)),
                 expected,
                 "{latest} {impact:?}"
             );
         }
         // More than was announced: a new pre-release of the greater one.
-        let more = facts("1.5.0-rc.2", "1.4.2", Some(Major), Some(Bump::Pre));
+        let more = inputs("1.5.0-rc.2", "1.4.2", Some(Major), Some(Bump::Pre));
         assert_eq!(answer(&more), "2.0.0-rc.1");
     }
 
     #[test]
     fn what_cannot_be_is_said() {
-        let last = facts(
+        let last = inputs(
             "1.0.18446744073709551615",
             "1.0.18446744073709551615",
             Some(Impact::Patch),
             None,
         );
         assert_eq!(answer(&last), "there is no version after 1.0.18446744073709551615");
-        let lower = Facts {
+        let lower = VersionInputs {
             pre: Some("alpha".to_owned()),
-            ..facts("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre))
+            ..inputs("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre))
         };
         assert_eq!(answer(&lower), "a pre-release called `alpha` comes before 1.5.0-rc.1");
-        let word =
-            Facts { pre: Some("r c".to_owned()), ..facts("1.4.2", "1.4.2", None, Some(Bump::Pre)) };
+        let word = VersionInputs {
+            pre: Some("r c".to_owned()),
+            ..inputs("1.4.2", "1.4.2", None, Some(Bump::Pre))
+        };
         assert!(answer(&word).starts_with("`r c` can't"));
-        let build = Facts {
+        let build = VersionInputs {
             build: Some("7.abc".to_owned()),
-            ..facts("1.4.2", "1.4.2", Some(Impact::Patch), None)
+            ..inputs("1.4.2", "1.4.2", Some(Impact::Patch), None)
         };
         assert_eq!(answer(&build), "1.4.3+7.abc");
     }
@@ -380,11 +391,11 @@ mod tests {
                 let among = history.iter().filter(|version| wants(version));
                 among.max_by(|one, other| one.cmp_precedence(other)).cloned().map(Version::Semantic)
             };
-            let facts = Facts {
+            let inputs = VersionInputs {
                 latest: highest(|_| true), released: highest(|version| version.pre.is_empty()),
-                impact, bump, ..Facts::default()
+                impact, bump, ..VersionInputs::default()
             };
-            match next(&series(), &facts) {
+            match next(&series(), &inputs) {
                 Ok(Some(next)) => {
                     for before in &history {
                         let before = Version::Semantic(before.clone());
