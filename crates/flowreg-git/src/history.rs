@@ -33,11 +33,11 @@ pub struct LoggedCommit {
 
 /// A piece of history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Log {
+pub(crate) struct Log {
     /// The commits, newest first.
-    pub commits: Vec<LoggedCommit>,
+    pub(crate) commits: Vec<LoggedCommit>,
     /// Whether the clone ends inside the piece, so that commits are missing.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl Repository {
@@ -58,7 +58,7 @@ impl Repository {
     }
 
     /// Whether the clone has the end of its history only.
-    pub fn is_shallow(&self) -> bool {
+    pub(crate) fn is_shallow(&self) -> bool {
         self.inner.to_thread_local().is_shallow().unwrap_or(false)
     }
 
@@ -71,7 +71,7 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn visit_ancestors(
+    pub(crate) fn visit_ancestors(
         &self,
         tip: &CommitId,
         candidates: &[&CommitId],
@@ -113,7 +113,7 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn first_that_continues<'t>(
+    pub(crate) fn first_that_continues<'t>(
         &self,
         tips: &[&'t CommitId],
         commit: &CommitId,
@@ -151,7 +151,11 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
+    pub(crate) fn is_ancestor(
+        &self,
+        ancestor: &CommitId,
+        commit: &CommitId,
+    ) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
         let ids = (object_id(&local, ancestor), object_id(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
@@ -172,7 +176,7 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit or a directory can't be read.
-    pub fn log_since(
+    pub(crate) fn log_since(
         &self,
         base: Option<&CommitId>,
         tip: &CommitId,

@@ -45,7 +45,7 @@ pub use changes::{ChangeKind, ChangedPath};
 pub use ci::ci_provider;
 pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
-pub use history::{Log, LoggedCommit};
+pub use history::LoggedCommit;
 pub use hook_path::{ConfigScope, HookPath};
 pub use mainline::is_mainline;
 pub use packs::{PackPlan, PackReader};

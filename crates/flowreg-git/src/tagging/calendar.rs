@@ -108,12 +108,12 @@ impl FromStr for CalendarFormat {
 
 impl CalendarFormat {
     /// Whether a day can have several versions.
-    pub fn has_micro(&self) -> bool {
+    pub(crate) fn has_micro(&self) -> bool {
         self.parts.last() == Some(&Part::Micro)
     }
 
     /// The version that a text is, if it is written exactly as the format says.
-    pub fn parse(&self, text: &str) -> Option<CalendarVersion> {
+    pub(crate) fn parse(&self, text: &str) -> Option<CalendarVersion> {
         let mut rest = text;
         let mut numbers = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -134,7 +134,11 @@ impl CalendarFormat {
 
     /// The version of a day after the latest one there is: the first of the day, or the next one of
     /// the latest's day. `None` if the format has no more versions for that day, or the numbers end.
-    pub fn next(&self, day: Day, latest: Option<&CalendarVersion>) -> Option<CalendarVersion> {
+    pub(crate) fn next(
+        &self,
+        day: Day,
+        latest: Option<&CalendarVersion>,
+    ) -> Option<CalendarVersion> {
         let has_week = self.parts.iter().any(|part| matches!(part, Part::Week { .. }));
         let numbers: Vec<u64> = self.parts.iter().map(|part| part.number(day, has_week)).collect();
         let Some(latest) = latest else { return Some(self.write(numbers)) };

@@ -2,7 +2,7 @@
 
 /// How much a change asks for, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Impact {
+pub(crate) enum Impact {
     /// `fix` and `perf`.
     Patch,
     /// `feat`.
@@ -12,7 +12,7 @@ pub enum Impact {
 }
 
 /// What a message asks for; `None` for what needs no release, and for messages in another form.
-pub fn impact(message: &str) -> Option<Impact> {
+pub(crate) fn impact(message: &str) -> Option<Impact> {
     let (header, body) = message.split_once('\n').unwrap_or((message, ""));
     let (before, description) = header.trim_end().split_once(": ")?;
     if description.trim().is_empty() {
@@ -48,7 +48,7 @@ pub fn impact(message: &str) -> Option<Impact> {
 }
 
 /// The most that one of several messages asks for.
-pub fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impact> {
+pub(crate) fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impact> {
     messages.into_iter().filter_map(impact).max()
 }
 

@@ -15,10 +15,9 @@ mod series;
 mod version;
 
 pub use calendar::{CalendarFormat, CalendarVersion, Day, FormatError};
-pub use conventional::{Impact, impact, impact_of};
 pub use decision::{Decision, RequestedVersion, SeriesTags, TagRequest, decide};
 pub use error::{TagError, TagRule, history_hints};
 pub use message::message;
-pub use next::{Bump, NextError, VersionInputs, next};
+pub use next::{Bump, NextError};
 pub use series::{Scheme, Series};
 pub use version::Version;

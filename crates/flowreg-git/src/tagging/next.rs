@@ -24,21 +24,21 @@ pub enum Bump {
 
 /// What the next version follows from.
 #[derive(Debug, Clone, Default)]
-pub struct VersionInputs {
+pub(crate) struct VersionInputs {
     /// The highest version in the commit's history.
-    pub latest: Option<Version>,
+    pub(crate) latest: Option<Version>,
     /// The highest one that is no pre-release.
-    pub released: Option<Version>,
+    pub(crate) released: Option<Version>,
     /// What the commits since the highest release ask for.
-    pub impact: Option<Impact>,
+    pub(crate) impact: Option<Impact>,
     /// What was asked for instead.
-    pub bump: Option<Bump>,
+    pub(crate) bump: Option<Bump>,
     /// What a new pre-release is called, if not as the series says.
-    pub pre: Option<String>,
+    pub(crate) pre: Option<String>,
     /// Build metadata of the new version.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// Which day it is.
-    pub today: Option<Day>,
+    pub(crate) today: Option<Day>,
 }
 
 /// Why there is no next version.
@@ -72,7 +72,7 @@ pub enum NextError {
 ///
 /// # Errors
 /// [`NextError`] if something was asked for that can't be.
-pub fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Version>, NextError> {
+pub(crate) fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Version>, NextError> {
     match &series.scheme {
         Scheme::Calendar(format) => {
             if inputs.bump.is_some() || inputs.pre.is_some() || inputs.build.is_some() {

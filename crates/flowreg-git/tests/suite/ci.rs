@@ -1,5 +1,5 @@
 //! The CI table, row by row: a build of a branch, of a tag and of a pull request, each with the
-//! misleading variables that the provider sets as well (`facts/ci-variables.md`).
+//! misleading variables that the provider sets as well (`docs/facts/ci-variables.md`).
 
 use flowreg_git::{
     ReferenceError, ReferenceRequest, ReferenceRules, Resolution, RungOutcome, Untagged, resolve,
