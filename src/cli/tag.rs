@@ -418,7 +418,7 @@ impl Job<'_> {
         let is_required = is_required == Some(true);
         let error = TagError::NotMainline {
             commit: self.commit.clone(),
-            place: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
+            repository: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
             is_known: standing.is_some(),
             unpushed: unpushed.filter(|_| standing == Some(false)),
             is_required,

@@ -83,6 +83,7 @@ impl Comparison<'_> {
         }
         let mut open =
             vec![DirectoryPair { base: Some(base), head: Some(head), prefix: Vec::new() }];
+        // A stack and no recursion: a hostile tree may be nested as deep as it likes.
         while let Some(pair) = open.pop() {
             let mut before = self.entries(pair.base, &pair.prefix)?;
             let after = self.entries(pair.head, &pair.prefix)?;
@@ -104,6 +105,7 @@ impl Comparison<'_> {
         new: Option<Entry>,
         open: &mut Vec<DirectoryPair>,
     ) {
+        // Equal ids mean equal content, so a directory that did not change is never opened.
         if old == new {
             return;
         }

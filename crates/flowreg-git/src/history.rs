@@ -99,6 +99,7 @@ impl Repository {
                 if rest == 0 {
                     return Ok(false);
                 }
+                // Fewer candidates may allow an earlier end; their dates are read only if there are.
                 if rest < wanted && ends.is_empty() {
                     wanted = rest;
                     oldest = oldest_of(&local, ids.get(..rest).unwrap_or_default());
@@ -159,6 +160,8 @@ impl Repository {
         let local = self.inner.to_thread_local();
         let ids = (object_id(&local, ancestor), object_id(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
+        // Commits that are older than the one that is looked for can't be its descendants, so the walk
+        // stops there instead of reading all of history.
         let seconds = time_of(&local, ancestor)?.saturating_sub(CLOCK_SKEW);
         let order = CommitTimeOrder::NewestFirst;
         let walk =
@@ -234,6 +237,7 @@ impl PathFilter<'_> {
             return Ok(true);
         }
         let here = self.objects_at(commit)?;
+        // The first commit of all touches what it has.
         if parents.is_empty() {
             return Ok(here.iter().any(Option::is_some));
         }

@@ -87,7 +87,7 @@ const RUNGS: [(&str, ReadRung); 7] = [
 ];
 
 impl Ladder<'_> {
-    /// Climbs down until a rung decides.
+    /// Reads the rungs from the top until one decides.
     pub(super) fn climb(&self) -> LadderResult {
         let (mut rungs, mut notices, mut decision) = (Vec::new(), Vec::new(), None);
         for (rung, read) in RUNGS {
@@ -116,7 +116,7 @@ impl Ladder<'_> {
             });
             log(rungs.last());
         }
-        // The last rung always decides, one way or the other.
+        // Not reached: the last rung either takes a name or refuses.
         let candidate = decision.unwrap_or(Err(ReferenceError::NoRemote));
         LadderResult { rungs, candidate, notices }
     }
@@ -184,6 +184,7 @@ impl Ladder<'_> {
             Ok(Head::Unborn(branch)) => {
                 refused(Some(branch.clone()), ReferenceError::UnbornHead { branch })
             }
+            // `--strict` is for people who want no guess: only flags, variables and the active branch.
             Ok(Head::Detached(commit)) if self.request.strict => {
                 refused(None, ReferenceError::DetachedHead { commit })
             }

@@ -183,6 +183,7 @@ impl NameResolver<'_> {
     }
 
     fn no_such_branch(&self, from: String, reading: &BranchReading) -> ReferenceError {
+        // The remote to name in the hint: the one that was asked, else the one that the value names.
         let asked = self.proof.map(|proof| &proof.remote);
         let remote = asked.or(reading.of_remote.as_ref()).or(self.remote).cloned();
         let branch = reading.name.clone();
@@ -270,6 +271,7 @@ impl NameResolver<'_> {
             pinned.source_detail = format!("{} {branch}", pinned.source_detail);
             return Ok(pinned);
         }
+        // With `commit` workers get the commit's id, and then a twin name does no harm.
         let is_commit = match self.rules.untagged {
             Untagged::Refuse => {
                 return self.untagged(branch, commit, local);
@@ -287,6 +289,7 @@ impl NameResolver<'_> {
         commit: CommitId,
         unpushed: Vec<TagName>,
     ) -> Result<CodeReference, ReferenceError> {
+        // All tags, here and there: the one that is proposed must be free in both.
         let mut tags = self.refs.tags()?;
         tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
         let (remote, next) =

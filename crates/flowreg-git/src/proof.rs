@@ -80,6 +80,7 @@ impl RemoteRefs {
     /// The commit of a tag; an annotated one is listed with what it finally leads to.
     pub(super) fn tag(&self, tag: &TagName) -> Option<&CommitId> {
         let peeled = self.refs.get(&format!("refs/tags/{tag}^{{}}"));
+        // A lightweight tag has no second line.
         peeled.or_else(|| self.refs.get(&format!("refs/tags/{tag}")))
     }
 
@@ -123,14 +124,15 @@ impl RemoteRefs {
     }
 }
 
-/// `<id> TAB <ref>` on every line. A name that is not UTF-8 can't be the one that was asked for.
+/// Reads lines of `<id> TAB <ref>`. A name that is not UTF-8 is passed over: it can't be one that was
+/// asked for.
 fn parse(listing: &[u8]) -> BTreeMap<String, CommitId> {
     let lines = listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     let pairs = lines.filter_map(|line| line.split_once('\t'));
     pairs.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect()
 }
 
-/// The remote that was asked, with its answer.
+/// The proof that the remote has a reference: which remote was asked, and its refs.
 pub(super) struct Proof {
     pub(super) remote: RemoteName,
     pub(super) refs: RemoteRefs,

@@ -373,6 +373,7 @@ fn untagged_hints(
     (unpushed, next): (&[TagName], Option<&TagName>),
     lightweight: bool,
 ) -> Vec<String> {
+    // A tag that is here already only has to be pushed; a second one would be one too many.
     let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
     let tag = push.or_else(|| {
         let (next, commit) = (next?, commit.short());

@@ -387,7 +387,7 @@ impl TagRequest<'_> {
         let remote = self.remote.map(|remote| remote.name.to_string());
         TagError::Taken {
             tag: held.name.clone(),
-            place: remote.unwrap_or_else(|| "this repository".to_owned()),
+            repository: remote.unwrap_or_else(|| "this repository".to_owned()),
             there: held.commit.clone(),
             commit: self.commit.clone(),
             is_asked_for,

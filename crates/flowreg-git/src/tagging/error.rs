@@ -18,12 +18,12 @@ pub enum TagError {
         remote: RemoteName,
     },
     /// The version is used for another commit.
-    #[error("the tag {} exists on {place}, at {there}, so it can't be made at {commit}", escaped(.tag))]
+    #[error("the tag {} exists on {repository}, at {there}, so it can't be made at {commit}", escaped(.tag))]
     Taken {
         /// The tag.
         tag: TagName,
         /// The remote's name, or `this repository`.
-        place: String,
+        repository: String,
         /// Where it is.
         there: CommitId,
         /// Where it should have been.
@@ -50,12 +50,12 @@ pub enum TagError {
         latest: TagName,
     },
     /// The commit is not in the history of a mainline branch.
-    #[error("{} {} on a mainline branch of {place}", .commit.short(), if *.is_known { "is not" } else { "may not be" })]
+    #[error("{} {} on a mainline branch of {repository}", .commit.short(), if *.is_known { "is not" } else { "may not be" })]
     NotMainline {
         /// The commit.
         commit: CommitId,
         /// The remote's name, or `this repository`.
-        place: String,
+        repository: String,
         /// Whether that is certain.
         is_known: bool,
         /// The mainline branch that is checked out, if it has the commit and was not pushed.

@@ -1,6 +1,7 @@
-//! Which version comes next.
+//! Computes the version that comes next, from values alone.
 //!
-//! Whatever the way, it is greater than every version in the commit's history, or there is none.
+//! Whatever it is computed from, it is greater than every version in the commit's history, or there
+//! is an error. A property test checks that.
 
 use semver::{BuildMetadata, Prerelease, Version as Semantic};
 
@@ -106,6 +107,7 @@ fn semantic(
     let latest = inputs.latest.as_ref().and_then(Version::semantic);
     let released = inputs.released.as_ref().and_then(Version::semantic);
     let last = |version: &Semantic| NextError::Last(version.to_string());
+    // Without any version the series begins where its settings say, whatever the commits ask for.
     let Some(latest) = latest else {
         let first = core(initial);
         let is_pre = inputs.bump == Some(Bump::Pre);
@@ -121,6 +123,7 @@ fn semantic(
             Some(released) => step(released, bump).ok_or_else(|| last(released))?,
             None => core(latest),
         };
+        // A pre-release may have announced as much or more already: then the step is made from there.
         if stepped.cmp_precedence(latest).is_gt() {
             return Ok(stepped);
         }
@@ -128,7 +131,8 @@ fn semantic(
     };
     let is_young = released.unwrap_or(latest).major == 0;
     let implied = inputs.impact.map(|impact| match impact {
-        // Before 1.0.0 nothing is promised: what breaks is worth a minor version (semver §4).
+        // Before 1.0.0 nothing is promised, so a breaking change raises the minor version
+        // (https://semver.org/#spec-item-4). To 1.0.0 leads `--bump major`.
         Impact::Major if is_young => Bump::Minor,
         Impact::Major => Bump::Major,
         Impact::Minor => Bump::Minor,
@@ -141,6 +145,8 @@ fn semantic(
                 Some(released) => step(released, bump).ok_or_else(|| last(released))?,
                 None => core(latest),
             };
+            // The latest pre-release leads to that release or to a higher one: count it up. Otherwise the
+            // commits since then ask for more than it announced, and a new count begins.
             if target.cmp_precedence(latest).is_lt() || target == core(latest) {
                 return next_pre_release(latest, pre).map(Some);
             }
@@ -149,7 +155,7 @@ fn semantic(
         (Some(bump), _) => release(bump).map(Some),
         (None, Some(implied)) => {
             let next = release(implied)?;
-            // A pre-release announced more than the commits ask for: it is what comes.
+            // If a pre-release announced more than the commits ask for, that release is what comes.
             let announced = core(latest);
             let is_announced = !latest.pre.is_empty() && announced.cmp_precedence(&next).is_gt();
             Ok(Some(if is_announced { announced } else { next }))
@@ -158,13 +164,13 @@ fn semantic(
     }
 }
 
-/// The version without what is said about it.
+/// Major, minor and patch alone, without pre-release and build metadata.
 fn core(version: &Semantic) -> Semantic {
     Semantic::new(version.major, version.minor, version.patch)
 }
 
-/// The release after a version; of a pre-release that is the one which it announces, if that is
-/// enough.
+/// The release that a bump makes of a version. Of a pre-release it is the release that it announces,
+/// if that is enough: `minor` of `1.5.0-rc.1` is `1.5.0`, of `1.5.1-rc.1` it is `1.6.0`.
 fn step(version: &Semantic, bump: Bump) -> Option<Semantic> {
     let is_announced = !version.pre.is_empty();
     let core = core(version);
@@ -197,6 +203,7 @@ fn next_pre_release(latest: &Semantic, pre: &str) -> Result<Semantic, NextError>
                 Ok(number) => {
                     number.checked_add(1).ok_or_else(|| NextError::Last(latest.to_string()))?
                 }
+                // All digits and yet no number: it is larger than any that can be counted up.
                 Err(_) if first.bytes().all(|byte| byte.is_ascii_digit()) && !first.is_empty() => {
                     return Err(NextError::Last(latest.to_string()));
                 }
@@ -206,6 +213,7 @@ fn next_pre_release(latest: &Semantic, pre: &str) -> Result<Semantic, NextError>
         }
         None => pre_release(core(latest), pre, "1")?,
     };
+    // Semver compares the words by their letters: `alpha.1` would come before `rc.2`.
     if next.cmp_precedence(latest).is_gt() {
         return Ok(next);
     }
