@@ -61,6 +61,7 @@ impl Repository {
         let mut comparison = Comparison { tree: &head, buffer: Vec::new(), found: Vec::new() };
         comparison.compare_directories(base.root(), head.root())?;
         comparison.found.sort_unstable();
+        tracing::debug!(changed = comparison.found.len(), "trees compared");
         Ok(comparison.found)
     }
 }

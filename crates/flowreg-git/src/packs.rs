@@ -21,10 +21,11 @@ use super::delta;
 /// The size in bytes above which an object is left to gix: no source file is so large.
 const LARGEST: u64 = 16 << 20;
 
-/// How much of one family is held at once, in bytes.
+/// How many bytes of one family's delta bases are held at once. With more, one family of a hostile
+/// pack could take all memory.
 const MOST_HELD: usize = 64 << 20;
 
-/// How many buffers are kept for the next files.
+/// How many buffers are kept for the next files, which saves an allocation for each of them.
 const MOST_FREE: usize = 16;
 
 struct Pack {
@@ -49,6 +50,7 @@ impl Packs {
         let mut indices: Vec<_> = files
             .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
             .collect();
+        // The order of a directory's files is that of the file system; the plan should not depend on it.
         indices.sort_unstable();
         let packs = indices.into_iter().filter_map(|path| {
             let entries = data::File::at(path.with_extension("pack"), hash).ok()?;
@@ -57,7 +59,7 @@ impl Packs {
         Packs { packs: packs.collect() }
     }
 
-    /// How to read these objects; their numbers are their places in the list.
+    /// Plans how to read these objects. An object's number is its position in `ids`.
     pub(super) fn plan(self, ids: impl Iterator<Item = gix::ObjectId>) -> PackPlan {
         let (mut found, mut elsewhere) = (Vec::new(), Vec::new());
         for (number, id) in ids.enumerate() {
@@ -74,6 +76,12 @@ impl Packs {
         // Large families first: if one came last, a single thread would read it while the others have
         // nothing left to do.
         plan.families.sort_by_key(|family| Reverse(family.len()));
+        tracing::debug!(
+            packs = plan.packs.len(),
+            families = plan.families.len(),
+            outside_packs = plan.elsewhere.len(),
+            "files looked up in packs"
+        );
         plan
     }
 

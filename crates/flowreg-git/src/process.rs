@@ -178,7 +178,8 @@ impl Git {
         let Some(promisor) = self.promisor().filter(|_| !ids.is_empty()) else { return Ok(()) };
         tracing::debug!(
             objects = ids.len(),
-            remote = promisor,
+            // A fetch with --filter from an address makes a promisor whose name is that address.
+            remote = without_user_info(promisor),
             "fetching objects that the partial clone left out"
         );
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();

@@ -84,7 +84,7 @@ impl Repository {
         self.common_dir.join("logs").join(reference)
     }
 
-    /// The address of a push: `remote` and `url` are what `pre-push` was given, the URL without
+    /// Where a push went: `remote` and `url` are what git handed to `pre-push`, the URL without
     /// credentials.
     pub fn push_address(&self, remote: &str, url: &RepositoryUrl) -> PushAddress {
         let configured = self.remotes();
@@ -127,13 +127,14 @@ impl Repository {
         if urls.len() > 1 { urls } else { Vec::new() }
     }
 
-    /// The address as it is configured, with the credentials that the record must not have.
-    fn configured_address(&self, urls: &[BString], wanted: &RepositoryUrl) -> String {
+    /// The configured address that is `url` once its credentials are taken away. With them git can ask
+    /// there; the record of a push does not have them. `url` itself if none is.
+    fn configured_address(&self, urls: &[BString], url: &RepositoryUrl) -> String {
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        let addresses = urls.iter().map(|url| self.instead_of(url).unwrap_or_else(|| url.clone()));
+        let addresses = urls.iter().map(|one| self.instead_of(one).unwrap_or_else(|| one.clone()));
         let mut addresses = addresses.map(|address| address.to_str_lossy().into_owned());
-        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *wanted);
-        found.unwrap_or_else(|| wanted.as_str().to_owned())
+        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *url);
+        found.unwrap_or_else(|| url.as_str().to_owned())
     }
 
     /// The objects that the remote has at these refs, without peeling tags; a ref that it lacks is absent.

@@ -1,4 +1,4 @@
-//! The tags that there are, here and on the remote, with what they lead to.
+//! Lists tags and branches, of this repository and of the remote, with the commits that they lead to.
 //!
 //! The remote's are what counts: a checkout may have none, or a lightweight copy of an annotated
 //! one (docs/facts/ci-variables.md, trap 12).
@@ -8,7 +8,7 @@ use super::refs::{PeeledTag, Refs};
 use super::{GitError, ReferenceError, Remote, Repository, process};
 use flowreg_model::{BranchName, CommitId, TagName};
 
-/// What a remote has, at one moment.
+/// The tags and branches of a remote at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoteTags {
     /// The tags that begin with what was asked for.

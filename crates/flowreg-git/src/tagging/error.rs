@@ -148,11 +148,11 @@ impl TagError {
             }
             Self::Taken { tag, there, .. } => vec![
                 format!(
-                    "git fetch origin tag {}, and see how it came to {}",
+                    "git fetch origin tag {}, and find out why it is at {}",
                     escaped(tag),
                     there.short()
                 ),
-                "flowreg tag <version>, with one that is free".to_owned(),
+                "flowreg tag <version>, with a version that is free".to_owned(),
             ],
             Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
             Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
@@ -168,7 +168,7 @@ impl TagError {
                 vec!["add .MICRO to `format` under [tag] in flowreg.toml".to_owned()]
             }
             Self::Next(NextError::Lower { .. }) => {
-                vec!["flowreg tag <version>, with the one that is meant".to_owned()]
+                vec!["flowreg tag <version>, with the version that you mean".to_owned()]
             }
             Self::Name(_) | Self::Next(_) => Vec::new(),
             Self::Reference(error) => error.hints(),
@@ -254,7 +254,7 @@ fn not_mainline_hints(
     hints.push(if is_required {
         "[mainline] require_tag_on_mainline is true in flowreg.toml".to_owned()
     } else {
-        "flowreg tag --off-mainline, if that is meant".to_owned()
+        "flowreg tag --off-mainline, if the tag is meant to be off mainline".to_owned()
     });
     hints
 }

@@ -48,7 +48,7 @@ pub enum NextError {
     /// A number of the version is the last one that there is.
     #[error("there is no version after {0}")]
     Last(String),
-    /// The name of the pre-release, or the build metadata, is none of semver's.
+    /// The name of the pre-release, or the build metadata, is not valid in a semantic version.
     #[error("`{0}` can't be a part of a semantic version: only letters, digits, `-` and `.`")]
     Word(String),
     /// A pre-release of this name would come before the one that there is.
@@ -59,13 +59,13 @@ pub enum NextError {
         /// The version that there is.
         latest: String,
     },
-    /// A date has no parts that could be chosen, and nothing before it or beside it.
+    /// Calendar versions have no part to choose, no pre-releases and no build metadata.
     #[error(
         "versions of the scheme calver follow from the date: --bump, --pre and --build are for semver"
     )]
     NotSemantic,
     /// The format has one version for a day, and it is used.
-    #[error("{0} exists already, and the format has no MICRO to count with")]
+    #[error("{0} exists, and the format has no MICRO for a second version of the same day")]
     OneADay(String),
 }
 
