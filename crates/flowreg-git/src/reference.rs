@@ -19,7 +19,7 @@ use flowreg_model::{
 
 /// Finds the code reference on the ladder, and asks the remote for it if the rules say so.
 ///
-/// The ladder, the channels and the proof on the remote are described in docs/architecture.md.
+/// The ladder, the channels and the proof on the remote are described in docs/reference.md.
 pub fn resolve(
     repository: &Repository,
     environment: &Environment,

@@ -288,6 +288,7 @@ impl ReferenceError {
         match self {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
+            // If the remote was asked, it has no such tag either, and a fetch would not bring it.
             Self::NoSuchTag { tag, remote, is_asked, lightweight, .. } => vec![match remote {
                 Some(remote) if *is_asked => {
                     let message =
@@ -305,6 +306,8 @@ impl ReferenceError {
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {name} <other name>")]
             }
+            // One push renames the branch on the remote. The full name is needed, because of the short
+            // one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
                 "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
             )],
@@ -330,6 +333,8 @@ impl ReferenceError {
                 // With `+`, because git refuses to move an existing tag without it.
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
+            // The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
+            // is what workers of Prefect 1 can check out.
             Self::AnnotatedTag { tag, remote } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
                 vec![

@@ -85,6 +85,8 @@ impl Repository {
             "--",
             remote.name.as_str(),
         ];
+        // By id and not by name, so that a ref which moves meanwhile changes nothing. GitHub, GitLab and
+        // git itself (protocol 2) allow that for every object that a ref leads to.
         arguments.extend(objects.iter().map(|id| id.as_str()));
         process::Git::new(self).run_long(&arguments)?.check("fetch").map(|_| ())
     }

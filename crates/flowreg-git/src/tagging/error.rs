@@ -268,12 +268,14 @@ fn rejection_hints(
 ) -> Vec<String> {
     let said = format!("{} {}", rejection.words.join(" "), rejection.reason).to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    // Somebody pushed to the branch in the meantime: no rule, and the person can mend it.
     if rejection.is_of_branch && has(&["fetch first", "non-fast-forward", "stale info"]) {
         let branch = branch.unwrap_or("<branch>");
         return vec![format!(
             "git pull --rebase {remote} {branch}, and run the same command again"
         )];
     }
+    // GitHub's rulesets and branch protection, GitLab, Azure DevOps, then missing rights in general.
     let hint = if has(&["gh013", "rule violations", "gh006"]) {
         "ask for: Settings, Rules, Rulesets, the tag ruleset, `Bypass list`: add the app or team this job runs as"
     } else if has(&["create this tag as it is protected", "protected tag"]) {
