@@ -99,7 +99,6 @@ impl ReferenceArguments {
             offline: self.offline,
             strict: self.strict,
             untagged: self.untagged.map(Untagged::from),
-            pushed: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::process::GitProcess;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::{RepositoryUrl, Tracking};
-use flowreg_model::{CommitId, TargetKind};
+use flowreg_model::{CommitId, NameError, ReferenceName, TargetKind};
 
 /// How far a queued push has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +98,17 @@ impl QueuedPush {
     pub(crate) fn short_name(&self) -> &str {
         let name = &self.reference;
         name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name)
+    }
+
+    /// The branch or the tag.
+    ///
+    /// # Errors
+    /// [`NameError`] if git allows the name and flowreg does not.
+    pub(crate) fn name(&self) -> Result<ReferenceName, NameError> {
+        match self.reference.strip_prefix("refs/tags/") {
+            Some(tag) => tag.parse().map(ReferenceName::Tag),
+            None => self.short_name().parse().map(ReferenceName::Branch),
+        }
     }
 
     /// `branch`, `tag` or `deletion`.

@@ -5,11 +5,13 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use flowreg_git::{Repository, Untagged};
+use flowreg_git::{PushedReference, Repository, Untagged};
 use flowreg_model::{CommitId, ReferenceName, TargetKind};
 use flowreg_servers::TargetError;
 
-use super::{Opened, ReferenceChoice, RunError, RunRequest, Surroundings, Unobserved};
+use super::{
+    Opened, PlannedRun, ReferenceChoice, Referenced, RunError, RunRequest, Surroundings, Unobserved,
+};
 use crate::push::PushedLine;
 use crate::scan::ScanError;
 
@@ -84,20 +86,9 @@ fn name_of(line: &PushedLine) -> Option<ReferenceName> {
 
 /// What keeps registrations from being made, whatever the target says to them.
 fn problems(opened: &Opened<'_>, commit: &CommitId, name: &ReferenceName) -> Vec<String> {
-    let (tag, branch) = match name {
-        ReferenceName::Tag(tag) => (Some(tag.to_string()), None),
-        ReferenceName::Branch(branch) => (None, Some(branch.to_string())),
-    };
-    let reference = ReferenceChoice {
-        tag,
-        branch,
-        offline: true,
-        untagged: Some(Untagged::Branch),
-        pushed: Some(commit.clone()),
-        ..ReferenceChoice::default()
-    };
-    let request = RunRequest { reference, jobs: Some(1), ..RunRequest::default() };
-    match opened.plan(&request) {
+    let pushed = PushedReference { name: name.clone(), commit: commit.clone() };
+    let request = RunRequest { jobs: Some(1), ..RunRequest::default() };
+    match plan(opened, &pushed, &request) {
         Ok(planned) => {
             let of_sources = planned.problems.iter().filter(|problem| problem.is_error());
             let of_sources = of_sources.map(|problem| {
@@ -113,6 +104,17 @@ fn problems(opened: &Opened<'_>, commit: &CommitId, name: &ReferenceName) -> Vec
         // What is wrong with the repository or the machine is no reason against a push.
         Err(_) => Vec::new(),
     }
+}
+
+fn plan<'r>(
+    opened: &'r Opened<'_>,
+    pushed: &PushedReference,
+    request: &'r RunRequest,
+) -> Result<PlannedRun<'r>, RunError> {
+    let mut configured = opened.configure_at(Some(&pushed.commit))?;
+    // Its tag may be pushed later: that a mainline branch has none yet is no reason to refuse it.
+    configured.settings.repository.untagged.value = Untagged::Branch;
+    Referenced::of_push(configured, pushed, true)?.desire(request)?.compare()?.plan()
 }
 
 /// Whether the pushed commit itself is wrong: its configuration, or its sources.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use flowreg_git::{GitError, Repository, is_mainline};
+use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
 use flowreg_model::{
     BranchName, Channel, CommitId, Held, RemoteName, TargetDescription, TargetKind, same_repository,
 };
@@ -14,8 +14,7 @@ use flowreg_servers::{ReadScope, Target, Write};
 use super::applied::not_tried;
 use super::outbox::queued_target;
 use super::{
-    AppliedRun, Configured, Opened, ReferenceChoice, Referenced, RunError, RunRequest,
-    Surroundings, Unobserved,
+    AppliedRun, Configured, Opened, Referenced, RunError, RunRequest, Surroundings, Unobserved,
 };
 use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
 use crate::registration::Outcome;
@@ -168,28 +167,33 @@ fn register(
     push: &QueuedPush,
     commit: CommitId,
 ) -> Result<AppliedRun, RunError> {
-    let is_tag = push.kind() == "tag";
-    let name = Some(push.short_name().to_owned());
     let remote = remote_of(&configured, push)?;
-    let choice = ReferenceChoice {
-        tag: name.clone().filter(|_| is_tag),
-        branch: name.filter(|_| !is_tag),
-        remote: remote.clone(),
-        // A repository that received the push is what workers clone from: it has the commit.
-        offline: push.is_received,
-        pushed: Some(commit.clone()),
-        ..ReferenceChoice::default()
-    };
-    let origin = Origin::Flag("--remote");
-    configured.settings.repository.remote = remote.map(|value| Sourced { value, origin });
-    let mut referenced = Referenced::of_push(configured, &choice)?;
-    if referenced.reference.commit != commit {
-        // The branch went on meanwhile, and what the remote has now is registered: as the
+    let name = push
+        .name()
+        .map_err(|error| ReferenceError::InvalidName { from: push.reference.clone(), error })?;
+    let pushed = PushedReference { name, commit };
+    // A repository that received the push is what workers clone from: it has the commit.
+    let is_offline = push.is_received;
+    configured.take_remote(remote.as_ref());
+    let mut referenced = Referenced::of_push(configured, &pushed, is_offline)?;
+    if referenced.reference.commit != pushed.commit {
+        // The branch has moved on at the remote, and what it has now is registered: as the
         // `flowreg.toml` there says.
-        referenced = opened.reference(&choice)?;
+        let mut there = opened.configure_at(Some(&referenced.reference.commit))?;
+        there.take_remote(remote.as_ref());
+        referenced = Referenced::of_push(there, &pushed, is_offline)?;
     }
     let request = RunRequest::default();
     Ok(referenced.desire(&request)?.compare()?.plan()?.apply())
+}
+
+impl Configured<'_> {
+    /// Takes the remote that a push went to, where only the push can tell which one counts.
+    fn take_remote(&mut self, remote: Option<&RemoteName>) {
+        let origin = Origin::Flag("--remote");
+        self.settings.repository.remote =
+            remote.map(|value| Sourced { value: value.clone(), origin });
+    }
 }
 
 /// Why a push is none of this repository's registrations, or has to wait for another run.

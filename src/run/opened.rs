@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowreg_git::{GitError, ReferenceRequest, Remote, Repository, Untagged, resolve};
+use flowreg_git::{
+    GitError, ReferenceRequest, ReferenceRules, Remote, Repository, Untagged, resolve,
+};
 use flowreg_model::{BranchName, CommitId, Environment, Held, TargetKind};
 use flowreg_servers::Target;
 use flowreg_servers::connection::prefect::{self, PrefectConnection};
@@ -182,7 +184,7 @@ impl<'s> Opened<'s> {
         }
         let defaults = Settings::resolve(&self.flags(choice), None).ok()?;
         let mut request = request(&defaults, choice, TargetKind::Local);
-        request.untagged = Untagged::Commit;
+        request.rules.untagged = Untagged::Commit;
         let environment = &self.surroundings.environment;
         let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
             // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
@@ -271,22 +273,25 @@ impl<'s> Opened<'s> {
 }
 
 /// What the ladder is asked, as the settings say.
-pub(super) fn request(
-    settings: &Settings,
-    choice: &ReferenceChoice,
-    target: TargetKind,
-) -> ReferenceRequest {
+fn request(settings: &Settings, choice: &ReferenceChoice, target: TargetKind) -> ReferenceRequest {
     ReferenceRequest {
         tag: choice.tag.clone(),
         branch: choice.branch.clone(),
-        remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
         strict: choice.strict,
+        pushed: None,
+        rules: rules(settings, target, choice.offline),
+    }
+}
+
+/// What holds for every reference of a repository.
+pub(super) fn rules(settings: &Settings, target: TargetKind, is_offline: bool) -> ReferenceRules {
+    ReferenceRules {
+        remote: settings.repository.remote.as_ref().map(|remote| remote.value.clone()),
         mainline: settings.repository.mainline.clone(),
         untagged: settings.repository.untagged.value,
         pin: settings.repository.pin,
         lightweight: target == TargetKind::Prefect1,
-        pushed: choice.pushed.clone(),
-        ask_remote: target != TargetKind::Local && !choice.offline,
+        ask_remote: target != TargetKind::Local && !is_offline,
     }
 }
 

@@ -4,11 +4,12 @@
 use std::cell::OnceCell;
 
 use flowreg_git::{
-    GitError, Pin, ReferenceError, RepositoryUrl, Resolution, Tree, Untagged, resolve,
+    GitError, Pin, PushedReference, ReferenceError, RepositoryUrl, Resolution, Tree, Untagged,
+    reference_of_push,
 };
 use flowreg_model::{Channel, CodeReference, CommitId, ReferenceSource};
 
-use super::request::{Notice, ReferenceChoice, RunRequest};
+use super::request::{Notice, RunRequest};
 use super::{Configured, Desired, Opened, RunError, opened};
 use crate::registration::{Pinned, Source};
 use crate::settings::{Access, FILE_NAME};
@@ -53,18 +54,19 @@ impl<'o> Climbed<'o> {
 }
 
 impl<'o> Referenced<'o> {
-    /// The reference of a push, whose name and commit are known.
+    /// The reference of a push, whose name and commit are known. The commit of the reference is
+    /// another one if the branch has moved on at the remote since.
     ///
     /// # Errors
     /// [`RunError::Reference`] if it can't be registered.
     pub(super) fn of_push(
         configured: Configured<'o>,
-        choice: &ReferenceChoice,
+        pushed: &PushedReference,
+        is_offline: bool,
     ) -> Result<Self, RunError> {
-        let request = opened::request(&configured.settings, choice, configured.target.kind());
-        let Opened { surroundings, repository, .. } = configured.opened;
-        let resolution = resolve(repository, &surroundings.environment, &request);
-        Climbed { configured, resolution, is_offline: choice.offline }.referenced()
+        let rules = opened::rules(&configured.settings, configured.target.kind(), is_offline);
+        let resolution = reference_of_push(&configured.opened.repository, pushed, &rules);
+        Climbed { configured, resolution, is_offline }.referenced()
     }
 
     pub(super) fn opened(&self) -> &'o Opened<'o> {

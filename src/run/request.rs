@@ -1,7 +1,7 @@
 //! What is asked of a run: plain data, whoever asks.
 
 use flowreg_git::Untagged;
-use flowreg_model::{CommitId, RemoteName};
+use flowreg_model::RemoteName;
 
 use super::selection::FlowFilter;
 
@@ -20,8 +20,6 @@ pub struct ReferenceChoice {
     pub strict: bool,
     /// What to do on a mainline branch without a tag, whatever the settings say.
     pub untagged: Option<Untagged>,
-    /// The commit that a push put there, which counts instead of where the ref is here.
-    pub pushed: Option<CommitId>,
 }
 
 /// What is to be planned or registered.

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use flowreg_git::tagging::{
-    Asked, Bump, Day, Decision, Series, Survey, TagError, Version, Wanted, decide, message,
+    self, Bump, Day, Decision, RequestedVersion, Series, SeriesTags, TagError, Version, decide,
+    message,
 };
 use flowreg_git::{
-    Push, PushOutcome, ReferenceError, ReferenceRequest, Rejection, Remote, Repository, TagAt,
-    TagKind, Untagged, resolve,
+    PeeledTag, PushOutcome, ReferenceError, ReferenceRequest, ReferenceRules, Rejection, Remote,
+    Repository, TagKind, TagPush, Untagged, ci_provider, is_mainline, resolve,
 };
 use flowreg_model::{
     BranchName, Channel, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName,
@@ -163,7 +164,7 @@ impl Opened<'_> {
         let remote = request.remote.clone();
         let choice = ReferenceChoice { remote, ..ReferenceChoice::default() };
         let settings = self.settings_at(&commit, &choice)?;
-        let (series, wanted) = wanted(request, &settings)?;
+        let (series, version) = requested_version(request, &settings)?;
         let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
         let remote = repository.remote(name)?;
         if remote.is_none() && !request.print {
@@ -176,7 +177,7 @@ impl Opened<'_> {
             settings: &settings,
             series: &series,
             commit: &commit,
-            wanted: &wanted,
+            version: &version,
             remote: remote.as_ref().filter(|_| !request.offline),
         };
         job.tag()
@@ -222,14 +223,18 @@ fn today(surroundings: &Surroundings) -> Day {
 }
 
 /// Which series and version are meant.
-fn wanted(request: &TagRequest, settings: &Settings) -> Result<(Series, Wanted), TagUsageError> {
+fn requested_version(
+    request: &TagRequest,
+    settings: &Settings,
+) -> Result<(Series, RequestedVersion), TagUsageError> {
     let package = request.package.as_deref();
     let Some(text) = &request.version else {
         let bump = request.bump;
         if request.pre.is_some() && bump != Some(Bump::Pre) {
             return Err(TagUsageError::PreWithoutBump);
         }
-        let next = Wanted::Next { bump, pre: request.pre.clone(), build: request.build.clone() };
+        let next =
+            RequestedVersion::Next { bump, pre: request.pre.clone(), build: request.build.clone() };
         return Ok((series(settings, package)?, next));
     };
     let name = text.strip_prefix("refs/tags/").unwrap_or(text);
@@ -242,7 +247,7 @@ fn wanted(request: &TagRequest, settings: &Settings) -> Result<(Series, Wanted),
     let version = version.or_else(|| series.parse(name)).ok_or_else(|| {
         TagUsageError::NoVersion { text: text.clone(), prefix: series.prefix.clone() }
     })?;
-    Ok((series, Wanted::Exactly { version, may_be_lower: request.allow_downgrade }))
+    Ok((series, RequestedVersion::Exactly { version, may_be_lower: request.allow_downgrade }))
 }
 
 fn series(settings: &Settings, package: Option<&str>) -> Result<Series, TagUsageError> {
@@ -263,25 +268,25 @@ struct Job<'a> {
     settings: &'a Settings,
     series: &'a Series,
     commit: &'a CommitId,
-    wanted: &'a Wanted,
+    version: &'a RequestedVersion,
     remote: Option<&'a Remote>,
 }
 
 impl Job<'_> {
     fn tag(&self) -> Result<TaggedCommit, RunError> {
-        let asked = Asked {
+        let question = tagging::TagRequest {
             repository: self.repository,
             series: self.series,
             commit: self.commit,
-            wanted: self.wanted,
+            version: self.version,
             remote: self.remote,
             today: today(self.surroundings),
-            provider: Repository::ci_provider(&self.surroundings.environment),
+            provider: ci_provider(&self.surroundings.environment),
         };
         let mut rejections = 0;
         for round in 0..MOST_ROUNDS {
-            let survey = Survey::take(self.repository, self.series, self.remote)?;
-            let decision = decide(&asked, &survey)?;
+            let tags = SeriesTags::read(self.repository, self.series, self.remote)?;
+            let decision = decide(&question, &tags)?;
             let mut tagged = self.decided(&decision);
             let Decision::Create { tag, previous, commits, .. } = &decision else {
                 if let Decision::Exists { tag, .. } = &decision {
@@ -289,7 +294,7 @@ impl Job<'_> {
                 }
                 return Ok(tagged);
             };
-            let notice = self.check_mainline(&survey)?;
+            let notice = self.check_mainline(&tags)?;
             tagged.notices.extend(notice);
             let Some(remote) = self.remote.filter(|_| !self.request.print) else {
                 return Ok(tagged);
@@ -316,13 +321,13 @@ impl Job<'_> {
     }
 
     /// Has the tag here, too, where the embedded registry looks for it.
-    fn bring(&self, tag: &TagAt) -> Result<(), RunError> {
+    fn bring(&self, tag: &PeeledTag) -> Result<(), RunError> {
         let Some(remote) = self.remote.filter(|_| self.request.register) else { return Ok(()) };
         if self.repository.tag_here(&tag.name)?.is_none() {
             if tag.is_annotated() {
                 self.repository.fetch_from(remote, &[&tag.object])?;
             }
-            self.repository.keep_tag(&tag.name, &tag.object);
+            self.repository.create_local_tag(&tag.name, &tag.object);
         }
         Ok(())
     }
@@ -373,7 +378,7 @@ impl Job<'_> {
         } else {
             None
         };
-        let push = Push {
+        let push = TagPush {
             tag,
             object: &object,
             branch: branch.as_ref().map(|branch| (branch, self.commit)),
@@ -382,7 +387,7 @@ impl Job<'_> {
         };
         let outcome = self.repository.push_tag(remote, &push)?;
         if outcome == PushOutcome::Created {
-            self.repository.keep_tag(tag, &object);
+            self.repository.create_local_tag(tag, &object);
         }
         Ok(outcome)
     }
@@ -404,12 +409,9 @@ impl Job<'_> {
 
     /// HEAD's branch, if the commit is its last one.
     fn active_branch(&self) -> Option<BranchName> {
-        let request = ReferenceRequest {
-            ask_remote: false,
-            strict: true,
-            mainline: Vec::new(),
-            ..ReferenceRequest::default()
-        };
+        let rules =
+            ReferenceRules { ask_remote: false, mainline: Vec::new(), ..ReferenceRules::default() };
+        let request = ReferenceRequest { strict: true, rules, ..ReferenceRequest::default() };
         let bare = Environment::default();
         let reference = resolve(self.repository, &bare, &request).reference.ok()?;
         match reference.name {
@@ -419,17 +421,17 @@ impl Job<'_> {
     }
 
     /// Refuses a commit that production's history lacks; says so where only a tag is printed.
-    fn check_mainline(&self, survey: &Survey) -> Result<Option<String>, RunError> {
+    fn check_mainline(&self, tags: &SeriesTags) -> Result<Option<String>, RunError> {
         let globs = &self.settings.repository.mainline;
         let name = self.remote.map(|remote| &remote.name);
         let standing = match self.remote {
-            Some(_) => self.repository.is_on_mainline(self.commit, globs, name, &survey.branches),
-            None => self.repository.seems_on_mainline(self.commit, globs, None),
+            Some(_) => self.repository.is_on_mainline(self.commit, globs, name, &tags.branches),
+            None => self.repository.is_on_fetched_mainline(self.commit, globs, None),
         };
         let standing = standing.map_err(TagError::from)?;
         let active = self.active_branch();
         let unpushed = match active {
-            Some(branch) if self.repository.is_mainline_name(&branch, globs)? => Some(branch),
+            Some(branch) if is_mainline(globs, &branch)? => Some(branch),
             _ => None,
         };
         let goes_along = self.request.with_branch && unpushed.is_some();
@@ -444,7 +446,7 @@ impl Job<'_> {
         let is_required = is_required == Some(true);
         let error = TagError::NotMainline {
             commit: self.commit.clone(),
-            place: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
+            repository: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
             is_known: standing.is_some(),
             unpushed: unpushed.filter(|_| standing == Some(false)),
             is_required,
@@ -457,12 +459,12 @@ impl Job<'_> {
 
     /// Whether this is a build of a mainline branch at the commit, as the environment tells.
     fn is_mainline_build(&self) -> bool {
-        let request = ReferenceRequest {
+        let request = ReferenceRequest::from(ReferenceRules {
             ask_remote: false,
             untagged: Untagged::Branch,
             mainline: self.settings.repository.mainline.clone(),
-            ..ReferenceRequest::default()
-        };
+            ..ReferenceRules::default()
+        });
         let resolution = resolve(self.repository, &self.surroundings.environment, &request);
         resolution.reference.is_ok_and(|reference| {
             let is_named = matches!(

@@ -2,7 +2,7 @@
 //! has it, and that its signature holds.
 
 use flowreg_git::tagging::{TagRule, history_hints};
-use flowreg_git::{ReferenceError, Repository, TagAt};
+use flowreg_git::{PeeledTag, ReferenceError, ci_provider};
 use flowreg_model::{Channel, TagName};
 
 use super::{Referenced, RunError};
@@ -30,7 +30,7 @@ fn doubt(referenced: &Referenced<'_>, tag: &TagName) -> Result<Option<String>, R
     let reference = &referenced.reference;
     let repository = &referenced.opened().repository;
     let is_on_mainline =
-        repository.seems_on_mainline(&reference.commit, globs, reference.remote.as_ref())?;
+        repository.is_on_fetched_mainline(&reference.commit, globs, reference.remote.as_ref())?;
     Ok((is_on_mainline == Some(false)).then(|| {
         format!(
             "{tag} is not on a mainline branch ({}), as far as this clone knows",
@@ -45,7 +45,7 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
     let repository = &referenced.opened().repository;
     let remote = repository.remote(referenced.reference.remote.as_ref())?;
     let name = remote.as_ref().map(|remote| &remote.name);
-    let here = repository.seems_on_mainline(commit, globs, name)?;
+    let here = repository.is_on_fetched_mainline(commit, globs, name)?;
     // The branches of a clone may be old: that they lack the tag is for the remote to say.
     let is_on_mainline = match &remote {
         Some(remote) if here != Some(true) && asks_remote(referenced) => {
@@ -58,7 +58,7 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
         (Some(true), _) => Ok(()),
         (None, Some(remote)) => {
             let environment = &referenced.opened().surroundings.environment;
-            let provider = Repository::ci_provider(environment);
+            let provider = ci_provider(environment);
             let hints = history_hints(provider, &remote.name);
             Err(TagRule::Mainline { tag: tag.clone(), is_known: false, hints }.into())
         }
@@ -72,7 +72,7 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
 fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunError> {
     let repository = &referenced.opened().repository;
     let remote = repository.remote(referenced.reference.remote.as_ref())?;
-    let is_it = |held: &TagAt| held.name == *tag;
+    let is_it = |held: &PeeledTag| held.name == *tag;
     // Some CI checkouts fetch an annotated tag as a lightweight one: the remote knows the object.
     let held = match remote.as_ref().filter(|_| asks_remote(referenced)) {
         Some(remote) => {
@@ -86,7 +86,7 @@ fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), Run
         None => repository.tags_here(tag.as_str())?.into_iter().find(is_it),
     };
     let unsigned = |reason: String| TagRule::Signed { tag: tag.clone(), reason };
-    let Some(held) = held.filter(TagAt::is_annotated) else {
+    let Some(held) = held.filter(PeeledTag::is_annotated) else {
         return Err(unsigned("it is a lightweight tag".to_owned()).into());
     };
     repository.verify_tag(&held.object)?.map_err(|reason| unsigned(reason).into())

@@ -368,7 +368,7 @@ fn what_the_server_refuses_leaves_nothing_behind() {
         ("GitLab: You are not allowed to create this tag as it is protected.", "Protected tags"),
         ("TF401027: You need the Git 'CreateTag' permission", "Create tag"),
         ("Permission to x.git denied to github-actions[bot].", "contents: write"),
-        ("No.", "its words are above"),
+        ("No.", "its message is above"),
     ] {
         tagged.hook("pre-receive", &format!("#!/bin/sh\necho \"{words}\" >&2\nexit 1\n"));
         let run = tagged.flowreg().run(&["tag"]);

@@ -33,7 +33,7 @@ pub struct ChangedPath {
 }
 
 /// A directory in both commits, or in one of them.
-struct Pair {
+struct DirectoryPair {
     base: Option<gix::ObjectId>,
     head: Option<gix::ObjectId>,
     /// The path with a slash at its end; empty for the root.
@@ -59,8 +59,9 @@ impl Repository {
         }
         let (base, head) = (self.tree(base)?, self.tree(head)?);
         let mut comparison = Comparison { tree: &head, buffer: Vec::new(), found: Vec::new() };
-        comparison.all(base.root(), head.root())?;
+        comparison.compare_directories(base.root(), head.root())?;
         comparison.found.sort_unstable();
+        tracing::debug!(changed = comparison.found.len(), "trees compared");
         Ok(comparison.found)
     }
 }
@@ -73,40 +74,49 @@ struct Comparison<'t> {
 }
 
 impl Comparison<'_> {
-    fn all(&mut self, base: gix::ObjectId, head: gix::ObjectId) -> Result<(), GitError> {
+    fn compare_directories(
+        &mut self,
+        base: gix::ObjectId,
+        head: gix::ObjectId,
+    ) -> Result<(), GitError> {
         if base == head {
             return Ok(());
         }
-        let mut open = vec![Pair { base: Some(base), head: Some(head), prefix: Vec::new() }];
+        let mut open =
+            vec![DirectoryPair { base: Some(base), head: Some(head), prefix: Vec::new() }];
+        // A stack and no recursion: a hostile tree may be nested as deep as it likes.
         while let Some(pair) = open.pop() {
             let mut before = self.entries(pair.base, &pair.prefix)?;
             let after = self.entries(pair.head, &pair.prefix)?;
             for (name, entry) in after {
                 let old = before.remove(&name);
-                self.compare(&[&pair.prefix, &*name].concat(), old, Some(entry), &mut open);
+                self.compare_entries(&[&pair.prefix, &*name].concat(), old, Some(entry), &mut open);
             }
             for (name, old) in before {
-                self.compare(&[&pair.prefix, &*name].concat(), Some(old), None, &mut open);
+                self.compare_entries(&[&pair.prefix, &*name].concat(), Some(old), None, &mut open);
             }
         }
         Ok(())
     }
 
-    fn compare(
+    fn compare_entries(
         &mut self,
         path: &[u8],
         old: Option<Entry>,
         new: Option<Entry>,
-        open: &mut Vec<Pair>,
+        open: &mut Vec<DirectoryPair>,
     ) {
+        // Equal ids mean equal content, so a directory that did not change is never opened.
         if old == new {
             return;
         }
         let directory = |entry: Option<Entry>| entry.filter(|(mode, _)| mode.is_tree());
         let (base, head) = (directory(old).map(|(_, id)| id), directory(new).map(|(_, id)| id));
         if base.is_some() || head.is_some() {
-            open.push(Pair { base, head, prefix: [path, b"/"].concat() });
+            open.push(DirectoryPair { base, head, prefix: [path, b"/"].concat() });
         }
+        // A file that became a directory, or the other way round, counts once as removed or added; the
+        // files of the directory follow when it is opened.
         let kind = match (old.is_some() && base.is_none(), new.is_some() && head.is_none()) {
             (true, true) => ChangeKind::Modified,
             (true, false) => ChangeKind::Removed,

@@ -10,8 +10,9 @@ use std::path::Path;
 use super::{GitError, Repository, process};
 use flowreg_model::{CodeReference, CommitId};
 
-/// What would reach into the repository: hooks, a sparse checkout, shared index files.
-const OFF: &[&str] = &[
+/// Settings that would write into the user's repository or leave files out: hooks, a file system
+/// monitor, a sparse checkout, index files that the repository keeps.
+const SWITCHED_OFF: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.sparseCheckout=false",
@@ -35,14 +36,12 @@ impl Repository {
         let git = process::Git::new(self)
             .with_variable("GIT_WORK_TREE", directory)
             .with_variable("GIT_INDEX_FILE", index);
-        let options = OFF.iter().flat_map(|option| ["-c", option]);
+        let options = SWITCHED_OFF.iter().flat_map(|option| ["-c", option]);
         let read_tree = ["read-tree", "--reset", "-u", "--no-recurse-submodules", commit.as_str()];
         let arguments: Vec<&str> = options.chain(read_tree).collect();
         git.run_long(&arguments)?.check("read-tree").map(|_| ())
     }
-}
 
-impl Repository {
     /// Makes a clone below `directory` that is at a reference, on its branch if it is one. Its
     /// objects stay those of this repository; its remote `origin` has the URL that is given.
     ///
@@ -57,6 +56,7 @@ impl Repository {
         let git = process::Git::new(self);
         let common = self.common_dir().display().to_string();
         let target = directory.display().to_string();
+        // `--shared` copies no objects: the clone reads those of this repository.
         let clone = [
             "clone",
             "--quiet",
@@ -67,6 +67,8 @@ impl Repository {
             target.as_str(),
         ];
         git.run_long(&clone)?.check("clone")?;
+        // The clone's origin is this repository's directory so far; code that looks at its own remote
+        // has to find the one that workers clone from.
         let inside = git.in_directory(&directory.join(".git"), directory);
         inside.run(&["remote", "set-url", "origin", url], &[])?.check("remote")?;
         let commit = reference.commit.as_str();

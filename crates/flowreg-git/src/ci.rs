@@ -2,16 +2,16 @@
 //!
 //! One table, one row for each provider, its rules in order: the first that applies decides. A
 //! pull request is always its *source* branch, never the target that several providers name in
-//! their branch variable, and never a merge ref that no worker can clone. The facts and their
-//! sources: `facts/ci-variables.md`.
+//! their branch variable, and never a merge ref that no worker can clone. What each variable holds,
+//! with the providers' documentation: docs/facts/ci-variables.md.
 
 use flowreg_model::Environment;
 
-use CiRule::{Branch, Refuse, Source, Tag};
-use When::{Differ, Fork, Is, IsNot, Other, Set, Starts};
+use CiRule::{Branch, PullRequest, Refuse, Tag};
+use Condition::{Differ, DifferentRepositories, EventOfFork, Is, IsNot, Set, StartsWith};
 
 /// A condition on the environment; blank is unset, case doesn't matter in values.
-enum When {
+enum Condition {
     /// The variable has this value.
     Is(&'static str, &'static str),
     /// The variable has another value.
@@ -19,50 +19,64 @@ enum When {
     /// The variable has any value.
     Set(&'static str),
     /// The value begins so.
-    Starts(&'static str, &'static str),
+    StartsWith(&'static str, &'static str),
     /// Both are set, to different values.
     Differ(&'static str, &'static str),
     /// Both are set, to addresses of different repositories.
-    Other(&'static str, &'static str),
-    /// The file (a GitHub event) tells of a pull request from another repository.
-    Fork(&'static str),
+    DifferentRepositories(&'static str, &'static str),
+    /// The variable names a file with a GitHub event, and the event is of a pull request from
+    /// another repository.
+    EventOfFork(&'static str),
 }
 
-/// What a row concludes. The variable's value is the name; without a value the rule doesn't apply.
+/// One rule of a row: if all its conditions hold, the variable's value is the name. If the variable
+/// has no value, the rule does not apply.
 enum CiRule {
     /// A build of a tag.
-    Tag(&'static [When], &'static str),
+    Tag(&'static [Condition], &'static str),
     /// A build of a branch: HEAD is a commit of it.
-    Branch(&'static [When], &'static str),
-    /// A build of a pull request: HEAD may be a merge that is no commit of the source branch.
-    Source(&'static [When], &'static str),
+    Branch(&'static [Condition], &'static str),
+    /// A build of a pull request; the variable names the source branch. HEAD may be a merge that is
+    /// no commit of it.
+    PullRequest(&'static [Condition], &'static str),
     /// A build that can't be registered, and why.
-    Refuse(&'static [When], &'static str),
+    Refuse(&'static [Condition], &'static str),
 }
 
-/// One row.
+/// One row of the table.
 pub(super) struct Provider {
     /// The name as people know it.
     pub(super) name: &'static str,
-    /// One of these has to hold as a whole.
-    recognised: &'static [&'static [When]],
+    /// The build is this provider's if all conditions of one of these lists hold.
+    recognised: &'static [&'static [Condition]],
     rules: &'static [CiRule],
-    /// Why no rule applied, as far as it is known.
-    silent: &'static str,
+    /// What to say if no rule applies, after the provider's name.
+    unknown: &'static str,
 }
 
-/// What a provider tells about the build.
+/// The branch or tag of a build, as the provider's variables name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
-    Tag { variable: &'static str, name: String },
-    Branch { variable: &'static str, name: String },
-    Source { variable: &'static str, name: String },
+pub(super) enum BuildReference {
+    Tag {
+        variable: &'static str,
+        name: String,
+    },
+    Branch {
+        variable: &'static str,
+        name: String,
+    },
+    PullRequestSource {
+        variable: &'static str,
+        name: String,
+    },
+    /// The build can't be registered, and why.
     Refused(&'static str),
-    Nothing(&'static str),
+    /// No variable tells, and why as far as it is known.
+    Unknown(&'static str),
 }
 
 const FORK: &str = "the pull request comes from a fork, whose branch is not in this repository";
-const NO_SOURCE: &str = "a pull request build that doesn't tell its source branch";
+const NO_SOURCE: &str = "the pull request build does not name its source branch";
 const NO_NAME: &str = "names neither a branch nor a tag";
 
 /// More specific rows come before those that would recognise the same build.
@@ -72,17 +86,17 @@ const PROVIDERS: &[Provider] = &[
         name: "GitHub Actions",
         recognised: &[&[Is("GITHUB_ACTIONS", "true")]],
         rules: &[
-            Refuse(&[Set("GITHUB_HEAD_REF"), Fork("GITHUB_EVENT_PATH")], FORK),
-            Source(&[], "GITHUB_HEAD_REF"),
-            Refuse(&[Starts("GITHUB_REF", "refs/pull/")], NO_SOURCE),
-            Refuse(&[Starts("GITHUB_REF", "refs/heads/gh-readonly-queue/")],
+            Refuse(&[Set("GITHUB_HEAD_REF"), EventOfFork("GITHUB_EVENT_PATH")], FORK),
+            PullRequest(&[], "GITHUB_HEAD_REF"),
+            Refuse(&[StartsWith("GITHUB_REF", "refs/pull/")], NO_SOURCE),
+            Refuse(&[StartsWith("GITHUB_REF", "refs/heads/gh-readonly-queue/")],
                 "a merge queue's branch is gone after the build"),
             Tag(&[Is("GITHUB_REF_TYPE", "tag")], "GITHUB_REF_NAME"),
             Branch(&[Is("GITHUB_REF_TYPE", "branch")], "GITHUB_REF_NAME"),
-            Tag(&[Starts("GITHUB_REF", "refs/tags/")], "GITHUB_REF"),
-            Branch(&[Starts("GITHUB_REF", "refs/heads/")], "GITHUB_REF"),
+            Tag(&[StartsWith("GITHUB_REF", "refs/tags/")], "GITHUB_REF"),
+            Branch(&[StartsWith("GITHUB_REF", "refs/heads/")], "GITHUB_REF"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "GitLab CI",
@@ -90,34 +104,34 @@ const PROVIDERS: &[Provider] = &[
         rules: &[
             // CI_COMMIT_REF_NAME is a branch or a tag and is never read.
             Refuse(&[Differ("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "CI_PROJECT_PATH")], FORK),
-            Source(&[], "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
+            PullRequest(&[], "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
             Refuse(&[Set("CI_MERGE_REQUEST_IID")], NO_SOURCE),
             Tag(&[], "CI_COMMIT_TAG"),
             Branch(&[], "CI_COMMIT_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Bitbucket Pipelines",
         recognised: &[&[Set("BITBUCKET_BUILD_NUMBER")]],
         rules: &[
-            Source(&[Set("BITBUCKET_PR_ID")], "BITBUCKET_BRANCH"),
+            PullRequest(&[Set("BITBUCKET_PR_ID")], "BITBUCKET_BRANCH"),
             Tag(&[], "BITBUCKET_TAG"),
             Branch(&[], "BITBUCKET_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "CircleCI",
         recognised: &[&[Is("CIRCLECI", "true")]],
         rules: &[
-            Refuse(&[Starts("CIRCLE_BRANCH", "pull/")], FORK),
+            Refuse(&[StartsWith("CIRCLE_BRANCH", "pull/")], FORK),
             Refuse(&[Set("CIRCLE_PR_REPONAME")], FORK),
             Tag(&[], "CIRCLE_TAG"),
             // It builds the branch itself, also when there is a pull request for it.
             Branch(&[], "CIRCLE_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Buildkite",
@@ -127,12 +141,12 @@ const PROVIDERS: &[Provider] = &[
             Tag(&[], "BUILDKITE_TAG"),
             Refuse(&[
                 IsNot("BUILDKITE_PULL_REQUEST", "false"),
-                Other("BUILDKITE_PULL_REQUEST_REPO", "BUILDKITE_REPO"),
+                DifferentRepositories("BUILDKITE_PULL_REQUEST_REPO", "BUILDKITE_REPO"),
             ], FORK),
-            Source(&[IsNot("BUILDKITE_PULL_REQUEST", "false")], "BUILDKITE_BRANCH"),
+            PullRequest(&[IsNot("BUILDKITE_PULL_REQUEST", "false")], "BUILDKITE_BRANCH"),
             Branch(&[], "BUILDKITE_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Jenkins multibranch",
@@ -140,20 +154,19 @@ const PROVIDERS: &[Provider] = &[
         rules: &[
             // BRANCH_NAME is PR-24 on pull requests and the tag on tag builds.
             Refuse(&[Set("CHANGE_FORK")], FORK),
-            Source(&[Set("CHANGE_ID")], "CHANGE_BRANCH"),
+            PullRequest(&[Set("CHANGE_ID")], "CHANGE_BRANCH"),
             Refuse(&[Set("CHANGE_ID")], NO_SOURCE),
             Tag(&[], "TAG_NAME"),
             Branch(&[], "BRANCH_NAME"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Jenkins",
         recognised: &[&[Set("JENKINS_URL")]],
-
         // GIT_BRANCH has its own rung.
         rules: &[Branch(&[], "GIT_LOCAL_BRANCH")],
-        silent: "names no branch apart from GIT_BRANCH",
+        unknown: "names no branch apart from GIT_BRANCH",
     },
     Provider {
         name: "Azure DevOps",
@@ -161,18 +174,18 @@ const PROVIDERS: &[Provider] = &[
         rules: &[
             // BUILD_SOURCEBRANCHNAME is only the part after the last slash and is never read.
             Refuse(&[Is("SYSTEM_PULLREQUEST_ISFORK", "true")], FORK),
-            Source(&[], "SYSTEM_PULLREQUEST_SOURCEBRANCH"),
-            Refuse(&[Starts("BUILD_SOURCEBRANCH", "refs/pull/")], NO_SOURCE),
-            Tag(&[Starts("BUILD_SOURCEBRANCH", "refs/tags/")], "BUILD_SOURCEBRANCH"),
-            Branch(&[Starts("BUILD_SOURCEBRANCH", "refs/heads/")], "BUILD_SOURCEBRANCH"),
+            PullRequest(&[], "SYSTEM_PULLREQUEST_SOURCEBRANCH"),
+            Refuse(&[StartsWith("BUILD_SOURCEBRANCH", "refs/pull/")], NO_SOURCE),
+            Tag(&[StartsWith("BUILD_SOURCEBRANCH", "refs/tags/")], "BUILD_SOURCEBRANCH"),
+            Branch(&[StartsWith("BUILD_SOURCEBRANCH", "refs/heads/")], "BUILD_SOURCEBRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "TeamCity",
         recognised: &[&[Set("TEAMCITY_VERSION")]],
         rules: &[],
-        silent: "puts no branch into the environment: set env.GIT_BRANCH to %teamcity.build.branch%",
+        unknown: "puts no branch into the environment: set env.GIT_BRANCH to %teamcity.build.branch%",
     },
     Provider {
         name: "Travis CI",
@@ -183,51 +196,51 @@ const PROVIDERS: &[Provider] = &[
                 IsNot("TRAVIS_PULL_REQUEST", "false"),
                 Differ("TRAVIS_PULL_REQUEST_SLUG", "TRAVIS_REPO_SLUG"),
             ], FORK),
-            Source(&[IsNot("TRAVIS_PULL_REQUEST", "false")], "TRAVIS_PULL_REQUEST_BRANCH"),
+            PullRequest(&[IsNot("TRAVIS_PULL_REQUEST", "false")], "TRAVIS_PULL_REQUEST_BRANCH"),
             Refuse(&[IsNot("TRAVIS_PULL_REQUEST", "false")], NO_SOURCE),
             Tag(&[], "TRAVIS_TAG"),
             Branch(&[], "TRAVIS_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Woodpecker",
         recognised: &[&[Is("CI", "woodpecker")], &[Is("CI_SYSTEM_NAME", "woodpecker")]],
         rules: &[
             // CI_COMMIT_BRANCH is the target here; GitLab uses the same name for the source.
-            Source(&[Starts("CI_PIPELINE_EVENT", "pull_request")], "CI_COMMIT_SOURCE_BRANCH"),
-            Refuse(&[Starts("CI_PIPELINE_EVENT", "pull_request")], NO_SOURCE),
+            PullRequest(&[StartsWith("CI_PIPELINE_EVENT", "pull_request")], "CI_COMMIT_SOURCE_BRANCH"),
+            Refuse(&[StartsWith("CI_PIPELINE_EVENT", "pull_request")], NO_SOURCE),
             Tag(&[], "CI_COMMIT_TAG"),
             Branch(&[], "CI_COMMIT_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "Drone",
         recognised: &[&[Is("DRONE", "true")]],
         rules: &[
             // DRONE_BRANCH is the target on pull requests; DRONE_SOURCE_BRANCH is set on pushes too.
-            Source(&[Set("DRONE_PULL_REQUEST")], "DRONE_SOURCE_BRANCH"),
-            Source(&[Is("DRONE_BUILD_EVENT", "pull_request")], "DRONE_SOURCE_BRANCH"),
-            Refuse(&[Starts("DRONE_COMMIT_REF", "refs/pull/")], NO_SOURCE),
+            PullRequest(&[Set("DRONE_PULL_REQUEST")], "DRONE_SOURCE_BRANCH"),
+            PullRequest(&[Is("DRONE_BUILD_EVENT", "pull_request")], "DRONE_SOURCE_BRANCH"),
+            Refuse(&[StartsWith("DRONE_COMMIT_REF", "refs/pull/")], NO_SOURCE),
             Tag(&[], "DRONE_TAG"),
-            Tag(&[Starts("DRONE_COMMIT_REF", "refs/tags/")], "DRONE_COMMIT_REF"),
+            Tag(&[StartsWith("DRONE_COMMIT_REF", "refs/tags/")], "DRONE_COMMIT_REF"),
             Branch(&[], "DRONE_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "AWS CodeBuild",
         recognised: &[&[Set("CODEBUILD_BUILD_ID")]],
         rules: &[
-            Source(&[Starts("CODEBUILD_WEBHOOK_TRIGGER", "pr/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
-            Refuse(&[Starts("CODEBUILD_SOURCE_VERSION", "pr/")], NO_SOURCE),
-            Tag(&[Starts("CODEBUILD_WEBHOOK_HEAD_REF", "refs/tags/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
-            Tag(&[Starts("CODEBUILD_WEBHOOK_TRIGGER", "tag/")], "CODEBUILD_WEBHOOK_TRIGGER"),
-            Branch(&[Starts("CODEBUILD_WEBHOOK_HEAD_REF", "refs/heads/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
-            Branch(&[Starts("CODEBUILD_WEBHOOK_TRIGGER", "branch/")], "CODEBUILD_WEBHOOK_TRIGGER"),
+            PullRequest(&[StartsWith("CODEBUILD_WEBHOOK_TRIGGER", "pr/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
+            Refuse(&[StartsWith("CODEBUILD_SOURCE_VERSION", "pr/")], NO_SOURCE),
+            Tag(&[StartsWith("CODEBUILD_WEBHOOK_HEAD_REF", "refs/tags/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
+            Tag(&[StartsWith("CODEBUILD_WEBHOOK_TRIGGER", "tag/")], "CODEBUILD_WEBHOOK_TRIGGER"),
+            Branch(&[StartsWith("CODEBUILD_WEBHOOK_HEAD_REF", "refs/heads/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
+            Branch(&[StartsWith("CODEBUILD_WEBHOOK_TRIGGER", "branch/")], "CODEBUILD_WEBHOOK_TRIGGER"),
         ],
-        silent: "names neither a branch nor a tag, as in every build without a webhook",
+        unknown: "names neither a branch nor a tag, as in every build without a webhook",
     },
     Provider {
         name: "Semaphore",
@@ -238,12 +251,12 @@ const PROVIDERS: &[Provider] = &[
                 Is("SEMAPHORE_GIT_REF_TYPE", "pull-request"),
                 Differ("SEMAPHORE_GIT_PR_SLUG", "SEMAPHORE_GIT_REPO_SLUG"),
             ], FORK),
-            Source(&[Is("SEMAPHORE_GIT_REF_TYPE", "pull-request")], "SEMAPHORE_GIT_PR_BRANCH"),
+            PullRequest(&[Is("SEMAPHORE_GIT_REF_TYPE", "pull-request")], "SEMAPHORE_GIT_PR_BRANCH"),
             Refuse(&[Is("SEMAPHORE_GIT_REF_TYPE", "pull-request")], NO_SOURCE),
             Tag(&[Is("SEMAPHORE_GIT_REF_TYPE", "tag")], "SEMAPHORE_GIT_TAG_NAME"),
             Branch(&[], "SEMAPHORE_GIT_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         name: "AppVeyor",
@@ -254,12 +267,12 @@ const PROVIDERS: &[Provider] = &[
                 Set("APPVEYOR_PULL_REQUEST_NUMBER"),
                 Differ("APPVEYOR_PULL_REQUEST_HEAD_REPO_NAME", "APPVEYOR_REPO_NAME"),
             ], FORK),
-            Source(&[Set("APPVEYOR_PULL_REQUEST_NUMBER")], "APPVEYOR_PULL_REQUEST_HEAD_REPO_BRANCH"),
+            PullRequest(&[Set("APPVEYOR_PULL_REQUEST_NUMBER")], "APPVEYOR_PULL_REQUEST_HEAD_REPO_BRANCH"),
             Refuse(&[Set("APPVEYOR_PULL_REQUEST_NUMBER")], NO_SOURCE),
             Tag(&[Is("APPVEYOR_REPO_TAG", "true")], "APPVEYOR_REPO_TAG_NAME"),
             Branch(&[], "APPVEYOR_REPO_BRANCH"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
     Provider {
         // Nothing is in the environment of a step that its author didn't map there under the
@@ -267,15 +280,20 @@ const PROVIDERS: &[Provider] = &[
         name: "Google Cloud Build",
         recognised: &[&[Set("TAG_NAME")], &[Set("BRANCH_NAME")], &[Set("_HEAD_BRANCH")], &[Set("_PR_NUMBER")]],
         rules: &[
-            Refuse(&[Other("_HEAD_REPO_URL", "REPO_FULL_NAME")], FORK),
-            Source(&[], "_HEAD_BRANCH"),
+            Refuse(&[DifferentRepositories("_HEAD_REPO_URL", "REPO_FULL_NAME")], FORK),
+            PullRequest(&[], "_HEAD_BRANCH"),
             Refuse(&[Set("_PR_NUMBER")], NO_SOURCE),
             Tag(&[], "TAG_NAME"),
             Branch(&[], "BRANCH_NAME"),
         ],
-        silent: NO_NAME,
+        unknown: NO_NAME,
     },
 ];
+
+/// The name of the CI provider in whose build this runs, as people know it.
+pub fn ci_provider(environment: &Environment) -> Option<&'static str> {
+    provider(environment).map(|provider| provider.name)
+}
 
 /// The provider whose build this is.
 pub(super) fn provider(environment: &Environment) -> Option<&'static Provider> {
@@ -285,41 +303,44 @@ pub(super) fn provider(environment: &Environment) -> Option<&'static Provider> {
 }
 
 impl Provider {
-    /// What the provider tells about the build.
-    pub(super) fn tell(&self, environment: &Environment) -> Told {
-        let told = self.rules.iter().find_map(|rule| rule.apply(environment));
-        told.unwrap_or(Told::Nothing(self.silent))
+    /// The branch or tag of the build: the first rule that applies decides.
+    pub(super) fn build_reference(&self, environment: &Environment) -> BuildReference {
+        let named = self.rules.iter().find_map(|rule| rule.apply(environment));
+        named.unwrap_or(BuildReference::Unknown(self.unknown))
     }
 }
 
 impl CiRule {
-    fn apply(&self, environment: &Environment) -> Option<Told> {
-        let (Tag(when, text) | Branch(when, text) | Source(when, text) | Refuse(when, text)) = self;
+    fn apply(&self, environment: &Environment) -> Option<BuildReference> {
+        let (Tag(when, text) | Branch(when, text) | PullRequest(when, text) | Refuse(when, text)) =
+            self;
         if !when.iter().all(|when| when.holds(environment)) {
             return None;
         }
         let variable = text;
         let name = || environment.get(variable).map(|value| short_name(variable, value, when));
         match self {
-            Tag(..) => name().map(|name| Told::Tag { variable, name }),
-            Branch(..) => name().map(|name| Told::Branch { variable, name }),
-            Source(..) => name().map(|name| Told::Source { variable, name }),
-            Refuse(..) => Some(Told::Refused(text)),
+            Tag(..) => name().map(|name| BuildReference::Tag { variable, name }),
+            Branch(..) => name().map(|name| BuildReference::Branch { variable, name }),
+            PullRequest(..) => {
+                name().map(|name| BuildReference::PullRequestSource { variable, name })
+            }
+            Refuse(..) => Some(BuildReference::Refused(text)),
         }
     }
 }
 
-/// What a condition asks of the variable's beginning is no part of the name: the triggers of
-/// `CodeBuild` are `branch/x` and `tag/x`.
-fn short_name(variable: &str, value: &str, conditions: &[When]) -> String {
+/// The value without the beginning that a [`StartsWith`] condition of the rule asks for: the triggers
+/// of AWS CodeBuild are `branch/x` and `tag/x`, the names `x`.
+fn short_name(variable: &str, value: &str, conditions: &[Condition]) -> String {
     let prefix = conditions.iter().find_map(|when| match when {
-        Starts(name, prefix) if *name == variable => value.strip_prefix(prefix),
+        StartsWith(name, prefix) if *name == variable => value.strip_prefix(prefix),
         _ => None,
     });
     prefix.unwrap_or(value).to_owned()
 }
 
-impl When {
+impl Condition {
     fn holds(&self, environment: &Environment) -> bool {
         let value = |name: &str| environment.get(name);
         match self {
@@ -328,26 +349,29 @@ impl When {
                 value(name).is_some_and(|value| !value.eq_ignore_ascii_case(other))
             }
             Set(name) => value(name).is_some(),
-            Starts(name, prefix) => value(name).is_some_and(|value| value.starts_with(prefix)),
+            StartsWith(name, prefix) => value(name).is_some_and(|value| value.starts_with(prefix)),
             Differ(one, other) => {
                 value(one).zip(value(other)).is_some_and(|(one, other)| one != other)
             }
-            Other(one, other) => value(one)
+            DifferentRepositories(one, other) => value(one)
                 .zip(value(other))
                 .is_some_and(|(one, other)| !owner_and_name(one).eq(owner_and_name(other))),
-            Fork(file) => value(file).is_some_and(tells_of_fork),
+            EventOfFork(file) => value(file).is_some_and(tells_of_fork),
         }
     }
 }
 
 /// The last two parts of a repository's address, whatever its form: `acme/flows`.
 fn owner_and_name(address: &str) -> impl Iterator<Item = String> {
+    // Not the host: the same repository may be named by https in one variable and by ssh in the other.
     let path = address.trim_end_matches('/').trim_end_matches(".git");
     path.rsplit(['/', ':']).take(2).map(str::to_ascii_lowercase).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether a GitHub event file tells of a pull request whose head is in another repository.
 fn tells_of_fork(event_file: &str) -> bool {
+    // GitHub's variables name the source branch but not its repository; only the event does. If the
+    // file can't be read, the remote's answer still decides whether the branch exists there.
     let content = std::fs::read(event_file).ok();
     let event = content.and_then(|content| serde_json::from_slice(&content).ok());
     let event: serde_json::Value = event.unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Git's configuration, put together from files and the environment that was handed in.
 //!
 //! gix would read the environment of the process; here it is a value, so that a run depends on
-//! nothing that its caller didn't pass. Order of precedence: git-config(1).
+//! nothing that its caller didn't pass. Order of precedence: system, global, local, worktree,
+//! environment (<https://git-scm.com/docs/git-config#SCOPES>).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ use gix::refs::FullNameRef;
 use super::GitError;
 use flowreg_model::Environment;
 
-/// What conditional includes (`includeIf`) are decided by.
+/// What the conditions of conditional includes (`includeIf "gitdir:…"`, `includeIf "onbranch:…"`)
+/// are compared with.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct IncludeConditions<'a> {
     pub(super) git_dir: &'a Path,
     pub(super) branch: Option<&'a FullNameRef>,
 }
@@ -30,6 +32,7 @@ pub(super) fn of_user(environment: &Environment) -> Result<File, GitError> {
             Some(Metadata::from(*source).at(path).with(gix::sec::Trust::Full))
         },
     );
+    // A file that is missing or can't be opened is passed over; git processes complain if they must.
     let options = init::Options { ignore_io_errors: true, ..Default::default() };
     let file = File::from_paths_metadata(files, options).map_err(|error| unreadable(&error))?;
     Ok(file.unwrap_or_default())
@@ -39,7 +42,7 @@ pub(super) fn of_user(environment: &Environment) -> Result<File, GitError> {
 pub(super) fn complete(
     mut configuration: File,
     of_repository: Option<File>,
-    place: Place<'_>,
+    conditions: IncludeConditions<'_>,
     environment: &Environment,
 ) -> Result<File, GitError> {
     if let Some(file) = of_repository {
@@ -51,14 +54,17 @@ pub(super) fn complete(
         home_dir: home.as_deref(),
         home_for_user: Some(interpolate::home_for_user),
     };
-    let conditional =
-        includes::conditional::Context { git_dir: Some(place.git_dir), branch_name: place.branch };
+    let conditional = includes::conditional::Context {
+        git_dir: Some(conditions.git_dir),
+        branch_name: conditions.branch,
+    };
     let options = init::Options {
         includes: includes::Options::follow(interpolate, conditional),
         ignore_io_errors: true,
         ..Default::default()
     };
     configuration.resolve_includes(options).map_err(|error| unreadable(&error))?;
+    // Last, because what the environment sets goes before every file, included ones as well.
     let of_environment = of_environment(environment)?;
     configuration.append(of_environment).map_err(|error| unreadable(&error))?;
     Ok(configuration)
@@ -73,6 +79,8 @@ fn of_environment(environment: &Environment) -> Result<File, GitError> {
             environment.get(&format!("GIT_CONFIG_KEY_{index}")),
             environment.raw(&format!("GIT_CONFIG_VALUE_{index}")),
         );
+        // Git would end with an error here. To go on is harmless: every git process that is started
+        // later gets the same environment, and complains.
         let (Some(key), Some(value)) = pair else { continue };
         push(&mut file, key, Some(value)).map_err(|error| unreadable(&error))?;
     }

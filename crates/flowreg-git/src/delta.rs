@@ -1,6 +1,8 @@
-//! Applies a delta of a pack to its base (`gitformat-pack`, "Deltified representation").
+//! Applies a delta of a pack to its base
+//! (<https://git-scm.com/docs/gitformat-pack#_deltified_representation>).
 
-/// What would get larger is no source file.
+/// Objects that say to be larger are left to gix: no source file is, and a damaged size must not
+/// make us allocate it.
 const LARGEST: usize = 16 << 20;
 
 /// The content that `delta` makes of `base`, written over `content`; `None` if the delta is
@@ -15,6 +17,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8], content: &mut Vec<u8>) -> Option<
     content.reserve(size);
     while let Some((command, rest)) = delta.split_first() {
         let piece;
+        // The first bit tells new bytes, which follow, from a copy of a piece of the base.
         if command & 0x80 == 0 {
             (piece, delta) = rest.split_at_checked(usize::from(*command))?;
             if piece.is_empty() {
@@ -23,6 +26,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8], content: &mut Vec<u8>) -> Option<
         } else {
             let (start, rest) = number(*command, 4, rest)?;
             let (length, rest) = number(command >> 4, 3, rest)?;
+            // By the format, a length of zero stands for 65,536.
             let length = if length == 0 { 0x10000 } else { length };
             piece = base.get(start..start.checked_add(length)?)?;
             delta = rest;

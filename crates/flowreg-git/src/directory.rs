@@ -1,7 +1,8 @@
-//! Where the git directory is, found without opening the repository.
+//! Finds the git directory without opening the repository.
 //!
-//! For what has no time (a hook, a look at the outbox at the end of every command) and for
-//! repositories that can't be opened. Everybody else opens the repository.
+//! For callers that have no time (a hook, the look at the outbox at the end of every command) and
+//! for repositories that can't be opened. All others open the repository, which also checks its
+//! owner and reads its configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub fn git_directories(directory: &Path, environment: &Environment) -> Option<Gi
         None => directory.ancestors().find_map(git_dir_of)?,
     };
     let git_dir = git_dir.canonicalize().ok()?;
+    // The git directory of a linked work tree has a file that names the common one
+    // (gitrepository-layout(5)).
     let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
         Ok(path) => git_dir.join(path.trim_end()).canonicalize().ok()?,
         Err(_) => git_dir.clone(),
@@ -43,6 +46,7 @@ fn git_dir_of(directory: &Path) -> Option<PathBuf> {
 }
 
 fn is_git_dir(directory: &Path) -> bool {
-    // HEAD of a repository may be a symbolic link that leads nowhere yet.
+    // Not `exists`: HEAD may be a symbolic link to a branch's file, which is not there before the
+    // first commit or after `git pack-refs`.
     directory.join("HEAD").symlink_metadata().is_ok() && directory.join("objects").is_dir()
 }

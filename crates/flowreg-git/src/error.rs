@@ -101,7 +101,7 @@ pub enum GitError {
         configured: Vec<RemoteName>,
     },
     /// Several remotes, none of them called `origin`, and nothing says which one is meant.
-    #[error("several remotes and no `origin`{}", listed(": ", .configured, ""))]
+    #[error("there are several remotes, and none is called `origin`{}", listed(": ", .configured, ""))]
     SeveralRemotes {
         /// The remotes that there are.
         configured: Vec<RemoteName>,
@@ -194,7 +194,7 @@ impl GitError {
     }
 }
 
-/// What brings a revision here that a clone may have left out.
+/// The commands that fetch a revision which a clone may have left out.
 fn fetches(revision: &str, remote: Option<&RemoteName>, is_shallow: bool) -> Vec<String> {
     let Some(remote) = remote else { return vec!["git log --oneline --all".to_owned()] };
     let branch = revision.strip_prefix(remote.as_str()).and_then(|rest| rest.strip_prefix('/'));

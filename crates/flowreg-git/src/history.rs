@@ -16,7 +16,8 @@ use super::tree::corrupt;
 use super::{GitError, ReferenceError, Repository, Tree};
 use flowreg_model::CommitId;
 
-/// How much the clocks of those who commit may differ, in seconds.
+/// How much the clocks of those who commit may differ, in seconds: a commit's date may be that much
+/// before its parent's. Git itself takes one day for the same question (`CUTOFF_DATE_SLOP`).
 const CLOCK_SKEW: i64 = 24 * 60 * 60;
 
 const NEWEST_FIRST: Sorting = Sorting::ByCommitTime(CommitTimeOrder::NewestFirst);
@@ -32,11 +33,11 @@ pub struct LoggedCommit {
 
 /// A piece of history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Log {
+pub(crate) struct Log {
     /// The commits, newest first.
-    pub commits: Vec<LoggedCommit>,
+    pub(crate) commits: Vec<LoggedCommit>,
     /// Whether the clone ends inside the piece, so that commits are missing.
-    pub is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl Repository {
@@ -57,18 +58,20 @@ impl Repository {
     }
 
     /// Whether the clone has the end of its history only.
-    pub fn is_shallow(&self) -> bool {
+    pub(crate) fn is_shallow(&self) -> bool {
         self.inner.to_thread_local().is_shallow().unwrap_or(false)
     }
 
-    /// Walks back from `tip`, itself included, and visits the places in `candidates` of commits that
-    /// it meets. `visit` returns how many candidates, from the first, are still worth looking for;
-    /// the walk ends when that is none, or when it is at commits older than all of these. Says
-    /// whether the clone ended first.
+    /// Walks back from `tip`, itself included, and calls `visit` with the index of each of the
+    /// `candidates` that it meets.
+    ///
+    /// `visit` returns how many candidates, counted from the first, are still worth looking for. The
+    /// walk ends when there are none, or when it reaches commits that are older than all of these.
+    /// Returns whether a shallow clone ended before that.
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn visit_ancestors(
+    pub(crate) fn visit_ancestors(
         &self,
         tip: &CommitId,
         candidates: &[&CommitId],
@@ -77,10 +80,11 @@ impl Repository {
         let local = self.inner.to_thread_local();
         let tip = object_id(&local, tip).ok_or_else(|| missing(tip))?;
         let ids: Vec<_> = candidates.iter().map(|commit| object_id(&local, commit)).collect();
-        let mut places: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
-        for (place, id) in ids.iter().enumerate() {
-            places.entry(id.unwrap_or(tip.kind().null())).or_default().push(place);
+        let mut indices: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
+        for (index, id) in ids.iter().enumerate() {
+            indices.entry(id.unwrap_or(tip.kind().null())).or_default().push(index);
         }
+        // In a shallow clone dates are no reason to stop: what is missing could be anywhere behind.
         let ends = ends_of(&local);
         let (mut is_cut, mut wanted, mut oldest) = (false, candidates.len(), i64::MIN);
         let walk = local.rev_walk([tip]).sorting(NEWEST_FIRST).all();
@@ -90,11 +94,12 @@ impl Repository {
             if info.commit_time.is_some_and(|seconds| seconds < oldest) {
                 break;
             }
-            for place in places.get(&info.id).into_iter().flatten() {
-                let rest = visit(*place);
+            for index in indices.get(&info.id).into_iter().flatten() {
+                let rest = visit(*index);
                 if rest == 0 {
                     return Ok(false);
                 }
+                // Fewer candidates may allow an earlier end; their dates are read only if there are.
                 if rest < wanted && ends.is_empty() {
                     wanted = rest;
                     oldest = oldest_of(&local, ids.get(..rest).unwrap_or_default());
@@ -104,12 +109,12 @@ impl Repository {
         Ok(is_cut)
     }
 
-    /// The first of `tips` whose chain of first parents leads to a commit: mainline went on from
-    /// there. Tips that are not here are passed over.
+    /// The first of `tips` whose chain of first parents leads to a commit: the branch went on from
+    /// there, and did not merely merge it. Tips that are not here are passed over.
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn first_that_continues<'t>(
+    pub(crate) fn first_that_continues<'t>(
         &self,
         tips: &[&'t CommitId],
         commit: &CommitId,
@@ -123,7 +128,8 @@ impl Repository {
             let Some(id) = object_id(&local, tip).filter(|id| local.has_object(*id)) else {
                 continue;
             };
-            // Chains of first parents join: what was seen before leads nowhere new.
+            // Where this chain joins one that was walked before, the rest is the same, and the commit
+            // was not on it.
             let walk = local
                 .rev_walk([id])
                 .first_parent_only()
@@ -146,10 +152,16 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
+    pub(crate) fn is_ancestor(
+        &self,
+        ancestor: &CommitId,
+        commit: &CommitId,
+    ) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
         let ids = (object_id(&local, ancestor), object_id(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
+        // Commits that are older than the one that is looked for can't be its descendants, so the walk
+        // stops there instead of reading all of history.
         let seconds = time_of(&local, ancestor)?.saturating_sub(CLOCK_SKEW);
         let order = CommitTimeOrder::NewestFirst;
         let walk =
@@ -167,7 +179,7 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit or a directory can't be read.
-    pub fn log_since(
+    pub(crate) fn log_since(
         &self,
         base: Option<&CommitId>,
         tip: &CommitId,
@@ -179,55 +191,65 @@ impl Repository {
         let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).with_hidden(hidden).all();
         let ends = ends_of(&local);
         let mut log = Log::default();
-        let mut touching = Touching { repository: self, paths, known: HashMap::new() };
+        let mut filter = PathFilter { repository: self, paths, known: HashMap::new() };
         for info in walk.map_err(|error| unreadable(tip_id, &error))? {
             let info = info.map_err(|error| unreadable(tip_id, &error))?;
             log.is_cut |= ends.contains(&info.id);
             let id: Option<CommitId> = info.id.to_string().parse().ok();
+            // The last commit of a shallow clone seems to have made all of its files. What it really
+            // changed is unknown, so with `paths` it is left out.
             let Some(id) = id.filter(|_| !ends.contains(&info.id) || paths.is_empty()) else {
                 continue;
             };
             let parents: Vec<_> =
                 info.parent_ids().filter_map(|id| id.to_string().parse().ok()).collect();
-            if touching.holds(&id, &parents)? {
+            if filter.is_touched_by(&id, &parents)? {
                 let commit = local.find_commit(info.id);
                 let commit = commit.map_err(|error| unreadable(info.id, &error))?;
                 let message = commit.message_raw().map_err(|error| unreadable(info.id, &error))?;
                 log.commits.push(LoggedCommit { id, message: message.to_str_lossy().into_owned() });
             }
         }
+        tracing::debug!(
+            since = base.map(CommitId::as_str),
+            commits = log.commits.len(),
+            is_cut = log.is_cut,
+            "history read"
+        );
         Ok(log)
     }
 }
 
-/// Which commits touch some paths.
-struct Touching<'a> {
+/// Tells which commits change something at one of some paths.
+struct PathFilter<'a> {
     repository: &'a Repository,
     paths: &'a [String],
-    /// What a commit has at each path; neighbours ask for the same.
+    /// The object that a commit has at each path. A commit is asked about twice: for itself, and as
+    /// the parent of the one after it.
     known: HashMap<CommitId, Vec<Option<gix::ObjectId>>>,
 }
 
-impl Touching<'_> {
+impl PathFilter<'_> {
     /// Whether a commit differs from each of its parents at a path: a merge that takes one side as
     /// it is touches nothing (git-log(1), History Simplification).
-    fn holds(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
+    fn is_touched_by(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
         if self.paths.is_empty() {
             return Ok(true);
         }
-        let here = self.at(commit)?;
+        let here = self.objects_at(commit)?;
+        // The first commit of all touches what it has.
         if parents.is_empty() {
             return Ok(here.iter().any(Option::is_some));
         }
         for parent in parents {
-            if self.at(parent)? == here {
+            if self.objects_at(parent)? == here {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
+    fn objects_at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
         if let Some(known) = self.known.get(commit) {
             return Ok(known.clone());
         }
@@ -268,8 +290,8 @@ fn time_of(repository: &gix::Repository, id: gix::ObjectId) -> Result<i64, GitEr
     Ok(time.seconds)
 }
 
-/// When the first of some commits was made, as far as clocks can be trusted. In a clone with all
-/// its history a commit that is not here is nobody's ancestor.
+/// When the oldest of some commits was made, less [`CLOCK_SKEW`]. Commits that are not here are left
+/// out: in a clone with all its history they are nobody's ancestor.
 fn oldest_of(repository: &gix::Repository, ids: &[Option<gix::ObjectId>]) -> i64 {
     let times = ids.iter().flatten().filter_map(|id| {
         let commit = repository.try_find_object(*id).ok().flatten()?.try_into_commit().ok()?;

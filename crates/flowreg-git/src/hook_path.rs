@@ -1,4 +1,5 @@
-//! Where git looks for hooks, and who said so.
+//! Where git looks for hooks, and which configuration file says so. Also reads and writes single
+//! values of git's configuration for who installs hooks.
 
 use std::path::PathBuf;
 
@@ -68,10 +69,11 @@ impl Repository {
             .split_once('\t')
             .and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?)));
         if matches!(&configured, Some((value, _)) if value.is_empty()) {
-            // Git runs no hooks then, and can't tell where they would be.
+            // An empty `core.hooksPath` means that git runs no hooks, and `rev-parse --git-path` fails.
             return Ok(HookPath { directory: PathBuf::from("/dev/null"), configured });
         }
-        // git-rev-parse(1): relative to where git stands, as hooks are when they are run.
+        // Asked of git and not computed: a relative `core.hooksPath` begins at the top of the current
+        // work tree, `~` is expanded, and linked work trees share the directory of the common one.
         let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
         let answer = git.run(&arguments, &[])?.check("rev-parse")?;
         let text = String::from_utf8_lossy(&answer);
@@ -91,6 +93,7 @@ impl Repository {
     pub fn git_version(&self) -> Result<(u32, u32), GitError> {
         let answer = Git::new(self).run(&["version"], &[])?.check("version")?;
         let text = String::from_utf8_lossy(&answer);
+        // `git version 2.39.5 (Apple Git-154)` and `2.54.0.rc1` have to be read as well.
         let mut numbers = text
             .trim_start_matches("git version ")
             .split('.')

@@ -1,56 +1,62 @@
-//! The ladder: from flags over variables and HEAD down to what git itself can tell.
+//! The ladder: finds out which branch or tag is meant, from flags over environment variables and
+//! HEAD down to the names that point at a detached HEAD.
 //!
-//! Finds out which name is meant, not yet whether it is there: that is asked once the name is
-//! known, together with the remote. The first rung that has a value decides; a value that can't
-//! be right ends the climb, as a wrong guess runs other code in production.
+//! Whether the name exists, and at which commit, is not asked here: [`super::name_resolver`] does
+//! that. The first rung that has a value decides. A value that can't be right is an error and not
+//! skipped, because the next rung's guess could run other code in production.
 
-use super::ci::{self, Told};
+use super::ci::{self, BuildReference};
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
 use super::{ReferenceError, jenkins};
 use flowreg_model::{
-    BranchName, CommitId, Environment, NameError, ReferenceSource, RemoteName, TagName,
+    BranchName, CommitId, Environment, NameError, ReferenceSource, RemoteName, TagName, escaped,
 };
 
-/// What a rung says.
-pub(super) enum Step {
+/// The answer of one rung.
+enum RungAnswer {
+    /// It has no value; the reason, where there is one to tell.
     Unset(Option<String>),
+    /// It has a value that is known to be no branch or tag.
     Skipped { value: String, reason: String },
+    /// It decides.
     Taken { value: String, candidate: Candidate },
+    /// It has a value that can't be right.
     Refused { value: Option<String>, error: ReferenceError },
 }
 
 /// The name that a rung decided for.
 pub(super) struct Candidate {
-    pub(super) wanted: Wanted,
+    pub(super) name: CandidateName,
     pub(super) source: ReferenceSource,
     /// The flag or the variable.
     pub(super) detail: String,
 }
 
-pub(super) enum Wanted {
+/// A branch or a tag whose existence is not certain yet.
+pub(super) enum CandidateName {
     Tag(TagName),
-    Branch(WantedBranch),
+    Branch(CandidateBranch),
 }
 
 /// A branch, as far as its name alone tells.
-pub(super) struct WantedBranch {
+pub(super) struct CandidateBranch {
     pub(super) name: BranchName,
     /// The other reading of `origin/x`: the branch `x` of the remote `origin`.
     pub(super) of_remote: Option<(RemoteName, BranchName)>,
-    /// HEAD, if it is known to be a commit of the branch.
-    pub(super) built: Option<CommitId>,
-    /// The provider, if this is the source branch of a pull request.
-    pub(super) pull_request: Option<&'static str>,
+    /// The commit of a detached HEAD, if the CI provider says that it builds this branch.
+    pub(super) built_commit: Option<CommitId>,
+    /// The CI provider, if this is the source branch of a pull request that it builds.
+    pub(super) pull_request_provider: Option<&'static str>,
 }
 
-impl WantedBranch {
-    fn named(name: BranchName) -> Self {
-        Self { name, of_remote: None, built: None, pull_request: None }
+impl CandidateBranch {
+    pub(super) fn named(name: BranchName) -> Self {
+        Self { name, of_remote: None, built_commit: None, pull_request_provider: None }
     }
 }
 
-/// What the climb needs to know.
+/// What the rungs read.
 pub(super) struct Ladder<'a> {
     pub(super) refs: &'a Refs,
     pub(super) environment: &'a Environment,
@@ -61,16 +67,16 @@ pub(super) struct Ladder<'a> {
     pub(super) remote: Option<&'a RemoteName>,
 }
 
-/// The whole ladder, and what was found on it.
-pub(super) struct Climb {
+/// The name that the ladder led to, and what became of each rung.
+pub(super) struct LadderResult {
     pub(super) rungs: Vec<Rung>,
     pub(super) candidate: Result<Candidate, ReferenceError>,
     pub(super) notices: Vec<String>,
 }
 
-type Look = fn(&Ladder<'_>) -> Step;
+type ReadRung = fn(&Ladder<'_>) -> RungAnswer;
 
-const RUNGS: [(&str, Look); 7] = [
+const RUNGS: [(&str, ReadRung); 7] = [
     ("--tag", |ladder| ladder.tag_flag()),
     ("--branch", |ladder| ladder.branch_flag()),
     ("BUILD_TAG", |ladder| ladder.build_tag()),
@@ -81,43 +87,44 @@ const RUNGS: [(&str, Look); 7] = [
 ];
 
 impl Ladder<'_> {
-    /// Climbs down until a rung decides.
-    pub(super) fn climb(&self) -> Climb {
+    /// Reads the rungs from the top until one decides.
+    pub(super) fn climb(&self) -> LadderResult {
         let (mut rungs, mut notices, mut decision) = (Vec::new(), Vec::new(), None);
-        for (rung, look) in RUNGS {
+        for (rung, read) in RUNGS {
             let entry = |outcome, value, reason| Rung { rung, value, outcome, reason };
             if decision.is_some() {
                 rungs.push(entry(RungOutcome::NotReached, None, None));
                 continue;
             }
-            rungs.push(match look(self) {
-                Step::Unset(reason) => entry(RungOutcome::Unset, None, reason),
-                Step::Skipped { value, reason } => {
+            rungs.push(match read(self) {
+                RungAnswer::Unset(reason) => entry(RungOutcome::Unset, None, reason),
+                RungAnswer::Skipped { value, reason } => {
                     notices.push(format!("{rung} is `{value}`, which is skipped: {reason}"));
                     entry(RungOutcome::Skipped, Some(value), Some(reason))
                 }
-                Step::Taken { value, candidate } => {
+                RungAnswer::Taken { value, candidate } => {
                     let detail = candidate.detail.clone();
                     let reason = (detail != rung).then_some(detail);
                     decision = Some(Ok(candidate));
                     entry(RungOutcome::Taken, Some(value), reason)
                 }
-                Step::Refused { value, error } => {
+                RungAnswer::Refused { value, error } => {
                     let reason = error.to_string();
                     decision = Some(Err(error));
                     entry(RungOutcome::Refused, value, Some(reason))
                 }
             });
+            log(rungs.last());
         }
-        // The last rung always decides, one way or the other.
+        // Not reached: the last rung either takes a name or refuses.
         let candidate = decision.unwrap_or(Err(ReferenceError::NoRemote));
-        Climb { rungs, candidate, notices }
+        LadderResult { rungs, candidate, notices }
     }
 
-    fn tag_flag(&self) -> Step {
-        let Some(value) = &self.request.tag else { return Step::Unset(None) };
+    fn tag_flag(&self) -> RungAnswer {
+        let Some(value) = &self.request.tag else { return RungAnswer::Unset(None) };
         if self.request.branch.is_some() {
-            return Step::Refused {
+            return RungAnswer::Refused {
                 value: Some(value.clone()),
                 error: ReferenceError::TagAndBranch,
             };
@@ -125,32 +132,37 @@ impl Ladder<'_> {
         tag(value, ReferenceSource::Flag, "--tag")
     }
 
-    fn branch_flag(&self) -> Step {
-        let Some(value) = &self.request.branch else { return Step::Unset(None) };
-        branch(value, ReferenceSource::Flag, "--branch", WantedBranch::named)
+    fn branch_flag(&self) -> RungAnswer {
+        let Some(value) = &self.request.branch else { return RungAnswer::Unset(None) };
+        branch(value, ReferenceSource::Flag, "--branch", CandidateBranch::named)
     }
 
-    fn build_tag(&self) -> Step {
-        let Some(value) = self.environment.get("BUILD_TAG") else { return Step::Unset(None) };
+    fn build_tag(&self) -> RungAnswer {
+        let Some(value) = self.environment.get("BUILD_TAG") else { return RungAnswer::Unset(None) };
         match jenkins::reason_against_tag(value, self.environment) {
-            Some(reason) => Step::Skipped { value: value.to_owned(), reason },
+            Some(reason) => RungAnswer::Skipped { value: value.to_owned(), reason },
             None => tag(value, ReferenceSource::BuildTag, "BUILD_TAG"),
         }
     }
 
-    fn git_branch(&self) -> Step {
-        let Some(value) = self.environment.get("GIT_BRANCH") else { return Step::Unset(None) };
+    fn git_branch(&self) -> RungAnswer {
+        let Some(value) = self.environment.get("GIT_BRANCH") else {
+            return RungAnswer::Unset(None);
+        };
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
-            return Step::Skipped { value: value.to_owned(), reason };
+            return RungAnswer::Skipped { value: value.to_owned(), reason };
         }
         let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
         let of_remote = self.of_remote(short);
-        let wanted = |name| WantedBranch { of_remote, ..WantedBranch::named(name) };
-        branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", wanted)
+        let candidate = |name| CandidateBranch { of_remote, ..CandidateBranch::named(name) };
+        branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate)
     }
 
-    /// `origin/x` as the branch `x` of `origin`, if there is such a remote. A remote's name may
-    /// contain slashes itself. Who writes `refs/heads/origin/x` means that very branch.
+    /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of
+    /// Jenkins sets `GIT_BRANCH` so (docs/facts/ci-variables.md, trap 2).
+    ///
+    /// All remotes are tried, because the name of a remote may contain slashes itself. A value that
+    /// begins with `refs/heads/` never gets here: it can only be the branch of that very name.
     fn of_remote(&self, value: &str) -> Option<(RemoteName, BranchName)> {
         self.remotes.iter().find_map(|remote| {
             let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;
@@ -158,13 +170,13 @@ impl Ladder<'_> {
         })
     }
 
-    fn active_branch(&self) -> Step {
-        let refused = |value, error| Step::Refused { value, error };
+    fn active_branch(&self) -> RungAnswer {
+        let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
-            Ok(Head::Branch(name)) => Step::Taken {
+            Ok(Head::Branch(name)) => RungAnswer::Taken {
                 value: name.to_string(),
                 candidate: Candidate {
-                    wanted: Wanted::Branch(WantedBranch::named(name)),
+                    name: CandidateName::Branch(CandidateBranch::named(name)),
                     source: ReferenceSource::ActiveBranch,
                     detail: "active branch".to_owned(),
                 },
@@ -172,48 +184,61 @@ impl Ladder<'_> {
             Ok(Head::Unborn(branch)) => {
                 refused(Some(branch.clone()), ReferenceError::UnbornHead { branch })
             }
+            // `--strict` is for people who want no guess: only flags, variables and the active branch.
             Ok(Head::Detached(commit)) if self.request.strict => {
                 refused(None, ReferenceError::DetachedHead { commit })
             }
             Ok(Head::Detached(commit)) => {
-                Step::Unset(Some(format!("HEAD is detached at {}", commit.short())))
+                RungAnswer::Unset(Some(format!("HEAD is detached at {}", commit.short())))
             }
             Err(error) => refused(None, error),
         }
     }
 
-    fn ci(&self) -> Step {
+    fn ci(&self) -> RungAnswer {
         let Some(provider) = ci::provider(self.environment) else {
-            return Step::Unset(Some("no provider was recognised".to_owned()));
+            return RungAnswer::Unset(Some("no provider was recognised".to_owned()));
         };
         let by = |variable| format!("{variable} ({})", provider.name);
+        // In a build of a branch HEAD is a commit of that branch, also where a shallow checkout
+        // made neither a local nor a tracking branch for it.
         let built = || match self.refs.head() {
             Ok(Head::Detached(commit)) => Some(commit),
             _ => None,
         };
-        match provider.tell(self.environment) {
-            Told::Tag { variable, name } => tag(&name, ReferenceSource::Ci, &by(variable)),
-            Told::Branch { variable, name } => {
-                let wanted = |name| WantedBranch { built: built(), ..WantedBranch::named(name) };
-                branch(&name, ReferenceSource::Ci, &by(variable), wanted)
+        match provider.build_reference(self.environment) {
+            BuildReference::Tag { variable, name } => {
+                tag(&name, ReferenceSource::Ci, &by(variable))
             }
-            Told::Source { variable, name } => {
-                let pull_request = Some(provider.name);
-                let wanted = |name| WantedBranch { pull_request, ..WantedBranch::named(name) };
-                branch(&name, ReferenceSource::Ci, &by(variable), wanted)
+            BuildReference::Branch { variable, name } => {
+                let candidate = |name| CandidateBranch {
+                    built_commit: built(),
+                    ..CandidateBranch::named(name)
+                };
+                branch(&name, ReferenceSource::Ci, &by(variable), candidate)
             }
-            Told::Refused(reason) => Step::Refused {
+            BuildReference::PullRequestSource { variable, name } => {
+                // HEAD says nothing about the source branch: it may be a merge with the target.
+                let candidate = |name| CandidateBranch {
+                    pull_request_provider: Some(provider.name),
+                    ..CandidateBranch::named(name)
+                };
+                branch(&name, ReferenceSource::Ci, &by(variable), candidate)
+            }
+            BuildReference::Refused(reason) => RungAnswer::Refused {
                 value: None,
                 error: ReferenceError::Ci { provider: provider.name, reason: reason.to_owned() },
             },
-            Told::Nothing(reason) => Step::Unset(Some(format!("{} {reason}", provider.name))),
+            BuildReference::Unknown(reason) => {
+                RungAnswer::Unset(Some(format!("{} {reason}", provider.name)))
+            }
         }
     }
 
-    fn git(&self) -> Step {
+    fn git(&self) -> RungAnswer {
         match self.pointing_at_head() {
-            Ok((value, candidate)) => Step::Taken { value, candidate },
-            Err(error) => Step::Refused { value: None, error },
+            Ok((value, candidate)) => RungAnswer::Taken { value, candidate },
+            Err(error) => RungAnswer::Refused { value: None, error },
         }
     }
 
@@ -222,58 +247,75 @@ impl Ladder<'_> {
         let commit = match self.refs.head()? {
             Head::Detached(commit) => commit,
             Head::Branch(branch) => {
-                return Ok(git_candidate(Wanted::Branch(WantedBranch::named(branch))));
+                return Ok(git_candidate(CandidateName::Branch(CandidateBranch::named(branch))));
             }
             Head::Unborn(branch) => return Err(ReferenceError::UnbornHead { branch }),
         };
         let tags = self.refs.tags_at(&commit)?;
+        // Branches are looked at only where there is no tag at all: with two tags, one branch does
+        // not tell which of the tags is meant.
         if let [tag] = tags.as_slice() {
-            return Ok(git_candidate(Wanted::Tag(tag.clone())));
+            return Ok(git_candidate(CandidateName::Tag(tag.clone())));
         }
         let branches = match self.remote {
             Some(remote) if tags.is_empty() => self.refs.tracking_at(remote, &commit)?,
             _ => Vec::new(),
         };
         match branches.as_slice() {
-            [branch] => Ok(git_candidate(Wanted::Branch(WantedBranch::named(branch.clone())))),
+            [branch] => {
+                Ok(git_candidate(CandidateName::Branch(CandidateBranch::named(branch.clone()))))
+            }
             _ => Err(ReferenceError::Undecided { commit, tags, branches }),
         }
     }
 }
 
-fn git_candidate(wanted: Wanted) -> (String, Candidate) {
-    let (value, detail) = match &wanted {
-        Wanted::Tag(tag) => (tag.to_string(), "the tag at HEAD"),
-        Wanted::Branch(branch) => (branch.name.to_string(), "the remote branch at HEAD"),
-    };
-    (value, Candidate { wanted, source: ReferenceSource::Git, detail: detail.to_owned() })
+/// Writes what became of a rung to the debug log.
+fn log(rung: Option<&Rung>) {
+    let Some(Rung { rung, value, outcome, reason }) = rung else { return };
+    tracing::debug!(
+        rung,
+        value = value.as_ref().map(escaped),
+        ?outcome,
+        reason = reason.as_ref().map(escaped),
+        "reference ladder"
+    );
 }
 
-fn tag(value: &str, source: ReferenceSource, from: &str) -> Step {
-    named(value, source, from, value.trim().parse().map(Wanted::Tag))
+fn git_candidate(name: CandidateName) -> (String, Candidate) {
+    let (value, detail) = match &name {
+        CandidateName::Tag(tag) => (tag.to_string(), "the tag at HEAD"),
+        CandidateName::Branch(branch) => (branch.name.to_string(), "the remote branch at HEAD"),
+    };
+    (value, Candidate { name, source: ReferenceSource::Git, detail: detail.to_owned() })
+}
+
+fn tag(value: &str, source: ReferenceSource, from: &str) -> RungAnswer {
+    named(value, source, from, value.trim().parse().map(CandidateName::Tag))
 }
 
 fn branch(
     value: &str,
     source: ReferenceSource,
     from: &str,
-    wanted: impl FnOnce(BranchName) -> WantedBranch,
-) -> Step {
-    named(value, source, from, value.trim().parse().map(wanted).map(Wanted::Branch))
+    candidate: impl FnOnce(BranchName) -> CandidateBranch,
+) -> RungAnswer {
+    named(value, source, from, value.trim().parse().map(candidate).map(CandidateName::Branch))
 }
 
 fn named(
     value: &str,
     source: ReferenceSource,
     from: &str,
-    wanted: Result<Wanted, NameError>,
-) -> Step {
+    name: Result<CandidateName, NameError>,
+) -> RungAnswer {
     let detail = from.to_owned();
-    match wanted {
-        Ok(wanted) => {
-            Step::Taken { value: value.to_owned(), candidate: Candidate { wanted, source, detail } }
-        }
-        Err(error) => Step::Refused {
+    match name {
+        Ok(name) => RungAnswer::Taken {
+            value: value.to_owned(),
+            candidate: Candidate { name, source, detail },
+        },
+        Err(error) => RungAnswer::Refused {
             value: Some(value.to_owned()),
             error: ReferenceError::InvalidName { from: detail, error },
         },

@@ -1,9 +1,10 @@
 //! Everything git: open a repository, resolve the code reference, prove it on the remote, read
-//! the tree at a commit.
+//! the tree at a commit, make and push tags.
 //!
 //! The only user of gix and of the git process. Local reads go through gix; what crosses the
 //! network goes through git, because credential helpers, ssh configuration and proxies live
-//! there. Knows nothing of flows, targets and configuration files.
+//! there. Knows nothing of flows, targets and flowreg's configuration. What git and the CI providers
+//! do, as far as this crate rests on it, stands in docs/facts/git.md and docs/facts/ci-variables.md.
 
 mod changes;
 mod checkout;
@@ -17,6 +18,8 @@ mod hook_path;
 mod jenkins;
 mod ladder;
 mod mainline;
+mod mainline_history;
+mod name_resolver;
 mod open;
 mod packs;
 mod process;
@@ -29,8 +32,6 @@ mod refs;
 mod remote;
 mod request;
 mod revision;
-mod settle;
-mod standing;
 pub mod tagging;
 mod tags;
 mod tree;
@@ -41,20 +42,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use changes::{ChangeKind, ChangedPath};
+pub use ci::ci_provider;
 pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
-pub use history::{Log, LoggedCommit};
+pub use history::LoggedCommit;
 pub use hook_path::{ConfigScope, HookPath};
 pub use mainline::is_mainline;
 pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
-pub use publish::{Push, PushOutcome, Rejection, TagKind};
+pub use publish::{PushOutcome, Rejection, TagKind, TagPush};
 pub use pushed::{PushAddress, Tracking};
-pub use reference::resolve;
+pub use reference::{reference_of_push, resolve};
 pub use reference_error::ReferenceError;
-pub use refs::TagAt;
+pub use refs::PeeledTag;
 pub use remote::Remote;
-pub use request::{Pin, ReferenceRequest, Resolution, Rung, RungOutcome, Untagged};
+pub use request::{
+    Pin, PushedReference, ReferenceRequest, ReferenceRules, Resolution, Rung, RungOutcome, Untagged,
+};
 pub use tags::RemoteTags;
 pub use tree::{BlobId, Tree, TreeBlob};
 pub use unattended::unattended;
@@ -139,7 +143,8 @@ impl Repository {
         }
         let git = process::Git::new(self);
         let arguments = [
-            // Threads that look at files ahead cost more than they save where all is in memory.
+            // To preload the index, git starts threads. They pay off on slow disks; where files are in
+            // the cache of the operating system, to start them takes longer than to look.
             "-c",
             "core.preloadIndex=false",
             "status",
@@ -153,9 +158,10 @@ impl Repository {
             "flowreg.toml",
             ":(glob)**/prefect.yaml",
         ];
-        // An index that git can't read is no reason to register nothing.
-        let finished = git.run(&arguments, &[])?;
-        Ok(finished.is_success && !finished.stdout.is_empty())
+        // If git fails, as at an index that it can't read, nothing is reported: this is only a notice,
+        // and registering does not need the index.
+        let output = git.run(&arguments, &[])?;
+        Ok(output.is_success && !output.stdout.is_empty())
     }
 
     /// The content of one file at a commit; `None` if the commit has no such file.

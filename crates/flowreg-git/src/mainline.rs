@@ -1,4 +1,4 @@
-//! Channels: which branches are mainline, and which tag pins one.
+//! Channels: which branches are mainline, and which tag pins one. Names only, no repository.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use semver::Version;
@@ -34,7 +34,8 @@ impl Mainline {
 /// # Errors
 /// [`ReferenceError::InvalidGlob`] if one of them is no glob.
 pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, ReferenceError> {
-    // A hook asks this while a push waits: a plain name needs no automaton.
+    // The pre-push hook calls this while the push waits. Names without wildcards are compared as they
+    // are, because to compile globs takes longer than all the rest of it.
     let (patterns, names): (Vec<String>, Vec<String>) =
         globs.iter().cloned().partition(|glob| glob.contains(['*', '?', '[', '{', '\\']));
     if names.iter().any(|name| name == branch.as_str()) {
@@ -44,13 +45,13 @@ pub fn is_mainline(globs: &[String], branch: &BranchName) -> Result<bool, Refere
 }
 
 /// The highest version among the tags; tags that are no version rank below, by name.
-pub(super) fn highest(tags: &[TagName]) -> Option<&TagName> {
+pub(super) fn highest_version(tags: &[TagName]) -> Option<&TagName> {
     tags.iter().max_by_key(|tag| (version(tag.as_str()), tag.as_str()))
 }
 
 /// The tag of the version after the highest one among all tags of a repository; of a
 /// pre-release that is the version itself.
-pub(super) fn next(tags: &[TagName]) -> Option<TagName> {
+pub(super) fn next_version_tag(tags: &[TagName]) -> Option<TagName> {
     let versions = tags.iter().filter_map(|tag| Some((version(tag.as_str())?, tag.as_str())));
     let Some((highest, tag)) = versions.max() else { return "v1.0.0".parse().ok() };
     let prefix = if tag.starts_with('v') { "v" } else { "" };
@@ -69,7 +70,7 @@ mod tests {
 
     fn highest_of(tags: &[&str]) -> Option<String> {
         let tags: Vec<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
-        highest(&tags).map(ToString::to_string)
+        highest_version(&tags).map(ToString::to_string)
     }
 
     #[test]
@@ -92,9 +93,9 @@ mod tests {
             (&[], "v1.0.0"),
         ] {
             let tags: Vec<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
-            assert_eq!(next(&tags).unwrap().as_str(), expected);
+            assert_eq!(next_version_tag(&tags).unwrap().as_str(), expected);
         }
-        assert_eq!(next(&[format!("v1.0.{}", u64::MAX).parse().unwrap()]), None);
+        assert_eq!(next_version_tag(&[format!("v1.0.{}", u64::MAX).parse().unwrap()]), None);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use gix::discover::repository::Path as Found;
+use gix::discover::repository::Path as RepositoryPath;
 use gix::sec::Trust;
 
-use super::config::{self, Place};
+use super::config::{self, IncludeConditions};
 use super::{GitError, Repository, process};
-use flowreg_model::Environment;
+use flowreg_model::{Environment, escaped};
 
 /// A git directory before it is opened.
 struct Location {
@@ -27,21 +28,30 @@ pub(super) fn discover(
     directory: &Path,
     environment: &Environment,
 ) -> Result<Repository, GitError> {
-    let start = existing(directory)?;
+    let started = Instant::now();
+    let start = existing_directory(directory)?;
     let location = locate(&start, environment)?;
     let of_user = config::of_user(environment)?;
     if location.trust != Trust::Full {
-        let place = Place { git_dir: &location.git_dir, branch: None };
-        check_safe(&config::complete(of_user.clone(), None, place, environment)?, &location)?;
+        // `safe.directory` counts only where the repository's owner can't have written it: in the
+        // files of the system and the user, and in the environment.
+        let conditions = IncludeConditions { git_dir: &location.git_dir, branch: None };
+        check_safe(&config::complete(of_user.clone(), None, conditions, environment)?, &location)?;
     }
     let repository = open(&location)?;
     let local = repository.to_thread_local();
     let head = local.head_name().ok().flatten();
-    let place = Place { git_dir: &location.git_dir, branch: head.as_ref().map(AsRef::as_ref) };
+    let branch = head.as_ref().map(AsRef::as_ref);
+    let conditions = IncludeConditions { git_dir: &location.git_dir, branch };
     let of_repository = local.config_snapshot().plumbing().clone();
-    let configuration = config::complete(of_user, Some(of_repository), place, environment)?;
+    let configuration = config::complete(of_user, Some(of_repository), conditions, environment)?;
     refuse_reftable(&configuration, &location)?;
     let common_dir = local.common_dir();
+    tracing::debug!(
+        git_dir = escaped(location.git_dir.display()),
+        ms = started.elapsed().as_millis(),
+        "repository opened"
+    );
     Ok(Repository {
         common_dir: common_dir.canonicalize().unwrap_or_else(|_| common_dir.to_owned()),
         workdir: location.work_tree.or_else(|| local.workdir().map(Path::to_owned)),
@@ -52,7 +62,7 @@ pub(super) fn discover(
     })
 }
 
-fn existing(directory: &Path) -> Result<PathBuf, GitError> {
+fn existing_directory(directory: &Path) -> Result<PathBuf, GitError> {
     let cannot = |reason: String| GitError::NoDirectory { directory: directory.to_owned(), reason };
     let path = directory.canonicalize().map_err(|error| match error.kind() {
         ErrorKind::NotFound => cannot("it does not exist".to_owned()),
@@ -66,24 +76,29 @@ fn existing(directory: &Path) -> Result<PathBuf, GitError> {
 fn locate(start: &Path, environment: &Environment) -> Result<Location, GitError> {
     let work_tree = environment.get("GIT_WORK_TREE").map(|path| start.join(path));
     let (found, trust) = match environment.get("GIT_DIR") {
-        Some(git_dir) => named(&start.join(git_dir), start)?,
-        None => upwards(start, environment)?,
+        Some(git_dir) => open_git_dir(&start.join(git_dir), start)?,
+        None => search_upwards(start, environment)?,
     };
+    // In a linked work tree and in a submodule `.git` is a file. It is opened instead of the
+    // directory that it names, because that tells gix which work tree this is.
     let git_file = found.as_ref().join(".git");
     let (git_dir, top) = found.into_repository_and_work_tree_directories();
     let entry = if git_file.is_file() { git_file } else { git_dir.clone() };
     Ok(Location { entry, git_dir, top, work_tree, trust })
 }
 
-fn named(git_dir: &Path, start: &Path) -> Result<(Found, Trust), GitError> {
+fn open_git_dir(git_dir: &Path, start: &Path) -> Result<(RepositoryPath, Trust), GitError> {
     let not_a_repository = || GitError::NotARepository { directory: git_dir.to_owned() };
     let kind = gix::discover::is_git(git_dir).map_err(|_| not_a_repository())?;
-    let found = Found::from_dot_git_dir(git_dir.to_owned(), kind, start);
+    let found = RepositoryPath::from_dot_git_dir(git_dir.to_owned(), kind, start);
     let trust = Trust::from_path_ownership(git_dir).map_err(|_| not_a_repository())?;
     Ok((found.ok_or_else(not_a_repository)?, trust))
 }
 
-fn upwards(start: &Path, environment: &Environment) -> Result<(Found, Trust), GitError> {
+fn search_upwards(
+    start: &Path,
+    environment: &Environment,
+) -> Result<(RepositoryPath, Trust), GitError> {
     let not_a_repository = || GitError::NotARepository { directory: start.to_owned() };
     let found = gix::discover::upwards_opts(start, gix::discover::upwards::Options::default());
     let (found, trust) = found.map_err(|_| not_a_repository())?;
@@ -107,6 +122,7 @@ fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
         .open_path_as_is(true);
     options.open(&location.entry).map_err(|error| {
         let directory = location.git_dir.clone();
+        // gix's own error says nothing about the storage of refs.
         if directory.join("reftable").is_dir() {
             return GitError::Reftable { directory };
         }
@@ -114,7 +130,8 @@ fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
     })
 }
 
-/// Older readers see a reftable repository as one whose HEAD is `refs/heads/.invalid`.
+/// Refuses a repository that keeps its refs as reftable, which gix can't read. It would look like one
+/// with HEAD at `refs/heads/.invalid` and without any branch (docs/facts/git.md, "Reftable").
 fn refuse_reftable(configuration: &gix::config::File, location: &Location) -> Result<(), GitError> {
     match configuration.string("extensions.refStorage") {
         Some(format) if format.eq_ignore_ascii_case(b"reftable") => {
@@ -124,7 +141,12 @@ fn refuse_reftable(configuration: &gix::config::File, location: &Location) -> Re
     }
 }
 
-/// The rule of git-config(1), `safe.directory`: the last empty value forgets those before it.
+/// Refuses a repository of another user that is not in the list `safe.directory`, as git does; an
+/// empty value forgets those before it
+/// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory>).
+///
+/// To read such a repository may run programs that its configuration names, and so would the git
+/// processes that are started in it.
 fn check_safe(configuration: &gix::config::File, location: &Location) -> Result<(), GitError> {
     let work_tree = location.work_tree.as_ref().or(location.top.as_ref());
     let directory = work_tree.unwrap_or(&location.git_dir);
@@ -132,12 +154,13 @@ fn check_safe(configuration: &gix::config::File, location: &Location) -> Result<
     let is_safe = listed.iter().fold(false, |is_safe, entry| match entry.as_slice() {
         b"" => false,
         b"*" => true,
-        entry => is_safe || is_named(&String::from_utf8_lossy(entry), directory),
+        entry => is_safe || names_directory(&String::from_utf8_lossy(entry), directory),
     });
     if is_safe { Ok(()) } else { Err(GitError::NotOwned { directory: directory.clone() }) }
 }
 
-fn is_named(entry: &str, directory: &Path) -> bool {
+/// An entry is a directory, or with `/*` at its end everything below one.
+fn names_directory(entry: &str, directory: &Path) -> bool {
     match entry.strip_suffix("/*") {
         Some(parent) => directory.starts_with(parent),
         None => directory == Path::new(entry),

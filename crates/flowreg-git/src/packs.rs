@@ -1,8 +1,11 @@
-//! Reads many files out of packs, each link of their delta chains inflated once.
+//! Reads many files out of packs, so that each delta base is inflated once.
 //!
-//! gix finds one object at a time, and inflates the links that two chains share for each of them.
-//! Here entries that share a base are a family, and a family is read in one go, bases first.
-//! Nothing fails: what is not in a pack, or is damaged, is left to gix, which says what is wrong.
+//! A pack stores most files as deltas to other ones. gix reads one object at a time, and inflates the
+//! bases that two files share once for each of them. Here entries that share a base are a family, and
+//! a family is read in one go, bases first.
+//!
+//! Nothing fails here: an object that is not in a pack, or that is damaged, is left to gix, whose
+//! error says what is wrong with it.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,13 +18,14 @@ use gix::odb::pack::{data, index};
 
 use super::delta;
 
-/// What says to be larger is left to gix.
+/// The size in bytes above which an object is left to gix: no source file is so large.
 const LARGEST: u64 = 16 << 20;
 
-/// How much of one family is held at once, in bytes.
+/// How many bytes of one family's delta bases are held at once. With more, one family of a hostile
+/// pack could take all memory.
 const MOST_HELD: usize = 64 << 20;
 
-/// How many buffers are kept for the next files.
+/// How many buffers are kept for the next files, which saves an allocation for each of them.
 const MOST_FREE: usize = 16;
 
 struct Pack {
@@ -36,7 +40,8 @@ pub(super) struct Packs {
 }
 
 impl Packs {
-    /// The packs in object directories, as far as they can be opened.
+    /// The packs in object directories. A pack that can't be opened, as one that `git gc` has just
+    /// removed, is passed over: gix looks for its objects again.
     pub(super) fn of(directories: &[PathBuf], hash: gix::hash::Kind) -> Self {
         let files = directories
             .iter()
@@ -45,6 +50,7 @@ impl Packs {
         let mut indices: Vec<_> = files
             .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
             .collect();
+        // The order of a directory's files is that of the file system; the plan should not depend on it.
         indices.sort_unstable();
         let packs = indices.into_iter().filter_map(|path| {
             let entries = data::File::at(path.with_extension("pack"), hash).ok()?;
@@ -53,22 +59,29 @@ impl Packs {
         Packs { packs: packs.collect() }
     }
 
-    /// How to read these objects; their numbers are their places in the list.
+    /// Plans how to read these objects. An object's number is its position in `ids`.
     pub(super) fn plan(self, ids: impl Iterator<Item = gix::ObjectId>) -> PackPlan {
         let (mut found, mut elsewhere) = (Vec::new(), Vec::new());
         for (number, id) in ids.enumerate() {
             match self.position(id) {
-                Some((pack, offset)) => found.push(Wanted { pack, offset, number }),
+                Some((pack, offset)) => found.push(RequestedObject { pack, offset, number }),
                 None => elsewhere.push(number),
             }
         }
-        found.sort_unstable_by_key(|wanted| (wanted.pack, wanted.offset));
+        found.sort_unstable_by_key(|object| (object.pack, object.offset));
         let mut plan = PackPlan { packs: self.packs, entries: vec![], families: vec![], elsewhere };
         for in_one_pack in found.chunk_by(|one, other| one.pack == other.pack) {
             plan.add(in_one_pack);
         }
-        // Large ones first: who works on the last one should not keep the others waiting.
+        // Large families first: if one came last, a single thread would read it while the others have
+        // nothing left to do.
         plan.families.sort_by_key(|family| Reverse(family.len()));
+        tracing::debug!(
+            packs = plan.packs.len(),
+            families = plan.families.len(),
+            outside_packs = plan.elsewhere.len(),
+            "files looked up in packs"
+        );
         plan
     }
 
@@ -79,27 +92,27 @@ impl Packs {
     }
 }
 
-/// Where an object is that is asked for.
+/// An object that was asked for: its pack, its position there, and its number in the request.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct RequestedObject {
     pack: usize,
     offset: u64,
     number: usize,
 }
 
-/// An entry of a pack that is asked for, or that others build on.
+/// An entry of a pack that was asked for, or that is the delta base of others.
 struct Entry {
     pack: usize,
     entry: data::Entry,
-    /// The place of the entry that it builds on, counted from the beginning of its family.
+    /// The index of its delta base within its family; `None` if it is stored whole.
     base: Option<usize>,
-    /// How many build on it.
+    /// How many entries of the family have it as their base.
     deltas: usize,
-    /// The numbers of the objects that it is.
+    /// The numbers of the requested objects that are stored in this entry; none if it is only a base.
     numbers: Vec<usize>,
 }
 
-/// Which entries are read in which order.
+/// The entries to read, family by family. Families may be read by several threads at once.
 pub struct PackPlan {
     packs: Vec<Pack>,
     entries: Vec<Entry>,
@@ -129,27 +142,30 @@ impl PackPlan {
     }
 
     /// Adds the families of objects of one pack, in the order of their offsets.
-    fn add(&mut self, wanted: &[Wanted]) {
+    fn add(&mut self, requested: &[RequestedObject]) {
         let mut chains = Chains::default();
-        for one in wanted.chunk_by(|one, other| one.offset == other.offset) {
-            let Some(Wanted { pack, offset, .. }) = one.first().copied() else { continue };
-            let numbers = one.iter().map(|wanted| wanted.number);
+        for same in requested.chunk_by(|one, other| one.offset == other.offset) {
+            let Some(RequestedObject { pack, offset, .. }) = same.first().copied() else {
+                continue;
+            };
+            let numbers = same.iter().map(|object| object.number);
             let link = self.packs.get(pack).and_then(|files| chains.follow(files, offset));
             match link.and_then(|place| chains.links.get_mut(place)) {
                 Some(link) => link.numbers = numbers.collect(),
                 None => self.elsewhere.extend(numbers),
             }
         }
-        let pack = wanted.first().map_or(0, |wanted| wanted.pack);
+        let pack = requested.first().map_or(0, |object| object.pack);
         chains.into_families(pack, &mut self.entries, &mut self.families);
     }
 }
 
-/// The chains of the objects of one pack.
+/// The delta chains of the requested objects of one pack.
 #[derive(Default)]
 struct Chains {
-    /// Bases before those that build on them.
+    /// Bases come before their deltas.
     links: Vec<Link>,
+    /// The index of the link at each offset in the pack.
     places: HashMap<u64, usize, RandomState>,
 }
 
@@ -160,8 +176,8 @@ struct Link {
 }
 
 impl Chains {
-    /// The place of the link at `offset`, after those that it builds on; `None` if the chain is
-    /// not one that is read here.
+    /// Adds the chain of the entry at `offset`, bases first, and returns its index; `None` if the
+    /// chain is not one that is read here.
     fn follow(&mut self, pack: &Pack, offset: u64) -> Option<usize> {
         let (mut new, mut base) = (Vec::new(), None);
         let mut next = Some(offset);
@@ -181,7 +197,8 @@ impl Chains {
                 }
                 _ => return None,
             };
-            // A base usually lies before its deltas; in a circle one of them does not.
+            // In a damaged pack bases may form a circle, and then one of them comes after its delta. In
+            // a sound pack that is possible for a `RefDelta`, too, but rare: gix reads those.
             if entry.decompressed_size > LARGEST || next.is_some_and(|next| next >= offset) {
                 return None;
             }
@@ -196,14 +213,15 @@ impl Chains {
         base
     }
 
-    /// Sorts the links into families, in each of them depth first: so few of them are held.
+    /// Sorts the links into families, each of them depth first, so that few bases are in memory at
+    /// once.
     fn into_families(
         self,
         pack: usize,
         entries: &mut Vec<Entry>,
         families: &mut Vec<Range<usize>>,
     ) {
-        // The first that builds on each link, and after each the next that has the same base.
+        // The deltas of each link as a linked list: the first one, and after each the next.
         let mut first = vec![None; self.links.len()];
         let mut next = vec![None; self.links.len()];
         let mut roots = Vec::new();
@@ -240,13 +258,14 @@ impl Chains {
 pub struct PackReader<'p> {
     plan: &'p PackPlan,
     inflate: gix::zlib::Inflate,
-    /// Of the delta that is applied.
+    /// The inflated delta that is applied.
     instructions: Vec<u8>,
+    /// Buffers for the next files.
     free: Vec<Vec<u8>>,
 }
 
-/// The content of an entry, for those that build on it and were not read yet.
-struct Held {
+/// The content of a delta base that is kept until its last delta has been read.
+struct HeldBase {
     content: Option<Vec<u8>>,
     deltas: usize,
 }
@@ -257,13 +276,13 @@ impl PackReader<'_> {
     pub fn read(&mut self, family: usize, mut object: impl FnMut(usize, Option<&[u8]>)) {
         let plan = self.plan;
         let family = plan.families.get(family).cloned().unwrap_or_default();
-        let mut held: Vec<Held> = Vec::with_capacity(family.len());
+        let mut held: Vec<HeldBase> = Vec::with_capacity(family.len());
         let mut size = 0;
         for entry in plan.entries.get(family).unwrap_or_default() {
             let base = entry.base.map(|base| held.get(base).and_then(|held| held.content.as_ref()));
             let content = match base {
-                None => self.whole(entry),
-                Some(base) => base.and_then(|base| self.built(entry, base)),
+                None => self.read_whole(entry),
+                Some(base) => base.and_then(|base| self.read_delta(entry, base)),
             };
             for number in &entry.numbers {
                 object(*number, content.as_deref());
@@ -274,27 +293,28 @@ impl PackReader<'_> {
                     && let Some(content) = base.content.take()
                 {
                     size -= content.len();
-                    self.keep(content);
+                    self.keep_buffer(content);
                 }
             }
+            // What does not fit is not held; its deltas are then reported as not read, and gix reads them.
             let length = content.as_ref().map_or(0, Vec::len);
             if entry.deltas > 0 && size + length <= MOST_HELD {
                 size += length;
-                held.push(Held { content, deltas: entry.deltas });
+                held.push(HeldBase { content, deltas: entry.deltas });
             } else {
-                content.into_iter().for_each(|content| self.keep(content));
-                held.push(Held { content: None, deltas: 0 });
+                content.into_iter().for_each(|content| self.keep_buffer(content));
+                held.push(HeldBase { content: None, deltas: 0 });
             }
         }
     }
 
-    fn keep(&mut self, buffer: Vec<u8>) {
+    fn keep_buffer(&mut self, buffer: Vec<u8>) {
         if self.free.len() < MOST_FREE {
             self.free.push(buffer);
         }
     }
 
-    fn whole(&mut self, entry: &Entry) -> Option<Vec<u8>> {
+    fn read_whole(&mut self, entry: &Entry) -> Option<Vec<u8>> {
         let mut content = self.free.pop().unwrap_or_default();
         content.resize(usize::try_from(entry.entry.decompressed_size).ok()?, 0);
         let pack = &self.plan.packs.get(entry.pack)?.entries;
@@ -302,7 +322,7 @@ impl PackReader<'_> {
         Some(content)
     }
 
-    fn built(&mut self, entry: &Entry, base: &[u8]) -> Option<Vec<u8>> {
+    fn read_delta(&mut self, entry: &Entry, base: &[u8]) -> Option<Vec<u8>> {
         let size = usize::try_from(entry.entry.decompressed_size).ok()?;
         if self.instructions.len() < size {
             self.instructions.resize(size, 0);

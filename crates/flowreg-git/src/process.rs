@@ -2,7 +2,8 @@
 //! answers better.
 //!
 //! It gets the environment that was handed in without the variables that tie a process to one
-//! repository (a hook has them), a C locale and no prompts; it is judged by its exit code.
+//! repository (a hook has them), a C locale and no prompts; it is judged by its exit code. Each
+//! process writes one event to the debug log, with its arguments but never with credentials.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -10,16 +11,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::url::without_credentials;
+use super::url::{without_credentials, without_user_info};
 use super::{GitError, Repository};
 
 /// How long a git process may take.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// What `git rev-parse --local-env-vars` lists, without `GIT_CONFIG_*` (`git -c` is meant for
-/// every process of the run), and what a receiving repository sets for its hooks.
+/// Variables that tie a process to one repository: what `git rev-parse --local-env-vars` lists, and
+/// what a receiving repository sets for its hooks (docs/facts/git.md, "Environment").
+///
+/// `GIT_CONFIG_PARAMETERS` and `GIT_CONFIG_COUNT` are not removed although git lists them: who types
+/// `git -c key=value push` wants the value to hold for every process of the run.
 const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -40,11 +44,13 @@ const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_EXTERNAL_DIFF",
 ];
 
-/// What a finished process left behind.
-pub(super) struct Finished {
+/// Exit code and output of a git process that came to its end.
+pub(super) struct GitOutput {
     pub(super) is_success: bool,
+    /// `None` if a signal ended it.
     pub(super) code: Option<i32>,
     pub(super) stdout: Vec<u8>,
+    /// Without credentials.
     pub(super) stderr: String,
 }
 
@@ -100,12 +106,12 @@ impl Git {
     ///
     /// # Errors
     /// If git can't be started or takes too long; a failure of git itself is in the answer.
-    pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Finished, GitError> {
+    pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<GitOutput, GitError> {
         self.run_within(self.time_limit, arguments, input)
     }
 
     /// Runs what reads and writes all files of a commit.
-    pub(super) fn run_long(&self, arguments: &[&str]) -> Result<Finished, GitError> {
+    pub(super) fn run_long(&self, arguments: &[&str]) -> Result<GitOutput, GitError> {
         self.run_within(self.long_limit(), arguments, &[])
     }
 
@@ -119,28 +125,44 @@ impl Git {
         time_limit: Duration,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<Finished, GitError> {
+    ) -> Result<GitOutput, GitError> {
+        let started = Instant::now();
+        let output = self.wait_for_output(time_limit, arguments, input);
+        log(arguments, started.elapsed(), &output);
+        output
+    }
+
+    fn wait_for_output(
+        &self,
+        time_limit: Duration,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<GitOutput, GitError> {
         let command = subcommand(arguments);
         let failed = |reason: String| GitError::Process { command: command.to_owned(), reason };
         let mut child = self
             .command(arguments)
             .spawn()
             .map_err(|error| failed(format!("git can't be started: {error}")))?;
+        // In a thread, because git may write much before it reads all of its input. A failure to
+        // write is no error of its own: git has ended early then, and its exit code says why.
         if let Some(mut stdin) = child.stdin.take() {
             let input = input.to_owned();
             thread::spawn(move || stdin.write_all(&input));
         }
         let stdout = drain(child.stdout.take());
         let stderr = drain(child.stderr.take());
+        // Git closes its standard output when it ends, so the time limit is put on that.
         let Ok(stdout) = stdout.recv_timeout(time_limit) else {
             stop(&mut child);
             return Err(failed(format!("no answer within {} s", time_limit.as_secs())));
         };
         let status = child.wait().map_err(|error| failed(error.to_string()))?;
-        // An ssh master connection that stays behind keeps standard error open.
+        // Standard error may stay open after git's end: an ssh master connection (ControlMaster)
+        // inherits it. So it is waited for only where it explains a failure, and not for long.
         let patience = if status.success() { Duration::ZERO } else { Duration::from_secs(1) };
         let stderr = stderr.recv_timeout(patience).unwrap_or_default();
-        Ok(Finished {
+        Ok(GitOutput {
             is_success: status.success(),
             code: status.code(),
             stdout,
@@ -148,12 +170,24 @@ impl Git {
         })
     }
 
-    /// Fetches objects by id from the remote that promised them, as git itself does it
-    /// (`promisor-remote.c`).
+    /// Fetches objects by id from the remote that promised them; does nothing in a full clone.
+    ///
+    /// The arguments are those with which git itself fetches missing objects
+    /// (<https://github.com/git/git/blob/v2.47.0/promisor-remote.c>).
     pub(super) fn fetch_objects(&self, ids: &[gix::ObjectId]) -> Result<(), GitError> {
         let Some(promisor) = self.promisor().filter(|_| !ids.is_empty()) else { return Ok(()) };
+        tracing::debug!(
+            objects = ids.len(),
+            // A fetch with --filter from an address makes a promisor whose name is that address.
+            remote = without_user_info(promisor),
+            "fetching objects that the partial clone left out"
+        );
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         let arguments = [
+            // Without this git would first tell the remote what it has; the objects are wanted
+            // whatever that is.
+            "-c",
+            "fetch.negotiationAlgorithm=noop",
             "fetch",
             "--quiet",
             "--no-tags",
@@ -164,19 +198,14 @@ impl Git {
             "--",
             promisor,
         ];
-        let finished = self.run_within(self.long_limit(), &arguments, ids.join("\n").as_bytes())?;
-        finished.check("fetch").map(|_| ())
+        let output = self.run_within(self.long_limit(), &arguments, ids.join("\n").as_bytes())?;
+        output.check("fetch").map(|_| ())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command
             .arg(format!("--git-dir={}", self.repository.display()))
-            .args(
-                ["-c", "fetch.negotiationAlgorithm=noop"]
-                    .iter()
-                    .filter(|_| arguments.first() == Some(&"fetch")),
-            )
             .args(arguments)
             .current_dir(&self.directory)
             .env_clear()
@@ -189,7 +218,7 @@ impl Git {
     }
 }
 
-impl Finished {
+impl GitOutput {
     /// Its standard output, or what it complained about.
     pub(super) fn check(self, command: &str) -> Result<Vec<u8>, GitError> {
         if self.is_success {
@@ -239,7 +268,25 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
-/// Asks first: on a plain kill git would leave its helpers (ssh, `git-remote-https`) behind.
+/// Writes one event about a process to the debug log.
+///
+/// Standard output and standard error are left out: a credential helper may print a secret there.
+fn log(arguments: &[&str], took: Duration, output: &Result<GitOutput, GitError>) {
+    // Without a debug log, nothing of the arguments is put together.
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let arguments: Vec<_> = arguments.iter().map(|argument| without_user_info(argument)).collect();
+    let command = flowreg_model::escaped(format!("git {}", arguments.join(" ")));
+    let ms = took.as_millis();
+    match output {
+        Ok(output) => tracing::debug!(command, exit_code = output.code, ms, "git process"),
+        Err(error) => tracing::debug!(command, %error, ms, "git process without a result"),
+    }
+}
+
+/// Ends a process with SIGTERM, and with SIGKILL a second later. Git stops its helpers (ssh,
+/// `git-remote-https`) on SIGTERM; on SIGKILL they would stay behind.
 fn stop(child: &mut Child) {
     let _ = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
     for _ in 0..20 {

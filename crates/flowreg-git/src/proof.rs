@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::process::Git;
-use super::refs::TagAt;
+use super::refs::PeeledTag;
 use super::{ReferenceError, Remote, Repository};
 use flowreg_model::{BranchName, CommitId, RemoteName, TagName};
 
@@ -14,17 +14,15 @@ pub(super) struct RemoteRefs {
     refs: BTreeMap<String, CommitId>,
 }
 
-/// The names to ask for.
+/// The refs to ask for, as patterns of `git ls-remote`.
 #[derive(Default)]
-pub(super) struct Question {
-    patterns: Vec<String>,
-}
+pub(super) struct RefPatterns(Vec<String>);
 
-impl Question {
-    /// Asks for branch and tag of this name. Both ids of an annotated tag have to be named: the
-    /// exact pattern alone does not match the line with the peeled one.
+impl RefPatterns {
+    /// Asks for branch and tag of this name. The peeled id of an annotated tag has a line of its own,
+    /// which the exact name does not match (docs/facts/git.md, "Remote refs").
     pub(super) fn add(&mut self, name: &str) {
-        self.patterns.extend([
+        self.0.extend([
             format!("refs/heads/{name}"),
             format!("refs/tags/{name}"),
             format!("refs/tags/{name}^{{}}"),
@@ -39,12 +37,12 @@ impl Question {
 
     /// Asks for all branches.
     pub(super) fn add_branches(&mut self) {
-        self.patterns.push("refs/heads/*".to_owned());
+        self.0.push("refs/heads/*".to_owned());
     }
 
     /// Asks for all tags that begin with `prefix`.
     pub(super) fn add_tags_below(&mut self, prefix: &str) {
-        self.patterns.push(format!("refs/tags/{prefix}*"));
+        self.0.push(format!("refs/tags/{prefix}*"));
     }
 }
 
@@ -56,21 +54,23 @@ impl RemoteRefs {
     pub(super) fn ask(
         repository: &Repository,
         remote: &Remote,
-        question: &Question,
+        patterns: &RefPatterns,
     ) -> Result<Self, ReferenceError> {
         let unreachable = |reason: String| ReferenceError::RemoteUnreachable {
             remote: remote.name.clone(),
             reason,
         };
+        // By the remote's name and not by its URL, so that git finds credentials, proxy and
+        // `insteadOf` as for every other command.
         let mut arguments = vec!["ls-remote", "--quiet", "--", remote.name.as_str()];
-        arguments.extend(question.patterns.iter().map(String::as_str));
-        let finished = Git::new(repository)
+        arguments.extend(patterns.0.iter().map(String::as_str));
+        let output = Git::new(repository)
             .run(&arguments, &[])
             .map_err(|error| unreachable(error.to_string()))?;
-        if !finished.is_success {
-            return Err(unreachable(finished.complaint()));
+        if !output.is_success {
+            return Err(unreachable(output.complaint()));
         }
-        Ok(Self { refs: parse(&finished.stdout) })
+        Ok(Self { refs: parse(&output.stdout) })
     }
 
     pub(super) fn branch(&self, branch: &BranchName) -> Option<&CommitId> {
@@ -80,6 +80,7 @@ impl RemoteRefs {
     /// The commit of a tag; an annotated one is listed with what it finally leads to.
     pub(super) fn tag(&self, tag: &TagName) -> Option<&CommitId> {
         let peeled = self.refs.get(&format!("refs/tags/{tag}^{{}}"));
+        // A lightweight tag has no second line.
         peeled.or_else(|| self.refs.get(&format!("refs/tags/{tag}")))
     }
 
@@ -99,10 +100,10 @@ impl RemoteRefs {
     }
 
     /// The tags that were asked for, with what they lead to.
-    pub(super) fn tags_with_objects(&self) -> Vec<TagAt> {
+    pub(super) fn tags_with_objects(&self) -> Vec<PeeledTag> {
         let found = self.tags().filter_map(|name| {
             let object = self.refs.get(&format!("refs/tags/{name}"))?.clone();
-            Some(TagAt { commit: self.tag(&name)?.clone(), object, name })
+            Some(PeeledTag { commit: self.tag(&name)?.clone(), object, name })
         });
         found.collect()
     }
@@ -123,14 +124,15 @@ impl RemoteRefs {
     }
 }
 
-/// `<id> TAB <ref>` on every line. A name that is not UTF-8 can't be the one that was asked for.
+/// Reads lines of `<id> TAB <ref>`. A name that is not UTF-8 is passed over: it can't be one that was
+/// asked for.
 fn parse(listing: &[u8]) -> BTreeMap<String, CommitId> {
     let lines = listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     let pairs = lines.filter_map(|line| line.split_once('\t'));
     pairs.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect()
 }
 
-/// The remote that was asked, with its answer.
+/// The proof that the remote has a reference: which remote was asked, and its refs.
 pub(super) struct Proof {
     pub(super) remote: RemoteName,
     pub(super) refs: RemoteRefs,

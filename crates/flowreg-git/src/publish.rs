@@ -1,7 +1,8 @@
 //! Makes a tag and pushes exactly that ref, or that ref and a branch together.
 //!
-//! The ref appears here only after the remote has taken it: a push that is refused leaves nothing
-//! behind that the next run would stumble over. Nothing is ever forced, so a tag never moves.
+//! The local ref is made only after the remote has taken the tag, so a push that is refused leaves
+//! no tag behind that the next run would take for an existing version. Nothing is ever forced, so a
+//! tag never moves.
 
 use std::path::Path;
 
@@ -20,9 +21,9 @@ pub enum TagKind {
     Signed,
 }
 
-/// What is pushed together.
+/// The push of a tag, alone or together with a branch.
 #[derive(Debug, Clone, Copy)]
-pub struct Push<'a> {
+pub struct TagPush<'a> {
     /// The tag.
     pub tag: &'a TagName,
     /// The object that it will name.
@@ -33,7 +34,7 @@ pub struct Push<'a> {
     pub hooks_register: bool,
 }
 
-/// What the remote made of it.
+/// The remote's answer to a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The tag is new there.
@@ -56,7 +57,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Whether somebody decided so: then asking again changes nothing.
+    /// Whether a rule of the server decided so; then another attempt changes nothing. Other reasons
+    /// pass, such as a ref that another push has locked.
     pub fn is_final(&self) -> bool {
         self.reason.contains("declined")
     }
@@ -84,6 +86,8 @@ impl Repository {
         match kind {
             TagKind::Lightweight => Ok(commit.clone()),
             TagKind::Annotated => {
+                // Asked of git, which has rules of its own for names, dates and time zones, and refuses
+                // where nobody is configured.
                 let tagger = git.run(&["var", "GIT_COMMITTER_IDENT"], &[])?;
                 if !tagger.is_success {
                     return Err(GitError::NoIdentity { reason: tagger.complaint() });
@@ -105,7 +109,7 @@ impl Repository {
     pub fn push_tag(
         &self,
         remote: &Remote,
-        push: &Push<'_>,
+        push: &TagPush<'_>,
     ) -> Result<PushOutcome, ReferenceError> {
         let unreachable = |reason: String| ReferenceError::RemoteUnreachable {
             remote: remote.name.clone(),
@@ -122,6 +126,8 @@ impl Repository {
             "--no-follow-tags",
             "--recurse-submodules=no",
         ];
+        // With a branch both refs or none: a tag whose branch was refused would be off mainline. For a
+        // tag alone the option is left out, because not every server offers it.
         arguments.extend(branch.iter().map(|_| "--atomic"));
         arguments.extend(["--", remote.name.as_str(), &tag]);
         arguments.extend(branch.as_deref());
@@ -129,20 +135,23 @@ impl Repository {
         if !push.hooks_register {
             git = git.with_variable("FLOWREG_HOOKS", Path::new("0"));
         }
-        let finished = git.run_long(&arguments).map_err(|error| unreachable(error.to_string()))?;
-        let listing = String::from_utf8_lossy(&finished.stdout).into_owned();
-        let lines: Vec<Pushed<'_>> = listing.lines().filter_map(Pushed::read).collect();
-        if finished.is_success {
+        let output = git.run_long(&arguments).map_err(|error| unreachable(error.to_string()))?;
+        let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<PorcelainLine<'_>> =
+            listing.lines().filter_map(PorcelainLine::read).collect();
+        if output.is_success {
             let of_tag = lines.iter().find(|line| line.to == tag_ref);
             let is_same = of_tag.is_some_and(|line| line.flag == '=');
             return Ok(if is_same { PushOutcome::AlreadyThere } else { PushOutcome::Created });
         }
-        let refused = |line: &&Pushed<'_>| line.flag == '!';
-        // Of a push that is taken or refused as a whole, the ref at fault has a reason of its own.
-        let own = |line: &&Pushed<'_>| refused(line) && !line.reason().starts_with("atomic");
-        let at_fault = lines.iter().find(own).or_else(|| lines.iter().find(refused));
-        let Some(line) = at_fault else { return Err(unreachable(finished.complaint())) };
-        let words = finished.stderr.lines().filter_map(|line| line.trim().strip_prefix("remote:"));
+        let refused = |line: &&PorcelainLine<'_>| line.flag == '!';
+        // After an atomic push git marks every ref as refused: the one at fault with the server's
+        // reason, the others with "atomic push failed".
+        let has_own_reason =
+            |line: &&PorcelainLine<'_>| refused(line) && !line.reason().starts_with("atomic");
+        let at_fault = lines.iter().find(has_own_reason).or_else(|| lines.iter().find(refused));
+        let Some(line) = at_fault else { return Err(unreachable(output.complaint())) };
+        let words = output.stderr.lines().filter_map(|line| line.trim().strip_prefix("remote:"));
         let words = words.map(|word| word.trim().to_owned()).filter(|word| !word.is_empty());
         Ok(PushOutcome::Rejected(Rejection {
             reason: line.reason().to_owned(),
@@ -151,9 +160,10 @@ impl Repository {
         }))
     }
 
-    /// Makes the ref here, unless there is one of that name.
-    pub fn keep_tag(&self, tag: &TagName, object: &CommitId) {
-        // An id of zeros means: only if there is none. Who comes second has what was wanted.
+    /// Makes the tag's ref in this repository, unless there is one of that name.
+    pub fn create_local_tag(&self, tag: &TagName, object: &CommitId) {
+        // With zeros as the old value git makes the ref only if there is none. A failure is no error:
+        // then another process made it at the same time, and the remote has the tag in any case.
         let none = "0".repeat(object.as_str().len());
         let name = format!("refs/tags/{tag}");
         let _ = Git::new(self).run(&["update-ref", "--", &name, object.as_str(), &none], &[]);
@@ -164,19 +174,20 @@ impl Repository {
     /// # Errors
     /// If git can't be run.
     pub fn verify_tag(&self, object: &CommitId) -> Result<Result<(), String>, GitError> {
-        let finished = Git::new(self).run(&["verify-tag", "--", object.as_str()], &[])?;
-        Ok(if finished.is_success { Ok(()) } else { Err(finished.complaint()) })
+        let output = Git::new(self).run(&["verify-tag", "--", object.as_str()], &[])?;
+        Ok(if output.is_success { Ok(()) } else { Err(output.complaint()) })
     }
 }
 
-/// A line of `git push --porcelain`: flag, `from:to`, summary, each after a tab.
-struct Pushed<'a> {
+/// A line of `git push --porcelain`: flag, `from:to`, summary, with tabs between them
+/// (<https://git-scm.com/docs/git-push#_output>).
+struct PorcelainLine<'a> {
     flag: char,
     to: &'a str,
     summary: &'a str,
 }
 
-impl<'a> Pushed<'a> {
+impl<'a> PorcelainLine<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let mut fields = line.split('\t');
         let (flag, refs, summary) = (fields.next()?, fields.next()?, fields.next()?);
@@ -191,7 +202,8 @@ impl<'a> Pushed<'a> {
     }
 }
 
-/// Only `git tag` knows how to sign, and it makes a ref; that goes again at once.
+/// Makes a signed tag. Only `git tag` knows how to sign, and it always makes a ref, which is deleted
+/// again at once: it is to appear after the push.
 fn signed(
     git: &Git,
     tag: &TagName,
@@ -200,9 +212,9 @@ fn signed(
 ) -> Result<CommitId, GitError> {
     let arguments =
         ["tag", "-s", "-F", "-", "--cleanup=verbatim", "--", tag.as_str(), commit.as_str()];
-    let finished = git.run(&arguments, message.as_bytes())?;
-    if !finished.is_success {
-        return Err(GitError::NotSigned { reason: finished.complaint() });
+    let output = git.run(&arguments, message.as_bytes())?;
+    if !output.is_success {
+        return Err(GitError::NotSigned { reason: output.complaint() });
     }
     let name = format!("refs/tags/{tag}");
     let object = git.run(&["rev-parse", "--verify", "--quiet", &name], &[])?.check("rev-parse")?;

@@ -2,8 +2,8 @@
 //! itself says.
 //!
 //! Git writes `update by push` into that reflog only for what the remote accepted
-//! (facts/hooks.md F8). It says nothing about tags, pushes to an address and refs that no fetch
-//! refspec covers; for those only the remote can answer.
+//! (docs/facts/git.md, "After a push"). There is no such line for tags, for pushes to an address and
+//! for refs that no fetch refspec covers; for those only the remote can answer.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,9 +19,11 @@ use super::refs::Refs;
 use super::{GitError, Remote, Repository, RepositoryUrl};
 use flowreg_model::{CommitId, RemoteName};
 
-/// What `send-pack` writes into the reflog (git's transport.c).
+/// What `git push` writes into the reflog of a tracking branch
+/// (<https://github.com/git/git/blob/v2.47.0/transport.c>, `transport_update_tracking_ref`).
 const BY_PUSH: &str = "update by push";
-/// Beyond this many refs the whole list is as cheap, and fits on a command line.
+/// With more refs than this the remote is asked for all of its refs: that is as cheap, and so many
+/// patterns may not fit on a command line.
 const MOST_PATTERNS: usize = 100;
 
 /// The remote-tracking branch of a pushed branch, as it was before the push ended.
@@ -67,6 +69,7 @@ impl Repository {
             return false;
         };
         let added = String::from_utf8_lossy(&added);
+        // `<old id> <new id> <name> <address> <time> <zone> TAB <message>`
         let Some((ids, message)) = added.lines().last().and_then(|line| line.split_once('\t'))
         else {
             return false;
@@ -75,13 +78,13 @@ impl Repository {
         message.trim_end() == BY_PUSH && new == Some(object.as_str())
     }
 
-    /// Only what a push can move is asked about, so this is always below `refs/`, which all work
-    /// trees share.
+    /// The file of a ref's reflog. Always in the common directory: refs that a push can move are
+    /// shared by all work trees.
     fn reflog(&self, reference: &str) -> PathBuf {
         self.common_dir.join("logs").join(reference)
     }
 
-    /// The address of a push: `remote` and `url` are what `pre-push` was given, the URL without
+    /// Where a push went: `remote` and `url` are what git handed to `pre-push`, the URL without
     /// credentials.
     pub fn push_address(&self, remote: &str, url: &RepositoryUrl) -> PushAddress {
         let configured = self.remotes();
@@ -97,6 +100,8 @@ impl Repository {
                 },
             };
         }
+        // A push to an address: if a remote has the same one, git is asked by the remote's name, because
+        // the record of the push has no credentials.
         let same: Option<&Remote> = configured.iter().find(|one| one.url == *url);
         PushAddress {
             address: same.map_or(url.as_str(), |remote| remote.name.as_str()).to_owned(),
@@ -122,16 +127,17 @@ impl Repository {
         if urls.len() > 1 { urls } else { Vec::new() }
     }
 
-    /// The address as it is configured, with the credentials that the record must not have.
-    fn configured_address(&self, urls: &[BString], wanted: &RepositoryUrl) -> String {
+    /// The configured address that is `url` once its credentials are taken away. With them git can ask
+    /// there; the record of a push does not have them. `url` itself if none is.
+    fn configured_address(&self, urls: &[BString], url: &RepositoryUrl) -> String {
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        let addresses = urls.iter().map(|url| self.instead_of(url).unwrap_or_else(|| url.clone()));
+        let addresses = urls.iter().map(|one| self.instead_of(one).unwrap_or_else(|| one.clone()));
         let mut addresses = addresses.map(|address| address.to_str_lossy().into_owned());
-        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *wanted);
-        found.unwrap_or_else(|| wanted.as_str().to_owned())
+        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *url);
+        found.unwrap_or_else(|| url.as_str().to_owned())
     }
 
-    /// What the remote has at these refs, without peeling tags; a ref that it lacks is absent.
+    /// The objects that the remote has at these refs, without peeling tags; a ref that it lacks is absent.
     ///
     /// # Errors
     /// If the remote does not answer within the time limit, or refuses.
@@ -145,13 +151,14 @@ impl Repository {
         if references.len() <= MOST_PATTERNS {
             arguments.extend(references);
         }
-        let finished = Git::new(self).with_time_limit(time_limit).run(&arguments, &[])?;
-        let listing = finished.check("ls-remote")?;
+        let output = Git::new(self).with_time_limit(time_limit).run(&arguments, &[])?;
+        let listing = output.check("ls-remote")?;
         let lines =
             listing.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
         let pairs = lines.filter_map(|line| line.split_once('\t'));
-        let wanted = pairs.filter(|(_, name)| references.contains(name));
-        Ok(wanted.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect())
+        // A pattern matches at the end of a name, so `refs/heads/x` also brings `refs/a/refs/heads/x`.
+        let requested = pairs.filter(|(_, name)| references.contains(name));
+        Ok(requested.filter_map(|(id, name)| Some((name.to_owned(), id.parse().ok()?))).collect())
     }
 
     /// The commit that an object leads to, through tags of tags; `None` if it is not here, or is a

@@ -1,106 +1,195 @@
 //! Resolves the code reference: which branch or tag is registered, at which commit, and why.
+//!
+//! Puts the parts together: the ladder finds a name, the remote is asked once for everything that
+//! the name needs, and the name is looked up. What the reference means for a target is not decided
+//! here.
 
-use super::ladder::{Candidate, Climb, Ladder, Wanted};
+use super::ladder::{Candidate, CandidateBranch, CandidateName, Ladder, LadderResult};
 use super::mainline::Mainline;
-use super::proof::{Proof, Question, RemoteRefs};
+use super::name_resolver::NameResolver;
+use super::proof::{Proof, RefPatterns, RemoteRefs};
 use super::refs::Refs;
-use super::request::{ReferenceRequest, Resolution, Rung, RungOutcome};
-use super::settle::Settling;
+use super::request::{
+    PushedReference, ReferenceRequest, ReferenceRules, Resolution, Rung, RungOutcome,
+};
 use super::{GitError, ReferenceError, Remote, Repository};
-use flowreg_model::escaped;
-use flowreg_model::{CodeReference, Environment, RemoteName};
+use flowreg_model::{
+    CodeReference, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName, escaped,
+};
 
-/// Resolves the code reference (`design.md` §4): climbs the ladder, asks the remote once for
-/// everything that is needed then, and settles the commit.
+/// Finds the code reference on the ladder, and asks the remote for it if the rules say so.
+///
+/// The ladder, the channels and the proof on the remote are described in docs/reference.md.
 pub fn resolve(
     repository: &Repository,
     environment: &Environment,
     request: &ReferenceRequest,
 ) -> Resolution {
-    let refs = Refs::of(repository);
-    let remotes: Vec<_> = repository.remotes().into_iter().map(|remote| remote.name).collect();
-    let chosen = chosen_remote(repository, request);
-    let remote = chosen.as_ref().ok().and_then(Option::as_ref).map(|remote| &remote.name);
-    let ladder = Ladder { refs: &refs, environment, request, remotes: &remotes, remote };
-    let Climb { rungs: mut ladder, candidate, mut notices } = ladder.climb();
-    let reference = candidate.and_then(|candidate| {
-        settle(repository, request, &refs, &remotes, chosen?.as_ref(), &candidate, &mut notices)
-    });
+    let lookup = Lookup::new(repository, &request.rules, request.pushed.as_ref());
+    let ladder = Ladder {
+        refs: &lookup.refs,
+        environment,
+        request,
+        remotes: &lookup.remotes,
+        remote: lookup.remote_name(),
+    };
+    let LadderResult { rungs: mut ladder, candidate, mut notices } = ladder.climb();
+    let reference = candidate.and_then(|candidate| lookup.run(&candidate, &mut notices));
     if let Err(error) = &reference {
         refuse_taken(&mut ladder, error);
     }
     for text in ladder.iter_mut().flat_map(|rung| [&mut rung.value, &mut rung.reason]).flatten() {
         *text = escaped(&*text);
     }
-    Resolution { ladder, reference, notices: notices.iter().map(escaped).collect() }
+    answer(ladder, reference, &notices)
 }
 
-fn settle(
+/// Makes the code reference of a push: the branch or tag that was pushed, at the commit that the
+/// push put there. No ladder is climbed, as nothing is left to find out about the name.
+///
+/// Gives the answer that [`resolve`] gives with `--branch` or `--tag` and
+/// [`pushed`](ReferenceRequest::pushed) set: the same channel, pin, errors and notices, with the
+/// source `--branch` or `--tag`, and an empty [`ladder`](Resolution::ladder). The remote is asked
+/// once, if `rules.ask_remote` is set: the branch may have moved on since the push, and then what
+/// the remote has now is registered. So the reference's commit can be another one than
+/// `pushed.commit`, with another `flowreg.toml`.
+///
+/// If nothing says which of several remotes workers clone from, set `rules.remote` to the one that
+/// the push went to.
+pub fn reference_of_push(
     repository: &Repository,
-    request: &ReferenceRequest,
-    refs: &Refs,
-    remotes: &[RemoteName],
-    remote: Option<&Remote>,
-    candidate: &Candidate,
-    notices: &mut Vec<String>,
-) -> Result<CodeReference, ReferenceError> {
-    let mainline = Mainline::new(&request.mainline)?;
-    let proof = prove(repository, request, remote, candidate, &mainline)?;
-    let settling = Settling {
-        refs,
-        request,
-        mainline: &mainline,
-        remotes,
-        remote: remote.map(|remote| &remote.name),
-        proof: proof.as_ref(),
+    pushed: &PushedReference,
+    rules: &ReferenceRules,
+) -> Resolution {
+    let (name, flag) = match &pushed.name {
+        ReferenceName::Tag(tag) => (CandidateName::Tag(tag.clone()), "--tag"),
+        ReferenceName::Branch(branch) => {
+            (CandidateName::Branch(CandidateBranch::named(branch.clone())), "--branch")
+        }
     };
-    settling.settle(candidate, notices)
+    let candidate = Candidate { name, source: ReferenceSource::Flag, detail: flag.to_owned() };
+    let mut notices = Vec::new();
+    let lookup = Lookup::new(repository, rules, Some(&pushed.commit));
+    let reference = lookup.run(&candidate, &mut notices);
+    answer(Vec::new(), reference, &notices)
+}
+
+/// What is needed to look a name up, here and on the remote.
+struct Lookup<'a> {
+    repository: &'a Repository,
+    rules: &'a ReferenceRules,
+    pushed: Option<&'a CommitId>,
+    refs: Refs,
+    /// All configured remotes.
+    remotes: Vec<RemoteName>,
+    /// The remote that workers clone from. An error is kept until the remote is needed, because a
+    /// name that can't be right is the better thing to tell.
+    remote: Result<Option<Remote>, GitError>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(
+        repository: &'a Repository,
+        rules: &'a ReferenceRules,
+        pushed: Option<&'a CommitId>,
+    ) -> Self {
+        let remotes = repository.remotes().into_iter().map(|remote| remote.name).collect();
+        let remote = chosen_remote(repository, rules);
+        Self { repository, rules, pushed, refs: Refs::of(repository), remotes, remote }
+    }
+
+    fn remote_name(&self) -> Option<&RemoteName> {
+        self.remote.as_ref().ok().and_then(Option::as_ref).map(|remote| &remote.name)
+    }
+
+    fn run(
+        &self,
+        candidate: &Candidate,
+        notices: &mut Vec<String>,
+    ) -> Result<CodeReference, ReferenceError> {
+        let remote = self.remote.as_ref().map_err(GitError::clone)?.as_ref();
+        let mainline = Mainline::new(&self.rules.mainline)?;
+        let proof = prove(self.repository, self.rules, remote, candidate, &mainline)?;
+        let resolver = NameResolver {
+            refs: &self.refs,
+            rules: self.rules,
+            pushed: self.pushed,
+            mainline: &mainline,
+            remotes: &self.remotes,
+            remote: remote.map(|remote| &remote.name),
+            proof: proof.as_ref(),
+        };
+        resolver.code_reference(candidate, notices)
+    }
 }
 
 /// Which remote is meant matters only if it is asked, or if somebody named one.
 fn chosen_remote(
     repository: &Repository,
-    request: &ReferenceRequest,
+    rules: &ReferenceRules,
 ) -> Result<Option<Remote>, GitError> {
-    match repository.remote(request.remote.as_ref()) {
-        Err(GitError::SeveralRemotes { .. }) if !request.ask_remote => Ok(None),
+    match repository.remote(rules.remote.as_ref()) {
+        Err(GitError::SeveralRemotes { .. }) if !rules.ask_remote => Ok(None),
         chosen => chosen,
     }
 }
 
+/// Asks the remote, in one request, for every ref that the name's resolution may need.
 fn prove(
     repository: &Repository,
-    request: &ReferenceRequest,
+    rules: &ReferenceRules,
     remote: Option<&Remote>,
     candidate: &Candidate,
     mainline: &Mainline,
 ) -> Result<Option<Proof>, ReferenceError> {
-    if !request.ask_remote {
+    if !rules.ask_remote {
         return Ok(None);
     }
     let remote = remote.ok_or(ReferenceError::NoRemote)?;
-    let mut question = Question::default();
-    match &candidate.wanted {
-        Wanted::Tag(tag) => question.add(tag.as_str()),
-        Wanted::Branch(branch) => {
+    let mut patterns = RefPatterns::default();
+    match &candidate.name {
+        CandidateName::Tag(tag) => patterns.add(tag.as_str()),
+        CandidateName::Branch(branch) => {
             let stripped = branch.of_remote.as_ref().map(|(_, name)| name);
             for name in std::iter::once(&branch.name).chain(stripped) {
-                question.add(name.as_str());
+                patterns.add(name.as_str());
+                // Only the remote knows which of its tags point at a mainline branch's commit.
                 if mainline.contains(name) {
-                    question.add_all();
+                    patterns.add_all();
                 }
             }
         }
     }
-    let refs = RemoteRefs::ask(repository, remote, &question)?;
+    let refs = RemoteRefs::ask(repository, remote, &patterns)?;
     Ok(Some(Proof { remote: remote.name.clone(), refs }))
 }
 
-/// What the ladder took turned out to be wrong.
+/// Corrects the rung that decided, if its value turned out to be wrong when it was looked up.
 fn refuse_taken(ladder: &mut [Rung], error: &ReferenceError) {
     let taken = ladder.iter_mut().find(|rung| rung.outcome == RungOutcome::Taken);
     if let Some(rung) = taken.filter(|_| error.is_about_the_name()) {
         rung.outcome = RungOutcome::Refused;
         rung.reason = Some(error.to_string());
     }
+}
+
+/// Puts the answer together, and writes it to the debug log.
+fn answer(
+    ladder: Vec<Rung>,
+    reference: Result<CodeReference, ReferenceError>,
+    notices: &[String],
+) -> Resolution {
+    match &reference {
+        Ok(CodeReference { name, commit, source_detail, channel, proved, .. }) => tracing::debug!(
+            name = escaped(name.full()),
+            %commit,
+            from = escaped(source_detail),
+            channel = channel.as_str(),
+            proved,
+            "code reference"
+        ),
+        Err(error) => tracing::debug!(code = error.code(), %error, "no code reference"),
+    }
+    // Names and reasons can come from the environment or the remote.
+    Resolution { ladder, reference, notices: notices.iter().map(escaped).collect() }
 }

@@ -18,7 +18,7 @@ pub enum ReferenceError {
         /// What is wrong with the name.
         error: NameError,
     },
-    /// A glob of `repository.mainline` is none.
+    /// A value of `repository.mainline` is not a valid glob.
     #[error("`{}` (repository.mainline) is not a glob: {}", escaped(.glob), escaped(.reason))]
     InvalidGlob {
         /// The glob.
@@ -39,7 +39,7 @@ pub enum ReferenceError {
         is_asked: bool,
         /// What the value seems to mean instead.
         meant: Option<ReferenceName>,
-        /// Whether it has to be a lightweight one.
+        /// Whether the tag to propose has to be lightweight.
         lightweight: bool,
     },
     /// The branch is neither here nor, if it was asked, at the remote.
@@ -58,7 +58,7 @@ pub enum ReferenceError {
     },
     /// `origin/x` is a branch of its own, and `x` is a branch of `origin`.
     #[error(
-        "{from} is `{}`, which may be that branch or the branch `{}` of a remote",
+        "{from} is `{}`, which can mean the branch of that name or the branch `{}` of a remote",
         escaped(.literal),
         escaped(.stripped)
     )]
@@ -109,7 +109,7 @@ pub enum ReferenceError {
         reason: String,
     },
     /// A branch and a tag share the name.
-    #[error("{} is both a branch and a tag {}", escaped(.name), place(.remote.as_ref()))]
+    #[error("{} is both a branch and a tag {}", escaped(.name), here_or_on(.remote.as_ref()))]
     AmbiguousName {
         /// The name.
         name: String,
@@ -196,7 +196,7 @@ pub enum ReferenceError {
         unpushed: Box<[TagName]>,
         /// The next version that is free, if there is one.
         next: Option<TagName>,
-        /// Whether it has to be a lightweight one.
+        /// Whether the tag to propose has to be lightweight.
         lightweight: bool,
     },
     /// The repository can't be read.
@@ -213,7 +213,7 @@ fn on(remote: Option<&RemoteName>) -> String {
     remote.map(|remote| format!(" on {remote}")).unwrap_or_default()
 }
 
-fn place(remote: Option<&RemoteName>) -> String {
+fn here_or_on(remote: Option<&RemoteName>) -> String {
     remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
 }
 
@@ -288,6 +288,7 @@ impl ReferenceError {
         match self {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
+            // If the remote was asked, it has no such tag either, and a fetch would not bring it.
             Self::NoSuchTag { tag, remote, is_asked, lightweight, .. } => vec![match remote {
                 Some(remote) if *is_asked => {
                     let message =
@@ -305,6 +306,8 @@ impl ReferenceError {
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {name} <other name>")]
             }
+            // One push renames the branch on the remote. The full name is needed, because of the short
+            // one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
                 "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
             )],
@@ -327,8 +330,11 @@ impl ReferenceError {
                 vec![format!("git fetch {remote} tag {tag}")]
             }
             Self::MovedTag { remote, tag, .. } => {
+                // With `+`, because git refuses to move an existing tag without it.
                 vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
             }
+            // The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
+            // is what workers of Prefect 1 can check out.
             Self::AnnotatedTag { tag, remote } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
                 vec![
@@ -352,7 +358,8 @@ impl ReferenceError {
     }
 }
 
-/// A clone of a single branch fetches another one only into `FETCH_HEAD` if nothing says where to.
+/// The command that fetches a branch, with a full refspec: in a clone of a single branch,
+/// `git fetch origin x` would update `FETCH_HEAD` only, and no tracking branch.
 fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
     format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
 }
@@ -371,6 +378,7 @@ fn untagged_hints(
     (unpushed, next): (&[TagName], Option<&TagName>),
     lightweight: bool,
 ) -> Vec<String> {
+    // A tag that is here already only has to be pushed; a second one would be one too many.
     let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
     let tag = push.or_else(|| {
         let (next, commit) = (next?, commit.short());

@@ -1,4 +1,7 @@
-//! Local refs: what HEAD, a branch or a tag points at, and which names point at a commit.
+//! Local refs: which commit HEAD, a branch or a tag leads to, and which names lead to a commit.
+//!
+//! Refs are read one at a time where their names are known: a repository may have a hundred thousand
+//! of them.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +19,21 @@ pub(super) enum Head {
     Detached(CommitId),
 }
 
-/// How two commits of one branch relate.
+/// How far one commit is from another; the number of commits if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
-    Ahead,
-    Behind,
+pub(super) enum CommitDistance {
+    Ahead(Option<usize>),
+    Behind(Option<usize>),
+    /// Each has commits that the other has not, or what is here does not tell.
     Diverged,
 }
 
+/// More commits than this are not counted: the number would tell nobody anything.
+const MOST_COUNTED: usize = 1000;
+
 /// A tag and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagAt {
+pub struct PeeledTag {
     /// Its name.
     pub name: TagName,
     /// The commit, peeled.
@@ -35,7 +42,7 @@ pub struct TagAt {
     pub object: CommitId,
 }
 
-impl TagAt {
+impl PeeledTag {
     /// Whether there is a tag object, which may have a message and a signature.
     pub fn is_annotated(&self) -> bool {
         self.object != self.commit
@@ -56,6 +63,7 @@ impl Refs {
         let head = self.repository.head().map_err(|error| broken("HEAD", &error))?;
         let name = match head.kind {
             HeadKind::Detached { .. } => {
+                // HEAD may name an object that `git gc` took away, or that a shallow clone lacks.
                 let commit = self.commit("HEAD")?;
                 return commit.map(Head::Detached).ok_or_else(|| {
                     broken("HEAD", &"it points at no object of the repository").into()
@@ -82,6 +90,7 @@ impl Refs {
             return Ok(None);
         };
         let id = reference.peel_to_id().map_err(|error| broken(name, &error))?.detach();
+        // The header alone tells the kind; a blob is not inflated for it.
         let header = self.repository.find_header(id).map_err(|error| broken(name, &error))?;
         match header.kind() {
             gix::objs::Kind::Commit => Ok(commit_id(id)),
@@ -108,6 +117,7 @@ impl Refs {
         self.commit(&format!("refs/remotes/{remote}/{branch}"))
     }
 
+    /// Whether there is a ref with this full name, whatever it leads to.
     pub(super) fn exists(&self, name: &str) -> bool {
         matches!(self.repository.try_find_reference(name), Ok(Some(_)))
     }
@@ -119,7 +129,8 @@ impl Refs {
         Some(header.kind())
     }
 
-    /// Whether a tag is an object of its own.
+    /// Whether a tag is annotated: an object of its own, and not only a ref. A tag that is not here, or
+    /// can't be read, is not.
     pub(super) fn is_annotated(&self, tag: &TagName) -> bool {
         let found = self.repository.try_find_reference(&format!("refs/tags/{tag}")).ok().flatten();
         let id = found.and_then(|reference| reference.try_id().map(gix::Id::detach));
@@ -139,15 +150,36 @@ impl Refs {
         self.kind(commit) == Some(gix::objs::Kind::Commit)
     }
 
-    /// How `here` stands to `there`.
-    pub(super) fn relation(&self, here: &CommitId, there: &CommitId) -> Relation {
+    /// How far `here` is from `there`.
+    pub(super) fn distance(&self, here: &CommitId, there: &CommitId) -> CommitDistance {
         let id = |commit| object_id(&self.repository, commit);
-        let (Some(here), Some(there)) = (id(here), id(there)) else { return Relation::Diverged };
+        let (Some(here), Some(there)) = (id(here), id(there)) else {
+            return CommitDistance::Diverged;
+        };
         match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
-            Ok(base) if base == Some(there) => Relation::Ahead,
-            Ok(base) if base == Some(here) => Relation::Behind,
-            _ => Relation::Diverged,
+            Ok(base) if base == Some(there) => {
+                CommitDistance::Ahead(self.commits_between(there, here))
+            }
+            Ok(base) if base == Some(here) => {
+                CommitDistance::Behind(self.commits_between(here, there))
+            }
+            _ => CommitDistance::Diverged,
         }
+    }
+
+    /// How many commits `tip` has that its ancestor `base` has not; `None` if there are very many,
+    /// or if a shallow clone may lack some of them, as those of a branch that was merged.
+    fn commits_between(&self, base: gix::ObjectId, tip: gix::ObjectId) -> Option<usize> {
+        if self.repository.is_shallow().unwrap_or(true) {
+            return None;
+        }
+        let walk = self.repository.rev_walk([tip]).with_hidden([base]).all().ok()?;
+        let mut count = 0;
+        for commit in walk.take(MOST_COUNTED + 1) {
+            commit.ok()?;
+            count += 1;
+        }
+        (count <= MOST_COUNTED).then_some(count)
     }
 
     pub(super) fn tags_at(&self, commit: &CommitId) -> Result<Vec<TagName>, GitError> {
@@ -166,10 +198,11 @@ impl Refs {
 
     /// The tags that begin with `prefix`, with what they lead to; those that lead to no commit, or
     /// can't be read, are no versions of anything.
-    pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+    pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {
         let unreadable = |error: gix::Error| broken("refs/tags/", &error);
         let platform = self.repository.references().map_err(unreadable)?;
         let mut found = Vec::new();
+        // One ref that can't be read, or a name that is not UTF-8, is no reason to see no tag at all.
         for mut reference in platform.tags().map_err(unreadable)?.filter_map(Result::ok) {
             let name = reference.name().as_bstr().to_str().ok();
             let name = name.and_then(|name| name.strip_prefix("refs/tags/"));
@@ -179,7 +212,7 @@ impl Refs {
             let (Some(name), Some(object)) = (name, object) else { continue };
             let Ok(peeled) = reference.peel_to_id() else { continue };
             let Some(commit) = commit_id(peeled.detach()) else { continue };
-            found.push(TagAt { name, commit, object });
+            found.push(PeeledTag { name, commit, object });
         }
         Ok(found)
     }
@@ -199,7 +232,8 @@ impl Refs {
             for mut reference in refs.filter_map(Result::ok) {
                 let name = reference.name().as_bstr().to_str().ok();
                 let name = name.and_then(|name| name.strip_prefix(prefix.as_str()));
-                // `origin/HEAD` only repeats one of the others.
+                // `HEAD` is no valid branch name, so `origin/HEAD`, which only repeats one of the others,
+                // is left out here.
                 let name = name.and_then(|name| name.parse::<BranchName>().ok());
                 let (Some(name), Ok(id)) = (name, reference.peel_to_id()) else { continue };
                 found.extend(commit_id(id.detach()).map(|commit| (name, commit)));
@@ -218,8 +252,8 @@ impl Refs {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// The names below `prefix`, without it, that lead to the commit. A ref elsewhere that can't
-    /// be read says nothing about this commit.
+    /// The names below `prefix`, without it, that lead to the commit. Refs that can't be read are
+    /// passed over, so that one damaged tag does not stop every run.
     fn names_at(&self, prefix: &str, commit: &CommitId) -> Result<Vec<String>, GitError> {
         let unreadable = |error: gix::Error| broken(prefix, &error);
         let Some(wanted) = object_id(&self.repository, commit) else {
@@ -237,7 +271,8 @@ impl Refs {
             let name = reference.name().as_bstr().to_str().ok()?;
             name.strip_prefix(prefix).map(str::to_owned)
         });
-        // `origin/HEAD` is peeled to the branch that it stands for.
+        // Peeling follows symbolic refs, so `origin/HEAD` appears as the branch that it stands for, a
+        // second time; the set takes it once.
         let names: BTreeSet<_> = names.collect();
         Ok(names.into_iter().collect())
     }

@@ -50,10 +50,11 @@ impl Repository {
             let Some(name) = name.and_then(|name| name.parse::<RemoteName>().ok()) else {
                 continue;
             };
-            // Git fetches from the first address if there are several.
+            // Git fetches from the first address if there are several; it pushes to all of them.
             let Some(url) = section.values("url").into_iter().find(|url| !url.is_empty()) else {
                 continue;
             };
+            // Several sections of one remote are one remote: the first address counts.
             if remotes.iter().all(|remote| remote.name != name) {
                 remotes.push(self.fetched_from(name, url));
             }
@@ -62,6 +63,7 @@ impl Repository {
     }
 
     fn fetched_from(&self, name: RemoteName, configured: BString) -> Remote {
+        // Workers don't have the `insteadOf` rules of this machine, so they get the rewritten URL.
         let address = self.instead_of(&configured).unwrap_or(configured);
         let address = address.to_str_lossy();
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
@@ -72,7 +74,8 @@ impl Repository {
         }
     }
 
-    /// `url.<base>.insteadOf`: the longest prefix wins (git-config(1)).
+    /// The address as `url.<base>.insteadOf` rewrites it: the longest prefix wins
+    /// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>).
     pub(super) fn instead_of(&self, url: &BString) -> Option<BString> {
         let sections = self.configuration.sections_by_name("url").into_iter().flatten();
         let rules = sections.filter_map(|section| {
@@ -89,7 +92,10 @@ impl Repository {
         Some([base.as_slice(), rest].concat().into())
     }
 
-    /// The remote that promised what a partial clone left out.
+    /// The remote from which a partial clone gets the objects that it left out.
+    ///
+    /// Git of today marks the remote itself (`remote.<name>.promisor`);
+    /// `extensions.partialClone` names it in clones that an older git made.
     pub(super) fn promisor(&self) -> Option<String> {
         let configured = self.configuration.string("extensions.partialClone");
         let marked = || {

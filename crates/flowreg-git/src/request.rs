@@ -1,9 +1,9 @@
-//! What is asked of the resolver, and the form of its answer.
+//! Requests to resolve a code reference, and the form of the answer: plain data, no decisions.
 
 use serde::{Deserialize, Serialize};
 
 use super::ReferenceError;
-use flowreg_model::{CodeReference, CommitId, RemoteName};
+use flowreg_model::{CodeReference, CommitId, ReferenceName, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -29,17 +29,13 @@ pub enum Pin {
     Commit,
 }
 
-/// What the caller wants to know.
+/// The rules by which a name becomes a code reference: the repository's settings, and what the
+/// target asks for.
 #[derive(Debug, Clone)]
-pub struct ReferenceRequest {
-    /// `--tag`.
-    pub tag: Option<String>,
-    /// `--branch`.
-    pub branch: Option<String>,
-    /// `--remote` or `repository.remote`.
+pub struct ReferenceRules {
+    /// The remote that workers clone from, as `--remote` or `repository.remote` names it; `None`:
+    /// `origin`, else the only one.
     pub remote: Option<RemoteName>,
-    /// `--strict`: nothing below the active branch is tried.
-    pub strict: bool,
     /// Globs of the branches that are mainline.
     pub mainline: Vec<String>,
     /// What to do with a mainline branch whose commit carries no tag.
@@ -48,28 +44,54 @@ pub struct ReferenceRequest {
     pub pin: Pin,
     /// Whether workers can check out lightweight tags only: those of Prefect 1.
     pub lightweight: bool,
-    /// The commit that a push put there, which the remote was seen to have: it counts instead of
-    /// where the local branch or tag is by now.
-    pub pushed: Option<CommitId>,
     /// Whether the remote is asked for proof; not with `--offline` and for the local target.
     pub ask_remote: bool,
 }
 
-impl Default for ReferenceRequest {
+impl Default for ReferenceRules {
     fn default() -> Self {
         Self {
-            tag: None,
-            branch: None,
             remote: None,
-            strict: false,
             mainline: vec!["main".to_owned(), "master".to_owned()],
             untagged: Untagged::default(),
             pin: Pin::default(),
             lightweight: false,
-            pushed: None,
             ask_remote: true,
         }
     }
+}
+
+/// A request to find the code reference on the ladder.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceRequest {
+    /// `--tag`.
+    pub tag: Option<String>,
+    /// `--branch`.
+    pub branch: Option<String>,
+    /// `--strict`: nothing below the active branch is tried.
+    pub strict: bool,
+    /// The commit that a push put there, which the remote was seen to have: it counts instead of
+    /// where the local branch or tag is by now. [`reference_of_push`](super::reference_of_push)
+    /// gives the same answer without the ladder.
+    pub pushed: Option<CommitId>,
+    /// The rules that apply to whatever name the ladder finds.
+    pub rules: ReferenceRules,
+}
+
+impl From<ReferenceRules> for ReferenceRequest {
+    /// The request of a run without flags.
+    fn from(rules: ReferenceRules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+}
+
+/// A branch or tag that was pushed, at the commit that the push put there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedReference {
+    /// The branch or the tag.
+    pub name: ReferenceName,
+    /// The commit, annotated tags peeled.
+    pub commit: CommitId,
 }
 
 /// What became of one rung.
@@ -104,7 +126,7 @@ pub struct Rung {
 /// The answer, and how it came about.
 #[derive(Debug, Clone)]
 pub struct Resolution {
-    /// Every rung, from the top.
+    /// Every rung, from the top; empty for a push, which needs no ladder.
     pub ladder: Vec<Rung>,
     /// The code reference, or why there is none.
     pub reference: Result<CodeReference, ReferenceError>,

@@ -1,6 +1,7 @@
 //! From a revision that a person typed (`HEAD~3`, a tag, `origin/main`, a short id) to a commit.
 //!
-//! Only for comparing with: the code reference comes from the ladder, which takes names alone.
+//! Only for a commit that others are compared with. The code reference never comes from a revision:
+//! workers need the name of a branch or tag.
 
 use gix::objs::Kind;
 
@@ -32,6 +33,7 @@ impl Repository {
 
     fn no_revision(&self, revision: &str, reason: String) -> GitError {
         let remotes: Vec<_> = self.remotes().into_iter().map(|remote| remote.name).collect();
+        // `upstream/main` is fetched from `upstream`; whatever names no remote, from the default one.
         let named = remotes
             .iter()
             .find(|remote| {

@@ -1,18 +1,18 @@
-//! The tags that there are, here and on the remote, with what they lead to.
+//! Lists tags and branches, of this repository and of the remote, with the commits that they lead to.
 //!
 //! The remote's are what counts: a checkout may have none, or a lightweight copy of an annotated
-//! one (facts/ci-variables.md, trap 12).
+//! one (docs/facts/ci-variables.md, trap 12).
 
-use super::proof::{Question, RemoteRefs};
-use super::refs::{Refs, TagAt};
+use super::proof::{RefPatterns, RemoteRefs};
+use super::refs::{PeeledTag, Refs};
 use super::{GitError, ReferenceError, Remote, Repository, process};
 use flowreg_model::{BranchName, CommitId, TagName};
 
-/// What a remote has, at one moment.
+/// The tags and branches of a remote at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoteTags {
     /// The tags that begin with what was asked for.
-    pub tags: Vec<TagAt>,
+    pub tags: Vec<PeeledTag>,
     /// All branches.
     pub branches: Vec<(BranchName, CommitId)>,
 }
@@ -22,7 +22,7 @@ impl Repository {
     ///
     /// # Errors
     /// If the refs can't be read.
-    pub fn tags_here(&self, prefix: &str) -> Result<Vec<TagAt>, GitError> {
+    pub fn tags_here(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {
         Refs::of(self).tags_below(prefix)
     }
 
@@ -43,10 +43,10 @@ impl Repository {
         remote: &Remote,
         prefix: &str,
     ) -> Result<RemoteTags, ReferenceError> {
-        let mut question = Question::default();
-        question.add_branches();
-        question.add_tags_below(prefix);
-        let refs = RemoteRefs::ask(self, remote, &question)?;
+        let mut patterns = RefPatterns::default();
+        patterns.add_branches();
+        patterns.add_tags_below(prefix);
+        let refs = RemoteRefs::ask(self, remote, &patterns)?;
         Ok(RemoteTags { tags: refs.tags_with_objects(), branches: refs.branches() })
     }
 
@@ -58,9 +58,9 @@ impl Repository {
         &self,
         remote: &Remote,
     ) -> Result<Vec<(BranchName, CommitId)>, ReferenceError> {
-        let mut question = Question::default();
-        question.add_branches();
-        Ok(RemoteRefs::ask(self, remote, &question)?.branches())
+        let mut patterns = RefPatterns::default();
+        patterns.add_branches();
+        Ok(RemoteRefs::ask(self, remote, &patterns)?.branches())
     }
 
     /// The branches of this repository itself.
@@ -85,6 +85,8 @@ impl Repository {
             "--",
             remote.name.as_str(),
         ];
+        // By id and not by name, so that a ref which moves meanwhile changes nothing. GitHub, GitLab and
+        // git itself (protocol 2) allow that for every object that a ref leads to.
         arguments.extend(objects.iter().map(|id| id.as_str()));
         process::Git::new(self).run_long(&arguments)?.check("fetch").map(|_| ())
     }

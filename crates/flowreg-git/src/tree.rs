@@ -14,7 +14,8 @@ use super::refs::object_id;
 use super::{GitError, Repository, process};
 use flowreg_model::CommitId;
 
-/// Enough for the delta bases of a pack with long chains; without it a scan takes seven times as long.
+/// How many bytes of delta bases are kept in memory: enough for a pack with long delta chains. With
+/// gix's default, a scan of such a repository took seven times as long (docs/facts/git.md, "Packs").
 const PACK_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The object id of a file's content.
@@ -63,6 +64,7 @@ impl Tree {
             _ => return Err(missing()),
         };
         let tree = tree.map_err(|error| corrupt(id, b"commit", &error))?;
+        tracing::debug!(%commit, "tree opened");
         Ok(Self { repository: local, id: tree, git: process::Git::new(repository) })
     }
 
@@ -125,12 +127,13 @@ impl Tree {
                 }
             }
         }
-        // Stable because that sort makes use of what is in order already: each directory is.
+        // The stable sort is faster here: it makes use of runs that are in order, and the entries of
+        // each directory are.
         found.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(found)
     }
 
-    /// How to read these files from the packs, each delta base inflated once.
+    /// Plans how to read these files from the packs, so that each delta base is inflated once.
     pub fn pack_plan<'b>(&self, blobs: impl IntoIterator<Item = &'b TreeBlob>) -> PackPlan {
         let store = self.repository.objects.store_ref();
         let mut directories = vec![store.path().to_owned()];
@@ -138,7 +141,8 @@ impl Tree {
         let packs = if store.replacements().next().is_none() {
             Packs::of(&directories, self.repository.object_hash())
         } else {
-            // An object may stand for another one, which gix knows.
+            // With `git replace` another object is read in an object's place. Only gix knows about
+            // that, so all files are left to it.
             Packs::default()
         };
         packs.plan(blobs.into_iter().map(|blob| blob.id.0))
@@ -157,6 +161,7 @@ impl Tree {
         let parents = |directory: &[u8]| {
             path.as_bytes().strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
         };
+        // Only the directories on the way to the file are read.
         let found = self.blobs(parents, |file| file == path.as_bytes())?;
         let Some(blob) = found.first() else { return Ok(None) };
         self.fetch_missing(&found)?;
@@ -183,7 +188,8 @@ impl Tree {
         prefix: &[u8],
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], GitError> {
-        // A clone with `--filter=tree:0` has the commit only; the trees below come along with it.
+        // A clone with `--filter=tree:0` has commits only. The fetch of one tree brings the trees
+        // below it as well, so this happens once for a commit.
         if self.git.promisor().is_some() && !self.repository.objects.exists(&id) {
             self.git.fetch_objects(&[id])?;
         }
@@ -218,7 +224,8 @@ impl Clone for Tree {
     }
 }
 
-/// A cache for delta bases that holds a whole family of files (`facts/performance.md`).
+/// The same repository with a cache of [`PACK_CACHE_BYTES`] for delta bases. gix's own object cache
+/// is no replacement for it: that one holds whole objects, and delta bases are read again.
 fn with_pack_cache(mut repository: gix::Repository) -> gix::Repository {
     repository.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
     repository
@@ -228,6 +235,7 @@ pub(super) fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display)
     GitError::CorruptObject { id: id.to_string(), path: shown(path), reason: error.to_string() }
 }
 
+/// A path as it is named in errors.
 fn shown(path: &[u8]) -> String {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     if path.is_empty() {

@@ -2,25 +2,28 @@
 
 use flowreg_model::Environment;
 
-/// Not only git asks: ssh, its askpass programs, and the credential managers do.
-const SILENT: &[(&str, &str)] = &[
+/// Git, ssh, their askpass programs and the credential managers each ask in a way of their own, and
+/// each has its own switch (docs/facts/git.md, "Prompts").
+const NEVER_ASK: &[(&str, &str)] = &[
     ("GIT_TERMINAL_PROMPT", "0"),
-    // Set, though blank, it stands before `core.askPass` and SSH_ASKPASS (git's credential.c).
+    // Set to nothing and not unset: git takes the first of GIT_ASKPASS, `core.askPass` and
+    // SSH_ASKPASS that is set, and an empty one means that there is no program to ask with.
     ("GIT_ASKPASS", ""),
     ("SSH_ASKPASS", ""),
     ("SSH_ASKPASS_REQUIRE", "never"),
     ("GCM_INTERACTIVE", "never"),
 ];
 
-/// The same environment for processes that must not ask for a password.
+/// The same environment with everything that keeps processes from asking for a password.
 pub fn unattended(environment: &Environment) -> Environment {
     let ssh = match (environment.get("GIT_SSH_COMMAND"), environment.get("GIT_SSH")) {
         (Some(command), _) if is_open_ssh(command) => Some(format!("{command} -oBatchMode=yes")),
-        // Before `core.sshCommand`, which may be anything, an environment variable must not step.
+        // GIT_SSH_COMMAND would replace `core.sshCommand` and GIT_SSH, which may name any program with
+        // any arguments. Then SSH_ASKPASS_REQUIRE alone keeps OpenSSH silent.
         _ => None,
     };
     let kept = environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let silent = SILENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let silent = NEVER_ASK.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let ssh = ssh.map(|command| ("GIT_SSH_COMMAND".to_owned(), command));
     kept.chain(silent).chain(ssh).collect()
 }

@@ -1,4 +1,8 @@
-//! The address of a repository as workers get it: complete, and without credentials.
+//! The address of a repository as workers get it: complete, and without credentials. Also takes
+//! credentials out of texts that are shown or logged.
+//!
+//! Addresses are not parsed as URLs, because people write what no URL may contain: a password with
+//! `/`, `?` or `@` in it that is not escaped. Where it is not clear, too much is taken away.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -61,8 +65,10 @@ fn is_local(address: &str) -> bool {
     }
 }
 
-/// The path without `.` and `..`. Where `..` leads depends on symbolic links, as far as there is
-/// something.
+/// The path without `.` and `..`.
+///
+/// `..` leads to the parent of what a symbolic link points at, so the part of the path before it is
+/// resolved first, if it exists.
 fn without_parents(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |plain, component| match component {
         Component::CurDir => plain,
@@ -75,7 +81,8 @@ fn without_parents(path: &Path) -> PathBuf {
     })
 }
 
-/// What comes after `scheme://`, without what must not be seen.
+/// What comes after `scheme://`, without credentials: with http and ftp without user, password, query
+/// and fragment, as a token may be each of them; with other schemes without the password.
 fn without_user(scheme: &str, rest: &str) -> String {
     if scheme.eq_ignore_ascii_case("file") {
         return rest.to_owned();
@@ -83,7 +90,7 @@ fn without_user(scheme: &str, rest: &str) -> String {
     let takes_tokens =
         TOKEN_SCHEMES.iter().any(|token_scheme| scheme.eq_ignore_ascii_case(token_scheme));
     let rest = match rest.find(['?', '#']) {
-        // A `?` in front of the `@` belongs to a password that was not escaped.
+        // A `?` before the `@` is a part of a password that was not escaped, and no query begins there.
         Some(end) if takes_tokens && !rest.get(end..).is_some_and(|tail| tail.contains('@')) => {
             rest.get(..end).unwrap_or(rest)
         }
@@ -102,21 +109,26 @@ fn without_query(takes_tokens: bool, rest: &str) -> String {
     rest.get(..end).unwrap_or(rest).to_owned()
 }
 
-/// Where the `@` after the user is: the last one of the authority, or of the whole address if
-/// what should be the port is none, as a password with a `/` that was not escaped makes it.
+/// The position of the `@` after user and password: the last one before the first `/`.
+///
+/// If there is none, but what stands where the port has to be is no number, a password with a `/` in
+/// it was not escaped: of `user:pa/ss@host/x` only `user:pa` comes before the slash. Then it is the
+/// last `@` of all.
 fn end_of_user(rest: &str) -> Option<usize> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     if let Some(at) = authority.rfind('@') {
         return Some(at);
     }
     let (host, port) = authority.rsplit_once(':')?;
+    // An IPv6 address has colons of its own: `[::1]`, `[::1]:8080`.
     let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let is_host = !host.contains(':') || host.ends_with(']');
     let is_port = (is_number && is_host) || port.ends_with(']');
     if is_port { None } else { rest.rfind('@') }
 }
 
-/// `user:password@host:path` is no form that git knows, but a person may have written it.
+/// An address as scp takes it, without a password. Git knows no `user:password@host:path`, but a person
+/// may have written it.
 fn without_scp_password(address: &str) -> String {
     let head = address.split('/').next().unwrap_or(address);
     let Some((user, host)) = head.rsplit_once('@') else { return address.to_owned() };
@@ -129,7 +141,7 @@ fn without_scp_password(address: &str) -> String {
     }
 }
 
-/// A text of git's, with every address in it stripped.
+/// An output of git, without credentials in any of its addresses.
 pub(super) fn without_credentials(text: &str) -> String {
     text.split_inclusive(|char: char| char.is_whitespace() || "'\"<>`".contains(char))
         .map(|word| match word.split_once("://") {
@@ -142,7 +154,19 @@ pub(super) fn without_credentials(text: &str) -> String {
         .collect()
 }
 
-/// Puts back the separator that ended the word, if it went away together with a query.
+/// An argument of a git process as the debug log may show it: of every URL in it the user, the
+/// password and the query are taken away, whatever the scheme, as each of them may be a token.
+pub(super) fn without_user_info(argument: &str) -> String {
+    let Some((before, rest)) = argument.split_once("://") else {
+        return without_scp_password(argument);
+    };
+    // For a path there is no user, and `@` may be a part of a directory's name.
+    let scheme = if before.ends_with("file") { "file" } else { "https" };
+    // There may be another URL behind the first one: `url.<base>.insteadOf=<url>`.
+    format!("{before}://{}", without_user_info(&without_user(scheme, rest)))
+}
+
+/// Puts back the blank or quote at the end of a word, if it was taken away together with a query.
 fn keep_end(word: &str, stripped: String) -> String {
     match word.chars().last() {
         Some(end)
@@ -151,5 +175,37 @@ fn keep_end(word: &str, stripped: String) -> String {
             format!("{stripped}{end}")
         }
         _ => stripped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_user_info;
+
+    #[test]
+    fn arguments_are_shown_without_user_info() {
+        for (argument, shown) in [
+            ("https://user:t0ken@host/x.git", "https://host/x.git"),
+            ("https://t0ken@host:8443/x.git", "https://host:8443/x.git"),
+            ("https://user:t0/k?e#n@host/x.git", "https://host/x.git"),
+            ("https://host/x.git?access=t0ken", "https://host/x.git"),
+            ("HTTPS://user:t0 ken@host/x.git", "HTTPS://host/x.git"),
+            ("ssh://git:t0ken@host/x.git", "ssh://host/x.git"),
+            ("other+scheme://t0ken@host/x", "other+scheme://host/x"),
+            ("ext::https://user:t0ken@host/x", "ext::https://host/x"),
+            ("--upload-pack=https://user:t0ken@host/x", "--upload-pack=https://host/x"),
+            (
+                "url.https://a:t0ken@host/.insteadOf=https://b:t0ken@other/",
+                "url.https://host/.insteadOf=https://other/",
+            ),
+            ("user:t0ken@host:x.git", "user@host:x.git"),
+            ("git@host:x.git", "git@host:x.git"),
+            ("file:///home/a@b/x.git", "file:///home/a@b/x.git"),
+            ("/home/a@b/x.git", "/home/a@b/x.git"),
+            ("refs/tags/v1.0.0^{}", "refs/tags/v1.0.0^{}"),
+            ("", ""),
+        ] {
+            assert_eq!(without_user_info(argument), shown, "{argument}");
+        }
     }
 }

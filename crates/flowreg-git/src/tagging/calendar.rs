@@ -1,6 +1,6 @@
 //! Calendar versions: a format such as `YYYY.0M.MICRO`, the version of a day, the one after it.
 //!
-//! The words are those of calver.org. Which day it is comes in as a value.
+//! The words are those of <https://calver.org>. Which day it is comes in as a value.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -92,8 +92,10 @@ impl FromStr for CalendarFormat {
             return Err(FormatError::NoYear);
         }
         let ranks: Vec<_> = parts.iter().map(|part| part.rank()).collect();
+        // A version has to be greater than those before it, compared part by part.
         let is_ordered = ranks.windows(2).all(|pair| matches!(pair, [one, next] if one < next));
-        // A month does not follow from a week, and the day of which month would be unknown.
+        // Weeks cross the borders of months, so the two can't be combined; and a day without a month
+        // would be the same in every month.
         let has_week = parts.iter().any(|part| matches!(part, Part::Week { .. }));
         let has_month =
             parts.iter().any(|part| matches!(part, Part::Month { .. } | Part::Day { .. }));
@@ -108,12 +110,12 @@ impl FromStr for CalendarFormat {
 
 impl CalendarFormat {
     /// Whether a day can have several versions.
-    pub fn has_micro(&self) -> bool {
+    pub(crate) fn has_micro(&self) -> bool {
         self.parts.last() == Some(&Part::Micro)
     }
 
     /// The version that a text is, if it is written exactly as the format says.
-    pub fn parse(&self, text: &str) -> Option<CalendarVersion> {
+    pub(crate) fn parse(&self, text: &str) -> Option<CalendarVersion> {
         let mut rest = text;
         let mut numbers = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -123,6 +125,8 @@ impl CalendarFormat {
             let end = rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len());
             let (digits, after) = rest.split_at_checked(end)?;
             let number: u64 = digits.parse().ok()?;
+            // Written back, so that `2026.1` is no version of `YYYY.0M`: two texts for one version would
+            // be two tags.
             if part.written(number) != digits || !part.admits(number) {
                 return None;
             }
@@ -134,7 +138,11 @@ impl CalendarFormat {
 
     /// The version of a day after the latest one there is: the first of the day, or the next one of
     /// the latest's day. `None` if the format has no more versions for that day, or the numbers end.
-    pub fn next(&self, day: Day, latest: Option<&CalendarVersion>) -> Option<CalendarVersion> {
+    pub(crate) fn next(
+        &self,
+        day: Day,
+        latest: Option<&CalendarVersion>,
+    ) -> Option<CalendarVersion> {
         let has_week = self.parts.iter().any(|part| matches!(part, Part::Week { .. }));
         let numbers: Vec<u64> = self.parts.iter().map(|part| part.number(day, has_week)).collect();
         let Some(latest) = latest else { return Some(self.write(numbers)) };
@@ -143,7 +151,8 @@ impl CalendarFormat {
         if today > last {
             return Some(self.write(numbers));
         }
-        // The same day, or one that another clock has reached already.
+        // The latest version is of the same day, or of a later one by another machine's clock. Going on
+        // from it keeps versions growing either way.
         let micro = latest.numbers.get(dates)?.checked_add(1)?;
         Some(self.write([last, &[micro]].concat()))
     }
@@ -158,7 +167,7 @@ impl CalendarFormat {
     }
 }
 
-/// The years of a format with two digits begin here (calver.org).
+/// The year from which formats with two digits count (<https://calver.org>): 2006 is `6`, 2106 is `106`.
 const CENTURY: u64 = 2000;
 
 impl Part {

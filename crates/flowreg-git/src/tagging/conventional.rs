@@ -1,8 +1,9 @@
-//! What a commit's message says about the next version (Conventional Commits 1.0.0).
+//! What a commit's message says about the next version, by
+//! [Conventional Commits 1.0.0](https://www.conventionalcommits.org/en/v1.0.0/).
 
 /// How much a change asks for, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Impact {
+pub(crate) enum Impact {
     /// `fix` and `perf`.
     Patch,
     /// `feat`.
@@ -12,8 +13,9 @@ pub enum Impact {
 }
 
 /// What a message asks for; `None` for what needs no release, and for messages in another form.
-pub fn impact(message: &str) -> Option<Impact> {
+pub(crate) fn impact(message: &str) -> Option<Impact> {
     let (header, body) = message.split_once('\n').unwrap_or((message, ""));
+    // Messages that were written with CRLF have a carriage return here.
     let (before, description) = header.trim_end().split_once(": ")?;
     if description.trim().is_empty() {
         return None;
@@ -32,6 +34,7 @@ pub fn impact(message: &str) -> Option<Impact> {
         }
         None => before,
     };
+    // `Merge branch 'feat: x'` has a colon as well, but no single word before it.
     let is_word = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
     if kind.is_empty() || !kind.chars().all(is_word) {
         return None;
@@ -39,7 +42,7 @@ pub fn impact(message: &str) -> Option<Impact> {
     if is_marked || body.lines().any(is_breaking_footer) {
         return Some(Impact::Major);
     }
-    // Types are not case sensitive, `BREAKING CHANGE` is.
+    // By item 15 of the specification types are not case sensitive, but `BREAKING CHANGE` is.
     match kind.to_ascii_lowercase().as_str() {
         "feat" => Some(Impact::Minor),
         "fix" | "perf" => Some(Impact::Patch),
@@ -48,7 +51,7 @@ pub fn impact(message: &str) -> Option<Impact> {
 }
 
 /// The most that one of several messages asks for.
-pub fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impact> {
+pub(crate) fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impact> {
     messages.into_iter().filter_map(impact).max()
 }
 

@@ -8,7 +8,7 @@ use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped};
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TagError {
     /// The clone lacks the commits that the next version follows from.
-    #[error("the next version follows from the commits since {}, and this shallow clone lacks them", escaped(.since))]
+    #[error("the next version is computed from the commits since {}, which this shallow clone does not have", escaped(.since))]
     HistoryNeeded {
         /// The tag that they are counted from, or words for the beginning.
         since: String,
@@ -18,12 +18,12 @@ pub enum TagError {
         remote: RemoteName,
     },
     /// The version is used for another commit.
-    #[error("{} is on {place} already, at {there}; it was to be at {commit}", escaped(.tag))]
+    #[error("the tag {} exists on {repository}, at {there}, so it can't be made at {commit}", escaped(.tag))]
     Taken {
         /// The tag.
         tag: TagName,
         /// The remote's name, or `this repository`.
-        place: String,
+        repository: String,
         /// Where it is.
         there: CommitId,
         /// Where it should have been.
@@ -32,7 +32,7 @@ pub enum TagError {
         is_asked_for: bool,
     },
     /// A tag of that name is here only, at another commit.
-    #[error("{} is a tag of this repository only, at {here}; it was to be at {commit}", escaped(.tag))]
+    #[error("the tag {} exists in this repository only, at {here}, so it can't be made at {commit}", escaped(.tag))]
     TakenHere {
         /// The tag.
         tag: TagName,
@@ -42,7 +42,7 @@ pub enum TagError {
         commit: CommitId,
     },
     /// The version that was asked for is not the highest.
-    #[error("{} is not a higher version than {}, which is in its history", escaped(.tag), escaped(.latest))]
+    #[error("{} is not higher than {}, which is in the commit's history", escaped(.tag), escaped(.latest))]
     NotHigher {
         /// The tag.
         tag: TagName,
@@ -50,12 +50,12 @@ pub enum TagError {
         latest: TagName,
     },
     /// The commit is not in the history of a mainline branch.
-    #[error("{} is {} of {place}", .commit.short(), if *.is_known { "not on a mainline branch" } else { "perhaps not on a mainline branch" })]
+    #[error("{} {} on a mainline branch of {repository}", .commit.short(), if *.is_known { "is not" } else { "may not be" })]
     NotMainline {
         /// The commit.
         commit: CommitId,
         /// The remote's name, or `this repository`.
-        place: String,
+        repository: String,
         /// Whether that is certain.
         is_known: bool,
         /// The mainline branch that is checked out, if it has the commit and was not pushed.
@@ -65,7 +65,7 @@ pub enum TagError {
     },
     /// `--with-branch` without a branch.
     #[error(
-        "--with-branch pushes the active branch, and HEAD is detached or the commit is not its last one"
+        "--with-branch needs a commit that is the last one of the active branch; here HEAD is detached, or the branch is at another commit"
     )]
     NoBranch,
     /// The remote did not take it.
@@ -80,10 +80,10 @@ pub enum TagError {
         /// What it said.
         rejection: Box<Rejection>,
     },
-    /// Others were faster, again and again.
+    /// In each round another job made the next version's tag first.
     #[error("other jobs made a tag first, {0} times in a row")]
     Outrun(u32),
-    /// The tag's name would be none.
+    /// Git would not accept the tag's name.
     #[error("`{}` is not a valid tag name for git", escaped(.0))]
     Name(String),
     /// There is no next version.
@@ -148,11 +148,11 @@ impl TagError {
             }
             Self::Taken { tag, there, .. } => vec![
                 format!(
-                    "git fetch origin tag {}, and see how it came to {}",
+                    "git fetch origin tag {}, and find out why it is at {}",
                     escaped(tag),
                     there.short()
                 ),
-                "flowreg tag <version>, with one that is free".to_owned(),
+                "flowreg tag <version>, with a version that is free".to_owned(),
             ],
             Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
             Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
@@ -168,7 +168,7 @@ impl TagError {
                 vec!["add .MICRO to `format` under [tag] in flowreg.toml".to_owned()]
             }
             Self::Next(NextError::Lower { .. }) => {
-                vec!["flowreg tag <version>, with the one that is meant".to_owned()]
+                vec!["flowreg tag <version>, with the version that you mean".to_owned()]
             }
             Self::Name(_) | Self::Next(_) => Vec::new(),
             Self::Reference(error) => error.hints(),
@@ -181,7 +181,7 @@ impl TagError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TagRule {
     /// `require_tag_on_mainline`
-    #[error("{} is {} on a mainline branch, as require_tag_on_mainline asks", escaped(.tag), if *.is_known { "not" } else { "not certainly" })]
+    #[error("require_tag_on_mainline is true, and the tag {} {} on a mainline branch", escaped(.tag), if *.is_known { "is not" } else { "may not be" })]
     Mainline {
         /// The tag.
         tag: TagName,
@@ -191,7 +191,7 @@ pub enum TagRule {
         hints: Vec<String>,
     },
     /// `require_signed_tags`
-    #[error("{} has no signature that holds, as require_signed_tags asks: {}", escaped(.tag), escaped(.reason))]
+    #[error("require_signed_tags is true, and the tag {} has no valid signature: {}", escaped(.tag), escaped(.reason))]
     Signed {
         /// The tag.
         tag: TagName,
@@ -254,12 +254,13 @@ fn not_mainline_hints(
     hints.push(if is_required {
         "[mainline] require_tag_on_mainline is true in flowreg.toml".to_owned()
     } else {
-        "flowreg tag --off-mainline, if that is meant".to_owned()
+        "flowreg tag --off-mainline, if the tag is meant to be off mainline".to_owned()
     });
     hints
 }
 
-/// Which rule to ask for, as far as the server's words tell.
+/// What to ask the server's administrators for, as far as its message tells. The texts are those of
+/// GitHub, GitLab and Azure DevOps; a text that is not recognised only leads to a more general hint.
 fn rejection_hints(
     remote: &RemoteName,
     rejection: &Rejection,
@@ -267,12 +268,14 @@ fn rejection_hints(
 ) -> Vec<String> {
     let said = format!("{} {}", rejection.words.join(" "), rejection.reason).to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    // Somebody pushed to the branch in the meantime: no rule, and the person can mend it.
     if rejection.is_of_branch && has(&["fetch first", "non-fast-forward", "stale info"]) {
         let branch = branch.unwrap_or("<branch>");
         return vec![format!(
             "git pull --rebase {remote} {branch}, and run the same command again"
         )];
     }
+    // GitHub's rulesets and branch protection, GitLab, Azure DevOps, then missing rights in general.
     let hint = if has(&["gh013", "rule violations", "gh006"]) {
         "ask for: Settings, Rules, Rulesets, the tag ruleset, `Bypass list`: add the app or team this job runs as"
     } else if has(&["create this tag as it is protected", "protected tag"]) {
@@ -288,7 +291,7 @@ fn rejection_hints(
     ]) {
         "the job's token must be allowed to write: `permissions: contents: write` on GitHub, `Allow Git push requests` for GitLab's job token"
     } else {
-        "a rule or hook of the server decides: its words are above"
+        "a rule or hook of the server refused it: its message is above"
     };
     vec![hint.to_owned(), "nothing is left behind: the same command can be run again".to_owned()]
 }

@@ -1,6 +1,7 @@
-//! Which version comes next.
+//! Computes the version that comes next, from values alone.
 //!
-//! Whatever the way, it is greater than every version in the commit's history, or there is none.
+//! Whatever it is computed from, it is greater than every version in the commit's history, or there
+//! is an error. A property test checks that.
 
 use semver::{BuildMetadata, Prerelease, Version as Semantic};
 
@@ -24,21 +25,21 @@ pub enum Bump {
 
 /// What the next version follows from.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub(crate) struct VersionInputs {
     /// The highest version in the commit's history.
-    pub latest: Option<Version>,
+    pub(crate) latest: Option<Version>,
     /// The highest one that is no pre-release.
-    pub released: Option<Version>,
+    pub(crate) released: Option<Version>,
     /// What the commits since the highest release ask for.
-    pub impact: Option<Impact>,
+    pub(crate) impact: Option<Impact>,
     /// What was asked for instead.
-    pub bump: Option<Bump>,
+    pub(crate) bump: Option<Bump>,
     /// What a new pre-release is called, if not as the series says.
-    pub pre: Option<String>,
+    pub(crate) pre: Option<String>,
     /// Build metadata of the new version.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// Which day it is.
-    pub today: Option<Day>,
+    pub(crate) today: Option<Day>,
 }
 
 /// Why there is no next version.
@@ -47,7 +48,7 @@ pub enum NextError {
     /// A number of the version is the last one that there is.
     #[error("there is no version after {0}")]
     Last(String),
-    /// The name of the pre-release, or the build metadata, is none of semver's.
+    /// The name of the pre-release, or the build metadata, is not valid in a semantic version.
     #[error("`{0}` can't be a part of a semantic version: only letters, digits, `-` and `.`")]
     Word(String),
     /// A pre-release of this name would come before the one that there is.
@@ -58,13 +59,13 @@ pub enum NextError {
         /// The version that there is.
         latest: String,
     },
-    /// A date has no parts that could be chosen, and nothing before it or beside it.
+    /// Calendar versions have no part to choose, no pre-releases and no build metadata.
     #[error(
         "versions of the scheme calver follow from the date: --bump, --pre and --build are for semver"
     )]
     NotSemantic,
     /// The format has one version for a day, and it is used.
-    #[error("{0} exists already, and the format has no MICRO to count with")]
+    #[error("{0} exists, and the format has no MICRO for a second version of the same day")]
     OneADay(String),
 }
 
@@ -72,14 +73,14 @@ pub enum NextError {
 ///
 /// # Errors
 /// [`NextError`] if something was asked for that can't be.
-pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError> {
+pub(crate) fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Version>, NextError> {
     match &series.scheme {
         Scheme::Calendar(format) => {
-            if facts.bump.is_some() || facts.pre.is_some() || facts.build.is_some() {
+            if inputs.bump.is_some() || inputs.pre.is_some() || inputs.build.is_some() {
                 return Err(NextError::NotSemantic);
             }
-            let latest = facts.latest.as_ref().and_then(Version::calendar);
-            let Some(today) = facts.today else { return Ok(None) };
+            let latest = inputs.latest.as_ref().and_then(Version::calendar);
+            let Some(today) = inputs.today else { return Ok(None) };
             let next = format.next(today, latest).ok_or_else(|| match latest {
                 Some(latest) if format.has_micro() => NextError::Last(latest.to_string()),
                 latest => NextError::OneADay(latest.map(ToString::to_string).unwrap_or_default()),
@@ -87,9 +88,9 @@ pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError
             Ok(Some(Version::Calendar(next)))
         }
         Scheme::Semantic { initial, pre } => {
-            let pre = facts.pre.as_deref().unwrap_or(pre);
-            let Some(mut next) = semantic(initial, pre, facts)? else { return Ok(None) };
-            if let Some(build) = &facts.build {
+            let pre = inputs.pre.as_deref().unwrap_or(pre);
+            let Some(mut next) = semantic(initial, pre, inputs)? else { return Ok(None) };
+            if let Some(build) = &inputs.build {
                 next.build =
                     BuildMetadata::new(build).map_err(|_| NextError::Word(build.clone()))?;
             }
@@ -98,13 +99,18 @@ pub fn next(series: &Series, facts: &Facts) -> Result<Option<Version>, NextError
     }
 }
 
-fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Semantic>, NextError> {
-    let latest = facts.latest.as_ref().and_then(Version::semantic);
-    let released = facts.released.as_ref().and_then(Version::semantic);
+fn semantic(
+    initial: &Semantic,
+    pre: &str,
+    inputs: &VersionInputs,
+) -> Result<Option<Semantic>, NextError> {
+    let latest = inputs.latest.as_ref().and_then(Version::semantic);
+    let released = inputs.released.as_ref().and_then(Version::semantic);
     let last = |version: &Semantic| NextError::Last(version.to_string());
+    // Without any version the series begins where its settings say, whatever the commits ask for.
     let Some(latest) = latest else {
         let first = core(initial);
-        let is_pre = facts.bump == Some(Bump::Pre);
+        let is_pre = inputs.bump == Some(Bump::Pre);
         return if is_pre {
             pre_release(first, pre, "1").map(Some)
         } else {
@@ -117,26 +123,30 @@ fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Seman
             Some(released) => step(released, bump).ok_or_else(|| last(released))?,
             None => core(latest),
         };
+        // A pre-release may have announced as much or more already: then the step is made from there.
         if stepped.cmp_precedence(latest).is_gt() {
             return Ok(stepped);
         }
         step(latest, bump).ok_or_else(|| last(latest))
     };
     let is_young = released.unwrap_or(latest).major == 0;
-    let implied = facts.impact.map(|impact| match impact {
-        // Before 1.0.0 nothing is promised: what breaks is worth a minor version (semver §4).
+    let implied = inputs.impact.map(|impact| match impact {
+        // Before 1.0.0 nothing is promised, so a breaking change raises the minor version
+        // (https://semver.org/#spec-item-4). To 1.0.0 leads `--bump major`.
         Impact::Major if is_young => Bump::Minor,
         Impact::Major => Bump::Major,
         Impact::Minor => Bump::Minor,
         Impact::Patch => Bump::Patch,
     });
-    match (facts.bump, implied) {
+    match (inputs.bump, implied) {
         (Some(Bump::Pre), implied) => {
             let bump = implied.unwrap_or(Bump::Patch);
             let target = match released {
                 Some(released) => step(released, bump).ok_or_else(|| last(released))?,
                 None => core(latest),
             };
+            // The latest pre-release leads to that release or to a higher one: count it up. Otherwise the
+            // commits since then ask for more than it announced, and a new count begins.
             if target.cmp_precedence(latest).is_lt() || target == core(latest) {
                 return next_pre_release(latest, pre).map(Some);
             }
@@ -145,7 +155,7 @@ fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Seman
         (Some(bump), _) => release(bump).map(Some),
         (None, Some(implied)) => {
             let next = release(implied)?;
-            // A pre-release announced more than the commits ask for: it is what comes.
+            // If a pre-release announced more than the commits ask for, that release is what comes.
             let announced = core(latest);
             let is_announced = !latest.pre.is_empty() && announced.cmp_precedence(&next).is_gt();
             Ok(Some(if is_announced { announced } else { next }))
@@ -154,13 +164,13 @@ fn semantic(initial: &Semantic, pre: &str, facts: &Facts) -> Result<Option<Seman
     }
 }
 
-/// The version without what is said about it.
+/// Major, minor and patch alone, without pre-release and build metadata.
 fn core(version: &Semantic) -> Semantic {
     Semantic::new(version.major, version.minor, version.patch)
 }
 
-/// The release after a version; of a pre-release that is the one which it announces, if that is
-/// enough.
+/// The release that a bump makes of a version. Of a pre-release it is the release that it announces,
+/// if that is enough: `minor` of `1.5.0-rc.1` is `1.5.0`, of `1.5.1-rc.1` it is `1.6.0`.
 fn step(version: &Semantic, bump: Bump) -> Option<Semantic> {
     let is_announced = !version.pre.is_empty();
     let core = core(version);
@@ -193,6 +203,7 @@ fn next_pre_release(latest: &Semantic, pre: &str) -> Result<Semantic, NextError>
                 Ok(number) => {
                     number.checked_add(1).ok_or_else(|| NextError::Last(latest.to_string()))?
                 }
+                // All digits and yet no number: it is larger than any that can be counted up.
                 Err(_) if first.bytes().all(|byte| byte.is_ascii_digit()) && !first.is_empty() => {
                     return Err(NextError::Last(latest.to_string()));
                 }
@@ -202,6 +213,7 @@ fn next_pre_release(latest: &Semantic, pre: &str) -> Result<Semantic, NextError>
         }
         None => pre_release(core(latest), pre, "1")?,
     };
+    // Semver compares the words by their letters: `alpha.1` would come before `rc.2`.
     if next.cmp_precedence(latest).is_gt() {
         return Ok(next);
     }
@@ -220,14 +232,19 @@ mod tests {
         Series { prefix: "v".to_owned(), scheme, paths: Vec::new() }
     }
 
-    fn facts(latest: &str, released: &str, impact: Option<Impact>, bump: Option<Bump>) -> Facts {
+    fn inputs(
+        latest: &str,
+        released: &str,
+        impact: Option<Impact>,
+        bump: Option<Bump>,
+    ) -> VersionInputs {
         let version = |text| series().parse(text);
         let (latest, released) = (version(latest), version(released));
-        Facts { latest, released, impact, bump, ..Facts::default() }
+        VersionInputs { latest, released, impact, bump, ..VersionInputs::default() }
     }
 
-    fn answer(facts: &Facts) -> String {
-        match next(&series(), facts) {
+    fn answer(inputs: &VersionInputs) -> String {
+        match next(&series(), inputs) {
             Ok(Some(version)) => version.to_string(),
             Ok(None) => "nothing".to_owned(),
             Err(error) => error.to_string(),
@@ -248,12 +265,12 @@ mod tests {
             ("1.4.2+build.5", Some(Patch), "1.4.3"),
         ] {
             assert_eq!(
-                answer(&facts(latest, latest, impact, None)),
+                answer(&inputs(latest, latest, impact, None)),
                 expected,
                 "{latest} {impact:?}"
             );
         }
-        assert_eq!(answer(&Facts::default()), "1.0.0");
+        assert_eq!(answer(&VersionInputs::default()), "1.0.0");
     }
 
     #[test]
@@ -277,10 +294,10 @@ mod tests {
             ("1.0.0-rc.1", "", Pre, "1.0.0-rc.2"),
             ("1.0.0-rc.1", "", Patch, "1.0.0"),
         ] {
-            let facts = facts(latest, released, None, Some(bump));
-            assert_eq!(answer(&facts), expected, "{latest} after {released}, {bump:?}");
+            let inputs = inputs(latest, released, None, Some(bump));
+            assert_eq!(answer(&inputs), expected, "{latest} after {released}, {bump:?}");
         }
-        let first = Facts { bump: Some(Pre), ..Facts::default() };
+        let first = VersionInputs { bump: Some(Pre), ..VersionInputs::default() };
         assert_eq!(answer(&first), "1.0.0-rc.1");
     }
 
@@ -296,36 +313,38 @@ mod tests {
             ("1.5.0-rc.2", "1.4.2", None, "nothing"),
         ] {
             assert_eq!(
-                answer(&facts(latest, released, impact, None)),
+                answer(&inputs(latest, released, impact, None)),
                 expected,
                 "{latest} {impact:?}"
             );
         }
         // More than was announced: a new pre-release of the greater one.
-        let more = facts("1.5.0-rc.2", "1.4.2", Some(Major), Some(Bump::Pre));
+        let more = inputs("1.5.0-rc.2", "1.4.2", Some(Major), Some(Bump::Pre));
         assert_eq!(answer(&more), "2.0.0-rc.1");
     }
 
     #[test]
     fn what_cannot_be_is_said() {
-        let last = facts(
+        let last = inputs(
             "1.0.18446744073709551615",
             "1.0.18446744073709551615",
             Some(Impact::Patch),
             None,
         );
         assert_eq!(answer(&last), "there is no version after 1.0.18446744073709551615");
-        let lower = Facts {
+        let lower = VersionInputs {
             pre: Some("alpha".to_owned()),
-            ..facts("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre))
+            ..inputs("1.5.0-rc.1", "1.4.2", None, Some(Bump::Pre))
         };
         assert_eq!(answer(&lower), "a pre-release called `alpha` comes before 1.5.0-rc.1");
-        let word =
-            Facts { pre: Some("r c".to_owned()), ..facts("1.4.2", "1.4.2", None, Some(Bump::Pre)) };
+        let word = VersionInputs {
+            pre: Some("r c".to_owned()),
+            ..inputs("1.4.2", "1.4.2", None, Some(Bump::Pre))
+        };
         assert!(answer(&word).starts_with("`r c` can't"));
-        let build = Facts {
+        let build = VersionInputs {
             build: Some("7.abc".to_owned()),
-            ..facts("1.4.2", "1.4.2", Some(Impact::Patch), None)
+            ..inputs("1.4.2", "1.4.2", Some(Impact::Patch), None)
         };
         assert_eq!(answer(&build), "1.4.3+7.abc");
     }
@@ -380,11 +399,11 @@ mod tests {
                 let among = history.iter().filter(|version| wants(version));
                 among.max_by(|one, other| one.cmp_precedence(other)).cloned().map(Version::Semantic)
             };
-            let facts = Facts {
+            let inputs = VersionInputs {
                 latest: highest(|_| true), released: highest(|version| version.pre.is_empty()),
-                impact, bump, ..Facts::default()
+                impact, bump, ..VersionInputs::default()
             };
-            match next(&series(), &facts) {
+            match next(&series(), &inputs) {
                 Ok(Some(next)) => {
                     for before in &history {
                         let before = Version::Semantic(before.clone());

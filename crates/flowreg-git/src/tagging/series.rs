@@ -44,7 +44,7 @@ impl Series {
     }
 
     /// The tag of a version; `None` where git would not take the name.
-    pub fn tag_of(&self, version: &Version) -> Option<TagName> {
+    pub(crate) fn tag_of(&self, version: &Version) -> Option<TagName> {
         format!("{}{version}", self.prefix).parse().ok()
     }
 }

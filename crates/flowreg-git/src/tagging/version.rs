@@ -17,7 +17,7 @@ pub enum Version {
 impl Version {
     /// Which is the later one; build metadata doesn't count (semver §10). Versions of two schemes
     /// are never in one series.
-    pub fn precedence(&self, other: &Self) -> Ordering {
+    pub(crate) fn precedence(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Semantic(one), Self::Semantic(other)) => one.cmp_precedence(other),
             (Self::Calendar(one), Self::Calendar(other)) => one.cmp_precedence(other),
@@ -27,7 +27,7 @@ impl Version {
     }
 
     /// Whether it comes before the release that it is called after: `1.2.0-rc.1`.
-    pub fn is_pre_release(&self) -> bool {
+    pub(crate) fn is_pre_release(&self) -> bool {
         matches!(self, Self::Semantic(version) if !version.pre.is_empty())
     }
 

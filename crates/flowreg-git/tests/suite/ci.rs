@@ -1,7 +1,9 @@
 //! The CI table, row by row: a build of a branch, of a tag and of a pull request, each with the
-//! misleading variables that the provider sets as well (`facts/ci-variables.md`).
+//! misleading variables that the provider sets as well (`docs/facts/ci-variables.md`).
 
-use flowreg_git::{ReferenceError, ReferenceRequest, Resolution, RungOutcome, Untagged, resolve};
+use flowreg_git::{
+    ReferenceError, ReferenceRequest, ReferenceRules, Resolution, RungOutcome, Untagged, resolve,
+};
 use flowreg_model::{CodeReference, ReferenceSource};
 
 use crate::repository::TestRepository;
@@ -199,8 +201,11 @@ fn checkout() -> TestRepository {
 }
 
 fn build(repository: &TestRepository, always: Variables<'_>, build: Variables<'_>) -> Resolution {
-    let request =
-        ReferenceRequest { ask_remote: false, untagged: Untagged::Branch, ..Default::default() };
+    let request = ReferenceRequest::from(ReferenceRules {
+        ask_remote: false,
+        untagged: Untagged::Branch,
+        ..Default::default()
+    });
     let variables = [always, build].concat();
     resolve(&repository.open(), &repository.environment(&variables), &request)
 }

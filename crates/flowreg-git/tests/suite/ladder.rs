@@ -1,7 +1,8 @@
 //! The ladder on real repositories: which name is meant, and at which commit. No remote is asked.
 
 use flowreg_git::{
-    Pin, ReferenceError, ReferenceRequest, Resolution, RungOutcome, Untagged, resolve,
+    Pin, ReferenceError, ReferenceRequest, ReferenceRules, Resolution, RungOutcome, Untagged,
+    resolve,
 };
 use flowreg_model::{Channel, CodeReference, ReferenceSource};
 
@@ -24,7 +25,7 @@ fn on_feature() -> TestRepository {
 }
 
 fn offline() -> ReferenceRequest {
-    ReferenceRequest { ask_remote: false, ..Default::default() }
+    ReferenceRules { ask_remote: false, ..Default::default() }.into()
 }
 
 fn resolution(
@@ -53,6 +54,16 @@ fn with_tag(tag: &str) -> ReferenceRequest {
 
 fn with_branch(branch: &str) -> ReferenceRequest {
     ReferenceRequest { branch: Some(branch.to_owned()), ..offline() }
+}
+
+fn pinned_by_commit(mut request: ReferenceRequest) -> ReferenceRequest {
+    request.rules.pin = Pin::Commit;
+    request
+}
+
+fn with_mainline(glob: &str) -> ReferenceRequest {
+    let rules = offline().rules;
+    ReferenceRules { mainline: vec![glob.to_owned()], ..rules }.into()
 }
 
 #[test]
@@ -377,11 +388,11 @@ fn a_tag_and_a_branch_of_one_name_are_refused_in_both_directions() {
         assert_eq!(error.code(), "ambiguous_name");
         assert!(!error.is_guard());
     }
-    let pinned = ReferenceRequest { pin: Pin::Commit, ..with_tag("twin") };
+    let pinned = pinned_by_commit(with_tag("twin"));
     let reference = resolution(&repository, &[], &pinned).reference.unwrap();
     assert_eq!(reference.commit, repository.commit_id("main"));
     // A feature branch is never pinned, so the pin does not help it.
-    let pinned = ReferenceRequest { pin: Pin::Commit, ..with_branch("twin") };
+    let pinned = pinned_by_commit(with_branch("twin"));
     assert!(resolution(&repository, &[], &pinned).reference.is_err());
 }
 
@@ -467,7 +478,8 @@ fn a_remotes_name_in_front_of_the_branch_flag_is_hinted_at() {
     repository.git(&["push", "-q", "origin", "feature/x"]);
     for value in ["origin/feature/x", "refs/remotes/origin/feature/x"] {
         for ask_remote in [false, true] {
-            let request = ReferenceRequest { ask_remote, ..with_branch(value) };
+            let mut request = with_branch(value);
+            request.rules.ask_remote = ask_remote;
             let error = resolution(&repository, &[], &request).reference.unwrap_err();
             assert_eq!(error.code(), "no_such_branch");
             assert_eq!(error.hints(), ["flowreg … --branch feature/x"], "{value}");
@@ -505,7 +517,8 @@ fn a_tag_where_a_branch_has_to_be_is_hinted_at_and_the_other_way_round() {
 fn untagged_mainline_may_be_registered_as_a_branch_or_a_commit() {
     let repository = repository();
     for untagged in [Untagged::Branch, Untagged::Commit] {
-        let request = ReferenceRequest { untagged, ..offline() };
+        let mut request = offline();
+        request.rules.untagged = untagged;
         let reference = resolution(&repository, &[], &request).reference.unwrap();
         assert_eq!(reference.name.full(), "refs/heads/main");
         assert_eq!(reference.channel, Channel::Mainline);
@@ -515,7 +528,7 @@ fn untagged_mainline_may_be_registered_as_a_branch_or_a_commit() {
 #[test]
 fn mainline_globs_decide_the_channel() {
     let repository = on_feature();
-    let request = ReferenceRequest { mainline: vec!["feature/*".to_owned()], ..offline() };
+    let request = with_mainline("feature/*");
     let error = resolution(&repository, &[], &request).reference.unwrap_err();
     assert_eq!(error.code(), "untagged");
     let feature =
@@ -559,13 +572,13 @@ fn control_characters_in_a_value_are_shown_escaped() {
 #[test]
 fn a_broken_glob_is_an_error_of_the_configuration_and_of_no_rung() {
     let repository = on_feature();
-    let request = ReferenceRequest { mainline: vec!["release/[".to_owned()], ..offline() };
+    let request = with_mainline("release/[");
     let resolution = resolution(&repository, &[], &request);
     assert_eq!(outcome(&resolution, "active branch"), RungOutcome::Taken);
     let error = resolution.reference.unwrap_err();
     assert_eq!(error.code(), "invalid_glob");
     assert!(error.is_configuration() && !error.is_guard());
-    let request = ReferenceRequest { mainline: vec!["[\n".to_owned()], ..offline() };
+    let request = with_mainline("[\n");
     let error = self::resolution(&repository, &[], &request).reference.unwrap_err();
     assert!(!error.to_string().contains('\n'), "{error}");
     assert!(!refused(&repository, &[("BUILD_TAG", "v9")]).is_configuration());

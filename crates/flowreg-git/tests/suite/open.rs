@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flowreg_git::{ReferenceRequest, resolve};
+use flowreg_git::{ReferenceRequest, ReferenceRules, resolve};
 use flowreg_model::CommitId;
 
 use crate::repository::TestRepository;
@@ -21,11 +21,11 @@ fn active(
     variables: &[(&str, &str)],
 ) -> (String, CommitId) {
     let opened = repository.open_in(directory, variables).unwrap();
-    let request = ReferenceRequest {
+    let request = ReferenceRequest::from(ReferenceRules {
         ask_remote: false,
         untagged: flowreg_git::Untagged::Branch,
         ..Default::default()
-    };
+    });
     let resolution = resolve(&opened, &repository.environment(variables), &request);
     let reference = resolution.reference.unwrap();
     (reference.name.as_str().to_owned(), reference.commit)
@@ -266,7 +266,8 @@ fn broken_configuration_is_an_error_and_no_panic() {
 #[test]
 fn a_broken_head_or_packed_refs_is_an_error() {
     let repository = repository();
-    let request = ReferenceRequest { ask_remote: false, ..Default::default() };
+    let request =
+        ReferenceRequest::from(ReferenceRules { ask_remote: false, ..Default::default() });
     let resolved = |name: &str, content: &str| {
         let path = repository.root().join(".git").join(name);
         let before = fs::read(&path).unwrap();

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowreg_git::{
-    Pin, ReferenceError, ReferenceRequest, Repository, Resolution, RungOutcome, Untagged, resolve,
+    Pin, ReferenceError, ReferenceRequest, ReferenceRules, Repository, Resolution, RungOutcome,
+    Untagged, resolve,
 };
 use flowreg_model::{Channel, CodeReference};
 
@@ -89,7 +90,10 @@ fn of_unpushed_commits_nothing_is_registered() {
     repository.commit("unpushed");
     let resolution = resolution(&repository, &[], &ReferenceRequest::default());
     assert_eq!(resolution.reference.unwrap().commit, there);
-    assert!(resolution.notices[0].contains("not on origin"), "{:?}", resolution.notices);
+    let short = there.short();
+    let notice =
+        format!("feature/x is 1 commit ahead of origin; what origin has ({short}) is registered");
+    assert_eq!(resolution.notices, [notice]);
 }
 
 #[test]
@@ -99,11 +103,12 @@ fn a_branch_that_is_behind_is_read_from_the_remotes_commit() {
     repository.git(&["reset", "-q", "--hard", "HEAD^"]);
     let behind = resolution(&repository, &[], &ReferenceRequest::default());
     assert_eq!(behind.reference.unwrap().commit, there);
-    assert!(behind.notices[0].contains("is behind origin"), "{:?}", behind.notices);
+    let registered = format!("what origin has ({}) is registered", there.short());
+    assert_eq!(behind.notices, [format!("feature/x is 1 commit behind origin; {registered}")]);
     repository.commit("another");
     let diverged = resolution(&repository, &[], &ReferenceRequest::default());
     assert_eq!(diverged.reference.unwrap().commit, there);
-    assert!(diverged.notices[0].contains("diverged"), "{:?}", diverged.notices);
+    assert_eq!(diverged.notices, [format!("feature/x has diverged from origin; {registered}")]);
 }
 
 #[test]
@@ -233,7 +238,7 @@ fn a_tag_and_a_branch_of_one_name_on_the_remote_are_refused_in_both_directions()
         assert_eq!(error.code(), "ambiguous_name", "{variable}");
         assert!(error.to_string().contains("on origin"), "{error}");
     }
-    let pinned = ReferenceRequest { pin: Pin::Commit, ..Default::default() };
+    let pinned = ReferenceRequest::from(ReferenceRules { pin: Pin::Commit, ..Default::default() });
     let reference = resolution(&repository, &[("BUILD_TAG", "twin")], &pinned).reference.unwrap();
     assert_eq!(reference.commit, repository.commit_id("feature/x"));
 }
@@ -270,7 +275,8 @@ fn a_tag_that_is_not_pushed_leaves_mainline_untagged() {
     assert_eq!(error.code(), "untagged");
     assert!(error.is_guard());
     assert_eq!(error.hints()[0], "git push origin v1.0.0");
-    let request = ReferenceRequest { untagged: Untagged::Branch, ..Default::default() };
+    let request =
+        ReferenceRequest::from(ReferenceRules { untagged: Untagged::Branch, ..Default::default() });
     let reference = resolution(&repository, &[], &request).reference.unwrap();
     assert_eq!((reference.name.full().as_str(), reference.proved), ("refs/heads/main", true));
 }
@@ -293,7 +299,8 @@ fn a_shallow_clone_without_tags_asks_the_remote_for_them() {
     assert_eq!(asked(&[("BUILD_TAG", "v1.0.0")]).unwrap().commit, repository.commit_id("main"));
     // Of the other branch not even the commit is here.
     assert_eq!(asked(&[("GIT_BRANCH", "feature/x")]).unwrap_err().code(), "remote_differs");
-    let offline = ReferenceRequest { ask_remote: false, ..Default::default() };
+    let offline =
+        ReferenceRequest::from(ReferenceRules { ask_remote: false, ..Default::default() });
     let offline = resolve(&opened, &repository.environment(&[]), &offline).reference;
     assert_eq!(offline.unwrap_err().code(), "untagged");
 }
@@ -307,7 +314,7 @@ fn in_a_clone_of_one_branch_the_fetch_to_type_brings_another() {
     let opened = repository.open_in(&clone, &[]).unwrap();
     let asked = |ask_remote| {
         let environment = repository.environment(&[("GIT_BRANCH", "feature/x")]);
-        let request = ReferenceRequest { ask_remote, ..Default::default() };
+        let request = ReferenceRequest::from(ReferenceRules { ask_remote, ..Default::default() });
         resolve(&opened, &environment, &request).reference
     };
     for (ask_remote, code) in [(false, "no_such_branch"), (true, "remote_differs")] {
@@ -368,8 +375,11 @@ fn without_a_remote_there_is_nothing_to_clone_from() {
     repository.git(&["remote", "add", "one", "https://example.com/one"]);
     repository.git(&["remote", "add", "two", "https://example.com/two"]);
     assert_eq!(refused(&repository, &[]).code(), "several_remotes");
-    let offline =
-        ReferenceRequest { ask_remote: false, untagged: Untagged::Branch, ..Default::default() };
+    let offline = ReferenceRequest::from(ReferenceRules {
+        ask_remote: false,
+        untagged: Untagged::Branch,
+        ..Default::default()
+    });
     let reference = resolution(&repository, &[], &offline).reference.unwrap();
     assert_eq!(reference.remote, None);
 }

@@ -1,9 +1,11 @@
-//! How a commit stands to mainline: whether production's history has it.
+//! Whether a commit is in the history of a mainline branch, which is what production runs.
+//!
+//! Local reads only: who has asked the remote for its branches passes them in.
 
 use super::mainline::Mainline;
 use super::refs::Refs;
-use super::{ReferenceError, Repository, ci};
-use flowreg_model::{BranchName, CommitId, Environment, RemoteName};
+use super::{ReferenceError, Repository};
+use flowreg_model::{BranchName, CommitId, RemoteName};
 
 impl Repository {
     /// Whether a commit is in the history of a mainline branch of the remote, which has these
@@ -29,6 +31,8 @@ impl Repository {
                 Some(remote) => refs.tracking(remote, branch)?,
                 None => None,
             };
+            // The remote's tip may not be fetched yet. The tracking branch is older, but what is in its
+            // history is in the tip's, unless the branch was forced.
             for known in [Some(tip.clone()), tracked].into_iter().flatten() {
                 if refs.has_commit(&known) && self.is_ancestor(commit, &known)? {
                     return Ok(Some(true));
@@ -36,15 +40,16 @@ impl Repository {
             }
             is_unknown |= !refs.has_commit(tip);
         }
+        // A shallow clone ends before the history does, so "not found" means nothing there.
         Ok(if is_unknown || self.is_shallow() { None } else { Some(false) })
     }
 
-    /// The same, going by the branches that were fetched from the remote and those made here; for
-    /// who has not asked the remote.
+    /// The same for callers that have not asked the remote: goes by the branches that were fetched
+    /// from it, and by those of this repository. `None` also if none of them is mainline.
     ///
     /// # Errors
     /// If a glob is none, or refs or history can't be read.
-    pub fn seems_on_mainline(
+    pub fn is_on_fetched_mainline(
         &self,
         commit: &CommitId,
         globs: &[String],
@@ -55,22 +60,5 @@ impl Repository {
         let knows_any = branches.iter().any(|(branch, _)| mainline.contains(branch));
         let found = self.is_on_mainline(commit, globs, None, &branches)?;
         Ok(found.filter(|is_on| *is_on || knows_any))
-    }
-
-    /// Whether the clone has a commit of a branch's name that is mainline.
-    ///
-    /// # Errors
-    /// If a glob is none.
-    pub fn is_mainline_name(
-        &self,
-        branch: &BranchName,
-        globs: &[String],
-    ) -> Result<bool, ReferenceError> {
-        Ok(Mainline::new(globs)?.contains(branch))
-    }
-
-    /// The CI provider in whose build this runs, as people know it.
-    pub fn ci_provider(environment: &Environment) -> Option<&'static str> {
-        ci::provider(environment).map(|provider| provider.name)
     }
 }

@@ -1,58 +1,63 @@
 //! From a name to a code reference: at which commit, in which channel, proved or not.
 //!
-//! A name that is both a branch and a tag is refused in *both* directions, as workers resolve it
-//! in both: `git clone --branch X` takes the branch, and the `git pull origin X` that refreshes a
-//! reused directory takes the tag (git's ref rules look into `refs/tags` first). Only a pinned
-//! commit id is out of reach of that.
+//! The name comes from the ladder or from a push; the remote's refs were read before. Nothing here
+//! goes over the network.
+//!
+//! A name that is both a branch and a tag is refused in *both* directions, because workers resolve
+//! it in both: `git clone --branch X` takes the branch, and the `git pull origin X` that refreshes
+//! a reused directory takes the tag (docs/facts/git.md, "One name, two refs"). Only a registration
+//! that is pinned to the commit's id runs the right code then.
 
 use gix::objs::Kind;
 
 use super::ReferenceError;
-use super::ladder::{Candidate, Wanted, WantedBranch};
+use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::{self, Mainline};
 use super::proof::Proof;
-use super::refs::{Refs, Relation};
-use super::request::{Pin, ReferenceRequest, Untagged};
+use super::refs::{CommitDistance, Refs};
+use super::request::{Pin, ReferenceRules, Untagged};
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, RemoteName, TagName,
 };
 
-/// Where a candidate is looked up.
-pub(super) struct Settling<'a> {
+/// Looks a candidate's name up, here and in the remote's answer.
+pub(super) struct NameResolver<'a> {
     pub(super) refs: &'a Refs,
-    pub(super) request: &'a ReferenceRequest,
+    pub(super) rules: &'a ReferenceRules,
+    /// The commit that a push put there; it counts instead of where the name is in this repository.
+    pub(super) pushed: Option<&'a CommitId>,
     pub(super) mainline: &'a Mainline,
     /// All configured remotes.
     pub(super) remotes: &'a [RemoteName],
     /// The remote that workers clone from.
     pub(super) remote: Option<&'a RemoteName>,
-    /// Its answer, if it was asked.
+    /// Its refs, if it was asked.
     pub(super) proof: Option<&'a Proof>,
 }
 
-impl Settling<'_> {
-    /// Finds the commit that the candidate means, and everything that follows from it.
-    pub(super) fn settle(
+impl NameResolver<'_> {
+    /// Finds the commit that the candidate means, and its channel.
+    pub(super) fn code_reference(
         &self,
         candidate: &Candidate,
         notices: &mut Vec<String>,
     ) -> Result<CodeReference, ReferenceError> {
-        match &candidate.wanted {
-            Wanted::Tag(tag) => self.tag(candidate, tag),
-            Wanted::Branch(branch) => self.branch(candidate, branch, notices),
+        match &candidate.name {
+            CandidateName::Tag(tag) => self.tag(candidate, tag),
+            CandidateName::Branch(branch) => self.branch(candidate, branch, notices),
         }
     }
 
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<CodeReference, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
-        self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+        self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
         self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
         Ok(self.reference(candidate, name, commit, Channel::Mainline))
     }
 
     fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
-        let here = match &self.request.pushed {
+        let here = match self.pushed {
             Some(pushed) => Some(pushed.clone()),
             None => self.refs.tag(tag)?,
         };
@@ -63,9 +68,12 @@ impl Settling<'_> {
         let remote = proof.remote.clone();
         match (here, proof.refs.tag(&tag).cloned()) {
             (Some(here), Some(there)) if here == there => Ok(here),
+            // Unlike a branch, a tag is not meant to move: which of the two is right, only a person
+            // can tell.
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
             (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
             (None, None) => Err(self.no_such_tag(from, tag)),
+            // The remote peels tags of tags, but not down to a commit if they lead to something else.
             (None, Some(there)) => match self.refs.kind(&there) {
                 Some(Kind::Commit) => Ok(there),
                 Some(kind) => Err(ReferenceError::NotACommit {
@@ -84,52 +92,61 @@ impl Settling<'_> {
             .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let (remote, is_asked) = (self.remote.cloned(), self.proof.is_some());
-        let lightweight = self.request.lightweight;
+        let lightweight = self.rules.lightweight;
         ReferenceError::NoSuchTag { from, tag, remote, is_asked, meant, lightweight }
     }
 
     fn branch(
         &self,
         candidate: &Candidate,
-        wanted: &WantedBranch,
+        asked_for: &CandidateBranch,
         notices: &mut Vec<String>,
     ) -> Result<CodeReference, ReferenceError> {
-        let reading = self.reading(&candidate.detail, wanted)?;
+        let reading = self.reading(&candidate.detail, asked_for)?;
         let name = reading.name.clone();
         let is_mainline = self.mainline.contains(&name);
-        if let Some(provider) = wanted.pull_request.filter(|_| is_mainline) {
+        // Most providers do not say whether a pull request comes from a fork, and a fork's branch is
+        // often called `main`. Registering ours in its place would release what nobody merged.
+        if let Some(provider) = asked_for.pull_request_provider.filter(|_| is_mainline) {
             let reason = format!(
-                "the pull request's source branch `{name}` is called like a mainline branch; it may be that of a fork"
+                "the pull request's source branch has the name of a mainline branch (`{name}`), so it may belong to a fork"
             );
             return Err(ReferenceError::Ci { provider, reason });
         }
-        let commit = self.commit_of_branch(candidate, wanted, &reading, notices)?;
+        let commit = self.commit_of_branch(candidate, asked_for, &reading, notices)?;
         if is_mainline {
             return self.pinned(candidate, name, commit);
         }
-        self.refuse_both(name.as_str(), false)?;
+        self.refuse_twin_name(name.as_str(), false)?;
         Ok(self.reference(candidate, ReferenceName::Branch(name), commit, Channel::Feature))
     }
 
     /// Whether `origin/x` is a branch of that name or the branch `x` of `origin`.
-    fn reading(&self, from: &str, wanted: &WantedBranch) -> Result<Reading, ReferenceError> {
-        let literal = Reading { name: wanted.name.clone(), of_remote: None };
-        let Some((remote, name)) = &wanted.of_remote else { return Ok(literal) };
+    fn reading(
+        &self,
+        from: &str,
+        asked_for: &CandidateBranch,
+    ) -> Result<BranchReading, ReferenceError> {
+        let literal = BranchReading { name: asked_for.name.clone(), of_remote: None };
+        let Some((remote, name)) = &asked_for.of_remote else { return Ok(literal) };
         let is_remotes =
             self.refs.tracking(remote, name)?.is_some() || self.is_there(Some(remote), name);
-        let is_literal =
-            self.refs.branch(&wanted.name)?.is_some() || self.is_there(self.remote, &wanted.name);
+        let is_literal = self.refs.branch(&asked_for.name)?.is_some()
+            || self.is_there(self.remote, &asked_for.name);
         if is_remotes && is_literal {
             return Err(ReferenceError::AmbiguousBranch {
                 from: from.to_owned(),
-                literal: wanted.name.clone(),
+                literal: asked_for.name.clone(),
                 stripped: name.clone(),
             });
         }
-        let stripped = Reading { name: name.clone(), of_remote: Some(remote.clone()) };
+        let stripped = BranchReading { name: name.clone(), of_remote: Some(remote.clone()) };
+        // Where neither exists, the error speaks of the branch without the remote's name, which is
+        // what the variable's author most likely meant.
         Ok(if is_literal { literal } else { stripped })
     }
 
+    /// Whether this remote was asked, and has the branch.
     fn is_there(&self, remote: Option<&RemoteName>, branch: &BranchName) -> bool {
         self.proof
             .filter(|proof| Some(&proof.remote) == remote)
@@ -139,11 +156,11 @@ impl Settling<'_> {
     fn commit_of_branch(
         &self,
         candidate: &Candidate,
-        wanted: &WantedBranch,
-        reading: &Reading,
+        asked_for: &CandidateBranch,
+        reading: &BranchReading,
         notices: &mut Vec<String>,
     ) -> Result<CommitId, ReferenceError> {
-        let here = self.branch_here(wanted, reading)?;
+        let here = self.branch_here(asked_for, reading)?;
         let branch = reading.name.clone();
         let from = candidate.detail.clone();
         let Some(proof) = self.proof else {
@@ -154,6 +171,7 @@ impl Settling<'_> {
             (None, None) => Err(self.no_such_branch(from, reading)),
             (Some(_), None) => Err(ReferenceError::RemoteMissingBranch { remote, branch }),
             (Some(here), Some(there)) if here == there => Ok(here),
+            // Flows are read from the commit that workers will run, so it has to be here.
             (_, Some(there)) if !self.refs.has_commit(&there) => {
                 Err(ReferenceError::RemoteDiffers { remote, branch, there })
             }
@@ -164,7 +182,8 @@ impl Settling<'_> {
         }
     }
 
-    fn no_such_branch(&self, from: String, reading: &Reading) -> ReferenceError {
+    fn no_such_branch(&self, from: String, reading: &BranchReading) -> ReferenceError {
+        // The remote to name in the hint: the one that was asked, else the one that the value names.
         let asked = self.proof.map(|proof| &proof.remote);
         let remote = asked.or(reading.of_remote.as_ref()).or(self.remote).cloned();
         let branch = reading.name.clone();
@@ -186,14 +205,16 @@ impl Settling<'_> {
         stripped.next().map(ReferenceName::Branch)
     }
 
-    /// Where the branch is in this repository. In a build the remote's branch is newer than a
-    /// local one that an earlier build may have left, and HEAD may be older than both.
+    /// Where the branch is in this repository.
+    ///
+    /// In a CI build the tracking branch goes before the local one, which an earlier build may have
+    /// left in a reused work tree. HEAD comes last: a build that is run again stands at an old commit.
     fn branch_here(
         &self,
-        wanted: &WantedBranch,
-        reading: &Reading,
+        asked_for: &CandidateBranch,
+        reading: &BranchReading,
     ) -> Result<Option<CommitId>, ReferenceError> {
-        if let Some(pushed) = &self.request.pushed {
+        if let Some(pushed) = self.pushed {
             return Ok(Some(pushed.clone()));
         }
         let local = self.refs.branch(&reading.name)?;
@@ -202,21 +223,23 @@ impl Settling<'_> {
             Some(remote) => self.refs.tracking(remote, &reading.name)?,
             None => None,
         };
-        let is_build = wanted.built.is_some() || wanted.pull_request.is_some();
+        let is_build =
+            asked_for.built_commit.is_some() || asked_for.pull_request_provider.is_some();
         let prefers_remote = reading.of_remote.is_some() || is_build;
         let found = if prefers_remote { tracking.or(local) } else { local.or(tracking) };
-        Ok(found.or_else(|| wanted.built.clone()))
+        Ok(found.or_else(|| asked_for.built_commit.clone()))
     }
 
+    /// The notice for a branch that is at another commit here than on the remote.
     fn difference(&self, branch: &BranchName, here: &CommitId, there: &CommitId) -> String {
         let remote = self.remote.map(ToString::to_string).unwrap_or_default();
-        let what = match self.refs.relation(here, there) {
-            Relation::Ahead => format!("has commits that are not on {remote}"),
-            Relation::Behind => format!("is behind {remote}"),
-            Relation::Diverged => format!("has diverged from {remote}"),
+        let distance = match self.refs.distance(here, there) {
+            CommitDistance::Ahead(commits) => format!("is {}ahead of", counted(commits)),
+            CommitDistance::Behind(commits) => format!("is {}behind", counted(commits)),
+            CommitDistance::Diverged => "has diverged from".to_owned(),
         };
-        let (here, there) = (here.short(), there.short());
-        format!("{branch} {what}: {here} here, {there} there, which is what counts")
+        let there = there.short();
+        format!("{branch} {distance} {remote}; what {remote} has ({there}) is registered")
     }
 
     /// A mainline branch is registered at the highest version that points at its commit.
@@ -227,15 +250,17 @@ impl Settling<'_> {
         commit: CommitId,
     ) -> Result<CodeReference, ReferenceError> {
         let local = self.refs.tags_at(&commit)?;
+        // A tag that only this repository has pins nothing: workers could not clone it.
         let tags = match self.proof {
             Some(proof) => proof.refs.tags_at(&commit),
             None => local.clone(),
         };
-        if let Some(tag) = mainline::highest(&tags) {
+        if let Some(tag) = mainline::highest_version(&tags) {
+            // The remote's tag is at the commit; if a tag of that name is elsewhere here, it moved.
             if self.proof.is_some() {
                 self.commit_of_tag(&candidate.detail, tag)?;
             }
-            self.refuse_both(tag.as_str(), self.request.pin == Pin::Commit)?;
+            self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
             self.refuse_annotated(tag)?;
             let mut pinned = self.reference(
                 candidate,
@@ -246,14 +271,15 @@ impl Settling<'_> {
             pinned.source_detail = format!("{} {branch}", pinned.source_detail);
             return Ok(pinned);
         }
-        let is_commit = match self.request.untagged {
+        // With `commit` workers get the commit's id, and then a twin name does no harm.
+        let is_commit = match self.rules.untagged {
             Untagged::Refuse => {
                 return self.untagged(branch, commit, local);
             }
             Untagged::Branch => false,
             Untagged::Commit => true,
         };
-        self.refuse_both(branch.as_str(), is_commit)?;
+        self.refuse_twin_name(branch.as_str(), is_commit)?;
         Ok(self.reference(candidate, ReferenceName::Branch(branch), commit, Channel::Mainline))
     }
 
@@ -263,17 +289,22 @@ impl Settling<'_> {
         commit: CommitId,
         unpushed: Vec<TagName>,
     ) -> Result<CodeReference, ReferenceError> {
+        // All tags, here and there: the one that is proposed must be free in both.
         let mut tags = self.refs.tags()?;
         tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
-        let (remote, next) = (self.proof.map(|proof| proof.remote.clone()), mainline::next(&tags));
-        let lightweight = self.request.lightweight;
+        let (remote, next) =
+            (self.proof.map(|proof| proof.remote.clone()), mainline::next_version_tag(&tags));
+        let lightweight = self.rules.lightweight;
         let unpushed = unpushed.into_boxed_slice();
         Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next, lightweight })
     }
 
-    /// The remote's tag is what workers get; without its answer, the one here.
+    /// Refuses an annotated tag where workers can't check one out: those of Prefect 1.
+    ///
+    /// What counts is the remote's tag. The one here may be a lightweight copy that
+    /// `actions/checkout` made (docs/facts/ci-variables.md, trap 12).
     fn refuse_annotated(&self, tag: &TagName) -> Result<(), ReferenceError> {
-        if !self.request.lightweight {
+        if !self.rules.lightweight {
             return Ok(());
         }
         let is_annotated = match self.proof {
@@ -285,7 +316,12 @@ impl Settling<'_> {
         if is_annotated { Err(error()) } else { Ok(()) }
     }
 
-    fn refuse_both(&self, name: &str, is_pinned_by_commit: bool) -> Result<(), ReferenceError> {
+    /// Refuses a name that is both a branch and a tag, here or on the remote.
+    fn refuse_twin_name(
+        &self,
+        name: &str,
+        is_pinned_by_commit: bool,
+    ) -> Result<(), ReferenceError> {
         if is_pinned_by_commit {
             return Ok(());
         }
@@ -317,8 +353,17 @@ impl Settling<'_> {
 }
 
 /// How the value of a rung is to be read.
-struct Reading {
+struct BranchReading {
     name: BranchName,
     /// The remote whose name the value began with.
     of_remote: Option<RemoteName>,
+}
+
+/// `1 commit `, `2 commits `, or nothing if the number is not known.
+fn counted(commits: Option<usize>) -> String {
+    match commits {
+        None => String::new(),
+        Some(1) => "1 commit ".to_owned(),
+        Some(commits) => format!("{commits} commits "),
+    }
 }
