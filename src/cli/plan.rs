@@ -14,8 +14,8 @@ use super::starts::Start;
 use super::{CommandResult, Context, children, exit, prefect1, tag_rules};
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Change, Guards, Plan, Planned, Source, keep_moments, needs_work_pools, origin_of, plan,
-    read, settle_work_pools,
+    Action, Change, Guards, Plan, Planned, Source, choose_work_pools, keep_moments,
+    needs_work_pools, origin_of, plan, read,
 };
 use crate::settings::Access;
 use flowreg_model::{
@@ -296,7 +296,7 @@ fn settle_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<String>, 
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    Ok(settle_work_pools(plan, &pools)
+    Ok(choose_work_pools(plan, &pools)
         .map(|(chosen, why)| format!("no work pool is configured: using `{chosen}`, {why}")))
 }
 

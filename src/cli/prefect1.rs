@@ -21,7 +21,7 @@ use crate::settings::Introspect;
 use crate::store::Store;
 use flowreg_git::TreeBlob;
 use flowreg_model::{
-    CodeReference, Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
+    CodeReference, Engine, Entrypoint, Field, Flow, FlowName, FlowProblem, FlowSource, ProblemCode,
     Registration, TargetKind,
 };
 use flowreg_servers::Target;
@@ -351,7 +351,7 @@ fn moved_tag(
 }
 
 fn tell_version(item: &mut Planned) {
-    let held = item.held.as_ref().and_then(|held| held.fields.get("version")?.as_u64());
+    let held = item.held.as_ref().and_then(|held| held.fields.get(Field::Version)?.as_u64());
     if let (Action::Update { .. }, Some(version)) = (&item.action, held) {
         let field = "version".to_owned();
         let (from, to) = (version.into(), (version + 1).into());

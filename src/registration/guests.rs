@@ -60,10 +60,8 @@ fn pinned(marks: &Marks) -> Option<Standing> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
-
     use super::*;
-    use flowreg_model::{CodeReference, Entrypoint, ReferenceName, ReferenceSource};
+    use flowreg_model::{CodeReference, Entrypoint, Fields, ReferenceName, ReferenceSource};
 
     fn reference(name: ReferenceName, channel: Channel) -> CodeReference {
         CodeReference {
@@ -85,7 +83,7 @@ mod tests {
             deployment: "nightly@feat~x".parse().unwrap(),
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new(repository, &reference, false, None),
-            fields: Map::new(),
+            fields: Fields::new(),
             upload: None,
             reference,
         }
@@ -97,7 +95,7 @@ mod tests {
             flow: "etl".to_owned(),
             deployment: deployment.to_owned(),
             marks,
-            fields: Map::new(),
+            fields: Fields::new(),
             registered_at: None,
         }
     }

@@ -25,6 +25,6 @@ pub use diff::Change;
 pub use guests::{Standing, standings};
 pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
-pub use pools::{needs_work_pools, settle as settle_work_pools};
+pub use pools::{choose_work_pools, needs_work_pools};
 pub use prefect1::{Prefect1SettingsError, Preparation, is_guest};
 pub use read::read;

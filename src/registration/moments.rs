@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use flowreg_model::{Held, Registration, json_equal};
+use flowreg_model::{Field, Held, Registration, json_equal};
 
 /// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
 /// the names of the latter.
@@ -28,7 +28,7 @@ pub fn keep_moments(registration: &mut Registration, held: &[Held], parameters: 
     }
 }
 
-const SCHEMA: &str = "parameter_openapi_schema";
+const SCHEMA: Field<'static> = Field::ParameterOpenapiSchema;
 
 fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Map<String, Value>> {
     schema.get("properties")?.get(name)?.as_object()

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use semver::Version;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::declared::Last;
 use super::diff::{self, Change, Differences};
 use super::schedules;
-use flowreg_model::{Held, Marks, Registration};
+use flowreg_model::{Field, Fields, Held, Marks, Registration};
 
 /// What a server offers if it has no work pool that a worker could poll.
 pub(super) const NONE_USABLE: &str = "no usable one";
@@ -31,7 +31,7 @@ pub enum Action {
     /// The target holds it, and some of it differs.
     Update {
         /// The changed fields with their final values.
-        fields: Map<String, Value>,
+        fields: Fields,
         /// Whether the marks change.
         marks_change: bool,
     },
@@ -243,7 +243,7 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
         return Planned { registration, held, action, changes: Vec::new() };
     }
     let Some(held) = held else {
-        let declared = diff::settle_new(&mut registration.fields);
+        let declared = diff::complete_new(&mut registration.fields);
         enforce_known_schema(&mut registration.fields);
         registration.marks.declared = Some(declared.text());
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
@@ -252,7 +252,7 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
     if !has_schema(&held.fields)
         && has_schema(&fields)
-        && !registration.fields.contains_key("enforce_parameter_schema")
+        && !registration.fields.has(Field::EnforceParameterSchema)
     {
         enforce_known_schema(&mut fields);
     }
@@ -275,7 +275,7 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
 }
 
 fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
-    let schedules = registration.fields.get("schedules")?.as_array()?;
+    let schedules = registration.fields.items(Field::Schedules);
     let slug = schedules::duplicate_slug(schedules)?.to_owned();
     Some(Refusal::DuplicateSlug { slug })
 }
@@ -283,13 +283,13 @@ fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
 /// Has parameters checked from the moment there is a schema to check them with, unless the
 /// repository says; from then on it is for people to decide. The server takes `true` for an absent
 /// flag and then checks nothing that it is sent now (`facts/prefect3.md` §4.2).
-fn enforce_known_schema(fields: &mut Map<String, Value>) {
+fn enforce_known_schema(fields: &mut Fields) {
     let is_known = has_schema(fields);
-    fields.entry("enforce_parameter_schema").or_insert(json!(is_known));
+    fields.get_or_set(Field::EnforceParameterSchema, is_known);
 }
 
-fn has_schema(fields: &Map<String, Value>) -> bool {
-    let schema = fields.get("parameter_openapi_schema").and_then(Value::as_object);
+fn has_schema(fields: &Fields) -> bool {
+    let schema = fields.get(Field::ParameterOpenapiSchema).and_then(Value::as_object);
     schema.is_some_and(|schema| !schema.is_empty())
 }
 
@@ -357,6 +357,8 @@ fn version_of(tag: &str) -> Option<(&str, Version)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use flowreg_model::{Channel, CodeReference, Entrypoint, ReferenceName, ReferenceSource};
 
@@ -375,7 +377,7 @@ mod tests {
             deployment: "nightly".parse().unwrap(),
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new("https://example.com/flows.git", &reference, true, None),
-            fields: json!({"version": tag}).as_object().cloned().unwrap(),
+            fields: [(Field::Version, json!(tag))].into_iter().collect(),
             upload: None,
             reference,
         }
@@ -421,22 +423,22 @@ mod tests {
     #[test]
     fn parameters_are_checked_once_their_schema_is_known() {
         let enforced = |item: &Planned| match &item.action {
-            Action::Create => item.registration.fields.get("enforce_parameter_schema").cloned(),
-            Action::Update { fields, .. } => fields.get("enforce_parameter_schema").cloned(),
+            Action::Create => item.registration.fields.get(Field::EnforceParameterSchema).cloned(),
+            Action::Update { fields, .. } => fields.get(Field::EnforceParameterSchema).cloned(),
             _ => None,
         };
         let unknown = registration("v1.0.0", 'a');
         let mut known = registration("v1.1.0", 'b');
         let schema = json!({"title": "Parameters", "type": "object", "properties": {}});
-        known.fields.insert("parameter_openapi_schema".to_owned(), schema);
+        known.fields.set(Field::ParameterOpenapiSchema, schema);
         let created = plan(vec![unknown.clone()], Vec::new(), Guards::default());
         assert_eq!(enforced(&created.items[0]), Some(json!(false)));
         let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default());
         assert_eq!(enforced(&updated.items[0]), Some(json!(true)));
         // Somebody switched it off: it stays off.
         let mut before = held(&known);
-        before.fields.insert("enforce_parameter_schema".to_owned(), json!(false));
-        before.fields.insert("version".to_owned(), json!("v1.0.0"));
+        before.fields.set(Field::EnforceParameterSchema, false);
+        before.fields.set(Field::Version, "v1.0.0");
         let updated = plan(vec![known], vec![before], Guards::default());
         assert_eq!(enforced(&updated.items[0]), None);
     }

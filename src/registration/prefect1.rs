@@ -109,17 +109,17 @@ impl Preparation {
         serialized: Serialized,
         reference: &CodeReference,
     ) -> Result<Registration, NameError> {
-        let Serialized { serialized: mut fields, compressed, idempotency_key, .. } = serialized;
-        let marks = marks(fields.get("storage").unwrap_or(&Value::Null));
+        let Serialized { serialized: mut flow_parts, compressed, idempotency_key, .. } = serialized;
+        let marks = marks(flow_parts.get("storage").unwrap_or(&Value::Null));
         // It is what the flow is found by.
-        fields.shift_remove("name");
+        flow_parts.shift_remove("name");
         Ok(Registration {
             flow: FlowName::of_prefect1(&flow.name)?,
             deployment: self.project.clone(),
             entrypoint: Entrypoint::new(path, &flow.object),
             reference: reference.clone(),
             marks,
-            fields,
+            fields: flow_parts.into(),
             upload: Some(Upload {
                 serialized_flow: compressed,
                 idempotency_key,

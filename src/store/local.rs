@@ -49,7 +49,7 @@ impl Target for LocalRegistry {
             Write::Create(registration) => (registration, registration.fields.clone()),
             Write::Update { held, registration, fields, .. } => {
                 let mut merged = held.fields.clone();
-                merged.extend((*fields).clone());
+                merged.extend(fields.iter().map(|(field, value)| (field, value.clone())));
                 (registration, merged)
             }
             Write::Remove(held) => {

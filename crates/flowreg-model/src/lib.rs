@@ -7,6 +7,7 @@ mod block;
 mod environment;
 mod escape;
 mod explanation;
+mod fields;
 mod flow;
 mod json;
 mod names;
@@ -20,6 +21,7 @@ pub use block::BlockDocument;
 pub use environment::Environment;
 pub use escape::escaped;
 pub use explanation::{Evidence, Explanation};
+pub use fields::{Field, Fields};
 pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
 pub use json::json_equal;
 pub use names::{

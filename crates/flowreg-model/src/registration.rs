@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Channel, CodeReference, DeploymentName, Entrypoint, FlowName};
+use super::{Channel, CodeReference, DeploymentName, Entrypoint, Fields, FlowName};
 
 /// The marks that flowreg leaves on what it created: labels on Prefect 3, tags on Prefect 2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,18 +39,10 @@ pub struct Registration {
     pub reference: CodeReference,
     /// How flowreg recognises it later.
     pub marks: Marks,
-    /// The declared fields, by the names of Prefect's `POST /deployments/`; what is not declared
-    /// is absent and stays as the target has it.
+    /// The declared fields; what is not declared is absent and stays as the target has it.
     ///
-    /// Keys used: `version`, `description`, `entrypoint`, `parameter_openapi_schema`,
-    /// `enforce_parameter_schema`, `parameters`, `tags`, `work_pool_name`, `work_queue_name`,
-    /// `job_variables`, `pull_steps`, `paused`, `concurrency_limit`, `concurrency_options`,
-    /// `schedules` (an array of [`Schedule`]), and `triggers`: an array of objects with `name`,
-    /// `description`, `enabled` (absent: people decide), `trigger`, `parameters`, `job_variables`
-    /// and `schedule_after`, in the form of Prefect's automations.
-    ///
-    /// For Prefect 1 they are those of the serialized flow: `storage`, `run_config`, `tasks` …
-    pub fields: Map<String, Value>,
+    /// For Prefect 1 they are the parts of the serialized flow: `storage`, `run_config`, `tasks` …
+    pub fields: Fields,
     /// What Prefect 1 is sent.
     pub upload: Option<Upload>,
 }
@@ -77,8 +69,8 @@ pub struct Held {
     pub deployment: String,
     /// flowreg's marks; `None` if somebody else created it.
     pub marks: Option<Marks>,
-    /// The same keys as [`Registration::fields`], everything that the target holds.
-    pub fields: Map<String, Value>,
+    /// The fields that [`Registration::fields`] may have, as the target holds them.
+    pub fields: Fields,
     /// When it was registered or last changed, RFC 3339.
     pub registered_at: Option<String>,
 }

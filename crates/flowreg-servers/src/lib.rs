@@ -10,9 +10,9 @@ pub mod prefect1;
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use flowreg_model::{BlockDocument, FlowName, Held, Registration, TargetDescription};
+use flowreg_model::{BlockDocument, Fields, FlowName, Held, Registration, TargetDescription};
 
 /// Which registrations to read.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ pub enum Write<'a> {
         /// As it should be.
         registration: &'a Registration,
         /// The fields that change, with their final values: declared and held are merged already.
-        fields: &'a Map<String, Value>,
+        fields: &'a Fields,
         /// Whether flowreg's marks change as well.
         marks_change: bool,
     },

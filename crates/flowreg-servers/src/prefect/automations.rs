@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::http::{Http, Kind, Request};
 use super::read::{NAMES, pages, text};
 use crate::TargetError;
-use flowreg_model::{Held, json_equal};
+use flowreg_model::{Field, Held, json_equal};
 
 /// The parts of an automation that a declared trigger has, in this order.
 const OWN_PARTS: [&str; 4] = ["name", "description", "enabled", "trigger"];
@@ -56,7 +56,7 @@ pub(super) fn complete(held: &mut [&mut Held], found: &ByDeployment) {
         let Some(id) = held.id.clone() else { continue };
         let automations = found.get(&id).map_or(&[][..], Vec::as_slice);
         let triggers = automations.iter().map(|automation| declared_form(automation, &id));
-        held.fields.insert("triggers".to_owned(), triggers.collect());
+        held.fields.set(Field::Triggers, triggers.collect::<Value>());
     }
 }
 

@@ -2,23 +2,23 @@
 
 use serde_json::{Map, Value};
 
-use flowreg_model::{Held, Marks};
+use flowreg_model::{Field, Fields, Held, Marks};
 
 /// The fields that are compared; labels and schedules are treated apart.
-const FIELDS: &[&str] = &[
-    "version",
-    "description",
-    "entrypoint",
-    "parameter_openapi_schema",
-    "enforce_parameter_schema",
-    "parameters",
-    "tags",
-    "work_pool_name",
-    "work_queue_name",
-    "job_variables",
-    "pull_steps",
-    "paused",
-    "concurrency_options",
+const FIELDS: &[Field<'static>] = &[
+    Field::Version,
+    Field::Description,
+    Field::Entrypoint,
+    Field::ParameterOpenapiSchema,
+    Field::EnforceParameterSchema,
+    Field::Parameters,
+    Field::Tags,
+    Field::WorkPoolName,
+    Field::WorkQueueName,
+    Field::JobVariables,
+    Field::PullSteps,
+    Field::Paused,
+    Field::ConcurrencyOptions,
 ];
 
 /// The labels that hold flowreg's marks start so.
@@ -28,18 +28,18 @@ pub(super) const LABEL_PREFIX: &str = "flowreg.";
 pub(super) fn held(flow: &str, deployment: &Value) -> Held {
     let text = |name: &str| deployment.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let marks = deployment.get("labels").and_then(Value::as_object).and_then(marks);
-    let mut fields: Map<String, Value> = FIELDS
+    let mut fields: Fields = FIELDS
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), deployment.get(*name)?.clone())))
+        .filter_map(|field| Some((*field, deployment.get(field.name())?.clone())))
         .collect();
     // What the official client sends for a flow without a docstring (`facts/prefect3.md` §2).
-    if fields.get("description").and_then(Value::as_str) == Some("None") {
-        fields.insert("description".to_owned(), Value::Null);
+    if fields.text(Field::Description) == Some("None") {
+        fields.set(Field::Description, Value::Null);
     }
     // The field of this name is always null in answers (`facts/prefect3.md` §4.2).
     let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
-    fields.insert("concurrency_limit".to_owned(), limit.unwrap_or_default());
-    fields.insert("schedules".to_owned(), schedules(deployment, marks.is_none()));
+    fields.set(Field::ConcurrencyLimit, limit.unwrap_or_default());
+    fields.set(Field::Schedules, schedules(deployment, marks.is_none()));
     Held {
         id: text("id"),
         flow: flow.to_owned(),

@@ -21,14 +21,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use http::Http;
 pub use http::RequestCounts;
 
 use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::connection::prefect::PrefectConnection;
-use flowreg_model::{BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind};
+use flowreg_model::{
+    BlockDocument, Field, Fields, FlowName, Held, Registration, TargetDescription, TargetKind,
+};
 
 /// How a server is used.
 #[derive(Debug, Clone, Copy)]
@@ -154,7 +156,7 @@ impl PrefectServer {
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
         let id = write::create(&self.http, registration, &flow_id, self.is_two())?;
-        if let Some(triggers) = declared_triggers(&registration.fields) {
+        if let Some(triggers) = registration.fields.list(Field::Triggers) {
             automations::replace(&self.http, &id, triggers, &[])?;
         }
         Ok(Some(id))
@@ -175,11 +177,11 @@ impl PrefectServer {
     /// the deployment, and a run that ends in between finds them again.
     fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
         let Change { held, registration, fields, marks_change } = change;
-        if let Some(triggers) = declared_triggers(fields) {
+        if let Some(triggers) = fields.list(Field::Triggers) {
             self.replace_triggers(id, held, triggers)?;
         }
-        let of_deployment = fields.keys().filter(|name| *name != TRIGGERS).count();
-        if of_deployment == 0 && !marks_change {
+        let is_only_triggers = fields.iter().all(|(field, _)| field == Field::Triggers);
+        if is_only_triggers && !marks_change {
             // Every write to a deployment deletes its scheduled runs.
             return Ok(Some(id.to_owned()));
         }
@@ -204,7 +206,7 @@ impl PrefectServer {
         let automations = if let Some(known) = known {
             known
         } else {
-            let before = declared_triggers(&held.fields).unwrap_or_default();
+            let before = held.fields.items(Field::Triggers);
             let names = trigger_names(before.iter().chain(triggers));
             automations::read(&self.http, &names, &[id])?.remove(id).unwrap_or_default()
         };
@@ -217,15 +219,8 @@ impl PrefectServer {
 struct Change<'a> {
     held: &'a Held,
     registration: &'a Registration,
-    fields: &'a Map<String, Value>,
+    fields: &'a Fields,
     marks_change: bool,
-}
-
-/// The field that is no part of a deployment.
-const TRIGGERS: &str = "triggers";
-
-fn declared_triggers(fields: &Map<String, Value>) -> Option<&[Value]> {
-    fields.get(TRIGGERS).and_then(Value::as_array).map(Vec::as_slice)
 }
 
 fn trigger_names<'a>(triggers: impl IntoIterator<Item = &'a Value>) -> Vec<String> {

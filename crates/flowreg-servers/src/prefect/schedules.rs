@@ -23,7 +23,7 @@ impl Schedules {
     /// A schedule without a slug was made in the UI and stays. Where the deployment is being
     /// adopted it is what the former owner declared: it stays only if it is wanted, with an
     /// empty slug, and never beside a declared one that is due at the same times.
-    pub(super) fn merge(deployment: &Value, wanted: Option<&Vec<Value>>, adopts: bool) -> Self {
+    pub(super) fn merge(deployment: &Value, wanted: Option<&[Value]>, adopts: bool) -> Self {
         let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
         let has_unnamed = unnamed().next().is_some();
         let Some(wanted) = wanted else {

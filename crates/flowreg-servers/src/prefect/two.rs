@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::held::{LABEL_PREFIX, raw_schedules};
 use crate::TargetError;
-use flowreg_model::Registration;
+use flowreg_model::{Field, Registration};
 
 /// What an upsert of Prefect 2 takes, and resets where it is not said.
 const FIELDS: &[&str] = &[
@@ -34,7 +34,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// What Prefect 2 has no place for.
-const MISSING: &[&str] = &["concurrency_limit", "concurrency_options"];
+const MISSING: [Field<'static>; 2] = [Field::ConcurrencyLimit, Field::ConcurrencyOptions];
 
 /// From when an interval counts that does not say it.
 const ANCHOR: &str = "2020-01-01T00:00:00Z";
@@ -112,7 +112,7 @@ pub(super) fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
 pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, TargetError> {
     let mut notices = Vec::new();
     let flow = registration.flow.to_string();
-    let steps = registration.fields.get("pull_steps").map(Value::to_string).unwrap_or_default();
+    let steps = registration.fields.get(Field::PullSteps).map(Value::to_string).unwrap_or_default();
     if steps.contains("\"commit_sha\"") {
         return Err(TargetError::Configuration(
             "Prefect 2 can't pin a commit: use `pin = \"tag\"`, and `untagged` \"refuse\" or \
@@ -120,12 +120,13 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
                 .to_owned(),
         ));
     }
-    for name in MISSING {
-        if registration.fields.shift_remove(*name).is_some_and(|value| !value.is_null()) {
+    for field in MISSING {
+        if registration.fields.remove(field).is_some_and(|value| !value.is_null()) {
+            let name = field.name();
             notices.push(format!("{flow}: Prefect 2 has no {name} of deployments"));
         }
     }
-    let schedules = registration.fields.get_mut("schedules").and_then(Value::as_array_mut);
+    let schedules = registration.fields.get_mut(Field::Schedules).and_then(Value::as_array_mut);
     for schedule in schedules.into_iter().flatten().filter_map(Value::as_object_mut) {
         schedule.shift_remove("replaces");
         let parameters = schedule.shift_remove("parameters");

@@ -1,11 +1,11 @@
 //! Flows as the API of Prefect 1 gives them, and who owns one: Prefect 1 has no place for marks
 //! that would not change a flow's check sum, so its storage tells.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::graphql::{GraphQl, literal};
 use crate::TargetError;
-use flowreg_model::{Channel, Held, Marks};
+use flowreg_model::{Channel, Field, Fields, Held, Marks};
 
 /// Flows in one answer; each carries all of its tasks.
 const PAGE: usize = 50;
@@ -74,9 +74,9 @@ fn live(flow: &Value) -> Option<Live> {
     let version = flow.get("version").and_then(Value::as_u64).unwrap_or(0);
     let mut fields = serialized(flow.get("serialized_flow"));
     let storage = flow.get("storage").cloned().unwrap_or_default();
-    fields.insert("version".to_owned(), json!(version));
+    fields.set(Field::Version, version);
     if let Some(path) = storage.get("flow_path").and_then(Value::as_str) {
-        fields.insert("entrypoint".to_owned(), json!(path));
+        fields.set(Field::Entrypoint, path);
     }
     let has_schedule = flow.get("schedule").is_some_and(|schedule| !schedule.is_null());
     let is_active = flow.get("is_schedule_active").and_then(Value::as_bool);
@@ -95,11 +95,11 @@ fn live(flow: &Value) -> Option<Live> {
 }
 
 /// The column is JSON, or on some servers the text of it.
-fn serialized(column: Option<&Value>) -> Map<String, Value> {
+fn serialized(column: Option<&Value>) -> Fields {
     match column {
-        Some(Value::Object(flow)) => flow.clone(),
+        Some(Value::Object(flow)) => flow.clone().into(),
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-        _ => Map::new(),
+        _ => Fields::new(),
     }
 }
 
@@ -164,6 +164,8 @@ fn repository(storage: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
