@@ -10,7 +10,7 @@ use super::manifests::Manifests;
 use super::session::Session;
 use super::starts::{EntryKey, Start, Starts};
 use crate::manifest::{Entry, Manifest, Place};
-use crate::registration::{Standing, standings};
+use crate::registration::{Counterpart, counterparts};
 use crate::scan::{Difference, Script, affected};
 use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
@@ -188,13 +188,13 @@ impl Participation<'_> {
             return Ok(LeftOut::default());
         }
         // The embedded registry lies in this repository: whatever its URL once was.
-        let standings = standings(registrations, held, kind == TargetKind::Local);
+        let counterparts = counterparts(registrations, held, kind == TargetKind::Local);
         let mut versions: BTreeMap<CommitId, String> = BTreeMap::new();
         let mut is_here = HashMap::new();
-        let bases: Vec<Option<CommitId>> = standings
+        let bases: Vec<Option<CommitId>> = counterparts
             .into_iter()
-            .map(|standing| {
-                let Standing::Mainline { commit, version } = standing else { return None };
+            .map(|counterpart| {
+                let Counterpart::Mainline { commit, version } = counterpart else { return None };
                 let is_here = is_here
                     .entry(commit.clone())
                     .or_insert_with(|| self.session.repository.has_commit(&commit));

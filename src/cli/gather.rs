@@ -9,7 +9,7 @@ use super::session::Session;
 use super::starts::{Start, Starts};
 use crate::introspection::Introspected;
 use crate::output::{ErrorReport, ItemReport};
-use crate::registration::{Declaration, Source, build};
+use crate::registration::{CodeSource, Declaration, build};
 use crate::scan::Scan;
 use flowreg_git::TreeBlob;
 use flowreg_model::{
@@ -22,7 +22,7 @@ pub(super) struct Run<'r> {
     pub context: &'r Context,
     pub session: &'r Session,
     pub reference: &'r CodeReference,
-    pub source: Source<'r>,
+    pub source: CodeSource<'r>,
     pub target: &'r dyn Target,
     pub arguments: &'r RunArguments,
 }
@@ -100,7 +100,7 @@ impl Run<'_> {
         if !flow.limits.is_empty()
             && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
         {
-            flow.settle(&version);
+            flow.resolve_for(&version);
         }
         let name = declaration.as_ref().map(|declaration| declaration.name.clone());
         match build(&flow, declaration, &self.source, &self.session.settings) {

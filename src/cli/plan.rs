@@ -14,7 +14,7 @@ use super::starts::Start;
 use super::{CommandResult, Context, children, exit, prefect1, tag_rules};
 use crate::output::{ChangeReport, ItemReport, RunReport, RunSummary};
 use crate::registration::{
-    Action, Change, Guards, Plan, Planned, Source, choose_work_pools, keep_moments,
+    Action, Change, CodeSource, Guards, Plan, Planned, choose_work_pools, keep_moments,
     needs_work_pools, origin_of, plan, read,
 };
 use crate::settings::Access;
@@ -149,7 +149,7 @@ pub(super) fn prepare(
         context,
         session: &session,
         reference: &reference,
-        source: Source {
+        source: CodeSource {
             reference: &reference,
             pinned: session.pinned(&reference),
             repository: repository.as_str(),

@@ -14,7 +14,7 @@ use crate::introspection::{
 };
 use crate::output::ItemReport;
 use crate::registration::{
-    Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
+    Action, Change, CodeSource, Plan, Planned, Prefect1SettingsError, Preparation, Refusal,
 };
 use crate::scan::{Objects, Scan, Selection, duplicates, objects};
 use crate::settings::Introspect;
@@ -262,7 +262,7 @@ fn refused_report(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refuse
 /// How flows are prepared, or what is wrong with the settings.
 pub(super) fn preparation(
     session: &Session,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
 ) -> Result<Preparation, CommandError> {
     Preparation::new(&session.settings, source).map_err(|error: Prefect1SettingsError| {
         let hint = error.hint().to_owned();
@@ -366,7 +366,7 @@ pub(super) fn listed(
     reference: &CodeReference,
 ) -> Result<Introspected, CommandError> {
     let repository = session.repository_url()?;
-    let source = Source {
+    let source = CodeSource {
         reference,
         pinned: session.pinned(reference),
         repository: repository.as_str(),

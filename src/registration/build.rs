@@ -33,7 +33,7 @@ pub enum Pinned {
 
 /// What all registrations of a run have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct CodeSource<'a> {
     /// The code reference.
     pub reference: &'a CodeReference,
     /// What workers check out.
@@ -44,7 +44,7 @@ pub struct Source<'a> {
     pub author: Option<&'a str>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> CodeSource<'a> {
     /// The clone that a worker makes before a run.
     pub fn git_clone(&self, access: Option<&'a Access>) -> GitClone<'a> {
         let check_out = match self.pinned {
@@ -113,7 +113,7 @@ pub struct Built {
 pub fn build(
     flow: &Flow,
     declaration: Option<Declaration>,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
     settings: &Settings,
 ) -> Result<Built, BuildError> {
     let nothing = FlowTable::default();
@@ -158,7 +158,7 @@ fn deployment_name(
 fn fields(
     flow: &Flow,
     declaration: Option<Declaration>,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
     settings: &Settings,
     own: &FlowTable,
     deployment: &DeploymentName,
@@ -378,7 +378,7 @@ fn is_inexact(flow: &Flow, field: Field<'_>) -> bool {
     flow.inexact.iter().any(|inexact| inexact.what == field.name())
 }
 
-fn version<'a>(source: &Source<'a>) -> &'a str {
+fn version<'a>(source: &CodeSource<'a>) -> &'a str {
     match source.pinned {
         Pinned::Commit if source.reference.tag().is_none() => source.reference.commit.as_str(),
         _ => source.reference.name.as_str(),
@@ -498,7 +498,7 @@ mod tests {
 
     fn built(reference: &CodeReference, pinned: Pinned, text: &str) -> Registration {
         let settings = Settings::resolve(&Flags::default(), Some((text, "flowreg.toml"))).unwrap();
-        let source = Source {
+        let source = CodeSource {
             reference,
             pinned,
             repository: "https://git.example.com/data/flows.git",
@@ -562,8 +562,12 @@ mod tests {
         });
         let settings = Settings::resolve(&Flags::default(), None).unwrap();
         let reference = tag();
-        let source =
-            Source { reference: &reference, pinned: Pinned::Tag, repository: "r", author: None };
+        let source = CodeSource {
+            reference: &reference,
+            pinned: Pinned::Tag,
+            repository: "r",
+            author: None,
+        };
         let fields = build(&inexact, None, &source, &settings).unwrap().registration.fields;
         assert!(!fields.has(Field::ParameterOpenapiSchema));
         assert_eq!(fields.get(Field::Description), Some(&Value::Null));

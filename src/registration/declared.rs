@@ -45,11 +45,11 @@ pub(super) struct Declared {
 
 /// What is known of the last registration.
 #[derive(Debug)]
-pub(super) enum Last {
+pub(super) enum LastDeclaration {
     /// Somebody else made the deployment.
     Foreign,
     /// flowreg made it and did not note yet what was declared.
-    Unnoted,
+    Unrecorded,
     /// What was declared.
     Known(Declared),
 }
@@ -118,19 +118,19 @@ impl Declared {
     }
 }
 
-impl Last {
+impl LastDeclaration {
     /// What the marks of a registration say; text that somebody changed says nothing.
     pub(super) fn of(held: &Held) -> Self {
         let Some(marks) = &held.marks else { return Self::Foreign };
         let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        declared.map_or(Self::Unnoted, Self::Known)
+        declared.map_or(Self::Unrecorded, Self::Known)
     }
 
     /// What was declared, if that is known.
     pub(super) fn known(&self) -> Option<&Declared> {
         match self {
             Self::Known(declared) => Some(declared),
-            Self::Foreign | Self::Unnoted => None,
+            Self::Foreign | Self::Unrecorded => None,
         }
     }
 

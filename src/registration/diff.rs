@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::declared::{Declared, Last, without_paths};
+use super::declared::{Declared, LastDeclaration, without_paths};
 use super::schedules;
 use flowreg_model::{Field, Fields, Held, Marks, Registration, json_equal};
 
@@ -44,7 +44,11 @@ pub(super) struct Differences {
 }
 
 /// Compares the declared fields with those that a target holds.
-pub(super) fn differences(registration: &Registration, held: &Held, last: &Last) -> Differences {
+pub(super) fn differences(
+    registration: &Registration,
+    held: &Held,
+    last: &LastDeclaration,
+) -> Differences {
     let undeclared = last.undeclared(&registration.fields);
     let undeclared = undeclared.iter().map(|(field, usual)| (*field, usual));
     let mut schedules = None;
@@ -73,7 +77,7 @@ pub(super) fn differences(registration: &Registration, held: &Held, last: &Last)
 pub(super) fn complete_new(fields: &mut Fields) -> Declared {
     let before = fields.clone();
     for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(*field)) {
-        *declared = merged(field, &Value::Null, declared, &Last::Foreign);
+        *declared = merged(field, &Value::Null, declared, &LastDeclaration::Foreign);
     }
     Declared::of(&before, fields.items(Field::Schedules))
 }
@@ -170,7 +174,7 @@ fn is_merged(field: Field<'_>) -> bool {
     matches!(field, Tags | Parameters | JobVariables | Schedules | Triggers)
 }
 
-fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &Last) -> Value {
+fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclaration) -> Value {
     match field {
         Field::Tags => tags(items(before), items(declared), last),
         // A parameter's value is one thing; job variables are trees of settings.
@@ -198,7 +202,7 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &Last) -> Va
     }
 }
 
-fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
+fn tags(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let is_gone = |tag: &Value| {
         let was_declared = |tag: &str| last.known().is_some_and(|last| last.tags.contains(tag));
         tag.as_str().is_some_and(was_declared) && !declared.contains(tag)
@@ -208,7 +212,7 @@ fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
 }
 
 /// Declared triggers with the state that people gave them; others stay unless they were declared.
-fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
+fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let mut left: Vec<&Value> = before.iter().collect();
     let mut take = |is_it: &dyn Fn(&Value) -> bool| {
         left.iter().position(|held| is_it(held)).map(|at| left.remove(at))
@@ -228,7 +232,7 @@ fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
 }
 
 /// A trigger that says nothing of it is as people switched it, unless the repository did.
-fn with_state(trigger: &Value, held: Option<&Value>, last: &Last) -> Value {
+fn with_state(trigger: &Value, held: Option<&Value>, last: &LastDeclaration) -> Value {
     let mut trigger = trigger.clone();
     let name = trigger_name(&trigger);
     let was_disabled = last.known().is_some_and(|last| last.disabled.contains(name));
@@ -289,7 +293,7 @@ mod tests {
     }
 
     fn after(field: Field<'_>, before: &Value, declared: &Value) -> Option<Value> {
-        let after = merged(field, before, declared, &Last::Unnoted);
+        let after = merged(field, before, declared, &LastDeclaration::Unrecorded);
         (!is_same(field, before, &after)).then_some(after)
     }
 
@@ -363,8 +367,8 @@ mod tests {
         assert_eq!(mark_changes(&marks, None).len(), 3);
     }
 
-    fn known(declared: Declared) -> Last {
-        Last::Known(declared)
+    fn known(declared: Declared) -> LastDeclaration {
+        LastDeclaration::Known(declared)
     }
 
     fn names(names: &[&str]) -> std::collections::BTreeSet<String> {

@@ -6,7 +6,7 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::declared::Last;
+use super::declared::LastDeclaration;
 use super::diff::{self, Change, Differences};
 use super::schedules;
 use flowreg_model::{Field, Fields, Held, Marks, Registration};
@@ -248,7 +248,7 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
         registration.marks.declared = Some(declared.text());
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
-    let last = Last::of(&held);
+    let last = LastDeclaration::of(&held);
     let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
     if !has_schema(&held.fields)
         && has_schema(&fields)

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::declared::Last;
+use super::declared::LastDeclaration;
 use flowreg_model::{Field, FlowName, Held, Registration};
 use flowreg_servers::{ReadScope, Target, TargetError};
 
@@ -58,7 +58,7 @@ fn read_triggers(
 fn trigger_names(registration: &Registration, held: &Held) -> BTreeSet<String> {
     let declared = registration.fields.items(Field::Triggers);
     let declared = declared.iter().map(|trigger| name(trigger).to_owned());
-    let last = Last::of(held);
+    let last = LastDeclaration::of(held);
     declared.chain(last.known().into_iter().flat_map(|last| last.triggers.clone())).collect()
 }
 

@@ -67,7 +67,7 @@ impl Flow {
     }
 
     /// Gives the flow the schema that this version of Prefect makes, or none if that is not known.
-    pub fn settle(&mut self, version: &Version) {
+    pub fn resolve_for(&mut self, version: &Version) {
         for limit in std::mem::take(&mut self.limits) {
             if limit.holds(version) || self.parameter_openapi_schema.is_none() {
                 continue;

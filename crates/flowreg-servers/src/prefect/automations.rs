@@ -124,14 +124,14 @@ fn declared_form(automation: &Value, deployment: &str) -> Value {
         trigger.insert("name".to_owned(), Value::Null);
     }
     if let Some(inner) = trigger.get_mut("trigger") {
-        settle(inner);
+        normalise(inner);
     }
     Value::Object(trigger)
 }
 
 /// Takes out what the server adds to a trigger and to those inside it, and orders what has no
 /// order.
-fn settle(trigger: &mut Value) {
+fn normalise(trigger: &mut Value) {
     let Some(object) = trigger.as_object_mut() else { return };
     object.shift_remove("id");
     for name in SETS {
@@ -140,7 +140,7 @@ fn settle(trigger: &mut Value) {
         }
     }
     if let Some(Value::Array(triggers)) = object.get_mut("triggers") {
-        triggers.iter_mut().for_each(settle);
+        triggers.iter_mut().for_each(normalise);
     }
 }
 

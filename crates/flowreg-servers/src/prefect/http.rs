@@ -60,6 +60,31 @@ pub(crate) struct Request<'a> {
     pub body: Option<&'a Value>,
 }
 
+impl Request<'_> {
+    /// What `--debug` shows of a request: method and path, and how it ended. Headers, bodies and
+    /// queries are left out, as each of them may hold a secret.
+    fn log(self, result: &Result<Reply, Trouble>, took: Duration) {
+        let (method, path, ms) = (self.method, self.logged_path(), milliseconds(took));
+        match result {
+            Ok(reply) => tracing::debug!(%method, path, status = reply.status, ms, "request"),
+            Err(trouble) => {
+                tracing::debug!(%method, path, ms, reason = trouble.reason(1), "request failed");
+            }
+        }
+    }
+
+    /// The path without its query; the GraphQL API of Prefect 1 has only one.
+    fn logged_path(&self) -> &str {
+        let path = self.path.split('?').next().unwrap_or_default();
+        if path.is_empty() { "/" } else { path }
+    }
+}
+
+/// Time for the log, in a type that all subscribers can print.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A good answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -105,6 +130,13 @@ impl Http {
         let tls = tls::client_config(&connection.tls, connection.api_url.starts_with("https:"))?;
         let timeout = connection.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let client = client(&tls, timeout)?;
+        tracing::debug!(
+            api = headers::shown(&connection.api_url),
+            origin = connection.origin,
+            timeout_s = timeout.as_secs_f64(),
+            writes_at_most = jobs,
+            "connection"
+        );
         Ok(Self {
             tls,
             timeout,
@@ -135,8 +167,8 @@ impl Http {
     }
 
     /// How many writes are let in at once now.
-    pub(crate) fn places(&self) -> usize {
-        self.gate.places()
+    pub(crate) fn write_slots(&self) -> usize {
+        self.gate.slots()
     }
 
     /// `GET` or a filter sent by `POST`: the answer as JSON.
@@ -167,6 +199,12 @@ impl Http {
                 }
                 Ok(reply) if reply.status == 403 && tokens < 3 && self.wants_token(&reply) => {
                     self.renew_token(token.as_ref())?;
+                    tracing::debug!(
+                        method = %request.method,
+                        path = request.logged_path(),
+                        reason = "the server asks for a CSRF token",
+                        "request is sent again"
+                    );
                     self.repeated.fetch_add(1, Ordering::Relaxed);
                     tokens += 1;
                     attempts -= 1;
@@ -191,6 +229,14 @@ impl Http {
             let Some(pause) = trouble.pause(situation) else {
                 return Err(self.unreachable(trouble.reason(attempts)));
             };
+            tracing::debug!(
+                method = %request.method,
+                path = request.logged_path(),
+                attempts,
+                pause_ms = milliseconds(pause),
+                reason = trouble.reason(1),
+                "request is sent again"
+            );
             self.repeated.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(pause);
         }
@@ -223,7 +269,10 @@ impl Http {
         if let Some(body) = request.body {
             builder = builder.header("Content-Type", "application/json").body(body.to_string());
         }
-        let reply = builder.send().and_then(Reply::read).map_err(|error| self.trouble(&error))?;
+        let started = Instant::now();
+        let result = builder.send().and_then(Reply::read).map_err(|error| self.trouble(&error));
+        request.log(&result, started.elapsed());
+        let reply = result?;
         self.answered.store(true, Ordering::Relaxed);
         if reply.status >= 500 {
             self.replace_client(number);

@@ -45,12 +45,12 @@ pub struct PrefectServer {
     default_work_pool: Option<(String, String)>,
     /// Set by the first contact; `None` inside for Cloud, which has no version.
     version: OnceLock<Option<String>>,
-    known: Mutex<Known>,
+    cache: Mutex<ReadCache>,
 }
 
 /// What was read in this run and writes need again.
 #[derive(Default)]
-struct Known {
+struct ReadCache {
     flows: HashMap<String, String>,
     deployments: HashMap<String, Arc<Value>>,
     automations: automations::ByDeployment,
@@ -67,7 +67,7 @@ impl PrefectServer {
     ) -> Result<Self, TargetError> {
         let default_work_pool = connection.default_work_pool.clone();
         let http = Http::new(connection, options.jobs)?;
-        Ok(Self { http, default_work_pool, version: OnceLock::new(), known: Mutex::default() })
+        Ok(Self { http, default_work_pool, version: OnceLock::new(), cache: Mutex::default() })
     }
 
     /// How many requests were sent so far.
@@ -77,7 +77,7 @@ impl PrefectServer {
 
     /// How many writes the server is trusted with at once now.
     pub fn writes_at_once(&self) -> usize {
-        self.http.places()
+        self.http.write_slots()
     }
 
     /// Asks once what answers at the address; another major version is refused.
@@ -101,7 +101,8 @@ impl PrefectServer {
                 });
             }
         }
-        // Two threads may have asked; they were told the same.
+        tracing::debug!(version = version.as_deref().unwrap_or("none, as on Cloud"), "server");
+        // Two threads may have asked at once; both got the same answer.
         let _ = self.version.set(version);
         Ok(())
     }
@@ -140,16 +141,16 @@ impl PrefectServer {
         version.is_some_and(|version| version.starts_with("2."))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, ReadCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn flow_id(&self, flow: &FlowName) -> Result<String, TargetError> {
-        if let Some(id) = self.known().flows.get(flow.as_str()) {
+        if let Some(id) = self.cache().flows.get(flow.as_str()) {
             return Ok(id.clone());
         }
         let id = write::create_flow(&self.http, flow.as_str())?;
-        self.known().flows.insert(flow.as_str().to_owned(), id.clone());
+        self.cache().flows.insert(flow.as_str().to_owned(), id.clone());
         Ok(id)
     }
 
@@ -166,7 +167,7 @@ impl PrefectServer {
     /// the fields that change.
     fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
         // Taken out: after a write it is not what the server holds.
-        if let Some(deployment) = self.known().deployments.remove(id) {
+        if let Some(deployment) = self.cache().deployments.remove(id) {
             return Ok(deployment);
         }
         let deployment = self.http.read(&Method::GET, &format!("/deployments/{id}"), None)?;
@@ -202,7 +203,7 @@ impl PrefectServer {
         held: &Held,
         triggers: &[Value],
     ) -> Result<(), TargetError> {
-        let known = self.known().automations.remove(id);
+        let known = self.cache().automations.remove(id);
         let automations = if let Some(known) = known {
             known
         } else {
@@ -251,9 +252,9 @@ impl Target for PrefectServer {
                 read::deployments(&self.http, Some(&names), self.is_two())?
             }
         };
-        let mut known = self.known();
-        known.flows.extend(reading.flows);
-        known.deployments.extend(reading.deployments);
+        let mut cache = self.cache();
+        cache.flows.extend(reading.flows);
+        cache.deployments.extend(reading.deployments);
         Ok(reading.held)
     }
 
@@ -279,7 +280,7 @@ impl Target for PrefectServer {
         let ids: Vec<&str> = held.iter().filter_map(|held| held.id.as_deref()).collect();
         let found = automations::read(&self.http, names, &ids)?;
         automations::complete(held, &found);
-        self.known().automations.extend(found);
+        self.cache().automations.extend(found);
         Ok(())
     }
 
@@ -303,7 +304,7 @@ impl Target for PrefectServer {
             }
             Write::Remove(held) => {
                 if let Some(id) = held.id.as_deref() {
-                    self.known().deployments.remove(id);
+                    self.cache().deployments.remove(id);
                     write::remove(&self.http, id)?;
                 }
                 Ok(held.id.clone())

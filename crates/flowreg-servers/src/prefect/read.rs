@@ -2,9 +2,9 @@
 //! single blocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -143,17 +143,11 @@ pub(super) fn block(
     Ok(Some(BlockDocument { data: block.get("data").cloned().unwrap_or_default(), secret_fields }))
 }
 
-/// A name as one segment of a path.
-fn path_segment(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            segment.push(char::from(byte));
-        } else {
-            let _ = write!(segment, "%{byte:02X}");
-        }
-    }
-    segment
+/// What need not be encoded in a segment of a path (RFC 3986, "unreserved").
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn path_segment(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, UNRESERVED)
 }
 
 /// All pages of a filter. The order has no tie-breaker, so an item may come twice: by id.

@@ -64,7 +64,7 @@ pub(super) fn as_three(deployment: &Value) -> Value {
     for schedule in schedules.into_iter().flatten() {
         let Some(schedule) = schedule.as_object_mut() else { continue };
         if let Some(rule) = schedule.get_mut("schedule") {
-            settle_rule(rule);
+            write_rule_as_three(rule);
         }
         let slug = schedule.get("schedule").map(rule_slug);
         schedule.insert("slug".to_owned(), json!(slug));
@@ -142,7 +142,7 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
 }
 
 /// Writes a rule as Prefect 3 does.
-fn settle_rule(rule: &mut Value) {
+fn write_rule_as_three(rule: &mut Value) {
     let anchor = rule.get("anchor_date").and_then(Value::as_str);
     if let Some(moment) = anchor.and_then(|anchor| anchor.strip_suffix("+00:00")) {
         let moment = json!(format!("{moment}Z"));

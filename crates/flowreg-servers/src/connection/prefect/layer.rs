@@ -26,7 +26,7 @@ const ALIASES: &[(&str, &str)] = &[("PREFECT_DEFAULT_WORK_POOL_NAME", DEFAULT_WO
 
 /// A value with the source that it came from.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct SettingValue {
     /// The setting's name in the environment.
     pub setting: &'static str,
     /// The source, for people.

@@ -28,13 +28,13 @@ pub struct Prefect1Connection {
 
 /// A value with the place that it comes from.
 #[derive(Debug, Clone)]
-struct Found {
+struct SettingValue {
     value: String,
     origin: String,
 }
 
 /// All settings by their dotted names: `server.host`.
-type Flat = BTreeMap<String, Found>;
+type Flat = BTreeMap<String, SettingValue>;
 
 const DEFAULTS: &[(&str, &str)] = &[
     ("home_dir", "~/.prefect"),
@@ -82,7 +82,9 @@ pub fn connection(
         own.filter(|found| !found.value.is_empty()).or_else(|| cached.get(name)).cloned()
     };
     let tenant = configured("tenant_id");
-    if let Some(Found { origin, .. }) = tenant.as_ref().filter(|found| !is_uuid(&found.value)) {
+    if let Some(SettingValue { origin, .. }) =
+        tenant.as_ref().filter(|found| !is_uuid(&found.value))
+    {
         return Err(ConnectionError::Value {
             setting: "PREFECT__CLOUD__TENANT_ID".to_owned(),
             origin: origin.clone(),
@@ -132,7 +134,7 @@ impl Reading<'_> {
         for (name, value) in self.environment.iter() {
             let Some(option) = name.strip_prefix("PREFECT__") else { continue };
             let key = option.to_ascii_lowercase().replace("__", ".");
-            flat.insert(key, Found { value: value.to_owned(), origin: name.to_owned() });
+            flat.insert(key, SettingValue { value: value.to_owned(), origin: name.to_owned() });
         }
         for found in flat.values_mut() {
             found.value = self.expanded(&found.value);
@@ -173,8 +175,8 @@ impl Reading<'_> {
     }
 }
 
-fn default(value: &str) -> Found {
-    Found { value: value.to_owned(), origin: "default".to_owned() }
+fn default(value: &str) -> SettingValue {
+    SettingValue { value: value.to_owned(), origin: "default".to_owned() }
 }
 
 fn flatten(table: &toml::Table, prefix: &str, origin: &str, flat: &mut Flat) {
@@ -192,7 +194,7 @@ fn flatten(table: &toml::Table, prefix: &str, origin: &str, flat: &mut Flat) {
             toml::Value::Boolean(value) => value.to_string(),
             toml::Value::Datetime(moment) => moment.to_string(),
         };
-        flat.insert(name, Found { value, origin: origin.to_owned() });
+        flat.insert(name, SettingValue { value, origin: origin.to_owned() });
     }
 }
 
@@ -210,7 +212,7 @@ fn resolve_references(flat: &mut Flat) {
             let origin = referenced.filter(|referenced| referenced.origin != "default");
             let origin = origin.map_or(&found.origin, |referenced| &referenced.origin).clone();
             let value = format!("{before}{value}{after}");
-            changed.push((name.clone(), Found { value, origin }));
+            changed.push((name.clone(), SettingValue { value, origin }));
         }
         if changed.is_empty() {
             return;
