@@ -1,8 +1,8 @@
 //! Where registrations live: the trait that every target answers.
 //!
 //! A target knows nothing of git and of plans: it reads what it holds, and carries out one write
-//! at a time. How fast it may be written to is the target's own business: `apply` may be called
-//! from several threads and holds them back as the server needs.
+//! at a time. `apply` may be called from several threads at once; the target itself holds them
+//! back where its server can't take parallel writes.
 
 pub mod connection;
 pub mod prefect;
@@ -112,13 +112,13 @@ pub enum TargetError {
     /// The embedded registry failed.
     #[error("the embedded registry failed: {0}")]
     Registry(String),
-    /// What only Prefect 1 says.
+    /// An error that only Prefect 1 has.
     #[error(transparent)]
     Prefect1(#[from] prefect1::Prefect1Error),
 }
 
 impl TargetError {
-    /// Whether the same request may go well later, without anybody doing anything.
+    /// Whether the same request may succeed later although nobody changes anything.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

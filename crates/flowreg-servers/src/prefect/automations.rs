@@ -1,7 +1,7 @@
 //! Triggers of deployments: at Prefect they are automations that run the deployment.
 //!
-//! The server does not tell who owns an automation. What runs a deployment and has a name that is
-//! or was declared for it is ours; all others are left alone.
+//! The server does not tell who owns an automation. One that runs a deployment and has a name that
+//! is or was declared for this deployment counts as ours; all others are left alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +39,8 @@ pub(super) fn read(
     let mut found = ByDeployment::new();
     for names in filtered.chunks(NAMES) {
         let filter = json!({"automations": {"name": {"any_": names}}});
-        // Names are the same for many automations; their times are as good as unique.
+        // Pages are cut by offset: many automations share a name, hardly two the time of their
+        // creation.
         for automation in pages(http, "/automations/filter", Some("CREATED_DESC"), &filter)? {
             let deployment = run_deployment(&automation).map(|(_, id)| id.to_owned());
             if let Some(id) = deployment.filter(|id| wanted.contains(id.as_str())) {
@@ -117,7 +118,8 @@ fn declared_form(automation: &Value, deployment: &str) -> Value {
     trigger.extend(parts(run_deployment(automation).map(|(action, _)| action), &ACTION_PARTS));
     let actions = automation.get("actions").and_then(Value::as_array).map_or(0, Vec::len);
     if actions > 1 {
-        // Never declared: it differs, and is put back.
+        // No declared trigger has this part, so an automation to which people added actions
+        // differs from the declared one and is changed back.
         trigger.insert("other_actions".to_owned(), json!(actions - 1));
     }
     if trigger.get("name").and_then(Value::as_str) == Some(&unnamed(deployment)) {
@@ -129,8 +131,8 @@ fn declared_form(automation: &Value, deployment: &str) -> Value {
     Value::Object(trigger)
 }
 
-/// Takes out what the server adds to a trigger and to those inside it, and orders what has no
-/// order.
+/// Takes out what the server adds to a trigger and to those inside it, and sorts the lists whose
+/// order means nothing, so that both sides can be compared.
 fn normalise(trigger: &mut Value) {
     let Some(object) = trigger.as_object_mut() else { return };
     object.shift_remove("id");
@@ -144,7 +146,7 @@ fn normalise(trigger: &mut Value) {
     }
 }
 
-/// What the official client sends for a trigger of a deployment (`facts/prefect3.md` §2).
+/// The automation that the official client makes of a trigger of a deployment.
 fn body(trigger: &Value, deployment: &str) -> Value {
     let part = |name: &str| trigger.get(name).cloned().unwrap_or_default();
     let name = text(trigger, "name").map_or_else(|| unnamed(deployment), ToOwned::to_owned);
@@ -181,7 +183,8 @@ fn create(http: &Http, body: &Value, deployment: &str) -> Result<(), TargetError
     if http.requests().repeated == repeated {
         return Ok(());
     }
-    // Nothing keeps the server from creating it twice if the first answer was lost on the way.
+    // A request was sent again meanwhile, perhaps this one. If only its answer was lost, the
+    // server has made the automation twice: nothing there identifies it but its new id.
     let name = text(&created, "name").unwrap_or_default().to_owned();
     let form = declared_form(&created, deployment);
     let found = read(http, &[name], &[deployment])?;

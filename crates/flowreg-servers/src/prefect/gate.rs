@@ -1,8 +1,8 @@
 //! Holds writes back: one at a time at first, more only while the server gains by it.
 //!
-//! A laptop's `SQLite` server freezes for a minute under four parallel writers and gains nothing
-//! by two, one on `PostgreSQL` takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
-//! can't be asked, so it is measured.
+//! A server on `SQLite` can freeze for a minute under four parallel writers and is no faster with
+//! two, while one on `PostgreSQL` takes many (docs/facts/prefect.md, "Busy servers"). The API does
+//! not tell which database a server has, so the pace of the writes is measured.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -104,6 +104,8 @@ impl Pace {
         if self.is_final || self.finished < WINDOW {
             return;
         }
+        // One slot more as long as the last one made the writes faster, else back by one and stay
+        // there. Trying again later would risk a freeze for a gain that was not there.
         let seconds = now.duration_since(self.since).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a count of a few dozen")]
         let rate = self.finished as f64 / seconds.max(f64::EPSILON);

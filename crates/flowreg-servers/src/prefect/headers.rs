@@ -24,6 +24,7 @@ pub(super) fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetErro
     for (name, value) in &connection.headers {
         let is_prefects_own = name.eq_ignore_ascii_case("User-Agent")
             || name.to_ascii_lowercase().starts_with("prefect-csrf-");
+        // The official client ignores these as well, as it sets them itself.
         if is_prefects_own {
             continue;
         }

@@ -32,11 +32,12 @@ pub(super) fn held(flow: &str, deployment: &Value) -> Held {
         .iter()
         .filter_map(|field| Some((*field, deployment.get(field.name())?.clone())))
         .collect();
-    // What the official client sends for a flow without a docstring (`facts/prefect3.md` §2).
+    // The official client stores the text "None" for a flow without a docstring
+    // (docs/facts/prefect.md, "Labels, tags, description").
     if fields.text(Field::Description) == Some("None") {
         fields.set(Field::Description, Value::Null);
     }
-    // The field of this name is always null in answers (`facts/prefect3.md` §4.2).
+    // `concurrency_limit` itself is always null in answers (docs/facts/prefect.md).
     let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
     fields.set(Field::ConcurrencyLimit, limit.unwrap_or_default());
     fields.set(Field::Schedules, schedules(deployment, marks.is_none()));
@@ -52,9 +53,9 @@ pub(super) fn held(flow: &str, deployment: &Value) -> Held {
 
 /// The schedules as the model has them, by slug.
 ///
-/// One without a slug was made by a person in the UI and is none of flowreg's business; where
-/// the whole deployment is somebody else's it is shown with an empty slug, so that whoever
-/// adopts it sees that it goes.
+/// A schedule without a slug was made by a person in the UI, and flowreg leaves it alone. Where
+/// the whole deployment is somebody else's it gets an empty slug instead, so that the plan of an
+/// adoption shows that it is removed.
 fn schedules(deployment: &Value, is_foreign: bool) -> Value {
     let mut schedules: Vec<(String, Value)> = raw_schedules(deployment)
         .filter_map(|schedule| {
@@ -108,13 +109,13 @@ fn marks(labels: &Map<String, Value>) -> Option<Marks> {
 
 /// The labels that say what the marks say, beside those that are not flowreg's.
 ///
-/// The author stays who it was.
+/// The author is the one who registered first, whoever registers now.
 pub(super) fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) -> Value {
     let mut labels: Map<String, Value> = deployment
         .and_then(|deployment| deployment.get("labels")?.as_object())
         .into_iter()
         .flatten()
-        // The server adds its own again.
+        // The server adds `prefect.flow.id` by itself.
         .filter(|(name, _)| !name.starts_with(LABEL_PREFIX) && *name != "prefect.flow.id")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();

@@ -24,7 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// client waits a minute; a person at a terminal does not.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The server closes idle connections after 5 s (`facts/prefect3.md` §4.4).
+/// How long a connection is kept for the next request. The server closes idle ones after 5 s, and
+/// a request that is sent in that moment breaks (docs/facts/prefect.md, "Busy servers").
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many requests were sent.
@@ -100,7 +101,7 @@ pub(crate) struct Http {
     tls: ClientConfig,
     timeout: Duration,
     headers: HeaderMap,
-    /// With a number that tells a client from its successor.
+    /// The client with its connections, and a number that tells it from the one that replaced it.
     client: RwLock<(u64, Client)>,
     csrf: Csrf,
     gate: Gate,
@@ -110,8 +111,8 @@ pub(crate) struct Http {
     repeated: AtomicU64,
 }
 
-/// The token that a server with CSRF protection wants: one for all threads, as a second one
-/// makes the first invalid.
+/// The token that a server with CSRF protection asks for. All threads share one, as the server
+/// makes a client's first token invalid when it hands out a second one.
 struct Csrf {
     client: String,
     token: Mutex<Option<HeaderValue>>,
@@ -207,6 +208,8 @@ impl Http {
                     );
                     self.repeated.fetch_add(1, Ordering::Relaxed);
                     tokens += 1;
+                    // A missing token is no failed attempt, and must not use up the user's number
+                    // of retries.
                     attempts -= 1;
                     continue;
                 }
@@ -280,11 +283,12 @@ impl Http {
         Ok(reply)
     }
 
-    /// The server closes the connection after a 5xx without saying so, so that the next request
-    /// on it would break (`facts/prefect3.md` §4.4).
+    /// Drops all open connections: the server closes one after a 5xx without saying so, and the next
+    /// request on it would break (docs/facts/prefect.md, "Busy servers").
     fn replace_client(&self, number: u64) {
         let Ok(fresh) = client(&self.tls, self.timeout) else { return };
         let mut current = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        // Several threads may have seen a 5xx on the same client; it is replaced once.
         if current.0 == number {
             *current = (number + 1, fresh);
         }
@@ -292,7 +296,8 @@ impl Http {
 
     fn trouble(&self, error: &reqwest::Error) -> Trouble {
         if error.is_connect() {
-            // A connection that can't be made in time is no sign of a server with much to do.
+            // Not `TimedOut`, which would count as a sign of an overloaded server: most likely
+            // nothing answers at this address.
             let limit = CONNECT_TIMEOUT.min(self.timeout).as_secs_f64();
             return Trouble::Unconnected(if error.is_timeout() {
                 format!("no connection within {limit} s")
@@ -321,6 +326,8 @@ impl Http {
     /// Fetches a token, unless another thread did since this one was used.
     fn renew_token(&self, used: Option<&HeaderValue>) -> Result<(), TargetError> {
         let mut token = self.csrf.token.lock().unwrap_or_else(PoisonError::into_inner);
+        // While this thread waited for the lock, another one may have fetched a token already;
+        // fetching a second one would make that one invalid.
         if token.as_ref() != used {
             return Ok(());
         }
@@ -389,6 +396,7 @@ fn client(tls: &ClientConfig, timeout: Duration) -> Result<Client, TargetError> 
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout)
         .pool_idle_timeout(IDLE_TIMEOUT)
+        // A redirect usually leads to a login page, and would carry the credentials to another host.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("flowreg/", env!("CARGO_PKG_VERSION")))
         .build()

@@ -1,7 +1,7 @@
 //! Prefect 3 and 2.20 over their REST API: Server and Cloud.
 //!
-//! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
-//! traps from everybody else. Nothing is sent before it is needed.
+//! docs/facts/prefect.md says what the server does with the requests that are sent here; callers of
+//! this module need not know it. Nothing is sent before it is needed.
 
 mod automations;
 mod due;
@@ -48,7 +48,7 @@ pub struct PrefectServer {
     cache: Mutex<ReadCache>,
 }
 
-/// What was read in this run and writes need again.
+/// What was read in this run and is needed again to write: it saves a request for each write.
 #[derive(Default)]
 struct ReadCache {
     flows: HashMap<String, String>,
@@ -85,6 +85,8 @@ impl PrefectServer {
         if self.version.get().is_some() {
             return Ok(());
         }
+        // Before anything else is sent: another API at this address would answer the requests that
+        // follow with errors that lead nowhere.
         let version = match self.http.read(&Method::GET, "/admin/version", None) {
             Ok(Value::String(version)) => Some(version),
             Ok(_) => return Err(self.http.no_api("it has no version".to_owned())),
@@ -120,6 +122,7 @@ impl PrefectServer {
         if url.starts_with("https://api.prefect.cloud/") {
             return Ok(None);
         }
+        // `PREFECT_API_URL` without `/api` is the usual reason for a 404.
         let hint = if url.ends_with("/api") { "" } else { "; the address has to end in /api" };
         match error {
             TargetError::NotAnApi { reason, .. } if reason.starts_with("404") => {
@@ -166,7 +169,7 @@ impl PrefectServer {
     /// The deployment as it was read; what another process wrote since is overwritten only in
     /// the fields that change.
     fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
-        // Taken out: after a write it is not what the server holds.
+        // It is taken out of the cache, as after this write the server holds something else.
         if let Some(deployment) = self.cache().deployments.remove(id) {
             return Ok(deployment);
         }
@@ -174,8 +177,9 @@ impl PrefectServer {
         Ok(Arc::new(if self.is_two() { two::as_three(&deployment) } else { deployment }))
     }
 
-    /// Changes the triggers first: the marks, which say that they were declared, are written with
-    /// the deployment, and a run that ends in between finds them again.
+    /// Changes the triggers before the deployment. The deployment's marks say which triggers were
+    /// declared; if the run is killed in between, the next one finds the old marks, and with them
+    /// the triggers that it has to change.
     fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
         let Change { held, registration, fields, marks_change } = change;
         if let Some(triggers) = fields.list(Field::Triggers) {
@@ -183,7 +187,8 @@ impl PrefectServer {
         }
         let is_only_triggers = fields.iter().all(|(field, _)| field == Field::Triggers);
         if is_only_triggers && !marks_change {
-            // Every write to a deployment deletes its scheduled runs.
+            // Triggers are automations of their own. A write to the deployment itself would delete
+            // its scheduled runs (docs/facts/prefect.md).
             return Ok(Some(id.to_owned()));
         }
         let deployment = self.deployment(id)?;

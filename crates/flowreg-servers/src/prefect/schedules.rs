@@ -13,7 +13,7 @@ pub(super) struct Schedules {
     pub removes: bool,
     /// Whether the deployment has one without a slug, so that `PATCH` replaces all of them.
     has_unnamed: bool,
-    /// Whether a `PATCH` says anything of schedules.
+    /// Whether the change is one of schedules at all.
     is_sent: bool,
 }
 
@@ -21,8 +21,9 @@ impl Schedules {
     /// Merges the schedules that are wanted into those that a deployment has; `None` keeps them.
     ///
     /// A schedule without a slug was made in the UI and stays. Where the deployment is being
-    /// adopted it is what the former owner declared: it stays only if it is wanted, with an
-    /// empty slug, and never beside a declared one that is due at the same times.
+    /// adopted (`adopts`) it was declared by the former owner instead: it stays only if it is among
+    /// the wanted ones, with an empty slug, and not beside a declared one that is due at the same
+    /// times.
     pub(super) fn merge(deployment: &Value, wanted: Option<&[Value]>, adopts: bool) -> Self {
         let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
         let has_unnamed = unnamed().next().is_some();
@@ -64,6 +65,7 @@ impl Schedules {
 
     /// In the form of a `PATCH`: by slug, the state only where it is declared.
     pub(super) fn for_patch(&self, wanted: &[Value]) -> Value {
+        // The server refuses slugs beside schedules that have none, unless all are sent.
         if self.has_unnamed {
             return Value::Array(self.all.clone());
         }

@@ -1,9 +1,10 @@
 //! Prefect 2.20: the same API with fewer fields. Deployments have no labels, schedules no slugs, and
 //! every write resets what it does not say.
 //!
-//! Here deployments of a 2.20 server are put into the form of Prefect 3, and what is written back into
-//! that of Prefect 2, so that the rest of this room knows one form. Marks are tags
-//! `flowreg.tag=v1.4.0`; a schedule's slug is made of its rule, as nothing else tells it from others.
+//! Deployments that were read from a 2.20 server are converted to the form of Prefect 3, and writes
+//! back to that of Prefect 2, so that the other modules here know one form only. Marks are tags
+//! `flowreg.tag=v1.4.0`; a schedule's slug is computed from its rule, as nothing else tells it from
+//! others (docs/facts/prefect.md, "Prefect 2.20").
 
 use serde_json::{Map, Value, json};
 
@@ -141,7 +142,7 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
     Ok(notices)
 }
 
-/// Writes a rule as Prefect 3 does.
+/// Writes a rule as Prefect 3 does: `Z` where Prefect 2 answers with `+00:00`.
 fn write_rule_as_three(rule: &mut Value) {
     let anchor = rule.get("anchor_date").and_then(Value::as_str);
     if let Some(moment) = anchor.and_then(|anchor| anchor.strip_suffix("+00:00")) {

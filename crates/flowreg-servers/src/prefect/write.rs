@@ -1,9 +1,10 @@
 //! Carries out one change with the fewest requests that keep what people changed in the UI.
 //!
-//! A change is one `PATCH` where that can express it. Labels and the removal of a schedule need
-//! an upsert by `POST`, which resets what it is not told (`facts/prefect3.md` §4): it is told
-//! everything that is to stay. Deleting a single schedule is no way out, as that also deletes
-//! runs that are due and only wait for a worker.
+//! A change is one `PATCH` where a `PATCH` can express it. Labels and the removal of a schedule
+//! need an upsert by `POST`, which resets each field that it is not sent, so it is sent everything
+//! that is to stay. `DELETE` of a single schedule is no alternative: it also deletes runs that are
+//! due and only wait for a worker. The table of what both do is in docs/facts/prefect.md, "Flows
+//! and deployments".
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ pub(super) fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError>
     fields.remove(Field::Triggers);
     keep_shared_limit(&mut fields, update.deployment);
     complete_work_pool(&mut fields, update);
-    // The `PATCH` of Prefect 2 knows neither pull steps nor parameters' schema.
+    // The `PATCH` of Prefect 2 knows neither pull steps nor the parameters' schema. Labels (the
+    // marks) can only be changed by an upsert, and only an upsert removes a schedule.
     if update.is_two || update.marks_change || schedules.removes || schedules.forgets_limits() {
         return upsert(http, update, fields, schedules);
     }
@@ -91,7 +93,8 @@ pub(super) fn remove(http: &Http, id: &str) -> Result<(), TargetError> {
     }
 }
 
-/// A limit that people made for several deployments is not deleted with this one's.
+/// Keeps a limit that people made for several deployments: clearing it here would take it from all
+/// of them. A limit of this deployment alone is called `deployment:<id>`.
 fn keep_shared_limit(fields: &mut Fields, deployment: &Value) {
     let own = format!("deployment:{}", text(deployment, "id").unwrap_or_default());
     let name = deployment.pointer("/global_concurrency_limit/name").and_then(Value::as_str);
@@ -127,7 +130,8 @@ fn patch(http: &Http, deployment: &Value, fields: Fields) -> Result<(), TargetEr
         Request { kind: Kind::Write, method: &Method::PATCH, path: &path, body: Some(&body) };
     match (http.send(request), pool) {
         (Err(TargetError::Refused { status: 500, message }), Some(pool)) => {
-            // That is all the server says if the work pool does not exist.
+            // A `PATCH` with a work pool that does not exist is answered by a bare 500, so ask
+            // whether that is the reason.
             missing_pool(http, &pool)?;
             Err(TargetError::Refused { status: 500, message })
         }
@@ -153,7 +157,7 @@ fn upsert(
     schedules: Schedules,
 ) -> Result<(), TargetError> {
     let kept = |name: &str| update.deployment.get(name).cloned();
-    // What an upsert is not told it resets.
+    // An upsert resets these two if they are not sent; other fields it keeps.
     for field in [Field::Parameters, Field::EnforceParameterSchema] {
         if let Some(value) = kept(field.name()) {
             fields.get_or_set(field, value);
@@ -186,7 +190,10 @@ fn upsert(
     limited.iter().try_for_each(|schedule| limit_again(http, &answer, schedule))
 }
 
-/// Gives a schedule back what an upsert forgets, within the gap that the upsert made.
+/// Gives a schedule its limit of runs back, which an upsert can't carry.
+///
+/// Such a request deletes the scheduled runs of the deployment as well; directly after the upsert
+/// there are none that the upsert has not deleted already.
 fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), TargetError> {
     let is_it = |other: &&Value| {
         ["slug", "schedule"].iter().all(|part| {
@@ -196,7 +203,7 @@ fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), 
     };
     let Some(created) = raw_schedules(deployment).find(is_it) else { return Ok(()) };
     let path = format!("/deployments/{}/schedules/{}", id(http, deployment)?, id(http, created)?);
-    // What is absent here would be reset.
+    // This `PATCH` resets what it is not sent, so the parameters go along.
     let parameters = schedule.get("parameters").cloned().unwrap_or_else(|| json!({}));
     let most = schedule.get("max_scheduled_runs");
     let body = json!({"max_scheduled_runs": most, "parameters": parameters});

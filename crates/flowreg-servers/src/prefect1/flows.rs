@@ -1,5 +1,6 @@
-//! Flows as the API of Prefect 1 gives them, and who owns one: Prefect 1 has no place for marks
-//! that would not change a flow's check sum, so its storage tells.
+//! Flows as the API of Prefect 1 gives them, and who owns one. Every place where marks could be kept
+//! changes the flow's check sum and thereby makes a new version, so the owner is read from the
+//! flow's storage (docs/facts/prefect1.md).
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::graphql::{GraphQl, literal};
 use crate::TargetError;
 use flowreg_model::{Channel, Field, Fields, Held, Marks};
 
-/// Flows in one answer; each carries all of its tasks.
+/// Flows in one answer. It is less than the server allows, as each flow carries all of its tasks.
 const PAGE: usize = 50;
 
 /// A flow that is not archived.
@@ -24,7 +25,7 @@ pub(super) struct Live {
 pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, TargetError> {
     let mut found: Vec<Live> = Vec::new();
     match names {
-        // Tasks are wanted only where they are compared.
+        // Where all flows are listed they are not compared: the tasks are not asked for.
         None => pages(api, "", "storage", &mut found)?,
         Some(names) => {
             for names in names.chunks(PAGE) {

@@ -1,4 +1,5 @@
-//! One GraphQL request and its answer, in the form of the real client (`facts/prefect1.md` §1).
+//! One GraphQL request and its answer, in the form that the client of Prefect 1 uses
+//! (docs/facts/prefect1.md, "Requests").
 
 use reqwest::Method;
 use secrecy::SecretString;
@@ -38,7 +39,7 @@ impl GraphQl {
                 request_timeout: None,
                 max_retries: None,
                 default_work_pool: None,
-                // The proxy in front of a server that starts.
+                // The proxy in front of a server that is starting answers 504.
                 retry_extra_codes: vec![504],
             },
             1,
@@ -62,11 +63,12 @@ impl GraphQl {
         query: &str,
         variables: Option<&Value>,
     ) -> Result<Value, TargetError> {
-        // Text inside the text, as the client sends it.
+        // The variables are JSON inside a JSON text, as the client sends them.
         let variables = variables.map_or_else(|| "null".to_owned(), Value::to_string);
         let body = json!({"query": query, "variables": variables});
         let size = variables.len() + query.len();
-        // A read, as far as the gate for writes is concerned: a server on PostgreSQL takes many.
+        // Mutations are sent as reads, too, so that they pass the gate that holds writes back: that
+        // is for servers on SQLite, and Prefect 1 has PostgreSQL.
         let request =
             Request { kind: Kind::Read, method: &Method::POST, path: "", body: Some(&body) };
         let answer = self.http.send(request).map_err(|error| self.refused(error, size))?;
@@ -75,7 +77,7 @@ impl GraphQl {
         if let Some(errors) = answer.get("errors").and_then(Value::as_array)
             && !errors.is_empty()
         {
-            return Err(self.said(errors));
+            return Err(self.answered_errors(errors));
         }
         match answer.get_mut("data").map(Value::take) {
             Some(Value::Object(data)) => Ok(Value::Object(data)),
@@ -83,7 +85,7 @@ impl GraphQl {
         }
     }
 
-    fn said(&self, errors: &[Value]) -> TargetError {
+    fn answered_errors(&self, errors: &[Value]) -> TargetError {
         use secrecy::ExposeSecret;
 
         let is_unauthenticated = |error: &Value| {

@@ -1,7 +1,6 @@
-//! How to reach Prefect 1, resolved as its client does (`facts/prefect1.md` §1d), and what
-//! `flowreg.toml` says for it.
+//! How to reach Prefect 1, resolved as its client does (docs/facts/prefect1.md, "Configuration").
 //!
-//! Pure: the environment and the home come in as values, and nothing is asked of a server here.
+//! The environment and the home come in as values; only files are read, and no request is sent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ pub struct Prefect1Connection {
     pub tls: Tls,
 }
 
-/// A value with the place that it comes from.
+/// A setting's value, and where it was set.
 #[derive(Debug, Clone)]
 struct SettingValue {
     value: String,
@@ -46,7 +45,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cloud.api", "${${backend}.endpoint}"),
 ];
 
-/// As often as the client does it.
+/// How often references inside references are resolved; the client stops after as many.
 const MOST_ROUNDS: usize = 10;
 
 /// Resolves how to reach Prefect 1: the environment over `backend.toml` over `config.toml`, and the
@@ -91,7 +90,7 @@ pub fn connection(
             expected: "a UUID",
         });
     }
-    // What the client's HTTP library reads.
+    // The client uses `requests`, which reads these variables.
     let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
     let certificates = certificates.iter().find_map(|name| environment.get(name));
     Ok(Prefect1Connection {
@@ -208,7 +207,8 @@ fn resolve_references(flat: &mut Flat) {
             let value = referenced.map_or("", |found| found.value.as_str());
             let before = found.value.get(..start).unwrap_or_default();
             let after = found.value.get(end + 1..).unwrap_or_default();
-            // The address is from where its parts are from.
+            // An address that is put together from `server.host` and `server.port` came from
+            // where those were set, not from the default that joins them.
             let origin = referenced.filter(|referenced| referenced.origin != "default");
             let origin = origin.map_or(&found.origin, |referenced| &referenced.origin).clone();
             let value = format!("{before}{value}{after}");
