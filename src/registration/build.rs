@@ -16,8 +16,8 @@ use flowreg_model::{
 
 /// The deployment of a flow that names none.
 const DEFAULT_DEPLOYMENT: &str = "default";
-/// An interval without an anchor gets "now" from the server, and would differ for ever
-/// (`facts/prefect3.md` §4.2).
+/// The server fills in the moment of the write for an interval without an anchor, and the
+/// registration would differ at each run (docs/facts/prefect.md, "Schedules").
 const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
 
 /// What a worker is told to check out.
@@ -31,7 +31,7 @@ pub enum Pinned {
     Branch,
 }
 
-/// What all registrations of a run have in common.
+/// The code that all registrations of a run are made for, and how workers get it.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeSource<'a> {
     /// The code reference.
@@ -187,17 +187,20 @@ fn fields(
     if let Some(schema) = schema.filter(|_| !is_inexact(flow, Field::ParameterOpenapiSchema)) {
         layers.set(Field::ParameterOpenapiSchema, schema, &at_flow);
     }
-    // A channel's defaults give way to what a deployment declares; guests have their own place.
+    // On mainline a channel's settings are defaults, which a deployment's own declaration
+    // overrides. For a feature branch it is the other way round: its guests shall run where
+    // `[feature]` says, and not in the production pool that the deployment names.
     let channel_fields = channel_fields(channel, reference);
     if !is_feature {
         layers.add(&channel_fields, |_| channel_origin.clone());
     }
     if let Some((mut fields, origins)) = manifest {
+        // The version names the code that runs. Where that is pinned, the pin is the version.
         if source.pinned != Pinned::Branch {
             fields.remove(Field::Version);
         }
         layers.add(&fields, |path| nearest_origin(&origins, path));
-        // It has all that is declared, also where that is nothing.
+        // Also the origins of paths that hold no value: an empty mapping is declared, too.
         layers.origins.extend(origins);
     }
     if is_feature {
@@ -221,7 +224,7 @@ fn fields(
     Ok((fields, origins))
 }
 
-/// Why the version and the pull steps are ours.
+/// The origin of the version and of the pull steps, which nobody declares.
 const REFERENCE: &str = "the code reference";
 
 fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
@@ -252,7 +255,8 @@ impl Layers {
         self.origins.insert(field.name().to_owned(), origin.to_owned());
     }
 
-    /// Tags come together, maps are put over each other, anything else is replaced.
+    /// Puts a layer over those before: tags are collected, maps are merged by key (parameters only
+    /// at the top, as a parameter's value is one thing), anything else is replaced.
     fn add(&mut self, fields: &Fields, origin: impl Fn(&str) -> String) {
         if fields.has(Field::WorkPoolName) {
             // A queue belongs to one pool: the queue of the lower layer is none of the new pool's.
@@ -416,7 +420,8 @@ pub(super) fn is_active_by_default(
     (switch == Switch::Off).then_some(false)
 }
 
-/// No schedules is a declaration, too: those that flowreg made before go.
+/// Declares schedules also where there are none: without a declaration those of an earlier
+/// registration would stay. `forced` overrides their state.
 fn declare_schedules(fields: &mut Fields, forced: Option<bool>) {
     let schedules = fields.get_or_set(Field::Schedules, json!([]));
     for schedule in schedules.as_array_mut().into_iter().flatten() {

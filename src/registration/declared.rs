@@ -1,7 +1,8 @@
 //! What the repository declared at the last registration: names only, kept with the marks.
 //!
-//! It tells what people added, which stays, from what is declared no longer, which goes; and what
-//! people switched off from what the repository did.
+//! Without it one could not tell what people added on the server (it stays) from what the
+//! repository declared earlier and does no more (it goes), nor who switched a schedule off. Only
+//! names are kept, as values may be secret.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +55,8 @@ pub(super) enum LastDeclaration {
     Known(Declared),
 }
 
-/// Fields that go back to what they are where nobody declares them.
+/// Fields that are reset once the repository declares them no longer. All others stay as they are
+/// then.
 const RESET: [Field<'static>; 5] = [
     Field::Paused,
     Field::ConcurrencyLimit,
@@ -119,7 +121,8 @@ impl Declared {
 }
 
 impl LastDeclaration {
-    /// What the marks of a registration say; text that somebody changed says nothing.
+    /// Reads it from the marks of a registration. Text that can't be read, as somebody changed it,
+    /// counts as not recorded.
     pub(super) fn of(held: &Held) -> Self {
         let Some(marks) = &held.marks else { return Self::Foreign };
         let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
@@ -134,7 +137,8 @@ impl LastDeclaration {
         }
     }
 
-    /// What stands for fields that were declared and are no longer.
+    /// The fields that were declared at the last registration and are not in `fields`, with the
+    /// values that they go back to.
     pub(super) fn undeclared(&self, fields: &Fields) -> Vec<(Field<'static>, Value)> {
         let Some(last) = self.known() else { return Vec::new() };
         let groups = [
@@ -142,6 +146,8 @@ impl LastDeclaration {
             (Field::Parameters, last.parameters.is_empty(), json!({})),
             (Field::JobVariables, last.job_variables.is_empty(), json!({})),
             (Field::Triggers, last.triggers.is_empty(), json!([])),
+            // The record lists only slugs that the repository chose, so an empty list does not mean
+            // that there were no schedules.
             (Field::Schedules, false, json!([])),
         ];
         let groups = groups.into_iter().filter(|(_, is_empty, _)| !is_empty);

@@ -1,7 +1,8 @@
 //! What differs between a registration that should be and one that is.
 //!
-//! Declared fields are ours; what people changed and the repository does not declare stays. So
-//! each field has its own meaning of "differs", and its own way of putting both together.
+//! The repository decides what it declares; what people changed on the server and the repository
+//! does not declare stays. So some fields have a meaning of their own of "differs" ([`is_same`]),
+//! and a way of their own of merging both sides ([`merged`]).
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,7 +56,8 @@ pub(super) fn differences(
     let mut fields = Fields::new();
     for (field, declared) in registration.fields.iter().chain(undeclared) {
         let before = held.fields.value(field);
-        // Most fields are as they were: nothing is copied for them.
+        // Most fields are as they were. They are left out before anything is copied, as a run may
+        // compare thousands of deployments with large schemas.
         if !is_merged(field) && is_same(field, before, declared) {
             continue;
         }
@@ -120,6 +122,7 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
 pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
     let wanted_marks = listed(wanted);
     let mut held_marks = held.map_or([const { None }; 5], listed);
+    // One clone may use https and another ssh: the same repository is no difference.
     if held.is_some_and(|held| held.is_of_same_repository(wanted)) {
         held_marks[0].clone_from(&wanted_marks[0]);
     }
@@ -154,7 +157,8 @@ fn listed(marks: &Marks) -> [Option<String>; 5] {
 
 fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
     match field {
-        // Prefect 3.8.8 stores a missing description as the text "None" (facts/prefect3.md §2).
+        // The official client stores a missing description as the text "None"
+        // (docs/facts/prefect.md, "Labels, tags, description").
         Field::Description => {
             let text = |value: &Value| {
                 value.as_str().filter(|text| *text != "None").unwrap_or("").to_owned()
@@ -217,6 +221,8 @@ fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Val
     let mut take = |is_it: &dyn Fn(&Value) -> bool| {
         left.iter().position(|held| is_it(held)).map(|at| left.remove(at))
     };
+    // Several triggers may have one name (null, where Prefect names them), so first those are
+    // matched that are equal in everything, and only the others by name.
     let mut found: Vec<Option<&Value>> = declared
         .iter()
         .map(|trigger| take(&|held| json_equal(held, &with_state(trigger, Some(held), last))))
@@ -231,7 +237,8 @@ fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Val
     placed.into_iter().chain(theirs).collect()
 }
 
-/// A trigger that says nothing of it is as people switched it, unless the repository did.
+/// A trigger without a declared state keeps the one that people gave it. If it was the repository
+/// that had switched it off, and it no longer says so, it is on again.
 fn with_state(trigger: &Value, held: Option<&Value>, last: &LastDeclaration) -> Value {
     let mut trigger = trigger.clone();
     let name = trigger_name(&trigger);

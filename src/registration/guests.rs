@@ -1,31 +1,32 @@
-//! How a registration of a feature branch stands to what the target holds: whether the branch has
-//! one already, and at which commit mainline has the same deployment.
+//! What a target holds already for a registration of a feature branch (a guest): one of the same
+//! name, or mainline's registration of the same deployment, at a commit.
 //!
-//! Whether the flow differs from that commit is not known here.
+//! A guest is needed only if the flow differs from mainline's commit; whether it does is found out
+//! by `scan`, not here.
 
 use std::collections::HashMap;
 
 use super::names::encode_branch;
 use flowreg_model::{Channel, CommitId, Held, Marks, Registration};
 
-/// What a target holds beside a registration of a feature branch.
+/// What a target holds for the same deployment as a registration of a feature branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counterpart {
-    /// The branch has it already, or the name is taken.
-    Held,
-    /// There is no mainline registration whose commit is known.
-    Alone,
-    /// Mainline has the same deployment of the same repository, at a commit.
+    /// A registration of the very same name: the branch's own, or somebody else's.
+    SameName,
+    /// Nothing, or a mainline registration whose commit is not known.
+    Missing,
+    /// Mainline's registration, of the same repository.
     Mainline {
-        /// The commit.
+        /// The commit that it is pinned to.
         commit: CommitId,
-        /// What it is called: the tag, or the short id.
+        /// What people call it: the tag, or the short id.
         version: String,
     },
 }
 
-/// How each registration stands, in their order. With `is_ours`, all that is held belongs to this
-/// repository.
+/// The counterpart of each registration, in their order. With `is_ours`, all that is held belongs
+/// to this repository, as in the embedded registry.
 pub fn counterparts(
     registrations: &[Registration],
     held: &[Held],

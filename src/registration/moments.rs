@@ -1,8 +1,8 @@
-//! Defaults of the moment: `date.today()` is another value every day, and no reason to write.
+//! Defaults that are computed when the module is loaded: `date.today()` is another value each day.
 //!
 //! Every write to a Prefect deployment deletes its scheduled runs until the scheduler has made
-//! them again. So a default that each run computes anew is registered once, and then stays as the
-//! target has it as long as the parameter is the same otherwise.
+//! them again (docs/facts/prefect.md). So such a default is registered once, and then stays as the
+//! target has it as long as the rest of the parameter does not change.
 
 use serde_json::{Map, Value};
 

@@ -259,8 +259,9 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     registration.marks.declared = Some(declared.text());
     let mut changes = diff::field_changes(&fields, &held);
     changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref()));
-    // Where it was never noted what is declared, that alone is no reason to write; and beside other
-    // changes it is not worth a word.
+    // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
+    // what was declared, is not written only to add one. And where other fields change anyway, the
+    // record is written along with them without being listed as a change.
     let is_other = last.known() != Some(&declared);
     if is_other && changes.is_empty() && last.known().is_some() {
         changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
@@ -280,9 +281,10 @@ fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
     Some(Refusal::DuplicateSlug { slug })
 }
 
-/// Has parameters checked from the moment there is a schema to check them with, unless the
-/// repository says; from then on it is for people to decide. The server takes `true` for an absent
-/// flag and then checks nothing that it is sent now (`facts/prefect3.md` §4.2).
+/// Lets the server check parameters from the moment there is a schema to check them with, unless
+/// the repository declares something else; afterwards people may change it. The flag is always
+/// sent, as the server stores `true` for an absent one but then does not check the parameters of
+/// this very request (docs/facts/prefect.md, "Parameters").
 fn enforce_known_schema(fields: &mut Fields) {
     let is_known = has_schema(fields);
     fields.get_or_set(Field::EnforceParameterSchema, is_known);
@@ -318,7 +320,8 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
 
 fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
-    // Dates as well: `2026.01.0` is no semantic version, and `2026.12.0` is one.
+    // Numbers are compared as such first: of versions by date `2026.12.0` is a semantic version and
+    // `2026.01.0`, with its leading zero, is not.
     if let (Some((prefix, numbers)), Some((held_prefix, held_numbers))) =
         (numbers_of(wanted), numbers_of(held))
         && numbers.len() == held_numbers.len()

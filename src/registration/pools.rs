@@ -1,10 +1,11 @@
-//! Work pools: the one that nobody chose, and the one that does not exist.
+//! Work pools: one is chosen for registrations that name none, and one that does not exist is
+//! refused before anything is written.
 
 use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
 use flowreg_model::Field;
 use flowreg_servers::{WorkPool, WorkPools};
 
-/// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
+/// The type of pools that Prefect 2's agents poll. Workers do not, so it is never chosen.
 const AGENT_KIND: &str = "prefect-agent";
 
 /// Whether the plan writes a work pool, or needs one that nobody chose.
@@ -35,6 +36,8 @@ pub fn choose_work_pools(plan: &mut Plan, pools: &WorkPools) -> Option<(String, 
                 None => refuse(item, Refusal::NoWorkPool { offered: offered(&usable) }),
             }
         }
+        // The server answers a missing pool with a bare 500 on updates, and only after other
+        // registrations were written.
         if let Some(pool) = written_pool(item).map(str::to_owned)
             && !pools.offered.iter().any(|offered| offered.name == pool)
         {

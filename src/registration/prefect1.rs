@@ -1,8 +1,8 @@
 //! Registrations of Prefect 1: how the settings want flows prepared, and what comes of a flow that
 //! Python has built.
 //!
-//! What Prefect 1 takes and then fails at in every run is refused here, where it can be seen from
-//! the settings and the code reference.
+//! Prefect 1 accepts settings with which every run fails later (docs/facts/prefect1.md, "Git
+//! storage"). Those that can be seen from the settings and the code reference are refused here.
 
 use serde_json::{Map, Value, json};
 
@@ -114,7 +114,7 @@ impl Preparation {
     ) -> Result<Registration, NameError> {
         let Serialized { serialized: mut flow_parts, compressed, idempotency_key, .. } = serialized;
         let marks = marks(flow_parts.get("storage").unwrap_or(&Value::Null));
-        // It is what the flow is found by.
+        // The name identifies the flow, and is never a difference.
         flow_parts.shift_remove("name");
         Ok(Registration {
             flow: FlowName::of_prefect1(&flow.name)?,
@@ -241,7 +241,7 @@ fn git_storage(
             let url = source.repository.to_owned();
             return Err(Prefect1SettingsError::Url { url, reason });
         }
-        // The secret has the URL.
+        // Workers get the whole address from the secret.
         Err(_) => {}
     }
     for (name, value) in [
@@ -261,7 +261,7 @@ fn git_storage(
     Ok(json!({"type": "git", "options": options}))
 }
 
-/// Where a repository is, in the words of Prefect 1.
+/// The address of a repository in the parts that Git storage has.
 #[derive(Debug, PartialEq, Eq)]
 struct CloneLocation {
     host: String,

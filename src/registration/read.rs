@@ -21,8 +21,8 @@ pub fn read(registrations: &[Registration], target: &dyn Target) -> Result<Vec<H
     Ok(held)
 }
 
-/// Leaves in each deployment only the triggers that are or were declared for it: what has another
-/// name is somebody else's.
+/// Reads the triggers, and leaves in each deployment only those that are or were declared for it:
+/// an automation of another name is somebody else's.
 fn read_triggers(
     registrations: &[Registration],
     held: &mut [Held],

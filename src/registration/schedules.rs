@@ -21,6 +21,8 @@ pub(super) fn merged(held: &[Value], declared: &[Value], last: &LastDeclaration)
             *found = matching.take_by_rule(schedule, declared);
         }
     }
+    // One declared schedule and one of ours are left over: its rule was edited. With several on
+    // either side it would be a guess which became which.
     let mut unmatched = declared
         .iter()
         .zip(&mut matches)
@@ -146,8 +148,9 @@ fn placed(
     schedule
 }
 
-/// What the repository switches off is off; what people switched off stays off, also where it is
-/// declared to be on; what the repository had switched off and does no longer is on again.
+/// Whether a schedule is to start runs: off if the repository says so. What people switched off
+/// stays off, even if it is declared to be on; what the repository had switched off is on again
+/// once it no longer says so.
 fn is_active(declared: &Value, held: Option<&Value>, last: &LastDeclaration) -> bool {
     let said = declared.get("active").and_then(Value::as_bool);
     let was_active = held.and_then(|held| held.get("active")).and_then(Value::as_bool);
@@ -174,11 +177,12 @@ fn is_same_rule(held: &Value, declared: &Value) -> bool {
     }
 }
 
-/// Gives a rule that says no start the one that the target holds, so that its runs don't shift;
-/// else one that never changes, as the server would take the moment of the write.
+/// Gives a rule without a start the one that the target holds, so that its runs don't shift; else a
+/// fixed one, as the server would fill in the moment of the write.
 ///
-/// A rule of minutes or seconds stays without one: from 2020 on it has millions of runs, and the
-/// server finds a start with the same runs that is near (`facts/prefect3.md` §4.2).
+/// A rule of minutes or seconds stays without a start: from 2020 on it has millions of runs, and the
+/// server itself finds a start nearby that leads to the same runs (docs/facts/prefect.md,
+/// "Schedules").
 fn set_start(rule: &mut Value, held: Option<&Value>) {
     let Some(rule) = rule.as_object_mut() else { return };
     let of_held = |name: &str| held.and_then(|held| held.get(name)).and_then(Value::as_str);

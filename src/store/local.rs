@@ -58,6 +58,7 @@ impl Target for LocalRegistry {
             }
         };
         let mut marks = registration.marks.clone();
+        // The author is the one who registered first.
         if let Write::Update { held, .. } = write {
             marks.author =
                 held.marks.as_ref().and_then(|marks| marks.author.clone()).or(marks.author);

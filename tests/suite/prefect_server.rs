@@ -397,7 +397,7 @@ fn a_refused_value_is_explained_without_an_echo_of_the_request() {
 }
 
 /// The scheduler of a server whose packages do not fit together is silently dead
-/// (`facts/prefect3.md` §0).
+/// (docs/facts/prefect.md, "Test servers").
 #[test]
 fn a_scheduled_deployment_gets_runs() {
     let server = Server::shared();

@@ -1,7 +1,8 @@
 //! Plain data shared by all rooms: what a code reference, a flow and a registration are.
 //!
-//! No I/O and no decisions: how a reference is resolved stands in `git`, what makes a function a
-//! flow in `flow`, what has to change in `registration`.
+//! There is no I/O here, and nothing is decided: how a reference is resolved is in `flowreg-git`,
+//! what makes a function a flow in `flowreg-python`, what has to change in `registration` of the
+//! root package.
 
 mod block;
 mod environment;

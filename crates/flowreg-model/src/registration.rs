@@ -18,10 +18,11 @@ pub struct Marks {
     pub tag: Option<String>,
     /// The commit that is pinned; never set where the branch's HEAD is followed.
     pub commit: Option<String>,
-    /// Who registered a feature branch first. Kept on updates, never a reason to write.
+    /// Who registered a feature branch first. Updates keep it, and a difference in it alone is not
+    /// written.
     pub author: Option<String>,
-    /// The names of what the repository declared at the last registration, as JSON: what people
-    /// added is told from it. `None` where it is not known.
+    /// The names of what the repository declared at the last registration, as JSON. By comparing
+    /// with it the next one tells what people added since. `None` where it is not known.
     #[serde(default)]
     pub declared: Option<String>,
 }
@@ -47,7 +48,7 @@ pub struct Registration {
     pub upload: Option<Upload>,
 }
 
-/// A flow of Prefect 1 as its client would send it. It says the same as the fields.
+/// A flow of Prefect 1 as its client would send it, with the same content as the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The serialized flow, compressed by Prefect itself.
@@ -127,7 +128,7 @@ pub struct Schedule {
 
 impl ScheduleRule {
     /// Whether a text can be a cron expression: five fields, or more for seconds and years, or a
-    /// word like `@daily`. Whether the fields make sense is for the server to say.
+    /// word like `@daily`. Whether the fields make sense is checked by the server.
     pub fn has_cron_fields(text: &str) -> bool {
         text.trim_start().starts_with('@') || (5..=7).contains(&text.split_whitespace().count())
     }
@@ -156,7 +157,7 @@ impl TargetKind {
     }
 }
 
-/// `T` of `design.md` §11.
+/// A target as JSON output shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetDescription {
     /// Which kind it is.
