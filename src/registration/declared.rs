@@ -52,7 +52,7 @@ pub(super) enum LastDeclaration {
     /// flowreg made it and did not note yet what was declared.
     Unrecorded,
     /// What was declared.
-    Known(Declared),
+    Recorded(Declared),
 }
 
 /// Fields that are reset once the repository declares them no longer. All others stay as they are
@@ -126,13 +126,13 @@ impl LastDeclaration {
     pub(super) fn of(held: &Held) -> Self {
         let Some(marks) = &held.marks else { return Self::Foreign };
         let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        declared.map_or(Self::Unrecorded, Self::Known)
+        declared.map_or(Self::Unrecorded, Self::Recorded)
     }
 
     /// What was declared, if that is known.
-    pub(super) fn known(&self) -> Option<&Declared> {
+    pub(super) fn recorded(&self) -> Option<&Declared> {
         match self {
-            Self::Known(declared) => Some(declared),
+            Self::Recorded(declared) => Some(declared),
             Self::Foreign | Self::Unrecorded => None,
         }
     }
@@ -140,7 +140,7 @@ impl LastDeclaration {
     /// The fields that were declared at the last registration and are not in `fields`, with the
     /// values that they go back to.
     pub(super) fn undeclared(&self, fields: &Fields) -> Vec<(Field<'static>, Value)> {
-        let Some(last) = self.known() else { return Vec::new() };
+        let Some(last) = self.recorded() else { return Vec::new() };
         let groups = [
             (Field::Tags, last.tags.is_empty(), json!([])),
             (Field::Parameters, last.parameters.is_empty(), json!({})),

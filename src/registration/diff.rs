@@ -184,14 +184,14 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclara
         // A parameter's value is one thing; job variables are trees of settings.
         Field::Parameters => {
             let mut kept = before.clone();
-            if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.known()) {
+            if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.recorded()) {
                 kept.retain(|name, _| !last.parameters.contains(name));
             }
             overlay(&kept, declared, 1)
         }
         Field::JobVariables => {
             let mut kept = before.clone();
-            if let Some(last) = last.known() {
+            if let Some(last) = last.recorded() {
                 without_paths(&mut kept, &last.job_variables, declared);
             }
             overlay(&kept, declared, usize::MAX)
@@ -200,7 +200,7 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclara
         Field::Triggers => triggers(items(before), items(declared), last),
         // What people paused stays so until the repository paused it itself.
         Field::Paused if *declared == json!(false) && *before == json!(true) => {
-            json!(!last.known().is_some_and(|last| last.fields.contains(field.name())))
+            json!(!last.recorded().is_some_and(|last| last.fields.contains(field.name())))
         }
         _ => declared.clone(),
     }
@@ -208,7 +208,7 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclara
 
 fn tags(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let is_gone = |tag: &Value| {
-        let was_declared = |tag: &str| last.known().is_some_and(|last| last.tags.contains(tag));
+        let was_declared = |tag: &str| last.recorded().is_some_and(|last| last.tags.contains(tag));
         tag.as_str().is_some_and(was_declared) && !declared.contains(tag)
     };
     let added = declared.iter().filter(|tag| !before.contains(tag));
@@ -232,7 +232,8 @@ fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Val
     }
     let placed: Vec<Value> =
         declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held, last)).collect();
-    let was_declared = |name: &str| last.known().is_some_and(|last| last.triggers.contains(name));
+    let was_declared =
+        |name: &str| last.recorded().is_some_and(|last| last.triggers.contains(name));
     let theirs = left.into_iter().filter(|trigger| !was_declared(trigger_name(trigger))).cloned();
     placed.into_iter().chain(theirs).collect()
 }
@@ -242,7 +243,7 @@ fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Val
 fn with_state(trigger: &Value, held: Option<&Value>, last: &LastDeclaration) -> Value {
     let mut trigger = trigger.clone();
     let name = trigger_name(&trigger);
-    let was_disabled = last.known().is_some_and(|last| last.disabled.contains(name));
+    let was_disabled = last.recorded().is_some_and(|last| last.disabled.contains(name));
     let held = held.filter(|_| !was_disabled).and_then(|held| held.get("enabled"));
     let enabled = held.cloned().unwrap_or(json!(true));
     if let Some(object) = trigger.as_object_mut() {
@@ -375,7 +376,7 @@ mod tests {
     }
 
     fn known(declared: Declared) -> LastDeclaration {
-        LastDeclaration::Known(declared)
+        LastDeclaration::Recorded(declared)
     }
 
     fn names(names: &[&str]) -> std::collections::BTreeSet<String> {

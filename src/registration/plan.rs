@@ -147,7 +147,9 @@ impl Refusal {
             Self::NotOurs | Self::OtherRepository { .. } => {
                 "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\""
             }
-            Self::MovedTag { .. } => "tag the new commit with a new version; a pin must hold",
+            Self::MovedTag { .. } => {
+                "give the new commit a tag of its own: a tag that is registered stays at its commit"
+            }
             Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
             Self::NoWorkPool { offered } if offered == NONE_USABLE => {
                 "create one: prefect work-pool create NAME --type process"
@@ -262,8 +264,8 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
     // what was declared, is not written only to add one. And where other fields change anyway, the
     // record is written along with them without being listed as a change.
-    let is_other = last.known() != Some(&declared);
-    if is_other && changes.is_empty() && last.known().is_some() {
+    let is_other = last.recorded() != Some(&declared);
+    if is_other && changes.is_empty() && last.recorded().is_some() {
         changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
     }
     let marks_change = is_other || changes.iter().any(Change::is_mark);

@@ -59,7 +59,7 @@ fn trigger_names(registration: &Registration, held: &Held) -> BTreeSet<String> {
     let declared = registration.fields.items(Field::Triggers);
     let declared = declared.iter().map(|trigger| name(trigger).to_owned());
     let last = LastDeclaration::of(held);
-    declared.chain(last.known().into_iter().flat_map(|last| last.triggers.clone())).collect()
+    declared.chain(last.recorded().into_iter().flat_map(|last| last.triggers.clone())).collect()
 }
 
 /// The name of a trigger; one that Prefect names after the deployment's id has none.

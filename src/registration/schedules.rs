@@ -75,7 +75,7 @@ impl<'a> Matching<'a> {
     /// Whether the repository declared it; all others were made by people.
     fn is_ours(&self, schedule: &Value) -> bool {
         let was_declared =
-            |name: &str| self.last.known().is_some_and(|last| last.schedules.contains(name));
+            |name: &str| self.last.recorded().is_some_and(|last| last.schedules.contains(name));
         own_number(schedule).is_some() || slug(schedule).is_some_and(was_declared)
     }
 
@@ -158,7 +158,7 @@ fn is_active(declared: &Value, held: Option<&Value>, last: &LastDeclaration) -> 
         return said.unwrap_or(true);
     }
     match last {
-        LastDeclaration::Known(last) => {
+        LastDeclaration::Recorded(last) => {
             held.and_then(slug).is_some_and(|name| last.off.contains(name))
         }
         LastDeclaration::Unrecorded => said.unwrap_or(false),
@@ -230,7 +230,7 @@ mod tests {
 
     fn known(schedules: &[&str], off: &[&str]) -> LastDeclaration {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        LastDeclaration::Known(Declared {
+        LastDeclaration::Recorded(Declared {
             schedules: names(schedules),
             off: names(off),
             ..Declared::default()

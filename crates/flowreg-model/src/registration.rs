@@ -204,6 +204,8 @@ pub fn same_repository(one: &str, other: &str) -> bool {
 /// Host and path of a repository's URL: what `https://host/a/b.git`, `ssh://git@host/a/b` and
 /// `git@host:a/b.git` have in common.
 fn repository_identity(url: &str) -> String {
+    // `git@host:a/b` is the short form of ssh: a `:` before the first `/` ends the host. In a URL a
+    // `:` there begins the port, which is a part of the identity.
     let (is_scp, rest) = match url.split_once("://") {
         Some((_, rest)) => (false, rest),
         None => (url.split('/').next().is_some_and(|head| head.contains(':')), url),

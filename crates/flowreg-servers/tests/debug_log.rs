@@ -1,4 +1,5 @@
 //! What `--debug` shows of the traffic with a server: each request, and never a secret.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop where it is")]
 
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -73,6 +73,8 @@ pub(super) fn replace(
         .iter()
         .map(|automation| (automation, declared_form(automation, deployment)))
         .collect();
+    // Equal ones are set aside first. Otherwise, of two automations of one name the wrong one might
+    // be changed, and the right one deleted.
     let mut differing = Vec::new();
     for trigger in wanted {
         match left.iter().position(|(_, held)| json_equal(held, trigger)) {

@@ -117,6 +117,7 @@ impl Pace {
             self.slots -= usize::from(self.slots > 1);
             self.is_final = true;
         }
+        tracing::debug!(at_once = self.slots, per_second = rate, "writes");
         self.since = now;
         self.finished = 0;
     }

@@ -41,6 +41,7 @@ fn secret(text: &str, what: &str) -> Result<HeaderValue, TargetError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         TargetError::Configuration(format!("{what} has characters that HTTP can't carry"))
     })?;
+    // Keeps it out of whatever prints the headers for debugging.
     value.set_sensitive(true);
     Ok(value)
 }

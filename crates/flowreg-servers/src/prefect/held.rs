@@ -73,6 +73,7 @@ fn schedules(deployment: &Value, is_foreign: bool) -> Value {
             Some((slug.to_owned(), Value::Object(entry)))
         })
         .collect();
+    // The server answers them in any order.
     schedules.sort_by(|(left, _), (right, _)| left.cmp(right));
     schedules.into_iter().map(|(_, schedule)| schedule).collect()
 }

@@ -28,6 +28,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// a request that is sent in that moment breaks (docs/facts/prefect.md, "Busy servers").
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What is said of a status that a Prefect API would have explained.
+pub(crate) const NOT_PREFECTS: &str = ", and the answer is not one of Prefect's";
+
 /// How many requests were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestCounts {
@@ -91,7 +94,7 @@ fn milliseconds(time: Duration) -> u64 {
 pub(crate) struct Answer {
     /// The body as it came.
     pub body: Vec<u8>,
-    /// The server's clock, if it told.
+    /// The server's clock, if the answer has a `Date`.
     pub date: Option<SystemTime>,
 }
 
@@ -187,7 +190,9 @@ impl Http {
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
         let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
         counter.fetch_add(1, Ordering::Relaxed);
-        let place = (request.kind == Kind::Write).then(|| self.gate.enter());
+        // A write keeps its slot while it is repeated: a busy server must not get another one
+        // instead.
+        let slot = (request.kind == Kind::Write).then(|| self.gate.enter());
         let started = Instant::now();
         let mut attempts = 0;
         let mut tokens = 0;
@@ -219,8 +224,8 @@ impl Http {
                 },
                 Err(trouble) => trouble,
             };
-            if let Some(place) = place.as_ref().filter(|_| trouble.is_overload()) {
-                place.troubled();
+            if let Some(slot) = slot.as_ref().filter(|_| trouble.is_overload()) {
+                slot.troubled();
             }
             let situation = Situation {
                 attempts,
@@ -364,9 +369,10 @@ impl Http {
             return self.no_api(format!("it redirects ({status}) to {}", headers::shown(to)));
         }
         match (status, self.words(reply)) {
+            // A 403 with words is a refusal of Prefect's; one without comes from a proxy or a login.
             (401, _) | (403, None) => TargetError::Unauthorized { url, status },
             (_, Some(message)) => TargetError::Refused { status, message },
-            (404, None) => self.no_api("404, and no word of Prefect's".to_owned()),
+            (404, None) => self.no_api(format!("404{NOT_PREFECTS}")),
             (_, None) => {
                 let reason = reqwest::StatusCode::from_u16(status)
                     .ok()

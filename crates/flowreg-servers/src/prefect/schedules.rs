@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_schedule_that_was_switched_off_stays_off() {
-        let wanted = vec![json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
+        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
         assert!(!schedules.removes);
         assert_eq!(schedules.all[0]["active"], json!(false));
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn adoption_replaces_what_the_former_owner_declared() {
-        let wanted = vec![json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
+        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), true);
         assert!(schedules.removes);
         assert_eq!(schedules.all.len(), 1);
@@ -153,20 +153,20 @@ mod tests {
     fn adoption_keeps_what_is_wanted_of_the_former_owners_and_nothing_twice() {
         let theirs = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "", "active": true});
         let other = json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&vec![other, theirs.clone()]), true);
+        let schedules = Schedules::merge(&deployment(), Some(&[other, theirs.clone()]), true);
         assert!(!schedules.removes);
         assert_eq!(schedules.all.len(), 2);
         assert_eq!(schedules.all[1]["slug"], json!(null));
 
         let same = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&vec![same, theirs]), true);
+        let schedules = Schedules::merge(&deployment(), Some(&[same, theirs]), true);
         assert!(schedules.removes);
         assert_eq!(schedules.all.len(), 1);
     }
 
     #[test]
     fn a_declared_state_counts() {
-        let wanted = vec![json!({"schedule": {"cron": "0 1 * * *"}, "slug": "a", "active": true})];
+        let wanted = [json!({"schedule": {"cron": "0 1 * * *"}, "slug": "a", "active": true})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
         assert_eq!(schedules.all[0]["active"], json!(true));
     }

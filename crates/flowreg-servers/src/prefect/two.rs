@@ -89,6 +89,7 @@ pub(super) fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
     let labels = said("labels").and_then(Value::as_object).into_iter().flatten();
     let marks = labels.filter_map(|(name, value)| {
         let value = value.as_str().filter(|_| name.starts_with(LABEL_PREFIX))?;
+        // Tags are seen by people, so an empty record is left out.
         let says_nothing = name == "flowreg.declared" && value == "{}";
         (!says_nothing).then(|| json!(format!("{name}={value}")))
     });
@@ -129,6 +130,7 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
     }
     let schedules = registration.fields.get_mut(Field::Schedules).and_then(Value::as_array_mut);
     for schedule in schedules.into_iter().flatten().filter_map(Value::as_object_mut) {
+        // A slug that was declared can't be kept there, so it can't be renamed either.
         schedule.shift_remove("replaces");
         let parameters = schedule.shift_remove("parameters");
         if parameters

@@ -12,7 +12,7 @@ use flowreg_model::{Channel, Field, Fields, Held, Marks};
 const PAGE: usize = 50;
 
 /// A flow that is not archived.
-pub(super) struct Live {
+pub(super) struct LiveFlow {
     /// As it is compared.
     pub held: Held,
     /// Whether its schedule starts runs; `None` without one.
@@ -22,8 +22,8 @@ pub(super) struct Live {
 
 /// Reads the flows of these names, or all, that are not archived; of several in one project the one
 /// with the highest version.
-pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, TargetError> {
-    let mut found: Vec<Live> = Vec::new();
+pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<LiveFlow>, TargetError> {
+    let mut found: Vec<LiveFlow> = Vec::new();
     match names {
         // Where all flows are listed they are not compared: the tasks are not asked for.
         None => pages(api, "", "storage", &mut found)?,
@@ -35,8 +35,10 @@ pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, T
             }
         }
     }
+    // Two first versions of one flow are both live if they were registered at the same moment; what
+    // counts is the highest version.
     found.sort_by(|one, other| {
-        let key = |live: &Live| (live.held.flow.clone(), live.held.deployment.clone());
+        let key = |live: &LiveFlow| (live.held.flow.clone(), live.held.deployment.clone());
         key(one).cmp(&key(other)).then(other.version.cmp(&one.version))
     });
     found.dedup_by(|later, first| {
@@ -49,7 +51,7 @@ fn pages(
     api: &GraphQl,
     filter: &str,
     more: &str,
-    found: &mut Vec<Live>,
+    found: &mut Vec<LiveFlow>,
 ) -> Result<(), TargetError> {
     let mut offset = 0;
     loop {
@@ -70,7 +72,7 @@ fn pages(
     }
 }
 
-fn live(flow: &Value) -> Option<Live> {
+fn live(flow: &Value) -> Option<LiveFlow> {
     let text = |name: &str| flow.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let version = flow.get("version").and_then(Value::as_u64).unwrap_or(0);
     let mut fields = serialized(flow.get("serialized_flow"));
@@ -81,7 +83,7 @@ fn live(flow: &Value) -> Option<Live> {
     }
     let has_schedule = flow.get("schedule").is_some_and(|schedule| !schedule.is_null());
     let is_active = flow.get("is_schedule_active").and_then(Value::as_bool);
-    Some(Live {
+    Some(LiveFlow {
         held: Held {
             id: text("id"),
             flow: text("name")?,
@@ -119,6 +121,8 @@ pub fn marks(storage: &Value) -> Marks {
         let text = storage.get(name).and_then(Value::as_str);
         text.filter(|text| !text.is_empty()).map(ToOwned::to_owned)
     };
+    // `ref` of GitHub, GitLab and Bitbucket storage is a branch, a tag or a commit; which one can't be
+    // told.
     let reference = text("ref");
     let (tag, branch) = (text("tag"), text("branch_name").or(reference));
     let channel = if tag.is_some() { Channel::Mainline } else { Channel::Feature };

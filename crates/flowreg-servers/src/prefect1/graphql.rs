@@ -9,7 +9,7 @@ use super::Prefect1Error;
 use crate::TargetError;
 use crate::connection::prefect::PrefectConnection;
 use crate::connection::prefect1::Prefect1Connection;
-use crate::prefect::http::{Http, Kind, Request};
+use crate::prefect::http::{Http, Kind, NOT_PREFECTS, Request};
 
 /// The client that flowreg is tested against.
 const CORE_VERSION: &str = "1.4.1";
@@ -102,7 +102,7 @@ impl GraphQl {
             .secrets
             .iter()
             .fold(text, |text, secret| text.replace(secret.expose_secret(), "***"));
-        Prefect1Error::Said(if text.is_empty() { "no reason given".to_owned() } else { text })
+        Prefect1Error::Refused(if text.is_empty() { "no reason given".to_owned() } else { text })
             .into()
     }
 
@@ -110,7 +110,7 @@ impl GraphQl {
         match error {
             TargetError::Unauthorized { url, .. } => Prefect1Error::Unauthenticated { url }.into(),
             TargetError::NotAnApi { reason, .. } => {
-                self.no_graphql(reason.replace(", and no word of Prefect's", ""))
+                self.no_graphql(reason.replace(NOT_PREFECTS, ""))
             }
             TargetError::Refused { status: 413, .. } => {
                 Prefect1Error::TooLarge { kilobytes: size.div_ceil(1000) }.into()
@@ -119,7 +119,7 @@ impl GraphQl {
                 Prefect1Error::Unauthenticated { url: self.url().to_owned() }.into()
             }
             TargetError::Refused { status: 404 | 405, message } => self.no_graphql(message),
-            TargetError::Refused { message, .. } => Prefect1Error::Said(message).into(),
+            TargetError::Refused { message, .. } => Prefect1Error::Refused(message).into(),
             error => error,
         }
     }

@@ -31,6 +31,7 @@ impl Layers {
             .and_then(|tool| tool.get("prefect")?.as_table().cloned())
             .unwrap_or_default();
         let files = [&prefect, &pyproject];
+        // Which file has the profiles may be set in the files above, so it is found last.
         let path = profiles::path(environment, &dotenv, &files, directory, home);
         let profile = profiles::active(environment, path.as_deref(), home)?;
         let layers = vec![

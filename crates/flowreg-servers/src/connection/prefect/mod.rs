@@ -191,8 +191,8 @@ impl PrefectConnection {
         }
     }
 
-    /// Every secret text, so that whoever prints a server's words can take them out.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    /// Every secret text: before a server's words are shown, these are taken out of them.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let passwords = self.auth_string.iter().flat_map(|auth| {
             let auth = auth.expose_secret();
             [Some(auth), auth.split_once(':').map(|(_, password)| password)]

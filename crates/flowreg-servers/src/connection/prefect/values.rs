@@ -42,6 +42,7 @@ pub(super) fn address(found: &SettingValue) -> Result<Address, ConnectionError> 
     });
     url.set_username("").map_err(|()| error())?;
     url.set_password(None).map_err(|()| error())?;
+    // Paths of requests are appended to the address.
     url.set_query(None);
     url.set_fragment(None);
     Ok(Address { url: url.as_str().trim_end_matches('/').to_owned(), credentials })
