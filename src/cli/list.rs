@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{CommandResult, Context, exit};
 use crate::output::{ListReport, ListedRegistration};
-use flowreg_model::Held;
+use flowreg_model::{Field, Held};
 use flowreg_servers::ReadScope;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context<'_>, _: &ListArguments) -> CommandResult {
 /// `None` for what somebody else created.
 fn listed(held: Held) -> Option<ListedRegistration> {
     let marks = held.marks?;
-    let entrypoint = held.fields.get("entrypoint").and_then(|value| value.as_str());
+    let entrypoint = held.fields.text(Field::Entrypoint);
     let kind = match (&marks.tag, &marks.branch) {
         (Some(_), _) => Some("tag"),
         (None, Some(_)) => Some("branch"),

@@ -11,7 +11,7 @@ use super::file::{Entry, EntryError, Manifest, StepsOf};
 use super::python::text_of;
 use super::schedule;
 use super::template::{Placeholder, References, TemplateError, Templater, Values, placeholders};
-use flowreg_model::secrets;
+use flowreg_model::{Field, Fields, secrets};
 
 /// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
 const AT_RUN_TIME: &[&str] = &["job_variables"];
@@ -23,8 +23,8 @@ pub struct Declared {
     pub name: String,
     /// Where the flow is: `path.py:function` or `package.module.function`, relative to the file.
     pub entrypoint: String,
-    /// The declared fields, by the names of `POST /deployments/`; `triggers` as the file has them.
-    pub fields: Map<String, Value>,
+    /// The declared fields; `triggers` as the file has them.
+    pub fields: Fields,
     /// The pull steps; `None` if nothing is said, an empty list if there are to be none.
     pub pull: Option<Vec<Value>>,
     /// Paths in the fields whose values hold a secret: `job_variables.env.TOKEN`.
@@ -96,7 +96,7 @@ impl Manifest {
                 None => name,
             },
             entrypoint: required("entrypoint")?,
-            fields: Map::new(),
+            fields: Fields::new(),
             pull: None,
             secrets: BTreeSet::new(),
             notices: Vec::new(),
@@ -111,22 +111,22 @@ impl Manifest {
             ));
         }
         let fields = &mut declared.fields;
-        for name in ["version", "description"] {
-            fields.extend(text(name)?.map(|text| (name.to_owned(), json!(text))));
+        for field in [Field::Version, Field::Description] {
+            fields.extend(text(field.name())?.map(|text| (field, json!(text))));
         }
-        fields.extend(self.tags(entry, &config)?.map(|tags| ("tags".to_owned(), tags)));
-        for name in ["paused", "enforce_parameter_schema"] {
-            let said = config.get(name).filter(|value| !value.is_null());
-            fields.extend(said.map(|value| (name.to_owned(), value.clone())));
+        fields.extend(self.tags(entry, &config)?.map(|tags| (Field::Tags, tags)));
+        for field in [Field::Paused, Field::EnforceParameterSchema] {
+            let said = config.get(field.name()).filter(|value| !value.is_null());
+            fields.extend(said.map(|value| (field, value.clone())));
         }
         let parameters = config.get("parameters").filter(|map| !is_empty(map));
-        fields.extend(parameters.map(|map| ("parameters".to_owned(), map.clone())));
+        fields.extend(parameters.map(|map| (Field::Parameters, map.clone())));
         self.concurrency(entry, &config, fields)?;
         self.work_pool(entry, &config, fields)?;
         self.schedules(entry, &config, fields)?;
         if let Some(Value::Array(triggers)) = triggers {
             let filled = triggers.into_iter().map(|trigger| trigger_with(trigger, values, outputs));
-            fields.insert("triggers".to_owned(), filled.collect());
+            fields.set(Field::Triggers, filled.collect::<Value>());
         }
         declared.secrets = secret_paths(&templater.secrets, &declared.fields);
         if let Some(pull) = steps.pull {
@@ -179,7 +179,7 @@ impl Manifest {
         &self,
         entry: &Entry,
         config: &Map<String, Value>,
-        fields: &mut Map<String, Value>,
+        fields: &mut Fields,
     ) -> Result<(), EntryError> {
         let path = &["concurrency_limit"];
         let (limit, options) = match config.get("concurrency_limit") {
@@ -199,8 +199,8 @@ impl Manifest {
             }
             Some(limit) => (limit.clone(), Value::Null),
         };
-        fields.insert("concurrency_limit".to_owned(), limit);
-        fields.insert("concurrency_options".to_owned(), options);
+        fields.set(Field::ConcurrencyLimit, limit);
+        fields.set(Field::ConcurrencyOptions, options);
         Ok(())
     }
 
@@ -208,21 +208,21 @@ impl Manifest {
         &self,
         entry: &Entry,
         config: &Map<String, Value>,
-        fields: &mut Map<String, Value>,
+        fields: &mut Fields,
     ) -> Result<(), EntryError> {
         let Some(Value::Object(pool)) = config.get("work_pool") else { return Ok(()) };
-        for (key, field) in [("name", "work_pool_name"), ("work_queue_name", "work_queue_name")] {
+        for (key, field) in
+            [("name", Field::WorkPoolName), ("work_queue_name", Field::WorkQueueName)]
+        {
             match pool.get(key) {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) if text.is_empty() => {}
-                Some(Value::String(text)) => {
-                    fields.insert(field.to_owned(), json!(text));
-                }
+                Some(Value::String(text)) => fields.set(field, text.as_str()),
                 Some(_) => return Err(self.odd(entry, &["work_pool", key], key)),
             }
         }
         let variables = pool.get("job_variables").filter(|map| !is_empty(map));
-        fields.extend(variables.map(|map| ("job_variables".to_owned(), map.clone())));
+        fields.extend(variables.map(|map| (Field::JobVariables, map.clone())));
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl Manifest {
         &self,
         entry: &Entry,
         config: &Map<String, Value>,
-        fields: &mut Map<String, Value>,
+        fields: &mut Fields,
     ) -> Result<(), EntryError> {
         let (key, schedules) = match (config.get("schedules"), config.get("schedule")) {
             (Some(Value::Array(schedules)), _) => ("schedules", schedules.as_slice()),
@@ -242,7 +242,7 @@ impl Manifest {
             schedules.iter().filter_map(Value::as_object).map(schedule::registered).collect();
         let schedules =
             schedules.map_err(|error| self.error(entry, &[key], "manifest", &error.to_string()))?;
-        fields.insert("schedules".to_owned(), json!(schedules));
+        fields.set(Field::Schedules, schedules);
         Ok(())
     }
 
@@ -386,12 +386,12 @@ fn trigger_with(mut trigger: Value, values: &Values, outputs: &Map<String, Value
 }
 
 /// By the names of the fields; and whatever looks like a secret that the file itself holds.
-fn secret_paths(found: &BTreeSet<String>, fields: &Map<String, Value>) -> BTreeSet<String> {
+fn secret_paths(found: &BTreeSet<String>, fields: &Fields) -> BTreeSet<String> {
     let strip = |path: &String| path.strip_prefix("work_pool.").unwrap_or(path).to_owned();
     let mut paths: BTreeSet<String> = found.iter().map(strip).collect();
-    for name in ["parameters", "job_variables"] {
-        if let Some(value) = fields.get(name) {
-            add_literals(name, value, &mut paths);
+    for field in [Field::Parameters, Field::JobVariables] {
+        if let Some(value) = fields.get(field) {
+            add_literals(field.name(), value, &mut paths);
         }
     }
     paths

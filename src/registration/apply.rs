@@ -63,6 +63,7 @@ pub fn apply(
                 continue;
             }
             let result = target.apply(&write);
+            // The others would each wait for the same time-out.
             if matches!(result, Err(TargetError::Unreachable { .. })) {
                 is_unreachable.store(true, Ordering::Relaxed);
             }
@@ -124,6 +125,7 @@ fn outcomes(
                 (Action::Unchanged, _) => (Outcome::Unchanged, held_id),
                 (Action::Refuse(refusal), _) => (Outcome::Refused(refusal.clone()), held_id),
                 (Action::Create, Some(Ok(id))) => (Outcome::Created, id),
+                // Prefect 1 answers a registration with the same check sum with the old version's id.
                 (Action::Update { .. }, Some(Ok(id))) if is_versioned && id == held_id => {
                     (Outcome::Unchanged, id)
                 }

@@ -10,14 +10,14 @@ use crate::manifest::pull::{self, CheckOut, GitClone};
 use crate::registration::names;
 use crate::settings::{Access, ChannelTable, FlowTable, ScheduleTable, Settings, Switch};
 use flowreg_model::{
-    Channel, CodeReference, DeploymentName, Flow, Marks, NameError, Registration, Schedule,
-    ScheduleRule,
+    Channel, CodeReference, DeploymentName, Field, Fields, Flow, Marks, NameError, Registration,
+    Schedule, ScheduleRule,
 };
 
 /// The deployment of a flow that names none.
 const DEFAULT_DEPLOYMENT: &str = "default";
-/// An interval without an anchor gets "now" from the server, and would differ for ever
-/// (`facts/prefect3.md` §4.2).
+/// The server fills in the moment of the write for an interval without an anchor, and the
+/// registration would differ at each run (docs/facts/prefect.md, "Schedules").
 const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
 
 /// What a worker is told to check out.
@@ -31,9 +31,9 @@ pub enum Pinned {
     Branch,
 }
 
-/// What all registrations of a run have in common.
+/// The code that all registrations of a run are made for, and how workers get it.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct CodeSource<'a> {
     /// The code reference.
     pub reference: &'a CodeReference,
     /// What workers check out.
@@ -44,7 +44,7 @@ pub struct Source<'a> {
     pub author: Option<&'a str>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> CodeSource<'a> {
     /// The clone that a worker makes before a run.
     pub fn git_clone(&self, access: Option<&'a Access>) -> GitClone<'a> {
         let check_out = match self.pinned {
@@ -87,8 +87,8 @@ pub struct Declaration {
     pub name: String,
     /// The entrypoint as it is registered, right from where a run starts.
     pub entrypoint: String,
-    /// The declared fields, by the names of the API; `triggers` as the file has them.
-    pub fields: Map<String, Value>,
+    /// The declared fields; `triggers` as the file has them.
+    pub fields: Fields,
     /// The pull steps, with the code reference in them.
     pub pull_steps: Vec<Value>,
     /// Where fields are declared, `prefect.yaml:12`, by path: `job_variables.env.X`.
@@ -113,7 +113,7 @@ pub struct Built {
 pub fn build(
     flow: &Flow,
     declaration: Option<Declaration>,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
     settings: &Settings,
 ) -> Result<Built, BuildError> {
     let nothing = FlowTable::default();
@@ -158,11 +158,11 @@ fn deployment_name(
 fn fields(
     flow: &Flow,
     declaration: Option<Declaration>,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
     settings: &Settings,
     own: &FlowTable,
     deployment: &DeploymentName,
-) -> Result<(Map<String, Value>, Origins), BuildError> {
+) -> Result<(Fields, Origins), BuildError> {
     let reference = source.reference;
     let channel = settings.channel(reference.channel);
     let mut layers = Layers::default();
@@ -177,37 +177,40 @@ fn fields(
         let step = pull::step(&source.git_clone(settings.repository.access.as_ref()));
         (json!(flow.entrypoint), json!([step]), None)
     };
-    layers.set("version", json!(version(source)), REFERENCE);
-    layers.set("entrypoint", entrypoint, &at_flow);
-    if !is_inexact(flow, "description") {
-        layers.set("description", json!(flow.description), &at_flow);
+    layers.set(Field::Version, json!(version(source)), REFERENCE);
+    layers.set(Field::Entrypoint, entrypoint, &at_flow);
+    if !is_inexact(flow, Field::Description) {
+        layers.set(Field::Description, json!(flow.description), &at_flow);
     }
     // Without a schema that is known to be right, the target keeps the one it has.
     let schema = flow.parameter_openapi_schema.clone();
-    if let Some(schema) = schema.filter(|_| !is_inexact(flow, "parameter_openapi_schema")) {
-        layers.set("parameter_openapi_schema", schema, &at_flow);
+    if let Some(schema) = schema.filter(|_| !is_inexact(flow, Field::ParameterOpenapiSchema)) {
+        layers.set(Field::ParameterOpenapiSchema, schema, &at_flow);
     }
-    // A channel's defaults give way to what a deployment declares; guests have their own place.
+    // On mainline a channel's settings are defaults, which a deployment's own declaration
+    // overrides. For a feature branch it is the other way round: its guests shall run where
+    // `[feature]` says, and not in the production pool that the deployment names.
     let channel_fields = channel_fields(channel, reference);
     if !is_feature {
-        layers.add(channel_fields.clone(), |_| channel_origin.clone());
+        layers.add(&channel_fields, |_| channel_origin.clone());
     }
     if let Some((mut fields, origins)) = manifest {
+        // The version names the code that runs. Where that is pinned, the pin is the version.
         if source.pinned != Pinned::Branch {
-            fields.shift_remove("version");
+            fields.remove(Field::Version);
         }
-        layers.add(fields, |path| nearest_origin(&origins, path));
-        // It has all that is declared, also where that is nothing.
+        layers.add(&fields, |path| nearest_origin(&origins, path));
+        // Also the origins of paths that hold no value: an empty mapping is declared, too.
         layers.origins.extend(origins);
     }
     if is_feature {
-        layers.add(channel_fields, |_| channel_origin.clone());
+        layers.add(&channel_fields, |_| channel_origin.clone());
     }
-    layers.add(flow_fields(own, reference), |_| flow_origin.clone());
+    layers.add(&flow_fields(own, reference), |_| flow_origin.clone());
     let forced = is_active_by_default(reference, channel);
     let Layers { mut fields, mut origins } = layers;
-    settle_schedules(&mut fields, forced);
-    if let Some(Value::Array(triggers)) = fields.get_mut("triggers") {
+    declare_schedules(&mut fields, forced);
+    if let Some(Value::Array(triggers)) = fields.get_mut(Field::Triggers) {
         let mut normal = triggers::normalised(deployment.as_str(), triggers)?;
         if forced == Some(false) {
             normal.iter_mut().filter_map(Value::as_object_mut).for_each(|trigger| {
@@ -216,12 +219,12 @@ fn fields(
         }
         *triggers = normal;
     }
-    fields.insert("pull_steps".to_owned(), pull_steps);
-    origins.insert("pull_steps".to_owned(), REFERENCE.to_owned());
+    fields.set(Field::PullSteps, pull_steps);
+    origins.insert(Field::PullSteps.name().to_owned(), REFERENCE.to_owned());
     Ok((fields, origins))
 }
 
-/// Why the version and the pull steps are ours.
+/// The origin of the version and of the pull steps, which nobody declares.
 const REFERENCE: &str = "the code reference";
 
 fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
@@ -242,44 +245,42 @@ pub fn origin_of<'o>(origins: &'o BTreeMap<String, String>, path: &str) -> Optio
 /// Fields that are declared in several places, the later ones over the earlier.
 #[derive(Default)]
 struct Layers {
-    fields: Map<String, Value>,
+    fields: Fields,
     origins: BTreeMap<String, String>,
 }
 
 impl Layers {
-    fn set(&mut self, field: &str, value: Value, origin: &str) {
-        self.fields.insert(field.to_owned(), value);
-        self.origins.insert(field.to_owned(), origin.to_owned());
+    fn set(&mut self, field: Field<'_>, value: Value, origin: &str) {
+        self.fields.set(field, value);
+        self.origins.insert(field.name().to_owned(), origin.to_owned());
     }
 
-    /// Tags come together, maps are put over each other, anything else is replaced.
-    fn add(&mut self, fields: Map<String, Value>, origin: impl Fn(&str) -> String) {
-        if fields.contains_key("work_pool_name") {
-            // The queue is one of the pool's.
-            self.fields.shift_remove("work_queue_name");
+    /// Puts a layer over those before: tags are collected, maps are merged by key (parameters only
+    /// at the top, as a parameter's value is one thing), anything else is replaced.
+    fn add(&mut self, fields: &Fields, origin: impl Fn(&str) -> String) {
+        if fields.has(Field::WorkPoolName) {
+            // A queue belongs to one pool: the queue of the lower layer is none of the new pool's.
+            self.fields.remove(Field::WorkQueueName);
         }
-        for (field, value) in fields {
-            match (field.as_str(), value) {
-                ("tags", Value::Array(tags)) => self.add_tags(tags, &origin("tags")),
-                ("parameters", value) => self.put_over(&field, value, 1, &origin),
-                ("job_variables", value) => self.put_over(&field, value, usize::MAX, &origin),
-                (_, value) => {
-                    let origin = origin(&field);
-                    self.set(&field, value, &origin);
-                }
+        for (field, value) in fields.iter() {
+            match (field, value) {
+                (Field::Tags, Value::Array(tags)) => self.add_tags(tags, &origin(field.name())),
+                (Field::Parameters, value) => self.put_over(field, value, 1, &origin),
+                (Field::JobVariables, value) => self.put_over(field, value, usize::MAX, &origin),
+                (_, value) => self.set(field, value.clone(), &origin(field.name())),
             }
         }
     }
 
-    fn add_tags(&mut self, tags: Vec<Value>, origin: &str) {
-        let held = self.fields.entry("tags").or_insert_with(|| json!([]));
+    fn add_tags(&mut self, tags: &[Value], origin: &str) {
+        let held = self.fields.get_or_set(Field::Tags, json!([]));
         let Some(held) = held.as_array_mut() else { return };
         for tag in tags {
-            if !held.contains(&tag) {
-                held.push(tag);
+            if !held.contains(tag) {
+                held.push(tag.clone());
             }
         }
-        let origins = self.origins.entry("tags".to_owned()).or_default();
+        let origins = self.origins.entry(Field::Tags.name().to_owned()).or_default();
         if !origins.is_empty() {
             origins.push_str(" and ");
         }
@@ -288,13 +289,13 @@ impl Layers {
 
     fn put_over(
         &mut self,
-        field: &str,
-        value: Value,
+        field: Field<'_>,
+        value: &Value,
         depth: usize,
         origin: &impl Fn(&str) -> String,
     ) {
-        let held = self.fields.entry(field.to_owned()).or_insert_with(|| json!({}));
-        put_over(held, value, depth, field, &mut |path| {
+        let held = self.fields.get_or_set(field, json!({}));
+        put_over(held, value, depth, field.name(), &mut |path| {
             self.origins.insert(path.to_owned(), origin(path));
         });
     }
@@ -302,7 +303,7 @@ impl Layers {
 
 fn put_over(
     held: &mut Value,
-    value: Value,
+    value: &Value,
     depth: usize,
     path: &str,
     declared: &mut impl FnMut(&str),
@@ -315,13 +316,13 @@ fn put_over(
             }
         }
         (held, value) => {
-            *held = value;
+            held.clone_from(value);
             declared(path);
         }
     }
 }
 
-fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<String, Value> {
+fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Fields {
     let ChannelTable { work_pool, work_queue, tags, job_variables, .. } = channel;
     toml_fields(
         work_pool.as_deref(),
@@ -332,7 +333,7 @@ fn channel_fields(channel: &ChannelTable, reference: &CodeReference) -> Map<Stri
     )
 }
 
-fn flow_fields(own: &FlowTable, reference: &CodeReference) -> Map<String, Value> {
+fn flow_fields(own: &FlowTable, reference: &CodeReference) -> Fields {
     let mut fields = toml_fields(
         own.work_pool.as_deref(),
         own.work_queue.as_deref(),
@@ -340,13 +341,13 @@ fn flow_fields(own: &FlowTable, reference: &CodeReference) -> Map<String, Value>
         own.job_variables.clone(),
         reference,
     );
-    let mut declare = |name: &str, value: Option<Value>| {
-        fields.extend(value.map(|value| (name.to_owned(), value)));
+    let mut declare = |field: Field<'static>, value: Option<Value>| {
+        fields.extend(value.map(|value| (field, value)));
     };
-    declare("description", own.description.as_ref().map(|text| json!(text)));
-    declare("parameters", own.parameters.as_ref().map(|map| json!(map)));
+    declare(Field::Description, own.description.as_ref().map(|text| json!(text)));
+    declare(Field::Parameters, own.parameters.as_ref().map(|map| json!(map)));
     declare(
-        "schedules",
+        Field::Schedules,
         own.schedules
             .as_ref()
             .map(|tables| schedules_of(tables.iter().map(toml::Spanned::get_ref))),
@@ -360,28 +361,28 @@ fn toml_fields(
     tags: Option<&[String]>,
     job_variables: Option<Map<String, Value>>,
     reference: &CodeReference,
-) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut declare = |name: &str, value: Option<Value>| {
-        fields.extend(value.map(|value| (name.to_owned(), value)));
+) -> Fields {
+    let mut fields = Fields::new();
+    let mut declare = |field: Field<'static>, value: Option<Value>| {
+        fields.extend(value.map(|value| (field, value)));
     };
-    declare("tags", tags.filter(|tags| !tags.is_empty()).map(|tags| json!(tags)));
-    declare("work_pool_name", work_pool.map(|pool| json!(pool)));
-    declare("work_queue_name", work_queue.map(|queue| json!(queue)));
+    declare(Field::Tags, tags.filter(|tags| !tags.is_empty()).map(|tags| json!(tags)));
+    declare(Field::WorkPoolName, work_pool.map(|pool| json!(pool)));
+    declare(Field::WorkQueueName, work_queue.map(|queue| json!(queue)));
     let variables = job_variables.filter(|map| !map.is_empty()).map(|map| {
         let mut variables = Value::Object(map);
         fill_in(&mut variables, reference);
         variables
     });
-    declare("job_variables", variables);
+    declare(Field::JobVariables, variables);
     fields
 }
 
-fn is_inexact(flow: &Flow, what: &str) -> bool {
-    flow.inexact.iter().any(|inexact| inexact.what == what)
+fn is_inexact(flow: &Flow, field: Field<'_>) -> bool {
+    flow.inexact.iter().any(|inexact| inexact.what == field.name())
 }
 
-fn version<'a>(source: &Source<'a>) -> &'a str {
+fn version<'a>(source: &CodeSource<'a>) -> &'a str {
     match source.pinned {
         Pinned::Commit if source.reference.tag().is_none() => source.reference.commit.as_str(),
         _ => source.reference.name.as_str(),
@@ -419,9 +420,10 @@ pub(super) fn is_active_by_default(
     (switch == Switch::Off).then_some(false)
 }
 
-/// No schedules is a declaration, too: those that flowreg made before go.
-fn settle_schedules(fields: &mut Map<String, Value>, forced: Option<bool>) {
-    let schedules = fields.entry("schedules").or_insert_with(|| json!([]));
+/// Declares schedules also where there are none: without a declaration those of an earlier
+/// registration would stay. `forced` overrides their state.
+fn declare_schedules(fields: &mut Fields, forced: Option<bool>) {
+    let schedules = fields.get_or_set(Field::Schedules, json!([]));
     for schedule in schedules.as_array_mut().into_iter().flatten() {
         let Some(schedule) = schedule.as_object_mut() else { continue };
         if let Some(active) = forced {
@@ -501,7 +503,7 @@ mod tests {
 
     fn built(reference: &CodeReference, pinned: Pinned, text: &str) -> Registration {
         let settings = Settings::resolve(&Flags::default(), Some((text, "flowreg.toml"))).unwrap();
-        let source = Source {
+        let source = CodeSource {
             reference,
             pinned,
             repository: "https://git.example.com/data/flows.git",
@@ -514,9 +516,9 @@ mod tests {
     fn mainline_is_pinned_by_the_tags_name() {
         let registration = built(&tag(), Pinned::Tag, "");
         assert_eq!(registration.deployment.as_str(), "default");
-        assert_eq!(registration.fields["version"], "v1.4.0");
+        assert_eq!(registration.fields.value(Field::Version), "v1.4.0");
         assert_eq!(
-            registration.fields["pull_steps"],
+            *registration.fields.value(Field::PullSteps),
             json!([{"prefect.deployments.steps.git_clone": {
                 "repository": "https://git.example.com/data/flows.git", "branch": "v1.4.0"}}])
         );
@@ -527,7 +529,8 @@ mod tests {
     #[test]
     fn a_commit_pin_carries_the_commit_in_the_directory_name() {
         let registration = built(&tag(), Pinned::Commit, "");
-        let step = &registration.fields["pull_steps"][0]["prefect.deployments.steps.git_clone"];
+        let steps = registration.fields.value(Field::PullSteps);
+        let step = &steps[0]["prefect.deployments.steps.git_clone"];
         assert_eq!(step["commit_sha"], "3".repeat(40));
         assert_eq!(step["clone_directory_name"], format!("flows-{}", "3".repeat(40)));
         assert_eq!(step.get("branch"), None);
@@ -539,8 +542,8 @@ mod tests {
                     schedules = [{ cron = \"0 3 * * *\", active = true }]\n";
         let registration = built(&feature(), Pinned::Branch, text);
         assert_eq!(registration.deployment.as_str(), "nightly@feat~x");
-        assert_eq!(registration.fields["version"], "feat/x");
-        assert_eq!(registration.fields["schedules"][0]["active"], json!(false));
+        assert_eq!(registration.fields.value(Field::Version), "feat/x");
+        assert_eq!(registration.fields.value(Field::Schedules)[0]["active"], json!(false));
         assert_eq!(registration.marks.commit, None);
         assert_eq!(registration.marks.author.as_deref(), Some("Ada"));
     }
@@ -550,7 +553,7 @@ mod tests {
         let text = "[flow.nightly-sync]\nschedules = [{ interval = 60 }]\n";
         let registration = built(&tag(), Pinned::Tag, text);
         assert_eq!(
-            registration.fields["schedules"],
+            *registration.fields.value(Field::Schedules),
             json!([{"schedule": {"interval": 60.0, "anchor_date": DEFAULT_ANCHOR, "timezone": "UTC"}}])
         );
     }
@@ -564,11 +567,15 @@ mod tests {
         });
         let settings = Settings::resolve(&Flags::default(), None).unwrap();
         let reference = tag();
-        let source =
-            Source { reference: &reference, pinned: Pinned::Tag, repository: "r", author: None };
+        let source = CodeSource {
+            reference: &reference,
+            pinned: Pinned::Tag,
+            repository: "r",
+            author: None,
+        };
         let fields = build(&inexact, None, &source, &settings).unwrap().registration.fields;
-        assert!(!fields.contains_key("parameter_openapi_schema"));
-        assert_eq!(fields["description"], Value::Null);
+        assert!(!fields.has(Field::ParameterOpenapiSchema));
+        assert_eq!(fields.get(Field::Description), Some(&Value::Null));
     }
 
     #[test]
@@ -577,7 +584,7 @@ mod tests {
             [flow.nightly-sync]\njob_variables = { image = \"etl:{tag}\", env = { C = \"{commit}\", K = \"{k}\" } }\n";
         let registration = built(&feature(), Pinned::Branch, text);
         assert_eq!(
-            registration.fields["job_variables"],
+            *registration.fields.value(Field::JobVariables),
             json!({"cpu": 1, "image": "etl:feat-x", "env": {"C": "3".repeat(40), "K": "{k}"}})
         );
     }

@@ -1,7 +1,8 @@
 //! What the repository declared at the last registration: names only, kept with the marks.
 //!
-//! It tells what people added, which stays, from what is declared no longer, which goes; and what
-//! people switched off from what the repository did.
+//! Without it one could not tell what people added on the server (it stays) from what the
+//! repository declared earlier and does no more (it goes), nor who switched a schedule off. Only
+//! names are kept, as values may be secret.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::slugs::{own_number, slug};
-use flowreg_model::Held;
+use flowreg_model::{Field, Fields, Held};
 
 type Names = BTreeSet<String>;
 
@@ -45,30 +46,31 @@ pub(super) struct Declared {
 
 /// What is known of the last registration.
 #[derive(Debug)]
-pub(super) enum Last {
+pub(super) enum LastDeclaration {
     /// Somebody else made the deployment.
     Foreign,
     /// flowreg made it and did not note yet what was declared.
-    Unnoted,
+    Unrecorded,
     /// What was declared.
-    Known(Declared),
+    Recorded(Declared),
 }
 
-/// Fields that go back to what they are where nobody declares them.
-const RESET: [&str; 5] = [
-    "paused",
-    "concurrency_limit",
-    "concurrency_options",
-    "enforce_parameter_schema",
-    "work_queue_name",
+/// Fields that are reset once the repository declares them no longer. All others stay as they are
+/// then.
+const RESET: [Field<'static>; 5] = [
+    Field::Paused,
+    Field::ConcurrencyLimit,
+    Field::ConcurrencyOptions,
+    Field::EnforceParameterSchema,
+    Field::WorkQueueName,
 ];
 
 /// What `prefect deploy` makes of a field of [`RESET`] that is not declared.
-fn usual(field: &str) -> Value {
+fn usual(field: Field<'_>) -> Value {
     match field {
-        "paused" => json!(false),
-        "enforce_parameter_schema" => json!(true),
-        "work_queue_name" => json!("default"),
+        Field::Paused => json!(false),
+        Field::EnforceParameterSchema => json!(true),
+        Field::WorkQueueName => json!("default"),
         _ => Value::Null,
     }
 }
@@ -76,39 +78,31 @@ fn usual(field: &str) -> Value {
 impl Declared {
     /// The names of declared fields; `schedules` are those of the target, the declared ones first
     /// and in their order.
-    pub(super) fn of(fields: &Map<String, Value>, schedules: &[Value]) -> Self {
-        let keys = |name: &str| -> Names {
-            fields
-                .get(name)
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-                .map(|(key, _)| key.clone())
-                .collect()
-        };
-        let tags = fields.get("tags").and_then(Value::as_array).into_iter().flatten();
+    pub(super) fn of(fields: &Fields, schedules: &[Value]) -> Self {
+        let parameters = fields.get(Field::Parameters).and_then(Value::as_object);
         let mut job_variables = Names::new();
-        if let Some(declared) = fields.get("job_variables") {
+        if let Some(declared) = fields.get(Field::JobVariables) {
             add_paths(declared, "", &mut job_variables);
         }
-        let is_other =
-            |name: &&&str| fields.get(**name).is_some_and(|declared| *declared != usual(name));
+        let is_other = |field: &&Field<'_>| {
+            fields.get(**field).is_some_and(|declared| *declared != usual(**field))
+        };
+        let tags = fields.items(Field::Tags).iter();
         let mut declared = Self {
             tags: tags.filter_map(|tag| tag.as_str().map(ToOwned::to_owned)).collect(),
-            parameters: keys("parameters"),
+            parameters: parameters.into_iter().flat_map(Map::keys).cloned().collect(),
             job_variables,
-            fields: RESET.iter().filter(is_other).map(|name| (*name).to_owned()).collect(),
+            fields: RESET.iter().filter(is_other).map(|field| field.name().to_owned()).collect(),
             ..Self::default()
         };
-        for trigger in fields.get("triggers").and_then(Value::as_array).into_iter().flatten() {
+        for trigger in fields.items(Field::Triggers) {
             let name = trigger.get("name").and_then(Value::as_str).unwrap_or_default();
             declared.triggers.insert(name.to_owned());
             if trigger.get("enabled") == Some(&Value::Bool(false)) {
                 declared.disabled.insert(name.to_owned());
             }
         }
-        let of_schedules = fields.get("schedules").and_then(Value::as_array).into_iter().flatten();
-        for (schedule, placed) in of_schedules.zip(schedules) {
+        for (schedule, placed) in fields.items(Field::Schedules).iter().zip(schedules) {
             let Some(slug) = slug(placed) else { continue };
             if own_number(placed).is_none() {
                 declared.schedules.insert(slug.to_owned());
@@ -126,38 +120,42 @@ impl Declared {
     }
 }
 
-impl Last {
-    /// What the marks of a registration say; text that somebody changed says nothing.
+impl LastDeclaration {
+    /// Reads it from the marks of a registration. Text that can't be read, as somebody changed it,
+    /// counts as not recorded.
     pub(super) fn of(held: &Held) -> Self {
         let Some(marks) = &held.marks else { return Self::Foreign };
         let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        declared.map_or(Self::Unnoted, Self::Known)
+        declared.map_or(Self::Unrecorded, Self::Recorded)
     }
 
     /// What was declared, if that is known.
-    pub(super) fn known(&self) -> Option<&Declared> {
+    pub(super) fn recorded(&self) -> Option<&Declared> {
         match self {
-            Self::Known(declared) => Some(declared),
-            Self::Foreign | Self::Unnoted => None,
+            Self::Recorded(declared) => Some(declared),
+            Self::Foreign | Self::Unrecorded => None,
         }
     }
 
-    /// What stands for fields that were declared and are no longer.
-    pub(super) fn undeclared(&self, fields: &Map<String, Value>) -> Vec<(&'static str, Value)> {
-        let Some(last) = self.known() else { return Vec::new() };
+    /// The fields that were declared at the last registration and are not in `fields`, with the
+    /// values that they go back to.
+    pub(super) fn undeclared(&self, fields: &Fields) -> Vec<(Field<'static>, Value)> {
+        let Some(last) = self.recorded() else { return Vec::new() };
         let groups = [
-            ("tags", last.tags.is_empty(), json!([])),
-            ("parameters", last.parameters.is_empty(), json!({})),
-            ("job_variables", last.job_variables.is_empty(), json!({})),
-            ("triggers", last.triggers.is_empty(), json!([])),
-            ("schedules", false, json!([])),
+            (Field::Tags, last.tags.is_empty(), json!([])),
+            (Field::Parameters, last.parameters.is_empty(), json!({})),
+            (Field::JobVariables, last.job_variables.is_empty(), json!({})),
+            (Field::Triggers, last.triggers.is_empty(), json!([])),
+            // The record lists only slugs that the repository chose, so an empty list does not mean
+            // that there were no schedules.
+            (Field::Schedules, false, json!([])),
         ];
         let groups = groups.into_iter().filter(|(_, is_empty, _)| !is_empty);
-        let of_groups = groups.map(|(name, _, nothing)| (name, nothing));
-        let of_fields = RESET.iter().filter(|name| last.fields.contains(**name));
+        let of_groups = groups.map(|(field, _, nothing)| (field, nothing));
+        let of_fields = RESET.iter().filter(|field| last.fields.contains(field.name()));
         of_groups
-            .chain(of_fields.map(|name| (*name, usual(name))))
-            .filter(|(name, _)| !fields.contains_key(*name))
+            .chain(of_fields.map(|field| (*field, usual(*field))))
+            .filter(|(field, _)| !fields.has(*field))
             .collect()
     }
 }
@@ -234,10 +232,10 @@ mod tests {
         let placed =
             [json!({"slug": "flowreg-1"}), json!({"slug": "x"}), json!({"slug": "theirs"})];
         assert_eq!(
-            Declared::of(fields.as_object().unwrap(), &placed).text(),
+            Declared::of(&serde_json::from_value(fields).unwrap(), &placed).text(),
             r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["","t"],"disabled":[""],"fields":["concurrency_limit"]}"#
         );
-        assert_eq!(Declared::of(&Map::new(), &[]).text(), "{}");
+        assert_eq!(Declared::of(&Fields::new(), &[]).text(), "{}");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What differs between a registration that should be and one that is.
 //!
-//! Declared fields are ours; what people changed and the repository does not declare stays. So
-//! each field has its own meaning of "differs", and its own way of putting both together.
+//! The repository decides what it declares; what people changed on the server and the repository
+//! does not declare stays. So some fields have a meaning of their own of "differs" ([`is_same`]),
+//! and a way of their own of merging both sides ([`merged`]).
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::declared::{Declared, Last, without_paths};
+use super::declared::{Declared, LastDeclaration, without_paths};
 use super::schedules;
-use flowreg_model::{Held, Marks, Registration, json_equal};
+use flowreg_model::{Field, Fields, Held, Marks, Registration, json_equal};
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +30,7 @@ impl Change {
 }
 
 /// The fields whose declared keys are put beside those that the target holds.
-const MERGED_MAPS: [&str; 2] = ["parameters", "job_variables"];
+const MERGED_MAPS: [Field<'static>; 2] = [Field::Parameters, Field::JobVariables];
 
 /// The marks that are compared.
 const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
@@ -38,31 +39,35 @@ const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit
 #[derive(Debug)]
 pub(super) struct Differences {
     /// The fields that differ, with the values that result from putting both together.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
     /// The names of what is declared.
     pub declared: Declared,
 }
 
 /// Compares the declared fields with those that a target holds.
-pub(super) fn differences(registration: &Registration, held: &Held, last: &Last) -> Differences {
+pub(super) fn differences(
+    registration: &Registration,
+    held: &Held,
+    last: &LastDeclaration,
+) -> Differences {
     let undeclared = last.undeclared(&registration.fields);
     let undeclared = undeclared.iter().map(|(field, usual)| (*field, usual));
-    let declared = registration.fields.iter().map(|(field, declared)| (field.as_str(), declared));
     let mut schedules = None;
-    let mut fields = Map::new();
-    for (field, declared) in declared.chain(undeclared) {
-        let before = held.fields.get(field).unwrap_or(&Value::Null);
-        // Most fields are as they were: nothing is copied for them.
+    let mut fields = Fields::new();
+    for (field, declared) in registration.fields.iter().chain(undeclared) {
+        let before = held.fields.value(field);
+        // Most fields are as they were. They are left out before anything is copied, as a run may
+        // compare thousands of deployments with large schemas.
         if !is_merged(field) && is_same(field, before, declared) {
             continue;
         }
         let after = merged(field, before, declared, last);
         let is_changed = !is_same(field, before, &after);
-        if field == "schedules" {
+        if field == Field::Schedules {
             schedules = Some(after.clone());
         }
         if is_changed {
-            fields.insert(field.to_owned(), after);
+            fields.set(field, after);
         }
     }
     let placed = schedules.as_ref().map_or(&[][..], items);
@@ -71,26 +76,27 @@ pub(super) fn differences(registration: &Registration, held: &Held, last: &Last)
 
 /// Puts declared fields together with those of a target that holds nothing yet, and returns the
 /// names of what is declared.
-pub(super) fn settle_new(fields: &mut Map<String, Value>) -> Declared {
+pub(super) fn complete_new(fields: &mut Fields) -> Declared {
     let before = fields.clone();
-    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(field)) {
-        *declared = merged(field, &Value::Null, declared, &Last::Foreign);
+    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(*field)) {
+        *declared = merged(field, &Value::Null, declared, &LastDeclaration::Foreign);
     }
-    Declared::of(&before, fields.get("schedules").map_or(&[], items))
+    Declared::of(&before, fields.items(Field::Schedules))
 }
 
 /// The changes of the fields, as a person or a program reads them.
 ///
 /// Inside parameters and job variables only the values that differ are named: what somebody else
 /// put beside ours is none of our business, and may be a secret.
-pub(super) fn field_changes(fields: &Map<String, Value>, held: &Held) -> Vec<Change> {
+pub(super) fn field_changes(fields: &Fields, held: &Held) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (field, after) in fields {
-        let before = held.fields.get(field).unwrap_or(&Value::Null);
-        if MERGED_MAPS.contains(&field.as_str()) {
-            add_leaves(field, before, after, &mut changes);
+    for (field, after) in fields.iter() {
+        let (name, before) = (field.name(), held.fields.value(field));
+        if MERGED_MAPS.contains(&field) {
+            add_leaves(name, before, after, &mut changes);
         } else {
-            changes.push(Change { field: field.clone(), from: before.clone(), to: after.clone() });
+            let (from, to) = (before.clone(), after.clone());
+            changes.push(Change { field: name.to_owned(), from, to });
         }
     }
     changes
@@ -116,6 +122,7 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
 pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
     let wanted_marks = listed(wanted);
     let mut held_marks = held.map_or([const { None }; 5], listed);
+    // One clone may use https and another ssh: the same repository is no difference.
     if held.is_some_and(|held| held.is_of_same_repository(wanted)) {
         held_marks[0].clone_from(&wanted_marks[0]);
     }
@@ -148,58 +155,60 @@ fn listed(marks: &Marks) -> [Option<String>; 5] {
     ]
 }
 
-fn is_same(field: &str, before: &Value, after: &Value) -> bool {
+fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
     match field {
-        // Prefect 3.8.8 stores a missing description as the text "None" (facts/prefect3.md §2).
-        "description" => {
+        // The official client stores a missing description as the text "None"
+        // (docs/facts/prefect.md, "Labels, tags, description").
+        Field::Description => {
             let text = |value: &Value| {
                 value.as_str().filter(|text| *text != "None").unwrap_or("").to_owned()
             };
             text(before) == text(after)
         }
-        "schedules" => schedules::is_same_set(items(before), items(after)),
-        "triggers" => is_same_multiset(items(before), items(after)),
-        "concurrency_options" => json_equal(&without_nulls(before), &without_nulls(after)),
+        Field::Schedules => schedules::is_same_set(items(before), items(after)),
+        Field::Triggers => is_same_multiset(items(before), items(after)),
+        Field::ConcurrencyOptions => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
     }
 }
 
 /// Whether [`merged`] puts what is held and what is declared together.
-fn is_merged(field: &str) -> bool {
-    matches!(field, "tags" | "parameters" | "job_variables" | "schedules" | "triggers")
+fn is_merged(field: Field<'_>) -> bool {
+    use Field::{JobVariables, Parameters, Schedules, Tags, Triggers};
+    matches!(field, Tags | Parameters | JobVariables | Schedules | Triggers)
 }
 
-fn merged(field: &str, before: &Value, declared: &Value, last: &Last) -> Value {
+fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclaration) -> Value {
     match field {
-        "tags" => tags(items(before), items(declared), last),
+        Field::Tags => tags(items(before), items(declared), last),
         // A parameter's value is one thing; job variables are trees of settings.
-        "parameters" => {
+        Field::Parameters => {
             let mut kept = before.clone();
-            if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.known()) {
+            if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.recorded()) {
                 kept.retain(|name, _| !last.parameters.contains(name));
             }
             overlay(&kept, declared, 1)
         }
-        "job_variables" => {
+        Field::JobVariables => {
             let mut kept = before.clone();
-            if let Some(last) = last.known() {
+            if let Some(last) = last.recorded() {
                 without_paths(&mut kept, &last.job_variables, declared);
             }
             overlay(&kept, declared, usize::MAX)
         }
-        "schedules" => schedules::merged(items(before), items(declared), last).into(),
-        "triggers" => triggers(items(before), items(declared), last),
+        Field::Schedules => schedules::merged(items(before), items(declared), last).into(),
+        Field::Triggers => triggers(items(before), items(declared), last),
         // What people paused stays so until the repository paused it itself.
-        "paused" if *declared == json!(false) && *before == json!(true) => {
-            json!(!last.known().is_some_and(|last| last.fields.contains("paused")))
+        Field::Paused if *declared == json!(false) && *before == json!(true) => {
+            json!(!last.recorded().is_some_and(|last| last.fields.contains(field.name())))
         }
         _ => declared.clone(),
     }
 }
 
-fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
+fn tags(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let is_gone = |tag: &Value| {
-        let was_declared = |tag: &str| last.known().is_some_and(|last| last.tags.contains(tag));
+        let was_declared = |tag: &str| last.recorded().is_some_and(|last| last.tags.contains(tag));
         tag.as_str().is_some_and(was_declared) && !declared.contains(tag)
     };
     let added = declared.iter().filter(|tag| !before.contains(tag));
@@ -207,11 +216,13 @@ fn tags(before: &[Value], declared: &[Value], last: &Last) -> Value {
 }
 
 /// Declared triggers with the state that people gave them; others stay unless they were declared.
-fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
+fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let mut left: Vec<&Value> = before.iter().collect();
     let mut take = |is_it: &dyn Fn(&Value) -> bool| {
         left.iter().position(|held| is_it(held)).map(|at| left.remove(at))
     };
+    // Several triggers may have one name (null, where Prefect names them), so first those are
+    // matched that are equal in everything, and only the others by name.
     let mut found: Vec<Option<&Value>> = declared
         .iter()
         .map(|trigger| take(&|held| json_equal(held, &with_state(trigger, Some(held), last))))
@@ -221,16 +232,18 @@ fn triggers(before: &[Value], declared: &[Value], last: &Last) -> Value {
     }
     let placed: Vec<Value> =
         declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held, last)).collect();
-    let was_declared = |name: &str| last.known().is_some_and(|last| last.triggers.contains(name));
+    let was_declared =
+        |name: &str| last.recorded().is_some_and(|last| last.triggers.contains(name));
     let theirs = left.into_iter().filter(|trigger| !was_declared(trigger_name(trigger))).cloned();
     placed.into_iter().chain(theirs).collect()
 }
 
-/// A trigger that says nothing of it is as people switched it, unless the repository did.
-fn with_state(trigger: &Value, held: Option<&Value>, last: &Last) -> Value {
+/// A trigger without a declared state keeps the one that people gave it. If it was the repository
+/// that had switched it off, and it no longer says so, it is on again.
+fn with_state(trigger: &Value, held: Option<&Value>, last: &LastDeclaration) -> Value {
     let mut trigger = trigger.clone();
     let name = trigger_name(&trigger);
-    let was_disabled = last.known().is_some_and(|last| last.disabled.contains(name));
+    let was_disabled = last.recorded().is_some_and(|last| last.disabled.contains(name));
     let held = held.filter(|_| !was_disabled).and_then(|held| held.get("enabled"));
     let enabled = held.cloned().unwrap_or(json!(true));
     if let Some(object) = trigger.as_object_mut() {
@@ -283,29 +296,36 @@ fn items(value: &Value) -> &[Value] {
 mod tests {
     use super::*;
 
-    fn after(field: &str, before: &Value, declared: &Value) -> Option<Value> {
-        let after = merged(field, before, declared, &Last::Unnoted);
+    fn fields(object: Value) -> Fields {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn after(field: Field<'_>, before: &Value, declared: &Value) -> Option<Value> {
+        let after = merged(field, before, declared, &LastDeclaration::Unrecorded);
         (!is_same(field, before, &after)).then_some(after)
     }
 
     #[test]
     fn a_description_that_prefect_stored_as_none_is_no_description() {
-        assert_eq!(after("description", &json!("None"), &Value::Null), None);
-        assert_eq!(after("description", &Value::Null, &json!("")), None);
-        assert_eq!(after("description", &json!("old"), &Value::Null), Some(Value::Null));
+        assert_eq!(after(Field::Description, &json!("None"), &Value::Null), None);
+        assert_eq!(after(Field::Description, &Value::Null, &json!("")), None);
+        assert_eq!(after(Field::Description, &json!("old"), &Value::Null), Some(Value::Null));
     }
 
     #[test]
     fn tags_that_people_added_stay() {
-        assert_eq!(after("tags", &json!(["ui", "prod"]), &json!(["prod"])), None);
-        assert_eq!(after("tags", &json!(["ui"]), &json!(["prod"])), Some(json!(["ui", "prod"])));
+        assert_eq!(after(Field::Tags, &json!(["ui", "prod"]), &json!(["prod"])), None);
+        assert_eq!(
+            after(Field::Tags, &json!(["ui"]), &json!(["prod"])),
+            Some(json!(["ui", "prod"]))
+        );
     }
 
     #[test]
     fn parameters_that_people_added_stay() {
-        assert_eq!(after("parameters", &json!({"a": 1, "b": 2}), &json!({"a": 1})), None);
+        assert_eq!(after(Field::Parameters, &json!({"a": 1, "b": 2}), &json!({"a": 1})), None);
         assert_eq!(
-            after("parameters", &json!({"a": 1, "b": 2}), &json!({"a": 3})),
+            after(Field::Parameters, &json!({"a": 1, "b": 2}), &json!({"a": 3})),
             Some(json!({"a": 3, "b": 2}))
         );
     }
@@ -315,10 +335,10 @@ mod tests {
         let before = json!({"env": {"A": 1, "B": 2}});
         let declared = json!({"env": {"A": 3}});
         assert_eq!(
-            after("job_variables", &before, &declared),
+            after(Field::JobVariables, &before, &declared),
             Some(json!({"env": {"A": 3, "B": 2}}))
         );
-        assert_eq!(after("parameters", &before, &declared), Some(declared));
+        assert_eq!(after(Field::Parameters, &before, &declared), Some(declared));
     }
 
     #[test]
@@ -329,12 +349,12 @@ mod tests {
             flow: "f".to_owned(),
             deployment: "d".to_owned(),
             marks: None,
-            fields: held.as_object().cloned().unwrap(),
+            fields: fields(held),
             registered_at: None,
         };
         let after = json!({"job_variables": {"env": {"TOKEN": "s3cret", "A": 2}, "cpu": 1}});
         assert_eq!(
-            field_changes(after.as_object().unwrap(), &held),
+            field_changes(&fields(after), &held),
             [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: json!(2) }]
         );
     }
@@ -355,8 +375,8 @@ mod tests {
         assert_eq!(mark_changes(&marks, None).len(), 3);
     }
 
-    fn known(declared: Declared) -> Last {
-        Last::Known(declared)
+    fn known(declared: Declared) -> LastDeclaration {
+        LastDeclaration::Recorded(declared)
     }
 
     fn names(names: &[&str]) -> std::collections::BTreeSet<String> {
@@ -371,9 +391,9 @@ mod tests {
             ..Declared::default()
         });
         let merged = |field, before, declared| merged(field, &before, &declared, &last);
-        assert_eq!(merged("tags", json!(["b", "ui", "a"]), json!(["a"])), json!(["ui", "a"]));
+        assert_eq!(merged(Field::Tags, json!(["b", "ui", "a"]), json!(["a"])), json!(["ui", "a"]));
         assert_eq!(
-            merged("parameters", json!({"n": 1, "m": 2, "ui": 3}), json!({"m": 2})),
+            merged(Field::Parameters, json!({"n": 1, "m": 2, "ui": 3}), json!({"m": 2})),
             json!({"ui": 3, "m": 2})
         );
     }
@@ -383,9 +403,9 @@ mod tests {
         let before = (json!(true), json!(false));
         let nobody = known(Declared::default());
         let repository = known(Declared { fields: names(&["paused"]), ..Declared::default() });
-        assert_eq!(merged("paused", &before.0, &before.1, &nobody), json!(true));
-        assert_eq!(merged("paused", &before.0, &before.1, &repository), json!(false));
-        assert_eq!(merged("paused", &json!(false), &json!(true), &nobody), json!(true));
+        assert_eq!(merged(Field::Paused, &before.0, &before.1, &nobody), json!(true));
+        assert_eq!(merged(Field::Paused, &before.0, &before.1, &repository), json!(false));
+        assert_eq!(merged(Field::Paused, &json!(false), &json!(true), &nobody), json!(true));
     }
 
     #[test]
@@ -405,7 +425,7 @@ mod tests {
             ..Declared::default()
         });
         assert_eq!(
-            merged("triggers", &before, &declared, &last),
+            merged(Field::Triggers, &before, &declared, &last),
             json!([
                 trigger("a", false),
                 trigger("b", true),
@@ -418,18 +438,18 @@ mod tests {
 
     #[test]
     fn a_value_that_goes_is_named() {
-        let held = |fields: Value| Held {
+        let held = |held: Value| Held {
             id: None,
             flow: "f".to_owned(),
             deployment: "d".to_owned(),
             marks: None,
-            fields: fields.as_object().cloned().unwrap(),
+            fields: fields(held),
             registered_at: None,
         };
         let before = held(json!({"job_variables": {"env": {"A": 1, "B": 2}}}));
         let after = json!({"job_variables": {"env": {"B": 2}}});
         assert_eq!(
-            field_changes(after.as_object().unwrap(), &before),
+            field_changes(&fields(after), &before),
             [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: Value::Null }]
         );
     }

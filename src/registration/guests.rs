@@ -1,46 +1,51 @@
-//! How a registration of a feature branch stands to what the target holds: whether the branch has
-//! one already, and at which commit mainline has the same deployment.
+//! What a target holds already for a registration of a feature branch (a guest): one of the same
+//! name, or mainline's registration of the same deployment, at a commit.
 //!
-//! Whether the flow differs from that commit is not known here.
+//! A guest is needed only if the flow differs from mainline's commit; whether it does is found out
+//! by `scan`, not here.
 
 use std::collections::HashMap;
 
 use super::names::encode_branch;
 use flowreg_model::{Channel, CommitId, Held, Marks, Registration};
 
-/// What a target holds beside a registration of a feature branch.
+/// What a target holds for the same deployment as a registration of a feature branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// The branch has it already, or the name is taken.
-    Held,
-    /// There is no mainline registration whose commit is known.
-    Alone,
-    /// Mainline has the same deployment of the same repository, at a commit.
+pub enum Counterpart {
+    /// A registration of the very same name: the branch's own, or somebody else's.
+    SameName,
+    /// Nothing, or a mainline registration whose commit is not known.
+    Missing,
+    /// Mainline's registration, of the same repository.
     Mainline {
-        /// The commit.
+        /// The commit that it is pinned to.
         commit: CommitId,
-        /// What it is called: the tag, or the short id.
+        /// What people call it: the tag, or the short id.
         version: String,
     },
 }
 
-/// How each registration stands, in their order. With `is_ours`, all that is held belongs to this
-/// repository.
-pub fn standings(registrations: &[Registration], held: &[Held], is_ours: bool) -> Vec<Standing> {
+/// The counterpart of each registration, in their order. With `is_ours`, all that is held belongs
+/// to this repository, as in the embedded registry.
+pub fn counterparts(
+    registrations: &[Registration],
+    held: &[Held],
+    is_ours: bool,
+) -> Vec<Counterpart> {
     let by_name: HashMap<(&str, &str), &Held> =
         held.iter().map(|held| ((held.flow.as_str(), held.deployment.as_str()), held)).collect();
-    let standing = |registration: &Registration| {
+    let counterpart = |registration: &Registration| {
         let flow = registration.flow.as_str();
         if by_name.contains_key(&(flow, registration.deployment.as_str())) {
-            return Standing::Held;
+            return Counterpart::SameName;
         }
         let mainline = mainline_name(registration)
             .and_then(|name| by_name.get(&(flow, name)))
             .and_then(|held| held.marks.as_ref())
             .filter(|marks| is_ours || marks.is_of_same_repository(&registration.marks));
-        mainline.and_then(pinned).unwrap_or(Standing::Alone)
+        mainline.and_then(pinned).unwrap_or(Counterpart::Missing)
     };
-    registrations.iter().map(standing).collect()
+    registrations.iter().map(counterpart).collect()
 }
 
 /// The name that mainline gives the deployment.
@@ -49,21 +54,19 @@ fn mainline_name(registration: &Registration) -> Option<&str> {
     registration.deployment.as_str().strip_suffix(&suffix)
 }
 
-fn pinned(marks: &Marks) -> Option<Standing> {
+fn pinned(marks: &Marks) -> Option<Counterpart> {
     if marks.channel != Channel::Mainline.as_str() {
         return None;
     }
     let commit: CommitId = marks.commit.as_ref()?.parse().ok()?;
     let version = marks.tag.clone().unwrap_or_else(|| commit.short().to_string());
-    Some(Standing::Mainline { commit, version })
+    Some(Counterpart::Mainline { commit, version })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
-
     use super::*;
-    use flowreg_model::{CodeReference, Entrypoint, ReferenceName, ReferenceSource};
+    use flowreg_model::{CodeReference, Entrypoint, Fields, ReferenceName, ReferenceSource};
 
     fn reference(name: ReferenceName, channel: Channel) -> CodeReference {
         CodeReference {
@@ -85,7 +88,7 @@ mod tests {
             deployment: "nightly@feat~x".parse().unwrap(),
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new(repository, &reference, false, None),
-            fields: Map::new(),
+            fields: Fields::new(),
             upload: None,
             reference,
         }
@@ -97,7 +100,7 @@ mod tests {
             flow: "etl".to_owned(),
             deployment: deployment.to_owned(),
             marks,
-            fields: Map::new(),
+            fields: Fields::new(),
             registered_at: None,
         }
     }
@@ -107,8 +110,8 @@ mod tests {
         Marks::new(repository, &reference(name, Channel::Mainline), is_pinned, None)
     }
 
-    fn standing(held: &[Held], is_ours: bool) -> Standing {
-        standings(&[guest("https://h/a.git")], held, is_ours).remove(0)
+    fn counterpart(held: &[Held], is_ours: bool) -> Counterpart {
+        counterparts(&[guest("https://h/a.git")], held, is_ours).remove(0)
     }
 
     #[test]
@@ -117,13 +120,13 @@ mod tests {
             held("nightly", Some(mainline("https://h/a.git", true))),
             held("nightly@feat~x", None),
         ];
-        assert_eq!(standing(&both, false), Standing::Held);
+        assert_eq!(counterpart(&both, false), Counterpart::SameName);
     }
 
     #[test]
     fn mainline_counts_with_its_commit_and_of_the_same_repository() {
         let pinned = [held("nightly", Some(mainline("git@h:a.git", true)))];
-        let Standing::Mainline { commit, version } = standing(&pinned, false) else {
+        let Counterpart::Mainline { commit, version } = counterpart(&pinned, false) else {
             panic!("it is on mainline");
         };
         assert_eq!((commit.as_str(), version.as_str()), (&*"3".repeat(40), "v1.2.0"));
@@ -134,9 +137,13 @@ mod tests {
             held("nightly", Some(guest("https://h/a.git").marks)),
             held("nightly", None),
         ] {
-            assert_eq!(standing(std::slice::from_ref(&other), false), Standing::Alone, "{other:?}");
+            assert_eq!(
+                counterpart(std::slice::from_ref(&other), false),
+                Counterpart::Missing,
+                "{other:?}"
+            );
         }
         let moved = [held("nightly", Some(mainline("https://h/b.git", true)))];
-        assert_ne!(standing(&moved, true), Standing::Alone);
+        assert_ne!(counterpart(&moved, true), Counterpart::Missing);
     }
 }

@@ -20,11 +20,11 @@ mod slugs;
 pub mod triggers;
 
 pub use apply::{Applied, Outcome, apply};
-pub use build::{BuildError, Built, Declaration, Pinned, Source, build, origin_of};
+pub use build::{BuildError, Built, CodeSource, Declaration, Pinned, build, origin_of};
 pub use diff::Change;
-pub use guests::{Standing, standings};
+pub use guests::{Counterpart, counterparts};
 pub use moments::keep_moments;
 pub use plan::{Action, Guards, Plan, PlanSummary, Planned, Refusal, plan};
-pub use pools::{needs_work_pools, settle as settle_work_pools};
+pub use pools::{choose_work_pools, needs_work_pools};
 pub use prefect1::{Prefect1SettingsError, Preparation, is_guest};
 pub use read::read;

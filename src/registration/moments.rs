@@ -1,12 +1,12 @@
-//! Defaults of the moment: `date.today()` is another value every day, and no reason to write.
+//! Defaults that are computed when the module is loaded: `date.today()` is another value each day.
 //!
 //! Every write to a Prefect deployment deletes its scheduled runs until the scheduler has made
-//! them again. So a default that each run computes anew is registered once, and then stays as the
-//! target has it as long as the parameter is the same otherwise.
+//! them again (docs/facts/prefect.md). So such a default is registered once, and then stays as the
+//! target has it as long as the rest of the parameter does not change.
 
 use serde_json::{Map, Value};
 
-use flowreg_model::{Held, Registration, json_equal};
+use flowreg_model::{Field, Held, Registration, json_equal};
 
 /// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
 /// the names of the latter.
@@ -28,7 +28,7 @@ pub fn keep_moments(registration: &mut Registration, held: &[Held], parameters: 
     }
 }
 
-const SCHEMA: &str = "parameter_openapi_schema";
+const SCHEMA: Field<'static> = Field::ParameterOpenapiSchema;
 
 fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Map<String, Value>> {
     schema.get("properties")?.get(name)?.as_object()

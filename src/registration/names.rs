@@ -1,8 +1,8 @@
 //! Deployment names: mainline keeps the declared name, feature appends `@<branch>`.
 //!
-//! The branch is written injectively (`design.md` §6): `/` becomes `~`, and any of `% & > < ~ ^`
+//! The branch is encoded so that it can be read back: `/` becomes `~`, and any of `% & > < ~ ^`
 //! becomes `^` and two hexadecimal digits. git allows neither `~` nor `^` in a branch's name and
-//! Prefect allows both in a deployment's, so two branches never collide and the name reads back.
+//! Prefect allows both in a deployment's, so two branches never get the same name.
 
 use std::fmt::Write;
 
@@ -47,6 +47,7 @@ pub fn decode_branch(encoded: &str) -> Option<BranchName> {
         }
     }
     let branch: BranchName = decoded.parse().ok()?;
+    // `^41` decodes to `A`, which is never encoded: only what encodes to the same text counts.
     (encode_branch(&branch) == encoded).then_some(branch)
 }
 

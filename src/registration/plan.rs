@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use semver::Version;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::declared::Last;
+use super::declared::LastDeclaration;
 use super::diff::{self, Change, Differences};
 use super::schedules;
-use flowreg_model::{Held, Marks, Registration};
+use flowreg_model::{Field, Fields, Held, Marks, Registration};
 
 /// What a server offers if it has no work pool that a worker could poll.
 pub(super) const NONE_USABLE: &str = "no usable one";
@@ -31,7 +31,7 @@ pub enum Action {
     /// The target holds it, and some of it differs.
     Update {
         /// The changed fields with their final values.
-        fields: Map<String, Value>,
+        fields: Fields,
         /// Whether the marks change.
         marks_change: bool,
     },
@@ -147,7 +147,9 @@ impl Refusal {
             Self::NotOurs | Self::OtherRepository { .. } => {
                 "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\""
             }
-            Self::MovedTag { .. } => "tag the new commit with a new version; a pin must hold",
+            Self::MovedTag { .. } => {
+                "give the new commit a tag of its own: a tag that is registered stays at its commit"
+            }
             Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
             Self::NoWorkPool { offered } if offered == NONE_USABLE => {
                 "create one: prefect work-pool create NAME --type process"
@@ -243,26 +245,27 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
         return Planned { registration, held, action, changes: Vec::new() };
     }
     let Some(held) = held else {
-        let declared = diff::settle_new(&mut registration.fields);
+        let declared = diff::complete_new(&mut registration.fields);
         enforce_known_schema(&mut registration.fields);
         registration.marks.declared = Some(declared.text());
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
-    let last = Last::of(&held);
+    let last = LastDeclaration::of(&held);
     let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
     if !has_schema(&held.fields)
         && has_schema(&fields)
-        && !registration.fields.contains_key("enforce_parameter_schema")
+        && !registration.fields.has(Field::EnforceParameterSchema)
     {
         enforce_known_schema(&mut fields);
     }
     registration.marks.declared = Some(declared.text());
     let mut changes = diff::field_changes(&fields, &held);
     changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref()));
-    // Where it was never noted what is declared, that alone is no reason to write; and beside other
-    // changes it is not worth a word.
-    let is_other = last.known() != Some(&declared);
-    if is_other && changes.is_empty() && last.known().is_some() {
+    // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
+    // what was declared, is not written only to add one. And where other fields change anyway, the
+    // record is written along with them without being listed as a change.
+    let is_other = last.recorded() != Some(&declared);
+    if is_other && changes.is_empty() && last.recorded().is_some() {
         changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
     }
     let marks_change = is_other || changes.iter().any(Change::is_mark);
@@ -275,21 +278,22 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
 }
 
 fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
-    let schedules = registration.fields.get("schedules")?.as_array()?;
+    let schedules = registration.fields.items(Field::Schedules);
     let slug = schedules::duplicate_slug(schedules)?.to_owned();
     Some(Refusal::DuplicateSlug { slug })
 }
 
-/// Has parameters checked from the moment there is a schema to check them with, unless the
-/// repository says; from then on it is for people to decide. The server takes `true` for an absent
-/// flag and then checks nothing that it is sent now (`facts/prefect3.md` §4.2).
-fn enforce_known_schema(fields: &mut Map<String, Value>) {
+/// Lets the server check parameters from the moment there is a schema to check them with, unless
+/// the repository declares something else; afterwards people may change it. The flag is always
+/// sent, as the server stores `true` for an absent one but then does not check the parameters of
+/// this very request (docs/facts/prefect.md, "Parameters").
+fn enforce_known_schema(fields: &mut Fields) {
     let is_known = has_schema(fields);
-    fields.entry("enforce_parameter_schema").or_insert(json!(is_known));
+    fields.get_or_set(Field::EnforceParameterSchema, is_known);
 }
 
-fn has_schema(fields: &Map<String, Value>) -> bool {
-    let schema = fields.get("parameter_openapi_schema").and_then(Value::as_object);
+fn has_schema(fields: &Fields) -> bool {
+    let schema = fields.get(Field::ParameterOpenapiSchema).and_then(Value::as_object);
     schema.is_some_and(|schema| !schema.is_empty())
 }
 
@@ -318,7 +322,8 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
 
 fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
-    // Dates as well: `2026.01.0` is no semantic version, and `2026.12.0` is one.
+    // Numbers are compared as such first: of versions by date `2026.12.0` is a semantic version and
+    // `2026.01.0`, with its leading zero, is not.
     if let (Some((prefix, numbers)), Some((held_prefix, held_numbers))) =
         (numbers_of(wanted), numbers_of(held))
         && numbers.len() == held_numbers.len()
@@ -357,6 +362,8 @@ fn version_of(tag: &str) -> Option<(&str, Version)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use flowreg_model::{Channel, CodeReference, Entrypoint, ReferenceName, ReferenceSource};
 
@@ -375,7 +382,7 @@ mod tests {
             deployment: "nightly".parse().unwrap(),
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new("https://example.com/flows.git", &reference, true, None),
-            fields: json!({"version": tag}).as_object().cloned().unwrap(),
+            fields: [(Field::Version, json!(tag))].into_iter().collect(),
             upload: None,
             reference,
         }
@@ -421,22 +428,22 @@ mod tests {
     #[test]
     fn parameters_are_checked_once_their_schema_is_known() {
         let enforced = |item: &Planned| match &item.action {
-            Action::Create => item.registration.fields.get("enforce_parameter_schema").cloned(),
-            Action::Update { fields, .. } => fields.get("enforce_parameter_schema").cloned(),
+            Action::Create => item.registration.fields.get(Field::EnforceParameterSchema).cloned(),
+            Action::Update { fields, .. } => fields.get(Field::EnforceParameterSchema).cloned(),
             _ => None,
         };
         let unknown = registration("v1.0.0", 'a');
         let mut known = registration("v1.1.0", 'b');
         let schema = json!({"title": "Parameters", "type": "object", "properties": {}});
-        known.fields.insert("parameter_openapi_schema".to_owned(), schema);
+        known.fields.set(Field::ParameterOpenapiSchema, schema);
         let created = plan(vec![unknown.clone()], Vec::new(), Guards::default());
         assert_eq!(enforced(&created.items[0]), Some(json!(false)));
         let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default());
         assert_eq!(enforced(&updated.items[0]), Some(json!(true)));
         // Somebody switched it off: it stays off.
         let mut before = held(&known);
-        before.fields.insert("enforce_parameter_schema".to_owned(), json!(false));
-        before.fields.insert("version".to_owned(), json!("v1.0.0"));
+        before.fields.set(Field::EnforceParameterSchema, false);
+        before.fields.set(Field::Version, "v1.0.0");
         let updated = plan(vec![known], vec![before], Guards::default());
         assert_eq!(enforced(&updated.items[0]), None);
     }

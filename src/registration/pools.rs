@@ -1,11 +1,11 @@
-//! Work pools: the one that nobody chose, and the one that does not exist.
-
-use serde_json::{Value, json};
+//! Work pools: one is chosen for registrations that name none, and one that does not exist is
+//! refused before anything is written.
 
 use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
+use flowreg_model::Field;
 use flowreg_servers::{WorkPool, WorkPools};
 
-/// Prefect 2's agents: nothing that a worker polls (`facts/prefect3.md` §4.5).
+/// The type of pools that Prefect 2's agents poll. Workers do not, so it is never chosen.
 const AGENT_KIND: &str = "prefect-agent";
 
 /// Whether the plan writes a work pool, or needs one that nobody chose.
@@ -17,7 +17,7 @@ pub fn needs_work_pools(plan: &Plan) -> bool {
 /// that is missing.
 ///
 /// Returns the pool that was chosen, if one was, and why this one.
-pub fn settle(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
+pub fn choose_work_pools(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
     let usable: Vec<&WorkPool> =
         pools.offered.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
     let choice = match (&pools.default, usable.as_slice()) {
@@ -36,6 +36,8 @@ pub fn settle(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
                 None => refuse(item, Refusal::NoWorkPool { offered: offered(&usable) }),
             }
         }
+        // The server answers a missing pool with a bare 500 on updates, and only after other
+        // registrations were written.
         if let Some(pool) = written_pool(item).map(str::to_owned)
             && !pools.offered.iter().any(|offered| offered.name == pool)
         {
@@ -47,7 +49,7 @@ pub fn settle(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
 
 /// A registration that is to be created without a pool; what exists keeps what it has.
 fn lacks_pool(item: &Planned) -> bool {
-    item.action == Action::Create && !item.registration.fields.contains_key("work_pool_name")
+    item.action == Action::Create && !item.registration.fields.has(Field::WorkPoolName)
 }
 
 fn written_pool(item: &Planned) -> Option<&str> {
@@ -56,11 +58,11 @@ fn written_pool(item: &Planned) -> Option<&str> {
         Action::Update { fields, .. } => fields,
         Action::Unchanged | Action::Refuse(_) => return None,
     };
-    fields.get("work_pool_name").and_then(Value::as_str)
+    fields.text(Field::WorkPoolName)
 }
 
 fn choose(item: &mut Planned, pool: &str) {
-    item.registration.fields.insert("work_pool_name".to_owned(), json!(pool));
+    item.registration.fields.set(Field::WorkPoolName, pool);
 }
 
 fn refuse(item: &mut Planned, refusal: Refusal) {
@@ -82,7 +84,8 @@ mod tests {
     use super::*;
     use crate::registration::{Guards, plan};
     use flowreg_model::{
-        Channel, CodeReference, Entrypoint, Marks, ReferenceName, ReferenceSource, Registration,
+        Channel, CodeReference, Entrypoint, Fields, Marks, ReferenceName, ReferenceSource,
+        Registration,
     };
 
     fn planned(pool: Option<&str>) -> Plan {
@@ -95,8 +98,8 @@ mod tests {
             remote: None,
             proved: true,
         };
-        let mut fields = serde_json::Map::new();
-        fields.extend(pool.map(|pool| ("work_pool_name".to_owned(), json!(pool))));
+        let mut fields = Fields::new();
+        fields.extend(pool.map(|pool| (Field::WorkPoolName, pool.into())));
         let registration = Registration {
             flow: "etl".parse().unwrap(),
             deployment: "default".parse().unwrap(),
@@ -130,13 +133,13 @@ mod tests {
         let mut offered = vec![pool("k8s", "kubernetes", false)];
         let mut plan = planned(None);
         let pools = WorkPools { offered: offered.clone(), default: default.clone() };
-        settle(&mut plan, &pools);
+        choose_work_pools(&mut plan, &pools);
         assert_eq!(refusal(&plan), Some("work_pool_missing"));
         offered.push(pool("docker", "docker", false));
         let mut plan = planned(None);
-        let chosen = settle(&mut plan, &WorkPools { offered, default });
+        let chosen = choose_work_pools(&mut plan, &WorkPools { offered, default });
         assert_eq!(chosen.unwrap().1, "as PREFECT_DEFAULT_WORK_POOL_NAME says");
-        assert_eq!(plan.items[0].registration.fields["work_pool_name"], "docker");
+        assert_eq!(plan.items[0].registration.fields.value(Field::WorkPoolName), "docker");
     }
 
     #[test]
@@ -148,19 +151,22 @@ mod tests {
             pool("old", "prefect-agent", false),
             pool("off", "process", true),
         ];
-        let (chosen, why) = settle(&mut plan, &offers(&pools)).unwrap();
+        let (chosen, why) = choose_work_pools(&mut plan, &offers(&pools)).unwrap();
         assert_eq!((&*chosen, &*why), ("k8s", "the only usable one on the server"));
-        assert_eq!(plan.items[0].registration.fields["work_pool_name"], "k8s");
+        assert_eq!(plan.items[0].registration.fields.value(Field::WorkPoolName), "k8s");
         assert_eq!(refusal(&plan), None);
     }
 
     #[test]
     fn none_or_several_usable_pools_are_refused() {
         let mut plan = planned(None);
-        assert_eq!(settle(&mut plan, &offers(&[])), None);
+        assert_eq!(choose_work_pools(&mut plan, &offers(&[])), None);
         assert_eq!(refusal(&plan), Some("no_work_pool"));
         let mut plan = planned(None);
-        settle(&mut plan, &offers(&[pool("a", "process", false), pool("b", "docker", false)]));
+        choose_work_pools(
+            &mut plan,
+            &offers(&[pool("a", "process", false), pool("b", "docker", false)]),
+        );
         let Action::Refuse(refusal) = &plan.items[0].action else { panic!("{plan:?}") };
         assert_eq!(
             refusal.to_string(),
@@ -171,9 +177,9 @@ mod tests {
     #[test]
     fn a_configured_pool_must_exist_even_if_it_is_paused() {
         let mut plan = planned(Some("off"));
-        settle(&mut plan, &offers(&[pool("off", "process", true)]));
+        choose_work_pools(&mut plan, &offers(&[pool("off", "process", true)]));
         assert_eq!(refusal(&plan), None);
-        settle(&mut plan, &offers(&[pool("other", "process", false)]));
+        choose_work_pools(&mut plan, &offers(&[pool("other", "process", false)]));
         assert_eq!(refusal(&plan), Some("work_pool_missing"));
     }
 }

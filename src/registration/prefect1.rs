@@ -1,12 +1,12 @@
 //! Registrations of Prefect 1: how the settings want flows prepared, and what comes of a flow that
 //! Python has built.
 //!
-//! What Prefect 1 takes and then fails at in every run is refused here, where it can be seen from
-//! the settings and the code reference.
+//! Prefect 1 accepts settings with which every run fails later (docs/facts/prefect1.md, "Git
+//! storage"). Those that can be seen from the settings and the code reference are refused here.
 
 use serde_json::{Map, Value, json};
 
-use super::build::{Pinned, Source, fill_in, is_active_by_default};
+use super::build::{CodeSource, Pinned, fill_in, is_active_by_default};
 use super::names::encode_branch;
 use crate::introspection::{BuiltFlow, Serialized};
 use crate::settings::Settings;
@@ -79,7 +79,10 @@ impl Preparation {
     ///
     /// # Errors
     /// [`Prefect1SettingsError`] if the settings lead to runs that fail.
-    pub fn new(settings: &Settings, source: &Source<'_>) -> Result<Self, Prefect1SettingsError> {
+    pub fn new(
+        settings: &Settings,
+        source: &CodeSource<'_>,
+    ) -> Result<Self, Prefect1SettingsError> {
         if source.pinned == Pinned::Commit {
             return Err(Prefect1SettingsError::Commit);
         }
@@ -109,17 +112,17 @@ impl Preparation {
         serialized: Serialized,
         reference: &CodeReference,
     ) -> Result<Registration, NameError> {
-        let Serialized { serialized: mut fields, compressed, idempotency_key, .. } = serialized;
-        let marks = marks(fields.get("storage").unwrap_or(&Value::Null));
-        // It is what the flow is found by.
-        fields.shift_remove("name");
+        let Serialized { serialized: mut flow_parts, compressed, idempotency_key, .. } = serialized;
+        let marks = marks(flow_parts.get("storage").unwrap_or(&Value::Null));
+        // The name identifies the flow, and is never a difference.
+        flow_parts.shift_remove("name");
         Ok(Registration {
             flow: FlowName::of_prefect1(&flow.name)?,
             deployment: self.project.clone(),
             entrypoint: Entrypoint::new(path, &flow.object),
             reference: reference.clone(),
             marks,
-            fields,
+            fields: flow_parts.into(),
             upload: Some(Upload {
                 serialized_flow: compressed,
                 idempotency_key,
@@ -172,7 +175,7 @@ fn suffix_of(branch: &BranchName) -> String {
 /// Storage, run configuration and labels of one flow, or of those without settings of their own.
 fn flow_options(
     settings: &Settings,
-    source: &Source<'_>,
+    source: &CodeSource<'_>,
     flow: Option<&str>,
 ) -> Result<Value, Prefect1SettingsError> {
     let table = &settings.prefect1;
@@ -219,12 +222,15 @@ fn flow_options(
     Ok(json!({"storage": storage, "run_config": run_config, "labels": table.labels}))
 }
 
-fn git_storage(settings: &Settings, source: &Source<'_>) -> Result<Value, Prefect1SettingsError> {
+fn git_storage(
+    settings: &Settings,
+    source: &CodeSource<'_>,
+) -> Result<Value, Prefect1SettingsError> {
     let table = &settings.prefect1;
     let mut options = Map::new();
     let mut set = |name: &str, value: Value| drop(options.insert(name.to_owned(), value));
-    match place_of(source.repository) {
-        Ok(Place { host, repo, is_ssh }) => {
+    match clone_location(source.repository) {
+        Ok(CloneLocation { host, repo, is_ssh }) => {
             set("repo_host", json!(host));
             set("repo", json!(repo));
             let is_secret =
@@ -235,7 +241,7 @@ fn git_storage(settings: &Settings, source: &Source<'_>) -> Result<Value, Prefec
             let url = source.repository.to_owned();
             return Err(Prefect1SettingsError::Url { url, reason });
         }
-        // The secret has the URL.
+        // Workers get the whole address from the secret.
         Err(_) => {}
     }
     for (name, value) in [
@@ -255,16 +261,16 @@ fn git_storage(settings: &Settings, source: &Source<'_>) -> Result<Value, Prefec
     Ok(json!({"type": "git", "options": options}))
 }
 
-/// Where a repository is, in the words of Prefect 1.
+/// The address of a repository in the parts that Git storage has.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct CloneLocation {
     host: String,
     repo: String,
     is_ssh: bool,
 }
 
 /// Takes a URL apart: Prefect makes `https://HOST/REPO.git` or `git@HOST:REPO.git` of the parts.
-fn place_of(url: &str) -> Result<Place, &'static str> {
+fn clone_location(url: &str) -> Result<CloneLocation, &'static str> {
     let (is_ssh, rest) = match url.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (false, rest.to_owned()),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ssh") => (true, rest.to_owned()),
@@ -292,7 +298,7 @@ fn place_of(url: &str) -> Result<Place, &'static str> {
     if repo.is_empty() || host.is_empty() {
         return Err("it has no path");
     }
-    Ok(Place { host: host.to_owned(), repo: repo.to_owned(), is_ssh })
+    Ok(CloneLocation { host: host.to_owned(), repo: repo.to_owned(), is_ssh })
 }
 
 #[cfg(test)]
@@ -302,7 +308,7 @@ mod tests {
     #[test]
     fn urls_are_taken_apart_as_prefect_puts_them_together() {
         let place = |host: &str, repo: &str, is_ssh| {
-            Ok(Place { host: host.to_owned(), repo: repo.to_owned(), is_ssh })
+            Ok(CloneLocation { host: host.to_owned(), repo: repo.to_owned(), is_ssh })
         };
         for (url, expected) in [
             (
@@ -313,7 +319,7 @@ mod tests {
             ("git@h:team/flows.git", place("h", "team/flows", true)),
             ("ssh://git@h/team/flows.git/", place("h", "team/flows", true)),
         ] {
-            assert_eq!(place_of(url), expected, "{url}");
+            assert_eq!(clone_location(url), expected, "{url}");
         }
         for url in [
             "http://h/a.git",
@@ -323,7 +329,7 @@ mod tests {
             "ssh://me@h/a.git",
             "https://h/",
         ] {
-            assert!(place_of(url).is_err(), "{url}");
+            assert!(clone_location(url).is_err(), "{url}");
         }
     }
 }

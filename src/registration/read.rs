@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::declared::Last;
-use flowreg_model::{FlowName, Held, Registration};
+use super::declared::LastDeclaration;
+use flowreg_model::{Field, FlowName, Held, Registration};
 use flowreg_servers::{ReadScope, Target, TargetError};
 
 /// Reads all deployments of the flows that are to be registered, and their triggers where some
@@ -21,8 +21,8 @@ pub fn read(registrations: &[Registration], target: &dyn Target) -> Result<Vec<H
     Ok(held)
 }
 
-/// Leaves in each deployment only the triggers that are or were declared for it: what has another
-/// name is somebody else's.
+/// Reads the triggers, and leaves in each deployment only those that are or were declared for it:
+/// an automation of another name is somebody else's.
 fn read_triggers(
     registrations: &[Registration],
     held: &mut [Held],
@@ -48,7 +48,7 @@ fn read_triggers(
     let mut read: Vec<&mut Held> = concerned.iter_mut().map(|(held, _)| &mut **held).collect();
     target.read_triggers(&all, &mut read)?;
     for (held, names) in concerned {
-        if let Some(Value::Array(triggers)) = held.fields.get_mut("triggers") {
+        if let Some(Value::Array(triggers)) = held.fields.get_mut(Field::Triggers) {
             triggers.retain(|trigger| names.contains(name(trigger)));
         }
     }
@@ -56,10 +56,10 @@ fn read_triggers(
 }
 
 fn trigger_names(registration: &Registration, held: &Held) -> BTreeSet<String> {
-    let declared = registration.fields.get("triggers").and_then(Value::as_array);
-    let declared = declared.into_iter().flatten().map(|trigger| name(trigger).to_owned());
-    let last = Last::of(held);
-    declared.chain(last.known().into_iter().flat_map(|last| last.triggers.clone())).collect()
+    let declared = registration.fields.items(Field::Triggers);
+    let declared = declared.iter().map(|trigger| name(trigger).to_owned());
+    let last = LastDeclaration::of(held);
+    declared.chain(last.recorded().into_iter().flat_map(|last| last.triggers.clone())).collect()
 }
 
 /// The name of a trigger; one that Prefect names after the deployment's id has none.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::declared::Last;
+use super::declared::LastDeclaration;
 use super::slugs::{OWN_SLUG, own_number, slug};
 use flowreg_model::json_equal;
 
@@ -12,7 +12,7 @@ use flowreg_model::json_equal;
 /// A declared schedule is the held one with its slug, or with the slug that it replaces, or with
 /// the same rule. If one of each is left over, its rule was edited. So whatever people switched
 /// off stays off, also when another schedule goes.
-pub(super) fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Value> {
+pub(super) fn merged(held: &[Value], declared: &[Value], last: &LastDeclaration) -> Vec<Value> {
     let mut matching = Matching { left: held.iter().collect(), last };
     let mut matches: Vec<Option<&Value>> =
         declared.iter().map(|schedule| matching.take_by_slug(schedule)).collect();
@@ -21,6 +21,8 @@ pub(super) fn merged(held: &[Value], declared: &[Value], last: &Last) -> Vec<Val
             *found = matching.take_by_rule(schedule, declared);
         }
     }
+    // One declared schedule and one of ours are left over: its rule was edited. With several on
+    // either side it would be a guess which became which.
     let mut unmatched = declared
         .iter()
         .zip(&mut matches)
@@ -66,14 +68,14 @@ pub(super) fn is_same_set(before: &[Value], after: &[Value]) -> bool {
 /// Held schedules that are nobody's match yet.
 struct Matching<'a> {
     left: Vec<&'a Value>,
-    last: &'a Last,
+    last: &'a LastDeclaration,
 }
 
 impl<'a> Matching<'a> {
     /// Whether the repository declared it; all others were made by people.
     fn is_ours(&self, schedule: &Value) -> bool {
         let was_declared =
-            |name: &str| self.last.known().is_some_and(|last| last.schedules.contains(name));
+            |name: &str| self.last.recorded().is_some_and(|last| last.schedules.contains(name));
         own_number(schedule).is_some() || slug(schedule).is_some_and(was_declared)
     }
 
@@ -90,7 +92,7 @@ impl<'a> Matching<'a> {
         let is_claimed = |held: &Value| {
             slug(held).is_some_and(|name| all.iter().any(|one| slug(one) == Some(name)))
         };
-        let is_foreign = matches!(self.last, Last::Foreign);
+        let is_foreign = matches!(self.last, LastDeclaration::Foreign);
         let at = self.left.iter().position(|held| {
             (is_foreign || self.is_ours(held)) && !is_claimed(held) && is_same_rule(held, declared)
         })?;
@@ -122,7 +124,12 @@ impl Numbers {
 }
 
 /// A declared schedule with its slug or that of the held one, and with its state.
-fn placed(declared: &Value, held: Option<&Value>, last: &Last, numbers: &mut Numbers) -> Value {
+fn placed(
+    declared: &Value,
+    held: Option<&Value>,
+    last: &LastDeclaration,
+    numbers: &mut Numbers,
+) -> Value {
     let mut schedule = declared.clone();
     let Some(object) = schedule.as_object_mut() else { return schedule };
     object.shift_remove("replaces");
@@ -132,7 +139,7 @@ fn placed(declared: &Value, held: Option<&Value>, last: &Last, numbers: &mut Num
         object.insert("slug".to_owned(), json!(slug));
     }
     if let Some(rule) = object.get_mut("schedule") {
-        settle_start(rule, held.and_then(|held| held.get("schedule")));
+        set_start(rule, held.and_then(|held| held.get("schedule")));
     }
     object.insert("active".to_owned(), json!(is_active(declared, held, last)));
     if let Some(most) = held.and_then(|held| held.get("max_scheduled_runs")) {
@@ -141,18 +148,21 @@ fn placed(declared: &Value, held: Option<&Value>, last: &Last, numbers: &mut Num
     schedule
 }
 
-/// What the repository switches off is off; what people switched off stays off, also where it is
-/// declared to be on; what the repository had switched off and does no longer is on again.
-fn is_active(declared: &Value, held: Option<&Value>, last: &Last) -> bool {
+/// Whether a schedule is to start runs: off if the repository says so. What people switched off
+/// stays off, even if it is declared to be on; what the repository had switched off is on again
+/// once it no longer says so.
+fn is_active(declared: &Value, held: Option<&Value>, last: &LastDeclaration) -> bool {
     let said = declared.get("active").and_then(Value::as_bool);
     let was_active = held.and_then(|held| held.get("active")).and_then(Value::as_bool);
     if said == Some(false) || was_active != Some(false) {
         return said.unwrap_or(true);
     }
     match last {
-        Last::Known(last) => held.and_then(slug).is_some_and(|name| last.off.contains(name)),
-        Last::Unnoted => said.unwrap_or(false),
-        Last::Foreign => false,
+        LastDeclaration::Recorded(last) => {
+            held.and_then(slug).is_some_and(|name| last.off.contains(name))
+        }
+        LastDeclaration::Unrecorded => said.unwrap_or(false),
+        LastDeclaration::Foreign => false,
     }
 }
 
@@ -160,19 +170,20 @@ fn is_same_rule(held: &Value, declared: &Value) -> bool {
     match (held.get("schedule"), declared.get("schedule")) {
         (Some(held), Some(declared)) => {
             let mut declared = declared.clone();
-            settle_start(&mut declared, Some(held));
+            set_start(&mut declared, Some(held));
             json_equal(held, &declared)
         }
         _ => false,
     }
 }
 
-/// Gives a rule that says no start the one that the target holds, so that its runs don't shift;
-/// else one that never changes, as the server would take the moment of the write.
+/// Gives a rule without a start the one that the target holds, so that its runs don't shift; else a
+/// fixed one, as the server would fill in the moment of the write.
 ///
-/// A rule of minutes or seconds stays without one: from 2020 on it has millions of runs, and the
-/// server finds a start with the same runs that is near (`facts/prefect3.md` §4.2).
-fn settle_start(rule: &mut Value, held: Option<&Value>) {
+/// A rule of minutes or seconds stays without a start: from 2020 on it has millions of runs, and the
+/// server itself finds a start nearby that leads to the same runs (docs/facts/prefect.md,
+/// "Schedules").
+fn set_start(rule: &mut Value, held: Option<&Value>) {
     let Some(rule) = rule.as_object_mut() else { return };
     let of_held = |name: &str| held.and_then(|held| held.get(name)).and_then(Value::as_str);
     if rule.contains_key("interval") && !rule.contains_key("anchor_date") {
@@ -214,12 +225,12 @@ mod tests {
     use crate::registration::declared::Declared;
 
     fn merged_unnoted(held: &[Value], declared: &[Value]) -> Value {
-        json!(merged(held, declared, &Last::Unnoted))
+        json!(merged(held, declared, &LastDeclaration::Unrecorded))
     }
 
-    fn known(schedules: &[&str], off: &[&str]) -> Last {
+    fn known(schedules: &[&str], off: &[&str]) -> LastDeclaration {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Last::Known(Declared {
+        LastDeclaration::Recorded(Declared {
             schedules: names(schedules),
             off: names(off),
             ..Declared::default()
@@ -339,23 +350,23 @@ mod tests {
     fn what_people_switched_off_stays_off_and_what_the_repository_did_is_on_again() {
         let before = [held("1", "flowreg-1", false)];
         let on = with(declared("1"), "active", json!(true));
-        let active = |wanted: &Value, last: &Last| {
+        let active = |wanted: &Value, last: &LastDeclaration| {
             merged(&before, std::slice::from_ref(wanted), last)[0]["active"].clone()
         };
         assert_eq!(active(&on, &known(&[], &[])), json!(false));
-        assert_eq!(active(&on, &Last::Foreign), json!(false));
-        assert_eq!(active(&on, &Last::Unnoted), json!(true));
+        assert_eq!(active(&on, &LastDeclaration::Foreign), json!(false));
+        assert_eq!(active(&on, &LastDeclaration::Unrecorded), json!(true));
         assert_eq!(active(&on, &known(&[], &["flowreg-1"])), json!(true));
         assert_eq!(active(&declared("1"), &known(&[], &["flowreg-1"])), json!(true));
         assert_eq!(active(&declared("1"), &known(&[], &[])), json!(false));
-        assert_eq!(active(&declared("1"), &Last::Unnoted), json!(false));
+        assert_eq!(active(&declared("1"), &LastDeclaration::Unrecorded), json!(false));
     }
 
     #[test]
     fn an_adopted_schedule_with_the_same_rule_is_no_second_one() {
         let before = [held("1", "", false), held("2", "morning", true), held("3", "", true)];
         assert_eq!(
-            json!(merged(&before, &[declared("1"), declared("2")], &Last::Foreign)),
+            json!(merged(&before, &[declared("1"), declared("2")], &LastDeclaration::Foreign)),
             json!([held("1", "flowreg-1", false), held("2", "morning", true), held("3", "", true)])
         );
     }

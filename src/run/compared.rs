@@ -10,7 +10,7 @@ use super::desired::Desired;
 use super::planned::PlannedRun;
 use super::request::Notice;
 use super::starts::Start;
-use crate::registration::{Standing, keep_moments, read, standings};
+use crate::registration::{Counterpart, counterparts, keep_moments, read};
 
 /// The fourth stage: what should be registered, and what the target holds of it.
 pub struct Compared<'r> {
@@ -99,13 +99,13 @@ impl Desired<'_> {
         // The embedded registry lies in this repository: whatever URL the repository once had, all
         // of it is ours.
         let is_local = self.target.describe().kind == TargetKind::Local;
-        let standings = standings(&registrations, held, is_local);
+        let counterparts = counterparts(&registrations, held, is_local);
         let mut versions: BTreeMap<CommitId, String> = BTreeMap::new();
         let mut is_here = HashMap::new();
-        let bases: Vec<Option<CommitId>> = standings
+        let bases: Vec<Option<CommitId>> = counterparts
             .into_iter()
-            .map(|standing| {
-                let Standing::Mainline { commit, version } = standing else { return None };
+            .map(|counterpart| {
+                let Counterpart::Mainline { commit, version } = counterpart else { return None };
                 let is_here = is_here
                     .entry(commit.clone())
                     .or_insert_with(|| self.opened().repository.has_commit(&commit));

@@ -17,7 +17,7 @@ use crate::introspection::{StepsError, StepsPlace, run_steps};
 use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
 use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
 use crate::registration::{Declaration, Pinned};
-use flowreg_model::{Channel, Environment, Flow, FlowProblem, ProblemCode};
+use flowreg_model::{Channel, Environment, Field, Flow, FlowProblem, ProblemCode};
 
 /// The file that Prefect looks for.
 const FILE_NAME: &str = "prefect.yaml";
@@ -316,21 +316,21 @@ impl Builder<'_> {
             .and_then(|text| Manifest::description(&text, values, outputs.as_deref()));
         let origin = |path: &[&str]| manifest.origin(entry, path);
         let mut origins = BTreeMap::new();
-        for (field, value) in &declared.fields {
-            let path: &[&str] = match field.as_str() {
-                "work_pool_name" => &["work_pool", "name"],
-                "work_queue_name" => &["work_pool", "work_queue_name"],
-                "job_variables" => &["work_pool", "job_variables"],
-                "concurrency_options" => &["concurrency_limit"],
-                "schedules" if !entry.config.contains_key("schedules") => &["schedule"],
-                field => &[field],
+        for (field, value) in declared.fields.iter() {
+            let path: &[&str] = match field {
+                Field::WorkPoolName => &["work_pool", "name"],
+                Field::WorkQueueName => &["work_pool", "work_queue_name"],
+                Field::JobVariables => &["work_pool", "job_variables"],
+                Field::ConcurrencyOptions => &["concurrency_limit"],
+                Field::Schedules if !entry.config.contains_key("schedules") => &["schedule"],
+                field => &[field.name()],
             };
-            origins.insert(field.clone(), origin(path));
-            if matches!(field.as_str(), "parameters" | "job_variables") {
+            origins.insert(field.name().to_owned(), origin(path));
+            if matches!(field, Field::Parameters | Field::JobVariables) {
                 let keys = value.as_object().into_iter().flat_map(Map::keys);
                 origins.extend(keys.map(|key| {
                     let below = [path, &[key.as_str()]].concat();
-                    (format!("{field}.{key}"), origin(&below))
+                    (format!("{}.{key}", field.name()), origin(&below))
                 }));
             }
         }

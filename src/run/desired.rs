@@ -14,7 +14,7 @@ use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
 use crate::introspection::Introspected;
-use crate::registration::{Declaration, Source, build};
+use crate::registration::{CodeSource, Declaration, build};
 use crate::scan::Scan;
 use crate::settings::Settings;
 
@@ -36,7 +36,7 @@ pub struct Desired<'r> {
 pub(super) struct Builder<'b> {
     pub(super) referenced: &'b Referenced<'b>,
     pub(super) request: &'b RunRequest,
-    pub(super) source: Source<'b>,
+    pub(super) source: CodeSource<'b>,
     pub(super) target: &'b dyn Target,
 }
 
@@ -220,7 +220,7 @@ impl Builder<'_> {
         if !flow.limits.is_empty()
             && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
         {
-            flow.settle(&version);
+            flow.resolve_for(&version);
         }
         let name = declaration.as_ref().map(|declaration| declaration.name.clone());
         let settings = &self.referenced.configured.settings;

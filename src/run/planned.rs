@@ -9,7 +9,7 @@ use super::compared::Compared;
 use super::desired::{Desired, Explained, Gathered, Unbuilt};
 use super::request::Notice;
 use super::{Referenced, RunError, children, prefect1};
-use crate::registration::{Action, Guards, Plan, needs_work_pools, plan, settle_work_pools};
+use crate::registration::{Action, Guards, Plan, choose_work_pools, needs_work_pools, plan};
 
 /// The fifth stage: what has to be done.
 pub struct PlannedRun<'r> {
@@ -47,7 +47,7 @@ impl<'r> PlannedRun<'r> {
         let adopt = request.adopt || kind == TargetKind::Local;
         let guards = Guards { allow_downgrade: request.allow_downgrade, adopt };
         let mut plan = plan(registrations, held, guards);
-        all_notices.extend(choose_work_pools(&mut plan, target.as_ref())?);
+        all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);
         if kind == TargetKind::Prefect1 {
             prefect1::complete_plan(&mut plan, &referenced, target.as_ref())?;
         }
@@ -105,12 +105,12 @@ impl<'r> PlannedRun<'r> {
 }
 
 /// Asks for the work pools if that is needed, and says which one was chosen.
-fn choose_work_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<Notice>, RunError> {
+fn complete_work_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<Notice>, RunError> {
     if !needs_work_pools(plan) {
         return Ok(None);
     }
     let Some(pools) = target.work_pools()? else { return Ok(None) };
-    let chosen = settle_work_pools(plan, &pools);
+    let chosen = choose_work_pools(plan, &pools);
     Ok(chosen.map(|(chosen, why)| {
         Notice::from(format!("no work pool is configured: using `{chosen}`, {why}"))
     }))

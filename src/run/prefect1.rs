@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use flowreg_git::TreeBlob;
 use flowreg_model::{
-    Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, ProblemCode, Registration,
+    Engine, Entrypoint, Field, Flow, FlowName, FlowProblem, FlowSource, ProblemCode, Registration,
 };
 use flowreg_servers::Target;
 
@@ -16,7 +16,7 @@ use crate::introspection::{
     Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Refused, Serialized,
     build,
 };
-use crate::registration::{Action, Change, Plan, Planned, Preparation, Refusal, Source};
+use crate::registration::{Action, Change, CodeSource, Plan, Planned, Preparation, Refusal};
 use crate::scan::{Objects, Scan, Selection, duplicates, objects};
 use crate::settings::Introspect;
 use crate::store::Store;
@@ -87,7 +87,7 @@ impl Referenced<'_> {
     }
 
     /// How flows are prepared, or what is wrong with the settings.
-    fn preparation(&self, source: &Source<'_>) -> Result<Preparation, ConfigurationError> {
+    fn preparation(&self, source: &CodeSource<'_>) -> Result<Preparation, ConfigurationError> {
         Ok(Preparation::new(&self.configured.settings, source)?)
     }
 }
@@ -330,7 +330,7 @@ fn moved_tag(
 }
 
 fn add_version_change(item: &mut Planned) {
-    let held = item.held.as_ref().and_then(|held| held.fields.get("version")?.as_u64());
+    let held = item.held.as_ref().and_then(|held| held.fields.get(Field::Version)?.as_u64());
     if let (Action::Update { .. }, Some(version)) = (&item.action, held) {
         let field = "version".to_owned();
         let (from, to) = (version.into(), (version + 1).into());

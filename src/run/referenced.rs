@@ -11,7 +11,7 @@ use flowreg_model::{Channel, CodeReference, CommitId, ReferenceSource};
 
 use super::request::{Notice, RunRequest};
 use super::{Configured, Desired, Opened, RunError, opened};
-use crate::registration::{Pinned, Source};
+use crate::registration::{CodeSource, Pinned};
 use crate::settings::{Access, FILE_NAME};
 
 /// What came of climbing the ladder: a reference, or the reason why there is none.
@@ -121,8 +121,8 @@ impl<'o> Referenced<'o> {
         &'a self,
         url: &'a RepositoryUrl,
         author: Option<&'a str>,
-    ) -> Source<'a> {
-        Source {
+    ) -> CodeSource<'a> {
+        CodeSource {
             reference: &self.reference,
             pinned: self.pinned(),
             repository: url.as_str(),

@@ -49,7 +49,7 @@ impl Target for LocalRegistry {
             Write::Create(registration) => (registration, registration.fields.clone()),
             Write::Update { held, registration, fields, .. } => {
                 let mut merged = held.fields.clone();
-                merged.extend((*fields).clone());
+                merged.extend(fields.iter().map(|(field, value)| (field, value.clone())));
                 (registration, merged)
             }
             Write::Remove(held) => {
@@ -58,6 +58,7 @@ impl Target for LocalRegistry {
             }
         };
         let mut marks = registration.marks.clone();
+        // The author is the one who registered first.
         if let Write::Update { held, .. } = write {
             marks.author =
                 held.marks.as_ref().and_then(|marks| marks.author.clone()).or(marks.author);

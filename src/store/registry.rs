@@ -1,10 +1,9 @@
 //! The registry of the embedded target: one row a deployment.
 
 use rusqlite::{Row, params};
-use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
-use flowreg_model::Marks;
+use flowreg_model::{Fields, Marks};
 
 /// One registration as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +17,7 @@ pub struct RegistryRow {
     /// flowreg's marks.
     pub marks: Marks,
     /// The fields, by Prefect's names.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
     /// RFC 3339.
     pub registered_at: String,
 }
@@ -47,7 +46,7 @@ impl Store {
         flow: &str,
         deployment: &str,
         marks: &Marks,
-        fields: &Map<String, Value>,
+        fields: &Fields,
         now: &str,
     ) -> Result<i64, StoreError> {
         let write = || -> rusqlite::Result<i64> {

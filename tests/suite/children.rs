@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::prefect1::{Backend, Place, flow, programs};
+use crate::support::prefect1::{Backend, FlowRepository, flow, programs};
 use crate::support::{Flowreg, TestRepository};
 
 fn notices(plan: &Value) -> Vec<&str> {
@@ -46,7 +46,7 @@ fn a_flow_of_prefect_1_that_is_in_no_project_is_told() {
         return;
     };
     let backend = Backend::start(&["--projects", "data,other"]);
-    let place = Place::new(&programs, "[prefect1]\nproject = \"data\"\n");
+    let place = FlowRepository::new(&programs, "[prefect1]\nproject = \"data\"\n");
     let parent = "from prefect import Flow\nfrom prefect.tasks.prefect import create_flow_run\n\n\
         with Flow(\"parent\") as parent:\n    \
         create_flow_run(flow_name=\"child\", project_name=\"data\")\n    \

@@ -185,7 +185,7 @@ fn a_schema_that_another_prefect_makes_in_another_way_is_settled_by_its_version(
     repository.commit("a");
     let settled = |version: &str| {
         let mut flows = scanned(&repository, &[], &[]).flows;
-        flows.iter_mut().for_each(|flow| flow.settle(&version.parse().unwrap()));
+        flows.iter_mut().for_each(|flow| flow.resolve_for(&version.parse().unwrap()));
         flows
     };
     let schemas = |version: &str| -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::prefect1::{Backend, Place, flow, programs};
+use crate::support::prefect1::{Backend, FlowRepository, flow, programs};
 use crate::support::{Flowreg, git_environment};
 
 /// `flow/project outcome` of each registration; for a plan the action.
@@ -52,7 +52,7 @@ fn flows_are_registered_once_and_a_new_tag_is_a_new_version() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("flows/etl.py", flow("etl", "one"));
     place.repository.write("flows/report.py", flow("report & more", "one"));
     place.repository.write("tools.py", "import sys\nsys.exit('flow: this is none of yours')\n");
@@ -116,7 +116,7 @@ fn flows_are_registered_once_and_a_new_tag_is_a_new_version() {
 fn a_branch_never_replaces_what_mainline_has() {
     let Some(programs) = programs("a_branch_never_replaces_what_mainline_has") else { return };
     let backend = Backend::start(&["--projects", "data,dev-feat/x"]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("hourly.py", SCHEDULED);
     place.release("v1.0.0");
     place.flowreg(&backend).json(&["register"], 0);
@@ -152,7 +152,7 @@ fn a_branch_never_replaces_what_mainline_has() {
 fn a_schedule_that_people_switched_off_stays_off() {
     let Some(programs) = programs("a_schedule_that_people_switched_off_stays_off") else { return };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("hourly.py", SCHEDULED);
     place.release("v1.0.0");
     place.flowreg(&backend).json(&["register"], 0);
@@ -201,7 +201,7 @@ run_config = { type = "docker" }
 storage = "keep"
 run_config = { image = "mine:{tag}" }
 "#;
-    let place = Place::new(&programs, configuration);
+    let place = FlowRepository::new(&programs, configuration);
     for name in ["heavy", "light", "baked"] {
         place.repository.write(&format!("flows/{name}.py"), flow(name, "one"));
     }
@@ -269,7 +269,7 @@ fn what_every_run_would_fail_at_is_refused_before() {
     let configuration = "[prefect1]\nproject = \"data\"\n\
         [flow.absolute]\nstorage = \"keep\"\n[flow.commit]\nstorage = \"keep\"\n\
         [flow.none]\nstorage = \"keep\"\n[flow.odd]\nrun_config = { type = \"local\", image = \"x\" }\n";
-    let place = Place::new(&programs, configuration);
+    let place = FlowRepository::new(&programs, configuration);
     let git = |name: &str, arguments: &str| {
         flow(name, "one")
             + &format!(
@@ -329,7 +329,7 @@ fn references_that_prefect_1_can_not_run_are_refused() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("etl.py", flow("etl", "one"));
     place.repository.commit("a flow");
     place.repository.git(&["tag", "-a", "-m", "x", "v1.0.0"]);
@@ -368,7 +368,7 @@ fn a_tag_that_moved_is_refused_by_the_clone_that_registered_it() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("etl.py", flow("etl", "one"));
     place.release("v1.0.0");
     place.flowreg(&backend).json(&["register"], 0);
@@ -388,7 +388,7 @@ fn two_flowregs_at_once_make_one_first_version_of_each_flow() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     for number in 0..8 {
         place.repository.write(&format!("f{number}.py"), flow(&format!("f{number}"), "one"));
     }
@@ -410,7 +410,7 @@ fn somebody_elses_flow_is_left_alone_unless_it_is_adopted() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("etl.py", flow("etl", "one"));
     place.release("v1.0.0");
     let api = [("PREFECT__CLOUD__API", backend.url.as_str())];
@@ -439,7 +439,7 @@ fn somebody_elses_flow_is_left_alone_unless_it_is_adopted() {
 fn flows_are_listed_as_prefect_1_builds_them() {
     let Some(programs) = programs("flows_are_listed_as_prefect_1_builds_them") else { return };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("a.py", flow("a", "one"));
     place.repository.write("b.py", flow("a", "one"));
     place.release("v1.0.0");
@@ -461,7 +461,7 @@ fn a_push_registers_the_branch_and_its_deletion_removes_what_was_its_own() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, PROJECT);
+    let place = FlowRepository::new(&programs, PROJECT);
     place.repository.write("etl.py", flow("etl", "one"));
     place.release("v1.0.0");
     let flowreg = place.flowreg(&backend);
@@ -503,7 +503,7 @@ fn a_push_registers_the_branch_and_its_deletion_removes_what_was_its_own() {
 fn files_are_not_run_where_that_is_not_wanted() {
     let Some(programs) = programs("files_are_not_run_where_that_is_not_wanted") else { return };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, &format!("introspect = \"never\"\n{PROJECT}"));
+    let place = FlowRepository::new(&programs, &format!("introspect = \"never\"\n{PROJECT}"));
     place.repository.write("etl.py", flow("etl", "one"));
     place.release("v1.0.0");
     let error = place.flowreg(&backend).json(&["plan"], 3)["error"].clone();

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::prefect1::{Backend, Place, flow, programs};
+use crate::support::prefect1::{Backend, FlowRepository, flow, programs};
 
 const FLOWS: &str = "
 import datetime
@@ -61,7 +61,7 @@ fn sent(backend: &Backend) -> Vec<(Value, Value)> {
     backend.registrations().into_iter().map(one).collect()
 }
 
-fn both_ways(place: &Place, project: &str, reference: &str) {
+fn both_ways(place: &FlowRepository, project: &str, reference: &str) {
     let start = || Backend::start(&["--projects", "data,dev", "--key", "K"]);
     let (theirs, ours) = (start(), start());
     let script = place.repository.outside().join("both.py");
@@ -90,7 +90,7 @@ fn both_ways(place: &Place, project: &str, reference: &str) {
 #[test]
 fn the_real_client_sends_the_same_at_a_tag() {
     let Some(programs) = programs("the_real_client_sends_the_same_at_a_tag") else { return };
-    let place = Place::new(&programs, CONFIGURATION);
+    let place = FlowRepository::new(&programs, CONFIGURATION);
     place.repository.write("flows/both.py", FLOWS);
     place.release("v1.0.0");
     both_ways(&place, "data", "tag='v1.0.0'");
@@ -99,7 +99,7 @@ fn the_real_client_sends_the_same_at_a_tag() {
 #[test]
 fn the_real_client_sends_the_same_on_a_branch() {
     let Some(programs) = programs("the_real_client_sends_the_same_on_a_branch") else { return };
-    let place = Place::new(&programs, CONFIGURATION);
+    let place = FlowRepository::new(&programs, CONFIGURATION);
     place.repository.write("flows/both.py", FLOWS);
     place.branch("feat/x");
     both_ways(&place, "dev", "branch_name='feat/x'");
@@ -108,7 +108,7 @@ fn the_real_client_sends_the_same_on_a_branch() {
 #[test]
 fn a_version_without_a_key_is_not_made_anew() {
     let Some(programs) = programs("a_version_without_a_key_is_not_made_anew") else { return };
-    let place = Place::new(&programs, CONFIGURATION);
+    let place = FlowRepository::new(&programs, CONFIGURATION);
     place.repository.write("flows/both.py", FLOWS);
     place.release("v1.0.0");
     let backend = Backend::start(&[]);
@@ -130,7 +130,7 @@ fn what_is_registered_loads_from_the_remote_at_its_reference() {
     };
     let backend = Backend::start(&[]);
     let configuration = "[prefect1]\nproject = \"data\"\ngit_clone_url_secret_name = \"GIT_URL\"\n";
-    let place = Place::new(&programs, configuration);
+    let place = FlowRepository::new(&programs, configuration);
     place.repository.write("flows/etl.py", flow("etl", "first"));
     place.release("v1.0.0");
     place.flowreg(&backend).json(&["register"], 0);

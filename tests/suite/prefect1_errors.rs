@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::prefect::free_port;
-use crate::support::prefect1::{Backend, Place, flow, programs};
+use crate::support::prefect1::{Backend, FlowRepository, flow, programs};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Flowreg, TestRepository, prefect};
 
@@ -213,7 +213,7 @@ fn the_client_configuration_of_prefect_1_is_read() {
 fn one_flow_that_fails_does_not_stop_the_others() {
     let Some(programs) = programs("one_flow_that_fails_does_not_stop_the_others") else { return };
     let backend = Backend::start(&["--limit", "3000"]);
-    let place = Place::new(&programs, "[prefect1]\nproject = \"data\"\n");
+    let place = FlowRepository::new(&programs, "[prefect1]\nproject = \"data\"\n");
     place.repository.write("small.py", flow("small", "one"));
     let tasks: String = (0..300)
         .map(|number| {
@@ -242,7 +242,7 @@ fn a_project_that_is_not_there_is_refused_with_the_command_that_makes_it() {
         return;
     };
     let backend = Backend::start(&[]);
-    let place = Place::new(&programs, "[prefect1]\nproject = \"nope\"\n");
+    let place = FlowRepository::new(&programs, "[prefect1]\nproject = \"nope\"\n");
     place.repository.write("etl.py", flow("etl", "one"));
     place.release("v1.0.0");
     let run = place.flowreg(&backend).json(&["plan"], 1);

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use flowreg_model::{
-    Channel, CodeReference, FlowName, Held, Marks, ReferenceName, ReferenceSource, Registration,
+    Channel, CodeReference, Field, Fields, FlowName, Held, Marks, ReferenceName, ReferenceSource,
+    Registration,
 };
 use flowreg_servers::connection::prefect::PrefectConnection;
 use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
@@ -50,7 +51,7 @@ fn held() -> Held {
         flow: "etl".to_owned(),
         deployment: "nightly".to_owned(),
         marks: None,
-        fields: serde_json::Map::new(),
+        fields: Fields::new(),
         registered_at: None,
     }
 }
@@ -514,10 +515,10 @@ fn an_update_sends_only_what_changes() {
         entrypoint: "flows/etl.py:etl".parse().unwrap(),
         marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
         reference,
-        fields: serde_json::Map::from_iter([("version".to_owned(), "v1".into())]),
+        fields: Fields::from_iter([(Field::Version, "v1".into())]),
         upload: None,
     };
-    let fields = serde_json::Map::from_iter([("description".to_owned(), "new".into())]);
+    let fields = Fields::from_iter([(Field::Description, "new".into())]);
     let held = held();
     let update = Write::Update {
         held: &held,

@@ -65,7 +65,7 @@ impl Deployment {
             entrypoint: "flows/etl.py:etl".parse().unwrap(),
             marks: Marks::new(REPOSITORY, &reference, false, None),
             reference,
-            fields: declared.as_object().cloned().unwrap(),
+            fields: serde_json::from_value(declared).unwrap(),
             upload: None,
         }
     }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use flowreg_model::{
-    Channel, CodeReference, Held, Marks, ReferenceName, ReferenceSource, Registration, Schedule,
+    Channel, CodeReference, Field, Fields, Held, Marks, ReferenceName, ReferenceSource,
+    Registration, Schedule,
 };
 use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::{ReadScope, Target, TargetError, Write};
@@ -28,9 +29,9 @@ fn reference(tag: &str) -> CodeReference {
 
 fn registration(flow: &str, tag: &str, fields: Value) -> Registration {
     let reference = reference(tag);
-    let Value::Object(mut fields) = fields else { panic!("fields are an object") };
-    fields.insert("version".to_owned(), json!(tag));
-    fields.insert("entrypoint".to_owned(), json!("flows/etl.py:etl"));
+    let mut fields: Fields = serde_json::from_value(fields).unwrap();
+    fields.set(Field::Version, tag);
+    fields.set(Field::Entrypoint, "flows/etl.py:etl");
     Registration {
         flow: flow.parse().unwrap(),
         deployment: "nightly".parse().unwrap(),
@@ -66,7 +67,7 @@ fn update(
     marks_change: bool,
 ) -> Result<Option<String>, TargetError> {
     let held = read(target, registration.flow.as_str());
-    let Value::Object(fields) = fields else { panic!("fields are an object") };
+    let fields: Fields = serde_json::from_value(fields).unwrap();
     target.apply(&Write::Update { held: &held, registration, fields: &fields, marks_change })
 }
 
@@ -96,17 +97,17 @@ fn a_created_deployment_is_read_back_as_it_was_declared() {
     assert_eq!((held.flow.as_str(), held.deployment.as_str()), (flow.as_str(), "nightly"));
     assert_eq!(held.marks.as_ref(), Some(&registration.marks));
     assert!(held.registered_at.is_some());
-    for (name, declared) in &registration.fields {
+    for (field, declared) in registration.fields.iter() {
         let mut declared = declared.clone();
-        if name == "schedules" {
+        if field == Field::Schedules {
             for schedule in declared.as_array_mut().unwrap() {
                 schedule["active"] = json!(true);
             }
         }
-        assert_eq!(held.fields.get(name), Some(&declared), "{name}");
+        assert_eq!(held.fields.get(field), Some(&declared), "{field:?}");
     }
     let schedules: Vec<Schedule> =
-        serde_json::from_value(held.fields["schedules"].clone()).unwrap();
+        serde_json::from_value(held.fields.value(Field::Schedules).clone()).unwrap();
     assert_eq!(schedules.len(), 2);
     // Carried out once more, it is the same deployment.
     assert_eq!(target.apply(&Write::Create(&registration)).unwrap(), id);
@@ -180,7 +181,7 @@ fn new_marks_take_one_upsert_that_keeps_everything_else() {
     let by_hand = json!([{"active": true, "schedule": {"cron": "30 1 * * *", "timezone": "UTC"}}]);
     server.api.ask("POST", &format!("{path}/schedules"), &by_hand);
 
-    let mut registration = self::registration(&flow, "v2", Value::Object(registration.fields));
+    let mut registration = self::registration(&flow, "v2", json!(registration.fields));
     registration.marks.author = Some("bob".to_owned());
     let counted = target.requests();
     update(&target, &registration, json!({"version": "v2"}), true).unwrap();
@@ -236,8 +237,8 @@ fn adoption_replaces_the_schedules_of_the_former_owner() {
         json!({"name": "nightly", "flow_id": id, "description": "None", "schedules": former});
     server.api.ask("POST", "/deployments/", &body);
     let held = read(&target, &flow);
-    assert_eq!(held.fields["description"], Value::Null);
-    assert_eq!(held.fields["schedules"][0]["slug"], json!(""));
+    assert_eq!(held.fields.get(Field::Description), Some(&Value::Null));
+    assert_eq!(held.fields.value(Field::Schedules)[0]["slug"], json!(""));
 
     let wanted = json!([cron("a", "0 2 * * *")]);
     let registration = registration(&flow, "v1", json!({"schedules": wanted}));
@@ -259,7 +260,7 @@ fn a_schedule_made_in_the_ui_survives_a_change_of_the_declared_ones() {
     let by_hand = json!([{"active": false, "schedule": {"cron": "30 1 * * *", "timezone": "UTC"}}]);
     server.api.ask("POST", &format!("/deployments/{id}/schedules"), &by_hand);
     let held = read(&target, &flow);
-    assert_eq!(held.fields["schedules"].as_array().unwrap().len(), 1, "only the declared one");
+    assert_eq!(held.fields.list(Field::Schedules).unwrap().len(), 1, "only the declared one");
     update(&target, &registration, json!({"schedules": [cron("a", "0 4 * * *")]}), false).unwrap();
     let after = server.api.deployment(&flow, "nightly");
     let mut crons: Vec<_> = after["schedules"]
@@ -396,7 +397,7 @@ fn a_refused_value_is_explained_without_an_echo_of_the_request() {
 }
 
 /// The scheduler of a server whose packages do not fit together is silently dead
-/// (`facts/prefect3.md` §0).
+/// (docs/facts/prefect.md, "Test servers").
 #[test]
 fn a_scheduled_deployment_gets_runs() {
     let server = Server::shared();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use flowreg_model::Field;
+
 use crate::support::push::{Scenario, gits};
 
 /// How often each of them is killed.
@@ -52,7 +54,7 @@ fn held(scenario: &Scenario) -> BTreeMap<String, String> {
     let store = flowreg::store::Store::open(&scenario.repository.root().join(".git")).unwrap();
     let rows = store.registrations().unwrap().into_iter();
     rows.map(|row| {
-        let description = row.fields["description"].as_str().unwrap().to_owned();
+        let description = row.fields.text(Field::Description).unwrap().to_owned();
         (row.marks.branch.unwrap(), description)
     })
     .collect()

@@ -1,4 +1,5 @@
-//! The process environment as a value: taken once in `cli`, passed to whoever needs it.
+//! The process environment as a value: read once when the program starts, and passed to whatever
+//! needs it, so that tests can set variables without changing those of the process.
 
 use std::collections::BTreeMap;
 

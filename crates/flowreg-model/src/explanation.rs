@@ -1,4 +1,4 @@
-//! How a flow's registration came about.
+//! What a flow's registration follows from: `flowreg flows --explain`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub struct Evidence {
     pub exact: bool,
 }
 
-/// How name, description and parameters of a flow came about.
+/// What name, description and parameters of a flow follow from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// The flow's name.

@@ -35,14 +35,14 @@ pub struct Inexact {
     pub reason: String,
 }
 
-/// A flow at a commit: `F` of `design.md` §11.
+/// A flow at a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
     /// The name as Prefect would register it.
     pub name: FlowName,
     /// File and attribute path.
     pub entrypoint: Entrypoint,
-    /// The flow's own place, if this one only imports it.
+    /// The entrypoint where the flow is defined, if this module only imports it.
     pub imported_from: Option<Entrypoint>,
     /// The line of the first decorator, or of the assignment that makes the flow; 1-based.
     pub line: u32,
@@ -66,8 +66,9 @@ impl Flow {
         self.inexact.is_empty()
     }
 
-    /// Gives the flow the schema that this version of Prefect makes, or none if that is not known.
-    pub fn settle(&mut self, version: &Version) {
+    /// Gives the flow the schema that this version of Prefect makes of it, or none if that is not
+    /// known; the flow is then not exact.
+    pub fn resolve_for(&mut self, version: &Version) {
         for limit in std::mem::take(&mut self.limits) {
             if limit.holds(version) || self.parameter_openapi_schema.is_none() {
                 continue;

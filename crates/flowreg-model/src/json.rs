@@ -34,7 +34,7 @@ fn number_equal(left: &Number, right: &Number) -> bool {
             .bytes()
             .all(|b| b.is_ascii_digit())
     };
-    // Two different spellings of integers are two different integers, of any size.
+    // As floats, large integers that differ would be equal: 2^53 and 2^53 + 1.
     if is_integer(left) && is_integer(right) {
         return false;
     }

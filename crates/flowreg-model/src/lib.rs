@@ -1,12 +1,14 @@
 //! Plain data shared by all rooms: what a code reference, a flow and a registration are.
 //!
-//! No I/O and no decisions: how a reference is resolved stands in `git`, what makes a function a
-//! flow in `flow`, what has to change in `registration`.
+//! There is no I/O here, and nothing is decided: how a reference is resolved is in `flowreg-git`,
+//! what makes a function a flow in `flowreg-python`, what has to change in `registration` of the
+//! root package.
 
 mod block;
 mod environment;
 mod escape;
 mod explanation;
+mod fields;
 mod flow;
 mod json;
 mod names;
@@ -20,6 +22,7 @@ pub use block::BlockDocument;
 pub use environment::Environment;
 pub use escape::escaped;
 pub use explanation::{Evidence, Explanation};
+pub use fields::{Field, Fields};
 pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
 pub use json::json_equal;
 pub use names::{

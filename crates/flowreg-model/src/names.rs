@@ -21,7 +21,7 @@ pub enum NameError {
     /// The text is not a full object id.
     #[error("`{0}` is not a full commit id (40 or 64 hexadecimal digits)")]
     Commit(String),
-    /// Prefect refuses the name (`facts/static-analysis.md` a.2).
+    /// Prefect refuses the name (docs/facts/prefect.md, "Flows and deployments").
     #[error("{kind} name `{name}` contains `{found}`, which Prefect forbids (`/ % & > <`)")]
     Prefect {
         /// `flow` or `deployment`.
@@ -243,7 +243,7 @@ impl Entrypoint {
 impl FromStr for Entrypoint {
     type Err = NameError;
 
-    /// Splits at the last `:`, as Prefect does (`facts/static-analysis.md` a.1).
+    /// Splits at the last `:`, as Prefect does: a path may hold one, an attribute path may not.
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.rsplit_once(':') {
             Some((path, object)) if !path.is_empty() && !object.is_empty() => {

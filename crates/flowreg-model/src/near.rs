@@ -1,6 +1,6 @@
 //! "Did you mean": the name that a misspelt one was most likely meant to be.
 
-/// The name that is most like the word, if any is like it at all.
+/// The name that is most like the word, if one is like enough (0.7 of 1) to be what was meant.
 pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     names
         .iter()

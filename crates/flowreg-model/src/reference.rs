@@ -40,7 +40,7 @@ impl ReferenceName {
     }
 }
 
-/// Which rung of the ladder gave the reference (`design.md` §4).
+/// Which rung of the ladder gave the reference; the rungs are in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferenceSource {
@@ -115,7 +115,7 @@ impl CodeReference {
     }
 }
 
-/// `R` of `design.md` §11.
+/// A code reference as JSON output shows it.
 impl Serialize for CodeReference {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("CodeReference", 7)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Channel, CodeReference, DeploymentName, Entrypoint, FlowName};
+use super::{Channel, CodeReference, DeploymentName, Entrypoint, Fields, FlowName};
 
 /// The marks that flowreg leaves on what it created: labels on Prefect 3, tags on Prefect 2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,10 +18,11 @@ pub struct Marks {
     pub tag: Option<String>,
     /// The commit that is pinned; never set where the branch's HEAD is followed.
     pub commit: Option<String>,
-    /// Who registered a feature branch first. Kept on updates, never a reason to write.
+    /// Who registered a feature branch first. Updates keep it, and a difference in it alone is not
+    /// written.
     pub author: Option<String>,
-    /// The names of what the repository declared at the last registration, as JSON: what people
-    /// added is told from it. `None` where it is not known.
+    /// The names of what the repository declared at the last registration, as JSON. By comparing
+    /// with it the next one tells what people added since. `None` where it is not known.
     #[serde(default)]
     pub declared: Option<String>,
 }
@@ -39,23 +40,15 @@ pub struct Registration {
     pub reference: CodeReference,
     /// How flowreg recognises it later.
     pub marks: Marks,
-    /// The declared fields, by the names of Prefect's `POST /deployments/`; what is not declared
-    /// is absent and stays as the target has it.
+    /// The declared fields; what is not declared is absent and stays as the target has it.
     ///
-    /// Keys used: `version`, `description`, `entrypoint`, `parameter_openapi_schema`,
-    /// `enforce_parameter_schema`, `parameters`, `tags`, `work_pool_name`, `work_queue_name`,
-    /// `job_variables`, `pull_steps`, `paused`, `concurrency_limit`, `concurrency_options`,
-    /// `schedules` (an array of [`Schedule`]), and `triggers`: an array of objects with `name`,
-    /// `description`, `enabled` (absent: people decide), `trigger`, `parameters`, `job_variables`
-    /// and `schedule_after`, in the form of Prefect's automations.
-    ///
-    /// For Prefect 1 they are those of the serialized flow: `storage`, `run_config`, `tasks` …
-    pub fields: Map<String, Value>,
+    /// For Prefect 1 they are the parts of the serialized flow: `storage`, `run_config`, `tasks` …
+    pub fields: Fields,
     /// What Prefect 1 is sent.
     pub upload: Option<Upload>,
 }
 
-/// A flow of Prefect 1 as its client would send it. It says the same as the fields.
+/// A flow of Prefect 1 as its client would send it, with the same content as the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The serialized flow, compressed by Prefect itself.
@@ -77,8 +70,8 @@ pub struct Held {
     pub deployment: String,
     /// flowreg's marks; `None` if somebody else created it.
     pub marks: Option<Marks>,
-    /// The same keys as [`Registration::fields`], everything that the target holds.
-    pub fields: Map<String, Value>,
+    /// The fields that [`Registration::fields`] may have, as the target holds them.
+    pub fields: Fields,
     /// When it was registered or last changed, RFC 3339.
     pub registered_at: Option<String>,
 }
@@ -135,7 +128,7 @@ pub struct Schedule {
 
 impl ScheduleRule {
     /// Whether a text can be a cron expression: five fields, or more for seconds and years, or a
-    /// word like `@daily`. Whether the fields make sense is for the server to say.
+    /// word like `@daily`. Whether the fields make sense is checked by the server.
     pub fn has_cron_fields(text: &str) -> bool {
         text.trim_start().starts_with('@') || (5..=7).contains(&text.split_whitespace().count())
     }
@@ -164,7 +157,7 @@ impl TargetKind {
     }
 }
 
-/// `T` of `design.md` §11.
+/// A target as JSON output shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetDescription {
     /// Which kind it is.
@@ -211,6 +204,8 @@ pub fn same_repository(one: &str, other: &str) -> bool {
 /// Host and path of a repository's URL: what `https://host/a/b.git`, `ssh://git@host/a/b` and
 /// `git@host:a/b.git` have in common.
 fn repository_identity(url: &str) -> String {
+    // `git@host:a/b` is the short form of ssh: a `:` before the first `/` ends the host. In a URL a
+    // `:` there begins the port, which is a part of the identity.
     let (is_scp, rest) = match url.split_once("://") {
         Some((_, rest)) => (false, rest),
         None => (url.split('/').next().is_some_and(|head| head.contains(':')), url),

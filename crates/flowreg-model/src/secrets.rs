@@ -1,4 +1,5 @@
-//! What looks like a secret has no place in a configuration: it would be registered as it is.
+//! Recognises what looks like a secret. A secret in a configuration file would be registered as it
+//! is, and be shown to everybody who may read the deployment.
 
 /// How tokens of well-known services begin, with the length from which on they count.
 const TOKEN_PREFIXES: &[(&str, usize)] = &[
@@ -34,7 +35,7 @@ pub fn is_reference(text: &str) -> bool {
     })
 }
 
-/// Whether the text is a template through and through, whatever fills it in.
+/// Whether the text is nothing but a template, whatever fills it in.
 pub fn is_template(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("{{") && text.ends_with("}}")

@@ -1,8 +1,8 @@
 //! Where registrations live: the trait that every target answers.
 //!
 //! A target knows nothing of git and of plans: it reads what it holds, and carries out one write
-//! at a time. How fast it may be written to is the target's own business: `apply` may be called
-//! from several threads and holds them back as the server needs.
+//! at a time. `apply` may be called from several threads at once; the target itself holds them
+//! back where its server can't take parallel writes.
 
 pub mod connection;
 pub mod prefect;
@@ -10,9 +10,9 @@ pub mod prefect1;
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use flowreg_model::{BlockDocument, FlowName, Held, Registration, TargetDescription};
+use flowreg_model::{BlockDocument, Fields, FlowName, Held, Registration, TargetDescription};
 
 /// Which registrations to read.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ pub enum Write<'a> {
         /// As it should be.
         registration: &'a Registration,
         /// The fields that change, with their final values: declared and held are merged already.
-        fields: &'a Map<String, Value>,
+        fields: &'a Fields,
         /// Whether flowreg's marks change as well.
         marks_change: bool,
     },
@@ -112,13 +112,13 @@ pub enum TargetError {
     /// The embedded registry failed.
     #[error("the embedded registry failed: {0}")]
     Registry(String),
-    /// What only Prefect 1 says.
+    /// An error that only Prefect 1 has.
     #[error(transparent)]
     Prefect1(#[from] prefect1::Prefect1Error),
 }
 
 impl TargetError {
-    /// Whether the same request may go well later, without anybody doing anything.
+    /// Whether the same request may succeed later although nobody changes anything.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

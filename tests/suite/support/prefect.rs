@@ -142,7 +142,7 @@ impl Server {
     /// The server that all tests of this binary share; protected against CSRF.
     ///
     /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
-    /// (`facts/prefect3.md` §4.4).
+    /// (docs/facts/prefect.md, "Busy servers").
     pub(crate) fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());

@@ -100,13 +100,13 @@ pub(crate) fn flow(name: &str, task: &str) -> String {
 }
 
 /// A repository for the target `prefect1`, with a bare remote.
-pub(crate) struct Place {
+pub(crate) struct FlowRepository {
     pub repository: TestRepository,
     pub remote: PathBuf,
     programs: PathBuf,
 }
 
-impl Place {
+impl FlowRepository {
     /// Not committed yet: `configuration` goes into `flowreg.toml`.
     pub(crate) fn new(programs: &Path, configuration: &str) -> Self {
         let repository = TestRepository::empty();

@@ -1,7 +1,7 @@
 //! Triggers of deployments: at Prefect they are automations that run the deployment.
 //!
-//! The server does not tell who owns an automation. What runs a deployment and has a name that is
-//! or was declared for it is ours; all others are left alone.
+//! The server does not tell who owns an automation. One that runs a deployment and has a name that
+//! is or was declared for this deployment counts as ours; all others are left alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::http::{Http, Kind, Request};
 use super::read::{NAMES, pages, text};
 use crate::TargetError;
-use flowreg_model::{Held, json_equal};
+use flowreg_model::{Field, Held, json_equal};
 
 /// The parts of an automation that a declared trigger has, in this order.
 const OWN_PARTS: [&str; 4] = ["name", "description", "enabled", "trigger"];
@@ -39,7 +39,8 @@ pub(super) fn read(
     let mut found = ByDeployment::new();
     for names in filtered.chunks(NAMES) {
         let filter = json!({"automations": {"name": {"any_": names}}});
-        // Names are the same for many automations; their times are as good as unique.
+        // Pages are cut by offset: many automations share a name, hardly two the time of their
+        // creation.
         for automation in pages(http, "/automations/filter", Some("CREATED_DESC"), &filter)? {
             let deployment = run_deployment(&automation).map(|(_, id)| id.to_owned());
             if let Some(id) = deployment.filter(|id| wanted.contains(id.as_str())) {
@@ -56,7 +57,7 @@ pub(super) fn complete(held: &mut [&mut Held], found: &ByDeployment) {
         let Some(id) = held.id.clone() else { continue };
         let automations = found.get(&id).map_or(&[][..], Vec::as_slice);
         let triggers = automations.iter().map(|automation| declared_form(automation, &id));
-        held.fields.insert("triggers".to_owned(), triggers.collect());
+        held.fields.set(Field::Triggers, triggers.collect::<Value>());
     }
 }
 
@@ -72,6 +73,8 @@ pub(super) fn replace(
         .iter()
         .map(|automation| (automation, declared_form(automation, deployment)))
         .collect();
+    // Equal ones are set aside first. Otherwise, of two automations of one name the wrong one might
+    // be changed, and the right one deleted.
     let mut differing = Vec::new();
     for trigger in wanted {
         match left.iter().position(|(_, held)| json_equal(held, trigger)) {
@@ -117,21 +120,22 @@ fn declared_form(automation: &Value, deployment: &str) -> Value {
     trigger.extend(parts(run_deployment(automation).map(|(action, _)| action), &ACTION_PARTS));
     let actions = automation.get("actions").and_then(Value::as_array).map_or(0, Vec::len);
     if actions > 1 {
-        // Never declared: it differs, and is put back.
+        // No declared trigger has this part, so an automation to which people added actions
+        // differs from the declared one and is changed back.
         trigger.insert("other_actions".to_owned(), json!(actions - 1));
     }
     if trigger.get("name").and_then(Value::as_str) == Some(&unnamed(deployment)) {
         trigger.insert("name".to_owned(), Value::Null);
     }
     if let Some(inner) = trigger.get_mut("trigger") {
-        settle(inner);
+        normalise(inner);
     }
     Value::Object(trigger)
 }
 
-/// Takes out what the server adds to a trigger and to those inside it, and orders what has no
-/// order.
-fn settle(trigger: &mut Value) {
+/// Takes out what the server adds to a trigger and to those inside it, and sorts the lists whose
+/// order means nothing, so that both sides can be compared.
+fn normalise(trigger: &mut Value) {
     let Some(object) = trigger.as_object_mut() else { return };
     object.shift_remove("id");
     for name in SETS {
@@ -140,11 +144,11 @@ fn settle(trigger: &mut Value) {
         }
     }
     if let Some(Value::Array(triggers)) = object.get_mut("triggers") {
-        triggers.iter_mut().for_each(settle);
+        triggers.iter_mut().for_each(normalise);
     }
 }
 
-/// What the official client sends for a trigger of a deployment (`facts/prefect3.md` §2).
+/// The automation that the official client makes of a trigger of a deployment.
 fn body(trigger: &Value, deployment: &str) -> Value {
     let part = |name: &str| trigger.get(name).cloned().unwrap_or_default();
     let name = text(trigger, "name").map_or_else(|| unnamed(deployment), ToOwned::to_owned);
@@ -181,7 +185,8 @@ fn create(http: &Http, body: &Value, deployment: &str) -> Result<(), TargetError
     if http.requests().repeated == repeated {
         return Ok(());
     }
-    // Nothing keeps the server from creating it twice if the first answer was lost on the way.
+    // A request was sent again meanwhile, perhaps this one. If only its answer was lost, the
+    // server has made the automation twice: nothing there identifies it but its new id.
     let name = text(&created, "name").unwrap_or_default().to_owned();
     let form = declared_form(&created, deployment);
     let found = read(http, &[name], &[deployment])?;

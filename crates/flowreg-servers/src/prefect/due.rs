@@ -1,8 +1,9 @@
 //! Keeps a write from losing a scheduled run.
 //!
 //! Every write to a deployment deletes its future scheduled runs; the scheduler needs up to 5 s
-//! to make them again, and a run that falls due meanwhile is lost silently
-//! (`facts/prefect3.md` §4.1). A run that is due is not deleted, so a write waits for it.
+//! to make them again, and a run that falls due meanwhile is lost silently (docs/facts/prefect.md,
+//! "Every write deletes scheduled runs"). A run that is due already is not deleted. So where a run
+//! is due within seconds, the write is delayed until just after that moment.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +15,11 @@ use super::http::{Http, Kind, Request};
 use super::read::text;
 use crate::TargetError;
 
-/// The scheduler's gap, and some time for a write that has to wait its turn.
+/// Runs further away than this are safe: the 5 s that the scheduler needs, and some time that the
+/// write may have to wait for other writes.
 const SOON: Duration = Duration::from_secs(8);
 
-/// The server tells its time in whole seconds, cut off.
+/// The `Date` header has whole seconds, cut off, so the server's clock may be this much later.
 const COARSE: Duration = Duration::from_secs(1);
 
 /// How long after its time a run is certainly no future run any more.
@@ -26,7 +28,7 @@ const MARGIN: Duration = Duration::from_millis(300);
 /// Waits until just after the next scheduled run of the deployment, if that is soon.
 pub(super) fn wait(http: &Http, deployment: &str) -> Result<(), TargetError> {
     let Some((server_time, due)) = next(http, deployment)? else { return Ok(()) };
-    // The server's clock counts, not ours; it is at least as late as it told.
+    // The scheduler goes by the server's clock, and that of this machine may differ.
     let until_due = due.duration_since(server_time).unwrap_or_default();
     if until_due > SOON + COARSE {
         return Ok(());
@@ -37,7 +39,8 @@ pub(super) fn wait(http: &Http, deployment: &str) -> Result<(), TargetError> {
 
 /// The server's time, and when the next scheduled run is due.
 fn next(http: &Http, deployment: &str) -> Result<Option<(SystemTime, SystemTime)>, TargetError> {
-    // Wide enough for clocks that differ; the runs that matter are picked by the server's time.
+    // Two minutes back, in case this machine's clock is ahead of the server's. Which of the runs
+    // are still to come is decided below, by the server's time.
     let now = Timestamp::now();
     let after = now.checked_sub(jiff::SignedDuration::from_mins(2)).unwrap_or(now);
     let body = json!({

@@ -1,17 +1,17 @@
 //! Holds writes back: one at a time at first, more only while the server gains by it.
 //!
-//! A laptop's `SQLite` server freezes for a minute under four parallel writers and gains nothing
-//! by two, one on `PostgreSQL` takes many (`facts/prefect3.md` §4.4, §8). Which of them answers
-//! can't be asked, so it is measured.
+//! A server on `SQLite` can freeze for a minute under four parallel writers and is no faster with
+//! two, while one on `PostgreSQL` takes many (docs/facts/prefect.md, "Busy servers"). The API does
+//! not tell which database a server has, so the pace of the writes is measured.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Writes that are measured before the number of places is reconsidered. What is done before
-/// that is not worth the risk of a second place.
+/// Writes that are measured before the number of slots is reconsidered. A run that is done before
+/// that is not worth the risk of a second slot.
 const WINDOW: usize = 24;
 
-/// How much faster one more place has to make it.
+/// How much faster one more slot has to make it.
 const GAIN: f64 = 1.15;
 
 /// Lets in as many writes at once as the server is known to take.
@@ -27,9 +27,9 @@ struct State {
     running: usize,
 }
 
-/// A place among the running writes; given back when it is dropped.
+/// The permission for one write; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct WriteSlot<'a> {
     gate: &'a Gate,
 }
 
@@ -40,19 +40,19 @@ impl Gate {
         Self { state: Mutex::new(State { pace, running: 0 }), freed: Condvar::new() }
     }
 
-    /// Waits for a place.
-    pub(super) fn enter(&self) -> Place<'_> {
+    /// Waits for a slot.
+    pub(super) fn enter(&self) -> WriteSlot<'_> {
         let mut state = self.lock();
-        while state.running >= state.pace.places {
+        while state.running >= state.pace.slots {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.running += 1;
-        Place { gate: self }
+        WriteSlot { gate: self }
     }
 
     /// How many writes are let in at once now.
-    pub(super) fn places(&self) -> usize {
-        self.lock().pace.places
+    pub(super) fn slots(&self) -> usize {
+        self.lock().pace.slots
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -60,14 +60,14 @@ impl Gate {
     }
 }
 
-impl Place<'_> {
+impl WriteSlot<'_> {
     /// Says that the server is in trouble: busy, or no answer in time.
     pub(super) fn troubled(&self) {
         self.gate.lock().pace.troubled();
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WriteSlot<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
         state.running -= 1;
@@ -77,13 +77,13 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The rule by which the number of places grows and falls.
+/// The rule by which the number of slots grows and falls.
 #[derive(Debug)]
 struct Pace {
-    places: usize,
+    slots: usize,
     most: usize,
-    settled: bool,
-    /// Writes per second with the places before.
+    is_final: bool,
+    /// Writes per second with the slots before.
     best: Option<f64>,
     since: Instant,
     finished: usize,
@@ -91,30 +91,33 @@ struct Pace {
 
 impl Pace {
     fn new(most: usize, now: Instant) -> Self {
-        Self { places: 1, most, settled: most == 1, best: None, since: now, finished: 0 }
+        Self { slots: 1, most, is_final: most == 1, best: None, since: now, finished: 0 }
     }
 
     fn troubled(&mut self) {
-        self.places = 1;
-        self.settled = true;
+        self.slots = 1;
+        self.is_final = true;
     }
 
     fn finished(&mut self, now: Instant) {
         self.finished += 1;
-        if self.settled || self.finished < WINDOW {
+        if self.is_final || self.finished < WINDOW {
             return;
         }
+        // One slot more as long as the last one made the writes faster, else back by one and stay
+        // there. Trying again later would risk a freeze for a gain that was not there.
         let seconds = now.duration_since(self.since).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a count of a few dozen")]
         let rate = self.finished as f64 / seconds.max(f64::EPSILON);
         if self.best.is_none_or(|best| rate >= best * GAIN) {
             self.best = Some(rate);
-            self.settled = self.places == self.most;
-            self.places = (self.places + 1).min(self.most);
+            self.is_final = self.slots == self.most;
+            self.slots = (self.slots + 1).min(self.most);
         } else {
-            self.places -= usize::from(self.places > 1);
-            self.settled = true;
+            self.slots -= usize::from(self.slots > 1);
+            self.is_final = true;
         }
+        tracing::debug!(at_once = self.slots, per_second = rate, "writes");
         self.since = now;
         self.finished = 0;
     }
@@ -126,43 +129,43 @@ mod tests {
 
     use super::*;
 
-    /// Runs `writes` at a server that takes this long for each when `places` run at once.
+    /// Runs `writes` at a server that takes this long for each when `slots` run at once.
     fn run(pace: &mut Pace, writes: usize, seconds: impl Fn(usize) -> f64) -> usize {
         let mut now = pace.since;
-        let mut highest = pace.places;
+        let mut highest = pace.slots;
         for _ in 0..writes {
-            now += Duration::from_secs_f64(seconds(pace.places));
+            now += Duration::from_secs_f64(seconds(pace.slots));
             pace.finished(now);
-            highest = highest.max(pace.places);
+            highest = highest.max(pace.slots);
         }
         highest
     }
 
     #[test]
-    fn it_grows_to_the_bound_while_every_place_pays() {
+    fn it_grows_to_the_bound_while_every_slot_pays() {
         let mut pace = Pace::new(8, Instant::now());
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        run(&mut pace, 2000, |places| 0.04 / (places as f64).powf(1.2));
-        assert_eq!(pace.places, 8);
+        run(&mut pace, 2000, |slots| 0.04 / (slots as f64).powf(1.2));
+        assert_eq!(pace.slots, 8);
     }
 
     #[test]
     fn it_goes_back_to_one_where_two_are_no_faster() {
         let mut pace = Pace::new(8, Instant::now());
         assert_eq!(run(&mut pace, 2000, |_| 0.04), 2);
-        assert_eq!(pace.places, 1);
+        assert_eq!(pace.slots, 1);
     }
 
     #[test]
     fn one_sign_of_trouble_means_one_at_a_time_for_good() {
         let mut pace = Pace::new(8, Instant::now());
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        let good = |places: usize| 0.04 / (places as f64).powf(1.2);
+        let good = |slots: usize| 0.04 / (slots as f64).powf(1.2);
         run(&mut pace, 200, good);
-        assert!(pace.places > 2);
+        assert!(pace.slots > 2);
         pace.troubled();
         run(&mut pace, 2000, good);
-        assert_eq!(pace.places, 1);
+        assert_eq!(pace.slots, 1);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -12,7 +14,7 @@ use crate::connection::prefect::PrefectConnection;
 pub(super) fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetError> {
     let mut headers = HeaderMap::new();
     let authorization = match (&connection.auth_string, &connection.key) {
-        (Some(auth), _) => Some(format!("Basic {}", base64(auth.expose_secret().as_bytes()))),
+        (Some(auth), _) => Some(format!("Basic {}", STANDARD.encode(auth.expose_secret()))),
         (None, Some(key)) => Some(format!("Bearer {}", key.expose_secret())),
         (None, None) => None,
     };
@@ -22,6 +24,7 @@ pub(super) fn of(connection: &PrefectConnection) -> Result<HeaderMap, TargetErro
     for (name, value) in &connection.headers {
         let is_prefects_own = name.eq_ignore_ascii_case("User-Agent")
             || name.to_ascii_lowercase().starts_with("prefect-csrf-");
+        // The official client ignores these as well, as it sets them itself.
         if is_prefects_own {
             continue;
         }
@@ -38,6 +41,7 @@ fn secret(text: &str, what: &str) -> Result<HeaderValue, TargetError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         TargetError::Configuration(format!("{what} has characters that HTTP can't carry"))
     })?;
+    // Keeps it out of whatever prints the headers for debugging.
     value.set_sensitive(true);
     Ok(value)
 }
@@ -62,34 +66,9 @@ pub(super) fn shown(address: &str) -> String {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4_usize {
-            let digit = (group >> (18 - 6 * at)) & 63;
-            let digit = DIGITS.get(usize::try_from(digit).unwrap_or(0)).copied().unwrap_or(b'=');
-            text.push(if at > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        let pairs =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (text, expected) in pairs {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64("ü:ÿ?>".as_bytes()), "w7w6w78/Pg==");
-    }
 
     #[test]
     fn addresses_are_shown_without_credentials() {

@@ -2,23 +2,23 @@
 
 use serde_json::{Map, Value};
 
-use flowreg_model::{Held, Marks};
+use flowreg_model::{Field, Fields, Held, Marks};
 
 /// The fields that are compared; labels and schedules are treated apart.
-const FIELDS: &[&str] = &[
-    "version",
-    "description",
-    "entrypoint",
-    "parameter_openapi_schema",
-    "enforce_parameter_schema",
-    "parameters",
-    "tags",
-    "work_pool_name",
-    "work_queue_name",
-    "job_variables",
-    "pull_steps",
-    "paused",
-    "concurrency_options",
+const FIELDS: &[Field<'static>] = &[
+    Field::Version,
+    Field::Description,
+    Field::Entrypoint,
+    Field::ParameterOpenapiSchema,
+    Field::EnforceParameterSchema,
+    Field::Parameters,
+    Field::Tags,
+    Field::WorkPoolName,
+    Field::WorkQueueName,
+    Field::JobVariables,
+    Field::PullSteps,
+    Field::Paused,
+    Field::ConcurrencyOptions,
 ];
 
 /// The labels that hold flowreg's marks start so.
@@ -28,18 +28,19 @@ pub(super) const LABEL_PREFIX: &str = "flowreg.";
 pub(super) fn held(flow: &str, deployment: &Value) -> Held {
     let text = |name: &str| deployment.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let marks = deployment.get("labels").and_then(Value::as_object).and_then(marks);
-    let mut fields: Map<String, Value> = FIELDS
+    let mut fields: Fields = FIELDS
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), deployment.get(*name)?.clone())))
+        .filter_map(|field| Some((*field, deployment.get(field.name())?.clone())))
         .collect();
-    // What the official client sends for a flow without a docstring (`facts/prefect3.md` §2).
-    if fields.get("description").and_then(Value::as_str) == Some("None") {
-        fields.insert("description".to_owned(), Value::Null);
+    // The official client stores the text "None" for a flow without a docstring
+    // (docs/facts/prefect.md, "Labels, tags, description").
+    if fields.text(Field::Description) == Some("None") {
+        fields.set(Field::Description, Value::Null);
     }
-    // The field of this name is always null in answers (`facts/prefect3.md` §4.2).
+    // `concurrency_limit` itself is always null in answers (docs/facts/prefect.md).
     let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
-    fields.insert("concurrency_limit".to_owned(), limit.unwrap_or_default());
-    fields.insert("schedules".to_owned(), schedules(deployment, marks.is_none()));
+    fields.set(Field::ConcurrencyLimit, limit.unwrap_or_default());
+    fields.set(Field::Schedules, schedules(deployment, marks.is_none()));
     Held {
         id: text("id"),
         flow: flow.to_owned(),
@@ -52,9 +53,9 @@ pub(super) fn held(flow: &str, deployment: &Value) -> Held {
 
 /// The schedules as the model has them, by slug.
 ///
-/// One without a slug was made by a person in the UI and is none of flowreg's business; where
-/// the whole deployment is somebody else's it is shown with an empty slug, so that whoever
-/// adopts it sees that it goes.
+/// A schedule without a slug was made by a person in the UI, and flowreg leaves it alone. Where
+/// the whole deployment is somebody else's it gets an empty slug instead, so that the plan of an
+/// adoption shows that it is removed.
 fn schedules(deployment: &Value, is_foreign: bool) -> Value {
     let mut schedules: Vec<(String, Value)> = raw_schedules(deployment)
         .filter_map(|schedule| {
@@ -72,6 +73,7 @@ fn schedules(deployment: &Value, is_foreign: bool) -> Value {
             Some((slug.to_owned(), Value::Object(entry)))
         })
         .collect();
+    // The server answers them in any order.
     schedules.sort_by(|(left, _), (right, _)| left.cmp(right));
     schedules.into_iter().map(|(_, schedule)| schedule).collect()
 }
@@ -108,13 +110,13 @@ fn marks(labels: &Map<String, Value>) -> Option<Marks> {
 
 /// The labels that say what the marks say, beside those that are not flowreg's.
 ///
-/// The author stays who it was.
+/// The author is the one who registered first, whoever registers now.
 pub(super) fn labels(marks: &Marks, before: Option<&Held>, deployment: Option<&Value>) -> Value {
     let mut labels: Map<String, Value> = deployment
         .and_then(|deployment| deployment.get("labels")?.as_object())
         .into_iter()
         .flatten()
-        // The server adds its own again.
+        // The server adds `prefect.flow.id` by itself.
         .filter(|(name, _)| !name.starts_with(LABEL_PREFIX) && *name != "prefect.flow.id")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();

@@ -24,8 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// client waits a minute; a person at a terminal does not.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The server closes idle connections after 5 s (`facts/prefect3.md` §4.4).
+/// How long a connection is kept for the next request. The server closes idle ones after 5 s, and
+/// a request that is sent in that moment breaks (docs/facts/prefect.md, "Busy servers").
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is said of a status that a Prefect API would have explained.
+pub(crate) const NOT_PREFECTS: &str = ", and the answer is not one of Prefect's";
 
 /// How many requests were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,12 +64,37 @@ pub(crate) struct Request<'a> {
     pub body: Option<&'a Value>,
 }
 
+impl Request<'_> {
+    /// What `--debug` shows of a request: method and path, and how it ended. Headers, bodies and
+    /// queries are left out, as each of them may hold a secret.
+    fn log(self, result: &Result<Reply, Trouble>, took: Duration) {
+        let (method, path, ms) = (self.method, self.logged_path(), milliseconds(took));
+        match result {
+            Ok(reply) => tracing::debug!(%method, path, status = reply.status, ms, "request"),
+            Err(trouble) => {
+                tracing::debug!(%method, path, ms, reason = trouble.reason(1), "request failed");
+            }
+        }
+    }
+
+    /// The path without its query; the GraphQL API of Prefect 1 has only one.
+    fn logged_path(&self) -> &str {
+        let path = self.path.split('?').next().unwrap_or_default();
+        if path.is_empty() { "/" } else { path }
+    }
+}
+
+/// Time for the log, in a type that all subscribers can print.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A good answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The body as it came.
     pub body: Vec<u8>,
-    /// The server's clock, if it told.
+    /// The server's clock, if the answer has a `Date`.
     pub date: Option<SystemTime>,
 }
 
@@ -75,7 +104,7 @@ pub(crate) struct Http {
     tls: ClientConfig,
     timeout: Duration,
     headers: HeaderMap,
-    /// With a number that tells a client from its successor.
+    /// The client with its connections, and a number that tells it from the one that replaced it.
     client: RwLock<(u64, Client)>,
     csrf: Csrf,
     gate: Gate,
@@ -85,8 +114,8 @@ pub(crate) struct Http {
     repeated: AtomicU64,
 }
 
-/// The token that a server with CSRF protection wants: one for all threads, as a second one
-/// makes the first invalid.
+/// The token that a server with CSRF protection asks for. All threads share one, as the server
+/// makes a client's first token invalid when it hands out a second one.
 struct Csrf {
     client: String,
     token: Mutex<Option<HeaderValue>>,
@@ -105,6 +134,13 @@ impl Http {
         let tls = tls::client_config(&connection.tls, connection.api_url.starts_with("https:"))?;
         let timeout = connection.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let client = client(&tls, timeout)?;
+        tracing::debug!(
+            api = headers::shown(&connection.api_url),
+            origin = connection.origin,
+            timeout_s = timeout.as_secs_f64(),
+            writes_at_most = jobs,
+            "connection"
+        );
         Ok(Self {
             tls,
             timeout,
@@ -135,8 +171,8 @@ impl Http {
     }
 
     /// How many writes are let in at once now.
-    pub(crate) fn places(&self) -> usize {
-        self.gate.places()
+    pub(crate) fn write_slots(&self) -> usize {
+        self.gate.slots()
     }
 
     /// `GET` or a filter sent by `POST`: the answer as JSON.
@@ -154,7 +190,9 @@ impl Http {
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Answer, TargetError> {
         let counter = if request.kind == Kind::Write { &self.writes } else { &self.reads };
         counter.fetch_add(1, Ordering::Relaxed);
-        let place = (request.kind == Kind::Write).then(|| self.gate.enter());
+        // A write keeps its slot while it is repeated: a busy server must not get another one
+        // instead.
+        let slot = (request.kind == Kind::Write).then(|| self.gate.enter());
         let started = Instant::now();
         let mut attempts = 0;
         let mut tokens = 0;
@@ -167,8 +205,16 @@ impl Http {
                 }
                 Ok(reply) if reply.status == 403 && tokens < 3 && self.wants_token(&reply) => {
                     self.renew_token(token.as_ref())?;
+                    tracing::debug!(
+                        method = %request.method,
+                        path = request.logged_path(),
+                        reason = "the server asks for a CSRF token",
+                        "request is sent again"
+                    );
                     self.repeated.fetch_add(1, Ordering::Relaxed);
                     tokens += 1;
+                    // A missing token is no failed attempt, and must not use up the user's number
+                    // of retries.
                     attempts -= 1;
                     continue;
                 }
@@ -178,8 +224,8 @@ impl Http {
                 },
                 Err(trouble) => trouble,
             };
-            if let Some(place) = place.as_ref().filter(|_| trouble.is_overload()) {
-                place.troubled();
+            if let Some(slot) = slot.as_ref().filter(|_| trouble.is_overload()) {
+                slot.troubled();
             }
             let situation = Situation {
                 attempts,
@@ -191,6 +237,14 @@ impl Http {
             let Some(pause) = trouble.pause(situation) else {
                 return Err(self.unreachable(trouble.reason(attempts)));
             };
+            tracing::debug!(
+                method = %request.method,
+                path = request.logged_path(),
+                attempts,
+                pause_ms = milliseconds(pause),
+                reason = trouble.reason(1),
+                "request is sent again"
+            );
             self.repeated.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(pause);
         }
@@ -223,7 +277,10 @@ impl Http {
         if let Some(body) = request.body {
             builder = builder.header("Content-Type", "application/json").body(body.to_string());
         }
-        let reply = builder.send().and_then(Reply::read).map_err(|error| self.trouble(&error))?;
+        let started = Instant::now();
+        let result = builder.send().and_then(Reply::read).map_err(|error| self.trouble(&error));
+        request.log(&result, started.elapsed());
+        let reply = result?;
         self.answered.store(true, Ordering::Relaxed);
         if reply.status >= 500 {
             self.replace_client(number);
@@ -231,11 +288,12 @@ impl Http {
         Ok(reply)
     }
 
-    /// The server closes the connection after a 5xx without saying so, so that the next request
-    /// on it would break (`facts/prefect3.md` §4.4).
+    /// Drops all open connections: the server closes one after a 5xx without saying so, and the next
+    /// request on it would break (docs/facts/prefect.md, "Busy servers").
     fn replace_client(&self, number: u64) {
         let Ok(fresh) = client(&self.tls, self.timeout) else { return };
         let mut current = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        // Several threads may have seen a 5xx on the same client; it is replaced once.
         if current.0 == number {
             *current = (number + 1, fresh);
         }
@@ -243,7 +301,8 @@ impl Http {
 
     fn trouble(&self, error: &reqwest::Error) -> Trouble {
         if error.is_connect() {
-            // A connection that can't be made in time is no sign of a server with much to do.
+            // Not `TimedOut`, which would count as a sign of an overloaded server: most likely
+            // nothing answers at this address.
             let limit = CONNECT_TIMEOUT.min(self.timeout).as_secs_f64();
             return Trouble::Unconnected(if error.is_timeout() {
                 format!("no connection within {limit} s")
@@ -272,6 +331,8 @@ impl Http {
     /// Fetches a token, unless another thread did since this one was used.
     fn renew_token(&self, used: Option<&HeaderValue>) -> Result<(), TargetError> {
         let mut token = self.csrf.token.lock().unwrap_or_else(PoisonError::into_inner);
+        // While this thread waited for the lock, another one may have fetched a token already;
+        // fetching a second one would make that one invalid.
         if token.as_ref() != used {
             return Ok(());
         }
@@ -308,9 +369,10 @@ impl Http {
             return self.no_api(format!("it redirects ({status}) to {}", headers::shown(to)));
         }
         match (status, self.words(reply)) {
+            // A 403 with words is a refusal of Prefect's; one without comes from a proxy or a login.
             (401, _) | (403, None) => TargetError::Unauthorized { url, status },
             (_, Some(message)) => TargetError::Refused { status, message },
-            (404, None) => self.no_api("404, and no word of Prefect's".to_owned()),
+            (404, None) => self.no_api(format!("404{NOT_PREFECTS}")),
             (_, None) => {
                 let reason = reqwest::StatusCode::from_u16(status)
                     .ok()
@@ -340,6 +402,7 @@ fn client(tls: &ClientConfig, timeout: Duration) -> Result<Client, TargetError> 
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout)
         .pool_idle_timeout(IDLE_TIMEOUT)
+        // A redirect usually leads to a login page, and would carry the credentials to another host.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("flowreg/", env!("CARGO_PKG_VERSION")))
         .build()

@@ -1,7 +1,7 @@
 //! Prefect 3 and 2.20 over their REST API: Server and Cloud.
 //!
-//! What the server does with what it is sent stands in `facts/prefect3.md`; this room keeps its
-//! traps from everybody else. Nothing is sent before it is needed.
+//! docs/facts/prefect.md says what the server does with the requests that are sent here; callers of
+//! this module need not know it. Nothing is sent before it is needed.
 
 mod automations;
 mod due;
@@ -21,14 +21,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use http::Http;
 pub use http::RequestCounts;
 
 use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::connection::prefect::PrefectConnection;
-use flowreg_model::{BlockDocument, FlowName, Held, Registration, TargetDescription, TargetKind};
+use flowreg_model::{
+    BlockDocument, Field, Fields, FlowName, Held, Registration, TargetDescription, TargetKind,
+};
 
 /// How a server is used.
 #[derive(Debug, Clone, Copy)]
@@ -43,12 +45,12 @@ pub struct PrefectServer {
     default_work_pool: Option<(String, String)>,
     /// Set by the first contact; `None` inside for Cloud, which has no version.
     version: OnceLock<Option<String>>,
-    known: Mutex<Known>,
+    cache: Mutex<ReadCache>,
 }
 
-/// What was read in this run and writes need again.
+/// What was read in this run and is needed again to write: it saves a request for each write.
 #[derive(Default)]
-struct Known {
+struct ReadCache {
     flows: HashMap<String, String>,
     deployments: HashMap<String, Arc<Value>>,
     automations: automations::ByDeployment,
@@ -65,7 +67,7 @@ impl PrefectServer {
     ) -> Result<Self, TargetError> {
         let default_work_pool = connection.default_work_pool.clone();
         let http = Http::new(connection, options.jobs)?;
-        Ok(Self { http, default_work_pool, version: OnceLock::new(), known: Mutex::default() })
+        Ok(Self { http, default_work_pool, version: OnceLock::new(), cache: Mutex::default() })
     }
 
     /// How many requests were sent so far.
@@ -75,7 +77,7 @@ impl PrefectServer {
 
     /// How many writes the server is trusted with at once now.
     pub fn writes_at_once(&self) -> usize {
-        self.http.places()
+        self.http.write_slots()
     }
 
     /// Asks once what answers at the address; another major version is refused.
@@ -83,6 +85,8 @@ impl PrefectServer {
         if self.version.get().is_some() {
             return Ok(());
         }
+        // Before anything else is sent: another API at this address would answer the requests that
+        // follow with errors that lead nowhere.
         let version = match self.http.read(&Method::GET, "/admin/version", None) {
             Ok(Value::String(version)) => Some(version),
             Ok(_) => return Err(self.http.no_api("it has no version".to_owned())),
@@ -99,7 +103,8 @@ impl PrefectServer {
                 });
             }
         }
-        // Two threads may have asked; they were told the same.
+        tracing::debug!(version = version.as_deref().unwrap_or("none, as on Cloud"), "server");
+        // Two threads may have asked at once; both got the same answer.
         let _ = self.version.set(version);
         Ok(())
     }
@@ -117,6 +122,7 @@ impl PrefectServer {
         if url.starts_with("https://api.prefect.cloud/") {
             return Ok(None);
         }
+        // `PREFECT_API_URL` without `/api` is the usual reason for a 404.
         let hint = if url.ends_with("/api") { "" } else { "; the address has to end in /api" };
         match error {
             TargetError::NotAnApi { reason, .. } if reason.starts_with("404") => {
@@ -138,23 +144,23 @@ impl PrefectServer {
         version.is_some_and(|version| version.starts_with("2."))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, ReadCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn flow_id(&self, flow: &FlowName) -> Result<String, TargetError> {
-        if let Some(id) = self.known().flows.get(flow.as_str()) {
+        if let Some(id) = self.cache().flows.get(flow.as_str()) {
             return Ok(id.clone());
         }
         let id = write::create_flow(&self.http, flow.as_str())?;
-        self.known().flows.insert(flow.as_str().to_owned(), id.clone());
+        self.cache().flows.insert(flow.as_str().to_owned(), id.clone());
         Ok(id)
     }
 
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
         let id = write::create(&self.http, registration, &flow_id, self.is_two())?;
-        if let Some(triggers) = declared_triggers(&registration.fields) {
+        if let Some(triggers) = registration.fields.list(Field::Triggers) {
             automations::replace(&self.http, &id, triggers, &[])?;
         }
         Ok(Some(id))
@@ -163,24 +169,26 @@ impl PrefectServer {
     /// The deployment as it was read; what another process wrote since is overwritten only in
     /// the fields that change.
     fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
-        // Taken out: after a write it is not what the server holds.
-        if let Some(deployment) = self.known().deployments.remove(id) {
+        // It is taken out of the cache, as after this write the server holds something else.
+        if let Some(deployment) = self.cache().deployments.remove(id) {
             return Ok(deployment);
         }
         let deployment = self.http.read(&Method::GET, &format!("/deployments/{id}"), None)?;
         Ok(Arc::new(if self.is_two() { two::as_three(&deployment) } else { deployment }))
     }
 
-    /// Changes the triggers first: the marks, which say that they were declared, are written with
-    /// the deployment, and a run that ends in between finds them again.
+    /// Changes the triggers before the deployment. The deployment's marks say which triggers were
+    /// declared; if the run is killed in between, the next one finds the old marks, and with them
+    /// the triggers that it has to change.
     fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
         let Change { held, registration, fields, marks_change } = change;
-        if let Some(triggers) = declared_triggers(fields) {
+        if let Some(triggers) = fields.list(Field::Triggers) {
             self.replace_triggers(id, held, triggers)?;
         }
-        let of_deployment = fields.keys().filter(|name| *name != TRIGGERS).count();
-        if of_deployment == 0 && !marks_change {
-            // Every write to a deployment deletes its scheduled runs.
+        let is_only_triggers = fields.iter().all(|(field, _)| field == Field::Triggers);
+        if is_only_triggers && !marks_change {
+            // Triggers are automations of their own. A write to the deployment itself would delete
+            // its scheduled runs (docs/facts/prefect.md).
             return Ok(Some(id.to_owned()));
         }
         let deployment = self.deployment(id)?;
@@ -200,11 +208,11 @@ impl PrefectServer {
         held: &Held,
         triggers: &[Value],
     ) -> Result<(), TargetError> {
-        let known = self.known().automations.remove(id);
+        let known = self.cache().automations.remove(id);
         let automations = if let Some(known) = known {
             known
         } else {
-            let before = declared_triggers(&held.fields).unwrap_or_default();
+            let before = held.fields.items(Field::Triggers);
             let names = trigger_names(before.iter().chain(triggers));
             automations::read(&self.http, &names, &[id])?.remove(id).unwrap_or_default()
         };
@@ -217,15 +225,8 @@ impl PrefectServer {
 struct Change<'a> {
     held: &'a Held,
     registration: &'a Registration,
-    fields: &'a Map<String, Value>,
+    fields: &'a Fields,
     marks_change: bool,
-}
-
-/// The field that is no part of a deployment.
-const TRIGGERS: &str = "triggers";
-
-fn declared_triggers(fields: &Map<String, Value>) -> Option<&[Value]> {
-    fields.get(TRIGGERS).and_then(Value::as_array).map(Vec::as_slice)
 }
 
 fn trigger_names<'a>(triggers: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
@@ -256,9 +257,9 @@ impl Target for PrefectServer {
                 read::deployments(&self.http, Some(&names), self.is_two())?
             }
         };
-        let mut known = self.known();
-        known.flows.extend(reading.flows);
-        known.deployments.extend(reading.deployments);
+        let mut cache = self.cache();
+        cache.flows.extend(reading.flows);
+        cache.deployments.extend(reading.deployments);
         Ok(reading.held)
     }
 
@@ -284,7 +285,7 @@ impl Target for PrefectServer {
         let ids: Vec<&str> = held.iter().filter_map(|held| held.id.as_deref()).collect();
         let found = automations::read(&self.http, names, &ids)?;
         automations::complete(held, &found);
-        self.known().automations.extend(found);
+        self.cache().automations.extend(found);
         Ok(())
     }
 
@@ -308,7 +309,7 @@ impl Target for PrefectServer {
             }
             Write::Remove(held) => {
                 if let Some(id) = held.id.as_deref() {
-                    self.known().deployments.remove(id);
+                    self.cache().deployments.remove(id);
                     write::remove(&self.http, id)?;
                 }
                 Ok(held.id.clone())

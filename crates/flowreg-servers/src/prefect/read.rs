@@ -2,9 +2,9 @@
 //! single blocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -14,10 +14,11 @@ use super::two;
 use crate::{TargetError, WorkPool};
 use flowreg_model::{BlockDocument, Held};
 
-/// The most that a server gives at once (`facts/prefect3.md` §4.5).
+/// The most items that a server gives at once; it refuses a higher limit.
 const PAGE: usize = 200;
 
-/// Flow names in one filter: a page of deployments for each would be a good answer.
+/// The most flow names in one filter. It keeps the request small; one filter on many names is ten
+/// times as fast as a request for each.
 pub(super) const NAMES: usize = 200;
 
 /// What was read, with what writes need to know of it.
@@ -71,9 +72,11 @@ fn batch(
     if names.is_empty() {
         return Ok(());
     }
-    // Names are the same for many deployments; their times are as good as unique.
+    // Pages are cut by offset, so the order has to be a stable one. Many deployments share a name,
+    // and hardly two the time of their creation.
     for deployment in pages(http, "/deployments/filter", Some("CREATED_DESC"), filter)? {
-        // A flow that was created since its page was read is the next run's business.
+        // The answer has the flow's id only. A flow that is unknown was created after the flows
+        // were read; its deployment is seen by the next run.
         let flow = text(&deployment, "flow_id").and_then(|id| names.get(id));
         if let (Some(id), Some(flow)) = (text(&deployment, "id"), flow) {
             let id = id.to_owned();
@@ -115,8 +118,8 @@ pub(super) fn variables(
     Ok(found)
 }
 
-/// A block by the slug of its type and its name. The server keeps its secrets: it is not asked
-/// for them.
+/// A block by the slug of its type and its name. Its secrets are not asked for, so they never
+/// reach this machine.
 pub(super) fn block(
     http: &Http,
     type_slug: &str,
@@ -137,26 +140,21 @@ pub(super) fn block(
         .flatten()
         .filter_map(|field| field.as_str().map(ToOwned::to_owned))
         .collect();
-    // Some are listed twice.
+    // The server lists some of them twice.
     secret_fields.sort();
     secret_fields.dedup();
     Ok(Some(BlockDocument { data: block.get("data").cloned().unwrap_or_default(), secret_fields }))
 }
 
-/// A name as one segment of a path.
-fn path_segment(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            segment.push(char::from(byte));
-        } else {
-            let _ = write!(segment, "%{byte:02X}");
-        }
-    }
-    segment
+/// What need not be encoded in a segment of a path (RFC 3986, "unreserved").
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn path_segment(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, UNRESERVED)
 }
 
-/// All pages of a filter. The order has no tie-breaker, so an item may come twice: by id.
+/// All pages of a filter. The server's order has no tie-breaker, so one item may be on two pages:
+/// of each id only the first is kept.
 pub(super) fn pages(
     http: &Http,
     path: &str,

@@ -1,7 +1,8 @@
 //! What a server said when it said no, fit to be shown.
 //!
-//! Prefect's validation errors echo the whole request, secrets included: only the words about
-//! what is wrong are taken, never `request_body` and never `input` (`facts/prefect3.md` §4.3).
+//! Prefect's validation errors echo the whole request, secrets included. So only the words about
+//! what is wrong are taken, never `request_body` and never `input` (docs/facts/prefect.md,
+//! "Errors").
 
 use serde_json::Value;
 
@@ -26,7 +27,8 @@ pub(super) fn words<'a>(body: &[u8], secrets: impl Iterator<Item = &'a str>) -> 
     Some(shortened(text.trim())).filter(|text| !text.is_empty())
 }
 
-/// A union's errors name every variant that did not fit; the one of a validator names the cause.
+/// The words of a validation error. A value that may be one of several kinds gets an error for
+/// each kind that it is not; the `value_error` among them names the actual cause.
 fn validation(details: &[Value]) -> Option<String> {
     let kind = |detail: &&Value| detail.get("type").and_then(Value::as_str) == Some("value_error");
     let mut chosen: Vec<&Value> = details.iter().filter(kind).collect();

@@ -1,14 +1,16 @@
 //! When a request is sent again, and after how long.
 //!
 //! Every request that flowreg sends may be repeated: an upsert, a change to fixed values, a
-//! deletion. So only time decides.
+//! deletion (new automations are looked after in `automations`). So nothing but the kind of
+//! trouble and the time that has passed decides.
 
 use std::time::{Duration, SystemTime};
 
 /// How long one call may take with all its repetitions.
 pub(super) const BUDGET: Duration = Duration::from_secs(30);
 
-/// The first pause: a busy `SQLite` server answers again at once (`facts/prefect3.md` §4.4).
+/// The first pause. It is short, as a server on `SQLite` that answers 503 is usually free again
+/// at once (docs/facts/prefect.md, "Busy servers").
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -65,14 +67,18 @@ impl Trouble {
         let pause = pause.min(LONGEST_PAUSE);
         let pause = match self {
             Self::Busy { wait, .. } => wait.unwrap_or(pause).max(FIRST_PAUSE),
-            // Only a write is worth waiting for again and again: it may have been carried out.
+            // A read that timed out is tried once more. A write may have been carried out
+            // although its answer is missing, and only repeating it tells.
             Self::TimedOut(_) => {
                 let is_worth_it = situation.is_write || situation.attempts == 1;
                 return (situation.answered_before && is_worth_it && situation.elapsed < BUDGET)
                     .then_some(pause);
             }
+            // What never spoke HTTP is probably no HTTP server.
             Self::Broken(_) if !situation.answered_before && situation.attempts > 3 => return None,
             Self::Broken(_) => pause,
+            // An address where nothing ever answered is wrong, or its server is down; one that did
+            // answer may be restarting.
             Self::Unconnected(_) => {
                 let may_come_back = situation.answered_before && situation.elapsed < RESTART;
                 return may_come_back.then_some(pause);

@@ -13,7 +13,7 @@ pub(super) struct Schedules {
     pub removes: bool,
     /// Whether the deployment has one without a slug, so that `PATCH` replaces all of them.
     has_unnamed: bool,
-    /// Whether a `PATCH` says anything of schedules.
+    /// Whether the change is one of schedules at all.
     is_sent: bool,
 }
 
@@ -21,9 +21,10 @@ impl Schedules {
     /// Merges the schedules that are wanted into those that a deployment has; `None` keeps them.
     ///
     /// A schedule without a slug was made in the UI and stays. Where the deployment is being
-    /// adopted it is what the former owner declared: it stays only if it is wanted, with an
-    /// empty slug, and never beside a declared one that is due at the same times.
-    pub(super) fn merge(deployment: &Value, wanted: Option<&Vec<Value>>, adopts: bool) -> Self {
+    /// adopted (`adopts`) it was declared by the former owner instead: it stays only if it is among
+    /// the wanted ones, with an empty slug, and not beside a declared one that is due at the same
+    /// times.
+    pub(super) fn merge(deployment: &Value, wanted: Option<&[Value]>, adopts: bool) -> Self {
         let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
         let has_unnamed = unnamed().next().is_some();
         let Some(wanted) = wanted else {
@@ -64,6 +65,7 @@ impl Schedules {
 
     /// In the form of a `PATCH`: by slug, the state only where it is declared.
     pub(super) fn for_patch(&self, wanted: &[Value]) -> Value {
+        // The server refuses slugs beside schedules that have none, unless all are sent.
         if self.has_unnamed {
             return Value::Array(self.all.clone());
         }
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_schedule_that_was_switched_off_stays_off() {
-        let wanted = vec![json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
+        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
         assert!(!schedules.removes);
         assert_eq!(schedules.all[0]["active"], json!(false));
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn adoption_replaces_what_the_former_owner_declared() {
-        let wanted = vec![json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
+        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), true);
         assert!(schedules.removes);
         assert_eq!(schedules.all.len(), 1);
@@ -151,20 +153,20 @@ mod tests {
     fn adoption_keeps_what_is_wanted_of_the_former_owners_and_nothing_twice() {
         let theirs = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "", "active": true});
         let other = json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&vec![other, theirs.clone()]), true);
+        let schedules = Schedules::merge(&deployment(), Some(&[other, theirs.clone()]), true);
         assert!(!schedules.removes);
         assert_eq!(schedules.all.len(), 2);
         assert_eq!(schedules.all[1]["slug"], json!(null));
 
         let same = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&vec![same, theirs]), true);
+        let schedules = Schedules::merge(&deployment(), Some(&[same, theirs]), true);
         assert!(schedules.removes);
         assert_eq!(schedules.all.len(), 1);
     }
 
     #[test]
     fn a_declared_state_counts() {
-        let wanted = vec![json!({"schedule": {"cron": "0 1 * * *"}, "slug": "a", "active": true})];
+        let wanted = [json!({"schedule": {"cron": "0 1 * * *"}, "slug": "a", "active": true})];
         let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
         assert_eq!(schedules.all[0]["active"], json!(true));
     }

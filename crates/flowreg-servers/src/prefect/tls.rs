@@ -22,6 +22,7 @@ pub(super) fn client_config(tls: &Tls, is_https: bool) -> Result<ClientConfig, T
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TargetError::Configuration(format!("TLS can't be set up: {error}")))?;
+    // Reading the system's certificates takes time, and fails in containers that have none.
     let config = if !is_https {
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
     } else if tls.skip_verify {
@@ -57,6 +58,7 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TargetError> {
         let certificate = certificate.map_err(|found| error(found.to_string()))?;
         roots.add(certificate).map_err(|found| error(found.to_string()))?;
     }
+    // Without this, a file of another kind would end in "unknown issuer" at each request.
     if roots.is_empty() {
         return Err(error("there is none".to_owned()));
     }

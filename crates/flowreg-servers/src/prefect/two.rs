@@ -1,15 +1,16 @@
 //! Prefect 2.20: the same API with fewer fields. Deployments have no labels, schedules no slugs, and
 //! every write resets what it does not say.
 //!
-//! Here deployments of a 2.20 server are put into the form of Prefect 3, and what is written back into
-//! that of Prefect 2, so that the rest of this room knows one form. Marks are tags
-//! `flowreg.tag=v1.4.0`; a schedule's slug is made of its rule, as nothing else tells it from others.
+//! Deployments that were read from a 2.20 server are converted to the form of Prefect 3, and writes
+//! back to that of Prefect 2, so that the other modules here know one form only. Marks are tags
+//! `flowreg.tag=v1.4.0`; a schedule's slug is computed from its rule, as nothing else tells it from
+//! others (docs/facts/prefect.md, "Prefect 2.20").
 
 use serde_json::{Map, Value, json};
 
 use super::held::{LABEL_PREFIX, raw_schedules};
 use crate::TargetError;
-use flowreg_model::Registration;
+use flowreg_model::{Field, Registration};
 
 /// What an upsert of Prefect 2 takes, and resets where it is not said.
 const FIELDS: &[&str] = &[
@@ -34,7 +35,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// What Prefect 2 has no place for.
-const MISSING: &[&str] = &["concurrency_limit", "concurrency_options"];
+const MISSING: [Field<'static>; 2] = [Field::ConcurrencyLimit, Field::ConcurrencyOptions];
 
 /// From when an interval counts that does not say it.
 const ANCHOR: &str = "2020-01-01T00:00:00Z";
@@ -64,7 +65,7 @@ pub(super) fn as_three(deployment: &Value) -> Value {
     for schedule in schedules.into_iter().flatten() {
         let Some(schedule) = schedule.as_object_mut() else { continue };
         if let Some(rule) = schedule.get_mut("schedule") {
-            settle_rule(rule);
+            write_rule_as_three(rule);
         }
         let slug = schedule.get("schedule").map(rule_slug);
         schedule.insert("slug".to_owned(), json!(slug));
@@ -88,6 +89,7 @@ pub(super) fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
     let labels = said("labels").and_then(Value::as_object).into_iter().flatten();
     let marks = labels.filter_map(|(name, value)| {
         let value = value.as_str().filter(|_| name.starts_with(LABEL_PREFIX))?;
+        // Tags are seen by people, so an empty record is left out.
         let says_nothing = name == "flowreg.declared" && value == "{}";
         (!says_nothing).then(|| json!(format!("{name}={value}")))
     });
@@ -112,7 +114,7 @@ pub(super) fn as_two(body: &Value, deployment: Option<&Value>) -> Value {
 pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, TargetError> {
     let mut notices = Vec::new();
     let flow = registration.flow.to_string();
-    let steps = registration.fields.get("pull_steps").map(Value::to_string).unwrap_or_default();
+    let steps = registration.fields.get(Field::PullSteps).map(Value::to_string).unwrap_or_default();
     if steps.contains("\"commit_sha\"") {
         return Err(TargetError::Configuration(
             "Prefect 2 can't pin a commit: use `pin = \"tag\"`, and `untagged` \"refuse\" or \
@@ -120,13 +122,15 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
                 .to_owned(),
         ));
     }
-    for name in MISSING {
-        if registration.fields.shift_remove(*name).is_some_and(|value| !value.is_null()) {
+    for field in MISSING {
+        if registration.fields.remove(field).is_some_and(|value| !value.is_null()) {
+            let name = field.name();
             notices.push(format!("{flow}: Prefect 2 has no {name} of deployments"));
         }
     }
-    let schedules = registration.fields.get_mut("schedules").and_then(Value::as_array_mut);
+    let schedules = registration.fields.get_mut(Field::Schedules).and_then(Value::as_array_mut);
     for schedule in schedules.into_iter().flatten().filter_map(Value::as_object_mut) {
+        // A slug that was declared can't be kept there, so it can't be renamed either.
         schedule.shift_remove("replaces");
         let parameters = schedule.shift_remove("parameters");
         if parameters
@@ -140,8 +144,8 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
     Ok(notices)
 }
 
-/// Writes a rule as Prefect 3 does.
-fn settle_rule(rule: &mut Value) {
+/// Writes a rule as Prefect 3 does: `Z` where Prefect 2 answers with `+00:00`.
+fn write_rule_as_three(rule: &mut Value) {
     let anchor = rule.get("anchor_date").and_then(Value::as_str);
     if let Some(moment) = anchor.and_then(|anchor| anchor.strip_suffix("+00:00")) {
         let moment = json!(format!("{moment}Z"));

@@ -1,12 +1,13 @@
 //! Carries out one change with the fewest requests that keep what people changed in the UI.
 //!
-//! A change is one `PATCH` where that can express it. Labels and the removal of a schedule need
-//! an upsert by `POST`, which resets what it is not told (`facts/prefect3.md` §4): it is told
-//! everything that is to stay. Deleting a single schedule is no way out, as that also deletes
-//! runs that are due and only wait for a worker.
+//! A change is one `PATCH` where a `PATCH` can express it. Labels and the removal of a schedule
+//! need an upsert by `POST`, which resets each field that it is not sent, so it is sent everything
+//! that is to stay. `DELETE` of a single schedule is no alternative: it also deletes runs that are
+//! due and only wait for a worker. The table of what both do is in docs/facts/prefect.md, "Flows
+//! and deployments".
 
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::held::{self, raw_schedules};
 use super::http::{Http, Kind, Request};
@@ -14,7 +15,7 @@ use super::read::text;
 use super::schedules::Schedules;
 use super::two;
 use crate::TargetError;
-use flowreg_model::{Held, Registration, json_equal};
+use flowreg_model::{Field, Fields, Held, Registration, json_equal};
 
 /// What an update is made from.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ pub(super) struct Update<'a> {
     /// As it should be.
     pub registration: &'a Registration,
     /// The fields that change, with their final values.
-    pub fields: &'a Map<String, Value>,
+    pub fields: &'a Fields,
     /// Whether the marks change.
     pub marks_change: bool,
     /// The deployment as the API gave it.
@@ -46,13 +47,15 @@ pub(super) fn create(
     flow_id: &str,
     is_two: bool,
 ) -> Result<String, TargetError> {
-    let mut body = registration.fields.clone();
-    body.shift_remove("triggers");
+    let mut fields = registration.fields.clone();
+    fields.remove(Field::Triggers);
+    // The server takes `true` for an absent flag, but checks the parameters of this very request
+    // only if the flag is sent (docs/facts/prefect.md, "Parameters").
+    fields.get_or_set(Field::EnforceParameterSchema, true);
+    let mut body = fields.into_object();
     body.insert("name".to_owned(), json!(registration.deployment));
     body.insert("flow_id".to_owned(), json!(flow_id));
     body.insert("labels".to_owned(), held::labels(&registration.marks, None, None));
-    // Parameters are only checked if this is said (`facts/prefect3.md` §4.2).
-    body.entry("enforce_parameter_schema").or_insert(Value::Bool(true));
     let mut body = Value::Object(body);
     if is_two {
         body = two::as_two(&body, None);
@@ -63,18 +66,19 @@ pub(super) fn create(
 
 /// Changes a deployment.
 pub(super) fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
-    let wanted = update.fields.get("schedules").and_then(Value::as_array);
+    let wanted = update.fields.list(Field::Schedules);
     let schedules = Schedules::merge(update.deployment, wanted, update.held.marks.is_none());
     let mut fields = update.fields.clone();
-    fields.shift_remove("triggers");
+    fields.remove(Field::Triggers);
     keep_shared_limit(&mut fields, update.deployment);
     complete_work_pool(&mut fields, update);
-    // The `PATCH` of Prefect 2 knows neither pull steps nor parameters' schema.
+    // The `PATCH` of Prefect 2 knows neither pull steps nor the parameters' schema. Labels (the
+    // marks) can only be changed by an upsert, and only an upsert removes a schedule.
     if update.is_two || update.marks_change || schedules.removes || schedules.forgets_limits() {
         return upsert(http, update, fields, schedules);
     }
     if let Some(wanted) = wanted {
-        fields.insert("schedules".to_owned(), schedules.for_patch(wanted));
+        fields.set(Field::Schedules, schedules.for_patch(wanted));
     }
     patch(http, update.deployment, fields)
 }
@@ -89,45 +93,45 @@ pub(super) fn remove(http: &Http, id: &str) -> Result<(), TargetError> {
     }
 }
 
-/// A limit that people made for several deployments is not deleted with this one's.
-fn keep_shared_limit(fields: &mut Map<String, Value>, deployment: &Value) {
+/// Keeps a limit that people made for several deployments: clearing it here would take it from all
+/// of them. A limit of this deployment alone is called `deployment:<id>`.
+fn keep_shared_limit(fields: &mut Fields, deployment: &Value) {
     let own = format!("deployment:{}", text(deployment, "id").unwrap_or_default());
     let name = deployment.pointer("/global_concurrency_limit/name").and_then(Value::as_str);
-    if fields.get("concurrency_limit") == Some(&Value::Null) && name.is_some_and(|name| name != own)
-    {
-        fields.shift_remove("concurrency_limit");
+    let clears_limit = fields.get(Field::ConcurrencyLimit) == Some(&Value::Null);
+    if clears_limit && name.is_some_and(|name| name != own) {
+        fields.remove(Field::ConcurrencyLimit);
     }
 }
 
 /// Pool and queue go together: the server looks for a queue that is sent alone in another pool,
 /// and a pool that is sent alone resets the queue.
-fn complete_work_pool(fields: &mut Map<String, Value>, update: Update<'_>) {
-    let has = |fields: &Map<String, Value>, name: &str| {
-        fields.get(name).is_some_and(|value| !value.is_null())
-    };
-    let declared = |name: &str| update.registration.fields.get(name);
-    let (pool, queue) = ("work_pool_name", "work_queue_name");
-    let missing = match (has(fields, pool), has(fields, queue)) {
-        (false, true) if !fields.contains_key(pool) => {
-            declared(pool).or_else(|| update.deployment.get(pool)).map(|value| (pool, value))
+fn complete_work_pool(fields: &mut Fields, update: Update<'_>) {
+    let is_named = |field| !fields.value(field).is_null();
+    let declared = |field| update.registration.fields.get(field);
+    let (pool, queue) = (Field::WorkPoolName, Field::WorkQueueName);
+    let missing = match (is_named(pool), is_named(queue)) {
+        (false, true) if !fields.has(pool) => {
+            declared(pool).or_else(|| update.deployment.get(pool.name())).map(|value| (pool, value))
         }
-        (true, false) if !fields.contains_key(queue) => declared(queue).map(|value| (queue, value)),
+        (true, false) if !fields.has(queue) => declared(queue).map(|value| (queue, value)),
         _ => None,
     };
-    if let Some((name, value)) = missing.filter(|(_, value)| !value.is_null()) {
-        fields.insert(name.to_owned(), value.clone());
+    if let Some((field, value)) = missing.filter(|(_, value)| !value.is_null()) {
+        fields.set(field, value.clone());
     }
 }
 
-fn patch(http: &Http, deployment: &Value, fields: Map<String, Value>) -> Result<(), TargetError> {
-    let pool = fields.get("work_pool_name").and_then(Value::as_str).map(ToOwned::to_owned);
+fn patch(http: &Http, deployment: &Value, fields: Fields) -> Result<(), TargetError> {
+    let pool = fields.text(Field::WorkPoolName).map(ToOwned::to_owned);
     let path = format!("/deployments/{}", id(http, deployment)?);
-    let body = Value::Object(fields);
+    let body = Value::Object(fields.into_object());
     let request =
         Request { kind: Kind::Write, method: &Method::PATCH, path: &path, body: Some(&body) };
     match (http.send(request), pool) {
         (Err(TargetError::Refused { status: 500, message }), Some(pool)) => {
-            // That is all the server says if the work pool does not exist.
+            // A `PATCH` with a work pool that does not exist is answered by a bare 500, so ask
+            // whether that is the reason.
             missing_pool(http, &pool)?;
             Err(TargetError::Refused { status: 500, message })
         }
@@ -149,26 +153,29 @@ fn missing_pool(http: &Http, pool: &str) -> Result<(), TargetError> {
 fn upsert(
     http: &Http,
     update: Update<'_>,
-    mut body: Map<String, Value>,
+    mut fields: Fields,
     schedules: Schedules,
 ) -> Result<(), TargetError> {
     let kept = |name: &str| update.deployment.get(name).cloned();
+    // An upsert resets these two if they are not sent; other fields it keeps.
+    for field in [Field::Parameters, Field::EnforceParameterSchema] {
+        if let Some(value) = kept(field.name()) {
+            fields.get_or_set(field, value);
+        }
+    }
+    let limited = schedules.limited();
+    fields.set(Field::Schedules, schedules.all);
+    // `POST /deployments/` ignores null, so clearing the pool needs a PATCH afterwards
+    // (docs/facts/prefect.md).
+    let clears_pool = fields.get(Field::WorkPoolName) == Some(&Value::Null)
+        && kept(Field::WorkPoolName.name()).is_some_and(|pool| !pool.is_null());
+    let mut body = fields.into_object();
     for name in ["name", "flow_id"] {
         body.insert(name.to_owned(), kept(name).unwrap_or_default());
     }
     let labels =
         held::labels(&update.registration.marks, Some(update.held), Some(update.deployment));
     body.insert("labels".to_owned(), labels);
-    for name in ["parameters", "enforce_parameter_schema"] {
-        if let Some(value) = kept(name) {
-            body.entry(name).or_insert(value);
-        }
-    }
-    let limited = schedules.limited();
-    body.insert("schedules".to_owned(), Value::Array(schedules.all));
-    // An upsert takes `null` for "as it is".
-    let clears_pool = body.get("work_pool_name") == Some(&Value::Null)
-        && kept("work_pool_name").is_some_and(|pool| !pool.is_null());
     let mut body = Value::Object(body);
     if update.is_two {
         body = two::as_two(&body, Some(update.deployment));
@@ -178,13 +185,15 @@ fn upsert(
         return Ok(());
     }
     if clears_pool {
-        let field = [("work_pool_name".to_owned(), Value::Null)];
-        patch(http, &answer, field.into_iter().collect())?;
+        patch(http, &answer, [(Field::WorkPoolName, Value::Null)].into_iter().collect())?;
     }
     limited.iter().try_for_each(|schedule| limit_again(http, &answer, schedule))
 }
 
-/// Gives a schedule back what an upsert forgets, within the gap that the upsert made.
+/// Gives a schedule its limit of runs back, which an upsert can't carry.
+///
+/// Such a request deletes the scheduled runs of the deployment as well; directly after the upsert
+/// there are none that the upsert has not deleted already.
 fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), TargetError> {
     let is_it = |other: &&Value| {
         ["slug", "schedule"].iter().all(|part| {
@@ -194,7 +203,7 @@ fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), 
     };
     let Some(created) = raw_schedules(deployment).find(is_it) else { return Ok(()) };
     let path = format!("/deployments/{}/schedules/{}", id(http, deployment)?, id(http, created)?);
-    // What is absent here would be reset.
+    // This `PATCH` resets what it is not sent, so the parameters go along.
     let parameters = schedule.get("parameters").cloned().unwrap_or_else(|| json!({}));
     let most = schedule.get("max_scheduled_runs");
     let body = json!({"max_scheduled_runs": most, "parameters": parameters});

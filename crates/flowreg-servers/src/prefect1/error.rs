@@ -24,17 +24,19 @@ pub enum Prefect1Error {
         project: String,
     },
     /// The flow is larger than a request may be.
-    #[error("the flow is too large for the server: {kilobytes} kB compressed, it takes some 5000")]
+    #[error(
+        "the flow is too large for the server: {kilobytes} kB compressed, and it takes about 5000 kB"
+    )]
     TooLarge {
         /// The size of the request.
         kilobytes: usize,
     },
     /// The server understood and said no.
     #[error("the server refused it: {0}")]
-    Said(String),
+    Refused(String),
     /// Another flowreg of this repository is registering.
     #[error(
-        "another flowreg has been registering for {0} s; two at once would make two first versions of a flow"
+        "another flowreg has been registering for {0} s, and only one at a time may: two at once would each make a first version of a new flow"
     )]
     Busy(u64),
 }
@@ -47,7 +49,7 @@ impl Prefect1Error {
             Self::NotGraphQl { .. } => "not_an_api",
             Self::ProjectMissing { .. } => "project_missing",
             Self::TooLarge { .. } => "too_large",
-            Self::Said(_) => "target_refused",
+            Self::Refused(_) => "target_refused",
             Self::Busy(_) => "busy",
         }
     }
@@ -64,9 +66,11 @@ impl Prefect1Error {
                     .to_owned()
             }
             Self::ProjectMissing { project } => format!("prefect create project \"{project}\""),
-            Self::TooLarge { .. } => "split the flow; each of its tasks takes room".to_owned(),
+            Self::TooLarge { .. } => {
+                "split the flow: each of its tasks adds to its size".to_owned()
+            }
             Self::Busy(_) => "run it again once the other one has ended".to_owned(),
-            Self::Said(_) => return None,
+            Self::Refused(_) => return None,
         })
     }
 }

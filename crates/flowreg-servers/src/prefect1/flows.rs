@@ -1,17 +1,18 @@
-//! Flows as the API of Prefect 1 gives them, and who owns one: Prefect 1 has no place for marks
-//! that would not change a flow's check sum, so its storage tells.
+//! Flows as the API of Prefect 1 gives them, and who owns one. Every place where marks could be kept
+//! changes the flow's check sum and thereby makes a new version, so the owner is read from the
+//! flow's storage (docs/facts/prefect1.md).
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::graphql::{GraphQl, literal};
 use crate::TargetError;
-use flowreg_model::{Channel, Held, Marks};
+use flowreg_model::{Channel, Field, Fields, Held, Marks};
 
-/// Flows in one answer; each carries all of its tasks.
+/// Flows in one answer. It is less than the server allows, as each flow carries all of its tasks.
 const PAGE: usize = 50;
 
 /// A flow that is not archived.
-pub(super) struct Live {
+pub(super) struct LiveFlow {
     /// As it is compared.
     pub held: Held,
     /// Whether its schedule starts runs; `None` without one.
@@ -21,10 +22,10 @@ pub(super) struct Live {
 
 /// Reads the flows of these names, or all, that are not archived; of several in one project the one
 /// with the highest version.
-pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, TargetError> {
-    let mut found: Vec<Live> = Vec::new();
+pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<LiveFlow>, TargetError> {
+    let mut found: Vec<LiveFlow> = Vec::new();
     match names {
-        // Tasks are wanted only where they are compared.
+        // Where all flows are listed they are not compared: the tasks are not asked for.
         None => pages(api, "", "storage", &mut found)?,
         Some(names) => {
             for names in names.chunks(PAGE) {
@@ -34,8 +35,10 @@ pub(super) fn read(api: &GraphQl, names: Option<&[&str]>) -> Result<Vec<Live>, T
             }
         }
     }
+    // Two first versions of one flow are both live if they were registered at the same moment; what
+    // counts is the highest version.
     found.sort_by(|one, other| {
-        let key = |live: &Live| (live.held.flow.clone(), live.held.deployment.clone());
+        let key = |live: &LiveFlow| (live.held.flow.clone(), live.held.deployment.clone());
         key(one).cmp(&key(other)).then(other.version.cmp(&one.version))
     });
     found.dedup_by(|later, first| {
@@ -48,7 +51,7 @@ fn pages(
     api: &GraphQl,
     filter: &str,
     more: &str,
-    found: &mut Vec<Live>,
+    found: &mut Vec<LiveFlow>,
 ) -> Result<(), TargetError> {
     let mut offset = 0;
     loop {
@@ -69,18 +72,18 @@ fn pages(
     }
 }
 
-fn live(flow: &Value) -> Option<Live> {
+fn live(flow: &Value) -> Option<LiveFlow> {
     let text = |name: &str| flow.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let version = flow.get("version").and_then(Value::as_u64).unwrap_or(0);
     let mut fields = serialized(flow.get("serialized_flow"));
     let storage = flow.get("storage").cloned().unwrap_or_default();
-    fields.insert("version".to_owned(), json!(version));
+    fields.set(Field::Version, version);
     if let Some(path) = storage.get("flow_path").and_then(Value::as_str) {
-        fields.insert("entrypoint".to_owned(), json!(path));
+        fields.set(Field::Entrypoint, path);
     }
     let has_schedule = flow.get("schedule").is_some_and(|schedule| !schedule.is_null());
     let is_active = flow.get("is_schedule_active").and_then(Value::as_bool);
-    Some(Live {
+    Some(LiveFlow {
         held: Held {
             id: text("id"),
             flow: text("name")?,
@@ -95,11 +98,11 @@ fn live(flow: &Value) -> Option<Live> {
 }
 
 /// The column is JSON, or on some servers the text of it.
-fn serialized(column: Option<&Value>) -> Map<String, Value> {
+fn serialized(column: Option<&Value>) -> Fields {
     match column {
-        Some(Value::Object(flow)) => flow.clone(),
+        Some(Value::Object(flow)) => flow.clone().into(),
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-        _ => Map::new(),
+        _ => Fields::new(),
     }
 }
 
@@ -118,6 +121,8 @@ pub fn marks(storage: &Value) -> Marks {
         let text = storage.get(name).and_then(Value::as_str);
         text.filter(|text| !text.is_empty()).map(ToOwned::to_owned)
     };
+    // `ref` of GitHub, GitLab and Bitbucket storage is a branch, a tag or a commit; which one can't be
+    // told.
     let reference = text("ref");
     let (tag, branch) = (text("tag"), text("branch_name").or(reference));
     let channel = if tag.is_some() { Channel::Mainline } else { Channel::Feature };
@@ -164,6 +169,8 @@ fn repository(storage: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

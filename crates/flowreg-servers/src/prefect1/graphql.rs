@@ -1,4 +1,5 @@
-//! One GraphQL request and its answer, in the form of the real client (`facts/prefect1.md` §1).
+//! One GraphQL request and its answer, in the form that the client of Prefect 1 uses
+//! (docs/facts/prefect1.md, "Requests").
 
 use reqwest::Method;
 use secrecy::SecretString;
@@ -8,7 +9,7 @@ use super::Prefect1Error;
 use crate::TargetError;
 use crate::connection::prefect::PrefectConnection;
 use crate::connection::prefect1::Prefect1Connection;
-use crate::prefect::http::{Http, Kind, Request};
+use crate::prefect::http::{Http, Kind, NOT_PREFECTS, Request};
 
 /// The client that flowreg is tested against.
 const CORE_VERSION: &str = "1.4.1";
@@ -38,7 +39,7 @@ impl GraphQl {
                 request_timeout: None,
                 max_retries: None,
                 default_work_pool: None,
-                // The proxy in front of a server that starts.
+                // The proxy in front of a server that is starting answers 504.
                 retry_extra_codes: vec![504],
             },
             1,
@@ -62,11 +63,12 @@ impl GraphQl {
         query: &str,
         variables: Option<&Value>,
     ) -> Result<Value, TargetError> {
-        // Text inside the text, as the client sends it.
+        // The variables are JSON inside a JSON text, as the client sends them.
         let variables = variables.map_or_else(|| "null".to_owned(), Value::to_string);
         let body = json!({"query": query, "variables": variables});
         let size = variables.len() + query.len();
-        // A read, as far as the gate for writes is concerned: a server on PostgreSQL takes many.
+        // Mutations are sent as reads, too, so that they pass the gate that holds writes back: that
+        // is for servers on SQLite, and Prefect 1 has PostgreSQL.
         let request =
             Request { kind: Kind::Read, method: &Method::POST, path: "", body: Some(&body) };
         let answer = self.http.send(request).map_err(|error| self.refused(error, size))?;
@@ -75,7 +77,7 @@ impl GraphQl {
         if let Some(errors) = answer.get("errors").and_then(Value::as_array)
             && !errors.is_empty()
         {
-            return Err(self.said(errors));
+            return Err(self.answered_errors(errors));
         }
         match answer.get_mut("data").map(Value::take) {
             Some(Value::Object(data)) => Ok(Value::Object(data)),
@@ -83,7 +85,7 @@ impl GraphQl {
         }
     }
 
-    fn said(&self, errors: &[Value]) -> TargetError {
+    fn answered_errors(&self, errors: &[Value]) -> TargetError {
         use secrecy::ExposeSecret;
 
         let is_unauthenticated = |error: &Value| {
@@ -100,7 +102,7 @@ impl GraphQl {
             .secrets
             .iter()
             .fold(text, |text, secret| text.replace(secret.expose_secret(), "***"));
-        Prefect1Error::Said(if text.is_empty() { "no reason given".to_owned() } else { text })
+        Prefect1Error::Refused(if text.is_empty() { "no reason given".to_owned() } else { text })
             .into()
     }
 
@@ -108,7 +110,7 @@ impl GraphQl {
         match error {
             TargetError::Unauthorized { url, .. } => Prefect1Error::Unauthenticated { url }.into(),
             TargetError::NotAnApi { reason, .. } => {
-                self.no_graphql(reason.replace(", and no word of Prefect's", ""))
+                self.no_graphql(reason.replace(NOT_PREFECTS, ""))
             }
             TargetError::Refused { status: 413, .. } => {
                 Prefect1Error::TooLarge { kilobytes: size.div_ceil(1000) }.into()
@@ -117,7 +119,7 @@ impl GraphQl {
                 Prefect1Error::Unauthenticated { url: self.url().to_owned() }.into()
             }
             TargetError::Refused { status: 404 | 405, message } => self.no_graphql(message),
-            TargetError::Refused { message, .. } => Prefect1Error::Said(message).into(),
+            TargetError::Refused { message, .. } => Prefect1Error::Refused(message).into(),
             error => error,
         }
     }

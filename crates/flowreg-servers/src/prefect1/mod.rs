@@ -1,8 +1,8 @@
 //! Prefect 1 over its GraphQL API: Server and Cloud.
 //!
-//! A registration is one version of a flow in a project: the project stands where a deployment's
-//! name does elsewhere. Flows come here built and serialized; what the server does with them stands
-//! in `facts/prefect1.md`.
+//! A registration is one version of a flow in a project: the project takes the place of the
+//! deployment's name. Flows come here built and serialized by the user's Python. What the server
+//! does with them is in docs/facts/prefect1.md.
 
 mod error;
 mod flows;
@@ -85,7 +85,8 @@ impl Prefect1Server {
         Ok(answer.pointer("/flow/0/id").and_then(Value::as_str).map(ToOwned::to_owned))
     }
 
-    /// Two at once would make two first versions of a flow, both live (`facts/prefect1.md` §1c).
+    /// Takes the lock that lets one flowreg at a time register: two at once would make two first
+    /// versions of a flow, both live (docs/facts/prefect1.md, "What a registration does").
     fn wait_for_others(&self) -> Result<(), TargetError> {
         let mut held = lock(&self.held_lock);
         if held.is_some() {
@@ -123,10 +124,11 @@ impl Prefect1Server {
             return Err(Prefect1Error::ProjectMissing { project: project.to_owned() }.into());
         };
         self.wait_for_others()?;
-        // What the client asks before each registration, to tell a new version from an old one.
+        // The client asks the same before each registration. It is the answer to give if the server
+        // has accepted the flow and returns no id.
         let before = self.newest(&registration.flow, &project_id)?;
         let key = (registration.flow.to_string(), project.to_owned());
-        // A schedule that people switched off stays so.
+        // A schedule that people switched off stays off.
         let was_active = lock(&self.schedules).get(&key).copied();
         let is_active = upload.is_schedule_active && was_active.unwrap_or(true);
         let input = json!({

@@ -26,7 +26,7 @@ const ALIASES: &[(&str, &str)] = &[("PREFECT_DEFAULT_WORK_POOL_NAME", DEFAULT_WO
 
 /// A value with the source that it came from.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct SettingValue {
     /// The setting's name in the environment.
     pub setting: &'static str,
     /// The source, for people.
@@ -76,6 +76,7 @@ pub(super) fn from_variables<'a>(
             values.entry(*setting).or_insert(value);
         }
     }
+    // The newer name counts, in whatever order the variables come.
     for (setting, value) in older {
         values.entry(setting).or_insert(value);
     }
@@ -114,6 +115,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<String>, ConnectionError> 
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error)
+            // Also a `.env` that is a directory (of a virtual environment) is no file.
             if matches!(
                 error.kind(),
                 ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::layer::{Found, Layer, from_table, from_variables, read_file, read_toml};
+use super::layer::{Layer, SettingValue, from_table, from_variables, read_file, read_toml};
 use super::{ConnectionError, dotenv, profiles, values};
 use flowreg_model::Environment;
 
@@ -31,6 +31,7 @@ impl Layers {
             .and_then(|tool| tool.get("prefect")?.as_table().cloned())
             .unwrap_or_default();
         let files = [&prefect, &pyproject];
+        // Which file has the profiles may be set in the files above, so it is found last.
         let path = profiles::path(environment, &dotenv, &files, directory, home);
         let profile = profiles::active(environment, path.as_deref(), home)?;
         let layers = vec![
@@ -52,13 +53,16 @@ impl Layers {
     }
 
     /// The strongest value of a setting.
-    pub(super) fn text(&self, setting: &'static str) -> Result<Option<Found>, ConnectionError> {
+    pub(super) fn text(
+        &self,
+        setting: &'static str,
+    ) -> Result<Option<SettingValue>, ConnectionError> {
         let Some((layer, value)) =
             self.layers.iter().find_map(|layer| Some((layer, layer.values.get(setting)?)))
         else {
             return Ok(None);
         };
-        let found = |value| Found { setting, origin: layer.origin_of(setting), value };
+        let found = |value| SettingValue { setting, origin: layer.origin_of(setting), value };
         match values::text(value) {
             Some(value) => Ok(Some(found(value))),
             None => Err(values::invalid(&found(String::new()), "a text, a number or a list")),

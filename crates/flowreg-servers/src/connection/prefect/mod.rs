@@ -1,7 +1,8 @@
-//! How to reach Prefect, resolved as the official client does (`facts/prefect3.md` §5).
+//! How to reach Prefect, resolved as the official client does (docs/facts/prefect.md,
+//! "Configuration").
 //!
-//! Pure: the environment, the directory and the home come in as values. Nothing is asked of a
-//! server here; whether the answer works is found out by `target::prefect`.
+//! The environment, the directory and the home come in as values; only files are read. No request
+//! is sent here: whether the address works is found out by [`crate::prefect`].
 
 mod dotenv;
 mod layer;
@@ -124,7 +125,8 @@ pub fn connection(
     let address = values::address(&found)?;
     let mut headers = layers.headers()?;
     let (auth_string, key) = if address.credentials.is_some() {
-        // The official client's HTTP library sends what the address carries, above all else.
+        // The official client's HTTP library (httpx) prefers the credentials in the address to all
+        // others.
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         (address.credentials, None)
     } else {
@@ -189,8 +191,8 @@ impl PrefectConnection {
         }
     }
 
-    /// Every secret text, so that whoever prints a server's words can take them out.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    /// Every secret text: before a server's words are shown, these are taken out of them.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let passwords = self.auth_string.iter().flat_map(|auth| {
             let auth = auth.expose_secret();
             [Some(auth), auth.split_once(':').map(|(_, password)| password)]

@@ -69,6 +69,7 @@ pub(super) fn active(
         let layer = from_profile(format!("profile `{name}` in {shown}"), profile);
         return Ok(Active { layer, missing: None });
     }
+    // Prefect itself has these profiles, so one that is not in the file is no error.
     if BUILT_IN.iter().any(|(known, _)| *known == name) {
         return Ok(none());
     }

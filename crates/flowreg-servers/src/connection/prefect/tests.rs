@@ -40,9 +40,9 @@ prefect_api_key = "lower"
 "#;
 
 /// A home with `.prefect/profiles.toml`, another Prefect home, and a working directory.
-struct Place(tempfile::TempDir);
+struct Files(tempfile::TempDir);
 
-impl Place {
+impl Files {
     fn new(files: &[(&str, &str)]) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for (path, text) in files {
@@ -98,7 +98,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn nothing_configured_is_no_connection() {
-    assert!(Place::new(&[]).try_resolve(&[]).unwrap().is_none());
+    assert!(Files::new(&[]).try_resolve(&[]).unwrap().is_none());
 }
 
 #[test]
@@ -113,20 +113,20 @@ fn sources_follow_the_official_order() {
         ["profile `dev` in ~/.prefect/profiles.toml", "pyproject.toml", "prefect.toml", ".env"];
     for (last, origin) in origins.iter().enumerate() {
         let files: Vec<_> = all[..=last].iter().map(|(path, text, _)| (*path, *text)).collect();
-        let connection = Place::new(&files).resolve(&[]);
+        let connection = Files::new(&files).resolve(&[]);
         assert_eq!(
             (connection.api_url.as_str(), connection.origin.as_str()),
             (all[last].2, *origin)
         );
     }
-    let connection = Place::full().resolve(&[("prefect_api_url", "http://env/api/")]);
+    let connection = Files::full().resolve(&[("prefect_api_url", "http://env/api/")]);
     assert_eq!(connection.api_url, "http://env/api");
     assert_eq!(connection.origin, "PREFECT_API_URL");
 }
 
 #[test]
 fn values_come_each_from_their_strongest_source_and_headers_from_all() {
-    let connection = Place::full().resolve(&[("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"X-E":"9"}"#)]);
+    let connection = Files::full().resolve(&[("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"X-E":"9"}"#)]);
     assert_eq!(connection.key.as_ref().unwrap().expose_secret(), "k-profile");
     assert_eq!(connection.auth_string.as_ref().unwrap().expose_secret(), "u:p#x");
     assert_eq!(connection.request_timeout, Some(Duration::from_millis(7500)));
@@ -139,17 +139,17 @@ fn values_come_each_from_their_strongest_source_and_headers_from_all() {
 
 #[test]
 fn an_empty_address_switches_prefect_off() {
-    assert!(Place::full().try_resolve(&[("PREFECT_API_URL", "")]).unwrap().is_none());
+    assert!(Files::full().try_resolve(&[("PREFECT_API_URL", "")]).unwrap().is_none());
 }
 
 #[test]
 fn an_empty_key_hides_the_one_below() {
-    assert!(Place::full().resolve(&[("PREFECT_API_KEY", "")]).key.is_none());
+    assert!(Files::full().resolve(&[("PREFECT_API_KEY", "")]).key.is_none());
 }
 
 #[test]
 fn certificates_come_from_prefects_setting_then_from_the_usual_one() {
-    let of = |environment: &[(&str, &str)]| Place::full().resolve(environment).tls;
+    let of = |environment: &[(&str, &str)]| Files::full().resolve(environment).tls;
     let usual = ("SSL_CERT_FILE", "/x/ca.pem");
     assert_eq!(of(&[usual]).certificates.as_deref(), Some(Path::new("/x/ca.pem")));
     assert_eq!(of(&[usual, ("PREFECT_API_SSL_CERT_FILE", "")]).certificates, None);
@@ -161,7 +161,7 @@ fn certificates_come_from_prefects_setting_then_from_the_usual_one() {
 #[test]
 fn profiles_are_found_where_the_official_client_finds_them() {
     let files = |extra: (&'static str, &'static str)| {
-        Place::new(&[
+        Files::new(&[
             ("home/.prefect/profiles.toml", PROFILES),
             ("other/profiles.toml", OTHER_HOME),
             extra,
@@ -197,14 +197,14 @@ fn profiles_are_found_where_the_official_client_finds_them() {
 #[test]
 fn profiles_that_prefect_brings_along_count_only_without_a_file() {
     let local = [("PREFECT_PROFILE", "local")];
-    assert_eq!(Place::new(&[]).resolve(&local).api_url, "http://127.0.0.1:4200/api");
-    let with_file = Place::new(&[("home/.prefect/profiles.toml", PROFILES)]);
+    assert_eq!(Files::new(&[]).resolve(&local).api_url, "http://127.0.0.1:4200/api");
+    let with_file = Files::new(&[("home/.prefect/profiles.toml", PROFILES)]);
     assert!(with_file.try_resolve(&local).unwrap().is_none());
 }
 
 #[test]
 fn a_profile_that_does_not_exist_is_an_error_unless_something_stronger_names_a_server() {
-    let place = Place::new(&[("home/.prefect/profiles.toml", PROFILES)]);
+    let place = Files::new(&[("home/.prefect/profiles.toml", PROFILES)]);
     let unknown = ("PREFECT_PROFILE", "nope");
     match place.try_resolve(&[unknown]).unwrap_err() {
         ConnectionError::UnknownProfile { name, known, .. } => {
@@ -226,7 +226,7 @@ fn broken_files_are_errors_with_their_place() {
         ("cwd/pyproject.toml", "pyproject.toml"),
         ("home/.prefect/profiles.toml", "~/.prefect/profiles.toml"),
     ] {
-        let place = Place::new(&[(path, "[api]\nurl = = 1\n")]);
+        let place = Files::new(&[(path, "[api]\nurl = = 1\n")]);
         let error = place.try_resolve(&[("PREFECT_API_URL", "http://e/api")]).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with(&format!("{shown}:2:7: ")), "{text}");
@@ -245,7 +245,7 @@ fn values_that_mean_nothing_are_errors_that_do_not_show_them() {
         ("PREFECT_API_URL", "ftp://s3cret@host"),
         ("PREFECT_API_URL", "s3cret"),
     ] {
-        let error = Place::full().try_resolve(&[(name, value)]).unwrap_err();
+        let error = Files::full().try_resolve(&[(name, value)]).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(name), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
@@ -254,7 +254,7 @@ fn values_that_mean_nothing_are_errors_that_do_not_show_them() {
 
 #[test]
 fn secrets_are_never_printed() {
-    let connection = Place::new(&[]).resolve(&[
+    let connection = Files::new(&[]).resolve(&[
         ("PREFECT_API_URL", "https://me:s3cret%40@host/api?token=s3cret"),
         ("PREFECT_API_KEY", "s3cret-key"),
         ("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"X-A":"s3cret-header","Authorization":"s3cret"}"#),
@@ -269,7 +269,7 @@ fn secrets_are_never_printed() {
 #[test]
 fn the_default_work_pool_has_two_names_and_a_place_in_files() {
     let place =
-        Place::new(&[("cwd/prefect.toml", "[deployments]\ndefault_work_pool_name = \"f\"\n")]);
+        Files::new(&[("cwd/prefect.toml", "[deployments]\ndefault_work_pool_name = \"f\"\n")]);
     let pool = |variables: &[(&str, &str)]| {
         let url = ("PREFECT_API_URL", "http://e/api");
         let variables = [&[url], variables].concat();
@@ -287,7 +287,7 @@ fn the_default_work_pool_has_two_names_and_a_place_in_files() {
 #[test]
 fn an_address_of_this_machine_is_known_as_one() {
     let is_here =
-        |url: &str| Place::new(&[]).resolve(&[("PREFECT_API_URL", url)]).is_on_this_machine();
+        |url: &str| Files::new(&[]).resolve(&[("PREFECT_API_URL", url)]).is_on_this_machine();
     for url in ["http://localhost:4200/api", "http://127.0.0.1:4200/api", "http://[::1]:4200/api"] {
         assert!(is_here(url), "{url}");
     }

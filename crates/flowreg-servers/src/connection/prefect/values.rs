@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
 
 use super::ConnectionError;
-use super::layer::Found;
+use super::layer::SettingValue;
 
 /// An address, taken apart.
 pub(super) struct Address {
@@ -17,7 +18,7 @@ pub(super) struct Address {
 }
 
 /// The error for a value that is not what it should be.
-pub(super) fn invalid(found: &Found, expected: &'static str) -> ConnectionError {
+pub(super) fn invalid(found: &SettingValue, expected: &'static str) -> ConnectionError {
     ConnectionError::Value {
         setting: found.setting.to_owned(),
         origin: found.origin.clone(),
@@ -26,7 +27,7 @@ pub(super) fn invalid(found: &Found, expected: &'static str) -> ConnectionError 
 }
 
 /// The address of an API; only `http` and `https` can be one.
-pub(super) fn address(found: &Found) -> Result<Address, ConnectionError> {
+pub(super) fn address(found: &SettingValue) -> Result<Address, ConnectionError> {
     let error = || invalid(found, "an http:// or https:// address");
     let mut url = Url::parse(found.value.trim()).map_err(|_| error())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -35,30 +36,16 @@ pub(super) fn address(found: &Found) -> Result<Address, ConnectionError> {
     let has_credentials = !url.username().is_empty() || url.password().is_some();
     let credentials = has_credentials.then(|| {
         let password = url.password().unwrap_or("");
+        // An address has `%40` for a `@` in a password; the header is made of the password itself.
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
         SecretString::from(format!("{}:{}", decoded(url.username()), decoded(password)))
     });
     url.set_username("").map_err(|()| error())?;
     url.set_password(None).map_err(|()| error())?;
+    // Paths of requests are appended to the address.
     url.set_query(None);
     url.set_fragment(None);
     Ok(Address { url: url.as_str().trim_end_matches('/').to_owned(), credentials })
-}
-
-/// Resolves `%40` and its like.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let escaped = after.get(..2).filter(|_| *byte == b'%');
-        let escaped = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
-        let (value, used) = match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => (value, 2),
-            None => (*byte, 0),
-        };
-        bytes.push(value);
-        rest = after.get(used..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A value of a TOML file as the text that the environment would hold.
@@ -77,7 +64,7 @@ pub(super) fn text(value: &toml::Value) -> Option<String> {
 }
 
 /// The words that pydantic takes for a boolean.
-pub(super) fn boolean(found: &Found) -> Result<bool, ConnectionError> {
+pub(super) fn boolean(found: &SettingValue) -> Result<bool, ConnectionError> {
     match found.value.to_ascii_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
         "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
@@ -86,7 +73,7 @@ pub(super) fn boolean(found: &Found) -> Result<bool, ConnectionError> {
 }
 
 /// A time of more than nothing, in seconds.
-pub(super) fn seconds(found: &Found) -> Result<Duration, ConnectionError> {
+pub(super) fn seconds(found: &SettingValue) -> Result<Duration, ConnectionError> {
     let seconds = found.value.trim().parse::<f64>().ok();
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -95,12 +82,12 @@ pub(super) fn seconds(found: &Found) -> Result<Duration, ConnectionError> {
 }
 
 /// A number from 0 up.
-pub(super) fn count(found: &Found) -> Result<u32, ConnectionError> {
+pub(super) fn count(found: &SettingValue) -> Result<u32, ConnectionError> {
     found.value.trim().parse().map_err(|_| invalid(found, "a whole number"))
 }
 
 /// HTTP statuses: `404,503`.
-pub(super) fn codes(found: &Found) -> Result<Vec<u16>, ConnectionError> {
+pub(super) fn codes(found: &SettingValue) -> Result<Vec<u16>, ConnectionError> {
     let codes = found.value.split(',').map(str::trim).filter(|code| !code.is_empty());
     codes
         .map(|code| code.parse().ok().filter(|code| (100..600).contains(code)))

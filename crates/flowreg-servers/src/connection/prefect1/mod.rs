@@ -1,12 +1,11 @@
-//! How to reach Prefect 1, resolved as its client does (`facts/prefect1.md` §1d), and what
-//! `flowreg.toml` says for it.
+//! How to reach Prefect 1, resolved as its client does (docs/facts/prefect1.md, "Configuration").
 //!
-//! Pure: the environment and the home come in as values, and nothing is asked of a server here.
+//! The environment and the home come in as values; only files are read, and no request is sent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::prefect::{ConnectionError, Tls, read_toml};
 use flowreg_model::Environment;
@@ -26,15 +25,15 @@ pub struct Prefect1Connection {
     pub tls: Tls,
 }
 
-/// A value with the place that it comes from.
+/// A setting's value, and where it was set.
 #[derive(Debug, Clone)]
-struct Found {
+struct SettingValue {
     value: String,
     origin: String,
 }
 
 /// All settings by their dotted names: `server.host`.
-type Flat = BTreeMap<String, Found>;
+type Settings = BTreeMap<String, SettingValue>;
 
 const DEFAULTS: &[(&str, &str)] = &[
     ("home_dir", "~/.prefect"),
@@ -46,7 +45,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cloud.api", "${${backend}.endpoint}"),
 ];
 
-/// As often as the client does it.
+/// How often references inside references are resolved; the client stops after as many.
 const MOST_ROUNDS: usize = 10;
 
 /// Resolves how to reach Prefect 1: the environment over `backend.toml` over `config.toml`, and the
@@ -59,9 +58,10 @@ pub fn connection(
     directory: &Path,
     home: Option<&Path>,
 ) -> Result<Prefect1Connection, ConnectionError> {
-    let reading = Reading { environment, home };
-    let flat = reading.settings()?;
-    let api = flat.get("cloud.api").cloned().unwrap_or_else(|| default("https://api.prefect.io"));
+    let sources = SettingSources { environment, home };
+    let settings = sources.settings()?;
+    let api =
+        settings.get("cloud.api").cloned().unwrap_or_else(|| default("https://api.prefect.io"));
     let address = api.value.trim().trim_end_matches('/');
     let url = url::Url::parse(address).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
@@ -76,20 +76,23 @@ pub fn connection(
             expected: "an http:// or https:// address without credentials",
         });
     }
-    let cached = reading.login(&flat, address)?;
+    // A login is kept for one address: the key of another server must not be sent to this one.
+    let login = sources.login(&settings, address)?;
     let configured = |name: &str| {
-        let own = flat.get(&format!("cloud.{name}"));
-        own.filter(|found| !found.value.is_empty()).or_else(|| cached.get(name)).cloned()
+        let own = settings.get(&format!("cloud.{name}"));
+        own.filter(|found| !found.value.is_empty()).or_else(|| login.get(name)).cloned()
     };
     let tenant = configured("tenant_id");
-    if let Some(Found { origin, .. }) = tenant.as_ref().filter(|found| !is_uuid(&found.value)) {
+    if let Some(SettingValue { origin, .. }) =
+        tenant.as_ref().filter(|found| !is_uuid(&found.value))
+    {
         return Err(ConnectionError::Value {
             setting: "PREFECT__CLOUD__TENANT_ID".to_owned(),
             origin: origin.clone(),
             expected: "a UUID",
         });
     }
-    // What the client's HTTP library reads.
+    // The client uses `requests`, which reads these variables.
     let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
     let certificates = certificates.iter().find_map(|name| environment.get(name));
     Ok(Prefect1Connection {
@@ -104,21 +107,14 @@ pub fn connection(
     })
 }
 
-impl Prefect1Connection {
-    /// Every secret text, so that whoever prints a server's words can take them out.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.key.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty())
-    }
-}
-
-struct Reading<'a> {
+struct SettingSources<'a> {
     environment: &'a Environment,
     home: Option<&'a Path>,
 }
 
-impl Reading<'_> {
-    fn settings(&self) -> Result<Flat, ConnectionError> {
-        let mut flat: Flat =
+impl SettingSources<'_> {
+    fn settings(&self) -> Result<Settings, ConnectionError> {
+        let mut settings: Settings =
             DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), default(value))).collect();
         for (variable, usual) in [
             ("PREFECT__USER_CONFIG_PATH", "~/.prefect/config.toml"),
@@ -127,31 +123,32 @@ impl Reading<'_> {
             let path =
                 PathBuf::from(self.expanded(self.environment.raw(variable).unwrap_or(usual)));
             let shown = path.display().to_string();
-            flatten(&read_toml(&path, &shown)?, "", &shown, &mut flat);
+            flatten(&read_toml(&path, &shown)?, "", &shown, &mut settings);
         }
         for (name, value) in self.environment.iter() {
             let Some(option) = name.strip_prefix("PREFECT__") else { continue };
             let key = option.to_ascii_lowercase().replace("__", ".");
-            flat.insert(key, Found { value: value.to_owned(), origin: name.to_owned() });
+            settings.insert(key, SettingValue { value: value.to_owned(), origin: name.to_owned() });
         }
-        for found in flat.values_mut() {
+        // After all sources are merged, as the client does it: a reference may lead to another one.
+        for found in settings.values_mut() {
             found.value = self.expanded(&found.value);
         }
-        resolve_references(&mut flat);
-        Ok(flat)
+        resolve_references(&mut settings);
+        Ok(settings)
     }
 
     /// What `prefect auth login` keeps for this API.
-    fn login(&self, flat: &Flat, address: &str) -> Result<Flat, ConnectionError> {
-        let home = flat.get("home_dir").map_or("~/.prefect", |found| found.value.as_str());
+    fn login(&self, settings: &Settings, address: &str) -> Result<Settings, ConnectionError> {
+        let home = settings.get("home_dir").map_or("~/.prefect", |found| found.value.as_str());
         let path = Path::new(&self.expanded(home)).join("auth.toml");
         let shown = path.display().to_string();
-        let mut cached = Flat::new();
+        let mut login = Settings::new();
         let table = read_toml(&path, &shown)?;
         if let Some(section) = table.get(&slug(address)).and_then(toml::Value::as_table) {
-            flatten(section, "", &shown, &mut cached);
+            flatten(section, "", &shown, &mut login);
         }
-        Ok(cached)
+        Ok(login)
     }
 
     /// Expands `~`, `$NAME` and `${NAME}`; what is not set stays as it is.
@@ -173,16 +170,16 @@ impl Reading<'_> {
     }
 }
 
-fn default(value: &str) -> Found {
-    Found { value: value.to_owned(), origin: "default".to_owned() }
+fn default(value: &str) -> SettingValue {
+    SettingValue { value: value.to_owned(), origin: "default".to_owned() }
 }
 
-fn flatten(table: &toml::Table, prefix: &str, origin: &str, flat: &mut Flat) {
+fn flatten(table: &toml::Table, prefix: &str, origin: &str, settings: &mut Settings) {
     for (key, value) in table {
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         let value = match value {
             toml::Value::Table(below) => {
-                flatten(below, &name, origin, flat);
+                flatten(below, &name, origin, settings);
                 continue;
             }
             toml::Value::String(text) => text.clone(),
@@ -192,30 +189,31 @@ fn flatten(table: &toml::Table, prefix: &str, origin: &str, flat: &mut Flat) {
             toml::Value::Boolean(value) => value.to_string(),
             toml::Value::Datetime(moment) => moment.to_string(),
         };
-        flat.insert(name, Found { value, origin: origin.to_owned() });
+        settings.insert(name, SettingValue { value, origin: origin.to_owned() });
     }
 }
 
 /// Fills in `${server.host}`, the innermost first.
-fn resolve_references(flat: &mut Flat) {
+fn resolve_references(settings: &mut Settings) {
     for _ in 0..MOST_ROUNDS {
         let mut changed = Vec::new();
-        for (name, found) in &*flat {
+        for (name, found) in &*settings {
             let Some((start, end)) = innermost(&found.value) else { continue };
-            let referenced = found.value.get(start + 2..end).and_then(|name| flat.get(name));
+            let referenced = found.value.get(start + 2..end).and_then(|name| settings.get(name));
             let value = referenced.map_or("", |found| found.value.as_str());
             let before = found.value.get(..start).unwrap_or_default();
             let after = found.value.get(end + 1..).unwrap_or_default();
-            // The address is from where its parts are from.
+            // An address that is put together from `server.host` and `server.port` came from
+            // where those were set, not from the default that joins them.
             let origin = referenced.filter(|referenced| referenced.origin != "default");
             let origin = origin.map_or(&found.origin, |referenced| &referenced.origin).clone();
             let value = format!("{before}{value}{after}");
-            changed.push((name.clone(), Found { value, origin }));
+            changed.push((name.clone(), SettingValue { value, origin }));
         }
         if changed.is_empty() {
             return;
         }
-        flat.extend(changed);
+        settings.extend(changed);
     }
 }
 
