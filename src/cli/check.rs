@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::arguments::{ReferenceArguments, RunArguments, TargetWord, UntaggedWord};
 use super::{Context, exit, plan, session};
-use crate::push::PushedLine;
+use crate::push::PushedRef;
 use flowreg_git::Repository;
 use flowreg_model::{CommitId, ReferenceName};
 
@@ -26,7 +26,7 @@ pub(super) enum Checked {
 }
 
 /// Checks the commits that are about to be pushed, where their `flowreg.toml` asks for it.
-pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedLine]) -> Checked {
+pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedRef]) -> Checked {
     let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
     let mut limit = Duration::ZERO;
     for line in lines.iter().filter(|line| line.is_registrable()) {
@@ -61,7 +61,7 @@ pub(super) fn check(context: &Context, repository: &Repository, lines: &[PushedL
     }
 }
 
-fn name_of(line: &PushedLine) -> Option<ReferenceName> {
+fn name_of(line: &PushedRef) -> Option<ReferenceName> {
     match line.reference.strip_prefix("refs/tags/") {
         Some(tag) => tag.parse().ok().map(ReferenceName::Tag),
         None => line.reference.parse().ok().map(ReferenceName::Branch),

@@ -6,7 +6,7 @@ use super::outstanding::{chosen, target_of};
 use super::register::Registered;
 use super::session::{self, Session};
 use super::{Context, exit, register};
-use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
+use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
 use crate::settings::OnDelete;
 use crate::store::{LedgerEntry, Store};
 use flowreg_git::{GitError, Repository, is_mainline};
@@ -47,17 +47,17 @@ impl<'a> Registrar<'a> {
         Context { is_server, ..self.context.silent() }
     }
 
-    fn try_register(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+    fn try_register(&self, push: &QueuedPush) -> Result<DeliveryOutcome, CommandError> {
         let context = self.silent(push);
         let repository = Repository::discover(&context.directory, &context.environment)?;
         let Some(object) = &push.object else {
-            return Ok(Delivered::NotWanted("it is a deletion".to_owned()));
+            return Ok(DeliveryOutcome::Skipped("it is a deletion".to_owned()));
         };
         if repository.is_no_commit(object) {
-            return Ok(Delivered::NotWanted("it is no commit".to_owned()));
+            return Ok(DeliveryOutcome::Skipped("it is no commit".to_owned()));
         }
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
-            return Ok(Delivered::Refused(format!("{object} is not in this repository")));
+            return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };
         let session = session::open_at(&context, repository, Some(&commit))?;
         if let Some(verdict) = unwanted(&session, push)? {
@@ -80,13 +80,16 @@ impl<'a> Registrar<'a> {
         match register::carry_out(&context, &arguments, None) {
             // It was there when the push ended; a mirror may lag, the only remote does not.
             Err(error) if is_gone(&error) && address.is_only => {
-                Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
+                Ok(DeliveryOutcome::Skipped("the remote does not have it any more".to_owned()))
             }
             registered => Ok(verdict(&registered?)),
         }
     }
 
-    fn removable(&self, push: &QueuedPush) -> Result<Result<Removable, Delivered>, CommandError> {
+    fn removable(
+        &self,
+        push: &QueuedPush,
+    ) -> Result<Result<Removable, DeliveryOutcome>, CommandError> {
         let context = self.silent(push);
         let repository = Repository::discover(&context.directory, &context.environment)?;
         let before = push.before.as_ref().and_then(|object| repository.peeled(object));
@@ -99,7 +102,7 @@ impl<'a> Registrar<'a> {
         }
         if session.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
             let why = "[feature] on_delete is \"keep\"";
-            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+            return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         let target = session.connect(None)?;
         let is_local = target.describe().kind == TargetKind::Local;
@@ -115,12 +118,12 @@ impl<'a> Registrar<'a> {
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {
             let why = "nothing is registered for the branch";
-            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+            return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         Ok(Ok(Removable { session, target, held }))
     }
 
-    fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, CommandError> {
+    fn try_remove(&self, push: &QueuedPush) -> Result<DeliveryOutcome, CommandError> {
         let Removable { session, target, held } = match self.removable(push)? {
             Ok(removable) => removable,
             Err(verdict) => return Ok(verdict),
@@ -139,19 +142,21 @@ impl<'a> Registrar<'a> {
         record_removals(&session, &target.describe(), push, &removed)?;
         match failure {
             Some(error) => Err(error),
-            None => Ok(Delivered::Done(format!("{} removed", removed.len()))),
+            None => Ok(DeliveryOutcome::Done(format!("{} removed", removed.len()))),
         }
     }
 }
 
 impl Delivery for Registrar<'_> {
-    fn register(&self, push: &QueuedPush) -> Delivered {
+    fn register(&self, push: &QueuedPush) -> DeliveryOutcome {
         self.try_register(push).unwrap_or_else(|error| failed(&error))
     }
 
-    fn check_removal(&self, push: &QueuedPush) -> Delivered {
+    fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome {
         match self.removable(push) {
-            Ok(Ok(Removable { held, .. })) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Ok(Removable { held, .. })) => {
+                DeliveryOutcome::Done(format!("{} to remove", held.len()))
+            }
             Ok(Err(verdict)) => verdict,
             Err(error) => failed(&error),
         }
@@ -161,14 +166,14 @@ impl Delivery for Registrar<'_> {
         target_of(&self.silent(push), push)
     }
 
-    fn remove(&self, push: &QueuedPush) -> Delivered {
+    fn remove(&self, push: &QueuedPush) -> DeliveryOutcome {
         self.try_remove(push).unwrap_or_else(|error| failed(&error))
     }
 }
 
 /// Why a push is none of this repository's registrations, or has to wait for another run.
-fn unwanted(session: &Session, push: &QueuedPush) -> Result<Option<Delivered>, CommandError> {
-    let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
+fn unwanted(session: &Session, push: &QueuedPush) -> Result<Option<DeliveryOutcome>, CommandError> {
+    let not_wanted = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
     if let Some(branch) = branch_of(push)
         && is_mainline(&session.settings.repository.mainline, &branch)?
     {
@@ -184,7 +189,7 @@ fn unwanted(session: &Session, push: &QueuedPush) -> Result<Option<Delivered>, C
     }
     let here = chosen(&session.target);
     match &push.target {
-        Some(then) if *then != here => Ok(Some(Delivered::Refused(format!(
+        Some(then) if *then != here => Ok(Some(DeliveryOutcome::Refused(format!(
             "it was queued for {}, and the target is {} now",
             target_text(then),
             target_text(&here)
@@ -214,13 +219,13 @@ fn target_text(target: &QueuedTarget) -> String {
     }
 }
 
-fn verdict(registered: &Registered) -> Delivered {
+fn verdict(registered: &Registered) -> DeliveryOutcome {
     let report = &registered.report;
     let parts = report.summary.0.iter().filter(|(_, count)| *count > 0);
     let summary: Vec<String> = parts.map(|(word, count)| format!("{count} {word}")).collect();
     if registered.code == exit::DONE {
         let text = if summary.is_empty() { "no flows".to_owned() } else { summary.join(", ") };
-        return Delivered::Done(text);
+        return DeliveryOutcome::Done(text);
     }
     let of_targets = report.registrations.iter().filter_map(|item| item.error.as_ref());
     let of_sources = report.errors.iter().filter(|problem| problem.is_error());
@@ -230,17 +235,17 @@ fn verdict(registered: &Registered) -> Delivered {
         .next();
     let text = format!("{}: {}", summary.join(", "), first.unwrap_or_default());
     if registered.is_worth_repeating() {
-        Delivered::Unreachable(text)
+        DeliveryOutcome::Unreachable(text)
     } else {
-        Delivered::Refused(text)
+        DeliveryOutcome::Refused(text)
     }
 }
 
-fn failed(error: &CommandError) -> Delivered {
+fn failed(error: &CommandError) -> DeliveryOutcome {
     let of_target = error.source.downcast_ref::<TargetError>().is_some_and(TargetError::is_passing);
     let is_passing = of_target || PASSING.contains(&error.code.as_str());
     let text = error.source.to_string();
-    if is_passing { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+    if is_passing { DeliveryOutcome::Unreachable(text) } else { DeliveryOutcome::Refused(text) }
 }
 
 fn is_gone(error: &CommandError) -> bool {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::error::CommandError;
 use super::gather::{Gathered, Run};
-use crate::introspection::Introspected;
-use crate::manifest::{Declared, Entry, EntryError, Manifest, Place};
+use crate::introspection::IntrospectedScan;
+use crate::manifest::{DeclaredDeployment, DeclaredEntrypoint, Entry, EntryError, Manifest};
 use crate::scan::{Scan, Selection};
 use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 
@@ -23,13 +23,13 @@ pub(super) struct Wanted<'m> {
     /// The deployment in it.
     pub entry: &'m Entry,
     /// The same, templates filled in.
-    pub declared: Declared,
+    pub declared: DeclaredDeployment,
     /// What its build and push steps put out, if they were run.
     pub outputs: Option<Rc<Map<String, Value>>>,
     /// What a worker does first.
     pub pull_steps: Vec<Value>,
     /// Where its flow is, from `root`.
-    pub place: Place,
+    pub place: DeclaredEntrypoint,
     /// The directory of the repository from which a run starts.
     pub root: String,
     /// The entrypoint as it is registered.
@@ -72,10 +72,10 @@ impl Run<'_> {
             let (mut scripts, mut modules) = (BTreeSet::new(), BTreeSet::new());
             for one in &wanted {
                 match &one.place {
-                    Place::Script { path, .. } => {
+                    DeclaredEntrypoint::Script { path, .. } => {
                         scripts.insert(path.clone());
                     }
-                    Place::Module { module, object } => {
+                    DeclaredEntrypoint::Module { module, object } => {
                         let head = object.split('.').next().unwrap_or(object);
                         modules.insert((module.clone(), head.to_owned()));
                     }
@@ -88,7 +88,7 @@ impl Run<'_> {
             let selection = Selection::files(scripts);
             let mut scan = self.session.scan_in(self.reference, root, &selection)?;
             let imported = self.import(root, &modules, &mut scan)?;
-            let Introspected { scan, notices, remarks, moments } =
+            let IntrospectedScan { scan, notices, remarks, moments } =
                 self.session.introspected(self.context, self.reference, root, scan, &is_wanted)?;
             gathered.notices.extend(notices);
             let placed = |at: &Entrypoint| in_root(root, imported.standing.get(at).unwrap_or(at));
@@ -183,8 +183,8 @@ impl Run<'_> {
         let problem = found.and_then(|found| {
             let own = found.problems.iter().find(|problem| problem.path == *file);
             let imported = match &one.place {
-                Place::Module { module, .. } => found.of_modules.get(module),
-                Place::Script { .. } => None,
+                DeclaredEntrypoint::Module { module, .. } => found.of_modules.get(module),
+                DeclaredEntrypoint::Script { .. } => None,
             };
             own.or(imported)
         });

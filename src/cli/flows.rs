@@ -6,7 +6,7 @@ use super::arguments::{ReferenceArguments, UntaggedWord};
 use super::selection::FlowArguments;
 use super::starts::Start;
 use super::{CommandResult, Context, exit, prefect1, session};
-use crate::introspection::Introspected;
+use crate::introspection::IntrospectedScan;
 use crate::output::{ExplanationsReport, FlowsReport, ListedFlow};
 use crate::scan::Scan;
 use flowreg_model::{Flow, FlowProblem};
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, arguments: &FlowsArguments) -> CommandResul
         .as_ref()
         .map(|revision| session.repository.commit_of(revision))
         .transpose()?;
-    let Introspected { scan, notices: of_python, remarks, .. } = if session.is_prefect1() {
+    let IntrospectedScan { scan, notices: of_python, remarks, .. } = if session.is_prefect1() {
         prefect1::listed(context, &session, &reference)?
     } else {
         session.flows(context, &reference, &arguments.flows)?

@@ -7,7 +7,7 @@ use super::arguments::RunArguments;
 use super::error::CommandError;
 use super::session::Session;
 use super::starts::{Start, Starts};
-use crate::introspection::Introspected;
+use crate::introspection::IntrospectedScan;
 use crate::output::{ErrorReport, ItemReport};
 use crate::registration::{Declaration, Source, build};
 use crate::scan::Scan;
@@ -68,7 +68,7 @@ impl Run<'_> {
     /// Every flow, with one deployment as `flowreg.toml` says.
     pub(super) fn every_flow(&self) -> Result<Gathered, CommandError> {
         let flows = &self.arguments.flows;
-        let Introspected { scan, notices, remarks, moments } =
+        let IntrospectedScan { scan, notices, remarks, moments } =
             self.session.flows(self.context, self.reference, flows)?;
         let Scan { flows: found, problems, files, .. } = scan;
         let files = Some(files);

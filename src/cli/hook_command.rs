@@ -10,7 +10,7 @@ use super::check::{Checked, check};
 use super::delivery::Registrar;
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
-use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
+use crate::push::{DecisionLog, HookRun, PushCandidate, PushedRef, RECHECKS, own_session, watch};
 use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories, unattended};
 
@@ -36,8 +36,8 @@ pub(super) fn run(context: &Context, arguments: &HookArguments) -> u8 {
 }
 
 /// The check before the push, where it is asked for.
-fn refuses(context: &Context, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
-    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
+fn refuses(context: &Context, hooked: &HookRun<'_>, candidates: &[PushCandidate]) -> Option<u8> {
+    let lines: Vec<PushedRef> = candidates.iter().map(|one| one.line().clone()).collect();
     let say = |text: &str| context.printer.hook(text);
     match check(context, hooked.repository()?, &lines) {
         Checked::Good => None,
@@ -61,7 +61,7 @@ fn watch_outbox(context: &Context) {
     let environment = unattended(&context.environment);
     let Some(directories) = git_directories(&context.directory, &environment) else { return };
     let outbox = Outbox::of(&directories.common_dir);
-    let log = Log::of(&outbox);
+    let log = DecisionLog::of(&outbox);
     let repository = match Repository::discover(&context.directory, &environment) {
         Ok(repository) => repository,
         Err(error) => return log.write("watcher", &error.to_string()),

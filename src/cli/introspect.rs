@@ -5,7 +5,8 @@ use super::error::CommandError;
 use super::selection::FlowArguments;
 use super::session::Session;
 use crate::introspection::{
-    AskError, Introspected, Limits, Place, Watch, answered, ask, questions, unanswered,
+    AskError, IntrospectedScan, IntrospectionContext, Limits, Watch, ask, merge_answers,
+    note_unanswered, questions,
 };
 use crate::output::Progress;
 use crate::scan::Scan;
@@ -19,7 +20,7 @@ impl Session {
         context: &Context,
         reference: &CodeReference,
         wanted: &FlowArguments,
-    ) -> Result<Introspected, CommandError> {
+    ) -> Result<IntrospectedScan, CommandError> {
         let scan = self.scan(reference)?;
         let is_wanted = wanted.matches()?;
         self.introspected(context, reference, "", scan, &is_wanted)
@@ -34,12 +35,12 @@ impl Session {
         root: &str,
         scan: Scan,
         is_wanted: &dyn Fn(&Flow) -> bool,
-    ) -> Result<Introspected, CommandError> {
+    ) -> Result<IntrospectedScan, CommandError> {
         let questions = questions(&scan, self.settings.introspect, is_wanted);
         if questions.is_empty() {
-            return Ok(Introspected { scan, ..Introspected::default() });
+            return Ok(IntrospectedScan { scan, ..IntrospectedScan::default() });
         }
-        let place = Place {
+        let place = IntrospectionContext {
             repository: &self.repository,
             commit: &reference.commit,
             root,
@@ -57,8 +58,8 @@ impl Session {
             return Err(CommandError::interrupted());
         }
         match answers {
-            Ok(answers) => Ok(answered(scan, &questions, answers)),
-            Err(AskError::Unavailable(why)) => Ok(unanswered(scan, &questions, &why)),
+            Ok(answers) => Ok(merge_answers(scan, &questions, answers)),
+            Err(AskError::Unavailable(why)) => Ok(note_unanswered(scan, &questions, &why)),
             Err(AskError::Interrupted) => Err(CommandError::interrupted()),
         }
     }

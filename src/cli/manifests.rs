@@ -13,9 +13,11 @@ use super::gather::{Gathered, Run, unbuilt, unused_overrides};
 use super::introspect::Watched;
 use super::session::Session;
 use super::starts::{EntryKey, Start};
-use crate::introspection::{StepsError, StepsPlace, run_steps};
-use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
-use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
+use crate::introspection::{StepsContext, StepsError, run_steps};
+use crate::manifest::pull::{self, PinnedSteps, PullError, RunDirectory};
+use crate::manifest::{
+    DeclaredEntrypoint, Entry, EntryError, Manifest, ManifestError, TemplateValues,
+};
 use crate::output::ItemReport;
 use crate::registration::{Declaration, Pinned};
 use flowreg_model::{Channel, CodeReference, Environment, Flow, FlowProblem, ProblemCode};
@@ -165,14 +167,14 @@ impl Run<'_> {
         &self,
         manifests: &Manifests,
         notices: &mut Vec<String>,
-    ) -> Result<Values, CommandError> {
+    ) -> Result<TemplateValues, CommandError> {
         // On a server anybody who may push could have its environment shown.
         let environment = if self.context.is_server {
             Environment::default()
         } else {
             self.context.environment.clone()
         };
-        let mut values = Values { environment, ..Values::default() };
+        let mut values = TemplateValues { environment, ..TemplateValues::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
         let mut blocks: BTreeSet<(String, String)> = BTreeSet::new();
         for manifest in &manifests.files {
@@ -215,7 +217,7 @@ impl Run<'_> {
         let directory = manifest.directory();
         let key = format!("{directory} {} {}", json!(steps.build), json!(steps.push));
         if !ran.0.contains_key(&key) {
-            let place = StepsPlace {
+            let place = StepsContext {
                 repository: &self.session.repository,
                 reference: self.reference,
                 url: self.source.repository,
@@ -247,22 +249,22 @@ impl Run<'_> {
         &self,
         manifest: &'m Manifest,
         entry: &'m Entry,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<Rc<Map<String, Value>>>,
     ) -> Result<Wanted<'m>, EntryError> {
         let declared = manifest.declared(entry, values, outputs.as_deref())?;
         let clone = self.source.git_clone(self.session.settings.repository.access.as_ref());
         let pulled = match declared.pull.as_deref() {
-            None => Pulled {
+            None => PinnedSteps {
                 steps: vec![pull::step(&clone)],
                 directory: RunDirectory::Clone(String::new()),
             },
             // Its code is in the image.
-            Some([]) => Pulled { steps: Vec::new(), directory: RunDirectory::Elsewhere },
+            Some([]) => PinnedSteps { steps: Vec::new(), directory: RunDirectory::Elsewhere },
             Some(steps) => pull::pinned(steps, &clone, |text| values.fill(text))
                 .map_err(|error| pull_error(manifest, entry, &error))?,
         };
-        let Some(place) = Place::parse(&declared.entrypoint) else {
+        let Some(place) = DeclaredEntrypoint::parse(&declared.entrypoint) else {
             let message = format!("`{}` is not an entrypoint", declared.entrypoint);
             let error = manifest.error(entry, &["entrypoint"], "entrypoint", &message);
             return Err(error.hint("path/to/file.py:function, or package.module.function"));
@@ -273,7 +275,7 @@ impl Run<'_> {
             RunDirectory::Clone(_) | RunDirectory::Elsewhere => directory.to_owned(),
         };
         let below = directory.strip_prefix(root.as_str()).unwrap_or(directory);
-        let place = place.from(below.trim_start_matches('/')).ok_or_else(|| {
+        let place = place.in_directory(below.trim_start_matches('/')).ok_or_else(|| {
             let message =
                 format!("`{}` can't be imported from the repository's root", declared.entrypoint);
             manifest.error(entry, &["entrypoint"], "entrypoint", &message).hint(
@@ -282,7 +284,8 @@ impl Run<'_> {
             )
         })?;
         // As it is written, where that is right.
-        let is_as_written = Place::parse(&declared.entrypoint).as_ref() == Some(&place);
+        let is_as_written =
+            DeclaredEntrypoint::parse(&declared.entrypoint).as_ref() == Some(&place);
         let entrypoint =
             if is_as_written { declared.entrypoint.clone() } else { place.to_string() };
         let pull_steps = pulled.steps;
@@ -294,7 +297,7 @@ impl Run<'_> {
         gathered: &mut Gathered,
         one: Wanted<'_>,
         mut flow: Flow,
-        values: &Values,
+        values: &TemplateValues,
     ) -> Result<(), CommandError> {
         let Wanted { manifest, entry, declared, outputs, pull_steps, place, root, entrypoint } =
             one;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::session::{self, TargetChoice};
 use super::{Context, hook};
-use crate::push::{GitProcess, Hooked, PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+use crate::push::{
+    GitProcess, HookRun, OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records,
+};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::{Repository, git_directories};
 use flowreg_model::{CodeReference, TargetKind};
@@ -46,7 +48,7 @@ pub(super) fn settle(context: &Context, reference: &CodeReference, target: &Queu
     // What a delivery would choose: flags count for this run only.
     let mut usual = context.silent();
     (usual.global.target, usual.global.config) = (None, None);
-    for record in waiting(&outbox) {
+    for record in outbox_records(&outbox) {
         let Ok(push) = record.push else { continue };
         let is_same = push.reference == name && push.commit.as_ref() == Some(&reference.commit);
         let meant_for = || push.target.clone().or_else(|| target_of(&usual, &push));
@@ -71,7 +73,7 @@ pub(super) fn tell_what_waits(context: &Context) {
     let is_off = context.environment.get("FLOWREG_HOOKS") == Some("0");
     if !is_off && !hook::is_ci(&context.environment) && is_worth_a_try(&outbox) {
         let say = |_: &str| {};
-        if let Some(hooked) = Hooked::new(&context.environment, &context.directory, &say) {
+        if let Some(hooked) = HookRun::new(&context.environment, &context.directory, &say) {
             hook::start_watcher(&hooked, None);
         }
     }
@@ -79,14 +81,14 @@ pub(super) fn tell_what_waits(context: &Context) {
 
 /// Whether something waits that nobody has to say a word about, and nobody is at it.
 fn is_worth_a_try(outbox: &Outbox) -> bool {
-    let may_come = |record: &Waiting| {
+    let may_come = |record: &OutboxRecord| {
         record.push.as_ref().is_ok_and(|push| {
             let is_pushing = push.git.is_some_and(GitProcess::is_running);
             !is_pushing && !matches!(push.state, PushState::Refused | PushState::Removal)
         })
     };
     !outbox.is_locked(OutboxLockKind::Watch)
-        && (spooled(outbox) > 0 || waiting(outbox).iter().any(may_come))
+        && (spooled(outbox) > 0 || outbox_records(outbox).iter().any(may_come))
 }
 
 fn spooled(outbox: &Outbox) -> usize {

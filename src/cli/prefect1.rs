@@ -9,8 +9,8 @@ use super::introspect::Watched;
 use super::session::Session;
 use super::starts::Start;
 use crate::introspection::{
-    Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Place, Refused,
-    Serialized, build,
+    Answers, AskError, BuildRefusal, BuiltFlow, Failure, IntrospectedScan, IntrospectionContext,
+    Limits, LoadedFile, Serialized, build,
 };
 use crate::output::ItemReport;
 use crate::registration::{
@@ -73,7 +73,7 @@ impl Session {
         if candidates.is_empty() {
             return Ok(found);
         }
-        let place = Place {
+        let place = IntrospectionContext {
             repository: &self.repository,
             commit: &reference.commit,
             root: "",
@@ -249,12 +249,17 @@ impl Run<'_> {
 }
 
 /// What stands where something was taken.
-fn nothing() -> Refused {
-    Refused { code: String::new(), message: String::new(), hint: None }
+fn nothing() -> BuildRefusal {
+    BuildRefusal { code: String::new(), message: String::new(), hint: None }
 }
 
-fn refused_report(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refused) -> ItemReport {
-    let Refused { code, message, hint } = refused;
+fn refused_report(
+    built: &BuiltFlow,
+    project: &str,
+    flow: &Flow,
+    refused: BuildRefusal,
+) -> ItemReport {
+    let BuildRefusal { code, message, hint } = refused;
     let entrypoint = flow.entrypoint.to_string();
     unbuilt(&built.name, project, &entrypoint, &code, message, hint.into_iter().collect())
 }
@@ -364,7 +369,7 @@ pub(super) fn listed(
     context: &Context,
     session: &Session,
     reference: &CodeReference,
-) -> Result<Introspected, CommandError> {
+) -> Result<IntrospectedScan, CommandError> {
     let repository = session.repository_url()?;
     let source = Source {
         reference,
@@ -376,5 +381,5 @@ pub(super) fn listed(
     let BuiltFlows { flows, problems, files, .. } =
         session.build_flows(context, reference, &preparation)?;
     let scan = Scan { flows, problems, files, ..Scan::default() };
-    Ok(Introspected { scan, ..Introspected::default() })
+    Ok(IntrospectedScan { scan, ..IntrospectedScan::default() })
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::failure::{Failure, Generation, Unavailable};
 use super::interpreter;
-use super::process::{Conversation, Heard, PYTHONPATH, Watch};
+use super::process::{PYTHONPATH, PythonProcess, Reply, Watch};
 use super::protocol::{LoadedFile, Message, Question, Request};
 use flowreg_git::Repository;
 use flowreg_model::{CommitId, Environment};
@@ -37,7 +37,7 @@ impl Default for Limits {
 }
 
 /// Where Python is, and what it is asked about.
-pub struct Place<'a> {
+pub struct IntrospectionContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// The commit whose files are loaded.
@@ -89,11 +89,11 @@ impl From<std::io::Error> for AskError {
 /// # Errors
 /// [`AskError`] if nothing can be asked at all; what goes wrong with one file is in its answer.
 pub fn ask(
-    place: &Place<'_>,
+    context: &IntrospectionContext<'_>,
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    converse(place, None, questions, watch)
+    ask_python(context, None, questions, watch)
 }
 
 /// Has flows of Prefect 1 built and serialized, in one process; `options` say how, in the form that
@@ -102,7 +102,7 @@ pub fn ask(
 /// # Errors
 /// [`AskError`] as of [`ask`].
 pub fn build(
-    place: &Place<'_>,
+    context: &IntrospectionContext<'_>,
     options: &Value,
     paths: &[String],
     watch: &dyn Watch,
@@ -114,95 +114,93 @@ pub fn build(
         discover: true,
     };
     let questions: Vec<Question> = paths.iter().map(question).collect();
-    converse(place, Some(options), &questions, watch)
+    ask_python(context, Some(options), &questions, watch)
 }
 
-fn converse(
-    place: &Place<'_>,
+fn ask_python(
+    context: &IntrospectionContext<'_>,
     prefect1: Option<&Value>,
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    let base = place.repository.workdir().unwrap_or(place.directory);
-    let python = interpreter::find(place.python, base, place.environment)?;
-    let home = Home::make(place.environment)?;
+    let base = context.repository.workdir().unwrap_or(context.directory);
+    let python = interpreter::find(context.python, base, context.environment)?;
+    let home = TemporaryHome::make(context.environment)?;
     let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
-    let mut conversation = Conversation::start(&python, &home.path, place.environment, generation)?;
+    let mut process = PythonProcess::start(&python, &home.path, context.environment, generation)?;
     let started = Instant::now();
-    let wait =
-        Wait { conversation: &conversation, python: &python, place, generation, started, watch };
-    wait.for_prefect()?;
+    let startup =
+        Startup { process: &process, python: &python, context, generation, started, watch };
+    startup.for_prefect()?;
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
-    let checkout = place.repository.check_out(place.commit, &root, &home.path.join("index"));
+    let checkout = context.repository.check_out(context.commit, &root, &home.path.join("index"));
     if watch.is_interrupted() {
         return Err(AskError::Interrupted);
     }
     checkout.map_err(Unavailable::Checkout)?;
-    let prefect = wait.until_imported()?;
+    let prefect = startup.until_imported()?;
     // Joined with nothing, a path would end in a slash.
-    let within = |directory: &Path| match place.root {
+    let within = |directory: &Path| match context.root {
         "" => directory.to_owned(),
         root => directory.join(root),
     };
-    let work_tree = place.repository.workdir().map(within);
-    conversation.send(&Request {
+    let work_tree = context.repository.workdir().map(within);
+    process.send(&Request {
         root: &within(&root),
         shown: work_tree.as_deref().unwrap_or(Path::new(".")),
         work_tree: work_tree.as_deref(),
-        python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
-        seconds: place.limits.file.as_secs_f64(),
-        answer_bytes: place.limits.answer_bytes,
+        python_path: context.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
+        seconds: context.limits.file.as_secs_f64(),
+        answer_bytes: context.limits.answer_bytes,
         prefect1,
         files: questions,
     });
     let mut files = vec![Err(Failure::Unanswered); questions.len()];
-    let until = Instant::now() + place.limits.run;
+    let until = Instant::now() + context.limits.run;
     let mut done = 0;
     while done < files.len() {
-        match conversation.hear(until, done, watch) {
-            Heard::Message(Message::Answer(number, answer)) => {
+        match process.next_reply(until, done, watch) {
+            Reply::Message(Message::Answer(number, answer)) => {
                 if let Some(file) = files.get_mut(number) {
                     *file = answer;
                 }
                 done += 1;
             }
-            Heard::Message(Message::Done) | Heard::End | Heard::Late => break,
-            Heard::Message(_) => {}
-            Heard::Interrupted => return Err(AskError::Interrupted),
+            Reply::Message(Message::Done) | Reply::End | Reply::Late => break,
+            Reply::Message(_) => {}
+            Reply::Interrupted => return Err(AskError::Interrupted),
         }
     }
     watch.progress(done);
     // Python goes before its directory does.
-    drop(conversation);
+    drop(process);
     drop(home);
     let python = python.strip_prefix(base).unwrap_or(&python).display().to_string();
     Ok(Answers { python, prefect, files })
 }
 
 /// The two steps before the questions.
-struct Wait<'a> {
-    conversation: &'a Conversation,
+struct Startup<'a> {
+    process: &'a PythonProcess,
     python: &'a Path,
-    place: &'a Place<'a>,
+    context: &'a IntrospectionContext<'a>,
     generation: Generation,
     started: Instant,
     watch: &'a dyn Watch,
 }
 
-impl Wait<'_> {
+impl Startup<'_> {
     fn message(&self) -> Result<Message, AskError> {
         let python = self.python.to_owned();
-        match self.conversation.hear(self.started + self.place.limits.start, 0, self.watch) {
-            Heard::Message(message) => Ok(message),
-            Heard::Interrupted => Err(AskError::Interrupted),
-            Heard::Late => {
-                let seconds = self.place.limits.start.as_secs();
+        match self.process.next_reply(self.started + self.context.limits.start, 0, self.watch) {
+            Reply::Message(message) => Ok(message),
+            Reply::Interrupted => Err(AskError::Interrupted),
+            Reply::Late => {
+                let seconds = self.context.limits.start.as_secs();
                 Err(Unavailable::Slow { python, seconds }.into())
             }
-            Heard::End => {
-                Err(Unavailable::Ended { python, last: self.conversation.last_line() }.into())
-            }
+            Reply::End => Err(Unavailable::Ended { python, last: self.process.last_line() }.into()),
         }
     }
 
@@ -246,12 +244,12 @@ impl Wait<'_> {
 }
 
 /// The temporary directory of a run; goes with all that is in it.
-struct Home {
+struct TemporaryHome {
     path: PathBuf,
     directory: Option<tempfile::TempDir>,
 }
 
-impl Home {
+impl TemporaryHome {
     fn make(environment: &Environment) -> std::io::Result<Self> {
         let parent = Path::new(environment.get("TMPDIR").unwrap_or("/tmp"));
         let directory = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
@@ -261,7 +259,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for TemporaryHome {
     fn drop(&mut self) {
         if let Some(directory) = self.directory.take()
             && directory.close().is_err()

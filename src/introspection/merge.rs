@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::ask::Answers;
 use super::failure::{Failure, Unavailable};
-use super::protocol::{LoadedFile, Question, ToldFlow};
+use super::protocol::{IntrospectedFlow, LoadedFile, Question};
 use crate::scan::{Scan, duplicates};
 use crate::settings::Introspect;
 use flowreg_model::{
@@ -21,7 +21,7 @@ const LISTED: usize = 3;
 
 /// A scan after Python was asked.
 #[derive(Debug, Default)]
-pub struct Introspected {
+pub struct IntrospectedScan {
     /// The flows and problems.
     pub scan: Scan,
     /// What is worth knowing about the run.
@@ -75,10 +75,10 @@ fn is_name_uncertain(flow: &Flow) -> bool {
 }
 
 /// Puts the answers over the scan.
-pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introspected {
+pub fn merge_answers(scan: Scan, questions: &[Question], answers: Answers) -> IntrospectedScan {
     let Answers { python, prefect, files } = answers;
     let mut merge = Merge {
-        result: Introspected { scan, ..Introspected::default() },
+        result: IntrospectedScan { scan, ..IntrospectedScan::default() },
         prefect,
         failures: Vec::new(),
     };
@@ -96,7 +96,11 @@ pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introsp
 }
 
 /// Says of all flows that would have been asked about why they were not.
-pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> Introspected {
+pub fn note_unanswered(
+    mut scan: Scan,
+    questions: &[Question],
+    why: &Unavailable,
+) -> IntrospectedScan {
     let mut count = 0;
     for flow in scan.flows.iter_mut().filter(|flow| is_asked_about(flow, questions)) {
         flow.inexact.iter_mut().for_each(|inexact| {
@@ -112,7 +116,7 @@ pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> 
     };
     let hint = why.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     let notice = format!("Python could not be asked about {what}: {why}{hint}");
-    Introspected { scan, notices: vec![notice], ..Introspected::default() }
+    IntrospectedScan { scan, notices: vec![notice], ..IntrospectedScan::default() }
 }
 
 fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
@@ -146,7 +150,7 @@ fn in_order(scan: &mut Scan) {
 }
 
 struct Merge {
-    result: Introspected,
+    result: IntrospectedScan,
     prefect: String,
     /// Where, and why.
     failures: Vec<(String, Failure)>,
@@ -180,10 +184,10 @@ impl Merge {
                 }
                 (None, Ok((name, told))) => {
                     told_flows.push(entrypoint.clone());
-                    self.result.scan.flows.push(found(entrypoint, name, told, &unknown));
+                    self.result.scan.flows.push(new_flow(entrypoint, name, told, &unknown));
                 }
                 (Some(at), Err(failure)) => {
-                    self.unproved(at, &failure);
+                    self.add_reason(at, &failure);
                     self.failures.push((entrypoint.to_string(), failure));
                 }
                 (None, Err(failure)) => {
@@ -223,7 +227,7 @@ impl Merge {
         }
     }
 
-    fn replace(&mut self, at: usize, name: FlowName, told: ToldFlow) {
+    fn replace(&mut self, at: usize, name: FlowName, told: IntrospectedFlow) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         let changing = flow.inexact.iter().filter(|inexact| is_changing(&inexact.reason));
         for Inexact { what, reason } in changing {
@@ -265,7 +269,7 @@ impl Merge {
         for at in 0..self.result.scan.flows.len() {
             let asked = self.result.scan.flows.get(at);
             if asked.is_some_and(|flow| is_asked_about(flow, std::slice::from_ref(question))) {
-                self.unproved(at, failure);
+                self.add_reason(at, failure);
             }
         }
         for problem in &mut self.result.scan.problems {
@@ -277,7 +281,7 @@ impl Merge {
     }
 
     /// The flow stays as it is, with one reason more.
-    fn unproved(&mut self, at: usize, failure: &Failure) {
+    fn add_reason(&mut self, at: usize, failure: &Failure) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         for inexact in &mut flow.inexact {
             inexact.reason = format!("{}; nor could Python tell: {failure}", inexact.reason);
@@ -296,7 +300,12 @@ fn momentary_default(reason: &str) -> Option<&str> {
 }
 
 /// A flow that static analysis did not know to be there.
-fn found(entrypoint: Entrypoint, name: FlowName, told: ToldFlow, unknown: &[FlowProblem]) -> Flow {
+fn new_flow(
+    entrypoint: Entrypoint,
+    name: FlowName,
+    told: IntrospectedFlow,
+    unknown: &[FlowProblem],
+) -> Flow {
     Flow {
         name,
         line: told.line.or_else(|| unknown.first().map(|problem| problem.line)).unwrap_or(1),
@@ -323,7 +332,7 @@ fn unloadable(entrypoint: &Entrypoint, failure: &Failure, unknown: &[FlowProblem
     }
 }
 
-fn differences(flow: &Flow, name: &FlowName, told: &ToldFlow) -> Vec<String> {
+fn differences(flow: &Flow, name: &FlowName, told: &IntrospectedFlow) -> Vec<String> {
     let mut differences = Vec::new();
     if flow.name != *name {
         differences.push(format!("the name (`{name}`, not `{}`)", flow.name));

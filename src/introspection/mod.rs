@@ -16,9 +16,9 @@ mod process;
 mod protocol;
 mod steps;
 
-pub use ask::{Answers, AskError, Limits, Place, ask, build};
+pub use ask::{Answers, AskError, IntrospectionContext, Limits, ask, build};
 pub use failure::{Failure, Unavailable};
-pub use merge::{Introspected, answered, questions, unanswered};
+pub use merge::{IntrospectedScan, merge_answers, note_unanswered, questions};
 pub use process::Watch;
-pub use protocol::{BuiltFlow, LoadedFile, Question, Refused, Serialized, ToldFlow};
-pub use steps::{StepsError, StepsPlace, run_steps};
+pub use protocol::{BuildRefusal, BuiltFlow, IntrospectedFlow, LoadedFile, Question, Serialized};
+pub use steps::{StepsContext, StepsError, run_steps};

@@ -59,7 +59,7 @@ const WITHHELD_PREFIXES: &[&str] = &[
 ];
 
 /// What came of waiting for a message.
-pub(super) enum Heard {
+pub(super) enum Reply {
     /// A message.
     Message(Message),
     /// It has ended.
@@ -79,14 +79,14 @@ pub trait Watch {
 }
 
 /// A running Python.
-pub(super) struct Conversation {
+pub(super) struct PythonProcess {
     child: Child,
     stdin: Option<ChildStdin>,
     messages: Receiver<Message>,
     last_line: Receiver<Option<String>>,
 }
 
-impl Conversation {
+impl PythonProcess {
     /// Starts it; `home` is the temporary directory of this run.
     pub(super) fn start(
         python: &Path,
@@ -145,16 +145,16 @@ impl Conversation {
     }
 
     /// Waits for the next message.
-    pub(super) fn hear(&self, until: Instant, done: usize, watch: &dyn Watch) -> Heard {
+    pub(super) fn next_reply(&self, until: Instant, done: usize, watch: &dyn Watch) -> Reply {
         loop {
             watch.progress(done);
             if watch.is_interrupted() {
-                return Heard::Interrupted;
+                return Reply::Interrupted;
             }
             match self.messages.recv_timeout(TICK) {
-                Ok(message) => return Heard::Message(message),
-                Err(RecvTimeoutError::Disconnected) => return Heard::End,
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Heard::Late,
+                Ok(message) => return Reply::Message(message),
+                Err(RecvTimeoutError::Disconnected) => return Reply::End,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Reply::Late,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -166,7 +166,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for PythonProcess {
     fn drop(&mut self) {
         drop(self.stdin.take());
         let started = Instant::now();

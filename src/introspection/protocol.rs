@@ -61,7 +61,7 @@ pub(super) enum Message {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoadedFile {
     /// The flows that were asked for, and those that were found, by attribute path.
-    pub flows: Vec<(String, Result<ToldFlow, Failure>)>,
+    pub flows: Vec<(String, Result<IntrospectedFlow, Failure>)>,
     /// Whether something in them names the directory that they were loaded in.
     pub names_paths: bool,
     /// The flows of Prefect 1, as they would be sent.
@@ -72,7 +72,7 @@ pub struct LoadedFile {
 
 /// A flow as `prefect deploy` would register it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ToldFlow {
+pub struct IntrospectedFlow {
     /// Its name.
     pub name: String,
     /// Its description, not templated.
@@ -95,7 +95,7 @@ pub struct BuiltFlow {
     /// The line of the statement that binds it.
     pub line: Option<u32>,
     /// What would be sent, or why it would be of no use.
-    pub outcome: Result<Serialized, Refused>,
+    pub outcome: Result<Serialized, BuildRefusal>,
 }
 
 /// A flow of Prefect 1 as the client sends it.
@@ -115,7 +115,7 @@ pub struct Serialized {
 
 /// Why a flow of Prefect 1 is not registered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Refused {
+pub struct BuildRefusal {
     /// The word that JSON uses.
     pub code: String,
     /// What is wrong.
@@ -164,7 +164,7 @@ struct BuiltLine {
     flow_name: String,
     name: String,
     line: Option<u32>,
-    refused: Option<Refused>,
+    refused: Option<BuildRefusal>,
     serialized: Option<Map<String, Value>>,
     compressed: Option<String>,
     idempotency_key: Option<String>,
@@ -226,11 +226,11 @@ impl BuiltLine {
 }
 
 impl FlowLine {
-    fn flow(self) -> Option<(String, Result<ToldFlow, Failure>)> {
+    fn flow(self) -> Option<(String, Result<IntrospectedFlow, Failure>)> {
         if let Some(failure) = self.failure {
             return Some((self.object, Err(failure.failure()?)));
         }
-        let told = ToldFlow {
+        let told = IntrospectedFlow {
             name: self.name?,
             description: self.description,
             schema: self.schema?,
@@ -273,7 +273,7 @@ mod tests {
         let answer = r#"{"flows": [{"object": "C.a", "name": "a", "description": null, "schema": {},
             "line": 4}, {"object": "b", "failure": {"kind": "not_a_flow"}}], "names_paths": false,
             "message": "answer", "file": 3}"#;
-        let told = ToldFlow {
+        let told = IntrospectedFlow {
             name: "a".to_owned(),
             description: None,
             schema: serde_json::json!({}),

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(100);
 const PROGRAM: &str = include_str!("harness/steps.py");
 
 /// Where steps are run.
-pub struct StepsPlace<'a> {
+pub struct StepsContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// What is checked out.
@@ -76,7 +76,7 @@ struct Answer {
 /// # Errors
 /// [`StepsError`] if they can't be run, one of them fails, or the user has enough.
 pub fn run_steps(
-    place: &StepsPlace<'_>,
+    place: &StepsContext<'_>,
     build: &[Value],
     push: &[Value],
     watch: &dyn Watch,

@@ -77,7 +77,7 @@ pub struct Steps {
 
 /// A deployment whose types were checked.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
+pub(super) struct CheckedDeployment {
     /// The keys that are there, without the steps.
     pub config: Map<String, Value>,
     /// The deployment's own steps.
@@ -99,8 +99,8 @@ impl Fault {
 }
 
 /// Checks one entry of `deployments`.
-pub(super) fn check_deployment(node: &Node) -> Checked {
-    let mut checked = Checked::default();
+pub(super) fn check_deployment(node: &Node) -> CheckedDeployment {
+    let mut checked = CheckedDeployment::default();
     let Yaml::Mapping(pairs) = &node.value else {
         checked
             .faults

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::file::{Entry, EntryError, Manifest, StepsOf};
+use super::file::{DeploymentSteps, Entry, EntryError, Manifest};
 use super::python::text_of;
 use super::schedule;
-use super::template::{Placeholder, References, TemplateError, Templater, Values, placeholders};
+use super::template::{
+    Placeholder, TemplateError, TemplateReferences, TemplateValues, Templater, placeholders,
+};
 use flowreg_model::secrets;
 
 /// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
@@ -18,7 +20,7 @@ const AT_RUN_TIME: &[&str] = &["job_variables"];
 
 /// A deployment as a file declares it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Declared {
+pub struct DeclaredDeployment {
     /// The deployment's name.
     pub name: String,
     /// Where the flow is: `path.py:function` or `package.module.function`, relative to the file.
@@ -37,8 +39,8 @@ pub struct Declared {
 
 impl Manifest {
     /// What templates of the file refer to at the target.
-    pub fn references(&self) -> References {
-        let mut references = References::default();
+    pub fn references(&self) -> TemplateReferences {
+        let mut references = TemplateReferences::default();
         for entry in &self.entries {
             entry.config.values().for_each(|value| references.add(value));
             // Only the URL is filled in here, to know whose it is; the rest is the worker's.
@@ -59,9 +61,9 @@ impl Manifest {
     pub fn declared(
         &self,
         entry: &Entry,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<&Map<String, Value>>,
-    ) -> Result<Declared, EntryError> {
+    ) -> Result<DeclaredDeployment, EntryError> {
         let steps = self.steps_of(entry);
         let nothing = Map::new();
         let has_run = outputs.is_some();
@@ -89,7 +91,7 @@ impl Manifest {
         };
         let required = |name: &str| text(name)?.ok_or_else(|| self.empty(entry, name));
         let name = required("name")?;
-        let mut declared = Declared {
+        let mut declared = DeclaredDeployment {
             // Prefect takes a name that ends so for that of a file.
             name: match name.strip_suffix(".py") {
                 Some(stem) => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
@@ -146,7 +148,7 @@ impl Manifest {
     /// what has no value goes.
     pub fn description(
         text: &str,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<&Map<String, Value>>,
     ) -> Option<String> {
         let nothing = Map::new();
@@ -251,8 +253,8 @@ impl Manifest {
         &self,
         entry: &Entry,
         pull: &[Value],
-        steps: &StepsOf<'_>,
-        values: &Values,
+        steps: &DeploymentSteps<'_>,
+        values: &TemplateValues,
         outputs: &Map<String, Value>,
         has_run: bool,
     ) -> Result<Vec<Value>, EntryError> {
@@ -303,7 +305,7 @@ impl Manifest {
         &self,
         entry: &Entry,
         missing: &[(String, String)],
-        steps: &StepsOf<'_>,
+        steps: &DeploymentSteps<'_>,
         has_run: bool,
     ) -> Result<(), EntryError> {
         let mut missing = missing.iter().filter(|(path, _)| path != "version");
@@ -376,7 +378,11 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// The parameters of a trigger are for the event that fires it.
-fn trigger_with(mut trigger: Value, values: &Values, outputs: &Map<String, Value>) -> Value {
+fn trigger_with(
+    mut trigger: Value,
+    values: &TemplateValues,
+    outputs: &Map<String, Value>,
+) -> Value {
     let parameters = trigger.as_object_mut().and_then(|map| map.shift_remove("parameters"));
     let mut filled = Templater::new(values).outputs(&trigger, outputs);
     if let (Some(map), Some(parameters)) = (filled.as_object_mut(), parameters) {

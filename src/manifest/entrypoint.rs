@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An entrypoint as Prefect reads it (`prefect/utilities/importtools.py`, `import_object`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum DeclaredEntrypoint {
     /// `path/to/file.py:function`: a script, from the directory of the manifest.
     Script {
         /// The file, without `./`.
@@ -21,7 +21,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl DeclaredEntrypoint {
     /// Takes an entrypoint apart; `None` if it is none.
     pub fn parse(entrypoint: &str) -> Option<Self> {
         if entrypoint.contains(".py:") {
@@ -40,7 +40,7 @@ impl Place {
 
     /// The same place, seen from a directory further up; `below` leads back down. `None` for a
     /// module below a directory that has no name in Python.
-    pub fn from(&self, below: &str) -> Option<Self> {
+    pub fn in_directory(&self, below: &str) -> Option<Self> {
         if below.is_empty() {
             return Some(self.clone());
         }
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DeclaredEntrypoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Script { path, object } => write!(f, "{path}:{object}"),
@@ -127,13 +127,13 @@ mod tests {
 
     #[test]
     fn entrypoints_are_scripts_or_modules() {
-        let place = |text: &str| Place::parse(text).map(|place| place.to_string());
+        let place = |text: &str| DeclaredEntrypoint::parse(text).map(|place| place.to_string());
         assert_eq!(place("./flows/a.py:f").as_deref(), Some("flows/a.py:f"));
         assert_eq!(place("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
         assert_eq!(place("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(place("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(
-            Place::parse("pkg.mod.f").unwrap().files(),
+            DeclaredEntrypoint::parse("pkg.mod.f").unwrap().files(),
             ["pkg/mod.py", "pkg/mod/__init__.py"]
         );
         for odd in ["f", "", "/abs/a.py:f", "../a.py:f", "a.py:", "a b.c", "x..y"] {

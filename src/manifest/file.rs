@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{Checked, Fault, Steps, check_deployment, steps, unknown_keys};
+use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
 
 /// What is at the top of the file. `definitions` is where anchors are kept by custom.
@@ -133,7 +133,7 @@ impl Manifest {
             let at = node.at;
             let named = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
             let (name, entrypoint) = (named("name"), named("entrypoint"));
-            let Checked { config, steps, faults, notices } = check_deployment(&node);
+            let CheckedDeployment { config, steps, faults, notices } = check_deployment(&node);
             let place = Place { path: &self.path };
             let called = name.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
             let notice = |fault: &Fault| place.at(fault.at, &format!("{called}{}", fault.message));
@@ -173,11 +173,11 @@ impl Manifest {
     }
 
     /// The steps that count for a deployment of this file.
-    pub fn steps_of<'m>(&'m self, entry: &'m Entry) -> StepsOf<'m> {
+    pub fn steps_of<'m>(&'m self, entry: &'m Entry) -> DeploymentSteps<'m> {
         let or = |own: &'m Option<Vec<Value>>, all: &'m Option<Vec<Value>>| {
             own.as_ref().or(all.as_ref()).map(Vec::as_slice)
         };
-        StepsOf {
+        DeploymentSteps {
             build: or(&entry.steps.build, &self.steps.build).unwrap_or_default(),
             push: or(&entry.steps.push, &self.steps.push).unwrap_or_default(),
             pull: or(&entry.steps.pull, &self.steps.pull),
@@ -209,7 +209,7 @@ impl Manifest {
 
 /// The steps of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepsOf<'m> {
+pub struct DeploymentSteps<'m> {
     /// Before it is registered.
     pub build: &'m [Value],
     /// And after those.

@@ -2,7 +2,7 @@
 //!
 //! `yaml` is PyYAML's reading of a file, `check` pydantic's of a deployment, `template` and
 //! `declared` what becomes of it, `pull` puts the reference in. Knows nothing of servers and flows:
-//! what templates need from a server is asked for by [`References`] and given as [`Values`].
+//! what templates need from a server is asked for by [`TemplateReferences`] and given as [`TemplateValues`].
 
 mod check;
 mod declared;
@@ -15,8 +15,8 @@ mod template;
 mod yaml;
 
 pub use check::Steps;
-pub use declared::Declared;
-pub use entrypoint::Place;
-pub use file::{Entry, EntryError, Manifest, ManifestError, StepsOf};
-pub use template::{References, TemplateError, Values};
+pub use declared::DeclaredDeployment;
+pub use entrypoint::DeclaredEntrypoint;
+pub use file::{DeploymentSteps, Entry, EntryError, Manifest, ManifestError};
+pub use template::{TemplateError, TemplateReferences, TemplateValues};
 pub use yaml::{Document, Node, Position, Yaml, YamlError, read};

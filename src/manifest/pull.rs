@@ -35,7 +35,7 @@ pub struct GitClone<'a> {
 
 /// Pull steps with the reference in them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pulled {
+pub struct PinnedSteps {
     /// The steps.
     pub steps: Vec<Value>,
     /// Where a run starts.
@@ -83,7 +83,7 @@ pub fn pinned(
     steps: &[Value],
     clone: &GitClone<'_>,
     text: impl Fn(&str) -> String,
-) -> Result<Pulled, PullError> {
+) -> Result<PinnedSteps, PullError> {
     let mut pinned: Vec<Value> = Vec::with_capacity(steps.len() + 1);
     let mut is_cloned = false;
     let mut directory = RunDirectory::Clone(String::new());
@@ -119,7 +119,7 @@ pub fn pinned(
     if !is_cloned {
         pinned.insert(0, self::step(clone));
     }
-    Ok(Pulled { steps: pinned, directory })
+    Ok(PinnedSteps { steps: pinned, directory })
 }
 
 fn inputs_of<'s>(step: &'s mut Value, name: &str) -> Option<&'s mut Map<String, Value>> {
@@ -226,7 +226,7 @@ mod tests {
         GitClone { repository: URL, check_out, access: None }
     }
 
-    fn pulled(steps: &Value, clone: &GitClone<'_>) -> Result<Pulled, PullError> {
+    fn pulled(steps: &Value, clone: &GitClone<'_>) -> Result<PinnedSteps, PullError> {
         pinned(steps.as_array().unwrap(), clone, ToOwned::to_owned)
     }
 

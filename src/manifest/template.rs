@@ -35,7 +35,7 @@ enum Part<'t> {
 
 /// What the target and the environment know of placeholders.
 #[derive(Debug, Clone, Default)]
-pub struct Values {
+pub struct TemplateValues {
     /// The process environment.
     pub environment: Environment,
     /// Variables of the target that exist.
@@ -44,7 +44,7 @@ pub struct Values {
     pub blocks: HashMap<(String, String), BlockDocument>,
 }
 
-impl Values {
+impl TemplateValues {
     /// A text with all that is known filled in: what a worker will make of it, as far as that can
     /// be told.
     pub fn fill(&self, text: &str) -> String {
@@ -56,7 +56,7 @@ impl Values {
 
 /// What a run needs to know from the target before templates can be filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct References {
+pub struct TemplateReferences {
     /// Names of variables.
     pub variables: BTreeSet<String>,
     /// Type slugs and names of blocks.
@@ -168,7 +168,7 @@ fn visit_texts<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {
     }
 }
 
-impl References {
+impl TemplateReferences {
     /// Adds what a value refers to.
     pub fn add(&mut self, value: &Value) {
         for placeholder in placeholders(value) {
@@ -200,7 +200,7 @@ fn block_of(placeholder: &str) -> Option<(&str, &str, Option<&str>)> {
 
 /// Fills templates in, in the order of the passes of `prefect deploy`.
 pub(super) struct Templater<'v> {
-    values: &'v Values,
+    values: &'v TemplateValues,
     /// Where in the value it is: `job_variables.env.TOKEN`.
     path: Vec<String>,
     /// Paths of values that hold a secret of the environment.
@@ -214,7 +214,7 @@ pub(super) struct Templater<'v> {
 
 impl<'v> Templater<'v> {
     /// Fills in from these values.
-    pub(super) fn new(values: &'v Values) -> Self {
+    pub(super) fn new(values: &'v TemplateValues) -> Self {
         Self {
             values,
             path: Vec::new(),

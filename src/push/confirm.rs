@@ -21,9 +21,9 @@ const UNSEEN_END: u32 = 10;
 
 /// What is known of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum Landing {
     /// The push is still going on.
-    Pushing,
+    StillPushing,
     /// The remote has it; how that is known.
     Confirmed(&'static str),
     /// The remote has something else, and may still come round.
@@ -35,19 +35,19 @@ pub(super) enum Finding {
 }
 
 /// Asks about pushes, each remote once.
-pub(super) struct Confirmation<'a> {
+pub(super) struct LandingCheck<'a> {
     pub(super) repository: &'a Repository,
     /// How long after the end of a push its remote may change its mind.
     pub(super) patience: Duration,
     /// Whether what waits for somebody's word is looked at as well.
-    pub(super) is_asked_for: bool,
+    pub(super) is_requested: bool,
 }
 
-impl Confirmation<'_> {
-    /// One finding for each push. A push that is seen to have ended remembers when.
-    pub(super) fn findings(&self, pushes: &mut [QueuedPush]) -> Vec<Finding> {
-        let known: Vec<Option<Finding>> =
-            pushes.iter_mut().map(|push| self.without_asking(push)).collect();
+impl LandingCheck<'_> {
+    /// One landing for each push. A push that is seen to have ended remembers when.
+    pub(super) fn landings(&self, pushes: &mut [QueuedPush]) -> Vec<Landing> {
+        let known: Vec<Option<Landing>> =
+            pushes.iter_mut().map(|push| self.known_locally(push)).collect();
         let mut questions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (push, known) in pushes.iter().zip(&known) {
             if known.is_none() {
@@ -66,19 +66,19 @@ impl Confirmation<'_> {
             .zip(known)
             .map(|(push, known)| {
                 known.unwrap_or_else(|| match answers.get(&self.address(push)) {
-                    Some(answer) => self.by_answer(push, answer),
-                    None => Finding::NotYet,
+                    Some(answer) => self.from_answer(push, answer),
+                    None => Landing::NotYet,
                 })
             })
             .collect()
     }
 
-    fn without_asking(&self, push: &mut QueuedPush) -> Option<Finding> {
+    fn known_locally(&self, push: &mut QueuedPush) -> Option<Landing> {
         if push.is_received {
-            return Some(Finding::Confirmed("this repository received it"));
+            return Some(Landing::Confirmed("this repository received it"));
         }
         if push.git.is_some_and(super::process::GitProcess::is_running) {
-            return Some(Finding::Pushing);
+            return Some(Landing::StillPushing);
         }
         push.ended_at.get_or_insert_with(now);
         let is_known = match push.state {
@@ -86,31 +86,31 @@ impl Confirmation<'_> {
                 !push.is_deletion()
             }
             // A removal can't be taken back: before it the remote is asked once more.
-            PushState::Removal => !self.is_asked_for,
+            PushState::Removal => !self.is_requested,
             PushState::Unconfirmed | PushState::Unanswered => false,
         };
         if is_known {
-            return Some(Finding::Confirmed("known before"));
+            return Some(Landing::Confirmed("known before"));
         }
         let (tracking, object) = (push.tracking.as_ref()?, push.object.as_ref()?);
         let is_only = || self.repository.push_address(&push.remote, &push.repository_url()).is_only;
         (self.repository.shows_push(tracking, object) && is_only())
-            .then_some(Finding::Confirmed("by the reflog"))
+            .then_some(Landing::Confirmed("by the reflog"))
     }
 
     fn address(&self, push: &QueuedPush) -> String {
         self.repository.push_address(&push.remote, &push.repository_url()).address
     }
 
-    fn by_answer(
+    fn from_answer(
         &self,
         push: &QueuedPush,
         answer: &Result<BTreeMap<String, CommitId>, GitError>,
-    ) -> Finding {
+    ) -> Landing {
         match answer {
-            Err(error) => Finding::Unanswered(error.to_string()),
+            Err(error) => Landing::Unanswered(error.to_string()),
             Ok(refs) if refs.get(&push.reference) == push.object.as_ref() => {
-                Finding::Confirmed("by the remote")
+                Landing::Confirmed("by the remote")
             }
             Ok(_) => {
                 // Nobody saw the end of a push whose process is not known: it gets more time.
@@ -119,7 +119,7 @@ impl Confirmation<'_> {
                     None => (push.queued_at, self.patience * UNSEEN_END),
                 };
                 let is_final = u128::from(now().saturating_sub(since)) >= patience.as_millis();
-                if is_final { Finding::Rejected } else { Finding::NotYet }
+                if is_final { Landing::Rejected } else { Landing::NotYet }
             }
         }
     }

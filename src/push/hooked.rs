@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::process::{GitProcess, detach};
-use super::queue::{Place, PushedLine, queued};
+use super::queue::{PushContext, PushedRef, queued};
 use super::queued::QueuedPush;
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
@@ -21,7 +21,7 @@ use flowreg_model::{BranchName, CommitId, Environment};
 const OLD: Duration = Duration::from_hours(1);
 
 /// Where a hook runs, and what could be found out about it.
-pub(crate) struct Hooked<'a> {
+pub(crate) struct HookRun<'a> {
     environment: &'a Environment,
     directory: &'a Path,
     say: &'a dyn Fn(&str),
@@ -30,13 +30,13 @@ pub(crate) struct Hooked<'a> {
 }
 
 /// One line of git's, with what its commit says about hooks.
-pub(crate) struct Candidate {
-    line: PushedLine,
+pub(crate) struct PushCandidate {
+    line: PushedRef,
     commit: Option<CommitId>,
     settings: Option<Rc<Settings>>,
 }
 
-impl Candidate {
+impl PushCandidate {
     /// Whether the commit asks for a check before it is pushed.
     pub(crate) fn asks_for_check(&self) -> bool {
         let blocking = self.settings.as_ref().and_then(|settings| settings.hooks.blocking);
@@ -44,12 +44,12 @@ impl Candidate {
     }
 
     /// What git said.
-    pub(crate) fn line(&self) -> &PushedLine {
+    pub(crate) fn line(&self) -> &PushedRef {
         &self.line
     }
 }
 
-impl<'a> Hooked<'a> {
+impl<'a> HookRun<'a> {
     /// Looks where the hook is; `None` outside a repository, and where
     /// `git config flowreg.enabled` is false.
     pub(crate) fn new(
@@ -82,9 +82,9 @@ impl<'a> Hooked<'a> {
     }
 
     /// Looks up what the pushed commits say.
-    pub(crate) fn candidates(&self, lines: Vec<PushedLine>) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, lines: Vec<PushedRef>) -> Vec<PushCandidate> {
         let mut last: Option<(CommitId, Option<Rc<Settings>>)> = None;
-        let mut look = |line: PushedLine| {
+        let mut look = |line: PushedRef| {
             let object = line.object.as_ref().or(line.before.as_ref());
             let known = line.is_registrable().then_some(self.repository.as_ref()).flatten();
             let commit = known.zip(object).and_then(|(here, object)| here.peeled(object));
@@ -97,7 +97,7 @@ impl<'a> Hooked<'a> {
                 }
                 (None, _) => None,
             };
-            Candidate { line, commit, settings }
+            PushCandidate { line, commit, settings }
         };
         lines.into_iter().map(&mut look).collect()
     }
@@ -113,13 +113,13 @@ impl<'a> Hooked<'a> {
     /// Writes the records and returns how many there are.
     pub(crate) fn queue(
         &self,
-        candidates: Vec<Candidate>,
-        place: &Place<'_>,
+        candidates: Vec<PushCandidate>,
+        context: &PushContext<'_>,
         is_verbose: &dyn Fn() -> bool,
     ) -> usize {
         let mut records = Vec::new();
         for candidate in candidates {
-            match self.record(candidate, place) {
+            match self.record(candidate, context) {
                 Ok(push) => records.push(push),
                 Err(why) if self.is_verbose() || is_verbose() => self.say(&why),
                 Err(_) => {}
@@ -142,8 +142,12 @@ impl<'a> Hooked<'a> {
     }
 
     /// The record of a line, or why it is none.
-    fn record(&self, candidate: Candidate, place: &Place<'_>) -> Result<QueuedPush, String> {
-        let Candidate { line, commit, settings } = candidate;
+    fn record(
+        &self,
+        candidate: PushCandidate,
+        context: &PushContext<'_>,
+    ) -> Result<QueuedPush, String> {
+        let PushCandidate { line, commit, settings } = candidate;
         if !line.is_registrable() {
             return Err(format!("{} is no branch or tag that is registered", line.reference));
         }
@@ -154,7 +158,7 @@ impl<'a> Hooked<'a> {
             return Err(format!("{branch} is a mainline branch: push a tag to register it"));
         }
         let commit = commit.filter(|_| line.object.is_some());
-        Ok(queued(line, place, self.repository.as_ref(), commit))
+        Ok(queued(line, context, self.repository.as_ref(), commit))
     }
 
     /// One line if something has been waiting for long.

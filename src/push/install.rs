@@ -36,7 +36,7 @@ pub(crate) struct InstallRequest {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub(crate) struct HookChange {
     /// The file, or the section of the configuration.
     pub place: String,
     /// `installed`, `updated`, `unchanged`, `removed`, `restored`.
@@ -186,7 +186,7 @@ impl InstallError {
 pub(crate) fn install(
     repository: &Repository,
     request: &InstallRequest,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let hooks = repository.hook_path()?;
     refuse_elsewhere(&hooks, request.force)?;
     if request.hook == HookName::PostReceive {
@@ -266,25 +266,25 @@ fn husky(
     repository: &Repository,
     request: &InstallRequest,
     hooks: &HookPath,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let file = husky_script(hooks);
     let notes = vec![note(Manager::Husky)];
     let shown = file.strip_prefix(repository.workdir().unwrap_or(&file)).unwrap_or(&file);
     let place = shown.display().to_string();
     match content(&file)? {
         Some(text) if String::from_utf8_lossy(&text).contains("flowreg hook pre-push") => {
-            Ok(Installed { place, action: "unchanged", previous: None, notes })
+            Ok(HookChange { place, action: "unchanged", previous: None, notes })
         }
         // The team's script may read what git says: where our line belongs, only they know.
         Some(_) if !request.force => Err(InstallError::Exists { path: file }),
         Some(text) => {
             let text = [LINE.as_bytes(), &text].concat();
             write(&file, &text, 0o755)?;
-            Ok(Installed { place, action: "updated", previous: None, notes })
+            Ok(HookChange { place, action: "updated", previous: None, notes })
         }
         None => {
             write(&file, LINE.as_bytes(), 0o755)?;
-            Ok(Installed { place, action: "installed", previous: None, notes })
+            Ok(HookChange { place, action: "installed", previous: None, notes })
         }
     }
 }
@@ -295,7 +295,7 @@ fn place(
     request: &InstallRequest,
     file: &Path,
     notes: Vec<String>,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let hook = request.hook;
     let script = shim::render(hook, &request.binary);
     let previous = file.with_file_name(hook.previous());
@@ -320,7 +320,7 @@ fn place(
         write(file, script.as_bytes(), mode(repository))?;
     }
     let previous = Some(previous).filter(|previous| previous.exists());
-    Ok(Installed { place: file.display().to_string(), action, previous, notes })
+    Ok(HookChange { place: file.display().to_string(), action, previous, notes })
 }
 
 /// Makes what is at `file` known as `previous` as well; the next write replaces the first name.
@@ -380,7 +380,9 @@ fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
 ///
 /// # Errors
 /// [`InstallError`]; then nothing is changed.
-pub(crate) fn install_in_configuration(repository: &Repository) -> Result<Installed, InstallError> {
+pub(crate) fn install_in_configuration(
+    repository: &Repository,
+) -> Result<HookChange, InstallError> {
     let (major, minor) = repository.git_version()?;
     if (major, minor) < CONFIG_HOOKS {
         return Err(InstallError::NoConfigHooks { major, minor });
@@ -403,7 +405,7 @@ pub(crate) fn install_in_configuration(repository: &Repository) -> Result<Instal
          on PATH"
             .to_owned(),
     ];
-    Ok(Installed { place: "hook.flowreg".to_owned(), action, previous: None, notes })
+    Ok(HookChange { place: "hook.flowreg".to_owned(), action, previous: None, notes })
 }
 
 /// Takes away whatever of ours is there, and puts back what was there before.
@@ -413,7 +415,7 @@ pub(crate) fn install_in_configuration(repository: &Repository) -> Result<Instal
 pub(crate) fn uninstall(
     repository: &Repository,
     force: bool,
-) -> Result<Vec<Installed>, InstallError> {
+) -> Result<Vec<HookChange>, InstallError> {
     let hooks = repository.hook_path()?;
     let mut done = Vec::new();
     for (hook, file) in candidates(repository, &hooks) {
@@ -424,14 +426,14 @@ pub(crate) fn uninstall(
         std::fs::remove_file(&husky)
             .map_err(|source| InstallError::File { path: husky.clone(), source })?;
         let place = husky.display().to_string();
-        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+        done.push(HookChange { place, action: "removed", previous: None, notes: Vec::new() });
     }
     let keys = ["hook.flowreg.command", "hook.flowreg.event"];
     if keys.iter().any(|key| repository.configured(key).is_some())
         && repository.remove_section("hook.flowreg")?
     {
         let place = "hook.flowreg".to_owned();
-        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+        done.push(HookChange { place, action: "removed", previous: None, notes: Vec::new() });
     }
     Ok(done)
 }
@@ -456,7 +458,7 @@ pub(super) fn candidates(repository: &Repository, hooks: &HookPath) -> Vec<(Hook
     places
 }
 
-fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installed>, InstallError> {
+fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<HookChange>, InstallError> {
     let Ok(Some(found)) = content(file) else { return Ok(None) };
     match shim::origin(hook, &found) {
         Origin::Foreign => return Ok(None),
@@ -472,9 +474,9 @@ fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installe
     if previous.symlink_metadata().is_ok() {
         std::fs::rename(&previous, file).map_err(failed)?;
         let (action, notes) = ("restored", Vec::new());
-        return Ok(Some(Installed { place, action, previous: None, notes }));
+        return Ok(Some(HookChange { place, action, previous: None, notes }));
     }
     std::fs::remove_file(file).map_err(failed)?;
     let notes = if moved { vec!["another tool had moved it there".to_owned()] } else { Vec::new() };
-    Ok(Some(Installed { place, action: "removed", previous: None, notes }))
+    Ok(Some(HookChange { place, action: "removed", previous: None, notes }))
 }

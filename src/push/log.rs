@@ -12,11 +12,11 @@ const LARGEST: u64 = 128 * 1024;
 
 /// The log of one outbox. A line that can't be written is lost: nobody waits for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Log {
+pub(crate) struct DecisionLog {
     path: PathBuf,
 }
 
-impl Log {
+impl DecisionLog {
     /// The log beside the records.
     pub(crate) fn of(outbox: &Outbox) -> Self {
         Self { path: outbox.directory().join("log") }
@@ -58,7 +58,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let outbox = Outbox::of(directory.path());
         std::fs::create_dir_all(outbox.directory()).unwrap();
-        let log = Log::of(&outbox);
+        let log = DecisionLog::of(&outbox);
         for number in 0..4000 {
             log.write("refs/heads/x\n2026 forged", &format!("{number} {}", "x".repeat(100)));
         }

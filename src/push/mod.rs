@@ -19,15 +19,15 @@ mod status;
 mod watch;
 
 pub(crate) use confirm::RECHECKS;
-pub(crate) use deliver::{Delivered, Delivery, Policy, deliver};
-pub(crate) use hooked::{Candidate, Hooked, program_beside};
+pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
+pub(crate) use hooked::{HookRun, PushCandidate, program_beside};
 pub(crate) use install::{
-    InstallError, InstallRequest, Installed, install, install_in_configuration, uninstall,
+    HookChange, InstallError, InstallRequest, install, install_in_configuration, uninstall,
 };
-pub(crate) use log::Log;
+pub(crate) use log::DecisionLog;
 pub(crate) use process::{GitProcess, close_inherited, own_session};
-pub(crate) use queue::{Place, PushedLine, pre_push_lines, received_lines};
-pub(crate) use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+pub(crate) use queue::{PushContext, PushedRef, pre_push_refs, received_refs};
+pub(crate) use queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 pub(crate) use shim::HookName;
 pub(crate) use status::{HookState, HookStatus, status as hook_status};
 pub(crate) use watch::{wait_for_end, watch};

@@ -135,7 +135,7 @@ impl QueuedPush {
 
 /// A record of the outbox, or why it can't be read.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct OutboxRecord {
     /// The record's id.
     pub id: String,
     /// Its content.
@@ -143,10 +143,10 @@ pub(crate) struct Waiting {
 }
 
 /// Everything that waits, oldest first.
-pub(crate) fn waiting(outbox: &Outbox) -> Vec<Waiting> {
+pub(crate) fn outbox_records(outbox: &Outbox) -> Vec<OutboxRecord> {
     let read = |id: String| {
         let push = outbox.read(&id).transpose()?;
-        Some(Waiting { id, push })
+        Some(OutboxRecord { id, push })
     };
     outbox.ids().into_iter().filter_map(read).collect()
 }

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::log::Log;
-use super::queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
+use super::log::DecisionLog;
+use super::queue::{PushContext, PushedRef, pre_push_refs, queued, received_refs};
 use super::queued::QueuedPush;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::Repository;
@@ -14,7 +14,7 @@ use flowreg_git::Repository;
 ///
 /// # Errors
 /// [`OutboxError`] if the records can't be written.
-pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), OutboxError> {
+pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result<(), OutboxError> {
     let entries = std::fs::read_dir(outbox.spool()).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -25,7 +25,7 @@ pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), Ou
         let Some(records) = read(&file, repository) else {
             // It stays for somebody to look at; as it is, nobody can tell what it was.
             let _ = std::fs::rename(&file, file.with_extension("unreadable"));
-            Log::of(outbox)
+            DecisionLog::of(outbox)
                 .write(&file.display().to_string(), "kept by the shim, and can't be read");
             continue;
         };
@@ -46,23 +46,23 @@ fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
         found.next().unwrap_or_default()
     };
     let is_received = value("hook") == "post-receive";
-    let place = Place {
+    let context = PushContext {
         remote: value("remote"),
         url: value("url"),
         directory: Path::new(value("directory")),
         git: None,
         is_received,
     };
-    let read = if is_received { received_lines } else { pre_push_lines };
+    let read = if is_received { received_refs } else { pre_push_refs };
     let written = file.metadata().and_then(|file| file.modified()).ok();
     let age = written.and_then(|time| time.elapsed().ok()).unwrap_or_default();
     let age = u64::try_from(age.as_millis()).unwrap_or_default();
-    let records = read(lines.as_bytes()).into_iter().filter(PushedLine::is_registrable);
+    let records = read(lines.as_bytes()).into_iter().filter(PushedRef::is_registrable);
     let records = records
         .map(|line| {
             let mut push = {
                 let commit = line.object.as_ref().and_then(|object| repository.peeled(object));
-                queued(line, &place, Some(repository), commit)
+                queued(line, &context, Some(repository), commit)
             };
             // Where the reflog was before the push is not known any more: only the remote tells.
             push.tracking = None;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::deliver::{Delivery, Policy, deliver};
-use super::log::Log;
+use super::deliver::{Delivery, DeliveryPolicy, deliver};
+use super::log::DecisionLog;
 use super::process::GitProcess;
-use super::queued::waiting;
+use super::queued::outbox_records;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
 use flowreg_git::Repository;
 
@@ -46,12 +46,13 @@ fn see_through(
     delivery: &dyn Delivery,
     rechecks: &[Duration],
 ) -> Result<Vec<String>, OutboxError> {
-    let policy = Policy { is_asked_for: false, patience: rechecks.iter().sum() };
+    let policy = DeliveryPolicy { is_requested: false, patience: rechecks.iter().sum() };
     let mut pauses = rechecks.iter();
     loop {
         let seen = outbox.ids();
         let Some(passed) = deliver(outbox, repository, delivery, policy)? else {
-            Log::of(outbox).write("watcher", "another process delivers; it is left to that one");
+            DecisionLog::of(outbox)
+                .write("watcher", "another process delivers; it is left to that one");
             return Ok(seen);
         };
         if passed.is_pushing {
@@ -85,7 +86,7 @@ pub(crate) fn wait_for_end(git: GitProcess) {
 /// Waits until one of the pushes that are going on has ended, or another one is queued.
 fn wait_for_an_end(outbox: &Outbox, seen: &[String]) {
     let processes = || -> Vec<GitProcess> {
-        waiting(outbox).into_iter().filter_map(|record| record.push.ok()?.git).collect()
+        outbox_records(outbox).into_iter().filter_map(|record| record.push.ok()?.git).collect()
     };
     let going_on: Vec<GitProcess> =
         processes().into_iter().filter(|process| process.is_running()).collect();

@@ -136,7 +136,7 @@ impl Settings {
     pub fn resolve(flags: &Flags, text: Option<(&str, &str)>) -> Result<Self, SettingsError> {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
-        let place = Place { text, name };
+        let settings_file = SettingsFile { text, name };
         let File {
             target,
             repository,
@@ -150,9 +150,9 @@ impl Settings {
             flow,
         } = file;
         for (flow_name, table) in &flow {
-            place.check_deployment(flow_name, table)?;
+            settings_file.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
-                place.check_schedule(schedule)?;
+                settings_file.check_schedule(schedule)?;
             }
         }
         let from_file = || Origin::File(name.to_owned());
@@ -161,14 +161,14 @@ impl Settings {
                 .target
                 .map(|value| Sourced { value, origin: Origin::Flag("--target") })
                 .or_else(|| target.map(|value| Sourced { value, origin: from_file() })),
-            repository: place.repository(repository, flags)?,
+            repository: settings_file.repository(repository, flags)?,
             include: flows.include.unwrap_or_default(),
             exclude: flows.exclude.unwrap_or_default(),
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
             prefect1,
-            tag: place.tag(tag)?,
+            tag: settings_file.tag(tag)?,
             hooks,
             mainline,
             feature,
@@ -196,12 +196,12 @@ impl Settings {
 }
 
 /// Makes errors that point into the file.
-struct Place<'t> {
+struct SettingsFile<'t> {
     text: &'t str,
     name: &'t str,
 }
 
-impl Place<'_> {
+impl SettingsFile<'_> {
     fn error<T>(&self, at: &Spanned<T>, message: &str, hint: &str) -> FileError {
         let mut error = file::error_at(self.text, self.name, at.span().start, message.to_owned());
         error.hint = Some(hint.to_owned());

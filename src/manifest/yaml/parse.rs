@@ -3,7 +3,7 @@
 
 use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
 
-use super::marked::{Marked, index};
+use super::marked::{MarkedEvent, index};
 use super::reader::{end_of, is_break};
 use super::{Position, YamlError, strict};
 
@@ -21,27 +21,27 @@ pub(super) struct Event {
     pub at: Position,
 }
 
-enum Failure {
+enum ParseFailure {
     Library(Error),
     TooDeep(Mark),
 }
 
 /// The events of a text up to the end of its stream.
 pub(super) fn events(text: String) -> Result<Vec<Event>, YamlError> {
-    let mut source = Source::new(text);
-    let mut events = source.parse()?;
-    source.take_added_break(&mut events);
-    if let Err((place, message)) = strict::check(&source.text, &events) {
-        return Err(YamlError::new(source.position_of(place), message));
+    let mut patched = PatchedText::new(text);
+    let mut events = patched.parse()?;
+    patched.take_added_break(&mut events);
+    if let Err((place, message)) = strict::check(&patched.text, &events) {
+        return Err(YamlError::new(patched.position_of(place), message));
     }
     Ok(events
         .into_iter()
-        .map(|event| Event { at: source.position(event.start), data: event.data })
+        .map(|event| Event { at: patched.position(event.start), data: event.data })
         .collect())
 }
 
 /// A text with what was added to it for the library's sake.
-struct Source {
+struct PatchedText {
     text: String,
     /// The last line of the file had no end.
     is_break_added: bool,
@@ -56,7 +56,7 @@ struct Source {
 /// Stands for a comma after a tag. A private character can't be part of one.
 const INSTEAD_OF_COMMA: &str = "\u{e000}\n";
 
-impl Source {
+impl PatchedText {
     /// The library panics if a block scalar or an escape is the end of the input: the text gets a
     /// last line break, or loses its last blanks.
     fn new(mut text: String) -> Self {
@@ -71,12 +71,19 @@ impl Source {
             text.push('\n');
             is_break_added = true;
         }
-        Source { text, is_break_added, blanks: Vec::new(), without_comma: 0, parses: 0, parsed: 0 }
+        PatchedText {
+            text,
+            is_break_added,
+            blanks: Vec::new(),
+            without_comma: 0,
+            parses: 0,
+            parsed: 0,
+        }
     }
 
     /// Parses until nothing is in the way: a comma after a tag, on which the library panics, and a
     /// key of a flow mapping that is followed by a bracket (`{a:[1]}`), which libyaml refuses.
-    fn parse(&mut self) -> Result<Vec<Marked>, YamlError> {
+    fn parse(&mut self) -> Result<Vec<MarkedEvent>, YamlError> {
         loop {
             let comma = self.comma_after_tag();
             let end = comma.unwrap_or(self.text.len());
@@ -88,8 +95,8 @@ impl Source {
                 },
             };
             match failure {
-                Some(Failure::Library(error)) if self.separate_value(&error, end) => {}
-                Some(Failure::Library(error)) if comma.is_some_and(|c| is_at(&error, c)) => {
+                Some(ParseFailure::Library(error)) if self.separate_value(&error, end) => {}
+                Some(ParseFailure::Library(error)) if comma.is_some_and(|c| is_at(&error, c)) => {
                     let mark = error.problem_mark().unwrap_or_default();
                     return Err(YamlError::new(self.position(mark), "a tag ends with a comma"));
                 }
@@ -140,7 +147,7 @@ impl Source {
     }
 
     /// Takes back the added line break where it became part of a block scalar.
-    fn take_added_break(&self, events: &mut [Marked]) {
+    fn take_added_break(&self, events: &mut [MarkedEvent]) {
         if !self.is_break_added {
             return;
         }
@@ -175,9 +182,9 @@ impl Source {
         at
     }
 
-    fn error(&self, failure: &Failure) -> YamlError {
+    fn error(&self, failure: &ParseFailure) -> YamlError {
         match failure {
-            Failure::Library(error) => {
+            ParseFailure::Library(error) => {
                 let mark = error.problem_mark().or(error.context_mark()).unwrap_or_default();
                 let message = match error.context() {
                     Some(context) => format!("{} {context}", error.problem()),
@@ -185,7 +192,7 @@ impl Source {
                 };
                 YamlError::new(self.position(mark), message)
             }
-            Failure::TooDeep(mark) => YamlError::new(
+            ParseFailure::TooDeep(mark) => YamlError::new(
                 self.position(*mark),
                 format!("nested deeper than {MAX_DEPTH} levels"),
             ),
@@ -209,14 +216,14 @@ fn is_at(error: &Error, comma: usize) -> bool {
 }
 
 /// Runs the library over a text.
-fn run(text: &str) -> Result<Vec<Marked>, Failure> {
+fn run(text: &str) -> Result<Vec<MarkedEvent>, ParseFailure> {
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input(&mut bytes);
     let mut events = Vec::new();
     let mut depth = 0_usize;
     loop {
-        let event = parser.parse().map_err(Failure::Library)?;
+        let event = parser.parse().map_err(ParseFailure::Library)?;
         match &event.data {
             EventData::SequenceStart { .. } | EventData::MappingStart { .. } => depth += 1,
             EventData::SequenceEnd | EventData::MappingEnd => depth = depth.saturating_sub(1),
@@ -224,10 +231,10 @@ fn run(text: &str) -> Result<Vec<Marked>, Failure> {
         }
         // The library's time for one token grows with the depth.
         if depth > MAX_DEPTH {
-            return Err(Failure::TooDeep(event.start_mark));
+            return Err(ParseFailure::TooDeep(event.start_mark));
         }
         let is_end = matches!(event.data, EventData::StreamEnd);
-        events.push(Marked { data: event.data, start: event.start_mark, end: event.end_mark });
+        events.push(MarkedEvent { data: event.data, start: event.start_mark, end: event.end_mark });
         if is_end {
             return Ok(events);
         }

@@ -3,7 +3,7 @@
 
 use libyaml_safer::{EventData, MappingStyle, ScalarStyle, SequenceStyle};
 
-use super::marked::{Marked, index};
+use super::marked::{MarkedEvent, index};
 use super::reader::is_break;
 
 const TAB: &str = "found a tab where only blanks are allowed";
@@ -14,7 +14,7 @@ const INDICATOR: &str = "expected a line break after the start of a block scalar
 type Refusal = (usize, &'static str);
 
 /// Looks at the events of a text that libyaml took.
-pub(super) fn check(text: &str, events: &[Marked]) -> Result<(), Refusal> {
+pub(super) fn check(text: &str, events: &[MarkedEvent]) -> Result<(), Refusal> {
     let has_tabs = text.contains('\t');
     let mut brackets = 0_usize;
     let mut from = 0;
