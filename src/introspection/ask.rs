@@ -101,7 +101,7 @@ pub fn ask(
 ///
 /// # Errors
 /// [`AskError`] as of [`ask`].
-pub fn build(
+pub(crate) fn build(
     context: &IntrospectionContext<'_>,
     options: &Value,
     paths: &[String],

@@ -23,7 +23,7 @@ const PREFECT_1: &str = "'prefect[git]==1.4.1' 'marshmallow<4' 'pendulum<3'";
 
 impl Generation {
     /// The word that `harness/` knows it by.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::One => "prefect1",
             Self::Later => "prefect",
@@ -227,7 +227,7 @@ impl fmt::Display for Failure {
 
 impl Failure {
     /// The last line of the repository that was running: `flows/a.py:3`.
-    pub fn place(&self) -> Option<&str> {
+    pub(crate) fn place(&self) -> Option<&str> {
         match self {
             Self::MissingModule { place, .. }
             | Self::Raised { place, .. }
@@ -237,7 +237,7 @@ impl Failure {
     }
 
     /// What mends it; `python` is the interpreter as a person would type it.
-    pub fn hint(&self, python: &str) -> Option<String> {
+    pub(crate) fn hint(&self, python: &str) -> Option<String> {
         Some(match self {
             Self::MissingModule { module, .. } => {
                 let package = module.split('.').next().unwrap_or(module);

@@ -16,9 +16,11 @@ mod process;
 mod protocol;
 mod steps;
 
-pub use ask::{Answers, AskError, IntrospectionContext, Limits, ask, build};
+pub(crate) use ask::build;
+pub use ask::{Answers, AskError, IntrospectionContext, Limits, ask};
 pub use failure::{Failure, Unavailable};
 pub use merge::{IntrospectedScan, merge_answers, note_unanswered, questions};
 pub use process::Watch;
-pub use protocol::{BuildRefusal, BuiltFlow, IntrospectedFlow, LoadedFile, Question, Serialized};
-pub use steps::{StepsContext, StepsError, run_steps};
+pub(crate) use protocol::{BuildRefusal, BuiltFlow, Serialized};
+pub use protocol::{IntrospectedFlow, LoadedFile, Question};
+pub(crate) use steps::{StepsContext, StepsError, run_steps};

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(100);
 const PROGRAM: &str = include_str!("harness/steps.py");
 
 /// Where steps are run.
-pub struct StepsContext<'a> {
+pub(crate) struct StepsContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// What is checked out.
@@ -41,7 +41,7 @@ pub struct StepsContext<'a> {
 
 /// Why there are no outputs.
 #[derive(Debug, thiserror::Error)]
-pub enum StepsError {
+pub(crate) enum StepsError {
     /// There is no Python to run them.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -75,7 +75,7 @@ struct Answer {
 ///
 /// # Errors
 /// [`StepsError`] if they can't be run, one of them fails, or the user has enough.
-pub fn run_steps(
+pub(crate) fn run_steps(
     place: &StepsContext<'_>,
     build: &[Value],
     push: &[Value],

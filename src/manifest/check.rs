@@ -45,7 +45,7 @@ const SCHEDULE: &[&str] = &[
 
 impl Node {
     /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Yaml::Text(text) => Some(text),
             _ => None,
@@ -66,7 +66,7 @@ pub(super) struct Fault {
 
 /// Steps before and after a deployment's registration.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Steps {
+pub(crate) struct Steps {
     /// Run when a deployment is registered.
     pub build: Option<Vec<Value>>,
     /// Run after those.

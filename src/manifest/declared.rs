@@ -20,7 +20,7 @@ const AT_RUN_TIME: &[&str] = &["job_variables"];
 
 /// A deployment as a file declares it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DeclaredDeployment {
+pub(crate) struct DeclaredDeployment {
     /// The deployment's name.
     pub name: String,
     /// Where the flow is: `path.py:function` or `package.module.function`, relative to the file.
@@ -39,7 +39,7 @@ pub struct DeclaredDeployment {
 
 impl Manifest {
     /// What templates of the file refer to at the target.
-    pub fn references(&self) -> TemplateReferences {
+    pub(crate) fn references(&self) -> TemplateReferences {
         let mut references = TemplateReferences::default();
         for entry in &self.entries {
             entry.config.values().for_each(|value| references.add(value));
@@ -58,7 +58,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`EntryError`] for a template without a value, and for a value that Prefect refuses.
-    pub fn declared(
+    pub(crate) fn declared(
         &self,
         entry: &Entry,
         values: &TemplateValues,
@@ -146,7 +146,7 @@ impl Manifest {
 
     /// The description that a flow's docstring becomes: Prefect fills in templates there, too, and
     /// what has no value goes.
-    pub fn description(
+    pub(crate) fn description(
         text: &str,
         values: &TemplateValues,
         outputs: Option<&Map<String, Value>>,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An entrypoint as Prefect reads it (`prefect/utilities/importtools.py`, `import_object`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DeclaredEntrypoint {
+pub(crate) enum DeclaredEntrypoint {
     /// `path/to/file.py:function`: a script, from the directory of the manifest.
     Script {
         /// The file, without `./`.
@@ -23,7 +23,7 @@ pub enum DeclaredEntrypoint {
 
 impl DeclaredEntrypoint {
     /// Takes an entrypoint apart; `None` if it is none.
-    pub fn parse(entrypoint: &str) -> Option<Self> {
+    pub(crate) fn parse(entrypoint: &str) -> Option<Self> {
         if entrypoint.contains(".py:") {
             let (path, object) = entrypoint.rsplit_once(':')?;
             let path = plain_path(path)?;
@@ -40,7 +40,7 @@ impl DeclaredEntrypoint {
 
     /// The same place, seen from a directory further up; `below` leads back down. `None` for a
     /// module below a directory that has no name in Python.
-    pub fn in_directory(&self, below: &str) -> Option<Self> {
+    pub(crate) fn in_directory(&self, below: &str) -> Option<Self> {
         if below.is_empty() {
             return Some(self.clone());
         }
@@ -59,7 +59,7 @@ impl DeclaredEntrypoint {
     }
 
     /// The file, or the name of the module.
-    pub fn container(&self) -> &str {
+    pub(crate) fn container(&self) -> &str {
         match self {
             Self::Script { path, .. } => path,
             Self::Module { module, .. } => module,
@@ -67,14 +67,14 @@ impl DeclaredEntrypoint {
     }
 
     /// The attribute path.
-    pub fn object(&self) -> &str {
+    pub(crate) fn object(&self) -> &str {
         match self {
             Self::Script { object, .. } | Self::Module { object, .. } => object,
         }
     }
 
     /// The files in which the flow may be, from the directory of the manifest.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         match self {
             Self::Script { path, .. } => vec![path.clone()],
             Self::Module { module, .. } => {

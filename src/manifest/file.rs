@@ -14,7 +14,7 @@ const KEYS: &[&str] =
 
 /// A `prefect.yaml`.
 #[derive(Debug, Clone)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The file, from the repository's root.
     pub path: String,
     /// The entries that are deployments, in the order of the file.
@@ -29,7 +29,7 @@ pub struct Manifest {
 
 /// One deployment as it is written, templates not filled in.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name.
     pub name: String,
     /// Where its flow is, relative to the file.
@@ -43,7 +43,7 @@ pub struct Entry {
 
 /// Why a deployment of a file can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntryError {
+pub(crate) struct EntryError {
     /// The deployment's name, if it has one.
     pub name: Option<String>,
     /// What it says its flow is.
@@ -59,7 +59,7 @@ pub struct EntryError {
 /// A file that is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}:{column}: {message}")]
-pub struct ManifestError {
+pub(crate) struct ManifestError {
     /// The file, from the repository's root.
     pub path: String,
     /// 1-based.
@@ -75,7 +75,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError`] if it is not YAML, or not a mapping with a list of deployments.
-    pub fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
+    pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
         let error = |at: Position, message: String| ManifestError {
             path: path.to_owned(),
             line: at.line,
@@ -168,12 +168,12 @@ impl Manifest {
     }
 
     /// The directory of the file, from the repository's root; empty for the root.
-    pub fn directory(&self) -> &str {
+    pub(crate) fn directory(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(directory, _)| directory)
     }
 
     /// The steps that count for a deployment of this file.
-    pub fn steps_of<'m>(&'m self, entry: &'m Entry) -> DeploymentSteps<'m> {
+    pub(crate) fn steps_of<'m>(&'m self, entry: &'m Entry) -> DeploymentSteps<'m> {
         let or = |own: &'m Option<Vec<Value>>, all: &'m Option<Vec<Value>>| {
             own.as_ref().or(all.as_ref()).map(Vec::as_slice)
         };
@@ -185,12 +185,12 @@ impl Manifest {
     }
 
     /// `prefect.yaml:12`: where a key of a deployment is, or the deployment itself.
-    pub fn origin(&self, entry: &Entry, path: &[&str]) -> String {
+    pub(crate) fn origin(&self, entry: &Entry, path: &[&str]) -> String {
         format!("{}:{}", self.path, entry.at(path).line)
     }
 
     /// An error about one deployment, at the place of a key.
-    pub fn error(
+    pub(crate) fn error(
         &self,
         entry: &Entry,
         path: &[&str],
@@ -209,7 +209,7 @@ impl Manifest {
 
 /// The steps of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DeploymentSteps<'m> {
+pub(crate) struct DeploymentSteps<'m> {
     /// Before it is registered.
     pub build: &'m [Value],
     /// And after those.
@@ -220,7 +220,7 @@ pub struct DeploymentSteps<'m> {
 
 impl Entry {
     /// The place of a key, or of the nearest one above it that is written.
-    pub fn at(&self, path: &[&str]) -> Position {
+    pub(crate) fn at(&self, path: &[&str]) -> Position {
         let mut node = &self.node;
         for key in path {
             match node.get(key) {
@@ -235,7 +235,7 @@ impl Entry {
 impl EntryError {
     /// The same with what to type.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }

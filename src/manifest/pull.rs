@@ -15,7 +15,7 @@ const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
 /// What a worker is told to check out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckOut<'a> {
+pub(crate) enum CheckOut<'a> {
     /// A branch or a tag, by name.
     Name(&'a str),
     /// A commit, by its full id.
@@ -24,7 +24,7 @@ pub enum CheckOut<'a> {
 
 /// A clone of this repository.
 #[derive(Debug, Clone, Copy)]
-pub struct GitClone<'a> {
+pub(crate) struct GitClone<'a> {
     /// The URL that workers clone from, without credentials.
     pub repository: &'a str,
     /// What they check out.
@@ -35,7 +35,7 @@ pub struct GitClone<'a> {
 
 /// Pull steps with the reference in them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PinnedSteps {
+pub(crate) struct PinnedSteps {
     /// The steps.
     pub steps: Vec<Value>,
     /// Where a run starts.
@@ -44,7 +44,7 @@ pub struct PinnedSteps {
 
 /// The working directory of a run, as far as the pull steps tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunDirectory {
+pub(crate) enum RunDirectory {
     /// A directory of the clone, from the repository's root; empty for the root.
     Clone(String),
     /// Some other place, such as one in the worker's image.
@@ -53,7 +53,7 @@ pub enum RunDirectory {
 
 /// Why the reference can't be put into the steps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PullError {
+pub(crate) enum PullError {
     /// A token or password stands in the file.
     #[error(
         "a pull step holds a literal token or password, which would be registered in clear text"
@@ -67,7 +67,7 @@ pub enum PullError {
 }
 
 /// The step alone.
-pub fn step(clone: &GitClone<'_>) -> Value {
+pub(crate) fn step(clone: &GitClone<'_>) -> Value {
     let mut inputs = Map::new();
     inputs.insert("repository".to_owned(), json!(clone.repository));
     refer(&mut inputs, clone);
@@ -79,7 +79,7 @@ pub fn step(clone: &GitClone<'_>) -> Value {
 ///
 /// # Errors
 /// [`PullError`] for what must not be registered, or would not work.
-pub fn pinned(
+pub(crate) fn pinned(
     steps: &[Value],
     clone: &GitClone<'_>,
     text: impl Fn(&str) -> String,
@@ -211,7 +211,7 @@ fn refuse_secrets(
 }
 
 /// The name that git gives the directory of a clone.
-pub fn directory_name(repository: &str) -> &str {
+pub(crate) fn directory_name(repository: &str) -> &str {
     let name = repository.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(repository);
     name.strip_suffix(".git").unwrap_or(name)
 }

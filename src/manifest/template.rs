@@ -35,7 +35,7 @@ enum Part<'t> {
 
 /// What the target and the environment know of placeholders.
 #[derive(Debug, Clone, Default)]
-pub struct TemplateValues {
+pub(crate) struct TemplateValues {
     /// The process environment.
     pub environment: Environment,
     /// Variables of the target that exist.
@@ -47,7 +47,7 @@ pub struct TemplateValues {
 impl TemplateValues {
     /// A text with all that is known filled in: what a worker will make of it, as far as that can
     /// be told.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         let mut templater = Templater::new(self);
         let value = Value::from(text);
         templater.settings(&value, &[]).as_ref().map_or_else(|_| text.to_owned(), text_of)
@@ -56,7 +56,7 @@ impl TemplateValues {
 
 /// What a run needs to know from the target before templates can be filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TemplateReferences {
+pub(crate) struct TemplateReferences {
     /// Names of variables.
     pub variables: BTreeSet<String>,
     /// Type slugs and names of blocks.
@@ -65,7 +65,7 @@ pub struct TemplateReferences {
 
 /// Why a template can't be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
+pub(crate) enum TemplateError {
     /// The target has no such block.
     #[error("there is no block `{name}` of type `{kind}`")]
     NoBlock {
@@ -170,7 +170,7 @@ fn visit_texts<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {
 
 impl TemplateReferences {
     /// Adds what a value refers to.
-    pub fn add(&mut self, value: &Value) {
+    pub(crate) fn add(&mut self, value: &Value) {
         for placeholder in placeholders(value) {
             match placeholder {
                 Placeholder::Variable(name) => {
@@ -184,11 +184,6 @@ impl TemplateReferences {
                 Placeholder::Environment(_) | Placeholder::Output(_) => {}
             }
         }
-    }
-
-    /// Whether nothing has to be asked.
-    pub fn is_empty(&self) -> bool {
-        self.variables.is_empty() && self.blocks.is_empty()
     }
 }
 

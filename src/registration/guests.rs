@@ -10,7 +10,7 @@ use flowreg_model::{Channel, CommitId, Held, Marks, Registration};
 
 /// What a target holds beside a registration of a feature branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The branch has it already, or the name is taken.
     Held,
     /// There is no mainline registration whose commit is known.
@@ -26,7 +26,11 @@ pub enum Standing {
 
 /// How each registration stands, in their order. With `is_ours`, all that is held belongs to this
 /// repository.
-pub fn standings(registrations: &[Registration], held: &[Held], is_ours: bool) -> Vec<Standing> {
+pub(crate) fn standings(
+    registrations: &[Registration],
+    held: &[Held],
+    is_ours: bool,
+) -> Vec<Standing> {
     let by_name: HashMap<(&str, &str), &Held> =
         held.iter().map(|held| ((held.flow.as_str(), held.deployment.as_str()), held)).collect();
     let standing = |registration: &Registration| {

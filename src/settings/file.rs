@@ -18,7 +18,7 @@ use flowreg_model::{TargetKind, nearest, secrets};
 /// What is wrong with `flowreg.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}")]
-pub struct FileError {
+pub(crate) struct FileError {
     /// The file as the user knows it: `flowreg.toml`, `flowreg.toml at 3f2a91c`, or a path.
     pub file: String,
     /// 1-based.
@@ -115,7 +115,7 @@ pub enum Introspect {
 /// `schedules` of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Switch {
+pub(crate) enum Switch {
     /// They are registered switched off.
     Off,
     /// They are registered as declared.
@@ -125,7 +125,7 @@ pub enum Switch {
 /// `[mainline]` and `[feature]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ChannelTable {
+pub(crate) struct ChannelTable {
     /// The work pool.
     pub work_pool: Option<String>,
     /// The work queue in it.
@@ -149,7 +149,7 @@ pub struct ChannelTable {
 /// `on_delete`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnDelete {
+pub(crate) enum OnDelete {
     /// They go with the next `flowreg sync`.
     Remove,
     /// They stay.
@@ -159,7 +159,7 @@ pub enum OnDelete {
 /// `[hooks]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct HooksTable {
+pub(crate) struct HooksTable {
     /// Whether flows are checked before a push, which then may fail.
     pub blocking: Option<bool>,
     /// How many seconds that check may take.
@@ -169,7 +169,7 @@ pub struct HooksTable {
 /// `[flow."name"]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FlowTable {
+pub(crate) struct FlowTable {
     /// The deployment's name.
     pub deployment: Option<Spanned<String>>,
     /// The description, instead of the flow's own.
@@ -201,7 +201,7 @@ pub struct FlowTable {
 /// One entry of `schedules`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ScheduleTable {
+pub(crate) struct ScheduleTable {
     /// A cron expression.
     pub cron: Option<String>,
     /// Seconds between two runs.

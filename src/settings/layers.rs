@@ -17,13 +17,11 @@ use flowreg_model::{
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A flag of the command line.
     Flag(&'static str),
     /// `flowreg.toml`, as messages call it.
     File(String),
-    /// The environment; which variable or profile.
-    Environment(String),
     /// Nothing said otherwise.
     Default,
 }
@@ -32,7 +30,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => f.write_str(flag),
-            Self::File(name) | Self::Environment(name) => f.write_str(name),
+            Self::File(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }
@@ -40,7 +38,7 @@ impl fmt::Display for Origin {
 
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sourced<T> {
+pub(crate) struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it came from.
@@ -48,11 +46,11 @@ pub struct Sourced<T> {
 }
 
 /// The file at the root of the repository that configures it.
-pub const FILE_NAME: &str = "flowreg.toml";
+pub(crate) const FILE_NAME: &str = "flowreg.toml";
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--target`
     pub target: Option<TargetKind>,
     /// `--remote`
@@ -63,7 +61,7 @@ pub struct Flags {
 
 /// How a worker gets at a private repository: the template that names the secret, verbatim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// `access_token: "{{ prefect.blocks.secret.… }}"`
     Token(String),
     /// `credentials: "{{ prefect.blocks.… }}"`
@@ -72,7 +70,7 @@ pub enum Access {
 
 /// `[repository]`, resolved.
 #[derive(Debug, Clone)]
-pub struct RepositorySettings {
+pub(crate) struct RepositorySettings {
     /// The remote, if one is named.
     pub remote: Option<Sourced<RemoteName>>,
     /// The URL that workers clone from, if it is not the remote's.
@@ -89,7 +87,7 @@ pub struct RepositorySettings {
 
 /// All settings of a run.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The target that was asked for; `None`: Prefect if it is configured, else local.
     pub target: Option<Sourced<TargetKind>>,
     /// `[repository]`
@@ -117,7 +115,7 @@ pub struct Settings {
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// `flowreg.toml` has an error.
     #[error(transparent)]
     File(#[from] FileError),
@@ -133,7 +131,10 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`] for what does not parse, contradicts itself, or holds a secret.
-    pub fn resolve(flags: &Flags, text: Option<(&str, &str)>) -> Result<Self, SettingsError> {
+    pub(crate) fn resolve(
+        flags: &Flags,
+        text: Option<(&str, &str)>,
+    ) -> Result<Self, SettingsError> {
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let settings_file = SettingsFile { text, name };
@@ -177,7 +178,7 @@ impl Settings {
     }
 
     /// The defaults of a channel.
-    pub fn channel(&self, channel: Channel) -> &ChannelTable {
+    pub(crate) fn channel(&self, channel: Channel) -> &ChannelTable {
         match channel {
             Channel::Mainline => &self.mainline,
             Channel::Feature => &self.feature,
@@ -185,12 +186,12 @@ impl Settings {
     }
 
     /// The overrides for one flow.
-    pub fn flow(&self, name: &str) -> Option<&FlowTable> {
+    pub(crate) fn flow(&self, name: &str) -> Option<&FlowTable> {
         self.flow.get(name)
     }
 
     /// The flows that have overrides.
-    pub fn flow_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn flow_names(&self) -> impl Iterator<Item = &str> {
         self.flow.keys().map(String::as_str)
     }
 }

@@ -9,13 +9,7 @@ mod layers;
 mod prefect1_table;
 mod tag;
 
-pub use file::{
-    ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
-};
-pub use layers::{
-    Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
-};
-pub use prefect1_table::{
-    KEYS, Prefect1Table, RUN_CONFIG_KEYS, RunConfigTable, RunKind, StorageKind,
-};
-pub use tag::{NoSeries, TagSettings};
+pub use file::Introspect;
+pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
+pub(crate) use layers::{Access, FILE_NAME, Flags, Origin, Settings, SettingsError, Sourced};
+pub(crate) use prefect1_table::{RunConfigTable, StorageKind};

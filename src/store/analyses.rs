@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is written or read, in bytes.
-pub const LARGEST_CACHE: usize = 32 << 20;
+pub(crate) const LARGEST_CACHE: usize = 32 << 20;
 
 /// The bytes of a cache, and where they come from.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl AnalysisCache {
     }
 
     /// The same for `flowreg/imports`: what each file imports.
-    pub fn of_imports(common_dir: &Path, analyser: &str) -> Self {
+    pub(crate) fn of_imports(common_dir: &Path, analyser: &str) -> Self {
         Self::named(common_dir, "imports", analyser)
     }
 
@@ -48,7 +48,7 @@ impl AnalysisCache {
     ///
     /// # Errors
     /// If the directory can't be written, as in a repository that one may only read.
-    pub fn save(&self, content: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn save(&self, content: &[u8]) -> std::io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory)?;
         let mut file = tempfile::Builder::new().prefix("analyses.").tempfile_in(directory)?;

@@ -71,7 +71,7 @@ pub struct Store {
 
 impl Store {
     /// Whether there is a store already; to open one makes it.
-    pub fn is_there(common_dir: &Path) -> bool {
+    pub(crate) fn is_there(common_dir: &Path) -> bool {
         common_dir.join("flowreg/flowreg.db").is_file()
     }
 

@@ -12,9 +12,11 @@ mod local;
 mod outbox;
 mod registry;
 
-pub use analyses::{AnalysisCache, LARGEST_CACHE};
-pub use database::{Store, StoreError};
-pub use ledger::LedgerEntry;
-pub use local::LocalRegistry;
-pub use outbox::{Outbox, OutboxError, OutboxLock, OutboxLockKind};
-pub use registry::RegistryRow;
+pub use analyses::AnalysisCache;
+pub(crate) use analyses::LARGEST_CACHE;
+pub use database::Store;
+pub(crate) use database::StoreError;
+pub(crate) use ledger::LedgerEntry;
+pub(crate) use local::LocalRegistry;
+pub(crate) use outbox::{Outbox, OutboxError, OutboxLockKind};
+pub(crate) use registry::RegistryRow;

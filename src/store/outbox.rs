@@ -22,7 +22,7 @@ const ABANDONED: Duration = Duration::from_hours(1);
 
 /// What went wrong with a file of the outbox.
 #[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
+pub(crate) enum OutboxError {
     /// The directory or a file in it can't be used.
     #[error("{path} can't be used: {source}")]
     File {
@@ -43,20 +43,20 @@ pub enum OutboxError {
 
 /// The outbox of one repository.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     directory: PathBuf,
 }
 
 /// A file of the outbox that this process holds in exclusion of all others, as long as it lives.
 #[derive(Debug)]
-pub struct OutboxLock {
+pub(crate) struct OutboxLock {
     _file: File,
 }
 
 /// Which of the two locks: the watcher holds its own for life, and the other one only while it
 /// decides and delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxLockKind {
+pub(crate) enum OutboxLockKind {
     /// One watcher for a repository.
     Watch,
     /// One delivery at a time.
@@ -86,17 +86,17 @@ struct Format {
 
 impl Outbox {
     /// The outbox in a git common directory; nothing is made until something is put into it.
-    pub fn of(common_dir: &Path) -> Self {
+    pub(crate) fn of(common_dir: &Path) -> Self {
         Self { directory: common_dir.join("flowreg").join("outbox") }
     }
 
     /// Where the files are.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Where the shim puts what it was given when there is no flowreg to give it to.
-    pub fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.directory.with_file_name("spool")
     }
 
@@ -105,7 +105,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if a file can't be written; those before it are there.
-    pub fn put<T: Serialize>(&self, records: &[T]) -> Result<Vec<String>, OutboxError> {
+    pub(crate) fn put<T: Serialize>(&self, records: &[T]) -> Result<Vec<String>, OutboxError> {
         self.make()?;
         let mut ids = Vec::with_capacity(records.len());
         for record in records {
@@ -121,7 +121,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file can't be written; the old one is there then.
-    pub fn replace<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {
+    pub(crate) fn replace<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {
         self.write(id, record)?;
         self.sync()
     }
@@ -130,7 +130,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file can't be removed.
-    pub fn remove(&self, id: &str) -> Result<(), OutboxError> {
+    pub(crate) fn remove(&self, id: &str) -> Result<(), OutboxError> {
         let path = self.file(id);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -141,7 +141,7 @@ impl Outbox {
     }
 
     /// The ids of all records, oldest first.
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         let mut ids: Vec<String> = self
             .files()
             .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
@@ -155,7 +155,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if it can't be read, or a newer flowreg wrote it.
-    pub fn read<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, OutboxError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, OutboxError> {
         let path = self.file(id);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -174,7 +174,7 @@ impl Outbox {
     }
 
     /// How long ago a record was put into the outbox, which its id tells.
-    pub fn age(id: &str) -> Duration {
+    pub(crate) fn age(id: &str) -> Duration {
         let put = id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
         let put = UNIX_EPOCH + Duration::from_nanos(put);
         SystemTime::now().duration_since(put).unwrap_or_default()
@@ -184,7 +184,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file of the lock can't be made.
-    pub fn lock(
+    pub(crate) fn lock(
         &self,
         kind: OutboxLockKind,
         patience: Duration,
@@ -206,13 +206,13 @@ impl Outbox {
 
     /// Whether a process holds the lock. Two that ask are not in each other's way, but for a moment
     /// they are in the way of who wants the lock.
-    pub fn is_locked(&self, kind: OutboxLockKind) -> bool {
+    pub(crate) fn is_locked(&self, kind: OutboxLockKind) -> bool {
         let file = File::options().read(true).open(self.directory.join(kind.file_name()));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Removes the unfinished files of processes that were killed.
-    pub fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let is_abandoned = |path: &PathBuf| {
             let modified = path.metadata().and_then(|file| file.modified()).ok();
             path.extension().is_some_and(|extension| extension == UNFINISHED)

@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
-    pub fn put_registration(
+    pub(crate) fn put_registration(
         &self,
         flow: &str,
         deployment: &str,
@@ -70,7 +70,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
-    pub fn remove_registration(&self, flow: &str, deployment: &str) -> Result<(), StoreError> {
+    pub(crate) fn remove_registration(
+        &self,
+        flow: &str,
+        deployment: &str,
+    ) -> Result<(), StoreError> {
         self.connection
             .execute(
                 "DELETE FROM registration WHERE flow = ?1 AND deployment = ?2",

@@ -116,7 +116,7 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Yaml::Null => "nothing",
             Yaml::Bool(_) => "true or false",
