@@ -125,7 +125,7 @@ impl Caller<'_> {
         {
             return code;
         }
-        hooked.tell_of_old_ones();
+        hooked.report_old_records();
         let git = GitProcess::pushing();
         let is_received = false;
         let place = PushContext {

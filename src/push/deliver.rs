@@ -1,7 +1,9 @@
-//! One pass over the outbox: what is confirmed is delivered, what can't be decided stays.
+//! One pass over the outbox: pushes that landed are registered, pushes that the remote does not have
+//! are dropped, and what can't be decided yet stays.
 //!
-//! Of several pushes of one ref the newest confirmed one counts, and the older ones go before it
-//! does: whatever kills this process, an older commit is never registered after a newer one.
+//! Of several pushes of one ref the newest confirmed one counts. The records of the older ones are
+//! removed before the newest is registered, so that a later pass never registers an older commit
+//! over a newer one, wherever this process is killed.
 
 use std::time::Duration;
 
@@ -12,23 +14,24 @@ use super::spool;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
 use flowreg_git::Repository;
 
-/// How long another process may be delivering.
+/// How long this process waits while another one delivers. After that it leaves its records to the
+/// other one, which sees them in its next pass.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What came of a delivery.
+/// What came of trying to register or remove what was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeliveryOutcome {
     /// The target has it; what changed, in words.
     Done(String),
-    /// It is not to be registered at all; why.
+    /// There is nothing to register, now or later; why. The record leaves the outbox.
     Skipped(String),
     /// The target, or the remote as its proof, could not be reached.
     Unreachable(String),
-    /// It was refused, and will be until somebody does something.
+    /// The target or a guard refused it, and will refuse it again until a person changes something.
     Refused(String),
 }
 
-/// Registers and removes; known only to the command line.
+/// Registers and removes. Implemented above this room, where sessions and targets are known.
 pub(crate) trait Delivery {
     /// Registers what was pushed.
     fn register(&self, push: &QueuedPush) -> DeliveryOutcome;
@@ -43,10 +46,11 @@ pub(crate) trait Delivery {
     fn remove(&self, push: &QueuedPush) -> DeliveryOutcome;
 }
 
-/// Which records a pass touches.
+/// What a pass may do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeliveryPolicy {
-    /// Whether what was refused is tried again, and what was marked for removal is removed.
+    /// Whether a person ran `flowreg sync`: then what was refused is tried again, and the
+    /// registrations of deleted branches are removed. A watcher does neither.
     pub is_requested: bool,
     /// How long after the end of a push its remote may change its mind.
     pub patience: Duration,
@@ -61,7 +65,7 @@ pub(crate) struct PassReport {
     pub dropped: Vec<(QueuedPush, String)>,
     /// Whether a push is still going on.
     pub is_pushing: bool,
-    /// Whether trying again soon may help.
+    /// Whether another pass soon may get further.
     pub may_come: bool,
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn deliver(
         policy,
         log: DecisionLog::of(outbox),
         passed: PassReport::default(),
-        is_unreachable: None,
+        unreachable: None,
     };
     let (mut ids, mut pushes) = (Vec::new(), Vec::new());
     for record in outbox_records(outbox) {
@@ -97,7 +101,8 @@ pub(crate) fn deliver(
         }
     }
     let before = pushes.clone();
-    // The watcher has the environment of the push; who delivers later may have another one.
+    // The target is remembered now because the watcher has the environment of the push (profile,
+    // `PREFECT_API_URL`). A later `flowreg sync` may run with another one, and compares.
     for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_requested) {
         push.target = delivery.target(push);
     }
@@ -112,7 +117,7 @@ pub(crate) fn deliver(
         .map(|(((id, push), landing), before)| CheckedRecord { id, push, landing, before })
         .collect();
     while !records.is_empty() {
-        pass.one_ref(take_ref(&mut records))?;
+        pass.deliver_ref(take_ref(&mut records))?;
     }
     Ok(Some(pass.passed))
 }
@@ -134,22 +139,27 @@ fn take_ref(records: &mut Vec<CheckedRecord>) -> Vec<CheckedRecord> {
     same
 }
 
+/// The state of one pass.
 struct Pass<'a> {
     outbox: &'a Outbox,
     delivery: &'a dyn Delivery,
     policy: DeliveryPolicy,
     log: DecisionLog,
     passed: PassReport,
-    is_unreachable: Option<String>,
+    /// Why the target could not be reached: the other deliveries of this pass are not tried, as each
+    /// would wait for the same time-out.
+    unreachable: Option<String>,
 }
 
 impl Pass<'_> {
-    /// Everything that waits for one ref, oldest first.
-    fn one_ref(&mut self, mut records: Vec<CheckedRecord>) -> Result<(), OutboxError> {
+    /// Delivers the newest confirmed push of one ref; `records` are all that wait for it, oldest
+    /// first.
+    fn deliver_ref(&mut self, mut records: Vec<CheckedRecord>) -> Result<(), OutboxError> {
         let confirmed = |record: &CheckedRecord| matches!(record.landing, Landing::Confirmed(_));
         let newest = records.iter().rposition(confirmed);
         let later = records.split_off(newest.map_or(0, |newest| newest + 1));
         let newest = records.pop();
+        // Removed first: see the module's documentation.
         for superseded in records {
             self.drop_record(superseded, "a later push of it is on the remote")?;
         }
@@ -162,6 +172,7 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Drops or keeps a push that is not known to have landed.
     fn unconfirmed(&mut self, mut record: CheckedRecord) -> Result<(), OutboxError> {
         let (state, reason) = match &record.landing {
             Landing::Rejected if record.push.is_deletion() => {
@@ -184,6 +195,7 @@ impl Pass<'_> {
         self.keep(&record.id, record.push, reason, &record.before)
     }
 
+    /// Delivers a push that landed; `how` says what confirmed it.
     fn confirmed(
         &mut self,
         id: &str,
@@ -191,8 +203,8 @@ impl Pass<'_> {
         how: &str,
         before: &QueuedPush,
     ) -> Result<(), OutboxError> {
-        let waits_for_word = matches!(push.state, PushState::Refused | PushState::Removal);
-        if waits_for_word && !self.policy.is_requested {
+        let waits_for_sync = matches!(push.state, PushState::Refused | PushState::Removal);
+        if waits_for_sync && !self.policy.is_requested {
             return Ok(());
         }
         if !matches!(
@@ -201,10 +213,11 @@ impl Pass<'_> {
         ) {
             self.log.write(&push.label(), &format!("confirmed {how}"));
             push.state = PushState::Confirmed;
-            // On disk before the delivery: where the reflog was may mean nothing after it.
+            // On disk before the delivery starts: if this process is killed in it, the position in
+            // the reflog that the record remembers may mean nothing to the next pass.
             self.outbox.replace(id, &push)?;
         }
-        let delivered = match (push.is_deletion(), self.policy.is_requested, &self.is_unreachable) {
+        let delivered = match (push.is_deletion(), self.policy.is_requested, &self.unreachable) {
             (_, _, Some(reason)) => DeliveryOutcome::Unreachable(reason.clone()),
             (false, ..) => self.delivery.register(&push),
             (true, true, _) => self.delivery.remove(&push),
@@ -212,6 +225,7 @@ impl Pass<'_> {
         };
         push.deliveries += 1;
         match delivered {
+            // A watcher only marks what a deleted branch leaves behind; a person removes it.
             DeliveryOutcome::Done(_) if push.is_deletion() && !self.policy.is_requested => {
                 push.state = PushState::Removal;
                 self.keep(id, push, "its registrations go with `flowreg sync`".to_owned(), before)
@@ -233,7 +247,7 @@ impl Pass<'_> {
                 self.drop_record(record, &why)
             }
             DeliveryOutcome::Unreachable(reason) => {
-                self.is_unreachable.get_or_insert_with(|| reason.clone());
+                self.unreachable.get_or_insert_with(|| reason.clone());
                 self.passed.may_come = true;
                 push.state = PushState::Undelivered;
                 self.keep(id, push, reason, before)
@@ -245,7 +259,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Keeps a record with what is known now; the log tells what is new.
+    /// Keeps a record with its new state and reason. The log gets a line only if one of them changed:
+    /// a watcher passes several times.
     fn keep(
         &mut self,
         id: &str,
@@ -260,6 +275,7 @@ impl Pass<'_> {
         if push == *before { Ok(()) } else { self.outbox.replace(id, &push) }
     }
 
+    /// Removes a record without a delivery.
     fn drop_record(&mut self, record: CheckedRecord, why: &str) -> Result<(), OutboxError> {
         self.log.write(&record.push.label(), &format!("not registered: {why}"));
         self.outbox.remove(&record.id)?;

@@ -1,8 +1,12 @@
 //! Register on push: what hooks queue, how a push is confirmed, and who delivers it.
 //!
-//! `pre-push` only writes down what is about to be pushed and starts a detached watcher; what is
-//! registered was seen to be on the remote after the push had ended (facts/hooks.md, `design.md`
-//! §9). How a commit is registered is not known here: that is a [`Delivery`].
+//! `pre-push` only writes down what is about to be pushed and starts a detached watcher. The watcher
+//! waits for the push to end, asks whether the remote has it, and only then has it registered: the
+//! hook itself can't know whether a push will succeed (`docs/facts/hooks.md`).
+//!
+//! The way of one push: [`HookRun`] writes a [`QueuedPush`] into the outbox, [`watch`] waits and
+//! calls [`deliver`], `confirm` looks for evidence, and a [`Delivery`] registers. How a commit is
+//! registered is not known here.
 
 mod confirm;
 mod deliver;

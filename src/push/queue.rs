@@ -12,7 +12,7 @@ use flowreg_model::{CommitId, NameError};
 pub(crate) struct PushedRef {
     /// The full name on the remote.
     pub reference: String,
-    /// What it is to be; `None` for a deletion.
+    /// The object that it is to point to, for an annotated tag the tag object; `None` for a deletion.
     pub object: Option<CommitId>,
     /// What the remote has, as far as git knows; `None` if it is new there.
     pub before: Option<CommitId>,
@@ -27,7 +27,7 @@ impl PushedRef {
     }
 }
 
-/// Where a push comes from and goes to.
+/// Where a push comes from and goes to, as the hook knows it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PushContext<'a> {
     /// The remote's name, or its address again.
@@ -45,7 +45,7 @@ pub(crate) struct PushContext<'a> {
 /// Reads what `pre-push` gets: `<local ref> <local id> <remote ref> <remote id>` on every line.
 ///
 /// The local ref is what the user typed and may hold blanks, so the line is split from its end
-/// (facts/hooks.md F14). A line that is none is left out.
+/// (`docs/facts/hooks.md`). A line of another form is left out.
 pub(crate) fn pre_push_refs(input: &[u8]) -> Vec<PushedRef> {
     lines(input, |line| {
         let mut parts = line.rsplitn(4, ' ');
@@ -86,8 +86,9 @@ fn id(text: &str) -> Result<Option<CommitId>, NameError> {
     Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
-/// The record of one line, with the commit that it leads to. Without a repository that can be opened
-/// less is known, and more has to be asked later.
+/// The record of one pushed ref; `commit` is what its object leads to.
+///
+/// Without a repository there is no remote-tracking branch to look at, and the remote is asked.
 pub(crate) fn queued(
     line: PushedRef,
     context: &PushContext<'_>,
@@ -99,7 +100,8 @@ pub(crate) fn queued(
     let tracking = repository
         .filter(|_| !context.is_received)
         .and_then(|repository| repository.tracking_of(context.remote, &reference));
-    // Of a push by address git gives the address twice.
+    // For a push to a URL git gives the URL as the name too, and it may hold a password: only the
+    // address without credentials is written down.
     let is_named = context.remote != context.url;
     let remote = if is_named { context.remote.to_owned() } else { url.as_str().to_owned() };
     QueuedPush {

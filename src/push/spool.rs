@@ -1,6 +1,7 @@
-//! What the shim kept when it could not reach flowreg: the raw lines of a push.
+//! Pushes that the shim spooled because it found no flowreg, or flowreg ended with an error.
 //!
-//! A file has `remote`, `url` and `directory` lines, a blank one, and then what git said.
+//! A file `<time>.<process>.raw` has the lines `hook`, `remote`, `url` and `directory`, a blank line,
+//! and then the hook's standard input as git gave it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,8 @@ use super::queued::QueuedPush;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::Repository;
 
-/// Turns spooled pushes into records. A file goes only when its records are there.
+/// Turns spooled pushes into records of the outbox. A file is removed only after its records are on
+/// disk. A crash in between queues the same push twice, and the newer record supersedes the other.
 ///
 /// # Errors
 /// [`OutboxError`] if the records can't be written.
@@ -23,7 +25,7 @@ pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result
     files.sort();
     for file in files {
         let Some(records) = read(&file, repository) else {
-            // It stays for somebody to look at; as it is, nobody can tell what it was.
+            // Kept for a person to look at, under another name so that it is not read again.
             let _ = std::fs::rename(&file, file.with_extension("unreadable"));
             DecisionLog::of(outbox)
                 .write(&file.display().to_string(), "kept by the shim, and can't be read");
@@ -64,7 +66,8 @@ fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
                 let commit = line.object.as_ref().and_then(|object| repository.peeled(object));
                 queued(line, &context, Some(repository), commit)
             };
-            // Where the reflog was before the push is not known any more: only the remote tells.
+            // The reflog as it was before the push is unknown by now, so a line in it proves
+            // nothing: the remote is asked.
             push.tracking = None;
             push.queued_at = push.queued_at.saturating_sub(age);
             push
