@@ -1,4 +1,5 @@
-//! Asks Python: finds it, checks the commit out beside it, sends the questions, takes the answers.
+//! One conversation with the user's Python: finds the interpreter, checks the commit out, sends the
+//! questions and collects the answers. What is asked, and what the answers mean, is `merge`'s.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,16 +13,17 @@ use super::protocol::{LoadedFile, Message, Question, Request};
 use flowreg_git::Repository;
 use flowreg_model::{CommitId, Environment};
 
-/// What introspection may cost.
+/// Limits of time and size for one conversation with Python.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Until Prefect is imported.
     pub start: Duration,
-    /// For one file: data libraries take seconds to import, a hang takes for ever.
+    /// For one file. Data libraries take seconds to import, on a cold disk some ten; a module that
+    /// waits for a server never ends.
     pub file: Duration,
-    /// For all files together: a hook or a CI step has to end.
+    /// For all files together, because a hook or a CI step has to end.
     pub run: Duration,
-    /// The answer about one file; a schema has kilobytes.
+    /// The size of the answer about one file. A schema has some kilobytes.
     pub answer_bytes: u64,
 }
 
@@ -36,13 +38,14 @@ impl Default for Limits {
     }
 }
 
-/// Where Python is, and what it is asked about.
+/// Which Python is asked, about which files of which commit.
 pub struct IntrospectionContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// The commit whose files are loaded.
     pub commit: &'a CommitId,
-    /// The directory in it that files are named from, and where Python works; empty for all of it.
+    /// The directory in it that the paths of files count from, and Python's working directory; empty
+    /// for the root.
     pub root: &'a str,
     /// The interpreter that the settings name.
     pub python: Option<&'a str>,
@@ -50,11 +53,11 @@ pub struct IntrospectionContext<'a> {
     pub directory: &'a Path,
     /// The environment of the run.
     pub environment: &'a Environment,
-    /// What it may cost.
+    /// How long it may take, and how large answers may be.
     pub limits: Limits,
 }
 
-/// What Python said.
+/// What Python answered.
 #[derive(Debug)]
 pub struct Answers {
     /// The interpreter, as a person would type it.
@@ -71,7 +74,7 @@ pub enum AskError {
     /// Nothing can be asked.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The user has enough.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
@@ -82,9 +85,7 @@ impl From<std::io::Error> for AskError {
     }
 }
 
-/// Asks the questions, in one process.
-///
-/// The commit is checked out while Python imports Prefect.
+/// Asks all questions in one process, because importing Prefect takes a second or more.
 ///
 /// # Errors
 /// [`AskError`] if nothing can be asked at all; what goes wrong with one file is in its answer.
@@ -127,10 +128,12 @@ fn ask_python(
     let python = interpreter::find(context.python, base, context.environment)?;
     let home = TemporaryHome::make(context.environment)?;
     let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
-    let mut process = PythonProcess::start(&python, &home.path, context.environment, generation)?;
     let started = Instant::now();
+    let mut process = PythonProcess::start(&python, &home.path, context.environment, generation)?;
     let startup =
         Startup { process: &process, python: &python, context, generation, started, watch };
+    // Python says whether it has Prefect before it imports it: without Prefect the checkout, which
+    // can take seconds, is not made. With it, the import and the checkout go on side by side.
     startup.for_prefect()?;
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
@@ -140,7 +143,7 @@ fn ask_python(
     }
     checkout.map_err(Unavailable::Checkout)?;
     let prefect = startup.until_imported()?;
-    // Joined with nothing, a path would end in a slash.
+    // `join("")` would append a slash, and answers would not begin with the same path any more.
     let within = |directory: &Path| match context.root {
         "" => directory.to_owned(),
         root => directory.join(root),
@@ -156,12 +159,14 @@ fn ask_python(
         prefect1,
         files: questions,
     });
+    // What is not answered when Python ends, or when the time for all files is up, stays so.
     let mut files = vec![Err(Failure::Unanswered); questions.len()];
     let until = Instant::now() + context.limits.run;
     let mut done = 0;
     while done < files.len() {
         match process.next_reply(until, done, watch) {
             Reply::Message(Message::Answer(number, answer)) => {
+                // Files are loaded side by side, so answers come in any order.
                 if let Some(file) = files.get_mut(number) {
                     *file = answer;
                 }
@@ -173,14 +178,22 @@ fn ask_python(
         }
     }
     watch.progress(done);
-    // Python goes before its directory does.
+    tracing::debug!(
+        python = %python.display(),
+        prefect,
+        files = files.len(),
+        answered = done,
+        milliseconds = started.elapsed().as_millis(),
+        "asked Python"
+    );
+    // Python ends before its directory is removed, which it could still write into.
     drop(process);
     drop(home);
     let python = python.strip_prefix(base).unwrap_or(&python).display().to_string();
     Ok(Answers { python, prefect, files })
 }
 
-/// The two steps before the questions.
+/// What Python says before the first question: which Prefect it has, then that it is imported.
 struct Startup<'a> {
     process: &'a PythonProcess,
     python: &'a Path,
@@ -204,7 +217,7 @@ impl Startup<'_> {
         }
     }
 
-    /// Whether it is worth a checkout.
+    /// Waits until Python has said which Prefect it has; an error if it has none that can be asked.
     fn for_prefect(&self) -> Result<(), AskError> {
         match self.message()? {
             Message::Found(None) => {
@@ -216,7 +229,7 @@ impl Startup<'_> {
         }
     }
 
-    /// Fails if the version is one of another generation.
+    /// Returns the version, or an error if it is one of another generation.
     fn of_generation(&self, version: String) -> Result<String, AskError> {
         let is_one = version.starts_with("0.") || version.starts_with("1.");
         let python = self.python.to_owned();
@@ -243,7 +256,7 @@ impl Startup<'_> {
     }
 }
 
-/// The temporary directory of a run; goes with all that is in it.
+/// The temporary directory of a conversation, removed with its content when dropped.
 struct TemporaryHome {
     path: PathBuf,
     directory: Option<tempfile::TempDir>,
@@ -253,7 +266,8 @@ impl TemporaryHome {
     fn make(environment: &Environment) -> std::io::Result<Self> {
         let parent = Path::new(environment.get("TMPDIR").unwrap_or("/tmp"));
         let directory = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
-        // Python resolves links in the paths of files, and answers name those.
+        // Resolved now (`/tmp` is a link on macOS): Python resolves links in the paths of files, and
+        // the answers would name paths that don't begin with the directory we know.
         let path = directory.path().canonicalize()?;
         Ok(Self { path, directory: Some(directory) })
     }
@@ -264,7 +278,7 @@ impl Drop for TemporaryHome {
         if let Some(directory) = self.directory.take()
             && directory.close().is_err()
         {
-            // A file may have made a directory that nobody can write to.
+            // A file of the user may have made a directory without write permission in it.
             make_writable(&self.path);
             let _ = std::fs::remove_dir_all(&self.path);
         }

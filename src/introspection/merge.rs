@@ -1,4 +1,4 @@
-//! Which flows Python is asked about, and how its answers go over what static analysis found.
+//! Decides which flows Python is asked about, and merges its answers into what static analysis found.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,9 +11,10 @@ use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, Inexact, ProblemCode, json_equal,
 };
 
-/// Words of static analysis for values of the moment. Python can tell them, but not for ever.
+/// Words in the reasons of static analysis for a value that is another one at every run, such as
+/// `datetime.now()`. Python's answer about it is true only for the run that asked.
 const MOMENTARY: &[&str] = &["it changes ", "different on every run"];
-/// And for those that another environment or machine has another answer for.
+/// Words for a value that depends on the environment or the machine.
 const CHANGING: &[&str] = &["it depends on ", "depends on where"];
 
 /// How many files one notice names.
@@ -32,8 +33,8 @@ pub struct IntrospectedScan {
     pub moments: HashMap<Entrypoint, Vec<String>>,
 }
 
-/// What has to be asked: about the files of flows that are not exact and are wanted, and about
-/// those where not even the names are known.
+/// What Python has to be asked, one question for each file: about flows that static analysis could not
+/// prove and that `is_wanted` selects, and about files where not even the names of flows are known.
 pub fn questions(
     scan: &Scan,
     mode: Introspect,
@@ -44,20 +45,36 @@ pub fn questions(
         return Vec::new();
     }
     for problem in scan.problems.iter().filter(|problem| is_unknown(problem)) {
+        tracing::debug!(file = problem.path, reason = problem.message, "question for Python");
         questions.entry(&problem.path).or_insert_with(|| question(&problem.path, true));
     }
     for flow in scan.flows.iter().filter(|flow| flow.engine == Engine::Prefect) {
         let path = flow.entrypoint.path();
         let is_asked = mode == Introspect::Always || !flow.is_exact();
-        // A file whose flows have to be found needs all that are known, to tell them apart.
+        // Where Python has to look for flows itself, it is given all known ones of the file, so that
+        // those that it finds besides can be told from them.
         if let Some(question) = questions.get_mut(path).filter(|question| question.discover) {
             question.objects.push(flow.entrypoint.object().to_owned());
         } else if is_asked && (is_wanted(flow) || is_name_uncertain(flow)) {
+            log_question(flow);
             let question = questions.entry(path).or_insert_with(|| question(path, false));
             question.objects.push(flow.entrypoint.object().to_owned());
         }
     }
     questions.into_values().collect()
+}
+
+/// Says in the debug log why Python is asked about a flow.
+fn log_question(flow: &Flow) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let reasons: Vec<&str> = flow.inexact.iter().map(|one| one.reason.as_str()).collect();
+        let reasons = if reasons.is_empty() {
+            "introspect = \"always\"".to_owned()
+        } else {
+            reasons.join("; ")
+        };
+        tracing::debug!(entrypoint = %flow.entrypoint, reasons, "question for Python");
+    }
 }
 
 fn question(path: &str, discover: bool) -> Question {
@@ -74,7 +91,7 @@ fn is_name_uncertain(flow: &Flow) -> bool {
     flow.inexact.iter().any(|inexact| inexact.what == "name")
 }
 
-/// Puts the answers over the scan.
+/// Merges the answers into the scan; `answers` has one for each question, in their order.
 pub fn merge_answers(scan: Scan, questions: &[Question], answers: Answers) -> IntrospectedScan {
     let Answers { python, prefect, files } = answers;
     let mut merge = Merge {
@@ -95,7 +112,7 @@ pub fn merge_answers(scan: Scan, questions: &[Question], answers: Answers) -> In
     result
 }
 
-/// Says of all flows that would have been asked about why they were not.
+/// Adds to every flow that would have been asked about the reason why Python could not be asked.
 pub fn note_unanswered(
     mut scan: Scan,
     questions: &[Question],
@@ -126,7 +143,8 @@ fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
     })
 }
 
-/// The names by which other files import a flow say the same as the flow itself.
+/// A flow that other files import is listed once more for each of them: these entries get the answer
+/// about the flow itself.
 fn renew_imported(scan: &mut Scan) {
     for imported in &mut scan.imported {
         let own = scan
@@ -198,7 +216,7 @@ impl Merge {
         self.remark(question, &told_flows, &unknown, loaded.names_paths);
     }
 
-    /// Notes what Python's answer is worth: where it is one of this moment or this machine.
+    /// Adds remarks where Python's answer holds only for this run or this machine.
     fn remark(
         &mut self,
         question: &Question,
@@ -245,7 +263,8 @@ impl Merge {
         if flow.is_exact() {
             let differences = differences(flow, &name, &told);
             if !differences.is_empty() {
-                // The rules of static analysis are those of Prefect 3.
+                // Static analysis follows the rules of Prefect 3, so a difference is a bug of ours
+                // only there; Prefect 2 words some schemas in another way.
                 let please =
                     if self.prefect.starts_with("3.") { ", please report this" } else { "" };
                 self.result.notices.push(format!(
@@ -280,7 +299,7 @@ impl Merge {
         self.failures.push((question.path.clone(), failure.clone()));
     }
 
-    /// The flow stays as it is, with one reason more.
+    /// Keeps a flow as static analysis has it, and adds why Python could not do better.
     fn add_reason(&mut self, at: usize, failure: &Failure) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         for inexact in &mut flow.inexact {
@@ -347,7 +366,7 @@ fn differences(flow: &Flow, name: &FlowName, told: &IntrospectedFlow) -> Vec<Str
     differences
 }
 
-/// One line for each kind of failure: many files may lack one module.
+/// One notice for each kind of failure, because one missing module may concern many files.
 fn failure_notices(failures: &[(String, Failure)], python: &str) -> Vec<String> {
     let mut kinds: Vec<(&Failure, Vec<&str>)> = Vec::new();
     for (place, failure) in failures {

@@ -1,12 +1,14 @@
 //! Asks the user's Python what static analysis could not prove: name, description and schema of
 //! flows as `prefect deploy` would register them.
 //!
-//! `merge` says what has to be asked and puts the answers over the scan; `ask` finds the
-//! `interpreter` and talks (`protocol`) with one `process` of it, which runs `harness/` on a
-//! checkout of the commit in a temporary directory. Flows of Prefect 1 are objects that only running
-//! makes: `build` has them made and serialized in the same way. `steps` runs the build steps of a
-//! `prefect.yaml` where that was asked for. The only room that runs the user's code. Whatever
-//! goes wrong is a reason for the flows concerned, never the end of a run.
+//! `merge` says what has to be asked and merges the answers into the scan. `ask` finds the
+//! `interpreter` and talks (`protocol`) to one `process` of it, which runs `harness/` on a checkout
+//! of the commit in a temporary directory. A flow of Prefect 1 exists only once its file has run:
+//! `build` has such flows made and serialized in the same way. `steps` runs the build steps of a
+//! `prefect.yaml` where a person asked for that.
+//!
+//! This is the only room that runs the user's code. Whatever goes wrong there becomes a reason of the
+//! flows concerned, and never ends the run.
 
 mod ask;
 mod failure;

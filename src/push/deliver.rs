@@ -161,7 +161,7 @@ impl Pass<'_> {
         let newest = records.pop();
         // Removed first: see the module's documentation.
         for superseded in records {
-            self.drop_record(superseded, "a later push of it is on the remote")?;
+            self.drop_record(superseded, "a later push of this ref is on the remote")?;
         }
         if let Some(CheckedRecord { id, push, landing: Landing::Confirmed(how), before }) = newest {
             self.confirmed(&id, push, how, &before)?;
@@ -176,7 +176,7 @@ impl Pass<'_> {
     fn unconfirmed(&mut self, mut record: CheckedRecord) -> Result<(), OutboxError> {
         let (state, reason) = match &record.landing {
             Landing::Rejected if record.push.is_deletion() => {
-                return self.drop_record(record, "the branch is on the remote");
+                return self.drop_record(record, "the branch is still on the remote");
             }
             Landing::Rejected => return self.drop_record(record, "the remote does not have it"),
             Landing::StillPushing => {
@@ -186,8 +186,8 @@ impl Pass<'_> {
             Landing::Unanswered(reason) => (PushState::Unanswered, reason.clone()),
             Landing::NotYet | Landing::Confirmed(_) => {
                 let what =
-                    if record.push.is_deletion() { "still has it" } else { "does not have it" };
-                (PushState::Unconfirmed, format!("the remote {what}, so far"))
+                    if record.push.is_deletion() { "still has it" } else { "does not have it yet" };
+                (PushState::Unconfirmed, format!("the remote {what}"))
             }
         };
         self.passed.may_come = true;
@@ -228,7 +228,7 @@ impl Pass<'_> {
             // A watcher only marks what a deleted branch leaves behind; a person removes it.
             DeliveryOutcome::Done(_) if push.is_deletion() && !self.policy.is_requested => {
                 push.state = PushState::Removal;
-                self.keep(id, push, "its registrations go with `flowreg sync`".to_owned(), before)
+                self.keep(id, push, "`flowreg sync` removes its registrations".to_owned(), before)
             }
             DeliveryOutcome::Done(what) => {
                 let verb = if push.is_deletion() { "removed" } else { "registered" };

@@ -160,7 +160,10 @@ impl<'a> HookRun<'a> {
     ) -> Result<QueuedPush, String> {
         let PushCandidate { line, commit, settings } = candidate;
         if !line.is_registrable() {
-            return Err(format!("{} is no branch or tag that is registered", line.reference));
+            return Err(format!(
+                "{} is not registered: it is neither a branch nor a tag",
+                line.reference
+            ));
         }
         let branch = line.reference.strip_prefix("refs/heads/").map(str::parse::<BranchName>);
         if let (Some(Ok(branch)), Some(settings)) = (branch, settings)
@@ -176,7 +179,7 @@ impl<'a> HookRun<'a> {
     pub(crate) fn report_old_records(&self) {
         let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
         if old > 0 {
-            self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
+            self.say(&format!("{old} queued for more than an hour: flowreg sync --status"));
         }
     }
 
@@ -201,7 +204,9 @@ impl<'a> HookRun<'a> {
         }
         let names = self.environment.iter().map(|(name, _)| name.to_owned());
         if let Err(error) = detach(program, &arguments, &variables, binds_to_repository, names) {
-            self.say(&format!("queued, but nothing watches the push ({error}): flowreg sync"));
+            self.say(&format!(
+                "queued, but the watcher did not start ({error}); after the push: flowreg sync"
+            ));
         }
     }
 

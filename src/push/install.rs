@@ -21,7 +21,7 @@ const LINE: &str = include_str!("../../hooks/husky.sh");
 const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
 /// The problem with a `post-receive.d` that no hook looks into.
 pub(super) const NOT_RUN: &str =
-    "git itself runs no post-receive.d: a post-receive hook has to, and there is none that does";
+    "git does not run post-receive.d by itself, and there is no post-receive hook that runs it";
 /// The first git that reads hooks from the configuration.
 const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -84,7 +84,7 @@ pub(crate) enum InstallError {
         scope: &'static str,
     },
     /// There is a hook, and it is not to be chained.
-    #[error("{path} is a hook already")]
+    #[error("there is already a hook at {path}")]
     Exists {
         /// The hook.
         path: PathBuf,
@@ -108,7 +108,7 @@ pub(crate) enum InstallError {
         path: PathBuf,
     },
     /// The name under which the previous hook would be kept is taken.
-    #[error("{path} is in the way")]
+    #[error("{path} exists, and the previous hook would be kept under that name")]
     PreviousTaken {
         /// The file.
         path: PathBuf,
@@ -161,7 +161,7 @@ impl InstallError {
             Self::SharedHooks { .. } => {
                 return vec![
                     format!("add this line to the pre-push hook there: {}", LINE.trim_end()),
-                    "or write into that directory all the same: --force".to_owned(),
+                    "or write into that directory anyway: --force".to_owned(),
                 ];
             }
             Self::HooksOff { scope: scope @ ("global" | "system" | "worktree"), .. } => {
@@ -171,11 +171,11 @@ impl InstallError {
             Self::Exists { .. } => {
                 return vec![format!("add this line to it: {}", LINE.trim_end())];
             }
-            Self::Newer { .. } => "use that one, or write over it: --force",
-            Self::Edited { .. } => "to take it away or write over it all the same: --force",
-            Self::PreviousTaken { .. } => "look at it, and remove or rename it",
-            Self::NotBare { .. } => "without --server, for the one who pushes",
-            Self::NoConfigHooks { .. } => "without --config",
+            Self::Newer { .. } => "use that flowreg, or overwrite the hook: --force",
+            Self::Edited { .. } => "to remove or overwrite it anyway: --force",
+            Self::PreviousTaken { .. } => "look into it, then remove or rename it",
+            Self::NotBare { .. } => "leave out --server to install the hook of the one who pushes",
+            Self::NoConfigHooks { .. } => "leave out --config to install a hook file",
             Self::Twice { .. } => "flowreg hooks uninstall",
             Self::File { .. } | Self::Directory { .. } => return Vec::new(),
         };
@@ -229,7 +229,8 @@ pub(crate) fn install(
     }
 }
 
-/// Whether a hook runs those in the directory beside it, as Gitea and Forgejo write it: `….d/*`.
+/// Whether a hook runs those in the directory beside it, as the scripts of Gitea and Forgejo do with
+/// `post-receive.d/*`. A compiled hook can't be read, and gets the benefit of the doubt.
 pub(super) fn runs_directory(hook: &Path) -> bool {
     let script = content(hook).ok().flatten();
     is_executable(hook)
@@ -416,7 +417,7 @@ pub(crate) fn install_in_configuration(
     }
     let action = if is_there { "unchanged" } else { "installed" };
     let notes = vec![
-        "a git older than 2.54, as graphical clients may have, does not run it; it needs flowreg \
+        "git before 2.54, which a graphical client may bring, does not run it; flowreg has to be \
          on PATH"
             .to_owned(),
     ];

@@ -244,8 +244,10 @@ impl HookInspection<'_> {
             return self.problem("crlf", message, hint);
         }
         if shim::origin(self.hook, found) == ScriptOrigin::Different {
-            let message =
-                format!("{} is of another version, or was changed by hand", path.display());
+            let message = format!(
+                "{} was written by another version of flowreg, or changed by hand",
+                path.display()
+            );
             self.problem("outdated", message, hint);
         }
     }
@@ -268,7 +270,7 @@ impl HookInspection<'_> {
     fn missing_binary(&mut self, named: Option<&Path>) {
         let message = match named {
             Some(named) => {
-                format!("{} is not there: pushes are kept, not registered", named.display())
+                format!("{} does not exist: pushes are kept, but not registered", named.display())
             }
             None => "flowreg is not on PATH: nothing is queued".to_owned(),
         };
@@ -312,9 +314,14 @@ impl HookInspection<'_> {
                     scope.as_str()
                 )
             } else {
-                let found = content(path).ok().flatten();
-                let owner = found.as_deref().map_or("nobody", |found| owner(hook, found));
-                format!("{owner} has taken its place: {} never runs", file.display())
+                let file = file.display();
+                match content(path).ok().flatten() {
+                    Some(found) => {
+                        let owner = owner(hook, &found);
+                        format!("{owner} has replaced the hook: {file} never runs")
+                    }
+                    None => format!("{file} never runs: there is no {} hook", hook.as_str()),
+                }
             };
             self.problem("shadowed", message, "flowreg hooks install");
         }

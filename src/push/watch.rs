@@ -59,8 +59,10 @@ fn deliver_with_rechecks(
         // Before the pass, so that what is queued during it counts as not seen.
         let seen = outbox.ids();
         let Some(passed) = deliver(outbox, repository, delivery, policy)? else {
-            DecisionLog::of(outbox)
-                .write("watcher", "another process delivers; it is left to that one");
+            DecisionLog::of(outbox).write(
+                "watcher",
+                "another process is delivering; this one leaves the pushes to it",
+            );
             return Ok(seen);
         };
         if passed.is_pushing {
