@@ -1,7 +1,7 @@
-//! What a deployment of `prefect.yaml` declares, templates filled in, by the names of the API.
+//! What a deployment of `prefect.yaml` declares, with templates filled in, by the names of the API.
 //!
-//! A field that the file does not have is absent: it is nobody's but the target's. Where the flow
-//! is and at which reference is not known here.
+//! A field that the file does not mention is absent from the result, and stays on the target as people
+//! set it there. Where the flow is, and at which reference, is not known here.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,8 @@ impl Manifest {
         let mut references = TemplateReferences::default();
         for entry in &self.entries {
             entry.config.values().for_each(|value| references.add(value));
-            // Only the URL is filled in here, to know whose it is; the rest is the worker's.
+            // Of the pull steps only the URL is needed, to know whether it is this repository's. The
+            // other templates in them are filled in by the worker.
             let steps = self.steps_of(entry).pull.into_iter().flatten();
             let inputs = steps.filter_map(Value::as_object).flat_map(Map::values);
             inputs
@@ -74,12 +75,15 @@ impl Manifest {
             .settings(&config, AT_RUN_TIME)
             .map_err(|error| self.template_error(entry, &error))?;
         let Value::Object(mut config) = config else { return Err(self.odd(entry, &[], "it")) };
+        // Triggers have templates for the event that fires them, and are filled in apart.
         let triggers = config.shift_remove("triggers");
         let Value::Object(config) = templater.outputs(&Value::Object(config), outputs) else {
             return Err(self.odd(entry, &[], "it"));
         };
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
         if has_steps && !has_run {
+            // The steps were not run, so what was dropped from lists may be one of their outputs:
+            // refuse it below instead of registering a list without the item.
             templater.missing.append(&mut templater.dropped);
         }
         self.refuse_missing(entry, &templater.missing, &steps, has_run)?;
@@ -92,7 +96,7 @@ impl Manifest {
         let required = |name: &str| text(name)?.ok_or_else(|| self.empty(entry, name));
         let name = required("name")?;
         let mut declared = DeclaredDeployment {
-            // Prefect takes a name that ends so for that of a file.
+            // Prefect takes a name that ends in `.py` for the name of a file, and uses its stem.
             name: match name.strip_suffix(".py") {
                 Some(stem) => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
                 None => name,
@@ -145,7 +149,7 @@ impl Manifest {
     }
 
     /// The description that a flow's docstring becomes: Prefect fills in templates there, too, and
-    /// what has no value goes.
+    /// removes those without a value.
     pub(crate) fn description(
         text: &str,
         values: &TemplateValues,
@@ -228,7 +232,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Also an empty list: it says that there are to be none.
+    /// Adds the schedules. An empty list is registered as such: it says that there are to be none.
     fn schedules(
         &self,
         entry: &Entry,
@@ -248,7 +252,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Outputs and the environment are filled in now, the rest by the worker.
+    /// Fills in outputs of steps and the environment; the rest is the worker's.
     fn pull(
         &self,
         entry: &Entry,
@@ -266,7 +270,8 @@ impl Manifest {
             for inputs in step.as_object_mut().into_iter().flat_map(|step| step.values_mut()) {
                 let Some(inputs) = inputs.as_object_mut() else { continue };
                 for (key, value) in inputs.iter_mut() {
-                    // The reference is ours, and a secret is named, never filled in.
+                    // Branch and commit are replaced by the code reference later. A secret stays a
+                    // template for the worker: filled in, it would be registered in clear text.
                     if matches!(key.as_str(), "branch" | "commit_sha") || is_secret_key(key) {
                         continue;
                     }
@@ -300,7 +305,8 @@ impl Manifest {
         ))
     }
 
-    /// A template without a value would drop what it stands for. The version is ours to give.
+    /// Fails for a template without a value: Prefect would silently leave out what it stands for. Only
+    /// `version` may lack one, because flowreg then gives it the commit.
     fn refuse_missing(
         &self,
         entry: &Entry,
@@ -377,7 +383,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The parameters of a trigger are for the event that fires it.
+/// Fills in a trigger, except its `parameters`: their templates are about the event that fires it.
 fn trigger_with(
     mut trigger: Value,
     values: &TemplateValues,
@@ -391,7 +397,8 @@ fn trigger_with(
     filled
 }
 
-/// By the names of the fields; and whatever looks like a secret that the file itself holds.
+/// The paths of secrets by the names of the fields: those filled in from the environment, and literals
+/// of the file that look like one. Output leaves their values out.
 fn secret_paths(found: &BTreeSet<String>, fields: &Map<String, Value>) -> BTreeSet<String> {
     let strip = |path: &String| path.strip_prefix("work_pool.").unwrap_or(path).to_owned();
     let mut paths: BTreeSet<String> = found.iter().map(strip).collect();

@@ -1,4 +1,4 @@
-//! Where the flow of a deployment is: an entrypoint of `prefect.yaml` as a place in the repository.
+//! The entrypoint of a deployment as `prefect.yaml` declares it: a script or a module.
 
 use std::fmt;
 
@@ -38,8 +38,9 @@ impl DeclaredEntrypoint {
             .then(|| Self::Module { module: module.to_owned(), object: object.to_owned() })
     }
 
-    /// The same place, seen from a directory further up; `below` leads back down. `None` for a
-    /// module below a directory that has no name in Python.
+    /// The same entrypoint for a run that starts further up: `below` is the path from there down to the
+    /// directory of the manifest. `None` for a module if a directory on that path is no Python
+    /// identifier, as no import can name it.
     pub(crate) fn in_directory(&self, below: &str) -> Option<Self> {
         if below.is_empty() {
             return Some(self.clone());

@@ -1,7 +1,8 @@
 //! `prefect.yaml` as it is written: its deployments with their types checked as Prefect 3.8.8 checks
 //! them (`prefect/cli/deploy/_models.py`), and the steps for all of them.
 //!
-//! Prefect skips a whole file for one wrong value; here each deployment fails alone, with its place.
+//! Prefect skips a whole file for one wrong value; here each deployment fails alone, with the position
+//! of what is wrong.
 
 use serde_json::{Map, Value};
 
@@ -23,7 +24,7 @@ pub(crate) struct Manifest {
     pub failed: Vec<EntryError>,
     /// Steps for the deployments that have none of their own.
     pub steps: Steps,
-    /// What is worth knowing and stops nothing.
+    /// Warnings, with their positions.
     pub notices: Vec<String>,
 }
 
@@ -83,7 +84,6 @@ impl Manifest {
             message,
         };
         let document = yaml::read(bytes).map_err(|found| error(found.at, found.message))?;
-        let place = Place { path };
         let mut manifest = Self {
             path: path.to_owned(),
             entries: Vec::new(),
@@ -92,7 +92,7 @@ impl Manifest {
             notices: Vec::new(),
         };
         for (at, notice) in document.notices {
-            manifest.notices.push(place.at(at, &notice));
+            manifest.notices.push(located(path, at, &notice));
         }
         let root = match document.root.value {
             Yaml::Mapping(pairs) => pairs,
@@ -105,7 +105,7 @@ impl Manifest {
         for notice in
             unknown_keys(&root, KEYS, |key| key.starts_with(['_', '.']) || key.starts_with("x-"))
         {
-            manifest.notices.push(place.at(notice.at, &notice.message));
+            manifest.notices.push(located(path, notice.at, &notice.message));
         }
         for (key, value) in root {
             let fault = |fault: Fault| error(fault.at, fault.message);
@@ -134,15 +134,16 @@ impl Manifest {
             let named = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
             let (name, entrypoint) = (named("name"), named("entrypoint"));
             let CheckedDeployment { config, steps, faults, notices } = check_deployment(&node);
-            let place = Place { path: &self.path };
+            let path = &self.path;
             let called = name.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
-            let notice = |fault: &Fault| place.at(fault.at, &format!("{called}{}", fault.message));
+            let notice =
+                |fault: &Fault| located(path, fault.at, &format!("{called}{}", fault.message));
             self.notices.extend(notices.iter().map(notice));
             let fail = |at: Position, message: &str, hints: Vec<String>| EntryError {
                 name: name.clone(),
                 entrypoint: entrypoint.clone(),
                 code: "manifest",
-                message: place.at(at, message),
+                message: located(path, at, message),
                 hints,
             };
             if let Some(first) = faults.first() {
@@ -153,8 +154,8 @@ impl Manifest {
                 continue;
             }
             let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
-                // Prefect goes on with the next one, too.
-                self.notices.push(place.at(at, "a deployment without a name is left out"));
+                // Prefect too leaves it out and goes on.
+                self.notices.push(located(path, at, "a deployment without a name is left out"));
                 continue;
             };
             let Some(entrypoint) = entrypoint.clone().filter(|entrypoint| !entrypoint.is_empty())
@@ -201,7 +202,7 @@ impl Manifest {
             name: Some(entry.name.clone()),
             entrypoint: Some(entry.entrypoint.clone()),
             code,
-            message: Place { path: &self.path }.at(entry.at(path), message),
+            message: located(&self.path, entry.at(path), message),
             hints: Vec::new(),
         }
     }
@@ -241,13 +242,7 @@ impl EntryError {
     }
 }
 
-/// Writes places of one file.
-struct Place<'p> {
-    path: &'p str,
-}
-
-impl Place<'_> {
-    fn at(&self, at: Position, message: &str) -> String {
-        format!("{}:{}:{}: {message}", self.path, at.line, at.column)
-    }
+/// A message with its position: `prefect.yaml:12:5: …`.
+fn located(path: &str, at: Position, message: &str) -> String {
+    format!("{path}:{}:{}: {message}", at.line, at.column)
 }

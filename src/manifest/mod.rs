@@ -1,8 +1,11 @@
 //! `prefect.yaml`: read as Prefect reads it, templates filled in, pull steps at the code reference.
 //!
-//! `yaml` is PyYAML's reading of a file, `check` pydantic's of a deployment, `template` and
-//! `declared` what becomes of it, `pull` puts the reference in. Knows nothing of servers and flows:
-//! what templates need from a server is asked for by [`TemplateReferences`] and given as [`TemplateValues`].
+//! `yaml` reads a file as PyYAML does, `check` checks a deployment's types as pydantic does, `template`
+//! and `declared` fill in what `prefect deploy` would, and `pull` puts the code reference into the pull
+//! steps. The rules and their sources stand in `docs/facts/prefect-yaml.md`.
+//!
+//! Knows nothing of servers and flows: [`Manifest::references`] says which variables and blocks of a
+//! server are needed, and they are given as [`TemplateValues`].
 
 mod check;
 mod declared;

@@ -1,7 +1,7 @@
-//! Puts the code reference into a deployment's pull steps (`facts/prefect3.md` §6).
+//! Puts the code reference into a deployment's pull steps (`docs/facts/prefect-yaml.md`, "Pull steps").
 //!
-//! Every step that clones this repository gets it, whatever the file says there; steps that clone
-//! something else are left alone; if none clones this one, such a step comes first.
+//! Every step that clones this repository gets the reference, whatever branch the file names; steps
+//! that clone another repository stay as they are; if no step clones this one, a clone is put first.
 
 use serde_json::{Map, Value, json};
 
@@ -42,7 +42,7 @@ pub(crate) struct PinnedSteps {
     pub directory: RunDirectory,
 }
 
-/// The working directory of a run, as far as the pull steps tell.
+/// The working directory of a run after the pull steps, as far as they can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RunDirectory {
     /// A directory of the clone, from the repository's root; empty for the root.
@@ -87,7 +87,7 @@ pub(crate) fn pinned(
     let mut pinned: Vec<Value> = Vec::with_capacity(steps.len() + 1);
     let mut is_cloned = false;
     let mut directory = RunDirectory::Clone(String::new());
-    // Ids of the clones of this repository; without one the last output counts.
+    // Steps refer to a clone by its id. A reference without an id means the output of the step before.
     let mut names: Vec<String> = Vec::new();
     for step in steps {
         let mut step = step.clone();
@@ -126,7 +126,8 @@ fn inputs_of<'s>(step: &'s mut Value, name: &str) -> Option<&'s mut Map<String, 
     step.as_object_mut()?.get_mut(name)?.as_object_mut()
 }
 
-/// Whether a step of another kind ends in a directory of its own: those that pull code.
+/// Whether a step of another kind changes the working directory: those that pull code from a bucket
+/// (`prefect_aws.deployments.steps.pull_from_s3` and its like).
 fn sets_directory(step: &Value) -> bool {
     let names = step.as_object().into_iter().flat_map(Map::keys);
     names.into_iter().any(|name| name.contains(".pull_"))
@@ -153,7 +154,7 @@ fn run_directory(set: &str, names: &[String], before: &RunDirectory) -> RunDirec
     }
 }
 
-/// The reference in the inputs of a clone.
+/// Puts the reference, and the access where the step names none, into the inputs of a clone.
 fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
     match clone.check_out {
         CheckOut::Name(name) => {
@@ -163,7 +164,9 @@ fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
         CheckOut::Commit(commit) => {
             inputs.shift_remove("branch");
             inputs.insert("commit_sha".to_owned(), json!(commit));
-            // A directory that is used again keeps its first commit unless its name carries it.
+            // In a working directory that is used again, Prefect takes an existing clone for up to
+            // date whatever its commit is, and runs old code. With the commit in its name every
+            // commit has a directory of its own.
             let name = inputs.get("clone_directory_name").and_then(Value::as_str);
             let name = name.unwrap_or_else(|| directory_name(clone.repository));
             let directory = format!("{name}-{commit}");

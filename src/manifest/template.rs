@@ -1,9 +1,9 @@
 //! Templates in `prefect.yaml`, filled in as `prefect deploy` does it: `{{ $ENV }}`,
 //! `{{ prefect.variables.x }}`, `{{ prefect.blocks.type.name }}`, and outputs of build steps.
 //!
-//! The rules are those of Prefect 3.8.8 (`prefect/utilities/templating`). Two differences: a block's
-//! secret is never filled in, and what was filled in from a variable that names a secret is
-//! remembered, so that nothing prints it.
+//! The rules are those of Prefect 3.8.8 (`docs/facts/prefect-yaml.md`, "Templates"), with two
+//! differences: a block's secret is never filled in, and the path of a value that was filled in from
+//! an environment variable with the name of a secret is remembered, so that no output shows it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,7 +33,7 @@ enum Part<'t> {
     Placeholder(&'t str, Placeholder<'t>),
 }
 
-/// What the target and the environment know of placeholders.
+/// The values that placeholders can have: from the environment and from the target.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TemplateValues {
     /// The process environment.
@@ -113,7 +113,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
                 at = start + whole.len();
                 literal = at;
             }
-            // `{{{ x }}`: the second brace begins one.
+            // In `{{{ x }}` the placeholder begins at the second brace, as the expression finds it.
             None => at = start + 1,
         }
     }
@@ -471,7 +471,7 @@ fn keys_of(path: &str) -> Vec<&str> {
 fn look_up<'v>(value: &'v Value, keys: &[&str]) -> Option<&'v Value> {
     keys.iter().try_fold(value, |value, key| match value {
         Value::Array(values) => values.get(key.parse::<usize>().ok()?),
-        // Prefect looks for a number in a mapping that has text keys only.
+        // Prefect looks an index up as a number, and keys of JSON are text, so it finds nothing.
         Value::Object(map) if key.parse::<i64>().is_err() => map.get(*key),
         _ => None,
     })
