@@ -111,8 +111,8 @@ impl Manifest {
         for (path, placeholder) in &templater.dropped {
             let keys: Vec<&str> = path.split('.').collect();
             declared.notices.push(format!(
-                "{}: `{placeholder}` in `{path}` is left out: Prefect knows no outputs of steps in \
-                 an item of a list that is nothing but a template",
+                "{}: `{placeholder}` in `{path}` is left out, as Prefect does: a list item that \
+                 is only a template is filled in before the outputs of steps are known",
                 self.origin(entry, &keys)
             ));
         }
@@ -306,7 +306,7 @@ impl Manifest {
     }
 
     /// Fails for a template without a value: Prefect would silently leave out what it stands for. Only
-    /// `version` may lack one, because flowreg then gives it the commit.
+    /// `version` may lack one: flowreg gives a deployment without a version the tag or the branch.
     fn refuse_missing(
         &self,
         entry: &Entry,
@@ -352,7 +352,7 @@ impl Manifest {
     }
 
     fn odd(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
-        let message = format!("`{name}` is not what it should be once its template is filled in");
+        let message = format!("`{name}` has the wrong type once its template is filled in");
         self.error(entry, path, "manifest", &message)
     }
 

@@ -110,6 +110,8 @@ impl<'a> HookRun<'a> {
     /// a hook has nobody who would read it.
     fn settings_at(&self, commit: &CommitId) -> Option<Settings> {
         let text = self.repository.as_ref()?.read_at(commit, FILE_NAME).ok()?;
+        let is_there = text.is_some();
+        tracing::debug!(file = FILE_NAME, commit = commit.short(), is_there, "hook settings");
         let text = text.map(String::from_utf8).transpose().ok()?;
         let text = text.as_deref().map(|text| (text, FILE_NAME));
         Settings::resolve(&Flags::default(), text).ok()

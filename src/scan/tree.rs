@@ -153,6 +153,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
+    let candidates = selected.len();
     for blob in selected {
         let path = std::str::from_utf8(&blob.path).unwrap_or_default();
         match known.find(path, &blob.id, &current) {
@@ -186,6 +187,14 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
         collected(analyses.into_values(), imports)
     });
+    tracing::debug!(
+        files = blobs.len(),
+        candidates,
+        from_cache = used.len(),
+        analysed = fresh.len(),
+        without_flows = barren.len(),
+        "scan"
+    );
     Ok(Scan { files: blobs, ..scan })
 }
 

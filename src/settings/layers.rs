@@ -1,4 +1,4 @@
-//! Puts the layers together and checks what only makes sense as a whole.
+//! Flags over `flowreg.toml` over defaults, and the checks that need more than one key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ pub(crate) enum Origin {
     Flag(&'static str),
     /// `flowreg.toml`, as messages call it.
     File(String),
-    /// Nothing said otherwise.
+    /// The built-in default.
     Default,
 }
 
@@ -135,6 +135,10 @@ impl Settings {
         flags: &Flags,
         text: Option<(&str, &str)>,
     ) -> Result<Self, SettingsError> {
+        match text {
+            Some((text, name)) => tracing::debug!(file = name, bytes = text.len(), "settings"),
+            None => tracing::debug!("settings: no file, only flags and defaults"),
+        }
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
         let settings_file = SettingsFile { text, name };
@@ -196,7 +200,7 @@ impl Settings {
     }
 }
 
-/// Makes errors that point into the file.
+/// The text of a `flowreg.toml` and its name in messages, for errors with a position.
 struct SettingsFile<'t> {
     text: &'t str,
     name: &'t str,
@@ -286,7 +290,8 @@ impl SettingsFile<'_> {
             .or_else(|| credentials.map(|block| Access::Credentials(block.into_inner()))))
     }
 
-    /// `@` stands between deployment and branch in the names of feature registrations.
+    /// Refuses a deployment name with `@`: in the names of feature registrations `@` separates the
+    /// deployment from the branch, and such a name would read as one of them.
     fn check_deployment(&self, flow: &str, table: &FlowTable) -> Result<(), FileError> {
         let Some(deployment) = &table.deployment else { return Ok(()) };
         let problem = match deployment.get_ref().parse::<DeploymentName>() {

@@ -1,7 +1,7 @@
 //! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
 //!
-//! Each value that a person may wonder about remembers where it came from. The connection to a
-//! Prefect server is read in `flowreg_servers`, as the official clients read it.
+//! A value whose origin is shown to people remembers it ([`Sourced`]). The connection to a Prefect
+//! server is not resolved here but in `flowreg_servers`, as the official clients do it.
 
 mod file;
 mod keys;

@@ -67,7 +67,8 @@ pub(super) const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initia
 #[derive(Debug, Clone)]
 pub(crate) struct TagSettings {
     whole: Series,
-    /// Whether somebody said what all of the repository is tagged with.
+    /// Whether the series of the whole repository may be used: it has a prefix of its own, or there are
+    /// no packages.
     is_whole_named: bool,
     packages: BTreeMap<String, Series>,
 }
@@ -123,7 +124,8 @@ impl TagSettings {
         }
     }
 
-    /// The series whose prefix a tag's name begins with, the longest first.
+    /// The series that a tag belongs to: of those whose prefix its name begins with, the one with the
+    /// longest prefix.
     pub(crate) fn series_by_prefix(&self, name: &str) -> Option<&Series> {
         let all = self.packages.values().chain(std::iter::once(&self.whole));
         let fitting = all.filter(|series| {

@@ -1,5 +1,6 @@
-//! Events of a document: the library's, with PyYAML's rules where libyaml has others, and without
-//! the inputs on which the library would panic. Knows nothing of what the events mean.
+//! The events of a document, from the port of libyaml. Where libyaml has other rules than PyYAML, or
+//! the port would panic, the text is patched before it is parsed, and positions are corrected
+//! (`docs/facts/prefect-yaml.md`). Knows nothing of what the events mean.
 
 use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
 
@@ -10,8 +11,8 @@ use super::{Position, YamlError, strict};
 /// Python's stack ends at 494 levels, less the frames that Prefect has on it.
 pub(super) const MAX_DEPTH: usize = 400;
 
-/// How often a text may be parsed because of what the library can't read at once, and how many
-/// bytes of it in all.
+/// How often a text may be parsed again after a patch, and how many bytes in all. Each patch costs one
+/// more parse from the start, so a hostile file of nothing but such places would take quadratic time.
 const MAX_PARSES: usize = 256;
 const MAX_PARSED: usize = 8 << 20;
 
@@ -40,12 +41,12 @@ pub(super) fn events(text: String) -> Result<Vec<Event>, YamlError> {
         .collect())
 }
 
-/// A text with what was added to it for the library's sake.
+/// The text that is given to the library: that of the file with the patches it needs.
 struct PatchedText {
     text: String,
-    /// The last line of the file had no end.
+    /// Whether the last line of the file had no line break and got one.
     is_break_added: bool,
-    /// Line and column of each added blank.
+    /// Line and column of each inserted blank, to correct the positions behind it.
     blanks: Vec<(u64, u64)>,
     /// Up to here there is no tag that ends with a comma.
     without_comma: usize,
@@ -53,7 +54,8 @@ struct PatchedText {
     parsed: usize,
 }
 
-/// Stands for a comma after a tag. A private character can't be part of one.
+/// Replaces a comma after a tag, to see how the library reads the text before it. A character of the
+/// private use area can't be part of a tag, so the tag ends there with an error instead of a panic.
 const INSTEAD_OF_COMMA: &str = "\u{e000}\n";
 
 impl PatchedText {
@@ -81,8 +83,9 @@ impl PatchedText {
         }
     }
 
-    /// Parses until nothing is in the way: a comma after a tag, on which the library panics, and a
-    /// key of a flow mapping that is followed by a bracket (`{a:[1]}`), which libyaml refuses.
+    /// Parses the text, and patches it and parses again as long as something needs a patch: a comma
+    /// after a tag, on which the library panics, and a key of a flow mapping that is followed by a
+    /// bracket (`{a:[1]}`), which libyaml refuses.
     fn parse(&mut self) -> Result<Vec<MarkedEvent>, YamlError> {
         loop {
             let comma = self.comma_after_tag();
@@ -229,7 +232,8 @@ fn run(text: &str) -> Result<Vec<MarkedEvent>, ParseFailure> {
             EventData::SequenceEnd | EventData::MappingEnd => depth = depth.saturating_sub(1),
             _ => {}
         }
-        // The library's time for one token grows with the depth.
+        // Checked here and not afterwards: the library's time for one token grows with the depth, so
+        // a file of a million brackets would take hours.
         if depth > MAX_DEPTH {
             return Err(ParseFailure::TooDeep(event.start_mark));
         }

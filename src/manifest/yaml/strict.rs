@@ -22,7 +22,7 @@ pub(super) fn check(text: &str, events: &[MarkedEvent]) -> Result<(), Refusal> {
         match &event.data {
             EventData::SequenceStart { style: SequenceStyle::Flow, .. }
             | EventData::MappingStart { style: MappingStyle::Flow, .. } => brackets += 1,
-            // What is inside brackets is in brackets itself: any end closes one.
+            // A collection inside brackets can only be in brackets itself, so any end closes one.
             EventData::SequenceEnd | EventData::MappingEnd => brackets = brackets.saturating_sub(1),
             EventData::Scalar { style, .. } => {
                 let scalar = Span { text, start: index(event.start), end: index(event.end) };
@@ -102,7 +102,8 @@ impl<'t> Span<'t> {
         Span { text: self.text, start: before.end, end: before.end + header.len() }.refuse_tabs()
     }
 
-    /// The anchor and the tag of a scalar that starts with one of these.
+    /// The part of a scalar's span before its first character, which is one of `starts`: its anchor and
+    /// tag. A quotation mark or bar inside a verbatim tag (`!<…>`) does not start it.
     fn before(&self, starts: &[char]) -> Span<'t> {
         let mut previous = '\n';
         let mut in_verbatim_tag = false;
