@@ -138,6 +138,8 @@ fn ask_python(
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
     let checkout = context.repository.check_out(context.commit, &root, &home.path.join("index"));
+    // Looked at before the outcome of the checkout: Ctrl-C reaches its git process too, and then the
+    // error of that is not the reason.
     if watch.is_interrupted() {
         return Err(AskError::Interrupted);
     }

@@ -235,12 +235,17 @@ impl Merge {
                 let FlowProblem { path, line, message, .. } = problem;
                 remark(
                     flow,
-                    format!("{path}:{line}: {message}; Python's answer of this run counts"),
+                    format!("{path}:{line}: {message}; the answer of this run is registered"),
                 );
             }
             if names_paths {
                 let path = &question.path;
-                remark(flow, format!("{path}: what Python says names a directory of this machine"));
+                remark(
+                    flow,
+                    format!(
+                        "{path}: Python's answer holds the path of a directory on this machine"
+                    ),
+                );
             }
         }
     }
@@ -253,7 +258,7 @@ impl Merge {
                 momentary_default(reason).filter(|_| what == "parameter_openapi_schema");
             let then = match momentary {
                 Some(_) => "it is registered once, as Python has it in that run",
-                None => "Python's answer of this run counts",
+                None => "the answer of this run is registered",
             };
             let remark = format!("{name}: {reason}; {then}");
             self.result.remarks.entry(flow.entrypoint.clone()).or_default().push(remark);
@@ -268,8 +273,8 @@ impl Merge {
                 let please =
                     if self.prefect.starts_with("3.") { ", please report this" } else { "" };
                 self.result.notices.push(format!(
-                    "{}: Prefect {} says otherwise than static analysis about {}; its answer \
-                     counts{please}",
+                    "{}: Prefect {} and static analysis differ about {}; Prefect's answer is \
+                     used{please}",
                     flow.entrypoint,
                     self.prefect,
                     differences.join(", ")

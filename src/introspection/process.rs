@@ -33,7 +33,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long Python may take to end its children and remove what they left; then it is killed.
 const EXIT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest line in bytes. A line is the answer about one file, which the harness keeps below
-/// [`Limits::answer_bytes`](super::Limits); this bound is for a process that is not the harness any more.
+/// [`Limits::answer_bytes`](super::Limits); this bound holds whatever comes from the process.
 const LONGEST_LINE: u64 = 32 << 20;
 /// All answers together, in bytes: far more than any repository needs, and it fits into memory.
 const MOST_BYTES: u64 = 512 << 20;

@@ -73,7 +73,7 @@ impl LandingCheck<'_> {
             .zip(known)
             .map(|(push, known)| {
                 known.unwrap_or_else(|| match answers.get(&self.address(push)) {
-                    Some(answer) => self.from_answer(push, answer),
+                    Some(answer) => self.landing_by(push, answer),
                     None => Landing::NotYet,
                 })
             })
@@ -113,7 +113,7 @@ impl LandingCheck<'_> {
         self.repository.push_address(&push.remote, &push.repository_url()).address
     }
 
-    fn from_answer(
+    fn landing_by(
         &self,
         push: &QueuedPush,
         answer: &Result<BTreeMap<String, CommitId>, GitError>,

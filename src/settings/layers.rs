@@ -135,9 +135,10 @@ impl Settings {
         flags: &Flags,
         text: Option<(&str, &str)>,
     ) -> Result<Self, SettingsError> {
-        match text {
-            Some((text, name)) => tracing::debug!(file = name, bytes = text.len(), "settings"),
-            None => tracing::debug!("settings: no file, only flags and defaults"),
+        if let Some((text, name)) = text {
+            tracing::debug!(file = name, bytes = text.len(), "settings");
+        } else {
+            tracing::debug!("settings: no file, only flags and defaults");
         }
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;

@@ -37,9 +37,10 @@ impl AnalysisCache {
     fn named(common_dir: &Path, name: &str, analyser: &str) -> Self {
         let path = common_dir.join("flowreg").join(name);
         let content = read(&path, analyser);
-        match &content {
-            Some(content) => tracing::debug!(cache = name, bytes = content.len(), "cache opened"),
-            None => tracing::debug!(cache = name, "cache missing, damaged or of another analyser"),
+        if let Some(content) = &content {
+            tracing::debug!(cache = name, bytes = content.len(), "cache opened");
+        } else {
+            tracing::debug!(cache = name, "cache missing, damaged or of another analyser");
         }
         let content = content.unwrap_or_default();
         Self { path, analyser: analyser.to_owned(), content }

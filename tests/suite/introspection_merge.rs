@@ -95,7 +95,7 @@ fn a_flow_of_which_prefect_says_otherwise_is_reported() {
         let answers = vec![Ok(loaded(&[("a", told("other"))]))];
         let result = merged(scan, Introspect::Always, prefect, answers);
         let [notice] = &result.notices[..] else { panic!("{:?}", result.notices) };
-        assert!(notice.contains("says otherwise than static analysis about the name"), "{notice}");
+        assert!(notice.contains("and static analysis differ about the name"), "{notice}");
         assert_eq!(notice.contains("please report"), is_a_bug);
         assert_eq!(result.scan.flows[0].name.as_str(), "other");
         assert_eq!(result.scan.flows[0].source, FlowSource::Introspected);
