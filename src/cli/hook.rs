@@ -9,8 +9,8 @@ use clap::Subcommand;
 use super::{Context, exit};
 use crate::output::Printer;
 use crate::push::{
-    Candidate, GitProcess, Hooked, Place, PushedLine, pre_push_lines, program_beside,
-    received_lines,
+    GitProcess, HookRun, PushCandidate, PushContext, PushedRef, pre_push_refs, program_beside,
+    received_refs,
 };
 use crate::run::{Surroundings, is_worth_a_watcher, waiting_count};
 use crate::store::Outbox;
@@ -55,7 +55,8 @@ pub(super) struct Pushing<'a> {
 }
 
 /// Says whether a push is refused, for commits that ask for a check; [`None`] lets it go on.
-pub(super) type Refusal<'a> = dyn Fn(&Hooked<'_>, &[Candidate], &Pushing<'_>) -> Option<u8> + 'a;
+pub(super) type Refusal<'a> =
+    dyn Fn(&HookRun<'_>, &[PushCandidate], &Pushing<'_>) -> Option<u8> + 'a;
 
 impl Caller<'_> {
     /// `FLOWREG_HOOKS=0`
@@ -68,7 +69,7 @@ impl Caller<'_> {
         match hook {
             Hook::PrePush { remote: Some(remote), url: Some(url) } => {
                 let input = standard_input();
-                let lines = pre_push_lines(&input);
+                let lines = pre_push_refs(&input);
                 self.queue_push(lines, &Pushing { remote, url, input: &input }, refusal)
             }
             // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
@@ -102,14 +103,14 @@ impl Caller<'_> {
         let zero = "0".repeat(object.as_str().len());
         let input = format!("{reference} {object} {reference} {zero}\n");
         let line =
-            PushedLine { reference: reference.to_owned(), object: Some(object), before: None };
+            PushedRef { reference: reference.to_owned(), object: Some(object), before: None };
         let pushing = Pushing { remote, url, input: input.as_bytes() };
         self.queue_push(vec![line], &pushing, refusal)
     }
 
     fn queue_push(
         &self,
-        lines: Vec<PushedLine>,
+        lines: Vec<PushedRef>,
         pushing: &Pushing<'_>,
         refusal: &Refusal<'_>,
     ) -> u8 {
@@ -117,19 +118,19 @@ impl Caller<'_> {
         if lines.is_empty() {
             return exit::DONE;
         }
-        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+        let Some(hooked) = HookRun::new(self.environment, self.directory, &say) else {
             return exit::DONE;
         };
         let candidates = hooked.candidates(lines);
-        if candidates.iter().any(Candidate::asks_for_check)
+        if candidates.iter().any(PushCandidate::asks_for_check)
             && let Some(code) = refusal(&hooked, &candidates, pushing)
         {
             return code;
         }
-        hooked.tell_of_old_ones();
+        hooked.report_old_records();
         let git = GitProcess::pushing();
         let is_received = false;
-        let place = Place {
+        let place = PushContext {
             remote: pushing.remote,
             url: pushing.url,
             directory: self.directory,
@@ -149,15 +150,15 @@ impl Caller<'_> {
 
     fn post_receive(&self) -> u8 {
         let say = |text: &str| self.say(text);
-        let lines = received_lines(&standard_input());
+        let lines = received_refs(&standard_input());
         if lines.is_empty() {
             return exit::DONE;
         }
-        let Some(hooked) = Hooked::new(self.environment, self.directory, &say) else {
+        let Some(hooked) = HookRun::new(self.environment, self.directory, &say) else {
             return exit::DONE;
         };
         let here = hooked.common_dir().display().to_string();
-        let place = Place {
+        let place = PushContext {
             remote: &here,
             url: &here,
             directory: self.directory,
@@ -195,14 +196,14 @@ pub(super) fn tell_what_waits(context: &Context<'_>) {
     let is_off = environment.get("FLOWREG_HOOKS") == Some("0");
     if !is_off && !is_ci(environment) && is_worth_a_watcher(&outbox) {
         let say = |_: &str| {};
-        if let Some(hooked) = Hooked::new(environment, directory, &say) {
+        if let Some(hooked) = HookRun::new(environment, directory, &say) {
             start_watcher(&hooked, None);
         }
     }
 }
 
 /// The small program waits for the end of the push: the large one would take time from it.
-pub(super) fn start_watcher(hooked: &Hooked<'_>, git: Option<GitProcess>) {
+pub(super) fn start_watcher(hooked: &HookRun<'_>, git: Option<GitProcess>) {
     let program = program_beside("flowreg-hook").or_else(|| std::env::current_exe().ok());
     if let Some(program) = program {
         hooked.start_watcher(&program, git);

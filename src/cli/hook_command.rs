@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
-use crate::push::{Candidate, Hooked, Log, PushedLine, RECHECKS, own_session, watch};
+use crate::push::{DecisionLog, HookRun, PushCandidate, PushedRef, RECHECKS, own_session, watch};
 use crate::run::{CheckOutcome, Registrar, Surroundings, check};
 use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories, unattended};
@@ -38,8 +38,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &HookArguments) -> u8 {
 }
 
 /// The check before the push, where it is asked for.
-fn refuses(context: &Context<'_>, hooked: &Hooked<'_>, candidates: &[Candidate]) -> Option<u8> {
-    let lines: Vec<PushedLine> = candidates.iter().map(|one| one.line().clone()).collect();
+fn refuses(
+    context: &Context<'_>,
+    hooked: &HookRun<'_>,
+    candidates: &[PushCandidate],
+) -> Option<u8> {
+    let lines: Vec<PushedRef> = candidates.iter().map(|one| one.line().clone()).collect();
     let say = |text: &str| context.printer.hook(text);
     match check(context.surroundings, hooked.repository()?, &lines) {
         CheckOutcome::Good => None,
@@ -65,7 +69,7 @@ fn watch_outbox(context: &Context) {
     let Surroundings { directory, environment, .. } = &surroundings;
     let Some(directories) = git_directories(directory, environment) else { return };
     let outbox = Outbox::of(&directories.common_dir);
-    let log = Log::of(&outbox);
+    let log = DecisionLog::of(&outbox);
     let repository = match Repository::discover(directory, environment) {
         Ok(repository) => Arc::new(repository),
         Err(error) => return log.write("watcher", &error.to_string()),

@@ -8,8 +8,8 @@ use super::error::CommandError;
 use super::{CommandResult, Context, exit};
 use crate::output::{HookInstallReport, HookStatusReport, HookWord};
 use crate::push::{
-    HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
-    program_beside, uninstall,
+    HookChange, HookName, HookState, InstallRequest, hook_status, install,
+    install_in_configuration, program_beside, uninstall,
 };
 use crate::run::Surroundings;
 use flowreg_git::Repository;
@@ -95,7 +95,7 @@ fn install_hook(
     Ok(exit::DONE)
 }
 
-fn word(installed: Installed) -> HookWord {
+fn word(installed: HookChange) -> HookWord {
     HookWord {
         action: installed.action,
         place: installed.place,

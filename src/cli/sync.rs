@@ -8,7 +8,9 @@ use clap::Args;
 use super::error::CommandError;
 use super::{CommandResult, Context, exit, hook_command};
 use crate::output::{QueueReport, QueuedItem, SyncReport};
-use crate::push::{Log, Policy, PushState, QueuedPush, Waiting, deliver, waiting};
+use crate::push::{
+    DecisionLog, DeliveryPolicy, OutboxRecord, PushState, QueuedPush, deliver, outbox_records,
+};
 use crate::run::{Registrar, Surroundings};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::Repository;
@@ -39,12 +41,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     if let Some(name) = &arguments.discard {
         return discard(context, &outbox, name);
     }
-    let policy =
-        Policy { is_asked_for: true, patience: hook_command::rechecks(environment).iter().sum() };
+    let policy = DeliveryPolicy {
+        is_requested: true,
+        patience: hook_command::rechecks(environment).iter().sum(),
+    };
     let registrar = Registrar::new(context.surroundings, &repository);
     let passed = deliver(&outbox, &repository, &registrar, policy)?
         .ok_or_else(CommandError::others_deliver)?;
-    let left = items(waiting(&outbox));
+    let left = items(outbox_records(&outbox));
     let code = exit_code(!passed.delivered.is_empty(), &left);
     context.printer.sync(&SyncReport {
         delivered: passed.delivered.iter().map(|(push, what)| item(None, push, what)).collect(),
@@ -66,21 +70,21 @@ fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
 }
 
 fn status(outbox: &Outbox) -> QueueReport {
-    let log = Log::of(outbox);
+    let log = DecisionLog::of(outbox);
     QueueReport {
-        waiting: items(waiting(outbox)),
+        waiting: items(outbox_records(outbox)),
         is_watched: outbox.is_locked(OutboxLockKind::Watch),
         log: log.path().display().to_string(),
         recent: log.recent(RECENT),
     }
 }
 
-fn items(waiting: Vec<Waiting>) -> Vec<QueuedItem> {
-    let read = |Waiting { id, push }| match push {
+fn items(records: Vec<OutboxRecord>) -> Vec<QueuedItem> {
+    let read = |OutboxRecord { id, push }| match push {
         Ok(push) => item(Some(id), &push, push.reason.as_deref().unwrap_or("not looked at yet")),
         Err(error) => QueuedItem { reason: error.to_string(), ..QueuedItem::unreadable(id) },
     };
-    waiting.into_iter().map(read).collect()
+    records.into_iter().map(read).collect()
 }
 
 fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
@@ -103,21 +107,21 @@ fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult 
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
         .ok_or_else(CommandError::others_deliver)?;
-    let is_meant = |waiting: &Waiting| {
+    let is_meant = |outbox_records: &OutboxRecord| {
         let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
-        waiting.id == name || waiting.push.as_ref().is_ok_and(of_push)
+        outbox_records.id == name || outbox_records.push.as_ref().is_ok_and(of_push)
     };
-    let meant: Vec<Waiting> = waiting(outbox).into_iter().filter(is_meant).collect();
+    let meant: Vec<OutboxRecord> = outbox_records(outbox).into_iter().filter(is_meant).collect();
     if meant.is_empty() {
         let hints = vec!["flowreg sync --status".to_owned()];
         return Err(CommandError::usage(format!("nothing waits for `{name}`"), hints));
     }
-    let log = Log::of(outbox);
+    let log = DecisionLog::of(outbox);
     for one in &meant {
         log.write(name, "discarded by hand");
         outbox.remove(&one.id)?;
     }
-    let left = items(waiting(outbox));
+    let left = items(outbox_records(outbox));
     context.printer.sync(&SyncReport {
         delivered: Vec::new(),
         dropped: items(meant),

@@ -1,4 +1,5 @@
-//! Asks Python: finds it, checks the commit out beside it, sends the questions, takes the answers.
+//! One conversation with the user's Python: finds the interpreter, checks the commit out, sends the
+//! questions and collects the answers. What is asked, and what the answers mean, is `merge`'s.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,21 +8,22 @@ use serde_json::Value;
 
 use super::failure::{Failure, Generation, Unavailable};
 use super::interpreter;
-use super::process::{Conversation, Heard, PYTHONPATH, Watch};
+use super::process::{PYTHONPATH, PythonProcess, Reply, Watch};
 use super::protocol::{LoadedFile, Message, Question, Request};
 use flowreg_git::Repository;
 use flowreg_model::{CommitId, Environment};
 
-/// What introspection may cost.
+/// Limits of time and size for one conversation with Python.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Until Prefect is imported.
     pub start: Duration,
-    /// For one file: data libraries take seconds to import, a hang takes for ever.
+    /// For one file. Data libraries take seconds to import, on a cold disk some ten; a module that
+    /// waits for a server never ends.
     pub file: Duration,
-    /// For all files together: a hook or a CI step has to end.
+    /// For all files together, because a hook or a CI step has to end.
     pub run: Duration,
-    /// The answer about one file; a schema has kilobytes.
+    /// The size of the answer about one file. A schema has some kilobytes.
     pub answer_bytes: u64,
 }
 
@@ -36,13 +38,14 @@ impl Default for Limits {
     }
 }
 
-/// Where Python is, and what it is asked about.
-pub struct Place<'a> {
+/// Which Python is asked, about which files of which commit.
+pub struct IntrospectionContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// The commit whose files are loaded.
     pub commit: &'a CommitId,
-    /// The directory in it that files are named from, and where Python works; empty for all of it.
+    /// The directory in it that the paths of files count from, and Python's working directory; empty
+    /// for the root.
     pub root: &'a str,
     /// The interpreter that the settings name.
     pub python: Option<&'a str>,
@@ -50,11 +53,11 @@ pub struct Place<'a> {
     pub directory: &'a Path,
     /// The environment of the run.
     pub environment: &'a Environment,
-    /// What it may cost.
+    /// How long it may take, and how large answers may be.
     pub limits: Limits,
 }
 
-/// What Python said.
+/// What Python answered.
 #[derive(Debug)]
 pub struct Answers {
     /// The interpreter, as a person would type it.
@@ -71,7 +74,7 @@ pub enum AskError {
     /// Nothing can be asked.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The user has enough.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
@@ -82,18 +85,16 @@ impl From<std::io::Error> for AskError {
     }
 }
 
-/// Asks the questions, in one process.
-///
-/// The commit is checked out while Python imports Prefect.
+/// Asks all questions in one process, because importing Prefect takes a second or more.
 ///
 /// # Errors
 /// [`AskError`] if nothing can be asked at all; what goes wrong with one file is in its answer.
 pub fn ask(
-    place: &Place<'_>,
+    context: &IntrospectionContext<'_>,
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    converse(place, None, questions, watch)
+    ask_python(context, None, questions, watch)
 }
 
 /// Has flows of Prefect 1 built and serialized, in one process; `options` say how, in the form that
@@ -101,8 +102,8 @@ pub fn ask(
 ///
 /// # Errors
 /// [`AskError`] as of [`ask`].
-pub fn build(
-    place: &Place<'_>,
+pub(crate) fn build(
+    context: &IntrospectionContext<'_>,
     options: &Value,
     paths: &[String],
     watch: &dyn Watch,
@@ -114,99 +115,111 @@ pub fn build(
         discover: true,
     };
     let questions: Vec<Question> = paths.iter().map(question).collect();
-    converse(place, Some(options), &questions, watch)
+    ask_python(context, Some(options), &questions, watch)
 }
 
-fn converse(
-    place: &Place<'_>,
+fn ask_python(
+    context: &IntrospectionContext<'_>,
     prefect1: Option<&Value>,
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    let base = place.repository.workdir().unwrap_or(place.directory);
-    let python = interpreter::find(place.python, base, place.environment)?;
-    let home = Home::make(place.environment)?;
+    let base = context.repository.workdir().unwrap_or(context.directory);
+    let python = interpreter::find(context.python, base, context.environment)?;
+    let home = TemporaryHome::make(context.environment)?;
     let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
-    let mut conversation = Conversation::start(&python, &home.path, place.environment, generation)?;
     let started = Instant::now();
-    let wait =
-        Wait { conversation: &conversation, python: &python, place, generation, started, watch };
-    wait.for_prefect()?;
+    let mut process = PythonProcess::start(&python, &home.path, context.environment, generation)?;
+    let startup =
+        Startup { process: &process, python: &python, context, generation, started, watch };
+    // Python says whether it has Prefect before it imports it: without Prefect the checkout, which
+    // can take seconds, is not made. With it, the import and the checkout go on side by side.
+    startup.for_prefect()?;
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
-    let checkout = place.repository.check_out(place.commit, &root, &home.path.join("index"));
+    let checkout = context.repository.check_out(context.commit, &root, &home.path.join("index"));
+    // Looked at before the outcome of the checkout: Ctrl-C reaches its git process too, and then the
+    // error of that is not the reason.
     if watch.is_interrupted() {
         return Err(AskError::Interrupted);
     }
     checkout.map_err(Unavailable::Checkout)?;
-    let prefect = wait.until_imported()?;
-    // Joined with nothing, a path would end in a slash.
-    let within = |directory: &Path| match place.root {
+    let prefect = startup.until_imported()?;
+    // `join("")` would append a slash, and answers would not begin with the same path any more.
+    let within = |directory: &Path| match context.root {
         "" => directory.to_owned(),
         root => directory.join(root),
     };
-    let work_tree = place.repository.workdir().map(within);
-    conversation.send(&Request {
+    let work_tree = context.repository.workdir().map(within);
+    process.send(&Request {
         root: &within(&root),
         shown: work_tree.as_deref().unwrap_or(Path::new(".")),
         work_tree: work_tree.as_deref(),
-        python_path: place.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
-        seconds: place.limits.file.as_secs_f64(),
-        answer_bytes: place.limits.answer_bytes,
+        python_path: context.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
+        seconds: context.limits.file.as_secs_f64(),
+        answer_bytes: context.limits.answer_bytes,
         prefect1,
         files: questions,
     });
+    // What is not answered when Python ends, or when the time for all files is up, stays so.
     let mut files = vec![Err(Failure::Unanswered); questions.len()];
-    let until = Instant::now() + place.limits.run;
+    let until = Instant::now() + context.limits.run;
     let mut done = 0;
     while done < files.len() {
-        match conversation.hear(until, done, watch) {
-            Heard::Message(Message::Answer(number, answer)) => {
+        match process.next_reply(until, done, watch) {
+            Reply::Message(Message::Answer(number, answer)) => {
+                // Files are loaded side by side, so answers come in any order.
                 if let Some(file) = files.get_mut(number) {
                     *file = answer;
                 }
                 done += 1;
             }
-            Heard::Message(Message::Done) | Heard::End | Heard::Late => break,
-            Heard::Message(_) => {}
-            Heard::Interrupted => return Err(AskError::Interrupted),
+            Reply::Message(Message::Done) | Reply::End | Reply::Late => break,
+            Reply::Message(_) => {}
+            Reply::Interrupted => return Err(AskError::Interrupted),
         }
     }
     watch.progress(done);
-    // Python goes before its directory does.
-    drop(conversation);
+    tracing::debug!(
+        python = %python.display(),
+        prefect,
+        files = files.len(),
+        answered = done,
+        milliseconds = started.elapsed().as_millis(),
+        "asked Python"
+    );
+    // Python ends before its directory is removed, which it could still write into.
+    drop(process);
     drop(home);
     let python = python.strip_prefix(base).unwrap_or(&python).display().to_string();
     Ok(Answers { python, prefect, files })
 }
 
-/// The two steps before the questions.
-struct Wait<'a> {
-    conversation: &'a Conversation,
+/// What Python says before the first question: which Prefect it has, then that it is imported.
+struct Startup<'a> {
+    process: &'a PythonProcess,
     python: &'a Path,
-    place: &'a Place<'a>,
+    context: &'a IntrospectionContext<'a>,
     generation: Generation,
     started: Instant,
     watch: &'a dyn Watch,
 }
 
-impl Wait<'_> {
+impl Startup<'_> {
     fn message(&self) -> Result<Message, AskError> {
         let python = self.python.to_owned();
-        match self.conversation.hear(self.started + self.place.limits.start, 0, self.watch) {
-            Heard::Message(message) => Ok(message),
-            Heard::Interrupted => Err(AskError::Interrupted),
-            Heard::Late => {
-                let seconds = self.place.limits.start.as_secs();
+        match self.process.next_reply(self.started + self.context.limits.start, 0, self.watch) {
+            Reply::Message(message) => Ok(message),
+            Reply::Interrupted => Err(AskError::Interrupted),
+            Reply::Late => {
+                let seconds = self.context.limits.start.as_secs();
                 Err(Unavailable::Slow { python, seconds }.into())
             }
-            Heard::End => {
-                Err(Unavailable::Ended { python, last: self.conversation.last_line() }.into())
-            }
+            Reply::End => Err(Unavailable::Ended { python, last: self.process.last_line() }.into()),
         }
     }
 
-    /// Whether it is worth a checkout.
+    /// Waits until Python has said which Prefect it has; an error if it has none that can be asked.
     fn for_prefect(&self) -> Result<(), AskError> {
         match self.message()? {
             Message::Found(None) => {
@@ -218,7 +231,7 @@ impl Wait<'_> {
         }
     }
 
-    /// Fails if the version is one of another generation.
+    /// Returns the version, or an error if it is one of another generation.
     fn of_generation(&self, version: String) -> Result<String, AskError> {
         let is_one = version.starts_with("0.") || version.starts_with("1.");
         let python = self.python.to_owned();
@@ -245,28 +258,29 @@ impl Wait<'_> {
     }
 }
 
-/// The temporary directory of a run; goes with all that is in it.
-struct Home {
+/// The temporary directory of a conversation, removed with its content when dropped.
+struct TemporaryHome {
     path: PathBuf,
     directory: Option<tempfile::TempDir>,
 }
 
-impl Home {
+impl TemporaryHome {
     fn make(environment: &Environment) -> std::io::Result<Self> {
         let parent = Path::new(environment.get("TMPDIR").unwrap_or("/tmp"));
         let directory = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
-        // Python resolves links in the paths of files, and answers name those.
+        // Resolved now (`/tmp` is a link on macOS): Python resolves links in the paths of files, and
+        // the answers would name paths that don't begin with the directory we know.
         let path = directory.path().canonicalize()?;
         Ok(Self { path, directory: Some(directory) })
     }
 }
 
-impl Drop for Home {
+impl Drop for TemporaryHome {
     fn drop(&mut self) {
         if let Some(directory) = self.directory.take()
             && directory.close().is_err()
         {
-            // A file may have made a directory that nobody can write to.
+            // A file of the user may have made a directory without write permission in it.
             make_writable(&self.path);
             let _ = std::fs::remove_dir_all(&self.path);
         }

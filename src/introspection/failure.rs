@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use flowreg_git::GitError;
 
-/// Longer texts from outside are cut.
+/// Texts from outside, such as the message of an exception, are cut after this many characters.
 const LONGEST: usize = 400;
 
 /// Which Prefect is needed.
@@ -17,13 +17,13 @@ pub enum Generation {
     Later,
 }
 
-/// With newer marshmallow no flow of Prefect 1 can be serialized, with newer pendulum its schedules
-/// fail (`facts/prefect1.md` §0).
+/// What pip has to install for Prefect 1, whose own requirements have no upper limits: with
+/// marshmallow 4 no flow can be serialized, and with pendulum 3 every flow with a schedule fails.
 const PREFECT_1: &str = "'prefect[git]==1.4.1' 'marshmallow<4' 'pendulum<3'";
 
 impl Generation {
     /// The word that `harness/` knows it by.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::One => "prefect1",
             Self::Later => "prefect",
@@ -90,7 +90,7 @@ pub enum Unavailable {
         /// The exception.
         reason: String,
     },
-    /// It did not say anything in time.
+    /// It did not import Prefect in time.
     #[error("{} did not import Prefect within {seconds} s", .python.display())]
     Slow {
         /// The interpreter.
@@ -109,7 +109,7 @@ pub enum Unavailable {
     /// The commit could not be written to a directory.
     #[error("the commit could not be checked out: {0}")]
     Checkout(#[from] GitError),
-    /// There is no place for the checkout.
+    /// No temporary directory for the checkout can be made.
     #[error("no temporary directory could be made: {0}")]
     NoDirectory(#[from] std::io::Error),
 }
@@ -158,7 +158,8 @@ pub enum Failure {
         /// The last line of the repository that was running.
         place: Option<String>,
     },
-    /// The module asks the Prefect API, which it is kept from.
+    /// The module calls the Prefect API while it is imported. Python runs without the server's address
+    /// and credentials, so that this can't work.
     NeedsApi {
         /// The last line of the repository that was running.
         place: Option<String>,
@@ -170,7 +171,7 @@ pub enum Failure {
         /// What it said last.
         last: Option<String>,
     },
-    /// The process was killed, for instance by a crash of an extension or for want of memory.
+    /// The process was killed, for instance by a crash in an extension module or for lack of memory.
     Killed {
         /// The signal.
         signal: i32,
@@ -227,7 +228,7 @@ impl fmt::Display for Failure {
 
 impl Failure {
     /// The last line of the repository that was running: `flows/a.py:3`.
-    pub fn place(&self) -> Option<&str> {
+    pub(crate) fn place(&self) -> Option<&str> {
         match self {
             Self::MissingModule { place, .. }
             | Self::Raised { place, .. }
@@ -237,7 +238,7 @@ impl Failure {
     }
 
     /// What mends it; `python` is the interpreter as a person would type it.
-    pub fn hint(&self, python: &str) -> Option<String> {
+    pub(crate) fn hint(&self, python: &str) -> Option<String> {
         Some(match self {
             Self::MissingModule { module, .. } => {
                 let package = module.split('.').next().unwrap_or(module);

@@ -12,11 +12,12 @@ const ON_PATH: &[&str] = &["python3", "python"];
 
 /// Finds the interpreter; `base` is the work tree, or the working directory if there is none.
 ///
-/// A link is not followed: which virtual environment it is depends on the path.
+/// A link is not followed: `bin/python` of a virtual environment is a link to the base interpreter,
+/// and Python finds the environment by the path that it was started as.
 ///
 /// # Errors
-/// [`Unavailable::NoSuchPython`] if the one that is asked for is not there: no other one is taken
-/// for it.
+/// [`Unavailable::NoSuchPython`] if the settings name one that does not exist. Another one is not
+/// tried then: it would have other libraries, and other answers.
 pub(super) fn find(
     asked: Option<&str>,
     base: &Path,

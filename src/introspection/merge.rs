@@ -1,19 +1,20 @@
-//! Which flows Python is asked about, and how its answers go over what static analysis found.
+//! Decides which flows Python is asked about, and merges its answers into what static analysis found.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::ask::Answers;
 use super::failure::{Failure, Unavailable};
-use super::protocol::{LoadedFile, Question, ToldFlow};
+use super::protocol::{IntrospectedFlow, LoadedFile, Question};
 use crate::scan::{Scan, duplicates};
 use crate::settings::Introspect;
 use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, FlowSource, Inexact, ProblemCode, json_equal,
 };
 
-/// Words of static analysis for values of the moment. Python can tell them, but not for ever.
+/// Words in the reasons of static analysis for a value that is another one at every run, such as
+/// `datetime.now()`. Python's answer about it is true only for the run that asked.
 const MOMENTARY: &[&str] = &["it changes ", "different on every run"];
-/// And for those that another environment or machine has another answer for.
+/// Words for a value that depends on the environment or the machine.
 const CHANGING: &[&str] = &["it depends on ", "depends on where"];
 
 /// How many files one notice names.
@@ -21,7 +22,7 @@ const LISTED: usize = 3;
 
 /// A scan after Python was asked.
 #[derive(Debug, Default)]
-pub struct Introspected {
+pub struct IntrospectedScan {
     /// The flows and problems.
     pub scan: Scan,
     /// What is worth knowing about the run.
@@ -32,8 +33,8 @@ pub struct Introspected {
     pub moments: HashMap<Entrypoint, Vec<String>>,
 }
 
-/// What has to be asked: about the files of flows that are not exact and are wanted, and about
-/// those where not even the names are known.
+/// What Python has to be asked, one question for each file: about flows that static analysis could not
+/// prove and that `is_wanted` selects, and about files where not even the names of flows are known.
 pub fn questions(
     scan: &Scan,
     mode: Introspect,
@@ -44,20 +45,36 @@ pub fn questions(
         return Vec::new();
     }
     for problem in scan.problems.iter().filter(|problem| is_unknown(problem)) {
+        tracing::debug!(file = problem.path, reason = problem.message, "question for Python");
         questions.entry(&problem.path).or_insert_with(|| question(&problem.path, true));
     }
     for flow in scan.flows.iter().filter(|flow| flow.engine == Engine::Prefect) {
         let path = flow.entrypoint.path();
         let is_asked = mode == Introspect::Always || !flow.is_exact();
-        // A file whose flows have to be found needs all that are known, to tell them apart.
+        // Where Python has to look for flows itself, it is given all known ones of the file, so that
+        // those that it finds besides can be told from them.
         if let Some(question) = questions.get_mut(path).filter(|question| question.discover) {
             question.objects.push(flow.entrypoint.object().to_owned());
         } else if is_asked && (is_wanted(flow) || is_name_uncertain(flow)) {
+            log_question(flow);
             let question = questions.entry(path).or_insert_with(|| question(path, false));
             question.objects.push(flow.entrypoint.object().to_owned());
         }
     }
     questions.into_values().collect()
+}
+
+/// Says in the debug log why Python is asked about a flow.
+fn log_question(flow: &Flow) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let reasons: Vec<&str> = flow.inexact.iter().map(|one| one.reason.as_str()).collect();
+        let reasons = if reasons.is_empty() {
+            "introspect = \"always\"".to_owned()
+        } else {
+            reasons.join("; ")
+        };
+        tracing::debug!(entrypoint = %flow.entrypoint, reasons, "question for Python");
+    }
 }
 
 fn question(path: &str, discover: bool) -> Question {
@@ -74,11 +91,11 @@ fn is_name_uncertain(flow: &Flow) -> bool {
     flow.inexact.iter().any(|inexact| inexact.what == "name")
 }
 
-/// Puts the answers over the scan.
-pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introspected {
+/// Merges the answers into the scan; `answers` has one for each question, in their order.
+pub fn merge_answers(scan: Scan, questions: &[Question], answers: Answers) -> IntrospectedScan {
     let Answers { python, prefect, files } = answers;
     let mut merge = Merge {
-        result: Introspected { scan, ..Introspected::default() },
+        result: IntrospectedScan { scan, ..IntrospectedScan::default() },
         prefect,
         failures: Vec::new(),
     };
@@ -95,8 +112,12 @@ pub fn answered(scan: Scan, questions: &[Question], answers: Answers) -> Introsp
     result
 }
 
-/// Says of all flows that would have been asked about why they were not.
-pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> Introspected {
+/// Adds to every flow that would have been asked about the reason why Python could not be asked.
+pub fn note_unanswered(
+    mut scan: Scan,
+    questions: &[Question],
+    why: &Unavailable,
+) -> IntrospectedScan {
     let mut count = 0;
     for flow in scan.flows.iter_mut().filter(|flow| is_asked_about(flow, questions)) {
         flow.inexact.iter_mut().for_each(|inexact| {
@@ -112,7 +133,7 @@ pub fn unanswered(mut scan: Scan, questions: &[Question], why: &Unavailable) -> 
     };
     let hint = why.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     let notice = format!("Python could not be asked about {what}: {why}{hint}");
-    Introspected { scan, notices: vec![notice], ..Introspected::default() }
+    IntrospectedScan { scan, notices: vec![notice], ..IntrospectedScan::default() }
 }
 
 fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
@@ -122,7 +143,8 @@ fn is_asked_about(flow: &Flow, questions: &[Question]) -> bool {
     })
 }
 
-/// The names by which other files import a flow say the same as the flow itself.
+/// A flow that other files import is listed once more for each of them: these entries get the answer
+/// about the flow itself.
 fn renew_imported(scan: &mut Scan) {
     for imported in &mut scan.imported {
         let own = scan
@@ -146,7 +168,7 @@ fn in_order(scan: &mut Scan) {
 }
 
 struct Merge {
-    result: Introspected,
+    result: IntrospectedScan,
     prefect: String,
     /// Where, and why.
     failures: Vec<(String, Failure)>,
@@ -180,10 +202,10 @@ impl Merge {
                 }
                 (None, Ok((name, told))) => {
                     told_flows.push(entrypoint.clone());
-                    self.result.scan.flows.push(found(entrypoint, name, told, &unknown));
+                    self.result.scan.flows.push(new_flow(entrypoint, name, told, &unknown));
                 }
                 (Some(at), Err(failure)) => {
-                    self.unproved(at, &failure);
+                    self.add_reason(at, &failure);
                     self.failures.push((entrypoint.to_string(), failure));
                 }
                 (None, Err(failure)) => {
@@ -194,7 +216,7 @@ impl Merge {
         self.remark(question, &told_flows, &unknown, loaded.names_paths);
     }
 
-    /// Notes what Python's answer is worth: where it is one of this moment or this machine.
+    /// Adds remarks where Python's answer holds only for this run or this machine.
     fn remark(
         &mut self,
         question: &Question,
@@ -213,17 +235,22 @@ impl Merge {
                 let FlowProblem { path, line, message, .. } = problem;
                 remark(
                     flow,
-                    format!("{path}:{line}: {message}; Python's answer of this run counts"),
+                    format!("{path}:{line}: {message}; the answer of this run is registered"),
                 );
             }
             if names_paths {
                 let path = &question.path;
-                remark(flow, format!("{path}: what Python says names a directory of this machine"));
+                remark(
+                    flow,
+                    format!(
+                        "{path}: Python's answer holds the path of a directory on this machine"
+                    ),
+                );
             }
         }
     }
 
-    fn replace(&mut self, at: usize, name: FlowName, told: ToldFlow) {
+    fn replace(&mut self, at: usize, name: FlowName, told: IntrospectedFlow) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         let changing = flow.inexact.iter().filter(|inexact| is_changing(&inexact.reason));
         for Inexact { what, reason } in changing {
@@ -231,7 +258,7 @@ impl Merge {
                 momentary_default(reason).filter(|_| what == "parameter_openapi_schema");
             let then = match momentary {
                 Some(_) => "it is registered once, as Python has it in that run",
-                None => "Python's answer of this run counts",
+                None => "the answer of this run is registered",
             };
             let remark = format!("{name}: {reason}; {then}");
             self.result.remarks.entry(flow.entrypoint.clone()).or_default().push(remark);
@@ -241,12 +268,13 @@ impl Merge {
         if flow.is_exact() {
             let differences = differences(flow, &name, &told);
             if !differences.is_empty() {
-                // The rules of static analysis are those of Prefect 3.
+                // Static analysis follows the rules of Prefect 3, so a difference is a bug of ours
+                // only there; Prefect 2 words some schemas in another way.
                 let please =
                     if self.prefect.starts_with("3.") { ", please report this" } else { "" };
                 self.result.notices.push(format!(
-                    "{}: Prefect {} says otherwise than static analysis about {}; its answer \
-                     counts{please}",
+                    "{}: Prefect {} and static analysis differ about {}; Prefect's answer is \
+                     used{please}",
                     flow.entrypoint,
                     self.prefect,
                     differences.join(", ")
@@ -265,7 +293,7 @@ impl Merge {
         for at in 0..self.result.scan.flows.len() {
             let asked = self.result.scan.flows.get(at);
             if asked.is_some_and(|flow| is_asked_about(flow, std::slice::from_ref(question))) {
-                self.unproved(at, failure);
+                self.add_reason(at, failure);
             }
         }
         for problem in &mut self.result.scan.problems {
@@ -276,8 +304,8 @@ impl Merge {
         self.failures.push((question.path.clone(), failure.clone()));
     }
 
-    /// The flow stays as it is, with one reason more.
-    fn unproved(&mut self, at: usize, failure: &Failure) {
+    /// Keeps a flow as static analysis has it, and adds why Python could not do better.
+    fn add_reason(&mut self, at: usize, failure: &Failure) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         for inexact in &mut flow.inexact {
             inexact.reason = format!("{}; nor could Python tell: {failure}", inexact.reason);
@@ -296,7 +324,12 @@ fn momentary_default(reason: &str) -> Option<&str> {
 }
 
 /// A flow that static analysis did not know to be there.
-fn found(entrypoint: Entrypoint, name: FlowName, told: ToldFlow, unknown: &[FlowProblem]) -> Flow {
+fn new_flow(
+    entrypoint: Entrypoint,
+    name: FlowName,
+    told: IntrospectedFlow,
+    unknown: &[FlowProblem],
+) -> Flow {
     Flow {
         name,
         line: told.line.or_else(|| unknown.first().map(|problem| problem.line)).unwrap_or(1),
@@ -323,7 +356,7 @@ fn unloadable(entrypoint: &Entrypoint, failure: &Failure, unknown: &[FlowProblem
     }
 }
 
-fn differences(flow: &Flow, name: &FlowName, told: &ToldFlow) -> Vec<String> {
+fn differences(flow: &Flow, name: &FlowName, told: &IntrospectedFlow) -> Vec<String> {
     let mut differences = Vec::new();
     if flow.name != *name {
         differences.push(format!("the name (`{name}`, not `{}`)", flow.name));
@@ -338,7 +371,7 @@ fn differences(flow: &Flow, name: &FlowName, told: &ToldFlow) -> Vec<String> {
     differences
 }
 
-/// One line for each kind of failure: many files may lack one module.
+/// One notice for each kind of failure, because one missing module may concern many files.
 fn failure_notices(failures: &[(String, Failure)], python: &str) -> Vec<String> {
     let mut kinds: Vec<(&Failure, Vec<&str>)> = Vec::new();
     for (place, failure) in failures {

@@ -1,7 +1,8 @@
-//! The one process of the user's Python: how it is started, listened to and ended.
+//! The one process of the user's Python: how it is started, read from and ended.
 //!
-//! What comes from it is bounded, and it leads a process group of its own, so that Ctrl-C reaches
-//! flowreg alone. It ends when its standard input does, and ends its children with it.
+//! What comes from it is bounded in size. It leads a process group of its own, so that Ctrl-C reaches
+//! flowreg alone, which then ends it in order. It ends when its standard input does, also if flowreg
+//! was killed, and ends its children with it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -27,19 +28,20 @@ const HARNESS: [(&str, &str); 4] = [
     ("flowreg_prefect1.py", include_str!("harness/flowreg_prefect1.py")),
 ];
 
-/// How often somebody looks whether the run was interrupted, and progress is shown.
+/// How often an interruption is looked for and progress is shown while Python works.
 const TICK: Duration = Duration::from_millis(100);
-/// How long it may take to end its children and remove what they left.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// One line holds the answer about one file, which the harness keeps below its own limit.
+/// How long Python may take to end its children and remove what they left; then it is killed.
+const EXIT_LIMIT: Duration = Duration::from_secs(5);
+/// The longest line in bytes. A line is the answer about one file, which the harness keeps below
+/// [`Limits::answer_bytes`](super::Limits); this bound holds whatever comes from the process.
 const LONGEST_LINE: u64 = 32 << 20;
-/// All answers together; far more than any repository needs.
+/// All answers together, in bytes: far more than any repository needs, and it fits into memory.
 const MOST_BYTES: u64 = 512 << 20;
-/// What is kept of the end of standard error.
+/// How many bytes of the end of standard error are kept; only the last line is shown.
 const TAIL_BYTES: usize = 2048;
 
-/// What Prefect would find the server and its credentials by. Nothing that is asked needs them,
-/// and no code that is only imported should write to the server.
+/// Variables by which Prefect finds the server and its credentials. Nothing that is asked needs the
+/// server, and a file that deploys or runs a flow when it is imported must not reach it.
 const WITHHELD: &[&str] = &[
     "PREFECT_API_URL",
     "PREFECT_API_KEY",
@@ -58,19 +60,19 @@ const WITHHELD_PREFIXES: &[&str] = &[
     "PREFECT__SERVER__",
 ];
 
-/// What came of waiting for a message.
-pub(super) enum Heard {
+/// What the wait for a message ended with.
+pub(super) enum Reply {
     /// A message.
     Message(Message),
     /// It has ended.
     End,
     /// The time was up.
     Late,
-    /// The user has enough.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// Who watches while Python works.
+/// Sees the progress of a conversation, and can end it.
 pub trait Watch {
     /// Shows how many files are done.
     fn progress(&self, done: usize);
@@ -79,14 +81,14 @@ pub trait Watch {
 }
 
 /// A running Python.
-pub(super) struct Conversation {
+pub(super) struct PythonProcess {
     child: Child,
     stdin: Option<ChildStdin>,
     messages: Receiver<Message>,
     last_line: Receiver<Option<String>>,
 }
 
-impl Conversation {
+impl PythonProcess {
     /// Starts it; `home` is the temporary directory of this run.
     pub(super) fn start(
         python: &Path,
@@ -107,7 +109,8 @@ impl Conversation {
             .arg(generation.as_str())
             .current_dir(home)
             .env_clear()
-            // Sets in a default have the order of this seed: one that changes changes the schema.
+            // A default that is a set is written in the order of its hashes. With a random seed the
+            // schema would differ from run to run, and be registered each time.
             .env("PYTHONHASHSEED", "0")
             .envs(passed_on)
             .env("PYTHONPATH", absolute_entries(environment.raw(PYTHONPATH).unwrap_or_default()))
@@ -116,6 +119,8 @@ impl Conversation {
             .env("PREFECT_LOGGING_TO_API_ENABLED", "false")
             .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
             .env("DO_NOT_TRACK", "1")
+            // Code that asks git for its version must not find a repository above the temporary
+            // directory, which may lie inside one.
             .env("GIT_CEILING_DIRECTORIES", home)
             .process_group(0)
             .stdin(Stdio::piped())
@@ -136,7 +141,8 @@ impl Conversation {
         Ok(Self { stdin: child.stdin.take(), child, messages, last_line })
     }
 
-    /// Sends the request. An error shows when there is no answer.
+    /// Sends the request. An error is not looked at: it means that Python has ended, and then the
+    /// answers are missing as well.
     pub(super) fn send(&mut self, request: &Request<'_>) {
         if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
             line.push(b'\n');
@@ -145,16 +151,16 @@ impl Conversation {
     }
 
     /// Waits for the next message.
-    pub(super) fn hear(&self, until: Instant, done: usize, watch: &dyn Watch) -> Heard {
+    pub(super) fn next_reply(&self, until: Instant, done: usize, watch: &dyn Watch) -> Reply {
         loop {
             watch.progress(done);
             if watch.is_interrupted() {
-                return Heard::Interrupted;
+                return Reply::Interrupted;
             }
             match self.messages.recv_timeout(TICK) {
-                Ok(message) => return Heard::Message(message),
-                Err(RecvTimeoutError::Disconnected) => return Heard::End,
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Heard::Late,
+                Ok(message) => return Reply::Message(message),
+                Err(RecvTimeoutError::Disconnected) => return Reply::End,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Reply::Late,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -166,11 +172,12 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for PythonProcess {
     fn drop(&mut self) {
+        // The end of its input tells Python to stop.
         drop(self.stdin.take());
         let started = Instant::now();
-        while started.elapsed() < FAREWELL {
+        while started.elapsed() < EXIT_LIMIT {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
@@ -181,7 +188,8 @@ impl Drop for Conversation {
     }
 }
 
-/// Relative ones mean the checkout, which is not there yet: they go with the request.
+/// The absolute entries of `PYTHONPATH`. Relative ones are meant in the checkout, which is not made yet
+/// when Python starts, and go with the request.
 fn absolute_entries(path: &str) -> String {
     let entries: Vec<&str> = path.split(':').filter(|entry| entry.starts_with('/')).collect();
     entries.join(":")

@@ -1,4 +1,5 @@
-//! What is asked and answered: one JSON object a line, as `harness/` reads and writes it.
+//! The messages between flowreg and Python: one JSON object a line, as `harness/` reads and writes
+//! them.
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub struct Question {
 pub(super) struct Request<'a> {
     /// The checkout; the working directory while files are loaded.
     pub root: &'a Path,
-    /// What stands in its place in answers.
+    /// The directory that answers name instead of the checkout: the work tree, or `.`.
     pub shown: &'a Path,
     /// The work tree, if there is one: what is on Python's path there counts as it is in the
     /// checkout.
@@ -38,7 +39,7 @@ pub(super) struct Request<'a> {
     pub answer_bytes: u64,
     /// How flows of Prefect 1 are to be prepared, where they are.
     pub prefect1: Option<&'a Value>,
-    /// The files; answers name them by their place in this list.
+    /// The files; answers name them by their index in this list.
     pub files: &'a [Question],
 }
 
@@ -51,7 +52,7 @@ pub(super) enum Message {
     Ready(String),
     /// Prefect can't be imported, for this reason.
     Broken(String),
-    /// About the file with this place in the request.
+    /// The answer about the file with this index in the request.
     Answer(usize, Result<LoadedFile, Failure>),
     /// All files are answered.
     Done,
@@ -61,8 +62,9 @@ pub(super) enum Message {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoadedFile {
     /// The flows that were asked for, and those that were found, by attribute path.
-    pub flows: Vec<(String, Result<ToldFlow, Failure>)>,
-    /// Whether something in them names the directory that they were loaded in.
+    pub flows: Vec<(String, Result<IntrospectedFlow, Failure>)>,
+    /// Whether a name, description or schema holds the path of the checkout. It was replaced by that of
+    /// the work tree, and is wrong on any other machine.
     pub names_paths: bool,
     /// The flows of Prefect 1, as they would be sent.
     pub built: Vec<BuiltFlow>,
@@ -72,7 +74,7 @@ pub struct LoadedFile {
 
 /// A flow as `prefect deploy` would register it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ToldFlow {
+pub struct IntrospectedFlow {
     /// Its name.
     pub name: String,
     /// Its description, not templated.
@@ -95,7 +97,7 @@ pub struct BuiltFlow {
     /// The line of the statement that binds it.
     pub line: Option<u32>,
     /// What would be sent, or why it would be of no use.
-    pub outcome: Result<Serialized, Refused>,
+    pub outcome: Result<Serialized, BuildRefusal>,
 }
 
 /// A flow of Prefect 1 as the client sends it.
@@ -115,7 +117,7 @@ pub struct Serialized {
 
 /// Why a flow of Prefect 1 is not registered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Refused {
+pub struct BuildRefusal {
     /// The word that JSON uses.
     pub code: String,
     /// What is wrong.
@@ -139,8 +141,8 @@ impl Message {
     }
 }
 
-// The forms on the wire have no tagged variants: with them serde buffers what it reads, and loses
-// the numbers that `serde_json` keeps as they are written.
+// No tagged enums here: serde would buffer the object to find the tag, and the buffer loses numbers
+// beyond 64 bits, which `serde_json` keeps as they are written (`arbitrary_precision`).
 
 #[derive(Deserialize)]
 struct Line {
@@ -164,7 +166,7 @@ struct BuiltLine {
     flow_name: String,
     name: String,
     line: Option<u32>,
-    refused: Option<Refused>,
+    refused: Option<BuildRefusal>,
     serialized: Option<Map<String, Value>>,
     compressed: Option<String>,
     idempotency_key: Option<String>,
@@ -226,11 +228,11 @@ impl BuiltLine {
 }
 
 impl FlowLine {
-    fn flow(self) -> Option<(String, Result<ToldFlow, Failure>)> {
+    fn flow(self) -> Option<(String, Result<IntrospectedFlow, Failure>)> {
         if let Some(failure) = self.failure {
             return Some((self.object, Err(failure.failure()?)));
         }
-        let told = ToldFlow {
+        let told = IntrospectedFlow {
             name: self.name?,
             description: self.description,
             schema: self.schema?,
@@ -273,7 +275,7 @@ mod tests {
         let answer = r#"{"flows": [{"object": "C.a", "name": "a", "description": null, "schema": {},
             "line": 4}, {"object": "b", "failure": {"kind": "not_a_flow"}}], "names_paths": false,
             "message": "answer", "file": 3}"#;
-        let told = ToldFlow {
+        let told = IntrospectedFlow {
             name: "a".to_owned(),
             description: None,
             schema: serde_json::json!({}),

@@ -1,8 +1,8 @@
 //! Runs build and push steps of a `prefect.yaml` in the user's Python, in a clone at the reference.
 //!
-//! Only on request: registering runs nobody's code unasked. A clone and no plain checkout, because
-//! steps ask git which commit they are at; it is a temporary one, so nothing of the user's is
-//! touched by it.
+//! Only on request (`--run-steps`): registering runs no code of the repository unasked. The steps get
+//! a clone and not a plain checkout, because they may ask git for the commit. It is temporary, so
+//! the user's work tree is not touched.
 
 use std::io::Write;
 use std::path::Path;
@@ -23,8 +23,8 @@ const TIME_LIMIT: Duration = Duration::from_mins(60);
 const TICK: Duration = Duration::from_millis(100);
 const PROGRAM: &str = include_str!("harness/steps.py");
 
-/// Where steps are run.
-pub struct StepsPlace<'a> {
+/// The clone that steps are run in.
+pub(crate) struct StepsContext<'a> {
     /// The repository.
     pub repository: &'a Repository,
     /// What is checked out.
@@ -41,7 +41,7 @@ pub struct StepsPlace<'a> {
 
 /// Why there are no outputs.
 #[derive(Debug, thiserror::Error)]
-pub enum StepsError {
+pub(crate) enum StepsError {
     /// There is no Python to run them.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -54,7 +54,7 @@ pub enum StepsError {
     /// They took too long.
     #[error("the steps did not end within {} minutes", .0.as_secs() / 60)]
     Late(Duration),
-    /// The user has enough.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
@@ -74,9 +74,9 @@ struct Answer {
 /// Runs build steps and then push steps, and returns what they put out.
 ///
 /// # Errors
-/// [`StepsError`] if they can't be run, one of them fails, or the user has enough.
-pub fn run_steps(
-    place: &StepsPlace<'_>,
+/// [`StepsError`] if they can't be run, one of them fails, or the user pressed Ctrl-C.
+pub(crate) fn run_steps(
+    place: &StepsContext<'_>,
     build: &[Value],
     push: &[Value],
     watch: &dyn Watch,
@@ -101,7 +101,7 @@ pub fn run_steps(
         .map_err(|error| Unavailable::NotStarted { python, reason: error.to_string() })?;
     let request = json!({"build": build, "push": push, "answer": answer});
     if let Some(mut stdin) = child.stdin.take() {
-        // If it ended already, the missing answer says so.
+        // An error means that Python has ended already; then the answer is missing below.
         let _ = stdin.write_all(request.to_string().as_bytes());
     }
     wait(&mut child, watch)?;

@@ -1,5 +1,7 @@
-//! The types of a deployment's keys, as pydantic takes them in Prefect 3.8.8: what is text, what may
-//! be a number, which keys there are.
+//! The types of a deployment's keys, as pydantic takes them in Prefect 3.8.8: which keys there are,
+//! which have to be text, which may be a number (`docs/facts/prefect-yaml.md`).
+//!
+//! Templates are not filled in yet, so what a text means is checked in `declared` and `schedule`.
 
 use serde_json::{Map, Number, Value, json};
 
@@ -45,7 +47,7 @@ const SCHEDULE: &[&str] = &[
 
 impl Node {
     /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Yaml::Text(text) => Some(text),
             _ => None,
@@ -53,12 +55,12 @@ impl Node {
     }
 }
 
-/// Something at a place of the file.
+/// Something that is wrong, or worth a notice, at a position of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     /// Where.
     pub at: Position,
-    /// What, without the value: it may be a secret.
+    /// What is wrong, without the value: it may be a secret.
     pub message: String,
     /// What to type.
     pub hint: Option<String>,
@@ -66,25 +68,26 @@ pub(super) struct Fault {
 
 /// Steps before and after a deployment's registration.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Steps {
+pub(crate) struct Steps {
     /// Run when a deployment is registered.
     pub build: Option<Vec<Value>>,
     /// Run after those.
     pub push: Option<Vec<Value>>,
-    /// Run by the worker before a flow run. `None` is not said, an empty list is none.
+    /// Run by the worker before a flow run. `None`: the file does not say; an empty list: there are to
+    /// be none.
     pub pull: Option<Vec<Value>>,
 }
 
 /// A deployment whose types were checked.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
+pub(super) struct CheckedDeployment {
     /// The keys that are there, without the steps.
     pub config: Map<String, Value>,
     /// The deployment's own steps.
     pub steps: Steps,
     /// What keeps it from being registered.
     pub faults: Vec<Fault>,
-    /// What Prefect ignores.
+    /// What Prefect ignores, and its author may not know.
     pub notices: Vec<Fault>,
 }
 
@@ -99,8 +102,8 @@ impl Fault {
 }
 
 /// Checks one entry of `deployments`.
-pub(super) fn check_deployment(node: &Node) -> Checked {
-    let mut checked = Checked::default();
+pub(super) fn check_deployment(node: &Node) -> CheckedDeployment {
+    let mut checked = CheckedDeployment::default();
     let Yaml::Mapping(pairs) = &node.value else {
         checked
             .faults
@@ -183,7 +186,7 @@ fn text(key: &str, node: &Node) -> Result<Value, Fault> {
     }
 }
 
-/// What pydantic takes for a boolean.
+/// A boolean, in all forms that pydantic takes for one.
 fn flag(key: &str, node: &Node) -> Result<Value, Fault> {
     let flag = match &node.value {
         Yaml::Null => return Ok(Value::Null),
@@ -205,7 +208,7 @@ pub(super) fn flag_of(text: &str) -> Option<bool> {
     }
 }
 
-/// What pydantic takes for a whole number.
+/// A whole number, in all forms that pydantic takes for one: `3`, `3.0`, `"3"` and even `true`.
 fn integer(key: &str, node: &Node) -> Result<Value, Fault> {
     let number = match &node.value {
         Yaml::Null => return Ok(Value::Null),
@@ -243,7 +246,7 @@ fn tags(node: &Node) -> Result<Value, Fault> {
         Yaml::Null | Yaml::Sequence(_) => json_of(node),
         Yaml::Text(text) if text.contains("{{") => Ok(json!(text)),
         Yaml::Text(text) => {
-            // Prefect makes a tag of each letter, which nobody can mean.
+            // Prefect iterates over the text and makes a tag of each letter, which nobody can mean.
             let mut fault = Fault::of_kind(node, "tags", "a list");
             fault.hint = Some(format!("tags: [{text}]"));
             Err(fault)
@@ -302,7 +305,8 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
         let name = key.text().unwrap_or_default();
         let checked = match name {
             "cron" | "rrule" | "timezone" | "slug" | "replaces" => text(name, value)?,
-            // Without quotes, YAML makes a moment of it; Prefect refuses that.
+            // Without quotes YAML makes a date of it, and pydantic refuses a date where it wants text.
+            // What is meant is clear, so it is taken.
             "anchor_date" => match &value.value {
                 Yaml::Moment(moment) => json!(moment),
                 _ => text(name, value)?,
@@ -333,7 +337,8 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
     Ok(Value::Object(schedule))
 }
 
-/// Steps are a list; a single step may stand without one, and an empty mapping says nothing.
+/// Reads a list of steps. A single step may stand without the list, and an empty mapping counts as not
+/// said.
 pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
     let step = |node: &Node| match &node.value {
         Yaml::Mapping(pairs) if pairs.len() > 1 => {

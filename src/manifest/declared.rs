@@ -1,16 +1,18 @@
-//! What a deployment of `prefect.yaml` declares, templates filled in, by the names of the API.
+//! What a deployment of `prefect.yaml` declares, with templates filled in, by the names of the API.
 //!
-//! A field that the file does not have is absent: it is nobody's but the target's. Where the flow
-//! is and at which reference is not known here.
+//! A field that the file does not mention is absent from the result, and stays on the target as people
+//! set it there. Where the flow is, and at which reference, is not known here.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::file::{Entry, EntryError, Manifest, StepsOf};
+use super::file::{DeploymentSteps, Entry, EntryError, Manifest};
 use super::python::text_of;
 use super::schedule;
-use super::template::{Placeholder, References, TemplateError, Templater, Values, placeholders};
+use super::template::{
+    Placeholder, TemplateError, TemplateReferences, TemplateValues, Templater, placeholders,
+};
 use flowreg_model::{Field, Fields, secrets};
 
 /// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
@@ -18,7 +20,7 @@ const AT_RUN_TIME: &[&str] = &["job_variables"];
 
 /// A deployment as a file declares it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Declared {
+pub(crate) struct DeclaredDeployment {
     /// The deployment's name.
     pub name: String,
     /// Where the flow is: `path.py:function` or `package.module.function`, relative to the file.
@@ -37,11 +39,12 @@ pub struct Declared {
 
 impl Manifest {
     /// What templates of the file refer to at the target.
-    pub fn references(&self) -> References {
-        let mut references = References::default();
+    pub(crate) fn references(&self) -> TemplateReferences {
+        let mut references = TemplateReferences::default();
         for entry in &self.entries {
             entry.config.values().for_each(|value| references.add(value));
-            // Only the URL is filled in here, to know whose it is; the rest is the worker's.
+            // Of the pull steps only the URL is needed, to know whether it is this repository's. The
+            // other templates in them are filled in by the worker.
             let steps = self.steps_of(entry).pull.into_iter().flatten();
             let inputs = steps.filter_map(Value::as_object).flat_map(Map::values);
             inputs
@@ -56,12 +59,12 @@ impl Manifest {
     ///
     /// # Errors
     /// [`EntryError`] for a template without a value, and for a value that Prefect refuses.
-    pub fn declared(
+    pub(crate) fn declared(
         &self,
         entry: &Entry,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<&Map<String, Value>>,
-    ) -> Result<Declared, EntryError> {
+    ) -> Result<DeclaredDeployment, EntryError> {
         let steps = self.steps_of(entry);
         let nothing = Map::new();
         let has_run = outputs.is_some();
@@ -72,12 +75,15 @@ impl Manifest {
             .settings(&config, AT_RUN_TIME)
             .map_err(|error| self.template_error(entry, &error))?;
         let Value::Object(mut config) = config else { return Err(self.odd(entry, &[], "it")) };
+        // Triggers have templates for the event that fires them, and are filled in apart.
         let triggers = config.shift_remove("triggers");
         let Value::Object(config) = templater.outputs(&Value::Object(config), outputs) else {
             return Err(self.odd(entry, &[], "it"));
         };
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
         if has_steps && !has_run {
+            // The steps were not run, so what was dropped from lists may be one of their outputs:
+            // refuse it below instead of registering a list without the item.
             templater.missing.append(&mut templater.dropped);
         }
         self.refuse_missing(entry, &templater.missing, &steps, has_run)?;
@@ -89,8 +95,8 @@ impl Manifest {
         };
         let required = |name: &str| text(name)?.ok_or_else(|| self.empty(entry, name));
         let name = required("name")?;
-        let mut declared = Declared {
-            // Prefect takes a name that ends so for that of a file.
+        let mut declared = DeclaredDeployment {
+            // Prefect takes a name that ends in `.py` for the name of a file, and uses its stem.
             name: match name.strip_suffix(".py") {
                 Some(stem) => stem.rsplit('/').next().unwrap_or(stem).to_owned(),
                 None => name,
@@ -105,8 +111,8 @@ impl Manifest {
         for (path, placeholder) in &templater.dropped {
             let keys: Vec<&str> = path.split('.').collect();
             declared.notices.push(format!(
-                "{}: `{placeholder}` in `{path}` is left out: Prefect knows no outputs of steps in \
-                 an item of a list that is nothing but a template",
+                "{}: `{placeholder}` in `{path}` is left out, as Prefect does: a list item that \
+                 is only a template is filled in before the outputs of steps are known",
                 self.origin(entry, &keys)
             ));
         }
@@ -143,10 +149,10 @@ impl Manifest {
     }
 
     /// The description that a flow's docstring becomes: Prefect fills in templates there, too, and
-    /// what has no value goes.
-    pub fn description(
+    /// removes those without a value.
+    pub(crate) fn description(
         text: &str,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<&Map<String, Value>>,
     ) -> Option<String> {
         let nothing = Map::new();
@@ -226,7 +232,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Also an empty list: it says that there are to be none.
+    /// Adds the schedules. An empty list is registered as such: it says that there are to be none.
     fn schedules(
         &self,
         entry: &Entry,
@@ -246,13 +252,13 @@ impl Manifest {
         Ok(())
     }
 
-    /// Outputs and the environment are filled in now, the rest by the worker.
+    /// Fills in outputs of steps and the environment; the rest is the worker's.
     fn pull(
         &self,
         entry: &Entry,
         pull: &[Value],
-        steps: &StepsOf<'_>,
-        values: &Values,
+        steps: &DeploymentSteps<'_>,
+        values: &TemplateValues,
         outputs: &Map<String, Value>,
         has_run: bool,
     ) -> Result<Vec<Value>, EntryError> {
@@ -264,7 +270,8 @@ impl Manifest {
             for inputs in step.as_object_mut().into_iter().flat_map(|step| step.values_mut()) {
                 let Some(inputs) = inputs.as_object_mut() else { continue };
                 for (key, value) in inputs.iter_mut() {
-                    // The reference is ours, and a secret is named, never filled in.
+                    // Branch and commit are replaced by the code reference later. A secret stays a
+                    // template for the worker: filled in, it would be registered in clear text.
                     if matches!(key.as_str(), "branch" | "commit_sha") || is_secret_key(key) {
                         continue;
                     }
@@ -298,12 +305,13 @@ impl Manifest {
         ))
     }
 
-    /// A template without a value would drop what it stands for. The version is ours to give.
+    /// Fails for a template without a value: Prefect would silently leave out what it stands for. Only
+    /// `version` may lack one: flowreg gives a deployment without a version the tag or the branch.
     fn refuse_missing(
         &self,
         entry: &Entry,
         missing: &[(String, String)],
-        steps: &StepsOf<'_>,
+        steps: &DeploymentSteps<'_>,
         has_run: bool,
     ) -> Result<(), EntryError> {
         let mut missing = missing.iter().filter(|(path, _)| path != "version");
@@ -344,7 +352,7 @@ impl Manifest {
     }
 
     fn odd(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
-        let message = format!("`{name}` is not what it should be once its template is filled in");
+        let message = format!("`{name}` has the wrong type once its template is filled in");
         self.error(entry, path, "manifest", &message)
     }
 
@@ -375,8 +383,12 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The parameters of a trigger are for the event that fires it.
-fn trigger_with(mut trigger: Value, values: &Values, outputs: &Map<String, Value>) -> Value {
+/// Fills in a trigger, except its `parameters`: their templates are about the event that fires it.
+fn trigger_with(
+    mut trigger: Value,
+    values: &TemplateValues,
+    outputs: &Map<String, Value>,
+) -> Value {
     let parameters = trigger.as_object_mut().and_then(|map| map.shift_remove("parameters"));
     let mut filled = Templater::new(values).outputs(&trigger, outputs);
     if let (Some(map), Some(parameters)) = (filled.as_object_mut(), parameters) {
@@ -385,7 +397,8 @@ fn trigger_with(mut trigger: Value, values: &Values, outputs: &Map<String, Value
     filled
 }
 
-/// By the names of the fields; and whatever looks like a secret that the file itself holds.
+/// The paths of secrets by the names of the fields: those filled in from the environment, and literals
+/// of the file that look like one. Output leaves their values out.
 fn secret_paths(found: &BTreeSet<String>, fields: &Fields) -> BTreeSet<String> {
     let strip = |path: &String| path.strip_prefix("work_pool.").unwrap_or(path).to_owned();
     let mut paths: BTreeSet<String> = found.iter().map(strip).collect();

@@ -1,10 +1,10 @@
-//! Where the flow of a deployment is: an entrypoint of `prefect.yaml` as a place in the repository.
+//! The entrypoint of a deployment as `prefect.yaml` declares it: a script or a module.
 
 use std::fmt;
 
 /// An entrypoint as Prefect reads it (`prefect/utilities/importtools.py`, `import_object`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub(crate) enum DeclaredEntrypoint {
     /// `path/to/file.py:function`: a script, from the directory of the manifest.
     Script {
         /// The file, without `./`.
@@ -21,9 +21,9 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl DeclaredEntrypoint {
     /// Takes an entrypoint apart; `None` if it is none.
-    pub fn parse(entrypoint: &str) -> Option<Self> {
+    pub(crate) fn parse(entrypoint: &str) -> Option<Self> {
         if entrypoint.contains(".py:") {
             let (path, object) = entrypoint.rsplit_once(':')?;
             let path = plain_path(path)?;
@@ -38,9 +38,10 @@ impl Place {
             .then(|| Self::Module { module: module.to_owned(), object: object.to_owned() })
     }
 
-    /// The same place, seen from a directory further up; `below` leads back down. `None` for a
-    /// module below a directory that has no name in Python.
-    pub fn from(&self, below: &str) -> Option<Self> {
+    /// The same entrypoint for a run that starts further up: `below` is the path from there down to the
+    /// directory of the manifest. `None` for a module if a directory on that path is no Python
+    /// identifier, as no import can name it.
+    pub(crate) fn in_directory(&self, below: &str) -> Option<Self> {
         if below.is_empty() {
             return Some(self.clone());
         }
@@ -59,7 +60,7 @@ impl Place {
     }
 
     /// The file, or the name of the module.
-    pub fn container(&self) -> &str {
+    pub(crate) fn container(&self) -> &str {
         match self {
             Self::Script { path, .. } => path,
             Self::Module { module, .. } => module,
@@ -67,14 +68,14 @@ impl Place {
     }
 
     /// The attribute path.
-    pub fn object(&self) -> &str {
+    pub(crate) fn object(&self) -> &str {
         match self {
             Self::Script { object, .. } | Self::Module { object, .. } => object,
         }
     }
 
     /// The files in which the flow may be, from the directory of the manifest.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         match self {
             Self::Script { path, .. } => vec![path.clone()],
             Self::Module { module, .. } => {
@@ -85,7 +86,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DeclaredEntrypoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Script { path, object } => write!(f, "{path}:{object}"),
@@ -127,13 +128,13 @@ mod tests {
 
     #[test]
     fn entrypoints_are_scripts_or_modules() {
-        let place = |text: &str| Place::parse(text).map(|place| place.to_string());
+        let place = |text: &str| DeclaredEntrypoint::parse(text).map(|place| place.to_string());
         assert_eq!(place("./flows/a.py:f").as_deref(), Some("flows/a.py:f"));
         assert_eq!(place("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
         assert_eq!(place("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(place("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(
-            Place::parse("pkg.mod.f").unwrap().files(),
+            DeclaredEntrypoint::parse("pkg.mod.f").unwrap().files(),
             ["pkg/mod.py", "pkg/mod/__init__.py"]
         );
         for odd in ["f", "", "/abs/a.py:f", "../a.py:f", "a.py:", "a b.c", "x..y"] {

@@ -1,11 +1,12 @@
 //! `prefect.yaml` as it is written: its deployments with their types checked as Prefect 3.8.8 checks
 //! them (`prefect/cli/deploy/_models.py`), and the steps for all of them.
 //!
-//! Prefect skips a whole file for one wrong value; here each deployment fails alone, with its place.
+//! Prefect skips a whole file for one wrong value; here each deployment fails alone, with the position
+//! of what is wrong.
 
 use serde_json::{Map, Value};
 
-use super::check::{Checked, Fault, Steps, check_deployment, steps, unknown_keys};
+use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
 
 /// What is at the top of the file. `definitions` is where anchors are kept by custom.
@@ -14,7 +15,7 @@ const KEYS: &[&str] =
 
 /// A `prefect.yaml`.
 #[derive(Debug, Clone)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The file, from the repository's root.
     pub path: String,
     /// The entries that are deployments, in the order of the file.
@@ -23,13 +24,13 @@ pub struct Manifest {
     pub failed: Vec<EntryError>,
     /// Steps for the deployments that have none of their own.
     pub steps: Steps,
-    /// What is worth knowing and stops nothing.
+    /// Warnings, with their positions.
     pub notices: Vec<String>,
 }
 
 /// One deployment as it is written, templates not filled in.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name.
     pub name: String,
     /// Where its flow is, relative to the file.
@@ -43,7 +44,7 @@ pub struct Entry {
 
 /// Why a deployment of a file can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntryError {
+pub(crate) struct EntryError {
     /// The deployment's name, if it has one.
     pub name: Option<String>,
     /// What it says its flow is.
@@ -59,7 +60,7 @@ pub struct EntryError {
 /// A file that is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}:{column}: {message}")]
-pub struct ManifestError {
+pub(crate) struct ManifestError {
     /// The file, from the repository's root.
     pub path: String,
     /// 1-based.
@@ -75,7 +76,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError`] if it is not YAML, or not a mapping with a list of deployments.
-    pub fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
+    pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
         let error = |at: Position, message: String| ManifestError {
             path: path.to_owned(),
             line: at.line,
@@ -83,7 +84,6 @@ impl Manifest {
             message,
         };
         let document = yaml::read(bytes).map_err(|found| error(found.at, found.message))?;
-        let place = Place { path };
         let mut manifest = Self {
             path: path.to_owned(),
             entries: Vec::new(),
@@ -92,7 +92,7 @@ impl Manifest {
             notices: Vec::new(),
         };
         for (at, notice) in document.notices {
-            manifest.notices.push(place.at(at, &notice));
+            manifest.notices.push(located(path, at, &notice));
         }
         let root = match document.root.value {
             Yaml::Mapping(pairs) => pairs,
@@ -105,7 +105,7 @@ impl Manifest {
         for notice in
             unknown_keys(&root, KEYS, |key| key.starts_with(['_', '.']) || key.starts_with("x-"))
         {
-            manifest.notices.push(place.at(notice.at, &notice.message));
+            manifest.notices.push(located(path, notice.at, &notice.message));
         }
         for (key, value) in root {
             let fault = |fault: Fault| error(fault.at, fault.message);
@@ -133,16 +133,17 @@ impl Manifest {
             let at = node.at;
             let named = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
             let (name, entrypoint) = (named("name"), named("entrypoint"));
-            let Checked { config, steps, faults, notices } = check_deployment(&node);
-            let place = Place { path: &self.path };
+            let CheckedDeployment { config, steps, faults, notices } = check_deployment(&node);
+            let path = &self.path;
             let called = name.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
-            let notice = |fault: &Fault| place.at(fault.at, &format!("{called}{}", fault.message));
+            let notice =
+                |fault: &Fault| located(path, fault.at, &format!("{called}{}", fault.message));
             self.notices.extend(notices.iter().map(notice));
             let fail = |at: Position, message: &str, hints: Vec<String>| EntryError {
                 name: name.clone(),
                 entrypoint: entrypoint.clone(),
                 code: "manifest",
-                message: place.at(at, message),
+                message: located(path, at, message),
                 hints,
             };
             if let Some(first) = faults.first() {
@@ -153,8 +154,8 @@ impl Manifest {
                 continue;
             }
             let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
-                // Prefect goes on with the next one, too.
-                self.notices.push(place.at(at, "a deployment without a name is left out"));
+                // Prefect too leaves it out and goes on.
+                self.notices.push(located(path, at, "a deployment without a name is left out"));
                 continue;
             };
             let Some(entrypoint) = entrypoint.clone().filter(|entrypoint| !entrypoint.is_empty())
@@ -168,16 +169,16 @@ impl Manifest {
     }
 
     /// The directory of the file, from the repository's root; empty for the root.
-    pub fn directory(&self) -> &str {
+    pub(crate) fn directory(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(directory, _)| directory)
     }
 
     /// The steps that count for a deployment of this file.
-    pub fn steps_of<'m>(&'m self, entry: &'m Entry) -> StepsOf<'m> {
+    pub(crate) fn steps_of<'m>(&'m self, entry: &'m Entry) -> DeploymentSteps<'m> {
         let or = |own: &'m Option<Vec<Value>>, all: &'m Option<Vec<Value>>| {
             own.as_ref().or(all.as_ref()).map(Vec::as_slice)
         };
-        StepsOf {
+        DeploymentSteps {
             build: or(&entry.steps.build, &self.steps.build).unwrap_or_default(),
             push: or(&entry.steps.push, &self.steps.push).unwrap_or_default(),
             pull: or(&entry.steps.pull, &self.steps.pull),
@@ -185,12 +186,12 @@ impl Manifest {
     }
 
     /// `prefect.yaml:12`: where a key of a deployment is, or the deployment itself.
-    pub fn origin(&self, entry: &Entry, path: &[&str]) -> String {
+    pub(crate) fn origin(&self, entry: &Entry, path: &[&str]) -> String {
         format!("{}:{}", self.path, entry.at(path).line)
     }
 
     /// An error about one deployment, at the place of a key.
-    pub fn error(
+    pub(crate) fn error(
         &self,
         entry: &Entry,
         path: &[&str],
@@ -201,7 +202,7 @@ impl Manifest {
             name: Some(entry.name.clone()),
             entrypoint: Some(entry.entrypoint.clone()),
             code,
-            message: Place { path: &self.path }.at(entry.at(path), message),
+            message: located(&self.path, entry.at(path), message),
             hints: Vec::new(),
         }
     }
@@ -209,7 +210,7 @@ impl Manifest {
 
 /// The steps of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepsOf<'m> {
+pub(crate) struct DeploymentSteps<'m> {
     /// Before it is registered.
     pub build: &'m [Value],
     /// And after those.
@@ -220,7 +221,7 @@ pub struct StepsOf<'m> {
 
 impl Entry {
     /// The place of a key, or of the nearest one above it that is written.
-    pub fn at(&self, path: &[&str]) -> Position {
+    pub(crate) fn at(&self, path: &[&str]) -> Position {
         let mut node = &self.node;
         for key in path {
             match node.get(key) {
@@ -235,19 +236,13 @@ impl Entry {
 impl EntryError {
     /// The same with what to type.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 }
 
-/// Writes places of one file.
-struct Place<'p> {
-    path: &'p str,
-}
-
-impl Place<'_> {
-    fn at(&self, at: Position, message: &str) -> String {
-        format!("{}:{}:{}: {message}", self.path, at.line, at.column)
-    }
+/// A message with its position: `prefect.yaml:12:5: …`.
+fn located(path: &str, at: Position, message: &str) -> String {
+    format!("{path}:{}:{}: {message}", at.line, at.column)
 }

@@ -1,22 +1,24 @@
 //! `prefect.yaml`: read as Prefect reads it, templates filled in, pull steps at the code reference.
 //!
-//! `yaml` is PyYAML's reading of a file, `check` pydantic's of a deployment, `template` and
-//! `declared` what becomes of it, `pull` puts the reference in. Knows nothing of servers and flows:
-//! what templates need from a server is asked for by [`References`] and given as [`Values`].
+//! `yaml` reads a file as PyYAML does, `check` checks a deployment's types as pydantic does, `template`
+//! and `declared` fill in what `prefect deploy` would, and `pull` puts the code reference into the pull
+//! steps. The rules and their sources stand in `docs/facts/prefect-yaml.md`.
+//!
+//! Knows nothing of servers and flows: [`Manifest::references`] says which variables and blocks of a
+//! server are needed, and they are given as [`TemplateValues`].
 
 mod check;
 mod declared;
 mod entrypoint;
 mod file;
-pub mod pull;
+pub(crate) mod pull;
 mod python;
 mod schedule;
 mod template;
 mod yaml;
 
-pub use check::Steps;
-pub use declared::Declared;
-pub use entrypoint::Place;
-pub use file::{Entry, EntryError, Manifest, ManifestError, StepsOf};
-pub use template::{References, TemplateError, Values};
-pub use yaml::{Document, Node, Position, Yaml, YamlError, read};
+pub(crate) use declared::DeclaredDeployment;
+pub(crate) use entrypoint::DeclaredEntrypoint;
+pub(crate) use file::{Entry, EntryError, Manifest, ManifestError};
+pub(crate) use template::TemplateValues;
+pub use yaml::{Document, Node, Yaml, YamlError, read};

@@ -1,7 +1,7 @@
-//! Puts the code reference into a deployment's pull steps (`facts/prefect3.md` §6).
+//! Puts the code reference into a deployment's pull steps (`docs/facts/prefect-yaml.md`, "Pull steps").
 //!
-//! Every step that clones this repository gets it, whatever the file says there; steps that clone
-//! something else are left alone; if none clones this one, such a step comes first.
+//! Every step that clones this repository gets the reference, whatever branch the file names; steps
+//! that clone another repository stay as they are; if no step clones this one, a clone is put first.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
 /// What a worker is told to check out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckOut<'a> {
+pub(crate) enum CheckOut<'a> {
     /// A branch or a tag, by name.
     Name(&'a str),
     /// A commit, by its full id.
@@ -24,7 +24,7 @@ pub enum CheckOut<'a> {
 
 /// A clone of this repository.
 #[derive(Debug, Clone, Copy)]
-pub struct GitClone<'a> {
+pub(crate) struct GitClone<'a> {
     /// The URL that workers clone from, without credentials.
     pub repository: &'a str,
     /// What they check out.
@@ -35,16 +35,16 @@ pub struct GitClone<'a> {
 
 /// Pull steps with the reference in them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pulled {
+pub(crate) struct PinnedSteps {
     /// The steps.
     pub steps: Vec<Value>,
     /// Where a run starts.
     pub directory: RunDirectory,
 }
 
-/// The working directory of a run, as far as the pull steps tell.
+/// The working directory of a run after the pull steps, as far as they can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunDirectory {
+pub(crate) enum RunDirectory {
     /// A directory of the clone, from the repository's root; empty for the root.
     Clone(String),
     /// Some other place, such as one in the worker's image.
@@ -53,7 +53,7 @@ pub enum RunDirectory {
 
 /// Why the reference can't be put into the steps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PullError {
+pub(crate) enum PullError {
     /// A token or password stands in the file.
     #[error(
         "a pull step holds a literal token or password, which would be registered in clear text"
@@ -67,7 +67,7 @@ pub enum PullError {
 }
 
 /// The step alone.
-pub fn step(clone: &GitClone<'_>) -> Value {
+pub(crate) fn step(clone: &GitClone<'_>) -> Value {
     let mut inputs = Map::new();
     inputs.insert("repository".to_owned(), json!(clone.repository));
     refer(&mut inputs, clone);
@@ -79,15 +79,15 @@ pub fn step(clone: &GitClone<'_>) -> Value {
 ///
 /// # Errors
 /// [`PullError`] for what must not be registered, or would not work.
-pub fn pinned(
+pub(crate) fn pinned(
     steps: &[Value],
     clone: &GitClone<'_>,
     text: impl Fn(&str) -> String,
-) -> Result<Pulled, PullError> {
+) -> Result<PinnedSteps, PullError> {
     let mut pinned: Vec<Value> = Vec::with_capacity(steps.len() + 1);
     let mut is_cloned = false;
     let mut directory = RunDirectory::Clone(String::new());
-    // Ids of the clones of this repository; without one the last output counts.
+    // Steps refer to a clone by its id. A reference without an id means the output of the step before.
     let mut names: Vec<String> = Vec::new();
     for step in steps {
         let mut step = step.clone();
@@ -119,14 +119,15 @@ pub fn pinned(
     if !is_cloned {
         pinned.insert(0, self::step(clone));
     }
-    Ok(Pulled { steps: pinned, directory })
+    Ok(PinnedSteps { steps: pinned, directory })
 }
 
 fn inputs_of<'s>(step: &'s mut Value, name: &str) -> Option<&'s mut Map<String, Value>> {
     step.as_object_mut()?.get_mut(name)?.as_object_mut()
 }
 
-/// Whether a step of another kind ends in a directory of its own: those that pull code.
+/// Whether a step of another kind changes the working directory: those that pull code from a bucket
+/// (`prefect_aws.deployments.steps.pull_from_s3` and its like).
 fn sets_directory(step: &Value) -> bool {
     let names = step.as_object().into_iter().flat_map(Map::keys);
     names.into_iter().any(|name| name.contains(".pull_"))
@@ -153,7 +154,7 @@ fn run_directory(set: &str, names: &[String], before: &RunDirectory) -> RunDirec
     }
 }
 
-/// The reference in the inputs of a clone.
+/// Puts the reference, and the access where the step names none, into the inputs of a clone.
 fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
     match clone.check_out {
         CheckOut::Name(name) => {
@@ -163,7 +164,9 @@ fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
         CheckOut::Commit(commit) => {
             inputs.shift_remove("branch");
             inputs.insert("commit_sha".to_owned(), json!(commit));
-            // A directory that is used again keeps its first commit unless its name carries it.
+            // In a working directory that is used again, Prefect takes an existing clone for up to
+            // date whatever its commit is, and runs old code. With the commit in its name every
+            // commit has a directory of its own.
             let name = inputs.get("clone_directory_name").and_then(Value::as_str);
             let name = name.unwrap_or_else(|| directory_name(clone.repository));
             let directory = format!("{name}-{commit}");
@@ -211,7 +214,7 @@ fn refuse_secrets(
 }
 
 /// The name that git gives the directory of a clone.
-pub fn directory_name(repository: &str) -> &str {
+pub(crate) fn directory_name(repository: &str) -> &str {
     let name = repository.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(repository);
     name.strip_suffix(".git").unwrap_or(name)
 }
@@ -226,7 +229,7 @@ mod tests {
         GitClone { repository: URL, check_out, access: None }
     }
 
-    fn pulled(steps: &Value, clone: &GitClone<'_>) -> Result<Pulled, PullError> {
+    fn pulled(steps: &Value, clone: &GitClone<'_>) -> Result<PinnedSteps, PullError> {
         pinned(steps.as_array().unwrap(), clone, ToOwned::to_owned)
     }
 

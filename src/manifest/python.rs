@@ -1,4 +1,4 @@
-//! Values as Python's `str()` writes them: that is how Prefect puts them into the middle of a text.
+//! TemplateValues as Python's `str()` writes them: that is how Prefect puts them into the middle of a text.
 
 use std::fmt::Write;
 

@@ -116,7 +116,7 @@ fn rule(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
     Ok(json!({"rrule": rrule, "timezone": timezone}))
 }
 
-/// The moment as pydantic writes it; without an offset it is one of UTC.
+/// The moment as pydantic writes it in JSON; without an offset it counts as UTC.
 fn moment(text: &str) -> Result<String, ScheduleError> {
     let pieces = Pieces::parse(text).map_err(|_| ScheduleError::Anchor)?;
     let moment = pieces.date().to_datetime(pieces.time().unwrap_or_default());

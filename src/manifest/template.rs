@@ -1,9 +1,9 @@
 //! Templates in `prefect.yaml`, filled in as `prefect deploy` does it: `{{ $ENV }}`,
 //! `{{ prefect.variables.x }}`, `{{ prefect.blocks.type.name }}`, and outputs of build steps.
 //!
-//! The rules are those of Prefect 3.8.8 (`prefect/utilities/templating`). Two differences: a block's
-//! secret is never filled in, and what was filled in from a variable that names a secret is
-//! remembered, so that nothing prints it.
+//! The rules are those of Prefect 3.8.8 (`docs/facts/prefect-yaml.md`, "Templates"), with two
+//! differences: a block's secret is never filled in, and the path of a value that was filled in from
+//! an environment variable with the name of a secret is remembered, so that no output shows it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,9 +33,9 @@ enum Part<'t> {
     Placeholder(&'t str, Placeholder<'t>),
 }
 
-/// What the target and the environment know of placeholders.
+/// The values that placeholders can have: from the environment and from the target.
 #[derive(Debug, Clone, Default)]
-pub struct Values {
+pub(crate) struct TemplateValues {
     /// The process environment.
     pub environment: Environment,
     /// Variables of the target that exist.
@@ -44,10 +44,10 @@ pub struct Values {
     pub blocks: HashMap<(String, String), BlockDocument>,
 }
 
-impl Values {
+impl TemplateValues {
     /// A text with all that is known filled in: what a worker will make of it, as far as that can
     /// be told.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         let mut templater = Templater::new(self);
         let value = Value::from(text);
         templater.settings(&value, &[]).as_ref().map_or_else(|_| text.to_owned(), text_of)
@@ -56,7 +56,7 @@ impl Values {
 
 /// What a run needs to know from the target before templates can be filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct References {
+pub(crate) struct TemplateReferences {
     /// Names of variables.
     pub variables: BTreeSet<String>,
     /// Type slugs and names of blocks.
@@ -65,7 +65,7 @@ pub struct References {
 
 /// Why a template can't be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
+pub(crate) enum TemplateError {
     /// The target has no such block.
     #[error("there is no block `{name}` of type `{kind}`")]
     NoBlock {
@@ -113,7 +113,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
                 at = start + whole.len();
                 literal = at;
             }
-            // `{{{ x }}`: the second brace begins one.
+            // In `{{{ x }}` the placeholder begins at the second brace, as the expression finds it.
             None => at = start + 1,
         }
     }
@@ -168,9 +168,9 @@ fn visit_texts<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {
     }
 }
 
-impl References {
+impl TemplateReferences {
     /// Adds what a value refers to.
-    pub fn add(&mut self, value: &Value) {
+    pub(crate) fn add(&mut self, value: &Value) {
         for placeholder in placeholders(value) {
             match placeholder {
                 Placeholder::Variable(name) => {
@@ -185,11 +185,6 @@ impl References {
             }
         }
     }
-
-    /// Whether nothing has to be asked.
-    pub fn is_empty(&self) -> bool {
-        self.variables.is_empty() && self.blocks.is_empty()
-    }
 }
 
 /// Type, name and the part that is meant: `secret.token`, `json.limits.value.cpu[0]`.
@@ -200,7 +195,7 @@ fn block_of(placeholder: &str) -> Option<(&str, &str, Option<&str>)> {
 
 /// Fills templates in, in the order of the passes of `prefect deploy`.
 pub(super) struct Templater<'v> {
-    values: &'v Values,
+    values: &'v TemplateValues,
     /// Where in the value it is: `job_variables.env.TOKEN`.
     path: Vec<String>,
     /// Paths of values that hold a secret of the environment.
@@ -214,7 +209,7 @@ pub(super) struct Templater<'v> {
 
 impl<'v> Templater<'v> {
     /// Fills in from these values.
-    pub(super) fn new(values: &'v Values) -> Self {
+    pub(super) fn new(values: &'v TemplateValues) -> Self {
         Self {
             values,
             path: Vec::new(),
@@ -476,7 +471,7 @@ fn keys_of(path: &str) -> Vec<&str> {
 fn look_up<'v>(value: &'v Value, keys: &[&str]) -> Option<&'v Value> {
     keys.iter().try_fold(value, |value, key| match value {
         Value::Array(values) => values.get(key.parse::<usize>().ok()?),
-        // Prefect looks for a number in a mapping that has text keys only.
+        // Prefect looks an index up as a number, and keys of JSON are text, so it finds nothing.
         Value::Object(map) if key.parse::<i64>().is_err() => map.get(*key),
         _ => None,
     })

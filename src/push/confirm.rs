@@ -1,4 +1,7 @@
-//! Did it land? The reflog of the tracking branch answers for most pushes, the remote for the rest.
+//! Whether a queued push is on the remote: the reflog of the remote-tracking branch answers for most
+//! pushes without the network, the remote itself for the rest.
+//!
+//! What happens to a push that landed, or did not, is decided in `deliver`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +13,25 @@ use flowreg_model::CommitId;
 /// How long a remote may take to answer.
 pub(crate) const ASK_LIMIT: Duration = Duration::from_secs(10);
 
-/// When a remote that has something else is asked again: it may still be running its own hooks
-/// when the push ends, for it was cut off (facts/hooks.md F12).
+/// The pauses before a remote that has something else is asked again. A server whose client was
+/// killed goes on with its own hooks and may accept the push seconds later (`docs/facts/hooks.md`,
+/// "When the remote has it").
 pub(crate) const RECHECKS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
 
-/// How many times longer a push is waited for whose end nobody can see: one of a client that is no
-/// git process, or one that the shim kept.
+/// How many times longer the remote may take when the end of a push can't be seen: the client is
+/// no git process, or the push was only spooled by the shim. The patience then counts from when it
+/// was queued, and has to cover the upload as well.
 const UNSEEN_END: u32 = 10;
 
-/// What is known of a push.
+/// Whether a push has reached the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum Landing {
     /// The push is still going on.
-    Pushing,
+    StillPushing,
     /// The remote has it; how that is known.
     Confirmed(&'static str),
-    /// The remote has something else, and may still come round.
+    /// The remote has something else, and may still accept the push.
     NotYet,
     /// The remote has something else for good.
     Rejected,
@@ -34,20 +39,22 @@ pub(super) enum Finding {
     Unanswered(String),
 }
 
-/// Asks about pushes, each remote once.
-pub(super) struct Confirmation<'a> {
+/// Finds out which pushes landed. Each remote is asked at most once, for all of its refs together.
+pub(super) struct LandingCheck<'a> {
     pub(super) repository: &'a Repository,
     /// How long after the end of a push its remote may change its mind.
     pub(super) patience: Duration,
-    /// Whether what waits for somebody's word is looked at as well.
-    pub(super) is_asked_for: bool,
+    /// Whether a person ran `flowreg sync`: then deletions are about to be carried out.
+    pub(super) is_requested: bool,
 }
 
-impl Confirmation<'_> {
-    /// One finding for each push. A push that is seen to have ended remembers when.
-    pub(super) fn findings(&self, pushes: &mut [QueuedPush]) -> Vec<Finding> {
-        let known: Vec<Option<Finding>> =
-            pushes.iter_mut().map(|push| self.without_asking(push)).collect();
+impl LandingCheck<'_> {
+    /// One answer for each push, in their order. Sets `ended_at` of a push that is seen to have ended.
+    pub(super) fn landings(&self, pushes: &mut [QueuedPush]) -> Vec<Landing> {
+        let known: Vec<Option<Landing>> =
+            pushes.iter_mut().map(|push| self.known_locally(push)).collect();
+        // One connection to a remote may cost seconds and a password prompt that is suppressed, so
+        // the refs of all pushes to one address go into one `ls-remote`.
         let mut questions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (push, known) in pushes.iter().zip(&known) {
             if known.is_none() {
@@ -66,60 +73,65 @@ impl Confirmation<'_> {
             .zip(known)
             .map(|(push, known)| {
                 known.unwrap_or_else(|| match answers.get(&self.address(push)) {
-                    Some(answer) => self.by_answer(push, answer),
-                    None => Finding::NotYet,
+                    Some(answer) => self.landing_by(push, answer),
+                    None => Landing::NotYet,
                 })
             })
             .collect()
     }
 
-    fn without_asking(&self, push: &mut QueuedPush) -> Option<Finding> {
+    /// The answer where no network is needed; `None` if the remote has to be asked.
+    fn known_locally(&self, push: &mut QueuedPush) -> Option<Landing> {
         if push.is_received {
-            return Some(Finding::Confirmed("this repository received it"));
+            return Some(Landing::Confirmed("this repository received it"));
         }
         if push.git.is_some_and(super::process::GitProcess::is_running) {
-            return Some(Finding::Pushing);
+            return Some(Landing::StillPushing);
         }
         push.ended_at.get_or_insert_with(now);
         let is_known = match push.state {
             PushState::Confirmed | PushState::Undelivered | PushState::Refused => {
                 !push.is_deletion()
             }
-            // A removal can't be taken back: before it the remote is asked once more.
-            PushState::Removal => !self.is_asked_for,
+            // `sync` is about to remove registrations, which can't be undone: somebody may have
+            // pushed the branch again since, so the remote is asked once more.
+            PushState::Removal => !self.is_requested,
             PushState::Unconfirmed | PushState::Unanswered => false,
         };
         if is_known {
-            return Some(Finding::Confirmed("known before"));
+            return Some(Landing::Confirmed("known before"));
         }
         let (tracking, object) = (push.tracking.as_ref()?, push.object.as_ref()?);
+        // With several push URLs one tracking branch stands for several servers: its reflog line may
+        // be about another one of them.
         let is_only = || self.repository.push_address(&push.remote, &push.repository_url()).is_only;
         (self.repository.shows_push(tracking, object) && is_only())
-            .then_some(Finding::Confirmed("by the reflog"))
+            .then_some(Landing::Confirmed("by the reflog"))
     }
 
     fn address(&self, push: &QueuedPush) -> String {
         self.repository.push_address(&push.remote, &push.repository_url()).address
     }
 
-    fn by_answer(
+    fn landing_by(
         &self,
         push: &QueuedPush,
         answer: &Result<BTreeMap<String, CommitId>, GitError>,
-    ) -> Finding {
+    ) -> Landing {
         match answer {
-            Err(error) => Finding::Unanswered(error.to_string()),
+            Err(error) => Landing::Unanswered(error.to_string()),
             Ok(refs) if refs.get(&push.reference) == push.object.as_ref() => {
-                Finding::Confirmed("by the remote")
+                Landing::Confirmed("by the remote")
             }
             Ok(_) => {
-                // Nobody saw the end of a push whose process is not known: it gets more time.
+                // Without a known process nobody saw the push end, so the time counts from when it
+                // was queued, and is longer.
                 let (since, patience) = match push.git {
                     Some(_) => (push.ended_at.unwrap_or_else(now), self.patience),
                     None => (push.queued_at, self.patience * UNSEEN_END),
                 };
                 let is_final = u128::from(now().saturating_sub(since)) >= patience.as_millis();
-                if is_final { Finding::Rejected } else { Finding::NotYet }
+                if is_final { Landing::Rejected } else { Landing::NotYet }
             }
         }
     }

@@ -1,67 +1,71 @@
-//! One pass over the outbox: what is confirmed is delivered, what can't be decided stays.
+//! One pass over the outbox: pushes that landed are registered, pushes that the remote does not have
+//! are dropped, and what can't be decided yet stays.
 //!
-//! Of several pushes of one ref the newest confirmed one counts, and the older ones go before it
-//! does: whatever kills this process, an older commit is never registered after a newer one.
+//! Of several pushes of one ref the newest confirmed one counts. The records of the older ones are
+//! removed before the newest is registered, so that a later pass never registers an older commit
+//! over a newer one, wherever this process is killed.
 
 use std::time::Duration;
 
-use super::confirm::{Confirmation, Finding};
-use super::log::Log;
-use super::queued::{PushState, QueuedPush, QueuedTarget, waiting};
+use super::confirm::{Landing, LandingCheck};
+use super::log::DecisionLog;
+use super::queued::{PushState, QueuedPush, QueuedTarget, outbox_records};
 use super::spool;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
 use flowreg_git::Repository;
 
-/// How long another process may be delivering.
+/// How long this process waits while another one delivers. After that it leaves its records to the
+/// other one, which sees them in its next pass.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What came of a delivery.
+/// What came of trying to register or remove what was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Delivered {
+pub(crate) enum DeliveryOutcome {
     /// The target has it; what changed, in words.
     Done(String),
-    /// It is not to be registered at all; why.
-    NotWanted(String),
+    /// There is nothing to register, now or later; why. The record leaves the outbox.
+    Skipped(String),
     /// The target, or the remote as its proof, could not be reached.
     Unreachable(String),
-    /// It was refused, and will be until somebody does something.
+    /// The target or a guard refused it, and will refuse it again until a person changes something.
     Refused(String),
 }
 
-/// Registers and removes; known only to the command line.
+/// Registers and removes. Implemented above this room, where sessions and targets are known.
 pub(crate) trait Delivery {
     /// Registers what was pushed.
-    fn register(&self, push: &QueuedPush) -> Delivered;
+    fn register(&self, push: &QueuedPush) -> DeliveryOutcome;
 
     /// Whether a deleted branch has registrations that are to be removed.
-    fn check_removal(&self, push: &QueuedPush) -> Delivered;
+    fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome;
 
     /// The target that is configured for what was pushed; `None` if that can't be told.
     fn target(&self, push: &QueuedPush) -> Option<QueuedTarget>;
 
     /// Removes the registrations of a deleted branch.
-    fn remove(&self, push: &QueuedPush) -> Delivered;
+    fn remove(&self, push: &QueuedPush) -> DeliveryOutcome;
 }
 
-/// Which records a pass touches.
+/// What a pass may do.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Policy {
-    /// Whether what was refused is tried again, and what was marked for removal is removed.
-    pub is_asked_for: bool,
+pub(crate) struct DeliveryPolicy {
+    /// Whether a person ran `flowreg sync`: then what was refused is tried again, and the
+    /// registrations of deleted branches are removed. A watcher does neither.
+    pub is_requested: bool,
     /// How long after the end of a push its remote may change its mind.
     pub patience: Duration,
 }
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Passed {
+pub(crate) struct PassReport {
     /// Records that left because the target has them.
     pub delivered: Vec<(QueuedPush, String)>,
     /// Records that left without a delivery.
     pub dropped: Vec<(QueuedPush, String)>,
     /// Whether a push is still going on.
     pub is_pushing: bool,
-    /// Whether trying again soon may help.
+    /// Whether another pass soon may get further.
     pub may_come: bool,
 }
 
@@ -73,21 +77,21 @@ pub(crate) fn deliver(
     outbox: &Outbox,
     repository: &Repository,
     delivery: &dyn Delivery,
-    policy: Policy,
-) -> Result<Option<Passed>, OutboxError> {
+    policy: DeliveryPolicy,
+) -> Result<Option<PassReport>, OutboxError> {
     let Some(_lock) = outbox.lock(OutboxLockKind::Deliver, PATIENCE)? else { return Ok(None) };
-    spool::take_in(outbox, repository)?;
+    spool::import_spooled(outbox, repository)?;
     outbox.sweep();
     let mut pass = Pass {
         outbox,
         delivery,
         policy,
-        log: Log::of(outbox),
-        passed: Passed::default(),
-        is_unreachable: None,
+        log: DecisionLog::of(outbox),
+        passed: PassReport::default(),
+        unreachable: None,
     };
     let (mut ids, mut pushes) = (Vec::new(), Vec::new());
-    for record in waiting(outbox) {
+    for record in outbox_records(outbox) {
         match record.push {
             Ok(push) => {
                 ids.push(record.id);
@@ -97,93 +101,101 @@ pub(crate) fn deliver(
         }
     }
     let before = pushes.clone();
-    // The watcher has the environment of the push; who delivers later may have another one.
-    for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_asked_for) {
+    // The target is remembered now because the watcher has the environment of the push (profile,
+    // `PREFECT_API_URL`). A later `flowreg sync` may run with another one, and compares.
+    for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_requested) {
         push.target = delivery.target(push);
     }
-    let Policy { is_asked_for, patience } = policy;
-    let confirmation = Confirmation { repository, patience, is_asked_for };
-    let findings = confirmation.findings(&mut pushes);
-    let mut records: Vec<Found> = ids
+    let DeliveryPolicy { is_requested, patience } = policy;
+    let confirmation = LandingCheck { repository, patience, is_requested };
+    let landings = confirmation.landings(&mut pushes);
+    let mut records: Vec<CheckedRecord> = ids
         .into_iter()
         .zip(pushes)
-        .zip(findings)
+        .zip(landings)
         .zip(before)
-        .map(|(((id, push), finding), before)| Found { id, push, finding, before })
+        .map(|(((id, push), landing), before)| CheckedRecord { id, push, landing, before })
         .collect();
     while !records.is_empty() {
-        pass.one_ref(take_ref(&mut records))?;
+        pass.deliver_ref(take_ref(&mut records))?;
     }
     Ok(Some(pass.passed))
 }
 
-/// A record with what was found out about it.
-struct Found {
+/// A record, whether its push landed, and the record as it was read.
+struct CheckedRecord {
     id: String,
     push: QueuedPush,
-    finding: Finding,
+    landing: Landing,
     before: QueuedPush,
 }
 
 /// Takes all records of the first one's ref out of the list.
-fn take_ref(records: &mut Vec<Found>) -> Vec<Found> {
+fn take_ref(records: &mut Vec<CheckedRecord>) -> Vec<CheckedRecord> {
     let all = std::mem::take(records);
-    let Some(first) = all.first().map(|found| found.push.clone()) else { return Vec::new() };
-    let (same, others) = all.into_iter().partition(|found| found.push.is_of_same_ref(&first));
+    let Some(first) = all.first().map(|record| record.push.clone()) else { return Vec::new() };
+    let (same, others) = all.into_iter().partition(|record| record.push.is_of_same_ref(&first));
     *records = others;
     same
 }
 
+/// The state of one pass.
 struct Pass<'a> {
     outbox: &'a Outbox,
     delivery: &'a dyn Delivery,
-    policy: Policy,
-    log: Log,
-    passed: Passed,
-    is_unreachable: Option<String>,
+    policy: DeliveryPolicy,
+    log: DecisionLog,
+    passed: PassReport,
+    /// Why the target could not be reached: the other deliveries of this pass are not tried, as each
+    /// would wait for the same time-out.
+    unreachable: Option<String>,
 }
 
 impl Pass<'_> {
-    /// Everything that waits for one ref, oldest first.
-    fn one_ref(&mut self, mut records: Vec<Found>) -> Result<(), OutboxError> {
-        let confirmed = |found: &Found| matches!(found.finding, Finding::Confirmed(_));
+    /// Delivers the newest confirmed push of one ref; `records` are all that wait for it, oldest
+    /// first.
+    fn deliver_ref(&mut self, mut records: Vec<CheckedRecord>) -> Result<(), OutboxError> {
+        let confirmed = |record: &CheckedRecord| matches!(record.landing, Landing::Confirmed(_));
         let newest = records.iter().rposition(confirmed);
         let later = records.split_off(newest.map_or(0, |newest| newest + 1));
         let newest = records.pop();
+        // Removed first: see the module's documentation.
         for superseded in records {
-            self.drop_record(superseded, "a later push of it is on the remote")?;
+            self.drop_record(superseded, "a later push of this ref is on the remote")?;
         }
-        if let Some(Found { id, push, finding: Finding::Confirmed(how), before }) = newest {
+        if let Some(CheckedRecord { id, push, landing: Landing::Confirmed(how), before }) = newest {
             self.confirmed(&id, push, how, &before)?;
         }
-        for found in later {
-            self.unconfirmed(found)?;
+        for record in later {
+            self.unconfirmed(record)?;
         }
         Ok(())
     }
 
-    fn unconfirmed(&mut self, mut found: Found) -> Result<(), OutboxError> {
-        let (state, reason) = match &found.finding {
-            Finding::Rejected if found.push.is_deletion() => {
-                return self.drop_record(found, "the branch is on the remote");
+    /// Drops or keeps a push that is not known to have landed.
+    fn unconfirmed(&mut self, mut record: CheckedRecord) -> Result<(), OutboxError> {
+        let (state, reason) = match &record.landing {
+            Landing::Rejected if record.push.is_deletion() => {
+                return self.drop_record(record, "the branch is still on the remote");
             }
-            Finding::Rejected => return self.drop_record(found, "the remote does not have it"),
-            Finding::Pushing => {
+            Landing::Rejected => return self.drop_record(record, "the remote does not have it"),
+            Landing::StillPushing => {
                 self.passed.is_pushing = true;
                 return Ok(());
             }
-            Finding::Unanswered(reason) => (PushState::Unanswered, reason.clone()),
-            Finding::NotYet | Finding::Confirmed(_) => {
+            Landing::Unanswered(reason) => (PushState::Unanswered, reason.clone()),
+            Landing::NotYet | Landing::Confirmed(_) => {
                 let what =
-                    if found.push.is_deletion() { "still has it" } else { "does not have it" };
-                (PushState::Unconfirmed, format!("the remote {what}, so far"))
+                    if record.push.is_deletion() { "still has it" } else { "does not have it yet" };
+                (PushState::Unconfirmed, format!("the remote {what}"))
             }
         };
         self.passed.may_come = true;
-        found.push.state = state;
-        self.keep(&found.id, found.push, reason, &found.before)
+        record.push.state = state;
+        self.keep(&record.id, record.push, reason, &record.before)
     }
 
+    /// Delivers a push that landed; `how` says what confirmed it.
     fn confirmed(
         &mut self,
         id: &str,
@@ -191,8 +203,8 @@ impl Pass<'_> {
         how: &str,
         before: &QueuedPush,
     ) -> Result<(), OutboxError> {
-        let waits_for_word = matches!(push.state, PushState::Refused | PushState::Removal);
-        if waits_for_word && !self.policy.is_asked_for {
+        let waits_for_sync = matches!(push.state, PushState::Refused | PushState::Removal);
+        if waits_for_sync && !self.policy.is_requested {
             return Ok(());
         }
         if !matches!(
@@ -201,51 +213,54 @@ impl Pass<'_> {
         ) {
             self.log.write(&push.label(), &format!("confirmed {how}"));
             push.state = PushState::Confirmed;
-            // On disk before the delivery: where the reflog was may mean nothing after it.
+            // On disk before the delivery starts: if this process is killed in it, the position in
+            // the reflog that the record remembers may mean nothing to the next pass.
             self.outbox.replace(id, &push)?;
         }
-        let delivered = match (push.is_deletion(), self.policy.is_asked_for, &self.is_unreachable) {
-            (_, _, Some(reason)) => Delivered::Unreachable(reason.clone()),
+        let delivered = match (push.is_deletion(), self.policy.is_requested, &self.unreachable) {
+            (_, _, Some(reason)) => DeliveryOutcome::Unreachable(reason.clone()),
             (false, ..) => self.delivery.register(&push),
             (true, true, _) => self.delivery.remove(&push),
             (true, false, _) => self.delivery.check_removal(&push),
         };
         push.deliveries += 1;
         match delivered {
-            Delivered::Done(_) if push.is_deletion() && !self.policy.is_asked_for => {
+            // A watcher only marks what a deleted branch leaves behind; a person removes it.
+            DeliveryOutcome::Done(_) if push.is_deletion() && !self.policy.is_requested => {
                 push.state = PushState::Removal;
-                self.keep(id, push, "its registrations go with `flowreg sync`".to_owned(), before)
+                self.keep(id, push, "`flowreg sync` removes its registrations".to_owned(), before)
             }
-            Delivered::Done(what) => {
+            DeliveryOutcome::Done(what) => {
                 let verb = if push.is_deletion() { "removed" } else { "registered" };
                 self.log.write(&push.label(), &format!("{verb}: {what}"));
                 self.outbox.remove(id)?;
                 self.passed.delivered.push((push, what));
                 Ok(())
             }
-            Delivered::NotWanted(why) => {
-                let found = Found {
+            DeliveryOutcome::Skipped(why) => {
+                let record = CheckedRecord {
                     id: id.to_owned(),
                     push,
-                    finding: Finding::Rejected,
+                    landing: Landing::Rejected,
                     before: before.clone(),
                 };
-                self.drop_record(found, &why)
+                self.drop_record(record, &why)
             }
-            Delivered::Unreachable(reason) => {
-                self.is_unreachable.get_or_insert_with(|| reason.clone());
+            DeliveryOutcome::Unreachable(reason) => {
+                self.unreachable.get_or_insert_with(|| reason.clone());
                 self.passed.may_come = true;
                 push.state = PushState::Undelivered;
                 self.keep(id, push, reason, before)
             }
-            Delivered::Refused(reason) => {
+            DeliveryOutcome::Refused(reason) => {
                 push.state = PushState::Refused;
                 self.keep(id, push, reason, before)
             }
         }
     }
 
-    /// Keeps a record with what is known now; the log tells what is new.
+    /// Keeps a record with its new state and reason. The log gets a line only if one of them changed:
+    /// a watcher passes several times.
     fn keep(
         &mut self,
         id: &str,
@@ -260,10 +275,11 @@ impl Pass<'_> {
         if push == *before { Ok(()) } else { self.outbox.replace(id, &push) }
     }
 
-    fn drop_record(&mut self, found: Found, why: &str) -> Result<(), OutboxError> {
-        self.log.write(&found.push.label(), &format!("not registered: {why}"));
-        self.outbox.remove(&found.id)?;
-        self.passed.dropped.push((found.push, why.to_owned()));
+    /// Removes a record without a delivery.
+    fn drop_record(&mut self, record: CheckedRecord, why: &str) -> Result<(), OutboxError> {
+        self.log.write(&record.push.label(), &format!("not registered: {why}"));
+        self.outbox.remove(&record.id)?;
+        self.passed.dropped.push((record.push, why.to_owned()));
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
-//! A hook at work: the lines that git says become records of the outbox, and a watcher is started.
+//! One run of a hook: the refs that git lists become records of the outbox, and a watcher is started.
 //!
-//! A push waits for this, so nothing is opened that is not needed: the repository, the
-//! `flowreg.toml` of the pushed commit, no target, no network, no git process. What stops a push
-//! is not decided here.
+//! The push waits for this, so only what is needed is opened: the repository and the `flowreg.toml`
+//! of the pushed commit. No target, no network, no git process. Whether a push is refused is not
+//! decided here.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,47 +11,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{GitProcess, detach};
-use super::queue::{Place, PushedLine, queued};
+use super::queue::{PushContext, PushedRef, queued};
 use super::queued::QueuedPush;
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
 use flowreg_git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
 use flowreg_model::{BranchName, CommitId, Environment};
 
-/// From when on a push has been waiting for long.
+/// A push that has waited longer than this is mentioned at the next push.
 const OLD: Duration = Duration::from_hours(1);
 
-/// Where a hook runs, and what could be found out about it.
-pub(crate) struct Hooked<'a> {
+/// The repository and environment that a hook runs in.
+pub(crate) struct HookRun<'a> {
     environment: &'a Environment,
     directory: &'a Path,
     say: &'a dyn Fn(&str),
+    /// `None` if it can't be opened, for instance a broken configuration: pushes are queued even so.
     repository: Option<Arc<Repository>>,
     directories: GitDirectories,
 }
 
-/// One line of git's, with what its commit says about hooks.
-pub(crate) struct Candidate {
-    line: PushedLine,
+/// One ref of a push, with the settings of its commit.
+pub(crate) struct PushCandidate {
+    line: PushedRef,
     commit: Option<CommitId>,
     settings: Option<Rc<Settings>>,
 }
 
-impl Candidate {
+impl PushCandidate {
     /// Whether the commit asks for a check before it is pushed.
     pub(crate) fn asks_for_check(&self) -> bool {
         let blocking = self.settings.as_ref().and_then(|settings| settings.hooks.blocking);
         self.line.is_registrable() && self.line.object.is_some() && blocking == Some(true)
     }
 
-    /// What git said.
-    pub(crate) fn line(&self) -> &PushedLine {
+    /// The ref, as git listed it.
+    pub(crate) fn line(&self) -> &PushedRef {
         &self.line
     }
 }
 
-impl<'a> Hooked<'a> {
-    /// Looks where the hook is; `None` outside a repository, and where
+impl<'a> HookRun<'a> {
+    /// Opens the repository of the hook; `None` outside a repository, and where
     /// `git config flowreg.enabled` is false.
     pub(crate) fn new(
         environment: &'a Environment,
@@ -82,10 +83,13 @@ impl<'a> Hooked<'a> {
         &self.directories.common_dir
     }
 
-    /// Looks up what the pushed commits say.
-    pub(crate) fn candidates(&self, lines: Vec<PushedLine>) -> Vec<Candidate> {
+    /// Reads the settings of each pushed commit.
+    pub(crate) fn candidates(&self, lines: Vec<PushedRef>) -> Vec<PushCandidate> {
+        // `git push --all` lists many branches, and neighbours often point to one commit: its
+        // `flowreg.toml` is read once.
         let mut last: Option<(CommitId, Option<Rc<Settings>>)> = None;
-        let mut look = |line: PushedLine| {
+        let mut look = |line: PushedRef| {
+            // Of a deletion only the commit that the branch had is known.
             let object = line.object.as_ref().or(line.before.as_ref());
             let known = line.is_registrable().then_some(self.repository.as_ref()).flatten();
             let commit = known.zip(object).and_then(|(here, object)| here.peeled(object));
@@ -98,29 +102,33 @@ impl<'a> Hooked<'a> {
                 }
                 (None, _) => None,
             };
-            Candidate { line, commit, settings }
+            PushCandidate { line, commit, settings }
         };
         lines.into_iter().map(&mut look).collect()
     }
 
-    /// What is wrong with the configuration is told by the one who delivers.
+    /// The settings of a commit; `None` if there is an error in them. The delivery reports the error;
+    /// a hook has nobody who would read it.
     fn settings_at(&self, commit: &CommitId) -> Option<Settings> {
         let text = self.repository.as_ref()?.read_at(commit, FILE_NAME).ok()?;
+        let is_there = text.is_some();
+        tracing::debug!(file = FILE_NAME, commit = commit.short(), is_there, "hook settings");
         let text = text.map(String::from_utf8).transpose().ok()?;
         let text = text.as_deref().map(|text| (text, FILE_NAME));
         Settings::resolve(&Flags::default(), text).ok()
     }
 
-    /// Writes the records and returns how many there are.
+    /// Writes the records to disk and returns how many there are. Refs that are not registered are
+    /// left out, with the reason printed if `is_verbose` or `git config flowreg.verbose` says so.
     pub(crate) fn queue(
         &self,
-        candidates: Vec<Candidate>,
-        place: &Place<'_>,
+        candidates: Vec<PushCandidate>,
+        context: &PushContext<'_>,
         is_verbose: &dyn Fn() -> bool,
     ) -> usize {
         let mut records = Vec::new();
         for candidate in candidates {
-            match self.record(candidate, place) {
+            match self.record(candidate, context) {
                 Ok(push) => records.push(push),
                 Err(why) if self.is_verbose() || is_verbose() => self.say(&why),
                 Err(_) => {}
@@ -130,7 +138,12 @@ impl<'a> Hooked<'a> {
             return 0;
         }
         match self.outbox().put(&records) {
-            Ok(ids) => ids.len(),
+            Ok(ids) => {
+                for (id, push) in ids.iter().zip(&records) {
+                    tracing::debug!(id, push = push.label(), "queued");
+                }
+                ids.len()
+            }
             Err(error) => {
                 self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
                 0
@@ -142,11 +155,18 @@ impl<'a> Hooked<'a> {
         self.repository.as_ref().and_then(|one| one.switch("flowreg.verbose")) == Some(true)
     }
 
-    /// The record of a line, or why it is none.
-    fn record(&self, candidate: Candidate, place: &Place<'_>) -> Result<QueuedPush, String> {
-        let Candidate { line, commit, settings } = candidate;
+    /// The record of a ref, or why it is not queued.
+    fn record(
+        &self,
+        candidate: PushCandidate,
+        context: &PushContext<'_>,
+    ) -> Result<QueuedPush, String> {
+        let PushCandidate { line, commit, settings } = candidate;
         if !line.is_registrable() {
-            return Err(format!("{} is no branch or tag that is registered", line.reference));
+            return Err(format!(
+                "{} is not registered: it is neither a branch nor a tag",
+                line.reference
+            ));
         }
         let branch = line.reference.strip_prefix("refs/heads/").map(str::parse::<BranchName>);
         if let (Some(Ok(branch)), Some(settings)) = (branch, settings)
@@ -155,14 +175,14 @@ impl<'a> Hooked<'a> {
             return Err(format!("{branch} is a mainline branch: push a tag to register it"));
         }
         let commit = commit.filter(|_| line.object.is_some());
-        Ok(queued(line, place, self.repository.as_deref(), commit))
+        Ok(queued(line, context, self.repository.as_deref(), commit))
     }
 
-    /// One line if something has been waiting for long.
-    pub(crate) fn tell_of_old_ones(&self) {
+    /// Prints one line if a push has been waiting for more than an hour.
+    pub(crate) fn report_old_records(&self) {
         let old = self.outbox().ids().iter().filter(|id| Outbox::age(id) > OLD).count();
         if old > 0 {
-            self.say(&format!("{old} waiting for more than an hour: flowreg sync --status"));
+            self.say(&format!("{old} queued for more than an hour: flowreg sync --status"));
         }
     }
 
@@ -172,10 +192,13 @@ impl<'a> Hooked<'a> {
 
     /// Starts `program` as the watcher of this repository: detached, once `git` has ended.
     pub(crate) fn start_watcher(&self, program: &Path, git: Option<GitProcess>) {
+        // git's variables bind a process to one repository, possibly by relative paths. The watcher
+        // changes its directory, so it gets the two that matter as absolute paths and no others.
         let work_tree = self.environment.get("GIT_WORK_TREE").map(|path| self.directory.join(path));
         let mut variables: Vec<(&str, &Path)> = vec![("GIT_DIR", &self.directories.git_dir)];
         variables.extend(work_tree.iter().map(|path| ("GIT_WORK_TREE", path.as_path())));
-        // Variables are read as text; where they can't be, the directory has to lead there.
+        // flowreg reads its environment as text. Where a path is not UTF-8, `-C` below has to be
+        // enough to find the repository.
         variables.retain(|(_, path)| path.to_str().is_some());
         let mut arguments: Vec<OsString> =
             vec!["-C".into(), self.directory.into(), "hook".into(), "watch".into()];
@@ -184,7 +207,9 @@ impl<'a> Hooked<'a> {
         }
         let names = self.environment.iter().map(|(name, _)| name.to_owned());
         if let Err(error) = detach(program, &arguments, &variables, binds_to_repository, names) {
-            self.say(&format!("queued, but nothing watches the push ({error}): flowreg sync"));
+            self.say(&format!(
+                "queued, but the watcher did not start ({error}); after the push: flowreg sync"
+            ));
         }
     }
 
@@ -193,7 +218,7 @@ impl<'a> Hooked<'a> {
     }
 }
 
-/// The other program of the two, beside the one that runs: `flowreg` and `flowreg-hook`.
+/// The path of `flowreg` or `flowreg-hook` in the directory of the running program, if it is there.
 pub(crate) fn program_beside(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(OsStr::new(name));
     super::install::is_executable(&beside).then_some(beside)

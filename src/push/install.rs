@@ -1,23 +1,27 @@
-//! Puts the shim where git looks, keeps what was there, and takes it away again.
+//! Installs the shim where git looks for hooks, and removes it again.
 //!
-//! Nothing foreign is overwritten and `core.hooksPath` is never changed. What was there runs first
-//! and gets what git said; uninstalling puts it back as it was.
+//! No foreign hook is overwritten, and `core.hooksPath` is never changed. A hook that was there is
+//! renamed, and our script runs it first with the same arguments and input; uninstalling puts it
+//! back. How hook managers behave, and why nothing is appended to a foreign hook, stands in
+//! `docs/facts/hooks.md`.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manager::Manager;
-use super::shim::{self, HookName, Origin};
+use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{ConfigScope, GitError, HookPath, Repository};
 
-/// The line of a hook that a person or a manager owns; nobody's push fails without flowreg.
+/// The line for a hook that a person or a manager owns. Where there is no flowreg it succeeds, so that
+/// a colleague without flowreg can still push.
 const LINE: &str = include_str!("../../hooks/husky.sh");
-/// What git 2.54 and newer run besides the hook's file; the `#` takes the arguments that git adds.
+/// The command for git's configuration, which git 2.54 and newer run besides the hook's file. git
+/// appends the arguments to the text, where they are given already: the `#` makes them a comment.
 const COMMAND: &str = "! command -v flowreg >/dev/null 2>&1 || flowreg hook pre-push \"$@\" 1>&2 #";
-/// What is wrong with a directory that nobody looks into.
+/// The problem with a `post-receive.d` that no hook looks into.
 pub(super) const NOT_RUN: &str =
-    "git itself runs no post-receive.d: a post-receive hook has to, and there is none that does";
+    "git does not run post-receive.d by itself, and there is no post-receive hook that runs it";
 /// The first git that reads hooks from the configuration.
 const CONFIG_HOOKS: (u32, u32) = (2, 54);
 
@@ -28,15 +32,15 @@ pub(crate) struct InstallRequest {
     pub hook: HookName,
     /// The flowreg that it calls, as an absolute path.
     pub binary: PathBuf,
-    /// Write into a directory that other repositories share, over what is not understood.
+    /// Write even into a directory that other repositories share, and over a changed script of ours.
     pub force: bool,
-    /// Keep what is there and run it first; else refuse.
+    /// Keep a foreign hook and run it first; if false, refuse to install beside it.
     pub chain: bool,
 }
 
-/// What was done.
+/// What was done to one hook, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub(crate) struct HookChange {
     /// The file, or the section of the configuration.
     pub place: String,
     /// `installed`, `updated`, `unchanged`, `removed`, `restored`.
@@ -50,7 +54,7 @@ pub(crate) struct Installed {
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstallError {
-    /// Git said no.
+    /// git failed.
     #[error(transparent)]
     Git(#[from] GitError),
     /// A file can't be read or written.
@@ -80,12 +84,12 @@ pub(crate) enum InstallError {
         scope: &'static str,
     },
     /// There is a hook, and it is not to be chained.
-    #[error("{path} is a hook already")]
+    #[error("there is already a hook at {path}")]
     Exists {
         /// The hook.
         path: PathBuf,
     },
-    /// There is something that is no file.
+    /// A directory is where the hook should be.
     #[error("{path} is a directory")]
     Directory {
         /// The directory.
@@ -103,8 +107,8 @@ pub(crate) enum InstallError {
         /// The hook.
         path: PathBuf,
     },
-    /// Our place for the hook that was there before is taken.
-    #[error("{path} is in the way")]
+    /// The name under which the previous hook would be kept is taken.
+    #[error("{path} exists, and the previous hook would be kept under that name")]
     PreviousTaken {
         /// The file.
         path: PathBuf,
@@ -157,7 +161,7 @@ impl InstallError {
             Self::SharedHooks { .. } => {
                 return vec![
                     format!("add this line to the pre-push hook there: {}", LINE.trim_end()),
-                    "or write into that directory all the same: --force".to_owned(),
+                    "or write into that directory anyway: --force".to_owned(),
                 ];
             }
             Self::HooksOff { scope: scope @ ("global" | "system" | "worktree"), .. } => {
@@ -167,11 +171,11 @@ impl InstallError {
             Self::Exists { .. } => {
                 return vec![format!("add this line to it: {}", LINE.trim_end())];
             }
-            Self::Newer { .. } => "use that one, or write over it: --force",
-            Self::Edited { .. } => "to take it away or write over it all the same: --force",
-            Self::PreviousTaken { .. } => "look at it, and remove or rename it",
-            Self::NotBare { .. } => "without --server, for the one who pushes",
-            Self::NoConfigHooks { .. } => "without --config",
+            Self::Newer { .. } => "use that flowreg, or overwrite the hook: --force",
+            Self::Edited { .. } => "to remove or overwrite it anyway: --force",
+            Self::PreviousTaken { .. } => "look into it, then remove or rename it",
+            Self::NotBare { .. } => "leave out --server to install the hook of the one who pushes",
+            Self::NoConfigHooks { .. } => "leave out --config to install a hook file",
             Self::Twice { .. } => "flowreg hooks uninstall",
             Self::File { .. } | Self::Directory { .. } => return Vec::new(),
         };
@@ -186,7 +190,7 @@ impl InstallError {
 pub(crate) fn install(
     repository: &Repository,
     request: &InstallRequest,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let hooks = repository.hook_path()?;
     refuse_elsewhere(&hooks, request.force)?;
     if request.hook == HookName::PostReceive {
@@ -197,11 +201,11 @@ pub(crate) fn install(
         if directory.is_dir() {
             let runs = runs_directory(&hooks.directory.join(request.hook.as_str()));
             let notes = if runs { Vec::new() } else { vec![NOT_RUN.to_owned()] };
-            return place(repository, request, &directory.join("flowreg"), notes);
+            return write_shim(repository, request, &directory.join("flowreg"), notes);
         }
     }
     if is_husky(&hooks) {
-        return husky(repository, request, &hooks);
+        return install_for_husky(repository, request, &hooks);
     }
     if repository.configured("hook.flowreg.event").is_some() {
         return Err(InstallError::Twice { path: "hook.flowreg".into() });
@@ -209,22 +213,24 @@ pub(crate) fn install(
     let file = hooks.directory.join(request.hook.as_str());
     let top = repository.workdir();
     let managers = top.map(Manager::of_work_tree).unwrap_or_default();
-    let mut notes: Vec<String> = managers.into_iter().map(note).collect();
+    let mut notes: Vec<String> = managers.into_iter().map(manager_note).collect();
     let manager = content(&file)?.as_deref().and_then(Manager::of_hook);
     if let Some(manager) = manager {
-        notes.push(note(manager));
+        notes.push(manager_note(manager));
     }
     notes.sort();
     notes.dedup();
     let legacy = hooks.directory.join(format!("{}.legacy", request.hook.as_str()));
     match manager {
-        // A chained hook of theirs would look for `.legacy` and find ours: a circle.
-        Some(manager) if manager.runs_legacy() => place(repository, request, &legacy, notes),
-        _ => place(repository, request, &file, notes),
+        // If their hook were renamed and chained, it would look for `.legacy`, find our script, and
+        // the two would call each other for ever. So ours becomes the `.legacy` that theirs runs.
+        Some(manager) if manager.runs_legacy() => write_shim(repository, request, &legacy, notes),
+        _ => write_shim(repository, request, &file, notes),
     }
 }
 
-/// Whether a hook runs those in the directory beside it, as Gitea and Forgejo write it: `….d/*`.
+/// Whether a hook runs those in the directory beside it, as the scripts of Gitea and Forgejo do with
+/// `post-receive.d/*`. A compiled hook can't be read, and gets the benefit of the doubt.
 pub(super) fn runs_directory(hook: &Path) -> bool {
     let script = content(hook).ok().flatten();
     is_executable(hook)
@@ -233,11 +239,11 @@ pub(super) fn runs_directory(hook: &Path) -> bool {
         })
 }
 
-fn note(manager: Manager) -> String {
+fn manager_note(manager: Manager) -> String {
     format!("{}: {}", manager.as_str(), manager.advice())
 }
 
-/// Other people's repositories, and the place where hooks are switched off, are none of ours.
+/// Refuses a hooks directory that other repositories share, and a setting that switches hooks off.
 fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
     let Some((directory, scope)) = &hooks.configured else { return Ok(()) };
     let (named, scope_name) = (directory.clone(), scope.as_str());
@@ -250,7 +256,8 @@ fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
     Ok(())
 }
 
-/// `core.hooksPath` of husky: a directory that is made anew, and calls the scripts beside it.
+/// Whether husky owns the hooks: it sets `core.hooksPath` to `.husky/_`, writes that directory anew at
+/// every install, and calls the scripts of `.husky` from it.
 pub(super) fn is_husky(hooks: &HookPath) -> bool {
     matches!(&hooks.configured, Some((directory, ConfigScope::Local | ConfigScope::Worktree))
         if directory.trim_end_matches('/').ends_with(".husky/_"))
@@ -262,40 +269,41 @@ pub(super) fn husky_script(hooks: &HookPath) -> PathBuf {
     directory.join(HookName::PrePush.as_str())
 }
 
-fn husky(
+fn install_for_husky(
     repository: &Repository,
     request: &InstallRequest,
     hooks: &HookPath,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let file = husky_script(hooks);
-    let notes = vec![note(Manager::Husky)];
+    let notes = vec![manager_note(Manager::Husky)];
     let shown = file.strip_prefix(repository.workdir().unwrap_or(&file)).unwrap_or(&file);
     let place = shown.display().to_string();
     match content(&file)? {
         Some(text) if String::from_utf8_lossy(&text).contains("flowreg hook pre-push") => {
-            Ok(Installed { place, action: "unchanged", previous: None, notes })
+            Ok(HookChange { place, action: "unchanged", previous: None, notes })
         }
-        // The team's script may read what git says: where our line belongs, only they know.
+        // The script of the team may read standard input, and then a line behind it gets none. Where
+        // ours belongs is for a person to decide.
         Some(_) if !request.force => Err(InstallError::Exists { path: file }),
         Some(text) => {
             let text = [LINE.as_bytes(), &text].concat();
             write(&file, &text, 0o755)?;
-            Ok(Installed { place, action: "updated", previous: None, notes })
+            Ok(HookChange { place, action: "updated", previous: None, notes })
         }
         None => {
             write(&file, LINE.as_bytes(), 0o755)?;
-            Ok(Installed { place, action: "installed", previous: None, notes })
+            Ok(HookChange { place, action: "installed", previous: None, notes })
         }
     }
 }
 
-/// Writes our script to `file`, and what was there beside it.
-fn place(
+/// Writes our script to `file`, after keeping a foreign hook beside it.
+fn write_shim(
     repository: &Repository,
     request: &InstallRequest,
     file: &Path,
     notes: Vec<String>,
-) -> Result<Installed, InstallError> {
+) -> Result<HookChange, InstallError> {
     let hook = request.hook;
     let script = shim::render(hook, &request.binary);
     let previous = file.with_file_name(hook.previous());
@@ -303,12 +311,14 @@ fn place(
     let path = || file.to_owned();
     let action = match found.as_deref().map(|found| shim::origin(hook, found)) {
         None => "installed",
-        Some(Origin::Newer) if !request.force => return Err(InstallError::Newer { path: path() }),
-        Some(Origin::Foreign) => {
+        Some(ScriptOrigin::Newer) if !request.force => {
+            return Err(InstallError::Newer { path: path() });
+        }
+        Some(ScriptOrigin::Foreign) => {
             if !request.chain {
                 return Err(InstallError::Exists { path: path() });
             }
-            keep(file, &previous)?;
+            keep_previous(file, &previous)?;
             "installed"
         }
         Some(_) if found.as_deref() == Some(script.as_bytes()) && is_executable(file) => {
@@ -317,14 +327,17 @@ fn place(
         Some(_) => "updated",
     };
     if action != "unchanged" {
-        write(file, script.as_bytes(), mode(repository))?;
+        write(file, script.as_bytes(), file_mode(repository))?;
     }
     let previous = Some(previous).filter(|previous| previous.exists());
-    Ok(Installed { place: file.display().to_string(), action, previous, notes })
+    Ok(HookChange { place: file.display().to_string(), action, previous, notes })
 }
 
-/// Makes what is at `file` known as `previous` as well; the next write replaces the first name.
-fn keep(file: &Path, previous: &Path) -> Result<(), InstallError> {
+/// Gives the hook at `file` the second name `previous`; the write that follows replaces the first.
+///
+/// A hard link and not a rename, so that there is a hook at every moment: a push may run meanwhile.
+/// File systems without hard links get the rename.
+fn keep_previous(file: &Path, previous: &Path) -> Result<(), InstallError> {
     if previous.symlink_metadata().is_ok() {
         return Err(InstallError::PreviousTaken { path: previous.to_owned() });
     }
@@ -334,8 +347,8 @@ fn keep(file: &Path, previous: &Path) -> Result<(), InstallError> {
         .map_err(|source| InstallError::File { path: previous.to_owned(), source })
 }
 
-/// `core.sharedRepository`: the group may write what it shares.
-fn mode(repository: &Repository) -> u32 {
+/// The permissions of a script: with `core.sharedRepository` the group has to be able to replace it.
+fn file_mode(repository: &Repository) -> u32 {
     match repository.configured("core.sharedRepository").as_deref() {
         None | Some("umask" | "false" | "0") => 0o755,
         Some(_) => 0o775,
@@ -349,7 +362,7 @@ pub(super) fn content(file: &Path) -> Result<Option<Vec<u8>>, InstallError> {
         Err(_) if file.is_dir() => Err(InstallError::Directory { path: file.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A link that leads nowhere is something of somebody's.
+            // A dangling link: somebody put it there, so it counts as a foreign hook.
             match file.symlink_metadata() {
                 Ok(_) => Ok(Some(Vec::new())),
                 Err(_) => Ok(None),
@@ -363,7 +376,8 @@ pub(super) fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
 }
 
-/// The whole file, or none of it: git may be looking.
+/// Writes a file by renaming a finished one, so that a push that runs meanwhile never executes half of
+/// a script.
 fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
     let failed = |source| InstallError::File { path: file.to_owned(), source };
     let directory = file.parent().unwrap_or(file);
@@ -380,40 +394,44 @@ fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
 ///
 /// # Errors
 /// [`InstallError`]; then nothing is changed.
-pub(crate) fn install_in_configuration(repository: &Repository) -> Result<Installed, InstallError> {
+pub(crate) fn install_in_configuration(
+    repository: &Repository,
+) -> Result<HookChange, InstallError> {
     let (major, minor) = repository.git_version()?;
     if (major, minor) < CONFIG_HOOKS {
         return Err(InstallError::NoConfigHooks { major, minor });
     }
     let file = repository.hook_path()?.directory.join(HookName::PrePush.as_str());
-    let is_ours = |content: Vec<u8>| shim::origin(HookName::PrePush, &content) != Origin::Foreign;
+    let is_ours =
+        |content: Vec<u8>| shim::origin(HookName::PrePush, &content) != ScriptOrigin::Foreign;
     if content(&file)?.is_some_and(is_ours) {
         return Err(InstallError::Twice { path: file });
     }
     let is_there = repository.configured("hook.flowreg.command").as_deref() == Some(COMMAND)
         && repository.configured("hook.flowreg.event").as_deref() == Some("pre-push");
-    // An event without a command ends every git command, also `git status` (facts/hooks.md F11).
+    // In this order: an event without a command ends every git command with an error, `git status`
+    // too (`docs/facts/hooks.md`), and this process may be killed between the two.
     if !is_there {
         repository.configure("hook.flowreg.command", COMMAND)?;
         repository.configure("hook.flowreg.event", "pre-push")?;
     }
     let action = if is_there { "unchanged" } else { "installed" };
     let notes = vec![
-        "a git older than 2.54, as graphical clients may have, does not run it; it needs flowreg \
+        "git before 2.54, which a graphical client may bring, does not run it; flowreg has to be \
          on PATH"
             .to_owned(),
     ];
-    Ok(Installed { place: "hook.flowreg".to_owned(), action, previous: None, notes })
+    Ok(HookChange { place: "hook.flowreg".to_owned(), action, previous: None, notes })
 }
 
-/// Takes away whatever of ours is there, and puts back what was there before.
+/// Removes every script, line and configuration of ours, and puts back the hooks that were renamed.
 ///
 /// # Errors
 /// [`InstallError`]; what was done until then stays done.
 pub(crate) fn uninstall(
     repository: &Repository,
     force: bool,
-) -> Result<Vec<Installed>, InstallError> {
+) -> Result<Vec<HookChange>, InstallError> {
     let hooks = repository.hook_path()?;
     let mut done = Vec::new();
     for (hook, file) in candidates(repository, &hooks) {
@@ -424,19 +442,20 @@ pub(crate) fn uninstall(
         std::fs::remove_file(&husky)
             .map_err(|source| InstallError::File { path: husky.clone(), source })?;
         let place = husky.display().to_string();
-        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+        done.push(HookChange { place, action: "removed", previous: None, notes: Vec::new() });
     }
     let keys = ["hook.flowreg.command", "hook.flowreg.event"];
     if keys.iter().any(|key| repository.configured(key).is_some())
         && repository.remove_section("hook.flowreg")?
     {
         let place = "hook.flowreg".to_owned();
-        done.push(Installed { place, action: "removed", previous: None, notes: Vec::new() });
+        done.push(HookChange { place, action: "removed", previous: None, notes: Vec::new() });
     }
     Ok(done)
 }
 
-/// Every place where our script may be, also where others have moved it to.
+/// Every file where our script may be. pre-commit renames what it finds to `.legacy` and lefthook to
+/// `.old`, and `core.hooksPath` may have been set after the install.
 pub(super) fn candidates(repository: &Repository, hooks: &HookPath) -> Vec<(HookName, PathBuf)> {
     let mut directories = vec![hooks.directory.clone()];
     let default = repository.default_hooks();
@@ -456,11 +475,11 @@ pub(super) fn candidates(repository: &Repository, hooks: &HookPath) -> Vec<(Hook
     places
 }
 
-fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installed>, InstallError> {
+fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<HookChange>, InstallError> {
     let Ok(Some(found)) = content(file) else { return Ok(None) };
     match shim::origin(hook, &found) {
-        Origin::Foreign => return Ok(None),
-        Origin::Different | Origin::Newer if !force => {
+        ScriptOrigin::Foreign => return Ok(None),
+        ScriptOrigin::Different | ScriptOrigin::Newer if !force => {
             return Err(InstallError::Edited { path: file.to_owned() });
         }
         _ => {}
@@ -472,9 +491,9 @@ fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<Installe
     if previous.symlink_metadata().is_ok() {
         std::fs::rename(&previous, file).map_err(failed)?;
         let (action, notes) = ("restored", Vec::new());
-        return Ok(Some(Installed { place, action, previous: None, notes }));
+        return Ok(Some(HookChange { place, action, previous: None, notes }));
     }
     std::fs::remove_file(file).map_err(failed)?;
     let notes = if moved { vec!["another tool had moved it there".to_owned()] } else { Vec::new() };
-    Ok(Some(Installed { place, action: "removed", previous: None, notes }))
+    Ok(Some(HookChange { place, action: "removed", previous: None, notes }))
 }

@@ -1,4 +1,7 @@
-//! What was decided about each push: one line a decision, in a file of bounded size.
+//! The log of the outbox: one line for each decision about a push, in a file of bounded size.
+//!
+//! Watchers run detached and print nothing, so this is where a person sees what they did
+//! (`flowreg sync --status`).
 
 use std::fs::File;
 use std::io::Write;
@@ -7,16 +10,17 @@ use std::path::{Path, PathBuf};
 use crate::store::Outbox;
 use flowreg_model::escaped;
 
-/// When a new file is begun; the one before it is kept.
+/// Beyond this size, in bytes, a new file is begun. The one before it is kept, so that the log has
+/// several hundred decisions at least, and 256 KiB at most.
 const LARGEST: u64 = 128 * 1024;
 
-/// The log of one outbox. A line that can't be written is lost: nobody waits for it.
+/// The log of one outbox. A line that can't be written is lost: no delivery fails because of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Log {
+pub(crate) struct DecisionLog {
     path: PathBuf,
 }
 
-impl Log {
+impl DecisionLog {
     /// The log beside the records.
     pub(crate) fn of(outbox: &Outbox) -> Self {
         Self { path: outbox.directory().join("log") }
@@ -29,6 +33,9 @@ impl Log {
 
     /// Appends one line: when, about what, and what was decided.
     pub(crate) fn write(&self, about: &str, decision: &str) {
+        tracing::debug!(about, decision, "outbox");
+        // Two processes may rename at once: then one of them begins the new file, and the other
+        // renames that one. Lines of an old log are lost at worst, never a record.
         if self.path.metadata().is_ok_and(|file| file.len() > LARGEST) {
             let _ = std::fs::rename(&self.path, self.path.with_extension("1"));
         }
@@ -58,7 +65,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let outbox = Outbox::of(directory.path());
         std::fs::create_dir_all(outbox.directory()).unwrap();
-        let log = Log::of(&outbox);
+        let log = DecisionLog::of(&outbox);
         for number in 0..4000 {
             log.write("refs/heads/x\n2026 forged", &format!("{number} {}", "x".repeat(100)));
         }

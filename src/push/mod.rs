@@ -1,8 +1,12 @@
 //! Register on push: what hooks queue, how a push is confirmed, and who delivers it.
 //!
-//! `pre-push` only writes down what is about to be pushed and starts a detached watcher; what is
-//! registered was seen to be on the remote after the push had ended (facts/hooks.md, `design.md`
-//! §9). How a commit is registered is not known here: that is a [`Delivery`].
+//! `pre-push` only writes down what is about to be pushed and starts a detached watcher. The watcher
+//! waits for the push to end, asks whether the remote has it, and only then has it registered: the
+//! hook itself can't know whether a push will succeed (`docs/facts/hooks.md`).
+//!
+//! The way of one push: [`HookRun`] writes a [`QueuedPush`] into the outbox, [`watch`] waits and
+//! calls [`deliver`], `confirm` looks for evidence, and a [`Delivery`] registers. How a commit is
+//! registered is not known here.
 
 mod confirm;
 mod deliver;
@@ -19,15 +23,15 @@ mod status;
 mod watch;
 
 pub(crate) use confirm::RECHECKS;
-pub(crate) use deliver::{Delivered, Delivery, Policy, deliver};
-pub(crate) use hooked::{Candidate, Hooked, program_beside};
+pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
+pub(crate) use hooked::{HookRun, PushCandidate, program_beside};
 pub(crate) use install::{
-    InstallError, InstallRequest, Installed, install, install_in_configuration, uninstall,
+    HookChange, InstallError, InstallRequest, install, install_in_configuration, uninstall,
 };
-pub(crate) use log::Log;
+pub(crate) use log::DecisionLog;
 pub(crate) use process::{GitProcess, close_inherited, own_session};
-pub(crate) use queue::{Place, PushedLine, pre_push_lines, received_lines};
-pub(crate) use queued::{PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+pub(crate) use queue::{PushContext, PushedRef, pre_push_refs, received_refs};
+pub(crate) use queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 pub(crate) use shim::HookName;
 pub(crate) use status::{HookState, HookStatus, status as hook_status};
 pub(crate) use watch::{wait_for_end, watch};

@@ -1,8 +1,8 @@
 //! Processes: the `git push` that a hook belongs to, and the watcher that outlives it.
 //!
 //! A hook inherits git's transport pipes, and a child that keeps them open can block a push for
-//! ever (facts/hooks.md F4 to F6). So a hook closes whatever it inherited before it does anything
-//! else, and what it starts has nothing left to inherit.
+//! ever (`docs/facts/hooks.md`, "What a hook and its children must not keep open"). So a hook closes
+//! every inherited descriptor before it does anything else, and its children have none to inherit.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// How far up a `git push` is looked for: hook managers and shells stand in between.
 const MOST_ANCESTORS: usize = 16;
 
-/// A running `git push`, told from a later process of the same number by when it began.
+/// A running `git push`: its process id, and when it started, because ids are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GitProcess {
     /// The process id.
@@ -74,8 +74,9 @@ impl GitProcess {
         nearest_git
     }
 
-    /// Whether it was told to say more: `git push -v`.
+    /// Whether its command line has `-v` or `--verbose`: `git push -v`.
     pub(crate) fn is_verbose(self) -> bool {
+        // Short options may be written together: `-fv`.
         let is_cluster = |word: &[u8]| {
             word.strip_prefix(b"-").is_some_and(|letters| {
                 letters.iter().all(u8::is_ascii_alphabetic) && letters.contains(&b'v')
@@ -83,6 +84,7 @@ impl GitProcess {
         };
         let words = command_line(self.pid);
         let words = words.split(|byte| *byte == 0);
+        // Options before `push` are git's own, and `-v` there means `--version`.
         let of_push = words.skip_while(|word| *word != b"push" && *word != b"git-push");
         of_push
             .take_while(|word| *word != b"--")
@@ -93,6 +95,7 @@ impl GitProcess {
     pub(crate) fn is_running(self) -> bool {
         if let Some(started) = self.started {
             let stat = stat(self.pid);
+            // A zombie has ended; its parent only has not asked for the exit code yet.
             return stat
                 .is_some_and(|stat| stat.started == started && !matches!(stat.state, 'Z' | 'X'));
         }
@@ -110,7 +113,8 @@ fn command_line(pid: u32) -> Vec<u8> {
     std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
-/// Linux only; elsewhere there is no such file, and less is known.
+/// Reads `/proc`, which only Linux has. Elsewhere no `git push` is found, and a push counts as one
+/// whose end can't be seen.
 fn stat(pid: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc_pid_stat(5): the name is in parentheses, and may have some itself.
@@ -119,16 +123,19 @@ fn stat(pid: u32) -> Option<Stat> {
     let mut fields = after.split_whitespace();
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
+    // Field 22 of the line; the two read so far are 3 and 4.
     let started = fields.nth(17)?.parse().ok()?;
     Some(Stat { name, state, parent, started })
 }
 
 /// Closes every inherited descriptor but standard input, output and error.
 pub(crate) fn close_inherited() {
+    // `close_range(2)` would need `unsafe`, which this code base forbids.
     for directory in ["/proc/self/fd", "/dev/fd"] {
         let Ok(entries) = std::fs::read_dir(directory) else { continue };
         let names = entries.flatten().map(|entry| entry.file_name());
-        // The list is complete, and its own descriptor closed, before the first one goes.
+        // Collected first: closing while the directory is read would close the reader's own
+        // descriptor, and change the list.
         let open: Vec<i32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
         for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
             let _ = close(descriptor);
@@ -139,7 +146,8 @@ pub(crate) fn close_inherited() {
 
 /// Leaves the terminal's session: closing it must not end the watcher.
 pub(crate) fn own_session() {
-    // It fails only for the leader of a process group, which nobody started as a watcher.
+    // It fails for the leader of a process group. The watcher is a child of the hook, so it is none;
+    // a person who calls `flowreg hook watch` in a shell keeps the session, which does no harm.
     let _ = setsid();
 }
 
@@ -162,6 +170,7 @@ pub(super) fn detach(
     command
         .args(arguments)
         .envs(variables.iter().copied())
+        // A watcher may live for minutes, and must not keep a file system from being unmounted.
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -9,16 +9,16 @@ use flowreg_model::{CommitId, NameError};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PushedLine {
+pub(crate) struct PushedRef {
     /// The full name on the remote.
     pub reference: String,
-    /// What it is to be; `None` for a deletion.
+    /// The object that it is to point to, for an annotated tag the tag object; `None` for a deletion.
     pub object: Option<CommitId>,
     /// What the remote has, as far as git knows; `None` if it is new there.
     pub before: Option<CommitId>,
 }
 
-impl PushedLine {
+impl PushedRef {
     /// Whether it may change a registration: a branch or a tag, or a branch that goes. Tags that go
     /// stay registered, and notes or reviews (`refs/for/…`) are no code references.
     pub(crate) fn is_registrable(&self) -> bool {
@@ -27,9 +27,9 @@ impl PushedLine {
     }
 }
 
-/// Where a push comes from and goes to.
+/// Where a push comes from and goes to, as the hook knows it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct PushContext<'a> {
     /// The remote's name, or its address again.
     pub remote: &'a str,
     /// The address, as git gives it.
@@ -45,8 +45,8 @@ pub(crate) struct Place<'a> {
 /// Reads what `pre-push` gets: `<local ref> <local id> <remote ref> <remote id>` on every line.
 ///
 /// The local ref is what the user typed and may hold blanks, so the line is split from its end
-/// (facts/hooks.md F14). A line that is none is left out.
-pub(crate) fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
+/// (`docs/facts/hooks.md`). A line of another form is left out.
+pub(crate) fn pre_push_refs(input: &[u8]) -> Vec<PushedRef> {
     lines(input, |line| {
         let mut parts = line.rsplitn(4, ' ');
         let (before, reference, object) = (parts.next()?, parts.next()?, parts.next()?);
@@ -56,7 +56,7 @@ pub(crate) fn pre_push_lines(input: &[u8]) -> Vec<PushedLine> {
 }
 
 /// Reads what `post-receive` gets: `<old id> <new id> <ref>` on every line.
-pub(crate) fn received_lines(input: &[u8]) -> Vec<PushedLine> {
+pub(crate) fn received_refs(input: &[u8]) -> Vec<PushedRef> {
     lines(input, |line| {
         let mut parts = line.splitn(3, ' ');
         let (before, object, reference) = (parts.next()?, parts.next()?, parts.next()?);
@@ -67,11 +67,11 @@ pub(crate) fn received_lines(input: &[u8]) -> Vec<PushedLine> {
 fn lines<'a>(
     input: &'a [u8],
     split: impl Fn(&'a str) -> Option<(&'a str, &'a str, &'a str)>,
-) -> Vec<PushedLine> {
+) -> Vec<PushedRef> {
     let lines = input.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     let read = |line: &'a str| {
         let (reference, object, before) = split(line)?;
-        Some(PushedLine {
+        Some(PushedRef {
             reference: reference.to_owned(),
             object: id(object).ok()?,
             before: id(before).ok()?,
@@ -86,35 +86,37 @@ fn id(text: &str) -> Result<Option<CommitId>, NameError> {
     Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
-/// The record of one line, with the commit that it leads to. Without a repository that can be opened
-/// less is known, and more has to be asked later.
+/// The record of one pushed ref; `commit` is what its object leads to.
+///
+/// Without a repository there is no remote-tracking branch to look at, and the remote is asked.
 pub(crate) fn queued(
-    line: PushedLine,
-    place: &Place<'_>,
+    line: PushedRef,
+    context: &PushContext<'_>,
     repository: Option<&Repository>,
     commit: Option<CommitId>,
 ) -> QueuedPush {
-    let PushedLine { reference, object, before } = line;
-    let url = RepositoryUrl::new(place.url, place.directory);
+    let PushedRef { reference, object, before } = line;
+    let url = RepositoryUrl::new(context.url, context.directory);
     let tracking = repository
-        .filter(|_| !place.is_received)
-        .and_then(|repository| repository.tracking_of(place.remote, &reference));
-    // Of a push by address git gives the address twice.
-    let is_named = place.remote != place.url;
-    let remote = if is_named { place.remote.to_owned() } else { url.as_str().to_owned() };
+        .filter(|_| !context.is_received)
+        .and_then(|repository| repository.tracking_of(context.remote, &reference));
+    // For a push to a URL git gives the URL as the name too, and it may hold a password: only the
+    // address without credentials is written down.
+    let is_named = context.remote != context.url;
+    let remote = if is_named { context.remote.to_owned() } else { url.as_str().to_owned() };
     QueuedPush {
         queued_at: now(),
         remote,
         url: url.as_str().to_owned(),
-        directory: place.directory.to_string_lossy().into_owned(),
+        directory: context.directory.to_string_lossy().into_owned(),
         reference,
         object,
         commit,
         before,
         tracking,
-        git: place.git,
+        git: context.git,
         target: None,
-        is_received: place.is_received,
+        is_received: context.is_received,
         state: PushState::Unconfirmed,
         reason: None,
         ended_at: None,
@@ -132,7 +134,7 @@ mod tests {
         let input = format!(
             ":/two words {one} refs/heads/w {zero}\n(delete) {zero} refs/heads/x {two}\nnonsense\n"
         );
-        let lines = pre_push_lines(input.as_bytes());
+        let lines = pre_push_refs(input.as_bytes());
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].reference, "refs/heads/w");
         assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn ids_of_sha_256_are_read_and_their_zeros_as_well() {
         let (one, zero) = ("1".repeat(64), "0".repeat(64));
-        let lines = received_lines(format!("{zero} {one} refs/tags/v1\n").as_bytes());
+        let lines = received_refs(format!("{zero} {one} refs/tags/v1\n").as_bytes());
         assert_eq!(lines[0].reference, "refs/tags/v1");
         assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
         assert_eq!(lines[0].before, None);

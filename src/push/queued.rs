@@ -1,4 +1,4 @@
-//! One queued push of one ref: data, and the words that describe its state.
+//! One queued push of one ref: the record in the outbox, and the words for its state.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,11 +10,11 @@ use crate::store::{Outbox, OutboxError};
 use flowreg_git::{RepositoryUrl, Tracking};
 use flowreg_model::{CommitId, NameError, ReferenceName, TargetKind};
 
-/// How far a queued push has come.
+/// How far a queued push has come. The words are stored in the outbox, and are part of the JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PushState {
-    /// Nobody knows yet whether it landed.
+    /// It is not known yet whether the push landed.
     Unconfirmed,
     /// The remote did not answer.
     Unanswered,
@@ -22,7 +22,7 @@ pub(crate) enum PushState {
     Confirmed,
     /// The remote has it, and the target could not be reached.
     Undelivered,
-    /// The target, a guard or the source said no: somebody has to do something.
+    /// The target, a guard or an error in the source refused it: a person has to change something.
     Refused,
     /// The branch is gone from the remote; its registrations go with the next `flowreg sync`.
     Removal,
@@ -42,7 +42,8 @@ impl PushState {
     }
 }
 
-/// The target that was configured where the push was made, as the watcher found it.
+/// The target that was configured where the push was made. A later `flowreg sync` may run where
+/// another one is configured, and must not deliver there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct QueuedTarget {
     /// Which kind.
@@ -51,7 +52,7 @@ pub(crate) struct QueuedTarget {
     pub url: Option<String>,
 }
 
-/// A push of one ref that waits.
+/// A push of one ref that waits in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct QueuedPush {
     /// Milliseconds since 1970.
@@ -70,11 +71,12 @@ pub(crate) struct QueuedPush {
     pub commit: Option<CommitId>,
     /// What the remote had, as far as the push knew.
     pub before: Option<CommitId>,
-    /// The remote-tracking branch.
+    /// The remote-tracking branch and where its reflog ended when the hook ran; `None` where git keeps
+    /// none.
     pub tracking: Option<Tracking>,
     /// The `git push`.
     pub git: Option<GitProcess>,
-    /// Where it is to be registered, as the configuration was then.
+    /// Where it is to be registered, as the first watcher found it configured.
     pub target: Option<QueuedTarget>,
     /// Whether the repository is the server: then nothing has to be confirmed.
     pub is_received: bool,
@@ -132,7 +134,7 @@ impl QueuedPush {
         at.round(jiff::Unit::Second).unwrap_or(at).to_string()
     }
 
-    /// Whether both are pushes of one ref to one place: the newer one counts.
+    /// Whether both are pushes of one ref to one remote: then only the newer one counts.
     pub(super) fn is_of_same_ref(&self, other: &Self) -> bool {
         self.reference == other.reference && self.remote == other.remote && self.url == other.url
     }
@@ -146,7 +148,7 @@ impl QueuedPush {
 
 /// A record of the outbox, or why it can't be read.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct OutboxRecord {
     /// The record's id.
     pub id: String,
     /// Its content.
@@ -154,10 +156,10 @@ pub(crate) struct Waiting {
 }
 
 /// Everything that waits, oldest first.
-pub(crate) fn waiting(outbox: &Outbox) -> Vec<Waiting> {
+pub(crate) fn outbox_records(outbox: &Outbox) -> Vec<OutboxRecord> {
     let read = |id: String| {
         let push = outbox.read(&id).transpose()?;
-        Some(Waiting { id, push })
+        Some(OutboxRecord { id, push })
     };
     outbox.ids().into_iter().filter_map(read).collect()
 }

@@ -1,12 +1,12 @@
-//! The script that git runs: `hooks/shim.sh`, made out for one hook and one flowreg.
+//! The script that git runs: `hooks/shim.sh` with the name of the hook and the path of flowreg.
 //!
 //! Always `#!/bin/sh`: a hook whose interpreter can't be found makes a push hang for ever before
-//! git 2.54 (facts/hooks.md F3).
+//! git 2.54 (`docs/facts/hooks.md`).
 
 use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("../../hooks/shim.sh");
-/// What every version of the script has in its second line.
+/// The id in the second line of every version of the script, by which our scripts are recognised.
 const MARK: &str = "id 3f1d6a0c)";
 /// The version of the script that this flowreg writes.
 const VERSION: u32 = 1;
@@ -35,15 +35,15 @@ impl HookName {
     }
 }
 
-/// What a file says about itself.
+/// Who wrote a hook script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum ScriptOrigin {
     /// This flowreg would write the same.
     Current {
         /// The flowreg that it calls.
         binary: PathBuf,
     },
-    /// An older flowreg, or somebody who changed it.
+    /// An older flowreg wrote it, or a person changed it.
     Different,
     /// A newer flowreg wrote it.
     Newer,
@@ -51,26 +51,26 @@ pub(super) enum Origin {
     Foreign,
 }
 
-/// The script for a hook and a flowreg.
+/// The script for a hook that calls the flowreg at `binary`.
 pub(super) fn render(hook: HookName, binary: &Path) -> String {
     let quoted = format!("'{}'", binary.display().to_string().replace('\'', "'\\''"));
     TEMPLATE.replace("@HOOK@", hook.as_str()).replace("@FLOWREG@", &quoted)
 }
 
-/// Who wrote a script.
-pub(super) fn origin(hook: HookName, content: &[u8]) -> Origin {
+/// Tells who wrote a script: by the id in it, then by rendering it again and comparing.
+pub(super) fn origin(hook: HookName, content: &[u8]) -> ScriptOrigin {
     let text = String::from_utf8_lossy(content);
     let Some(mark) = text.lines().take(3).find(|line| line.contains(MARK)) else {
-        return Origin::Foreign;
+        return ScriptOrigin::Foreign;
     };
     let words = mark.split("shim v").nth(1).unwrap_or_default();
     let digits: String = words.chars().take_while(char::is_ascii_digit).collect();
     if digits.parse::<u32>().is_ok_and(|version| version > VERSION) {
-        return Origin::Newer;
+        return ScriptOrigin::Newer;
     }
     match binary(&text) {
-        Some(binary) if render(hook, &binary) == text => Origin::Current { binary },
-        _ => Origin::Different,
+        Some(binary) if render(hook, &binary) == text => ScriptOrigin::Current { binary },
+        _ => ScriptOrigin::Different,
     }
 }
 
@@ -90,14 +90,17 @@ mod tests {
         for path in ["/usr/bin/flowreg", "/a b/it's/flowreg"] {
             let script = render(HookName::PrePush, Path::new(path));
             let binary = PathBuf::from(path);
-            assert_eq!(origin(HookName::PrePush, script.as_bytes()), Origin::Current { binary });
-            assert_eq!(origin(HookName::PostReceive, script.as_bytes()), Origin::Different);
+            assert_eq!(
+                origin(HookName::PrePush, script.as_bytes()),
+                ScriptOrigin::Current { binary }
+            );
+            assert_eq!(origin(HookName::PostReceive, script.as_bytes()), ScriptOrigin::Different);
             let newer = script.replace("shim v1", "shim v2");
-            assert_eq!(origin(HookName::PrePush, newer.as_bytes()), Origin::Newer);
+            assert_eq!(origin(HookName::PrePush, newer.as_bytes()), ScriptOrigin::Newer);
             let edited = script + "echo more\n";
-            assert_eq!(origin(HookName::PrePush, edited.as_bytes()), Origin::Different);
+            assert_eq!(origin(HookName::PrePush, edited.as_bytes()), ScriptOrigin::Different);
         }
-        assert_eq!(origin(HookName::PrePush, b"#!/bin/sh\n"), Origin::Foreign);
+        assert_eq!(origin(HookName::PrePush, b"#!/bin/sh\n"), ScriptOrigin::Foreign);
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! What the shim kept when it could not reach flowreg: the raw lines of a push.
+//! Pushes that the shim spooled because it found no flowreg, or flowreg ended with an error.
 //!
-//! A file has `remote`, `url` and `directory` lines, a blank one, and then what git said.
+//! A file `<time>.<process>.raw` has the lines `hook`, `remote`, `url` and `directory`, a blank line,
+//! and then the hook's standard input as git gave it.
 
 use std::path::{Path, PathBuf};
 
-use super::log::Log;
-use super::queue::{Place, PushedLine, pre_push_lines, queued, received_lines};
+use super::log::DecisionLog;
+use super::queue::{PushContext, PushedRef, pre_push_refs, queued, received_refs};
 use super::queued::QueuedPush;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::Repository;
 
-/// Turns spooled pushes into records. A file goes only when its records are there.
+/// Turns spooled pushes into records of the outbox. A file is removed only after its records are on
+/// disk. A crash in between queues the same push twice, and the newer record supersedes the other.
 ///
 /// # Errors
 /// [`OutboxError`] if the records can't be written.
-pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), OutboxError> {
+pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result<(), OutboxError> {
     let entries = std::fs::read_dir(outbox.spool()).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -23,9 +25,9 @@ pub(super) fn take_in(outbox: &Outbox, repository: &Repository) -> Result<(), Ou
     files.sort();
     for file in files {
         let Some(records) = read(&file, repository) else {
-            // It stays for somebody to look at; as it is, nobody can tell what it was.
+            // Kept for a person to look at, under another name so that it is not read again.
             let _ = std::fs::rename(&file, file.with_extension("unreadable"));
-            Log::of(outbox)
+            DecisionLog::of(outbox)
                 .write(&file.display().to_string(), "kept by the shim, and can't be read");
             continue;
         };
@@ -46,25 +48,26 @@ fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
         found.next().unwrap_or_default()
     };
     let is_received = value("hook") == "post-receive";
-    let place = Place {
+    let context = PushContext {
         remote: value("remote"),
         url: value("url"),
         directory: Path::new(value("directory")),
         git: None,
         is_received,
     };
-    let read = if is_received { received_lines } else { pre_push_lines };
+    let read = if is_received { received_refs } else { pre_push_refs };
     let written = file.metadata().and_then(|file| file.modified()).ok();
     let age = written.and_then(|time| time.elapsed().ok()).unwrap_or_default();
     let age = u64::try_from(age.as_millis()).unwrap_or_default();
-    let records = read(lines.as_bytes()).into_iter().filter(PushedLine::is_registrable);
+    let records = read(lines.as_bytes()).into_iter().filter(PushedRef::is_registrable);
     let records = records
         .map(|line| {
             let mut push = {
                 let commit = line.object.as_ref().and_then(|object| repository.peeled(object));
-                queued(line, &place, Some(repository), commit)
+                queued(line, &context, Some(repository), commit)
             };
-            // Where the reflog was before the push is not known any more: only the remote tells.
+            // The reflog as it was before the push is unknown by now, so a line in it proves
+            // nothing: the remote is asked.
             push.tracking = None;
             push.queued_at = push.queued_at.saturating_sub(age);
             push

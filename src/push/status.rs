@@ -1,4 +1,6 @@
-//! Which hook git will really run, whether ours is in it, and what is broken about it.
+//! Which hook git will really run, whether it calls flowreg, and what is broken about it.
+//!
+//! Looks only; the repair is what a hint names, mostly `flowreg hooks install`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ use super::install::{
     runs_directory,
 };
 use super::manager::Manager;
-use super::shim::{self, HookName, Origin};
+use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
 use flowreg_model::Environment;
 
@@ -17,11 +19,11 @@ use flowreg_model::Environment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HookState {
-    /// Ours runs.
+    /// Our script runs.
     Installed,
     /// Nobody installed it.
     NotInstalled,
-    /// It is there, and does not run, or would hold up a push.
+    /// It is there, but does not run, or would make a push hang.
     Broken,
 }
 
@@ -59,8 +61,8 @@ pub(crate) struct HookStatus {
     pub problems: Vec<HookProblem>,
 }
 
-/// Looks at the hook that this repository should have: `pre-push`, in a bare one `post-receive`
-/// unless only the other one was installed.
+/// Inspects the hook that this repository should have: `pre-push`, in a bare repository
+/// `post-receive`, unless only `pre-push` was installed there.
 ///
 /// # Errors
 /// [`InstallError`] if git can't be asked or a file can't be read.
@@ -74,26 +76,28 @@ pub(crate) fn status(
     let hook = if receives { HookName::PostReceive } else { HookName::PrePush };
     let path = hooks.directory.join(hook.as_str());
     let found = match content(&path) {
+        // A directory in the place of the hook is a problem to report, not an error of this command.
         Err(InstallError::Directory { .. }) => Some(Vec::new()),
         found => found?,
     };
-    let mut look = Look { repository, hooks: &hooks, hook, environment, problems: Vec::new() };
-    let ours = look.ours(&path, found.as_deref())?;
-    look.problems_of_file(&path, found.as_deref());
+    let mut inspection =
+        HookInspection { repository, hooks: &hooks, hook, environment, problems: Vec::new() };
+    let ours = inspection.ours(&path, found.as_deref())?;
+    inspection.problems_of_file(&path, found.as_deref());
     if ours.is_none() {
-        look.shadowed(&path)?;
+        inspection.shadowed(&path)?;
     }
     let script = ours.as_ref().and_then(|ours| content(&ours.file).ok().flatten());
     let text = script.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let named = shim::binary(&text);
-    let binary = ours.as_ref().and_then(|_| look.binary(named.as_deref()));
+    let binary = ours.as_ref().and_then(|_| inspection.binary(named.as_deref()));
     if let Some(ours) = &ours {
         if binary.is_none() {
-            look.missing_binary(named.as_deref());
+            inspection.missing_binary(named.as_deref());
         }
-        look.problems_of_ours(ours, script.as_deref().unwrap_or_default());
+        inspection.problems_of_ours(ours, script.as_deref().unwrap_or_default());
     }
-    let state = match (&ours, look.problems.is_empty()) {
+    let state = match (&ours, inspection.problems.is_empty()) {
         (_, false) => HookState::Broken,
         (Some(_), true) => HookState::Installed,
         (None, true) => HookState::NotInstalled,
@@ -111,15 +115,15 @@ pub(crate) fn status(
         ours: ours.map(|ours| ours.how),
         binary,
         previous: previous.filter(|previous| previous.exists()),
-        problems: look.problems,
+        problems: inspection.problems,
     })
 }
 
-/// Whether a bare repository is one that is pushed from.
+/// Whether a bare repository has only our `pre-push`: then it is one that people push from.
 fn pushes_only(repository: &Repository, hooks: &HookPath) -> bool {
     let mut ours = candidates(repository, hooks).into_iter().filter(|(hook, file)| {
         let content = content(file).ok().flatten();
-        content.is_some_and(|content| shim::origin(*hook, &content) != Origin::Foreign)
+        content.is_some_and(|content| shim::origin(*hook, &content) != ScriptOrigin::Foreign)
     });
     ours.next().is_some_and(|(first, _)| {
         first == HookName::PrePush && ours.all(|(other, _)| other == HookName::PrePush)
@@ -128,20 +132,20 @@ fn pushes_only(repository: &Repository, hooks: &HookPath) -> bool {
 
 fn owner(hook: HookName, found: &[u8]) -> &'static str {
     match (shim::origin(hook, found), Manager::of_hook(found)) {
-        (Origin::Foreign, Some(manager)) => manager.as_str(),
-        (Origin::Foreign, None) => "other",
+        (ScriptOrigin::Foreign, Some(manager)) => manager.as_str(),
+        (ScriptOrigin::Foreign, None) => "other",
         _ => "flowreg",
     }
 }
 
-/// Where ours is, among what git runs.
-struct Ours {
+/// The file that calls flowreg, among what git runs.
+struct OurHook {
     file: PathBuf,
     /// In words.
     how: String,
 }
 
-struct Look<'a> {
+struct HookInspection<'a> {
     repository: &'a Repository,
     hooks: &'a HookPath,
     hook: HookName,
@@ -149,14 +153,17 @@ struct Look<'a> {
     problems: Vec<HookProblem>,
 }
 
-impl Look<'_> {
+impl HookInspection<'_> {
     fn problem(&mut self, code: &'static str, message: String, hint: &str) {
         self.problems.push(HookProblem { code, message, hint: hint.to_owned() });
     }
 
-    fn ours(&self, path: &Path, found: Option<&[u8]>) -> Result<Option<Ours>, InstallError> {
-        let at = |file: &Path, how: String| Some(Ours { file: file.to_owned(), how });
-        let is_ours = |content: &[u8]| shim::origin(self.hook, content) != Origin::Foreign;
+    /// Finds what calls flowreg: our script as the hook itself, in `post-receive.d`, as `.legacy`
+    /// under pre-commit and prek, or a line that calls flowreg in somebody else's script or
+    /// configuration; `None` if nothing does.
+    fn ours(&self, path: &Path, found: Option<&[u8]>) -> Result<Option<OurHook>, InstallError> {
+        let at = |file: &Path, how: String| Some(OurHook { file: file.to_owned(), how });
+        let is_ours = |content: &[u8]| shim::origin(self.hook, content) != ScriptOrigin::Foreign;
         if found.is_some_and(is_ours) {
             return Ok(at(path, path.display().to_string()));
         }
@@ -210,7 +217,7 @@ impl Look<'_> {
         names.iter().find_map(|name| Some((*name, std::fs::read(top.join(name)).ok()?)))
     }
 
-    /// What keeps git from running the file, or from ever ending.
+    /// Problems of the file that git runs: git skips it, or hangs on it (`docs/facts/hooks.md`).
     fn problems_of_file(&mut self, path: &Path, found: Option<&[u8]>) {
         if path.is_dir() {
             let message =
@@ -229,27 +236,30 @@ impl Look<'_> {
                 "{} has Windows line ends: git before 2.54 never ends a push",
                 path.display()
             );
-            let hint = if shim::origin(self.hook, found) == Origin::Foreign {
+            let hint = if shim::origin(self.hook, found) == ScriptOrigin::Foreign {
                 "write it with LF line ends"
             } else {
                 "flowreg hooks install --force"
             };
             return self.problem("crlf", message, hint);
         }
-        if shim::origin(self.hook, found) == Origin::Different {
-            let message =
-                format!("{} is of another version, or was changed by hand", path.display());
+        if shim::origin(self.hook, found) == ScriptOrigin::Different {
+            let message = format!(
+                "{} was written by another version of flowreg, or changed by hand",
+                path.display()
+            );
             self.problem("outdated", message, hint);
         }
     }
 
-    /// The flowreg that will be called: the one that the script names, else where it looks.
+    /// The flowreg that will be called: the one that the script names, else the first where the script
+    /// looks. The directories are those of `hooks/shim.sh`.
     fn binary(&self, named: Option<&Path>) -> Option<PathBuf> {
         let home = self.environment.get("HOME").map(Path::new);
         let below_home =
             [".cargo/bin", ".local/bin"].map(|place| home.map(|home| home.join(place)));
         let usual = ["/usr/local/bin", "/opt/homebrew/bin"].map(|place| Some(PathBuf::from(place)));
-        // A line of somebody else's script has only PATH.
+        // A line in somebody else's script only looks on PATH.
         let usual = below_home.into_iter().chain(usual).flatten().filter(|_| named.is_some());
         let path = self.environment.get("PATH").unwrap_or_default();
         let places = std::env::split_paths(path).chain(usual).map(|place| place.join("flowreg"));
@@ -260,7 +270,7 @@ impl Look<'_> {
     fn missing_binary(&mut self, named: Option<&Path>) {
         let message = match named {
             Some(named) => {
-                format!("{} is not there: pushes are kept, not registered", named.display())
+                format!("{} does not exist: pushes are kept, but not registered", named.display())
             }
             None => "flowreg is not on PATH: nothing is queued".to_owned(),
         };
@@ -268,7 +278,7 @@ impl Look<'_> {
         self.problem("missing_binary", message, hint);
     }
 
-    fn problems_of_ours(&mut self, ours: &Ours, script: &[u8]) {
+    fn problems_of_ours(&mut self, ours: &OurHook, script: &[u8]) {
         let is_below = ours.file.parent().is_some_and(|parent| parent.ends_with("post-receive.d"));
         if is_below && !runs_directory(&self.hooks.directory.join(self.hook.as_str())) {
             self.problem("not_run", NOT_RUN.to_owned(), "remove the directory, and install again");
@@ -279,19 +289,21 @@ impl Look<'_> {
             self.problem("not_executable", message, &format!("chmod +x '{}'", ours.file.display()));
         }
         if self.repository.configured("hook.flowreg.event").is_some()
-            && shim::origin(self.hook, script) != Origin::Foreign
+            && shim::origin(self.hook, script) != ScriptOrigin::Foreign
         {
             let message = "it is installed as a file and in git's configuration".to_owned();
             self.problem("installed_twice", message, "flowreg hooks uninstall, then install one");
         }
     }
 
-    /// Ours is somewhere, and git looks elsewhere.
+    /// Finds scripts of ours that git does not run, because it looks elsewhere or another tool
+    /// replaced the hook.
     fn shadowed(&mut self, path: &Path) -> Result<(), InstallError> {
         for (hook, file) in candidates(self.repository, self.hooks) {
             let is_ours = hook == self.hook
                 && file != path
-                && content(&file)?.is_some_and(|one| shim::origin(hook, &one) != Origin::Foreign);
+                && content(&file)?
+                    .is_some_and(|one| shim::origin(hook, &one) != ScriptOrigin::Foreign);
             if !is_ours {
                 continue;
             }
@@ -302,9 +314,14 @@ impl Look<'_> {
                     scope.as_str()
                 )
             } else {
-                let found = content(path).ok().flatten();
-                let owner = found.as_deref().map_or("nobody", |found| owner(hook, found));
-                format!("{owner} has taken its place: {} never runs", file.display())
+                let file = file.display();
+                match content(path).ok().flatten() {
+                    Some(found) => {
+                        let owner = owner(hook, &found);
+                        format!("{owner} has replaced the hook: {file} never runs")
+                    }
+                    None => format!("{file} never runs: there is no {} hook", hook.as_str()),
+                }
             };
             self.problem("shadowed", message, "flowreg hooks install");
         }

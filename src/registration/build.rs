@@ -22,7 +22,7 @@ const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
 
 /// What a worker is told to check out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pinned {
+pub(crate) enum Pinned {
     /// The tag, by name.
     Tag,
     /// The commit, by its full id.
@@ -33,7 +33,7 @@ pub enum Pinned {
 
 /// The code that all registrations of a run are made for, and how workers get it.
 #[derive(Debug, Clone, Copy)]
-pub struct CodeSource<'a> {
+pub(crate) struct CodeSource<'a> {
     /// The code reference.
     pub reference: &'a CodeReference,
     /// What workers check out.
@@ -46,7 +46,7 @@ pub struct CodeSource<'a> {
 
 impl<'a> CodeSource<'a> {
     /// The clone that a worker makes before a run.
-    pub fn git_clone(&self, access: Option<&'a Access>) -> GitClone<'a> {
+    pub(crate) fn git_clone(&self, access: Option<&'a Access>) -> GitClone<'a> {
         let check_out = match self.pinned {
             Pinned::Commit => CheckOut::Commit(self.reference.commit.as_str()),
             Pinned::Tag | Pinned::Branch => CheckOut::Name(self.reference.name.as_str()),
@@ -61,7 +61,7 @@ impl<'a> CodeSource<'a> {
 
 /// Why a flow can't become a registration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
+pub(crate) enum BuildError {
     /// The deployment's name is not one that Prefect takes.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -72,7 +72,7 @@ pub enum BuildError {
 
 impl BuildError {
     /// The word that JSON uses.
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Name(_) => "deployment_name",
             Self::Trigger(_) => "trigger",
@@ -82,7 +82,7 @@ impl BuildError {
 
 /// What a `prefect.yaml` says about a deployment, ready to be registered.
 #[derive(Debug, Clone)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     /// The deployment's name, without a branch.
     pub name: String,
     /// The entrypoint as it is registered, right from where a run starts.
@@ -97,7 +97,7 @@ pub struct Declaration {
 
 /// A registration, and where its fields come from.
 #[derive(Debug, Clone)]
-pub struct Built {
+pub(crate) struct Built {
     /// The registration.
     pub registration: Registration,
     /// Why a field is ours, by path; the longest path that leads to it counts.
@@ -110,7 +110,7 @@ pub struct Built {
 /// # Errors
 /// [`BuildError::Name`] if the deployment's name is one that Prefect refuses,
 /// [`BuildError::Trigger`] for a trigger that it would not take.
-pub fn build(
+pub(crate) fn build(
     flow: &Flow,
     declaration: Option<Declaration>,
     source: &CodeSource<'_>,
@@ -232,7 +232,7 @@ fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
 }
 
 /// The origin of a field, or of the nearest above it.
-pub fn origin_of<'o>(origins: &'o BTreeMap<String, String>, path: &str) -> Option<&'o str> {
+pub(crate) fn origin_of<'o>(origins: &'o BTreeMap<String, String>, path: &str) -> Option<&'o str> {
     let mut path = path;
     loop {
         if let Some(origin) = origins.get(path) {

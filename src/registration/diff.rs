@@ -24,7 +24,7 @@ pub struct Change {
 
 impl Change {
     /// Whether it is a mark of flowreg's that changes, not a field.
-    pub fn is_mark(&self) -> bool {
+    pub(crate) fn is_mark(&self) -> bool {
         self.field.starts_with("labels.")
     }
 }

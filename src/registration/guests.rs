@@ -11,7 +11,7 @@ use flowreg_model::{Channel, CommitId, Held, Marks, Registration};
 
 /// What a target holds for the same deployment as a registration of a feature branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counterpart {
+pub(crate) enum Counterpart {
     /// A registration of the very same name: the branch's own, or somebody else's.
     SameName,
     /// Nothing, or a mainline registration whose commit is not known.
@@ -27,7 +27,7 @@ pub enum Counterpart {
 
 /// The counterpart of each registration, in their order. With `is_ours`, all that is held belongs
 /// to this repository, as in the embedded registry.
-pub fn counterparts(
+pub(crate) fn counterparts(
     registrations: &[Registration],
     held: &[Held],
     is_ours: bool,

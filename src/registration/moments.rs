@@ -10,7 +10,7 @@ use flowreg_model::{Field, Held, Registration, json_equal};
 
 /// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
 /// the names of the latter.
-pub fn keep_moments(registration: &mut Registration, held: &[Held], parameters: &[String]) {
+pub(crate) fn keep_moments(registration: &mut Registration, held: &[Held], parameters: &[String]) {
     let Some(held) = held.iter().find(|held| {
         held.flow == registration.flow.as_str()
             && held.deployment == registration.deployment.as_str()

@@ -12,12 +12,15 @@ use flowreg_model::{BranchName, DeploymentName, NameError};
 ///
 /// # Errors
 /// [`NameError::Prefect`] if the declared name holds a character that Prefect forbids.
-pub fn feature_name(declared: &str, branch: &BranchName) -> Result<DeploymentName, NameError> {
+pub(crate) fn feature_name(
+    declared: &str,
+    branch: &BranchName,
+) -> Result<DeploymentName, NameError> {
     format!("{declared}@{}", encode_branch(branch)).parse()
 }
 
 /// Writes a branch's name with characters that Prefect allows.
-pub fn encode_branch(branch: &BranchName) -> String {
+pub(crate) fn encode_branch(branch: &BranchName) -> String {
     let mut encoded = String::with_capacity(branch.as_str().len());
     for char in branch.as_str().chars() {
         match char {
@@ -31,31 +34,31 @@ pub fn encode_branch(branch: &BranchName) -> String {
     encoded
 }
 
-/// Reads a branch's name back; `None` if the text was not written by [`encode_branch`].
-pub fn decode_branch(encoded: &str) -> Option<BranchName> {
-    let mut decoded = String::with_capacity(encoded.len());
-    let mut chars = encoded.chars();
-    while let Some(char) = chars.next() {
-        match char {
-            '~' => decoded.push('/'),
-            '^' => {
-                let digits: String = chars.by_ref().take(2).collect();
-                let byte = u8::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 2)?;
-                decoded.push(char::from(byte));
-            }
-            _ => decoded.push(char),
-        }
-    }
-    let branch: BranchName = decoded.parse().ok()?;
-    // `^41` decodes to `A`, which is never encoded: only what encodes to the same text counts.
-    (encode_branch(&branch) == encoded).then_some(branch)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Reads a branch's name back; `None` if the text was not written by [`encode_branch`].
+    fn decode_branch(encoded: &str) -> Option<BranchName> {
+        let mut decoded = String::with_capacity(encoded.len());
+        let mut chars = encoded.chars();
+        while let Some(char) = chars.next() {
+            match char {
+                '~' => decoded.push('/'),
+                '^' => {
+                    let digits: String = chars.by_ref().take(2).collect();
+                    let byte =
+                        u8::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 2)?;
+                    decoded.push(char::from(byte));
+                }
+                _ => decoded.push(char),
+            }
+        }
+        let branch: BranchName = decoded.parse().ok()?;
+        (encode_branch(&branch) == encoded).then_some(branch)
+    }
 
     fn branch(name: &str) -> BranchName {
         name.parse().unwrap()

@@ -43,7 +43,7 @@ pub enum Action {
 
 impl Action {
     /// The word that JSON uses.
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update { .. } => "update",
@@ -142,7 +142,7 @@ impl Refusal {
     }
 
     /// What to type.
-    pub fn hints(&self) -> Vec<String> {
+    pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::NotOurs | Self::OtherRepository { .. } => {
                 "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\""
@@ -194,7 +194,7 @@ pub struct Plan {
 
 /// How many of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct PlanSummary {
+pub(crate) struct PlanSummary {
     /// To be created.
     pub create: usize,
     /// To be updated.
@@ -209,7 +209,7 @@ pub struct PlanSummary {
 
 impl Plan {
     /// Counts the actions.
-    pub fn summary(&self) -> PlanSummary {
+    pub(crate) fn summary(&self) -> PlanSummary {
         let mut summary = PlanSummary::default();
         for item in &self.items {
             match item.action {

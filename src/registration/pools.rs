@@ -9,7 +9,7 @@ use flowreg_servers::{WorkPool, WorkPools};
 const AGENT_KIND: &str = "prefect-agent";
 
 /// Whether the plan writes a work pool, or needs one that nobody chose.
-pub fn needs_work_pools(plan: &Plan) -> bool {
+pub(crate) fn needs_work_pools(plan: &Plan) -> bool {
     plan.items.iter().any(|item| lacks_pool(item) || written_pool(item).is_some())
 }
 
@@ -17,7 +17,7 @@ pub fn needs_work_pools(plan: &Plan) -> bool {
 /// that is missing.
 ///
 /// Returns the pool that was chosen, if one was, and why this one.
-pub fn choose_work_pools(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
+pub(crate) fn choose_work_pools(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
     let usable: Vec<&WorkPool> =
         pools.offered.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
     let choice = match (&pools.default, usable.as_slice()) {

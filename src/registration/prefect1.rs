@@ -48,7 +48,7 @@ fn of_flow(flow: Option<&String>) -> String {
 
 impl Prefect1SettingsError {
     /// What to type.
-    pub fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoProject | Self::Name(_) => "in flowreg.toml: [prefect1] project = \"NAME\"",
             Self::Commit => "use `pin = \"tag\"`, and `untagged = \"refuse\"` or \"branch\"",
@@ -66,7 +66,7 @@ impl Prefect1SettingsError {
 
 /// How all flows of a run are prepared.
 #[derive(Debug)]
-pub struct Preparation {
+pub(crate) struct Preparation {
     /// The project.
     pub project: DeploymentName,
     /// What Python is told.
@@ -79,7 +79,7 @@ impl Preparation {
     ///
     /// # Errors
     /// [`Prefect1SettingsError`] if the settings lead to runs that fail.
-    pub fn new(
+    pub(crate) fn new(
         settings: &Settings,
         source: &CodeSource<'_>,
     ) -> Result<Self, Prefect1SettingsError> {
@@ -105,7 +105,7 @@ impl Preparation {
     ///
     /// # Errors
     /// [`NameError`] if the flow has no name.
-    pub fn registration(
+    pub(crate) fn registration(
         &self,
         path: &str,
         flow: &BuiltFlow,
@@ -156,7 +156,7 @@ fn project(
 
 /// Whether flowreg would have registered it for this branch. The storage alone does not tell: people
 /// may have registered a flow that follows the branch, too.
-pub fn is_guest(settings: &Settings, branch: &BranchName, held: &Held) -> bool {
+pub(crate) fn is_guest(settings: &Settings, branch: &BranchName, held: &Held) -> bool {
     let table = &settings.prefect1;
     let own = table.project.as_deref().filter(|project| !project.is_empty());
     match table.feature_project.as_deref().filter(|project| !project.is_empty()) {

@@ -9,7 +9,7 @@ use flowreg_model::{CommitId, Entrypoint};
 use super::declared::Manifests;
 use super::starts::{EntryKey, Start};
 use super::{Referenced, RunError};
-use crate::manifest::{Entry, Manifest, Place};
+use crate::manifest::{DeclaredEntrypoint, Entry, Manifest};
 use crate::scan::{ANALYSER, Difference, Script, affected};
 use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
@@ -39,7 +39,8 @@ impl Affected {
         let chain = self.chain(&Start::of_script(entrypoint.path()));
         let is_meant = |entry: &&EntryKey| {
             let below = entry.file.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let place = Place::parse(&entry.entrypoint).and_then(|place| place.from(below));
+            let place = DeclaredEntrypoint::parse(&entry.entrypoint)
+                .and_then(|place| place.in_directory(below));
             place.is_some_and(|place| {
                 place.object() == entrypoint.object()
                     && place.files().iter().any(|file| file == entrypoint.path())

@@ -12,7 +12,7 @@ use flowreg_servers::TargetError;
 use super::{
     Opened, PlannedRun, ReferenceChoice, Referenced, RunError, RunRequest, Surroundings, Unobserved,
 };
-use crate::push::PushedLine;
+use crate::push::PushedRef;
 use crate::scan::ScanError;
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise.
@@ -33,7 +33,7 @@ pub(crate) enum CheckOutcome {
 pub(crate) fn check(
     surroundings: &Surroundings,
     repository: &Arc<Repository>,
-    lines: &[PushedLine],
+    lines: &[PushedRef],
 ) -> CheckOutcome {
     let opened = Opened::with(Arc::clone(repository), surroundings.clone(), &Unobserved);
     let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
@@ -77,7 +77,7 @@ pub(crate) fn check(
     }
 }
 
-fn name_of(line: &PushedLine) -> Option<ReferenceName> {
+fn name_of(line: &PushedRef) -> Option<ReferenceName> {
     match line.reference.strip_prefix("refs/tags/") {
         Some(tag) => tag.parse().ok().map(ReferenceName::Tag),
         None => line.reference.parse().ok().map(ReferenceName::Branch),

@@ -8,14 +8,16 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 use super::desired::{Builder, Gathered, Unbuilt};
-use super::entrypoints::{DeclaredDeployment, flow_of};
+use super::entrypoints::{DeploymentDraft, flow_of};
 use super::error::ConfigurationError;
 use super::request::Notice;
 use super::starts::{EntryKey, Start};
 use super::{Referenced, RunError};
-use crate::introspection::{StepsError, StepsPlace, run_steps};
-use crate::manifest::pull::{self, PullError, Pulled, RunDirectory};
-use crate::manifest::{Entry, EntryError, Manifest, ManifestError, Place, Values};
+use crate::introspection::{StepsContext, StepsError, run_steps};
+use crate::manifest::pull::{self, PinnedSteps, PullError, RunDirectory};
+use crate::manifest::{
+    DeclaredEntrypoint, Entry, EntryError, Manifest, ManifestError, TemplateValues,
+};
 use crate::registration::{Declaration, Pinned};
 use flowreg_model::{Channel, Environment, Field, Flow, FlowProblem, ProblemCode};
 
@@ -155,7 +157,11 @@ impl Builder<'_> {
     }
 
     /// What templates need to know, from the target in as few requests as possible.
-    fn values(&self, manifests: &Manifests, notices: &mut Vec<Notice>) -> Result<Values, RunError> {
+    fn values(
+        &self,
+        manifests: &Manifests,
+        notices: &mut Vec<Notice>,
+    ) -> Result<TemplateValues, RunError> {
         let surroundings = &self.referenced.opened().surroundings;
         // On a server anybody who may push could have its environment shown.
         let environment = if surroundings.is_server {
@@ -163,7 +169,7 @@ impl Builder<'_> {
         } else {
             surroundings.environment.clone()
         };
-        let mut values = Values { environment, ..Values::default() };
+        let mut values = TemplateValues { environment, ..TemplateValues::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
         let mut blocks: BTreeSet<(String, String)> = BTreeSet::new();
         for manifest in &manifests.files {
@@ -207,7 +213,7 @@ impl Builder<'_> {
         let key = format!("{directory} {} {}", json!(steps.build), json!(steps.push));
         if !ran.0.contains_key(&key) {
             let opened = self.referenced.opened();
-            let place = StepsPlace {
+            let place = StepsContext {
                 repository: &opened.repository,
                 reference: &self.referenced.reference,
                 url: self.source.repository,
@@ -240,23 +246,23 @@ impl Builder<'_> {
         &self,
         manifest: &'m Manifest,
         entry: &'m Entry,
-        values: &Values,
+        values: &TemplateValues,
         outputs: Option<Rc<Map<String, Value>>>,
-    ) -> Result<DeclaredDeployment<'m>, EntryError> {
+    ) -> Result<DeploymentDraft<'m>, EntryError> {
         let declared = manifest.declared(entry, values, outputs.as_deref())?;
         let clone =
             self.source.git_clone(self.referenced.configured.settings.repository.access.as_ref());
         let pulled = match declared.pull.as_deref() {
-            None => Pulled {
+            None => PinnedSteps {
                 steps: vec![pull::step(&clone)],
                 directory: RunDirectory::Clone(String::new()),
             },
             // Its code is in the image.
-            Some([]) => Pulled { steps: Vec::new(), directory: RunDirectory::Elsewhere },
+            Some([]) => PinnedSteps { steps: Vec::new(), directory: RunDirectory::Elsewhere },
             Some(steps) => pull::pinned(steps, &clone, |text| values.fill(text))
                 .map_err(|error| pull_error(manifest, entry, &error))?,
         };
-        let Some(place) = Place::parse(&declared.entrypoint) else {
+        let Some(place) = DeclaredEntrypoint::parse(&declared.entrypoint) else {
             let message = format!("`{}` is not an entrypoint", declared.entrypoint);
             let error = manifest.error(entry, &["entrypoint"], "entrypoint", &message);
             return Err(error.hint("path/to/file.py:function, or package.module.function"));
@@ -267,7 +273,7 @@ impl Builder<'_> {
             RunDirectory::Clone(_) | RunDirectory::Elsewhere => directory.to_owned(),
         };
         let below = directory.strip_prefix(root.as_str()).unwrap_or(directory);
-        let place = place.from(below.trim_start_matches('/')).ok_or_else(|| {
+        let place = place.in_directory(below.trim_start_matches('/')).ok_or_else(|| {
             let message =
                 format!("`{}` can't be imported from the repository's root", declared.entrypoint);
             manifest.error(entry, &["entrypoint"], "entrypoint", &message).hint(
@@ -276,11 +282,12 @@ impl Builder<'_> {
             )
         })?;
         // As it is written, where that is right.
-        let is_as_written = Place::parse(&declared.entrypoint).as_ref() == Some(&place);
+        let is_as_written =
+            DeclaredEntrypoint::parse(&declared.entrypoint).as_ref() == Some(&place);
         let entrypoint =
             if is_as_written { declared.entrypoint.clone() } else { place.to_string() };
         let pull_steps = pulled.steps;
-        Ok(DeclaredDeployment {
+        Ok(DeploymentDraft {
             manifest,
             entry,
             declared,
@@ -295,11 +302,11 @@ impl Builder<'_> {
     fn add_declared(
         &self,
         gathered: &mut Gathered,
-        one: DeclaredDeployment<'_>,
+        one: DeploymentDraft<'_>,
         mut flow: Flow,
-        values: &Values,
+        values: &TemplateValues,
     ) -> Result<(), RunError> {
-        let DeclaredDeployment {
+        let DeploymentDraft {
             manifest,
             entry,
             declared,
@@ -369,9 +376,7 @@ fn is_within(path: &str, directory: &str) -> bool {
 }
 
 /// The places of each flow and name.
-fn doubles(
-    deployments: &[(DeclaredDeployment<'_>, Flow)],
-) -> HashMap<(String, String), Vec<String>> {
+fn doubles(deployments: &[(DeploymentDraft<'_>, Flow)]) -> HashMap<(String, String), Vec<String>> {
     let mut places: HashMap<(String, String), Vec<String>> = HashMap::new();
     for (one, flow) in deployments {
         let key = (flow.name.to_string(), one.declared.name.clone());
@@ -380,7 +385,7 @@ fn doubles(
     places
 }
 
-fn double(one: &DeclaredDeployment<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
+fn double(one: &DeploymentDraft<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
     Unbuilt {
         flow: flow.name.to_string(),
         deployment: one.declared.name.clone(),

@@ -16,7 +16,7 @@ use super::outbox::queued_target;
 use super::{
     AppliedRun, Configured, Opened, Referenced, RunError, RunRequest, Surroundings, Unobserved,
 };
-use crate::push::{Delivered, Delivery, QueuedPush, QueuedTarget};
+use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
 use crate::registration::Outcome;
 use crate::scan::ScanError;
 use crate::settings::{OnDelete, Origin, Sourced};
@@ -55,17 +55,17 @@ impl Registrar {
         if push.is_received { &self.received } else { &self.own }
     }
 
-    fn try_register(&self, push: &QueuedPush) -> Result<Delivered, RunError> {
+    fn try_register(&self, push: &QueuedPush) -> Result<DeliveryOutcome, RunError> {
         let opened = self.opened(push);
         let repository = &opened.repository;
         let Some(object) = &push.object else {
-            return Ok(Delivered::NotWanted("it is a deletion".to_owned()));
+            return Ok(DeliveryOutcome::Skipped("it is a deletion".to_owned()));
         };
         if repository.is_no_commit(object) {
-            return Ok(Delivered::NotWanted("it is no commit".to_owned()));
+            return Ok(DeliveryOutcome::Skipped("it is no commit".to_owned()));
         }
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
-            return Ok(Delivered::Refused(format!("{object} is not in this repository")));
+            return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };
         let configured = opened.configure_at(Some(&commit))?;
         if let Some(verdict) = reason_to_leave(&configured, push)? {
@@ -75,13 +75,16 @@ impl Registrar {
         match register(opened, configured, push, commit) {
             // It was there when the push ended; a mirror may lag, the only remote does not.
             Err(error) if is_gone(&error) && address.is_only => {
-                Ok(Delivered::NotWanted("the remote does not have it any more".to_owned()))
+                Ok(DeliveryOutcome::Skipped("the remote does not have it any more".to_owned()))
             }
             applied => Ok(verdict(&applied?)),
         }
     }
 
-    fn removable(&self, push: &QueuedPush) -> Result<Result<Removable<'_>, Delivered>, RunError> {
+    fn removable(
+        &self,
+        push: &QueuedPush,
+    ) -> Result<Result<Removable<'_>, DeliveryOutcome>, RunError> {
         let opened = self.opened(push);
         let before = push.before.as_ref().and_then(|object| opened.repository.peeled(object));
         let configured = match &before {
@@ -93,7 +96,7 @@ impl Registrar {
         }
         if configured.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
             let why = "[feature] on_delete is \"keep\"";
-            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+            return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         let target = configured.connect(None)?;
         let is_local = target.describe().kind == TargetKind::Local;
@@ -109,12 +112,12 @@ impl Registrar {
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {
             let why = "nothing is registered for the branch";
-            return Ok(Err(Delivered::NotWanted(why.to_owned())));
+            return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         Ok(Ok(Removable { configured, target, held }))
     }
 
-    fn try_remove(&self, push: &QueuedPush) -> Result<Delivered, RunError> {
+    fn try_remove(&self, push: &QueuedPush) -> Result<DeliveryOutcome, RunError> {
         let Removable { configured, target, held } = match self.removable(push)? {
             Ok(removable) => removable,
             Err(verdict) => return Ok(verdict),
@@ -133,19 +136,21 @@ impl Registrar {
         record_removals(configured.opened, &target.describe(), push, &removed)?;
         match failure {
             Some(error) => Err(error),
-            None => Ok(Delivered::Done(format!("{} removed", removed.len()))),
+            None => Ok(DeliveryOutcome::Done(format!("{} removed", removed.len()))),
         }
     }
 }
 
 impl Delivery for Registrar {
-    fn register(&self, push: &QueuedPush) -> Delivered {
+    fn register(&self, push: &QueuedPush) -> DeliveryOutcome {
         self.try_register(push).unwrap_or_else(|error| failed(&error))
     }
 
-    fn check_removal(&self, push: &QueuedPush) -> Delivered {
+    fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome {
         match self.removable(push) {
-            Ok(Ok(Removable { held, .. })) => Delivered::Done(format!("{} to remove", held.len())),
+            Ok(Ok(Removable { held, .. })) => {
+                DeliveryOutcome::Done(format!("{} to remove", held.len()))
+            }
             Ok(Err(verdict)) => verdict,
             Err(error) => failed(&error),
         }
@@ -155,7 +160,7 @@ impl Delivery for Registrar {
         self.opened(push).target_of(push)
     }
 
-    fn remove(&self, push: &QueuedPush) -> Delivered {
+    fn remove(&self, push: &QueuedPush) -> DeliveryOutcome {
         self.try_remove(push).unwrap_or_else(|error| failed(&error))
     }
 }
@@ -200,8 +205,8 @@ impl Configured<'_> {
 fn reason_to_leave(
     configured: &Configured<'_>,
     push: &QueuedPush,
-) -> Result<Option<Delivered>, RunError> {
-    let not_wanted = |why: String| Ok(Some(Delivered::NotWanted(why)));
+) -> Result<Option<DeliveryOutcome>, RunError> {
+    let not_wanted = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
     if let Some(branch) = branch_of(push)
         && is_mainline(&configured.settings.repository.mainline, &branch)?
     {
@@ -218,7 +223,7 @@ fn reason_to_leave(
     }
     let here = queued_target(&configured.target);
     match &push.target {
-        Some(then) if *then != here => Ok(Some(Delivered::Refused(format!(
+        Some(then) if *then != here => Ok(Some(DeliveryOutcome::Refused(format!(
             "it was queued for {}, and the target is {} now",
             target_text(then),
             target_text(&here)
@@ -250,11 +255,11 @@ fn target_text(target: &QueuedTarget) -> String {
     }
 }
 
-fn verdict(applied: &AppliedRun) -> Delivered {
+fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
     let summary = summary(applied);
     if applied.is_complete() {
         let text = if summary.is_empty() { "no flows".to_owned() } else { summary };
-        return Delivered::Done(text);
+        return DeliveryOutcome::Done(text);
     }
     let of_registrations = applied.registrations.iter().filter_map(|one| match &one.outcome {
         Outcome::Refused(refusal) => Some(refusal.to_string()),
@@ -268,9 +273,9 @@ fn verdict(applied: &AppliedRun) -> Delivered {
     let first = of_registrations.chain(of_unbuilt).chain(of_sources).next();
     let text = format!("{summary}: {}", first.unwrap_or_default());
     if applied.is_worth_repeating() {
-        Delivered::Unreachable(text)
+        DeliveryOutcome::Unreachable(text)
     } else {
-        Delivered::Refused(text)
+        DeliveryOutcome::Refused(text)
     }
 }
 
@@ -280,9 +285,13 @@ fn summary(applied: &AppliedRun) -> String {
     parts.map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-fn failed(error: &RunError) -> Delivered {
+fn failed(error: &RunError) -> DeliveryOutcome {
     let text = error.to_string();
-    if is_passing(error) { Delivered::Unreachable(text) } else { Delivered::Refused(text) }
+    if is_passing(error) {
+        DeliveryOutcome::Unreachable(text)
+    } else {
+        DeliveryOutcome::Refused(text)
+    }
 }
 
 /// Whether another attempt may not meet the error.

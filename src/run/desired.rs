@@ -13,7 +13,7 @@ use super::declared::Manifests;
 use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
-use crate::introspection::Introspected;
+use crate::introspection::IntrospectedScan;
 use crate::registration::{CodeSource, Declaration, build};
 use crate::scan::Scan;
 use crate::settings::Settings;
@@ -186,7 +186,7 @@ impl Builder<'_> {
     /// Every flow, with one deployment as `flowreg.toml` says.
     fn every_flow(&self) -> Result<Gathered, RunError> {
         let filter = &self.request.flows;
-        let Introspected { scan, notices, remarks, moments } =
+        let IntrospectedScan { scan, notices, remarks, moments } =
             self.referenced.introspected_flows(filter)?;
         let Scan { flows, problems, files, .. } = scan;
         let mut gathered = Gathered {

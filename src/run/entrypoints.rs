@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::RunError;
 use super::desired::{Builder, Gathered};
 use super::request::Notice;
-use crate::introspection::Introspected;
-use crate::manifest::{Declared, Entry, EntryError, Manifest, Place};
+use crate::introspection::IntrospectedScan;
+use crate::manifest::{DeclaredDeployment, DeclaredEntrypoint, Entry, EntryError, Manifest};
 use crate::scan::{Scan, Selection};
 use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 
@@ -18,19 +18,19 @@ use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 const LISTED: usize = 5;
 
 /// A deployment on its way to a registration.
-pub(super) struct DeclaredDeployment<'m> {
+pub(super) struct DeploymentDraft<'m> {
     /// The file.
     pub manifest: &'m Manifest,
     /// The deployment in it.
     pub entry: &'m Entry,
     /// The same, templates filled in.
-    pub declared: Declared,
+    pub declared: DeclaredDeployment,
     /// What its build and push steps put out, if they were run.
     pub outputs: Option<Rc<Map<String, Value>>>,
     /// What a worker does first.
     pub pull_steps: Vec<Value>,
     /// Where its flow is, from `root`.
-    pub place: Place,
+    pub place: DeclaredEntrypoint,
     /// The directory of the repository from which a run starts.
     pub root: String,
     /// The entrypoint as it is registered.
@@ -61,10 +61,10 @@ impl Builder<'_> {
     /// Analyses the files that entrypoints name, each once.
     pub(super) fn find_flows(
         &self,
-        wanted: &[DeclaredDeployment<'_>],
+        wanted: &[DeploymentDraft<'_>],
         gathered: &mut Gathered,
     ) -> Result<HashMap<String, DirectoryFlows>, RunError> {
-        let mut by_root: BTreeMap<&str, Vec<&DeclaredDeployment<'_>>> = BTreeMap::new();
+        let mut by_root: BTreeMap<&str, Vec<&DeploymentDraft<'_>>> = BTreeMap::new();
         for one in wanted {
             by_root.entry(&one.root).or_default().push(one);
         }
@@ -73,10 +73,10 @@ impl Builder<'_> {
             let (mut scripts, mut modules) = (BTreeSet::new(), BTreeSet::new());
             for one in &wanted {
                 match &one.place {
-                    Place::Script { path, .. } => {
+                    DeclaredEntrypoint::Script { path, .. } => {
                         scripts.insert(path.clone());
                     }
-                    Place::Module { module, object } => {
+                    DeclaredEntrypoint::Module { module, object } => {
                         let head = object.split('.').next().unwrap_or(object);
                         modules.insert((module.clone(), head.to_owned()));
                     }
@@ -89,7 +89,7 @@ impl Builder<'_> {
             let selection = Selection::files(scripts);
             let mut scan = self.referenced.scan_in(root, &selection)?;
             let imported = self.import(root, &modules, &mut scan)?;
-            let Introspected { scan, notices, remarks, moments } =
+            let IntrospectedScan { scan, notices, remarks, moments } =
                 self.referenced.introspected(root, scan, &is_wanted)?;
             gathered.notices.extend(notices.into_iter().map(Notice::from));
             let placed = |at: &Entrypoint| in_root(root, imported.standing.get(at).unwrap_or(at));
@@ -154,7 +154,7 @@ impl Builder<'_> {
     /// What is wrong with an entrypoint that leads nowhere.
     pub(super) fn not_found(
         &self,
-        one: &DeclaredDeployment<'_>,
+        one: &DeploymentDraft<'_>,
         found: &HashMap<String, DirectoryFlows>,
     ) -> Result<EntryError, RunError> {
         let error =
@@ -185,8 +185,8 @@ impl Builder<'_> {
         let problem = found.and_then(|found| {
             let own = found.problems.iter().find(|problem| problem.path == *file);
             let imported = match &one.place {
-                Place::Module { module, .. } => found.of_modules.get(module),
-                Place::Script { .. } => None,
+                DeclaredEntrypoint::Module { module, .. } => found.of_modules.get(module),
+                DeclaredEntrypoint::Script { .. } => None,
             };
             own.or(imported)
         });
@@ -228,7 +228,7 @@ fn in_root(root: &str, entrypoint: &Entrypoint) -> Entrypoint {
 
 /// The flow at an entrypoint, if it is there.
 pub(super) fn flow_of(
-    one: &DeclaredDeployment<'_>,
+    one: &DeploymentDraft<'_>,
     found: &HashMap<String, DirectoryFlows>,
 ) -> Option<Flow> {
     let found = found.get(&one.root)?;

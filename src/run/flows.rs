@@ -11,7 +11,8 @@ use super::request::Notice;
 use super::starts::Start;
 use super::{FlowFilter, Referenced, RunError};
 use crate::introspection::{
-    AskError, Introspected, Limits, Place, answered, ask, questions, unanswered,
+    AskError, IntrospectedScan, IntrospectionContext, Limits, ask, merge_answers, note_unanswered,
+    questions,
 };
 use crate::scan::{ANALYSER, Scan, Selection, explain, import, scan};
 use crate::store::AnalysisCache;
@@ -49,7 +50,7 @@ impl Referenced<'_> {
         with_imported: bool,
     ) -> Result<FlowList, RunError> {
         let base = self.base(base)?;
-        let Introspected { scan, notices, remarks, .. } = if self.configured.is_prefect1() {
+        let IntrospectedScan { scan, notices, remarks, .. } = if self.configured.is_prefect1() {
             self.prefect1_flows()?
         } else {
             self.introspected_flows(filter)?
@@ -94,7 +95,10 @@ impl Referenced<'_> {
     }
 
     /// Finds the flows in the tree, and asks Python about those that are wanted and not exact.
-    pub(super) fn introspected_flows(&self, filter: &FlowFilter) -> Result<Introspected, RunError> {
+    pub(super) fn introspected_flows(
+        &self,
+        filter: &FlowFilter,
+    ) -> Result<IntrospectedScan, RunError> {
         let settings = &self.configured.settings;
         let selection = Selection::new(&settings.include, &settings.exclude)?;
         let cache = AnalysisCache::open(self.opened().repository.common_dir(), ANALYSER, "");
@@ -130,11 +134,11 @@ impl Referenced<'_> {
         root: &str,
         scan: Scan,
         is_wanted: &dyn Fn(&Flow) -> bool,
-    ) -> Result<Introspected, RunError> {
+    ) -> Result<IntrospectedScan, RunError> {
         let settings = &self.configured.settings;
         let questions = questions(&scan, settings.introspect, is_wanted);
         if questions.is_empty() {
-            return Ok(Introspected { scan, ..Introspected::default() });
+            return Ok(IntrospectedScan { scan, ..IntrospectedScan::default() });
         }
         let surroundings = &self.opened().surroundings;
         let answers = {
@@ -147,16 +151,20 @@ impl Referenced<'_> {
             return Err(RunError::Interrupted);
         }
         match answers {
-            Ok(answers) => Ok(answered(scan, &questions, answers)),
-            Err(AskError::Unavailable(why)) => Ok(unanswered(scan, &questions, &why)),
+            Ok(answers) => Ok(merge_answers(scan, &questions, answers)),
+            Err(AskError::Unavailable(why)) => Ok(note_unanswered(scan, &questions, &why)),
             Err(AskError::Interrupted) => Err(RunError::Interrupted),
         }
     }
 
     /// The user's Python, on a checkout of the commit, working in a directory of it.
-    pub(super) fn python_at<'a>(&'a self, root: &'a str, limits: Limits) -> Place<'a> {
+    pub(super) fn python_at<'a>(
+        &'a self,
+        root: &'a str,
+        limits: Limits,
+    ) -> IntrospectionContext<'a> {
         let surroundings = &self.opened().surroundings;
-        Place {
+        IntrospectionContext {
             repository: &self.opened().repository,
             commit: &self.reference.commit,
             root,

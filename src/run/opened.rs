@@ -45,8 +45,7 @@ pub struct Opened<'s> {
 /// A repository with the settings that hold at one commit, and the target that they choose.
 pub struct Configured<'o> {
     pub(super) opened: &'o Opened<'o>,
-    /// The settings.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The target, not yet connected.
     pub target: TargetChoice,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AppliedRun, Opened, Surroundings, TargetChoice, Unobserved};
-use crate::push::{GitProcess, PushState, QueuedPush, QueuedTarget, Waiting, waiting};
+use crate::push::{GitProcess, OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 use crate::store::{Outbox, OutboxLockKind};
 
 /// How long a run waits for a delivery to end before it takes out what it has registered itself.
@@ -44,7 +44,7 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
     let without_options =
         Surroundings { target: None, config: None, ..opened.surroundings.clone() };
     let usual = Opened::with(Arc::clone(&opened.repository), without_options, &Unobserved);
-    for record in waiting(&outbox) {
+    for record in outbox_records(&outbox) {
         let Ok(push) = record.push else { continue };
         let is_same =
             push.reference == name && push.commit.as_ref() == Some(&applied.reference.commit);
@@ -63,14 +63,14 @@ pub(crate) fn waiting_count(outbox: &Outbox) -> usize {
 /// Whether something waits that may go well without anybody doing anything, and no watcher is at
 /// work.
 pub(crate) fn is_worth_a_watcher(outbox: &Outbox) -> bool {
-    let may_come = |record: &Waiting| {
+    let may_come = |record: &OutboxRecord| {
         record.push.as_ref().is_ok_and(|push| {
             let is_pushing = push.git.is_some_and(GitProcess::is_running);
             !is_pushing && !matches!(push.state, PushState::Refused | PushState::Removal)
         })
     };
     !outbox.is_locked(OutboxLockKind::Watch)
-        && (spooled(outbox) > 0 || waiting(outbox).iter().any(may_come))
+        && (spooled(outbox) > 0 || outbox_records(outbox).iter().any(may_come))
 }
 
 fn spooled(outbox: &Outbox) -> usize {

@@ -13,8 +13,8 @@ use super::error::ConfigurationError;
 use super::starts::Start;
 use super::{Referenced, RunError};
 use crate::introspection::{
-    Answers, AskError, BuiltFlow, Failure, Introspected, Limits, LoadedFile, Refused, Serialized,
-    build,
+    Answers, AskError, BuildRefusal, BuiltFlow, Failure, IntrospectedScan, Limits, LoadedFile,
+    Serialized, build,
 };
 use crate::registration::{Action, Change, CodeSource, Plan, Planned, Preparation, Refusal};
 use crate::scan::{Objects, Scan, Selection, duplicates, objects};
@@ -78,12 +78,12 @@ impl Referenced<'_> {
     }
 
     /// The flows of Prefect 1 as they are listed.
-    pub(super) fn prefect1_flows(&self) -> Result<Introspected, RunError> {
+    pub(super) fn prefect1_flows(&self) -> Result<IntrospectedScan, RunError> {
         let url = self.configured.repository_url()?;
         let preparation = self.preparation(&self.source(&url, None))?;
         let BuiltFlows { flows, problems, files, .. } = self.build_flows(&preparation)?;
         let scan = Scan { flows, problems, files, ..Scan::default() };
-        Ok(Introspected { scan, ..Introspected::default() })
+        Ok(IntrospectedScan { scan, ..IntrospectedScan::default() })
     }
 
     /// How flows are prepared, or what is wrong with the settings.
@@ -232,12 +232,12 @@ impl Builder<'_> {
 }
 
 /// What stands where something was taken.
-fn nothing() -> Refused {
-    Refused { code: String::new(), message: String::new(), hint: None }
+fn nothing() -> BuildRefusal {
+    BuildRefusal { code: String::new(), message: String::new(), hint: None }
 }
 
-fn unserializable(built: &BuiltFlow, project: &str, flow: &Flow, refused: Refused) -> Unbuilt {
-    let Refused { code, message, hint } = refused;
+fn unserializable(built: &BuiltFlow, project: &str, flow: &Flow, refused: BuildRefusal) -> Unbuilt {
+    let BuildRefusal { code, message, hint } = refused;
     Unbuilt {
         flow: built.name.clone(),
         deployment: project.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::manifest::{Entry, Manifest, Place};
+use crate::manifest::{DeclaredEntrypoint, Entry, Manifest};
 use crate::scan::Script;
 
 /// Where a run of a flow starts, and where its deployment is declared.
@@ -47,10 +47,15 @@ impl Start {
     }
 
     /// A run as a `prefect.yaml` declares it: in `root`, by a path or a module from there.
-    pub(super) fn declared(path: &str, root: String, place: &Place, entry: EntryKey) -> Self {
+    pub(super) fn declared(
+        path: &str,
+        root: String,
+        place: &DeclaredEntrypoint,
+        entry: EntryKey,
+    ) -> Self {
         let module = match place {
-            Place::Script { .. } => None,
-            Place::Module { module, .. } => Some(module.clone()),
+            DeclaredEntrypoint::Script { .. } => None,
+            DeclaredEntrypoint::Module { module, .. } => Some(module.clone()),
         };
         let script = Script { path: path.to_owned(), root, module };
         Self { script, entry: Some(entry) }

@@ -20,7 +20,7 @@ use flowreg_python::{STACK, on_stack};
 
 /// Two commits and what differs between them.
 #[derive(Clone, Copy)]
-pub struct Difference<'d> {
+pub(crate) struct Difference<'d> {
     /// Where both are.
     pub repository: &'d Repository,
     /// The earlier commit.
@@ -38,7 +38,7 @@ pub struct Difference<'d> {
 ///
 /// # Errors
 /// [`ScanError::Git`] if a file can't be read.
-pub fn affected(
+pub(crate) fn affected(
     difference: &Difference<'_>,
     scripts: &BTreeSet<Script>,
     cache: &AnalysisCache,

@@ -12,7 +12,7 @@ pub struct ImportGraph {
 
 impl ImportGraph {
     /// Notes that `importer` imports `imported`.
-    pub fn add(&mut self, importer: &str, imported: &str) {
+    pub(crate) fn add(&mut self, importer: &str, imported: &str) {
         if importer != imported {
             add(&mut self.imports, importer, imported);
             add(&mut self.importers, imported, importer);
@@ -20,7 +20,7 @@ impl ImportGraph {
     }
 
     /// What a file imports itself.
-    pub fn direct_imports_of(&self, path: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn direct_imports_of(&self, path: &str) -> impl Iterator<Item = &str> {
         self.imports.get(path).into_iter().flatten().map(String::as_str)
     }
 
@@ -36,7 +36,7 @@ impl ImportGraph {
 
     /// The shortest way from a file along its imports to one that `is_end`, both ends included;
     /// of several the first by name. `None` if there is none.
-    pub fn chain(&self, start: &str, is_end: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    pub(crate) fn chain(&self, start: &str, is_end: impl Fn(&str) -> bool) -> Option<Vec<String>> {
         let mut importer_of: BTreeMap<&str, &str> = BTreeMap::new();
         let mut open = VecDeque::from([start]);
         while let Some(path) = open.pop_front() {

@@ -11,11 +11,11 @@ mod objects;
 mod stored;
 mod tree;
 
-pub use affected::Script;
-pub use changed::{Difference, affected};
-pub use graph::ImportGraph;
-pub use objects::{Objects, objects};
-pub use tree::{Scan, ScanError, Selection, duplicates, explain, import, scan};
+pub(crate) use affected::Script;
+pub(crate) use changed::{Difference, affected};
+pub(crate) use objects::{Objects, objects};
+pub use tree::{Scan, Selection, scan};
+pub(crate) use tree::{ScanError, duplicates, explain, import};
 
 /// This very analyser, by its source: cached answers are for no other one.
 pub const ANALYSER: &str = env!("FLOWREG_ANALYSER");

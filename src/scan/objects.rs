@@ -9,7 +9,7 @@ use flowreg_python::is_candidate;
 
 /// The files of a tree.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// Paths of those that may make flows, in order.
     pub candidates: Vec<String>,
     /// All Python files, also those that were not selected.
@@ -23,7 +23,11 @@ pub struct Objects {
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub fn objects(tree: &Tree, selection: &Selection, is_told: bool) -> Result<Objects, ScanError> {
+pub(crate) fn objects(
+    tree: &Tree,
+    selection: &Selection,
+    is_told: bool,
+) -> Result<Objects, ScanError> {
     let files = tree.blobs(|_| true, is_read)?;
     tree.fetch_missing(&files)?;
     let mut candidates = Vec::new();

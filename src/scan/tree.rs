@@ -99,7 +99,7 @@ impl Selection {
     }
 
     /// Just these files, by their paths from the root.
-    pub fn files(paths: BTreeSet<String>) -> Self {
+    pub(crate) fn files(paths: BTreeSet<String>) -> Self {
         Selection { include: None, exclude: GlobSet::empty(), only: Some(paths) }
     }
 
@@ -153,6 +153,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
+    let candidates = selected.len();
     for blob in selected {
         let path = std::str::from_utf8(&blob.path).unwrap_or_default();
         match known.find(path, &blob.id, &current) {
@@ -186,6 +187,14 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
         collected(analyses.into_values(), imports)
     });
+    tracing::debug!(
+        files = blobs.len(),
+        candidates,
+        from_cache = used.len(),
+        analysed = fresh.len(),
+        without_flows = barren.len(),
+        "scan"
+    );
     Ok(Scan { files: blobs, ..scan })
 }
 
@@ -193,7 +202,10 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanation>, ScanError> {
+pub(crate) fn explain(
+    tree: &Tree,
+    entrypoint: &Entrypoint,
+) -> Result<Option<Explanation>, ScanError> {
     let blobs = tree.blobs(|_| true, is_read)?;
     tree.fetch_missing(&blobs)?;
     let files = by_path(&blobs);
@@ -208,7 +220,7 @@ pub fn explain(tree: &Tree, entrypoint: &Entrypoint) -> Result<Option<Explanatio
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub fn import(
+pub(crate) fn import(
     tree: &Tree,
     imports: &BTreeSet<(String, String)>,
 ) -> Result<Vec<FileAnalysis>, ScanError> {
@@ -431,7 +443,7 @@ impl<'s, 'b> Analyst<'s, 'b> {
 
 /// Finds flows that share a name: they would be registered over each other. They stay in the
 /// list, so that they can be shown; the problem says that they can't be registered.
-pub fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
+pub(crate) fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
     let mut by_name: BTreeMap<&str, Vec<&Flow>> = BTreeMap::new();
     for flow in flows {
         by_name.entry(flow.name.as_str()).or_default().push(flow);

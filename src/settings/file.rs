@@ -1,6 +1,6 @@
-//! `flowreg.toml` as it is written: its tables, its keys, and errors that point at the place.
+//! `flowreg.toml` as it is written: its tables, its keys, and errors with line and column.
 //!
-//! What a value means together with flags and environment is decided in the parent module.
+//! What a value means together with flags and defaults is decided in `layers`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use flowreg_model::{TargetKind, nearest, secrets};
 /// What is wrong with `flowreg.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}")]
-pub struct FileError {
+pub(crate) struct FileError {
     /// The file as the user knows it: `flowreg.toml`, `flowreg.toml at 3f2a91c`, or a path.
     pub file: String,
     /// 1-based.
@@ -115,7 +115,7 @@ pub enum Introspect {
 /// `schedules` of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Switch {
+pub(crate) enum Switch {
     /// They are registered switched off.
     Off,
     /// They are registered as declared.
@@ -125,7 +125,7 @@ pub enum Switch {
 /// `[mainline]` and `[feature]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ChannelTable {
+pub(crate) struct ChannelTable {
     /// The work pool.
     pub work_pool: Option<String>,
     /// The work queue in it.
@@ -149,7 +149,7 @@ pub struct ChannelTable {
 /// `on_delete`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnDelete {
+pub(crate) enum OnDelete {
     /// They go with the next `flowreg sync`.
     Remove,
     /// They stay.
@@ -159,7 +159,7 @@ pub enum OnDelete {
 /// `[hooks]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct HooksTable {
+pub(crate) struct HooksTable {
     /// Whether flows are checked before a push, which then may fail.
     pub blocking: Option<bool>,
     /// How many seconds that check may take.
@@ -169,7 +169,7 @@ pub struct HooksTable {
 /// `[flow."name"]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FlowTable {
+pub(crate) struct FlowTable {
     /// The deployment's name.
     pub deployment: Option<Spanned<String>>,
     /// The description, instead of the flow's own.
@@ -201,7 +201,7 @@ pub struct FlowTable {
 /// One entry of `schedules`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ScheduleTable {
+pub(crate) struct ScheduleTable {
     /// A cron expression.
     pub cron: Option<String>,
     /// Seconds between two runs.
@@ -215,7 +215,7 @@ pub struct ScheduleTable {
     /// From when an interval counts, RFC 3339.
     #[serde(deserialize_with = "text_or_date")]
     pub anchor_date: Option<String>,
-    /// Whether it is switched on; without it, whatever people chose stays.
+    /// Whether it is switched on; if not said, a switch that people set on the target stays.
     pub active: Option<bool>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,
@@ -241,6 +241,8 @@ fn text_or_date<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Str
 /// [`FileError`] with the place of the first thing that is not TOML, an unknown key, or a value
 /// of the wrong type.
 pub(super) fn read(text: &str, name: &str) -> Result<File, FileError> {
+    // Read twice: the first pass checks keys and secrets with their positions, which serde's errors
+    // lack (an unknown key below a flattened table) or would print with the value.
     let table = DeTable::parse(text).map_err(|error| syntax_error(&error, text, name))?;
     check_keys(table.get_ref(), &ROOT, text, name)?;
     table.get_ref().values().try_for_each(|value| check_content(value, text, name))?;
@@ -268,7 +270,8 @@ pub(super) fn error_at(text: &str, name: &str, start: usize, message: String) ->
 
 fn syntax_error(error: &toml::de::Error, text: &str, name: &str) -> FileError {
     let start = error.span().map_or(0, |span| span.start);
-    // serde's words for a wrong type quote the value, which may be a secret in the wrong place.
+    // serde's message for a wrong type quotes the value, which may be a secret in the wrong place, so
+    // only the kinds are taken from it.
     let message = match error.message().split_once(", expected ") {
         Some((found, expected)) if found.starts_with("invalid type") => {
             let kind = found.trim_start_matches("invalid type: ").split([' ', '`']).next();
@@ -320,7 +323,8 @@ fn check_value(
     }
 }
 
-/// No value may be a secret, which would be registered as it is, or a number that JSON lacks.
+/// Refuses a value that is a secret, which would be registered in clear text, and a number that JSON
+/// does not have.
 fn check_content(value: &Spanned<DeValue<'_>>, text: &str, name: &str) -> Result<(), FileError> {
     let refused = |message: &str, hint: &str| {
         let mut error = error_at(text, name, value.span().start, message.to_owned());
@@ -332,6 +336,7 @@ fn check_content(value: &Spanned<DeValue<'_>>, text: &str, name: &str) -> Result
             "a literal token or password has no place in the configuration",
             "name a block that holds it: \"{{ prefect.blocks.secret.NAME }}\"",
         ),
+        // TOML's `inf` and `nan`, with or without a sign; no other float ends so.
         DeValue::Float(number) if number.as_str().ends_with(['f', 'n']) => {
             refused("Prefect can't be sent `inf` or `nan`", "use a number or a text")
         }
@@ -345,10 +350,11 @@ fn check_content(value: &Spanned<DeValue<'_>>, text: &str, name: &str) -> Result
     }
 }
 
-/// TOML has dates, JSON has not: they are written as TOML writes them.
+/// JSON has no dates: those of parameters and job variables become text, as TOML writes them.
 fn write_dates_as_text(value: &mut Value) {
     match value {
         Value::Object(map) => {
+            // How the `toml` crate gives a date to a type that knows no dates.
             let date = map.get("$__toml_private_datetime").and_then(Value::as_str);
             if let Some(date) = date {
                 *value = Value::String(date.to_owned());

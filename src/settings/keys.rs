@@ -3,9 +3,10 @@
 use super::prefect1_table;
 use super::tag::{PACKAGE_KEYS, TAG_KEYS};
 
-/// The keys of a table: their names, and which of them hold tables with known keys.
+/// The keys of a table: their names, and which of them hold tables with known keys. Kept beside the
+/// structs of `file`, because serde names neither the position nor the nearest known key.
 pub(super) struct Keys {
-    /// Empty: any.
+    /// Empty: any name is allowed.
     pub names: &'static [&'static str],
     /// The keys of a table below one of them.
     pub below: fn(&str) -> Option<&'static Keys>,

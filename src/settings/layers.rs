@@ -1,4 +1,4 @@
-//! Puts the layers together and checks what only makes sense as a whole.
+//! Flags over `flowreg.toml` over defaults, and the checks that need more than one key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,14 +17,12 @@ use flowreg_model::{
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A flag of the command line.
     Flag(&'static str),
     /// `flowreg.toml`, as messages call it.
     File(String),
-    /// The environment; which variable or profile.
-    Environment(String),
-    /// Nothing said otherwise.
+    /// The built-in default.
     Default,
 }
 
@@ -32,7 +30,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => f.write_str(flag),
-            Self::File(name) | Self::Environment(name) => f.write_str(name),
+            Self::File(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }
@@ -40,7 +38,7 @@ impl fmt::Display for Origin {
 
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sourced<T> {
+pub(crate) struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it came from.
@@ -48,11 +46,11 @@ pub struct Sourced<T> {
 }
 
 /// The file at the root of the repository that configures it.
-pub const FILE_NAME: &str = "flowreg.toml";
+pub(crate) const FILE_NAME: &str = "flowreg.toml";
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--target`
     pub target: Option<TargetKind>,
     /// `--remote`
@@ -63,7 +61,7 @@ pub struct Flags {
 
 /// How a worker gets at a private repository: the template that names the secret, verbatim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// `access_token: "{{ prefect.blocks.secret.… }}"`
     Token(String),
     /// `credentials: "{{ prefect.blocks.… }}"`
@@ -72,7 +70,7 @@ pub enum Access {
 
 /// `[repository]`, resolved.
 #[derive(Debug, Clone)]
-pub struct RepositorySettings {
+pub(crate) struct RepositorySettings {
     /// The remote, if one is named.
     pub remote: Option<Sourced<RemoteName>>,
     /// The URL that workers clone from, if it is not the remote's.
@@ -89,7 +87,7 @@ pub struct RepositorySettings {
 
 /// All settings of a run.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The target that was asked for; `None`: Prefect if it is configured, else local.
     pub target: Option<Sourced<TargetKind>>,
     /// `[repository]`
@@ -133,10 +131,18 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`] for what does not parse, contradicts itself, or holds a secret.
-    pub fn resolve(flags: &Flags, text: Option<(&str, &str)>) -> Result<Self, SettingsError> {
+    pub(crate) fn resolve(
+        flags: &Flags,
+        text: Option<(&str, &str)>,
+    ) -> Result<Self, SettingsError> {
+        if let Some((text, name)) = text {
+            tracing::debug!(file = name, bytes = text.len(), "settings");
+        } else {
+            tracing::debug!("settings: no file, only flags and defaults");
+        }
         let (text, name) = text.unwrap_or_default();
         let file = file::read(text, name)?;
-        let place = Place { text, name };
+        let settings_file = SettingsFile { text, name };
         let File {
             target,
             repository,
@@ -150,9 +156,9 @@ impl Settings {
             flow,
         } = file;
         for (flow_name, table) in &flow {
-            place.check_deployment(flow_name, table)?;
+            settings_file.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
-                place.check_schedule(schedule)?;
+                settings_file.check_schedule(schedule)?;
             }
         }
         let from_file = || Origin::File(name.to_owned());
@@ -161,14 +167,14 @@ impl Settings {
                 .target
                 .map(|value| Sourced { value, origin: Origin::Flag("--target") })
                 .or_else(|| target.map(|value| Sourced { value, origin: from_file() })),
-            repository: place.repository(repository, flags)?,
+            repository: settings_file.repository(repository, flags)?,
             include: flows.include.unwrap_or_default(),
             exclude: flows.exclude.unwrap_or_default(),
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             manifests: manifest.files,
             prefect1,
-            tag: place.tag(tag)?,
+            tag: settings_file.tag(tag)?,
             hooks,
             mainline,
             feature,
@@ -177,7 +183,7 @@ impl Settings {
     }
 
     /// The defaults of a channel.
-    pub fn channel(&self, channel: Channel) -> &ChannelTable {
+    pub(crate) fn channel(&self, channel: Channel) -> &ChannelTable {
         match channel {
             Channel::Mainline => &self.mainline,
             Channel::Feature => &self.feature,
@@ -185,23 +191,23 @@ impl Settings {
     }
 
     /// The overrides for one flow.
-    pub fn flow(&self, name: &str) -> Option<&FlowTable> {
+    pub(crate) fn flow(&self, name: &str) -> Option<&FlowTable> {
         self.flow.get(name)
     }
 
     /// The flows that have overrides.
-    pub fn flow_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn flow_names(&self) -> impl Iterator<Item = &str> {
         self.flow.keys().map(String::as_str)
     }
 }
 
-/// Makes errors that point into the file.
-struct Place<'t> {
+/// The text of a `flowreg.toml` and its name in messages, for errors with a position.
+struct SettingsFile<'t> {
     text: &'t str,
     name: &'t str,
 }
 
-impl Place<'_> {
+impl SettingsFile<'_> {
     fn error<T>(&self, at: &Spanned<T>, message: &str, hint: &str) -> FileError {
         let mut error = file::error_at(self.text, self.name, at.span().start, message.to_owned());
         error.hint = Some(hint.to_owned());
@@ -285,7 +291,8 @@ impl Place<'_> {
             .or_else(|| credentials.map(|block| Access::Credentials(block.into_inner()))))
     }
 
-    /// `@` stands between deployment and branch in the names of feature registrations.
+    /// Refuses a deployment name with `@`: in the names of feature registrations `@` separates the
+    /// deployment from the branch, and such a name would read as one of them.
     fn check_deployment(&self, flow: &str, table: &FlowTable) -> Result<(), FileError> {
         let Some(deployment) = &table.deployment else { return Ok(()) };
         let problem = match deployment.get_ref().parse::<DeploymentName>() {

@@ -1,7 +1,7 @@
 //! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
 //!
-//! Each value that a person may wonder about remembers where it came from. The connection to a
-//! Prefect server is read in `flowreg_servers`, as the official clients read it.
+//! A value whose origin is shown to people remembers it ([`Sourced`]). The connection to a Prefect
+//! server is not resolved here but in `flowreg_servers`, as the official clients do it.
 
 mod file;
 mod keys;
@@ -9,13 +9,7 @@ mod layers;
 mod prefect1_table;
 mod tag;
 
-pub use file::{
-    ChannelTable, FileError, FlowTable, HooksTable, Introspect, OnDelete, ScheduleTable, Switch,
-};
-pub use layers::{
-    Access, FILE_NAME, Flags, Origin, RepositorySettings, Settings, SettingsError, Sourced,
-};
-pub use prefect1_table::{
-    KEYS, Prefect1Table, RUN_CONFIG_KEYS, RunConfigTable, RunKind, StorageKind,
-};
-pub use tag::{NoSeries, TagSettings};
+pub use file::Introspect;
+pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
+pub(crate) use layers::{Access, FILE_NAME, Flags, Origin, Settings, SettingsError, Sourced};
+pub(crate) use prefect1_table::{RunConfigTable, StorageKind};

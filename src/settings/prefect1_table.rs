@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Where a worker of Prefect 1 gets the code of a flow from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum StorageKind {
+pub(crate) enum StorageKind {
     /// The repository, at the code reference.
     Git,
     /// An image that holds it already.
@@ -18,7 +18,7 @@ pub enum StorageKind {
 /// `[prefect1]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Prefect1Table {
+pub(crate) struct Prefect1Table {
     /// The project.
     pub project: Option<String>,
     /// The project of feature branches; `{branch}` is filled in.
@@ -52,7 +52,7 @@ pub struct Prefect1Table {
 /// `run_config`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct RunConfigTable {
+pub(crate) struct RunConfigTable {
     /// Which one; without it what the flow itself has is changed.
     #[serde(rename = "type")]
     pub kind: Option<RunKind>,
@@ -64,7 +64,7 @@ pub struct RunConfigTable {
 /// The run configurations of Prefect 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RunKind {
+pub(crate) enum RunKind {
     /// Whatever the agent does.
     Universal,
     /// A process.
@@ -81,7 +81,7 @@ pub enum RunKind {
 
 impl RunKind {
     /// The word that the file uses.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Universal => "universal",
             Self::Local => "local",
@@ -97,7 +97,7 @@ impl RunConfigTable {
     /// Puts another one over this: key by key, variables of `env` too; one of another type starts
     /// anew.
     #[must_use]
-    pub fn with(&self, over: Option<&Self>) -> Self {
+    pub(crate) fn with(&self, over: Option<&Self>) -> Self {
         let Some(over) = over else { return self.clone() };
         if over.kind.is_some() && over.kind != self.kind {
             return over.clone();
@@ -116,7 +116,7 @@ impl RunConfigTable {
 }
 
 /// The keys of `[prefect1]`.
-pub const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "project",
     "feature_project",
     "git_token_secret_name",
@@ -134,7 +134,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// The keys of `run_config`, of all types together.
-pub const RUN_CONFIG_KEYS: &[&str] = &[
+pub(crate) const RUN_CONFIG_KEYS: &[&str] = &[
     "type",
     "image",
     "env",

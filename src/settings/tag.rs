@@ -65,9 +65,10 @@ pub(super) const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initia
 
 /// The series of the repository: that of all of it, and those of its packages by name.
 #[derive(Debug, Clone)]
-pub struct TagSettings {
+pub(crate) struct TagSettings {
     whole: Series,
-    /// Whether somebody said what all of the repository is tagged with.
+    /// Whether the series of the whole repository may be used: it has a prefix of its own, or there are
+    /// no packages.
     is_whole_named: bool,
     packages: BTreeMap<String, Series>,
 }
@@ -84,7 +85,7 @@ pub(super) struct TagProblem {
 
 /// A package that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoSeries {
+pub(crate) struct NoSeries {
     /// The packages that there are.
     pub packages: Vec<String>,
     /// The nearest name.
@@ -110,7 +111,7 @@ impl TagSettings {
     ///
     /// # Errors
     /// If there is no such package, or nothing says which of several is meant.
-    pub fn series(&self, package: Option<&str>) -> Result<&Series, NoSeries> {
+    pub(crate) fn series(&self, package: Option<&str>) -> Result<&Series, NoSeries> {
         let no_series =
             |nearest| NoSeries { packages: self.packages.keys().cloned().collect(), nearest };
         match package {
@@ -123,8 +124,9 @@ impl TagSettings {
         }
     }
 
-    /// The series whose prefix a tag's name begins with, the longest first.
-    pub fn series_by_prefix(&self, name: &str) -> Option<&Series> {
+    /// The series that a tag belongs to: of those whose prefix its name begins with, the one with the
+    /// longest prefix.
+    pub(crate) fn series_by_prefix(&self, name: &str) -> Option<&Series> {
         let all = self.packages.values().chain(std::iter::once(&self.whole));
         let fitting = all.filter(|series| {
             name.strip_prefix(series.prefix.as_str())
@@ -134,7 +136,7 @@ impl TagSettings {
     }
 
     /// The files and directories that a tag stands for; empty: all of the repository.
-    pub fn paths_of(&self, tag: &TagName) -> &[String] {
+    pub(crate) fn paths_of(&self, tag: &TagName) -> &[String] {
         let series = self.packages.values().filter(|series| series.version_of(tag).is_some());
         series
             .max_by_key(|series| series.prefix.len())

@@ -1,13 +1,14 @@
 //! The cache of analyses: one file that can be deleted at any time.
 //!
-//! Apart from the registry, because nothing is lost with it: a file that is damaged, of another
-//! analyser or in the way of another process counts as empty.
+//! It is kept apart from the registry because nothing is lost with it. A file that is damaged or was
+//! written by another analyser counts as empty, and one that can't be written costs only time.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The largest file that is written or read, in bytes.
-pub const LARGEST_CACHE: usize = 32 << 20;
+/// The most bytes of content that are written. Every run reads the whole file, so it must not grow with
+/// each branch that was ever scanned; a file of more than twice this size is not read.
+pub(crate) const LARGEST_CACHE: usize = 32 << 20;
 
 /// The bytes of a cache, and where they come from.
 #[derive(Debug)]
@@ -18,8 +19,8 @@ pub struct AnalysisCache {
 }
 
 impl AnalysisCache {
-    /// Reads `flowreg/analyses` in the git common directory, as far as `analyser` wrote it. A scan
-    /// of a directory other than the root has a file of its own.
+    /// Reads `flowreg/analyses` in the git common directory, if `analyser` wrote it. A scan of a
+    /// directory other than the root has a file of its own, because paths count from that directory.
     pub fn open(common_dir: &Path, analyser: &str, directory: &str) -> Self {
         let name = match directory {
             "" => "analyses".to_owned(),
@@ -29,13 +30,19 @@ impl AnalysisCache {
     }
 
     /// The same for `flowreg/imports`: what each file imports.
-    pub fn of_imports(common_dir: &Path, analyser: &str) -> Self {
+    pub(crate) fn of_imports(common_dir: &Path, analyser: &str) -> Self {
         Self::named(common_dir, "imports", analyser)
     }
 
     fn named(common_dir: &Path, name: &str, analyser: &str) -> Self {
         let path = common_dir.join("flowreg").join(name);
-        let content = read(&path, analyser).unwrap_or_default();
+        let content = read(&path, analyser);
+        if let Some(content) = &content {
+            tracing::debug!(cache = name, bytes = content.len(), "cache opened");
+        } else {
+            tracing::debug!(cache = name, "cache missing, damaged or of another analyser");
+        }
+        let content = content.unwrap_or_default();
         Self { path, analyser: analyser.to_owned(), content }
     }
 
@@ -48,13 +55,14 @@ impl AnalysisCache {
     ///
     /// # Errors
     /// If the directory can't be written, as in a repository that one may only read.
-    pub fn save(&self, content: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn save(&self, content: &[u8]) -> std::io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory)?;
         let mut file = tempfile::Builder::new().prefix("analyses.").tempfile_in(directory)?;
         file.write_all(header(&self.analyser, content).as_bytes())?;
         file.write_all(content)?;
         file.persist(&self.path).map_err(|error| error.error)?;
+        tracing::debug!(cache = %self.path.display(), bytes = content.len(), "cache written");
         Ok(())
     }
 }
@@ -66,7 +74,10 @@ fn header(analyser: &str, content: &[u8]) -> String {
 
 fn read(path: &Path, analyser: &str) -> Option<Vec<u8>> {
     let size = std::fs::metadata(path).ok()?.len();
-    let mut file = std::fs::read(path).ok().filter(|_| size <= LARGEST_CACHE as u64 * 2)?;
+    if size > LARGEST_CACHE as u64 * 2 {
+        return None;
+    }
+    let mut file = std::fs::read(path).ok()?;
     let start = file.iter().position(|byte| *byte == b'\n')? + 1;
     let is_intact = file.get(..start)? == header(analyser, file.get(start..)?).as_bytes();
     is_intact.then(|| file.split_off(start))

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-/// The version of the tables; a file with a higher one is left alone.
+/// The version of the tables, in SQLite's `user_version`. A file with a higher one is refused and not
+/// changed: an old flowreg can't know what a new one keeps in it.
 const VERSION: i64 = 1;
-/// How long a process waits for another one that writes.
+/// How long a process waits for another one that writes. Writes take milliseconds, but ten hooks may
+/// deliver at once on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
@@ -52,7 +54,7 @@ pub enum StoreError {
         /// Its version.
         found: i64,
     },
-    /// SQLite said no.
+    /// SQLite failed.
     #[error("{path} can't be used")]
     Database {
         /// The file.
@@ -71,7 +73,7 @@ pub struct Store {
 
 impl Store {
     /// Whether there is a store already; to open one makes it.
-    pub fn is_there(common_dir: &Path) -> bool {
+    pub(crate) fn is_there(common_dir: &Path) -> bool {
         common_dir.join("flowreg/flowreg.db").is_file()
     }
 
@@ -80,6 +82,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it can't be created or read, or if a newer flowreg wrote it.
     pub fn open(common_dir: &Path) -> Result<Self, StoreError> {
+        let started = Instant::now();
         let directory = common_dir.join("flowreg");
         std::fs::create_dir_all(&directory)
             .map_err(|source| StoreError::Directory { path: directory.clone(), source })?;
@@ -91,15 +94,21 @@ impl Store {
         if found > VERSION {
             return Err(StoreError::Newer { path, found });
         }
+        // With WAL, `NORMAL` may lose the last commits at a power failure, and never damages the file
+        // (https://sqlite.org/pragma.html#pragma_synchronous). A lost registration is written again
+        // by the next run.
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
         let mut store = Self { path, connection };
         if found < VERSION {
             store.create_tables().map_err(|source| store.error(source))?;
         }
+        let (microseconds, is_new) = (started.elapsed().as_micros(), found < VERSION);
+        tracing::debug!(file = %store.path.display(), is_new, microseconds, "store opened");
         Ok(store)
     }
 
-    /// Two processes may open a new file at once: the second one finds the tables made.
+    /// Makes the tables. Two processes may open a new file at once, so the version is looked at again
+    /// inside the transaction, where the second one finds the tables made.
     fn create_tables(&mut self) -> rusqlite::Result<()> {
         self.use_wal()?;
         let transaction =
@@ -111,8 +120,8 @@ impl Store {
         transaction.commit()
     }
 
-    /// Changing the journal does not wait for another process that does the same, whatever the
-    /// busy timeout is (https://sqlite.org/wal.html).
+    /// Switches to write-ahead logging, so that readers don't wait for a writer. SQLite does not apply
+    /// the busy timeout to this change (<https://sqlite.org/wal.html>), so it is tried again here.
     fn use_wal(&self) -> rusqlite::Result<()> {
         let started = Instant::now();
         loop {

@@ -30,7 +30,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
-    pub fn append_to_ledger(&mut self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+    pub(crate) fn append_to_ledger(&mut self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
         let mut write = || -> rusqlite::Result<()> {
             let transaction = self.connection.transaction()?;
             {

@@ -7,14 +7,14 @@ use flowreg_model::{Held, TargetDescription, TargetKind};
 use flowreg_servers::{ReadScope, Target, TargetError, Write};
 
 /// The registry in the git common directory.
-pub struct LocalRegistry {
+pub(crate) struct LocalRegistry {
     store: Mutex<Store>,
     now: String,
 }
 
 impl LocalRegistry {
     /// Uses an open store; `now` is what new registrations carry as their time, RFC 3339.
-    pub fn new(store: Store, now: String) -> Self {
+    pub(crate) fn new(store: Store, now: String) -> Self {
         Self { store: Mutex::new(store), now }
     }
 

@@ -1,8 +1,8 @@
 //! The outbox: pushes that wait for the remote's confirmation or for the target.
 //!
-//! One small file for each queued ref, no database: a hook has no time for one. A file appears
-//! whole and synced to the disk, or not at all; a crash at any point leaves what was there. What a
-//! file means is decided in `push`.
+//! One small file for each queued ref, and no database: opening one takes longer than a hook may. A
+//! file appears complete and synced to the disk, or not at all, so a crash at any point loses
+//! nothing. What the content of a file means is decided in `push`.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 const FORMAT: u32 = 1;
 const EXTENSION: &str = "json";
 const UNFINISHED: &str = "unfinished";
-/// A file that a killed process left behind.
+/// An unfinished file that is older than this was left behind by a killed process. A process that
+/// lives renames it within milliseconds.
 const ABANDONED: Duration = Duration::from_hours(1);
 
 /// What went wrong with a file of the outbox.
@@ -43,20 +44,21 @@ pub enum OutboxError {
 
 /// The outbox of one repository.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     directory: PathBuf,
 }
 
-/// A file of the outbox that this process holds in exclusion of all others, as long as it lives.
+/// A lock that this process holds until the value is dropped. The system releases it too when the
+/// process is killed, so there are no stale locks.
 #[derive(Debug)]
-pub struct OutboxLock {
+pub(crate) struct OutboxLock {
     _file: File,
 }
 
-/// Which of the two locks: the watcher holds its own for life, and the other one only while it
-/// decides and delivers.
+/// Which of the two locks. A watcher holds `Watch` as long as it lives, and `Deliver` only during a
+/// pass, so that `flowreg sync` gets its turn while a watcher waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxLockKind {
+pub(crate) enum OutboxLockKind {
     /// One watcher for a repository.
     Watch,
     /// One delivery at a time.
@@ -86,17 +88,17 @@ struct Format {
 
 impl Outbox {
     /// The outbox in a git common directory; nothing is made until something is put into it.
-    pub fn of(common_dir: &Path) -> Self {
+    pub(crate) fn of(common_dir: &Path) -> Self {
         Self { directory: common_dir.join("flowreg").join("outbox") }
     }
 
     /// Where the files are.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Where the shim puts what it was given when there is no flowreg to give it to.
-    pub fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.directory.with_file_name("spool")
     }
 
@@ -105,7 +107,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if a file can't be written; those before it are there.
-    pub fn put<T: Serialize>(&self, records: &[T]) -> Result<Vec<String>, OutboxError> {
+    pub(crate) fn put<T: Serialize>(&self, records: &[T]) -> Result<Vec<String>, OutboxError> {
         self.make()?;
         let mut ids = Vec::with_capacity(records.len());
         for record in records {
@@ -121,7 +123,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file can't be written; the old one is there then.
-    pub fn replace<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {
+    pub(crate) fn replace<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {
         self.write(id, record)?;
         self.sync()
     }
@@ -130,7 +132,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file can't be removed.
-    pub fn remove(&self, id: &str) -> Result<(), OutboxError> {
+    pub(crate) fn remove(&self, id: &str) -> Result<(), OutboxError> {
         let path = self.file(id);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -141,7 +143,7 @@ impl Outbox {
     }
 
     /// The ids of all records, oldest first.
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         let mut ids: Vec<String> = self
             .files()
             .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
@@ -155,7 +157,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if it can't be read, or a newer flowreg wrote it.
-    pub fn read<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, OutboxError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, OutboxError> {
         let path = self.file(id);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -173,8 +175,8 @@ impl Outbox {
         Ok(Some(versioned.record))
     }
 
-    /// How long ago a record was put into the outbox, which its id tells.
-    pub fn age(id: &str) -> Duration {
+    /// How long ago a record was put into the outbox, by the time in its id.
+    pub(crate) fn age(id: &str) -> Duration {
         let put = id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
         let put = UNIX_EPOCH + Duration::from_nanos(put);
         SystemTime::now().duration_since(put).unwrap_or_default()
@@ -184,7 +186,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`] if the file of the lock can't be made.
-    pub fn lock(
+    pub(crate) fn lock(
         &self,
         kind: OutboxLockKind,
         patience: Duration,
@@ -204,15 +206,17 @@ impl Outbox {
         }
     }
 
-    /// Whether a process holds the lock. Two that ask are not in each other's way, but for a moment
-    /// they are in the way of who wants the lock.
-    pub fn is_locked(&self, kind: OutboxLockKind) -> bool {
+    /// Whether a process holds the lock.
+    ///
+    /// This takes a shared lock for an instant: two processes can ask at once, but one that wants the
+    /// lock at that instant finds it taken, and has to try again.
+    pub(crate) fn is_locked(&self, kind: OutboxLockKind) -> bool {
         let file = File::options().read(true).open(self.directory.join(kind.file_name()));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Removes the unfinished files of processes that were killed.
-    pub fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let is_abandoned = |path: &PathBuf| {
             let modified = path.metadata().and_then(|file| file.modified()).ok();
             path.extension().is_some_and(|extension| extension == UNFINISHED)
@@ -238,7 +242,8 @@ impl Outbox {
         }
         let failed = |source| OutboxError::File { path: self.directory.clone(), source };
         std::fs::create_dir_all(&self.directory).map_err(failed)?;
-        // The new directories, too, are on disk only once those that hold them are.
+        // A new directory is only safe against a power failure once the directory that holds it is
+        // synced: here `flowreg` in the git directory, and `outbox` in it.
         for above in self.directory.ancestors().skip(1).take(2) {
             File::open(above).and_then(|above| above.sync_all()).map_err(failed)?;
         }
@@ -251,14 +256,17 @@ impl Outbox {
         let mut bytes = serde_json::to_vec(&Versioned { format: FORMAT, record })
             .map_err(|error| failed(io::Error::other(error)))?;
         bytes.push(b'\n');
-        // Two processes may replace one record at once: each has its own unfinished file.
+        // With the process id in the name, two processes that replace one record at once don't write
+        // into the same file.
         let unfinished = self.directory.join(format!("{id}.{}.{UNFINISHED}", std::process::id()));
         let mut file = File::create(&unfinished).map_err(failed)?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        // Synced before the rename: the other way round a power failure could leave the name of the
+        // record with empty content.
         std::fs::rename(&unfinished, &path).map_err(failed)
     }
 
-    /// A new name is on disk only once its directory is.
+    /// Syncs the directory: a rename or removal in it is safe against a power failure only then.
     fn sync(&self) -> Result<(), OutboxError> {
         File::open(&self.directory)
             .and_then(|directory| directory.sync_all())

@@ -41,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
-    pub fn put_registration(
+    pub(crate) fn put_registration(
         &self,
         flow: &str,
         deployment: &str,
@@ -69,7 +69,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
-    pub fn remove_registration(&self, flow: &str, deployment: &str) -> Result<(), StoreError> {
+    pub(crate) fn remove_registration(
+        &self,
+        flow: &str,
+        deployment: &str,
+    ) -> Result<(), StoreError> {
         self.connection
             .execute(
                 "DELETE FROM registration WHERE flow = ?1 AND deployment = ?2",

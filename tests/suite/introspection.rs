@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowreg::introspection::{
-    Answers, AskError, Failure, Limits, LoadedFile, Place, Question, Unavailable, Watch, ask,
+    Answers, AskError, Failure, IntrospectionContext, Limits, LoadedFile, Question, Unavailable,
+    Watch, ask,
 };
 use flowreg_model::Environment;
 
@@ -42,7 +43,7 @@ fn ask_with(
     limits: Limits,
 ) -> Result<Answers, AskError> {
     let opened = repository.open();
-    let place = Place {
+    let place = IntrospectionContext {
         repository: &opened,
         commit: &repository.commit_id("HEAD"),
         root: "",
@@ -240,7 +241,7 @@ fn files_are_loaded_as_prefect_deploy_does_from_a_full_checkout() {
     let environment = repository.environment(&[]);
     for directory in [repository.root(), &bare] {
         let opened = repository.open_in(directory, &[]).unwrap();
-        let place = Place {
+        let place = IntrospectionContext {
             repository: &opened,
             commit: &repository.commit_id("HEAD"),
             root: "",
@@ -363,7 +364,7 @@ fn ask_script(script: &str, files: &[(&str, String)]) -> Result<Answers, AskErro
     let path = repository.root().join("python");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let opened = repository.open();
-    let place = Place {
+    let place = IntrospectionContext {
         repository: &opened,
         commit: &repository.commit_id("HEAD"),
         root: "",

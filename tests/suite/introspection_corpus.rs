@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use flowreg::introspection::{Introspected, Limits, Place, answered, ask, questions};
+use flowreg::introspection::{
+    IntrospectedScan, IntrospectionContext, Limits, ask, merge_answers, questions,
+};
 use flowreg::scan::{ANALYSER, Selection, scan};
 use flowreg::settings::Introspect;
 use flowreg::store::AnalysisCache;
@@ -50,12 +52,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn introspected(mode: Introspect) -> Introspected {
+fn introspected(mode: Introspect) -> IntrospectedScan {
     let repository = repository();
     let opened = repository.open();
     let commit = repository.commit_id("HEAD");
     let environment = repository.environment(&[]);
-    let place = Place {
+    let place = IntrospectionContext {
         repository: &opened,
         commit: &commit,
         root: "",
@@ -69,7 +71,7 @@ fn introspected(mode: Introspect) -> Introspected {
     let scan = scan(&opened.tree(&commit).unwrap(), &selection, &cache).unwrap();
     let questions = questions(&scan, mode, &|_| true);
     let answers = ask(&place, &questions, &Nobody).unwrap();
-    answered(scan, &questions, answers)
+    merge_answers(scan, &questions, answers)
 }
 
 /// What differs between a flow and its expectation.
@@ -95,7 +97,7 @@ fn differences(flow: &Flow, expected: &Value, is_volatile: bool) -> Vec<String> 
 
 #[test]
 fn with_python_tiers_2_and_3_are_right_and_failures_are_told() {
-    let Introspected { scan, notices, .. } = introspected(Introspect::Auto);
+    let IntrospectedScan { scan, notices, .. } = introspected(Introspect::Auto);
     let manifest = json(&corpus().join("manifest.json"));
     let mut wrong = Vec::new();
     let mut told = 0;
@@ -151,7 +153,7 @@ fn with_python_tiers_2_and_3_are_right_and_failures_are_told() {
 
 #[test]
 fn python_says_of_every_exact_flow_what_static_analysis_says() {
-    let Introspected { scan, notices, .. } = introspected(Introspect::Always);
+    let IntrospectedScan { scan, notices, .. } = introspected(Introspect::Always);
     let disputed: Vec<_> =
         notices.iter().filter(|notice| notice.contains("otherwise than static analysis")).collect();
     assert!(disputed.is_empty(), "{disputed:#?}");

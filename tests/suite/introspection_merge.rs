@@ -1,8 +1,8 @@
 //! How the answers of Python go over what static analysis found.
 
 use flowreg::introspection::{
-    Answers, Failure, Introspected, LoadedFile, Question, ToldFlow, Unavailable, answered,
-    questions, unanswered,
+    Answers, Failure, IntrospectedFlow, IntrospectedScan, LoadedFile, Question, Unavailable,
+    merge_answers, note_unanswered, questions,
 };
 use flowreg::scan::Scan;
 use flowreg::settings::Introspect;
@@ -38,12 +38,12 @@ fn unknown(path: &str, message: &str) -> FlowProblem {
     }
 }
 
-fn told(name: &str) -> ToldFlow {
+fn told(name: &str) -> IntrospectedFlow {
     let schema = json!({"properties": {}});
-    ToldFlow { name: name.to_owned(), description: None, schema, line: None }
+    IntrospectedFlow { name: name.to_owned(), description: None, schema, line: None }
 }
 
-fn loaded(flows: &[(&str, ToldFlow)]) -> LoadedFile {
+fn loaded(flows: &[(&str, IntrospectedFlow)]) -> LoadedFile {
     let flows = flows.iter().map(|(object, told)| ((*object).to_owned(), Ok(told.clone())));
     LoadedFile { flows: flows.collect(), ..LoadedFile::default() }
 }
@@ -54,11 +54,11 @@ fn merged(
     mode: Introspect,
     prefect: &str,
     files: Vec<Result<LoadedFile, Failure>>,
-) -> Introspected {
+) -> IntrospectedScan {
     let questions = questions(&scan, mode, &|_| true);
     assert_eq!(questions.len(), files.len());
     let (python, prefect) = ("python".to_owned(), prefect.to_owned());
-    answered(scan, &questions, Answers { python, prefect, files })
+    merge_answers(scan, &questions, Answers { python, prefect, files })
 }
 
 fn scan(flows: Vec<Flow>, problems: Vec<FlowProblem>) -> Scan {
@@ -95,7 +95,7 @@ fn a_flow_of_which_prefect_says_otherwise_is_reported() {
         let answers = vec![Ok(loaded(&[("a", told("other"))]))];
         let result = merged(scan, Introspect::Always, prefect, answers);
         let [notice] = &result.notices[..] else { panic!("{:?}", result.notices) };
-        assert!(notice.contains("says otherwise than static analysis about the name"), "{notice}");
+        assert!(notice.contains("and static analysis differ about the name"), "{notice}");
         assert_eq!(notice.contains("please report"), is_a_bug);
         assert_eq!(result.scan.flows[0].name.as_str(), "other");
         assert_eq!(result.scan.flows[0].source, FlowSource::Introspected);
@@ -142,7 +142,7 @@ fn without_a_python_every_flow_keeps_its_reason_and_gets_another() {
     let flows = vec![flow("a.py", "a", &[]), flow("b.py", "b", &[(SCHEMA, "unclear")])];
     let scan = scan(flows, vec![unknown("c.py", "`c` looks like a flow")]);
     let questions: Vec<Question> = questions(&scan, Introspect::Auto, &|_| true);
-    let result = unanswered(scan, &questions, &Unavailable::NoPython);
+    let result = note_unanswered(scan, &questions, &Unavailable::NoPython);
     let start = "Python could not be asked about 2 flows that are not exact: no Python was found; ";
     assert!(result.notices[0].starts_with(start), "{:?}", result.notices);
     let reason = &result.scan.flows[1].inexact[0].reason;

@@ -419,7 +419,7 @@ fn a_deleted_branch_marks_its_registrations_and_sync_removes_them() {
         scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
         std::thread::sleep(std::time::Duration::from_secs(1));
         let synced = scenario.flowreg().json(&["sync"], 0);
-        assert_eq!(synced["dropped"][0]["reason"], "the branch is on the remote");
+        assert_eq!(synced["dropped"][0]["reason"], "the branch is still on the remote");
         assert_eq!(deployments().as_array().unwrap().len(), 1);
     });
 }

@@ -114,7 +114,7 @@ pub(super) fn compose(events: Vec<Event>) -> Result<Option<Rc<Composed>>, YamlEr
     Ok(root)
 }
 
-/// An anchor's node, or the place of one that is not complete.
+/// What is known of an anchor: its node, or that the node is still being read.
 enum Anchored {
     Node(Rc<Composed>),
     Open,
@@ -145,7 +145,8 @@ impl Composer {
                 let tag = match tag {
                     Some(tag) if tag != "!" => Tag::explicit(tag),
                     None if style != ScalarStyle::Plain => Tag::Text,
-                    // PyYAML resolves even quoted ones behind a lone `!`.
+                    // A lone `!` means "not by its style" to PyYAML: it resolves even quoted scalars
+                    // behind it, so `! "1"` is a number.
                     _ => scalar::resolve(&value).into(),
                 };
                 Ok(self.close(anchor, Composed { tag, value: Value::Scalar(value), at, height: 0 }))
@@ -210,8 +211,8 @@ fn collection_tag(tag: Option<String>, default: Tag) -> Tag {
 }
 
 impl Composed {
-    /// The height of a collection that has this node too. Aliases can make it deeper than any part
-    /// of the text.
+    /// The height of a collection that holds this node besides others of `height`. The parser bounds
+    /// the depth of the text, but aliases of aliases can nest deeper than any part of it.
     fn higher(&self, height: usize) -> Result<usize, YamlError> {
         let height = height.max(self.height + 1);
         if height > MAX_DEPTH {

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use super::compose::{Composed, Mapping, Pair, Tag, Value};
 use super::{Document, Node, Position, Yaml, YamlError, scalar};
 
-/// What the values of a document may take with all copies that aliases make, in bytes.
+/// How large the values of a document may be with all copies that aliases make, in bytes. A few
+/// lines of nested aliases ("billion laughs") would fill the memory.
 const MAX_BYTES: usize = 64 << 20;
 
 /// The document with this root.
@@ -29,7 +30,7 @@ enum Key {
 }
 
 impl Key {
-    /// Nothing for what Python can't hash.
+    /// The key of a dictionary; `None` for a list or mapping, which Python can't hash.
     fn of(value: &Yaml) -> Option<Self> {
         Some(match value {
             Yaml::Null => Key::Null,
@@ -48,7 +49,7 @@ impl Key {
 
 struct Constructor {
     bytes: usize,
-    /// A mapping behind several aliases is told of once.
+    /// A set, so that a mapping with several aliases has its notice once.
     notices: BTreeSet<(Position, String)>,
 }
 
@@ -105,7 +106,8 @@ impl Constructor {
         Ok(Node { value, at: node.at })
     }
 
-    /// The pairs of a Python dictionary: an equal key keeps its place and gets the later value.
+    /// The pairs of a Python dictionary: of equal keys, the value is the last one's and the position in
+    /// the order is the first one's.
     fn dictionary(
         &mut self,
         node: &Composed,
@@ -113,7 +115,8 @@ impl Constructor {
     ) -> Result<Vec<(Node, Node)>, YamlError> {
         let pairs = self.merged(node, mapping)?;
         let mut entries: Vec<(Node, Node)> = Vec::with_capacity(pairs.len());
-        // The place of a key, and whether it is written in this mapping.
+        // The index of a key, and whether it is written in this mapping: a key that replaces one from a
+        // merge key is what merge keys are for, and gets no notice.
         let mut places: HashMap<Key, (usize, bool)> = HashMap::with_capacity(pairs.len());
         for pair in &*pairs {
             let key = match pair.key.tag {
@@ -167,6 +170,7 @@ impl Constructor {
                 Value::Mapping(inner) => merged.extend_from_slice(&self.merged(value, inner)?),
                 Value::Sequence(items) => {
                     // The first of the list comes last, and so prevails.
+                    // Later pairs win below, and of several merged mappings the first is to win.
                     for item in items.iter().rev() {
                         let Value::Mapping(inner) = &item.value else {
                             return Err(not_merged(item));

@@ -3,7 +3,7 @@
 use libyaml_safer::{EventData, Mark};
 
 /// The library's event; indices are bytes of the text that was parsed.
-pub(super) struct Marked {
+pub(super) struct MarkedEvent {
     pub data: EventData,
     pub start: Mark,
     pub end: Mark,

@@ -1,5 +1,5 @@
 //! YAML as PyYAML's `safe_load` reads it, because that is what Prefect calls: YAML 1.1 scalars,
-//! merge keys, the last of equal keys. Every node knows its place.
+//! merge keys, the last of equal keys. Every node knows its position.
 //!
 //! Tokens and structure come from a port of libyaml, which has PyYAML's grammar; where the two
 //! differ, `parse` and `strict` follow PyYAML. Says nothing about what a document should contain.
@@ -19,7 +19,7 @@ use std::fmt;
 
 use serde_json::Number;
 
-/// A place in a document: line and column, in characters, from 1.
+/// A position in a document: line and column, in characters, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The line, from 1.
@@ -34,7 +34,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A value and where it is written; what an alias or a merge key brought has the place of its
+/// A value and where it is written; what an alias or a merge key brought has the position of its
 /// anchor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -70,7 +70,7 @@ pub enum Yaml {
 pub struct Document {
     /// The value of the document; [`Yaml::Null`] if there is none.
     pub root: Node,
-    /// What PyYAML takes without a word and its author may not have meant, with the place.
+    /// What PyYAML accepts silently although its author may not have meant it, with the position.
     pub notices: Vec<(Position, String)>,
 }
 
@@ -95,7 +95,8 @@ impl YamlError {
 /// # Errors
 /// Whatever PyYAML's `safe_load` refuses, and what can't be sent as JSON (`!!binary`, `!!set`, a
 /// value that contains itself); documents nested deeper than 400 levels, as Python's stack ends
-/// not far from there; aliases that multiply to more than 64 MiB.
+/// not far from there; aliases that multiply to more than 64 MiB, because PyYAML shares what an alias
+/// names and JSON has to repeat it.
 pub fn read(bytes: &[u8]) -> Result<Document, YamlError> {
     let events = parse::events(reader::decode(bytes)?)?;
     match compose::compose(events)? {
@@ -116,7 +117,7 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Yaml::Null => "nothing",
             Yaml::Bool(_) => "true or false",

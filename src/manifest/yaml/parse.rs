@@ -1,17 +1,18 @@
-//! Events of a document: the library's, with PyYAML's rules where libyaml has others, and without
-//! the inputs on which the library would panic. Knows nothing of what the events mean.
+//! The events of a document, from the port of libyaml. Where libyaml has other rules than PyYAML, or
+//! the port would panic, the text is patched before it is parsed, and positions are corrected
+//! (`docs/facts/prefect-yaml.md`). Knows nothing of what the events mean.
 
 use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
 
-use super::marked::{Marked, index};
+use super::marked::{MarkedEvent, index};
 use super::reader::{end_of, is_break};
 use super::{Position, YamlError, strict};
 
 /// Python's stack ends at 494 levels, less the frames that Prefect has on it.
 pub(super) const MAX_DEPTH: usize = 400;
 
-/// How often a text may be parsed because of what the library can't read at once, and how many
-/// bytes of it in all.
+/// How often a text may be parsed again after a patch, and how many bytes in all. Each patch costs one
+/// more parse from the start, so a hostile file of nothing but such places would take quadratic time.
 const MAX_PARSES: usize = 256;
 const MAX_PARSED: usize = 8 << 20;
 
@@ -21,31 +22,31 @@ pub(super) struct Event {
     pub at: Position,
 }
 
-enum Failure {
+enum ParseFailure {
     Library(Error),
     TooDeep(Mark),
 }
 
 /// The events of a text up to the end of its stream.
 pub(super) fn events(text: String) -> Result<Vec<Event>, YamlError> {
-    let mut source = Source::new(text);
-    let mut events = source.parse()?;
-    source.take_added_break(&mut events);
-    if let Err((place, message)) = strict::check(&source.text, &events) {
-        return Err(YamlError::new(source.position_of(place), message));
+    let mut patched = PatchedText::new(text);
+    let mut events = patched.parse()?;
+    patched.take_added_break(&mut events);
+    if let Err((place, message)) = strict::check(&patched.text, &events) {
+        return Err(YamlError::new(patched.position_of(place), message));
     }
     Ok(events
         .into_iter()
-        .map(|event| Event { at: source.position(event.start), data: event.data })
+        .map(|event| Event { at: patched.position(event.start), data: event.data })
         .collect())
 }
 
-/// A text with what was added to it for the library's sake.
-struct Source {
+/// The text that is given to the library: that of the file with the patches it needs.
+struct PatchedText {
     text: String,
-    /// The last line of the file had no end.
+    /// Whether the last line of the file had no line break and got one.
     is_break_added: bool,
-    /// Line and column of each added blank.
+    /// Line and column of each inserted blank, to correct the positions behind it.
     blanks: Vec<(u64, u64)>,
     /// Up to here there is no tag that ends with a comma.
     without_comma: usize,
@@ -53,10 +54,11 @@ struct Source {
     parsed: usize,
 }
 
-/// Stands for a comma after a tag. A private character can't be part of one.
+/// Replaces a comma after a tag, to see how the library reads the text before it. A character of the
+/// private use area can't be part of a tag, so the tag ends there with an error instead of a panic.
 const INSTEAD_OF_COMMA: &str = "\u{e000}\n";
 
-impl Source {
+impl PatchedText {
     /// The library panics if a block scalar or an escape is the end of the input: the text gets a
     /// last line break, or loses its last blanks.
     fn new(mut text: String) -> Self {
@@ -71,12 +73,20 @@ impl Source {
             text.push('\n');
             is_break_added = true;
         }
-        Source { text, is_break_added, blanks: Vec::new(), without_comma: 0, parses: 0, parsed: 0 }
+        PatchedText {
+            text,
+            is_break_added,
+            blanks: Vec::new(),
+            without_comma: 0,
+            parses: 0,
+            parsed: 0,
+        }
     }
 
-    /// Parses until nothing is in the way: a comma after a tag, on which the library panics, and a
-    /// key of a flow mapping that is followed by a bracket (`{a:[1]}`), which libyaml refuses.
-    fn parse(&mut self) -> Result<Vec<Marked>, YamlError> {
+    /// Parses the text, and patches it and parses again as long as something needs a patch: a comma
+    /// after a tag, on which the library panics, and a key of a flow mapping that is followed by a
+    /// bracket (`{a:[1]}`), which libyaml refuses.
+    fn parse(&mut self) -> Result<Vec<MarkedEvent>, YamlError> {
         loop {
             let comma = self.comma_after_tag();
             let end = comma.unwrap_or(self.text.len());
@@ -88,8 +98,8 @@ impl Source {
                 },
             };
             match failure {
-                Some(Failure::Library(error)) if self.separate_value(&error, end) => {}
-                Some(Failure::Library(error)) if comma.is_some_and(|c| is_at(&error, c)) => {
+                Some(ParseFailure::Library(error)) if self.separate_value(&error, end) => {}
+                Some(ParseFailure::Library(error)) if comma.is_some_and(|c| is_at(&error, c)) => {
                     let mark = error.problem_mark().unwrap_or_default();
                     return Err(YamlError::new(self.position(mark), "a tag ends with a comma"));
                 }
@@ -140,7 +150,7 @@ impl Source {
     }
 
     /// Takes back the added line break where it became part of a block scalar.
-    fn take_added_break(&self, events: &mut [Marked]) {
+    fn take_added_break(&self, events: &mut [MarkedEvent]) {
         if !self.is_break_added {
             return;
         }
@@ -175,9 +185,9 @@ impl Source {
         at
     }
 
-    fn error(&self, failure: &Failure) -> YamlError {
+    fn error(&self, failure: &ParseFailure) -> YamlError {
         match failure {
-            Failure::Library(error) => {
+            ParseFailure::Library(error) => {
                 let mark = error.problem_mark().or(error.context_mark()).unwrap_or_default();
                 let message = match error.context() {
                     Some(context) => format!("{} {context}", error.problem()),
@@ -185,7 +195,7 @@ impl Source {
                 };
                 YamlError::new(self.position(mark), message)
             }
-            Failure::TooDeep(mark) => YamlError::new(
+            ParseFailure::TooDeep(mark) => YamlError::new(
                 self.position(*mark),
                 format!("nested deeper than {MAX_DEPTH} levels"),
             ),
@@ -209,25 +219,26 @@ fn is_at(error: &Error, comma: usize) -> bool {
 }
 
 /// Runs the library over a text.
-fn run(text: &str) -> Result<Vec<Marked>, Failure> {
+fn run(text: &str) -> Result<Vec<MarkedEvent>, ParseFailure> {
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input(&mut bytes);
     let mut events = Vec::new();
     let mut depth = 0_usize;
     loop {
-        let event = parser.parse().map_err(Failure::Library)?;
+        let event = parser.parse().map_err(ParseFailure::Library)?;
         match &event.data {
             EventData::SequenceStart { .. } | EventData::MappingStart { .. } => depth += 1,
             EventData::SequenceEnd | EventData::MappingEnd => depth = depth.saturating_sub(1),
             _ => {}
         }
-        // The library's time for one token grows with the depth.
+        // Checked here and not afterwards: the library's time for one token grows with the depth, so
+        // a file of a million brackets would take hours.
         if depth > MAX_DEPTH {
-            return Err(Failure::TooDeep(event.start_mark));
+            return Err(ParseFailure::TooDeep(event.start_mark));
         }
         let is_end = matches!(event.data, EventData::StreamEnd);
-        events.push(Marked { data: event.data, start: event.start_mark, end: event.end_mark });
+        events.push(MarkedEvent { data: event.data, start: event.start_mark, end: event.end_mark });
         if is_end {
             return Ok(events);
         }

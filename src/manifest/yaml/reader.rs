@@ -26,7 +26,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, YamlError> {
     if text.starts_with(BYTE_ORDER_MARK) {
         text.remove(0);
     }
-    // libyaml skips it at the start of any line, to PyYAML it is a letter: nobody means that.
+    // At the start of a later line libyaml skips the mark, and PyYAML makes it a part of the key. The
+    // file was pasted together by accident: refuse it instead of guessing.
     let is_inner = |(index, _): &(usize, &str)| {
         text.get(..*index).is_some_and(|before| before.ends_with(is_break))
     };

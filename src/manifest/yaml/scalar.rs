@@ -1,5 +1,7 @@
-//! What a scalar stands for: the implicit types of YAML 1.1 as PyYAML's resolver finds them, and
-//! the conversions of its safe constructor. No positions, no errors: a text is one, or it is not.
+//! What a scalar stands for: the implicit types of YAML 1.1 as PyYAML's resolver finds them, and the
+//! conversions of its safe constructor. Texts only: positions and error messages are the caller's.
+//!
+//! The patterns are those of `yaml/resolver.py` and `yaml/constructor.py` of PyYAML 6.
 
 use serde_json::Number;
 
@@ -83,7 +85,7 @@ fn is_float(text: &str) -> bool {
             .and_then(|power| power.strip_prefix(['+', '-']))
             .is_some_and(|power| all(power, |byte| byte.is_ascii_digit()));
     if whole.is_empty() {
-        // Without a digit before the point PyYAML takes no sign.
+        // PyYAML's pattern for a float without a digit before the point has no sign: `-.5` is text.
         return number == text && is_digits(fraction) && is_exponent;
     }
     if !fraction.bytes().all(is_digit_or_underscore) {
@@ -131,7 +133,8 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Python writes no integer of more digits, and reads none.
+/// Python converts no integer of more digits to or from text
+/// (<https://docs.python.org/3/library/stdtypes.html#int-max-str-digits>).
 const MOST_DIGITS: usize = 4300;
 
 /// The value of an `!!int`.
@@ -152,7 +155,8 @@ pub(super) fn integer(text: &str) -> Option<Number> {
         for part in number.split(':') {
             match python_int(part, 10)? {
                 (false, part) => sum = sum.sixty_times_and(&part)?,
-                // Nobody writes `1:-30`, and nothing but an explicit tag makes it a number.
+                // Python would compute `!!int 1:-30`. Only an explicit tag gets here, and nobody writes
+                // that, so it is refused.
                 (true, _) => return None,
             }
         }
@@ -181,7 +185,8 @@ fn python_int(text: &str, radix: u32) -> Option<(bool, Digits)> {
     if radix != 10 {
         digits = prefix.iter().find_map(|prefix| digits.strip_prefix(prefix)).unwrap_or(digits);
     }
-    // Four bits a digit at most: beyond this the result would be too long to write.
+    // A decimal digit has 3.3 bits, so this many digits are too long a number even in base 2; the
+    // multiplication below would take long for nothing.
     if digits.is_empty() || digits.len() > MOST_DIGITS * 4 {
         return None;
     }

@@ -3,7 +3,7 @@
 
 use libyaml_safer::{EventData, MappingStyle, ScalarStyle, SequenceStyle};
 
-use super::marked::{Marked, index};
+use super::marked::{MarkedEvent, index};
 use super::reader::is_break;
 
 const TAB: &str = "found a tab where only blanks are allowed";
@@ -14,7 +14,7 @@ const INDICATOR: &str = "expected a line break after the start of a block scalar
 type Refusal = (usize, &'static str);
 
 /// Looks at the events of a text that libyaml took.
-pub(super) fn check(text: &str, events: &[Marked]) -> Result<(), Refusal> {
+pub(super) fn check(text: &str, events: &[MarkedEvent]) -> Result<(), Refusal> {
     let has_tabs = text.contains('\t');
     let mut brackets = 0_usize;
     let mut from = 0;
@@ -22,7 +22,7 @@ pub(super) fn check(text: &str, events: &[Marked]) -> Result<(), Refusal> {
         match &event.data {
             EventData::SequenceStart { style: SequenceStyle::Flow, .. }
             | EventData::MappingStart { style: MappingStyle::Flow, .. } => brackets += 1,
-            // What is inside brackets is in brackets itself: any end closes one.
+            // A collection inside brackets can only be in brackets itself, so any end closes one.
             EventData::SequenceEnd | EventData::MappingEnd => brackets = brackets.saturating_sub(1),
             EventData::Scalar { style, .. } => {
                 let scalar = Span { text, start: index(event.start), end: index(event.end) };
@@ -102,7 +102,8 @@ impl<'t> Span<'t> {
         Span { text: self.text, start: before.end, end: before.end + header.len() }.refuse_tabs()
     }
 
-    /// The anchor and the tag of a scalar that starts with one of these.
+    /// The part of a scalar's span before its first character, which is one of `starts`: its anchor and
+    /// tag. A quotation mark or bar inside a verbatim tag (`!<…>`) does not start it.
     fn before(&self, starts: &[char]) -> Span<'t> {
         let mut previous = '\n';
         let mut in_verbatim_tag = false;

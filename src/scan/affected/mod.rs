@@ -19,7 +19,7 @@ use flowreg_python::{Origin, origin};
 
 /// A file with flows, and how Prefect gets at them. Paths are from the repository root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Script {
+pub(crate) struct Script {
     /// The file.
     pub path: String,
     /// The directory in which a run starts, where Python looks for modules, too.
