@@ -16,7 +16,7 @@ use crate::output::ItemReport;
 use crate::registration::{
     Action, Change, Plan, Planned, Prefect1SettingsError, Preparation, Refusal, Source,
 };
-use crate::scan::{Objects, Scan, Selection, duplicates, objects};
+use crate::scan::{Prefect1Files, Scan, Selection, duplicates, prefect1_files};
 use crate::settings::Introspect;
 use crate::store::Store;
 use flowreg_git::TreeBlob;
@@ -68,7 +68,7 @@ impl Session {
         let selection = Selection::new(&self.settings.include, &self.settings.exclude)?;
         let tree = self.repository.tree(&reference.commit)?;
         let is_told = !self.settings.include.is_empty();
-        let Objects { candidates, files } = objects(&tree, &selection, is_told)?;
+        let Prefect1Files { candidates, files } = prefect1_files(&tree, &selection, is_told)?;
         let mut found = BuiltFlows { files, ..BuiltFlows::default() };
         if candidates.is_empty() {
             return Ok(found);

@@ -299,7 +299,7 @@ impl Session {
         imports: &BTreeSet<(String, String)>,
     ) -> Result<Vec<FileAnalysis>, CommandError> {
         match self.repository.tree(&reference.commit)?.subtree(directory)? {
-            Some(tree) => Ok(crate::scan::import(&tree, imports)?),
+            Some(tree) => Ok(crate::scan::analyse_imports(&tree, imports)?),
             None => Ok(vec![FileAnalysis::default(); imports.len()]),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::ScanError;
-use super::affected::{Script, Tracer, may_matter};
+use super::affected::{ImportTracer, Script, may_be_imported};
 use super::tree::{PROJECT_FILE, VERSION_FILE, is_python};
 use crate::store::{AnalysisCache, LARGEST_CACHE};
 use flowreg_git::{ChangedPath, GitError, Repository, Tree, TreeBlob};
@@ -51,7 +51,7 @@ pub fn affected(
         None => difference.repository.tree(difference.head)?.blobs(|_| true, is_python)?,
     };
     let files = difference.files.unwrap_or(&listed);
-    let found = on_stack(STACK, || traced(difference, files, scripts, cache));
+    let found = on_stack(STACK, || import_chains(difference, files, scripts, cache));
     let mut chains = found.ok_or(ScanError::NoThread)??;
     let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
     for root in roots {
@@ -67,10 +67,10 @@ pub fn affected(
 /// Whether a changed file can change what a script does.
 fn is_relevant(change: &ChangedPath) -> bool {
     let name = change.path.rsplit('/').next().unwrap_or_default();
-    may_matter(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
+    may_be_imported(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
 }
 
-fn traced(
+fn import_chains(
     difference: &Difference<'_>,
     listed: &[TreeBlob],
     scripts: &BTreeSet<Script>,
@@ -83,11 +83,12 @@ fn traced(
         .collect();
     let paths: Vec<&str> = files.keys().copied().collect();
     let layout = Layout::new(paths.iter().copied());
-    let mut tracer = Tracer::new(&layout, &paths, difference.changes);
-    let mut known = Known::new(cache);
-    let mut source = Source { difference, files: listed, tree: None, buffer: Vec::new() };
+    let mut tracer = ImportTracer::new(&layout, &paths, difference.changes);
+    let mut cached = ImportsCache::new(cache);
+    let mut commit_files =
+        CommitFiles { difference, files: listed, tree: None, buffer: Vec::new() };
     let mut read = |path: &str| match files.get(path) {
-        Some(blob) => known.imports(blob, &mut source),
+        Some(blob) => cached.imports(blob, &mut commit_files),
         None => Ok(Imports::default()),
     };
     let mut chains = BTreeMap::new();
@@ -96,19 +97,19 @@ fn traced(
             chains.insert(script.clone(), chain);
         }
     }
-    known.save(cache);
+    cached.save(cache);
     Ok(chains)
 }
 
 /// Reads files of the later commit, once something has to be read.
-struct Source<'s> {
+struct CommitFiles<'s> {
     difference: &'s Difference<'s>,
     files: &'s [TreeBlob],
     tree: Option<Tree>,
     buffer: Vec<u8>,
 }
 
-impl Source<'_> {
+impl CommitFiles<'_> {
     fn read(&mut self, blob: &TreeBlob) -> Result<&[u8], GitError> {
         let opened = self.tree.take().map_or_else(|| self.open(), Ok)?;
         self.tree.insert(opened).read(blob, &mut self.buffer)
@@ -122,34 +123,39 @@ impl Source<'_> {
 }
 
 /// The imports of files that were read in an earlier run, and of those that are read now.
-struct Known<'c> {
+struct ImportsCache<'c> {
     saved: HashMap<&'c [u8], Imports>,
     fresh: HashMap<Vec<u8>, Imports>,
 }
 
 /// An entry of the cache's file.
 #[derive(Serialize, Deserialize)]
-struct Saved<'c> {
+struct CachedImports<'c> {
     #[serde(borrow, with = "serde_bytes")]
     id: &'c [u8],
     imports: Imports,
 }
 
-impl<'c> Known<'c> {
+impl<'c> ImportsCache<'c> {
     /// Anything that can't be read counts as empty.
     fn new(cache: &'c AnalysisCache) -> Self {
-        let saved: Vec<Saved<'c>> = rmp_serde::from_slice(cache.content()).unwrap_or_default();
+        let saved: Vec<CachedImports<'c>> =
+            rmp_serde::from_slice(cache.content()).unwrap_or_default();
         let saved = saved.into_iter().map(|saved| (saved.id, saved.imports)).collect();
-        Known { saved, fresh: HashMap::new() }
+        ImportsCache { saved, fresh: HashMap::new() }
     }
 
     /// Each file is asked for once per directory of scripts at most.
-    fn imports(&mut self, blob: &TreeBlob, source: &mut Source<'_>) -> Result<Imports, GitError> {
+    fn imports(
+        &mut self,
+        blob: &TreeBlob,
+        files: &mut CommitFiles<'_>,
+    ) -> Result<Imports, GitError> {
         let id = blob.id.as_bytes();
         if let Some(imports) = self.saved.get(id).or_else(|| self.fresh.get(id)) {
             return Ok(imports.clone());
         }
-        let imports = Imports::of(source.read(blob)?);
+        let imports = Imports::of(files.read(blob)?);
         self.fresh.insert(id.to_owned(), imports.clone());
         Ok(imports)
     }
@@ -161,9 +167,9 @@ impl<'c> Known<'c> {
         }
         let fresh = self.fresh.iter().map(|(id, imports)| (id.as_slice(), imports));
         let mut room = LARGEST_CACHE;
-        let kept: Vec<Saved<'_>> = fresh
+        let kept: Vec<CachedImports<'_>> = fresh
             .chain(self.saved.iter().map(|(id, imports)| (*id, imports)))
-            .map(|(id, imports)| Saved { id, imports: imports.clone() })
+            .map(|(id, imports)| CachedImports { id, imports: imports.clone() })
             .take_while(|saved| {
                 let size = rmp_serde::to_vec(saved).map_or(LARGEST_CACHE, |bytes| bytes.len());
                 room = room.saturating_sub(size);

@@ -7,15 +7,15 @@ mod affected;
 mod cache;
 mod changed;
 mod graph;
-mod objects;
+mod prefect1;
 mod stored;
 mod tree;
 
 pub use affected::Script;
 pub use changed::{Difference, affected};
 pub use graph::ImportGraph;
-pub use objects::{Objects, objects};
-pub use tree::{Scan, ScanError, Selection, duplicates, explain, import, scan};
+pub use prefect1::{Prefect1Files, prefect1_files};
+pub use tree::{Scan, ScanError, Selection, analyse_imports, duplicates, explain, scan};
 
 /// This very analyser, by its source: cached answers are for no other one.
 pub const ANALYSER: &str = env!("FLOWREG_ANALYSER");

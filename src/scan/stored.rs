@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
+use flowreg_python::Dependencies;
 use flowreg_python::FileAnalysis;
-use flowreg_python::Reads;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -82,7 +82,7 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
     let stored = Stored {
         flows: analysis.flows.iter().map(flow).collect(),
         problems: analysis.problems.iter().map(problem).collect(),
-        imports: analysis.reads.imports.iter().cloned().collect(),
+        imports: analysis.dependencies.imports.iter().cloned().collect(),
     };
     rmp_serde::to_vec(&stored).ok()
 }
@@ -140,6 +140,9 @@ pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     Some(FileAnalysis {
         flows: stored.flows.into_iter().map(flow).collect::<Option<_>>()?,
         problems: stored.problems.into_iter().map(problem).collect(),
-        reads: Reads { imports: stored.imports.into_iter().collect(), ..Reads::default() },
+        dependencies: Dependencies {
+            imports: stored.imports.into_iter().collect(),
+            ..Dependencies::default()
+        },
     })
 }

@@ -4,26 +4,26 @@ use ruff_text_size::{Ranged, TextSize};
 use serde_json::Value as Json;
 
 use super::ReadError;
-use super::flows::{self, Found};
+use super::flows::{self, NamedFlow};
 use super::interpreter::Interpreter;
-use super::library::{Layout, Library, Read};
+use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
-use super::{LEVEL, STACK, nesting, on_stack};
+use super::{LEVEL, STACK, on_stack};
 use flowreg_model::{Entrypoint, Evidence, Explanation, Flow};
 
 /// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
 ///
 /// # Errors
-/// What `read` met, if an imported module could not be read.
+/// What `sources` met, if an imported module could not be read.
 pub fn explain_in(
     layout: &Layout,
-    read: &Read<'_>,
+    sources: &dyn SourceFiles,
     entrypoint: &Entrypoint,
     source: &[u8],
 ) -> Result<Option<Explanation>, ReadError> {
     let explanation = on_stack(STACK, || {
-        let library = Library::new(layout, read, nesting::SHALLOW);
+        let library = Library::new(layout, sources);
         let explanation = explain(&library, entrypoint, source);
         library.take_failure().map_or(Ok(explanation), Err)
     });
@@ -42,7 +42,7 @@ fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Opt
     Some(explained(&interpreter, &found, &flow))
 }
 
-fn explained<'a>(interpreter: &Interpreter<'a>, found: &Found<'a>, flow: &Flow) -> Explanation {
+fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Flow) -> Explanation {
     let function = flows::function(&found.flow);
     let mut evidence = vec![
         name(interpreter, &found.flow, function.as_deref(), flow),
@@ -67,7 +67,7 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &Found<'a>, flow: &Flow) 
         entrypoint: flow.entrypoint.clone(),
         inexact,
         evidence,
-        imports: interpreter.reads.borrow().files.iter().cloned().collect(),
+        imports: interpreter.dependencies.borrow().files.iter().cloned().collect(),
     }
 }
 

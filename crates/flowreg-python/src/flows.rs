@@ -26,26 +26,26 @@ const MOST_WRAPPERS: usize = 50;
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
 
 /// A flow and the name it can be loaded by.
-pub(super) struct Found<'a> {
+pub(super) struct NamedFlow<'a> {
     pub path: String,
     pub flow: Rc<FlowObject<'a>>,
 }
 
 /// A name that is probably a flow.
-pub(super) struct Suspect {
+pub(super) struct ProbableFlow {
     path: String,
     unknown: Rc<Unknown>,
 }
 
 /// An exception that defining a flow raises: the whole file can't be loaded then.
-pub(super) struct Refused {
+pub(super) struct DefinitionError {
     kind: String,
     message: String,
     at: Location,
 }
 
 /// Either something of a flow, or why Prefect refuses it.
-pub(super) type Checked<T> = Result<T, Refused>;
+pub(super) type Checked<T> = Result<T, DefinitionError>;
 
 /// The flows of a script after it ran, and its problems.
 pub(crate) fn collect<'a>(
@@ -55,12 +55,12 @@ pub(crate) fn collect<'a>(
     problems: &Problems<'_>,
 ) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
-    let (found, suspects) = match interpreter.script() {
+    let (found, probable) = match interpreter.script() {
         Some(script) => names(&script.scope),
         None => (Vec::new(), Vec::new()),
     };
     for (name, at) in nested::nested_flows(interpreter, body) {
-        let is_made = |found: &Found<'a>| {
+        let is_made = |found: &NamedFlow<'a>| {
             function(&found.flow).is_some_and(|function| {
                 function.scope.module.number == 0 && function.range.contains(at)
             })
@@ -73,22 +73,22 @@ pub(crate) fn collect<'a>(
         }
     }
     if let Err(raised) = outcome {
-        if !found.is_empty() || !suspects.is_empty() || has_flows(body) {
+        if !found.is_empty() || !probable.is_empty() || has_flows(body) {
             analysis.problems.push(load_error(interpreter, problems, &raised));
         }
         return analysis;
     }
-    for suspect in suspects {
-        let unknown = &suspect.unknown;
+    for probable_flow in probable {
+        let unknown = &probable_flow.unknown;
         let message = format!(
             "`{}` looks like a flow, but it is not known what it is: {}",
-            suspect.path, unknown.why
+            probable_flow.path, unknown.why
         );
         analysis.problems.push(problem(
             interpreter,
             problems,
             ProblemCode::UnknownName,
-            (unknown.at, binding(body, &suspect.path)),
+            (unknown.at, binding(body, &probable_flow.path)),
             message,
         ));
     }
@@ -199,9 +199,9 @@ fn has_flows(body: &[Stmt]) -> bool {
 }
 
 /// The flows that names of a module lead to, each once, by its own name if there is one.
-pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
-    let mut found: Vec<Found<'a>> = Vec::new();
-    let mut suspects = Vec::new();
+pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableFlow>) {
+    let mut found: Vec<NamedFlow<'a>> = Vec::new();
+    let mut probable = Vec::new();
     let mut classes: Vec<Rc<Class<'a>>> = Vec::new();
     let mut open: Vec<(String, Value<'a>)> = scope
         .names
@@ -222,11 +222,11 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
                         known.path = path;
                     }
                     Some(_) => {}
-                    None => found.push(Found { path, flow }),
+                    None => found.push(NamedFlow { path, flow }),
                 }
             }
             Value::Unknown(unknown) if unknown.is_flow_like => {
-                suspects.push(Suspect { path, unknown });
+                probable.push(ProbableFlow { path, unknown });
             }
             Value::Class(class)
                 if *class.qualname == *path
@@ -245,7 +245,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
             _ => {}
         }
     }
-    (found, suspects)
+    (found, probable)
 }
 
 fn may_lead_to_flow(value: &Value<'_>) -> bool {
@@ -276,10 +276,10 @@ pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
 pub(super) fn flow<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
-    found: &Found<'a>,
+    found: &NamedFlow<'a>,
     problems: &Problems<'_>,
 ) -> Checked<Result<Flow, Rc<Unknown>>> {
-    let Found { path, flow } = found;
+    let NamedFlow { path, flow } = found;
     let function = function(flow);
     let decorator = function
         .as_ref()
@@ -306,7 +306,7 @@ pub(super) fn flow<'a>(
             interpreter.position(unknown.at)
         ),
     };
-    if let Some(doubt) = interpreter.doubts() {
+    if let Some(doubt) = interpreter.why_inexact() {
         inexact.push(reason("name", "what the module binds", &doubt));
     }
     let description = match description(flow, function.as_deref()) {
@@ -328,7 +328,11 @@ pub(super) fn flow<'a>(
         }
         Err(failure) => match failure.reason {
             NoSchema::Raises(kind, message) => {
-                return Err(Refused { kind: kind.to_owned(), message, at: interpreter.here() });
+                return Err(DefinitionError {
+                    kind: kind.to_owned(),
+                    message,
+                    at: interpreter.here(),
+                });
             }
             NoSchema::Unknown(unknown) => {
                 inexact.push(reason("parameter_openapi_schema", &failure.part, &unknown));
@@ -339,7 +343,7 @@ pub(super) fn flow<'a>(
     };
     let Ok(name) = name.parse::<FlowName>() else {
         let message = format!("'{name}' can't be the name of a flow");
-        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+        return Err(DefinitionError { kind: "InvalidNameError".to_owned(), message, at: flow.at });
     };
     Ok(Ok(Flow {
         name,
@@ -402,7 +406,7 @@ fn flow_name<'a>(
         Some(Value::Str(name)) => name.to_string(),
         Some(value) if value.is_constant() || matches!(value, Value::Member(_)) => {
             let message = "Prefect expects text for the name of a flow".to_owned();
-            return Err(Refused { kind: "TypeError".to_owned(), message, at: flow.at });
+            return Err(DefinitionError { kind: "TypeError".to_owned(), message, at: flow.at });
         }
         Some(_) => return Ok(Err(unknown("the name is an object", flow.at))),
         None => match default_name(flow, function) {
@@ -415,7 +419,7 @@ fn flow_name<'a>(
             "the flow name '{name}' has a `{forbidden}`; Prefect allows none of `/ % & > <` in \
              the name of a flow"
         );
-        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+        return Err(DefinitionError { kind: "InvalidNameError".to_owned(), message, at: flow.at });
     }
     Ok(Ok(name))
 }
@@ -469,7 +473,7 @@ fn description<'a>(
     }
 }
 
-/// The function whose signature `inspect.signature` reads: it looks through wrappers.
+/// The function whose signature `inspect.signature` dependencies: it looks through wrappers.
 pub(super) fn unwrapped<'a>(
     flow: &FlowObject<'a>,
     function: &Function<'a>,

@@ -52,7 +52,7 @@ pub struct Imports {
     pub statements: Vec<Import>,
     /// Whether it may load any module: by a name that is made when it runs, or because it can't
     /// be read here.
-    pub is_open: bool,
+    pub may_import_anything: bool,
     /// Whether it may put directories before those where Python looks first.
     pub changes_search_path: bool,
 }
@@ -63,7 +63,7 @@ impl Imports {
         if memmem::find(content, b"import").is_none() && memmem::find(content, b"exec").is_none() {
             return Imports::default();
         }
-        let open = Imports { is_open: true, ..Imports::default() };
+        let open = Imports { may_import_anything: true, ..Imports::default() };
         let Ok(text) = source::decode(content) else { return open };
         if nesting::depth(&text) > DEEPEST {
             return open;
@@ -73,7 +73,7 @@ impl Imports {
         found.visit_body(&parsed.syntax().body);
         Imports {
             statements: found.0,
-            is_open: is_dynamic(text.as_bytes()),
+            may_import_anything: is_dynamic(text.as_bytes()),
             changes_search_path: changes_search_path(text.as_bytes()),
         }
     }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_loads_modules_by_other_means_is_open() {
-        let is_open = |source: &str| Imports::of(source.as_bytes()).is_open;
+        let may_import_anything = |source: &str| Imports::of(source.as_bytes()).may_import_anything;
         for source in [
             "from importlib import import_module\nimport_module('x')\n",
             "__import__('x')\nimport a\n",
@@ -165,10 +165,14 @@ mod tests {
             "import a\ndef broken(:\n",
             "import a\nx = '\0'\n",
         ] {
-            assert!(is_open(source), "{source}");
+            assert!(may_import_anything(source), "{source}");
         }
-        assert!(is_open(&format!("import a\nx = {}{}\n", "[".repeat(2000), "]".repeat(2000))));
-        assert!(!is_open(
+        assert!(may_import_anything(&format!(
+            "import a\nx = {}{}\n",
+            "[".repeat(2000),
+            "]".repeat(2000)
+        )));
+        assert!(!may_import_anything(
             "import a\ncontainer.exec('x')\nmy_exec()\nimportlib.metadata.version('x')\n"
         ));
     }

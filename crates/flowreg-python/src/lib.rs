@@ -11,6 +11,7 @@
 mod children;
 mod compiler;
 mod default;
+mod dependencies;
 mod docstring;
 mod effects;
 mod explain;
@@ -23,21 +24,19 @@ mod number;
 mod prefilter;
 mod problem;
 mod python;
-mod reads;
 mod schema;
 mod source;
 mod symbols;
 mod value;
 
 pub use children::{Child, ChildCall, children};
+pub use dependencies::Dependencies;
 pub use explain::explain_in;
 pub use imports::{Import, Imports};
-pub use library::{Found, Layout, Library, Read, ReadError, join};
-pub use nesting::SHALLOW;
+pub use library::{ImportTarget, Layout, Library, ReadError, SourceFiles, join};
 pub use prefilter::is_candidate;
 pub use python::Python;
-pub use reads::Reads;
-pub use symbols::{Origin, origin};
+pub use symbols::is_known_module;
 
 use flowreg_model::{Flow, FlowProblem, ProblemCode};
 use interpreter::Interpreter;
@@ -60,7 +59,7 @@ pub struct FileAnalysis {
     /// What keeps others from being registered.
     pub problems: Vec<FlowProblem>,
     /// What the answers depend on besides the file itself.
-    pub reads: Reads,
+    pub dependencies: Dependencies,
 }
 
 /// Finds the flows of a file that stands alone: every module that it imports and that is not of
@@ -83,12 +82,12 @@ pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
 /// What `read` met, if an imported module could not be read.
 pub fn analyse_in(
     layout: &Layout,
-    read: &Read<'_>,
+    sources: &dyn SourceFiles,
     path: &str,
     source: &[u8],
 ) -> Result<FileAnalysis, ReadError> {
     let analysis = on_stack(STACK, || {
-        let library = Library::new(layout, read, nesting::SHALLOW);
+        let library = Library::new(layout, sources);
         analyse_script(&library, path, source)
     });
     analysis.unwrap_or_else(|| {
@@ -110,9 +109,10 @@ pub fn analyse_script(
     if !needs_depth {
         return library.take_failure().map_or(Ok(analysis), Err);
     }
-    let (layout, read) = library.parts();
+    // A library can't cross to another thread, but its layout and sources can.
+    let (layout, sources) = (library.layout, library.sources());
     let deep = on_stack(DEEP_STACK, || {
-        let library = Library::new(layout, read, nesting::LIMIT);
+        let library = Library::with_depth(layout, sources, nesting::LIMIT);
         let (analysis, _) = analyse_within(&library, path, source, DEEP_STACK);
         library.take_failure().map_or(Ok(analysis), Err)
     });
@@ -145,11 +145,11 @@ fn analyse_within(
     let interpreter = Interpreter::new(library, path, deepest);
     let outcome = interpreter.run(path, &file.text, file.body());
     if let Some(error) = &file.other_version {
-        interpreter.doubt_version(error);
+        interpreter.mark_version_dependent(error);
     }
     let problems = Problems { path, text: &file.text };
     let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
-    analysis.reads = interpreter.reads.take();
+    analysis.dependencies = interpreter.dependencies.take();
     (analysis, interpreter.needs_depth.get())
 }
 

@@ -11,7 +11,7 @@ pub(crate) const LIMIT: usize = 4000;
 pub(crate) const TOO_DEEP: &str = "the source is nested too deeply";
 
 /// A depth that any thread's stack can hold.
-pub const SHALLOW: usize = 100;
+pub(crate) const SHALLOW: usize = 100;
 
 #[derive(Default)]
 struct Depth {

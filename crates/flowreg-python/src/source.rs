@@ -11,7 +11,7 @@ use super::nesting;
 /// A source that can't be read or parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct SyntaxError {
+pub(crate) struct SyntaxError {
     pub message: String,
     pub at: usize,
 }

@@ -2,7 +2,7 @@
 //!
 //! In doubt a script is affected: what may be imported counts as imported, whether the statement
 //! is in a function or a branch, and whether the name leads to one file or could lead to several.
-//! A script that is not affected imports the same files from the same places as before, and all
+//! A script that is not affected imports the same files from the same directories_of as before, and all
 //! of them are unchanged.
 
 #[cfg(test)]
@@ -13,9 +13,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::graph::ImportGraph;
 use super::tree::is_python;
 use flowreg_git::{ChangeKind, ChangedPath, GitError};
-use flowreg_python::{Found, Layout, join};
+use flowreg_python::is_known_module;
 use flowreg_python::{Import, Imports};
-use flowreg_python::{Origin, origin};
+use flowreg_python::{ImportTarget, Layout, join};
 
 /// A file with flows, and how Prefect gets at them. Paths are from the repository root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ pub struct Script {
 pub(super) type ReadImports<'r> = dyn FnMut(&str) -> Result<Imports, GitError> + 'r;
 
 /// Finds out what changed files affect. Paths are from the repository root.
-pub(super) struct Tracer<'t> {
+pub(super) struct ImportTracer<'t> {
     head: &'t Layout,
     /// The layout of the earlier commit; `None` if both have the same Python files.
     base: Option<Layout>,
@@ -42,30 +42,30 @@ pub(super) struct Tracer<'t> {
     /// Python files that are in one of the commits only.
     moved: Vec<&'t str>,
     /// In which directories a module, a package or a plain directory of a name is.
-    places: HashMap<&'t str, BTreeSet<&'t str>>,
+    directories_of: HashMap<&'t str, BTreeSet<&'t str>>,
     /// All Python files of either commit.
     files: Vec<&'t str>,
     /// What was found out so far, by the directories where Python looks.
-    closures: HashMap<Search, Closure>,
+    closures: HashMap<SearchPath, ReachedImports>,
 }
 
 /// Where Python looks for a module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Search {
+struct SearchPath {
     directories: Vec<String>,
     /// Whether it may look anywhere else before these.
     is_changed: bool,
 }
 
 #[derive(Debug, Default)]
-struct Closure {
+struct ReachedImports {
     graph: ImportGraph,
     expanded: HashSet<String>,
     /// Files that put other directories first.
     changing_search: HashSet<String>,
 }
 
-impl<'t> Tracer<'t> {
+impl<'t> ImportTracer<'t> {
     /// A tracer for the Python files of the later commit and all files that differ.
     pub(super) fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
         let of_kind = |kind: ChangeKind| {
@@ -86,17 +86,21 @@ impl<'t> Tracer<'t> {
         let mut moved: Vec<&str> = added.into_iter().chain(removed.iter().copied()).collect();
         moved.sort_unstable();
         let files: Vec<&str> = files.iter().copied().chain(removed).collect();
-        Tracer {
+        ImportTracer {
             head,
             base,
-            changed: changes.iter().filter(|one| may_matter(one)).map(|one| &*one.path).collect(),
+            changed: changes
+                .iter()
+                .filter(|one| may_be_imported(one))
+                .map(|one| &*one.path)
+                .collect(),
             changed_modules: changes
                 .iter()
                 .filter(|one| is_module(one))
                 .map(|one| &*one.path)
                 .collect(),
             moved,
-            places: places(&files),
+            directories_of: directories_of(&files),
             files,
             closures: HashMap::new(),
         }
@@ -123,7 +127,7 @@ impl<'t> Tracer<'t> {
             directories.remove(0);
         }
         directories.dedup();
-        let mut search = Search { directories, is_changed: false };
+        let mut search = SearchPath { directories, is_changed: false };
         if self.reach(script, &search, read)? {
             search.is_changed = true;
             self.reach(script, &search, read)?;
@@ -138,7 +142,7 @@ impl<'t> Tracer<'t> {
     fn reach(
         &mut self,
         script: &Script,
-        search: &Search,
+        search: &SearchPath,
         read: &mut ReadImports<'_>,
     ) -> Result<bool, GitError> {
         let mut closure = self.closures.remove(search).unwrap_or_default();
@@ -170,15 +174,21 @@ impl<'t> Tracer<'t> {
         Ok(is_changing)
     }
 
-    fn expand(&self, path: &str, imports: &Imports, search: &Search, closure: &mut Closure) {
+    fn expand(
+        &self,
+        path: &str,
+        imports: &Imports,
+        search: &SearchPath,
+        closure: &mut ReachedImports,
+    ) {
         if imports.changes_search_path {
             closure.changing_search.insert(path.to_owned());
         }
-        let mut edges = Edges { tracer: self, search, path, graph: &mut closure.graph };
+        let mut edges = FileImports { tracer: self, search, path, graph: &mut closure.graph };
         for import in &imports.statements {
             edges.follow(import);
         }
-        if imports.is_open {
+        if imports.may_import_anything {
             for changed in &self.changed_modules {
                 closure.graph.add(path, changed);
             }
@@ -187,14 +197,14 @@ impl<'t> Tracer<'t> {
 }
 
 /// The imports of one file.
-struct Edges<'e, 't> {
-    tracer: &'e Tracer<'t>,
-    search: &'e Search,
+struct FileImports<'e, 't> {
+    tracer: &'e ImportTracer<'t>,
+    search: &'e SearchPath,
     path: &'e str,
     graph: &'e mut ImportGraph,
 }
 
-impl Edges<'_, '_> {
+impl FileImports<'_, '_> {
     fn follow(&mut self, import: &Import) {
         let parts: Vec<&str> = import.module.split('.').filter(|part| !part.is_empty()).collect();
         if import.level > 0 {
@@ -211,7 +221,7 @@ impl Edges<'_, '_> {
         let Some(top) = parts.first() else { return };
         let is_complete = self.import(&self.search.directories, &parts, import, false);
         let may_be_elsewhere = !is_complete || self.search.is_changed;
-        if may_be_elsewhere && origin(top) != Origin::Known {
+        if may_be_elsewhere && !is_known_module(top) {
             self.elsewhere(&parts, import);
         }
     }
@@ -219,12 +229,12 @@ impl Edges<'_, '_> {
     /// What a name may mean if Python looks in other directories, too.
     fn elsewhere(&mut self, parts: &[&str], import: &Import) {
         let Some(top) = parts.first() else { return };
-        let places = self.tracer.places.get(top).into_iter().flatten();
-        let places: Vec<String> = places
+        let directories_of = self.tracer.directories_of.get(top).into_iter().flatten();
+        let directories_of: Vec<String> = directories_of
             .filter(|place| !self.search.directories.iter().any(|known| known == *place))
             .map(|place| (*place).to_owned())
             .collect();
-        for place in places {
+        for place in directories_of {
             self.import(&[place], parts, import, true);
         }
     }
@@ -263,7 +273,7 @@ impl Edges<'_, '_> {
         let mut is_plain = false;
         for (depth, part) in parts.iter().enumerate() {
             let (best, inner) = self.step(&directories, part, all);
-            if best == Found::Nothing {
+            if best == ImportTarget::Missing {
                 let is_complete = depth > 0 && !is_plain;
                 if is_complete && !all {
                     // A link may stand there: what it leads to has the same name most often.
@@ -271,13 +281,13 @@ impl Edges<'_, '_> {
                 }
                 return is_complete;
             }
-            is_plain = best == Found::Directory && (is_plain || depth == 0);
+            is_plain = best == ImportTarget::Directory && (is_plain || depth == 0);
             directories = inner;
         }
         let mut is_complete = true;
         for name in &import.names {
             let found = directories.iter().map(|directory| self.look(directory, name)).min();
-            is_complete &= !is_plain || found.is_some_and(|found| found != Found::Nothing);
+            is_complete &= !is_plain || found.is_some_and(|found| found != ImportTarget::Missing);
         }
         if import.is_star {
             directories.iter().for_each(|directory| self.look_at_all(directory));
@@ -286,19 +296,24 @@ impl Edges<'_, '_> {
     }
 
     /// What one part of a name is, and the directories in which to look for the next part.
-    fn step(&mut self, directories: &[String], part: &str, all: bool) -> (Found, Vec<String>) {
+    fn step(
+        &mut self,
+        directories: &[String],
+        part: &str,
+        all: bool,
+    ) -> (ImportTarget, Vec<String>) {
         let mut inner = Vec::new();
-        let mut best = Found::Nothing;
+        let mut best = ImportTarget::Missing;
         for directory in directories {
             let found = self.look(directory, part);
             best = best.min(found);
-            let is_regular = matches!(found, Found::Package | Found::Module);
+            let is_regular = matches!(found, ImportTarget::Package | ImportTarget::Module);
             let is_last = is_regular && !all && !self.search.is_changed;
             if is_last {
                 // The plain directories before it are no part of it.
                 inner.clear();
             }
-            if matches!(found, Found::Package | Found::Directory) {
+            if matches!(found, ImportTarget::Package | ImportTarget::Directory) {
                 inner.push(join(directory, part));
             }
             if is_last {
@@ -325,15 +340,15 @@ impl Edges<'_, '_> {
     }
 
     /// What a name is in a directory, now; whatever stands or stood there is imported.
-    fn look(&mut self, directory: &str, name: &str) -> Found {
+    fn look(&mut self, directory: &str, name: &str) -> ImportTarget {
         let tracer = self.tracer;
         let inside = join(directory, name);
         let (module, package) = (format!("{inside}.py"), format!("{inside}/__init__.py"));
         let found = tracer.head.look_up(directory, name);
         match found {
-            Found::Package => self.graph.add(self.path, &package),
-            Found::Module => self.graph.add(self.path, &module),
-            Found::Directory | Found::Nothing => {}
+            ImportTarget::Package => self.graph.add(self.path, &package),
+            ImportTarget::Module => self.graph.add(self.path, &module),
+            ImportTarget::Directory | ImportTarget::Missing => {}
         }
         for candidate in [&module, &package, &inside] {
             if tracer.changed.contains(candidate.as_str()) {
@@ -356,26 +371,26 @@ fn is_module(change: &ChangedPath) -> bool {
 }
 
 /// Whether a changed path can be a module, or a link or submodule that leads to one.
-pub(super) fn may_matter(change: &ChangedPath) -> bool {
+pub(super) fn may_be_imported(change: &ChangedPath) -> bool {
     is_module(change) || !split(&change.path).1.contains('.')
 }
 
 /// In which directories each name is one of a module, a package or a plain directory.
-fn places<'t>(files: &[&'t str]) -> HashMap<&'t str, BTreeSet<&'t str>> {
-    let mut places: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+fn directories_of<'t>(files: &[&'t str]) -> HashMap<&'t str, BTreeSet<&'t str>> {
+    let mut directories_of: HashMap<&str, BTreeSet<&str>> = HashMap::new();
     let mut known = HashSet::new();
     for file in files {
         let (mut directory, name) = split(file);
         if let Some(name) = name.strip_suffix(".py").filter(|name| *name != "__init__") {
-            places.entry(name).or_default().insert(directory);
+            directories_of.entry(name).or_default().insert(directory);
         }
         while !directory.is_empty() && known.insert(directory) {
             let (above, name) = split(directory);
-            places.entry(name).or_default().insert(above);
+            directories_of.entry(name).or_default().insert(above);
             directory = above;
         }
     }
-    places
+    directories_of
 }
 
 /// The directory of a path, and its last part.

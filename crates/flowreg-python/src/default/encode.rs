@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::default::moment::{Moment, PathKind};
+use crate::default::std_value::{PathKind, StdValue};
 use crate::interpreter::classes::fields;
 use crate::interpreter::operators::sorted;
 use crate::number::{complex_repr, float_repr};
 use crate::schema::fields::{FieldAlias, generated_alias, info};
-use crate::schema::{Generator, Made, NoSchema};
+use crate::schema::{Generator, NoSchema, SchemaResult};
 use crate::symbols;
 use crate::value::{ClassKind, Instance, Unknown, Value, keyword, not_read};
 
@@ -18,7 +18,7 @@ const LARGEST: u32 = 20_000;
 
 impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
-    pub(crate) fn default(&mut self, value: &Value<'a>) -> Made<Option<Json>> {
+    pub(crate) fn default(&mut self, value: &Value<'a>) -> SchemaResult<Option<Json>> {
         let here = self.interpreter.here();
         let unknown = value.find_unknown(here).or_else(|| self.interpreter.find_changed(value));
         if let Some(unknown) = unknown {
@@ -43,7 +43,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// A value as JSON.
-    pub(crate) fn encoded(&self, value: &Value<'a>) -> Made<Json> {
+    pub(crate) fn encoded(&self, value: &Value<'a>) -> SchemaResult<Json> {
         if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
             return Err(NoSchema::Unknown(unknown));
         }
@@ -53,14 +53,14 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn no_value<T>(&self, why: &str) -> Made<T> {
+    fn no_value<T>(&self, why: &str) -> SchemaResult<T> {
         let at = self.interpreter.here();
         let unknown = Unknown { why: why.to_owned(), at, is_flow_like: false };
         Err(NoSchema::Unknown(Rc::new(unknown)))
     }
 
     /// [`NoSchema::Unconstrained`] says that the value has no JSON form.
-    fn encode(&self, value: &Value<'a>, budget: &mut u32, depth: u32) -> Made<Json> {
+    fn encode(&self, value: &Value<'a>, budget: &mut u32, depth: u32) -> SchemaResult<Json> {
         let Some(rest) = budget.checked_sub(1).filter(|_| depth < 60) else {
             return self.no_value("the value is too large to be computed");
         };
@@ -101,10 +101,10 @@ impl<'a> Generator<'_, 'a> {
                 }
                 Json::Object(object)
             }
-            Value::Moment(moment) if depth > 0 && is_top_level_only(moment) => {
+            Value::Std(std_value) if depth > 0 && is_top_level_only(std_value) => {
                 return Err(NoSchema::Unconstrained);
             }
-            Value::Moment(moment) => match moment.json() {
+            Value::Std(std_value) => match std_value.json() {
                 Some(text) => text.into(),
                 None => return Err(NoSchema::Unconstrained),
             },
@@ -136,7 +136,7 @@ impl<'a> Generator<'_, 'a> {
         })
     }
 
-    fn items(&self, items: &[Value<'a>], budget: &mut u32, depth: u32) -> Made<Json> {
+    fn items(&self, items: &[Value<'a>], budget: &mut u32, depth: u32) -> SchemaResult<Json> {
         let mut array = Vec::with_capacity(items.len());
         for item in items {
             array.push(self.encode(item, budget, depth + 1)?);
@@ -144,7 +144,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(Json::Array(array))
     }
 
-    fn key(&self, key: &Value<'a>) -> Made<String> {
+    fn key(&self, key: &Value<'a>) -> SchemaResult<String> {
         Ok(match key {
             Value::Str(text) => text.to_string(),
             Value::Bool(true) => "true".to_owned(),
@@ -154,7 +154,8 @@ impl<'a> Generator<'_, 'a> {
             Value::Float(float) if !float.is_finite() => "None".to_owned(),
             Value::Float(float) => float_repr(*float),
             Value::Tuple(items) => {
-                let keys: Made<Vec<String>> = items.iter().map(|item| self.key(item)).collect();
+                let keys: SchemaResult<Vec<String>> =
+                    items.iter().map(|item| self.key(item)).collect();
                 keys?.join(",")
             }
             Value::Member(member) => self.key(&member.value)?,
@@ -165,7 +166,12 @@ impl<'a> Generator<'_, 'a> {
         })
     }
 
-    fn instance(&self, instance: &Instance<'a>, budget: &mut u32, depth: u32) -> Made<Json> {
+    fn instance(
+        &self,
+        instance: &Instance<'a>,
+        budget: &mut u32,
+        depth: u32,
+    ) -> SchemaResult<Json> {
         let class = &instance.class;
         if class.kind.get() == ClassKind::NamedTuple {
             if instance.fields.iter().any(|(_, value)| holds_top_level_only(value, 0)) {
@@ -208,8 +214,8 @@ impl<'a> Generator<'_, 'a> {
 }
 
 /// Whether pydantic writes this object alone, but not inside another one.
-fn is_top_level_only(moment: &Moment) -> bool {
-    matches!(moment, Moment::Path(_, PathKind::Pure) | Moment::ZoneInfo(_))
+fn is_top_level_only(std_value: &StdValue) -> bool {
+    matches!(std_value, StdValue::Path(_, PathKind::Pure) | StdValue::ZoneInfo(_))
 }
 
 fn holds_top_level_only(value: &Value<'_>, depth: u32) -> bool {
@@ -217,7 +223,7 @@ fn holds_top_level_only(value: &Value<'_>, depth: u32) -> bool {
         depth > 60 || items.iter().any(|item| holds_top_level_only(item, depth + 1))
     };
     match value {
-        Value::Moment(moment) => is_top_level_only(moment),
+        Value::Std(std_value) => is_top_level_only(std_value),
         Value::List(items) | Value::Tuple(items) | Value::Set(items) => inside(items),
         Value::Dict(entries) => entries.iter().any(|(key, item)| {
             holds_top_level_only(key, depth + 1) || holds_top_level_only(item, depth + 1)

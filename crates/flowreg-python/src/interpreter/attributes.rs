@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::ancestors::ancestors;
 use super::certain::class_name;
 use super::{Evaluated, Interpreter};
-use crate::default::moment::{Moment, join_path};
+use crate::default::std_value::{StdValue, join_path};
 use crate::symbols;
 use crate::value::{Class, ClassKind, Function, Value, keyword};
 
@@ -63,12 +63,12 @@ impl<'a> Interpreter<'a> {
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },
             Value::Function(function) => Self::function_attribute(owner, function, name),
-            Value::Moment(Moment::Path(path, kind)) => match (name, path_part(path, name)) {
-                ("parent", Some(part)) => Value::Moment(Moment::Path(part.into(), *kind)),
+            Value::Std(StdValue::Path(path, kind)) => match (name, path_part(path, name)) {
+                ("parent", Some(part)) => Value::Std(StdValue::Path(part.into(), *kind)),
                 (_, Some(part)) => Value::text(part),
                 (_, None) => Value::Bound(Rc::new((owner.clone(), name.into()))),
             },
-            Value::Moment(Moment::Date(date) | Moment::DateTime(date, _))
+            Value::Std(StdValue::Date(date) | StdValue::DateTime(date, _))
                 if matches!(name, "year" | "month" | "day") =>
             {
                 Value::int(i128::from(match name {
@@ -85,7 +85,7 @@ impl<'a> Interpreter<'a> {
         for ancestor in ancestors(class) {
             let Value::Class(ancestor) = &ancestor else {
                 if matches!(ancestor, Value::External(_) | Value::Unknown(_)) {
-                    return self.because(&ancestor, "a base class");
+                    return self.unknown_because(&ancestor, "a base class");
                 }
                 continue;
             };
@@ -96,8 +96,8 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
-                let is_changed = self.is_marked(&Value::Class(Rc::clone(class)));
-                return match self.read(name, value, is_changed) {
+                let is_changed = self.is_marked_changed(&Value::Class(Rc::clone(class)));
+                return match self.unless_changed(name, value, is_changed) {
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,
                 };
@@ -111,7 +111,7 @@ impl<'a> Interpreter<'a> {
             && !name.starts_with('_')
         {
             let why = format!("the enum `{}` may have no `{name}`", class.name);
-            self.doubt_unless_guessing(why.clone());
+            self.note_possible_error(why.clone());
             return self.unknown(why);
         }
         Value::Bound(Rc::new((owner.clone(), name.into())))

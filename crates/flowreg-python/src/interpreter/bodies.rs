@@ -11,7 +11,7 @@ use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields, is_pydantic_dataclass};
 use super::{Evaluated, Interpreter};
 use crate::schema::fields::{configuration, is_class_variable};
-use crate::schema::{Generator, NO_CORE_SCHEMA, NoSchema, Place};
+use crate::schema::{Generator, NO_CORE_SCHEMA, NoSchema, TypeContext};
 use crate::symbols;
 use crate::value::{Annotation, Class, ClassKind, Text, Type, Unknown, Value, keyword};
 
@@ -97,7 +97,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn hinder(&self, class: &Class<'a>, why: String) {
+    fn set_obstacle(&self, class: &Class<'a>, why: String) {
         *class.obstacle.borrow_mut() =
             Some(Rc::new(Unknown { why, at: self.here(), is_flow_like: false }));
     }
@@ -149,7 +149,7 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => {
                     let why = format!("`{}.{name}` is not known", class.name);
-                    self.hinder(class, why);
+                    self.set_obstacle(class, why);
                     return Ok(());
                 }
             }
@@ -205,7 +205,7 @@ impl<'a> Interpreter<'a> {
             let is_shadowed = is_attribute && (field.default.is_none() || changes_protection);
             if is_protected || is_shadowed {
                 let why = format!("`{}.{name}` is also an attribute of every model", class.name);
-                self.hinder(class, why);
+                self.set_obstacle(class, why);
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl<'a> Interpreter<'a> {
         }
         let place = self.here();
         let made = |mut generator: Generator<'_, 'a>| {
-            generator.schema(&Value::Class(Rc::clone(class)), Place::SIGNATURE)
+            generator.schema(&Value::Class(Rc::clone(class)), TypeContext::SIGNATURE)
         };
         let outcome = match made(Generator::lenient(self)) {
             Err(NoSchema::Unknown(_)) => return Ok(()),
@@ -311,7 +311,7 @@ impl<'a> Interpreter<'a> {
         }
         drop(annotations);
         if class.scope.own("__slots__").is_some() {
-            self.hinder(class, format!("`{}` has `__slots__`", class.name));
+            self.set_obstacle(class, format!("`{}` has `__slots__`", class.name));
         }
         for field in fields(class) {
             let name = &field.name;
@@ -331,14 +331,14 @@ impl<'a> Interpreter<'a> {
                     Some(true) => continue,
                     Some(false) if is_certain => &instance.class.name,
                     _ => {
-                        self.hinder(class, format!("`{name}` may be a mutable default"));
+                        self.set_obstacle(class, format!("`{name}` may be a mutable default"));
                         continue;
                     }
                 },
                 // A set may be a frozen one, a field pydantic's.
                 Some(Value::List(_) | Value::Dict(_) | Value::Set(_)) => {
                     if !is_pydantic_dataclass(class) || is_certain {
-                        self.hinder(class, format!("`{name}` may be a mutable default"));
+                        self.set_obstacle(class, format!("`{name}` may be a mutable default"));
                     }
                     continue;
                 }
@@ -397,7 +397,7 @@ impl<'a> Interpreter<'a> {
             if !is_given && has_default {
                 let name = &field.name;
                 if !is_certain {
-                    self.hinder(class, format!("`{name}` may have to stand before others"));
+                    self.set_obstacle(class, format!("`{name}` may have to stand before others"));
                     return Ok(());
                 }
                 let message = format!("non-default argument '{name}' follows default argument");

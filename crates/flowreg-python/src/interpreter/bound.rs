@@ -103,25 +103,25 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
 
 /// The names that an expression reads.
 pub(crate) fn names_read(expression: &Expr) -> Vec<&str> {
-    let mut read = Read::default();
+    let mut read = ReadNames::default();
     read.visit_expr(expression);
     read.names
 }
 
 /// The texts that stand in an expression.
 pub(crate) fn texts_in(expression: &Expr) -> Vec<&StringLiteralValue> {
-    let mut read = Read::default();
+    let mut read = ReadNames::default();
     read.visit_expr(expression);
     read.texts
 }
 
 #[derive(Default)]
-struct Read<'a> {
+struct ReadNames<'a> {
     names: Vec<&'a str>,
     texts: Vec<&'a StringLiteralValue>,
 }
 
-impl<'a> Visitor<'a> for Read<'a> {
+impl<'a> Visitor<'a> for ReadNames<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Name(name) => self.names.push(name.id.as_str()),

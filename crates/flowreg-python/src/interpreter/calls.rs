@@ -85,7 +85,7 @@ impl<'a> Interpreter<'a> {
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
             }
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
-            other => self.because(other, "a call of such an object"),
+            other => self.unknown_because(other, "a call of such an object"),
         })
     }
 
@@ -206,12 +206,12 @@ impl<'a> Interpreter<'a> {
             }
             Value::Dict(entries) => Self::dict_method(entries, method, arguments),
             Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
-            Value::Moment(moment) => Self::moment_method(moment, method, arguments),
+            Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
         Ok(match result {
             Some(value) => value,
-            None => self.because(owner, &format!("`.{method}()`")),
+            None => self.unknown_because(owner, &format!("`.{method}()`")),
         })
     }
 
@@ -234,21 +234,25 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn moment_method(
-        moment: &crate::default::moment::Moment,
+    fn std_value_method(
+        std_value: &crate::default::std_value::StdValue,
         method: &str,
         arguments: &[Value<'a>],
     ) -> Option<Value<'a>> {
-        use crate::default::moment::{Moment, join_path};
-        Some(match (moment, method) {
-            (Moment::Path(path, _), "as_posix") if arguments.is_empty() => Value::Str(path.clone()),
-            (Moment::Path(path, kind), "joinpath") => {
+        use crate::default::std_value::{StdValue, join_path};
+        Some(match (std_value, method) {
+            (StdValue::Path(path, _), "as_posix") if arguments.is_empty() => {
+                Value::Str(path.clone())
+            }
+            (StdValue::Path(path, kind), "joinpath") => {
                 let more: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
                 let mut parts = vec![&**path];
                 parts.extend(more?);
-                Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
+                Value::Std(StdValue::Path(join_path(&parts).into(), *kind))
             }
-            (Moment::Date(_), "isoformat") if arguments.is_empty() => Value::text(moment.json()?),
+            (StdValue::Date(_), "isoformat") if arguments.is_empty() => {
+                Value::text(std_value.json()?)
+            }
             _ => return None,
         })
     }

@@ -133,7 +133,7 @@ pub(super) fn is_not_iterable(value: &Value<'_>) -> bool {
 
 /// Whether calling a value certainly raises a `TypeError`.
 pub(super) fn is_not_callable(value: &Value<'_>) -> bool {
-    kind(value).is_some() || matches!(value, Value::Ellipsis | Value::Module(_) | Value::Moment(_))
+    kind(value).is_some() || matches!(value, Value::Ellipsis | Value::Module(_) | Value::Std(_))
 }
 
 /// Whether a value certainly can't be the key of a dictionary.
@@ -321,7 +321,7 @@ impl<'a> Interpreter<'a> {
             && !resizes
             && !is_within(items.len(), index)
         {
-            self.doubt_unless_guessing("an item is changed that may not be there");
+            self.note_possible_error("an item is changed that may not be there");
         }
     }
 
@@ -358,7 +358,7 @@ impl<'a> Interpreter<'a> {
                     let message = format!("cannot assign to field '{name}'");
                     return self.raise("FrozenInstanceError", message);
                 }
-                self.mark(owner);
+                self.mark_changed(owner);
                 Ok(())
             }
             other if kind(other).is_some() => {

@@ -149,7 +149,7 @@ impl<'a> Interpreter<'a> {
             ClassKind::Plain | ClassKind::Dataclass | ClassKind::DataclassChild => &[],
             ClassKind::TypedDict => &["total", "closed", "extra_items"],
             ClassKind::Model if class.keywords.iter().any(|(name, _)| !is_setting(name)) => {
-                self.doubt_unless_guessing("a keyword of a model that may be none");
+                self.note_possible_error("a keyword of a model that may be none");
                 return Ok(());
             }
             _ => return Ok(()),

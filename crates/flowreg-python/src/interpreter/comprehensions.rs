@@ -44,7 +44,7 @@ impl<'a> Interpreter<'a> {
             };
             let inner = comprehended(comprehension);
             if let Some(name) = inner.into_iter().find(is_hidden) {
-                self.doubt_unless_guessing(format!("`{name}` of a class body in a comprehension"));
+                self.note_possible_error(format!("`{name}` of a class body in a comprehension"));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use ruff_python_ast::CmpOp;
 
 use super::Interpreter;
 use super::operators::is_equal;
-use crate::default::moment::{Date, Moment};
+use crate::default::std_value::{Date, StdValue};
 use crate::schema::fields::configuration;
 use crate::schema::types::origin_class;
 use crate::value::{Class, Instance, Type, Value, keyword};
@@ -129,8 +129,8 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
         | ("builtins.float", Value::Float(_) | Value::Int(_) | Value::Bool(_))
         | ("builtins.bytes", Value::Bytes(_) | Value::Str(_))
         | ("decimal.Decimal" | "datetime.timedelta", Value::Int(_))
-        | ("datetime.datetime", Value::Moment(Moment::Date(_)))
-        | ("pathlib.Path" | "pathlib.PurePath", Value::Str(_) | Value::Moment(Moment::Path(..)))
+        | ("datetime.datetime", Value::Std(StdValue::Date(_)))
+        | ("pathlib.Path" | "pathlib.PurePath", Value::Str(_) | Value::Std(StdValue::Path(..)))
         | ("pydantic.SecretStr", Value::Str(_) | Value::Secret(_))
         | (
             "builtins.list" | "typing.List" | "typing.Sequence" | "builtins.tuple" | "typing.Tuple",
@@ -149,7 +149,7 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
             !int.is_zero() && !int.to_string().starts_with('-')
         }
         ("pydantic.NonNegativeInt", Value::Int(int)) => !int.to_string().starts_with('-'),
-        (path, Value::Moment(moment)) => moment.class() == path,
+        (path, Value::Std(std_value)) => std_value.class() == path,
         _ => false,
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown("an enum made with keyword arguments"),
         };
         let Some(items) = functional_members(members, base == "enum.StrEnum", start) else {
-            return self.because(members, "the members of an enum");
+            return self.unknown_because(members, "the members of an enum");
         };
         let mut class = self.made_class(name, ClassKind::Enum, Keywords::new());
         if let Some(class) = Rc::get_mut(&mut class) {

@@ -139,12 +139,12 @@ impl<'a> Interpreter<'a> {
             if matches!(name, "__qualname__" | "__module__" | "__class__") {
                 return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
             }
-            if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
+            if let Some(doubt) = scope.module.inexact.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(doubt)));
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        Ok(self.read(name, value, scope.module.effects.changes(name)))
+        Ok(self.unless_changed(name, value, scope.module.effects.changes(name)))
     }
 
     /// The items of a display; the inner error is an unknown value that takes its place.
@@ -164,7 +164,7 @@ impl<'a> Interpreter<'a> {
                     }
                     Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => return Ok(Err(self.because(&other, "a starred value"))),
+                    other => return Ok(Err(self.unknown_because(&other, "a starred value"))),
                 }
             } else {
                 items.push(self.value(element, scope)?);
@@ -187,7 +187,7 @@ impl<'a> Interpreter<'a> {
                         let message = format!("'{}' object is not a mapping", class_name(&value));
                         return self.raise("TypeError", message);
                     }
-                    return Ok(self.because(&value, "an unpacked dictionary"));
+                    return Ok(self.unknown_because(&value, "an unpacked dictionary"));
                 };
                 for (key, value) in more.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
@@ -252,7 +252,7 @@ impl<'a> Interpreter<'a> {
                         return self.raise("TypeError", message);
                     }
                     let pair = Value::tuple(vec![left, right]);
-                    return Ok(self.because(&pair, "a comparison"));
+                    return Ok(self.unknown_because(&pair, "a comparison"));
                 }
             }
         }
@@ -267,19 +267,19 @@ impl<'a> Interpreter<'a> {
         match (operator, number) {
             (UnaryOp::Not, _) => match Self::truth(operand) {
                 Some(truth) => Value::Bool(!truth),
-                None => self.because(operand, "a condition"),
+                None => self.unknown_because(operand, "a condition"),
             },
             (UnaryOp::USub, Value::Int(int)) => {
                 int.negated().map_or_else(|| self.unknown("the number is too large"), Value::Int)
             }
             (UnaryOp::USub, Value::Float(float)) => Value::Float(-float),
             (UnaryOp::USub, Value::Complex(real, imaginary)) => Value::Complex(-real, -imaginary),
-            (UnaryOp::USub, Value::Moment(crate::default::moment::Moment::Delta(delta))) => {
-                Value::Moment(crate::default::moment::Moment::Delta(-delta))
+            (UnaryOp::USub, Value::Std(crate::default::std_value::StdValue::Delta(delta))) => {
+                Value::Std(crate::default::std_value::StdValue::Delta(-delta))
             }
             (UnaryOp::UAdd, number @ (Value::Int(_) | Value::Float(_))) => number,
             (UnaryOp::Invert, Value::Int(Int::Small(int))) => Value::int(!int),
-            _ => self.because(operand, "an operator"),
+            _ => self.unknown_because(operand, "an operator"),
         }
     }
 
@@ -364,7 +364,7 @@ impl<'a> Interpreter<'a> {
                 let class = class_name(owner);
                 return self.raise("TypeError", format!("'{class}' object is not subscriptable"));
             }
-            other => self.because(other, "a subscript"),
+            other => self.unknown_because(other, "a subscript"),
         })
     }
 
@@ -377,7 +377,7 @@ impl<'a> Interpreter<'a> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
         self.check_type_arguments(path, &arguments)?;
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
-        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
+        if let (true, Some(doubt)) = (is_remembered, self.why_order_unknown(path, &arguments)) {
             return Ok(doubt);
         }
         Ok(Value::of_type(match path {
@@ -411,7 +411,7 @@ impl<'a> Interpreter<'a> {
                 | Value::None
                 | Value::Member(_)
                 | Value::Unknown(_) => vec![argument],
-                other => vec![self.because(other, "a `Literal`")],
+                other => vec![self.unknown_because(other, "a `Literal`")],
             };
             for value in more {
                 if !values.iter().any(|known| super::operators::is_identical(known, &value)) {
@@ -437,7 +437,7 @@ impl<'a> Interpreter<'a> {
         if is_no_index(index) {
             return self.raise("TypeError", "indices must be integers or slices");
         }
-        let Some(at) = as_index(index) else { return Ok(self.because(index, "an index")) };
+        let Some(at) = as_index(index) else { return Ok(self.unknown_because(index, "an index")) };
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
         let at = if at < 0 { at + length } else { at };
         match usize::try_from(at).ok().and_then(|at| items.get(at)) {
@@ -460,7 +460,7 @@ impl<'a> Interpreter<'a> {
                     }
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => {
-                        let unknown = self.because(&other, "a starred argument");
+                        let unknown = self.unknown_because(&other, "a starred argument");
                         arguments.push(unknown.clone());
                         set_keyword(&mut starred, UNKNOWN_ARGUMENTS, unknown);
                     }
@@ -502,7 +502,7 @@ impl<'a> Interpreter<'a> {
                         return self.raise("TypeError", "keywords must be strings");
                     }
                     other => {
-                        let unknown = self.because(other, "`**` with unknown keywords");
+                        let unknown = self.unknown_because(other, "`**` with unknown keywords");
                         set_keyword(&mut keywords, "**", unknown);
                     }
                 }
@@ -514,7 +514,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The unknown part of `value`, or a new unknown that names what was in the way.
-    pub(super) fn because(&self, value: &Value<'a>, what: &str) -> Value<'a> {
+    pub(super) fn unknown_because(&self, value: &Value<'a>, what: &str) -> Value<'a> {
         match value.find_unknown(self.here()) {
             Some(unknown) => Value::Unknown(unknown),
             None => self.unknown(format!("{what} is not evaluated here")),

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use ruff_python_ast::{StmtImport, StmtImportFrom};
 
 use super::{Evaluated, Interpreter, Raised};
-use crate::library::{Found, join};
+use crate::library::{ImportTarget, join};
 use crate::nesting;
 use crate::source;
-use crate::symbols::{self, Origin};
+use crate::symbols;
 use crate::value::{Imported, Location, Scope, Text, Value};
 
 /// How many parts a module's name may have.
 const LONGEST_NAME: usize = 50;
 
 /// Where a module was found.
-enum Place {
+enum ModuleLocation {
     /// The directory of a package, or a plain module.
     File { path: String, search: Vec<Text> },
     /// Directories without an `__init__.py`.
@@ -70,19 +70,19 @@ impl<'a> Interpreter<'a> {
 
     /// Whether an import statement depends on what is installed.
     pub(super) fn is_foreign(&self, module: &str) -> bool {
-        symbols::origin(module) == Origin::External
+        !symbols::is_known_module(module)
             && module.split('.').next().is_some_and(|top| !self.is_ours(top))
     }
 
     /// Whether the repository has a module of this name where Python looks first.
     fn is_ours(&self, top: &str) -> bool {
-        self.search.iter().any(|directory| self.found_in(directory, top) != Found::Nothing)
+        self.search.iter().any(|directory| self.found_in(directory, top) != ImportTarget::Missing)
     }
 
     /// The module that `import path` would give under its last name.
     fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let top = path.split('.').next().unwrap_or(path);
-        if symbols::origin(path) == Origin::Known {
+        if symbols::is_known_module(path) {
             if path.contains('.') && symbols::value(path, self.here(), self.python()).is_none() {
                 return self.not_found(path);
             }
@@ -96,18 +96,18 @@ impl<'a> Interpreter<'a> {
             return Ok(self.unknown(why));
         }
         let found = self.search.iter().map(|directory| self.found_in(directory, top)).min();
-        match found.unwrap_or(Found::Nothing) {
-            Found::Nothing => {
+        match found.unwrap_or(ImportTarget::Missing) {
+            ImportTarget::Missing => {
                 self.expect_installed(top);
                 Ok(Value::External(path.into()))
             }
             found => {
-                if let Some(doubt) = self.search_doubt.borrow().as_ref() {
+                if let Some(doubt) = self.why_search_unknown.borrow().as_ref() {
                     return Ok(Value::Unknown(Rc::clone(doubt)));
                 }
                 match self.load(path, scope) {
                     // An installed package goes before a directory without `__init__.py`.
-                    Err(raised) if found == Found::Directory && is_missing(&raised) => {
+                    Err(raised) if found == ImportTarget::Directory && is_missing(&raised) => {
                         Ok(Value::External(path.into()))
                     }
                     other => self.loaded(other, path),
@@ -165,9 +165,9 @@ impl<'a> Interpreter<'a> {
     /// Notes what is assumed of a module that the repository does not have where Python looks.
     fn expect_installed(&self, top: &str) {
         let is_elsewhere = self.library.layout.has_somewhere(top);
-        self.reads.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
+        self.dependencies.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
         if is_elsewhere {
-            self.doubt_script(format!(
+            self.mark_script_inexact(format!(
                 "`{top}` is not where Prefect would look for it, but the repository has it \
                  elsewhere: it depends on the search path (`PYTHONPATH`)"
             ));
@@ -189,8 +189,8 @@ impl<'a> Interpreter<'a> {
             } else {
                 let leaf = path.rsplit('.').next().unwrap_or(path);
                 let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
-                let Some(place) = self.find(search, leaf) else { return self.not_found(path) };
-                let imported = self.run_module(path, place, scope)?;
+                let Some(location) = self.find(search, leaf) else { return self.not_found(path) };
+                let imported = self.run_module(path, location, scope)?;
                 if let Some(parent) = &parent {
                     parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
                 }
@@ -210,7 +210,7 @@ impl<'a> Interpreter<'a> {
         let Some(minor) = symbols::was_removed_with(top) else { return };
         if self.python().at_least(minor) == Some(true) {
             // A package of that name may be installed.
-            self.doubt_unless_guessing(format!("Python 3.{minor} has no module `{top}`"));
+            self.note_possible_error(format!("Python 3.{minor} has no module `{top}`"));
         }
     }
 
@@ -221,52 +221,55 @@ impl<'a> Interpreter<'a> {
     fn note_import(&self, scope: &Scope<'a>, imported: &Imported<'a>) {
         let (from, to) = (&scope.module.path, &imported.module.path);
         if !to.is_empty() && from != to {
-            self.reads.borrow_mut().imports.insert((from.to_string(), to.to_string()));
+            self.dependencies.borrow_mut().imports.insert((from.to_string(), to.to_string()));
         }
     }
 
-    fn found_in(&self, directory: &str, name: &str) -> Found {
+    fn found_in(&self, directory: &str, name: &str) -> ImportTarget {
         let found = self.library.layout.look_up(directory, name);
         let key = (directory.to_owned(), name.to_owned());
-        self.reads.borrow_mut().lookups.insert(key, found);
+        self.dependencies.borrow_mut().lookups.insert(key, found);
         found
     }
 
-    fn find(&self, search: &[Text], leaf: &str) -> Option<Place> {
+    fn find(&self, search: &[Text], leaf: &str) -> Option<ModuleLocation> {
         let mut directories: Vec<Text> = Vec::new();
         for directory in search {
             let inside = join(directory, leaf);
             match self.found_in(directory, leaf) {
-                Found::Package => {
+                ImportTarget::Package => {
                     let path = format!("{inside}/__init__.py");
-                    return Some(Place::File { path, search: vec![inside.into()] });
+                    return Some(ModuleLocation::File { path, search: vec![inside.into()] });
                 }
-                Found::Module => {
-                    return Some(Place::File { path: format!("{inside}.py"), search: Vec::new() });
+                ImportTarget::Module => {
+                    return Some(ModuleLocation::File {
+                        path: format!("{inside}.py"),
+                        search: Vec::new(),
+                    });
                 }
-                Found::Directory => directories.push(inside.into()),
-                Found::Nothing => {}
+                ImportTarget::Directory => directories.push(inside.into()),
+                ImportTarget::Missing => {}
             }
         }
-        (!directories.is_empty()).then_some(Place::Directories(directories))
+        (!directories.is_empty()).then_some(ModuleLocation::Directories(directories))
     }
 
     fn run_module(
         &self,
         name: &str,
-        place: Place,
+        location: ModuleLocation,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Rc<Imported<'a>>> {
-        let (path, search) = match place {
-            Place::File { path, search } => (path, search),
-            Place::Directories(directories) => {
+        let (path, search) = match location {
+            ModuleLocation::File { path, search } => (path, search),
+            ModuleLocation::Directories(directories) => {
                 let imported = self.new_imported(&self.new_module(name, "", "", &[]), directories);
                 imported.is_running.set(false);
                 return Ok(imported);
             }
         };
         let site = self.here();
-        self.reads.borrow_mut().files.insert(path.clone());
+        self.dependencies.borrow_mut().files.insert(path.clone());
         let file = match self.library.file(&path) {
             Ok(file) => file,
             Err(error) if error.message == nesting::TOO_DEEP => {
@@ -279,21 +282,21 @@ impl<'a> Interpreter<'a> {
             }
         };
         if let Some(error) = &file.other_version {
-            self.doubt_unless_guessing(format!("{path}: {}", error.message));
+            self.note_possible_error(format!("{path}: {}", error.message));
         }
         let body = file.body();
         let module = self.new_module(name, &path, &file.text, body);
-        self.reads.borrow_mut().imports.insert((scope.module.path.to_string(), path));
+        self.dependencies.borrow_mut().imports.insert((scope.module.path.to_string(), path));
         let imported = self.new_imported(&module, search);
         let doc = source::docstring(body).map_or(Value::None, Value::text);
         imported.scope.set("__doc__", doc);
         // Whether the importer's own statement runs is not the module's affair.
-        let guesses = self.guesses.replace(0);
+        let open_guesses = self.open_guesses.replace(0);
         let outcome = self.deeper(
             || self.block(body, &imported.scope),
             || self.raise(NOT_READ, "imports are nested too deeply"),
         );
-        self.guesses.set(guesses);
+        self.open_guesses.set(open_guesses);
         self.at.set(site);
         imported.is_running.set(false);
         if let Err(raised) = outcome {
@@ -317,12 +320,12 @@ impl<'a> Interpreter<'a> {
                 if let Some(minor) = symbols::came_with(&full)
                     && self.python().lacks(minor).is_none()
                 {
-                    self.doubt_unless_guessing(format!("`{full}` came with Python 3.{minor}"));
+                    self.note_possible_error(format!("`{full}` came with Python 3.{minor}"));
                 }
                 value
             }
             Value::Module(imported) => return self.member_of(imported, name),
-            other => self.because(other, "an import"),
+            other => self.unknown_because(other, "an import"),
         })
     }
 
@@ -350,12 +353,12 @@ impl<'a> Interpreter<'a> {
     ) -> Option<Value<'a>> {
         let module = &imported.module;
         let own = imported.scope.own(name);
-        let doubt = module.doubt.borrow();
+        let doubt = module.inexact.borrow();
         match (own, &*doubt) {
             (Some(_), Some(doubt)) if module.effects.is_dynamic_at_import => {
                 Some(Value::Unknown(Rc::clone(doubt)))
             }
-            (Some(value), _) => Some(self.read(name, value, imported.is_changed.get())),
+            (Some(value), _) => Some(self.unless_changed(name, value, imported.is_changed.get())),
             (None, Some(doubt)) => Some(Value::Unknown(Rc::clone(doubt))),
             (None, None) if imported.scope.own("__getattr__").is_some() => {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
@@ -384,7 +387,7 @@ impl<'a> Interpreter<'a> {
                     _ => "…",
                 };
                 let why = format!("`from {module} import *` may bind any name");
-                self.doubt(&scope.module, why);
+                self.mark_module_inexact(&scope.module, why);
                 Ok(())
             }
         }
@@ -392,8 +395,8 @@ impl<'a> Interpreter<'a> {
 
     fn import_all(&self, imported: &Rc<Imported<'a>>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         let module = &imported.module;
-        if module.doubt.borrow().is_some() {
-            self.doubt(&scope.module, format!("`{}` may bind any name", module.path));
+        if module.inexact.borrow().is_some() {
+            self.mark_module_inexact(&scope.module, format!("`{}` may bind any name", module.path));
         }
         let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
             None => {
@@ -414,7 +417,7 @@ impl<'a> Interpreter<'a> {
         };
         let Some(names) = names else {
             let why = format!("what `__all__` of `{}` lists is not known", module.path);
-            self.doubt(&scope.module, why);
+            self.mark_module_inexact(&scope.module, why);
             return Ok(());
         };
         for name in names {

@@ -50,7 +50,7 @@ impl<'a> Interpreter<'a> {
         let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
             arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
-                self.mark(argument);
+                self.mark_changed(argument);
             });
             Ok(self.unknown_of_kind(why, is_flow()))
         };
@@ -230,10 +230,14 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown("`functools.wraps` with more than a function"),
         };
         let Value::Function(function) = wrapper else {
-            return self.because(wrapper, "`functools.wraps` around something that is no function");
+            return self.unknown_because(
+                wrapper,
+                "`functools.wraps` around something that is no function",
+            );
         };
         let Value::Function(original) = wrapped else {
-            return self.because(wrapped, "`functools.wraps` of something that is no function");
+            return self
+                .unknown_because(wrapped, "`functools.wraps` of something that is no function");
         };
         let mut attributes = original.attributes.borrow().clone();
         let is_given = |name: &str, attributes: &Keywords<'a>| keyword(attributes, name).is_some();

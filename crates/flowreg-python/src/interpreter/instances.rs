@@ -50,7 +50,7 @@ impl<'a> Interpreter<'a> {
                         .map(|(_, member)| Value::Member(Rc::clone(member)));
                     if member.is_none() && class.obstacle.borrow().is_none() && value.is_constant()
                     {
-                        self.doubt_unless_guessing(format!("`{name}` may have no such member"));
+                        self.note_possible_error(format!("`{name}` may have no such member"));
                     }
                     member.unwrap_or_else(|| self.unknown(format!("a member of `{name}`")))
                 }
@@ -89,7 +89,7 @@ impl<'a> Interpreter<'a> {
             return Ok(Value::Unknown(Rc::clone(unknown)));
         }
         if Self::may_refuse(class) {
-            self.doubt_unless_guessing(format!("making a `{}` may raise", class.name));
+            self.note_possible_error(format!("making a `{}` may raise", class.name));
         }
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
@@ -105,7 +105,7 @@ impl<'a> Interpreter<'a> {
                     .is_some_and(|settings| keyword(&settings, "extra").is_none());
                 let is_model = class.kind.get() == ClassKind::Model;
                 if !is_model || !is_forgiving || !arguments.is_empty() {
-                    self.doubt_unless_guessing(format!(
+                    self.note_possible_error(format!(
                         "the arguments of `{}` may not fit",
                         class.name
                     ));
@@ -301,7 +301,7 @@ impl<'a> Interpreter<'a> {
         };
         if !is_taken || !Self::is_lax(class) || !Self::converts(&annotation, &value, 0) {
             let why = format!("pydantic may refuse the value of `{}.{}`", class.name, field.name);
-            self.doubt_unless_guessing(why);
+            self.note_possible_error(why);
         }
         self.unknown(format!("pydantic may convert the value of `{}`", field.name))
     }
@@ -451,7 +451,7 @@ fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {
             is_equal(&Value::Int(int.clone()), &Value::int(0)) == Some(false)
                 && !int.to_string().starts_with('-')
         }
-        (path, Value::Moment(moment)) => moment.class() == path,
+        (path, Value::Std(std_value)) => std_value.class() == path,
         _ => false,
     };
     if is_kept { Validated::Kept } else { Validated::NotKnown }

@@ -41,7 +41,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Ok(_) => continue,
             };
-            self.doubt_unless_guessing(why);
+            self.note_possible_error(why);
             return;
         }
     }

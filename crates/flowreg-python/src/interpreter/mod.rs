@@ -53,11 +53,11 @@ use foldhash::HashMap;
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::TextSize;
 
+use super::dependencies::Dependencies;
 use super::effects::Effects;
 use super::library::Library;
 use super::nesting;
 use super::python::Python;
-use super::reads::Reads;
 use super::source;
 use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value};
 
@@ -87,11 +87,11 @@ pub(crate) struct Interpreter<'a> {
     imported: RefCell<HashMap<Text, Rc<Imported<'a>>>>,
     script: OnceCell<Rc<Imported<'a>>>,
     /// What the answers depend on.
-    pub reads: RefCell<Reads>,
+    pub dependencies: RefCell<Dependencies>,
     /// The place that is evaluated, for reasons and errors.
     at: Cell<Location>,
     /// How many branches with unknown conditions are open.
-    guesses: Cell<u32>,
+    open_guesses: Cell<u32>,
     /// How deeply evaluations are nested, and how deeply they may be.
     depth: Cell<u32>,
     deepest: u32,
@@ -107,7 +107,7 @@ pub(crate) struct Interpreter<'a> {
     /// The choices of the unions that `typing` was subscripted with, in their first order.
     unions: RefCell<Vec<Vec<Value<'a>>>>,
     /// Why imports can't be trusted, if so.
-    search_doubt: RefCell<Option<Rc<Unknown>>>,
+    why_search_unknown: RefCell<Option<Rc<Unknown>>>,
     /// All scopes: namespaces and the functions in them point at each other.
     scopes: RefCell<Vec<Rc<Scope<'a>>>>,
 }
@@ -135,9 +135,9 @@ impl<'a> Interpreter<'a> {
             modules: RefCell::default(),
             imported: RefCell::default(),
             script: OnceCell::new(),
-            reads: RefCell::default(),
+            dependencies: RefCell::default(),
             at: Cell::default(),
-            guesses: Cell::new(0),
+            open_guesses: Cell::new(0),
             depth: Cell::new(0),
             deepest,
             needs_depth: Cell::new(false),
@@ -146,7 +146,7 @@ impl<'a> Interpreter<'a> {
             factories: Cell::new(0),
             changed: RefCell::default(),
             unions: RefCell::default(),
-            search_doubt: RefCell::default(),
+            why_search_unknown: RefCell::default(),
             scopes: RefCell::default(),
         }
     }
@@ -189,14 +189,14 @@ impl<'a> Interpreter<'a> {
             path: path.into(),
             text,
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
-            doubt: RefCell::new(doubt),
+            inexact: RefCell::new(doubt),
             effects,
         });
         modules.push(Rc::clone(&module));
         if module.effects.changes_search_path {
             let why = format!("`{path}` changes `sys.path`: which module is meant is not known");
             let at = Location { module: number, at: TextSize::new(0) };
-            self.search_doubt
+            self.why_search_unknown
                 .borrow_mut()
                 .get_or_insert_with(|| Rc::new(Unknown { why, at, is_flow_like: false }));
         }
@@ -274,33 +274,33 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Why nothing about the script can be trusted, if so.
-    pub(crate) fn doubts(&self) -> Option<Rc<Unknown>> {
-        self.script()?.module.doubt.borrow().clone()
+    pub(crate) fn why_inexact(&self) -> Option<Rc<Unknown>> {
+        self.script()?.module.inexact.borrow().clone()
     }
 
     /// Notes that nothing about `module` can be trusted.
-    fn doubt(&self, module: &Module<'a>, why: impl Into<String>) {
+    fn mark_module_inexact(&self, module: &Module<'a>, why: impl Into<String>) {
         let at = self.here();
         module
-            .doubt
+            .inexact
             .borrow_mut()
             .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
     }
 
     /// Notes that nothing about the script can be trusted.
-    fn doubt_script(&self, why: impl Into<String>) {
+    fn mark_script_inexact(&self, why: impl Into<String>) {
         if let Some(script) = self.script() {
-            self.doubt(&script.module, why);
+            self.mark_module_inexact(&script.module, why);
         }
     }
 
     /// Notes that the script can't be read by every Python that the project may run on.
-    pub(crate) fn doubt_version(&self, error: &source::SyntaxError) {
+    pub(crate) fn mark_version_dependent(&self, error: &source::SyntaxError) {
         let at = TextSize::try_from(error.at).unwrap_or_default();
         if let Some(script) = self.script() {
             let at = Location { module: script.module.number, at };
             let unknown = Unknown { why: error.message.clone(), at, is_flow_like: false };
-            *script.module.doubt.borrow_mut() = Some(Rc::new(unknown));
+            *script.module.inexact.borrow_mut() = Some(Rc::new(unknown));
         }
     }
 

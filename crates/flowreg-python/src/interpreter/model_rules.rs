@@ -63,7 +63,7 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
         if is_refused {
-            self.doubt_unless_guessing(format!("pydantic may refuse the arguments of `{leaf}`"));
+            self.note_possible_error(format!("pydantic may refuse the arguments of `{leaf}`"));
         }
     }
 
@@ -88,14 +88,14 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
             if is_no_field && !is_annotated && !name.starts_with('_') {
-                self.doubt_unless_guessing(format!("`{name}` has no annotation in a model"));
+                self.note_possible_error(format!("`{name}` has no annotation in a model"));
             }
         }
         drop(annotations);
         let names: Vec<_> = fields(class).into_iter().map(|field| field.name).collect();
         let reserved = ["model_dump", "model_dump_json", "model_validate", "model_validate_json"];
         if names.iter().any(|name| reserved.contains(&&**name)) {
-            self.doubt_unless_guessing("a field has the name of one of pydantic's methods");
+            self.note_possible_error("a field has the name of one of pydantic's methods");
         }
         for statement in body {
             if let Stmt::FunctionDef(function) = statement {
@@ -119,7 +119,7 @@ impl<'a> Interpreter<'a> {
                 arguments.is_some_and(|arguments| arguments.find_keyword(wanted).is_some())
             };
             if name == "computed_field" && function.returns.is_none() && !given("return_type") {
-                self.doubt_unless_guessing("a computed field has no return type");
+                self.note_possible_error("a computed field has no return type");
             }
             let names_fields = matches!(name, "field_validator" | "field_serializer" | "validator");
             let Some(arguments) = arguments.filter(|_| names_fields && !given("check_fields"))
@@ -134,7 +134,7 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
             if arguments.args.iter().any(is_missing) {
-                self.doubt_unless_guessing(format!("`{name}` names a field that is not there"));
+                self.note_possible_error(format!("`{name}` names a field that is not there"));
             }
         }
     }

@@ -6,7 +6,7 @@ use ruff_python_ast::{CmpOp, Operator};
 
 use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
-use crate::default::moment::{Moment, join_path};
+use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
 use crate::value::{Member, Type, Value};
 
@@ -27,7 +27,7 @@ pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
             left == right
         }
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
-        (Value::Moment(left), Value::Moment(right)) => left == right,
+        (Value::Std(left), Value::Std(right)) => left == right,
         (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
         _ => false,
     }
@@ -68,8 +68,8 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         }
         (Value::Set(_) | Value::Dict(_) | Value::Complex(..), _)
         | (_, Value::Set(_) | Value::Dict(_) | Value::Complex(..)) => None,
-        (Value::Moment(left), Value::Moment(right)) => match (left, right) {
-            (Moment::Decimal(_), Moment::Decimal(_)) | (Moment::DateTime(..), _) => None,
+        (Value::Std(left), Value::Std(right)) => match (left, right) {
+            (StdValue::Decimal(_), StdValue::Decimal(_)) | (StdValue::DateTime(..), _) => None,
             _ => Some(left == right),
         },
         _ if left.is_constant() && right.is_constant() => Some(is_identical(left, right)),
@@ -148,7 +148,7 @@ impl<'a> Interpreter<'a> {
                 !items.is_empty()
             }
             Value::Dict(entries) => !entries.is_empty(),
-            Value::Moment(moment) => moment.is_true(),
+            Value::Std(std_value) => std_value.is_true(),
             // What stands in a class may be anything, or missing.
             Value::Symbol(path) if is_in_class(path) => return None,
             Value::Ellipsis
@@ -310,17 +310,17 @@ impl<'a> Interpreter<'a> {
             (Operator::Mod, Value::Str(template), arguments) => {
                 self.percent(template, arguments)?
             }
-            (Operator::Add, Value::Moment(left), Value::Moment(right)) => {
-                self.moment(left.plus(right))
+            (Operator::Add, Value::Std(left), Value::Std(right)) => {
+                self.std_value(left.plus(right))
             }
-            (Operator::Sub, Value::Moment(left), Value::Moment(right)) => {
-                self.moment(left.minus(right))
+            (Operator::Sub, Value::Std(left), Value::Std(right)) => {
+                self.std_value(left.minus(right))
             }
-            (Operator::Div, Value::Moment(Moment::Path(left, kind)), right) => {
-                let (Value::Str(part) | Value::Moment(Moment::Path(part, _))) = right else {
-                    return Ok(self.because(right, "a path"));
+            (Operator::Div, Value::Std(StdValue::Path(left, kind)), right) => {
+                let (Value::Str(part) | Value::Std(StdValue::Path(part, _))) = right else {
+                    return Ok(self.unknown_because(right, "a path"));
                 };
-                Value::Moment(Moment::Path(join_path(&[left, part]).into(), *kind))
+                Value::Std(StdValue::Path(join_path(&[left, part]).into(), *kind))
             }
             (Operator::Add | Operator::Sub, ..) => self.complex_sum(operator, left, right),
             _ => self.unknown("an operator that is not evaluated here"),
@@ -341,10 +341,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn moment(&self, moment: Option<Moment>) -> Value<'a> {
-        moment.map_or_else(
+    fn std_value(&self, std_value: Option<StdValue>) -> Value<'a> {
+        std_value.map_or_else(
             || self.unknown("arithmetic with dates that is not evaluated here"),
-            Value::Moment,
+            Value::Std,
         )
     }
 
@@ -356,10 +356,10 @@ impl<'a> Interpreter<'a> {
             Value::Str(text) if !too_long(text.len()) => Value::text(text.repeat(count)),
             Value::List(items) if !too_long(items.len()) => Value::list(repeat(items, count)),
             Value::Tuple(items) if !too_long(items.len()) => Value::tuple(repeat(items, count)),
-            Value::Moment(Moment::Delta(delta)) => {
-                self.moment(delta.checked_mul(times).map(Moment::Delta))
+            Value::Std(StdValue::Delta(delta)) => {
+                self.std_value(delta.checked_mul(times).map(StdValue::Delta))
             }
-            other => self.because(other, "a repetition"),
+            other => self.unknown_because(other, "a repetition"),
         }
     }
 
@@ -401,7 +401,7 @@ impl<'a> Interpreter<'a> {
                 }
                 // `list[...] | None` of builtins needs no hash.
                 Some(false) => {
-                    self.doubt_unless_guessing("a union of what may have no hash");
+                    self.note_possible_error("a union of what may have no hash");
                     return Ok(self.unknown("a union of what may have no hash"));
                 }
                 None => return Ok(self.unknown("a union of what may have no hash")),
@@ -516,10 +516,10 @@ fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> 
             }
             Some(left.len().cmp(&right.len()))
         }
-        (Value::Moment(Moment::Date(left)), Value::Moment(Moment::Date(right))) => {
+        (Value::Std(StdValue::Date(left)), Value::Std(StdValue::Date(right))) => {
             Some(left.cmp(right))
         }
-        (Value::Moment(Moment::Delta(left)), Value::Moment(Moment::Delta(right))) => {
+        (Value::Std(StdValue::Delta(left)), Value::Std(StdValue::Delta(right))) => {
             Some(left.cmp(right))
         }
         _ => None,

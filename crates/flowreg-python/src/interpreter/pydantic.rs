@@ -31,7 +31,7 @@ impl<'a> Interpreter<'a> {
                     || (!arguments.is_empty() && has("default"))
                     || ((!arguments.is_empty() || has("default")) && has("default_factory"));
                 if is_refused {
-                    self.doubt_unless_guessing("pydantic refuses the arguments of `Field`");
+                    self.note_possible_error("pydantic refuses the arguments of `Field`");
                     return self.unknown("a field with arguments that pydantic refuses");
                 }
                 if let Some(why) = Self::bad_constraint(keywords) {
@@ -86,7 +86,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown("`create_model()` makes the class at run time")
             }
             ("pydantic", "BaseModel") => {
-                self.doubt_unless_guessing("`BaseModel` itself can't be instantiated");
+                self.note_possible_error("`BaseModel` itself can't be instantiated");
                 self.unknown("an instance of `BaseModel`")
             }
             ("pydantic", _) => self.constrained_type(leaf, arguments, keywords),
@@ -106,7 +106,7 @@ impl<'a> Interpreter<'a> {
                 Self::make_dataclass(class, &options);
                 Value::Class(Rc::clone(class))
             }
-            Some(other) => self.because(other, "a dataclass of something else"),
+            Some(other) => self.unknown_because(other, "a dataclass of something else"),
             None => Value::Dataclassing(options),
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown(format!("what `pydantic.{leaf}()` returns is not known")),
         };
         if !matches!(leaf, "conlist" | "conset" | "confrozenset") && !arguments.is_empty() {
-            self.doubt_unless_guessing(format!("`{leaf}` takes keywords only"));
+            self.note_possible_error(format!("`{leaf}` takes keywords only"));
         }
         if let Some(why) = Self::bad_constraint(keywords) {
             return self.unknown(why);

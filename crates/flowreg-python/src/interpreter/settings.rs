@@ -59,7 +59,7 @@ impl<'a> Interpreter<'a> {
                 }),
             };
             if is_odd {
-                self.doubt_unless_guessing(format!(
+                self.note_possible_error(format!(
                     "pydantic may refuse `{name}` in the configuration of `{}`",
                     class.name
                 ));

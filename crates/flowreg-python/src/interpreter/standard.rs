@@ -9,7 +9,7 @@ use super::expressions::as_index;
 use super::model_rules::is_plain_pattern;
 use super::operators::{is_equal, sorted};
 use super::{Interpreter, as_type};
-use crate::default::moment::{Date, Moment, PathKind, Time, join_path};
+use crate::default::std_value::{Date, PathKind, StdValue, Time, join_path};
 use crate::number::{Int, float_repr};
 use crate::symbols;
 use crate::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
@@ -35,7 +35,7 @@ impl<'a> Interpreter<'a> {
         let value = match path.strip_prefix("builtins.") {
             Some(name) => self.builtin(name, arguments, keywords),
             None => library(path, arguments, keywords)
-                .map(Value::Moment)
+                .map(Value::Std)
                 .or_else(|| Self::other(path, arguments, keywords)),
         };
         value.unwrap_or_else(|| {
@@ -59,7 +59,7 @@ impl<'a> Interpreter<'a> {
                 if keyword(keywords, "default").is_some()
                     && keyword(keywords, "default_factory").is_some() =>
             {
-                self.doubt_unless_guessing("a field has a default and a default factory");
+                self.note_possible_error("a field has a default and a default factory");
                 self.unknown("a field with both defaults")
             }
             "dataclasses.field" => {
@@ -71,7 +71,7 @@ impl<'a> Interpreter<'a> {
                 if arguments.len() == 2
                     || (arguments.len() > 1 && keyword(keywords, "bound").is_some()) =>
             {
-                self.doubt_unless_guessing("the constraints of a type variable are refused");
+                self.note_possible_error("the constraints of a type variable are refused");
                 self.unknown("a type variable with odd constraints")
             }
             "typing.TypeVar" => Value::of_type(Type::Variable {
@@ -88,7 +88,7 @@ impl<'a> Interpreter<'a> {
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum"
                 if arguments.get(1).is_some_and(|members| is_odd_enum(path, members)) =>
             {
-                self.doubt_unless_guessing("the members of an enum may be refused");
+                self.note_possible_error("the members of an enum may be refused");
                 self.unknown("an enum with odd members")
             }
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
@@ -309,25 +309,25 @@ fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
 }
 
 /// Constants of the standard library.
-fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     match path {
         "datetime.timedelta" => timedelta(arguments, keywords),
         "datetime.date" => {
             let [year, month, day] = integers(arguments, keywords, ["year", "month", "day"])?;
-            Some(Moment::Date(Date::new(year?, month?, day?)?))
+            Some(StdValue::Date(Date::new(year?, month?, day?)?))
         }
         "datetime.datetime" => date_and_time(arguments, keywords),
         "datetime.time" => {
             let (rest, offset) = split_zone(keywords)?;
             let names = ["hour", "minute", "second", "microsecond"];
             let parts = integers(arguments, &rest, names)?;
-            Some(Moment::Time(Time::new(parts.map(|part| part.unwrap_or(0)), offset)?))
+            Some(StdValue::Time(Time::new(parts.map(|part| part.unwrap_or(0)), offset)?))
         }
         _ if !keywords.is_empty() && path != "uuid.UUID" => None,
-        "datetime.date.fromisoformat" => Date::parse(only_text(arguments)?).map(Moment::Date),
+        "datetime.date.fromisoformat" => Date::parse(only_text(arguments)?).map(StdValue::Date),
         "datetime.timezone" => match arguments {
-            [Value::Moment(Moment::Delta(delta))] if delta % 60_000_000 == 0 => {
-                Some(Moment::Zone(i64::try_from(delta / 60_000_000).ok()?))
+            [Value::Std(StdValue::Delta(delta))] if delta % 60_000_000 == 0 => {
+                Some(StdValue::Zone(i64::try_from(delta / 60_000_000).ok()?))
             }
             _ => None,
         },
@@ -338,7 +338,7 @@ fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> 
         "pathlib.PurePath" | "pathlib.PurePosixPath" => path_of(arguments, PathKind::Pure),
         "re.compile" => match arguments {
             [Value::Str(pattern)] if is_plain_pattern(pattern) => {
-                Some(Moment::Regex(Rc::clone(pattern)))
+                Some(StdValue::Regex(Rc::clone(pattern)))
             }
             _ => None,
         },
@@ -373,13 +373,13 @@ fn integers<'a, const N: usize>(
     Some(numbers)
 }
 
-fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let units = ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
     let positional = units.iter().copied().zip(arguments);
     let by_name = keywords.iter().map(|(name, value)| (&**name, value));
     let mut total: i128 = 0;
     for (name, value) in positional.chain(by_name) {
-        let unit = Moment::unit(name)?;
+        let unit = StdValue::unit(name)?;
         let part = match value {
             Value::Int(int) => unit.checked_mul(int.small()?)?,
             Value::Float(float) => halves(unit, *float)?,
@@ -388,7 +388,7 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Mom
         total = total.checked_add(part)?;
     }
     let is_in_range = total.unsigned_abs() < 86_400_000_000 * 999_999_999;
-    (is_in_range && arguments.len() <= units.len()).then_some(Moment::Delta(total))
+    (is_in_range && arguments.len() <= units.len()).then_some(StdValue::Delta(total))
 }
 
 /// A fraction of a unit, where it comes out even.
@@ -406,7 +406,7 @@ fn halves(unit: i128, count: f64) -> Option<i128> {
 fn split_zone<'a>(keywords: &Keywords<'a>) -> Option<(Keywords<'a>, Option<i64>)> {
     let offset = match keyword(keywords, "tzinfo") {
         None | Some(Value::None) => None,
-        Some(Value::Moment(Moment::Zone(offset))) => Some(*offset),
+        Some(Value::Std(StdValue::Zone(offset))) => Some(*offset),
         Some(_) => return None,
     };
     let mut rest = keywords.clone();
@@ -414,10 +414,10 @@ fn split_zone<'a>(keywords: &Keywords<'a>) -> Option<(Keywords<'a>, Option<i64>)
     Some((rest, offset))
 }
 
-fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let (mut rest, mut offset) = split_zone(keywords)?;
     let mut arguments = arguments;
-    if let [first @ .., Value::Moment(Moment::Zone(zone))] = arguments
+    if let [first @ .., Value::Std(StdValue::Zone(zone))] = arguments
         && first.len() == 7
     {
         (arguments, offset) = (first, Some(*zone));
@@ -431,11 +431,11 @@ fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option
     let names = ["year", "month", "day", "hour", "minute", "second", "microsecond"];
     let [year, month, day, time @ ..] = integers(arguments, &rest, names)?;
     let date = Date::new(year?, month?, day?)?;
-    Some(Moment::DateTime(date, Time::new(time.map(|part| part.unwrap_or(0)), offset)?))
+    Some(StdValue::DateTime(date, Time::new(time.map(|part| part.unwrap_or(0)), offset)?))
 }
 
 /// `Decimal` of what it prints unchanged.
-fn decimal(arguments: &[Value<'_>]) -> Option<Moment> {
+fn decimal(arguments: &[Value<'_>]) -> Option<StdValue> {
     let text = match arguments {
         [Value::Str(text)] => text.trim().to_owned(),
         [Value::Int(int)] => int.to_string(),
@@ -459,10 +459,10 @@ fn decimal(arguments: &[Value<'_>]) -> Option<Moment> {
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     let point = if fraction.is_empty() { "" } else { "." };
-    Some(Moment::Decimal(format!("{sign}{whole}{point}{fraction}").into()))
+    Some(StdValue::Decimal(format!("{sign}{whole}{point}{fraction}").into()))
 }
 
-fn fraction(arguments: &[Value<'_>]) -> Option<Moment> {
+fn fraction(arguments: &[Value<'_>]) -> Option<StdValue> {
     let (numerator, denominator) = match arguments {
         [Value::Int(numerator)] => (numerator.small()?, 1),
         [Value::Int(numerator), Value::Int(denominator)] => {
@@ -482,10 +482,10 @@ fn fraction(arguments: &[Value<'_>]) -> Option<Moment> {
         (left, right) = (right, left % right);
     }
     let divisor = left.max(1) * denominator.signum();
-    Some(Moment::Fraction(numerator / divisor, denominator / divisor))
+    Some(StdValue::Fraction(numerator / divisor, denominator / divisor))
 }
 
-fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let digits = match (arguments, keywords.as_slice()) {
         ([Value::Str(text)], []) => {
             let text = text.replace("urn:", "").replace("uuid:", "");
@@ -503,21 +503,21 @@ fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> 
     for at in [20, 16, 12, 8] {
         text.insert(at, '-');
     }
-    Some(Moment::Uuid(text.into()))
+    Some(StdValue::Uuid(text.into()))
 }
 
-fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<Moment> {
+fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<StdValue> {
     let parts: Option<Vec<&str>> = arguments
         .iter()
         .map(|part| match part {
-            Value::Str(text) | Value::Moment(Moment::Path(text, _)) => Some(&**text),
+            Value::Str(text) | Value::Std(StdValue::Path(text, _)) => Some(&**text),
             _ => None,
         })
         .collect();
-    Some(Moment::Path(join_path(&parts?).into(), kind))
+    Some(StdValue::Path(join_path(&parts?).into(), kind))
 }
 
-fn zone_info(name: &str) -> Option<Moment> {
+fn zone_info(name: &str) -> Option<StdValue> {
     const REGIONS: &[&str] = &[
         "Africa",
         "America",
@@ -532,10 +532,10 @@ fn zone_info(name: &str) -> Option<Moment> {
         "Etc",
     ];
     let is_region = name.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region));
-    (is_region || matches!(name, "UTC" | "GMT")).then(|| Moment::ZoneInfo(name.into()))
+    (is_region || matches!(name, "UTC" | "GMT")).then(|| StdValue::ZoneInfo(name.into()))
 }
 
-fn address(path: &str, text: &str) -> Option<Moment> {
+fn address(path: &str, text: &str) -> Option<StdValue> {
     let v4 = |text: &str| text.parse::<Ipv4Addr>().ok();
     let v6 = |text: &str| {
         // Addresses with an embedded IPv4 one are written differently by Python.
@@ -547,7 +547,7 @@ fn address(path: &str, text: &str) -> Option<Moment> {
             "ipaddress.IPv4Address"
         }
         "ipaddress.IPv6Address" | "ipaddress.ip_address" => {
-            return Some(Moment::Address("ipaddress.IPv6Address", v6(text)?.into()));
+            return Some(StdValue::Address("ipaddress.IPv6Address", v6(text)?.into()));
         }
         "ipaddress.IPv4Network" | "ipaddress.ip_network" => {
             let (base, prefix) = text.split_once('/').unwrap_or((text, "32"));
@@ -555,9 +555,9 @@ fn address(path: &str, text: &str) -> Option<Moment> {
             let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
             let is_network = prefix <= 32 && base.to_bits() & host == 0;
             let printed = format!("{base}/{prefix}");
-            return is_network.then(|| Moment::Address("ipaddress.IPv4Network", printed.into()));
+            return is_network.then(|| StdValue::Address("ipaddress.IPv4Network", printed.into()));
         }
         _ => return None,
     };
-    Some(Moment::Address(class, text.into()))
+    Some(StdValue::Address(class, text.into()))
 }

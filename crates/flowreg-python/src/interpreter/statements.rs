@@ -33,23 +33,27 @@ impl<'a> Interpreter<'a> {
             Stmt::Delete(delete) => {
                 delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
             }
-            Stmt::If(branch) => self.branch(branch, scope)?,
-            Stmt::Try(attempt) => self.attempt(attempt, scope)?,
-            Stmt::With(with) => self.with(with, scope)?,
+            Stmt::If(branch) => self.if_statement(branch, scope)?,
+            Stmt::Try(attempt) => self.try_statement(attempt, scope)?,
+            Stmt::With(with) => self.with_statement(with, scope)?,
             Stmt::For(each) => self.for_loop(statement, each, scope)?,
             Stmt::While(repeated) => {
                 let test = self.value(&repeated.test, scope)?;
-                self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+                self.bind_to_unknown(
+                    std::slice::from_ref(statement),
+                    scope,
+                    "it is bound in a loop",
+                );
                 if Self::truth(&test) == Some(true) {
-                    self.try_out(&repeated.body, scope);
+                    self.look_for_errors(&repeated.body, scope);
                 }
             }
             Stmt::Match(choice) => {
                 let subject = self.value(&choice.subject, scope)?;
                 let why = "it is bound in a `match` statement";
-                self.forget(std::slice::from_ref(statement), scope, why);
+                self.bind_to_unknown(std::slice::from_ref(statement), scope, why);
                 if subject.is_constant() {
-                    choice.cases.iter().for_each(|case| self.try_out(&case.body, scope));
+                    choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
                 }
             }
             Stmt::Raise(raise) => {
@@ -77,7 +81,7 @@ impl<'a> Interpreter<'a> {
         match target {
             Expr::Name(name) => {
                 let name = name.id.as_str();
-                let is_doubted = scope.module.doubt.borrow().is_some();
+                let is_doubted = scope.module.inexact.borrow().is_some();
                 if scope.own(name).is_none() && !is_doubted && !scope.is_function() {
                     return self.raise("NameError", format!("name '{name}' is not defined"));
                 }
@@ -92,14 +96,14 @@ impl<'a> Interpreter<'a> {
                     && index.is_constant()
                     && matches!(Self::look_up(entries, &index), Ok(None))
                 {
-                    self.doubt_unless_guessing("a key is deleted that may not be there");
+                    self.note_possible_error("a key is deleted that may not be there");
                 }
             }
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 let name = attribute.attr.as_str();
                 match &owner {
-                    Value::Function(function) if self.guesses.get() == 0 => {
+                    Value::Function(function) if self.open_guesses.get() == 0 => {
                         function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
                     }
                     _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
@@ -129,35 +133,35 @@ impl<'a> Interpreter<'a> {
         if is_not_iterable(&iterated) && !each.is_async {
             return self.not_iterable(&iterated);
         }
-        self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
         if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
-            self.try_out(&each.body, scope);
-            self.try_out(&each.orelse, scope);
+            self.look_for_errors(&each.body, scope);
+            self.look_for_errors(&each.orelse, scope);
         }
         Ok(())
     }
 
     /// Runs a block that is run at least once, only to see whether it raises.
-    fn try_out(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
+    fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
         let before = scope.names.borrow().clone();
-        self.guesses.set(self.guesses.get() + 1);
+        self.open_guesses.set(self.open_guesses.get() + 1);
         let outcome = self.block(body, scope);
-        self.guesses.set(self.guesses.get().saturating_sub(1));
+        self.open_guesses.set(self.open_guesses.get().saturating_sub(1));
         *scope.names.borrow_mut() = before;
         if let Err(raised) = outcome {
-            self.doubt_unless_guessing(format!("a loop may raise {}", raised.kind));
+            self.note_possible_error(format!("a loop may raise {}", raised.kind));
         }
     }
 
     /// Notes that the script may not be loaded at all.
-    pub(super) fn doubt_unless_guessing(&self, why: impl Into<String>) {
-        if self.guesses.get() == 0 {
-            self.doubt_script(why);
+    pub(super) fn note_possible_error(&self, why: impl Into<String>) {
+        if self.open_guesses.get() == 0 {
+            self.mark_script_inexact(why);
         }
     }
 
     /// Binds what a block may bind to something unknown.
-    pub(super) fn forget(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+    pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
         let bound = BoundNames::of(body);
         for (name, is_flow) in bound.names {
             let unknown = if is_flow {
@@ -173,7 +177,7 @@ impl<'a> Interpreter<'a> {
             }
         }
         if bound.binds_any {
-            self.doubt(&scope.module, why);
+            self.mark_module_inexact(&scope.module, why);
         }
     }
 
@@ -231,7 +235,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
-        let value = if self.guesses.get() > 0 {
+        let value = if self.open_guesses.get() > 0 {
             self.unknown(format!("`{name}` is set under a condition that is not known"))
         } else {
             value.clone()
@@ -298,7 +302,7 @@ impl<'a> Interpreter<'a> {
             let right = self.value(&assign.value, scope)?;
             let value = match scope.get(name.id.as_str()) {
                 Some(left) => self.binary(assign.op, &left, &right)?,
-                None if scope.module.doubt.borrow().is_none() && !scope.is_function() => {
+                None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
                     return self.raise("NameError", format!("name '{}' is not defined", name.id));
                 }
                 None => self.unknown(format!("`{}` has no value before", name.id)),

@@ -79,12 +79,12 @@ impl<'a> Interpreter<'a> {
         };
         Ok(match format_value(&converted, &specification) {
             Some(text) => Ok(text),
-            None => Err(self.because(&converted, "an f-string of such a value")),
+            None => Err(self.unknown_because(&converted, "an f-string of such a value")),
         })
     }
 
     fn shown(&self, text: Option<String>, value: &Value<'a>) -> Value<'a> {
-        text.map_or_else(|| self.because(value, "text of such a value"), Value::text)
+        text.map_or_else(|| self.unknown_because(value, "text of such a value"), Value::text)
     }
 
     /// `repr` for messages.
@@ -138,7 +138,9 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => None,
             };
-            let Some(part) = part else { return Ok(self.because(arguments, "a `%` format")) };
+            let Some(part) = part else {
+                return Ok(self.unknown_because(arguments, "a `%` format"));
+            };
             text.push_str(&part);
         }
         if items.next().is_some() && !matches!(arguments, Value::Dict(_)) {
@@ -159,7 +161,7 @@ impl<'a> Interpreter<'a> {
         };
         match range.and_then(|range| chars.get(range)) {
             Some(part) => Value::text(part.iter().collect::<String>()),
-            None => self.because(index, "an index of a text"),
+            None => self.unknown_because(index, "an index of a text"),
         }
     }
 
@@ -277,7 +279,7 @@ fn titlecase(char: char) -> String {
 pub(crate) fn display(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Str(text) => Some(text.to_string()),
-        Value::Moment(moment) => moment.display(),
+        Value::Std(std_value) => std_value.display(),
         other => repr(other),
     }
 }

@@ -32,7 +32,11 @@ const MOST_PARTS: u32 = 40;
 
 impl<'a> Interpreter<'a> {
     /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
-    pub(super) fn order_doubt(&self, path: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+    pub(super) fn why_order_unknown(
+        &self,
+        path: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
         let mut parts = MOST_PARTS;
         if !arguments.iter().all(|argument| argument.spend_type(&mut parts)) {
             return Some(

@@ -10,7 +10,7 @@ use super::fields::{
     split_annotated,
 };
 use super::types::common_kind;
-use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, entry, of_type};
 use crate::docstring;
 use crate::interpreter::Interpreter;
 use crate::interpreter::ancestors::own_ancestors;
@@ -19,15 +19,19 @@ use crate::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword}
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a class: a reference to its definition, or nothing pydantic knows.
-    pub(super) fn class(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+    pub(super) fn class(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         if let Some(unknown) = class.obstacle.borrow().as_ref() {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
         }
         match class.kind.get() {
-            ClassKind::Plain => return self.arbitrary(&class.name, place),
+            ClassKind::Plain => return self.arbitrary_type(&class.name, context),
             ClassKind::Protocol => {
-                return if place.is_strict || class.decorations.borrow().is_runtime_checkable {
-                    self.arbitrary(&class.name, place)
+                return if context.is_strict || class.decorations.borrow().is_runtime_checkable {
+                    self.arbitrary_type(&class.name, context)
                 } else {
                     let message = format!("`{}` is not a runtime protocol", class.name);
                     Err(NoSchema::Raises("SchemaError", message))
@@ -49,7 +53,7 @@ impl<'a> Generator<'_, 'a> {
             ClassKind::Dataclass => !is_pydantic_dataclass(class),
             _ => false,
         };
-        if place.is_configured && takes_over {
+        if context.is_configured && takes_over {
             return self.unknown(format!(
                 "`{}` takes over the configuration of the model around it",
                 class.name
@@ -59,43 +63,47 @@ impl<'a> Generator<'_, 'a> {
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, &[], &class.name, &full);
         if is_new {
-            let schema = self.definition(class, place)?;
+            let schema = self.definition(class, context)?;
             self.definitions.define(reference, schema);
         }
         Ok(Definitions::link(reference))
     }
 
-    fn definition(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
-        let place = self.inside(class, place)?;
+    fn definition(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        let context = self.inside(class, context)?;
         match class.kind.get() {
-            ClassKind::RootModel => self.root_model(class, place),
+            ClassKind::RootModel => self.root_model(class, context),
             ClassKind::Enum => self.enumeration(class),
             ClassKind::TypedDict | ClassKind::StandardTypedDict => {
-                self.typed_dictionary(class, place)
+                self.typed_dictionary(class, context)
             }
-            ClassKind::NamedTuple => self.named_tuple(class, place),
-            ClassKind::Dataclass | ClassKind::DataclassChild => self.dataclass(class, place),
-            _ => self.model(class, place, &class.name, None),
+            ClassKind::NamedTuple => self.named_tuple(class, context),
+            ClassKind::Dataclass | ClassKind::DataclassChild => self.dataclass(class, context),
+            _ => self.model(class, context, &class.name, None),
         }
     }
 
-    /// The place of what stands in a class: its configuration says whether arbitrary types may.
+    /// The context of what stands in a class: its configuration says whether arbitrary types may.
     pub(super) fn inside<'p>(
         &self,
         class: &Rc<Class<'a>>,
-        place: Place<'p, 'a>,
-    ) -> Made<Place<'p, 'a>> {
+        context: TypeContext<'p, 'a>,
+    ) -> SchemaResult<TypeContext<'p, 'a>> {
         let Some(settings) = configuration(class) else {
             return self.unknown(format!("the configuration of `{}`", class.name));
         };
         let has_own = match class.kind.get() {
-            ClassKind::Enum => return Ok(place),
+            ClassKind::Enum => return Ok(context),
             ClassKind::Model | ClassKind::RootModel => true,
             _ => is_pydantic_dataclass(class),
         };
         let allowed = keyword(&settings, "arbitrary_types_allowed");
         let is_strict = match allowed.map(Interpreter::truth) {
-            None => has_own || place.is_strict,
+            None => has_own || context.is_strict,
             Some(Some(is_allowed)) => !is_allowed,
             Some(None) => {
                 return self.unknown(format!("`arbitrary_types_allowed` of `{}`", class.name));
@@ -105,18 +113,18 @@ impl<'a> Generator<'_, 'a> {
         let is_configured = if has_own {
             shows.iter().any(|key| keyword(&settings, key).is_some())
         } else {
-            place.is_configured
+            context.is_configured
         };
-        Ok(Place { is_strict, is_configured, ..place })
+        Ok(TypeContext { is_strict, is_configured, ..context })
     }
 
     pub(super) fn model(
         &mut self,
         class: &Rc<Class<'a>>,
-        place: Place<'_, 'a>,
+        context: TypeContext<'_, 'a>,
         title: &str,
         with: Substitution<'_, 'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         if own_ancestors(class).iter().any(|known| known.scope.own("__annotations__").is_some()) {
             return self.unknown(format!("`{}` changes its annotations", class.name));
         }
@@ -126,11 +134,11 @@ impl<'a> Generator<'_, 'a> {
         }
         fields.retain(|field| !field.name.starts_with('_') && &*field.name != "model_config");
         let settings = self.settings(class)?;
-        let (properties, required) = self.properties(class, &fields, &settings, with, place)?;
+        let (properties, required) = self.properties(class, &fields, &settings, with, context)?;
         self.object(class, properties, required, title, &settings)
     }
 
-    fn settings(&self, class: &Rc<Class<'a>>) -> Made<Keywords<'a>> {
+    fn settings(&self, class: &Rc<Class<'a>>) -> SchemaResult<Keywords<'a>> {
         match configuration(class) {
             Some(settings) => Ok(settings),
             None => self.unknown(format!("the configuration of `{}`", class.name)),
@@ -144,7 +152,7 @@ impl<'a> Generator<'_, 'a> {
         required: Vec<Json>,
         title: &str,
         settings: &Keywords<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         let mut schema = entry("properties", properties);
         let title = match keyword(settings, "title") {
             None | Some(Value::None) => Json::String(title.to_owned()),
@@ -189,7 +197,11 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    fn root_model(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+    fn root_model(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let field = fields_by_name(class, "root");
         let root = match &field {
             Some(field) => Some(self.interpreter.field_type(&field.annotation, &field.owner)),
@@ -206,8 +218,8 @@ impl<'a> Generator<'_, 'a> {
         let Some(root) = root else {
             return self.unknown(format!("the root type of `{}`", class.name));
         };
-        let place = Place { class: Some(class), ..place.deeper() };
-        let mut schema = self.schema(&root, place)?;
+        let context = TypeContext { class: Some(class), ..context.deeper() };
+        let mut schema = self.schema(&root, context)?;
         match field.and_then(|field| field.default) {
             None | Some(Value::Ellipsis) => {}
             Some(Value::Field(_)) => {
@@ -224,7 +236,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    fn enumeration(&mut self, class: &Rc<Class<'a>>) -> Made<Schema> {
+    fn enumeration(&mut self, class: &Rc<Class<'a>>) -> SchemaResult<Schema> {
         let members: Vec<Value<'a>> =
             class.members.borrow().iter().map(|(_, member)| member.value.clone()).collect();
         if members.is_empty() {
@@ -252,7 +264,11 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    fn dataclass(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+    fn dataclass(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let mut fields = fields(class);
         for field in &mut fields {
             if let Annotation::Value(Value::Type(expression)) = &field.annotation
@@ -264,13 +280,17 @@ impl<'a> Generator<'_, 'a> {
             }
         }
         let settings = self.settings(class)?;
-        let (properties, required) = self.properties(class, &fields, &settings, None, place)?;
+        let (properties, required) = self.properties(class, &fields, &settings, None, context)?;
         // A title in the configuration of a dataclass is kept, `extra` too.
         let settings: Keywords<'a> = settings;
         self.object(class, properties, required, &class.name, &settings)
     }
 
-    fn typed_dictionary(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
+    fn typed_dictionary(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let mut entries: Vec<(ClassField<'a>, bool)> = Vec::new();
         for field in fields(class) {
             let is_total =
@@ -281,10 +301,10 @@ impl<'a> Generator<'_, 'a> {
         for (field, is_total) in entries {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
             let (annotation, is_required) = without_qualifiers(annotation, is_total);
-            let place = Place { class: Some(&field.owner), ..place.deeper() };
+            let context = TypeContext { class: Some(&field.owner), ..context.deeper() };
             let (base, metadata) = split_annotated(&annotation);
             self.check_plain(&metadata_info(&annotation))?;
-            let mut schema = self.annotated_type(&base, &metadata, place)?;
+            let mut schema = self.annotated_type(&base, &metadata, context)?;
             if !has_no_title(&annotation) {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }
@@ -305,7 +325,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// Declines what only fields of models are known to make of a `Field`.
-    fn check_plain(&self, info: &Keywords<'a>) -> Made<()> {
+    fn check_plain(&self, info: &Keywords<'a>) -> SchemaResult<()> {
         let model_only = [
             "alias",
             "validation_alias",
@@ -329,8 +349,12 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn named_tuple(&mut self, class: &Rc<Class<'a>>, place: Place<'_, 'a>) -> Made<Schema> {
-        if place.is_configured {
+    fn named_tuple(
+        &mut self,
+        class: &Rc<Class<'a>>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        if context.is_configured {
             return self.unknown(format!("`{}` in a model with a configuration", class.name));
         }
         let fields = fields(class);
@@ -338,9 +362,9 @@ impl<'a> Generator<'_, 'a> {
         let mut required: usize = 0;
         for field in &fields {
             let annotation = self.interpreter.field_type(&field.annotation, &field.owner);
-            let place = Place { class: Some(&field.owner), ..place.deeper() };
+            let context = TypeContext { class: Some(&field.owner), ..context.deeper() };
             self.check_plain(&metadata_info(&annotation))?;
-            let mut schema = self.schema(&annotation, place)?;
+            let mut schema = self.schema(&annotation, context)?;
             if !has_no_title(&annotation) && !schema.contains_key("title") {
                 schema.insert("title".to_owned(), field_title(&field.name).into());
             }

@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 use super::fields::fields_by_name;
 use super::unions::flatten;
-use super::{Generator, Made, NO_CORE_SCHEMA, NoSchema, Place, Schema, entry};
-use crate::default::moment::Moment;
+use super::{Generator, NO_CORE_SCHEMA, NoSchema, Schema, SchemaResult, TypeContext, entry};
+use crate::default::std_value::StdValue;
 use crate::value::{Keywords, Type, Value, keyword, not_read};
 
 const BOUNDS: &[(&str, &str)] = &[
@@ -79,9 +79,9 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         base: &Value<'a>,
         metadata: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
-        let mut schema = self.annotated_type(base, metadata, place)?;
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        let mut schema = self.annotated_type(base, metadata, context)?;
         let infos = || {
             metadata.iter().filter_map(|entry| match entry {
                 Value::Field(info) => Some(&info.keywords),
@@ -110,15 +110,15 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         base: &Value<'a>,
         metadata: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let discriminator = metadata.iter().find_map(|entry| match entry {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
         });
         let schema = match discriminator {
-            Some(discriminator) => self.discriminated(base, &discriminator, place),
-            None => self.schema(base, place.deeper()),
+            Some(discriminator) => self.discriminated(base, &discriminator, context),
+            None => self.schema(base, context.deeper()),
         };
         let is_harmless =
             |entry: &Value<'a>| entry.is_constant() || matches!(entry, Value::Field(_));
@@ -140,7 +140,7 @@ impl<'a> Generator<'_, 'a> {
         schema: Schema,
         base: &Value<'a>,
         metadata: &Value<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         match metadata {
             Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
             Value::External(path) => self.unknown(not_read(path)),
@@ -168,7 +168,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// Declines what a `Field` says in ways that are not computed.
-    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> Made<()> {
+    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> SchemaResult<()> {
         for (name, value) in info {
             let is_set = !matches!(value, Value::None);
             if is_set && !is_constraint(name) && !KNOWN.contains(&&**name) {
@@ -183,12 +183,12 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// All that a `Field` only adds to a schema.
-    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         self.labels(schema, info)?;
         self.extra_keys(schema, info)
     }
 
-    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         for key in ["title", "description"] {
             match keyword(info, key) {
                 None | Some(Value::None) => {}
@@ -202,12 +202,16 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
-    pub(super) fn extra_keys(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    pub(super) fn extra_keys(
+        &mut self,
+        schema: &mut Schema,
+        info: &Keywords<'a>,
+    ) -> SchemaResult<()> {
         self.marks(schema, info)?;
         self.own_extra(schema, info)
     }
 
-    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         if let Some(examples) = keyword(info, "examples")
             && !matches!(examples, Value::None)
         {
@@ -226,7 +230,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(())
     }
 
-    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         match keyword(info, "json_schema_extra") {
             None | Some(Value::None) => Ok(()),
             Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {
@@ -246,7 +250,7 @@ impl<'a> Generator<'_, 'a> {
         schema: Schema,
         base: &Value<'a>,
         constraints: &Keywords<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         let has_any = constraints
             .iter()
             .any(|(name, value)| is_constraint(name) && !matches!(value, Value::None));
@@ -285,7 +289,7 @@ impl<'a> Generator<'_, 'a> {
         mut schema: Schema,
         base: &Value<'a>,
         constraints: &Keywords<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         let kind = schema.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
         let is_moment = base.as_symbol().is_some_and(|path| path.starts_with("datetime."));
         for (name, value) in constraints {
@@ -293,7 +297,7 @@ impl<'a> Generator<'_, 'a> {
                 continue;
             }
             if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
-                if is_moment && matches!(value, Value::Moment(_)) {
+                if is_moment && matches!(value, Value::Std(_)) {
                     continue;
                 }
                 if !matches!(kind.as_str(), "integer" | "number") {
@@ -314,7 +318,7 @@ impl<'a> Generator<'_, 'a> {
                 }
                 schema.insert((*key).to_owned(), length);
             } else {
-                let (Value::Str(pattern) | Value::Moment(Moment::Regex(pattern))) = value else {
+                let (Value::Str(pattern) | Value::Std(StdValue::Regex(pattern))) = value else {
                     return self.unknown("a pattern that is not known");
                 };
                 if kind != "string" {
@@ -331,8 +335,8 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         base: &Value<'a>,
         discriminator: &Value<'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let why = "the discriminator is not known";
         let (Some(field), Value::Type(expression)) = (discriminator.as_str(), base) else {
             return self.unknown(why);
@@ -341,7 +345,7 @@ impl<'a> Generator<'_, 'a> {
         let (mut one_of, mut mapping) = (Vec::new(), Schema::new());
         for choice in flatten(choices) {
             let Value::Class(class) = &choice else { return self.unknown(why) };
-            let link = self.schema(&choice, place.deeper())?;
+            let link = self.schema(&choice, context.deeper())?;
             let Some(tag) = fields_by_name(class, field) else { return self.unknown(why) };
             let tag = self.interpreter.field_type(&tag.annotation, &tag.owner);
             let Value::Type(tag) = &tag else { return self.unknown(why) };

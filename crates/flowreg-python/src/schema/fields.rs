@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::generics::substitute;
-use super::{Generator, Made, NoSchema, Place, Schema};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext};
 use crate::docstring;
 use crate::interpreter::Interpreter;
 use crate::interpreter::ancestors::own_ancestors;
@@ -20,7 +20,7 @@ pub(crate) enum FieldAlias {
     NotKnown,
 }
 
-/// Type variables and what takes their place.
+/// Type variables and what takes their context.
 pub(crate) type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
 /// Settings that leave a schema as it is, or do to it what is computed.
@@ -304,8 +304,8 @@ impl<'a> Generator<'_, 'a> {
         fields: &[ClassField<'a>],
         settings: &Keywords<'a>,
         with: Substitution<'_, 'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<(Schema, Vec<Json>)> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<(Schema, Vec<Json>)> {
         let unknown = settings.iter().find(|(name, _)| !SETTINGS.contains(&&**name));
         if let Some((setting, _)) = unknown {
             return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
@@ -324,7 +324,7 @@ impl<'a> Generator<'_, 'a> {
             };
             let text = attribute_docstring(field);
             let (schema, is_required) =
-                self.property(field, &named, text.as_deref(), with, place)?;
+                self.property(field, &named, text.as_deref(), with, context)?;
             if is_required {
                 required.push(Json::String(named.clone()));
             }
@@ -339,8 +339,8 @@ impl<'a> Generator<'_, 'a> {
         name: &str,
         text: Option<&str>,
         with: Substitution<'_, 'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<(Schema, bool)> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<(Schema, bool)> {
         let mut annotation = self.interpreter.field_type(&field.annotation, &field.owner);
         if let Value::Unknown(unknown) = &annotation {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
@@ -363,11 +363,11 @@ impl<'a> Generator<'_, 'a> {
         if is_final(&field.annotation) && field.default.is_some() {
             return self.unknown(format!("`{name}` is final and has a default"));
         }
-        let place = Place { class: Some(&field.owner), ..place.deeper() };
+        let context = TypeContext { class: Some(&field.owner), ..context.deeper() };
         let (base, metadata) = split_annotated(&annotation);
         let mut schema = match keyword(&info, "discriminator") {
-            Some(discriminator) => self.discriminated(&base, discriminator, place)?,
-            None => self.schema(&base, place)?,
+            Some(discriminator) => self.discriminated(&base, discriminator, context)?,
+            None => self.schema(&base, context)?,
         };
         // The last constraint wins, and those of the default come first.
         if let Some(Value::Field(given)) = &field.default {
@@ -393,7 +393,12 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, default.is_none() && !has_factory))
     }
 
-    fn texts(&mut self, schema: &mut Schema, info: &Keywords<'a>, text: Option<&str>) -> Made<()> {
+    fn texts(
+        &mut self,
+        schema: &mut Schema,
+        info: &Keywords<'a>,
+        text: Option<&str>,
+    ) -> SchemaResult<()> {
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),

@@ -1,10 +1,10 @@
-//! Type variables and what takes their place.
+//! Type variables and what takes their context.
 
 use std::rc::Rc;
 
 use super::definitions::Definitions;
 use super::types::origin_class;
-use super::{Generator, Made, NoSchema, Place, Schema};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext};
 use crate::value::{Class, ClassKind, Type, Value};
 
 fn is_variable(value: &Value<'_>) -> bool {
@@ -39,7 +39,7 @@ pub(crate) fn substitute_alias<'a>(alias: &Value<'a>, arguments: &[Value<'a>]) -
     substitute(alias, &variables, arguments)
 }
 
-/// `value` with `arguments` in place of `variables`.
+/// `value` with `arguments` in context of `variables`.
 pub(crate) fn substitute<'a>(
     value: &Value<'a>,
     variables: &[Value<'a>],
@@ -91,14 +91,14 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         class: &Rc<Class<'a>>,
         arguments: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         if let Some(unknown) = class.obstacle.borrow().as_ref() {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
         }
         let name = &class.name;
         match class.kind.get() {
-            ClassKind::Plain => return self.arbitrary(&class.name, place),
+            ClassKind::Plain => return self.arbitrary_type(&class.name, context),
             ClassKind::Model => {}
             _ => return self.unknown(format!("`{name}` with type arguments")),
         }
@@ -117,8 +117,8 @@ impl<'a> Generator<'_, 'a> {
         if is_new {
             let title = format!("{name}[{}]", shown.join(", "));
             let with = Some((&variables[..], arguments));
-            let place = self.inside(class, place)?;
-            let schema = self.model(class, place, &title, with)?;
+            let context = self.inside(class, context)?;
+            let schema = self.model(class, context, &title, with)?;
             self.definitions.define(reference, schema);
         }
         Ok(Definitions::link(reference))

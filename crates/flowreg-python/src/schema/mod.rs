@@ -43,7 +43,7 @@ pub(crate) enum NoSchema {
 }
 
 /// The outcome of making a schema.
-pub(crate) type Made<T> = Result<T, NoSchema>;
+pub(crate) type SchemaResult<T> = Result<T, NoSchema>;
 
 /// Makes the schemas of one flow, with the definitions they share.
 pub(crate) struct Generator<'g, 'a> {
@@ -74,20 +74,20 @@ impl<'g, 'a> Generator<'g, 'a> {
     }
 
     /// A type that pydantic has no schema for: fine in a signature, refused in most classes.
-    fn arbitrary(&self, what: &str, place: Place<'_, 'a>) -> Made<Schema> {
-        if place.is_strict && self.refuses {
+    fn arbitrary_type(&self, what: &str, context: TypeContext<'_, 'a>) -> SchemaResult<Schema> {
+        if context.is_strict && self.refuses {
             let message = format!("Unable to generate pydantic-core schema for `{what}`");
             return Err(NoSchema::Raises(NO_CORE_SCHEMA, message));
         }
         Ok(Schema::new())
     }
 
-    fn unknown<T>(&self, why: impl Into<String>) -> Made<T> {
+    fn unknown<T>(&self, why: impl Into<String>) -> SchemaResult<T> {
         let at = self.interpreter.here();
         Err(NoSchema::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false })))
     }
 
-    fn spend(&self, depth: u32) -> Made<()> {
+    fn spend(&self, depth: u32) -> SchemaResult<()> {
         match self.budget.get().checked_sub(1) {
             Some(rest) if depth < 60 => {
                 self.budget.set(rest);
@@ -104,7 +104,7 @@ pub(crate) const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
 /// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
 /// Prefect's own module.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'p, 'a> {
+pub(crate) struct TypeContext<'p, 'a> {
     pub class: Option<&'p Rc<Class<'a>>>,
     pub depth: u32,
     /// Whether the class around it allows no arbitrary types.
@@ -113,13 +113,13 @@ pub(crate) struct Place<'p, 'a> {
     is_configured: bool,
 }
 
-impl Place<'_, '_> {
-    /// The place of a type in a signature.
+impl TypeContext<'_, '_> {
+    /// The context of a type in a signature.
     pub(crate) const SIGNATURE: Self =
-        Place { class: None, depth: 0, is_strict: false, is_configured: false };
+        TypeContext { class: None, depth: 0, is_strict: false, is_configured: false };
 
     fn deeper(self) -> Self {
-        Place { depth: self.depth + 1, ..self }
+        TypeContext { depth: self.depth + 1, ..self }
     }
 }
 

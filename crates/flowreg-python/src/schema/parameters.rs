@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::constraints::is_extra;
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
-use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, is_no_type, resolve};
 use crate::docstring;
 use crate::interpreter::bound::{names_read, texts_in};
 use crate::interpreter::{Interpreter, Raised};
@@ -416,11 +416,15 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, is_required))
     }
 
-    fn parameter_type(&mut self, annotation: &Value<'a>, function: &Function<'a>) -> Made<Schema> {
+    fn parameter_type(
+        &mut self,
+        annotation: &Value<'a>,
+        function: &Function<'a>,
+    ) -> SchemaResult<Schema> {
         let module = &function.scope.module;
         let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
         let (base, metadata) = split_annotated(&resolved);
-        self.annotated_type(&base, &metadata, Place::SIGNATURE)
+        self.annotated_type(&base, &metadata, TypeContext::SIGNATURE)
     }
 
     /// What survives of a `Field(...)` that is the default itself.
@@ -428,7 +432,7 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         info: &Keywords<'a>,
         description: &mut Option<String>,
-    ) -> Made<(Option<Value<'a>>, Schema)> {
+    ) -> SchemaResult<(Option<Value<'a>>, Schema)> {
         let here = self.interpreter.here();
         for key in ["default", "description", "json_schema_extra", "**"] {
             if let Some(unknown) = keyword(info, key).and_then(|value| value.find_unknown(here)) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Made, NoSchema};
+use super::{NoSchema, SchemaResult};
 use crate::interpreter::{Interpreter, Raised, as_type};
 use crate::symbols;
 use crate::value::{Annotation, Class, Location, Module, Scope, Type, Value};
@@ -174,8 +174,8 @@ pub(crate) fn forward<'a>(
     value: &Value<'a>,
     module: &Rc<Module<'a>>,
     depth: u32,
-) -> Made<Value<'a>> {
-    let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
+) -> SchemaResult<Value<'a>> {
+    let all = |parts: &[Value<'a>]| -> SchemaResult<Vec<Value<'a>>> {
         parts.iter().map(|part| forward(interpreter, part, module, depth + 1)).collect()
     };
     if depth > 40 {

@@ -10,20 +10,12 @@ mod opaque;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::default::moment::Moment;
+use super::default::std_value::StdValue;
 use super::python::Python;
 use super::value::{Location, Value};
 
-/// Where a module comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Known by tables.
-    Known,
-    /// Of the repository or installed: not read.
-    External,
-}
-
-const SPECIAL: &[&str] = &[
+/// Installed packages whose names are in the tables.
+const KNOWN_PACKAGES: &[&str] = &[
     "annotated_types",
     "prefect",
     "pydantic",
@@ -32,10 +24,11 @@ const SPECIAL: &[&str] = &[
     "typing_extensions",
 ];
 
-/// Where the module `path` comes from.
-pub fn origin(path: &str) -> Origin {
+/// Whether a module, by its dotted name, is known without reading it: one of the standard
+/// library, of pydantic or of Prefect. All others are of the repository or installed.
+pub fn is_known_module(path: &str) -> bool {
     let top = path.split('.').next().unwrap_or(path);
-    if is_standard(top) || SPECIAL.contains(&top) { Origin::Known } else { Origin::External }
+    is_standard(top) || KNOWN_PACKAGES.contains(&top)
 }
 
 /// Whether `top` is a top-level module of the standard library.
@@ -111,7 +104,7 @@ pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Valu
     if let Some(constant) = constant(&path) {
         return Some(constant);
     }
-    if let Some(why) = moving(&path) {
+    if let Some(why) = machine_dependent(&path) {
         return Some(Value::unknown(why, at));
     }
     if let Some(("datetime", leaf)) = path.rsplit_once('.')
@@ -159,7 +152,7 @@ fn constant<'a>(path: &str) -> Option<Value<'a>> {
         "string.hexdigits" => Value::text("0123456789abcdefABCDEF"),
         "string.octdigits" => Value::text("01234567"),
         "string.punctuation" => Value::text("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
-        "datetime.UTC" | "datetime.timezone.utc" => Value::Moment(Moment::Zone(0)),
+        "datetime.UTC" | "datetime.timezone.utc" => Value::Std(StdValue::Zone(0)),
         "datetime.MINYEAR" => Value::int(1),
         "datetime.MAXYEAR" => Value::int(9999),
         "typing.TYPE_CHECKING" => Value::Bool(false),
@@ -189,7 +182,7 @@ fn version_info<'a>(path: &str, at: Location, python: Python) -> Value<'a> {
 }
 
 /// Why a value of the standard library differs from machine to machine or run to run.
-fn moving(path: &str) -> Option<String> {
+fn machine_dependent(path: &str) -> Option<String> {
     let is_environment = matches!(path, "os.environ" | "os.environb")
         || path.starts_with("os.environ.")
         || path.starts_with("os.environb.");

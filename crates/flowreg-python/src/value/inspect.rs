@@ -132,7 +132,7 @@ impl<'a> Value<'a> {
             | Value::Complex(..)
             | Value::Str(_)
             | Value::Bytes(_)
-            | Value::Moment(_) => true,
+            | Value::Std(_) => true,
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 items.iter().all(|item| item.is_constant_within(budget))
             }

@@ -12,7 +12,7 @@ use foldhash::{HashMap, HashSet};
 use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
 
-use super::default::moment::Moment;
+use super::default::std_value::StdValue;
 use super::effects::Effects;
 use super::number::Int;
 
@@ -47,7 +47,7 @@ pub(crate) enum Value<'a> {
     View(Rc<Vec<Value<'a>>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
-    Moment(Moment),
+    Std(StdValue),
     /// A pydantic `SecretStr`; whether it holds any text is all that shows.
     Secret(bool),
     /// Something of the standard library, pydantic or Prefect, by its canonical path.
@@ -318,7 +318,7 @@ pub(crate) struct Module<'a> {
     /// Whether annotations are kept unevaluated.
     pub are_annotations_postponed: bool,
     /// Why nothing about the module can be trusted, if so.
-    pub doubt: RefCell<Option<Rc<Unknown>>>,
+    pub inexact: RefCell<Option<Rc<Unknown>>>,
 }
 
 /// An entry of `sys.modules`.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::library::Found;
+use super::library::ImportTarget;
 
 /// What was looked up and read: the answers hold as long as all of it stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reads {
+pub struct Dependencies {
     /// What was found under a name in a directory.
-    pub lookups: BTreeMap<(String, String), Found>,
+    pub lookups: BTreeMap<(String, String), ImportTarget>,
     /// Whether a name that is not found is a module anywhere else.
     pub elsewhere: BTreeMap<String, bool>,
     /// The files that were read besides the script: paths from the root.
