@@ -9,7 +9,7 @@ use super::interpreter::Interpreter;
 use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
-use super::{LEVEL, STACK, on_stack};
+use super::{STACK, STACK_PER_LEVEL, on_stack};
 use flowreg_model::{Entrypoint, Evidence, Explanation, Flow};
 
 /// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
@@ -33,7 +33,7 @@ pub fn explain_in(
 fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Option<Explanation> {
     let path = entrypoint.path();
     let file = library.parse(source).ok()?;
-    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / LEVEL).ok()?);
+    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / STACK_PER_LEVEL).ok()?);
     interpreter.run(path, &file.text, file.body()).ok()?;
     let (found, _) = flows::names(&interpreter.script()?.scope);
     let found = found.into_iter().find(|found| found.path == entrypoint.object())?;

@@ -25,7 +25,7 @@ impl Default for Python {
 
 impl Python {
     /// Whether this is 3.`minor` or later; `None` if that is not certain.
-    pub fn at_least(self, minor: u8) -> Option<bool> {
+    pub(crate) fn at_least(self, minor: u8) -> Option<bool> {
         match self {
             Python::Exactly(own) => Some(own >= minor),
             Python::AtLeast(own) if own >= minor => Some(true),
@@ -35,7 +35,7 @@ impl Python {
     }
 
     /// Whether this lacks what came with 3.`minor`; `None` if that is not certain.
-    pub fn lacks(self, minor: u8) -> Option<bool> {
+    pub(crate) fn lacks(self, minor: u8) -> Option<bool> {
         match self {
             Python::Assumed if minor > ASSUMED => None,
             python => python.at_least(minor).map(|has| !has),
@@ -43,7 +43,7 @@ impl Python {
     }
 
     /// The oldest Python that this may be.
-    pub fn oldest(self) -> u8 {
+    pub(crate) fn oldest(self) -> u8 {
         match self {
             Python::Exactly(minor) | Python::AtLeast(minor) => minor,
             Python::Assumed => ASSUMED,
