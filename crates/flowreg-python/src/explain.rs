@@ -49,6 +49,8 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
         description(interpreter, &found.flow, function.as_deref(), flow),
     ];
     if let Some(function) = &function {
+        // The parameters are those that `inspect.signature` reads, which looks through
+        // `functools.wraps`.
         let wrapped = flows::unwrapped(&found.flow, function).unwrap_or_default();
         let function = wrapped.as_ref().unwrap_or(function);
         evidence.extend(
@@ -59,9 +61,11 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
                 .map(|given| parameter(interpreter, function, given, flow)),
         );
     }
-    let is_told = |reason: &&str| evidence.iter().any(|evidence| evidence.rule == **reason);
+    // Reasons that stand next to a part already are not repeated below.
+    let is_shown_with_part =
+        |reason: &&str| evidence.iter().any(|evidence| evidence.rule == **reason);
     let reasons = flow.inexact.iter().map(|inexact| inexact.reason.as_str());
-    let inexact = reasons.filter(|reason| !is_told(reason)).map(str::to_owned).collect();
+    let inexact = reasons.filter(|reason| !is_shown_with_part(reason)).map(str::to_owned).collect();
     Explanation {
         flow: flow.name.clone(),
         entrypoint: flow.entrypoint.clone(),
@@ -152,6 +156,8 @@ fn parameter<'a>(
         .and_then(|schema| schema.get("properties"))
         .and_then(|properties| properties.get(name))
         .cloned();
+    // The schema fails as a whole, at the first part that is not known. The reason names that part
+    // in the words of `flows::flow`.
     let mentions = format!("of `{name}` is not known");
     let unknown = reason(flow, "parameter_openapi_schema").filter(|why| why.contains(&mentions));
     let written = function.scope.excerpt(parameter.range);

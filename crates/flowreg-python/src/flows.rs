@@ -19,19 +19,20 @@ use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
 };
 
-/// How many `functools.wraps` around each other are looked through.
+/// How many `functools.wraps` around each other are looked through. People write one or two; the
+/// end keeps a wrapper that wraps itself from going on forever.
 const MOST_WRAPPERS: usize = 50;
 
-/// Characters that Prefect allows in no flow name.
+/// Characters that Prefect allows in no flow name (docs/facts/python.md, "Names").
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
 
-/// A flow and the name it can be loaded by.
+/// A flow and the attribute path by which Prefect can load it from the script.
 pub(super) struct NamedFlow<'a> {
     pub path: String,
     pub flow: Rc<FlowObject<'a>>,
 }
 
-/// A name that is probably a flow.
+/// A name whose value is not known and is probably a flow, because of how it is made.
 pub(super) struct ProbableFlow {
     path: String,
     unknown: Rc<Unknown>,
@@ -60,6 +61,8 @@ pub(crate) fn collect<'a>(
         None => (Vec::new(), Vec::new()),
     };
     for (name, at) in nested::nested_flows(interpreter, body) {
+        // A nested flow that a factory returned under some name is reported as that flow, not as
+        // one that is out of reach.
         let is_made = |found: &NamedFlow<'a>| {
             function(&found.flow).is_some_and(|function| {
                 function.scope.module.number == 0 && function.range.contains(at)
@@ -72,6 +75,8 @@ pub(crate) fn collect<'a>(
             analysis.problems.push(problems.at(ProblemCode::Nested, at.to_usize(), message));
         }
     }
+    // Nothing can be loaded from a script that raises. It is a problem of this run only if the
+    // script seems to have flows: any other file is no concern of a registration.
     if let Err(raised) = outcome {
         if !found.is_empty() || !probable.is_empty() || has_flows(body) {
             analysis.problems.push(load_error(interpreter, problems, &raised));
@@ -106,6 +111,8 @@ pub(crate) fn collect<'a>(
                     message,
                 ));
             }
+            // One flow that Prefect refuses keeps the whole file from being loaded, so the flows
+            // found before it are none.
             Err(refused) => {
                 analysis.flows.clear();
                 analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
@@ -210,11 +217,15 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
         .filter(|(_, value)| may_lead_to_flow(value))
         .map(|(name, value)| (name.to_string(), value.clone()))
         .collect();
+    // `open` is a stack, so that attributes of a class come right after it and before later names:
+    // the order of the source.
     open.reverse();
     while let Some((path, value)) = open.pop() {
         match value {
             Value::Wrapped(inner) => open.push((path, (*inner).clone())),
             Value::Flow(flow) => {
+                // Several names may lead to one flow. It is registered once, by the name of its
+                // function if that is among them, else by the name that was bound first.
                 match found.iter_mut().find(|known| Rc::ptr_eq(&known.flow, &flow)) {
                     Some(known)
                         if is_own_name(&path, &flow) && !is_own_name(&known.path, &flow) =>
@@ -229,6 +240,8 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
                 probable.push(ProbableFlow { path, unknown });
             }
             Value::Class(class)
+                // Only classes under their own name, defined in this module, and each once: an
+                // alias or an import of a class would list its flows again.
                 if *class.qualname == *path
                     && class.scope.module.number == scope.module.number
                     && !classes.iter().any(|known| Rc::ptr_eq(known, &class)) =>
@@ -288,6 +301,8 @@ pub(super) fn flow<'a>(
         .and_then(|function| function.definition)
         .and_then(|definition| definition.decorator_list.first())
         .map(Ranged::start);
+    // The line that a person looks for: the decorator of a function of this file, else the call
+    // that made the flow, else the statement that binds the name.
     let at = match decorator {
         Some(at) => at,
         None if flow.at.module == 0 => flow.at.at,
@@ -306,8 +321,9 @@ pub(super) fn flow<'a>(
             interpreter.position(unknown.at)
         ),
     };
-    if let Some(doubt) = interpreter.why_inexact() {
-        inexact.push(reason("name", "what the module binds", &doubt));
+    // Filed under the name, because even which flow the name stands for is not certain then.
+    if let Some(reason_for_all) = interpreter.why_inexact() {
+        inexact.push(reason("name", "what the module binds", &reason_for_all));
     }
     let description = match description(flow, function.as_deref()) {
         Ok(description) => description,
@@ -317,6 +333,7 @@ pub(super) fn flow<'a>(
         }
     };
     let mut limits = Vec::new();
+    // `@flow` above `@classmethod` can't be loaded by Prefect 3.1 and older.
     let is_over_a_method = matches!(flow.function, Value::Wrapped(_));
     let schema = match schema(interpreter, flow, function.as_deref()) {
         Ok((schema, found)) => {
@@ -380,10 +397,12 @@ pub(super) fn option<'a>(
     name: &str,
 ) -> Result<Option<Value<'a>>, Rc<Unknown>> {
     let options = flow.options.borrow();
+    // An unpacked dictionary that is not known may hold the option.
     match keyword(&options, name).or_else(|| keyword(&options, "**")) {
         None => Ok(None),
         Some(value) => match value.find_unknown(flow.at) {
             Some(unknown) => Err(unknown),
+            // Prefect writes `name or …` and `description or …`: an empty text counts as not given.
             None if Interpreter::truth(value) == Some(false) => Ok(None),
             None => Ok(Some(value.clone())),
         },
@@ -399,6 +418,7 @@ fn flow_name<'a>(
         Err(unknown) => return Ok(Err(unknown)),
     };
     let given = match given {
+        // A member of a `str` enum is a `str`, and Prefect takes its value.
         Some(Value::Member(member)) if member.mixin == Some("str") => Some(member.value.clone()),
         other => other,
     };
@@ -482,6 +502,8 @@ pub(super) fn unwrapped<'a>(
     for _ in 0..MOST_WRAPPERS {
         let current = innermost.as_deref().unwrap_or(function);
         let attributes = current.attributes.borrow();
+        // These three are what `functools.wraps` sets. Others, such as `__signature__` or
+        // `__defaults__`, change what `inspect.signature` reads.
         let is_known = |name: &str| matches!(name, "__doc__" | "__name__" | "__wrapped__");
         if attributes.iter().any(|(name, _)| !is_known(name)) {
             return Err(unknown("attributes of the function are set", flow.at));
@@ -512,6 +534,7 @@ fn schema<'a>(
     let Some(function) = function else { return Err(failed(no_function(flow))) };
     let wrapped = unwrapped(flow, function).map_err(failed)?;
     let attributes = flow.attributes.borrow();
+    // Attributes of the flow itself from which the schema is made.
     let changes = ["fn", "parameters", "__signature__", "__wrapped__", "__globals__"];
     if attributes.iter().any(|(name, _)| changes.contains(&&**name)) {
         return Err(failed(unknown("attributes of the flow are set", flow.at)));
@@ -522,6 +545,8 @@ fn schema<'a>(
         Some(Value::None) => None,
         Some(_) => return Err(failed(unknown("the flow's `__doc__` is set", flow.at))),
     };
+    // Whether Prefect builds the model that validates arguments when the flow is defined. The
+    // default is true, so what is not known counts as true: it refuses more.
     let validates = match option(flow, "validate_parameters") {
         Ok(_) => keyword(&flow.options.borrow(), "validate_parameters")
             .is_none_or(|value| Interpreter::truth(value) != Some(false)),

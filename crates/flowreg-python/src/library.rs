@@ -50,6 +50,7 @@ impl Layout {
             let Some(stem) = path.strip_suffix(".py") else { continue };
             let (directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
             layout.modules.insert(stem.to_owned());
+            // Only what can be imported by a name counts: `a/b/__init__.py` is the module `b`.
             let module = match name {
                 "__init__" => directory.rsplit('/').next().unwrap_or(directory),
                 name => name,
@@ -62,6 +63,7 @@ impl Layout {
         layout
     }
 
+    /// Notes a directory and all above it. Once a known one is met, those above it are known, too.
     fn add_directory(&mut self, mut directory: &str, mut is_package: bool) {
         while !directory.is_empty() {
             if let Some(known) = self.directories.get_mut(directory) {
@@ -82,6 +84,9 @@ impl Layout {
 
     /// What `name` is in `directory`; the root is the empty path.
     pub fn look_up(&self, directory: &str, name: &str) -> ImportTarget {
+        // The order in which the finders of CPython look inside one directory: package, module, and
+        // a directory without `__init__.py` only as a last resort (docs/facts/python.md, "Loading a
+        // script").
         let path = join(directory, name);
         match self.directories.get(&path) {
             Some(true) => ImportTarget::Package,
@@ -222,10 +227,15 @@ impl<'s> Library<'s> {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
         }
         let python = self.layout.python;
+        // Parsed as the oldest Python of the project: what a newer one reads is then reported apart
+        // from errors that every Python has.
         let parsed = source::parse_module(&text, python.oldest())?;
         compiler::check(&text, &parsed.syntax().body)?;
         let other_version = source::other_version(&parsed);
         match (python, other_version) {
+            // If the project names its Python, syntax of another version is an error like any
+            // other. If it allows several, some of them can read the file: the flows are listed,
+            // but are not exact.
             (Python::Exactly(_), Some(error)) => Err(error),
             (_, other_version) => {
                 let other_version = other_version.map(|SyntaxError { message, at }| {

@@ -13,7 +13,7 @@ pub enum Python {
     Assumed,
 }
 
-/// What is assumed if nobody says.
+/// The minor version that is assumed if no file names one: the rules were checked with it.
 const ASSUMED: u8 = 11;
 
 /// What the rules were checked with.
@@ -37,6 +37,7 @@ impl Python {
     /// Whether this lacks what came with 3.`minor`; `None` if that is not certain.
     pub(crate) fn lacks(self, minor: u8) -> Option<bool> {
         match self {
+            // Nobody said 3.11, so a newer name is no error; but it is not certain either.
             Python::Assumed if minor > ASSUMED => None,
             python => python.at_least(minor).map(|has| !has),
         }

@@ -2,7 +2,7 @@
 //!
 //! In doubt a script is affected: what may be imported counts as imported, whether the statement
 //! is in a function or a branch, and whether the name leads to one file or could lead to several.
-//! A script that is not affected imports the same files from the same directories_of as before, and all
+//! A script that is not affected imports the same files from the same places as before, and all
 //! of them are unchanged.
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Values as JSON, as pydantic dumps them (facts a.8).
+//! Values as JSON, as pydantic dumps them (docs/facts/python.md, "Defaults").
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::schema::{Generator, NoSchema, SchemaResult};
 use crate::symbols;
 use crate::value::{ClassKind, Instance, Unknown, Value, keyword, not_read};
 
-/// The largest value that is written.
+/// How many parts a value may have that is written. Lists that hold a list twice grow exponentially.
 const LARGEST: u32 = 20_000;
 
 impl<'a> Generator<'_, 'a> {
@@ -26,6 +26,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let ordered;
         let value = match value {
+            // Prefect sorts a set that is the default itself, if its items have an order.
             Value::Set(items) if items.len() > 1 => match sorted(items) {
                 Some(items) if items.len() < 1000 => {
                     ordered = Value::list(items);
@@ -72,7 +73,7 @@ impl<'a> Generator<'_, 'a> {
                 let text = int.to_string();
                 text.parse::<Number>().map_or(Json::Null, Json::Number)
             }
-            // JSON has no infinities; they are sent as null.
+            // JSON has no infinities. Prefect's client sends null for them.
             Value::Float(float) if !float.is_finite() => Json::Null,
             Value::Float(float) => {
                 float_repr(*float).parse::<Number>().map_or(Json::Null, Json::Number)
@@ -84,6 +85,8 @@ impl<'a> Generator<'_, 'a> {
                 Err(_) => return Err(NoSchema::Unconstrained),
             },
             Value::Set(items) if items.len() > 1 => {
+                // Sets inside another value are not sorted, and texts hash differently in every
+                // process.
                 return self.no_value("the order of a set inside another value changes");
             }
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
@@ -95,8 +98,8 @@ impl<'a> Generator<'_, 'a> {
                     let value = self.encode(value, budget, depth + 1)?;
                     object.insert(self.key(key)?, value);
                 }
+                // Prefect sorts keys when it writes JSON, but not those of the default itself.
                 if depth > 0 {
-                    // Objects inside a default are written with sorted keys.
                     object.sort_keys();
                 }
                 Json::Object(object)
@@ -126,7 +129,7 @@ impl<'a> Generator<'_, 'a> {
             | Value::Wrapped(_) => return Err(NoSchema::Unconstrained),
             Value::Opaque(opaque) => match &opaque.class {
                 None => return Err(NoSchema::Unconstrained),
-                // A subclass of `str`, `dict` and the like is written as what it is.
+                // Without a base that has a JSON form (`str`, `dict` …) the object has none either.
                 Some(class) if class.ancestors.iter().all(is_plain_ancestor) => {
                     return Err(NoSchema::Unconstrained);
                 }
@@ -184,6 +187,8 @@ impl<'a> Generator<'_, 'a> {
         let known = fields(class);
         let mut object = Map::new();
         for (name, value) in &instance.fields {
+            // Inside a model pydantic writes the value by the type of its field, which may know
+            // how.
             if holds_top_level_only(value, 0) {
                 return self.no_value("a value that is written by the type of its field");
             }
@@ -196,6 +201,7 @@ impl<'a> Generator<'_, 'a> {
                     Some(Value::Bool(true)) => continue,
                     Some(_) => return self.no_value("a field that may be left out"),
                 }
+                // Outputs are named by `serialization_alias`, inputs by `validation_alias`.
                 let alias = ["serialization_alias", "alias"]
                     .iter()
                     .filter_map(|key| keyword(&info, key))

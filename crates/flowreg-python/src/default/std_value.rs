@@ -1,7 +1,7 @@
 //! Values of the standard library that a default can hold: dates, durations, decimal numbers,
 //! identifiers, paths and addresses, with their arithmetic and the text pydantic writes for them.
 //!
-//! Rules: `facts/static-analysis.md` a.8, checked against pydantic 2.14.
+//! Rules: docs/facts/python.md, "Defaults", checked against pydantic 2.14.
 
 use std::rc::Rc;
 
@@ -61,7 +61,9 @@ impl Date {
         is_valid.then_some(Date { year, month, day })
     }
 
-    /// Days since 1970-01-01.
+    /// Days since 1970-01-01, by Howard Hinnant's `days_from_civil`
+    /// (<https://howardhinnant.github.io/date_algorithms.html>): years start in March, so that the
+    /// leap day comes last.
     fn ordinal(self) -> i64 {
         let year = if self.month <= 2 { self.year - 1 } else { self.year };
         let era = year.div_euclid(400);
@@ -71,6 +73,7 @@ impl Date {
             - 719_468
     }
 
+    /// The inverse, `civil_from_days`.
     fn from_ordinal(ordinal: i64) -> Option<Self> {
         let days = ordinal.checked_add(719_468)?;
         let era = days.div_euclid(146_097);
@@ -307,9 +310,11 @@ pub(crate) fn join_path(parts: &[&str]) -> String {
     }
     let root = match joined.bytes().take_while(|byte| *byte == b'/').count() {
         0 => "",
+        // POSIX leaves the meaning of exactly two slashes to the system, so `pathlib` keeps them.
         2 => "//",
         _ => "/",
     };
+    // `pathlib` drops empty parts and `.`, and keeps `..`, which may lead through a link.
     let names: Vec<&str> =
         joined.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
     let path = format!("{root}{}", names.join("/"));

@@ -14,6 +14,7 @@ impl<'a> Interpreter<'a> {
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
+            // Enums of the standard library: the tables do not have their members.
             Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
                 self.unknown(format!("`{path}.{name}` is not looked up"))
             }
@@ -57,6 +58,8 @@ impl<'a> Interpreter<'a> {
             },
             Value::Opaque(opaque) => match &opaque.class {
                 Some(class) => match self.class_attribute(owner, class, name) {
+                    // A flow in the class of an object is the same flow on the object. Other
+                    // attributes may have been set by `__init__`.
                     flow @ Value::Flow(_) => flow,
                     _ => self.unknown(format!("`{name}` is an attribute of an object")),
                 },
@@ -84,6 +87,7 @@ impl<'a> Interpreter<'a> {
     fn class_attribute(&self, owner: &Value<'a>, class: &Rc<Class<'a>>, name: &str) -> Value<'a> {
         for ancestor in ancestors(class) {
             let Value::Class(ancestor) = &ancestor else {
+                // It may have the attribute.
                 if matches!(ancestor, Value::External(_) | Value::Unknown(_)) {
                     return self.unknown_because(&ancestor, "a base class");
                 }
@@ -98,6 +102,7 @@ impl<'a> Interpreter<'a> {
             if let Some(value) = ancestor.scope.own(name) {
                 let is_changed = self.is_marked_changed(&Value::Class(Rc::clone(class)));
                 return match self.unless_changed(name, value, is_changed) {
+                    // Reading a static or class method from the class gives its function.
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,
                 };

@@ -1,5 +1,6 @@
 //! What Python, `dataclasses`, `enum` and pydantic refuse in the body of a class: importing the
-//! file raises then. What they may refuse leaves the class without a known schema.
+//! file raises then. What they may refuse becomes the class's obstacle, a reason why its schema is
+//! not known.
 //!
 //! Checked against Python 3.11 and pydantic 2.14 (`inspect_namespace`, `collect_model_fields`).
 
@@ -106,6 +107,7 @@ impl<'a> Interpreter<'a> {
     fn check_namespace(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         let variables = Self::inherited_variables(class);
         let inherited = inherited_fields(class);
+        // `ignored_types` in the configuration lets values without annotation pass.
         let may_ignore_more =
             configuration(class).is_none_or(|all| keyword(&all, "ignored_types").is_some());
         let annotations = class.scope.annotations.borrow();
@@ -135,6 +137,7 @@ impl<'a> Interpreter<'a> {
                 return self.raise("PydanticUserError", message);
             }
             let is_inherited_variable = variables.contains(name);
+            // Private names become private attributes, whatever their value.
             if is_private || is_annotated || is_inherited_variable {
                 continue;
             }
@@ -213,6 +216,7 @@ impl<'a> Interpreter<'a> {
 
     /// The types of the fields, as soon as all of them are known.
     fn check_field_types(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        // Making the schema takes time, and most models have plain types only.
         let is_plain = |(_, annotation): &(Text, Annotation<'a>)| match annotation {
             Annotation::Value(value) => has_core_schema(value, 0),
             Annotation::Missing | Annotation::Postponed(_) => false,
@@ -224,10 +228,13 @@ impl<'a> Interpreter<'a> {
         let made = |mut generator: Generator<'_, 'a>| {
             generator.schema(&Value::Class(Rc::clone(class)), TypeContext::SIGNATURE)
         };
+        // Two passes: if a type can't be known even where pydantic refuses nothing, it may be fine.
+        // Only if all types are known is a refusal certain.
         let outcome = match made(Generator::lenient(self)) {
             Err(NoSchema::Unknown(_)) => return Ok(()),
             _ => made(Generator::new(self)),
         };
+        // Making a schema evaluates annotations and moves the place of errors with them.
         self.at.set(place);
         match outcome {
             Err(NoSchema::Raises(NO_CORE_SCHEMA, message)) => self.raise(NO_CORE_SCHEMA, message),
@@ -247,6 +254,8 @@ impl<'a> Interpreter<'a> {
             }
         }
         let is_text = class.ancestors.iter().any(|ancestor| ancestor.is_symbol("enum.StrEnum"));
+        // Python refuses a member that is bound twice. The namespace keeps the last only, so the
+        // body is asked.
         let bound: Vec<&str> =
             class.body.unwrap_or_default().iter().flat_map(bound_names).collect();
         for (name, member) in class.members.borrow().iter() {
@@ -320,7 +329,8 @@ impl<'a> Interpreter<'a> {
             }
             let value = class.scope.own(name);
             let (default, is_certain) = match &value {
-                // Whose `field` it is does not show: pydantic's takes a list.
+                // In a class of pydantic's, `field(default=[])` is allowed and copied; under
+                // `dataclasses` it is refused. Which one decorates the class is not known here.
                 Some(Value::Field(info)) => (keyword(&info.keywords, "default"), false),
                 other => (other.as_ref(), true),
             };
@@ -335,7 +345,7 @@ impl<'a> Interpreter<'a> {
                         continue;
                     }
                 },
-                // A set may be a frozen one, a field pydantic's.
+                // A `Set` here may be a `frozenset`, which has a hash and is allowed.
                 Some(Value::List(_) | Value::Dict(_) | Value::Set(_)) => {
                     if !is_pydantic_dataclass(class) || is_certain {
                         self.set_obstacle(class, format!("`{name}` may be a mutable default"));
@@ -386,7 +396,7 @@ impl<'a> Interpreter<'a> {
                     if ["kw_only", "init", "**"].iter().any(has) {
                         continue;
                     }
-                    // One of pydantic always counts as a default.
+                    // `dataclasses` takes any object as a default, pydantic's `Field` included.
                     if !["default", "default_factory"].iter().any(has) {
                         continue;
                     }

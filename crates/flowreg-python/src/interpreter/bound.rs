@@ -46,6 +46,7 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+                    // `import a.b` binds `a`.
                     self.add(name.split('.').next().unwrap_or(name));
                 }
             }

@@ -1,4 +1,4 @@
-//! Conditions, `try` and `with`: what runs, and what is known afterwards.
+//! `if`, `try` and `with`: what runs, and what is known afterwards.
 
 use std::rc::Rc;
 
@@ -31,6 +31,8 @@ impl<'a> Interpreter<'a> {
             Some(false) => self.otherwise(rest, scope),
             None => {
                 let why = self.reason(&condition, test, scope);
+                // Run both sides from the same names, one after the other, and keep what they agree
+                // on.
                 let before = scope.names.borrow().clone();
                 self.open_guesses.set(self.open_guesses.get() + 1);
                 let taken = self.names_after_branch(scope, body, &why, || self.block(body, scope));
@@ -60,6 +62,8 @@ impl<'a> Interpreter<'a> {
         why: &str,
         run: impl Fn() -> Evaluated<()>,
     ) -> Namespace<'a> {
+        // If the branch raises, it is not the one that a working script takes; but which of its
+        // names were bound before is not known.
         if run().is_err() {
             self.bind_to_unknown(body, scope, why);
         }
@@ -90,6 +94,7 @@ impl<'a> Interpreter<'a> {
             let value = match (left, right) {
                 (Some(left), Some(right)) if is_same(left, right) => left.clone(),
                 _ => {
+                    // Either side may be a flow: whoever asks for flows hears that one may be here.
                     let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
                     if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
@@ -105,6 +110,8 @@ impl<'a> Interpreter<'a> {
         attempt: &'a StmtTry,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
+        // Either side may run, depending on the machine. Nothing that any of the blocks binds is
+        // known.
         if let Some(module) = self.guarded_import(attempt) {
             let why = format!("whether `{module}` can be imported depends on what is installed");
             self.bind_to_unknown(&attempt.body, scope, &why);
@@ -117,9 +124,11 @@ impl<'a> Interpreter<'a> {
         if let Err(raised) = self.block(&attempt.body, scope) {
             let mut handlers = attempt.handlers.iter();
             let handler = loop {
+                // Without a handler that fits the exception goes on.
                 let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
                     return Err(raised);
                 };
+                // Python evaluates the class of each handler in turn, which may raise itself.
                 if let Some(kind) = handler.type_.as_deref() {
                     self.value(kind, scope)?;
                 }
@@ -153,6 +162,8 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<()> {
         for item in &with.items {
             let manager = self.value(&item.context_expr, scope)?;
+            // Numbers, texts and containers have no `__enter__`. The constants of the standard
+            // library are left out, for paths had one before Python 3.13.
             if manager.is_constant() && !matches!(manager, Value::Std(_)) {
                 let class = class_name(&manager);
                 let message =
@@ -257,6 +268,7 @@ fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
     handled(handler).into_iter().any(|name| {
         name == raised.kind
             || name == "BaseException"
+            // The part of the hierarchy of exceptions that the interpreter raises.
             || (name == "Exception"
                 && !matches!(raised.kind.as_str(), "SystemExit" | "KeyboardInterrupt"))
             || (name == "ArithmeticError" && raised.kind == "ZeroDivisionError")

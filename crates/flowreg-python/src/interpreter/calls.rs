@@ -34,6 +34,7 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) => return self.call_symbol(path, arguments, keywords),
             Value::FlowDecorator(options) => {
                 let mut options = (**options).clone();
+                // `flow(retries=2)(fn, …)`: later keywords win.
                 for (name, value) in keywords {
                     set_keyword(&mut options, name, value.clone());
                 }
@@ -53,6 +54,7 @@ impl<'a> Interpreter<'a> {
             Value::Class(class) => return self.instantiate(class, arguments, keywords),
             Value::Type(expression) => match &**expression {
                 Type::Named(_) => {
+                    // At run time a `NewType` gives back what it is given.
                     arguments.first().cloned().unwrap_or_else(|| self.unknown("a `NewType`"))
                 }
                 Type::Generic(Value::Class(class), _) => {
@@ -64,6 +66,8 @@ impl<'a> Interpreter<'a> {
             Value::External(path) => {
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like =
+                    // A flow that went through a package's decorator is most likely a flow still.
+                    // That is said to the user instead of hidden.
                     path.ends_with(".with_options") || arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(why, is_flow_like)
             }
@@ -84,6 +88,7 @@ impl<'a> Interpreter<'a> {
                 let class = class_name(other);
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
             }
+            // Calling a flow runs it, while the module is imported.
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
             other => self.unknown_because(other, "a call of such an object"),
         })
@@ -98,6 +103,7 @@ impl<'a> Interpreter<'a> {
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
             "prefect.Flow" => {
+                // `Flow(fn, name, version)` takes these by position, too.
                 let mut options = keywords.clone();
                 for (name, value) in ["fn", "name", "version"].iter().zip(arguments) {
                     set_keyword(&mut options, name, value.clone());
@@ -113,6 +119,8 @@ impl<'a> Interpreter<'a> {
                     }
                 }
             }
+            // Tasks are of no interest here, but they must not look like flows, nor like something
+            // unknown.
             "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
             "prefect.task" => Value::opaque("task"),
             "functools.partial" => match arguments.split_first() {
@@ -126,6 +134,7 @@ impl<'a> Interpreter<'a> {
             "functools.wraps" => match arguments {
                 [wrapped] => {
                     let mut keywords = keywords.clone();
+                    // In CPython `wraps(f)` is `partial(update_wrapper, wrapped=f)`.
                     set_keyword(&mut keywords, "wrapped", wrapped.clone());
                     Value::Partial(Rc::new(Partial {
                         function: Value::symbol("functools.update_wrapper"),
@@ -195,6 +204,7 @@ impl<'a> Interpreter<'a> {
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
+        // Methods of constants need all arguments to be known.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
             return Ok(Value::Unknown(unknown));
@@ -226,6 +236,8 @@ impl<'a> Interpreter<'a> {
         Some(match (method, arguments) {
             ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
             ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
+            // Values never change, so a copy may share the entries. Changes of either are found by
+            // `effects`.
             ("copy", []) => Value::Dict(Rc::clone(entries)),
             ("keys", []) => view(entries.iter().map(|(key, _)| key.clone()).collect()),
             ("values", []) => view(entries.iter().map(|(_, item)| item.clone()).collect()),
@@ -273,7 +285,7 @@ impl<'a> Interpreter<'a> {
             return Ok(self.with_options(flow, keywords));
         }
         if method.starts_with("on_") {
-            // A hook decorator gives the function back.
+            // `@job.on_failure` and its siblings return the function they are given.
             return Ok(arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook")));
         }
         Ok(self.unknown(format!("`.{method}()` of a flow is not evaluated")))

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use super::Interpreter;
 use crate::value::{Scope, Unknown, Value};
 
-/// How many parts of a value are looked at.
+/// How many parts of a value are looked at. One that is larger counts as changed: not exact, instead
+/// of slow.
 const MOST_PARTS: u32 = 10_000;
 
 fn is_same_object<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
@@ -35,6 +36,7 @@ impl<'a> Interpreter<'a> {
         if scope.module.effects.changes(name) {
             self.mark_changed(&value);
         }
+        // When the function runs, and whether it does, is not known.
         if scope.is_module() && scope.module.effects.global.contains(name) {
             let why = format!("a function changes `{name}` with `global`");
             scope.set(name, self.unknown(why));
@@ -46,6 +48,8 @@ impl<'a> Interpreter<'a> {
     /// Marks an object as one that is changed somewhere.
     pub(super) fn mark_changed(&self, value: &Value<'a>) {
         match value {
+            // `helpers.NAMES.append(…)`: which of the module's objects is changed is not followed,
+            // so all of its lists and dictionaries count.
             Value::Module(imported) => imported.is_changed.set(true),
             Value::Class(_) => self.changed.borrow_mut().push(value.clone()),
             value if is_mutable(value) => self.changed.borrow_mut().push(value.clone()),

@@ -1,5 +1,5 @@
 //! Whether pydantic certainly takes a value for a field, as it is or converted. What it becomes is
-//! not computed here; what may be refused makes the script doubtful.
+//! not computed here. What it may refuse is a possible error of the script.
 
 use ruff_python_ast::CmpOp;
 
@@ -30,6 +30,8 @@ impl<'a> Interpreter<'a> {
         };
         match annotation {
             _ if depth > 6 => false,
+            // Of a type that is not known nothing can be said. Every file with a package's type in
+            // a model would be inexact otherwise.
             Value::Unknown(_) | Value::External(_) => true,
             Value::None => matches!(value, Value::None),
             Value::Symbol(path) => converts_to(path, value),
@@ -140,6 +142,7 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
         ("builtins.int" | "builtins.float" | "decimal.Decimal", Value::Str(text)) => {
             is_number(text)
         }
+        // In its lax mode pydantic takes `2.0` for an integer and refuses `2.5`.
         ("builtins.int", Value::Float(float)) => float.fract() == 0.0 && float.abs() < 1e15,
         ("datetime.date" | "datetime.datetime", Value::Str(text)) => Date::parse(text).is_some(),
         ("pydantic.HttpUrl" | "pydantic.AnyUrl" | "pydantic.AnyHttpUrl", Value::Str(text)) => {

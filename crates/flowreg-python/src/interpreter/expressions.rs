@@ -17,7 +17,7 @@ use crate::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
 
-/// The arguments that a call may have.
+/// How many arguments `f(*items)` may bring.
 const MOST_ARGUMENTS: usize = 1000;
 
 impl<'a> Interpreter<'a> {
@@ -39,6 +39,8 @@ impl<'a> Interpreter<'a> {
             Expr::NoneLiteral(_) => Value::None,
             Expr::EllipsisLiteral(_) => Value::Ellipsis,
             Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            // Python strings may hold lone surrogates (`"\ud800"`), which Rust strings can't. ruff
+            // puts the replacement character in their place.
             Expr::StringLiteral(literal) if literal.value.to_str().contains('\u{fffd}') => {
                 self.unknown("the text may have half a character")
             }
@@ -136,11 +138,12 @@ impl<'a> Interpreter<'a> {
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
+            // Python binds these in a class body, or for a method, without any statement.
             if matches!(name, "__qualname__" | "__module__" | "__class__") {
                 return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
             }
-            if let Some(doubt) = scope.module.inexact.borrow().as_ref() {
-                return Ok(Value::Unknown(Rc::clone(doubt)));
+            if let Some(unknown) = scope.module.inexact.borrow().as_ref() {
+                return Ok(Value::Unknown(Rc::clone(unknown)));
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
@@ -189,6 +192,7 @@ impl<'a> Interpreter<'a> {
                     }
                     return Ok(self.unknown_because(&value, "an unpacked dictionary"));
                 };
+                // A repeated key keeps its place and takes the last value.
                 for (key, value) in more.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
                 }
@@ -198,6 +202,7 @@ impl<'a> Interpreter<'a> {
             if is_unhashable(&key) {
                 return self.unhashable(&key);
             }
+            // Whether an unknown key equals one of the others decides which value counts.
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
@@ -216,6 +221,7 @@ impl<'a> Interpreter<'a> {
         for operand in operands {
             last = self.value(operand, scope)?;
             let truth = match Self::truth(&last) {
+                // `int or str` as an annotation means `int`: types count as true.
                 None if Self::is_type(&last) => Some(true),
                 truth => truth,
             };
@@ -351,6 +357,8 @@ impl<'a> Interpreter<'a> {
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
             }
+            // A generic class with arguments. What a class of another package makes of them is
+            // asked when its schema is made.
             Value::Class(_) | Value::External(_) => {
                 Value::of_type(Type::Generic(owner.clone(), arguments()))
             }
@@ -376,14 +384,16 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
         self.check_type_arguments(path, &arguments)?;
+        // `typing` caches subscripts, and takes unions of the same choices for one.
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
-        if let (true, Some(doubt)) = (is_remembered, self.why_order_unknown(path, &arguments)) {
-            return Ok(doubt);
+        if let (true, Some(unknown)) = (is_remembered, self.why_order_unknown(path, &arguments)) {
+            return Ok(unknown);
         }
         Ok(Value::of_type(match path {
             "typing.Optional" if arguments.len() != 1 => {
                 return self.raise("TypeError", "typing.Optional requires a single type.");
             }
+            // `Optional[X]` is the union of `X` and `None`, also for the checks.
             "typing.Optional" => return self.checked_union(vec![first, Value::None]),
             "typing.Union" => return self.checked_union(arguments),
             "typing.Literal" => Type::Literal(self.literal_values(index)),
@@ -399,6 +409,7 @@ impl<'a> Interpreter<'a> {
         };
         let mut values: Vec<Value<'a>> = Vec::new();
         for argument in arguments {
+            // A `Literal` inside a `Literal` is flattened, and repetitions are dropped.
             let more = match &argument {
                 Value::Type(expression) => match &**expression {
                     Type::Literal(values) => values.clone(),
@@ -461,6 +472,8 @@ impl<'a> Interpreter<'a> {
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => {
                         let unknown = self.unknown_because(&other, "a starred argument");
+                        // How many arguments it brings is not known either. The marker keeps the
+                        // function from being called as if it were one.
                         arguments.push(unknown.clone());
                         set_keyword(&mut starred, UNKNOWN_ARGUMENTS, unknown);
                     }

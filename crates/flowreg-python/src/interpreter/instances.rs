@@ -1,5 +1,8 @@
-//! Instances of classes of the module, where making one changes nothing: pydantic would keep every
-//! value as it is given.
+//! Instances of classes of the repository, as defaults and constants.
+//!
+//! An instance is computed only where pydantic would keep every value as it is given, or turn an
+//! integer into a float. What else its validation would convert is unknown, and what it may refuse
+//! is a possible error of the script.
 
 use std::rc::Rc;
 
@@ -44,6 +47,7 @@ impl<'a> Interpreter<'a> {
             ClassKind::Enum => match arguments {
                 [value] => {
                     let members = class.members.borrow();
+                    // `Color("red")` looks a member up by its value.
                     let member = members
                         .iter()
                         .find(|(_, member)| is_identical(&member.value, value))
@@ -64,6 +68,7 @@ impl<'a> Interpreter<'a> {
                 let class = Some(Rc::clone(class));
                 Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
             }
+            // Prefect 1 projects did this, and some still do: report it instead of missing it.
             _ if class.ancestors.iter().any(|ancestor| ancestor.is_symbol("prefect.Flow")) => {
                 let why = format!("`{name}` is a flow class of this repository's own");
                 self.unknown_of_kind(why, true)
@@ -101,6 +106,8 @@ impl<'a> Interpreter<'a> {
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
             Err(unknown) => {
+                // A model without `extra` ignores arguments that it has no field for. Everything
+                // else raises.
                 let is_forgiving = configuration(class)
                     .is_some_and(|settings| keyword(&settings, "extra").is_none());
                 let is_model = class.kind.get() == ClassKind::Model;
@@ -116,6 +123,7 @@ impl<'a> Interpreter<'a> {
         let is_validated = class.kind.get() == ClassKind::Model || is_pydantic_dataclass(class);
         let mut complete = Keywords::new();
         for field in &fields {
+            // Private attributes and class variables are no fields.
             let is_private = class.kind.get() == ClassKind::Model && field.name.starts_with('_');
             if is_special(field, self) {
                 let why = format!("`{}.{}` is no plain field", class.name, field.name);
@@ -131,7 +139,7 @@ impl<'a> Interpreter<'a> {
                 }
                 None => match self.field_default(field) {
                     FieldDefault::Value(value) => value,
-                    // The field itself is the default where pydantic does not look at it.
+                    // For `dataclasses` a `Field(...)` of pydantic is a default like any other.
                     FieldDefault::Required if !is_validated && field.default.is_some() => {
                         self.unknown(format!("the default of `{}.{}`", class.name, field.name))
                     }
@@ -168,6 +176,7 @@ impl<'a> Interpreter<'a> {
     fn has_own_code(class: &Rc<Class<'a>>) -> Option<String> {
         for ancestor in own_ancestors(class) {
             for (name, value) in ancestor.scope.names.borrow().iter() {
+                // A validator may return another value, and a computed field is part of the dump.
                 let is_validator = matches!(value, Value::Opaque(opaque)
                     if matches!(opaque.what, "validator" | "computed field"));
                 if is_validator || MAKERS.contains(&&**name) {
@@ -208,6 +217,7 @@ impl<'a> Interpreter<'a> {
                     FieldAlias::NotKnown => {
                         return Err(self.unknown(format!("the aliases of `{}`", class.name)));
                     }
+                    // An alias wins over a field of that name.
                     FieldAlias::Name(alias) if *alias == **given => target = Some(field),
                     _ if field.name == *given && target.is_none() => target = Some(field),
                     _ => {}
@@ -226,6 +236,8 @@ impl<'a> Interpreter<'a> {
         match &field.default {
             None | Some(Value::Ellipsis) => {
                 let annotation = self.field_type(&field.annotation, &field.owner);
+                // A default inside `Annotated[T, Field(default=…)]` is copied by pydantic in ways
+                // that depend on the class.
                 let info = metadata_info(&annotation);
                 let has_own = ["default", "default_factory"].iter().any(|key| {
                     keyword(&info, key).is_some_and(|value| !matches!(value, Value::Ellipsis))
@@ -260,7 +272,8 @@ impl<'a> Interpreter<'a> {
             Value::Class(_) | Value::Function(_) => true,
             _ => false,
         };
-        // A factory that makes its own class has no end.
+        // A factory that makes an instance of its own class would go on forever; Python raises
+        // `RecursionError`. More than ten inside each other are not followed.
         let open = self.factories.get();
         let made = if is_known && open < 10 {
             self.factories.set(open + 1);
@@ -290,6 +303,7 @@ impl<'a> Interpreter<'a> {
         };
         match Self::accepts(&annotation, &value, 0) {
             Validated::Kept if holds => return value,
+            // pydantic turns an integer for a float field into a float: `1` is dumped as `1.0`.
             Validated::Float if holds && let Value::Int(int) = &value => {
                 return Value::Float(int.to_float());
             }
@@ -311,6 +325,7 @@ impl<'a> Interpreter<'a> {
         let is_kept = |annotation: &Value<'a>, value: &Value<'a>| {
             matches!(Self::accepts(annotation, value, depth + 1), Validated::Kept)
         };
+        // Types in source code are two or three levels deep; deeper ones become unknown.
         if depth > 6 {
             return Validated::NotKnown;
         }
@@ -409,7 +424,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// A setting that changes what an instance holds or how it is written.
+/// A setting of pydantic's configuration that changes what an instance holds or how it is dumped.
 fn changing_setting(class: &Rc<Class<'_>>) -> Option<String> {
     let Some(settings) = configuration(class) else { return Some("model_config".to_owned()) };
     let changes = |name: &str| {

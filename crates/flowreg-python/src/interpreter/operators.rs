@@ -10,7 +10,7 @@ use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
 use crate::value::{Member, Type, Value};
 
-/// The longest text or list that is computed.
+/// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
 
 /// Keys of which it is not known whether they are equal.
@@ -41,6 +41,7 @@ pub(crate) fn is_equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> 
 fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) -> Option<bool> {
     *budget = budget.checked_sub(1)?;
     if let (Some(left), Some(right)) = (number(left), number(right)) {
+        // `True == 1 == 1.0`, as keys of dictionaries and as values of enums, too.
         return Some(match (left, right) {
             (Numeric::Int(left), Numeric::Int(right)) => left == right,
             #[expect(clippy::float_cmp, reason = "Python compares floats exactly too")]
@@ -66,9 +67,13 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         (Value::Dict(left), Value::Dict(right)) if left.is_empty() || right.is_empty() => {
             Some(left.len() == right.len())
         }
+        // Sets and dictionaries are equal whatever their order; comparing them is not needed so
+        // far.
         (Value::Set(_) | Value::Dict(_) | Value::Complex(..), _)
         | (_, Value::Set(_) | Value::Dict(_) | Value::Complex(..)) => None,
         (Value::Std(left), Value::Std(right)) => match (left, right) {
+            // `Decimal("1.0") == Decimal("1.00")`, and times with other offsets can be the same
+            // moment: their texts prove nothing.
             (StdValue::Decimal(_), StdValue::Decimal(_)) | (StdValue::DateTime(..), _) => None,
             _ => Some(left == right),
         },
@@ -149,7 +154,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Dict(entries) => !entries.is_empty(),
             Value::Std(std_value) => std_value.is_true(),
-            // What stands in a class may be anything, or missing.
+            // `datetime.date.max` and the like: the tables do not say what an attribute of a class is.
             Value::Symbol(path) if is_in_class(path) => return None,
             Value::Ellipsis
             | Value::Symbol(_)
@@ -254,6 +259,8 @@ impl<'a> Interpreter<'a> {
         if operator == Operator::BitOr
             && let Some(union) = self.union(left, right)?
         {
+            // `int | "X"`: before Python 3.14 a class has no `|` with a text. With a metaclass it
+            // may have.
             let is_plain_class = match left {
                 Value::Class(class) => class.keywords.is_empty(),
                 Value::Symbol(path) => path.starts_with("builtins."),
@@ -273,6 +280,7 @@ impl<'a> Interpreter<'a> {
                 return Ok(Value::Unknown(unknown));
             }
         }
+        // `IntEnum` members add like their numbers.
         let (left, right) = (&plain(left), &plain(right));
         if let (Some(left), Some(right)) = (number(left), number(right)) {
             return self.arithmetic(operator, &left, &right);
@@ -364,7 +372,8 @@ impl<'a> Interpreter<'a> {
     }
 
     fn union(&self, left: &Value<'a>, right: &Value<'a>) -> Evaluated<Option<Value<'a>>> {
-        // Only what `typing` made, also from `X | Y` of its own, takes a text or a second `None`.
+        // Objects that `typing` made have their own `|`, which takes a text or a second `None`.
+        // Classes and builtin generics (`list[int]`) do not.
         let is_lenient = |value: &Value<'a>| {
             value.find_unknown(self.here()).is_some()
                 || matches!(value, Value::Type(expression)
@@ -451,6 +460,8 @@ impl<'a> Interpreter<'a> {
             Operator::FloorDiv => Some(floor_division(left, right)),
             Operator::Mod => Some(left - floor_division(left, right) * right),
             Operator::Pow => shift.and_then(|exponent| left.checked_pow(exponent)),
+            // Rust's shift drops bits without a word. Multiplying by a power of two notices the
+            // overflow.
             Operator::LShift => shift
                 .and_then(|bits| 1_i128.checked_shl(bits))
                 .and_then(|by| if by > 0 { left.checked_mul(by) } else { None }),
@@ -481,6 +492,7 @@ fn is_annotated(value: &Value<'_>) -> bool {
 }
 
 fn floor_division(left: i128, right: i128) -> i128 {
+    // Python rounds towards minus infinity, Rust towards zero.
     let quotient = left.wrapping_div(right);
     if left.wrapping_rem(right) != 0 && (left < 0) != (right < 0) { quotient - 1 } else { quotient }
 }
@@ -530,6 +542,7 @@ fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> 
 pub(crate) fn sorted<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
     let mut sorted: Vec<Value<'a>> = Vec::with_capacity(items.len());
     for item in items {
+        // Insertion from the back keeps equal items in their order, as Python's sort does.
         let mut place = sorted.len();
         for (at, known) in sorted.iter().enumerate().rev() {
             if order(item, known)?.is_lt() {

@@ -27,6 +27,8 @@ impl<'a> Interpreter<'a> {
             ("typing_extensions", "TypedDict") => self.typed_dict(arguments, keywords),
             ("pydantic", "Field") => {
                 let has = |name: &str| keyword(keywords, name).is_some();
+                // `Field` takes the default as its only position, and either a default or a
+                // factory.
                 let is_refused = arguments.len() > 1
                     || (!arguments.is_empty() && has("default"))
                     || ((!arguments.is_empty() || has("default")) && has("default_factory"));
@@ -64,6 +66,8 @@ impl<'a> Interpreter<'a> {
             ("pydantic", "PrivateAttr") => Value::opaque("a private attribute"),
             ("pydantic", "AfterValidator" | "BeforeValidator" | "WrapValidator") => {
                 let mut validator = Keywords::new();
+                // A validator leaves the schema as it is, but a value may change: the marker keeps
+                // instances from being computed.
                 set_keyword(&mut validator, "validator", Value::Bool(true));
                 Value::Constraint(Rc::new(validator))
             }
@@ -114,6 +118,7 @@ impl<'a> Interpreter<'a> {
     fn constraint(keywords: &Keywords<'a>, _base: Value<'a>) -> Value<'a> {
         let mut shown = keywords.clone();
         shown.retain(|(name, _)| SHOWN.contains(&&**name));
+        // These change the value that is given, not the schema.
         let changes_value = ["to_lower", "to_upper", "strip_whitespace"];
         if keywords.iter().any(|(name, _)| changes_value.contains(&&**name)) {
             set_keyword(&mut shown, "validator", Value::Bool(true));
@@ -179,6 +184,8 @@ impl<'a> Interpreter<'a> {
                 let mut constraint = Keywords::new();
                 for (at, name) in ["min_length", "max_length"].into_iter().enumerate() {
                     let value = arguments.get(at).or_else(|| keyword(keywords, name));
+                    // `Len(0)` is what annotated-types writes for no lower bound, and pydantic
+                    // shows none.
                     let is_nothing = matches!(value, None | Some(Value::None))
                         || (at == 0 && value.and_then(Self::truth) == Some(false));
                     if let (Some(value), false) = (value, is_nothing) {

@@ -42,7 +42,7 @@ const SWITCHES: &[&str] = &[
 ];
 
 impl<'a> Interpreter<'a> {
-    /// Doubts a script with a class whose configuration pydantic may refuse.
+    /// Notes a possible error if pydantic may refuse a setting in the configuration of a class.
     pub(super) fn check_settings(&self, class: &Rc<Class<'a>>) {
         let settings = configuration(class).unwrap_or_default();
         for (name, value) in &settings {

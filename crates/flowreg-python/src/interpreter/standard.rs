@@ -21,6 +21,8 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Value<'a> {
+        // Python could answer these, but another machine or another day would answer something
+        // else.
         if let Some(why) = symbols::volatile(path) {
             let shown = path.strip_prefix("datetime.").unwrap_or(path);
             return self.unknown(format!("`{shown}()`: {why}"));
@@ -28,6 +30,7 @@ impl<'a> Interpreter<'a> {
         if let Some(value) = self.typing_call(path, arguments, keywords) {
             return value;
         }
+        // From here on all arguments have to be known: the functions below look into them.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
             return Value::Unknown(unknown);
@@ -130,6 +133,7 @@ impl<'a> Interpreter<'a> {
             ("int", [Value::Str(text)]) => {
                 Value::Int(Int::parse(text.trim()).filter(|_| is_decimal(text.trim()))?)
             }
+            // Up to here a float has all digits of its whole part.
             ("int", [Value::Float(float)]) if float.abs() < 1e15 => {
                 Value::Int(Int::parse_signed(&format!("{}", float.trunc()))?)
             }
@@ -151,6 +155,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             ("sorted", [value]) => {
+                // Sorting is done by insertion, which takes time by the square of the length.
                 let items = items_of(value).filter(|items| items.len() < 1000)?;
                 Value::list(sorted(&items)?)
             }
@@ -266,6 +271,7 @@ fn float_of(value: &Value<'_>) -> Option<f64> {
         Value::Int(int) => Some(int.to_float()),
         Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
         Value::Str(text) => {
+            // Python also takes underscores between digits; such a text is left unknown.
             let text = text.trim().to_ascii_lowercase();
             let is_named =
                 matches!(text.trim_start_matches(['+', '-']), "inf" | "infinity" | "nan");
@@ -302,7 +308,8 @@ fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
 fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
     let items = sorted(items.get(..items.len().min(1000))?)?;
     let wanted = if name == "min" { items.first() } else { items.last() }?;
-    // Of equal items of different kinds Python gives the first it meets.
+    // `max(1, 1.0)` gives the first of equal items. After sorting it is not known which that was,
+    // unless equal items look the same.
     let same = items.iter().filter(|item| is_equal(item, wanted) == Some(true)).count();
     (same == 1 || items.iter().all(|item| matches!(item, Value::Int(_) | Value::Str(_))))
         .then(|| wanted.clone())
@@ -391,7 +398,8 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Std
     (is_in_range && arguments.len() <= units.len()).then_some(StdValue::Delta(total))
 }
 
-/// A fraction of a unit, where it comes out even.
+/// `count` units in microseconds, where it comes out even. Python rounds half to even at the last
+/// microsecond, which is not imitated.
 fn halves(unit: i128, count: f64) -> Option<i128> {
     for parts in [1_i128, 2, 4, 5, 8, 10, 20, 50, 100, 1000] {
         let whole = count * float_of(&Value::int(parts))?;
@@ -450,7 +458,7 @@ fn decimal(arguments: &[Value<'_>]) -> Option<StdValue> {
     let is_number = !whole.is_empty()
         && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
         && !digits.ends_with('.');
-    // Smaller numbers are printed with an exponent.
+    // `str(Decimal("0.0000001"))` is `1E-7`: from seven places on Python writes an exponent.
     let zeros = fraction.bytes().take_while(|byte| *byte == b'0').count();
     let is_plain = zeros < 6 || whole.bytes().any(|byte| byte != b'0');
     if !is_number || !is_plain {
@@ -477,6 +485,7 @@ fn fraction(arguments: &[Value<'_>]) -> Option<StdValue> {
     if denominator == 0 {
         return None;
     }
+    // Python keeps fractions in lowest terms.
     let (mut left, mut right) = (numerator.checked_abs()?, denominator.checked_abs()?);
     while right != 0 {
         (left, right) = (right, left % right);
@@ -500,6 +509,7 @@ fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue
         return None;
     }
     let mut text = digits;
+    // From the back, so that each position still counts digits only.
     for at in [20, 16, 12, 8] {
         text.insert(at, '-');
     }
@@ -552,6 +562,7 @@ fn address(path: &str, text: &str) -> Option<StdValue> {
         "ipaddress.IPv4Network" | "ipaddress.ip_network" => {
             let (base, prefix) = text.split_once('/').unwrap_or((text, "32"));
             let (base, prefix) = (v4(base)?, prefix.parse::<u32>().ok()?);
+            // A network with bits set behind its prefix raises `ValueError`.
             let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
             let is_network = prefix <= 32 && base.to_bits() & host == 0;
             let printed = format!("{base}/{prefix}");

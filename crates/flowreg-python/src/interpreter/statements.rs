@@ -38,12 +38,14 @@ impl<'a> Interpreter<'a> {
             Stmt::With(with) => self.with_statement(with, scope)?,
             Stmt::For(each) => self.for_loop(statement, each, scope)?,
             Stmt::While(repeated) => {
+                // A loop is not followed: how often it runs, and what it leaves, is rarely known.
                 let test = self.value(&repeated.test, scope)?;
                 self.bind_to_unknown(
                     std::slice::from_ref(statement),
                     scope,
                     "it is bound in a loop",
                 );
+                // The body runs at least once. What raises then, raises.
                 if Self::truth(&test) == Some(true) {
                     self.look_for_errors(&repeated.body, scope);
                 }
@@ -57,6 +59,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Stmt::Raise(raise) => {
+                // A bare `raise` without an exception at hand is a `RuntimeError`.
                 let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
                 return self.raise(kind, "the module raises it itself");
             }
@@ -69,6 +72,8 @@ impl<'a> Interpreter<'a> {
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
             Stmt::ClassDef(class) => self.class_definition(class, scope)?,
             Stmt::TypeAlias(alias) => {
+                // pydantic makes a definition of such an alias, and evaluates it only when it is
+                // used.
                 let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
                 self.bind(&alias.name, &unknown, scope)?;
             }
@@ -81,13 +86,16 @@ impl<'a> Interpreter<'a> {
         match target {
             Expr::Name(name) => {
                 let name = name.id.as_str();
-                let is_doubted = scope.module.inexact.borrow().is_some();
-                if scope.own(name).is_none() && !is_doubted && !scope.is_function() {
+                let is_any_name_possible = scope.module.inexact.borrow().is_some();
+                if scope.own(name).is_none() && !is_any_name_possible && !scope.is_function() {
                     return self.raise("NameError", format!("name '{name}' is not defined"));
                 }
+                // Under a condition that is not known this runs on a copy of the names, which is
+                // joined with the other branch afterwards.
                 scope.names.borrow_mut().remove(name);
             }
             Expr::Subscript(item) => {
+                // The change itself is known from `effects`; here is only asked whether it raises.
                 let owner = self.as_it_was_made(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "deletion")?;
@@ -141,7 +149,8 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// Runs a block that is run at least once, only to see whether it raises.
+    /// Runs a block that Python runs at least once, only to see whether it raises. What it binds is
+    /// dropped, for later rounds may bind something else.
     fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
         let before = scope.names.borrow().clone();
         self.open_guesses.set(self.open_guesses.get() + 1);
@@ -153,7 +162,9 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Notes that the script may not be loaded at all.
+    /// Notes that the script may raise here and not be loaded at all, so that none of its flows is
+    /// exact. Nothing is noted inside a branch that may not run: most such branches are for another
+    /// environment, and every file with one would be inexact.
     pub(super) fn note_possible_error(&self, why: impl Into<String>) {
         if self.open_guesses.get() == 0 {
             self.mark_script_inexact(why);
@@ -171,6 +182,7 @@ impl<'a> Interpreter<'a> {
             };
             scope.set(name, unknown);
         }
+        // `flow.name = …` inside the block changes an object that exists outside it.
         for attribute in bound.attributes {
             if let Ok(owner) = self.value(&attribute.value, scope) {
                 self.set_attribute(&owner, attribute.attr.as_str(), &self.unknown(why));
@@ -220,6 +232,7 @@ impl<'a> Interpreter<'a> {
             Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
             _ => None,
         };
+        // `first, *rest = …`: which target gets what is not computed.
         let is_starred = targets.iter().any(Expr::is_starred_expr);
         self.check_count(value, targets.len(), is_starred)?;
         match items {
@@ -246,6 +259,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => class.scope.set(name, value),
             Value::Module(imported) => imported.scope.set(name, value),
+            // A flow reads these three when it is deployed, as if they had been given.
             Value::Flow(flow) if matches!(name, "name" | "description" | "version") => {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
@@ -272,6 +286,8 @@ impl<'a> Interpreter<'a> {
                 Annotation::Value(self.value(&assign.annotation, scope)?)
             };
             self.at(scope, assign.start());
+            // `x: x = Field(…)`: the annotation is the very field that was just bound, which
+            // pydantic refuses.
             if let (Annotation::Value(value), Some(bound)) =
                 (&annotation, scope.own(name.id.as_str()))
                 && matches!((value, &bound), (Value::Field(value), Value::Field(bound))
@@ -287,6 +303,7 @@ impl<'a> Interpreter<'a> {
                 Some(entry) => entry.1 = annotation,
                 None => annotations.push((text, annotation)),
             }
+        // Annotations of local variables in functions are never evaluated.
         } else if !scope.module.are_annotations_postponed && scope.is_module() {
             self.value(&assign.annotation, scope)?;
         }

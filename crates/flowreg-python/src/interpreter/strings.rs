@@ -61,6 +61,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Result<String, Value<'a>>> {
         let value = self.value(&element.expression, scope)?;
+        // `f"{x=}"` repeats the source text, with its blanks.
         if element.debug_text.is_some() {
             return Ok(Err(self.unknown("a debug f-string")));
         }
@@ -118,6 +119,8 @@ impl<'a> Interpreter<'a> {
             let mut specification = String::new();
             let kind = loop {
                 match chars.next() {
+                    // Widths and precisions only. Flags, `*` and `%(name)s` end the search below
+                    // and are unknown.
                     Some(char @ ('0'..='9' | '.')) => specification.push(char),
                     other => break other,
                 }
@@ -143,6 +146,7 @@ impl<'a> Interpreter<'a> {
             };
             text.push_str(&part);
         }
+        // A dictionary may bring more than the template uses.
         if items.next().is_some() && !matches!(arguments, Value::Dict(_)) {
             return self.raise("TypeError", "not all arguments converted during string formatting");
         }
@@ -266,6 +270,7 @@ fn titlecase(char: char) -> String {
         'Ǉ'..='ǉ' => "ǈ".to_owned(),
         'Ǌ'..='ǌ' => "ǋ".to_owned(),
         'Ǳ'..='ǳ' => "ǲ".to_owned(),
+        // Georgian letters have an upper case, but no title case of their own.
         'ა'..='ჿ' => char.to_string(),
         _ => {
             let mut upper = char.to_uppercase();
@@ -311,6 +316,7 @@ fn quoted(text: &Text) -> Option<String> {
     if text.chars().any(|char| char.is_control() || char == '\\' || !char.is_ascii()) {
         return None;
     }
+    // Python prefers single quotes, unless only single quotes would have to be escaped.
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let escaped = if quote == '\'' { text.replace('\'', "\\'") } else { text.to_string() };
     Some(format!("{quote}{escaped}{quote}"))

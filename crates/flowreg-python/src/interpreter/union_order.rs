@@ -2,7 +2,8 @@
 //!
 //! `typing` remembers what it was subscripted with, and unions of the same choices are equal
 //! whatever their order: of `List[Union[int, str]]` and `List[Union[str, int]]` the one that a
-//! process makes first stands for both. Libraries are imported before.
+//! process makes first stands for both. Libraries that are imported before may have made it already
+//! (docs/facts/python.md, "Types").
 
 use super::Interpreter;
 use super::operators::is_identical;
@@ -27,7 +28,8 @@ const EARLIER: &[(&str, &[&str])] = &[
     ("typing.Tuple", &["builtins.str", "os.PathLike"]),
 ];
 
-/// How many parts a type may have whose unions are compared: each with each.
+/// How many parts a type may have whose unions are compared. Each is compared with each, so a large
+/// one would be slow; it becomes unknown.
 const MOST_PARTS: u32 = 40;
 
 impl<'a> Interpreter<'a> {
@@ -47,8 +49,9 @@ impl<'a> Interpreter<'a> {
         for argument in arguments {
             collect(argument, &mut unions, 0);
         }
-        let mut doubt = None;
-        // What a library has made counts for the same generic with the same arguments.
+        let mut unknown = None;
+        // The cache is keyed by the generic and its arguments, so what a library has made matters
+        // only where the union is itself an argument of the same generic.
         let is_direct = |union: &[Value<'a>]| {
             path != "typing.Union"
                 && arguments.iter().any(|argument| {
@@ -60,16 +63,16 @@ impl<'a> Interpreter<'a> {
             let first = known.iter().find(|known| has_same_choices(known, &union));
             if is_direct(&union) && is_earlier(path, &union) {
                 let why = "`typing` keeps the order of a union that a library made before";
-                doubt = Some(self.unknown(why));
+                unknown = Some(self.unknown(why));
             } else if first.is_some_and(|first| !is_same_order(first, &union)) {
                 let why = "`typing` keeps the order of the first union of the same choices";
-                doubt = Some(self.unknown(why));
+                unknown = Some(self.unknown(why));
             }
             if first.is_none() {
                 known.push(union);
             }
         }
-        doubt
+        unknown
     }
 }
 
@@ -99,6 +102,7 @@ fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) 
 
 fn without_none<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     let mut flat = flatten(choices);
+    // pydantic puts `null` last whatever its place, so it does not count for the order.
     flat.retain(|choice| !matches!(choice, Value::None));
     flat
 }

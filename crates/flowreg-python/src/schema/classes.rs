@@ -1,4 +1,5 @@
-//! Models, enums, dataclasses, typed dictionaries and named tuples (facts a.6).
+//! Models, enums, dataclasses, typed dictionaries and named tuples (docs/facts/python.md,
+//! "Classes and definitions").
 
 use std::rc::Rc;
 
@@ -48,6 +49,8 @@ impl<'a> Generator<'_, 'a> {
             }
             _ => {}
         }
+        // Classes of the standard library have no configuration of their own, and pydantic uses
+        // that of the model in which it meets them first.
         let takes_over = match class.kind.get() {
             ClassKind::TypedDict | ClassKind::DataclassChild => true,
             ClassKind::Dataclass => !is_pydantic_dataclass(class),
@@ -62,6 +65,7 @@ impl<'a> Generator<'_, 'a> {
         let full = class.full_name();
         let owner = Value::Class(Rc::clone(class));
         let (reference, is_new) = self.definitions.reference(&owner, &[], &class.name, &full);
+        // The reference exists before its schema, so that a model may contain itself.
         if is_new {
             let schema = self.definition(class, context)?;
             self.definitions.define(reference, schema);
@@ -87,7 +91,7 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    /// The context of what stands in a class: its configuration says whether arbitrary types may.
+    /// The context of the types in a class: its configuration says whether arbitrary types may.
     pub(super) fn inside<'p>(
         &self,
         class: &Rc<Class<'a>>,
@@ -96,6 +100,8 @@ impl<'a> Generator<'_, 'a> {
         let Some(settings) = configuration(class) else {
             return self.unknown(format!("the configuration of `{}`", class.name));
         };
+        // A class of pydantic's decides for itself; one of the standard library is as strict as
+        // what it stands in.
         let has_own = match class.kind.get() {
             ClassKind::Enum => return Ok(context),
             ClassKind::Model | ClassKind::RootModel => true,
@@ -125,6 +131,7 @@ impl<'a> Generator<'_, 'a> {
         title: &str,
         with: Substitution<'_, 'a>,
     ) -> SchemaResult<Schema> {
+        // Then the fields are not those that stand in the source.
         if own_ancestors(class).iter().any(|known| known.scope.own("__annotations__").is_some()) {
             return self.unknown(format!("`{}` changes its annotations", class.name));
         }
@@ -132,6 +139,7 @@ impl<'a> Generator<'_, 'a> {
         if fields.iter().any(|field| &*field.name == "__pydantic_extra__") {
             return self.unknown(format!("`{}` has a type for extra fields", class.name));
         }
+        // Private attributes and the configuration are no fields.
         fields.retain(|field| !field.name.starts_with('_') && &*field.name != "model_config");
         let settings = self.settings(class)?;
         let (properties, required) = self.properties(class, &fields, &settings, with, context)?;
@@ -249,10 +257,12 @@ impl<'a> Generator<'_, 'a> {
             }
             values.push(self.encoded(value)?);
         }
+        // A mixed-in type decides even if a value looks otherwise.
         let kind = match class.mixin {
             Some("str") => Some("string"),
             Some("int") => Some("integer"),
             Some(_) => Some("number"),
+            // pydantic writes no type for enums of nulls or objects.
             None => common_kind(&values).filter(|kind| !matches!(*kind, "null" | "object")),
         };
         let mut schema = entry("enum", values);
@@ -273,6 +283,7 @@ impl<'a> Generator<'_, 'a> {
         for field in &mut fields {
             if let Annotation::Value(Value::Type(expression)) = &field.annotation
                 && let Type::Generic(origin, arguments) = &**expression
+                // `InitVar[T]` is an argument of `__init__`, which is what the schema describes.
                 && origin.is_symbol("dataclasses.InitVar")
                 && let Some(inner) = arguments.first()
             {
@@ -281,7 +292,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let settings = self.settings(class)?;
         let (properties, required) = self.properties(class, &fields, &settings, None, context)?;
-        // A title in the configuration of a dataclass is kept, `extra` too.
+        // `title` and `extra` of a dataclass's configuration count as those of a model.
         let settings: Keywords<'a> = settings;
         self.object(class, properties, required, &class.name, &settings)
     }
@@ -316,6 +327,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let settings = match configuration(class) {
             Some(mut settings) => {
+                // `total` is a keyword of the class, and no setting.
                 settings.retain(|(name, _)| &**name != "total");
                 settings
             }
@@ -354,6 +366,7 @@ impl<'a> Generator<'_, 'a> {
         class: &Rc<Class<'a>>,
         context: TypeContext<'_, 'a>,
     ) -> SchemaResult<Schema> {
+        // A named tuple takes over parts of the configuration of the model around it.
         if context.is_configured {
             return self.unknown(format!("`{}` in a model with a configuration", class.name));
         }

@@ -120,6 +120,8 @@ impl<'a> Generator<'_, 'a> {
             Some(discriminator) => self.discriminated(base, &discriminator, context),
             None => self.schema(base, context.deeper()),
         };
+        // Other metadata may bring its own schema (`__get_pydantic_core_schema__`), which saves a
+        // type that has none.
         let is_harmless =
             |entry: &Value<'a>| entry.is_constant() || matches!(entry, Value::Field(_));
         let mut schema = match schema {
@@ -263,6 +265,8 @@ impl<'a> Generator<'_, 'a> {
         {
             let choices = flatten(choices);
             let mut others = choices.iter().filter(|choice| !matches!(choice, Value::None));
+            // pydantic pushes a constraint down to the only choice that is not `None`. On several
+            // choices it becomes a validator, which does not show.
             return match (others.next(), others.next(), schema.get("anyOf")) {
                 (Some(only), None, Some(Json::Array(any_of))) => {
                     let mut constrained = Vec::new();

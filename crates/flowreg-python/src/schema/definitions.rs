@@ -1,5 +1,6 @@
-//! Shared parts of a schema, and the names pydantic gives them: the class name if it is the only
-//! one, the module and qualified name otherwise.
+//! Shared parts of a schema, and the names pydantic gives them: the class name if no other class of
+//! the schema has it, the module and qualified name otherwise (docs/facts/python.md, "Classes and
+//! definitions").
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,7 +11,8 @@ use super::unions::is_same_type;
 use super::{Schema, entry};
 use crate::value::Value;
 
-/// How often names are made anew.
+/// How often names are made anew. Each round can only tell more parts apart, so a few are enough;
+/// the end is for parts that refer to each other in circles.
 const MOST_ROUNDS: usize = 20;
 
 const PREFIX: &str = "#/definitions/";
@@ -119,6 +121,7 @@ impl<'a> Definitions<'a> {
         let parts: Vec<(usize, &Definition<'a>)> =
             used.iter().filter_map(|number| Some((*number, self.parts.get(*number)?))).collect();
         let mut shorts = BTreeSet::new();
+        // Nearly always: no two classes have the same name.
         if parts.iter().all(|(_, part)| shorts.insert(&part.short)) {
             return parts.iter().map(|(number, part)| (*number, part.short.clone())).collect();
         }
@@ -146,6 +149,7 @@ impl<'a> Definitions<'a> {
                 schema
             })
             .collect();
+        // Parts with one name don't collide if their schemas are the same.
         let is_one = |name: &dyn Fn(&Definition<'a>) -> String, at: usize| {
             let wanted = parts.get(at).map(|(_, part)| name(part));
             let all = parts.iter().zip(&schemas);
@@ -211,6 +215,7 @@ fn rename(value: &mut Json, names: &BTreeMap<usize, String>) {
                             *text = name;
                         }
                     }
+                    // The mapping of a discriminator holds references as plain text.
                     Json::Object(mapping) if key == "mapping" => {
                         for target in mapping.values_mut() {
                             if let Some(name) = target.as_str().and_then(renamed) {

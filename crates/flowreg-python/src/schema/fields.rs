@@ -20,7 +20,7 @@ pub(crate) enum FieldAlias {
     NotKnown,
 }
 
-/// Type variables and what takes their context.
+/// Type variables and what takes their place.
 pub(crate) type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
 /// Settings that leave a schema as it is, or do to it what is computed.
@@ -58,6 +58,8 @@ const SETTINGS: &[&str] = &[
 fn is_final(annotation: &Annotation<'_>) -> bool {
     match annotation {
         Annotation::Value(value) => is_final_type(value),
+        // Only the name is looked for: evaluating it would need a scope, and a wrong yes makes the
+        // field unknown at worst.
         Annotation::Postponed(node) => format!("{node:?}").contains("\"Final\""),
         Annotation::Missing => false,
     }
@@ -84,6 +86,7 @@ pub(crate) fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<Cl
 /// Whether an annotation says `ClassVar`.
 pub(crate) fn is_class_variable(field: &ClassField<'_>) -> bool {
     match &field.annotation {
+        // `dataclasses` and pydantic look at the text, too, before they evaluate it.
         Annotation::Postponed(node) => {
             let text = field.owner.scope.excerpt(*node);
             ["ClassVar", "typing.ClassVar", "t.ClassVar"].iter().any(|name| text.starts_with(name))
@@ -107,6 +110,7 @@ pub(crate) fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
             Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
             Some(_) => return None,
         }
+        // `class Config:` is the form of pydantic 1, which 2 still reads.
         if let (Some(Value::Class(config)), ClassKind::Model) =
             (ancestor.scope.own("Config"), ancestor.kind.get())
             && config.kind.get() == ClassKind::Plain
@@ -115,6 +119,7 @@ pub(crate) fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
                 set_keyword(&mut settings, name, value.clone());
             }
         }
+        // `class Job(BaseModel, extra="forbid")`
         for (name, value) in &ancestor.keywords {
             set_keyword(&mut settings, name, value.clone());
         }
@@ -143,6 +148,7 @@ pub(crate) fn alias<'a>(
     interpreter: &Interpreter<'a>,
 ) -> FieldAlias {
     let info = info(field, interpreter);
+    // Inputs are named by `validation_alias`, if there is one.
     let given = ["validation_alias", "alias"]
         .iter()
         .filter_map(|key| keyword(&info, key))
@@ -178,6 +184,7 @@ fn to_pascal(name: &str) -> String {
     let mut pascal = String::new();
     for (at, char) in titled.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| titled.get(at));
+        // pydantic removes an underscore between a letter or digit and a digit or capital.
         let is_joint = *char == '_'
             && before.is_some_and(char::is_ascii_alphanumeric)
             && titled
@@ -257,6 +264,7 @@ pub(crate) fn split_annotated<'a>(annotation: &Value<'a>) -> (Value<'a>, Vec<Val
     let mut metadata: Vec<Value<'a>> = Vec::new();
     while let Value::Type(expression) = &base {
         let Type::Annotated(inner, more) = &**expression else { break };
+        // Python flattens `Annotated[Annotated[T, a], b]` to `a, b`.
         let mut all = more.clone();
         all.extend(metadata);
         metadata = all;
@@ -356,6 +364,7 @@ impl<'a> Generator<'_, 'a> {
             }
         }
         self.check_keywords(&info)?;
+        // What pydantic does with both depends on the kind of class.
         let has_plain = !matches!(field.default, None | Some(Value::Field(_)));
         if has_plain && keyword(&info, "default_factory").is_some() {
             return self.unknown(format!("`{name}` has a default and a factory"));
@@ -369,7 +378,8 @@ impl<'a> Generator<'_, 'a> {
             Some(discriminator) => self.discriminated(&base, discriminator, context)?,
             None => self.schema(&base, context)?,
         };
-        // The last constraint wins, and those of the default come first.
+        // Constraints of `= Field(…)` are applied before those of `Annotated`, and the last one of a
+        // kind wins.
         if let Some(Value::Field(given)) = &field.default {
             schema = self.constrained(schema, &base, &given.keywords)?;
         }
@@ -381,6 +391,7 @@ impl<'a> Generator<'_, 'a> {
         }
         self.texts(&mut schema, &info, text)?;
         let (default, has_factory) = effective_default(field, &info);
+        // A field's default is written by the field's type: `bytes` under `str` may be refused.
         if matches!(default, Some(Value::Bytes(_))) && !base.is_symbol("builtins.bytes") {
             return self.unknown(format!("the default of `{}` is written by its type", field.name));
         }
@@ -399,6 +410,7 @@ impl<'a> Generator<'_, 'a> {
         info: &Keywords<'a>,
         text: Option<&str>,
     ) -> SchemaResult<()> {
+        // `dataclasses.field(metadata={"description": …})` shows in the schema as well.
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! Type variables and what takes their context.
+//! Type variables and what takes their place.
 
 use std::rc::Rc;
 
@@ -39,7 +39,7 @@ pub(crate) fn substitute_alias<'a>(alias: &Value<'a>, arguments: &[Value<'a>]) -
     substitute(alias, &variables, arguments)
 }
 
-/// `value` with `arguments` in context of `variables`.
+/// `value` with `arguments` in place of `variables`.
 pub(crate) fn substitute<'a>(
     value: &Value<'a>,
     variables: &[Value<'a>],
@@ -49,6 +49,7 @@ pub(crate) fn substitute<'a>(
         parts.iter().map(|part| substitute(part, variables, arguments)).collect()
     };
     if let Some(at) = variables.iter().position(|variable| is_same(variable, value)) {
+        // Too few arguments leave the variable as it is.
         return arguments.get(at).unwrap_or(value).clone();
     }
     let Value::Type(expression) = value else { return value.clone() };

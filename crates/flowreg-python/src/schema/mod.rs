@@ -1,10 +1,15 @@
 //! From annotations to JSON schema, as pydantic 2.14 makes it for Prefect 3.8.
 //!
-//! Rooms: [`types`] (what an annotation is), [`unions`], [`constraints`], [`classes`] (models,
-//! enums, dataclasses, typed dictionaries, named tuples), [`fields`] (titles, aliases,
-//! configuration), [`generics`], [`definitions`] (the names of shared parts), [`resolve`] (strings
-//! and postponed annotations), [`parameters`] (the whole of a flow). Rules:
-//! `facts/static-analysis.md` a.5 to a.10.
+//! | what | where |
+//! |---|---|
+//! | the whole of a flow | [`parameters`] |
+//! | what an annotation is | [`types`], [`unions`], [`generics`], [`constraints`] (`Annotated`, `Field`) |
+//! | classes | [`classes`] (models, enums, dataclasses, typed dictionaries, named tuples), [`fields`] (titles, aliases, configuration) |
+//! | the names of shared parts | [`definitions`] |
+//! | strings and postponed annotations | [`resolve`] |
+//! | other versions of Prefect | [`versions`] |
+//!
+//! The rules stand in `docs/facts/python.md`, from "Parameters" to "Defaults".
 
 pub(crate) mod classes;
 pub(crate) mod constraints;
@@ -53,7 +58,8 @@ pub(crate) struct Generator<'g, 'a> {
     pub has_no_schema: Cell<bool>,
     /// Whether types are refused that pydantic has no schema for, as it does where a class is made.
     refuses: bool,
-    /// Types left to do; a type that doubles itself again and again has an end here.
+    /// How many types may still be made. Aliases that use each other twice grow exponentially
+    /// (`A = dict[B, B]`), and end here.
     budget: Cell<u32>,
 }
 
@@ -68,7 +74,7 @@ impl<'g, 'a> Generator<'g, 'a> {
         }
     }
 
-    /// One that looks away where pydantic refuses a type.
+    /// A generator that takes types which pydantic refuses as unconstrained.
     pub(crate) fn lenient(interpreter: &'g Interpreter<'a>) -> Self {
         Generator { refuses: false, ..Generator::new(interpreter) }
     }
@@ -89,6 +95,7 @@ impl<'g, 'a> Generator<'g, 'a> {
 
     fn spend(&self, depth: u32) -> SchemaResult<()> {
         match self.budget.get().checked_sub(1) {
+            // Sixty levels are far more than types in source code have; each takes stack.
             Some(rest) if depth < 60 => {
                 self.budget.set(rest);
                 Ok(())
@@ -101,8 +108,8 @@ impl<'g, 'a> Generator<'g, 'a> {
 /// What pydantic raises for a type that it does not know.
 pub(crate) const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
 
-/// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
-/// Prefect's own module.
+/// Where a type stands, because the same type can mean something else there: in a class body,
+/// strings resolve in the class; in a signature, in Prefect's own module.
 #[derive(Clone, Copy)]
 pub(crate) struct TypeContext<'p, 'a> {
     pub class: Option<&'p Rc<Class<'a>>>,
@@ -114,7 +121,7 @@ pub(crate) struct TypeContext<'p, 'a> {
 }
 
 impl TypeContext<'_, '_> {
-    /// The context of a type in a signature.
+    /// Of a type in a signature.
     pub(crate) const SIGNATURE: Self =
         TypeContext { class: None, depth: 0, is_strict: false, is_configured: false };
 

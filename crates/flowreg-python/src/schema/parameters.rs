@@ -1,4 +1,4 @@
-//! The `parameter_openapi_schema` of a flow (facts a.5).
+//! The `parameter_openapi_schema` of a flow (docs/facts/python.md, "Parameters").
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::value::{
 };
 use flowreg_model::VersionLimit;
 
-/// Names that Prefect keeps for itself.
+/// Names of parameters that Prefect keeps for itself: they are keywords of calling a flow.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
 
 /// Names that no field of a model can have.
@@ -51,6 +51,8 @@ pub(crate) fn parameters<'a>(
     validates: bool,
 ) -> Result<(Json, Vec<VersionLimit>), Failure> {
     let differences = versions::of_signature(function);
+    // The schema of 3.8.8. Where another version makes a known other one, that one is computed as
+    // well.
     let (schema, more) = object(interpreter, function, doc, validates, false)?;
     let mut limits = Vec::new();
     for difference in differences.into_iter().chain(more) {
@@ -82,6 +84,7 @@ fn object<'a>(
             return Err(raises(name, "ReservedArgumentError", message));
         }
     }
+    // The model that validates the arguments resolves quoted types among its own fields first.
     if let Some(name) = hidden_type(interpreter, function) {
         let why = format!("the parameter `{name}` has the name of a type that is quoted");
         let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
@@ -95,6 +98,7 @@ fn object<'a>(
         function.parameters.iter().zip(annotations).enumerate()
     {
         let name = &*parameter.name;
+        // Left out wherever they stand; `enumerate` has counted their position.
         if matches!(name, "self" | "cls") {
             continue;
         }
@@ -114,6 +118,8 @@ fn object<'a>(
                            validation or change the argument names.";
             return Err(raises(name, "ValueError", message.to_owned()));
         }
+        // If one string of the signature did not resolve, Prefect leaves all strings to pydantic,
+        // which resolves each in Prefect's own module.
         let annotation = if is_fallback || is_text(&annotation) {
             resolve::in_prefect(interpreter, &annotation, &function.scope.module)
         } else {
@@ -286,13 +292,16 @@ fn evaluated<'a>(
             }
             Ok(value) => annotations.push(value),
             Err(raised) if raised.kind == "TypeError" && validates && name != "return" => {
-                // Whether the names resolve elsewhere decides whether Prefect takes the flow.
+                // Prefect falls back to strings, which pydantic then resolves in another module.
+                // Whether that raises again decides whether the flow can be defined.
                 let why = format!("evaluating the annotation raises {raised}");
                 let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
                 let reason = NoSchema::Unknown(Rc::new(unknown));
                 return Err(Failure { part: format!("the type of `{name}`"), reason });
             }
-            // The others are still read one by one, and may raise then.
+            // Python evaluates the annotations in order and stops at the first error. After the
+            // fallback each of the others is resolved by itself, and only missing names are
+            // forgiven.
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 is_fallback = true;
             }
@@ -370,10 +379,13 @@ impl<'a> Generator<'_, 'a> {
         };
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
+        // One part without a schema leaves the whole parameter unconstrained.
         let mark = self.definitions.mark();
         let (mut schema, metadata) = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.has_no_schema.set(true);
+                // A type without a schema takes with it the definitions that were made for its
+                // parts.
                 self.definitions.truncate(mark);
                 (Schema::new(), Keywords::new())
             }
@@ -384,7 +396,7 @@ impl<'a> Generator<'_, 'a> {
         let mut default = parameter.default.clone();
         let mut is_required = default.is_none();
         match &parameter.default {
-            // A field of the standard library is an object like any other, and has no JSON form.
+            // `dataclasses.field()` as a default is an object like any other, without a JSON form.
             Some(Value::Field(info)) if !info.is_pydantic => default = None,
             Some(Value::Field(info)) => {
                 let part = failed(&default_part);
@@ -398,6 +410,7 @@ impl<'a> Generator<'_, 'a> {
                 Some(value) if !matches!(value, Value::Ellipsis) => {
                     (default, is_required) = (Some(value.clone()), false);
                 }
+                // A factory makes the parameter optional, without a default to show.
                 _ => is_required = keyword(&metadata, "default_factory").is_none(),
             },
         }
@@ -412,6 +425,8 @@ impl<'a> Generator<'_, 'a> {
         }
         self.extra_keys(&mut schema, &metadata).map_err(failed(&annotation_part))?;
         schema.insert("position".to_owned(), position.into());
+        // Last, because Prefect merges `json_schema_extra` over everything, `position` and `title`
+        // too.
         schema.extend(extra);
         Ok((schema, is_required))
     }

@@ -1,4 +1,5 @@
-//! Annotations that are strings, or kept for later, resolved where pydantic and Prefect do it.
+//! Annotations that are strings, or kept for later, resolved where pydantic and Prefect do it
+//! (docs/facts/python.md, "String annotations").
 
 use std::rc::Rc;
 
@@ -24,12 +25,15 @@ pub(crate) fn field_type<'a>(
     }
 }
 
+/// The namespace in which pydantic evaluates the annotations of a class: names of its body, of the
+/// functions around it, of the module, and the class itself.
 fn late_scope<'a>(owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
     let scope = Scope::class(&owner.name, &owner.scope.top());
     for (name, value) in owner.scope.names.borrow().iter() {
         let value = match value {
             Value::Class(_) => value.clone(),
-            // When the annotation is read, a field may have lost its default already.
+            // pydantic takes the defaults of fields off the class. Whether it has done so when the
+            // annotation is evaluated depends on when the model is completed.
             _ => Value::unknown(
                 format!("`{name}` in an annotation may be the value that `{}` binds", owner.name),
                 Location::default(),
@@ -126,6 +130,7 @@ pub(crate) fn in_prefect<'a>(
     };
     match value {
         Ok(value) => as_type(value),
+        // A name that Prefect's module does not have leaves the parameter unconstrained.
         Err(raised) if raised.kind == "NameError" => Value::symbol("typing.Any"),
         Err(raised) => interpreter.unknown(raises(&raised)),
     }
@@ -190,6 +195,8 @@ pub(crate) fn forward<'a>(
             };
             let resolved = match interpreter.value(node, &prefect_scope(module)) {
                 Ok(resolved) => resolved,
+                // One string inside a type that does not resolve leaves the whole parameter
+                // unconstrained.
                 Err(raised) if raised.kind == "NameError" => return Err(NoSchema::Unconstrained),
                 Err(raised) => return Ok(interpreter.unknown(raises(&raised))),
             };

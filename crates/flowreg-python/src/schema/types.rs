@@ -1,4 +1,4 @@
-//! What each annotation becomes (facts a.7).
+//! What each annotation becomes (docs/facts/python.md, "Types").
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::interpreter::operators::has_hash;
 use crate::symbols;
 use crate::value::{Type, Value, not_read};
 
-/// The class behind a name of `typing`.
+/// The class behind a name of `typing`: pydantic treats `typing.List` as `list`.
 pub(crate) fn origin_class(path: &str) -> Cow<'_, str> {
     let Some(leaf) = path.strip_prefix("typing.") else { return path.into() };
     let class = match leaf {
@@ -64,6 +64,8 @@ impl<'a> Generator<'_, 'a> {
             Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) => {
                 self.arbitrary_type("a value", context)?;
+                // At the top of a signature pydantic refuses it and Prefect leaves the parameter
+                // unconstrained. Inside another type it depends on that type.
                 if context.class.is_some() || context.depth > 1 {
                     return self.unknown("a value stands where a type is expected");
                 }
@@ -118,7 +120,8 @@ impl<'a> Generator<'_, 'a> {
     }
 
     fn forward(&mut self, value: &Value<'a>, context: TypeContext<'_, 'a>) -> SchemaResult<Schema> {
-        // What stands in a parameter's type was resolved before.
+        // Strings in a parameter's type were resolved before (`resolve::forward`), but not those
+        // behind a `NewType`.
         let Some(class) = context.class else {
             return self.unknown("a quoted type inside a named one");
         };
@@ -179,7 +182,7 @@ impl<'a> Generator<'_, 'a> {
                 self.unknown(format!("`{path}` is no type of a field"))
             }
             "builtins.tuple" if is_odd_tuple(arguments) => {
-                self.unknown("a tuple with `...` in the wrong context")
+                self.unknown("a tuple with `...` in the wrong place")
             }
             "builtins.tuple" => self.tuple(arguments, context),
             "builtins.dict"
@@ -275,6 +278,7 @@ impl<'a> Generator<'_, 'a> {
     ) -> SchemaResult<Schema> {
         let mut keys = self.schema(key, context.deeper())?;
         let mut values = self.schema(value, context.deeper())?;
+        // pydantic drops the titles of keys and values of a dictionary.
         values.shift_remove("title");
         let is_shared = keys.contains_key("$ref");
         let mut pattern = None;
@@ -289,7 +293,8 @@ impl<'a> Generator<'_, 'a> {
             let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
             schema.insert("additionalProperties".to_owned(), values);
         }
-        // Names say something about strings with constraints and about shared types only.
+        // `propertyNames` is shown only where the key says more than that it is a string: every
+        // key of a JSON object is one.
         let is_text = keys.get("type").and_then(Json::as_str) == Some("string");
         if (is_text && keys.len() > 1) || is_shared {
             keys.shift_remove("type");
@@ -332,6 +337,8 @@ impl<'a> Generator<'_, 'a> {
                 return self.unknown(format!("`{name}` is an alias with a quoted type"));
             }
             let schema = self.schema(aliased, context.deeper())?;
+            // pydantic merges a definition that is only a reference; under which name is not
+            // computed.
             if schema.contains_key("$ref") {
                 return self.unknown(format!("`{name}` is an alias of a class"));
             }

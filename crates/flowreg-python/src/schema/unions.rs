@@ -1,4 +1,4 @@
-//! Unions: flattened, without repetitions, `null` last.
+//! Unions: flattened, without repetitions, `null` last (docs/facts/python.md, "Types").
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, entry, of_ty
 use crate::interpreter::operators::is_identical;
 use crate::value::{Type, Value};
 
-/// The choices of a union, with those of nested unions in their context.
+/// The choices of a union, with those of nested unions in their place.
 pub(crate) fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     let mut flat = Vec::new();
     for choice in choices {
@@ -62,6 +62,8 @@ impl<'a> Generator<'_, 'a> {
                 }
             }
         }
+        // Repetitions go by type here. After the schemas are made they go once more, because two
+        // types may have equal schemas.
         let is_null = |choice: &Value<'a>| matches!(choice, Value::None);
         let has_null = distinct.iter().any(is_null);
         distinct.retain(|choice| !is_null(choice));
@@ -97,6 +99,7 @@ impl<'a> Generator<'_, 'a> {
             return Ok(inner);
         }
         let null = Json::Object(of_type("null"));
+        // `Optional[Decimal]`: the type is a union already, so `null` joins its choices.
         if let (Some(Json::Array(any_of)), 1) = (inner.get("anyOf"), inner.len()) {
             let mut choices = any_of.clone();
             if !choices.contains(&null) {
@@ -122,7 +125,7 @@ impl<'a> Generator<'_, 'a> {
         for choice in many {
             let mark = self.definitions.mark();
             let schema = match self.schema(choice, context.deeper()) {
-                // Whether a class is used once or twice decides what else goes with it.
+                // The dropped choice leaves definitions behind that pydantic may keep or not.
                 Err(NoSchema::Callable) if self.definitions.mark() > mark => {
                     return self.unknown("a class inside a union has no schema");
                 }

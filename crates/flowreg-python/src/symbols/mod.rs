@@ -63,6 +63,8 @@ pub(crate) fn builtin<'a>(name: &str) -> Option<Value<'a>> {
 pub(crate) fn canonical(path: &str) -> Cow<'_, str> {
     let Some((module, leaf)) = path.rsplit_once('.') else { return path.into() };
     match module {
+        // `typing_extensions` re-exports `typing`, except for its own `TypedDict`, which pydantic
+        // takes on every Python.
         "typing_extensions" if leaf != "TypedDict" => format!("typing.{leaf}").into(),
         "prefect.flows" | "prefect.main" if matches!(leaf, "flow" | "Flow") => {
             format!("prefect.{leaf}").into()
@@ -87,6 +89,7 @@ fn is_pydantic_part(module: &str) -> bool {
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
 pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
+    // The tables hold the names of 3.11 and later.
     if python.at_least(11) == Some(true) && is_missing(path) {
         return None;
     }
@@ -107,6 +110,8 @@ pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Valu
     if let Some(why) = machine_dependent(&path) {
         return Some(Value::unknown(why, at));
     }
+    // `datetime.now()` on the module instead of the class is a common mistake, and certain to
+    // raise.
     if let Some(("datetime", leaf)) = path.rsplit_once('.')
         && names::DATETIME.binary_search(&leaf).is_err()
         && !leaf.starts_with('_')

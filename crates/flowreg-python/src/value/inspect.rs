@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Keywords, Location, Opaque, Type, Unknown, Value};
 use crate::number::Int;
 
-/// How many parts a type may have.
+/// How many parts a type may have. Aliases of aliases can double with each line of the source.
 const LARGEST_TYPE: u32 = 2000;
 
 /// The value of `key` among `keywords`.

@@ -1,9 +1,9 @@
 //! What a name of a module can stand for: constants, types, classes, functions, flows, or nothing
 //! that can be known.
 //!
-//! Values never change once they are made, with the exceptions Python code uses: attributes of
-//! functions, flows and classes. A list that the module changes later is found by
-//! [`super::interpreter::effects`] and never gets here as a known value.
+//! Values never change once they are made, except attributes of functions, flows and classes, which
+//! Python code sets. A list that the module changes later is found by [`super::effects`] before the
+//! module runs, and reading its name gives something unknown.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -267,29 +267,31 @@ pub(crate) struct FlowObject<'a> {
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
 #[derive(Default, Clone)]
 pub(crate) struct Namespace<'a> {
+    /// In the order of the first binding. A name that is deleted leaves a hole, so that the positions
+    /// of the others stay.
     entries: Vec<Option<(Text, Value<'a>)>>,
-    places: HashMap<Text, usize>,
+    positions: HashMap<Text, usize>,
 }
 
 impl<'a> Namespace<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
-        let entry = self.entries.get(*self.places.get(name)?)?;
+        let entry = self.entries.get(*self.positions.get(name)?)?;
         entry.as_ref().map(|(_, value)| value)
     }
 
     pub(crate) fn set(&mut self, name: Text, value: Value<'a>) {
-        if let Some(place) = self.places.get(&name)
+        if let Some(place) = self.positions.get(&name)
             && let Some(entry) = self.entries.get_mut(*place)
         {
             *entry = Some((name, value));
             return;
         }
-        self.places.insert(Rc::clone(&name), self.entries.len());
+        self.positions.insert(Rc::clone(&name), self.entries.len());
         self.entries.push(Some((name, value)));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(place) = self.places.remove(name)
+        if let Some(place) = self.positions.remove(name)
             && let Some(entry) = self.entries.get_mut(place)
         {
             *entry = None;
@@ -317,7 +319,7 @@ pub(crate) struct Module<'a> {
     pub effects: Effects<'a>,
     /// Whether annotations are kept unevaluated.
     pub are_annotations_postponed: bool,
-    /// Why nothing about the module can be trusted, if so.
+    /// Why nothing about the module is exact, if so.
     pub inexact: RefCell<Option<Rc<Unknown>>>,
 }
 
