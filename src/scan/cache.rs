@@ -1,7 +1,11 @@
 //! Analyses of earlier runs, used again as long as everything they depend on is the same: the
 //! file, the modules it reads, and what was found (or not) under the names it imports.
 //!
-//! Only object ids and paths of the tree at hand are compared; the time of a file means nothing.
+//! Only object ids and paths of the tree at hand are compared. Times of files mean nothing: a scan
+//! reads a commit, not the working directory.
+//!
+//! Thousands of scripts import the same few modules. So what they depend on stands in shared lists,
+//! scripts refer to it by number, and whether an entry still holds is asked once per run.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -16,13 +20,14 @@ use flowreg_python::Dependencies;
 use flowreg_python::FileAnalysis;
 use flowreg_python::{ImportTarget, Layout};
 
-/// How many files without flows are remembered.
+/// How many files without flows are remembered: 10 to 16 MB of object ids.
 const MOST_FLOWLESS: usize = 500_000;
 
 /// The content of the cache's file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct CacheContent<'c> {
-    /// Object ids of files that can't have flows, one after the other, sorted.
+    /// Object ids of files that can't have flows, one after the other, sorted. They depend on nothing
+    /// but the content, so the ids are all there is to know.
     #[serde(borrow, with = "serde_bytes")]
     flowless: &'c [u8],
     #[serde(borrow)]
@@ -66,7 +71,7 @@ struct CachedScript<'c> {
     analysis: &'c [u8],
 }
 
-/// The tree at hand.
+/// The tree that is scanned now.
 pub(super) struct CurrentTree<'t> {
     pub layout: &'t Layout,
     pub files: &'t HashMap<&'t str, &'t TreeBlob>,
@@ -81,12 +86,13 @@ pub(super) struct Cache<'c> {
     holds: Mutex<[Vec<Option<bool>>; 3]>,
 }
 
-/// The result of an analysis that was made now.
+/// The result of an analysis that this run made.
 pub(super) struct FreshAnalysis<'f> {
     pub blob: &'f TreeBlob,
     pub path: &'f str,
     pub analysis: FileAnalysis,
-    /// The analysis as it is kept.
+    /// The analysis as the cache keeps it. Written here, on the thread that made it, because the flows
+    /// are taken out before the cache is saved.
     bytes: Vec<u8>,
 }
 
@@ -109,6 +115,8 @@ impl<'f> FreshAnalysis<'f> {
 impl<'c> Cache<'c> {
     /// Reads what was saved; anything that can't be read counts as empty.
     pub(super) fn new(content: &'c [u8]) -> Self {
+        // A cache of another version, or half written by a process that was killed, is no error:
+        // everything is analysed again.
         let saved: CacheContent<'c> = rmp_serde::from_slice(content).unwrap_or_default();
         let mut positions: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
         for (position, script) in saved.scripts.iter().enumerate() {
@@ -126,6 +134,8 @@ impl<'c> Cache<'c> {
     /// Whether a file is known to have no flows.
     pub(super) fn is_flowless(&self, id: &BlobId) -> bool {
         let (wanted, ids) = (id.as_bytes(), self.saved.flowless);
+        // A binary search in the bytes themselves. Making a list of the ids would take longer than
+        // all the look-ups of a run.
         let (mut low, mut high) = (0, ids.len() / wanted.len());
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -149,6 +159,8 @@ impl<'c> Cache<'c> {
         let positions = self.positions.get(&(path, id.as_bytes()))?;
         positions.iter().find_map(|position| {
             let script = self.saved.scripts.get(*position)?;
+            // One file may be known for several states of its surroundings, such as two branches
+            // that a person switches between.
             let holds = script.profile == current.profile && self.holds(script, current);
             Some((*position, from_bytes(path, script.analysis).filter(|_| holds)?))
         })
@@ -177,6 +189,7 @@ impl<'c> Cache<'c> {
     ) -> Option<Vec<u8>> {
         let mut tables = Tables::default();
         let mut scripts = Vec::new();
+        // New answers first: they belong to the commit that is most likely asked about again.
         let mut room = LARGEST_CACHE;
         for fresh in fresh {
             let script = tables.fresh(fresh, current);
@@ -206,6 +219,8 @@ impl<'c> Cache<'c> {
         let Some(length) = more.first().map(|id| id.as_bytes().len()) else {
             return self.saved.flowless.to_owned();
         };
+        // Above the limit old ids are dropped, by their order and not by their age: the list keeps
+        // none.
         let known = self.saved.flowless.chunks_exact(length);
         let mut ids: Vec<&[u8]> = more.iter().map(BlobId::as_bytes).collect();
         ids.extend(known.take(MOST_FLOWLESS.saturating_sub(ids.len())));
@@ -235,6 +250,8 @@ impl CachedScript<'_> {
     /// About how much of the file it takes.
     fn size(&self) -> usize {
         let numbers = self.lookups.len() + self.elsewhere.len() + self.files.len();
+        // Roughly: the numbers take up to five bytes each in MessagePack, and the rest of an entry
+        // about a hundred.
         100 + self.path.len() + self.analysis.len() + 5 * numbers
     }
 }
@@ -262,7 +279,7 @@ impl<T: Copy + Eq + std::hash::Hash> Table<T> {
     }
 }
 
-/// The lists of a new file.
+/// The shared lists of the cache that is written.
 #[derive(Default)]
 struct Tables<'s> {
     lookups: Table<CachedLookup<'s>>,
@@ -300,6 +317,8 @@ impl<'s> Tables<'s> {
     }
 
     fn kept(&mut self, script: &CachedScript<'s>, saved: &CacheContent<'s>) -> CachedScript<'s> {
+        // Numbers of the old lists become numbers of the new ones. Entries that no script uses any
+        // more are left behind.
         fn moved<T: Copy + Eq + std::hash::Hash>(
             numbers: &[u32],
             items: &[T],

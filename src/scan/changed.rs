@@ -1,7 +1,7 @@
 //! Which scripts are affected by what differs between two commits of a repository.
 //!
-//! Reads the files that flows import, and remembers what each imports by its object id. The rules
-//! are those of [`super::affected`].
+//! Reads the files that flows import, and remembers what each imports by its object id. Which
+//! import leads where is decided in [`super::affected`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -46,6 +46,7 @@ pub fn affected(
     if scripts.is_empty() || !difference.changes.iter().any(is_relevant) {
         return Ok(BTreeMap::new());
     }
+    // Listing a tree reads all of its directories, so a list that the caller has is used.
     let listed = match difference.files {
         Some(_) => Vec::new(),
         None => difference.repository.tree(difference.head)?.blobs(|_| true, is_python)?,
@@ -53,6 +54,7 @@ pub fn affected(
     let files = difference.files.unwrap_or(&listed);
     let found = on_stack(STACK, || import_chains(difference, files, scripts, cache));
     let mut chains = found.ok_or(ScanError::NoThread)??;
+    // Another Python can change what any script of a project does, however small its imports.
     let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
     for root in roots {
         let Some(file) = other_python(difference, root)? else { continue };
@@ -111,18 +113,20 @@ struct CommitFiles<'s> {
 
 impl CommitFiles<'_> {
     fn read(&mut self, blob: &TreeBlob) -> Result<&[u8], GitError> {
+        // Opened with the first file that the cache does not know: in most runs there is none.
         let opened = self.tree.take().map_or_else(|| self.open(), Ok)?;
         self.tree.insert(opened).read(blob, &mut self.buffer)
     }
 
     fn open(&self) -> Result<Tree, GitError> {
         let tree = self.difference.repository.tree(self.difference.head)?;
+        // In a partial clone, fetch everything in one request instead of one per file.
         tree.fetch_missing(self.files)?;
         Ok(tree)
     }
 }
 
-/// The imports of files that were read in an earlier run, and of those that are read now.
+/// What files import, from earlier runs and from this one, by object id.
 struct ImportsCache<'c> {
     saved: HashMap<&'c [u8], Imports>,
     fresh: HashMap<Vec<u8>, Imports>,
@@ -137,7 +141,7 @@ struct CachedImports<'c> {
 }
 
 impl<'c> ImportsCache<'c> {
-    /// Anything that can't be read counts as empty.
+    /// Reads the cache's file; a broken one counts as empty.
     fn new(cache: &'c AnalysisCache) -> Self {
         let saved: Vec<CachedImports<'c>> =
             rmp_serde::from_slice(cache.content()).unwrap_or_default();
@@ -162,10 +166,12 @@ impl<'c> ImportsCache<'c> {
 
     /// Keeps what was read now, and of what was known before as much as there is room for.
     fn save(&self, cache: &AnalysisCache) {
+        // Nothing new: writing the same file again would cost time and gain nothing.
         if self.fresh.is_empty() {
             return;
         }
         let fresh = self.fresh.iter().map(|(id, imports)| (id.as_slice(), imports));
+        // What this run read comes first, so that it is kept if there is not room for all.
         let mut room = LARGEST_CACHE;
         let kept: Vec<CachedImports<'_>> = fresh
             .chain(self.saved.iter().map(|(id, imports)| (*id, imports)))

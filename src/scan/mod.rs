@@ -17,5 +17,6 @@ pub use graph::ImportGraph;
 pub use prefect1::{Prefect1Files, prefect1_files};
 pub use tree::{Scan, ScanError, Selection, analyse_imports, duplicates, explain, scan};
 
-/// This very analyser, by its source: cached answers are for no other one.
+/// The analyser by a hash of its sources (`build.rs`). Answers in the cache are kept under it, since
+/// another analyser may give others.
 pub const ANALYSER: &str = env!("FLOWREG_ANALYSER");

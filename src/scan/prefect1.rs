@@ -1,5 +1,7 @@
-//! Which files of a tree may make flows of Prefect 1. Those are objects that only running the file
-//! makes, so nothing is analysed here.
+//! Which files of a tree may make flows of Prefect 1.
+//!
+//! `with Flow("name") as flow:` builds the flow's graph while the file runs, so only running it shows
+//! what it makes. Nothing is analysed here; the files are only chosen.
 
 use memchr::memmem;
 
@@ -18,8 +20,9 @@ pub struct Prefect1Files {
 
 /// Finds the files that have to be run to see whether they make flows.
 ///
-/// Running a file that has none is not harmless. So a file counts only if it names both Prefect and
-/// `Flow`, or if the user said which files have flows (`is_selected_by_user`) and it has the word in it.
+/// Running a file has side effects, also one without flows. So a file counts only if it names both
+/// Prefect and `Flow`, or if the user said which files have flows (`is_selected_by_user`) and it
+/// mentions flows at all.
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.

@@ -1,4 +1,7 @@
-//! An analysis as bytes, and back.
+//! An analysis as the bytes that the cache keeps, and back.
+//!
+//! Types of its own, so that the JSON form of a flow can change without a thought for caches, and
+//! paths are not stored again in every flow.
 
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +91,7 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
 }
 
 fn text(value: &serde_json::Value) -> String {
-    // Faster than `to_string`, which goes through the formatting of text.
+    // `Value::to_string` goes through `fmt`, which is slower.
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -23,10 +23,12 @@ use super::cache::{Cache, CurrentTree, FreshAnalysis};
 use super::graph::ImportGraph;
 use crate::store::AnalysisCache;
 
-/// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
+/// How much source text of imported modules a thread keeps parsed, in bytes. The trees take some ten
+/// times as much memory.
 const LARGEST_LIBRARY: usize = 2 << 20;
 
-/// Each thread parses anew what the scripts import.
+/// How many threads analyse files. Each parses anew what its scripts import, so more of them gain
+/// less and less.
 const MOST_THREADS: usize = 8;
 
 /// What was found in a tree.
@@ -70,6 +72,7 @@ pub enum ScanError {
 impl From<ReadError> for ScanError {
     fn from(ReadError(error): ReadError) -> Self {
         match error.downcast() {
+            // `read_file` wrapped git's own error; whoever handles it wants to see that again.
             Ok(error) => Self::Git(*error),
             Err(error) => Self::Read(ReadError(error)),
         }
@@ -143,10 +146,14 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let lay_out = || Layout::new(paths());
     let is_selected =
         |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_flowless(&blob.id);
+    // Three things that need only the list of files, so they run side by side: the layout, what is
+    // selected, and in which order the packs are read best.
     let (layout, files, selected, plan) = std::thread::scope(|scope| {
         let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
         let files = by_path(&blobs);
         let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        // Without a cache every selected file will be read. With one, it is planned later for the
+        // few that are not known.
         let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
         (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
     });
@@ -167,6 +174,8 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let mut fresh = Vec::new();
     let mut flowless = Vec::new();
     if !unknown.is_empty() {
+        // In a partial clone all files are fetched, in one request: what the unknown ones import is
+        // not known before they are read.
         tree.fetch_missing(&blobs)?;
         let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
         Analysed { fresh, flowless, .. } = analyse_all(tree, &unknown, &plan, &current)?;
@@ -181,6 +190,8 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         }
     };
     let scan = std::thread::scope(|scope| {
+        // Writing the cache and putting the result together need nothing of each other, so they
+        // run side by side. Without a thread the cache is written here.
         if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
             save();
         }
@@ -222,7 +233,7 @@ pub fn analyse_imports(
     imports
         .iter()
         .map(|(module, name)| {
-            // The first line is what makes it a candidate.
+            // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
             let script = format!("import prefect.flows\nfrom {module} import {name}\n");
             Ok(analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
         })
@@ -296,6 +307,8 @@ fn collected<'i>(
         .filter(|flow| flow.imported_from.is_none())
         .map(|flow| flow.entrypoint.clone())
         .collect();
+    // An imported flow that is also found in its own file is listed there. One whose file was not
+    // selected is kept under the importing name.
     let is_again = |flow: &Flow| flow.imported_from.as_ref().is_some_and(|from| own.contains(from));
     (scan.imported, scan.flows) = found.into_iter().partition(is_again);
     let duplicates = duplicates(&scan.flows);
@@ -392,12 +405,15 @@ impl<'s, 'b> Analyst<'s, 'b> {
         let mut reader = work.plan.reader();
         let mut left = Vec::new();
         loop {
+            // A family is a file with the deltas that are made from it. Reading it as a whole
+            // unpacks the common base once.
             let family = work.family.fetch_add(1, Ordering::Relaxed);
             if family >= work.plan.families() {
                 break;
             }
             reader.read(family, |number, content| match (work.pending.get(number), content) {
                 (Some(named), Some(source)) => self.look_at(*named, source),
+                // The pack could not give it, or not whole. It is read one by one below.
                 _ => left.push(number),
             });
         }
@@ -420,6 +436,7 @@ impl<'s, 'b> Analyst<'s, 'b> {
             self.done.flowless.push(blob.id);
             return;
         }
+        // A library that has grown large is dropped, and the next one reads again what it needs.
         let library = self.library.take().filter(|library| library.size() <= LARGEST_LIBRARY);
         let library = library.unwrap_or_else(|| Library::new(self.layout, self.sources));
         match analyse_script(&library, path, source) {
@@ -439,6 +456,7 @@ pub fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
     }
     let mut problems = Vec::new();
     for (name, flows) in by_name {
+        // The later one gets the problem, since the first was there before.
         let [first, second, ..] = &flows[..] else { continue };
         let others: Vec<String> =
             flows.iter().skip(1).map(|flow| format!("`{}`", flow.entrypoint)).collect();

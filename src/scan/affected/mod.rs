@@ -1,9 +1,9 @@
 //! Which scripts a set of changed files affects, and along which imports.
 //!
-//! In doubt a script is affected: what may be imported counts as imported, whether the statement
-//! is in a function or a branch, and whether the name leads to one file or could lead to several.
-//! A script that is not affected imports the same files from the same places as before, and all
-//! of them are unchanged.
+//! Errs on the side of "affected": registering or testing a flow once too often is harmless, missing
+//! one is not. So an import counts wherever the statement stands, also in a function or a branch, and
+//! a name that could lead to several files leads to all of them. A script that is *not* affected
+//! imports the same files from the same places as before, and all of them are unchanged.
 
 #[cfg(test)]
 mod tests;
@@ -53,10 +53,11 @@ pub(super) struct ImportTracer<'t> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct SearchPath {
     directories: Vec<String>,
-    /// Whether it may look anywhere else before these.
+    /// Whether a file changes `sys.path`, so that any directory of the repository may come first.
     is_changed: bool,
 }
 
+/// What was found out about imports for one search path. Scripts in one directory share it.
 #[derive(Debug, Default)]
 struct ReachedImports {
     graph: ImportGraph,
@@ -79,6 +80,8 @@ impl<'t> ImportTracer<'t> {
         let added: HashSet<&str> = of_kind(ChangeKind::Added).collect();
         let removed: Vec<&str> = of_kind(ChangeKind::Removed).collect();
         let is_same_layout = added.is_empty() && removed.is_empty();
+        // A file that appeared or went away can change what an unchanged import means: then both
+        // layouts are asked.
         let base = (!is_same_layout).then(|| {
             let kept = files.iter().filter(|path| !added.contains(*path));
             Layout::new(kept.chain(&removed).copied())
@@ -122,6 +125,7 @@ impl<'t> ImportTracer<'t> {
         if self.changed.is_empty() {
             return Ok(None);
         }
+        // A file that is run has its own directory first; a module that is imported does not.
         let mut directories = vec![parent(&script.path).to_owned(), script.root.clone()];
         if script.module.is_some() {
             directories.remove(0);
@@ -129,6 +133,8 @@ impl<'t> ImportTracer<'t> {
         directories.dedup();
         let mut search = SearchPath { directories, is_changed: false };
         if self.reach(script, &search, read)? {
+            // A changed search path is known only after everything was followed, so follow it again
+            // with that in mind.
             search.is_changed = true;
             self.reach(script, &search, read)?;
         }
@@ -145,6 +151,7 @@ impl<'t> ImportTracer<'t> {
         search: &SearchPath,
         read: &mut ReadImports<'_>,
     ) -> Result<bool, GitError> {
+        // Taken out and put back, because `expand` borrows the rest of `self`.
         let mut closure = self.closures.remove(search).unwrap_or_default();
         if let Some(module) = &script.module {
             let module = module.clone();
@@ -189,6 +196,8 @@ impl<'t> ImportTracer<'t> {
             edges.follow(import);
         }
         if imports.may_import_anything {
+            // The file may load any module by name (`import_module`), so each changed one is taken
+            // as imported.
             for changed in &self.changed_modules {
                 closure.graph.add(path, changed);
             }
@@ -210,6 +219,7 @@ impl FileImports<'_, '_> {
         if import.level > 0 {
             let directories = self.relative(import.level);
             for directory in &directories {
+                // `from . import x` also runs the `__init__.py` of the package itself.
                 let (above, leaf) = split(directory);
                 if !leaf.is_empty() {
                     self.look(above, leaf);
@@ -220,6 +230,8 @@ impl FileImports<'_, '_> {
         }
         let Some(top) = parts.first() else { return };
         let is_complete = self.import(&self.search.directories, &parts, import, false);
+        // What is not found where Python looks first may stand in a directory of `PYTHONPATH`, or
+        // be installed from the repository in editable mode.
         let may_be_elsewhere = !is_complete || self.search.is_changed;
         if may_be_elsewhere && !is_known_module(top) {
             self.elsewhere(&parts, import);
@@ -240,7 +252,8 @@ impl FileImports<'_, '_> {
     }
 
     /// The directories that a relative import of this file starts from. A script is a package of
-    /// all directories where Python looks first (facts a.1), and so is a namespace package.
+    /// all directories where Python looks first (docs/facts/python.md, "Loading a script"), and so is a
+    /// namespace package.
     fn relative(&self, level: u32) -> Vec<String> {
         let own = parent(self.path);
         let mut directories = vec![own.to_owned()];
@@ -276,7 +289,8 @@ impl FileImports<'_, '_> {
             if best == ImportTarget::Missing {
                 let is_complete = depth > 0 && !is_plain;
                 if is_complete && !all {
-                    // A link may stand there: what it leads to has the same name most often.
+                    // The package is there, its module is not. A symbolic link may stand in its
+                    // place, which mostly leads to a directory of the same name elsewhere.
                     self.elsewhere(parts.get(depth..).unwrap_or_default(), import);
                 }
                 return is_complete;
@@ -310,7 +324,8 @@ impl FileImports<'_, '_> {
             let is_regular = matches!(found, ImportTarget::Package | ImportTarget::Module);
             let is_last = is_regular && !all && !self.search.is_changed;
             if is_last {
-                // The plain directories before it are no part of it.
+                // A package or module ends the search; the plain directories before it are no part
+                // of it.
                 inner.clear();
             }
             if matches!(found, ImportTarget::Package | ImportTarget::Directory) {
@@ -350,12 +365,15 @@ impl FileImports<'_, '_> {
             ImportTarget::Module => self.graph.add(self.path, &module),
             ImportTarget::Directory | ImportTarget::Missing => {}
         }
+        // Also what is not there any more, and links and submodules, which have no `.py`.
         for candidate in [&module, &package, &inside] {
             if tracer.changed.contains(candidate.as_str()) {
                 self.graph.add(self.path, candidate);
             }
         }
         let before = tracer.base.as_ref().map_or(found, |base| base.look_up(directory, name));
+        // The name means something else than before, perhaps through files deeper inside a
+        // directory. One of them stands for the change in the chain.
         if before != found {
             let below = format!("{inside}/");
             if let Some(moved) = tracer.moved.iter().find(|path| path.starts_with(&*below)) {
