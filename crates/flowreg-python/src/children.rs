@@ -30,13 +30,14 @@ pub enum Child {
 pub struct ChildCall {
     /// The line, 1-based.
     pub line: u32,
-    /// The function.
+    /// The function that is called, as Prefect names it.
     pub function: &'static str,
-    /// What it starts.
+    /// The flow that it starts.
     pub child: Child,
 }
 
-/// The calls of a file's content, in their order; none of what can't be read.
+/// The calls in a file's content that start other flows, in the order of the source. A file that can't
+/// be parsed has none.
 pub fn children(content: &[u8]) -> Vec<ChildCall> {
     // Most files have none of the names, and three byte searches cost far less than parsing.
     if !FUNCTIONS.iter().any(|name| memmem::find(content, name.as_bytes()).is_some()) {

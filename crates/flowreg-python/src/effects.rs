@@ -1,5 +1,9 @@
-//! What a module may do to its own names behind the reader's back, found in one walk before it is
-//! evaluated: lists that are changed, globals that functions write, dynamic namespaces.
+//! What a module does to its own names by other means than binding them, found in one walk before it
+//! is evaluated: lists that are changed, globals that functions write, dynamic namespaces.
+//!
+//! The interpreter's values never change. So it has to know beforehand which names stand for objects
+//! that do, and treats those as unknown. Found by name and not by flow of control: this is a bit too
+//! strict, and quick.
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
@@ -74,7 +78,7 @@ const READING: &[&str] = &[
     "Literal",
 ];
 
-/// What was found.
+/// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
     /// Names whose list, dictionary or set a call or an assignment to an item changes somewhere,
@@ -128,7 +132,7 @@ impl<'a> Effects<'a> {
             || self.aliases.iter().any(|(left, right)| *left == name || *right == name)
     }
 
-    /// A change through one name is a change of every name of the same object.
+    /// Marks every name of an object that is changed through one of its names.
     fn spread(&mut self) {
         // `b = a` makes two names for one object, and chains of them (`c = b`) need another round.
         // Each round marks at least one more name, so there are at most as many as aliases.

@@ -1,4 +1,5 @@
-//! From the names of a module to flows: which there are, and what is known of each.
+//! From the names of a module to flows: which there are, under which attribute path Prefect can load
+//! each, and what it would register for it (docs/facts/python.md, "What counts as a flow").
 
 use std::rc::Rc;
 
@@ -45,7 +46,7 @@ pub(super) struct DefinitionError {
     at: Location,
 }
 
-/// Either something of a flow, or why Prefect refuses it.
+/// The outcome of a step that Prefect may refuse.
 pub(super) type Checked<T> = Result<T, DefinitionError>;
 
 /// The flows of a script after it ran, and its problems.
@@ -132,7 +133,8 @@ pub(crate) fn collect<'a>(
     analysis
 }
 
-/// That importing the script raises: where it does, or where the script imports or calls what does.
+/// The problem that importing the script raises: at the line that raises, or where the script imports
+/// or calls the module that has this line.
 fn load_error(
     interpreter: &Interpreter<'_>,
     problems: &Problems<'_>,
@@ -285,7 +287,8 @@ pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
     }
 }
 
-/// What is known of one flow; the inner error says why its name is not.
+/// What Prefect would register for one flow. Three outcomes: a flow, perhaps with reasons why it is
+/// not exact; the reason why not even its name is known; or the exception that Prefect raises.
 pub(super) fn flow<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
@@ -376,8 +379,8 @@ pub(super) fn flow<'a>(
     }))
 }
 
-/// The place of a flow that this script only imports: in the module that defines it, if it can be
-/// loaded there by name, else in one that has it.
+/// Where a flow comes from that this script only imports: the module that defines it, if it can be
+/// loaded there by name, else another module that has it under a name.
 fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Option<Entrypoint> {
     let script = &interpreter.script()?.module;
     let mut others = interpreter.imported();
@@ -391,7 +394,10 @@ fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Optio
     })
 }
 
-/// An option of a flow, unless it is empty or hidden behind unknown keywords.
+/// An option of a flow; `None` if it is not given or counts as false.
+///
+/// # Errors
+/// The reason why it is not known, also if it may be among keywords that are not known.
 pub(super) fn option<'a>(
     flow: &FlowObject<'a>,
     name: &str,
@@ -493,7 +499,8 @@ fn description<'a>(
     }
 }
 
-/// The function whose signature `inspect.signature` dependencies: it looks through wrappers.
+/// The function whose signature `inspect.signature` reads: the innermost of those that
+/// `functools.wraps` put around each other; `None` if the function is no wrapper.
 pub(super) fn unwrapped<'a>(
     flow: &FlowObject<'a>,
     function: &Function<'a>,

@@ -21,9 +21,10 @@ use super::source::{self, SyntaxError};
 pub enum ImportTarget {
     /// A directory with an `__init__.py`.
     Package,
-    /// A file.
+    /// A file `name.py`.
     Module,
-    /// A directory without an `__init__.py`, and with Python files somewhere below.
+    /// A directory without an `__init__.py`, with Python files somewhere below: a part of a namespace
+    /// package.
     Directory,
     /// No such name.
     Missing,
@@ -102,7 +103,7 @@ impl Layout {
     }
 }
 
-/// `name` inside `directory`.
+/// The path of `name` inside `directory`; the root is the empty path.
 pub fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }

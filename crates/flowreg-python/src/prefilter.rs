@@ -1,4 +1,5 @@
-//! The cheap question before a file is decoded and parsed: can it have a flow at all?
+//! The cheap question before a file is decoded and parsed: can it have a flow at all? Most files of a
+//! repository can't, and this decides what a scan costs.
 
 use memchr::memmem;
 

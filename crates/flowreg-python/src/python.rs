@@ -9,7 +9,7 @@ pub enum Python {
     Exactly(u8),
     /// 3.n or later.
     AtLeast(u8),
-    /// Nobody says: the rules are those of 3.11, but what a newer one has is not refused.
+    /// No file says: the rules are those of 3.11, but what a newer Python has is not refused.
     Assumed,
 }
 
@@ -61,7 +61,7 @@ impl Python {
         project_file.and_then(required).unwrap_or(Python::Assumed)
     }
 
-    /// For the cache: answers for one Python are not used for another.
+    /// A text that stands for this in the cache: answers for one Python are not used for another.
     pub fn profile(self) -> &'static str {
         /// Every profile, by whether the version is exact and by its number.
         static PROFILES: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {

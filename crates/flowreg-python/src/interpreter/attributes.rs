@@ -1,4 +1,5 @@
-//! Attributes of values.
+//! Reading attributes: of modules, classes, members, instances, and the few of constants that are
+//! known. An attribute that may be a method becomes [`Value::Bound`], and is judged when it is called.
 
 use std::rc::Rc;
 

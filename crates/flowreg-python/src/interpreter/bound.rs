@@ -1,4 +1,5 @@
-//! The names a block may bind.
+//! The names that a block of statements may bind, found without running it. They are the locals of a
+//! function, and what is unknown after a block that is not followed.
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};

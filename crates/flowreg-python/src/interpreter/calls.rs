@@ -1,4 +1,6 @@
-//! Calls: what is called decides where the rules are. Prefect's own are here.
+//! Calls: what is called decides where the rules are. Those of Prefect are here, those of pydantic in
+//! [`super::pydantic`], those of the standard library in [`super::standard`], and functions of the
+//! repository are run by [`super::inline`].
 
 use std::cell::RefCell;
 use std::rc::Rc;

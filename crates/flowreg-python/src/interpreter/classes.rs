@@ -57,7 +57,8 @@ pub(crate) fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
     class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
 }
 
-/// The annotated fields of a class: inherited ones first, in their place when they are overridden.
+/// The annotated fields of a class: inherited ones first, and in their old place when they are
+/// overridden.
 pub(crate) fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
     let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();

@@ -17,13 +17,13 @@ const NO_CONSTRAINTS: &[&str] =
     &["compare", "exclude", "frozen", "hash", "init", "kw_only", "repr", "validate_default"];
 
 impl<'a> Interpreter<'a> {
-    /// Whether a class converts what it is given, as long as nobody says otherwise.
+    /// Whether a class converts values in pydantic's lax mode, the default.
     pub(super) fn is_lax(class: &Rc<Class<'a>>) -> bool {
         configuration(class).is_some_and(|settings| keyword(&settings, "strict").is_none())
     }
 
-    /// Whether pydantic certainly takes `value` where `annotation` stands; so it counts as taken
-    /// where the type is not known.
+    /// Whether pydantic certainly takes `value` for a field of the type `annotation`. Where the type is
+    /// not known, the value counts as taken.
     pub(super) fn converts(annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> bool {
         let inside = |annotation: &Value<'a>, value: &Value<'a>| {
             Self::converts(annotation, value, depth + 1)
@@ -66,7 +66,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Whether metadata is sure to refuse no value like this.
+    /// Whether metadata certainly does not refuse this value.
     pub(super) fn lets_pass(metadata: &Value<'a>, value: &Value<'a>) -> bool {
         Self::holds_but_for(NO_CONSTRAINTS, metadata, value)
     }
@@ -117,7 +117,7 @@ fn converts_items<'a>(
     }
 }
 
-/// Whether pydantic certainly takes a value for a class that is no one's own.
+/// Whether pydantic certainly takes a value for a builtin or known type.
 fn converts_to(path: &str, value: &Value<'_>) -> bool {
     let is_number = |text: &str| {
         let digits = text.strip_prefix('-').unwrap_or(text);

@@ -188,7 +188,7 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     )
 }
 
-/// Whether a name is one that Python hides in its class: no member is.
+/// Whether Python mangles a name in its class (`__x`); such a name is no member of an enum.
 fn is_private_name(class: &Class<'_>, name: &str) -> bool {
     let rest = name.strip_prefix(&format!("_{}__", class.name.trim_start_matches('_')));
     rest.or_else(|| name.strip_prefix("__")).is_some_and(|rest| !rest.is_empty())

@@ -1,4 +1,4 @@
-//! Expressions.
+//! Expressions: literals, displays, names, subscripts and calls. What is called decides the rest.
 
 use std::rc::Rc;
 

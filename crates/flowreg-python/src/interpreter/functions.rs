@@ -1,4 +1,5 @@
-//! Function definitions: their signature as it stands, and what decorators make of them.
+//! Function definitions: the signature as it stands in the source, and what decorators make of the
+//! function. Bodies are run by [`super::inline`], where something calls them.
 
 use std::cell::RefCell;
 use std::rc::Rc;

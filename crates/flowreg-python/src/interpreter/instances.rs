@@ -392,7 +392,7 @@ impl<'a> Interpreter<'a> {
         Self::holds_but_for(&[], metadata, value)
     }
 
-    /// The same, where the keywords `others` do nothing that counts.
+    /// As [`Self::holds`], where the keywords `others` say nothing about values either.
     pub(super) fn holds_but_for(others: &[&str], metadata: &Value<'a>, value: &Value<'a>) -> bool {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,

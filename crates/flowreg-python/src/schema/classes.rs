@@ -19,7 +19,8 @@ use crate::interpreter::classes::{ClassField, fields, is_pydantic_dataclass};
 use crate::value::{Annotation, Class, ClassKind, Keywords, Type, Value, keyword};
 
 impl<'a> Generator<'_, 'a> {
-    /// The schema of a class: a reference to its definition, or nothing pydantic knows.
+    /// The schema of a class: a reference to its definition, or an unconstrained schema for a class
+    /// that pydantic does not know.
     pub(super) fn class(
         &mut self,
         class: &Rc<Class<'a>>,
@@ -336,7 +337,8 @@ impl<'a> Generator<'_, 'a> {
         self.object(class, properties, required, &class.name, &settings)
     }
 
-    /// Declines what only fields of models are known to make of a `Field`.
+    /// Declines keywords of a `Field` that stands outside a model: what pydantic makes of them there
+    /// was not checked.
     fn check_plain(&self, info: &Keywords<'a>) -> SchemaResult<()> {
         let model_only = [
             "alias",
@@ -407,7 +409,8 @@ fn describe(schema: &mut Schema, class: &Class<'_>) {
     }
 }
 
-/// Takes `Required`, `NotRequired` and `ReadOnly` off a type, also inside `Annotated`.
+/// Takes `Required`, `NotRequired` and `ReadOnly` off the type of an entry, also inside `Annotated`, and
+/// says whether the entry is required.
 fn without_qualifiers(annotation: Value<'_>, is_total: bool) -> (Value<'_>, bool) {
     let (mut annotation, mut is_required) = (annotation, is_total);
     while let Value::Type(expression) = &annotation {

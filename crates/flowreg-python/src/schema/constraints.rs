@@ -21,7 +21,7 @@ const LENGTHS: &[(&str, [(&str, &str); 3])] = &[
     ("max_length", [("string", "maxLength"), ("array", "maxItems"), ("object", "maxProperties")]),
 ];
 
-/// Other keywords of `Field` of which it is known what they do to a schema.
+/// Other keywords of `Field` whose effect on a schema is computed, or that have none.
 const KNOWN: &[&str] = &[
     "alias",
     "compare",
@@ -46,8 +46,7 @@ const KNOWN: &[&str] = &[
     "validation_alias",
 ];
 
-/// Keywords of `Field` that mean nothing where it is the default of a parameter, unless they are
-/// above.
+/// More keywords of `Field` that change nothing where the `Field` is the default of a parameter.
 const WITHOUT_EFFECT: &[&str] = &[
     "alias_priority",
     "allow_inf_nan",
@@ -105,7 +104,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// A type with its metadata, but for what a `Field` only adds to the schema.
+    /// A type with its metadata, without the extras of a `Field` (title, description, examples …).
     pub(super) fn annotated_type(
         &mut self,
         base: &Value<'a>,
@@ -136,7 +135,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// What one piece of metadata makes of a schema, but for titles and descriptions.
+    /// Applies one piece of metadata to a schema, without the extras of a `Field`.
     pub(super) fn with_metadata(
         &mut self,
         schema: Schema,
@@ -184,7 +183,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(())
     }
 
-    /// All that a `Field` only adds to a schema.
+    /// Adds the extras of a `Field`: what says nothing about the values.
     pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         self.labels(schema, info)?;
         self.extra_keys(schema, info)
@@ -302,6 +301,8 @@ impl<'a> Generator<'_, 'a> {
             }
             if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
                 if is_moment && matches!(value, Value::Std(_)) {
+                    // Bounds of dates and durations are validated, but JSON schema has no words for
+                    // them.
                     continue;
                 }
                 if !matches!(kind.as_str(), "integer" | "number") {
@@ -334,7 +335,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// A union told apart by the value of one field.
+    /// A union of models that are told apart by the value of one field, the discriminator.
     pub(super) fn discriminated(
         &mut self,
         base: &Value<'a>,

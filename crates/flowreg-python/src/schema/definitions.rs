@@ -115,8 +115,9 @@ impl<'a> Definitions<'a> {
         }
     }
 
-    /// The short name where all parts that would have it are the same, the full one where that
-    /// holds for it, a number otherwise; again until nothing changes, for names stand in schemas.
+    /// The names of the parts that are used: the short name, if all parts that would have it have the
+    /// same schema; else the full name under the same condition; else the full name with a number.
+    /// Schemas contain names, so this is repeated until nothing changes.
     fn names(&self, used: &BTreeSet<usize>) -> BTreeMap<usize, String> {
         let parts: Vec<(usize, &Definition<'a>)> =
             used.iter().filter_map(|number| Some((*number, self.parts.get(*number)?))).collect();
@@ -180,7 +181,8 @@ impl<'a> Definitions<'a> {
     }
 }
 
-/// Letters, digits and `-._` stay; dots become two underscores.
+/// A name as pydantic writes it into a reference: letters, digits and `-_` stay, dots become two
+/// underscores, everything else becomes one.
 fn normalised(name: &str) -> String {
     let is_kept = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
     name.chars()

@@ -23,7 +23,8 @@ pub(crate) enum FieldAlias {
 /// Type variables and what takes their place.
 pub(crate) type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
-/// Settings that leave a schema as it is, or do to it what is computed.
+/// Settings of pydantic's configuration that either leave a schema as it is, or whose effect on it is
+/// computed here. A model with any other setting is not exact.
 const SETTINGS: &[&str] = &[
     "alias_generator",
     "allow_inf_nan",
@@ -448,7 +449,8 @@ fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option
     (default, keyword(info, "default_factory").is_some())
 }
 
-/// The string below a field, if the class that defines the field is configured to use it.
+/// The string on the line below a field, which becomes its description if the class is configured
+/// with `use_attribute_docstrings`.
 fn attribute_docstring(field: &ClassField<'_>) -> Option<String> {
     use ruff_python_ast::{Expr, Stmt};
     let settings = configuration(&field.owner)?;

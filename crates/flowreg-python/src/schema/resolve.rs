@@ -136,7 +136,8 @@ pub(crate) fn in_prefect<'a>(
     }
 }
 
-/// Why nothing is said of an annotation that raises, where Prefect expects a missing name only.
+/// The reason given for an annotation whose evaluation raises something other than the `NameError`
+/// for which Prefect is prepared.
 fn raises(raised: &Raised) -> String {
     format!("evaluating the annotation raises {raised}")
 }

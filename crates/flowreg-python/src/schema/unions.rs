@@ -23,7 +23,7 @@ pub(crate) fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     flat
 }
 
-/// Whether two types are one for Python.
+/// Whether Python takes two types for the same, so that a union keeps only one of them.
 pub(crate) fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     let all = |left: &[Value<'a>], right: &[Value<'a>]| {
         left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_same_type(l, r))
@@ -74,7 +74,7 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    /// A choice that is a string, resolved, where a class body allows it.
+    /// The choices that a quoted choice stands for in the body of a class; any other choice is itself.
     fn resolved(&self, choice: Value<'a>, context: TypeContext<'_, 'a>) -> Vec<Value<'a>> {
         let is_forward = match &choice {
             Value::Type(expression) => matches!(**expression, Type::Forward(_)),

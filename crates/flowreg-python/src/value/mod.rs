@@ -43,7 +43,7 @@ pub(crate) enum Value<'a> {
     Tuple(Rc<Vec<Value<'a>>>),
     Set(Rc<Vec<Value<'a>>>),
     Dict(Rc<Vec<(Value<'a>, Value<'a>)>>),
-    /// What the methods of a dictionary give: good to be iterated over, no JSON.
+    /// `dict.keys()` and the like: they can be iterated over, and have no JSON form.
     View(Rc<Vec<Value<'a>>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
@@ -67,7 +67,8 @@ pub(crate) enum Value<'a> {
     Bound(Rc<(Value<'a>, Text)>),
     Member(Rc<Member<'a>>),
     Instance(Rc<Instance<'a>>),
-    /// An object that exists and can't be written as JSON.
+    /// An object of which nothing matters but that it is there and has no JSON form: a logger, a
+    /// task, an instance of a plain class.
     Opaque(Rc<Opaque<'a>>),
     Type(Rc<Type<'a>>),
     /// `pydantic.Field(...)` or `dataclasses.field(...)`.
@@ -307,7 +308,7 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// A module while it is evaluated: what does not change.
+/// A module of the repository: what is known of it before it runs.
 pub(crate) struct Module<'a> {
     /// Which of the modules of the analysis it is; 0 is the script.
     pub number: u32,
@@ -323,7 +324,7 @@ pub(crate) struct Module<'a> {
     pub inexact: RefCell<Option<Rc<Unknown>>>,
 }
 
-/// An entry of `sys.modules`.
+/// A module that was imported: what `sys.modules` holds in Python.
 pub(crate) struct Imported<'a> {
     pub module: Rc<Module<'a>>,
     pub scope: Rc<Scope<'a>>,
@@ -344,7 +345,7 @@ pub(crate) enum ScopeKind<'a> {
     Function(HashSet<&'a str>),
 }
 
-/// A namespace with the way to the next one.
+/// A namespace, and the scope around it in which names are looked for next.
 pub(crate) struct Scope<'a> {
     pub kind: ScopeKind<'a>,
     /// Of the class or function; empty for a module.
