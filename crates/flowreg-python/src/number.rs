@@ -71,6 +71,9 @@ impl fmt::Display for Int {
     }
 }
 
+/// Below this, a float holds every whole number exactly, and prints it without an exponent.
+pub(crate) const LARGEST_WHOLE: f64 = 1e15;
+
 /// `repr` of a float: the shortest digits that read back, with an exponent below 1e-4 and from
 /// 1e16 on.
 pub(crate) fn float_repr(number: f64) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::default::std_value::{PathKind, StdValue};
 use crate::interpreter::classes::fields;
-use crate::interpreter::operators::sorted;
+use crate::interpreter::operators::{MOST_SORTED, sorted};
 use crate::number::{complex_repr, float_repr};
 use crate::schema::fields::{FieldAlias, generated_alias, info};
 use crate::schema::{Generator, NoSchema, SchemaResult};
@@ -15,6 +15,9 @@ use crate::value::{ClassKind, Instance, Unknown, Value, keyword, not_read};
 
 /// How many parts a value may have that is written. Lists that hold a list twice grow exponentially.
 const LARGEST: u32 = 20_000;
+
+/// How deeply a value may be nested that is written; what is deeper is not exact.
+const DEEPEST: u32 = 60;
 
 impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
@@ -28,7 +31,7 @@ impl<'a> Generator<'_, 'a> {
         let value = match value {
             // Prefect sorts a set that is the default itself, if its items have an order.
             Value::Set(items) if items.len() > 1 => match sorted(items) {
-                Some(items) if items.len() < 1000 => {
+                Some(items) if items.len() < MOST_SORTED => {
                     ordered = Value::list(items);
                     &ordered
                 }
@@ -62,7 +65,7 @@ impl<'a> Generator<'_, 'a> {
 
     /// [`NoSchema::Unconstrained`] says that the value has no JSON form.
     fn encode(&self, value: &Value<'a>, budget: &mut u32, depth: u32) -> SchemaResult<Json> {
-        let Some(rest) = budget.checked_sub(1).filter(|_| depth < 60) else {
+        let Some(rest) = budget.checked_sub(1).filter(|_| depth < DEEPEST) else {
             return self.no_value("the value is too large to be computed");
         };
         *budget = rest;
@@ -226,7 +229,7 @@ fn is_top_level_only(std_value: &StdValue) -> bool {
 
 fn holds_top_level_only(value: &Value<'_>, depth: u32) -> bool {
     let inside = |items: &[Value<'_>]| {
-        depth > 60 || items.iter().any(|item| holds_top_level_only(item, depth + 1))
+        depth > DEEPEST || items.iter().any(|item| holds_top_level_only(item, depth + 1))
     };
     match value {
         Value::Std(std_value) => is_top_level_only(std_value),

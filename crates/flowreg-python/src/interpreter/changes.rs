@@ -7,11 +7,7 @@
 use std::rc::Rc;
 
 use super::Interpreter;
-use crate::value::{Scope, Unknown, Value};
-
-/// How many parts of a value are looked at. One that is larger counts as changed: not exact, instead
-/// of slow.
-const MOST_PARTS: u32 = 10_000;
+use crate::value::{MOST_PARTS, Scope, Unknown, Value};
 
 fn is_same_object<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     match (left, right) {
@@ -85,6 +81,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn has_marked(&self, value: &Value<'a>, budget: &mut u32) -> bool {
+        // A value that is too large to look through counts as changed: not exact, instead of slow.
         let Some(rest) = budget.checked_sub(1) else { return true };
         *budget = rest;
         self.is_marked_changed(value)

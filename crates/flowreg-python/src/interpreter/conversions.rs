@@ -4,8 +4,10 @@
 use ruff_python_ast::CmpOp;
 
 use super::Interpreter;
+use super::instances::DEEPEST_VALIDATED;
 use super::operators::is_equal;
 use crate::default::std_value::{Date, StdValue};
+use crate::number::LARGEST_WHOLE;
 use crate::schema::fields::configuration;
 use crate::schema::types::origin_class;
 use crate::value::{Class, Instance, Type, Value, keyword};
@@ -29,7 +31,7 @@ impl<'a> Interpreter<'a> {
             Self::converts(annotation, value, depth + 1)
         };
         match annotation {
-            _ if depth > 6 => false,
+            _ if depth > DEEPEST_VALIDATED => false,
             // Of a type that is not known nothing can be said. Every file with a package's type in
             // a model would be inexact otherwise.
             Value::Unknown(_) | Value::External(_) => true,
@@ -143,7 +145,9 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
             is_number(text)
         }
         // In its lax mode pydantic takes `2.0` for an integer and refuses `2.5`.
-        ("builtins.int", Value::Float(float)) => float.fract() == 0.0 && float.abs() < 1e15,
+        ("builtins.int", Value::Float(float)) => {
+            float.fract() == 0.0 && float.abs() < LARGEST_WHOLE
+        }
         ("datetime.date" | "datetime.datetime", Value::Str(text)) => Date::parse(text).is_some(),
         ("pydantic.HttpUrl" | "pydantic.AnyUrl" | "pydantic.AnyHttpUrl", Value::Str(text)) => {
             is_plain_address(text)

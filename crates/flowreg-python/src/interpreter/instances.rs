@@ -21,6 +21,10 @@ use crate::value::{
 /// Methods that run when an instance is made.
 const MAKERS: &[&str] = &["__init__", "__post_init__", "model_post_init", "__new__"];
 
+/// How deeply a type may be nested against which a value is checked; the walk takes the product of
+/// all choices on the way. What is deeper is unknown.
+pub(super) const DEEPEST_VALIDATED: u32 = 6;
+
 /// What validation makes of a value.
 enum Validated {
     Kept,
@@ -325,8 +329,7 @@ impl<'a> Interpreter<'a> {
         let is_kept = |annotation: &Value<'a>, value: &Value<'a>| {
             matches!(Self::accepts(annotation, value, depth + 1), Validated::Kept)
         };
-        // Types in source code are two or three levels deep; deeper ones become unknown.
-        if depth > 6 {
+        if depth > DEEPEST_VALIDATED {
             return Validated::NotKnown;
         }
         match annotation {

@@ -9,7 +9,7 @@ use ruff_python_ast::Expr;
 use super::bound::names_read;
 use super::{Interpreter, as_type};
 use crate::schema::is_no_type;
-use crate::value::{Annotation, Class, Scope, Type, Value};
+use crate::value::{Annotation, Class, DEEPEST_TYPE, Scope, Type, Value};
 
 impl<'a> Interpreter<'a> {
     /// Notes a possible error if evaluating an annotation of a class of pydantic's may raise.
@@ -63,7 +63,7 @@ impl<'a> Interpreter<'a> {
 fn is_type(value: &Value<'_>, depth: u32) -> bool {
     let all = |parts: &[Value<'_>]| parts.iter().all(|part| is_type(part, depth + 1));
     match value {
-        _ if depth > 40 => false,
+        _ if depth > DEEPEST_TYPE => false,
         Value::None | Value::Ellipsis => true,
         Value::Unknown(_) | Value::Dict(_) => false,
         Value::Type(expression) => match &**expression {

@@ -8,10 +8,14 @@ use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
 use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use crate::value::{Member, Type, Value};
+use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Type, Value};
 
 /// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
+
+/// How many items are sorted at most: [`sorted`] inserts one by one, which takes time by the square of
+/// their number.
+pub(crate) const MOST_SORTED: usize = 1000;
 
 /// Keys of which it is not known whether they are equal.
 pub(super) struct NotComparable;
@@ -35,7 +39,7 @@ pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 /// `left == right` for constants; `None` if it is not known.
 pub(crate) fn is_equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
-    is_equal_within(left, right, &mut 10_000)
+    is_equal_within(left, right, &mut MOST_PARTS.clone())
 }
 
 fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) -> Option<bool> {
@@ -84,7 +88,7 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
 pub(crate) fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return None;
     }
     let all = |parts: &[Value<'_>]| {

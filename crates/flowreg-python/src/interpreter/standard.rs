@@ -7,10 +7,10 @@ use super::by_name::is_odd_enum;
 use super::certain::is_unhashable;
 use super::expressions::as_index;
 use super::model_rules::is_plain_pattern;
-use super::operators::{is_equal, sorted};
+use super::operators::{MOST_SORTED, is_equal, sorted};
 use super::{Interpreter, as_type};
 use crate::default::std_value::{Date, PathKind, StdValue, Time, join_path};
-use crate::number::{Int, float_repr};
+use crate::number::{Int, LARGEST_WHOLE, float_repr};
 use crate::symbols;
 use crate::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
 
@@ -133,8 +133,7 @@ impl<'a> Interpreter<'a> {
             ("int", [Value::Str(text)]) => {
                 Value::Int(Int::parse(text.trim()).filter(|_| is_decimal(text.trim()))?)
             }
-            // Up to here a float has all digits of its whole part.
-            ("int", [Value::Float(float)]) if float.abs() < 1e15 => {
+            ("int", [Value::Float(float)]) if float.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", float.trunc()))?)
             }
             ("float", []) => Value::Float(0.0),
@@ -155,8 +154,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             ("sorted", [value]) => {
-                // Sorting is done by insertion, which takes time by the square of the length.
-                let items = items_of(value).filter(|items| items.len() < 1000)?;
+                let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;
                 Value::list(sorted(&items)?)
             }
             ("min" | "max", [value]) => extreme(name, &items_of(value)?)?,
@@ -233,10 +231,10 @@ impl<'a> Interpreter<'a> {
             ("os.path.basename", Some([path]), _) => {
                 Value::text(path.rsplit('/').next().unwrap_or_default())
             }
-            ("math.floor", _, [Value::Float(number)]) if number.abs() < 1e15 => {
+            ("math.floor", _, [Value::Float(number)]) if number.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", number.floor()))?)
             }
-            ("math.ceil", _, [Value::Float(number)]) if number.abs() < 1e15 => {
+            ("math.ceil", _, [Value::Float(number)]) if number.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", number.ceil()))?)
             }
             ("math.sqrt", _, [number]) => {

@@ -8,7 +8,7 @@
 use super::Interpreter;
 use super::operators::is_identical;
 use crate::schema::unions::{flatten, is_same_type};
-use crate::value::{Type, Value};
+use crate::value::{DEEPEST_TYPE, Type, Value};
 
 /// Unions that Prefect and its libraries make before a script runs or with its first flow, in their
 /// order, by the generic that they are an argument of.
@@ -79,7 +79,7 @@ impl<'a> Interpreter<'a> {
 /// The choices of the unions inside a type, `None` left out.
 fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) {
     let Value::Type(expression) = value else { return };
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return;
     }
     match &**expression {

@@ -31,6 +31,13 @@ use super::interpreter::Interpreter;
 use super::value::{Class, Unknown, Value};
 use definitions::Definitions;
 
+/// How many types one flow may have. Real ones have some hundred at most.
+const MOST_TYPES: u32 = 20_000;
+
+/// How deeply schemas may be made inside each other: through fields of models, which may be nested
+/// more deeply than a single type.
+const DEEPEST_SCHEMA: u32 = 60;
+
 /// A JSON schema object.
 pub(crate) type Schema = Map<String, Json>;
 
@@ -70,7 +77,7 @@ impl<'g, 'a> Generator<'g, 'a> {
             definitions: Definitions::default(),
             has_no_schema: Cell::new(false),
             refuses: true,
-            budget: Cell::new(20_000),
+            budget: Cell::new(MOST_TYPES),
         }
     }
 
@@ -95,8 +102,7 @@ impl<'g, 'a> Generator<'g, 'a> {
 
     fn spend(&self, depth: u32) -> SchemaResult<()> {
         match self.budget.get().checked_sub(1) {
-            // Sixty levels are far more than types in source code have; each takes stack.
-            Some(rest) if depth < 60 => {
+            Some(rest) if depth < DEEPEST_SCHEMA => {
                 self.budget.set(rest);
                 Ok(())
             }

@@ -13,7 +13,8 @@ use crate::docstring;
 use crate::interpreter::bound::{names_read, texts_in};
 use crate::interpreter::{Interpreter, Raised};
 use crate::value::{
-    Annotation, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value, keyword,
+    Annotation, DEEPEST_TYPE, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value,
+    keyword,
 };
 use flowreg_model::VersionLimit;
 
@@ -235,12 +236,12 @@ fn quoted_names<'a>(
         Value::Str(text) => text,
         Value::Type(expression) => match &**expression {
             Type::Forward(text) => text,
-            Type::Generic(_, parts) | Type::Union(parts) if depth < 40 => {
+            Type::Generic(_, parts) | Type::Union(parts) if depth < DEEPEST_TYPE => {
                 return parts
                     .iter()
                     .for_each(|part| quoted_names(interpreter, part, names, depth + 1));
             }
-            Type::Annotated(base, _) if depth < 40 => {
+            Type::Annotated(base, _) if depth < DEEPEST_TYPE => {
                 return quoted_names(interpreter, base, names, depth + 1);
             }
             _ => return,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{NoSchema, SchemaResult};
 use crate::interpreter::{Interpreter, Raised, as_type};
 use crate::symbols;
-use crate::value::{Annotation, Class, Location, Module, Scope, Type, Value};
+use crate::value::{Annotation, Class, DEEPEST_TYPE, Location, Module, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
@@ -69,7 +69,7 @@ fn inner_within<'a>(
     owner: &Rc<Class<'a>>,
     depth: u32,
 ) -> Value<'a> {
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return interpreter.unknown("the type is nested too deeply");
     }
     let one = |value: &Value<'a>| inner_within(interpreter, value.clone(), owner, depth + 1);
@@ -151,7 +151,7 @@ pub(crate) fn refusal<'a>(
     depth: u32,
 ) -> Option<String> {
     let within = |value: &Value<'a>| refusal(interpreter, value, scope, depth + 1);
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return Some("the type is nested too deeply".to_owned());
     }
     let text = match value {
@@ -184,7 +184,7 @@ pub(crate) fn forward<'a>(
     let all = |parts: &[Value<'a>]| -> SchemaResult<Vec<Value<'a>>> {
         parts.iter().map(|part| forward(interpreter, part, module, depth + 1)).collect()
     };
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return Ok(interpreter.unknown("the type is nested too deeply"));
     }
     let Value::Type(expression) = value else { return Ok(value.clone()) };

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::interpreter::operators::has_hash;
 use crate::symbols;
-use crate::value::{Type, Value, not_read};
+use crate::value::{DEEPEST_TYPE, Type, Value, not_read};
 
 /// The class behind a name of `typing`: pydantic treats `typing.List` as `list`.
 pub(crate) fn origin_class(path: &str) -> Cow<'_, str> {
@@ -402,7 +402,7 @@ fn has_forward(value: &Value<'_>, depth: u32) -> bool {
     let any = |parts: &[Value<'_>]| parts.iter().any(|part| has_forward(part, depth + 1));
     match value {
         Value::Str(_) => true,
-        Value::Type(expression) if depth < 40 => match &**expression {
+        Value::Type(expression) if depth < DEEPEST_TYPE => match &**expression {
             Type::Forward(_) => true,
             Type::Generic(_, parts) | Type::Union(parts) => any(parts),
             Type::Annotated(base, _) => has_forward(base, depth + 1),

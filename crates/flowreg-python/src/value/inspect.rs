@@ -8,6 +8,14 @@ use crate::number::Int;
 /// How many parts a type may have. Aliases of aliases can double with each line of the source.
 const LARGEST_TYPE: u32 = 2000;
 
+/// How deeply a type may be nested that is looked into. Types that people write have three or four
+/// levels; the walks over them are recursive, and a deeper one becomes unknown.
+pub(crate) const DEEPEST_TYPE: u32 = 40;
+
+/// How many parts of a value are looked at before it counts as not known. A list of lists of itself
+/// (`x = [x, x]`, a few lines in a row) has exponentially many.
+pub(crate) const MOST_PARTS: u32 = 10_000;
+
 /// The value of `key` among `keywords`.
 pub(crate) fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
     keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
@@ -117,7 +125,7 @@ impl<'a> Value<'a> {
 
     /// Whether this is data through and through: no objects of the module inside.
     pub(crate) fn is_constant(&self) -> bool {
-        self.is_constant_within(&mut 10_000)
+        self.is_constant_within(&mut MOST_PARTS.clone())
     }
 
     fn is_constant_within(&self, budget: &mut u32) -> bool {
@@ -145,7 +153,7 @@ impl<'a> Value<'a> {
 
     /// The first unknown part, if any.
     pub(crate) fn find_unknown(&self, at: Location) -> Option<Rc<Unknown>> {
-        self.find_unknown_within(at, &mut 10_000)
+        self.find_unknown_within(at, &mut MOST_PARTS.clone())
     }
 
     fn find_unknown_within(&self, at: Location, budget: &mut u32) -> Option<Rc<Unknown>> {

@@ -19,7 +19,7 @@ use super::number::Int;
 mod inspect;
 mod location;
 
-pub(crate) use inspect::{keyword, not_read, set_keyword};
+pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, set_keyword};
 pub(crate) use location::Location;
 
 /// A shared piece of text.
