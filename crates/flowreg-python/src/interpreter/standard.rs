@@ -304,7 +304,10 @@ fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
 }
 
 fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
-    let items = sorted(items.get(..items.len().min(1000))?)?;
+    if items.len() > MOST_SORTED {
+        return None;
+    }
+    let items = sorted(items)?;
     let wanted = if name == "min" { items.first() } else { items.last() }?;
     // `max(1, 1.0)` gives the first of equal items. After sorting it is not known which that was,
     // unless equal items look the same.
