@@ -248,6 +248,8 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     }
                 }
             }
+            // `names += […]` changes a list in place; for a number or text it only binds the name
+            // anew. Which one it is, is not known by name.
             Stmt::AugAssign(assign) => match &*assign.target {
                 Expr::Name(name) => {
                     self.augmented.insert(name.id.as_str());

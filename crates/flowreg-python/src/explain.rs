@@ -33,6 +33,8 @@ pub fn explain_in(
 fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Option<Explanation> {
     let path = entrypoint.path();
     let file = library.parse(source).ok()?;
+    // The whole analysis is done again, since values point into syntax trees and are not kept.
+    // People ask for one flow at a time.
     let interpreter = Interpreter::new(library, path, u32::try_from(STACK / STACK_PER_LEVEL).ok()?);
     interpreter.run(path, &file.text, file.body()).ok()?;
     let (found, _) = flows::names(&interpreter.script()?.scope);

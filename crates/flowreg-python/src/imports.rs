@@ -120,6 +120,7 @@ impl StatementVisitor<'_> for Statements {
             })),
             Stmt::ImportFrom(import) => {
                 let names = import.names.iter().map(|alias| alias.name.to_string());
+                // Kept apart, since `*` is no name that could be looked up.
                 let (stars, names): (Vec<_>, Vec<_>) = names.partition(|name| name == "*");
                 self.0.push(Import {
                     level: import.level,

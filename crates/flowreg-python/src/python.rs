@@ -89,6 +89,7 @@ fn required(text: &str) -> Option<Python> {
     let project = table.get("project").and_then(|project| project.get("requires-python"));
     let poetry = || table.get("tool")?.get("poetry")?.get("dependencies")?.get("python");
     let specifiers = project.or_else(poetry)?.as_str()?;
+    // Upper bounds are not looked at: all newer Pythons count as possible.
     let lowest = specifiers.split(',').find_map(|specifier| {
         let specifier = specifier.trim();
         let is_lower = specifier.starts_with(['>', '^', '~']);
@@ -96,6 +97,7 @@ fn required(text: &str) -> Option<Python> {
     });
     match lowest {
         Some(minor) => Some(Python::AtLeast(minor)),
+        // `==3.12.*` names one Python. Anything else without a lower bound says nothing.
         None if specifiers.contains("==") => minor(specifiers).map(Python::Exactly),
         None => None,
     }

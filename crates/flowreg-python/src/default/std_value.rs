@@ -240,6 +240,7 @@ impl StdValue {
     /// `self - other`.
     pub(crate) fn minus(&self, other: &StdValue) -> Option<StdValue> {
         match (self, other) {
+            // `x - delta` is `x + (-delta)` for dates and durations.
             (_, StdValue::Delta(right)) => self.plus(&StdValue::Delta(right.checked_neg()?)),
             (StdValue::Date(left), StdValue::Date(right)) => {
                 Some(StdValue::Delta(i128::from(left.ordinal() - right.ordinal()) * DAY))
@@ -251,6 +252,8 @@ impl StdValue {
     fn shifted(&self, delta: i128) -> Option<StdValue> {
         match self {
             StdValue::Date(date) => {
+                // A date takes whole days only, rounded down: `date + timedelta(hours=-1)` is the
+                // day before.
                 let days = i64::try_from(delta.div_euclid(DAY)).ok()?;
                 Some(StdValue::Date(Date::from_ordinal(date.ordinal().checked_add(days)?)?))
             }
@@ -291,6 +294,7 @@ fn duration(microseconds: i128) -> String {
         time += &part(seconds, "S");
     }
     match (date.is_empty(), time.is_empty()) {
+        // A duration of nothing still needs one part.
         (true, true) => "PT0S".to_owned(),
         (_, true) => format!("{sign}P{date}"),
         _ => format!("{sign}P{date}T{time}"),

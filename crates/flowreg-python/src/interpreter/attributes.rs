@@ -19,6 +19,8 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
                 self.unknown(format!("`{path}.{name}` is not looked up"))
             }
+            // Other constants have too many methods to list; what is missing there becomes unknown
+            // when it is called.
             Value::None | Value::Int(_) | Value::Bool(_) if !has_attribute(owner, name) => {
                 let class = class_name(owner);
                 let message = format!("'{class}' object has no attribute '{name}'");

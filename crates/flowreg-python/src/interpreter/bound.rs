@@ -38,6 +38,8 @@ impl<'a> BoundNames<'a> {
 impl<'a> Visitor<'a> for BoundNames<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
+            // The bodies of functions and classes are scopes of their own: only their names are
+            // bound here.
             Stmt::FunctionDef(function) => {
                 let mut decorators = function.decorator_list.iter();
                 let is_flow = decorators.any(|decorator| is_flow_spelling(&decorator.expression));

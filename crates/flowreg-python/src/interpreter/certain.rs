@@ -104,6 +104,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
 /// Whether `left < right` certainly raises a `TypeError`.
 pub(super) fn refuses_order(left: &Value<'_>, right: &Value<'_>) -> bool {
     let (Some(left), Some(right)) = (kind(left), kind(right)) else { return false };
+    // Again because a list may stand for something like a set, which has an order of its own.
     if left == Kind::List || right == Kind::List {
         return !(left == right || left == Kind::Set || right == Kind::Set);
     }

@@ -150,6 +150,8 @@ impl<'a> Interpreter<'a> {
     }
 
     fn check_keywords(&self, class: &Class<'a>) -> Evaluated<()> {
+        // Keywords of a class go to `__init_subclass__`, which takes none unless an ancestor says
+        // otherwise.
         let taken: &[&str] = match class.kind.get() {
             ClassKind::Plain | ClassKind::Dataclass | ClassKind::DataclassChild => &[],
             ClassKind::TypedDict => &["total", "closed", "extra_items"],
@@ -224,6 +226,7 @@ impl<'a> Interpreter<'a> {
             let message = "can only inherit from a NamedTuple type and Generic";
             return self.raise("TypeError", message);
         }
+        // Methods that `NamedTuple` writes itself.
         let fixed = ["__new__", "__init__", "__slots__", "_fields", "_make", "_replace", "_asdict"];
         if let Some(name) = fixed.iter().find(|name| class.scope.own(name).is_some()) {
             let message = format!("Cannot overwrite NamedTuple attribute {name}");

@@ -42,6 +42,7 @@ impl<'a> Interpreter<'a> {
                     class.members.borrow().iter().any(|(_, known)| Rc::ptr_eq(known, member))
                 }
                 Value::Instance(instance) => is_instance(instance, class),
+                // pydantic turns the value of a member into the member.
                 value => class
                     .members
                     .borrow()

@@ -243,6 +243,7 @@ impl<'a> Interpreter<'a> {
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
             match Self::compare(*operator, &left, &right) {
+                // `a < b < c` compares neighbours, and stops at the first that fails.
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
                 None => {

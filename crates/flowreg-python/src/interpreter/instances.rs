@@ -103,6 +103,7 @@ impl<'a> Interpreter<'a> {
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
         }
+        // `str_to_lower` and the like change values after they are given.
         if let Some(setting) = changing_setting(class) {
             return Ok(self.unknown(format!("`{}` is configured with `{setting}`", class.name)));
         }
@@ -205,6 +206,7 @@ impl<'a> Interpreter<'a> {
             .dataclass
             .as_ref()
             .is_some_and(|options| keyword(&options.keywords, "kw_only").is_some());
+        // Models take keywords only.
         if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len()
         {
             return Err(self.unknown(format!("`{}` with positional arguments", class.name)));
@@ -400,6 +402,7 @@ impl<'a> Interpreter<'a> {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,
             Value::Field(info) => &info.keywords,
+            // A text in `Annotated` is a note for people.
             Value::Str(_) => return true,
             other => return !others.is_empty() && other.is_constant(),
         };

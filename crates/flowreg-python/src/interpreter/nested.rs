@@ -112,6 +112,7 @@ struct FlowCalls {
 impl<'a> Visitor<'a> for FlowCalls {
     fn visit_expr(&mut self, expression: &'a Expr) {
         if let Expr::Call(call) = expression {
+            // `base.with_options(…)` makes a flow without any decorator.
             let is_options = call
                 .func
                 .as_attribute_expr()

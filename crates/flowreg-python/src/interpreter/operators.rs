@@ -181,6 +181,8 @@ impl<'a> Interpreter<'a> {
             (Value::Unknown(_) | Value::External(_), _)
             | (_, Value::Unknown(_) | Value::External(_)) => None,
             (Value::None, Value::None) => Some(true),
+            // `is` between other values depends on what CPython caches, such as small integers and
+            // short texts.
             (Value::None, _) | (_, Value::None) => Some(false),
             (Value::Bool(left), Value::Bool(right)) => Some(left == right),
             (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
@@ -279,6 +281,7 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(union);
         }
+        // A constant combined with something unknown is unknown, with the same reason.
         for operand in [left, right] {
             if let Some(unknown) = operand.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
@@ -396,6 +399,7 @@ impl<'a> Interpreter<'a> {
         let foreign = |value: &Value<'a>| matches!(value, Value::Unknown(_) | Value::External(_));
         let is_left = Self::is_type(left) || foreign(left);
         let is_right = Self::is_type(right) || foreign(right) || matches!(right, Value::Str(_));
+        // Two constants are numbers or sets: `|` is an operator of theirs.
         let is_known = !(left.is_constant() && right.is_constant());
         if !is_left || !is_right || !is_known {
             return Ok(None);
@@ -450,6 +454,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn integers(&self, operator: Operator, left: &Int, right: &Int) -> Evaluated<Value<'a>> {
+        // Python's integers have no limit. Beyond 127 bits they are only carried.
         let (Some(left), Some(right)) = (left.small(), right.small()) else {
             return Ok(self.unknown("arithmetic with very large numbers"));
         };

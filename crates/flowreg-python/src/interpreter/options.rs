@@ -68,6 +68,7 @@ impl<'a> Interpreter<'a> {
             ),
             "timeout_seconds" if is_constant && Self::truth(value) == Some(true) => match value {
                 Value::Bool(_) | Value::Int(_) | Value::Float(_) => Ok(()),
+                // Prefect calls `float(timeout_seconds)`, which takes text.
                 Value::Str(text) if text.trim().parse::<f64>().is_ok() => Ok(()),
                 Value::Str(text) => {
                     self.raise("ValueError", format!("could not convert string to float: '{text}'"))

@@ -45,6 +45,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Value::Field(Rc::new(FieldInfo { keywords: given, is_pydantic: true }))
             }
+            // Both are typed dictionaries, and calling one makes a plain dictionary.
             (_, "ConfigDict" | "SettingsConfigDict") => {
                 let entries = keywords
                     .iter()

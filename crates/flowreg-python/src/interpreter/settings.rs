@@ -48,6 +48,7 @@ impl<'a> Interpreter<'a> {
         for (name, value) in &settings {
             let is_odd = match value {
                 Value::None => false,
+                // What is not known may be right.
                 value if !value.is_constant() => false,
                 value if SWITCHES.contains(&&**name) => !matches!(value, Value::Bool(_)),
                 value if matches!(&**name, "str_min_length" | "str_max_length") => {

@@ -105,6 +105,7 @@ impl<'a> Interpreter<'a> {
                 _ => return None,
             },
             "builtins.object" if !arguments.is_empty() => return None,
+            // An object that is certainly there and certainly has no JSON form.
             "types.SimpleNamespace" | "builtins.object" => Value::opaque("an object"),
             "logging.getLogger" => Value::opaque("a logger"),
             _ => return None,
@@ -149,6 +150,7 @@ impl<'a> Interpreter<'a> {
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
+                    // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::Set(Rc::new(Self::distinct(items))),
                 }
@@ -542,6 +544,8 @@ fn zone_info(name: &str) -> Option<StdValue> {
         "Pacific",
         "Etc",
     ];
+    // Which zones there are depends on the machine's database. A name in one of these regions
+    // is taken for one of them.
     let is_region = name.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region));
     (is_region || matches!(name, "UTC" | "GMT")).then(|| StdValue::ZoneInfo(name.into()))
 }

@@ -196,6 +196,7 @@ impl<'a> Interpreter<'a> {
             ("rstrip", Some([set]), _) => Value::text(text.trim_end_matches(|c| set.contains(c))),
             ("replace", Some([from, to]), _) if !from.is_empty() => {
                 let growth = text.matches(from).count().checked_mul(to.len())?;
+                // The replaced text can be far longer than the source.
                 growth.checked_add(text.len()).filter(|length| *length <= LONGEST)?;
                 Value::text(text.replace(from, to))
             }
@@ -208,6 +209,7 @@ impl<'a> Interpreter<'a> {
                 Value::text(text.strip_suffix(suffix).unwrap_or(text))
             }
             ("split", Some([]), _) => texts(text.split_whitespace().collect()),
+            // An empty separator raises `ValueError` in Python.
             ("split", Some([by]), _) if !by.is_empty() => texts(text.split(by).collect()),
             ("encode", Some([] | ["utf-8" | "utf8"]), _) => Value::Bytes(text.as_bytes().into()),
             ("join", _, [Value::List(items) | Value::Tuple(items) | Value::View(items)]) => {
@@ -313,6 +315,8 @@ fn repr_of(value: &Value<'_>) -> Option<String> {
 
 /// A text in Python's quotes; `None` if it has characters that need more thought.
 fn quoted(text: &Text) -> Option<String> {
+    // Which characters Python escapes depends on Unicode tables. ASCII is what names and paths are
+    // made of.
     if text.chars().any(|char| char.is_control() || char == '\\' || !char.is_ascii()) {
         return None;
     }
@@ -329,6 +333,7 @@ pub(crate) fn format_value(value: &Value<'_>, specification: &str) -> Option<Str
     }
     let layout = Layout::parse(specification)?;
     let (sign, body) = match value {
+        // Text refuses signs, zeros and commas: `ValueError`.
         Value::Str(text) if matches!(layout.kind, None | Some('s')) && !layout.is_numeric => {
             let cut: String = match layout.precision {
                 Some(precision) => text.chars().take(precision).collect(),
@@ -432,6 +437,7 @@ impl Layout {
         if let [kind @ ('d' | 'f' | 's' | 'x' | '%'), after @ ..] = rest {
             (layout.kind, rest) = (Some(*kind), after);
         }
+        // A width of a billion in a source must not take the memory.
         let is_small = layout.width <= 1000 && layout.precision.is_none_or(|many| many <= 100);
         (rest.is_empty() && is_small).then_some(layout)
     }
@@ -440,6 +446,7 @@ impl Layout {
         let length = sign.len() + body.chars().count();
         let missing = self.width.saturating_sub(length);
         let fill = self.fill.unwrap_or(' ').to_string();
+        // `05d` puts zeros between the sign and the digits.
         if self.align.is_none() && self.fill == Some('0') {
             return format!("{sign}{}{body}", "0".repeat(missing));
         }
@@ -484,6 +491,7 @@ fn format_template<'a>(
                 loop {
                     match chars.next()? {
                         '}' => break,
+                        // A field inside a field (`{:{width}}`) is not evaluated.
                         '{' => return None,
                         char => field.push(char),
                     }

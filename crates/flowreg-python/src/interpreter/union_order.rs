@@ -68,6 +68,7 @@ impl<'a> Interpreter<'a> {
                 let why = "`typing` keeps the order of the first union of the same choices";
                 unknown = Some(self.unknown(why));
             }
+            // The first union of its choices is what all later ones become.
             if first.is_none() {
                 known.push(union);
             }

@@ -32,6 +32,8 @@ impl<'a> Generator<'_, 'a> {
         match class.kind.get() {
             ClassKind::Plain => return self.arbitrary_type(&class.name, context),
             ClassKind::Protocol => {
+                // Prefect allows arbitrary types in signatures, which makes pydantic test with
+                // `isinstance`; a protocol allows that only with `runtime_checkable`.
                 return if context.is_strict || class.decorations.borrow().is_runtime_checkable {
                     self.arbitrary_type(&class.name, context)
                 } else {
@@ -40,6 +42,7 @@ impl<'a> Generator<'_, 'a> {
                 };
             }
             ClassKind::StandardTypedDict if self.interpreter.python().lacks(12).is_none() => {
+                // The project allows Pythons on both sides of 3.12.
                 return self.unknown("`typing.TypedDict` is refused before Python 3.12");
             }
             ClassKind::StandardTypedDict if self.interpreter.python().lacks(12) == Some(true) => {
@@ -116,6 +119,7 @@ impl<'a> Generator<'_, 'a> {
                 return self.unknown(format!("`arbitrary_types_allowed` of `{}`", class.name));
             }
         };
+        // Settings that would show in the schema of a class that takes them over.
         let shows = ["extra", "alias_generator", "title", "json_schema_extra"];
         let is_configured = if has_own {
             shows.iter().any(|key| keyword(&settings, key).is_some())
@@ -178,6 +182,7 @@ impl<'a> Generator<'_, 'a> {
             Some(extra) => {
                 let word = match extra {
                     Value::Str(word) => word,
+                    // `Extra.forbid`, the form of pydantic 1.
                     Value::Symbol(path) => path,
                     _ => return self.unknown(format!("`extra` of `{}`", class.name)),
                 };
@@ -214,6 +219,7 @@ impl<'a> Generator<'_, 'a> {
         let field = fields_by_name(class, "root");
         let root = match &field {
             Some(field) => Some(self.interpreter.field_type(&field.annotation, &field.owner)),
+            // `class Ids(RootModel[list[int]])`: the type stands in the base.
             None => class.bases.iter().find_map(|base| match base {
                 Value::Type(expression) => match &**expression {
                     Type::Generic(origin, arguments) if origin.is_symbol("pydantic.RootModel") => {

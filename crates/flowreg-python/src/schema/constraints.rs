@@ -111,6 +111,8 @@ impl<'a> Generator<'_, 'a> {
         metadata: &[Value<'a>],
         context: TypeContext<'_, 'a>,
     ) -> SchemaResult<Schema> {
+        // A discriminator changes the schema of the union itself, so it has to be known before that
+        // is made.
         let discriminator = metadata.iter().find_map(|entry| match entry {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
@@ -150,6 +152,7 @@ impl<'a> Generator<'_, 'a> {
                 self.check_keywords(&info.keywords)?;
                 self.constrained(schema, base, &info.keywords)
             }
+            // `WithJsonSchema` replaces the whole schema, not only the parts that it names.
             Value::GivenSchema(given) => match self.encoded(given)? {
                 Json::Object(given) => Ok(given),
                 _ => self.unknown("`WithJsonSchema` without a dictionary"),
@@ -163,6 +166,7 @@ impl<'a> Generator<'_, 'a> {
             Value::Opaque(opaque) if opaque.class.is_some() => {
                 self.unknown("metadata of a class of this file")
             }
+            // It may have the methods by which metadata changes a schema.
             Value::Class(_) => self.unknown("a class as metadata"),
             _ => Ok(schema),
         }
@@ -314,6 +318,8 @@ impl<'a> Generator<'_, 'a> {
                 }
                 schema.insert((*key).to_owned(), bound);
             } else if let Some((_, keys)) = LENGTHS.iter().find(|(known, _)| *known == &**name) {
+                // `min_length` is `minLength`, `minItems` or `minProperties`, as the type has it.
+                // On other types pydantic raises, or makes a validator.
                 let Some((_, key)) = keys.iter().find(|(known, _)| *known == kind) else {
                     return self.unknown(format!("`{name}` on such a type"));
                 };
@@ -348,6 +354,8 @@ impl<'a> Generator<'_, 'a> {
         };
         let Type::Union(choices) = &**expression else { return self.unknown(why) };
         let (mut one_of, mut mapping) = (Vec::new(), Schema::new());
+        // Each choice has to be a model whose field is a `Literal` of texts; other forms are not
+        // computed.
         for choice in flatten(choices) {
             let Value::Class(class) = &choice else { return self.unknown(why) };
             let link = self.schema(&choice, context.deeper())?;

@@ -48,6 +48,7 @@ impl<'a> Definitions<'a> {
         short: &str,
         full: &str,
     ) -> (usize, bool) {
+        // A flow has a handful of them, so a search from the front is enough.
         let known = self.parts.iter().position(|part| {
             is_same_owner(&part.owner, owner)
                 && part.arguments.len() == arguments.len()
@@ -107,6 +108,7 @@ impl<'a> Definitions<'a> {
         let mut links = Vec::new();
         find_links(value, &mut links);
         for number in links {
+            // Definitions refer to each other, also in circles.
             if used.insert(number)
                 && let Some(schema) = self.parts.get(number).and_then(|part| part.schema.as_ref())
             {
@@ -158,6 +160,8 @@ impl<'a> Definitions<'a> {
             let first = same.next().map(|(_, schema)| schema);
             same.all(|(_, schema)| Some(schema) == first)
         };
+        // Two classes of one module and name: the second of two `class Config` in one file, for
+        // example.
         let mut numbered: BTreeMap<&str, usize> = BTreeMap::new();
         let name = |(at, (number, part)): (usize, &(usize, &'_ Definition<'a>))| {
             let name = if is_one(&|part| part.short.clone(), at) {

@@ -201,6 +201,7 @@ fn to_pascal(name: &str) -> String {
 /// `pydantic.alias_generators.to_camel`.
 fn to_camel(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
+    // A name without underscores that starts small is returned as it is.
     let is_word = chars.first().is_some_and(char::is_ascii_lowercase)
         && chars.iter().all(char::is_ascii_alphanumeric);
     let has_joint = chars.windows(2).any(
@@ -282,6 +283,7 @@ pub(crate) fn field_title(name: &str) -> String {
 /// Whether a field of this type has no title: models, enums and the like, also optional.
 pub(crate) fn has_no_title(annotation: &Value<'_>) -> bool {
     match annotation {
+        // Classes that become definitions bring a title of their own.
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),
         Value::Type(expression) => match &**expression {
@@ -328,6 +330,7 @@ impl<'a> Generator<'_, 'a> {
                 FieldAlias::NotKnown => {
                     return self.unknown(format!("the alias of `{}.{}`", class.name, field.name));
                 }
+                // A class that inherits from a dataclass without being one shows the plain names.
                 FieldAlias::Name(name) if class.kind.get() != ClassKind::DataclassChild => name,
                 _ => field.name.to_string(),
             };
@@ -359,6 +362,8 @@ impl<'a> Generator<'_, 'a> {
         }
         let info = info(field, self.interpreter);
         for (key, value) in &info {
+            // An unknown default is reported as such below; anything else unknown may change the
+            // schema.
             let is_value = matches!(&**key, "default" | "default_factory");
             if let (Value::Unknown(unknown), false) = (value, is_value) {
                 return Err(NoSchema::Unknown(Rc::clone(unknown)));

@@ -73,6 +73,7 @@ fn shown(argument: &Value<'_>) -> Option<String> {
         Value::Symbol(path) => {
             let is_class = origin_class(path) == **path;
             let leaf = path.rsplit('.').next()?;
+            // Aliases of `typing` and types of pydantic show in forms that are not in the tables.
             (is_class && !path.starts_with("pydantic")).then(|| leaf.to_owned())
         }
         Value::Type(expression) => match &**expression {
@@ -104,6 +105,8 @@ impl<'a> Generator<'_, 'a> {
             _ => return self.unknown(format!("`{name}` with type arguments")),
         }
         let mut variables = Vec::new();
+        // The variables of a generic model are those of its bases, in the order of their first use:
+        // `class Page(BaseModel, Generic[T])`.
         for base in &class.bases {
             collect(base, &mut variables);
         }

@@ -88,6 +88,8 @@ impl<'g, 'a> Generator<'g, 'a> {
 
     /// A type that pydantic has no schema for: fine in a signature, refused in most classes.
     fn arbitrary_type(&self, what: &str, context: TypeContext<'_, 'a>) -> SchemaResult<Schema> {
+        // A model without `arbitrary_types_allowed` can't even be defined with such a field.
+        // Prefect builds its models for signatures with it allowed.
         if context.is_strict && self.refuses {
             let message = format!("Unable to generate pydantic-core schema for `{what}`");
             return Err(NoSchema::Raises(NO_CORE_SCHEMA, message));

@@ -90,6 +90,8 @@ impl<'a> Generator<'_, 'a> {
             Type::Variable { bound: Some(bound), .. } => self.schema(bound, context.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
             Type::Variable { constraints, .. } => {
+                // `TypeVar("T", int, int)`: whether pydantic makes a union of one type was not
+                // checked.
                 let flat = super::unions::flatten(constraints);
                 let is_one = flat.first().is_some_and(|first| {
                     flat.iter().all(|other| super::unions::is_same_type(first, other))
@@ -140,12 +142,15 @@ impl<'a> Generator<'_, 'a> {
         arguments: Option<&Vec<Value<'a>>>,
         context: TypeContext<'_, 'a>,
     ) -> SchemaResult<Schema> {
+        // Types of pydantic's submodules were made canonical before; what still has a dot
+        // (`pydantic.v1.…`) is not in the tables.
         if let Some(leaf) = path.strip_prefix("pydantic.")
             && !leaf.contains('.')
         {
             return self.pydantic(leaf, arguments, context);
         }
         let class = origin_class(path);
+        // A special form that pydantic does not know, though it means `str` to type checkers.
         if path == "typing.LiteralString" {
             return self.arbitrary_type(path, context);
         }
@@ -154,6 +159,7 @@ impl<'a> Generator<'_, 'a> {
         if *class == *"re.Pattern" && arguments.is_some_and(|items| !items.iter().all(is_text)) {
             return self.unknown("a pattern of something that is no text");
         }
+        // `Final[int]` means `int`, `Final` alone anything.
         if let (Some(simple), false) =
             (simple(&class), path == "typing.Final" && arguments.is_some())
         {
@@ -181,6 +187,8 @@ impl<'a> Generator<'_, 'a> {
             {
                 self.unknown(format!("`{path}` is no type of a field"))
             }
+            // `tuple[..., int]`: Python lets it pass, and what pydantic makes of it was not
+            // checked.
             "builtins.tuple" if is_odd_tuple(arguments) => {
                 self.unknown("a tuple with `...` in the wrong place")
             }
@@ -198,6 +206,7 @@ impl<'a> Generator<'_, 'a> {
                 [key, value] => self.dictionary(key, value, context),
                 _ => self.unknown(format!("`{path}` with other than two types")),
             },
+            // `Counter[K]` counts keys, so its values are whole numbers.
             "collections.Counter" => {
                 let any = Value::symbol("typing.Any");
                 let key = arguments.first().unwrap_or(&any);
@@ -223,6 +232,7 @@ impl<'a> Generator<'_, 'a> {
                 format!("`{path}` can't stand here"),
             )),
             "typing.Self" => self.unknown("`Self` outside a method's own annotations"),
+            // pydantic has a schema of its own for it: any value.
             "collections.abc.Hashable" => Ok(Schema::new()),
             _ if is_unconstrained(&class) => self.arbitrary_type(path, context),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
@@ -370,6 +380,7 @@ impl<'a> Generator<'_, 'a> {
         }
         match leaf {
             "BaseModel" | "JsonValue" => {
+                // The long name counts only where a class of the file has the same short one.
                 let full = if leaf == "BaseModel" { "pydantic.main.BaseModel" } else { leaf };
                 let symbol = Value::symbol(full);
                 let (reference, is_new) = self.definitions.reference(&symbol, &[], leaf, full);
@@ -384,6 +395,7 @@ impl<'a> Generator<'_, 'a> {
                 }
                 Ok(Definitions::link(reference))
             }
+            // Without that package the import of the file fails.
             "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
             _ => match pydantic_type(leaf) {
                 Some(schema) => Ok(to_schema(schema)),
@@ -550,6 +562,7 @@ pub(crate) fn common_kind(values: &[Json]) -> Option<&'static str> {
     let kind = |value: &Json| match value {
         Json::Null => "null",
         Json::Bool(_) => "boolean",
+        // `1.0` is a number, `1` an integer.
         Json::Number(number) if number.to_string().contains(['.', 'e']) => "number",
         Json::Number(_) => "integer",
         Json::String(_) => "string",

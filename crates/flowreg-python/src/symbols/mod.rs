@@ -46,8 +46,10 @@ pub(crate) fn is_loaded_by_prefect(top: &str) -> bool {
 pub(crate) fn builtin<'a>(name: &str) -> Option<Value<'a>> {
     match name {
         "Ellipsis" => Some(Value::Ellipsis),
+        // Not a class or function: an object of its own without JSON form.
         "NotImplemented" => Some(Value::opaque("NotImplemented")),
         "__debug__" => Some(Value::Bool(true)),
+        // Names that every module has without binding them.
         "__build_class__" | "__import__" | "__loader__" | "__spec__" | "__package__"
         | "__builtins__" | "__annotations__" | "__cached__" => {
             Some(Value::Symbol(format!("builtins.{name}").into()))
@@ -160,6 +162,7 @@ fn constant<'a>(path: &str) -> Option<Value<'a>> {
         "datetime.UTC" | "datetime.timezone.utc" => Value::Std(StdValue::Zone(0)),
         "datetime.MINYEAR" => Value::int(1),
         "datetime.MAXYEAR" => Value::int(9999),
+        // Imports behind it are for type checkers and never run.
         "typing.TYPE_CHECKING" => Value::Bool(false),
         _ => return None,
     })

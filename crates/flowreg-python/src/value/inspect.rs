@@ -18,6 +18,7 @@ pub(crate) const MOST_PARTS: u32 = 10_000;
 
 /// The value of `key` among `keywords`.
 pub(crate) fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
+    // From the end: where a name is given twice, as by merging, the later one counts.
     keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
 }
 
@@ -164,6 +165,8 @@ impl<'a> Value<'a> {
         *budget = rest;
         match self {
             Value::Unknown(unknown) => Some(Rc::clone(unknown)),
+            // Everything that comes from a package that is not read is unknown, though its path is
+            // known.
             Value::External(path) => {
                 Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
             }

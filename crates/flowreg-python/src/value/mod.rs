@@ -405,6 +405,7 @@ impl<'a> Scope<'a> {
     /// The qualified name of something defined here.
     pub(crate) fn qualify(&self, name: &str) -> String {
         match self.kind {
+            // As Python writes `__qualname__`. It shows in the long names of definitions.
             ScopeKind::Function(_) => format!("{}.<locals>.{name}", self.qualname),
             _ if self.qualname.is_empty() => name.to_owned(),
             _ => format!("{}.{name}", self.qualname),
