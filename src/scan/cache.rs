@@ -115,8 +115,7 @@ impl<'f> FreshAnalysis<'f> {
 impl<'c> Cache<'c> {
     /// Reads what was saved; anything that can't be read counts as empty.
     pub(super) fn new(content: &'c [u8]) -> Self {
-        // A cache of another version, or half written by a process that was killed, is no error:
-        // everything is analysed again.
+        // A cache that can't be read is no error: everything is analysed again.
         let saved: CacheContent<'c> = rmp_serde::from_slice(content).unwrap_or_default();
         let mut positions: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
         for (position, script) in saved.scripts.iter().enumerate() {

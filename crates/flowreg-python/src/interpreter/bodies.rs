@@ -329,8 +329,8 @@ impl<'a> Interpreter<'a> {
             }
             let value = class.scope.own(name);
             let (default, is_certain) = match &value {
-                // In a class of pydantic's, `field(default=[])` is allowed and copied; under
-                // `dataclasses` it is refused. Which one decorates the class is not known here.
+                // `dataclasses.field(default=[])` is refused, while pydantic's `Field([])` is
+                // allowed and copied. Which of the two this is, is not looked at.
                 Some(Value::Field(info)) => (keyword(&info.keywords, "default"), false),
                 other => (other.as_ref(), true),
             };

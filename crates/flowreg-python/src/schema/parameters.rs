@@ -52,8 +52,7 @@ pub(crate) fn parameters<'a>(
     validates: bool,
 ) -> Result<(Json, Vec<VersionLimit>), Failure> {
     let differences = versions::of_signature(function);
-    // The schema of 3.8.8. Where another version makes a known other one, that one is computed as
-    // well.
+    // The schema of 3.8.8, and with it those of other versions, where they differ in a known way.
     let (schema, more) = object(interpreter, function, doc, validates, false)?;
     let mut limits = Vec::new();
     for difference in differences.into_iter().chain(more) {
