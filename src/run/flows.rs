@@ -14,7 +14,7 @@ use crate::introspection::{
     AskError, IntrospectedScan, IntrospectionContext, Limits, ask, merge_answers, note_unanswered,
     questions,
 };
-use crate::scan::{ANALYSER, Scan, Selection, explain, import, scan};
+use crate::scan::{ANALYSER, Scan, Selection, analyse_imports, explain, scan};
 use crate::store::AnalysisCache;
 
 /// The flows that were asked for.
@@ -122,7 +122,7 @@ impl Referenced<'_> {
         imports: &BTreeSet<(String, String)>,
     ) -> Result<Vec<FileAnalysis>, RunError> {
         match self.tree()?.subtree(directory)? {
-            Some(tree) => Ok(import(&tree, imports)?),
+            Some(tree) => Ok(analyse_imports(&tree, imports)?),
             None => Ok(vec![FileAnalysis::default(); imports.len()]),
         }
     }

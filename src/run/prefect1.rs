@@ -17,7 +17,7 @@ use crate::introspection::{
     Serialized, build,
 };
 use crate::registration::{Action, Change, CodeSource, Plan, Planned, Preparation, Refusal};
-use crate::scan::{Objects, Scan, Selection, duplicates, objects};
+use crate::scan::{Prefect1Files, Scan, Selection, duplicates, prefect1_files};
 use crate::settings::Introspect;
 use crate::store::Store;
 
@@ -45,7 +45,8 @@ impl Referenced<'_> {
         }
         let selection = Selection::new(&settings.include, &settings.exclude)?;
         let is_told = !settings.include.is_empty();
-        let Objects { candidates, files } = objects(self.tree()?, &selection, is_told)?;
+        let Prefect1Files { candidates, files } =
+            prefect1_files(self.tree()?, &selection, is_told)?;
         let mut found = BuiltFlows { files, ..BuiltFlows::default() };
         if candidates.is_empty() {
             return Ok(found);

@@ -1,7 +1,11 @@
 //! Analyses of earlier runs, used again as long as everything they depend on is the same: the
 //! file, the modules it reads, and what was found (or not) under the names it imports.
 //!
-//! Only object ids and paths of the tree at hand are compared; the time of a file means nothing.
+//! Only object ids and paths of the tree at hand are compared. Times of files mean nothing: a scan
+//! reads a commit, not the working directory.
+//!
+//! Thousands of scripts import the same few modules. So what they depend on stands in shared lists,
+//! scripts refer to it by number, and whether an entry still holds is asked once per run.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -12,48 +16,49 @@ use serde::{Deserialize, Serialize};
 use super::stored::{from_bytes, to_bytes};
 use crate::store::LARGEST_CACHE;
 use flowreg_git::{BlobId, TreeBlob};
+use flowreg_python::Dependencies;
 use flowreg_python::FileAnalysis;
-use flowreg_python::Reads;
-use flowreg_python::{Found, Layout};
+use flowreg_python::{ImportTarget, Layout};
 
-/// How many files without flows are remembered.
-const MOST_BARREN: usize = 500_000;
+/// How many files without flows are remembered: 10 to 16 MB of object ids.
+const MOST_FLOWLESS: usize = 500_000;
 
 /// The content of the cache's file.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Saved<'c> {
-    /// Object ids of files that can't have flows, one after the other, sorted.
+struct CacheContent<'c> {
+    /// Object ids of files that can't have flows, one after the other, sorted. They depend on nothing
+    /// but the content, so the ids are all there is to know.
     #[serde(borrow, with = "serde_bytes")]
-    barren: &'c [u8],
+    flowless: &'c [u8],
     #[serde(borrow)]
-    lookups: Vec<Lookup<'c>>,
+    lookups: Vec<CachedLookup<'c>>,
     #[serde(borrow)]
     elsewhere: Vec<(&'c str, bool)>,
     #[serde(borrow)]
-    files: Vec<File<'c>>,
+    files: Vec<CachedFile<'c>>,
     #[serde(borrow)]
-    scripts: Vec<Script<'c>>,
+    scripts: Vec<CachedScript<'c>>,
 }
 
 /// What was found under a name in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Lookup<'c> {
+struct CachedLookup<'c> {
     directory: &'c str,
     name: &'c str,
-    found: Found,
+    found: ImportTarget,
 }
 
 /// A file that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct File<'c> {
+struct CachedFile<'c> {
     path: &'c str,
     #[serde(with = "serde_bytes")]
     id: &'c [u8],
 }
 
-/// The analysis of one file; numbers are places in the lists of [`Saved`].
+/// The analysis of one file; numbers are positions in the lists of [`CacheContent`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Script<'c> {
+struct CachedScript<'c> {
     path: &'c str,
     #[serde(with = "serde_bytes")]
     id: &'c [u8],
@@ -66,8 +71,8 @@ struct Script<'c> {
     analysis: &'c [u8],
 }
 
-/// The tree at hand.
-pub(super) struct Current<'t> {
+/// The tree that is scanned now.
+pub(super) struct CurrentTree<'t> {
     pub layout: &'t Layout,
     pub files: &'t HashMap<&'t str, &'t TreeBlob>,
     pub profile: &'t str,
@@ -75,33 +80,34 @@ pub(super) struct Current<'t> {
 
 /// What is known from earlier runs.
 pub(super) struct Cache<'c> {
-    saved: Saved<'c>,
-    places: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
+    saved: CacheContent<'c>,
+    positions: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
     /// Which entries of the lists hold for the tree at hand, as far as they were asked.
     holds: Mutex<[Vec<Option<bool>>; 3]>,
 }
 
-/// The result of an analysis that was made now.
-pub(super) struct Fresh<'f> {
+/// The result of an analysis that this run made.
+pub(super) struct FreshAnalysis<'f> {
     pub blob: &'f TreeBlob,
     pub path: &'f str,
     pub analysis: FileAnalysis,
-    /// The analysis as it is kept.
+    /// The analysis as the cache keeps it. Written here, on the thread that made it, because the flows
+    /// are taken out before the cache is saved.
     bytes: Vec<u8>,
 }
 
-impl<'f> Fresh<'f> {
+impl<'f> FreshAnalysis<'f> {
     pub(super) fn new(path: &'f str, blob: &'f TreeBlob, analysis: FileAnalysis) -> Self {
         let bytes = to_bytes(&analysis).unwrap_or_default();
-        Fresh { blob, path, analysis, bytes }
+        FreshAnalysis { blob, path, analysis, bytes }
     }
 
     /// Takes out what was found, and leaves what the cache needs.
-    pub(super) fn take_found(&mut self) -> FileAnalysis {
+    pub(super) fn take_answers(&mut self) -> FileAnalysis {
         FileAnalysis {
             flows: std::mem::take(&mut self.analysis.flows),
             problems: std::mem::take(&mut self.analysis.problems),
-            reads: Reads::default(),
+            dependencies: Dependencies::default(),
         }
     }
 }
@@ -109,23 +115,26 @@ impl<'f> Fresh<'f> {
 impl<'c> Cache<'c> {
     /// Reads what was saved; anything that can't be read counts as empty.
     pub(super) fn new(content: &'c [u8]) -> Self {
-        let saved: Saved<'c> = rmp_serde::from_slice(content).unwrap_or_default();
-        let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
-        for (place, script) in saved.scripts.iter().enumerate() {
-            places.entry((script.path, script.id)).or_default().push(place);
+        // A cache that can't be read is no error: everything is analysed again.
+        let saved: CacheContent<'c> = rmp_serde::from_slice(content).unwrap_or_default();
+        let mut positions: HashMap<_, Vec<usize>> = HashMap::with_capacity(saved.scripts.len());
+        for (position, script) in saved.scripts.iter().enumerate() {
+            positions.entry((script.path, script.id)).or_default().push(position);
         }
         let holds = [saved.lookups.len(), saved.elsewhere.len(), saved.files.len()];
-        Cache { saved, places, holds: Mutex::new(holds.map(|length| vec![None; length])) }
+        Cache { saved, positions, holds: Mutex::new(holds.map(|length| vec![None; length])) }
     }
 
     /// Whether nothing is known.
     pub(super) fn is_empty(&self) -> bool {
-        self.saved.scripts.is_empty() && self.saved.barren.is_empty()
+        self.saved.scripts.is_empty() && self.saved.flowless.is_empty()
     }
 
     /// Whether a file is known to have no flows.
-    pub(super) fn is_barren(&self, id: &BlobId) -> bool {
-        let (wanted, ids) = (id.as_bytes(), self.saved.barren);
+    pub(super) fn is_flowless(&self, id: &BlobId) -> bool {
+        let (wanted, ids) = (id.as_bytes(), self.saved.flowless);
+        // A binary search in the bytes themselves. Making a list of the ids would take longer than
+        // all the look-ups of a run.
         let (mut low, mut high) = (0, ids.len() / wanted.len());
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -144,17 +153,19 @@ impl<'c> Cache<'c> {
         &self,
         path: &str,
         id: &BlobId,
-        current: &Current<'_>,
+        current: &CurrentTree<'_>,
     ) -> Option<(usize, FileAnalysis)> {
-        let places = self.places.get(&(path, id.as_bytes()))?;
-        places.iter().find_map(|place| {
-            let script = self.saved.scripts.get(*place)?;
+        let positions = self.positions.get(&(path, id.as_bytes()))?;
+        positions.iter().find_map(|position| {
+            let script = self.saved.scripts.get(*position)?;
+            // One file may be known for several states of its surroundings, such as two branches
+            // that a person switches between.
             let holds = script.profile == current.profile && self.holds(script, current);
-            Some((*place, from_bytes(path, script.analysis).filter(|_| holds)?))
+            Some((*position, from_bytes(path, script.analysis).filter(|_| holds)?))
         })
     }
 
-    fn holds(&self, script: &Script<'c>, current: &Current<'_>) -> bool {
+    fn holds(&self, script: &CachedScript<'c>, current: &CurrentTree<'_>) -> bool {
         let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         let [lookups, elsewhere, files] = &mut *holds;
         all(&script.lookups, lookups, &self.saved.lookups, |lookup| {
@@ -171,29 +182,30 @@ impl<'c> Cache<'c> {
     pub(super) fn updated(
         &self,
         used: &BTreeSet<usize>,
-        barren: &[BlobId],
-        fresh: &[Fresh<'_>],
-        current: &Current<'_>,
+        flowless: &[BlobId],
+        fresh: &[FreshAnalysis<'_>],
+        current: &CurrentTree<'_>,
     ) -> Option<Vec<u8>> {
         let mut tables = Tables::default();
         let mut scripts = Vec::new();
+        // New answers first: they belong to the commit that is most likely asked about again.
         let mut room = LARGEST_CACHE;
         for fresh in fresh {
             let script = tables.fresh(fresh, current);
             room = room.checked_sub(script.size())?;
             scripts.push(script);
         }
-        let is_unused = |place: &usize| !used.contains(place);
+        let is_unused = |position: &usize| !used.contains(position);
         let unused = (0..self.saved.scripts.len()).filter(is_unused);
-        for place in used.iter().copied().chain(unused) {
-            let Some(script) = self.saved.scripts.get(place) else { continue };
+        for position in used.iter().copied().chain(unused) {
+            let Some(script) = self.saved.scripts.get(position) else { continue };
             let Some(rest) = room.checked_sub(script.size()) else { break };
             room = rest;
             scripts.push(tables.kept(script, &self.saved));
         }
-        let barren = self.barren_with(barren);
-        let saved = Saved {
-            barren: &barren,
+        let flowless = self.flowless_with(flowless);
+        let saved = CacheContent {
+            flowless: &flowless,
             lookups: tables.lookups.items,
             elsewhere: tables.elsewhere.items,
             files: tables.files.items,
@@ -202,13 +214,15 @@ impl<'c> Cache<'c> {
         rmp_serde::to_vec(&saved).ok()
     }
 
-    fn barren_with(&self, more: &[BlobId]) -> Vec<u8> {
+    fn flowless_with(&self, more: &[BlobId]) -> Vec<u8> {
         let Some(length) = more.first().map(|id| id.as_bytes().len()) else {
-            return self.saved.barren.to_owned();
+            return self.saved.flowless.to_owned();
         };
-        let known = self.saved.barren.chunks_exact(length);
+        // Above the limit old ids are dropped, by their order and not by their age: the list keeps
+        // none.
+        let known = self.saved.flowless.chunks_exact(length);
         let mut ids: Vec<&[u8]> = more.iter().map(BlobId::as_bytes).collect();
-        ids.extend(known.take(MOST_BARREN.saturating_sub(ids.len())));
+        ids.extend(known.take(MOST_FLOWLESS.saturating_sub(ids.len())));
         ids.sort_unstable();
         ids.dedup();
         ids.concat()
@@ -223,18 +237,20 @@ fn all<T>(
     mut holds: impl FnMut(&T) -> bool,
 ) -> bool {
     numbers.iter().all(|number| {
-        let place = usize::try_from(*number).unwrap_or(usize::MAX);
-        match (known.get_mut(place), items.get(place)) {
+        let position = usize::try_from(*number).unwrap_or(usize::MAX);
+        match (known.get_mut(position), items.get(position)) {
             (Some(known), Some(item)) => *known.get_or_insert_with(|| holds(item)),
             _ => false,
         }
     })
 }
 
-impl Script<'_> {
+impl CachedScript<'_> {
     /// About how much of the file it takes.
     fn size(&self) -> usize {
         let numbers = self.lookups.len() + self.elsewhere.len() + self.files.len();
+        // Roughly: the numbers take up to five bytes each in MessagePack, and the rest of an entry
+        // about a hundred.
         100 + self.path.len() + self.analysis.len() + 5 * numbers
     }
 }
@@ -242,47 +258,53 @@ impl Script<'_> {
 /// A list without repetitions.
 struct Table<T> {
     items: Vec<T>,
-    places: HashMap<T, u32>,
+    positions: HashMap<T, u32>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table { items: Vec::new(), places: HashMap::new() }
+        Table { items: Vec::new(), positions: HashMap::new() }
     }
 }
 
 impl<T: Copy + Eq + std::hash::Hash> Table<T> {
-    fn place(&mut self, item: T) -> u32 {
+    fn position(&mut self, item: T) -> u32 {
         let next = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-        let place = *self.places.entry(item).or_insert(next);
-        if place == next {
+        let position = *self.positions.entry(item).or_insert(next);
+        if position == next {
             self.items.push(item);
         }
-        place
+        position
     }
 }
 
-/// The lists of a new file.
+/// The shared lists of the cache that is written.
 #[derive(Default)]
 struct Tables<'s> {
-    lookups: Table<Lookup<'s>>,
+    lookups: Table<CachedLookup<'s>>,
     elsewhere: Table<(&'s str, bool)>,
-    files: Table<File<'s>>,
+    files: Table<CachedFile<'s>>,
 }
 
 impl<'s> Tables<'s> {
-    fn fresh(&mut self, fresh: &'s Fresh<'s>, current: &Current<'s>) -> Script<'s> {
-        let reads = &fresh.analysis.reads;
+    fn fresh(
+        &mut self,
+        fresh: &'s FreshAnalysis<'s>,
+        current: &CurrentTree<'s>,
+    ) -> CachedScript<'s> {
+        let reads = &fresh.analysis.dependencies;
         let lookups = reads.lookups.iter().map(|((directory, name), found)| {
-            self.lookups.place(Lookup { directory, name, found: *found })
+            self.lookups.position(CachedLookup { directory, name, found: *found })
         });
-        let elsewhere =
-            reads.elsewhere.iter().map(|(name, is_there)| self.elsewhere.place((name, *is_there)));
+        let elsewhere = reads
+            .elsewhere
+            .iter()
+            .map(|(name, is_there)| self.elsewhere.position((name, *is_there)));
         let files = reads.files.iter().map(|path| {
             let id = current.files.get(path.as_str()).map_or(&[][..], |blob| blob.id.as_bytes());
-            self.files.place(File { path, id })
+            self.files.position(CachedFile { path, id })
         });
-        Script {
+        CachedScript {
             path: fresh.path,
             id: fresh.blob.id.as_bytes(),
             profile: current.profile,
@@ -293,16 +315,18 @@ impl<'s> Tables<'s> {
         }
     }
 
-    fn kept(&mut self, script: &Script<'s>, saved: &Saved<'s>) -> Script<'s> {
+    fn kept(&mut self, script: &CachedScript<'s>, saved: &CacheContent<'s>) -> CachedScript<'s> {
+        // Numbers of the old lists become numbers of the new ones. Entries that no script uses any
+        // more are left behind.
         fn moved<T: Copy + Eq + std::hash::Hash>(
             numbers: &[u32],
             items: &[T],
             table: &mut Table<T>,
         ) -> Vec<u32> {
             let item = |number: &u32| items.get(usize::try_from(*number).ok()?).copied();
-            numbers.iter().filter_map(item).map(|item| table.place(item)).collect()
+            numbers.iter().filter_map(item).map(|item| table.position(item)).collect()
         }
-        Script {
+        CachedScript {
             lookups: moved(&script.lookups, &saved.lookups, &mut self.lookups),
             elsewhere: moved(&script.elsewhere, &saved.elsewhere, &mut self.elsewhere),
             files: moved(&script.files, &saved.files, &mut self.files),

@@ -1,14 +1,14 @@
 //! Which scripts are affected by what differs between two commits of a repository.
 //!
-//! Reads the files that flows import, and remembers what each imports by its object id. The rules
-//! are those of [`super::affected`].
+//! Reads the files that flows import, and remembers what each imports by its object id. Which
+//! import leads where is decided in [`super::affected`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::ScanError;
-use super::affected::{Script, Tracer, may_matter};
+use super::affected::{ImportTracer, Script, may_be_imported};
 use super::tree::{PROJECT_FILE, VERSION_FILE, is_python};
 use crate::store::{AnalysisCache, LARGEST_CACHE};
 use flowreg_git::{ChangedPath, GitError, Repository, Tree, TreeBlob};
@@ -46,13 +46,15 @@ pub(crate) fn affected(
     if scripts.is_empty() || !difference.changes.iter().any(is_relevant) {
         return Ok(BTreeMap::new());
     }
+    // Listing a tree reads all of its directories, so a list that the caller has is used.
     let listed = match difference.files {
         Some(_) => Vec::new(),
         None => difference.repository.tree(difference.head)?.blobs(|_| true, is_python)?,
     };
     let files = difference.files.unwrap_or(&listed);
-    let found = on_stack(STACK, || traced(difference, files, scripts, cache));
+    let found = on_stack(STACK, || import_chains(difference, files, scripts, cache));
     let mut chains = found.ok_or(ScanError::NoThread)??;
+    // Another Python can change what any script of a project does, however small its imports.
     let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
     for root in roots {
         let Some(file) = other_python(difference, root)? else { continue };
@@ -67,10 +69,10 @@ pub(crate) fn affected(
 /// Whether a changed file can change what a script does.
 fn is_relevant(change: &ChangedPath) -> bool {
     let name = change.path.rsplit('/').next().unwrap_or_default();
-    may_matter(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
+    may_be_imported(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
 }
 
-fn traced(
+fn import_chains(
     difference: &Difference<'_>,
     listed: &[TreeBlob],
     scripts: &BTreeSet<Script>,
@@ -83,11 +85,12 @@ fn traced(
         .collect();
     let paths: Vec<&str> = files.keys().copied().collect();
     let layout = Layout::new(paths.iter().copied());
-    let mut tracer = Tracer::new(&layout, &paths, difference.changes);
-    let mut known = Known::new(cache);
-    let mut source = Source { difference, files: listed, tree: None, buffer: Vec::new() };
+    let mut tracer = ImportTracer::new(&layout, &paths, difference.changes);
+    let mut cached = ImportsCache::new(cache);
+    let mut commit_files =
+        CommitFiles { difference, files: listed, tree: None, buffer: Vec::new() };
     let mut read = |path: &str| match files.get(path) {
-        Some(blob) => known.imports(blob, &mut source),
+        Some(blob) => cached.imports(blob, &mut commit_files),
         None => Ok(Imports::default()),
     };
     let mut chains = BTreeMap::new();
@@ -96,74 +99,83 @@ fn traced(
             chains.insert(script.clone(), chain);
         }
     }
-    known.save(cache);
+    cached.save(cache);
     Ok(chains)
 }
 
 /// Reads files of the later commit, once something has to be read.
-struct Source<'s> {
+struct CommitFiles<'s> {
     difference: &'s Difference<'s>,
     files: &'s [TreeBlob],
     tree: Option<Tree>,
     buffer: Vec<u8>,
 }
 
-impl Source<'_> {
+impl CommitFiles<'_> {
     fn read(&mut self, blob: &TreeBlob) -> Result<&[u8], GitError> {
+        // Opened with the first file that the cache does not know: in most runs there is none.
         let opened = self.tree.take().map_or_else(|| self.open(), Ok)?;
         self.tree.insert(opened).read(blob, &mut self.buffer)
     }
 
     fn open(&self) -> Result<Tree, GitError> {
         let tree = self.difference.repository.tree(self.difference.head)?;
+        // In a partial clone, fetch everything in one request instead of one per file.
         tree.fetch_missing(self.files)?;
         Ok(tree)
     }
 }
 
-/// The imports of files that were read in an earlier run, and of those that are read now.
-struct Known<'c> {
+/// What files import, from earlier runs and from this one, by object id.
+struct ImportsCache<'c> {
     saved: HashMap<&'c [u8], Imports>,
     fresh: HashMap<Vec<u8>, Imports>,
 }
 
 /// An entry of the cache's file.
 #[derive(Serialize, Deserialize)]
-struct Saved<'c> {
+struct CachedImports<'c> {
     #[serde(borrow, with = "serde_bytes")]
     id: &'c [u8],
     imports: Imports,
 }
 
-impl<'c> Known<'c> {
-    /// Anything that can't be read counts as empty.
+impl<'c> ImportsCache<'c> {
+    /// Reads the cache's file; a broken one counts as empty.
     fn new(cache: &'c AnalysisCache) -> Self {
-        let saved: Vec<Saved<'c>> = rmp_serde::from_slice(cache.content()).unwrap_or_default();
+        let saved: Vec<CachedImports<'c>> =
+            rmp_serde::from_slice(cache.content()).unwrap_or_default();
         let saved = saved.into_iter().map(|saved| (saved.id, saved.imports)).collect();
-        Known { saved, fresh: HashMap::new() }
+        ImportsCache { saved, fresh: HashMap::new() }
     }
 
     /// Each file is asked for once per directory of scripts at most.
-    fn imports(&mut self, blob: &TreeBlob, source: &mut Source<'_>) -> Result<Imports, GitError> {
+    fn imports(
+        &mut self,
+        blob: &TreeBlob,
+        files: &mut CommitFiles<'_>,
+    ) -> Result<Imports, GitError> {
         let id = blob.id.as_bytes();
         if let Some(imports) = self.saved.get(id).or_else(|| self.fresh.get(id)) {
             return Ok(imports.clone());
         }
-        let imports = Imports::of(source.read(blob)?);
+        let imports = Imports::of(files.read(blob)?);
         self.fresh.insert(id.to_owned(), imports.clone());
         Ok(imports)
     }
 
     /// Keeps what was read now, and of what was known before as much as there is room for.
     fn save(&self, cache: &AnalysisCache) {
+        // Nothing new: writing the same file again would cost time and gain nothing.
         if self.fresh.is_empty() {
             return;
         }
         let fresh = self.fresh.iter().map(|(id, imports)| (id.as_slice(), imports));
+        // What this run read comes first, so that it is kept if there is not room for all.
         let mut room = LARGEST_CACHE;
-        let kept: Vec<Saved<'_>> = fresh
+        let kept: Vec<CachedImports<'_>> = fresh
             .chain(self.saved.iter().map(|(id, imports)| (*id, imports)))
-            .map(|(id, imports)| Saved { id, imports: imports.clone() })
+            .map(|(id, imports)| CachedImports { id, imports: imports.clone() })
             .take_while(|saved| {
                 let size = rmp_serde::to_vec(saved).map_or(LARGEST_CACHE, |bytes| bytes.len());
                 room = room.saturating_sub(size);

@@ -53,6 +53,8 @@ impl ImportGraph {
                 return Some(chain);
             }
             for next in self.direct_imports_of(path) {
+                // Breadth first, so the first way to a file is a shortest one. Circles end at files
+                // that were reached before.
                 if next != start && !importer_of.contains_key(next) {
                     importer_of.insert(next, path);
                     open.push_back(next);

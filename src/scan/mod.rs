@@ -7,15 +7,16 @@ mod affected;
 mod cache;
 mod changed;
 mod graph;
-mod objects;
+mod prefect1;
 mod stored;
 mod tree;
 
 pub(crate) use affected::Script;
 pub(crate) use changed::{Difference, affected};
-pub(crate) use objects::{Objects, objects};
+pub(crate) use prefect1::{Prefect1Files, prefect1_files};
 pub use tree::{Scan, Selection, scan};
-pub(crate) use tree::{ScanError, duplicates, explain, import};
+pub(crate) use tree::{ScanError, analyse_imports, duplicates, explain};
 
-/// This very analyser, by its source: cached answers are for no other one.
+/// The analyser by a hash of its sources (`build.rs`). Answers in the cache are kept under it, since
+/// another analyser may give others.
 pub const ANALYSER: &str = env!("FLOWREG_ANALYSER");

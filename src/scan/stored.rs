@@ -1,10 +1,13 @@
-//! An analysis as bytes, and back.
+//! An analysis as the bytes that the cache keeps, and back.
+//!
+//! Types of its own, so that the JSON form of a flow can change without a thought for caches, and
+//! paths are not stored again in every flow.
 
 use serde::{Deserialize, Serialize};
 
 use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
+use flowreg_python::Dependencies;
 use flowreg_python::FileAnalysis;
-use flowreg_python::Reads;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -82,13 +85,13 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
     let stored = Stored {
         flows: analysis.flows.iter().map(flow).collect(),
         problems: analysis.problems.iter().map(problem).collect(),
-        imports: analysis.reads.imports.iter().cloned().collect(),
+        imports: analysis.dependencies.imports.iter().cloned().collect(),
     };
     rmp_serde::to_vec(&stored).ok()
 }
 
 fn text(value: &serde_json::Value) -> String {
-    // Faster than `to_string`, which goes through the formatting of text.
+    // `Value::to_string` goes through `fmt`, which is slower.
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -140,6 +143,9 @@ pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     Some(FileAnalysis {
         flows: stored.flows.into_iter().map(flow).collect::<Option<_>>()?,
         problems: stored.problems.into_iter().map(problem).collect(),
-        reads: Reads { imports: stored.imports.into_iter().collect(), ..Reads::default() },
+        dependencies: Dependencies {
+            imports: stored.imports.into_iter().collect(),
+            ..Dependencies::default()
+        },
     })
 }

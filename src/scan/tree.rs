@@ -15,18 +15,20 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob};
 use flowreg_model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
-    FileAnalysis, Layout, Library, Python, Read, ReadError, SHALLOW, STACK, analyse_in,
+    FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_in,
     analyse_script, explain_in, is_candidate,
 };
 
-use super::cache::{Cache, Current, Fresh};
+use super::cache::{Cache, CurrentTree, FreshAnalysis};
 use super::graph::ImportGraph;
 use crate::store::AnalysisCache;
 
-/// How much source text a thread keeps parsed, in bytes; the trees take some ten times as much.
+/// How much source text of imported modules a thread keeps parsed, in bytes. The trees take some ten
+/// times as much memory.
 const LARGEST_LIBRARY: usize = 2 << 20;
 
-/// Each thread parses anew what the scripts import.
+/// How many threads analyse files. Each parses anew what its scripts import, so more of them gain
+/// less and less.
 const MOST_THREADS: usize = 8;
 
 /// What was found in a tree.
@@ -70,6 +72,7 @@ pub enum ScanError {
 impl From<ReadError> for ScanError {
     fn from(ReadError(error): ReadError) -> Self {
         match error.downcast() {
+            // `read_file` wrapped git's own error; whoever handles it wants to see that again.
             Ok(error) => Self::Git(*error),
             Err(error) => Self::Read(ReadError(error)),
         }
@@ -141,16 +144,21 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     let known = Cache::new(cache.content());
     let paths = || blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok());
     let lay_out = || Layout::new(paths());
-    let is_selected = |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_barren(&blob.id);
+    let is_selected =
+        |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_flowless(&blob.id);
+    // Three things that need only the list of files, so they run side by side: the layout, what is
+    // selected, and in which order the packs are read best.
     let (layout, files, selected, plan) = std::thread::scope(|scope| {
         let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
         let files = by_path(&blobs);
         let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        // Without a cache every selected file will be read. With one, it is planned later for the
+        // few that are not known.
         let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
         (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
     });
     let layout = layout.for_python(project_python(tree, &files)?);
-    let current = Current { layout: &layout, files: &files, profile: layout.python.profile() };
+    let current = CurrentTree { layout: &layout, files: &files, profile: layout.python.profile() };
     let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
     let candidates = selected.len();
@@ -165,26 +173,30 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         }
     }
     let mut fresh = Vec::new();
-    let mut barren = Vec::new();
+    let mut flowless = Vec::new();
     if !unknown.is_empty() {
+        // In a partial clone all files are fetched, in one request: what the unknown ones import is
+        // not known before they are read.
         tree.fetch_missing(&blobs)?;
         let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
-        Analysed { fresh, barren, .. } = analyse_all(tree, &unknown, &plan, &current)?;
+        Analysed { fresh, flowless, .. } = analyse_all(tree, &unknown, &plan, &current)?;
         for fresh in &mut fresh {
-            analyses.insert(fresh.path, fresh.take_found());
+            analyses.insert(fresh.path, fresh.take_answers());
         }
     }
     let save = || {
-        if let Some(content) = known.updated(&used, &barren, &fresh, &current) {
+        if let Some(content) = known.updated(&used, &flowless, &fresh, &current) {
             // A cache that can't be written costs time only.
             let _ = cache.save(&content);
         }
     };
     let scan = std::thread::scope(|scope| {
+        // Writing the cache and putting the result together need nothing of each other, so they
+        // run side by side. Without a thread the cache is written here.
         if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
             save();
         }
-        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.reads.imports);
+        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.dependencies.imports);
         collected(analyses.into_values(), imports)
     });
     tracing::debug!(
@@ -192,7 +204,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         candidates,
         from_cache = used.len(),
         analysed = fresh.len(),
-        without_flows = barren.len(),
+        without_flows = flowless.len(),
         "scan"
     );
     Ok(Scan { files: blobs, ..scan })
@@ -220,7 +232,7 @@ pub(crate) fn explain(
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub(crate) fn import(
+pub(crate) fn analyse_imports(
     tree: &Tree,
     imports: &BTreeSet<(String, String)>,
 ) -> Result<Vec<FileAnalysis>, ScanError> {
@@ -233,7 +245,7 @@ pub(crate) fn import(
     imports
         .iter()
         .map(|(module, name)| {
-            // The first line is what makes it a candidate.
+            // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
             let script = format!("import prefect.flows\nfrom {module} import {name}\n");
             Ok(analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
         })
@@ -298,7 +310,7 @@ fn collected<'i>(
     for analysis in analyses {
         found.extend(analysis.flows);
         scan.problems.extend(analysis.problems);
-        for (importer, imported) in &analysis.reads.imports {
+        for (importer, imported) in &analysis.dependencies.imports {
             scan.imports.add(importer, imported);
         }
     }
@@ -307,6 +319,8 @@ fn collected<'i>(
         .filter(|flow| flow.imported_from.is_none())
         .map(|flow| flow.entrypoint.clone())
         .collect();
+    // An imported flow that is also found in its own file is listed there. One whose file was not
+    // selected is kept under the importing name.
     let is_again = |flow: &Flow| flow.imported_from.as_ref().is_some_and(|from| own.contains(from));
     (scan.imported, scan.flows) = found.into_iter().partition(is_again);
     let duplicates = duplicates(&scan.flows);
@@ -317,7 +331,7 @@ fn collected<'i>(
 }
 
 /// A file with its path as text.
-type Named<'b> = (&'b str, &'b TreeBlob);
+type PathAndBlob<'b> = (&'b str, &'b TreeBlob);
 
 /// Reads the files as planned and analyses those that may hold flows, on several threads.
 ///
@@ -325,20 +339,20 @@ type Named<'b> = (&'b str, &'b TreeBlob);
 /// all of them would take the memory of the whole tree.
 fn analyse_all<'b>(
     tree: &Tree,
-    wanted: &'b [Named<'b>],
+    pending: &'b [PathAndBlob<'b>],
     plan: &PackPlan,
-    current: &Current<'_>,
+    current: &CurrentTree<'_>,
 ) -> Result<Analysed<'b>, ScanError> {
-    let work = Work { wanted, plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
+    let work = Work { pending, plan, family: AtomicUsize::new(0), file: AtomicUsize::new(0) };
     let imports = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&imports, current.files, path);
-    let (layout, read, work) = (current.layout, &read, &work);
+    let (layout, sources, work) = (current.layout, &read, &work);
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = available.min(MOST_THREADS).min(wanted.len());
+    let threads = available.min(MOST_THREADS).min(pending.len());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .filter_map(|_| {
-                let analyst = Analyst::new(layout, read);
+                let analyst = Analyst::new(layout, sources);
                 let tree = tree.clone();
                 let work = move || analyst.work(&tree, work);
                 std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
@@ -351,7 +365,7 @@ fn analyse_all<'b>(
         for worker in workers {
             let done = joined(worker);
             all.fresh.extend(done.fresh);
-            all.barren.extend(done.barren);
+            all.flowless.extend(done.flowless);
             all.failures.extend(done.failures);
         }
         // Whichever thread met it first, the error is the same.
@@ -369,7 +383,7 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 /// What the threads share: each takes what is next.
 struct Work<'w, 'b> {
-    wanted: &'b [Named<'b>],
+    pending: &'b [PathAndBlob<'b>],
     plan: &'w PackPlan,
     /// The next family of files in the packs.
     family: AtomicUsize,
@@ -380,22 +394,22 @@ struct Work<'w, 'b> {
 /// What was analysed, and which files can't have flows.
 #[derive(Default)]
 struct Analysed<'b> {
-    fresh: Vec<Fresh<'b>>,
-    barren: Vec<BlobId>,
+    fresh: Vec<FreshAnalysis<'b>>,
+    flowless: Vec<BlobId>,
     failures: Vec<(&'b str, ScanError)>,
 }
 
 /// Reads and analyses files one after the other, and keeps the modules that they import.
 struct Analyst<'s, 'b> {
     layout: &'s Layout,
-    read: &'s Read<'s>,
+    sources: &'s dyn SourceFiles,
     library: Option<Library<'s>>,
     done: Analysed<'b>,
 }
 
 impl<'s, 'b> Analyst<'s, 'b> {
-    fn new(layout: &'s Layout, read: &'s Read<'s>) -> Self {
-        Analyst { layout, read, library: None, done: Analysed::default() }
+    fn new(layout: &'s Layout, sources: &'s dyn SourceFiles) -> Self {
+        Analyst { layout, sources, library: None, done: Analysed::default() }
     }
 
     /// Does what there is to do until nothing is left.
@@ -403,12 +417,15 @@ impl<'s, 'b> Analyst<'s, 'b> {
         let mut reader = work.plan.reader();
         let mut left = Vec::new();
         loop {
+            // A family is a file with the deltas that are made from it. Reading it as a whole
+            // unpacks the common base once.
             let family = work.family.fetch_add(1, Ordering::Relaxed);
             if family >= work.plan.families() {
                 break;
             }
-            reader.read(family, |number, content| match (work.wanted.get(number), content) {
+            reader.read(family, |number, content| match (work.pending.get(number), content) {
                 (Some(named), Some(source)) => self.look_at(*named, source),
+                // The pack could not give it, or not whole. It is read one by one below.
                 _ => left.push(number),
             });
         }
@@ -416,7 +433,7 @@ impl<'s, 'b> Analyst<'s, 'b> {
         let next = || elsewhere.get(work.file.fetch_add(1, Ordering::Relaxed)).copied();
         let mut buffer = Vec::new();
         for number in left.into_iter().chain(std::iter::from_fn(next)) {
-            let Some(named) = work.wanted.get(number) else { continue };
+            let Some(named) = work.pending.get(number) else { continue };
             match tree.read(named.1, &mut buffer) {
                 Ok(source) => self.look_at(*named, source),
                 Err(error) => self.done.failures.push((named.0, error.into())),
@@ -426,15 +443,16 @@ impl<'s, 'b> Analyst<'s, 'b> {
     }
 
     /// Analyses a file that may hold flows.
-    fn look_at(&mut self, (path, blob): Named<'b>, source: &[u8]) {
+    fn look_at(&mut self, (path, blob): PathAndBlob<'b>, source: &[u8]) {
         if !is_candidate(source) {
-            self.done.barren.push(blob.id);
+            self.done.flowless.push(blob.id);
             return;
         }
+        // A library that has grown large is dropped, and the next one reads again what it needs.
         let library = self.library.take().filter(|library| library.size() <= LARGEST_LIBRARY);
-        let library = library.unwrap_or_else(|| Library::new(self.layout, self.read, SHALLOW));
+        let library = library.unwrap_or_else(|| Library::new(self.layout, self.sources));
         match analyse_script(&library, path, source) {
-            Ok(analysis) => self.done.fresh.push(Fresh::new(path, blob, analysis)),
+            Ok(analysis) => self.done.fresh.push(FreshAnalysis::new(path, blob, analysis)),
             Err(error) => self.done.failures.push((path, error.into())),
         }
         self.library = Some(library);
@@ -450,6 +468,7 @@ pub(crate) fn duplicates(flows: &[Flow]) -> Vec<FlowProblem> {
     }
     let mut problems = Vec::new();
     for (name, flows) in by_name {
+        // The later one gets the problem, since the first was there before.
         let [first, second, ..] = &flows[..] else { continue };
         let others: Vec<String> =
             flows.iter().skip(1).map(|flow| format!("`{}`", flow.entrypoint)).collect();

@@ -18,7 +18,7 @@ use flowreg_model::{TargetKind, nearest, secrets};
 /// What is wrong with `flowreg.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}")]
-pub(crate) struct FileError {
+pub struct FileError {
     /// The file as the user knows it: `flowreg.toml`, `flowreg.toml at 3f2a91c`, or a path.
     pub file: String,
     /// 1-based.

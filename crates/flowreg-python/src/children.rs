@@ -30,14 +30,16 @@ pub enum Child {
 pub struct ChildCall {
     /// The line, 1-based.
     pub line: u32,
-    /// The function.
+    /// The function that is called, as Prefect names it.
     pub function: &'static str,
-    /// What it starts.
+    /// The flow that it starts.
     pub child: Child,
 }
 
-/// The calls of a file's content, in their order; none of what can't be read.
+/// The calls in a file's content that start other flows, in the order of the source. A file that can't
+/// be parsed has none.
 pub fn children(content: &[u8]) -> Vec<ChildCall> {
+    // Most files have none of the names, and three byte searches cost far less than parsing.
     if !FUNCTIONS.iter().any(|name| memmem::find(content, name.as_bytes()).is_some()) {
         return Vec::new();
     }
@@ -88,11 +90,12 @@ fn started(call: &ExprCall) -> Option<(&'static str, Child)> {
     let child = match function {
         RUN_DEPLOYMENT => {
             let name = literal(arguments, "name", Some(0))?;
-            // Without a slash it is an id.
+            // Prefect takes `flow/deployment` or the deployment's id; an id names no flow.
             let (flow, deployment) = name.split_once('/')?;
             Child::Deployment(flow.to_owned(), deployment.to_owned())
         }
-        // A task of Prefect 1, called while the flow is built.
+        // `create_flow_run` is a task of Prefect 1: its first position is the flow's id, then name and
+        // project. `StartFlowRun` is a class whose constructor starts with the name.
         CREATE_FLOW_RUN => Child::Flow(
             literal(arguments, "flow_name", Some(1))?,
             literal(arguments, "project_name", Some(2)),

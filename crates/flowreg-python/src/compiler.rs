@@ -1,8 +1,8 @@
 //! Errors that Python's compiler finds after the parser: `await` outside a function, a keyword
 //! given twice, `break` without a loop.
 //!
-//! Only what every Python since 3.9 refuses. ruff knows the rules; here stands where in the file
-//! the walk is.
+//! Only what every Python since 3.9 refuses. The rules are ruff's `SemanticSyntaxChecker`; this file
+//! walks the tree and tells it where in the file it is (in a loop, in an `async` function …).
 
 use std::cell::RefCell;
 
@@ -118,8 +118,8 @@ impl SemanticSyntaxContext for Position<'_> {
         None
     }
 
-    // Between the ends of what is allowed in fewer versions: annotations of 3.14 are checked
-    // more strictly, comprehensions before 3.11.
+    // The version on which the fewest of these errors are raised: 3.14 checks annotations more
+    // strictly, and before 3.11 an asynchronous comprehension was refused inside another one.
     fn python_version(&self) -> PythonVersion {
         PythonVersion::PY313
     }
@@ -134,7 +134,8 @@ impl SemanticSyntaxContext for Position<'_> {
     }
 
     fn has_nonlocal_binding(&self, _: &str) -> bool {
-        // What the functions around bind is not looked at.
+        // A name may be bound by any enclosing function, which is not looked at: only `nonlocal`
+        // outside all functions certainly has nothing to refer to.
         self.kinds().skip(1).any(|kind| matches!(kind, Kind::Function { .. } | Kind::Lambda))
     }
 
@@ -145,6 +146,7 @@ impl SemanticSyntaxContext for Position<'_> {
     }
 
     fn in_await_allowed_context(&self) -> bool {
+        // A comprehension belongs to what it stands in. A generator may `await` wherever it is run.
         let decides = self.kinds().find(|kind| *kind != Kind::Comprehension);
         matches!(decides, Some(Kind::Function { .. } | Kind::Lambda | Kind::Generator))
     }
@@ -216,6 +218,8 @@ impl<'a> Walk<'a> {
         let mut scope = Scope::new(Kind::Function { is_async: function.is_async });
         scope.parameters = names(&function.parameters);
         self.inside(scope, |walk| {
+            // `global x` holds for the whole function, so the statements are collected before the
+            // walk.
             walk.position.note_globals(&function.body);
             walk_body(walk, &function.body);
         });
@@ -246,7 +250,8 @@ impl<'a> Walk<'a> {
         count(self, false);
     }
 
-    /// The first thing iterated over is evaluated outside.
+    /// Walks a comprehension. Python evaluates what it iterates over first in the scope around it,
+    /// and everything else in the scope of its own.
     fn comprehension(
         &mut self,
         kind: Kind,

@@ -1,5 +1,5 @@
 //! Docstrings: `inspect.cleandoc`, and the parameter sections of the Google style as griffe 2.4
-//! finds them for Prefect (facts a.9).
+//! finds them for Prefect (docs/facts/python.md, "Docstrings").
 
 use std::borrow::Cow;
 
@@ -39,6 +39,7 @@ pub(crate) fn clean(text: &str) -> String {
     let mut lines: Vec<&str> = expanded.split('\n').collect();
     let margin = lines
         .iter()
+        // The first line starts behind the quotes, so its indentation says nothing.
         .skip(1)
         .filter(|line| !line.trim_start().is_empty())
         .map(|line| indentation(line))
@@ -78,6 +79,7 @@ fn cut(line: &str, count: usize) -> &str {
     line.char_indices().nth(count).map_or("", |(at, _)| line.get(at..).unwrap_or_default())
 }
 
+/// `str.expandtabs()`: tab stops are 8 columns apart.
 fn expand_tabs(text: &str) -> Cow<'_, str> {
     if !text.contains('\t') {
         return text.into();
@@ -124,12 +126,15 @@ fn section_title(line: &str) -> Option<String> {
 ///
 /// `text` is a cleaned docstring.
 pub(crate) fn parameters(text: &str) -> Vec<(String, String)> {
+    // griffe cleans the docstring once more, after Prefect has. This takes the indentation below a
+    // first line away, and decides whether a section there is found.
     let text = clean(text.trim_end());
     let lines: Vec<&str> = text.split('\n').collect();
     let mut found = Vec::new();
     let mut at = 0;
     let mut is_code = false;
     while let Some(line) = lines.get(at) {
+        // Nothing inside a code fence starts a section, also if the fence is never closed.
         let is_fence = line.trim_start_matches(' ').starts_with("```");
         if is_fence {
             is_code = !is_code;
@@ -146,8 +151,10 @@ pub(crate) fn parameters(text: &str) -> Vec<(String, String)> {
                 }
                 at = last;
             } else if SECTIONS.contains(&title.as_str()) {
+                // Sections like `Raises:` have items, which end where the indentation does.
                 at = items_end(&lines, at + 1);
             } else {
+                // Any other title is an admonition (`Note:`), which takes the whole indented block.
                 at = block_end(&lines, at + 1);
             }
         }
@@ -156,7 +163,8 @@ pub(crate) fn parameters(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// A section stands after a blank line, and has an indented line below.
+/// Whether griffe takes the line for the start of a section: it stands after a blank line and has
+/// an indented line below. A blank line right below followed by an indented one makes it plain text.
 fn starts_section(lines: &[&str], at: usize) -> bool {
     let is_after_blank = at == 0 || is_blank(lines.get(at - 1));
     let indented =
@@ -183,6 +191,8 @@ fn items<'t>(lines: &[&'t str], at: usize) -> (Vec<Vec<&'t str>>, usize) {
         let is_first = items.is_empty();
         match items.last_mut() {
             Some(item) if line.trim().is_empty() => item.push(""),
+            // The indentation of the first item counts for all. Twice as much continues an item and
+            // keeps what is beyond; anything in between continues it stripped.
             Some(item) if spaces >= indent * 2 => item.push(cut(line, indent * 2)),
             Some(item) if spaces > indent => item.push(line.trim_start()),
             _ if spaces >= indent || is_first => items.push(vec![cut(line, indent)]),
@@ -215,6 +225,8 @@ fn documented(items: &[Vec<&str>]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for item in items {
         let Some((head, rest)) = item.split_first() else { continue };
+        // Split at the first colon, so `x (str, default: 3): text` is an item with an odd name that
+        // matches no parameter.
         let Some((name, text)) = head.split_once(':') else { continue };
         let mut lines = vec![text.trim_start()];
         lines.extend(rest);
@@ -225,6 +237,7 @@ fn documented(items: &[Vec<&str>]) -> Vec<(String, String)> {
             }
             _ => name,
         };
+        // Of two items with one name the later one counts.
         found.retain(|(known, _)| known != name);
         found.push((name.to_owned(), text));
     }

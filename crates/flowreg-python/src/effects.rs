@@ -1,5 +1,9 @@
-//! What a module may do to its own names behind the reader's back, found in one walk before it is
-//! evaluated: lists that are changed, globals that functions write, dynamic namespaces.
+//! What a module does to its own names by other means than binding them, found in one walk before it
+//! is evaluated: lists that are changed, globals that functions write, dynamic namespaces.
+//!
+//! The interpreter's values never change. So it has to know beforehand which names stand for objects
+//! that do, and treats those as unknown. Found by name and not by flow of control: this is a bit too
+//! strict, and quick.
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
@@ -39,7 +43,8 @@ const MUTATING: &[&str] = &[
 /// Functions that give access to a namespace by strings.
 const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals", "delattr"];
 
-/// Calls that read their arguments and keep nothing.
+/// Calls that certainly leave their arguments as they are. Any other call at the top of a module
+/// may change a list that it is given.
 const READING: &[&str] = &[
     "len",
     "str",
@@ -73,7 +78,7 @@ const READING: &[&str] = &[
     "Literal",
 ];
 
-/// What was found.
+/// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
     /// Names whose list, dictionary or set a call or an assignment to an item changes somewhere,
@@ -127,8 +132,10 @@ impl<'a> Effects<'a> {
             || self.aliases.iter().any(|(left, right)| *left == name || *right == name)
     }
 
-    /// A change through one name is a change of every name of the same object.
+    /// Marks every name of an object that is changed through one of its names.
     fn spread(&mut self) {
+        // `b = a` makes two names for one object, and chains of them (`c = b`) need another round.
+        // Each round marks at least one more name, so there are at most as many as aliases.
         for _ in 0..self.aliases.len() {
             let before = self.mutated.len();
             for (left, right) in &self.aliases {
@@ -170,6 +177,8 @@ impl<'a> Effects<'a> {
             Expr::Attribute(attribute) => attribute.attr.as_str(),
             _ => "",
         };
+        // A call of one of the module's own functions is evaluated by the interpreter, which sees
+        // what it does to its arguments. In a loop it is not.
         let is_own = self.loops == 0 && call.func.is_name_expr() && self.functions.contains(callee);
         if self.depth == 0 && !is_own && !READING.contains(&callee) && !is_class_like(callee) {
             let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
@@ -226,9 +235,11 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     if matches!(target, Expr::Subscript(_)) {
                         self.mutate(target);
                     }
+                    // `left = right`
                     if let (Expr::Name(left), Expr::Name(right)) = (target, &*assign.value) {
                         self.aliases.push((left.id.as_str(), right.id.as_str()));
                     }
+                    // `a = b = []`: both are names of one list.
                     if let (Some(Expr::Name(first)), Expr::Name(name)) =
                         (assign.targets.first(), target)
                         && first.id != name.id
@@ -237,6 +248,8 @@ impl<'a> Visitor<'a> for Effects<'a> {
                     }
                 }
             }
+            // `names += […]` changes a list in place; for a number or text it only binds the name
+            // anew. Which one it is, is not known by name.
             Stmt::AugAssign(assign) => match &*assign.target {
                 Expr::Name(name) => {
                     self.augmented.insert(name.id.as_str());
@@ -253,6 +266,7 @@ impl<'a> Visitor<'a> for Effects<'a> {
             Stmt::While(_) => self.loops += 1,
             Stmt::For(each) => {
                 self.loops += 1;
+                // `for each in [a, b]: each.append(…)` changes `a` and `b`.
                 if let (Expr::Name(target), iterated) = (&*each.target, &*each.iter) {
                     let names = match iterated {
                         Expr::List(list) => &list.elts[..],
@@ -276,6 +290,8 @@ impl<'a> Visitor<'a> for Effects<'a> {
                 self.import(import.module.as_ref().map_or("", |module| module.as_str()));
             }
             Stmt::FunctionDef(function) => {
+                // Decorators and defaults are evaluated where the function is defined; only the
+                // body runs later.
                 for decorator in &function.decorator_list {
                     self.visit_decorator(decorator);
                 }

@@ -4,26 +4,26 @@ use ruff_text_size::{Ranged, TextSize};
 use serde_json::Value as Json;
 
 use super::ReadError;
-use super::flows::{self, Found};
+use super::flows::{self, NamedFlow};
 use super::interpreter::Interpreter;
-use super::library::{Layout, Library, Read};
+use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
-use super::{LEVEL, STACK, nesting, on_stack};
+use super::{STACK, STACK_PER_LEVEL, on_stack};
 use flowreg_model::{Entrypoint, Evidence, Explanation, Flow};
 
 /// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
 ///
 /// # Errors
-/// What `read` met, if an imported module could not be read.
+/// What `sources` met, if an imported module could not be read.
 pub fn explain_in(
     layout: &Layout,
-    read: &Read<'_>,
+    sources: &dyn SourceFiles,
     entrypoint: &Entrypoint,
     source: &[u8],
 ) -> Result<Option<Explanation>, ReadError> {
     let explanation = on_stack(STACK, || {
-        let library = Library::new(layout, read, nesting::SHALLOW);
+        let library = Library::new(layout, sources);
         let explanation = explain(&library, entrypoint, source);
         library.take_failure().map_or(Ok(explanation), Err)
     });
@@ -33,7 +33,9 @@ pub fn explain_in(
 fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Option<Explanation> {
     let path = entrypoint.path();
     let file = library.parse(source).ok()?;
-    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / LEVEL).ok()?);
+    // The whole analysis is done again, since values point into syntax trees and are not kept.
+    // People ask for one flow at a time.
+    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / STACK_PER_LEVEL).ok()?);
     interpreter.run(path, &file.text, file.body()).ok()?;
     let (found, _) = flows::names(&interpreter.script()?.scope);
     let found = found.into_iter().find(|found| found.path == entrypoint.object())?;
@@ -42,13 +44,15 @@ fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Opt
     Some(explained(&interpreter, &found, &flow))
 }
 
-fn explained<'a>(interpreter: &Interpreter<'a>, found: &Found<'a>, flow: &Flow) -> Explanation {
+fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Flow) -> Explanation {
     let function = flows::function(&found.flow);
     let mut evidence = vec![
         name(interpreter, &found.flow, function.as_deref(), flow),
         description(interpreter, &found.flow, function.as_deref(), flow),
     ];
     if let Some(function) = &function {
+        // The parameters are those that `inspect.signature` reads, which looks through
+        // `functools.wraps`.
         let wrapped = flows::unwrapped(&found.flow, function).unwrap_or_default();
         let function = wrapped.as_ref().unwrap_or(function);
         evidence.extend(
@@ -59,15 +63,17 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &Found<'a>, flow: &Flow) 
                 .map(|given| parameter(interpreter, function, given, flow)),
         );
     }
-    let is_told = |reason: &&str| evidence.iter().any(|evidence| evidence.rule == **reason);
+    // Reasons that stand next to a part already are not repeated below.
+    let is_shown_with_part =
+        |reason: &&str| evidence.iter().any(|evidence| evidence.rule == **reason);
     let reasons = flow.inexact.iter().map(|inexact| inexact.reason.as_str());
-    let inexact = reasons.filter(|reason| !is_told(reason)).map(str::to_owned).collect();
+    let inexact = reasons.filter(|reason| !is_shown_with_part(reason)).map(str::to_owned).collect();
     Explanation {
         flow: flow.name.clone(),
         entrypoint: flow.entrypoint.clone(),
         inexact,
         evidence,
-        imports: interpreter.reads.borrow().files.iter().cloned().collect(),
+        imports: interpreter.dependencies.borrow().files.iter().cloned().collect(),
     }
 }
 
@@ -152,6 +158,8 @@ fn parameter<'a>(
         .and_then(|schema| schema.get("properties"))
         .and_then(|properties| properties.get(name))
         .cloned();
+    // The schema fails as a whole, at the first part that is not known. The reason names that part
+    // in the words of `flows::flow`.
     let mentions = format!("of `{name}` is not known");
     let unknown = reason(flow, "parameter_openapi_schema").filter(|why| why.contains(&mentions));
     let written = function.scope.excerpt(parameter.range);

@@ -1,4 +1,5 @@
-//! From the names of a module to flows: which there are, and what is known of each.
+//! From the names of a module to flows: which there are, under which attribute path Prefect can load
+//! each, and what it would register for it (docs/facts/python.md, "What counts as a flow").
 
 use std::rc::Rc;
 
@@ -19,33 +20,34 @@ use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
 };
 
-/// How many `functools.wraps` around each other are looked through.
+/// How many `functools.wraps` around each other are looked through. People write one or two; the
+/// end keeps a wrapper that wraps itself from going on forever.
 const MOST_WRAPPERS: usize = 50;
 
-/// Characters that Prefect allows in no flow name.
+/// Characters that Prefect allows in no flow name (docs/facts/python.md, "Names").
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
 
-/// A flow and the name it can be loaded by.
-pub(super) struct Found<'a> {
+/// A flow and the attribute path by which Prefect can load it from the script.
+pub(super) struct NamedFlow<'a> {
     pub path: String,
     pub flow: Rc<FlowObject<'a>>,
 }
 
-/// A name that is probably a flow.
-pub(super) struct Suspect {
+/// A name whose value is not known and is probably a flow, because of how it is made.
+pub(super) struct ProbableFlow {
     path: String,
     unknown: Rc<Unknown>,
 }
 
 /// An exception that defining a flow raises: the whole file can't be loaded then.
-pub(super) struct Refused {
+pub(super) struct DefinitionError {
     kind: String,
     message: String,
     at: Location,
 }
 
-/// Either something of a flow, or why Prefect refuses it.
-pub(super) type Checked<T> = Result<T, Refused>;
+/// The outcome of a step that Prefect may refuse.
+pub(super) type Checked<T> = Result<T, DefinitionError>;
 
 /// The flows of a script after it ran, and its problems.
 pub(crate) fn collect<'a>(
@@ -55,12 +57,14 @@ pub(crate) fn collect<'a>(
     problems: &Problems<'_>,
 ) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
-    let (found, suspects) = match interpreter.script() {
+    let (found, probable) = match interpreter.script() {
         Some(script) => names(&script.scope),
         None => (Vec::new(), Vec::new()),
     };
     for (name, at) in nested::nested_flows(interpreter, body) {
-        let is_made = |found: &Found<'a>| {
+        // A nested flow that a factory returned under some name is reported as that flow, not as
+        // one that is out of reach.
+        let is_made = |found: &NamedFlow<'a>| {
             function(&found.flow).is_some_and(|function| {
                 function.scope.module.number == 0 && function.range.contains(at)
             })
@@ -72,23 +76,25 @@ pub(crate) fn collect<'a>(
             analysis.problems.push(problems.at(ProblemCode::Nested, at.to_usize(), message));
         }
     }
+    // Nothing can be loaded from a script that raises. It is a problem of this run only if the
+    // script seems to have flows: any other file is no concern of a registration.
     if let Err(raised) = outcome {
-        if !found.is_empty() || !suspects.is_empty() || has_flows(body) {
+        if !found.is_empty() || !probable.is_empty() || has_flows(body) {
             analysis.problems.push(load_error(interpreter, problems, &raised));
         }
         return analysis;
     }
-    for suspect in suspects {
-        let unknown = &suspect.unknown;
+    for probable_flow in probable {
+        let unknown = &probable_flow.unknown;
         let message = format!(
             "`{}` looks like a flow, but it is not known what it is: {}",
-            suspect.path, unknown.why
+            probable_flow.path, unknown.why
         );
         analysis.problems.push(problem(
             interpreter,
             problems,
             ProblemCode::UnknownName,
-            (unknown.at, binding(body, &suspect.path)),
+            (unknown.at, binding(body, &probable_flow.path)),
             message,
         ));
     }
@@ -106,6 +112,8 @@ pub(crate) fn collect<'a>(
                     message,
                 ));
             }
+            // One flow that Prefect refuses keeps the whole file from being loaded, so the flows
+            // found before it are none.
             Err(refused) => {
                 analysis.flows.clear();
                 analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
@@ -125,7 +133,8 @@ pub(crate) fn collect<'a>(
     analysis
 }
 
-/// That importing the script raises: where it does, or where the script imports or calls what does.
+/// The problem that importing the script raises: at the line that raises, or where the script imports
+/// or calls the module that has this line.
 fn load_error(
     interpreter: &Interpreter<'_>,
     problems: &Problems<'_>,
@@ -199,9 +208,9 @@ fn has_flows(body: &[Stmt]) -> bool {
 }
 
 /// The flows that names of a module lead to, each once, by its own name if there is one.
-pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
-    let mut found: Vec<Found<'a>> = Vec::new();
-    let mut suspects = Vec::new();
+pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableFlow>) {
+    let mut found: Vec<NamedFlow<'a>> = Vec::new();
+    let mut probable = Vec::new();
     let mut classes: Vec<Rc<Class<'a>>> = Vec::new();
     let mut open: Vec<(String, Value<'a>)> = scope
         .names
@@ -210,11 +219,15 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
         .filter(|(_, value)| may_lead_to_flow(value))
         .map(|(name, value)| (name.to_string(), value.clone()))
         .collect();
+    // `open` is a stack, so that attributes of a class come right after it and before later names:
+    // the order of the source.
     open.reverse();
     while let Some((path, value)) = open.pop() {
         match value {
             Value::Wrapped(inner) => open.push((path, (*inner).clone())),
             Value::Flow(flow) => {
+                // Several names may lead to one flow. It is registered once, by the name of its
+                // function if that is among them, else by the name that was bound first.
                 match found.iter_mut().find(|known| Rc::ptr_eq(&known.flow, &flow)) {
                     Some(known)
                         if is_own_name(&path, &flow) && !is_own_name(&known.path, &flow) =>
@@ -222,13 +235,15 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
                         known.path = path;
                     }
                     Some(_) => {}
-                    None => found.push(Found { path, flow }),
+                    None => found.push(NamedFlow { path, flow }),
                 }
             }
             Value::Unknown(unknown) if unknown.is_flow_like => {
-                suspects.push(Suspect { path, unknown });
+                probable.push(ProbableFlow { path, unknown });
             }
             Value::Class(class)
+                // Only classes under their own name, defined in this module, and each once: an
+                // alias or an import of a class would list its flows again.
                 if *class.qualname == *path
                     && class.scope.module.number == scope.module.number
                     && !classes.iter().any(|known| Rc::ptr_eq(known, &class)) =>
@@ -245,7 +260,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<Found<'a>>, Vec<Suspect>) {
             _ => {}
         }
     }
-    (found, suspects)
+    (found, probable)
 }
 
 fn may_lead_to_flow(value: &Value<'_>) -> bool {
@@ -272,14 +287,15 @@ pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
     }
 }
 
-/// What is known of one flow; the inner error says why its name is not.
+/// What Prefect would register for one flow. Three outcomes: a flow, perhaps with reasons why it is
+/// not exact; the reason why not even its name is known; or the exception that Prefect raises.
 pub(super) fn flow<'a>(
     interpreter: &Interpreter<'a>,
     body: &'a [Stmt],
-    found: &Found<'a>,
+    found: &NamedFlow<'a>,
     problems: &Problems<'_>,
 ) -> Checked<Result<Flow, Rc<Unknown>>> {
-    let Found { path, flow } = found;
+    let NamedFlow { path, flow } = found;
     let function = function(flow);
     let decorator = function
         .as_ref()
@@ -288,6 +304,8 @@ pub(super) fn flow<'a>(
         .and_then(|function| function.definition)
         .and_then(|definition| definition.decorator_list.first())
         .map(Ranged::start);
+    // The line that a person looks for: the decorator of a function of this file, else the call
+    // that made the flow, else the statement that binds the name.
     let at = match decorator {
         Some(at) => at,
         None if flow.at.module == 0 => flow.at.at,
@@ -306,8 +324,9 @@ pub(super) fn flow<'a>(
             interpreter.position(unknown.at)
         ),
     };
-    if let Some(doubt) = interpreter.doubts() {
-        inexact.push(reason("name", "what the module binds", &doubt));
+    // Filed under the name, because even which flow the name stands for is not certain then.
+    if let Some(reason_for_all) = interpreter.why_inexact() {
+        inexact.push(reason("name", "what the module binds", &reason_for_all));
     }
     let description = match description(flow, function.as_deref()) {
         Ok(description) => description,
@@ -317,6 +336,7 @@ pub(super) fn flow<'a>(
         }
     };
     let mut limits = Vec::new();
+    // `@flow` above `@classmethod` can't be loaded by Prefect 3.1 and older.
     let is_over_a_method = matches!(flow.function, Value::Wrapped(_));
     let schema = match schema(interpreter, flow, function.as_deref()) {
         Ok((schema, found)) => {
@@ -328,7 +348,11 @@ pub(super) fn flow<'a>(
         }
         Err(failure) => match failure.reason {
             NoSchema::Raises(kind, message) => {
-                return Err(Refused { kind: kind.to_owned(), message, at: interpreter.here() });
+                return Err(DefinitionError {
+                    kind: kind.to_owned(),
+                    message,
+                    at: interpreter.here(),
+                });
             }
             NoSchema::Unknown(unknown) => {
                 inexact.push(reason("parameter_openapi_schema", &failure.part, &unknown));
@@ -339,7 +363,7 @@ pub(super) fn flow<'a>(
     };
     let Ok(name) = name.parse::<FlowName>() else {
         let message = format!("'{name}' can't be the name of a flow");
-        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+        return Err(DefinitionError { kind: "InvalidNameError".to_owned(), message, at: flow.at });
     };
     Ok(Ok(Flow {
         name,
@@ -355,8 +379,8 @@ pub(super) fn flow<'a>(
     }))
 }
 
-/// The place of a flow that this script only imports: in the module that defines it, if it can be
-/// loaded there by name, else in one that has it.
+/// Where a flow comes from that this script only imports: the module that defines it, if it can be
+/// loaded there by name, else another module that has it under a name.
 fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Option<Entrypoint> {
     let script = &interpreter.script()?.module;
     let mut others = interpreter.imported();
@@ -370,16 +394,21 @@ fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Optio
     })
 }
 
-/// An option of a flow, unless it is empty or hidden behind unknown keywords.
+/// An option of a flow; `None` if it is not given or counts as false.
+///
+/// # Errors
+/// The reason why it is not known, also if it may be among keywords that are not known.
 pub(super) fn option<'a>(
     flow: &FlowObject<'a>,
     name: &str,
 ) -> Result<Option<Value<'a>>, Rc<Unknown>> {
     let options = flow.options.borrow();
+    // An unpacked dictionary that is not known may hold the option.
     match keyword(&options, name).or_else(|| keyword(&options, "**")) {
         None => Ok(None),
         Some(value) => match value.find_unknown(flow.at) {
             Some(unknown) => Err(unknown),
+            // Prefect writes `name or …` and `description or …`: an empty text counts as not given.
             None if Interpreter::truth(value) == Some(false) => Ok(None),
             None => Ok(Some(value.clone())),
         },
@@ -395,6 +424,7 @@ fn flow_name<'a>(
         Err(unknown) => return Ok(Err(unknown)),
     };
     let given = match given {
+        // A member of a `str` enum is a `str`, and Prefect takes its value.
         Some(Value::Member(member)) if member.mixin == Some("str") => Some(member.value.clone()),
         other => other,
     };
@@ -402,7 +432,7 @@ fn flow_name<'a>(
         Some(Value::Str(name)) => name.to_string(),
         Some(value) if value.is_constant() || matches!(value, Value::Member(_)) => {
             let message = "Prefect expects text for the name of a flow".to_owned();
-            return Err(Refused { kind: "TypeError".to_owned(), message, at: flow.at });
+            return Err(DefinitionError { kind: "TypeError".to_owned(), message, at: flow.at });
         }
         Some(_) => return Ok(Err(unknown("the name is an object", flow.at))),
         None => match default_name(flow, function) {
@@ -415,7 +445,7 @@ fn flow_name<'a>(
             "the flow name '{name}' has a `{forbidden}`; Prefect allows none of `/ % & > <` in \
              the name of a flow"
         );
-        return Err(Refused { kind: "InvalidNameError".to_owned(), message, at: flow.at });
+        return Err(DefinitionError { kind: "InvalidNameError".to_owned(), message, at: flow.at });
     }
     Ok(Ok(name))
 }
@@ -469,7 +499,8 @@ fn description<'a>(
     }
 }
 
-/// The function whose signature `inspect.signature` reads: it looks through wrappers.
+/// The function whose signature `inspect.signature` reads: the innermost of those that
+/// `functools.wraps` put around each other; `None` if the function is no wrapper.
 pub(super) fn unwrapped<'a>(
     flow: &FlowObject<'a>,
     function: &Function<'a>,
@@ -478,6 +509,8 @@ pub(super) fn unwrapped<'a>(
     for _ in 0..MOST_WRAPPERS {
         let current = innermost.as_deref().unwrap_or(function);
         let attributes = current.attributes.borrow();
+        // These three are what `functools.wraps` sets. Others, such as `__signature__` or
+        // `__defaults__`, change what `inspect.signature` reads.
         let is_known = |name: &str| matches!(name, "__doc__" | "__name__" | "__wrapped__");
         if attributes.iter().any(|(name, _)| !is_known(name)) {
             return Err(unknown("attributes of the function are set", flow.at));
@@ -508,6 +541,7 @@ fn schema<'a>(
     let Some(function) = function else { return Err(failed(no_function(flow))) };
     let wrapped = unwrapped(flow, function).map_err(failed)?;
     let attributes = flow.attributes.borrow();
+    // Attributes of the flow itself from which the schema is made.
     let changes = ["fn", "parameters", "__signature__", "__wrapped__", "__globals__"];
     if attributes.iter().any(|(name, _)| changes.contains(&&**name)) {
         return Err(failed(unknown("attributes of the flow are set", flow.at)));
@@ -518,6 +552,8 @@ fn schema<'a>(
         Some(Value::None) => None,
         Some(_) => return Err(failed(unknown("the flow's `__doc__` is set", flow.at))),
     };
+    // Whether Prefect builds the model that validates arguments when the flow is defined. The
+    // default is true, so what is not known counts as true: it refuses more.
     let validates = match option(flow, "validate_parameters") {
         Ok(_) => keyword(&flow.options.borrow(), "validate_parameters")
             .is_none_or(|value| Interpreter::truth(value) != Some(false)),

@@ -1,7 +1,8 @@
 //! The import statements of a file, wherever they stand: also in functions, branches and classes
 //! that the analysis does not run, because a flow runs them.
 //!
-//! A function of the file's bytes alone. What the names lead to is [`super::affected`]'s affair.
+//! A function of the file's bytes alone. What the names lead to, and whether a change there
+//! matters, is decided by whoever asks.
 
 use memchr::memmem;
 use ruff_python_ast::Stmt;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{nesting, source};
 
-/// How deeply a file may nest that is read here; the stack of an analysis holds it.
+/// How deeply a file may nest that is read here. Only the parser recurses, so a [`super::STACK`]
+/// holds more than the interpreter may use.
 const DEEPEST: usize = 1000;
 
 /// The newest minor version of Python 3 whose syntax is known: a file for any other is read, too.
@@ -52,7 +54,7 @@ pub struct Imports {
     pub statements: Vec<Import>,
     /// Whether it may load any module: by a name that is made when it runs, or because it can't
     /// be read here.
-    pub is_open: bool,
+    pub may_import_anything: bool,
     /// Whether it may put directories before those where Python looks first.
     pub changes_search_path: bool,
 }
@@ -60,20 +62,22 @@ pub struct Imports {
 impl Imports {
     /// Reads the imports of a file's content; the caller's stack is that of an analysis.
     pub fn of(content: &[u8]) -> Self {
+        // Without either word there is nothing to find, and no need to decode and parse.
         if memmem::find(content, b"import").is_none() && memmem::find(content, b"exec").is_none() {
             return Imports::default();
         }
-        let open = Imports { is_open: true, ..Imports::default() };
-        let Ok(text) = source::decode(content) else { return open };
+        // What can't be read may import anything: a change must never be overlooked.
+        let unreadable = Imports { may_import_anything: true, ..Imports::default() };
+        let Ok(text) = source::decode(content) else { return unreadable };
         if nesting::depth(&text) > DEEPEST {
-            return open;
+            return unreadable;
         }
-        let Ok(parsed) = source::parse_module(&text, NEWEST) else { return open };
+        let Ok(parsed) = source::parse_module(&text, NEWEST) else { return unreadable };
         let mut found = Statements::default();
         found.visit_body(&parsed.syntax().body);
         Imports {
             statements: found.0,
-            is_open: is_dynamic(text.as_bytes()),
+            may_import_anything: is_dynamic(text.as_bytes()),
             changes_search_path: changes_search_path(text.as_bytes()),
         }
     }
@@ -83,7 +87,7 @@ fn is_dynamic(text: &[u8]) -> bool {
     DYNAMIC.iter().any(|word| memmem::find(text, word).is_some()) || calls_exec(text)
 }
 
-/// `exec(…)`, not the method of anything.
+/// Whether the builtin `exec(…)` is called; `container.exec(…)` and `my_exec(…)` are something else.
 fn calls_exec(text: &[u8]) -> bool {
     memmem::find_iter(text, b"exec(").any(|at| {
         let before = at.checked_sub(1).and_then(|at| text.get(at));
@@ -91,7 +95,8 @@ fn calls_exec(text: &[u8]) -> bool {
     })
 }
 
-/// What is appended to `sys.path` hides nothing that was found before.
+/// Whether the text changes `sys.path` other than by appending: an entry at the end is asked last,
+/// so it hides nothing that was found before.
 fn changes_search_path(text: &[u8]) -> bool {
     let is_append = |at: usize| {
         text.get(at + b"sys.path".len()..).is_some_and(|rest| rest.starts_with(b".append("))
@@ -115,6 +120,7 @@ impl StatementVisitor<'_> for Statements {
             })),
             Stmt::ImportFrom(import) => {
                 let names = import.names.iter().map(|alias| alias.name.to_string());
+                // Kept apart, since `*` is no name that could be looked up.
                 let (stars, names): (Vec<_>, Vec<_>) = names.partition(|name| name == "*");
                 self.0.push(Import {
                     level: import.level,
@@ -156,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_loads_modules_by_other_means_is_open() {
-        let is_open = |source: &str| Imports::of(source.as_bytes()).is_open;
+        let may_import_anything = |source: &str| Imports::of(source.as_bytes()).may_import_anything;
         for source in [
             "from importlib import import_module\nimport_module('x')\n",
             "__import__('x')\nimport a\n",
@@ -165,10 +171,14 @@ mod tests {
             "import a\ndef broken(:\n",
             "import a\nx = '\0'\n",
         ] {
-            assert!(is_open(source), "{source}");
+            assert!(may_import_anything(source), "{source}");
         }
-        assert!(is_open(&format!("import a\nx = {}{}\n", "[".repeat(2000), "]".repeat(2000))));
-        assert!(!is_open(
+        assert!(may_import_anything(&format!(
+            "import a\nx = {}{}\n",
+            "[".repeat(2000),
+            "]".repeat(2000)
+        )));
+        assert!(!may_import_anything(
             "import a\ncontainer.exec('x')\nmy_exec()\nimportlib.metadata.version('x')\n"
         ));
     }

@@ -1,16 +1,55 @@
-//! Finds the flows of a source file and what Prefect would register for them, without running it.
+//! Finds the Prefect flows of Python source files, and what Prefect would register for each of
+//! them, without running any of it.
 //!
-//! The way through the rooms: `prefilter` (can the bytes hold a flow?), `source` (encoding and
-//! syntax), `module` (the top level, evaluated on abstract `value`s with the tables in
-//! `symbols`), `flows` (which names are flows), `schema` and `default` (annotations and
-//! defaults as JSON), `docstring`. This is the only room that knows ruff's syntax trees.
+//! A flow is *exact* if its name, description and parameter schema are proved from the source;
+//! otherwise it carries the reasons why not. There are no guesses. The rules come from CPython,
+//! pydantic and Prefect, and stand in `docs/facts/python.md`.
 //!
-//! One file at a time: what comes from another module of the repository is not known here. A flow
-//! is exact when everything about it is proved; otherwise it carries the reasons.
+//! # The way of a file
+//!
+//! | step | gives | where |
+//! |---|---|---|
+//! | bytes | can they hold a flow at all? | `prefilter.rs` |
+//! | candidate | text, as its encoding says | `source.rs` |
+//! | text | a syntax tree; what only the compiler refuses | `source.rs`, `nesting.rs`, `compiler.rs` |
+//! | syntax tree | the values of the module's names, after an abstract run of its top level and of the modules it imports | `interpreter/`, with the tables in `symbols/` |
+//! | namespace | the names that lead to flows | `flows.rs`, `value/` |
+//! | flow | its JSON schema | `schema/`, `default/`, `docstring.rs` |
+//!
+//! `library.rs` keeps the files that are read, each parsed once. `dependencies.rs` notes what an
+//! answer depends on, so that a cache can tell whether it still holds. `effects.rs` finds in one
+//! walk what a module does to its own names behind the reader's back. `explain.rs` says for one
+//! flow where each part was read. `imports.rs` and `children.rs` are functions of one file's bytes:
+//! what it imports anywhere, and which other flows it starts.
+//!
+//! # What it does not do
+//!
+//! No input or output: whoever calls gives the files through [`SourceFiles`]. No git, no server,
+//! no Python. Nothing outside this crate sees ruff's syntax trees, which have no stable API.
+//!
+//! # Example
+//!
+//! ```
+//! let source = br#"
+//! from prefect import flow
+//!
+//! @flow(name="nightly load")
+//! def load(days: int = 1):
+//!     """Loads the last days."""
+//! "#;
+//! let analysis = flowreg_python::analyse("flows/load.py", source);
+//! let flow = &analysis.flows[0];
+//! assert_eq!(flow.name.as_str(), "nightly load");
+//! assert_eq!(flow.entrypoint.to_string(), "flows/load.py:load");
+//! assert!(flow.is_exact());
+//! let schema = flow.parameter_openapi_schema.as_ref().unwrap();
+//! assert_eq!(schema["properties"]["days"]["default"], 1);
+//! ```
 
 mod children;
 mod compiler;
 mod default;
+mod dependencies;
 mod docstring;
 mod effects;
 mod explain;
@@ -23,36 +62,38 @@ mod number;
 mod prefilter;
 mod problem;
 mod python;
-mod reads;
 mod schema;
 mod source;
 mod symbols;
 mod value;
 
 pub use children::{Child, ChildCall, children};
+pub use dependencies::Dependencies;
 pub use explain::explain_in;
 pub use imports::{Import, Imports};
-pub use library::{Found, Layout, Library, Read, ReadError, join};
-pub use nesting::SHALLOW;
+pub use library::{ImportTarget, Layout, Library, ReadError, SourceFiles, join};
 pub use prefilter::is_candidate;
 pub use python::Python;
-pub use reads::Reads;
-pub use symbols::{Origin, origin};
+pub use symbols::is_known_module;
 
 use flowreg_model::{Flow, FlowProblem, ProblemCode};
 use interpreter::Interpreter;
 use problem::Problems;
 
-/// The stack that an analysis needs; only what is used of it takes memory.
+/// How much stack an analysis needs, in bytes.
+///
+/// The parser and the interpreter are recursive, and sources come from strangers. The system
+/// commits only the pages of a stack that are used, so an ordinary file costs no memory for it.
 pub const STACK: usize = 128 << 20;
 
-/// The stack for sources that nest very deeply.
+/// The stack for the few sources that nest more deeply than [`nesting::SHALLOW`].
 const DEEP_STACK: usize = 512 << 20;
 
-/// How much stack one level of an evaluation takes at most.
-const LEVEL: usize = 64 << 10;
+/// An upper bound of the stack that one level of an evaluation takes, in bytes. It turns the size
+/// of a stack into the depth that the interpreter may reach.
+const STACK_PER_LEVEL: usize = 64 << 10;
 
-/// What a file has to offer.
+/// What the analyser says of one file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileAnalysis {
     /// Flows that Prefect can load by name, in the order of the source.
@@ -60,16 +101,18 @@ pub struct FileAnalysis {
     /// What keeps others from being registered.
     pub problems: Vec<FlowProblem>,
     /// What the answers depend on besides the file itself.
-    pub reads: Reads,
+    pub dependencies: Dependencies,
 }
 
 /// Finds the flows of a file that stands alone: every module that it imports and that is not of
-/// the standard library, pydantic or Prefect counts as installed.
+/// the standard library, pydantic or Prefect counts as installed. `path` is only for messages and
+/// entrypoints.
 pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
     let layout = Layout::new([path]);
-    let read = |_: &str| Ok(source.to_owned());
+    // The file may import itself under its module name.
+    let sources = |_: &str| Ok(source.to_owned());
     // There is nothing else to read, so reading can't fail.
-    analyse_in(&layout, &read, path, source).unwrap_or_default()
+    analyse_in(&layout, &sources, path, source).unwrap_or_default()
 }
 
 /// Finds the flows of one file among others. `path` is the file's path from the root of `layout`,
@@ -80,15 +123,15 @@ pub fn analyse(path: &str, source: &[u8]) -> FileAnalysis {
 /// concern of a registration.
 ///
 /// # Errors
-/// What `read` met, if an imported module could not be read.
+/// What `sources` met, if an imported module could not be read.
 pub fn analyse_in(
     layout: &Layout,
-    read: &Read<'_>,
+    sources: &dyn SourceFiles,
     path: &str,
     source: &[u8],
 ) -> Result<FileAnalysis, ReadError> {
     let analysis = on_stack(STACK, || {
-        let library = Library::new(layout, read, nesting::SHALLOW);
+        let library = Library::new(layout, sources);
         analyse_script(&library, path, source)
     });
     analysis.unwrap_or_else(|| {
@@ -97,7 +140,12 @@ pub fn analyse_in(
     })
 }
 
-/// Finds the flows of one file of a library, on a thread with a stack of [`STACK`].
+/// Finds the flows of one file of a library. The caller's thread needs a stack of [`STACK`].
+///
+/// This is [`analyse_in`] for many files: modules that several of them import are parsed once.
+///
+/// # Errors
+/// What the library's [`SourceFiles`] met, if an imported module could not be read.
 pub fn analyse_script(
     library: &Library<'_>,
     path: &str,
@@ -110,16 +158,19 @@ pub fn analyse_script(
     if !needs_depth {
         return library.take_failure().map_or(Ok(analysis), Err);
     }
-    let (layout, read) = library.parts();
+    // Deep sources are rare, and the large stack takes a thread of its own. A library holds `Rc`s
+    // and can't cross to that thread, but its layout and sources can.
+    let (layout, sources) = (library.layout, library.sources());
     let deep = on_stack(DEEP_STACK, || {
-        let library = Library::new(layout, read, nesting::LIMIT);
+        let library = Library::with_depth(layout, sources, nesting::LIMIT);
         let (analysis, _) = analyse_within(&library, path, source, DEEP_STACK);
         library.take_failure().map_or(Ok(analysis), Err)
     });
+    // Without memory for the large stack, the shallow answer says what it left out.
     deep.unwrap_or(Ok(analysis))
 }
 
-/// Runs an analysis where its recursion is sure to fit; `None` if there is no memory for that.
+/// Runs an analysis on a thread with a stack of `size` bytes; `None` if there is no memory for it.
 pub fn on_stack<T: Send>(size: usize, analysis: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(size).spawn_scoped(scope, analysis);
@@ -137,22 +188,25 @@ fn analyse_within(
     let file = match library.parse(source) {
         Ok(file) => file,
         Err(error) => {
+            // The message points into the text, so show what can be shown of it.
             let text = source::decode(source).unwrap_or_else(|_| String::from_utf8_lossy(source));
             return (unreadable(path, source, &text, &error), error.message == nesting::TOO_DEEP);
         }
     };
-    let deepest = u32::try_from(stack / LEVEL).unwrap_or(u32::MAX);
+    let deepest = u32::try_from(stack / STACK_PER_LEVEL).unwrap_or(u32::MAX);
     let interpreter = Interpreter::new(library, path, deepest);
     let outcome = interpreter.run(path, &file.text, file.body());
+    // After the run, because before it there is no module to mark.
     if let Some(error) = &file.other_version {
-        interpreter.doubt_version(error);
+        interpreter.mark_version_dependent(error);
     }
     let problems = Problems { path, text: &file.text };
     let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
-    analysis.reads = interpreter.reads.take();
+    analysis.dependencies = interpreter.dependencies.take();
     (analysis, interpreter.needs_depth.get())
 }
 
+/// The answer for a file that can't be parsed: a problem, if the file is meant to have flows.
 fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
     if prefilter::is_meant_to_have_flows(source) {

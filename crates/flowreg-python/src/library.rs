@@ -18,15 +18,16 @@ use super::source::{self, SyntaxError};
 
 /// What a name leads to in a directory, in the order in which Python looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Found {
+pub enum ImportTarget {
     /// A directory with an `__init__.py`.
     Package,
-    /// A file.
+    /// A file `name.py`.
     Module,
-    /// A directory without an `__init__.py`, and with Python files somewhere below.
+    /// A directory without an `__init__.py`, with Python files somewhere below: a part of a namespace
+    /// package.
     Directory,
     /// No such name.
-    Nothing,
+    Missing,
 }
 
 /// Which Python files a tree has.
@@ -50,6 +51,7 @@ impl Layout {
             let Some(stem) = path.strip_suffix(".py") else { continue };
             let (directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
             layout.modules.insert(stem.to_owned());
+            // Only what can be imported by a name counts: `a/b/__init__.py` is the module `b`.
             let module = match name {
                 "__init__" => directory.rsplit('/').next().unwrap_or(directory),
                 name => name,
@@ -62,6 +64,7 @@ impl Layout {
         layout
     }
 
+    /// Notes a directory and all above it. Once a known one is met, those above it are known, too.
     fn add_directory(&mut self, mut directory: &str, mut is_package: bool) {
         while !directory.is_empty() {
             if let Some(known) = self.directories.get_mut(directory) {
@@ -81,13 +84,16 @@ impl Layout {
     }
 
     /// What `name` is in `directory`; the root is the empty path.
-    pub fn look_up(&self, directory: &str, name: &str) -> Found {
+    pub fn look_up(&self, directory: &str, name: &str) -> ImportTarget {
+        // The order in which the finders of CPython look inside one directory: package, module, and
+        // a directory without `__init__.py` only as a last resort (docs/facts/python.md, "Loading a
+        // script").
         let path = join(directory, name);
         match self.directories.get(&path) {
-            Some(true) => Found::Package,
-            _ if self.modules.contains(&path) => Found::Module,
-            Some(false) => Found::Directory,
-            None => Found::Nothing,
+            Some(true) => ImportTarget::Package,
+            _ if self.modules.contains(&path) => ImportTarget::Module,
+            Some(false) => ImportTarget::Directory,
+            None => ImportTarget::Missing,
         }
     }
 
@@ -97,13 +103,13 @@ impl Layout {
     }
 }
 
-/// `name` inside `directory`.
+/// The path of `name` inside `directory`; the root is the empty path.
 pub fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 /// A file that was read and parsed.
-pub struct ParsedFile {
+pub(crate) struct ParsedFile {
     pub text: String,
     pub parsed: Parsed<ModModule>,
     /// What not every Python that the project may run on can read.
@@ -111,24 +117,42 @@ pub struct ParsedFile {
 }
 
 impl ParsedFile {
-    pub fn body(&self) -> &[Stmt] {
+    pub(crate) fn body(&self) -> &[Stmt] {
         &self.parsed.syntax().body
     }
 }
 
-/// Why a file of the tree could not be read, in the words of whoever keeps the files.
+/// Why a file could not be read, in the words of whoever keeps the files (git, a disk, a test).
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct ReadError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Reads a file of the tree by its path.
-pub type Read<'s> = dyn Fn(&str) -> Result<Vec<u8>, ReadError> + Sync + 's;
+/// Gives the analyser the contents of the files that a [`Layout`] lists.
+///
+/// The analyser does no input or output itself: the files may come from a commit, a directory or
+/// a test. Closures implement it, so that a short one can stand where a whole type is too much.
+/// Several threads may share one, hence `Sync`.
+pub trait SourceFiles: Sync {
+    /// The bytes of the file at `path`, given from the root of the layout. Only paths of the
+    /// layout are asked for; a file that is gone all the same may be given as empty.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the file can't be read. It ends the analysis: an answer from half of the
+    /// files would be wrong without saying so.
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+}
+
+impl<F: Fn(&str) -> Result<Vec<u8>, ReadError> + Sync> SourceFiles for F {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self(path)
+    }
+}
 
 /// The files of a tree, as far as they were asked for.
 pub struct Library<'s> {
     /// Which files there are.
-    pub layout: &'s Layout,
-    read: &'s Read<'s>,
+    pub(crate) layout: &'s Layout,
+    sources: &'s dyn SourceFiles,
     /// How deeply a file may nest that is read here.
     deepest: usize,
     files: FrozenMap<String, Box<Result<ParsedFile, SyntaxError>>>,
@@ -138,11 +162,20 @@ pub struct Library<'s> {
 }
 
 impl<'s> Library<'s> {
-    /// A library without any file read. Files that nest more deeply than `deepest` are not read.
-    pub fn new(layout: &'s Layout, read: &'s Read<'s>, deepest: usize) -> Self {
+    /// A library without any file read yet.
+    pub fn new(layout: &'s Layout, sources: &'s dyn SourceFiles) -> Self {
+        Self::with_depth(layout, sources, nesting::SHALLOW)
+    }
+
+    /// A library that refuses files which nest more deeply than `deepest`.
+    pub(crate) fn with_depth(
+        layout: &'s Layout,
+        sources: &'s dyn SourceFiles,
+        deepest: usize,
+    ) -> Self {
         Library {
             layout,
-            read,
+            sources,
             deepest,
             files: FrozenMap::new(),
             annotations: FrozenVec::new(),
@@ -151,27 +184,29 @@ impl<'s> Library<'s> {
         }
     }
 
-    /// What it is made of, for another one.
-    pub fn parts(&self) -> (&'s Layout, &'s Read<'s>) {
-        (self.layout, self.read)
+    /// Where the contents of the files come from.
+    pub(crate) fn sources(&self) -> &'s dyn SourceFiles {
+        self.sources
     }
 
-    /// How much source text is held, in bytes.
+    /// How much source text is held, in bytes. The syntax trees take some ten times as much.
     pub fn size(&self) -> usize {
         self.size.get()
     }
 
     /// The first error that reading a file met.
-    pub fn take_failure(&self) -> Option<ReadError> {
+    pub(crate) fn take_failure(&self) -> Option<ReadError> {
         self.failure.take()
     }
 
     /// The file at `path`, read when it is asked for the first time.
-    pub fn file(&self, path: &str) -> &Result<ParsedFile, SyntaxError> {
+    pub(crate) fn file(&self, path: &str) -> &Result<ParsedFile, SyntaxError> {
         if let Some(file) = self.files.get(path) {
             return file;
         }
-        let source = (self.read)(path).unwrap_or_else(|error| {
+        // The interpreter has no way to stop in the middle of an evaluation. It goes on with an
+        // empty file, and whoever started it asks for the failure and drops the answer.
+        let source = self.sources.read(path).unwrap_or_else(|error| {
             self.failure.borrow_mut().get_or_insert(error);
             Vec::new()
         });
@@ -187,16 +222,21 @@ impl<'s> Library<'s> {
     ///
     /// # Errors
     /// [`SyntaxError`] for what Python could not read, or what nests too deeply.
-    pub fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
+    pub(crate) fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
         let text = source::decode(source)?.into_owned();
         if nesting::depth(&text) > self.deepest {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });
         }
         let python = self.layout.python;
+        // Parsed as the oldest Python of the project: what a newer one reads is then reported apart
+        // from errors that every Python has.
         let parsed = source::parse_module(&text, python.oldest())?;
         compiler::check(&text, &parsed.syntax().body)?;
         let other_version = source::other_version(&parsed);
         match (python, other_version) {
+            // If the project names its Python, syntax of another version is an error like any
+            // other. If it allows several, some of them can read the file: the flows are listed,
+            // but are not exact.
             (Python::Exactly(_), Some(error)) => Err(error),
             (_, other_version) => {
                 let other_version = other_version.map(|SyntaxError { message, at }| {
@@ -209,7 +249,7 @@ impl<'s> Library<'s> {
     }
 
     /// Parses the text of a quoted annotation; `None` if it is not an expression.
-    pub fn annotation(&self, text: &str) -> Option<&Expr> {
+    pub(crate) fn annotation(&self, text: &str) -> Option<&Expr> {
         let parsed = source::parse_annotation(text)?;
         Some(self.annotations.push_get(Box::new(parsed)).expr())
     }
@@ -234,11 +274,11 @@ mod tests {
     #[test]
     fn a_package_goes_before_a_module_and_a_bare_directory_comes_last() {
         let layout = Layout::new(["a/__init__.py", "a.py", "b/c/d.py", "b.py", "deep/er/x.py"]);
-        assert_eq!(layout.look_up("", "a"), Found::Package);
-        assert_eq!(layout.look_up("", "b"), Found::Module);
-        assert_eq!(layout.look_up("b", "c"), Found::Directory);
-        assert_eq!(layout.look_up("b/c", "d"), Found::Module);
-        assert_eq!(layout.look_up("", "d"), Found::Nothing);
+        assert_eq!(layout.look_up("", "a"), ImportTarget::Package);
+        assert_eq!(layout.look_up("", "b"), ImportTarget::Module);
+        assert_eq!(layout.look_up("b", "c"), ImportTarget::Directory);
+        assert_eq!(layout.look_up("b/c", "d"), ImportTarget::Module);
+        assert_eq!(layout.look_up("", "d"), ImportTarget::Missing);
         assert!(layout.has_somewhere("x") && layout.has_somewhere("a"));
         assert!(!layout.has_somewhere("deep") && !layout.has_somewhere("__init__"));
     }

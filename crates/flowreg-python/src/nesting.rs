@@ -4,14 +4,16 @@
 //! be deep must not end the process. The depth found here is an upper bound: brackets and
 //! operators that are open at once.
 
-/// The deepest source that is parsed. Python's own compiler gives up far below.
+/// The deepest source that is parsed. CPython's parser gives up far below, so nothing that Python
+/// can load is refused here (docs/facts/python.md, "Python's own rules").
 pub(crate) const LIMIT: usize = 4000;
 
 /// What is said of a source that nests more deeply.
 pub(crate) const TOO_DEEP: &str = "the source is nested too deeply";
 
-/// A depth that any thread's stack can hold.
-pub const SHALLOW: usize = 100;
+/// The depth up to which a source is read on a stack of [`super::STACK`]. Nearly
+/// all files stay below; what is deeper gets a larger stack.
+pub(crate) const SHALLOW: usize = 100;
 
 #[derive(Default)]
 struct Depth {
@@ -22,6 +24,8 @@ struct Depth {
 }
 
 impl Depth {
+    /// Each operator may be a level of the tree, as in `not not x` or `a.b.c`, until a comma or a
+    /// line end closes them.
     fn operator(&mut self) {
         self.operators += 1;
         self.total += 1;
@@ -72,6 +76,8 @@ pub(crate) fn depth(text: &str) -> usize {
             Kind::Open => depth.open(),
             Kind::Close => depth.close(),
             Kind::Comma => depth.separate(),
+            // Inside brackets a line end means nothing. Outside, the blanks of the next line stand
+            // for the blocks that are open: one blank may be one level.
             Kind::End if depth.open.is_empty() => {
                 depth.separate();
                 let blanks = blanks(bytes, at);
@@ -160,6 +166,8 @@ fn skip_string(bytes: &[u8], start: usize, depth: &mut Depth) -> usize {
         at += 1;
         match byte {
             b'\\' => at += 1,
+            // A brace is a replacement field only in an f-string. Which prefix the literal has is
+            // not looked at, so braces of plain strings count as well: the depth is an upper bound.
             b'{' => {
                 braces += 1;
                 depth.operator();

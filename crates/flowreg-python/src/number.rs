@@ -31,6 +31,7 @@ impl Int {
         if let Ok(number) = digits.parse() {
             return Some(Int::Small(number));
         }
+        // Larger than `i128`: carried as text, because a default only has to be written out again.
         let is_decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         is_decimal.then(|| Int::Large(digits.into()))
     }
@@ -70,6 +71,9 @@ impl fmt::Display for Int {
     }
 }
 
+/// Below this, a float holds every whole number exactly, and prints it without an exponent.
+pub(crate) const LARGEST_WHOLE: f64 = 1e15;
+
 /// `repr` of a float: the shortest digits that read back, with an exponent below 1e-4 and from
 /// 1e16 on.
 pub(crate) fn float_repr(number: f64) -> String {
@@ -79,6 +83,8 @@ pub(crate) fn float_repr(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
+    // Rust and Python both print the shortest digits that read back as the same float; they differ
+    // only in where they switch to an exponent.
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -96,6 +102,7 @@ pub(crate) fn complex_repr(real: f64, imaginary: f64) -> String {
         let text = float_repr(number);
         text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
     };
+    // Python leaves out a real part only if it is positive zero: `repr(complex(-0.0, 1))` shows it.
     if real == 0.0 && real.is_sign_positive() {
         return format!("{}j", part(imaginary));
     }

@@ -1,4 +1,5 @@
-//! The cheap question before a file is decoded and parsed: can it have a flow at all?
+//! The cheap question before a file is decoded and parsed: can it have a flow at all? Most files of a
+//! repository can't, and this decides what a scan costs.
 
 use memchr::memmem;
 
@@ -8,6 +9,8 @@ use memchr::memmem;
 /// other than ASCII characters that mentions Prefect passes too. [`super::analyse`] asks the same
 /// question first: what does not pass has no flows by definition.
 pub fn is_candidate(source: &[u8]) -> bool {
+    // One search for the part that `flow` and `Flow` share, then a look at the byte before it, is
+    // faster than two searches. This runs over every Python file of the tree.
     let word = memmem::find_iter(source, b"low")
         .any(|at| at.checked_sub(1).and_then(|at| source.get(at)).is_some_and(|byte| is_f(*byte)));
     word || (!source.is_ascii() && mentions_prefect(source))

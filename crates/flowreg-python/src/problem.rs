@@ -20,7 +20,8 @@ impl Problems<'_> {
     }
 
     fn excerpt(&self, place: usize, message: &str) -> String {
-        // A few lines around the place are enough, and keep the cost away from the file's size.
+        // Only the line itself is rendered: the renderer's cost grows with the text that it is given,
+        // and generated files may have many problems.
         let place = floor(self.text, place);
         let start = self.text.get(..place).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
         let end = self
@@ -40,6 +41,7 @@ impl Problems<'_> {
             .annotation(AnnotationKind::Primary.span(span));
         let report = [Level::ERROR.primary_title(message).element(snippet)];
         let rendered = Renderer::plain().render(&report).clone();
+        // The first line repeats the message, which whoever prints the problem has already.
         rendered.split_once('\n').map_or(String::new(), |(_, excerpt)| excerpt.to_owned())
     }
 }

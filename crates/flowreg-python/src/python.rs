@@ -9,11 +9,11 @@ pub enum Python {
     Exactly(u8),
     /// 3.n or later.
     AtLeast(u8),
-    /// Nobody says: the rules are those of 3.11, but what a newer one has is not refused.
+    /// No file says: the rules are those of 3.11, but what a newer Python has is not refused.
     Assumed,
 }
 
-/// What is assumed if nobody says.
+/// The minor version that is assumed if no file names one: the rules were checked with it.
 const ASSUMED: u8 = 11;
 
 /// What the rules were checked with.
@@ -25,7 +25,7 @@ impl Default for Python {
 
 impl Python {
     /// Whether this is 3.`minor` or later; `None` if that is not certain.
-    pub fn at_least(self, minor: u8) -> Option<bool> {
+    pub(crate) fn at_least(self, minor: u8) -> Option<bool> {
         match self {
             Python::Exactly(own) => Some(own >= minor),
             Python::AtLeast(own) if own >= minor => Some(true),
@@ -35,15 +35,16 @@ impl Python {
     }
 
     /// Whether this lacks what came with 3.`minor`; `None` if that is not certain.
-    pub fn lacks(self, minor: u8) -> Option<bool> {
+    pub(crate) fn lacks(self, minor: u8) -> Option<bool> {
         match self {
+            // Nobody said 3.11, so a newer name is no error; but it is not certain either.
             Python::Assumed if minor > ASSUMED => None,
             python => python.at_least(minor).map(|has| !has),
         }
     }
 
     /// The oldest Python that this may be.
-    pub fn oldest(self) -> u8 {
+    pub(crate) fn oldest(self) -> u8 {
         match self {
             Python::Exactly(minor) | Python::AtLeast(minor) => minor,
             Python::Assumed => ASSUMED,
@@ -60,7 +61,7 @@ impl Python {
         project_file.and_then(required).unwrap_or(Python::Assumed)
     }
 
-    /// For the cache: answers for one Python are not used for another.
+    /// A text that stands for this in the cache: answers for one Python are not used for another.
     pub fn profile(self) -> &'static str {
         /// Every profile, by whether the version is exact and by its number.
         static PROFILES: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
@@ -88,6 +89,7 @@ fn required(text: &str) -> Option<Python> {
     let project = table.get("project").and_then(|project| project.get("requires-python"));
     let poetry = || table.get("tool")?.get("poetry")?.get("dependencies")?.get("python");
     let specifiers = project.or_else(poetry)?.as_str()?;
+    // Upper bounds are not looked at: all newer Pythons count as possible.
     let lowest = specifiers.split(',').find_map(|specifier| {
         let specifier = specifier.trim();
         let is_lower = specifier.starts_with(['>', '^', '~']);
@@ -95,6 +97,7 @@ fn required(text: &str) -> Option<Python> {
     });
     match lowest {
         Some(minor) => Some(Python::AtLeast(minor)),
+        // `==3.12.*` names one Python. Anything else without a lower bound says nothing.
         None if specifiers.contains("==") => minor(specifiers).map(Python::Exactly),
         None => None,
     }

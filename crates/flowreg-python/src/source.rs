@@ -11,7 +11,7 @@ use super::nesting;
 /// A source that can't be read or parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct SyntaxError {
+pub(crate) struct SyntaxError {
     pub message: String,
     pub at: usize,
 }
@@ -21,11 +21,15 @@ pub struct SyntaxError {
 /// # Errors
 /// [`SyntaxError`] if the bytes are not what the encoding allows, or it is not one known here.
 pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
+    // CPython skips a UTF-8 byte order mark and refuses null bytes before it looks at the encoding.
     let body = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     if let Some(at) = memchr::memchr(0, body) {
         return Err(SyntaxError { message: "source contains a null byte".to_owned(), at });
     }
     let text = match std::str::from_utf8(body) {
+        // The coding comment matters only for bytes above 127, and nearly no file has one: look for
+        // it last. A file that declares Latin-1 is decoded as such even if its bytes happen to be
+        // valid UTF-8, because Python does so too.
         Ok(text) if body.is_ascii() || !is_latin1(body) => Ok(Cow::Borrowed(text)),
         _ if is_latin1(body) => Ok(Cow::Owned(body.iter().copied().map(char::from).collect())),
         Ok(text) => Ok(Cow::Borrowed(text)),
@@ -57,6 +61,7 @@ fn cookie(body: &[u8]) -> Option<String> {
     body.split(|byte| *byte == b'\n').take(2).find_map(|line| {
         let line = String::from_utf8_lossy(line);
         let comment = line.trim_start().strip_prefix('#')?;
+        // PEP 263: `coding[:=]\s*([-_.a-zA-Z0-9]+)` anywhere in a comment.
         let after = comment.get(comment.find("coding")? + "coding".len()..)?;
         let after = after.strip_prefix([':', '='])?.trim_start();
         let name: String = after
@@ -79,6 +84,8 @@ fn options(mode: Mode, minor: u8) -> ParseOptions {
 /// [`SyntaxError`] for the first thing the grammar does not allow. The caller has made sure that
 /// the stack can hold the source's nesting.
 pub(crate) fn parse_module(text: &str, minor: u8) -> Result<Parsed<ModModule>, SyntaxError> {
+    // ruff recovers from errors and reports all of them, not always in order. CPython stops at the
+    // first.
     let parsed = parse_unchecked(text, options(Mode::Module, minor));
     if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
         let at = error.location.start().to_usize();
@@ -98,6 +105,8 @@ pub(crate) fn other_version(parsed: &Parsed<ModModule>) -> Option<SyntaxError> {
     })
 }
 
+/// A message of ruff in the style of this project: no capital at the start, unless the word is one
+/// like `E` or an acronym.
 pub(crate) fn sentence(message: &str) -> String {
     let mut chars = message.chars();
     match (chars.next(), chars.clone().next()) {
@@ -110,11 +119,14 @@ pub(crate) fn sentence(message: &str) -> String {
 
 /// Parses the text of a quoted annotation; `None` if it is not an expression.
 pub(crate) fn parse_annotation(text: &str) -> Option<Parsed<ModExpression>> {
-    // Python strips the end only.
+    // CPython's `eval` takes blanks at the end of an annotation, but reads blanks at its start as an
+    // unexpected indent.
     let text = text.trim_end();
     if text.starts_with(char::is_whitespace) {
         return None;
     }
+    // A quoted annotation is parsed while an evaluation already uses part of the stack, so less is
+    // left for it than for a file.
     if nesting::depth(text) > nesting::LIMIT / 4 {
         return None;
     }

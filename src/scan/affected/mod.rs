@@ -1,9 +1,9 @@
 //! Which scripts a set of changed files affects, and along which imports.
 //!
-//! In doubt a script is affected: what may be imported counts as imported, whether the statement
-//! is in a function or a branch, and whether the name leads to one file or could lead to several.
-//! A script that is not affected imports the same files from the same places as before, and all
-//! of them are unchanged.
+//! Errs on the side of "affected": registering or testing a flow once too often is harmless, missing
+//! one is not. So an import counts wherever the statement stands, also in a function or a branch, and
+//! a name that could lead to several files leads to all of them. A script that is *not* affected
+//! imports the same files from the same places as before, and all of them are unchanged.
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::graph::ImportGraph;
 use super::tree::is_python;
 use flowreg_git::{ChangeKind, ChangedPath, GitError};
-use flowreg_python::{Found, Layout, join};
+use flowreg_python::is_known_module;
 use flowreg_python::{Import, Imports};
-use flowreg_python::{Origin, origin};
+use flowreg_python::{ImportTarget, Layout, join};
 
 /// A file with flows, and how Prefect gets at them. Paths are from the repository root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ pub(crate) struct Script {
 pub(super) type ReadImports<'r> = dyn FnMut(&str) -> Result<Imports, GitError> + 'r;
 
 /// Finds out what changed files affect. Paths are from the repository root.
-pub(super) struct Tracer<'t> {
+pub(super) struct ImportTracer<'t> {
     head: &'t Layout,
     /// The layout of the earlier commit; `None` if both have the same Python files.
     base: Option<Layout>,
@@ -42,30 +42,31 @@ pub(super) struct Tracer<'t> {
     /// Python files that are in one of the commits only.
     moved: Vec<&'t str>,
     /// In which directories a module, a package or a plain directory of a name is.
-    places: HashMap<&'t str, BTreeSet<&'t str>>,
+    directories_of: HashMap<&'t str, BTreeSet<&'t str>>,
     /// All Python files of either commit.
     files: Vec<&'t str>,
     /// What was found out so far, by the directories where Python looks.
-    closures: HashMap<Search, Closure>,
+    closures: HashMap<SearchPath, ReachedImports>,
 }
 
 /// Where Python looks for a module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Search {
+struct SearchPath {
     directories: Vec<String>,
-    /// Whether it may look anywhere else before these.
+    /// Whether a file changes `sys.path`, so that any directory of the repository may come first.
     is_changed: bool,
 }
 
+/// What was found out about imports for one search path. Scripts in one directory share it.
 #[derive(Debug, Default)]
-struct Closure {
+struct ReachedImports {
     graph: ImportGraph,
     expanded: HashSet<String>,
     /// Files that put other directories first.
     changing_search: HashSet<String>,
 }
 
-impl<'t> Tracer<'t> {
+impl<'t> ImportTracer<'t> {
     /// A tracer for the Python files of the later commit and all files that differ.
     pub(super) fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
         let of_kind = |kind: ChangeKind| {
@@ -79,6 +80,8 @@ impl<'t> Tracer<'t> {
         let added: HashSet<&str> = of_kind(ChangeKind::Added).collect();
         let removed: Vec<&str> = of_kind(ChangeKind::Removed).collect();
         let is_same_layout = added.is_empty() && removed.is_empty();
+        // A file that appeared or went away can change what an unchanged import means: then both
+        // layouts are asked.
         let base = (!is_same_layout).then(|| {
             let kept = files.iter().filter(|path| !added.contains(*path));
             Layout::new(kept.chain(&removed).copied())
@@ -86,17 +89,21 @@ impl<'t> Tracer<'t> {
         let mut moved: Vec<&str> = added.into_iter().chain(removed.iter().copied()).collect();
         moved.sort_unstable();
         let files: Vec<&str> = files.iter().copied().chain(removed).collect();
-        Tracer {
+        ImportTracer {
             head,
             base,
-            changed: changes.iter().filter(|one| may_matter(one)).map(|one| &*one.path).collect(),
+            changed: changes
+                .iter()
+                .filter(|one| may_be_imported(one))
+                .map(|one| &*one.path)
+                .collect(),
             changed_modules: changes
                 .iter()
                 .filter(|one| is_module(one))
                 .map(|one| &*one.path)
                 .collect(),
             moved,
-            places: places(&files),
+            directories_of: directories_of(&files),
             files,
             closures: HashMap::new(),
         }
@@ -118,13 +125,16 @@ impl<'t> Tracer<'t> {
         if self.changed.is_empty() {
             return Ok(None);
         }
+        // A file that is run has its own directory first; a module that is imported does not.
         let mut directories = vec![parent(&script.path).to_owned(), script.root.clone()];
         if script.module.is_some() {
             directories.remove(0);
         }
         directories.dedup();
-        let mut search = Search { directories, is_changed: false };
+        let mut search = SearchPath { directories, is_changed: false };
         if self.reach(script, &search, read)? {
+            // A changed search path is known only after everything was followed, so follow it again
+            // with that in mind.
             search.is_changed = true;
             self.reach(script, &search, read)?;
         }
@@ -138,9 +148,10 @@ impl<'t> Tracer<'t> {
     fn reach(
         &mut self,
         script: &Script,
-        search: &Search,
+        search: &SearchPath,
         read: &mut ReadImports<'_>,
     ) -> Result<bool, GitError> {
+        // Taken out and put back, because `expand` borrows the rest of `self`.
         let mut closure = self.closures.remove(search).unwrap_or_default();
         if let Some(module) = &script.module {
             let module = module.clone();
@@ -170,15 +181,23 @@ impl<'t> Tracer<'t> {
         Ok(is_changing)
     }
 
-    fn expand(&self, path: &str, imports: &Imports, search: &Search, closure: &mut Closure) {
+    fn expand(
+        &self,
+        path: &str,
+        imports: &Imports,
+        search: &SearchPath,
+        closure: &mut ReachedImports,
+    ) {
         if imports.changes_search_path {
             closure.changing_search.insert(path.to_owned());
         }
-        let mut edges = Edges { tracer: self, search, path, graph: &mut closure.graph };
+        let mut edges = FileImports { tracer: self, search, path, graph: &mut closure.graph };
         for import in &imports.statements {
             edges.follow(import);
         }
-        if imports.is_open {
+        if imports.may_import_anything {
+            // The file may load any module by name (`import_module`), so each changed one is taken
+            // as imported.
             for changed in &self.changed_modules {
                 closure.graph.add(path, changed);
             }
@@ -187,19 +206,20 @@ impl<'t> Tracer<'t> {
 }
 
 /// The imports of one file.
-struct Edges<'e, 't> {
-    tracer: &'e Tracer<'t>,
-    search: &'e Search,
+struct FileImports<'e, 't> {
+    tracer: &'e ImportTracer<'t>,
+    search: &'e SearchPath,
     path: &'e str,
     graph: &'e mut ImportGraph,
 }
 
-impl Edges<'_, '_> {
+impl FileImports<'_, '_> {
     fn follow(&mut self, import: &Import) {
         let parts: Vec<&str> = import.module.split('.').filter(|part| !part.is_empty()).collect();
         if import.level > 0 {
             let directories = self.relative(import.level);
             for directory in &directories {
+                // `from . import x` also runs the `__init__.py` of the package itself.
                 let (above, leaf) = split(directory);
                 if !leaf.is_empty() {
                     self.look(above, leaf);
@@ -210,8 +230,10 @@ impl Edges<'_, '_> {
         }
         let Some(top) = parts.first() else { return };
         let is_complete = self.import(&self.search.directories, &parts, import, false);
+        // What is not found where Python looks first may stand in a directory of `PYTHONPATH`, or
+        // be installed from the repository in editable mode.
         let may_be_elsewhere = !is_complete || self.search.is_changed;
-        if may_be_elsewhere && origin(top) != Origin::Known {
+        if may_be_elsewhere && !is_known_module(top) {
             self.elsewhere(&parts, import);
         }
     }
@@ -219,18 +241,19 @@ impl Edges<'_, '_> {
     /// What a name may mean if Python looks in other directories, too.
     fn elsewhere(&mut self, parts: &[&str], import: &Import) {
         let Some(top) = parts.first() else { return };
-        let places = self.tracer.places.get(top).into_iter().flatten();
-        let places: Vec<String> = places
+        let directories_of = self.tracer.directories_of.get(top).into_iter().flatten();
+        let directories_of: Vec<String> = directories_of
             .filter(|place| !self.search.directories.iter().any(|known| known == *place))
             .map(|place| (*place).to_owned())
             .collect();
-        for place in places {
+        for place in directories_of {
             self.import(&[place], parts, import, true);
         }
     }
 
     /// The directories that a relative import of this file starts from. A script is a package of
-    /// all directories where Python looks first (facts a.1), and so is a namespace package.
+    /// all directories where Python looks first (docs/facts/python.md, "Loading a script"), and so is a
+    /// namespace package.
     fn relative(&self, level: u32) -> Vec<String> {
         let own = parent(self.path);
         let mut directories = vec![own.to_owned()];
@@ -263,21 +286,22 @@ impl Edges<'_, '_> {
         let mut is_plain = false;
         for (depth, part) in parts.iter().enumerate() {
             let (best, inner) = self.step(&directories, part, all);
-            if best == Found::Nothing {
+            if best == ImportTarget::Missing {
                 let is_complete = depth > 0 && !is_plain;
                 if is_complete && !all {
-                    // A link may stand there: what it leads to has the same name most often.
+                    // The package is there, its module is not. A symbolic link may stand in its
+                    // place, which mostly leads to a directory of the same name elsewhere.
                     self.elsewhere(parts.get(depth..).unwrap_or_default(), import);
                 }
                 return is_complete;
             }
-            is_plain = best == Found::Directory && (is_plain || depth == 0);
+            is_plain = best == ImportTarget::Directory && (is_plain || depth == 0);
             directories = inner;
         }
         let mut is_complete = true;
         for name in &import.names {
             let found = directories.iter().map(|directory| self.look(directory, name)).min();
-            is_complete &= !is_plain || found.is_some_and(|found| found != Found::Nothing);
+            is_complete &= !is_plain || found.is_some_and(|found| found != ImportTarget::Missing);
         }
         if import.is_star {
             directories.iter().for_each(|directory| self.look_at_all(directory));
@@ -286,19 +310,25 @@ impl Edges<'_, '_> {
     }
 
     /// What one part of a name is, and the directories in which to look for the next part.
-    fn step(&mut self, directories: &[String], part: &str, all: bool) -> (Found, Vec<String>) {
+    fn step(
+        &mut self,
+        directories: &[String],
+        part: &str,
+        all: bool,
+    ) -> (ImportTarget, Vec<String>) {
         let mut inner = Vec::new();
-        let mut best = Found::Nothing;
+        let mut best = ImportTarget::Missing;
         for directory in directories {
             let found = self.look(directory, part);
             best = best.min(found);
-            let is_regular = matches!(found, Found::Package | Found::Module);
+            let is_regular = matches!(found, ImportTarget::Package | ImportTarget::Module);
             let is_last = is_regular && !all && !self.search.is_changed;
             if is_last {
-                // The plain directories before it are no part of it.
+                // A package or module ends the search; the plain directories before it are no part
+                // of it.
                 inner.clear();
             }
-            if matches!(found, Found::Package | Found::Directory) {
+            if matches!(found, ImportTarget::Package | ImportTarget::Directory) {
                 inner.push(join(directory, part));
             }
             if is_last {
@@ -325,22 +355,25 @@ impl Edges<'_, '_> {
     }
 
     /// What a name is in a directory, now; whatever stands or stood there is imported.
-    fn look(&mut self, directory: &str, name: &str) -> Found {
+    fn look(&mut self, directory: &str, name: &str) -> ImportTarget {
         let tracer = self.tracer;
         let inside = join(directory, name);
         let (module, package) = (format!("{inside}.py"), format!("{inside}/__init__.py"));
         let found = tracer.head.look_up(directory, name);
         match found {
-            Found::Package => self.graph.add(self.path, &package),
-            Found::Module => self.graph.add(self.path, &module),
-            Found::Directory | Found::Nothing => {}
+            ImportTarget::Package => self.graph.add(self.path, &package),
+            ImportTarget::Module => self.graph.add(self.path, &module),
+            ImportTarget::Directory | ImportTarget::Missing => {}
         }
+        // Also what is not there any more, and links and submodules, which have no `.py`.
         for candidate in [&module, &package, &inside] {
             if tracer.changed.contains(candidate.as_str()) {
                 self.graph.add(self.path, candidate);
             }
         }
         let before = tracer.base.as_ref().map_or(found, |base| base.look_up(directory, name));
+        // The name means something else than before, perhaps through files deeper inside a
+        // directory. One of them stands for the change in the chain.
         if before != found {
             let below = format!("{inside}/");
             if let Some(moved) = tracer.moved.iter().find(|path| path.starts_with(&*below)) {
@@ -356,26 +389,26 @@ fn is_module(change: &ChangedPath) -> bool {
 }
 
 /// Whether a changed path can be a module, or a link or submodule that leads to one.
-pub(super) fn may_matter(change: &ChangedPath) -> bool {
+pub(super) fn may_be_imported(change: &ChangedPath) -> bool {
     is_module(change) || !split(&change.path).1.contains('.')
 }
 
 /// In which directories each name is one of a module, a package or a plain directory.
-fn places<'t>(files: &[&'t str]) -> HashMap<&'t str, BTreeSet<&'t str>> {
-    let mut places: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+fn directories_of<'t>(files: &[&'t str]) -> HashMap<&'t str, BTreeSet<&'t str>> {
+    let mut directories_of: HashMap<&str, BTreeSet<&str>> = HashMap::new();
     let mut known = HashSet::new();
     for file in files {
         let (mut directory, name) = split(file);
         if let Some(name) = name.strip_suffix(".py").filter(|name| *name != "__init__") {
-            places.entry(name).or_default().insert(directory);
+            directories_of.entry(name).or_default().insert(directory);
         }
         while !directory.is_empty() && known.insert(directory) {
             let (above, name) = split(directory);
-            places.entry(name).or_default().insert(above);
+            directories_of.entry(name).or_default().insert(above);
             directory = above;
         }
     }
-    places
+    directories_of
 }
 
 /// The directory of a path, and its last part.

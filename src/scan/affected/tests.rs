@@ -32,7 +32,7 @@ fn chain(before: &Files, after: &Files, script: &Script) -> Option<Vec<String>> 
     let paths: Vec<&str> =
         after.keys().map(String::as_str).filter(|path| is_python(path.as_bytes())).collect();
     let layout = Layout::new(paths.iter().copied());
-    let mut tracer = Tracer::new(&layout, &paths, &changes);
+    let mut tracer = ImportTracer::new(&layout, &paths, &changes);
     let mut read = |path: &str| Ok(Imports::of(after.get(path).unwrap().as_bytes()));
     tracer.chain(script, &mut read).unwrap()
 }
@@ -349,7 +349,7 @@ fn analysis(files: &Files) -> FileAnalysis {
     let read = |path: &str| Ok(files.get(path).cloned().unwrap_or_default().into_bytes());
     let source = files.get("flows/f.py").unwrap();
     let mut found = analyse_in(&layout, &read, "flows/f.py", source.as_bytes()).unwrap();
-    found.reads = flowreg_python::Reads::default();
+    found.dependencies = flowreg_python::Dependencies::default();
     found
 }
 

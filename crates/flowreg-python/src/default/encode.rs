@@ -1,24 +1,27 @@
-//! Values as JSON, as pydantic dumps them (facts a.8).
+//! Values as JSON, as pydantic dumps them (docs/facts/python.md, "Defaults").
 
 use std::rc::Rc;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::default::moment::{Moment, PathKind};
+use crate::default::std_value::{PathKind, StdValue};
 use crate::interpreter::classes::fields;
-use crate::interpreter::operators::sorted;
+use crate::interpreter::operators::{MOST_SORTED, sorted};
 use crate::number::{complex_repr, float_repr};
 use crate::schema::fields::{FieldAlias, generated_alias, info};
-use crate::schema::{Generator, Made, NoSchema};
+use crate::schema::{Generator, NoSchema, SchemaResult};
 use crate::symbols;
 use crate::value::{ClassKind, Instance, Unknown, Value, keyword, not_read};
 
-/// The largest value that is written.
+/// How many parts a value may have that is written. Lists that hold a list twice grow exponentially.
 const LARGEST: u32 = 20_000;
+
+/// How deeply a value may be nested that is written; what is deeper is not exact.
+const DEEPEST: u32 = 60;
 
 impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
-    pub(crate) fn default(&mut self, value: &Value<'a>) -> Made<Option<Json>> {
+    pub(crate) fn default(&mut self, value: &Value<'a>) -> SchemaResult<Option<Json>> {
         let here = self.interpreter.here();
         let unknown = value.find_unknown(here).or_else(|| self.interpreter.find_changed(value));
         if let Some(unknown) = unknown {
@@ -26,8 +29,9 @@ impl<'a> Generator<'_, 'a> {
         }
         let ordered;
         let value = match value {
+            // Prefect sorts a set that is the default itself, if its items have an order.
             Value::Set(items) if items.len() > 1 => match sorted(items) {
-                Some(items) if items.len() < 1000 => {
+                Some(items) if items.len() < MOST_SORTED => {
                     ordered = Value::list(items);
                     &ordered
                 }
@@ -43,7 +47,7 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// A value as JSON.
-    pub(crate) fn encoded(&self, value: &Value<'a>) -> Made<Json> {
+    pub(crate) fn encoded(&self, value: &Value<'a>) -> SchemaResult<Json> {
         if let Some(unknown) = value.find_unknown(self.interpreter.here()) {
             return Err(NoSchema::Unknown(unknown));
         }
@@ -53,15 +57,15 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn no_value<T>(&self, why: &str) -> Made<T> {
+    fn no_value<T>(&self, why: &str) -> SchemaResult<T> {
         let at = self.interpreter.here();
         let unknown = Unknown { why: why.to_owned(), at, is_flow_like: false };
         Err(NoSchema::Unknown(Rc::new(unknown)))
     }
 
     /// [`NoSchema::Unconstrained`] says that the value has no JSON form.
-    fn encode(&self, value: &Value<'a>, budget: &mut u32, depth: u32) -> Made<Json> {
-        let Some(rest) = budget.checked_sub(1).filter(|_| depth < 60) else {
+    fn encode(&self, value: &Value<'a>, budget: &mut u32, depth: u32) -> SchemaResult<Json> {
+        let Some(rest) = budget.checked_sub(1).filter(|_| depth < DEEPEST) else {
             return self.no_value("the value is too large to be computed");
         };
         *budget = rest;
@@ -72,7 +76,7 @@ impl<'a> Generator<'_, 'a> {
                 let text = int.to_string();
                 text.parse::<Number>().map_or(Json::Null, Json::Number)
             }
-            // JSON has no infinities; they are sent as null.
+            // JSON has no infinities. Prefect's client sends null for them.
             Value::Float(float) if !float.is_finite() => Json::Null,
             Value::Float(float) => {
                 float_repr(*float).parse::<Number>().map_or(Json::Null, Json::Number)
@@ -84,6 +88,8 @@ impl<'a> Generator<'_, 'a> {
                 Err(_) => return Err(NoSchema::Unconstrained),
             },
             Value::Set(items) if items.len() > 1 => {
+                // Sets inside another value are not sorted, and texts hash differently in every
+                // process.
                 return self.no_value("the order of a set inside another value changes");
             }
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
@@ -95,16 +101,16 @@ impl<'a> Generator<'_, 'a> {
                     let value = self.encode(value, budget, depth + 1)?;
                     object.insert(self.key(key)?, value);
                 }
+                // Prefect sorts keys when it writes JSON, but not those of the default itself.
                 if depth > 0 {
-                    // Objects inside a default are written with sorted keys.
                     object.sort_keys();
                 }
                 Json::Object(object)
             }
-            Value::Moment(moment) if depth > 0 && is_top_level_only(moment) => {
+            Value::Std(std_value) if depth > 0 && is_top_level_only(std_value) => {
                 return Err(NoSchema::Unconstrained);
             }
-            Value::Moment(moment) => match moment.json() {
+            Value::Std(std_value) => match std_value.json() {
                 Some(text) => text.into(),
                 None => return Err(NoSchema::Unconstrained),
             },
@@ -126,7 +132,7 @@ impl<'a> Generator<'_, 'a> {
             | Value::Wrapped(_) => return Err(NoSchema::Unconstrained),
             Value::Opaque(opaque) => match &opaque.class {
                 None => return Err(NoSchema::Unconstrained),
-                // A subclass of `str`, `dict` and the like is written as what it is.
+                // Without a base that has a JSON form (`str`, `dict` …) the object has none either.
                 Some(class) if class.ancestors.iter().all(is_plain_ancestor) => {
                     return Err(NoSchema::Unconstrained);
                 }
@@ -136,7 +142,7 @@ impl<'a> Generator<'_, 'a> {
         })
     }
 
-    fn items(&self, items: &[Value<'a>], budget: &mut u32, depth: u32) -> Made<Json> {
+    fn items(&self, items: &[Value<'a>], budget: &mut u32, depth: u32) -> SchemaResult<Json> {
         let mut array = Vec::with_capacity(items.len());
         for item in items {
             array.push(self.encode(item, budget, depth + 1)?);
@@ -144,7 +150,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(Json::Array(array))
     }
 
-    fn key(&self, key: &Value<'a>) -> Made<String> {
+    fn key(&self, key: &Value<'a>) -> SchemaResult<String> {
         Ok(match key {
             Value::Str(text) => text.to_string(),
             Value::Bool(true) => "true".to_owned(),
@@ -154,7 +160,8 @@ impl<'a> Generator<'_, 'a> {
             Value::Float(float) if !float.is_finite() => "None".to_owned(),
             Value::Float(float) => float_repr(*float),
             Value::Tuple(items) => {
-                let keys: Made<Vec<String>> = items.iter().map(|item| self.key(item)).collect();
+                let keys: SchemaResult<Vec<String>> =
+                    items.iter().map(|item| self.key(item)).collect();
                 keys?.join(",")
             }
             Value::Member(member) => self.key(&member.value)?,
@@ -165,7 +172,12 @@ impl<'a> Generator<'_, 'a> {
         })
     }
 
-    fn instance(&self, instance: &Instance<'a>, budget: &mut u32, depth: u32) -> Made<Json> {
+    fn instance(
+        &self,
+        instance: &Instance<'a>,
+        budget: &mut u32,
+        depth: u32,
+    ) -> SchemaResult<Json> {
         let class = &instance.class;
         if class.kind.get() == ClassKind::NamedTuple {
             if instance.fields.iter().any(|(_, value)| holds_top_level_only(value, 0)) {
@@ -178,6 +190,8 @@ impl<'a> Generator<'_, 'a> {
         let known = fields(class);
         let mut object = Map::new();
         for (name, value) in &instance.fields {
+            // Inside a model pydantic writes the value by the type of its field, which may know
+            // how.
             if holds_top_level_only(value, 0) {
                 return self.no_value("a value that is written by the type of its field");
             }
@@ -190,6 +204,7 @@ impl<'a> Generator<'_, 'a> {
                     Some(Value::Bool(true)) => continue,
                     Some(_) => return self.no_value("a field that may be left out"),
                 }
+                // Outputs are named by `serialization_alias`, inputs by `validation_alias`.
                 let alias = ["serialization_alias", "alias"]
                     .iter()
                     .filter_map(|key| keyword(&info, key))
@@ -208,16 +223,16 @@ impl<'a> Generator<'_, 'a> {
 }
 
 /// Whether pydantic writes this object alone, but not inside another one.
-fn is_top_level_only(moment: &Moment) -> bool {
-    matches!(moment, Moment::Path(_, PathKind::Pure) | Moment::ZoneInfo(_))
+fn is_top_level_only(std_value: &StdValue) -> bool {
+    matches!(std_value, StdValue::Path(_, PathKind::Pure) | StdValue::ZoneInfo(_))
 }
 
 fn holds_top_level_only(value: &Value<'_>, depth: u32) -> bool {
     let inside = |items: &[Value<'_>]| {
-        depth > 60 || items.iter().any(|item| holds_top_level_only(item, depth + 1))
+        depth > DEEPEST || items.iter().any(|item| holds_top_level_only(item, depth + 1))
     };
     match value {
-        Value::Moment(moment) => is_top_level_only(moment),
+        Value::Std(std_value) => is_top_level_only(std_value),
         Value::List(items) | Value::Tuple(items) | Value::Set(items) => inside(items),
         Value::Dict(entries) => entries.iter().any(|(key, item)| {
             holds_top_level_only(key, depth + 1) || holds_top_level_only(item, depth + 1)

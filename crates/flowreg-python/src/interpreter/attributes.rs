@@ -1,11 +1,12 @@
-//! Attributes of values.
+//! Reading attributes: of modules, classes, members, instances, and the few of constants that are
+//! known. An attribute that may be a method becomes [`Value::Bound`], and is judged when it is called.
 
 use std::rc::Rc;
 
 use super::ancestors::ancestors;
 use super::certain::class_name;
 use super::{Evaluated, Interpreter};
-use crate::default::moment::{Moment, join_path};
+use crate::default::std_value::{StdValue, join_path};
 use crate::symbols;
 use crate::value::{Class, ClassKind, Function, Value, keyword};
 
@@ -14,9 +15,12 @@ impl<'a> Interpreter<'a> {
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
+            // Enums of the standard library: the tables do not have their members.
             Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
                 self.unknown(format!("`{path}.{name}` is not looked up"))
             }
+            // Other constants have too many methods to list; what is missing there becomes unknown
+            // when it is called.
             Value::None | Value::Int(_) | Value::Bool(_) if !has_attribute(owner, name) => {
                 let class = class_name(owner);
                 let message = format!("'{class}' object has no attribute '{name}'");
@@ -57,18 +61,20 @@ impl<'a> Interpreter<'a> {
             },
             Value::Opaque(opaque) => match &opaque.class {
                 Some(class) => match self.class_attribute(owner, class, name) {
+                    // A flow in the class of an object is the same flow on the object. Other
+                    // attributes may have been set by `__init__`.
                     flow @ Value::Flow(_) => flow,
                     _ => self.unknown(format!("`{name}` is an attribute of an object")),
                 },
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },
             Value::Function(function) => Self::function_attribute(owner, function, name),
-            Value::Moment(Moment::Path(path, kind)) => match (name, path_part(path, name)) {
-                ("parent", Some(part)) => Value::Moment(Moment::Path(part.into(), *kind)),
+            Value::Std(StdValue::Path(path, kind)) => match (name, path_part(path, name)) {
+                ("parent", Some(part)) => Value::Std(StdValue::Path(part.into(), *kind)),
                 (_, Some(part)) => Value::text(part),
                 (_, None) => Value::Bound(Rc::new((owner.clone(), name.into()))),
             },
-            Value::Moment(Moment::Date(date) | Moment::DateTime(date, _))
+            Value::Std(StdValue::Date(date) | StdValue::DateTime(date, _))
                 if matches!(name, "year" | "month" | "day") =>
             {
                 Value::int(i128::from(match name {
@@ -84,8 +90,9 @@ impl<'a> Interpreter<'a> {
     fn class_attribute(&self, owner: &Value<'a>, class: &Rc<Class<'a>>, name: &str) -> Value<'a> {
         for ancestor in ancestors(class) {
             let Value::Class(ancestor) = &ancestor else {
+                // It may have the attribute.
                 if matches!(ancestor, Value::External(_) | Value::Unknown(_)) {
-                    return self.because(&ancestor, "a base class");
+                    return self.unknown_because(&ancestor, "a base class");
                 }
                 continue;
             };
@@ -96,8 +103,9 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
-                let is_changed = self.is_marked(&Value::Class(Rc::clone(class)));
-                return match self.read(name, value, is_changed) {
+                let is_changed = self.is_marked_changed(&Value::Class(Rc::clone(class)));
+                return match self.unless_changed(name, value, is_changed) {
+                    // Reading a static or class method from the class gives its function.
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,
                 };
@@ -111,7 +119,7 @@ impl<'a> Interpreter<'a> {
             && !name.starts_with('_')
         {
             let why = format!("the enum `{}` may have no `{name}`", class.name);
-            self.doubt_unless_guessing(why.clone());
+            self.note_possible_error(why.clone());
             return self.unknown(why);
         }
         Value::Bound(Rc::new((owner.clone(), name.into())))

@@ -1,5 +1,6 @@
 //! What Python, `dataclasses`, `enum` and pydantic refuse in the body of a class: importing the
-//! file raises then. What they may refuse leaves the class without a known schema.
+//! file raises then. What they may refuse becomes the class's obstacle, a reason why its schema is
+//! not known.
 //!
 //! Checked against Python 3.11 and pydantic 2.14 (`inspect_namespace`, `collect_model_fields`).
 
@@ -11,7 +12,7 @@ use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields, is_pydantic_dataclass};
 use super::{Evaluated, Interpreter};
 use crate::schema::fields::{configuration, is_class_variable};
-use crate::schema::{Generator, NO_CORE_SCHEMA, NoSchema, Place};
+use crate::schema::{Generator, NO_CORE_SCHEMA, NoSchema, TypeContext};
 use crate::symbols;
 use crate::value::{Annotation, Class, ClassKind, Text, Type, Unknown, Value, keyword};
 
@@ -97,7 +98,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn hinder(&self, class: &Class<'a>, why: String) {
+    fn set_obstacle(&self, class: &Class<'a>, why: String) {
         *class.obstacle.borrow_mut() =
             Some(Rc::new(Unknown { why, at: self.here(), is_flow_like: false }));
     }
@@ -106,6 +107,7 @@ impl<'a> Interpreter<'a> {
     fn check_namespace(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         let variables = Self::inherited_variables(class);
         let inherited = inherited_fields(class);
+        // `ignored_types` in the configuration lets values without annotation pass.
         let may_ignore_more =
             configuration(class).is_none_or(|all| keyword(&all, "ignored_types").is_some());
         let annotations = class.scope.annotations.borrow();
@@ -135,6 +137,7 @@ impl<'a> Interpreter<'a> {
                 return self.raise("PydanticUserError", message);
             }
             let is_inherited_variable = variables.contains(name);
+            // Private names become private attributes, whatever their value.
             if is_private || is_annotated || is_inherited_variable {
                 continue;
             }
@@ -149,7 +152,7 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => {
                     let why = format!("`{}.{name}` is not known", class.name);
-                    self.hinder(class, why);
+                    self.set_obstacle(class, why);
                     return Ok(());
                 }
             }
@@ -205,7 +208,7 @@ impl<'a> Interpreter<'a> {
             let is_shadowed = is_attribute && (field.default.is_none() || changes_protection);
             if is_protected || is_shadowed {
                 let why = format!("`{}.{name}` is also an attribute of every model", class.name);
-                self.hinder(class, why);
+                self.set_obstacle(class, why);
             }
         }
         Ok(())
@@ -213,6 +216,7 @@ impl<'a> Interpreter<'a> {
 
     /// The types of the fields, as soon as all of them are known.
     fn check_field_types(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        // Making the schema takes time, and most models have plain types only.
         let is_plain = |(_, annotation): &(Text, Annotation<'a>)| match annotation {
             Annotation::Value(value) => has_core_schema(value, 0),
             Annotation::Missing | Annotation::Postponed(_) => false,
@@ -222,12 +226,15 @@ impl<'a> Interpreter<'a> {
         }
         let place = self.here();
         let made = |mut generator: Generator<'_, 'a>| {
-            generator.schema(&Value::Class(Rc::clone(class)), Place::SIGNATURE)
+            generator.schema(&Value::Class(Rc::clone(class)), TypeContext::SIGNATURE)
         };
+        // Two passes: if a type can't be known even where pydantic refuses nothing, it may be fine.
+        // Only if all types are known is a refusal certain.
         let outcome = match made(Generator::lenient(self)) {
             Err(NoSchema::Unknown(_)) => return Ok(()),
             _ => made(Generator::new(self)),
         };
+        // Making a schema evaluates annotations and moves the place of errors with them.
         self.at.set(place);
         match outcome {
             Err(NoSchema::Raises(NO_CORE_SCHEMA, message)) => self.raise(NO_CORE_SCHEMA, message),
@@ -247,6 +254,8 @@ impl<'a> Interpreter<'a> {
             }
         }
         let is_text = class.ancestors.iter().any(|ancestor| ancestor.is_symbol("enum.StrEnum"));
+        // Python refuses a member that is bound twice. The namespace keeps the last only, so the
+        // body is asked.
         let bound: Vec<&str> =
             class.body.unwrap_or_default().iter().flat_map(bound_names).collect();
         for (name, member) in class.members.borrow().iter() {
@@ -311,7 +320,7 @@ impl<'a> Interpreter<'a> {
         }
         drop(annotations);
         if class.scope.own("__slots__").is_some() {
-            self.hinder(class, format!("`{}` has `__slots__`", class.name));
+            self.set_obstacle(class, format!("`{}` has `__slots__`", class.name));
         }
         for field in fields(class) {
             let name = &field.name;
@@ -320,7 +329,8 @@ impl<'a> Interpreter<'a> {
             }
             let value = class.scope.own(name);
             let (default, is_certain) = match &value {
-                // Whose `field` it is does not show: pydantic's takes a list.
+                // `dataclasses.field(default=[])` is refused, while pydantic's `Field([])` is
+                // allowed and copied. Which of the two this is, is not looked at.
                 Some(Value::Field(info)) => (keyword(&info.keywords, "default"), false),
                 other => (other.as_ref(), true),
             };
@@ -331,14 +341,14 @@ impl<'a> Interpreter<'a> {
                     Some(true) => continue,
                     Some(false) if is_certain => &instance.class.name,
                     _ => {
-                        self.hinder(class, format!("`{name}` may be a mutable default"));
+                        self.set_obstacle(class, format!("`{name}` may be a mutable default"));
                         continue;
                     }
                 },
-                // A set may be a frozen one, a field pydantic's.
+                // A `Set` here may be a `frozenset`, which has a hash and is allowed.
                 Some(Value::List(_) | Value::Dict(_) | Value::Set(_)) => {
                     if !is_pydantic_dataclass(class) || is_certain {
-                        self.hinder(class, format!("`{name}` may be a mutable default"));
+                        self.set_obstacle(class, format!("`{name}` may be a mutable default"));
                     }
                     continue;
                 }
@@ -386,7 +396,7 @@ impl<'a> Interpreter<'a> {
                     if ["kw_only", "init", "**"].iter().any(has) {
                         continue;
                     }
-                    // One of pydantic always counts as a default.
+                    // `dataclasses` takes any object as a default, pydantic's `Field` included.
                     if !["default", "default_factory"].iter().any(has) {
                         continue;
                     }
@@ -397,7 +407,7 @@ impl<'a> Interpreter<'a> {
             if !is_given && has_default {
                 let name = &field.name;
                 if !is_certain {
-                    self.hinder(class, format!("`{name}` may have to stand before others"));
+                    self.set_obstacle(class, format!("`{name}` may have to stand before others"));
                     return Ok(());
                 }
                 let message = format!("non-default argument '{name}' follows default argument");

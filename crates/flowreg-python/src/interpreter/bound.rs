@@ -1,4 +1,5 @@
-//! The names a block may bind.
+//! The names that a block of statements may bind, found without running it. They are the locals of a
+//! function, and what is unknown after a block that is not followed.
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
@@ -37,6 +38,8 @@ impl<'a> BoundNames<'a> {
 impl<'a> Visitor<'a> for BoundNames<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
+            // The bodies of functions and classes are scopes of their own: only their names are
+            // bound here.
             Stmt::FunctionDef(function) => {
                 let mut decorators = function.decorator_list.iter();
                 let is_flow = decorators.any(|decorator| is_flow_spelling(&decorator.expression));
@@ -46,6 +49,7 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+                    // `import a.b` binds `a`.
                     self.add(name.split('.').next().unwrap_or(name));
                 }
             }
@@ -103,25 +107,25 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
 
 /// The names that an expression reads.
 pub(crate) fn names_read(expression: &Expr) -> Vec<&str> {
-    let mut read = Read::default();
+    let mut read = ReadNames::default();
     read.visit_expr(expression);
     read.names
 }
 
 /// The texts that stand in an expression.
 pub(crate) fn texts_in(expression: &Expr) -> Vec<&StringLiteralValue> {
-    let mut read = Read::default();
+    let mut read = ReadNames::default();
     read.visit_expr(expression);
     read.texts
 }
 
 #[derive(Default)]
-struct Read<'a> {
+struct ReadNames<'a> {
     names: Vec<&'a str>,
     texts: Vec<&'a StringLiteralValue>,
 }
 
-impl<'a> Visitor<'a> for Read<'a> {
+impl<'a> Visitor<'a> for ReadNames<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Name(name) => self.names.push(name.id.as_str()),

@@ -1,4 +1,4 @@
-//! Conditions, `try` and `with`: what runs, and what is known afterwards.
+//! `if`, `try` and `with`: what runs, and what is known afterwards.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use super::{Evaluated, Interpreter, Raised};
 use crate::value::{Namespace, Scope, Value};
 
 impl<'a> Interpreter<'a> {
-    pub(super) fn branch(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+    pub(super) fn if_statement(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         self.alternatives(
             &branch.test,
             &branch.body,
@@ -31,13 +31,15 @@ impl<'a> Interpreter<'a> {
             Some(false) => self.otherwise(rest, scope),
             None => {
                 let why = self.reason(&condition, test, scope);
+                // Run both sides from the same names, one after the other, and keep what they agree
+                // on.
                 let before = scope.names.borrow().clone();
-                self.guesses.set(self.guesses.get() + 1);
-                let taken = self.guess(scope, body, &why, || self.block(body, scope));
+                self.open_guesses.set(self.open_guesses.get() + 1);
+                let taken = self.names_after_branch(scope, body, &why, || self.block(body, scope));
                 *scope.names.borrow_mut() = before;
                 let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
-                let skipped = self.guess_rest(scope, rest, &skipped, &why);
-                self.guesses.set(self.guesses.get().saturating_sub(1));
+                let skipped = self.names_after_others(scope, rest, &skipped, &why);
+                self.open_guesses.set(self.open_guesses.get().saturating_sub(1));
                 *scope.names.borrow_mut() = self.join(&taken, &skipped, &why);
                 Ok(())
             }
@@ -53,20 +55,22 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Runs a branch that may not be taken, and gives the names it leaves.
-    fn guess(
+    fn names_after_branch(
         &self,
         scope: &Rc<Scope<'a>>,
         body: &'a [Stmt],
         why: &str,
         run: impl Fn() -> Evaluated<()>,
     ) -> Namespace<'a> {
+        // If the branch raises, it is not the one that a working script takes; but which of its
+        // names were bound before is not known.
         if run().is_err() {
-            self.forget(body, scope, why);
+            self.bind_to_unknown(body, scope, why);
         }
         scope.names.borrow().clone()
     }
 
-    fn guess_rest(
+    fn names_after_others(
         &self,
         scope: &Rc<Scope<'a>>,
         rest: &[&'a ElifElseClause],
@@ -75,7 +79,7 @@ impl<'a> Interpreter<'a> {
     ) -> Namespace<'a> {
         if self.otherwise(rest, scope).is_err() {
             for statement in bodies {
-                self.forget(std::slice::from_ref(*statement), scope, why);
+                self.bind_to_unknown(std::slice::from_ref(*statement), scope, why);
             }
         }
         scope.names.borrow().clone()
@@ -90,6 +94,7 @@ impl<'a> Interpreter<'a> {
             let value = match (left, right) {
                 (Some(left), Some(right)) if is_same(left, right) => left.clone(),
                 _ => {
+                    // Either side may be a flow: whoever asks for flows hears that one may be here.
                     let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
                     if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
@@ -100,22 +105,30 @@ impl<'a> Interpreter<'a> {
         joined
     }
 
-    pub(super) fn attempt(&self, attempt: &'a StmtTry, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+    pub(super) fn try_statement(
+        &self,
+        attempt: &'a StmtTry,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
+        // Either side may run, depending on the machine. Nothing that any of the blocks binds is
+        // known.
         if let Some(module) = self.guarded_import(attempt) {
             let why = format!("whether `{module}` can be imported depends on what is installed");
-            self.forget(&attempt.body, scope, &why);
+            self.bind_to_unknown(&attempt.body, scope, &why);
             for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
-                self.forget(&handler.body, scope, &why);
+                self.bind_to_unknown(&handler.body, scope, &why);
             }
-            self.forget(&attempt.orelse, scope, &why);
+            self.bind_to_unknown(&attempt.orelse, scope, &why);
             return self.block(&attempt.finalbody, scope);
         }
         if let Err(raised) = self.block(&attempt.body, scope) {
             let mut handlers = attempt.handlers.iter();
             let handler = loop {
+                // Without a handler that fits the exception goes on.
                 let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
                     return Err(raised);
                 };
+                // Python evaluates the class of each handler in turn, which may raise itself.
                 if let Some(kind) = handler.type_.as_deref() {
                     self.value(kind, scope)?;
                 }
@@ -133,7 +146,7 @@ impl<'a> Interpreter<'a> {
             // What the body calls may still raise: what a handler rebinds is not certain.
             for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
                 let why = "it depends on whether the code in `try` raises";
-                self.forget(&handler.body, scope, why);
+                self.bind_to_unknown(&handler.body, scope, why);
             }
             self.block(&attempt.orelse, scope)?;
         } else {
@@ -142,10 +155,16 @@ impl<'a> Interpreter<'a> {
         self.block(&attempt.finalbody, scope)
     }
 
-    pub(super) fn with(&self, with: &'a StmtWith, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
+    pub(super) fn with_statement(
+        &self,
+        with: &'a StmtWith,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<()> {
         for item in &with.items {
             let manager = self.value(&item.context_expr, scope)?;
-            if manager.is_constant() && !matches!(manager, Value::Moment(_)) {
+            // Numbers, texts and containers have no `__enter__`. The constants of the standard
+            // library are left out, for paths had one before Python 3.13.
+            if manager.is_constant() && !matches!(manager, Value::Std(_)) {
                 let class = class_name(&manager);
                 let message =
                     format!("'{class}' object does not support the context manager protocol");
@@ -159,8 +178,8 @@ impl<'a> Interpreter<'a> {
         if let Err(raised) = self.block(&with.body, scope) {
             // The context manager may swallow it (`contextlib.suppress`).
             let why = format!("`{}` may be raised in a `with` block", raised.kind);
-            self.forget(&with.body, scope, &why);
-            self.doubt_script(why);
+            self.bind_to_unknown(&with.body, scope, &why);
+            self.mark_script_inexact(why);
         }
         Ok(())
     }
@@ -249,6 +268,7 @@ fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
     handled(handler).into_iter().any(|name| {
         name == raised.kind
             || name == "BaseException"
+            // The part of the hierarchy of exceptions that the interpreter raises.
             || (name == "Exception"
                 && !matches!(raised.kind.as_str(), "SystemExit" | "KeyboardInterrupt"))
             || (name == "ArithmeticError" && raised.kind == "ZeroDivisionError")

@@ -1,4 +1,5 @@
-//! Classes that a call makes of names: named tuples, and what is odd about enums.
+//! Classes that a call makes of names: `namedtuple("P", "x y")`, and enums whose names or values
+//! Python may refuse.
 
 use std::collections::HashSet;
 
@@ -41,6 +42,7 @@ impl<'a> Interpreter<'a> {
         for field in &fields {
             class.scope.annotations.borrow_mut().push((field.as_str().into(), any()));
         }
+        // Defaults belong to the last fields.
         let first = fields.len().saturating_sub(defaults.len());
         for (field, default) in fields.iter().skip(first).zip(defaults) {
             class.scope.set(field, default);

@@ -1,4 +1,6 @@
-//! Calls: what is called decides where the rules are. Prefect's own are here.
+//! Calls: what is called decides where the rules are. Those of Prefect are here, those of pydantic in
+//! [`super::pydantic`], those of the standard library in [`super::standard`], and functions of the
+//! repository are run by [`super::inline`].
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -34,6 +36,7 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) => return self.call_symbol(path, arguments, keywords),
             Value::FlowDecorator(options) => {
                 let mut options = (**options).clone();
+                // `flow(retries=2)(fn, …)`: later keywords win.
                 for (name, value) in keywords {
                     set_keyword(&mut options, name, value.clone());
                 }
@@ -53,6 +56,7 @@ impl<'a> Interpreter<'a> {
             Value::Class(class) => return self.instantiate(class, arguments, keywords),
             Value::Type(expression) => match &**expression {
                 Type::Named(_) => {
+                    // At run time a `NewType` gives back what it is given.
                     arguments.first().cloned().unwrap_or_else(|| self.unknown("a `NewType`"))
                 }
                 Type::Generic(Value::Class(class), _) => {
@@ -64,6 +68,8 @@ impl<'a> Interpreter<'a> {
             Value::External(path) => {
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like =
+                    // A flow that went through a package's decorator is most likely a flow still.
+                    // That is said to the user instead of hidden.
                     path.ends_with(".with_options") || arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(why, is_flow_like)
             }
@@ -84,8 +90,9 @@ impl<'a> Interpreter<'a> {
                 let class = class_name(other);
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
             }
+            // Calling a flow runs it, while the module is imported.
             Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
-            other => self.because(other, "a call of such an object"),
+            other => self.unknown_because(other, "a call of such an object"),
         })
     }
 
@@ -98,6 +105,7 @@ impl<'a> Interpreter<'a> {
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
             "prefect.Flow" => {
+                // `Flow(fn, name, version)` takes these by position, too.
                 let mut options = keywords.clone();
                 for (name, value) in ["fn", "name", "version"].iter().zip(arguments) {
                     set_keyword(&mut options, name, value.clone());
@@ -113,6 +121,8 @@ impl<'a> Interpreter<'a> {
                     }
                 }
             }
+            // Tasks are of no interest here, but they must not look like flows, nor like something
+            // unknown.
             "prefect.task" if arguments.is_empty() => Value::opaque("task options"),
             "prefect.task" => Value::opaque("task"),
             "functools.partial" => match arguments.split_first() {
@@ -126,6 +136,7 @@ impl<'a> Interpreter<'a> {
             "functools.wraps" => match arguments {
                 [wrapped] => {
                     let mut keywords = keywords.clone();
+                    // In CPython `wraps(f)` is `partial(update_wrapper, wrapped=f)`.
                     set_keyword(&mut keywords, "wrapped", wrapped.clone());
                     Value::Partial(Rc::new(Partial {
                         function: Value::symbol("functools.update_wrapper"),
@@ -195,6 +206,7 @@ impl<'a> Interpreter<'a> {
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
+        // Methods of constants need all arguments to be known.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
             return Ok(Value::Unknown(unknown));
@@ -206,12 +218,12 @@ impl<'a> Interpreter<'a> {
             }
             Value::Dict(entries) => Self::dict_method(entries, method, arguments),
             Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
-            Value::Moment(moment) => Self::moment_method(moment, method, arguments),
+            Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
         Ok(match result {
             Some(value) => value,
-            None => self.because(owner, &format!("`.{method}()`")),
+            None => self.unknown_because(owner, &format!("`.{method}()`")),
         })
     }
 
@@ -226,6 +238,8 @@ impl<'a> Interpreter<'a> {
         Some(match (method, arguments) {
             ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
             ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
+            // Values never change, so a copy may share the entries. Changes of either are found by
+            // `effects`.
             ("copy", []) => Value::Dict(Rc::clone(entries)),
             ("keys", []) => view(entries.iter().map(|(key, _)| key.clone()).collect()),
             ("values", []) => view(entries.iter().map(|(_, item)| item.clone()).collect()),
@@ -234,21 +248,25 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn moment_method(
-        moment: &crate::default::moment::Moment,
+    fn std_value_method(
+        std_value: &crate::default::std_value::StdValue,
         method: &str,
         arguments: &[Value<'a>],
     ) -> Option<Value<'a>> {
-        use crate::default::moment::{Moment, join_path};
-        Some(match (moment, method) {
-            (Moment::Path(path, _), "as_posix") if arguments.is_empty() => Value::Str(path.clone()),
-            (Moment::Path(path, kind), "joinpath") => {
+        use crate::default::std_value::{StdValue, join_path};
+        Some(match (std_value, method) {
+            (StdValue::Path(path, _), "as_posix") if arguments.is_empty() => {
+                Value::Str(path.clone())
+            }
+            (StdValue::Path(path, kind), "joinpath") => {
                 let more: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
                 let mut parts = vec![&**path];
                 parts.extend(more?);
-                Value::Moment(Moment::Path(join_path(&parts).into(), *kind))
+                Value::Std(StdValue::Path(join_path(&parts).into(), *kind))
             }
-            (Moment::Date(_), "isoformat") if arguments.is_empty() => Value::text(moment.json()?),
+            (StdValue::Date(_), "isoformat") if arguments.is_empty() => {
+                Value::text(std_value.json()?)
+            }
             _ => return None,
         })
     }
@@ -269,7 +287,7 @@ impl<'a> Interpreter<'a> {
             return Ok(self.with_options(flow, keywords));
         }
         if method.starts_with("on_") {
-            // A hook decorator gives the function back.
+            // `@job.on_failure` and its siblings return the function they are given.
             return Ok(arguments.first().cloned().unwrap_or_else(|| self.unknown("a hook")));
         }
         Ok(self.unknown(format!("`.{method}()` of a flow is not evaluated")))

@@ -24,6 +24,7 @@ enum Kind {
 
 fn kind(value: &Value<'_>) -> Option<Kind> {
     Some(match value {
+        // A `bool` is an `int` for every operator.
         Value::Bool(_) | Value::Int(_) => Kind::Integer,
         Value::Float(_) => Kind::Float,
         Value::Complex(..) => Kind::Complex,
@@ -71,7 +72,8 @@ fn is_sequence(kind: Kind) -> bool {
 pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     let (Some(left), Some(right)) = (kind(left), kind(right)) else { return false };
     let are_numbers = is_number(left) && is_number(right);
-    // Views of dictionaries, which are sets of a kind, are lists here.
+    // Some values that behave like sets, such as the keys of a dictionary, may have become lists in
+    // this interpreter. So no operator of sets is refused for a list.
     let are_like_sets = [left, right].iter().all(|kind| matches!(kind, Kind::Set | Kind::List))
         || left == Kind::List
         || right == Kind::List;
@@ -83,6 +85,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
                 || (right == Kind::Integer && is_sequence(left));
             !are_numbers && !repeats
         }
+        // `"%s" % …` is formatting, with rules of its own.
         Operator::Mod => !are_numbers && !matches!(left, Kind::Str | Kind::Bytes),
         Operator::Div | Operator::FloorDiv | Operator::Pow => !are_numbers,
         Operator::LShift | Operator::RShift => left != Kind::Integer || right != Kind::Integer,
@@ -93,6 +96,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
         Operator::BitAnd | Operator::BitXor => {
             !(are_like_sets || (left == Kind::Integer && right == Kind::Integer))
         }
+        // No builtin type has `@`.
         Operator::MatMult => true,
     }
 }
@@ -100,6 +104,7 @@ pub(super) fn refuses_operator(operator: Operator, left: &Value<'_>, right: &Val
 /// Whether `left < right` certainly raises a `TypeError`.
 pub(super) fn refuses_order(left: &Value<'_>, right: &Value<'_>) -> bool {
     let (Some(left), Some(right)) = (kind(left), kind(right)) else { return false };
+    // Again because a list may stand for something like a set, which has an order of its own.
     if left == Kind::List || right == Kind::List {
         return !(left == right || left == Kind::Set || right == Kind::Set);
     }
@@ -133,7 +138,7 @@ pub(super) fn is_not_iterable(value: &Value<'_>) -> bool {
 
 /// Whether calling a value certainly raises a `TypeError`.
 pub(super) fn is_not_callable(value: &Value<'_>) -> bool {
-    kind(value).is_some() || matches!(value, Value::Ellipsis | Value::Module(_) | Value::Moment(_))
+    kind(value).is_some() || matches!(value, Value::Ellipsis | Value::Module(_) | Value::Std(_))
 }
 
 /// Whether a value certainly can't be the key of a dictionary.
@@ -248,10 +253,10 @@ impl<'a> Interpreter<'a> {
         self.raise("TypeError", format!("unhashable type: '{}'", class_name(value)))
     }
 
-    /// Whether a value can be taken apart into so many targets.
+    /// Checks that a value can be unpacked into so many targets.
     ///
     /// # Errors
-    /// [`super::Raised`] if it can't be for sure.
+    /// [`super::Raised`] if it certainly can't.
     pub(super) fn check_count(
         &self,
         value: &Value<'a>,
@@ -289,6 +294,7 @@ impl<'a> Interpreter<'a> {
         let has_no_items = match owner {
             Value::List(_) | Value::Dict(_) => false,
             Value::Function(_) | Value::Module(_) | Value::Flow(_) => true,
+            // `bytes` and `bytearray` are one value here, and a `bytearray` can be changed.
             other => kind(other).is_some() && !matches!(other, Value::Bytes(_)),
         };
         if has_no_items {
@@ -307,7 +313,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Doubts a script that changes an item of a list where there may be none.
+    /// Notes a possible error where an item of a list is changed and may not be there.
     pub(super) fn check_item_is_there(
         &self,
         list: &Expr,
@@ -315,13 +321,14 @@ impl<'a> Interpreter<'a> {
         index: &Value<'a>,
         scope: &Scope<'a>,
     ) {
+        // The list as it was made may have grown since: then no index is certainly out of range.
         let resizes =
             list.as_name_expr().is_some_and(|name| scope.module.effects.resizes(name.id.as_str()));
         if let Value::List(items) = owner
             && !resizes
             && !is_within(items.len(), index)
         {
-            self.doubt_unless_guessing("an item is changed that may not be there");
+            self.note_possible_error("an item is changed that may not be there");
         }
     }
 
@@ -358,7 +365,7 @@ impl<'a> Interpreter<'a> {
                     let message = format!("cannot assign to field '{name}'");
                     return self.raise("FrozenInstanceError", message);
                 }
-                self.mark(owner);
+                self.mark_changed(owner);
                 Ok(())
             }
             other if kind(other).is_some() => {

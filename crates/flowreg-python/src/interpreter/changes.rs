@@ -7,10 +7,7 @@
 use std::rc::Rc;
 
 use super::Interpreter;
-use crate::value::{Scope, Unknown, Value};
-
-/// How many parts of a value are looked at.
-const MOST_PARTS: u32 = 10_000;
+use crate::value::{MOST_PARTS, Scope, Unknown, Value};
 
 fn is_same_object<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     match (left, right) {
@@ -33,8 +30,9 @@ impl<'a> Interpreter<'a> {
     /// Binds a name, and marks the value if the module changes what the name stands for.
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
         if scope.module.effects.changes(name) {
-            self.mark(&value);
+            self.mark_changed(&value);
         }
+        // When the function runs, and whether it does, is not known.
         if scope.is_module() && scope.module.effects.global.contains(name) {
             let why = format!("a function changes `{name}` with `global`");
             scope.set(name, self.unknown(why));
@@ -44,8 +42,10 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Marks an object as one that is changed somewhere.
-    pub(super) fn mark(&self, value: &Value<'a>) {
+    pub(super) fn mark_changed(&self, value: &Value<'a>) {
         match value {
+            // `helpers.NAMES.append(…)`: which of the module's objects is changed is not followed,
+            // so all of its lists and dictionaries count.
             Value::Module(imported) => imported.is_changed.set(true),
             Value::Class(_) => self.changed.borrow_mut().push(value.clone()),
             value if is_mutable(value) => self.changed.borrow_mut().push(value.clone()),
@@ -54,13 +54,18 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether an object was marked.
-    pub(super) fn is_marked(&self, value: &Value<'a>) -> bool {
+    pub(super) fn is_marked_changed(&self, value: &Value<'a>) -> bool {
         self.changed.borrow().iter().any(|changed| is_same_object(changed, value))
     }
 
     /// The value that a name or attribute gives: unknown if the object is changed somewhere.
-    pub(super) fn read(&self, name: &str, value: Value<'a>, is_changed: bool) -> Value<'a> {
-        if is_mutable(&value) && (is_changed || self.is_marked(&value)) {
+    pub(super) fn unless_changed(
+        &self,
+        name: &str,
+        value: Value<'a>,
+        is_changed: bool,
+    ) -> Value<'a> {
+        if is_mutable(&value) && (is_changed || self.is_marked_changed(&value)) {
             return self.unknown(format!("`{name}` may be changed after it is made"));
         }
         value
@@ -76,9 +81,10 @@ impl<'a> Interpreter<'a> {
     }
 
     fn has_marked(&self, value: &Value<'a>, budget: &mut u32) -> bool {
+        // A value that is too large to look through counts as changed: not exact, instead of slow.
         let Some(rest) = budget.checked_sub(1) else { return true };
         *budget = rest;
-        self.is_marked(value)
+        self.is_marked_changed(value)
             || match value {
                 Value::List(items)
                 | Value::Tuple(items)

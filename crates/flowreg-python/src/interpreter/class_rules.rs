@@ -1,7 +1,8 @@
 //! What Python refuses when a class is made: bases that don't go together, keywords that nobody
 //! takes, fields in the wrong order.
 //!
-//! Only what is certain; what pydantic refuses of annotations is for `schema`.
+//! Only what is certain. What pydantic refuses of annotations is found where their schema is made
+//! (`schema`).
 
 use std::rc::Rc;
 
@@ -24,7 +25,8 @@ const DATACLASS_OPTIONS: &[&str] = &[
     "validate_on_init",
 ];
 
-/// Builtins that can't be inherited from together.
+/// Builtins of which a class can inherit from one only: each lays out its instances in memory in its
+/// own way.
 const LAYOUTS: &[&str] = &[
     "builtins.str",
     "builtins.int",
@@ -65,6 +67,8 @@ impl<'a> Interpreter<'a> {
             if before.iter().any(|other| other.is_symbol(path)) {
                 return self.raise("TypeError", format!("duplicate base class {path}"));
             }
+            // `object` is the last ancestor of every class, so C3 finds no order in which it comes
+            // before one.
             if path == "builtins.object" && at + 1 < bases.len() {
                 return refuse("no consistent method resolution order for the bases");
             }
@@ -131,6 +135,7 @@ impl<'a> Interpreter<'a> {
         let has = |path: &str| class.ancestors.iter().any(|ancestor| ancestor.is_symbol(path));
         let layouts = LAYOUTS.iter().filter(|path| has(path)).count();
         let is_model = has("pydantic.BaseModel");
+        // An enum with a mixed-in type stores the value apart.
         if layouts + usize::from(is_model) > 1 && class.kind.get() != ClassKind::Enum {
             return self.raise("TypeError", "multiple bases have instance lay-out conflict");
         }
@@ -145,11 +150,13 @@ impl<'a> Interpreter<'a> {
     }
 
     fn check_keywords(&self, class: &Class<'a>) -> Evaluated<()> {
+        // Keywords of a class go to `__init_subclass__`, which takes none unless an ancestor says
+        // otherwise.
         let taken: &[&str] = match class.kind.get() {
             ClassKind::Plain | ClassKind::Dataclass | ClassKind::DataclassChild => &[],
             ClassKind::TypedDict => &["total", "closed", "extra_items"],
             ClassKind::Model if class.keywords.iter().any(|(name, _)| !is_setting(name)) => {
-                self.doubt_unless_guessing("a keyword of a model that may be none");
+                self.note_possible_error("a keyword of a model that may be none");
                 return Ok(());
             }
             _ => return Ok(()),
@@ -170,6 +177,7 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) => path.starts_with("enum."),
             _ => false,
         };
+        // `class A(Enum, str)`: Python wants the enum last.
         if class.bases.last().is_some_and(|base| base.as_symbol().is_some() && !is_enum(base)) {
             return self.raise("TypeError", "a mixed-in type stands before the enum");
         }
@@ -179,6 +187,7 @@ impl<'a> Interpreter<'a> {
         let known = ["_order_", "_ignore_", "_missing_", "_generate_next_value_"];
         let names = class.scope.names.borrow();
         for (name, value) in names.iter() {
+            // `_name_` with single underscores is reserved by `enum`, `__name__` is not.
             let is_sunder = name.len() > 2
                 && name.starts_with('_')
                 && name.ends_with('_')
@@ -196,6 +205,7 @@ impl<'a> Interpreter<'a> {
         if is_flag && members.iter().any(|(_, member)| matches!(member.value, Value::Str(_))) {
             return self.raise("TypeError", "the value of a flag is no number");
         }
+        // What pydantic makes of an enum without members is not computed.
         if members.is_empty() && class.obstacle.borrow().is_none() {
             let why = format!("the enum `{}` has no members", class.name);
             let unknown = Unknown { why, at: self.here(), is_flow_like: false };
@@ -216,6 +226,7 @@ impl<'a> Interpreter<'a> {
             let message = "can only inherit from a NamedTuple type and Generic";
             return self.raise("TypeError", message);
         }
+        // Methods that `NamedTuple` writes itself.
         let fixed = ["__new__", "__init__", "__slots__", "_fields", "_make", "_replace", "_asdict"];
         if let Some(name) = fixed.iter().find(|name| class.scope.own(name).is_some()) {
             let message = format!("Cannot overwrite NamedTuple attribute {name}");
@@ -230,6 +241,7 @@ impl<'a> Interpreter<'a> {
         options: &DataclassOptions<'a>,
     ) -> Evaluated<()> {
         let given = &options.keywords;
+        // Keywords that are not known may be anything.
         if keyword(given, "**").is_some() {
             return Ok(());
         }

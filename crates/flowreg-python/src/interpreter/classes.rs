@@ -14,7 +14,8 @@ use crate::value::{
     Annotation, Class, ClassKind, Keywords, Location, Scope, Type, Unknown, Value, not_read,
 };
 
-/// Methods by which a class makes its own schema.
+/// Methods by which a class makes its own schema, or changes the classes that inherit from it. What
+/// they return is not computed.
 const SCHEMA_HOOKS: &[&str] = &[
     "__get_pydantic_core_schema__",
     "__get_pydantic_json_schema__",
@@ -56,11 +57,16 @@ pub(crate) fn is_pydantic_dataclass(class: &Class<'_>) -> bool {
     class.decorations.borrow().dataclass.as_ref().is_some_and(|options| options.is_pydantic)
 }
 
-/// The annotated fields of a class: inherited ones first, in their place when they are overridden.
+/// The annotated fields of a class: inherited ones first, and in their old place when they are
+/// overridden.
 pub(crate) fn fields<'a>(class: &Rc<Class<'a>>) -> Vec<ClassField<'a>> {
     let is_dataclass = matches!(class.kind.get(), ClassKind::Dataclass | ClassKind::DataclassChild);
     let mut fields: Vec<ClassField<'a>> = Vec::new();
+    // From the farthest ancestor on, so that inherited fields come first and an overriding field
+    // takes the place of the one that it overrides. pydantic and `dataclasses` both collect them
+    // so.
     for ancestor in own_ancestors(class).into_iter().rev() {
+        // Annotations of a class without the decorator make no fields.
         if is_dataclass && ancestor.kind.get() != ClassKind::Dataclass {
             continue;
         }
@@ -95,7 +101,8 @@ fn inherited_default<'a>(
     if !is_read {
         return own;
     }
-    // Models take the defaults of their fields away from their attributes.
+    // pydantic removes the defaults of a model's fields from the attributes of the class, so reading
+    // the attribute looks further along the ancestors.
     let has_value = |ancestor: &Rc<Class<'a>>| {
         ancestor.scope.own(name).is_some()
             && !(ancestor.kind.get() == ClassKind::Model && is_annotated(ancestor, name))
@@ -134,14 +141,18 @@ impl<'a> Interpreter<'a> {
             keywords = self.keywords(&arguments.keywords, scope)?;
         }
         self.check_bases(&bases)?;
+        // The body runs before the class exists; its names become the attributes.
         let inner = self.keep(Scope::class(definition.name.as_str(), scope));
         self.block(&definition.body, &inner)?;
         self.at(scope, definition.start());
         let docstring = match inner.own("__doc__") {
+            // `__doc__ = "…"` in the body wins over the string at its top.
             Some(Value::Str(text)) => Some(text),
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
+        // In the order of Python: the metaclass refuses the body, then the decorators run, nearest
+        // first, and what they refuse comes after.
         self.check_model_body(&class);
         self.check_body(&class)?;
         let mut value = Value::Class(Rc::clone(&class));
@@ -238,6 +249,8 @@ impl<'a> Interpreter<'a> {
         if is_named_tuple_child && !class.scope.annotations.borrow().is_empty() {
             return Some(format!("`{name}` annotates more than the named tuple it inherits from"));
         }
+        // pydantic makes a class of its own for `Base[int]`, with the type variables of all fields
+        // replaced.
         let is_parametrised = |base: &Value<'a>| {
             matches!(base, Value::Type(expression)
                 if matches!(&**expression, Type::Generic(Value::Class(_), _)))
@@ -305,6 +318,8 @@ fn kind(ancestors: &[Value<'_>]) -> ClassKind {
             },
             _ => ClassKind::Plain,
         };
+        // The nearest ancestor decides, except that a root model is also a model, and that an enum
+        // stays one whatever is mixed in.
         let is_stronger = kind == ClassKind::Plain
             || (kind == ClassKind::Model && found == ClassKind::RootModel)
             || found == ClassKind::Enum;
@@ -315,7 +330,8 @@ fn kind(ancestors: &[Value<'_>]) -> ClassKind {
     kind
 }
 
-/// The C3 order of the ancestors that `bases` bring; what Python would refuse is put depth first.
+/// The C3 order of the ancestors that `bases` bring. Where there is no such order Python raises;
+/// `check_bases` refuses what is certain, and for the rest the ancestors are put depth first.
 fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
     let bases: Vec<Value<'a>> = bases.iter().map(origin).collect();
     let mut sequences: Vec<Vec<Value<'a>>> = bases
@@ -330,6 +346,7 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
     loop {
         sequences.retain(|sequence| !sequence.is_empty());
         let heads = sequences.iter().filter_map(|sequence| sequence.first());
+        // C3: the first head that stands in no other sequence behind its head.
         let next = heads.clone().find(|head| {
             !sequences.iter().any(|rest| rest.iter().skip(1).any(|other| is_same(head, other)))
         });
@@ -339,7 +356,8 @@ fn linearise<'a>(bases: &[Value<'a>]) -> Vec<Value<'a>> {
         for sequence in &mut sequences {
             sequence.retain(|other| !is_same(&next, other));
         }
-        // What is no class is the same as nothing, not even as itself.
+        // A base that is no class equals nothing, not even itself, so nothing was removed. Without
+        // this the loop would have no end.
         if count(&sequences) == before
             && let Some(first) = sequences.first_mut()
         {

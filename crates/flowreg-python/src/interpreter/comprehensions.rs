@@ -35,7 +35,8 @@ impl<'a> Interpreter<'a> {
             for generator in generators {
                 targets.extend(names_read(&generator.target));
             }
-            // What the body of the class binds is not seen inside.
+            // A comprehension is a scope of its own, and from inside it Python does not look into
+            // the body of the class: reading such a name raises `NameError`, if any item is made.
             let is_hidden = |name: &&str| {
                 scope.own(name).is_some()
                     && !targets.contains(name)
@@ -44,7 +45,7 @@ impl<'a> Interpreter<'a> {
             };
             let inner = comprehended(comprehension);
             if let Some(name) = inner.into_iter().find(is_hidden) {
-                self.doubt_unless_guessing(format!("`{name}` of a class body in a comprehension"));
+                self.note_possible_error(format!("`{name}` of a class body in a comprehension"));
             }
         }
         Ok(())

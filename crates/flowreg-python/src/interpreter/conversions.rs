@@ -1,11 +1,13 @@
 //! Whether pydantic certainly takes a value for a field, as it is or converted. What it becomes is
-//! not computed here; what may be refused makes the script doubtful.
+//! not computed here. What it may refuse is a possible error of the script.
 
 use ruff_python_ast::CmpOp;
 
 use super::Interpreter;
+use super::instances::DEEPEST_VALIDATED;
 use super::operators::is_equal;
-use crate::default::moment::{Date, Moment};
+use crate::default::std_value::{Date, StdValue};
+use crate::number::LARGEST_WHOLE;
 use crate::schema::fields::configuration;
 use crate::schema::types::origin_class;
 use crate::value::{Class, Instance, Type, Value, keyword};
@@ -17,19 +19,21 @@ const NO_CONSTRAINTS: &[&str] =
     &["compare", "exclude", "frozen", "hash", "init", "kw_only", "repr", "validate_default"];
 
 impl<'a> Interpreter<'a> {
-    /// Whether a class converts what it is given, as long as nobody says otherwise.
+    /// Whether a class converts values in pydantic's lax mode, the default.
     pub(super) fn is_lax(class: &Rc<Class<'a>>) -> bool {
         configuration(class).is_some_and(|settings| keyword(&settings, "strict").is_none())
     }
 
-    /// Whether pydantic certainly takes `value` where `annotation` stands; so it counts as taken
-    /// where the type is not known.
+    /// Whether pydantic certainly takes `value` for a field of the type `annotation`. Where the type is
+    /// not known, the value counts as taken.
     pub(super) fn converts(annotation: &Value<'a>, value: &Value<'a>, depth: u32) -> bool {
         let inside = |annotation: &Value<'a>, value: &Value<'a>| {
             Self::converts(annotation, value, depth + 1)
         };
         match annotation {
-            _ if depth > 6 => false,
+            _ if depth > DEEPEST_VALIDATED => false,
+            // Of a type that is not known nothing can be said. Every file with a package's type in
+            // a model would be inexact otherwise.
             Value::Unknown(_) | Value::External(_) => true,
             Value::None => matches!(value, Value::None),
             Value::Symbol(path) => converts_to(path, value),
@@ -38,6 +42,7 @@ impl<'a> Interpreter<'a> {
                     class.members.borrow().iter().any(|(_, known)| Rc::ptr_eq(known, member))
                 }
                 Value::Instance(instance) => is_instance(instance, class),
+                // pydantic turns the value of a member into the member.
                 value => class
                     .members
                     .borrow()
@@ -64,7 +69,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Whether metadata is sure to refuse no value like this.
+    /// Whether metadata certainly does not refuse this value.
     pub(super) fn lets_pass(metadata: &Value<'a>, value: &Value<'a>) -> bool {
         Self::holds_but_for(NO_CONSTRAINTS, metadata, value)
     }
@@ -115,7 +120,7 @@ fn converts_items<'a>(
     }
 }
 
-/// Whether pydantic certainly takes a value for a class that is no one's own.
+/// Whether pydantic certainly takes a value for a builtin or known type.
 fn converts_to(path: &str, value: &Value<'_>) -> bool {
     let is_number = |text: &str| {
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -129,8 +134,8 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
         | ("builtins.float", Value::Float(_) | Value::Int(_) | Value::Bool(_))
         | ("builtins.bytes", Value::Bytes(_) | Value::Str(_))
         | ("decimal.Decimal" | "datetime.timedelta", Value::Int(_))
-        | ("datetime.datetime", Value::Moment(Moment::Date(_)))
-        | ("pathlib.Path" | "pathlib.PurePath", Value::Str(_) | Value::Moment(Moment::Path(..)))
+        | ("datetime.datetime", Value::Std(StdValue::Date(_)))
+        | ("pathlib.Path" | "pathlib.PurePath", Value::Str(_) | Value::Std(StdValue::Path(..)))
         | ("pydantic.SecretStr", Value::Str(_) | Value::Secret(_))
         | (
             "builtins.list" | "typing.List" | "typing.Sequence" | "builtins.tuple" | "typing.Tuple",
@@ -140,7 +145,10 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
         ("builtins.int" | "builtins.float" | "decimal.Decimal", Value::Str(text)) => {
             is_number(text)
         }
-        ("builtins.int", Value::Float(float)) => float.fract() == 0.0 && float.abs() < 1e15,
+        // In its lax mode pydantic takes `2.0` for an integer and refuses `2.5`.
+        ("builtins.int", Value::Float(float)) => {
+            float.fract() == 0.0 && float.abs() < LARGEST_WHOLE
+        }
         ("datetime.date" | "datetime.datetime", Value::Str(text)) => Date::parse(text).is_some(),
         ("pydantic.HttpUrl" | "pydantic.AnyUrl" | "pydantic.AnyHttpUrl", Value::Str(text)) => {
             is_plain_address(text)
@@ -149,7 +157,7 @@ fn converts_to(path: &str, value: &Value<'_>) -> bool {
             !int.is_zero() && !int.to_string().starts_with('-')
         }
         ("pydantic.NonNegativeInt", Value::Int(int)) => !int.to_string().starts_with('-'),
-        (path, Value::Moment(moment)) => moment.class() == path,
+        (path, Value::Std(std_value)) => std_value.class() == path,
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use super::operators::is_equal;
 use crate::number::Int;
 use crate::value::{Class, ClassKind, Keywords, Member, Text, Value};
 
-/// The mixed-in type, by the ancestors.
+/// The type that an enum mixes in (`class Color(str, Enum)`), by its ancestors.
 pub(super) fn mixin(ancestors: &[Value<'_>]) -> Option<&'static str> {
     ancestors.iter().find_map(|ancestor| match ancestor {
         Value::Class(class) => class.mixin,
@@ -29,6 +29,7 @@ fn inherits(class: &Class<'_>, path: &str) -> bool {
 impl<'a> Interpreter<'a> {
     /// Finds the members of an enum class in its body.
     pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
+        // Hooks by which an enum makes its values with code.
         let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
@@ -50,6 +51,8 @@ impl<'a> Interpreter<'a> {
         let mut values: Vec<Value<'a>> = Vec::new();
         let mut automatic: Vec<(Rc<()>, Value<'a>)> = Vec::new();
         for (name, value) in names {
+            // `_name_` and `__name__` are for `enum` itself, and a name that Python mangles is no
+            // member.
             let is_private = name.starts_with('_') && (name.ends_with('_') || ignored.is_some())
                 || is_private_name(class, &name);
             if is_private || is_descriptor(&value) {
@@ -59,7 +62,7 @@ impl<'a> Interpreter<'a> {
                 Value::Auto(auto) => Some(Rc::clone(auto)),
                 _ => None,
             };
-            // `B = A` with an automatic `A` is an alias of it.
+            // In `A = auto()` and `B = A` both names stand for the same object, so `B` is an alias.
             let known = automatic
                 .iter()
                 .find(|(known, _)| auto.as_ref().is_some_and(|auto| Rc::ptr_eq(known, auto)));
@@ -79,6 +82,8 @@ impl<'a> Interpreter<'a> {
         let mut members = class.members.borrow_mut();
         let alias = members
             .iter()
+            // Members with equal values are aliases of the first; Python compares with `==`, so
+            // `True` is one of `1`.
             .find(|(_, member)| is_equal(&member.value, &value) == Some(true))
             .map(|(_, member)| Rc::clone(member));
         let member = alias.unwrap_or_else(|| {
@@ -111,7 +116,7 @@ impl<'a> Interpreter<'a> {
             | (_, Value::Unknown(_)) => value,
             (Some("int"), Value::Bool(truth)) => Value::int(i128::from(*truth)),
             (Some("float"), Value::Int(int)) => Value::Float(int.to_float()),
-            // `str` keeps the value as it is and shows another one.
+            // `class A(str, Enum)` with `X = 1`: the member is the text "1" and its `value` is 1.
             _ => self.unknown(format!("the value of `{}.{name}` is converted", class.name)),
         }
     }
@@ -125,12 +130,13 @@ impl<'a> Interpreter<'a> {
             return Value::text(name.to_lowercase());
         }
         if inherits(class, "enum.IntFlag") || inherits(class, "enum.Flag") {
+            // A flag takes the bit above the highest one used.
             let highest = before.iter().filter_map(number).filter(|number| *number > 0).max();
             let bit = highest.map_or(0, |number| 128 - number.leading_zeros());
             return Value::int(1_i128.checked_shl(bit).unwrap_or(0));
         }
         if class.mixin == Some("str") {
-            // Python counts, and the text of the number becomes the value.
+            // `auto()` counts here as well, and `str` makes a text of the number.
             return self.unknown(format!("`{}.{name}` is an `auto()` text", class.name));
         }
         if before.iter().any(|value| number(value).is_none()) {
@@ -155,7 +161,7 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown("an enum made with keyword arguments"),
         };
         let Some(items) = functional_members(members, base == "enum.StrEnum", start) else {
-            return self.because(members, "the members of an enum");
+            return self.unknown_because(members, "the members of an enum");
         };
         let mut class = self.made_class(name, ClassKind::Enum, Keywords::new());
         if let Some(class) = Rc::get_mut(&mut class) {
@@ -182,7 +188,7 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     )
 }
 
-/// Whether a name is one that Python hides in its class: no member is.
+/// Whether Python mangles a name in its class (`__x`); such a name is no member of an enum.
 fn is_private_name(class: &Class<'_>, name: &str) -> bool {
     let rest = name.strip_prefix(&format!("_{}__", class.name.trim_start_matches('_')));
     rest.or_else(|| name.strip_prefix("__")).is_some_and(|rest| !rest.is_empty())

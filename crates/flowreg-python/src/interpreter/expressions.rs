@@ -1,4 +1,4 @@
-//! Expressions.
+//! Expressions: literals, displays, names, subscripts and calls. What is called decides the rest.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
 
-/// The arguments that a call may have.
+/// How many arguments `f(*items)` may bring.
 const MOST_ARGUMENTS: usize = 1000;
 
 impl<'a> Interpreter<'a> {
@@ -39,6 +39,8 @@ impl<'a> Interpreter<'a> {
             Expr::NoneLiteral(_) => Value::None,
             Expr::EllipsisLiteral(_) => Value::Ellipsis,
             Expr::BooleanLiteral(literal) => Value::Bool(literal.value),
+            // Python strings may hold lone surrogates (`"\ud800"`), which Rust strings can't. ruff
+            // puts the replacement character in their place.
             Expr::StringLiteral(literal) if literal.value.to_str().contains('\u{fffd}') => {
                 self.unknown("the text may have half a character")
             }
@@ -136,15 +138,16 @@ impl<'a> Interpreter<'a> {
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
+            // Python binds these in a class body, or for a method, without any statement.
             if matches!(name, "__qualname__" | "__module__" | "__class__") {
                 return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
             }
-            if let Some(doubt) = scope.module.doubt.borrow().as_ref() {
-                return Ok(Value::Unknown(Rc::clone(doubt)));
+            if let Some(unknown) = scope.module.inexact.borrow().as_ref() {
+                return Ok(Value::Unknown(Rc::clone(unknown)));
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        Ok(self.read(name, value, scope.module.effects.changes(name)))
+        Ok(self.unless_changed(name, value, scope.module.effects.changes(name)))
     }
 
     /// The items of a display; the inner error is an unknown value that takes its place.
@@ -164,7 +167,7 @@ impl<'a> Interpreter<'a> {
                     }
                     Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => return Ok(Err(self.because(&other, "a starred value"))),
+                    other => return Ok(Err(self.unknown_because(&other, "a starred value"))),
                 }
             } else {
                 items.push(self.value(element, scope)?);
@@ -187,8 +190,9 @@ impl<'a> Interpreter<'a> {
                         let message = format!("'{}' object is not a mapping", class_name(&value));
                         return self.raise("TypeError", message);
                     }
-                    return Ok(self.because(&value, "an unpacked dictionary"));
+                    return Ok(self.unknown_because(&value, "an unpacked dictionary"));
                 };
+                // A repeated key keeps its place and takes the last value.
                 for (key, value) in more.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
                 }
@@ -198,6 +202,7 @@ impl<'a> Interpreter<'a> {
             if is_unhashable(&key) {
                 return self.unhashable(&key);
             }
+            // Whether an unknown key equals one of the others decides which value counts.
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
@@ -216,6 +221,7 @@ impl<'a> Interpreter<'a> {
         for operand in operands {
             last = self.value(operand, scope)?;
             let truth = match Self::truth(&last) {
+                // `int or str` as an annotation means `int`: types count as true.
                 None if Self::is_type(&last) => Some(true),
                 truth => truth,
             };
@@ -237,6 +243,7 @@ impl<'a> Interpreter<'a> {
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
             match Self::compare(*operator, &left, &right) {
+                // `a < b < c` compares neighbours, and stops at the first that fails.
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
                 None => {
@@ -252,7 +259,7 @@ impl<'a> Interpreter<'a> {
                         return self.raise("TypeError", message);
                     }
                     let pair = Value::tuple(vec![left, right]);
-                    return Ok(self.because(&pair, "a comparison"));
+                    return Ok(self.unknown_because(&pair, "a comparison"));
                 }
             }
         }
@@ -267,19 +274,19 @@ impl<'a> Interpreter<'a> {
         match (operator, number) {
             (UnaryOp::Not, _) => match Self::truth(operand) {
                 Some(truth) => Value::Bool(!truth),
-                None => self.because(operand, "a condition"),
+                None => self.unknown_because(operand, "a condition"),
             },
             (UnaryOp::USub, Value::Int(int)) => {
                 int.negated().map_or_else(|| self.unknown("the number is too large"), Value::Int)
             }
             (UnaryOp::USub, Value::Float(float)) => Value::Float(-float),
             (UnaryOp::USub, Value::Complex(real, imaginary)) => Value::Complex(-real, -imaginary),
-            (UnaryOp::USub, Value::Moment(crate::default::moment::Moment::Delta(delta))) => {
-                Value::Moment(crate::default::moment::Moment::Delta(-delta))
+            (UnaryOp::USub, Value::Std(crate::default::std_value::StdValue::Delta(delta))) => {
+                Value::Std(crate::default::std_value::StdValue::Delta(-delta))
             }
             (UnaryOp::UAdd, number @ (Value::Int(_) | Value::Float(_))) => number,
             (UnaryOp::Invert, Value::Int(Int::Small(int))) => Value::int(!int),
-            _ => self.because(operand, "an operator"),
+            _ => self.unknown_because(operand, "an operator"),
         }
     }
 
@@ -351,6 +358,8 @@ impl<'a> Interpreter<'a> {
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
             }
+            // A generic class with arguments. What a class of another package makes of them is
+            // asked when its schema is made.
             Value::Class(_) | Value::External(_) => {
                 Value::of_type(Type::Generic(owner.clone(), arguments()))
             }
@@ -364,7 +373,7 @@ impl<'a> Interpreter<'a> {
                 let class = class_name(owner);
                 return self.raise("TypeError", format!("'{class}' object is not subscriptable"));
             }
-            other => self.because(other, "a subscript"),
+            other => self.unknown_because(other, "a subscript"),
         })
     }
 
@@ -376,14 +385,16 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let first = arguments.first().cloned().unwrap_or(Value::None);
         self.check_type_arguments(path, &arguments)?;
+        // `typing` caches subscripts, and takes unions of the same choices for one.
         let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
-        if let (true, Some(doubt)) = (is_remembered, self.order_doubt(path, &arguments)) {
-            return Ok(doubt);
+        if let (true, Some(unknown)) = (is_remembered, self.why_order_unknown(path, &arguments)) {
+            return Ok(unknown);
         }
         Ok(Value::of_type(match path {
             "typing.Optional" if arguments.len() != 1 => {
                 return self.raise("TypeError", "typing.Optional requires a single type.");
             }
+            // `Optional[X]` is the union of `X` and `None`, also for the checks.
             "typing.Optional" => return self.checked_union(vec![first, Value::None]),
             "typing.Union" => return self.checked_union(arguments),
             "typing.Literal" => Type::Literal(self.literal_values(index)),
@@ -399,6 +410,7 @@ impl<'a> Interpreter<'a> {
         };
         let mut values: Vec<Value<'a>> = Vec::new();
         for argument in arguments {
+            // A `Literal` inside a `Literal` is flattened, and repetitions are dropped.
             let more = match &argument {
                 Value::Type(expression) => match &**expression {
                     Type::Literal(values) => values.clone(),
@@ -411,7 +423,7 @@ impl<'a> Interpreter<'a> {
                 | Value::None
                 | Value::Member(_)
                 | Value::Unknown(_) => vec![argument],
-                other => vec![self.because(other, "a `Literal`")],
+                other => vec![self.unknown_because(other, "a `Literal`")],
             };
             for value in more {
                 if !values.iter().any(|known| super::operators::is_identical(known, &value)) {
@@ -437,7 +449,7 @@ impl<'a> Interpreter<'a> {
         if is_no_index(index) {
             return self.raise("TypeError", "indices must be integers or slices");
         }
-        let Some(at) = as_index(index) else { return Ok(self.because(index, "an index")) };
+        let Some(at) = as_index(index) else { return Ok(self.unknown_because(index, "an index")) };
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
         let at = if at < 0 { at + length } else { at };
         match usize::try_from(at).ok().and_then(|at| items.get(at)) {
@@ -460,7 +472,9 @@ impl<'a> Interpreter<'a> {
                     }
                     other if is_not_iterable(&other) => return self.not_iterable(&other),
                     other => {
-                        let unknown = self.because(&other, "a starred argument");
+                        let unknown = self.unknown_because(&other, "a starred argument");
+                        // How many arguments it brings is not known either. The marker keeps the
+                        // function from being called as if it were one.
                         arguments.push(unknown.clone());
                         set_keyword(&mut starred, UNKNOWN_ARGUMENTS, unknown);
                     }
@@ -502,7 +516,7 @@ impl<'a> Interpreter<'a> {
                         return self.raise("TypeError", "keywords must be strings");
                     }
                     other => {
-                        let unknown = self.because(other, "`**` with unknown keywords");
+                        let unknown = self.unknown_because(other, "`**` with unknown keywords");
                         set_keyword(&mut keywords, "**", unknown);
                     }
                 }
@@ -514,7 +528,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The unknown part of `value`, or a new unknown that names what was in the way.
-    pub(super) fn because(&self, value: &Value<'a>, what: &str) -> Value<'a> {
+    pub(super) fn unknown_because(&self, value: &Value<'a>, what: &str) -> Value<'a> {
         match value.find_unknown(self.here()) {
             Some(unknown) => Value::Unknown(unknown),
             None => self.unknown(format!("{what} is not evaluated here")),

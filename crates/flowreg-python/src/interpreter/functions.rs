@@ -1,4 +1,5 @@
-//! Function definitions: their signature as it stands, and what decorators make of them.
+//! Function definitions: the signature as it stands in the source, and what decorators make of the
+//! function. Bodies are run by [`super::inline`], where something calls them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,8 +22,11 @@ impl<'a> Interpreter<'a> {
         for decorator in &definition.decorator_list {
             decorators.push(self.value(&decorator.expression, scope)?);
         }
+        // Decorators are evaluated first, then defaults and annotations, from left to right. An
+        // error in any of them stops the module there.
         self.type_parameters(definition.type_params.as_deref(), scope);
         let parameters = self.signature(&definition.parameters, scope)?;
+        // Not kept: only its evaluation may raise.
         if let Some(returns) = &definition.returns
             && !scope.module.are_annotations_postponed
         {
@@ -39,6 +43,7 @@ impl<'a> Interpreter<'a> {
             scope: Rc::clone(scope),
             range: definition.range(),
         }));
+        // The decorator that stands nearest to the function is applied first.
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());
             value = self.decorated(decorator, value, &node.expression)?;
@@ -47,7 +52,8 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// Names that the brackets of Python 3.12 bind; they shadow nothing that is already known.
+    /// Binds the names in the brackets of `def f[T](…)`. Python gives them a scope of their own; here
+    /// they are names of the scope around it, which is enough since all of them are unknown.
     pub(super) fn type_parameters(
         &self,
         parameters: Option<&'a ruff_python_ast::TypeParams>,
@@ -67,6 +73,8 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         if let Value::Symbol(path) = decorator {
             match &**path {
+                // Neither is a flow's function itself: `Value::Wrapped` is looked through where
+                // Prefect does so.
                 "builtins.staticmethod" | "builtins.classmethod" => {
                     return Ok(Value::Wrapped(Rc::new(value)));
                 }
@@ -87,6 +95,8 @@ impl<'a> Interpreter<'a> {
         }
         let made = self.call(decorator, &[value], &Vec::new())?;
         match made {
+            // A decorator spelled like `flow` that comes from a package may well make flows: tell
+            // the user. One of the repository was evaluated, and its reason is better.
             Value::Unknown(unknown) if !unknown.is_flow_like && is_flow_spelling(node) => {
                 let is_foreign = matches!(decorator, Value::External(_) | Value::Unknown(_));
                 Ok(Value::Unknown(Rc::new(Unknown {

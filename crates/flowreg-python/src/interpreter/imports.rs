@@ -1,26 +1,26 @@
 //! Import statements, as Prefect's loader runs them: modules of the repository are read and
 //! evaluated, those of the standard library, pydantic and Prefect are known by tables, all others
-//! are taken as installed (facts a.1).
+//! are taken as installed (docs/facts/python.md, "Loading a script").
 
 use std::rc::Rc;
 
 use ruff_python_ast::{StmtImport, StmtImportFrom};
 
 use super::{Evaluated, Interpreter, Raised};
-use crate::library::{Found, join};
+use crate::library::{ImportTarget, join};
 use crate::nesting;
 use crate::source;
-use crate::symbols::{self, Origin};
+use crate::symbols;
 use crate::value::{Imported, Location, Scope, Text, Value};
 
-/// How many parts a module's name may have.
+/// How many parts a module's name may have. Each may run a module, and they run inside each other.
 const LONGEST_NAME: usize = 50;
 
 /// Where a module was found.
-enum Place {
-    /// The directory of a package, or a plain module.
+enum ModuleLocation {
+    /// A file, and where its submodules are: the directory of a package, or nowhere.
     File { path: String, search: Vec<Text> },
-    /// Directories without an `__init__.py`.
+    /// The portions of a namespace package: directories without an `__init__.py`.
     Directories(Vec<Text>),
 }
 
@@ -33,6 +33,7 @@ impl<'a> Interpreter<'a> {
                 (Some(name), _) => self.set(scope, name.as_str(), value),
                 (None, None) => self.set(scope, path, value),
                 (None, Some((top, _))) => {
+                    // `import a.b` runs both, and binds `a`.
                     let value = self.import_module(top, scope)?;
                     self.set(scope, top, value);
                 }
@@ -47,6 +48,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let name = import.module.as_ref().map_or("", |module| module.as_str());
+        // Changes the compiler only; `postpones_annotations` looks at it.
         if name == "__future__" {
             return Ok(());
         }
@@ -70,23 +72,27 @@ impl<'a> Interpreter<'a> {
 
     /// Whether an import statement depends on what is installed.
     pub(super) fn is_foreign(&self, module: &str) -> bool {
-        symbols::origin(module) == Origin::External
+        !symbols::is_known_module(module)
             && module.split('.').next().is_some_and(|top| !self.is_ours(top))
     }
 
     /// Whether the repository has a module of this name where Python looks first.
     fn is_ours(&self, top: &str) -> bool {
-        self.search.iter().any(|directory| self.found_in(directory, top) != Found::Nothing)
+        self.search.iter().any(|directory| self.found_in(directory, top) != ImportTarget::Missing)
     }
 
     /// The module that `import path` would give under its last name.
     fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let top = path.split('.').next().unwrap_or(path);
-        if symbols::origin(path) == Origin::Known {
+        if symbols::is_known_module(path) {
+            // `symbols` knows all names of some modules, and with them what is no submodule.
             if path.contains('.') && symbols::value(path, self.here(), self.python()).is_none() {
                 return self.not_found(path);
             }
             self.check_module_age(top);
+            // What Prefect has loaded stands in `sys.modules` and is found there. For other modules
+            // of the standard library it depends on the search path, in which the script's
+            // directory comes first.
             let is_loaded = !symbols::is_standard(top) || symbols::is_loaded_by_prefect(top);
             if is_loaded || !self.is_ours(top) {
                 return Ok(Value::symbol(path));
@@ -96,18 +102,19 @@ impl<'a> Interpreter<'a> {
             return Ok(self.unknown(why));
         }
         let found = self.search.iter().map(|directory| self.found_in(directory, top)).min();
-        match found.unwrap_or(Found::Nothing) {
-            Found::Nothing => {
+        match found.unwrap_or(ImportTarget::Missing) {
+            ImportTarget::Missing => {
                 self.expect_installed(top);
                 Ok(Value::External(path.into()))
             }
             found => {
-                if let Some(doubt) = self.search_doubt.borrow().as_ref() {
-                    return Ok(Value::Unknown(Rc::clone(doubt)));
+                if let Some(unknown) = self.why_search_unknown.borrow().as_ref() {
+                    return Ok(Value::Unknown(Rc::clone(unknown)));
                 }
                 match self.load(path, scope) {
-                    // An installed package goes before a directory without `__init__.py`.
-                    Err(raised) if found == Found::Directory && is_missing(&raised) => {
+                    // A directory without `__init__.py` that lacks the module proves nothing: an
+                    // installed package of the name would have been used instead of it.
+                    Err(raised) if found == ImportTarget::Directory && is_missing(&raised) => {
                         Ok(Value::External(path.into()))
                     }
                     other => self.loaded(other, path),
@@ -127,7 +134,7 @@ impl<'a> Interpreter<'a> {
             || self.raise("ImportError", "attempted relative import beyond top-level package");
         let own = self.imported.borrow().get(&module.name).cloned();
         let is_package = own.as_ref().is_some_and(|own| !own.search.is_empty());
-        // Prefect makes the script itself a package, without one above it (facts a.1).
+        // Prefect makes the script a package at the top, so in it one dot works and two don't.
         let package = if is_package {
             &*module.name
         } else {
@@ -148,7 +155,8 @@ impl<'a> Interpreter<'a> {
         self.loaded(self.load(&path, scope), &path)
     }
 
-    /// What an import gives: a file that a build makes is not in the repository.
+    /// The value of an import. Modules that a build writes (`_version.py`) are missing in the
+    /// repository and there on every machine, so that they are unknown instead of an error.
     fn loaded(&self, outcome: Evaluated<Rc<Imported<'a>>>, path: &str) -> Evaluated<Value<'a>> {
         match outcome {
             Ok(imported) => Ok(Value::Module(imported)),
@@ -164,10 +172,12 @@ impl<'a> Interpreter<'a> {
 
     /// Notes what is assumed of a module that the repository does not have where Python looks.
     fn expect_installed(&self, top: &str) {
+        // Monorepos set `PYTHONPATH`, or install their packages in editable mode. The repository
+        // does not say so.
         let is_elsewhere = self.library.layout.has_somewhere(top);
-        self.reads.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
+        self.dependencies.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
         if is_elsewhere {
-            self.doubt_script(format!(
+            self.mark_script_inexact(format!(
                 "`{top}` is not where Prefect would look for it, but the repository has it \
                  elsewhere: it depends on the search path (`PYTHONPATH`)"
             ));
@@ -183,15 +193,18 @@ impl<'a> Interpreter<'a> {
         let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
         for end in ends {
             let Some(path) = name.get(..end) else { continue };
+            // Python runs the parents of a module first, and each module once. One that is still
+            // running, in a circle of imports, is taken as it is.
             let known = self.imported.borrow().get(path).cloned();
             let imported = if let Some(known) = known {
                 known
             } else {
                 let leaf = path.rsplit('.').next().unwrap_or(path);
                 let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
-                let Some(place) = self.find(search, leaf) else { return self.not_found(path) };
-                let imported = self.run_module(path, place, scope)?;
+                let Some(location) = self.find(search, leaf) else { return self.not_found(path) };
+                let imported = self.run_module(path, location, scope)?;
                 if let Some(parent) = &parent {
+                    // A loaded submodule becomes an attribute of its package.
                     parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
                 }
                 imported
@@ -205,12 +218,12 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// A module that newer Pythons no longer have.
+    /// Notes a possible error if the project's Python no longer has a module.
     fn check_module_age(&self, top: &str) {
         let Some(minor) = symbols::was_removed_with(top) else { return };
         if self.python().at_least(minor) == Some(true) {
             // A package of that name may be installed.
-            self.doubt_unless_guessing(format!("Python 3.{minor} has no module `{top}`"));
+            self.note_possible_error(format!("Python 3.{minor} has no module `{top}`"));
         }
     }
 
@@ -221,54 +234,59 @@ impl<'a> Interpreter<'a> {
     fn note_import(&self, scope: &Scope<'a>, imported: &Imported<'a>) {
         let (from, to) = (&scope.module.path, &imported.module.path);
         if !to.is_empty() && from != to {
-            self.reads.borrow_mut().imports.insert((from.to_string(), to.to_string()));
+            self.dependencies.borrow_mut().imports.insert((from.to_string(), to.to_string()));
         }
     }
 
-    fn found_in(&self, directory: &str, name: &str) -> Found {
+    fn found_in(&self, directory: &str, name: &str) -> ImportTarget {
         let found = self.library.layout.look_up(directory, name);
+        // Also what is not there is noted: a file that is added under this name changes the answer.
         let key = (directory.to_owned(), name.to_owned());
-        self.reads.borrow_mut().lookups.insert(key, found);
+        self.dependencies.borrow_mut().lookups.insert(key, found);
         found
     }
 
-    fn find(&self, search: &[Text], leaf: &str) -> Option<Place> {
+    fn find(&self, search: &[Text], leaf: &str) -> Option<ModuleLocation> {
         let mut directories: Vec<Text> = Vec::new();
         for directory in search {
             let inside = join(directory, leaf);
             match self.found_in(directory, leaf) {
-                Found::Package => {
+                ImportTarget::Package => {
                     let path = format!("{inside}/__init__.py");
-                    return Some(Place::File { path, search: vec![inside.into()] });
+                    return Some(ModuleLocation::File { path, search: vec![inside.into()] });
                 }
-                Found::Module => {
-                    return Some(Place::File { path: format!("{inside}.py"), search: Vec::new() });
+                ImportTarget::Module => {
+                    return Some(ModuleLocation::File {
+                        path: format!("{inside}.py"),
+                        search: Vec::new(),
+                    });
                 }
-                Found::Directory => directories.push(inside.into()),
-                Found::Nothing => {}
+                ImportTarget::Directory => directories.push(inside.into()),
+                ImportTarget::Missing => {}
             }
         }
-        (!directories.is_empty()).then_some(Place::Directories(directories))
+        (!directories.is_empty()).then_some(ModuleLocation::Directories(directories))
     }
 
     fn run_module(
         &self,
         name: &str,
-        place: Place,
+        location: ModuleLocation,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Rc<Imported<'a>>> {
-        let (path, search) = match place {
-            Place::File { path, search } => (path, search),
-            Place::Directories(directories) => {
+        let (path, search) = match location {
+            ModuleLocation::File { path, search } => (path, search),
+            ModuleLocation::Directories(directories) => {
                 let imported = self.new_imported(&self.new_module(name, "", "", &[]), directories);
                 imported.is_running.set(false);
                 return Ok(imported);
             }
         };
         let site = self.here();
-        self.reads.borrow_mut().files.insert(path.clone());
+        self.dependencies.borrow_mut().files.insert(path.clone());
         let file = match self.library.file(&path) {
             Ok(file) => file,
+            // Not an error of Python's: it may be read on a larger stack.
             Err(error) if error.message == nesting::TOO_DEEP => {
                 self.needs_depth.set(true);
                 return self.raise(NOT_READ, error.message.clone());
@@ -279,24 +297,27 @@ impl<'a> Interpreter<'a> {
             }
         };
         if let Some(error) = &file.other_version {
-            self.doubt_unless_guessing(format!("{path}: {}", error.message));
+            self.note_possible_error(format!("{path}: {}", error.message));
         }
         let body = file.body();
         let module = self.new_module(name, &path, &file.text, body);
-        self.reads.borrow_mut().imports.insert((scope.module.path.to_string(), path));
+        self.dependencies.borrow_mut().imports.insert((scope.module.path.to_string(), path));
         let imported = self.new_imported(&module, search);
         let doc = source::docstring(body).map_or(Value::None, Value::text);
         imported.scope.set("__doc__", doc);
-        // Whether the importer's own statement runs is not the module's affair.
-        let guesses = self.guesses.replace(0);
+        // If the module runs at all, its own statements run for certain, also where the import
+        // stands under a condition that is not known.
+        let open_guesses = self.open_guesses.replace(0);
         let outcome = self.deeper(
             || self.block(body, &imported.scope),
             || self.raise(NOT_READ, "imports are nested too deeply"),
         );
-        self.guesses.set(guesses);
+        self.open_guesses.set(open_guesses);
         self.at.set(site);
         imported.is_running.set(false);
         if let Err(raised) = outcome {
+            // Python takes a module that raised out of `sys.modules`; the next import runs it
+            // again.
             self.imported.borrow_mut().remove(name);
             return passed(raised, site);
         }
@@ -315,14 +336,15 @@ impl<'a> Interpreter<'a> {
                     return self.raise("ImportError", message);
                 };
                 if let Some(minor) = symbols::came_with(&full)
+                    // The name exists on some of the Pythons that the project allows.
                     && self.python().lacks(minor).is_none()
                 {
-                    self.doubt_unless_guessing(format!("`{full}` came with Python 3.{minor}"));
+                    self.note_possible_error(format!("`{full}` came with Python 3.{minor}"));
                 }
                 value
             }
             Value::Module(imported) => return self.member_of(imported, name),
-            other => self.because(other, "an import"),
+            other => self.unknown_because(other, "an import"),
         })
     }
 
@@ -332,6 +354,7 @@ impl<'a> Interpreter<'a> {
         }
         let path = format!("{}.{name}", imported.module.name);
         if !imported.search.is_empty() {
+            // `from package import name` may mean a submodule that nobody has imported yet.
             let outcome = self.load(&path, &imported.scope);
             if !matches!(&outcome, Err(raised) if is_missing(raised)) || is_generated(name) {
                 return self.loaded(outcome, &path);
@@ -350,13 +373,14 @@ impl<'a> Interpreter<'a> {
     ) -> Option<Value<'a>> {
         let module = &imported.module;
         let own = imported.scope.own(name);
-        let doubt = module.doubt.borrow();
-        match (own, &*doubt) {
-            (Some(_), Some(doubt)) if module.effects.is_dynamic_at_import => {
-                Some(Value::Unknown(Rc::clone(doubt)))
+        let unknown = module.inexact.borrow();
+        match (own, &*unknown) {
+            // `globals()[…] = …` at the top of the module may have bound the name anew.
+            (Some(_), Some(unknown)) if module.effects.is_dynamic_at_import => {
+                Some(Value::Unknown(Rc::clone(unknown)))
             }
-            (Some(value), _) => Some(self.read(name, value, imported.is_changed.get())),
-            (None, Some(doubt)) => Some(Value::Unknown(Rc::clone(doubt))),
+            (Some(value), _) => Some(self.unless_changed(name, value, imported.is_changed.get())),
+            (None, Some(unknown)) => Some(Value::Unknown(Rc::clone(unknown))),
             (None, None) if imported.scope.own("__getattr__").is_some() => {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
                 Some(self.unknown(why))
@@ -384,7 +408,7 @@ impl<'a> Interpreter<'a> {
                     _ => "…",
                 };
                 let why = format!("`from {module} import *` may bind any name");
-                self.doubt(&scope.module, why);
+                self.mark_module_inexact(&scope.module, why);
                 Ok(())
             }
         }
@@ -392,8 +416,8 @@ impl<'a> Interpreter<'a> {
 
     fn import_all(&self, imported: &Rc<Imported<'a>>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         let module = &imported.module;
-        if module.doubt.borrow().is_some() {
-            self.doubt(&scope.module, format!("`{}` may bind any name", module.path));
+        if module.inexact.borrow().is_some() {
+            self.mark_module_inexact(&scope.module, format!("`{}` may bind any name", module.path));
         }
         let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
             None => {
@@ -406,6 +430,8 @@ impl<'a> Interpreter<'a> {
                         .collect(),
                 )
             }
+            // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
+            // followed.
             Some(_) if module.effects.mutated.contains("__all__") => None,
             Some(Value::List(names) | Value::Tuple(names)) => {
                 names.iter().map(|name| name.as_str().map(Text::from)).collect()
@@ -414,7 +440,7 @@ impl<'a> Interpreter<'a> {
         };
         let Some(names) = names else {
             let why = format!("what `__all__` of `{}` lists is not known", module.path);
-            self.doubt(&scope.module, why);
+            self.mark_module_inexact(&scope.module, why);
             return Ok(());
         };
         for name in names {

@@ -17,20 +17,23 @@ use crate::value::{
     Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
 };
 
-/// Calls that may be open at once: Python code that stops by itself is far below.
+/// Calls that may be open at once. Factories and helpers at the top of a module are a few deep;
+/// recursion, which needs loops or state to be followed, ends here.
 const MOST_OPEN_CALLS: u32 = 30;
 
-/// Calls that one script may make: enough for a factory call per flow, an end for all others.
+/// Calls that one script may make: enough for a factory call per flow, and an end for a script made
+/// to call itself exponentially often.
 const MOST_CALLS: u32 = 2_000;
 
-/// How far calls are followed to see whether they make flows, and how many of each function.
+/// How far calls are followed to see whether they make flows, and how many of each function. This
+/// decides only whether the user hears that a flow may be there.
 const DEEPEST_SEARCH: u32 = 3;
 const MOST_NAMES: usize = 20;
 
 /// How a function's body ended.
 enum Ending<'a> {
     Returned(Value<'a>),
-    /// It reached its end.
+    /// It reached its end, and gives `None`.
     Fell,
     /// Whether it returns here is not known; the words say why.
     NotKnown(String),
@@ -50,7 +53,8 @@ impl<'a> Interpreter<'a> {
         let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
             arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
-                self.mark(argument);
+                // What is not followed may change the lists and dictionaries that it is given.
+                self.mark_changed(argument);
             });
             Ok(self.unknown_of_kind(why, is_flow()))
         };
@@ -65,6 +69,7 @@ impl<'a> Interpreter<'a> {
             return unknown(format!("what `{}()` returns is not computed: {why}", function.name));
         }
         self.calls.set(calls + 1);
+        // Errors inside the function are reported there, and the call as the way to them.
         let site = self.here();
         let locals = function.definition.map(|definition| BoundNames::of(&definition.body));
         let scope = Scope::function(
@@ -80,6 +85,8 @@ impl<'a> Interpreter<'a> {
         self.open_calls.set(self.open_calls.get() - 1);
         self.at.set(site);
         match outcome.or_else(|raised| passed(raised, site))? {
+            // An unknown result of a function that makes flows is probably a flow, and is reported
+            // as one.
             Ending::Returned(Value::Unknown(unknown)) if !unknown.is_flow_like && is_flow() => {
                 Ok(Value::Unknown(Rc::new(Unknown { is_flow_like: true, ..(*unknown).clone() })))
             }
@@ -107,6 +114,8 @@ impl<'a> Interpreter<'a> {
         let mut positional = arguments.iter();
         let mut rest = keywords.clone();
         for parameter in &function.parameters {
+            // A keyword is used up by the parameter that takes it; what is left goes to `**kwargs`
+            // or is an error.
             let take = |rest: &mut Keywords<'a>| {
                 let at = rest.iter().position(|(given, _)| *given == parameter.name)?;
                 Some(rest.remove(at).1)
@@ -171,6 +180,7 @@ impl<'a> Interpreter<'a> {
                     let test = Some(&*branch.test);
                     self.run_branch(statement, test, &branch.body, &clauses, scope)?
                 }
+                // A `return` inside a loop, `try` or `with`: whether it is reached is not followed.
                 _ if leaves(statement) => {
                     let excerpt = scope.excerpt(statement);
                     Ending::NotKnown(format!("`{excerpt}` may return"))
@@ -207,6 +217,8 @@ impl<'a> Interpreter<'a> {
                     self.run_branch(statement, test, body, rest, scope)
                 }
             },
+            // If one branch ends the function and the other does not, both ways go on separately.
+            // That is not followed.
             None if leaves_or_raises(statement) => {
                 Ok(Ending::NotKnown(self.reason(&condition, test, scope)))
             }
@@ -230,11 +242,17 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown("`functools.wraps` with more than a function"),
         };
         let Value::Function(function) = wrapper else {
-            return self.because(wrapper, "`functools.wraps` around something that is no function");
+            return self.unknown_because(
+                wrapper,
+                "`functools.wraps` around something that is no function",
+            );
         };
         let Value::Function(original) = wrapped else {
-            return self.because(wrapped, "`functools.wraps` of something that is no function");
+            return self
+                .unknown_because(wrapped, "`functools.wraps` of something that is no function");
         };
+        // `update_wrapper` copies the whole `__dict__`, which holds what an earlier `wraps` has
+        // set.
         let mut attributes = original.attributes.borrow().clone();
         let is_given = |name: &str, attributes: &Keywords<'a>| keyword(attributes, name).is_some();
         if !is_given("__name__", &attributes) {
@@ -294,6 +312,7 @@ fn refusal(function: &Function<'_>, keywords: &Keywords<'_>) -> Option<&'static 
         return Some("its arguments are not known");
     }
     if function.scope.is_class() {
+        // `self` would have to be an object with state.
         return Some("it is a method");
     }
     let definition = function.definition?;

@@ -1,5 +1,8 @@
-//! Instances of classes of the module, where making one changes nothing: pydantic would keep every
-//! value as it is given.
+//! Instances of classes of the repository, as defaults and constants.
+//!
+//! An instance is computed only where pydantic would keep every value as it is given, or turn an
+//! integer into a float. What else its validation would convert is unknown, and what it may refuse
+//! is a possible error of the script.
 
 use std::rc::Rc;
 
@@ -17,6 +20,10 @@ use crate::value::{
 
 /// Methods that run when an instance is made.
 const MAKERS: &[&str] = &["__init__", "__post_init__", "model_post_init", "__new__"];
+
+/// How deeply a type may be nested against which a value is checked; the walk takes the product of
+/// all choices on the way. What is deeper is unknown.
+pub(super) const DEEPEST_VALIDATED: u32 = 6;
 
 /// What validation makes of a value.
 enum Validated {
@@ -44,13 +51,14 @@ impl<'a> Interpreter<'a> {
             ClassKind::Enum => match arguments {
                 [value] => {
                     let members = class.members.borrow();
+                    // `Color("red")` looks a member up by its value.
                     let member = members
                         .iter()
                         .find(|(_, member)| is_identical(&member.value, value))
                         .map(|(_, member)| Value::Member(Rc::clone(member)));
                     if member.is_none() && class.obstacle.borrow().is_none() && value.is_constant()
                     {
-                        self.doubt_unless_guessing(format!("`{name}` may have no such member"));
+                        self.note_possible_error(format!("`{name}` may have no such member"));
                     }
                     member.unwrap_or_else(|| self.unknown(format!("a member of `{name}`")))
                 }
@@ -64,6 +72,7 @@ impl<'a> Interpreter<'a> {
                 let class = Some(Rc::clone(class));
                 Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
             }
+            // Prefect 1 projects did this, and some still do: report it instead of missing it.
             _ if class.ancestors.iter().any(|ancestor| ancestor.is_symbol("prefect.Flow")) => {
                 let why = format!("`{name}` is a flow class of this repository's own");
                 self.unknown_of_kind(why, true)
@@ -89,11 +98,12 @@ impl<'a> Interpreter<'a> {
             return Ok(Value::Unknown(Rc::clone(unknown)));
         }
         if Self::may_refuse(class) {
-            self.doubt_unless_guessing(format!("making a `{}` may raise", class.name));
+            self.note_possible_error(format!("making a `{}` may raise", class.name));
         }
         if let Some(why) = Self::has_own_code(class) {
             return Ok(self.unknown(why));
         }
+        // `str_to_lower` and the like change values after they are given.
         if let Some(setting) = changing_setting(class) {
             return Ok(self.unknown(format!("`{}` is configured with `{setting}`", class.name)));
         }
@@ -101,11 +111,13 @@ impl<'a> Interpreter<'a> {
         let mut values = match self.given_values(class, &fields, arguments, keywords) {
             Ok(values) => values,
             Err(unknown) => {
+                // A model without `extra` ignores arguments that it has no field for. Everything
+                // else raises.
                 let is_forgiving = configuration(class)
                     .is_some_and(|settings| keyword(&settings, "extra").is_none());
                 let is_model = class.kind.get() == ClassKind::Model;
                 if !is_model || !is_forgiving || !arguments.is_empty() {
-                    self.doubt_unless_guessing(format!(
+                    self.note_possible_error(format!(
                         "the arguments of `{}` may not fit",
                         class.name
                     ));
@@ -116,6 +128,7 @@ impl<'a> Interpreter<'a> {
         let is_validated = class.kind.get() == ClassKind::Model || is_pydantic_dataclass(class);
         let mut complete = Keywords::new();
         for field in &fields {
+            // Private attributes and class variables are no fields.
             let is_private = class.kind.get() == ClassKind::Model && field.name.starts_with('_');
             if is_special(field, self) {
                 let why = format!("`{}.{}` is no plain field", class.name, field.name);
@@ -131,7 +144,7 @@ impl<'a> Interpreter<'a> {
                 }
                 None => match self.field_default(field) {
                     FieldDefault::Value(value) => value,
-                    // The field itself is the default where pydantic does not look at it.
+                    // For `dataclasses` a `Field(...)` of pydantic is a default like any other.
                     FieldDefault::Required if !is_validated && field.default.is_some() => {
                         self.unknown(format!("the default of `{}.{}`", class.name, field.name))
                     }
@@ -168,6 +181,7 @@ impl<'a> Interpreter<'a> {
     fn has_own_code(class: &Rc<Class<'a>>) -> Option<String> {
         for ancestor in own_ancestors(class) {
             for (name, value) in ancestor.scope.names.borrow().iter() {
+                // A validator may return another value, and a computed field is part of the dump.
                 let is_validator = matches!(value, Value::Opaque(opaque)
                     if matches!(opaque.what, "validator" | "computed field"));
                 if is_validator || MAKERS.contains(&&**name) {
@@ -192,6 +206,7 @@ impl<'a> Interpreter<'a> {
             .dataclass
             .as_ref()
             .is_some_and(|options| keyword(&options.keywords, "kw_only").is_some());
+        // Models take keywords only.
         if (is_model || is_keyword_only) && !arguments.is_empty() || arguments.len() > fields.len()
         {
             return Err(self.unknown(format!("`{}` with positional arguments", class.name)));
@@ -208,6 +223,7 @@ impl<'a> Interpreter<'a> {
                     FieldAlias::NotKnown => {
                         return Err(self.unknown(format!("the aliases of `{}`", class.name)));
                     }
+                    // An alias wins over a field of that name.
                     FieldAlias::Name(alias) if *alias == **given => target = Some(field),
                     _ if field.name == *given && target.is_none() => target = Some(field),
                     _ => {}
@@ -226,6 +242,8 @@ impl<'a> Interpreter<'a> {
         match &field.default {
             None | Some(Value::Ellipsis) => {
                 let annotation = self.field_type(&field.annotation, &field.owner);
+                // A default inside `Annotated[T, Field(default=…)]` is copied by pydantic in ways
+                // that depend on the class.
                 let info = metadata_info(&annotation);
                 let has_own = ["default", "default_factory"].iter().any(|key| {
                     keyword(&info, key).is_some_and(|value| !matches!(value, Value::Ellipsis))
@@ -260,7 +278,8 @@ impl<'a> Interpreter<'a> {
             Value::Class(_) | Value::Function(_) => true,
             _ => false,
         };
-        // A factory that makes its own class has no end.
+        // A factory that makes an instance of its own class would go on forever; Python raises
+        // `RecursionError`. More than ten inside each other are not followed.
         let open = self.factories.get();
         let made = if is_known && open < 10 {
             self.factories.set(open + 1);
@@ -290,6 +309,7 @@ impl<'a> Interpreter<'a> {
         };
         match Self::accepts(&annotation, &value, 0) {
             Validated::Kept if holds => return value,
+            // pydantic turns an integer for a float field into a float: `1` is dumped as `1.0`.
             Validated::Float if holds && let Value::Int(int) = &value => {
                 return Value::Float(int.to_float());
             }
@@ -301,7 +321,7 @@ impl<'a> Interpreter<'a> {
         };
         if !is_taken || !Self::is_lax(class) || !Self::converts(&annotation, &value, 0) {
             let why = format!("pydantic may refuse the value of `{}.{}`", class.name, field.name);
-            self.doubt_unless_guessing(why);
+            self.note_possible_error(why);
         }
         self.unknown(format!("pydantic may convert the value of `{}`", field.name))
     }
@@ -311,7 +331,7 @@ impl<'a> Interpreter<'a> {
         let is_kept = |annotation: &Value<'a>, value: &Value<'a>| {
             matches!(Self::accepts(annotation, value, depth + 1), Validated::Kept)
         };
-        if depth > 6 {
+        if depth > DEEPEST_VALIDATED {
             return Validated::NotKnown;
         }
         match annotation {
@@ -377,11 +397,12 @@ impl<'a> Interpreter<'a> {
         Self::holds_but_for(&[], metadata, value)
     }
 
-    /// The same, where the keywords `others` do nothing that counts.
+    /// As [`Self::holds`], where the keywords `others` say nothing about values either.
     pub(super) fn holds_but_for(others: &[&str], metadata: &Value<'a>, value: &Value<'a>) -> bool {
         let constraints = match metadata {
             Value::Constraint(constraints) => constraints,
             Value::Field(info) => &info.keywords,
+            // A text in `Annotated` is a note for people.
             Value::Str(_) => return true,
             other => return !others.is_empty() && other.is_constant(),
         };
@@ -409,7 +430,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// A setting that changes what an instance holds or how it is written.
+/// A setting of pydantic's configuration that changes what an instance holds or how it is dumped.
 fn changing_setting(class: &Rc<Class<'_>>) -> Option<String> {
     let Some(settings) = configuration(class) else { return Some("model_config".to_owned()) };
     let changes = |name: &str| {
@@ -451,7 +472,7 @@ fn accepts_symbol(path: &str, value: &Value<'_>) -> Validated {
             is_equal(&Value::Int(int.clone()), &Value::int(0)) == Some(false)
                 && !int.to_string().starts_with('-')
         }
-        (path, Value::Moment(moment)) => moment.class() == path,
+        (path, Value::Std(std_value)) => std_value.class() == path,
         _ => false,
     };
     if is_kept { Validated::Kept } else { Validated::NotKnown }

@@ -1,5 +1,6 @@
-//! Postponed and quoted annotations of a class, which pydantic evaluates when it makes the class:
-//! they may raise, and a field hides a type of its name from them.
+//! Postponed and quoted annotations of a class, which pydantic evaluates when it makes the class.
+//! They may raise, and a field with the name of a type hides that type from them
+//! (docs/facts/python.md, "String annotations").
 
 use std::rc::Rc;
 
@@ -8,10 +9,10 @@ use ruff_python_ast::Expr;
 use super::bound::names_read;
 use super::{Interpreter, as_type};
 use crate::schema::is_no_type;
-use crate::value::{Annotation, Class, Scope, Type, Value};
+use crate::value::{Annotation, Class, DEEPEST_TYPE, Scope, Type, Value};
 
 impl<'a> Interpreter<'a> {
-    /// Doubts a script with a class of pydantic's if evaluating one of its annotations may raise.
+    /// Notes a possible error if evaluating an annotation of a class of pydantic's may raise.
     pub(super) fn check_late_types(&self, class: &Rc<Class<'a>>) {
         let is_hidden = |name: &&str| {
             class.scope.own(name).is_some_and(|value| !matches!(value, Value::Class(_)))
@@ -19,7 +20,8 @@ impl<'a> Interpreter<'a> {
         let annotations = class.scope.annotations.borrow();
         let mut late: Option<Rc<Scope<'a>>> = None;
         for (name, annotation) in annotations.iter() {
-            // Those of private attributes are evaluated for a `ClassVar` only, and may fail.
+            // pydantic evaluates annotations of private attributes only to see whether they are a
+            // `ClassVar`, and takes no notice if that fails.
             if name.starts_with('_') {
                 continue;
             }
@@ -33,7 +35,8 @@ impl<'a> Interpreter<'a> {
                 scope
             });
             let why = match self.value(node, scope) {
-                // Names may be bound later.
+                // A name that is missing leaves the model incomplete. pydantic tries again when it
+                // is used, and by then the name may be bound.
                 Err(raised) if raised.kind == "NameError" => continue,
                 Err(raised) => format!("an annotation of `{}` raises {raised}", class.name),
                 Ok(value) if hides && !is_type(&as_type(value.clone()), 0) => {
@@ -41,7 +44,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Ok(_) => continue,
             };
-            self.doubt_unless_guessing(why);
+            self.note_possible_error(why);
             return;
         }
     }
@@ -60,7 +63,7 @@ impl<'a> Interpreter<'a> {
 fn is_type(value: &Value<'_>, depth: u32) -> bool {
     let all = |parts: &[Value<'_>]| parts.iter().all(|part| is_type(part, depth + 1));
     match value {
-        _ if depth > 40 => false,
+        _ if depth > DEEPEST_TYPE => false,
         Value::None | Value::Ellipsis => true,
         Value::Unknown(_) | Value::Dict(_) => false,
         Value::Type(expression) => match &**expression {

@@ -1,17 +1,20 @@
 //! Runs the top level of a script on abstract values, as `import` would, and of the modules of the
 //! repository that it imports.
 //!
-//! Statements in order, both branches where a condition is not known, function bodies only where
-//! the top level calls them. What can't be known becomes [`Value::Unknown`] with its reason; what
-//! certainly raises becomes a [`Raised`].
+//! Statements run in order; where a condition is not known, both branches run and only what both
+//! agree on is kept; bodies of functions run only where the top level calls them. What can't be
+//! known becomes [`Value::Unknown`] with its reason. What certainly raises becomes a [`Raised`]. What
+//! may raise makes the script inexact, and the run goes on.
 //!
-//! Rooms: [`statements`] (and [`branches`]), [`imports`], [`functions`] and [`inline`] (what a call
-//! gives), [`comprehensions`], [`classes`] (and [`enums`], [`instances`]), [`expressions`], [`operators`], [`strings`],
-//! [`attributes`], [`calls`] (and [`standard`], [`pydantic`], [`by_name`]), [`union_order`],
-//! [`changes`] (what is changed after it was made), [`nested`] for flows out of reach. What is refused
-//! stands in [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`],
-//! [`class_rules`], [`model_rules`], [`settings`],
-//! [`late_types`] (classes) and [`conversions`] (instances).
+//! | what | where |
+//! |---|---|
+//! | statements | [`statements`], [`branches`] (`if`, `try`, `with`), [`imports`], [`functions`], [`classes`] |
+//! | expressions | [`expressions`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
+//! | calls | [`calls`] (Prefect), [`standard`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
+//! | classes | [`enums`], [`instances`], [`ancestors`] |
+//! | what changes after it was made | [`changes`] |
+//! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
+//! | flows out of reach | [`nested`] |
 
 pub(crate) mod ancestors;
 mod attributes;
@@ -53,11 +56,11 @@ use foldhash::HashMap;
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::TextSize;
 
+use super::dependencies::Dependencies;
 use super::effects::Effects;
 use super::library::Library;
 use super::nesting;
 use super::python::Python;
-use super::reads::Reads;
 use super::source;
 use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value};
 
@@ -87,11 +90,11 @@ pub(crate) struct Interpreter<'a> {
     imported: RefCell<HashMap<Text, Rc<Imported<'a>>>>,
     script: OnceCell<Rc<Imported<'a>>>,
     /// What the answers depend on.
-    pub reads: RefCell<Reads>,
+    pub dependencies: RefCell<Dependencies>,
     /// The place that is evaluated, for reasons and errors.
     at: Cell<Location>,
-    /// How many branches with unknown conditions are open.
-    guesses: Cell<u32>,
+    /// How many branches are open whose conditions are not known.
+    open_guesses: Cell<u32>,
     /// How deeply evaluations are nested, and how deeply they may be.
     depth: Cell<u32>,
     deepest: u32,
@@ -100,20 +103,22 @@ pub(crate) struct Interpreter<'a> {
     /// Function calls that are open, and that were made.
     open_calls: Cell<u32>,
     calls: Cell<u32>,
-    /// Default factories that are open.
+    /// Default factories that are open: one may make an instance of its own class.
     factories: Cell<u32>,
     /// Lists and dictionaries that are changed somewhere after they were made.
     changed: RefCell<Vec<Value<'a>>>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
     unions: RefCell<Vec<Vec<Value<'a>>>>,
-    /// Why imports can't be trusted, if so.
-    search_doubt: RefCell<Option<Rc<Unknown>>>,
+    /// Why it is not known which module an import means, if so: `sys.path` is changed.
+    why_search_unknown: RefCell<Option<Rc<Unknown>>>,
     /// All scopes: namespaces and the functions in them point at each other.
     scopes: RefCell<Vec<Rc<Scope<'a>>>>,
 }
 
 impl Drop for Interpreter<'_> {
     fn drop(&mut self) {
+        // A function holds its scope and the scope holds the function, so reference counts alone
+        // would never free them. Emptying the scopes breaks the circles.
         for scope in self.scopes.take() {
             drop(scope.names.take());
             drop(scope.annotations.take());
@@ -135,9 +140,9 @@ impl<'a> Interpreter<'a> {
             modules: RefCell::default(),
             imported: RefCell::default(),
             script: OnceCell::new(),
-            reads: RefCell::default(),
+            dependencies: RefCell::default(),
             at: Cell::default(),
-            guesses: Cell::new(0),
+            open_guesses: Cell::new(0),
             depth: Cell::new(0),
             deepest,
             needs_depth: Cell::new(false),
@@ -146,7 +151,7 @@ impl<'a> Interpreter<'a> {
             factories: Cell::new(0),
             changed: RefCell::default(),
             unions: RefCell::default(),
-            search_doubt: RefCell::default(),
+            why_search_unknown: RefCell::default(),
             scopes: RefCell::default(),
         }
     }
@@ -158,10 +163,12 @@ impl<'a> Interpreter<'a> {
     pub(crate) fn run(&self, path: &str, text: &'a str, body: &'a [Stmt]) -> Evaluated<()> {
         let name = module_name(path);
         let module = self.new_module(name, path, text, body);
-        // Prefect makes the script a package of its directory and the working directory.
+        // Prefect gives the script its directory and the working directory as places of
+        // submodules, so that `from .sibling import x` works in it.
         let script = self.new_imported(&module, self.search.clone());
         let scope = Rc::clone(&script.scope);
         scope.set("__doc__", source::docstring(body).map_or(Value::None, Value::text));
+        // Before the block runs, because a circular import may ask for the script.
         let _ = self.script.set(script);
         self.block(body, &scope)
     }
@@ -176,7 +183,8 @@ impl<'a> Interpreter<'a> {
         let mut modules = self.modules.borrow_mut();
         let number = u32::try_from(modules.len()).unwrap_or(u32::MAX);
         let effects = Effects::of(body);
-        let doubt = effects.dynamic.map(|(function, at)| {
+        // `globals()["x"] = …`, `exec` and the like bind names that no walk over the source finds.
+        let inexact = effects.dynamic.map(|(function, at)| {
             Rc::new(Unknown {
                 why: format!("the module uses `{function}()`, which can bind any name"),
                 at: Location { module: number, at },
@@ -189,14 +197,14 @@ impl<'a> Interpreter<'a> {
             path: path.into(),
             text,
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
-            doubt: RefCell::new(doubt),
+            inexact: RefCell::new(inexact),
             effects,
         });
         modules.push(Rc::clone(&module));
         if module.effects.changes_search_path {
             let why = format!("`{path}` changes `sys.path`: which module is meant is not known");
             let at = Location { module: number, at: TextSize::new(0) };
-            self.search_doubt
+            self.why_search_unknown
                 .borrow_mut()
                 .get_or_insert_with(|| Rc::new(Unknown { why, at, is_flow_like: false }));
         }
@@ -205,10 +213,12 @@ impl<'a> Interpreter<'a> {
 
     fn new_imported(&self, module: &Rc<Module<'a>>, search: Vec<Text>) -> Rc<Imported<'a>> {
         let scope = self.keep(Scope::module(module));
-        // The name differs between a first and a repeated load (facts a.1).
+        // The name differs between a first and a repeated load (docs/facts/python.md,
+        // "Loading a script").
         scope.set("__name__", Value::Str(Rc::clone(&module.name)));
         let place = Location { module: module.number, at: TextSize::new(0) };
         let unknown = "`__file__` depends on where the repository is checked out";
+        // An absolute path on whichever machine loads the script.
         scope.set("__file__", Value::unknown(unknown, place));
         let imported = Rc::new(Imported {
             module: Rc::clone(module),
@@ -273,34 +283,36 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// Why nothing about the script can be trusted, if so.
-    pub(crate) fn doubts(&self) -> Option<Rc<Unknown>> {
-        self.script()?.module.doubt.borrow().clone()
+    /// Why no flow of the script is exact, if so.
+    pub(crate) fn why_inexact(&self) -> Option<Rc<Unknown>> {
+        self.script()?.module.inexact.borrow().clone()
     }
 
-    /// Notes that nothing about `module` can be trusted.
-    fn doubt(&self, module: &Module<'a>, why: impl Into<String>) {
+    /// Notes that nothing about `module` is exact. The first reason is kept: later ones often follow
+    /// from it.
+    fn mark_module_inexact(&self, module: &Module<'a>, why: impl Into<String>) {
         let at = self.here();
         module
-            .doubt
+            .inexact
             .borrow_mut()
             .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
     }
 
-    /// Notes that nothing about the script can be trusted.
-    fn doubt_script(&self, why: impl Into<String>) {
+    /// Notes that no flow of the script is exact.
+    fn mark_script_inexact(&self, why: impl Into<String>) {
         if let Some(script) = self.script() {
-            self.doubt(&script.module, why);
+            self.mark_module_inexact(&script.module, why);
         }
     }
 
-    /// Notes that the script can't be read by every Python that the project may run on.
-    pub(crate) fn doubt_version(&self, error: &source::SyntaxError) {
+    /// Notes that the script can't be read by every Python that the project may run on. This reason
+    /// replaces others: whoever reads it can do something about it.
+    pub(crate) fn mark_version_dependent(&self, error: &source::SyntaxError) {
         let at = TextSize::try_from(error.at).unwrap_or_default();
         if let Some(script) = self.script() {
             let at = Location { module: script.module.number, at };
             let unknown = Unknown { why: error.message.clone(), at, is_flow_like: false };
-            *script.module.doubt.borrow_mut() = Some(Rc::new(unknown));
+            *script.module.inexact.borrow_mut() = Some(Rc::new(unknown));
         }
     }
 
@@ -313,7 +325,8 @@ impl<'a> Interpreter<'a> {
         Err(Box::new(Raised { kind, message, at: self.here(), through: None }))
     }
 
-    /// Runs an evaluation unless they are nested too deeply for the stack.
+    /// Runs an evaluation, or `too_deep` if the stack might not hold one level more. The caller may
+    /// then analyse again on a larger stack.
     fn deeper<T>(&self, evaluation: impl FnOnce() -> T, too_deep: impl FnOnce() -> T) -> T {
         let depth = self.depth.get();
         if depth >= self.deepest {

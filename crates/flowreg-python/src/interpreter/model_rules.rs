@@ -1,5 +1,6 @@
-//! What pydantic refuses for sure, or may: patterns that don't compile, validators of fields that
-//! are not there, things in a model's body that are no fields. The file is then not answered for.
+//! What pydantic certainly or possibly refuses: patterns that don't compile, validators of fields
+//! that are not there, things in a model's body that are no fields. Where it is only possible, the
+//! script becomes inexact.
 
 use std::rc::Rc;
 
@@ -33,13 +34,14 @@ impl<'a> Interpreter<'a> {
         None
     }
 
-    /// Doubts a script whose validators are not what pydantic wants.
+    /// Notes a possible error if a validator's arguments are not what pydantic wants.
     pub(super) fn check_validator(
         &self,
         leaf: &str,
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) {
+        // `@field_validator` without brackets is given the function instead of names of fields.
         let is_bare =
             matches!(arguments, [Value::Function(_) | Value::Wrapped(_) | Value::Opaque(_)]);
         let has_no_fields = arguments.is_empty() && keyword(keywords, "**").is_none();
@@ -56,6 +58,8 @@ impl<'a> Interpreter<'a> {
             || match leaf {
                 "field_validator" | "validator" | "field_serializer" => is_bare || has_no_fields,
                 "model_validator" => is_bare || !has("mode"),
+                // pydantic 2 wants `skip_on_failure=True` unless the validator runs before the
+                // others.
                 "root_validator" => {
                     let is_before = has("pre") && is_true("pre");
                     is_bare || !(is_before || has("skip_on_failure"))
@@ -63,12 +67,12 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
         if is_refused {
-            self.doubt_unless_guessing(format!("pydantic may refuse the arguments of `{leaf}`"));
+            self.note_possible_error(format!("pydantic may refuse the arguments of `{leaf}`"));
         }
     }
 
-    /// Looks through the body of a class: what is odd makes the class unknown, or the script
-    /// doubtful.
+    /// Looks through the body of a class. A body that changes its namespace makes the class unknown,
+    /// and what pydantic may refuse in a model is noted as a possible error.
     pub(super) fn check_model_body(&self, class: &Rc<Class<'a>>) {
         let body = class.body.unwrap_or_default();
         if body.iter().any(writes_namespace) {
@@ -88,14 +92,14 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
             if is_no_field && !is_annotated && !name.starts_with('_') {
-                self.doubt_unless_guessing(format!("`{name}` has no annotation in a model"));
+                self.note_possible_error(format!("`{name}` has no annotation in a model"));
             }
         }
         drop(annotations);
         let names: Vec<_> = fields(class).into_iter().map(|field| field.name).collect();
         let reserved = ["model_dump", "model_dump_json", "model_validate", "model_validate_json"];
         if names.iter().any(|name| reserved.contains(&&**name)) {
-            self.doubt_unless_guessing("a field has the name of one of pydantic's methods");
+            self.note_possible_error("a field has the name of one of pydantic's methods");
         }
         for statement in body {
             if let Stmt::FunctionDef(function) = statement {
@@ -118,8 +122,9 @@ impl<'a> Interpreter<'a> {
             let given = |wanted: &str| {
                 arguments.is_some_and(|arguments| arguments.find_keyword(wanted).is_some())
             };
+            // pydantic needs the type of a computed field for the schema of its output.
             if name == "computed_field" && function.returns.is_none() && !given("return_type") {
-                self.doubt_unless_guessing("a computed field has no return type");
+                self.note_possible_error("a computed field has no return type");
             }
             let names_fields = matches!(name, "field_validator" | "field_serializer" | "validator");
             let Some(arguments) = arguments.filter(|_| names_fields && !given("check_fields"))
@@ -134,7 +139,7 @@ impl<'a> Interpreter<'a> {
                 _ => false,
             };
             if arguments.args.iter().any(is_missing) {
-                self.doubt_unless_guessing(format!("`{name}` names a field that is not there"));
+                self.note_possible_error(format!("`{name}` names a field that is not there"));
             }
         }
     }
@@ -164,7 +169,9 @@ fn writes_namespace(statement: &Stmt) -> bool {
     }
 }
 
-/// Whether a regular expression compiles as far as brackets tell.
+/// Whether a regular expression compiles, as far as its brackets and repetitions tell. pydantic
+/// compiles patterns with Rust's regex crate, `re.compile` with Python's: this is what both have in
+/// common.
 pub(super) fn is_plain_pattern(pattern: &str) -> bool {
     let mut open = 0_u32;
     let mut is_in_set = false;
@@ -178,7 +185,7 @@ pub(super) fn is_plain_pattern(pattern: &str) -> bool {
             _ if is_in_set => {}
             '[' => {
                 is_in_set = true;
-                // A bracket that comes first stands for itself.
+                // `[]a]` and `[^]a]`: a bracket that comes first is one of the characters.
                 chars.next_if_eq(&'^');
                 chars.next_if_eq(&']');
             }

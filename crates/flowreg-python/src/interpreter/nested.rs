@@ -16,6 +16,7 @@ pub(crate) fn is_flow_spelling(decorator: &Expr) -> bool {
         Expr::Name(name) => name.id.as_str(),
         _ => return false,
     };
+    // Spelling is a hint only. It decides what the user hears about, never what is registered.
     name == "flow" || name.ends_with("_flow") || (name.ends_with("Flow") && name != "Flow")
 }
 
@@ -56,6 +57,7 @@ impl Interpreter<'_> {
         };
         let Some(script) = self.script() else { return false };
         match script.scope.own(root) {
+            // The module knows what the name means: `flow` of Prefect, or `prefect` with `.flow`.
             Some(Value::Symbol(path)) => {
                 let attribute = decorator.as_attribute_expr().map(|node| node.attr.as_str());
                 match attribute {
@@ -68,6 +70,7 @@ impl Interpreter<'_> {
             }
             Some(Value::FlowDecorator(_) | Value::Partial(_)) => is_flow_spelling(decorator),
             Some(_) => false,
+            // Not a name of the module: it is imported inside the function, or a parameter of it.
             None => script.module.effects.imports_prefect && is_flow_spelling(decorator),
         }
     }
@@ -109,6 +112,7 @@ struct FlowCalls {
 impl<'a> Visitor<'a> for FlowCalls {
     fn visit_expr(&mut self, expression: &'a Expr) {
         if let Expr::Call(call) = expression {
+            // `base.with_options(…)` makes a flow without any decorator.
             let is_options = call
                 .func
                 .as_attribute_expr()

@@ -6,12 +6,16 @@ use ruff_python_ast::{CmpOp, Operator};
 
 use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
-use crate::default::moment::{Moment, join_path};
+use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use crate::value::{Member, Type, Value};
+use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Type, Value};
 
-/// The longest text or list that is computed.
+/// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
+
+/// How many items are sorted at most: [`sorted`] inserts one by one, which takes time by the square of
+/// their number.
+pub(crate) const MOST_SORTED: usize = 1000;
 
 /// Keys of which it is not known whether they are equal.
 pub(super) struct NotComparable;
@@ -27,7 +31,7 @@ pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
             left == right
         }
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
-        (Value::Moment(left), Value::Moment(right)) => left == right,
+        (Value::Std(left), Value::Std(right)) => left == right,
         (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
         _ => false,
     }
@@ -35,12 +39,13 @@ pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 /// `left == right` for constants; `None` if it is not known.
 pub(crate) fn is_equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
-    is_equal_within(left, right, &mut 10_000)
+    is_equal_within(left, right, &mut MOST_PARTS.clone())
 }
 
 fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) -> Option<bool> {
     *budget = budget.checked_sub(1)?;
     if let (Some(left), Some(right)) = (number(left), number(right)) {
+        // `True == 1 == 1.0`, as keys of dictionaries and as values of enums, too.
         return Some(match (left, right) {
             (Numeric::Int(left), Numeric::Int(right)) => left == right,
             #[expect(clippy::float_cmp, reason = "Python compares floats exactly too")]
@@ -66,10 +71,14 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         (Value::Dict(left), Value::Dict(right)) if left.is_empty() || right.is_empty() => {
             Some(left.len() == right.len())
         }
+        // Sets and dictionaries are equal whatever their order; comparing them is not needed so
+        // far.
         (Value::Set(_) | Value::Dict(_) | Value::Complex(..), _)
         | (_, Value::Set(_) | Value::Dict(_) | Value::Complex(..)) => None,
-        (Value::Moment(left), Value::Moment(right)) => match (left, right) {
-            (Moment::Decimal(_), Moment::Decimal(_)) | (Moment::DateTime(..), _) => None,
+        (Value::Std(left), Value::Std(right)) => match (left, right) {
+            // `Decimal("1.0") == Decimal("1.00")`, and times with other offsets can be the same
+            // moment: their texts prove nothing.
+            (StdValue::Decimal(_), StdValue::Decimal(_)) | (StdValue::DateTime(..), _) => None,
             _ => Some(left == right),
         },
         _ if left.is_constant() && right.is_constant() => Some(is_identical(left, right)),
@@ -79,7 +88,7 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
 pub(crate) fn has_hash(value: &Value<'_>, depth: u32) -> Option<bool> {
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return None;
     }
     let all = |parts: &[Value<'_>]| {
@@ -148,8 +157,8 @@ impl<'a> Interpreter<'a> {
                 !items.is_empty()
             }
             Value::Dict(entries) => !entries.is_empty(),
-            Value::Moment(moment) => moment.is_true(),
-            // What stands in a class may be anything, or missing.
+            Value::Std(std_value) => std_value.is_true(),
+            // `datetime.date.max` and the like: the tables do not say what an attribute of a class is.
             Value::Symbol(path) if is_in_class(path) => return None,
             Value::Ellipsis
             | Value::Symbol(_)
@@ -172,6 +181,8 @@ impl<'a> Interpreter<'a> {
             (Value::Unknown(_) | Value::External(_), _)
             | (_, Value::Unknown(_) | Value::External(_)) => None,
             (Value::None, Value::None) => Some(true),
+            // `is` between other values depends on what CPython caches, such as small integers and
+            // short texts.
             (Value::None, _) | (_, Value::None) => Some(false),
             (Value::Bool(left), Value::Bool(right)) => Some(left == right),
             (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
@@ -254,6 +265,8 @@ impl<'a> Interpreter<'a> {
         if operator == Operator::BitOr
             && let Some(union) = self.union(left, right)?
         {
+            // `int | "X"`: before Python 3.14 a class has no `|` with a text. With a metaclass it
+            // may have.
             let is_plain_class = match left {
                 Value::Class(class) => class.keywords.is_empty(),
                 Value::Symbol(path) => path.starts_with("builtins."),
@@ -268,11 +281,13 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(union);
         }
+        // A constant combined with something unknown is unknown, with the same reason.
         for operand in [left, right] {
             if let Some(unknown) = operand.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
             }
         }
+        // `IntEnum` members add like their numbers.
         let (left, right) = (&plain(left), &plain(right));
         if let (Some(left), Some(right)) = (number(left), number(right)) {
             return self.arithmetic(operator, &left, &right);
@@ -310,17 +325,17 @@ impl<'a> Interpreter<'a> {
             (Operator::Mod, Value::Str(template), arguments) => {
                 self.percent(template, arguments)?
             }
-            (Operator::Add, Value::Moment(left), Value::Moment(right)) => {
-                self.moment(left.plus(right))
+            (Operator::Add, Value::Std(left), Value::Std(right)) => {
+                self.std_value(left.plus(right))
             }
-            (Operator::Sub, Value::Moment(left), Value::Moment(right)) => {
-                self.moment(left.minus(right))
+            (Operator::Sub, Value::Std(left), Value::Std(right)) => {
+                self.std_value(left.minus(right))
             }
-            (Operator::Div, Value::Moment(Moment::Path(left, kind)), right) => {
-                let (Value::Str(part) | Value::Moment(Moment::Path(part, _))) = right else {
-                    return Ok(self.because(right, "a path"));
+            (Operator::Div, Value::Std(StdValue::Path(left, kind)), right) => {
+                let (Value::Str(part) | Value::Std(StdValue::Path(part, _))) = right else {
+                    return Ok(self.unknown_because(right, "a path"));
                 };
-                Value::Moment(Moment::Path(join_path(&[left, part]).into(), *kind))
+                Value::Std(StdValue::Path(join_path(&[left, part]).into(), *kind))
             }
             (Operator::Add | Operator::Sub, ..) => self.complex_sum(operator, left, right),
             _ => self.unknown("an operator that is not evaluated here"),
@@ -341,10 +356,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn moment(&self, moment: Option<Moment>) -> Value<'a> {
-        moment.map_or_else(
+    fn std_value(&self, std_value: Option<StdValue>) -> Value<'a> {
+        std_value.map_or_else(
             || self.unknown("arithmetic with dates that is not evaluated here"),
-            Value::Moment,
+            Value::Std,
         )
     }
 
@@ -356,15 +371,16 @@ impl<'a> Interpreter<'a> {
             Value::Str(text) if !too_long(text.len()) => Value::text(text.repeat(count)),
             Value::List(items) if !too_long(items.len()) => Value::list(repeat(items, count)),
             Value::Tuple(items) if !too_long(items.len()) => Value::tuple(repeat(items, count)),
-            Value::Moment(Moment::Delta(delta)) => {
-                self.moment(delta.checked_mul(times).map(Moment::Delta))
+            Value::Std(StdValue::Delta(delta)) => {
+                self.std_value(delta.checked_mul(times).map(StdValue::Delta))
             }
-            other => self.because(other, "a repetition"),
+            other => self.unknown_because(other, "a repetition"),
         }
     }
 
     fn union(&self, left: &Value<'a>, right: &Value<'a>) -> Evaluated<Option<Value<'a>>> {
-        // Only what `typing` made, also from `X | Y` of its own, takes a text or a second `None`.
+        // Objects that `typing` made have their own `|`, which takes a text or a second `None`.
+        // Classes and builtin generics (`list[int]`) do not.
         let is_lenient = |value: &Value<'a>| {
             value.find_unknown(self.here()).is_some()
                 || matches!(value, Value::Type(expression)
@@ -383,6 +399,7 @@ impl<'a> Interpreter<'a> {
         let foreign = |value: &Value<'a>| matches!(value, Value::Unknown(_) | Value::External(_));
         let is_left = Self::is_type(left) || foreign(left);
         let is_right = Self::is_type(right) || foreign(right) || matches!(right, Value::Str(_));
+        // Two constants are numbers or sets: `|` is an operator of theirs.
         let is_known = !(left.is_constant() && right.is_constant());
         if !is_left || !is_right || !is_known {
             return Ok(None);
@@ -401,7 +418,7 @@ impl<'a> Interpreter<'a> {
                 }
                 // `list[...] | None` of builtins needs no hash.
                 Some(false) => {
-                    self.doubt_unless_guessing("a union of what may have no hash");
+                    self.note_possible_error("a union of what may have no hash");
                     return Ok(self.unknown("a union of what may have no hash"));
                 }
                 None => return Ok(self.unknown("a union of what may have no hash")),
@@ -437,6 +454,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn integers(&self, operator: Operator, left: &Int, right: &Int) -> Evaluated<Value<'a>> {
+        // Python's integers have no limit. Beyond 127 bits they are only carried.
         let (Some(left), Some(right)) = (left.small(), right.small()) else {
             return Ok(self.unknown("arithmetic with very large numbers"));
         };
@@ -451,6 +469,8 @@ impl<'a> Interpreter<'a> {
             Operator::FloorDiv => Some(floor_division(left, right)),
             Operator::Mod => Some(left - floor_division(left, right) * right),
             Operator::Pow => shift.and_then(|exponent| left.checked_pow(exponent)),
+            // Rust's shift drops bits without a word. Multiplying by a power of two notices the
+            // overflow.
             Operator::LShift => shift
                 .and_then(|bits| 1_i128.checked_shl(bits))
                 .and_then(|by| if by > 0 { left.checked_mul(by) } else { None }),
@@ -481,6 +501,7 @@ fn is_annotated(value: &Value<'_>) -> bool {
 }
 
 fn floor_division(left: i128, right: i128) -> i128 {
+    // Python rounds towards minus infinity, Rust towards zero.
     let quotient = left.wrapping_div(right);
     if left.wrapping_rem(right) != 0 && (left < 0) != (right < 0) { quotient - 1 } else { quotient }
 }
@@ -516,10 +537,10 @@ fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> 
             }
             Some(left.len().cmp(&right.len()))
         }
-        (Value::Moment(Moment::Date(left)), Value::Moment(Moment::Date(right))) => {
+        (Value::Std(StdValue::Date(left)), Value::Std(StdValue::Date(right))) => {
             Some(left.cmp(right))
         }
-        (Value::Moment(Moment::Delta(left)), Value::Moment(Moment::Delta(right))) => {
+        (Value::Std(StdValue::Delta(left)), Value::Std(StdValue::Delta(right))) => {
             Some(left.cmp(right))
         }
         _ => None,
@@ -530,6 +551,7 @@ fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> 
 pub(crate) fn sorted<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
     let mut sorted: Vec<Value<'a>> = Vec::with_capacity(items.len());
     for item in items {
+        // Insertion from the back keeps equal items in their order, as Python's sort does.
         let mut place = sorted.len();
         for (at, known) in sorted.iter().enumerate().rev() {
             if order(item, known)?.is_lt() {

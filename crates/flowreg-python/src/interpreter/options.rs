@@ -1,4 +1,5 @@
-//! The options of `flow(...)` and `with_options(...)`: what Prefect 3.8.8 refuses for sure.
+//! The options of `flow(...)` and `with_options(...)`: what Prefect 3.8.8 certainly refuses
+//! (`prefect/flows.py`, `Flow.__init__`).
 
 use super::certain::{class_name, is_not_iterable};
 use super::{Evaluated, Interpreter};
@@ -31,6 +32,7 @@ impl<'a> Interpreter<'a> {
     /// [`super::Raised`] if Prefect refuses the options.
     pub(super) fn check_options(&self, function: &str, options: &Keywords<'a>) -> Evaluated<()> {
         for (name, value) in options {
+            // Keywords and arguments that are not known may be any of the options.
             let is_unpacked = matches!(&**name, "**" | super::expressions::UNKNOWN_ARGUMENTS);
             if is_unpacked {
                 continue;
@@ -54,6 +56,7 @@ impl<'a> Interpreter<'a> {
         let class = class_name(value);
         let refused = |message: String| self.raise("TypeError", message);
         match name {
+            // `flow(name=fn)`: somebody meant `flow(fn)`, and Prefect says so.
             "name" if matches!(value, Value::Function(_) | Value::Class(_)) => {
                 refused("Expected string for flow parameter 'name'.".to_owned())
             }
@@ -65,6 +68,7 @@ impl<'a> Interpreter<'a> {
             ),
             "timeout_seconds" if is_constant && Self::truth(value) == Some(true) => match value {
                 Value::Bool(_) | Value::Int(_) | Value::Float(_) => Ok(()),
+                // Prefect calls `float(timeout_seconds)`, which takes text.
                 Value::Str(text) if text.trim().parse::<f64>().is_ok() => Ok(()),
                 Value::Str(text) => {
                     self.raise("ValueError", format!("could not convert string to float: '{text}'"))

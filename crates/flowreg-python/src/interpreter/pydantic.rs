@@ -27,11 +27,13 @@ impl<'a> Interpreter<'a> {
             ("typing_extensions", "TypedDict") => self.typed_dict(arguments, keywords),
             ("pydantic", "Field") => {
                 let has = |name: &str| keyword(keywords, name).is_some();
+                // `Field` takes the default as its only position, and either a default or a
+                // factory.
                 let is_refused = arguments.len() > 1
                     || (!arguments.is_empty() && has("default"))
                     || ((!arguments.is_empty() || has("default")) && has("default_factory"));
                 if is_refused {
-                    self.doubt_unless_guessing("pydantic refuses the arguments of `Field`");
+                    self.note_possible_error("pydantic refuses the arguments of `Field`");
                     return self.unknown("a field with arguments that pydantic refuses");
                 }
                 if let Some(why) = Self::bad_constraint(keywords) {
@@ -43,6 +45,7 @@ impl<'a> Interpreter<'a> {
                 }
                 Value::Field(Rc::new(FieldInfo { keywords: given, is_pydantic: true }))
             }
+            // Both are typed dictionaries, and calling one makes a plain dictionary.
             (_, "ConfigDict" | "SettingsConfigDict") => {
                 let entries = keywords
                     .iter()
@@ -64,6 +67,8 @@ impl<'a> Interpreter<'a> {
             ("pydantic", "PrivateAttr") => Value::opaque("a private attribute"),
             ("pydantic", "AfterValidator" | "BeforeValidator" | "WrapValidator") => {
                 let mut validator = Keywords::new();
+                // A validator leaves the schema as it is, but a value may change: the marker keeps
+                // instances from being computed.
                 set_keyword(&mut validator, "validator", Value::Bool(true));
                 Value::Constraint(Rc::new(validator))
             }
@@ -86,7 +91,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown("`create_model()` makes the class at run time")
             }
             ("pydantic", "BaseModel") => {
-                self.doubt_unless_guessing("`BaseModel` itself can't be instantiated");
+                self.note_possible_error("`BaseModel` itself can't be instantiated");
                 self.unknown("an instance of `BaseModel`")
             }
             ("pydantic", _) => self.constrained_type(leaf, arguments, keywords),
@@ -106,7 +111,7 @@ impl<'a> Interpreter<'a> {
                 Self::make_dataclass(class, &options);
                 Value::Class(Rc::clone(class))
             }
-            Some(other) => self.because(other, "a dataclass of something else"),
+            Some(other) => self.unknown_because(other, "a dataclass of something else"),
             None => Value::Dataclassing(options),
         }
     }
@@ -114,6 +119,7 @@ impl<'a> Interpreter<'a> {
     fn constraint(keywords: &Keywords<'a>, _base: Value<'a>) -> Value<'a> {
         let mut shown = keywords.clone();
         shown.retain(|(name, _)| SHOWN.contains(&&**name));
+        // These change the value that is given, not the schema.
         let changes_value = ["to_lower", "to_upper", "strip_whitespace"];
         if keywords.iter().any(|(name, _)| changes_value.contains(&&**name)) {
             set_keyword(&mut shown, "validator", Value::Bool(true));
@@ -151,7 +157,7 @@ impl<'a> Interpreter<'a> {
             _ => return self.unknown(format!("what `pydantic.{leaf}()` returns is not known")),
         };
         if !matches!(leaf, "conlist" | "conset" | "confrozenset") && !arguments.is_empty() {
-            self.doubt_unless_guessing(format!("`{leaf}` takes keywords only"));
+            self.note_possible_error(format!("`{leaf}` takes keywords only"));
         }
         if let Some(why) = Self::bad_constraint(keywords) {
             return self.unknown(why);
@@ -179,6 +185,8 @@ impl<'a> Interpreter<'a> {
                 let mut constraint = Keywords::new();
                 for (at, name) in ["min_length", "max_length"].into_iter().enumerate() {
                     let value = arguments.get(at).or_else(|| keyword(keywords, name));
+                    // `Len(0)` is what annotated-types writes for no lower bound, and pydantic
+                    // shows none.
                     let is_nothing = matches!(value, None | Some(Value::None))
                         || (at == 0 && value.and_then(Self::truth) == Some(false));
                     if let (Some(value), false) = (value, is_nothing) {

@@ -1,5 +1,5 @@
-//! How a name is looked up: own names, enclosing ones without class bodies, builtins; and the text
-//! of the module that a scope stands in.
+//! How a name is looked up: in the scope itself, then in those around it except bodies of classes,
+//! then among the builtins. Also the text of the module that a scope stands in.
 
 use ruff_text_size::Ranged;
 
@@ -16,6 +16,8 @@ impl<'a> Scope<'a> {
         }
         let mut scope = Some(self);
         while let Some(current) = scope {
+            // `__x` inside `class _Job` is `_Job__x`: leading underscores of the class are dropped,
+            // and a class named only by underscores changes nothing.
             let class = current.qualname.rsplit('.').next().unwrap_or_default();
             let class = class.trim_start_matches('_');
             if current.is_class() && !class.is_empty() {
@@ -30,10 +32,13 @@ impl<'a> Scope<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let mut scope = Some(self);
         while let Some(current) = scope {
+            // Python skips the bodies of classes unless the name is read in that body itself.
             if !current.is_class() || std::ptr::eq(current, self) {
                 if let Some(value) = current.own(name) {
                     return Some(value);
                 }
+                // A name that a function binds anywhere is local everywhere in it. Unbound as yet,
+                // it does not fall back to the module.
                 if let ScopeKind::Function(locals) = &current.kind
                     && locals.contains(name)
                 {

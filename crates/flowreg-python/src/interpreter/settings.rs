@@ -42,12 +42,13 @@ const SWITCHES: &[&str] = &[
 ];
 
 impl<'a> Interpreter<'a> {
-    /// Doubts a script with a class whose configuration pydantic may refuse.
+    /// Notes a possible error if pydantic may refuse a setting in the configuration of a class.
     pub(super) fn check_settings(&self, class: &Rc<Class<'a>>) {
         let settings = configuration(class).unwrap_or_default();
         for (name, value) in &settings {
             let is_odd = match value {
                 Value::None => false,
+                // What is not known may be right.
                 value if !value.is_constant() => false,
                 value if SWITCHES.contains(&&**name) => !matches!(value, Value::Bool(_)),
                 value if matches!(&**name, "str_min_length" | "str_max_length") => {
@@ -59,7 +60,7 @@ impl<'a> Interpreter<'a> {
                 }),
             };
             if is_odd {
-                self.doubt_unless_guessing(format!(
+                self.note_possible_error(format!(
                     "pydantic may refuse `{name}` in the configuration of `{}`",
                     class.name
                 ));

@@ -7,10 +7,10 @@ use super::by_name::is_odd_enum;
 use super::certain::is_unhashable;
 use super::expressions::as_index;
 use super::model_rules::is_plain_pattern;
-use super::operators::{is_equal, sorted};
+use super::operators::{MOST_SORTED, is_equal, sorted};
 use super::{Interpreter, as_type};
-use crate::default::moment::{Date, Moment, PathKind, Time, join_path};
-use crate::number::{Int, float_repr};
+use crate::default::std_value::{Date, PathKind, StdValue, Time, join_path};
+use crate::number::{Int, LARGEST_WHOLE, float_repr};
 use crate::symbols;
 use crate::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
 
@@ -21,6 +21,8 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Value<'a> {
+        // Python could answer these, but another machine or another day would answer something
+        // else.
         if let Some(why) = symbols::volatile(path) {
             let shown = path.strip_prefix("datetime.").unwrap_or(path);
             return self.unknown(format!("`{shown}()`: {why}"));
@@ -28,6 +30,7 @@ impl<'a> Interpreter<'a> {
         if let Some(value) = self.typing_call(path, arguments, keywords) {
             return value;
         }
+        // From here on all arguments have to be known: the functions below look into them.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
             return Value::Unknown(unknown);
@@ -35,7 +38,7 @@ impl<'a> Interpreter<'a> {
         let value = match path.strip_prefix("builtins.") {
             Some(name) => self.builtin(name, arguments, keywords),
             None => library(path, arguments, keywords)
-                .map(Value::Moment)
+                .map(Value::Std)
                 .or_else(|| Self::other(path, arguments, keywords)),
         };
         value.unwrap_or_else(|| {
@@ -59,7 +62,7 @@ impl<'a> Interpreter<'a> {
                 if keyword(keywords, "default").is_some()
                     && keyword(keywords, "default_factory").is_some() =>
             {
-                self.doubt_unless_guessing("a field has a default and a default factory");
+                self.note_possible_error("a field has a default and a default factory");
                 self.unknown("a field with both defaults")
             }
             "dataclasses.field" => {
@@ -71,7 +74,7 @@ impl<'a> Interpreter<'a> {
                 if arguments.len() == 2
                     || (arguments.len() > 1 && keyword(keywords, "bound").is_some()) =>
             {
-                self.doubt_unless_guessing("the constraints of a type variable are refused");
+                self.note_possible_error("the constraints of a type variable are refused");
                 self.unknown("a type variable with odd constraints")
             }
             "typing.TypeVar" => Value::of_type(Type::Variable {
@@ -88,7 +91,7 @@ impl<'a> Interpreter<'a> {
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum"
                 if arguments.get(1).is_some_and(|members| is_odd_enum(path, members)) =>
             {
-                self.doubt_unless_guessing("the members of an enum may be refused");
+                self.note_possible_error("the members of an enum may be refused");
                 self.unknown("an enum with odd members")
             }
             "enum.Enum" | "enum.IntEnum" | "enum.StrEnum" if arguments.len() > 1 => {
@@ -102,6 +105,7 @@ impl<'a> Interpreter<'a> {
                 _ => return None,
             },
             "builtins.object" if !arguments.is_empty() => return None,
+            // An object that is certainly there and certainly has no JSON form.
             "types.SimpleNamespace" | "builtins.object" => Value::opaque("an object"),
             "logging.getLogger" => Value::opaque("a logger"),
             _ => return None,
@@ -130,7 +134,7 @@ impl<'a> Interpreter<'a> {
             ("int", [Value::Str(text)]) => {
                 Value::Int(Int::parse(text.trim()).filter(|_| is_decimal(text.trim()))?)
             }
-            ("int", [Value::Float(float)]) if float.abs() < 1e15 => {
+            ("int", [Value::Float(float)]) if float.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", float.trunc()))?)
             }
             ("float", []) => Value::Float(0.0),
@@ -146,12 +150,13 @@ impl<'a> Interpreter<'a> {
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
+                    // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::Set(Rc::new(Self::distinct(items))),
                 }
             }
             ("sorted", [value]) => {
-                let items = items_of(value).filter(|items| items.len() < 1000)?;
+                let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;
                 Value::list(sorted(&items)?)
             }
             ("min" | "max", [value]) => extreme(name, &items_of(value)?)?,
@@ -228,10 +233,10 @@ impl<'a> Interpreter<'a> {
             ("os.path.basename", Some([path]), _) => {
                 Value::text(path.rsplit('/').next().unwrap_or_default())
             }
-            ("math.floor", _, [Value::Float(number)]) if number.abs() < 1e15 => {
+            ("math.floor", _, [Value::Float(number)]) if number.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", number.floor()))?)
             }
-            ("math.ceil", _, [Value::Float(number)]) if number.abs() < 1e15 => {
+            ("math.ceil", _, [Value::Float(number)]) if number.abs() < LARGEST_WHOLE => {
                 Value::Int(Int::parse_signed(&format!("{}", number.ceil()))?)
             }
             ("math.sqrt", _, [number]) => {
@@ -266,6 +271,7 @@ fn float_of(value: &Value<'_>) -> Option<f64> {
         Value::Int(int) => Some(int.to_float()),
         Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
         Value::Str(text) => {
+            // Python also takes underscores between digits; such a text is left unknown.
             let text = text.trim().to_ascii_lowercase();
             let is_named =
                 matches!(text.trim_start_matches(['+', '-']), "inf" | "infinity" | "nan");
@@ -300,34 +306,38 @@ fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
 }
 
 fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
-    let items = sorted(items.get(..items.len().min(1000))?)?;
+    if items.len() > MOST_SORTED {
+        return None;
+    }
+    let items = sorted(items)?;
     let wanted = if name == "min" { items.first() } else { items.last() }?;
-    // Of equal items of different kinds Python gives the first it meets.
+    // `max(1, 1.0)` gives the first of equal items. After sorting it is not known which that was,
+    // unless equal items look the same.
     let same = items.iter().filter(|item| is_equal(item, wanted) == Some(true)).count();
     (same == 1 || items.iter().all(|item| matches!(item, Value::Int(_) | Value::Str(_))))
         .then(|| wanted.clone())
 }
 
 /// Constants of the standard library.
-fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     match path {
         "datetime.timedelta" => timedelta(arguments, keywords),
         "datetime.date" => {
             let [year, month, day] = integers(arguments, keywords, ["year", "month", "day"])?;
-            Some(Moment::Date(Date::new(year?, month?, day?)?))
+            Some(StdValue::Date(Date::new(year?, month?, day?)?))
         }
         "datetime.datetime" => date_and_time(arguments, keywords),
         "datetime.time" => {
             let (rest, offset) = split_zone(keywords)?;
             let names = ["hour", "minute", "second", "microsecond"];
             let parts = integers(arguments, &rest, names)?;
-            Some(Moment::Time(Time::new(parts.map(|part| part.unwrap_or(0)), offset)?))
+            Some(StdValue::Time(Time::new(parts.map(|part| part.unwrap_or(0)), offset)?))
         }
         _ if !keywords.is_empty() && path != "uuid.UUID" => None,
-        "datetime.date.fromisoformat" => Date::parse(only_text(arguments)?).map(Moment::Date),
+        "datetime.date.fromisoformat" => Date::parse(only_text(arguments)?).map(StdValue::Date),
         "datetime.timezone" => match arguments {
-            [Value::Moment(Moment::Delta(delta))] if delta % 60_000_000 == 0 => {
-                Some(Moment::Zone(i64::try_from(delta / 60_000_000).ok()?))
+            [Value::Std(StdValue::Delta(delta))] if delta % 60_000_000 == 0 => {
+                Some(StdValue::Zone(i64::try_from(delta / 60_000_000).ok()?))
             }
             _ => None,
         },
@@ -338,7 +348,7 @@ fn library<'a>(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> 
         "pathlib.PurePath" | "pathlib.PurePosixPath" => path_of(arguments, PathKind::Pure),
         "re.compile" => match arguments {
             [Value::Str(pattern)] if is_plain_pattern(pattern) => {
-                Some(Moment::Regex(Rc::clone(pattern)))
+                Some(StdValue::Regex(Rc::clone(pattern)))
             }
             _ => None,
         },
@@ -373,13 +383,13 @@ fn integers<'a, const N: usize>(
     Some(numbers)
 }
 
-fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let units = ["days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks"];
     let positional = units.iter().copied().zip(arguments);
     let by_name = keywords.iter().map(|(name, value)| (&**name, value));
     let mut total: i128 = 0;
     for (name, value) in positional.chain(by_name) {
-        let unit = Moment::unit(name)?;
+        let unit = StdValue::unit(name)?;
         let part = match value {
             Value::Int(int) => unit.checked_mul(int.small()?)?,
             Value::Float(float) => halves(unit, *float)?,
@@ -388,10 +398,11 @@ fn timedelta<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Mom
         total = total.checked_add(part)?;
     }
     let is_in_range = total.unsigned_abs() < 86_400_000_000 * 999_999_999;
-    (is_in_range && arguments.len() <= units.len()).then_some(Moment::Delta(total))
+    (is_in_range && arguments.len() <= units.len()).then_some(StdValue::Delta(total))
 }
 
-/// A fraction of a unit, where it comes out even.
+/// `count` units in microseconds, where it comes out even. Python rounds half to even at the last
+/// microsecond, which is not imitated.
 fn halves(unit: i128, count: f64) -> Option<i128> {
     for parts in [1_i128, 2, 4, 5, 8, 10, 20, 50, 100, 1000] {
         let whole = count * float_of(&Value::int(parts))?;
@@ -406,7 +417,7 @@ fn halves(unit: i128, count: f64) -> Option<i128> {
 fn split_zone<'a>(keywords: &Keywords<'a>) -> Option<(Keywords<'a>, Option<i64>)> {
     let offset = match keyword(keywords, "tzinfo") {
         None | Some(Value::None) => None,
-        Some(Value::Moment(Moment::Zone(offset))) => Some(*offset),
+        Some(Value::Std(StdValue::Zone(offset))) => Some(*offset),
         Some(_) => return None,
     };
     let mut rest = keywords.clone();
@@ -414,10 +425,10 @@ fn split_zone<'a>(keywords: &Keywords<'a>) -> Option<(Keywords<'a>, Option<i64>)
     Some((rest, offset))
 }
 
-fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let (mut rest, mut offset) = split_zone(keywords)?;
     let mut arguments = arguments;
-    if let [first @ .., Value::Moment(Moment::Zone(zone))] = arguments
+    if let [first @ .., Value::Std(StdValue::Zone(zone))] = arguments
         && first.len() == 7
     {
         (arguments, offset) = (first, Some(*zone));
@@ -431,11 +442,11 @@ fn date_and_time<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option
     let names = ["year", "month", "day", "hour", "minute", "second", "microsecond"];
     let [year, month, day, time @ ..] = integers(arguments, &rest, names)?;
     let date = Date::new(year?, month?, day?)?;
-    Some(Moment::DateTime(date, Time::new(time.map(|part| part.unwrap_or(0)), offset)?))
+    Some(StdValue::DateTime(date, Time::new(time.map(|part| part.unwrap_or(0)), offset)?))
 }
 
 /// `Decimal` of what it prints unchanged.
-fn decimal(arguments: &[Value<'_>]) -> Option<Moment> {
+fn decimal(arguments: &[Value<'_>]) -> Option<StdValue> {
     let text = match arguments {
         [Value::Str(text)] => text.trim().to_owned(),
         [Value::Int(int)] => int.to_string(),
@@ -450,7 +461,7 @@ fn decimal(arguments: &[Value<'_>]) -> Option<Moment> {
     let is_number = !whole.is_empty()
         && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
         && !digits.ends_with('.');
-    // Smaller numbers are printed with an exponent.
+    // `str(Decimal("0.0000001"))` is `1E-7`: from seven places on Python writes an exponent.
     let zeros = fraction.bytes().take_while(|byte| *byte == b'0').count();
     let is_plain = zeros < 6 || whole.bytes().any(|byte| byte != b'0');
     if !is_number || !is_plain {
@@ -459,10 +470,10 @@ fn decimal(arguments: &[Value<'_>]) -> Option<Moment> {
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     let point = if fraction.is_empty() { "" } else { "." };
-    Some(Moment::Decimal(format!("{sign}{whole}{point}{fraction}").into()))
+    Some(StdValue::Decimal(format!("{sign}{whole}{point}{fraction}").into()))
 }
 
-fn fraction(arguments: &[Value<'_>]) -> Option<Moment> {
+fn fraction(arguments: &[Value<'_>]) -> Option<StdValue> {
     let (numerator, denominator) = match arguments {
         [Value::Int(numerator)] => (numerator.small()?, 1),
         [Value::Int(numerator), Value::Int(denominator)] => {
@@ -477,15 +488,16 @@ fn fraction(arguments: &[Value<'_>]) -> Option<Moment> {
     if denominator == 0 {
         return None;
     }
+    // Python keeps fractions in lowest terms.
     let (mut left, mut right) = (numerator.checked_abs()?, denominator.checked_abs()?);
     while right != 0 {
         (left, right) = (right, left % right);
     }
     let divisor = left.max(1) * denominator.signum();
-    Some(Moment::Fraction(numerator / divisor, denominator / divisor))
+    Some(StdValue::Fraction(numerator / divisor, denominator / divisor))
 }
 
-fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> {
+fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<StdValue> {
     let digits = match (arguments, keywords.as_slice()) {
         ([Value::Str(text)], []) => {
             let text = text.replace("urn:", "").replace("uuid:", "");
@@ -500,24 +512,25 @@ fn uuid<'a>(arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Moment> 
         return None;
     }
     let mut text = digits;
+    // From the back, so that each position still counts digits only.
     for at in [20, 16, 12, 8] {
         text.insert(at, '-');
     }
-    Some(Moment::Uuid(text.into()))
+    Some(StdValue::Uuid(text.into()))
 }
 
-fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<Moment> {
+fn path_of(arguments: &[Value<'_>], kind: PathKind) -> Option<StdValue> {
     let parts: Option<Vec<&str>> = arguments
         .iter()
         .map(|part| match part {
-            Value::Str(text) | Value::Moment(Moment::Path(text, _)) => Some(&**text),
+            Value::Str(text) | Value::Std(StdValue::Path(text, _)) => Some(&**text),
             _ => None,
         })
         .collect();
-    Some(Moment::Path(join_path(&parts?).into(), kind))
+    Some(StdValue::Path(join_path(&parts?).into(), kind))
 }
 
-fn zone_info(name: &str) -> Option<Moment> {
+fn zone_info(name: &str) -> Option<StdValue> {
     const REGIONS: &[&str] = &[
         "Africa",
         "America",
@@ -531,11 +544,13 @@ fn zone_info(name: &str) -> Option<Moment> {
         "Pacific",
         "Etc",
     ];
+    // Which zones there are depends on the machine's database. A name in one of these regions
+    // is taken for one of them.
     let is_region = name.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region));
-    (is_region || matches!(name, "UTC" | "GMT")).then(|| Moment::ZoneInfo(name.into()))
+    (is_region || matches!(name, "UTC" | "GMT")).then(|| StdValue::ZoneInfo(name.into()))
 }
 
-fn address(path: &str, text: &str) -> Option<Moment> {
+fn address(path: &str, text: &str) -> Option<StdValue> {
     let v4 = |text: &str| text.parse::<Ipv4Addr>().ok();
     let v6 = |text: &str| {
         // Addresses with an embedded IPv4 one are written differently by Python.
@@ -547,17 +562,18 @@ fn address(path: &str, text: &str) -> Option<Moment> {
             "ipaddress.IPv4Address"
         }
         "ipaddress.IPv6Address" | "ipaddress.ip_address" => {
-            return Some(Moment::Address("ipaddress.IPv6Address", v6(text)?.into()));
+            return Some(StdValue::Address("ipaddress.IPv6Address", v6(text)?.into()));
         }
         "ipaddress.IPv4Network" | "ipaddress.ip_network" => {
             let (base, prefix) = text.split_once('/').unwrap_or((text, "32"));
             let (base, prefix) = (v4(base)?, prefix.parse::<u32>().ok()?);
+            // A network with bits set behind its prefix raises `ValueError`.
             let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
             let is_network = prefix <= 32 && base.to_bits() & host == 0;
             let printed = format!("{base}/{prefix}");
-            return is_network.then(|| Moment::Address("ipaddress.IPv4Network", printed.into()));
+            return is_network.then(|| StdValue::Address("ipaddress.IPv4Network", printed.into()));
         }
         _ => return None,
     };
-    Some(Moment::Address(class, text.into()))
+    Some(StdValue::Address(class, text.into()))
 }

@@ -33,26 +33,33 @@ impl<'a> Interpreter<'a> {
             Stmt::Delete(delete) => {
                 delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
             }
-            Stmt::If(branch) => self.branch(branch, scope)?,
-            Stmt::Try(attempt) => self.attempt(attempt, scope)?,
-            Stmt::With(with) => self.with(with, scope)?,
+            Stmt::If(branch) => self.if_statement(branch, scope)?,
+            Stmt::Try(attempt) => self.try_statement(attempt, scope)?,
+            Stmt::With(with) => self.with_statement(with, scope)?,
             Stmt::For(each) => self.for_loop(statement, each, scope)?,
             Stmt::While(repeated) => {
+                // A loop is not followed: how often it runs, and what it leaves, is rarely known.
                 let test = self.value(&repeated.test, scope)?;
-                self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+                self.bind_to_unknown(
+                    std::slice::from_ref(statement),
+                    scope,
+                    "it is bound in a loop",
+                );
+                // The body runs at least once. What raises then, raises.
                 if Self::truth(&test) == Some(true) {
-                    self.try_out(&repeated.body, scope);
+                    self.look_for_errors(&repeated.body, scope);
                 }
             }
             Stmt::Match(choice) => {
                 let subject = self.value(&choice.subject, scope)?;
                 let why = "it is bound in a `match` statement";
-                self.forget(std::slice::from_ref(statement), scope, why);
+                self.bind_to_unknown(std::slice::from_ref(statement), scope, why);
                 if subject.is_constant() {
-                    choice.cases.iter().for_each(|case| self.try_out(&case.body, scope));
+                    choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
                 }
             }
             Stmt::Raise(raise) => {
+                // A bare `raise` without an exception at hand is a `RuntimeError`.
                 let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
                 return self.raise(kind, "the module raises it itself");
             }
@@ -65,6 +72,8 @@ impl<'a> Interpreter<'a> {
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
             Stmt::ClassDef(class) => self.class_definition(class, scope)?,
             Stmt::TypeAlias(alias) => {
+                // pydantic makes a definition of such an alias, and evaluates it only when it is
+                // used.
                 let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
                 self.bind(&alias.name, &unknown, scope)?;
             }
@@ -77,13 +86,16 @@ impl<'a> Interpreter<'a> {
         match target {
             Expr::Name(name) => {
                 let name = name.id.as_str();
-                let is_doubted = scope.module.doubt.borrow().is_some();
-                if scope.own(name).is_none() && !is_doubted && !scope.is_function() {
+                let is_any_name_possible = scope.module.inexact.borrow().is_some();
+                if scope.own(name).is_none() && !is_any_name_possible && !scope.is_function() {
                     return self.raise("NameError", format!("name '{name}' is not defined"));
                 }
+                // Under a condition that is not known this runs on a copy of the names, which is
+                // joined with the other branch afterwards.
                 scope.names.borrow_mut().remove(name);
             }
             Expr::Subscript(item) => {
+                // The change itself is known from `effects`; here is only asked whether it raises.
                 let owner = self.as_it_was_made(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "deletion")?;
@@ -92,14 +104,14 @@ impl<'a> Interpreter<'a> {
                     && index.is_constant()
                     && matches!(Self::look_up(entries, &index), Ok(None))
                 {
-                    self.doubt_unless_guessing("a key is deleted that may not be there");
+                    self.note_possible_error("a key is deleted that may not be there");
                 }
             }
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 let name = attribute.attr.as_str();
                 match &owner {
-                    Value::Function(function) if self.guesses.get() == 0 => {
+                    Value::Function(function) if self.open_guesses.get() == 0 => {
                         function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
                     }
                     _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
@@ -129,35 +141,38 @@ impl<'a> Interpreter<'a> {
         if is_not_iterable(&iterated) && !each.is_async {
             return self.not_iterable(&iterated);
         }
-        self.forget(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
         if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
-            self.try_out(&each.body, scope);
-            self.try_out(&each.orelse, scope);
+            self.look_for_errors(&each.body, scope);
+            self.look_for_errors(&each.orelse, scope);
         }
         Ok(())
     }
 
-    /// Runs a block that is run at least once, only to see whether it raises.
-    fn try_out(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
+    /// Runs a block that Python runs at least once, only to see whether it raises. What it binds is
+    /// dropped, for later rounds may bind something else.
+    fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
         let before = scope.names.borrow().clone();
-        self.guesses.set(self.guesses.get() + 1);
+        self.open_guesses.set(self.open_guesses.get() + 1);
         let outcome = self.block(body, scope);
-        self.guesses.set(self.guesses.get().saturating_sub(1));
+        self.open_guesses.set(self.open_guesses.get().saturating_sub(1));
         *scope.names.borrow_mut() = before;
         if let Err(raised) = outcome {
-            self.doubt_unless_guessing(format!("a loop may raise {}", raised.kind));
+            self.note_possible_error(format!("a loop may raise {}", raised.kind));
         }
     }
 
-    /// Notes that the script may not be loaded at all.
-    pub(super) fn doubt_unless_guessing(&self, why: impl Into<String>) {
-        if self.guesses.get() == 0 {
-            self.doubt_script(why);
+    /// Notes that the script may raise here and not be loaded at all, so that none of its flows is
+    /// exact. Nothing is noted inside a branch that may not run: most such branches are for another
+    /// environment, and every file with one would be inexact.
+    pub(super) fn note_possible_error(&self, why: impl Into<String>) {
+        if self.open_guesses.get() == 0 {
+            self.mark_script_inexact(why);
         }
     }
 
     /// Binds what a block may bind to something unknown.
-    pub(super) fn forget(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+    pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
         let bound = BoundNames::of(body);
         for (name, is_flow) in bound.names {
             let unknown = if is_flow {
@@ -167,13 +182,14 @@ impl<'a> Interpreter<'a> {
             };
             scope.set(name, unknown);
         }
+        // `flow.name = …` inside the block changes an object that exists outside it.
         for attribute in bound.attributes {
             if let Ok(owner) = self.value(&attribute.value, scope) {
                 self.set_attribute(&owner, attribute.attr.as_str(), &self.unknown(why));
             }
         }
         if bound.binds_any {
-            self.doubt(&scope.module, why);
+            self.mark_module_inexact(&scope.module, why);
         }
     }
 
@@ -216,6 +232,7 @@ impl<'a> Interpreter<'a> {
             Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
             _ => None,
         };
+        // `first, *rest = …`: which target gets what is not computed.
         let is_starred = targets.iter().any(Expr::is_starred_expr);
         self.check_count(value, targets.len(), is_starred)?;
         match items {
@@ -231,7 +248,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
-        let value = if self.guesses.get() > 0 {
+        let value = if self.open_guesses.get() > 0 {
             self.unknown(format!("`{name}` is set under a condition that is not known"))
         } else {
             value.clone()
@@ -242,6 +259,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => class.scope.set(name, value),
             Value::Module(imported) => imported.scope.set(name, value),
+            // A flow reads these three when it is deployed, as if they had been given.
             Value::Flow(flow) if matches!(name, "name" | "description" | "version") => {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
@@ -268,6 +286,8 @@ impl<'a> Interpreter<'a> {
                 Annotation::Value(self.value(&assign.annotation, scope)?)
             };
             self.at(scope, assign.start());
+            // `x: x = Field(…)`: the annotation is the very field that was just bound, which
+            // pydantic refuses.
             if let (Annotation::Value(value), Some(bound)) =
                 (&annotation, scope.own(name.id.as_str()))
                 && matches!((value, &bound), (Value::Field(value), Value::Field(bound))
@@ -283,6 +303,7 @@ impl<'a> Interpreter<'a> {
                 Some(entry) => entry.1 = annotation,
                 None => annotations.push((text, annotation)),
             }
+        // Annotations of local variables in functions are never evaluated.
         } else if !scope.module.are_annotations_postponed && scope.is_module() {
             self.value(&assign.annotation, scope)?;
         }
@@ -298,7 +319,7 @@ impl<'a> Interpreter<'a> {
             let right = self.value(&assign.value, scope)?;
             let value = match scope.get(name.id.as_str()) {
                 Some(left) => self.binary(assign.op, &left, &right)?,
-                None if scope.module.doubt.borrow().is_none() && !scope.is_function() => {
+                None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
                     return self.raise("NameError", format!("name '{}' is not defined", name.id));
                 }
                 None => self.unknown(format!("`{}` has no value before", name.id)),

@@ -61,6 +61,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Result<String, Value<'a>>> {
         let value = self.value(&element.expression, scope)?;
+        // `f"{x=}"` repeats the source text, with its blanks.
         if element.debug_text.is_some() {
             return Ok(Err(self.unknown("a debug f-string")));
         }
@@ -79,12 +80,12 @@ impl<'a> Interpreter<'a> {
         };
         Ok(match format_value(&converted, &specification) {
             Some(text) => Ok(text),
-            None => Err(self.because(&converted, "an f-string of such a value")),
+            None => Err(self.unknown_because(&converted, "an f-string of such a value")),
         })
     }
 
     fn shown(&self, text: Option<String>, value: &Value<'a>) -> Value<'a> {
-        text.map_or_else(|| self.because(value, "text of such a value"), Value::text)
+        text.map_or_else(|| self.unknown_because(value, "text of such a value"), Value::text)
     }
 
     /// `repr` for messages.
@@ -118,6 +119,8 @@ impl<'a> Interpreter<'a> {
             let mut specification = String::new();
             let kind = loop {
                 match chars.next() {
+                    // Widths and precisions only. Flags, `*` and `%(name)s` end the search below
+                    // and are unknown.
                     Some(char @ ('0'..='9' | '.')) => specification.push(char),
                     other => break other,
                 }
@@ -138,9 +141,12 @@ impl<'a> Interpreter<'a> {
                 }
                 _ => None,
             };
-            let Some(part) = part else { return Ok(self.because(arguments, "a `%` format")) };
+            let Some(part) = part else {
+                return Ok(self.unknown_because(arguments, "a `%` format"));
+            };
             text.push_str(&part);
         }
+        // A dictionary may bring more than the template uses.
         if items.next().is_some() && !matches!(arguments, Value::Dict(_)) {
             return self.raise("TypeError", "not all arguments converted during string formatting");
         }
@@ -159,7 +165,7 @@ impl<'a> Interpreter<'a> {
         };
         match range.and_then(|range| chars.get(range)) {
             Some(part) => Value::text(part.iter().collect::<String>()),
-            None => self.because(index, "an index of a text"),
+            None => self.unknown_because(index, "an index of a text"),
         }
     }
 
@@ -190,6 +196,7 @@ impl<'a> Interpreter<'a> {
             ("rstrip", Some([set]), _) => Value::text(text.trim_end_matches(|c| set.contains(c))),
             ("replace", Some([from, to]), _) if !from.is_empty() => {
                 let growth = text.matches(from).count().checked_mul(to.len())?;
+                // The replaced text can be far longer than the source.
                 growth.checked_add(text.len()).filter(|length| *length <= LONGEST)?;
                 Value::text(text.replace(from, to))
             }
@@ -202,6 +209,7 @@ impl<'a> Interpreter<'a> {
                 Value::text(text.strip_suffix(suffix).unwrap_or(text))
             }
             ("split", Some([]), _) => texts(text.split_whitespace().collect()),
+            // An empty separator raises `ValueError` in Python.
             ("split", Some([by]), _) if !by.is_empty() => texts(text.split(by).collect()),
             ("encode", Some([] | ["utf-8" | "utf8"]), _) => Value::Bytes(text.as_bytes().into()),
             ("join", _, [Value::List(items) | Value::Tuple(items) | Value::View(items)]) => {
@@ -264,6 +272,7 @@ fn titlecase(char: char) -> String {
         'Ǉ'..='ǉ' => "ǈ".to_owned(),
         'Ǌ'..='ǌ' => "ǋ".to_owned(),
         'Ǳ'..='ǳ' => "ǲ".to_owned(),
+        // Georgian letters have an upper case, but no title case of their own.
         'ა'..='ჿ' => char.to_string(),
         _ => {
             let mut upper = char.to_uppercase();
@@ -277,7 +286,7 @@ fn titlecase(char: char) -> String {
 pub(crate) fn display(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Str(text) => Some(text.to_string()),
-        Value::Moment(moment) => moment.display(),
+        Value::Std(std_value) => std_value.display(),
         other => repr(other),
     }
 }
@@ -306,9 +315,12 @@ fn repr_of(value: &Value<'_>) -> Option<String> {
 
 /// A text in Python's quotes; `None` if it has characters that need more thought.
 fn quoted(text: &Text) -> Option<String> {
+    // Which characters Python escapes depends on Unicode tables. ASCII is what names and paths are
+    // made of.
     if text.chars().any(|char| char.is_control() || char == '\\' || !char.is_ascii()) {
         return None;
     }
+    // Python prefers single quotes, unless only single quotes would have to be escaped.
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let escaped = if quote == '\'' { text.replace('\'', "\\'") } else { text.to_string() };
     Some(format!("{quote}{escaped}{quote}"))
@@ -321,6 +333,7 @@ pub(crate) fn format_value(value: &Value<'_>, specification: &str) -> Option<Str
     }
     let layout = Layout::parse(specification)?;
     let (sign, body) = match value {
+        // Text refuses signs, zeros and commas: `ValueError`.
         Value::Str(text) if matches!(layout.kind, None | Some('s')) && !layout.is_numeric => {
             let cut: String = match layout.precision {
                 Some(precision) => text.chars().take(precision).collect(),
@@ -424,6 +437,7 @@ impl Layout {
         if let [kind @ ('d' | 'f' | 's' | 'x' | '%'), after @ ..] = rest {
             (layout.kind, rest) = (Some(*kind), after);
         }
+        // A width of a billion in a source must not take the memory.
         let is_small = layout.width <= 1000 && layout.precision.is_none_or(|many| many <= 100);
         (rest.is_empty() && is_small).then_some(layout)
     }
@@ -432,6 +446,7 @@ impl Layout {
         let length = sign.len() + body.chars().count();
         let missing = self.width.saturating_sub(length);
         let fill = self.fill.unwrap_or(' ').to_string();
+        // `05d` puts zeros between the sign and the digits.
         if self.align.is_none() && self.fill == Some('0') {
             return format!("{sign}{}{body}", "0".repeat(missing));
         }
@@ -476,6 +491,7 @@ fn format_template<'a>(
                 loop {
                     match chars.next()? {
                         '}' => break,
+                        // A field inside a field (`{:{width}}`) is not evaluated.
                         '{' => return None,
                         char => field.push(char),
                     }

@@ -58,9 +58,9 @@ impl<'a> Interpreter<'a> {
             return Ok(());
         };
         let Some(message) = arguments.iter().find_map(refusal) else { return Ok(()) };
-        // Python 3.13 takes `ClassVar[Final[int]]`.
+        // From Python 3.13 on `ClassVar[Final[int]]` is allowed.
         if matches!(name, "ClassVar" | "Final") && self.python().at_least(13) != Some(false) {
-            self.doubt_unless_guessing("special forms of `typing` inside each other");
+            self.note_possible_error("special forms of `typing` inside each other");
             return Ok(());
         }
         self.raise("TypeError", message)

@@ -2,12 +2,13 @@
 //!
 //! `typing` remembers what it was subscripted with, and unions of the same choices are equal
 //! whatever their order: of `List[Union[int, str]]` and `List[Union[str, int]]` the one that a
-//! process makes first stands for both. Libraries are imported before.
+//! process makes first stands for both. Libraries that are imported before may have made it already
+//! (docs/facts/python.md, "Types").
 
 use super::Interpreter;
 use super::operators::is_identical;
 use crate::schema::unions::{flatten, is_same_type};
-use crate::value::{Type, Value};
+use crate::value::{DEEPEST_TYPE, Type, Value};
 
 /// Unions that Prefect and its libraries make before a script runs or with its first flow, in their
 /// order, by the generic that they are an argument of.
@@ -27,12 +28,17 @@ const EARLIER: &[(&str, &[&str])] = &[
     ("typing.Tuple", &["builtins.str", "os.PathLike"]),
 ];
 
-/// How many parts a type may have whose unions are compared: each with each.
+/// How many parts a type may have whose unions are compared. Each is compared with each, so a large
+/// one would be slow; it becomes unknown.
 const MOST_PARTS: u32 = 40;
 
 impl<'a> Interpreter<'a> {
     /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
-    pub(super) fn order_doubt(&self, path: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+    pub(super) fn why_order_unknown(
+        &self,
+        path: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
         let mut parts = MOST_PARTS;
         if !arguments.iter().all(|argument| argument.spend_type(&mut parts)) {
             return Some(
@@ -43,8 +49,9 @@ impl<'a> Interpreter<'a> {
         for argument in arguments {
             collect(argument, &mut unions, 0);
         }
-        let mut doubt = None;
-        // What a library has made counts for the same generic with the same arguments.
+        let mut unknown = None;
+        // The cache is keyed by the generic and its arguments, so what a library has made matters
+        // only where the union is itself an argument of the same generic.
         let is_direct = |union: &[Value<'a>]| {
             path != "typing.Union"
                 && arguments.iter().any(|argument| {
@@ -56,23 +63,24 @@ impl<'a> Interpreter<'a> {
             let first = known.iter().find(|known| has_same_choices(known, &union));
             if is_direct(&union) && is_earlier(path, &union) {
                 let why = "`typing` keeps the order of a union that a library made before";
-                doubt = Some(self.unknown(why));
+                unknown = Some(self.unknown(why));
             } else if first.is_some_and(|first| !is_same_order(first, &union)) {
                 let why = "`typing` keeps the order of the first union of the same choices";
-                doubt = Some(self.unknown(why));
+                unknown = Some(self.unknown(why));
             }
+            // The first union of its choices is what all later ones become.
             if first.is_none() {
                 known.push(union);
             }
         }
-        doubt
+        unknown
     }
 }
 
 /// The choices of the unions inside a type, `None` left out.
 fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) {
     let Value::Type(expression) = value else { return };
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return;
     }
     match &**expression {
@@ -95,6 +103,7 @@ fn collect<'a>(value: &Value<'a>, unions: &mut Vec<Vec<Value<'a>>>, depth: u32) 
 
 fn without_none<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     let mut flat = flatten(choices);
+    // pydantic puts `null` last whatever its place, so it does not count for the order.
     flat.retain(|choice| !matches!(choice, Value::None));
     flat
 }

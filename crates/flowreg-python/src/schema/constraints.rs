@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 use super::fields::fields_by_name;
 use super::unions::flatten;
-use super::{Generator, Made, NO_CORE_SCHEMA, NoSchema, Place, Schema, entry};
-use crate::default::moment::Moment;
+use super::{Generator, NO_CORE_SCHEMA, NoSchema, Schema, SchemaResult, TypeContext, entry};
+use crate::default::std_value::StdValue;
 use crate::value::{Keywords, Type, Value, keyword, not_read};
 
 const BOUNDS: &[(&str, &str)] = &[
@@ -21,7 +21,7 @@ const LENGTHS: &[(&str, [(&str, &str); 3])] = &[
     ("max_length", [("string", "maxLength"), ("array", "maxItems"), ("object", "maxProperties")]),
 ];
 
-/// Other keywords of `Field` of which it is known what they do to a schema.
+/// Other keywords of `Field` whose effect on a schema is computed, or that have none.
 const KNOWN: &[&str] = &[
     "alias",
     "compare",
@@ -46,8 +46,7 @@ const KNOWN: &[&str] = &[
     "validation_alias",
 ];
 
-/// Keywords of `Field` that mean nothing where it is the default of a parameter, unless they are
-/// above.
+/// More keywords of `Field` that change nothing where the `Field` is the default of a parameter.
 const WITHOUT_EFFECT: &[&str] = &[
     "alias_priority",
     "allow_inf_nan",
@@ -79,9 +78,9 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         base: &Value<'a>,
         metadata: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
-        let mut schema = self.annotated_type(base, metadata, place)?;
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        let mut schema = self.annotated_type(base, metadata, context)?;
         let infos = || {
             metadata.iter().filter_map(|entry| match entry {
                 Value::Field(info) => Some(&info.keywords),
@@ -105,21 +104,25 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// A type with its metadata, but for what a `Field` only adds to the schema.
+    /// A type with its metadata, without the extras of a `Field` (title, description, examples …).
     pub(super) fn annotated_type(
         &mut self,
         base: &Value<'a>,
         metadata: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        // A discriminator changes the schema of the union itself, so it has to be known before that
+        // is made.
         let discriminator = metadata.iter().find_map(|entry| match entry {
             Value::Field(info) => keyword(&info.keywords, "discriminator").cloned(),
             _ => None,
         });
         let schema = match discriminator {
-            Some(discriminator) => self.discriminated(base, &discriminator, place),
-            None => self.schema(base, place.deeper()),
+            Some(discriminator) => self.discriminated(base, &discriminator, context),
+            None => self.schema(base, context.deeper()),
         };
+        // Other metadata may bring its own schema (`__get_pydantic_core_schema__`), which saves a
+        // type that has none.
         let is_harmless =
             |entry: &Value<'a>| entry.is_constant() || matches!(entry, Value::Field(_));
         let mut schema = match schema {
@@ -134,13 +137,13 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// What one piece of metadata makes of a schema, but for titles and descriptions.
+    /// Applies one piece of metadata to a schema, without the extras of a `Field`.
     pub(super) fn with_metadata(
         &mut self,
         schema: Schema,
         base: &Value<'a>,
         metadata: &Value<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         match metadata {
             Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
             Value::External(path) => self.unknown(not_read(path)),
@@ -149,6 +152,7 @@ impl<'a> Generator<'_, 'a> {
                 self.check_keywords(&info.keywords)?;
                 self.constrained(schema, base, &info.keywords)
             }
+            // `WithJsonSchema` replaces the whole schema, not only the parts that it names.
             Value::GivenSchema(given) => match self.encoded(given)? {
                 Json::Object(given) => Ok(given),
                 _ => self.unknown("`WithJsonSchema` without a dictionary"),
@@ -162,13 +166,14 @@ impl<'a> Generator<'_, 'a> {
             Value::Opaque(opaque) if opaque.class.is_some() => {
                 self.unknown("metadata of a class of this file")
             }
+            // It may have the methods by which metadata changes a schema.
             Value::Class(_) => self.unknown("a class as metadata"),
             _ => Ok(schema),
         }
     }
 
     /// Declines what a `Field` says in ways that are not computed.
-    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> Made<()> {
+    pub(super) fn check_keywords(&self, info: &Keywords<'a>) -> SchemaResult<()> {
         for (name, value) in info {
             let is_set = !matches!(value, Value::None);
             if is_set && !is_constraint(name) && !KNOWN.contains(&&**name) {
@@ -182,13 +187,13 @@ impl<'a> Generator<'_, 'a> {
         Ok(())
     }
 
-    /// All that a `Field` only adds to a schema.
-    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    /// Adds the extras of a `Field`: what says nothing about the values.
+    pub(super) fn extras(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         self.labels(schema, info)?;
         self.extra_keys(schema, info)
     }
 
-    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn labels(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         for key in ["title", "description"] {
             match keyword(info, key) {
                 None | Some(Value::None) => {}
@@ -202,12 +207,16 @@ impl<'a> Generator<'_, 'a> {
     }
 
     /// `examples`, `deprecated` and `json_schema_extra`.
-    pub(super) fn extra_keys(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    pub(super) fn extra_keys(
+        &mut self,
+        schema: &mut Schema,
+        info: &Keywords<'a>,
+    ) -> SchemaResult<()> {
         self.marks(schema, info)?;
         self.own_extra(schema, info)
     }
 
-    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn marks(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         if let Some(examples) = keyword(info, "examples")
             && !matches!(examples, Value::None)
         {
@@ -226,7 +235,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(())
     }
 
-    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> Made<()> {
+    fn own_extra(&mut self, schema: &mut Schema, info: &Keywords<'a>) -> SchemaResult<()> {
         match keyword(info, "json_schema_extra") {
             None | Some(Value::None) => Ok(()),
             Some(extra @ Value::Dict(_)) => match self.encoded(extra)? {
@@ -246,7 +255,7 @@ impl<'a> Generator<'_, 'a> {
         schema: Schema,
         base: &Value<'a>,
         constraints: &Keywords<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         let has_any = constraints
             .iter()
             .any(|(name, value)| is_constraint(name) && !matches!(value, Value::None));
@@ -259,6 +268,8 @@ impl<'a> Generator<'_, 'a> {
         {
             let choices = flatten(choices);
             let mut others = choices.iter().filter(|choice| !matches!(choice, Value::None));
+            // pydantic pushes a constraint down to the only choice that is not `None`. On several
+            // choices it becomes a validator, which does not show.
             return match (others.next(), others.next(), schema.get("anyOf")) {
                 (Some(only), None, Some(Json::Array(any_of))) => {
                     let mut constrained = Vec::new();
@@ -285,7 +296,7 @@ impl<'a> Generator<'_, 'a> {
         mut schema: Schema,
         base: &Value<'a>,
         constraints: &Keywords<'a>,
-    ) -> Made<Schema> {
+    ) -> SchemaResult<Schema> {
         let kind = schema.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
         let is_moment = base.as_symbol().is_some_and(|path| path.starts_with("datetime."));
         for (name, value) in constraints {
@@ -293,7 +304,9 @@ impl<'a> Generator<'_, 'a> {
                 continue;
             }
             if let Some((_, key)) = BOUNDS.iter().find(|(known, _)| *known == &**name) {
-                if is_moment && matches!(value, Value::Moment(_)) {
+                if is_moment && matches!(value, Value::Std(_)) {
+                    // Bounds of dates and durations are validated, but JSON schema has no words for
+                    // them.
                     continue;
                 }
                 if !matches!(kind.as_str(), "integer" | "number") {
@@ -305,6 +318,8 @@ impl<'a> Generator<'_, 'a> {
                 }
                 schema.insert((*key).to_owned(), bound);
             } else if let Some((_, keys)) = LENGTHS.iter().find(|(known, _)| *known == &**name) {
+                // `min_length` is `minLength`, `minItems` or `minProperties`, as the type has it.
+                // On other types pydantic raises, or makes a validator.
                 let Some((_, key)) = keys.iter().find(|(known, _)| *known == kind) else {
                     return self.unknown(format!("`{name}` on such a type"));
                 };
@@ -314,7 +329,7 @@ impl<'a> Generator<'_, 'a> {
                 }
                 schema.insert((*key).to_owned(), length);
             } else {
-                let (Value::Str(pattern) | Value::Moment(Moment::Regex(pattern))) = value else {
+                let (Value::Str(pattern) | Value::Std(StdValue::Regex(pattern))) = value else {
                     return self.unknown("a pattern that is not known");
                 };
                 if kind != "string" {
@@ -326,22 +341,24 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    /// A union told apart by the value of one field.
+    /// A union of models that are told apart by the value of one field, the discriminator.
     pub(super) fn discriminated(
         &mut self,
         base: &Value<'a>,
         discriminator: &Value<'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let why = "the discriminator is not known";
         let (Some(field), Value::Type(expression)) = (discriminator.as_str(), base) else {
             return self.unknown(why);
         };
         let Type::Union(choices) = &**expression else { return self.unknown(why) };
         let (mut one_of, mut mapping) = (Vec::new(), Schema::new());
+        // Each choice has to be a model whose field is a `Literal` of texts; other forms are not
+        // computed.
         for choice in flatten(choices) {
             let Value::Class(class) = &choice else { return self.unknown(why) };
-            let link = self.schema(&choice, place.deeper())?;
+            let link = self.schema(&choice, context.deeper())?;
             let Some(tag) = fields_by_name(class, field) else { return self.unknown(why) };
             let tag = self.interpreter.field_type(&tag.annotation, &tag.owner);
             let Value::Type(tag) = &tag else { return self.unknown(why) };

@@ -1,5 +1,6 @@
-//! Shared parts of a schema, and the names pydantic gives them: the class name if it is the only
-//! one, the module and qualified name otherwise.
+//! Shared parts of a schema, and the names pydantic gives them: the class name if no other class of
+//! the schema has it, the module and qualified name otherwise (docs/facts/python.md, "Classes and
+//! definitions").
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,7 +11,8 @@ use super::unions::is_same_type;
 use super::{Schema, entry};
 use crate::value::Value;
 
-/// How often names are made anew.
+/// How often names are made anew. Each round can only tell more parts apart, so a few are enough;
+/// the end is for parts that refer to each other in circles.
 const MOST_ROUNDS: usize = 20;
 
 const PREFIX: &str = "#/definitions/";
@@ -46,6 +48,7 @@ impl<'a> Definitions<'a> {
         short: &str,
         full: &str,
     ) -> (usize, bool) {
+        // A flow has a handful of them, so a search from the front is enough.
         let known = self.parts.iter().position(|part| {
             is_same_owner(&part.owner, owner)
                 && part.arguments.len() == arguments.len()
@@ -105,6 +108,7 @@ impl<'a> Definitions<'a> {
         let mut links = Vec::new();
         find_links(value, &mut links);
         for number in links {
+            // Definitions refer to each other, also in circles.
             if used.insert(number)
                 && let Some(schema) = self.parts.get(number).and_then(|part| part.schema.as_ref())
             {
@@ -113,12 +117,14 @@ impl<'a> Definitions<'a> {
         }
     }
 
-    /// The short name where all parts that would have it are the same, the full one where that
-    /// holds for it, a number otherwise; again until nothing changes, for names stand in schemas.
+    /// The names of the parts that are used: the short name, if all parts that would have it have the
+    /// same schema; else the full name under the same condition; else the full name with a number.
+    /// Schemas contain names, so this is repeated until nothing changes.
     fn names(&self, used: &BTreeSet<usize>) -> BTreeMap<usize, String> {
         let parts: Vec<(usize, &Definition<'a>)> =
             used.iter().filter_map(|number| Some((*number, self.parts.get(*number)?))).collect();
         let mut shorts = BTreeSet::new();
+        // Nearly always: no two classes have the same name.
         if parts.iter().all(|(_, part)| shorts.insert(&part.short)) {
             return parts.iter().map(|(number, part)| (*number, part.short.clone())).collect();
         }
@@ -146,6 +152,7 @@ impl<'a> Definitions<'a> {
                 schema
             })
             .collect();
+        // Parts with one name don't collide if their schemas are the same.
         let is_one = |name: &dyn Fn(&Definition<'a>) -> String, at: usize| {
             let wanted = parts.get(at).map(|(_, part)| name(part));
             let all = parts.iter().zip(&schemas);
@@ -153,6 +160,8 @@ impl<'a> Definitions<'a> {
             let first = same.next().map(|(_, schema)| schema);
             same.all(|(_, schema)| Some(schema) == first)
         };
+        // Two classes of one module and name: the second of two `class Config` in one file, for
+        // example.
         let mut numbered: BTreeMap<&str, usize> = BTreeMap::new();
         let name = |(at, (number, part)): (usize, &(usize, &'_ Definition<'a>))| {
             let name = if is_one(&|part| part.short.clone(), at) {
@@ -176,7 +185,8 @@ impl<'a> Definitions<'a> {
     }
 }
 
-/// Letters, digits and `-._` stay; dots become two underscores.
+/// A name as pydantic writes it into a reference: letters, digits and `-_` stay, dots become two
+/// underscores, everything else becomes one.
 fn normalised(name: &str) -> String {
     let is_kept = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
     name.chars()
@@ -211,6 +221,7 @@ fn rename(value: &mut Json, names: &BTreeMap<usize, String>) {
                             *text = name;
                         }
                     }
+                    // The mapping of a discriminator holds references as plain text.
                     Json::Object(mapping) if key == "mapping" => {
                         for target in mapping.values_mut() {
                             if let Some(name) = target.as_str().and_then(renamed) {

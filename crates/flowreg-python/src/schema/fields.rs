@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::generics::substitute;
-use super::{Generator, Made, NoSchema, Place, Schema};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext};
 use crate::docstring;
 use crate::interpreter::Interpreter;
 use crate::interpreter::ancestors::own_ancestors;
@@ -23,7 +23,8 @@ pub(crate) enum FieldAlias {
 /// Type variables and what takes their place.
 pub(crate) type Substitution<'s, 'a> = Option<(&'s [Value<'a>], &'s [Value<'a>])>;
 
-/// Settings that leave a schema as it is, or do to it what is computed.
+/// Settings of pydantic's configuration that either leave a schema as it is, or whose effect on it is
+/// computed here. A model with any other setting is not exact.
 const SETTINGS: &[&str] = &[
     "alias_generator",
     "allow_inf_nan",
@@ -58,6 +59,8 @@ const SETTINGS: &[&str] = &[
 fn is_final(annotation: &Annotation<'_>) -> bool {
     match annotation {
         Annotation::Value(value) => is_final_type(value),
+        // Only the name is looked for: evaluating it would need a scope, and a wrong yes makes the
+        // field unknown at worst.
         Annotation::Postponed(node) => format!("{node:?}").contains("\"Final\""),
         Annotation::Missing => false,
     }
@@ -84,6 +87,7 @@ pub(crate) fn fields_by_name<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<Cl
 /// Whether an annotation says `ClassVar`.
 pub(crate) fn is_class_variable(field: &ClassField<'_>) -> bool {
     match &field.annotation {
+        // `dataclasses` and pydantic look at the text, too, before they evaluate it.
         Annotation::Postponed(node) => {
             let text = field.owner.scope.excerpt(*node);
             ["ClassVar", "typing.ClassVar", "t.ClassVar"].iter().any(|name| text.starts_with(name))
@@ -107,6 +111,7 @@ pub(crate) fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
             Some(Value::Dict(entries)) => merge(&mut settings, &entries)?,
             Some(_) => return None,
         }
+        // `class Config:` is the form of pydantic 1, which 2 still reads.
         if let (Some(Value::Class(config)), ClassKind::Model) =
             (ancestor.scope.own("Config"), ancestor.kind.get())
             && config.kind.get() == ClassKind::Plain
@@ -115,6 +120,7 @@ pub(crate) fn configuration<'a>(class: &Rc<Class<'a>>) -> Option<Keywords<'a>> {
                 set_keyword(&mut settings, name, value.clone());
             }
         }
+        // `class Job(BaseModel, extra="forbid")`
         for (name, value) in &ancestor.keywords {
             set_keyword(&mut settings, name, value.clone());
         }
@@ -143,6 +149,7 @@ pub(crate) fn alias<'a>(
     interpreter: &Interpreter<'a>,
 ) -> FieldAlias {
     let info = info(field, interpreter);
+    // Inputs are named by `validation_alias`, if there is one.
     let given = ["validation_alias", "alias"]
         .iter()
         .filter_map(|key| keyword(&info, key))
@@ -178,6 +185,7 @@ fn to_pascal(name: &str) -> String {
     let mut pascal = String::new();
     for (at, char) in titled.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| titled.get(at));
+        // pydantic removes an underscore between a letter or digit and a digit or capital.
         let is_joint = *char == '_'
             && before.is_some_and(char::is_ascii_alphanumeric)
             && titled
@@ -193,6 +201,7 @@ fn to_pascal(name: &str) -> String {
 /// `pydantic.alias_generators.to_camel`.
 fn to_camel(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
+    // A name without underscores that starts small is returned as it is.
     let is_word = chars.first().is_some_and(char::is_ascii_lowercase)
         && chars.iter().all(char::is_ascii_alphanumeric);
     let has_joint = chars.windows(2).any(
@@ -257,6 +266,7 @@ pub(crate) fn split_annotated<'a>(annotation: &Value<'a>) -> (Value<'a>, Vec<Val
     let mut metadata: Vec<Value<'a>> = Vec::new();
     while let Value::Type(expression) = &base {
         let Type::Annotated(inner, more) = &**expression else { break };
+        // Python flattens `Annotated[Annotated[T, a], b]` to `a, b`.
         let mut all = more.clone();
         all.extend(metadata);
         metadata = all;
@@ -273,6 +283,7 @@ pub(crate) fn field_title(name: &str) -> String {
 /// Whether a field of this type has no title: models, enums and the like, also optional.
 pub(crate) fn has_no_title(annotation: &Value<'_>) -> bool {
     match annotation {
+        // Classes that become definitions bring a title of their own.
         Value::Class(class) => !matches!(class.kind.get(), ClassKind::Plain | ClassKind::Protocol),
         Value::Symbol(path) => matches!(&**path, "pydantic.BaseModel" | "pydantic.JsonValue"),
         Value::Type(expression) => match &**expression {
@@ -304,8 +315,8 @@ impl<'a> Generator<'_, 'a> {
         fields: &[ClassField<'a>],
         settings: &Keywords<'a>,
         with: Substitution<'_, 'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<(Schema, Vec<Json>)> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<(Schema, Vec<Json>)> {
         let unknown = settings.iter().find(|(name, _)| !SETTINGS.contains(&&**name));
         if let Some((setting, _)) = unknown {
             return self.unknown(format!("`{}` is configured with `{setting}`", class.name));
@@ -319,12 +330,13 @@ impl<'a> Generator<'_, 'a> {
                 FieldAlias::NotKnown => {
                     return self.unknown(format!("the alias of `{}.{}`", class.name, field.name));
                 }
+                // A class that inherits from a dataclass without being one shows the plain names.
                 FieldAlias::Name(name) if class.kind.get() != ClassKind::DataclassChild => name,
                 _ => field.name.to_string(),
             };
             let text = attribute_docstring(field);
             let (schema, is_required) =
-                self.property(field, &named, text.as_deref(), with, place)?;
+                self.property(field, &named, text.as_deref(), with, context)?;
             if is_required {
                 required.push(Json::String(named.clone()));
             }
@@ -339,8 +351,8 @@ impl<'a> Generator<'_, 'a> {
         name: &str,
         text: Option<&str>,
         with: Substitution<'_, 'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<(Schema, bool)> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<(Schema, bool)> {
         let mut annotation = self.interpreter.field_type(&field.annotation, &field.owner);
         if let Value::Unknown(unknown) = &annotation {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
@@ -350,12 +362,15 @@ impl<'a> Generator<'_, 'a> {
         }
         let info = info(field, self.interpreter);
         for (key, value) in &info {
+            // An unknown default is reported as such below; anything else unknown may change the
+            // schema.
             let is_value = matches!(&**key, "default" | "default_factory");
             if let (Value::Unknown(unknown), false) = (value, is_value) {
                 return Err(NoSchema::Unknown(Rc::clone(unknown)));
             }
         }
         self.check_keywords(&info)?;
+        // What pydantic does with both depends on the kind of class.
         let has_plain = !matches!(field.default, None | Some(Value::Field(_)));
         if has_plain && keyword(&info, "default_factory").is_some() {
             return self.unknown(format!("`{name}` has a default and a factory"));
@@ -363,13 +378,14 @@ impl<'a> Generator<'_, 'a> {
         if is_final(&field.annotation) && field.default.is_some() {
             return self.unknown(format!("`{name}` is final and has a default"));
         }
-        let place = Place { class: Some(&field.owner), ..place.deeper() };
+        let context = TypeContext { class: Some(&field.owner), ..context.deeper() };
         let (base, metadata) = split_annotated(&annotation);
         let mut schema = match keyword(&info, "discriminator") {
-            Some(discriminator) => self.discriminated(&base, discriminator, place)?,
-            None => self.schema(&base, place)?,
+            Some(discriminator) => self.discriminated(&base, discriminator, context)?,
+            None => self.schema(&base, context)?,
         };
-        // The last constraint wins, and those of the default come first.
+        // Constraints of `= Field(…)` are applied before those of `Annotated`, and the last one of a
+        // kind wins.
         if let Some(Value::Field(given)) = &field.default {
             schema = self.constrained(schema, &base, &given.keywords)?;
         }
@@ -381,6 +397,7 @@ impl<'a> Generator<'_, 'a> {
         }
         self.texts(&mut schema, &info, text)?;
         let (default, has_factory) = effective_default(field, &info);
+        // A field's default is written by the field's type: `bytes` under `str` may be refused.
         if matches!(default, Some(Value::Bytes(_))) && !base.is_symbol("builtins.bytes") {
             return self.unknown(format!("the default of `{}` is written by its type", field.name));
         }
@@ -393,7 +410,13 @@ impl<'a> Generator<'_, 'a> {
         Ok((schema, default.is_none() && !has_factory))
     }
 
-    fn texts(&mut self, schema: &mut Schema, info: &Keywords<'a>, text: Option<&str>) -> Made<()> {
+    fn texts(
+        &mut self,
+        schema: &mut Schema,
+        info: &Keywords<'a>,
+        text: Option<&str>,
+    ) -> SchemaResult<()> {
+        // `dataclasses.field(metadata={"description": …})` shows in the schema as well.
         let metadata = match keyword(info, "metadata") {
             Some(Value::Dict(entries)) => entries.to_vec(),
             _ => Vec::new(),
@@ -431,7 +454,8 @@ fn effective_default<'a>(field: &ClassField<'a>, info: &Keywords<'a>) -> (Option
     (default, keyword(info, "default_factory").is_some())
 }
 
-/// The string below a field, if the class that defines the field is configured to use it.
+/// The string on the line below a field, which becomes its description if the class is configured
+/// with `use_attribute_docstrings`.
 fn attribute_docstring(field: &ClassField<'_>) -> Option<String> {
     use ruff_python_ast::{Expr, Stmt};
     let settings = configuration(&field.owner)?;

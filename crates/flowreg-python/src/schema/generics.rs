@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::definitions::Definitions;
 use super::types::origin_class;
-use super::{Generator, Made, NoSchema, Place, Schema};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext};
 use crate::value::{Class, ClassKind, Type, Value};
 
 fn is_variable(value: &Value<'_>) -> bool {
@@ -49,6 +49,7 @@ pub(crate) fn substitute<'a>(
         parts.iter().map(|part| substitute(part, variables, arguments)).collect()
     };
     if let Some(at) = variables.iter().position(|variable| is_same(variable, value)) {
+        // Too few arguments leave the variable as it is.
         return arguments.get(at).unwrap_or(value).clone();
     }
     let Value::Type(expression) = value else { return value.clone() };
@@ -72,6 +73,7 @@ fn shown(argument: &Value<'_>) -> Option<String> {
         Value::Symbol(path) => {
             let is_class = origin_class(path) == **path;
             let leaf = path.rsplit('.').next()?;
+            // Aliases of `typing` and types of pydantic show in forms that are not in the tables.
             (is_class && !path.starts_with("pydantic")).then(|| leaf.to_owned())
         }
         Value::Type(expression) => match &**expression {
@@ -91,18 +93,20 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         class: &Rc<Class<'a>>,
         arguments: &[Value<'a>],
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         if let Some(unknown) = class.obstacle.borrow().as_ref() {
             return Err(NoSchema::Unknown(Rc::clone(unknown)));
         }
         let name = &class.name;
         match class.kind.get() {
-            ClassKind::Plain => return self.arbitrary(&class.name, place),
+            ClassKind::Plain => return self.arbitrary_type(&class.name, context),
             ClassKind::Model => {}
             _ => return self.unknown(format!("`{name}` with type arguments")),
         }
         let mut variables = Vec::new();
+        // The variables of a generic model are those of its bases, in the order of their first use:
+        // `class Page(BaseModel, Generic[T])`.
         for base in &class.bases {
             collect(base, &mut variables);
         }
@@ -117,8 +121,8 @@ impl<'a> Generator<'_, 'a> {
         if is_new {
             let title = format!("{name}[{}]", shown.join(", "));
             let with = Some((&variables[..], arguments));
-            let place = self.inside(class, place)?;
-            let schema = self.model(class, place, &title, with)?;
+            let context = self.inside(class, context)?;
+            let schema = self.model(class, context, &title, with)?;
             self.definitions.define(reference, schema);
         }
         Ok(Definitions::link(reference))

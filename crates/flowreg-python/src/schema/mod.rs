@@ -1,10 +1,15 @@
 //! From annotations to JSON schema, as pydantic 2.14 makes it for Prefect 3.8.
 //!
-//! Rooms: [`types`] (what an annotation is), [`unions`], [`constraints`], [`classes`] (models,
-//! enums, dataclasses, typed dictionaries, named tuples), [`fields`] (titles, aliases,
-//! configuration), [`generics`], [`definitions`] (the names of shared parts), [`resolve`] (strings
-//! and postponed annotations), [`parameters`] (the whole of a flow). Rules:
-//! `facts/static-analysis.md` a.5 to a.10.
+//! | what | where |
+//! |---|---|
+//! | the whole of a flow | [`parameters`] |
+//! | what an annotation is | [`types`], [`unions`], [`generics`], [`constraints`] (`Annotated`, `Field`) |
+//! | classes | [`classes`] (models, enums, dataclasses, typed dictionaries, named tuples), [`fields`] (titles, aliases, configuration) |
+//! | the names of shared parts | [`definitions`] |
+//! | strings and postponed annotations | [`resolve`] |
+//! | other versions of Prefect | [`versions`] |
+//!
+//! The rules stand in `docs/facts/python.md`, from "Parameters" to "Defaults".
 
 pub(crate) mod classes;
 pub(crate) mod constraints;
@@ -26,6 +31,13 @@ use super::interpreter::Interpreter;
 use super::value::{Class, Unknown, Value};
 use definitions::Definitions;
 
+/// How many types one flow may have. Real ones have some hundred at most.
+const MOST_TYPES: u32 = 20_000;
+
+/// How deeply schemas may be made inside each other: through fields of models, which may be nested
+/// more deeply than a single type.
+const DEEPEST_SCHEMA: u32 = 60;
+
 /// A JSON schema object.
 pub(crate) type Schema = Map<String, Json>;
 
@@ -43,7 +55,7 @@ pub(crate) enum NoSchema {
 }
 
 /// The outcome of making a schema.
-pub(crate) type Made<T> = Result<T, NoSchema>;
+pub(crate) type SchemaResult<T> = Result<T, NoSchema>;
 
 /// Makes the schemas of one flow, with the definitions they share.
 pub(crate) struct Generator<'g, 'a> {
@@ -53,7 +65,8 @@ pub(crate) struct Generator<'g, 'a> {
     pub has_no_schema: Cell<bool>,
     /// Whether types are refused that pydantic has no schema for, as it does where a class is made.
     refuses: bool,
-    /// Types left to do; a type that doubles itself again and again has an end here.
+    /// How many types may still be made. Aliases that use each other twice grow exponentially
+    /// (`A = dict[B, B]`), and end here.
     budget: Cell<u32>,
 }
 
@@ -64,32 +77,34 @@ impl<'g, 'a> Generator<'g, 'a> {
             definitions: Definitions::default(),
             has_no_schema: Cell::new(false),
             refuses: true,
-            budget: Cell::new(20_000),
+            budget: Cell::new(MOST_TYPES),
         }
     }
 
-    /// One that looks away where pydantic refuses a type.
+    /// A generator that takes types which pydantic refuses as unconstrained.
     pub(crate) fn lenient(interpreter: &'g Interpreter<'a>) -> Self {
         Generator { refuses: false, ..Generator::new(interpreter) }
     }
 
     /// A type that pydantic has no schema for: fine in a signature, refused in most classes.
-    fn arbitrary(&self, what: &str, place: Place<'_, 'a>) -> Made<Schema> {
-        if place.is_strict && self.refuses {
+    fn arbitrary_type(&self, what: &str, context: TypeContext<'_, 'a>) -> SchemaResult<Schema> {
+        // A model without `arbitrary_types_allowed` can't even be defined with such a field.
+        // Prefect builds its models for signatures with it allowed.
+        if context.is_strict && self.refuses {
             let message = format!("Unable to generate pydantic-core schema for `{what}`");
             return Err(NoSchema::Raises(NO_CORE_SCHEMA, message));
         }
         Ok(Schema::new())
     }
 
-    fn unknown<T>(&self, why: impl Into<String>) -> Made<T> {
+    fn unknown<T>(&self, why: impl Into<String>) -> SchemaResult<T> {
         let at = self.interpreter.here();
         Err(NoSchema::Unknown(Rc::new(Unknown { why: why.into(), at, is_flow_like: false })))
     }
 
-    fn spend(&self, depth: u32) -> Made<()> {
+    fn spend(&self, depth: u32) -> SchemaResult<()> {
         match self.budget.get().checked_sub(1) {
-            Some(rest) if depth < 60 => {
+            Some(rest) if depth < DEEPEST_SCHEMA => {
                 self.budget.set(rest);
                 Ok(())
             }
@@ -101,10 +116,10 @@ impl<'g, 'a> Generator<'g, 'a> {
 /// What pydantic raises for a type that it does not know.
 pub(crate) const NO_CORE_SCHEMA: &str = "PydanticSchemaGenerationError";
 
-/// Where a type stands: in a class body, names resolve there; in a signature, strings resolve in
-/// Prefect's own module.
+/// Where a type stands, because the same type can mean something else there: in a class body,
+/// strings resolve in the class; in a signature, in Prefect's own module.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'p, 'a> {
+pub(crate) struct TypeContext<'p, 'a> {
     pub class: Option<&'p Rc<Class<'a>>>,
     pub depth: u32,
     /// Whether the class around it allows no arbitrary types.
@@ -113,13 +128,13 @@ pub(crate) struct Place<'p, 'a> {
     is_configured: bool,
 }
 
-impl Place<'_, '_> {
-    /// The place of a type in a signature.
+impl TypeContext<'_, '_> {
+    /// Of a type in a signature.
     pub(crate) const SIGNATURE: Self =
-        Place { class: None, depth: 0, is_strict: false, is_configured: false };
+        TypeContext { class: None, depth: 0, is_strict: false, is_configured: false };
 
     fn deeper(self) -> Self {
-        Place { depth: self.depth + 1, ..self }
+        TypeContext { depth: self.depth + 1, ..self }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `parameter_openapi_schema` of a flow (facts a.5).
+//! The `parameter_openapi_schema` of a flow (docs/facts/python.md, "Parameters").
 
 use std::rc::Rc;
 
@@ -8,16 +8,17 @@ use serde_json::{Map, Value as Json};
 use super::constraints::is_extra;
 use super::fields::{is_final_type, metadata_info, split_annotated};
 use super::versions::{self, Difference};
-use super::{Generator, Made, NoSchema, Place, Schema, is_no_type, resolve};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, is_no_type, resolve};
 use crate::docstring;
 use crate::interpreter::bound::{names_read, texts_in};
 use crate::interpreter::{Interpreter, Raised};
 use crate::value::{
-    Annotation, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value, keyword,
+    Annotation, DEEPEST_TYPE, Function, Keywords, Parameter, ParameterKind, Type, Unknown, Value,
+    keyword,
 };
 use flowreg_model::VersionLimit;
 
-/// Names that Prefect keeps for itself.
+/// Names of parameters that Prefect keeps for itself: they are keywords of calling a flow.
 const RESERVED: &[&str] = &["return_state", "wait_for"];
 
 /// Names that no field of a model can have.
@@ -51,6 +52,7 @@ pub(crate) fn parameters<'a>(
     validates: bool,
 ) -> Result<(Json, Vec<VersionLimit>), Failure> {
     let differences = versions::of_signature(function);
+    // The schema of 3.8.8, and with it those of other versions, where they differ in a known way.
     let (schema, more) = object(interpreter, function, doc, validates, false)?;
     let mut limits = Vec::new();
     for difference in differences.into_iter().chain(more) {
@@ -82,6 +84,7 @@ fn object<'a>(
             return Err(raises(name, "ReservedArgumentError", message));
         }
     }
+    // The model that validates the arguments resolves quoted types among its own fields first.
     if let Some(name) = hidden_type(interpreter, function) {
         let why = format!("the parameter `{name}` has the name of a type that is quoted");
         let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
@@ -95,6 +98,7 @@ fn object<'a>(
         function.parameters.iter().zip(annotations).enumerate()
     {
         let name = &*parameter.name;
+        // Left out wherever they stand; `enumerate` has counted their position.
         if matches!(name, "self" | "cls") {
             continue;
         }
@@ -114,6 +118,8 @@ fn object<'a>(
                            validation or change the argument names.";
             return Err(raises(name, "ValueError", message.to_owned()));
         }
+        // If one string of the signature did not resolve, Prefect leaves all strings to pydantic,
+        // which resolves each in Prefect's own module.
         let annotation = if is_fallback || is_text(&annotation) {
             resolve::in_prefect(interpreter, &annotation, &function.scope.module)
         } else {
@@ -229,12 +235,12 @@ fn quoted_names<'a>(
         Value::Str(text) => text,
         Value::Type(expression) => match &**expression {
             Type::Forward(text) => text,
-            Type::Generic(_, parts) | Type::Union(parts) if depth < 40 => {
+            Type::Generic(_, parts) | Type::Union(parts) if depth < DEEPEST_TYPE => {
                 return parts
                     .iter()
                     .for_each(|part| quoted_names(interpreter, part, names, depth + 1));
             }
-            Type::Annotated(base, _) if depth < 40 => {
+            Type::Annotated(base, _) if depth < DEEPEST_TYPE => {
                 return quoted_names(interpreter, base, names, depth + 1);
             }
             _ => return,
@@ -286,13 +292,16 @@ fn evaluated<'a>(
             }
             Ok(value) => annotations.push(value),
             Err(raised) if raised.kind == "TypeError" && validates && name != "return" => {
-                // Whether the names resolve elsewhere decides whether Prefect takes the flow.
+                // Prefect falls back to strings, which pydantic then resolves in another module.
+                // Whether that raises again decides whether the flow can be defined.
                 let why = format!("evaluating the annotation raises {raised}");
                 let unknown = Unknown { why, at: interpreter.here(), is_flow_like: false };
                 let reason = NoSchema::Unknown(Rc::new(unknown));
                 return Err(Failure { part: format!("the type of `{name}`"), reason });
             }
-            // The others are still read one by one, and may raise then.
+            // Python evaluates the annotations in order and stops at the first error. After the
+            // fallback each of the others is resolved by itself, and only missing names are
+            // forgiven.
             Err(raised) if matches!(raised.kind.as_str(), "NameError" | "TypeError") => {
                 is_fallback = true;
             }
@@ -370,10 +379,13 @@ impl<'a> Generator<'_, 'a> {
         };
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
+        // One part without a schema leaves the whole parameter unconstrained.
         let mark = self.definitions.mark();
         let (mut schema, metadata) = match self.parameter_type(annotation, function) {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.has_no_schema.set(true);
+                // A type without a schema takes with it the definitions that were made for its
+                // parts.
                 self.definitions.truncate(mark);
                 (Schema::new(), Keywords::new())
             }
@@ -384,7 +396,7 @@ impl<'a> Generator<'_, 'a> {
         let mut default = parameter.default.clone();
         let mut is_required = default.is_none();
         match &parameter.default {
-            // A field of the standard library is an object like any other, and has no JSON form.
+            // `dataclasses.field()` as a default is an object like any other, without a JSON form.
             Some(Value::Field(info)) if !info.is_pydantic => default = None,
             Some(Value::Field(info)) => {
                 let part = failed(&default_part);
@@ -398,6 +410,7 @@ impl<'a> Generator<'_, 'a> {
                 Some(value) if !matches!(value, Value::Ellipsis) => {
                     (default, is_required) = (Some(value.clone()), false);
                 }
+                // A factory makes the parameter optional, without a default to show.
                 _ => is_required = keyword(&metadata, "default_factory").is_none(),
             },
         }
@@ -412,15 +425,21 @@ impl<'a> Generator<'_, 'a> {
         }
         self.extra_keys(&mut schema, &metadata).map_err(failed(&annotation_part))?;
         schema.insert("position".to_owned(), position.into());
+        // Last, because Prefect merges `json_schema_extra` over everything, `position` and `title`
+        // too.
         schema.extend(extra);
         Ok((schema, is_required))
     }
 
-    fn parameter_type(&mut self, annotation: &Value<'a>, function: &Function<'a>) -> Made<Schema> {
+    fn parameter_type(
+        &mut self,
+        annotation: &Value<'a>,
+        function: &Function<'a>,
+    ) -> SchemaResult<Schema> {
         let module = &function.scope.module;
         let resolved = resolve::forward(self.interpreter, annotation, module, 0)?;
         let (base, metadata) = split_annotated(&resolved);
-        self.annotated_type(&base, &metadata, Place::SIGNATURE)
+        self.annotated_type(&base, &metadata, TypeContext::SIGNATURE)
     }
 
     /// What survives of a `Field(...)` that is the default itself.
@@ -428,7 +447,7 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         info: &Keywords<'a>,
         description: &mut Option<String>,
-    ) -> Made<(Option<Value<'a>>, Schema)> {
+    ) -> SchemaResult<(Option<Value<'a>>, Schema)> {
         let here = self.interpreter.here();
         for key in ["default", "description", "json_schema_extra", "**"] {
             if let Some(unknown) = keyword(info, key).and_then(|value| value.find_unknown(here)) {

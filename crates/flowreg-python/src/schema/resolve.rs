@@ -1,11 +1,12 @@
-//! Annotations that are strings, or kept for later, resolved where pydantic and Prefect do it.
+//! Annotations that are strings, or kept for later, resolved where pydantic and Prefect do it
+//! (docs/facts/python.md, "String annotations").
 
 use std::rc::Rc;
 
-use super::{Made, NoSchema};
+use super::{NoSchema, SchemaResult};
 use crate::interpreter::{Interpreter, Raised, as_type};
 use crate::symbols;
-use crate::value::{Annotation, Class, Location, Module, Scope, Type, Value};
+use crate::value::{Annotation, Class, DEEPEST_TYPE, Location, Module, Scope, Type, Value};
 
 /// The type of a class field, in the namespace that pydantic uses: the class itself, what its
 /// body defines, the module.
@@ -24,12 +25,15 @@ pub(crate) fn field_type<'a>(
     }
 }
 
+/// The namespace in which pydantic evaluates the annotations of a class: names of its body, of the
+/// functions around it, of the module, and the class itself.
 fn late_scope<'a>(owner: &Rc<Class<'a>>) -> Rc<Scope<'a>> {
     let scope = Scope::class(&owner.name, &owner.scope.top());
     for (name, value) in owner.scope.names.borrow().iter() {
         let value = match value {
             Value::Class(_) => value.clone(),
-            // When the annotation is read, a field may have lost its default already.
+            // pydantic takes the defaults of fields off the class. Whether it has done so when the
+            // annotation is evaluated depends on when the model is completed.
             _ => Value::unknown(
                 format!("`{name}` in an annotation may be the value that `{}` binds", owner.name),
                 Location::default(),
@@ -65,7 +69,7 @@ fn inner_within<'a>(
     owner: &Rc<Class<'a>>,
     depth: u32,
 ) -> Value<'a> {
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return interpreter.unknown("the type is nested too deeply");
     }
     let one = |value: &Value<'a>| inner_within(interpreter, value.clone(), owner, depth + 1);
@@ -126,12 +130,14 @@ pub(crate) fn in_prefect<'a>(
     };
     match value {
         Ok(value) => as_type(value),
+        // A name that Prefect's module does not have leaves the parameter unconstrained.
         Err(raised) if raised.kind == "NameError" => Value::symbol("typing.Any"),
         Err(raised) => interpreter.unknown(raises(&raised)),
     }
 }
 
-/// Why nothing is said of an annotation that raises, where Prefect expects a missing name only.
+/// The reason given for an annotation whose evaluation raises something other than the `NameError`
+/// for which Prefect is prepared.
 fn raises(raised: &Raised) -> String {
     format!("evaluating the annotation raises {raised}")
 }
@@ -145,7 +151,7 @@ pub(crate) fn refusal<'a>(
     depth: u32,
 ) -> Option<String> {
     let within = |value: &Value<'a>| refusal(interpreter, value, scope, depth + 1);
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return Some("the type is nested too deeply".to_owned());
     }
     let text = match value {
@@ -174,11 +180,11 @@ pub(crate) fn forward<'a>(
     value: &Value<'a>,
     module: &Rc<Module<'a>>,
     depth: u32,
-) -> Made<Value<'a>> {
-    let all = |parts: &[Value<'a>]| -> Made<Vec<Value<'a>>> {
+) -> SchemaResult<Value<'a>> {
+    let all = |parts: &[Value<'a>]| -> SchemaResult<Vec<Value<'a>>> {
         parts.iter().map(|part| forward(interpreter, part, module, depth + 1)).collect()
     };
-    if depth > 40 {
+    if depth > DEEPEST_TYPE {
         return Ok(interpreter.unknown("the type is nested too deeply"));
     }
     let Value::Type(expression) = value else { return Ok(value.clone()) };
@@ -190,6 +196,8 @@ pub(crate) fn forward<'a>(
             };
             let resolved = match interpreter.value(node, &prefect_scope(module)) {
                 Ok(resolved) => resolved,
+                // One string inside a type that does not resolve leaves the whole parameter
+                // unconstrained.
                 Err(raised) if raised.kind == "NameError" => return Err(NoSchema::Unconstrained),
                 Err(raised) => return Ok(interpreter.unknown(raises(&raised))),
             };

@@ -1,15 +1,17 @@
-//! What each annotation becomes (facts a.7).
+//! What each annotation becomes (docs/facts/python.md, "Types").
 
 use std::borrow::Cow;
 
 use serde_json::{Value as Json, json};
 
-use super::{Generator, Made, NoSchema, Place, Schema, entry, formatted, is_no_type, of_type};
+use super::{
+    Generator, NoSchema, Schema, SchemaResult, TypeContext, entry, formatted, is_no_type, of_type,
+};
 use crate::interpreter::operators::has_hash;
 use crate::symbols;
-use crate::value::{Type, Value, not_read};
+use crate::value::{DEEPEST_TYPE, Type, Value, not_read};
 
-/// The class behind a name of `typing`.
+/// The class behind a name of `typing`: pydantic treats `typing.List` as `list`.
 pub(crate) fn origin_class(path: &str) -> Cow<'_, str> {
     let Some(leaf) = path.strip_prefix("typing.") else { return path.into() };
     let class = match leaf {
@@ -41,24 +43,30 @@ pub(crate) fn origin_class(path: &str) -> Cow<'_, str> {
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a type.
-    pub(crate) fn schema(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
-        self.spend(place.depth)?;
+    pub(crate) fn schema(
+        &mut self,
+        value: &Value<'a>,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        self.spend(context.depth)?;
         match value {
             Value::None => Ok(of_type("null")),
             Value::Unknown(unknown) => Err(NoSchema::Unknown(unknown.clone())),
             Value::External(path) => self.unknown(not_read(path)),
-            Value::Str(_) => self.forward(value, place),
-            Value::Symbol(path) => self.symbol(path, None, place),
-            Value::Class(class) => self.class(class, place),
-            Value::Type(expression) => self.expression(value, expression, place),
+            Value::Str(_) => self.forward(value, context),
+            Value::Symbol(path) => self.symbol(path, None, context),
+            Value::Class(class) => self.class(class, context),
+            Value::Type(expression) => self.expression(value, expression, context),
             Value::Dict(_) => {
                 let message = "a dictionary is no annotation that pydantic can read".to_owned();
                 Err(NoSchema::Raises("KeyError", message))
             }
             Value::Function(_) => self.unknown("a function stands where a type is expected"),
             other if is_no_type(other) => {
-                self.arbitrary("a value", place)?;
-                if place.class.is_some() || place.depth > 1 {
+                self.arbitrary_type("a value", context)?;
+                // At the top of a signature pydantic refuses it and Prefect leaves the parameter
+                // unconstrained. Inside another type it depends on that type.
+                if context.class.is_some() || context.depth > 1 {
                     return self.unknown("a value stands where a type is expected");
                 }
                 Err(NoSchema::Unconstrained)
@@ -71,17 +79,19 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         value: &Value<'a>,
         expression: &Type<'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         match expression {
-            Type::Forward(_) => self.forward(value, place),
-            Type::Union(choices) => self.union(choices, place),
+            Type::Forward(_) => self.forward(value, context),
+            Type::Union(choices) => self.union(choices, context),
             Type::Literal(values) => self.literal(values),
-            Type::Annotated(base, metadata) => self.annotated(base, metadata, place),
-            Type::Named(base) => self.schema(base, place.deeper()),
-            Type::Variable { bound: Some(bound), .. } => self.schema(bound, place.deeper()),
+            Type::Annotated(base, metadata) => self.annotated(base, metadata, context),
+            Type::Named(base) => self.schema(base, context.deeper()),
+            Type::Variable { bound: Some(bound), .. } => self.schema(bound, context.deeper()),
             Type::Variable { constraints, .. } if constraints.is_empty() => Ok(Schema::new()),
             Type::Variable { constraints, .. } => {
+                // `TypeVar("T", int, int)`: whether pydantic makes a union of one type was not
+                // checked.
                 let flat = super::unions::flatten(constraints);
                 let is_one = flat.first().is_some_and(|first| {
                     flat.iter().all(|other| super::unions::is_same_type(first, other))
@@ -93,16 +103,16 @@ impl<'a> Generator<'_, 'a> {
                 if !constraints.iter().all(|choice| has_hash(choice, 0) == Some(true)) {
                     return self.unknown("a constraint of a type variable may have no hash");
                 }
-                self.union(constraints, place)
+                self.union(constraints, context)
             }
             Type::Alias { name, module, value: aliased } => {
-                self.alias(value, name, &format!("{module}.{name}"), aliased, place)
+                self.alias(value, name, &format!("{module}.{name}"), aliased, context)
             }
             Type::Generic(Value::Symbol(path), arguments) => {
-                self.symbol(path, Some(arguments), place)
+                self.symbol(path, Some(arguments), context)
             }
             Type::Generic(Value::Class(class), arguments) => {
-                self.generic_class(class, arguments, place)
+                self.generic_class(class, arguments, context)
             }
             Type::Generic(origin, _) => match origin.find_unknown(self.interpreter.here()) {
                 Some(unknown) => Err(NoSchema::Unknown(unknown)),
@@ -111,9 +121,10 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn forward(&mut self, value: &Value<'a>, place: Place<'_, 'a>) -> Made<Schema> {
-        // What stands in a parameter's type was resolved before.
-        let Some(class) = place.class else {
+    fn forward(&mut self, value: &Value<'a>, context: TypeContext<'_, 'a>) -> SchemaResult<Schema> {
+        // Strings in a parameter's type were resolved before (`resolve::forward`), but not those
+        // behind a `NewType`.
+        let Some(class) = context.class else {
             return self.unknown("a quoted type inside a named one");
         };
         let resolved = super::resolve::inner(self.interpreter, value.clone(), class);
@@ -121,7 +132,7 @@ impl<'a> Generator<'_, 'a> {
         {
             return self.unknown("a forward reference that does not resolve");
         }
-        self.schema(&resolved, place.deeper())
+        self.schema(&resolved, context.deeper())
     }
 
     /// A symbol, with its type arguments if it has any.
@@ -129,22 +140,26 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         path: &str,
         arguments: Option<&Vec<Value<'a>>>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        // Types of pydantic's submodules were made canonical before; what still has a dot
+        // (`pydantic.v1.…`) is not in the tables.
         if let Some(leaf) = path.strip_prefix("pydantic.")
             && !leaf.contains('.')
         {
-            return self.pydantic(leaf, arguments, place);
+            return self.pydantic(leaf, arguments, context);
         }
         let class = origin_class(path);
+        // A special form that pydantic does not know, though it means `str` to type checkers.
         if path == "typing.LiteralString" {
-            return self.arbitrary(path, place);
+            return self.arbitrary_type(path, context);
         }
         let is_text =
             |item: &Value<'a>| item.is_symbol("builtins.str") || item.is_symbol("builtins.bytes");
         if *class == *"re.Pattern" && arguments.is_some_and(|items| !items.iter().all(is_text)) {
             return self.unknown("a pattern of something that is no text");
         }
+        // `Final[int]` means `int`, `Final` alone anything.
         if let (Some(simple), false) =
             (simple(&class), path == "typing.Final" && arguments.is_some())
         {
@@ -157,25 +172,27 @@ impl<'a> Generator<'_, 'a> {
             | "collections.abc.Sequence"
             | "collections.abc.MutableSequence"
             | "collections.abc.Iterable"
-            | "collections.abc.Generator" => self.array(arguments, place),
+            | "collections.abc.Generator" => self.array(arguments, context),
             "builtins.set"
             | "builtins.frozenset"
             | "collections.abc.Set"
             | "collections.abc.MutableSet" => {
-                let mut schema = self.array(arguments, place)?;
+                let mut schema = self.array(arguments, context)?;
                 schema.insert("uniqueItems".to_owned(), true.into());
                 Ok(schema)
             }
             "typing.NamedTuple" | "typing.Generic" | "typing.TypeVar" | "typing.Optional"
             | "typing.Union"
-                if place.class.is_some() =>
+                if context.class.is_some() =>
             {
                 self.unknown(format!("`{path}` is no type of a field"))
             }
+            // `tuple[..., int]`: Python lets it pass, and what pydantic makes of it was not
+            // checked.
             "builtins.tuple" if is_odd_tuple(arguments) => {
                 self.unknown("a tuple with `...` in the wrong place")
             }
-            "builtins.tuple" => self.tuple(arguments, place),
+            "builtins.tuple" => self.tuple(arguments, context),
             "builtins.dict"
             | "collections.OrderedDict"
             | "collections.defaultdict"
@@ -186,27 +203,27 @@ impl<'a> Generator<'_, 'a> {
                     Err(NoSchema::Raises("PydanticSchemaGenerationError", message))
                 }
                 [] => Ok(object()),
-                [key, value] => self.dictionary(key, value, place),
+                [key, value] => self.dictionary(key, value, context),
                 _ => self.unknown(format!("`{path}` with other than two types")),
             },
+            // `Counter[K]` counts keys, so its values are whole numbers.
             "collections.Counter" => {
                 let any = Value::symbol("typing.Any");
                 let key = arguments.first().unwrap_or(&any);
-                self.dictionary(key, &Value::symbol("builtins.int"), place)
+                self.dictionary(key, &Value::symbol("builtins.int"), context)
             }
             "collections.abc.Callable" | "builtins.callable" | "typing.NamedTuple" => {
                 Err(NoSchema::Callable)
             }
             "typing.Optional" | "typing.Union" | "typing.NoReturn" | "typing.Never" => {
-                self.arbitrary(path, place)
+                self.arbitrary_type(path, context)
             }
             "typing.Final" => match arguments {
-                [only] => self.schema(only, place.deeper()),
+                [only] => self.schema(only, context.deeper()),
                 _ => self.unknown("`Final` with other than one type"),
             },
-            "typing.AnyStr" => {
-                self.union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], place)
-            }
+            "typing.AnyStr" => self
+                .union(&[Value::symbol("builtins.bytes"), Value::symbol("builtins.str")], context),
             "typing.ClassVar" => {
                 self.unknown("a class variable is no parameter or field".to_owned())
             }
@@ -215,15 +232,20 @@ impl<'a> Generator<'_, 'a> {
                 format!("`{path}` can't stand here"),
             )),
             "typing.Self" => self.unknown("`Self` outside a method's own annotations"),
+            // pydantic has a schema of its own for it: any value.
             "collections.abc.Hashable" => Ok(Schema::new()),
-            _ if is_unconstrained(&class) => self.arbitrary(path, place),
+            _ if is_unconstrained(&class) => self.arbitrary_type(path, context),
             _ => self.unknown(format!("the schema of `{path}` is not in the tables")),
         }
     }
 
-    fn array(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+    fn array(
+        &mut self,
+        arguments: &[Value<'a>],
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let items = match arguments.first() {
-            Some(item) => self.schema(item, place.deeper())?,
+            Some(item) => self.schema(item, context.deeper())?,
             None => Schema::new(),
         };
         let mut schema = of_type("array");
@@ -231,10 +253,14 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    fn tuple(&mut self, arguments: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+    fn tuple(
+        &mut self,
+        arguments: &[Value<'a>],
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let items = match arguments {
-            [] => return self.array(&[], place),
-            [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), place),
+            [] => return self.array(&[], context),
+            [item, Value::Ellipsis] => return self.array(std::slice::from_ref(item), context),
             [Value::Tuple(nothing)] if nothing.is_empty() => &[],
             items if items.iter().any(|item| matches!(item, Value::Ellipsis)) => {
                 return self.unknown("a tuple with `...` among its items");
@@ -245,7 +271,7 @@ impl<'a> Generator<'_, 'a> {
         if !items.is_empty() {
             let mut prefix = Vec::new();
             for item in items {
-                prefix.push(Json::Object(self.schema(item, place.deeper())?));
+                prefix.push(Json::Object(self.schema(item, context.deeper())?));
             }
             schema.insert("prefixItems".to_owned(), prefix.into());
         }
@@ -258,10 +284,11 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         key: &Value<'a>,
         value: &Value<'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
-        let mut keys = self.schema(key, place.deeper())?;
-        let mut values = self.schema(value, place.deeper())?;
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        let mut keys = self.schema(key, context.deeper())?;
+        let mut values = self.schema(value, context.deeper())?;
+        // pydantic drops the titles of keys and values of a dictionary.
         values.shift_remove("title");
         let is_shared = keys.contains_key("$ref");
         let mut pattern = None;
@@ -276,7 +303,8 @@ impl<'a> Generator<'_, 'a> {
             let values = if values.is_empty() { Json::Bool(true) } else { Json::Object(values) };
             schema.insert("additionalProperties".to_owned(), values);
         }
-        // Names say something about strings with constraints and about shared types only.
+        // `propertyNames` is shown only where the key says more than that it is a string: every
+        // key of a JSON object is one.
         let is_text = keys.get("type").and_then(Json::as_str) == Some("string");
         if (is_text && keys.len() > 1) || is_shared {
             keys.shift_remove("type");
@@ -285,7 +313,7 @@ impl<'a> Generator<'_, 'a> {
         Ok(schema)
     }
 
-    fn literal(&mut self, values: &[Value<'a>]) -> Made<Schema> {
+    fn literal(&mut self, values: &[Value<'a>]) -> SchemaResult<Schema> {
         let mut encoded = Vec::new();
         for value in values {
             let value = match value {
@@ -311,14 +339,16 @@ impl<'a> Generator<'_, 'a> {
         name: &str,
         full: &str,
         aliased: &Value<'a>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let (reference, is_new) = self.definitions.reference(value, &[], name, full);
         if is_new {
             if has_forward(aliased, 0) {
                 return self.unknown(format!("`{name}` is an alias with a quoted type"));
             }
-            let schema = self.schema(aliased, place.deeper())?;
+            let schema = self.schema(aliased, context.deeper())?;
+            // pydantic merges a definition that is only a reference; under which name is not
+            // computed.
             if schema.contains_key("$ref") {
                 return self.unknown(format!("`{name}` is an alias of a class"));
             }
@@ -331,15 +361,15 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         leaf: &str,
         arguments: Option<&Vec<Value<'a>>>,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         if let (Some([argument, ..]), "Json" | "SkipValidation") =
             (arguments.map(Vec::as_slice), leaf)
         {
             if is_no_type(argument) && !matches!(argument, Value::None) {
                 return self.unknown(format!("`{leaf}` of something that is no type"));
             }
-            let inner = self.schema(argument, place.deeper())?;
+            let inner = self.schema(argument, context.deeper())?;
             if leaf == "SkipValidation" {
                 return Ok(inner);
             }
@@ -350,6 +380,7 @@ impl<'a> Generator<'_, 'a> {
         }
         match leaf {
             "BaseModel" | "JsonValue" => {
+                // The long name counts only where a class of the file has the same short one.
                 let full = if leaf == "BaseModel" { "pydantic.main.BaseModel" } else { leaf };
                 let symbol = Value::symbol(full);
                 let (reference, is_new) = self.definitions.reference(&symbol, &[], leaf, full);
@@ -364,6 +395,7 @@ impl<'a> Generator<'_, 'a> {
                 }
                 Ok(Definitions::link(reference))
             }
+            // Without that package the import of the file fails.
             "EmailStr" => self.unknown("`EmailStr` depends on whether email-validator is there"),
             _ => match pydantic_type(leaf) {
                 Some(schema) => Ok(to_schema(schema)),
@@ -382,7 +414,7 @@ fn has_forward(value: &Value<'_>, depth: u32) -> bool {
     let any = |parts: &[Value<'_>]| parts.iter().any(|part| has_forward(part, depth + 1));
     match value {
         Value::Str(_) => true,
-        Value::Type(expression) if depth < 40 => match &**expression {
+        Value::Type(expression) if depth < DEEPEST_TYPE => match &**expression {
             Type::Forward(_) => true,
             Type::Generic(_, parts) | Type::Union(parts) => any(parts),
             Type::Annotated(base, _) => has_forward(base, depth + 1),
@@ -530,6 +562,7 @@ pub(crate) fn common_kind(values: &[Json]) -> Option<&'static str> {
     let kind = |value: &Json| match value {
         Json::Null => "null",
         Json::Bool(_) => "boolean",
+        // `1.0` is a number, `1` an integer.
         Json::Number(number) if number.to_string().contains(['.', 'e']) => "number",
         Json::Number(_) => "integer",
         Json::String(_) => "string",

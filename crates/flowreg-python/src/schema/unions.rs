@@ -1,10 +1,10 @@
-//! Unions: flattened, without repetitions, `null` last.
+//! Unions: flattened, without repetitions, `null` last (docs/facts/python.md, "Types").
 
 use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::{Generator, Made, NoSchema, Place, Schema, entry, of_type};
+use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, entry, of_type};
 use crate::interpreter::operators::is_identical;
 use crate::value::{Type, Value};
 
@@ -23,7 +23,7 @@ pub(crate) fn flatten<'a>(choices: &[Value<'a>]) -> Vec<Value<'a>> {
     flat
 }
 
-/// Whether two types are one for Python.
+/// Whether Python takes two types for the same, so that a union keeps only one of them.
 pub(crate) fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     let all = |left: &[Value<'a>], right: &[Value<'a>]| {
         left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_same_type(l, r))
@@ -49,32 +49,38 @@ pub(crate) fn is_same_type<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 impl<'a> Generator<'_, 'a> {
     /// The schema of a union of `choices`.
-    pub(crate) fn union(&mut self, choices: &[Value<'a>], place: Place<'_, 'a>) -> Made<Schema> {
+    pub(crate) fn union(
+        &mut self,
+        choices: &[Value<'a>],
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let mut distinct: Vec<Value<'a>> = Vec::new();
         for choice in flatten(choices) {
-            for choice in self.resolved(choice, place) {
+            for choice in self.resolved(choice, context) {
                 if !distinct.iter().any(|known| is_same_type(known, &choice)) {
                     distinct.push(choice);
                 }
             }
         }
+        // Repetitions go by type here. After the schemas are made they go once more, because two
+        // types may have equal schemas.
         let is_null = |choice: &Value<'a>| matches!(choice, Value::None);
         let has_null = distinct.iter().any(is_null);
         distinct.retain(|choice| !is_null(choice));
         match &distinct[..] {
             [] => Ok(of_type("null")),
-            [only] => self.optional(only, has_null, place),
-            many => self.choices(many, has_null, place),
+            [only] => self.optional(only, has_null, context),
+            many => self.choices(many, has_null, context),
         }
     }
 
-    /// A choice that is a string, resolved, where a class body allows it.
-    fn resolved(&self, choice: Value<'a>, place: Place<'_, 'a>) -> Vec<Value<'a>> {
+    /// The choices that a quoted choice stands for in the body of a class; any other choice is itself.
+    fn resolved(&self, choice: Value<'a>, context: TypeContext<'_, 'a>) -> Vec<Value<'a>> {
         let is_forward = match &choice {
             Value::Type(expression) => matches!(**expression, Type::Forward(_)),
             other => matches!(other, Value::Str(_)),
         };
-        match place.class {
+        match context.class {
             Some(class) if is_forward => {
                 flatten(&[super::resolve::inner(self.interpreter, choice, class)])
             }
@@ -82,12 +88,18 @@ impl<'a> Generator<'_, 'a> {
         }
     }
 
-    fn optional(&mut self, only: &Value<'a>, has_null: bool, place: Place<'_, 'a>) -> Made<Schema> {
-        let inner = self.schema(only, place.deeper())?;
+    fn optional(
+        &mut self,
+        only: &Value<'a>,
+        has_null: bool,
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
+        let inner = self.schema(only, context.deeper())?;
         if !has_null || inner == of_type("null") {
             return Ok(inner);
         }
         let null = Json::Object(of_type("null"));
+        // `Optional[Decimal]`: the type is a union already, so `null` joins its choices.
         if let (Some(Json::Array(any_of)), 1) = (inner.get("anyOf"), inner.len()) {
             let mut choices = any_of.clone();
             if !choices.contains(&null) {
@@ -102,8 +114,8 @@ impl<'a> Generator<'_, 'a> {
         &mut self,
         many: &[Value<'a>],
         has_null: bool,
-        place: Place<'_, 'a>,
-    ) -> Made<Schema> {
+        context: TypeContext<'_, 'a>,
+    ) -> SchemaResult<Schema> {
         let mut flat: Vec<Json> = Vec::new();
         let add = |schema: Json, flat: &mut Vec<Json>| {
             if !flat.contains(&schema) {
@@ -112,8 +124,8 @@ impl<'a> Generator<'_, 'a> {
         };
         for choice in many {
             let mark = self.definitions.mark();
-            let schema = match self.schema(choice, place.deeper()) {
-                // Whether a class is used once or twice decides what else goes with it.
+            let schema = match self.schema(choice, context.deeper()) {
+                // The dropped choice leaves definitions behind that pydantic may keep or not.
                 Err(NoSchema::Callable) if self.definitions.mark() > mark => {
                     return self.unknown("a class inside a union has no schema");
                 }

@@ -70,7 +70,7 @@ pub(crate) fn of_signature(function: &Function<'_>) -> Vec<Difference> {
             Annotation::Missing | Annotation::Postponed(_) => false,
         };
         if is_text {
-            // Whether it resolves was asked at another time.
+            // Older versions resolved it when the flow was defined, newer ones when it is deployed.
             found.push(Difference::NoSchema);
         }
     }

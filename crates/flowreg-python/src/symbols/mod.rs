@@ -10,20 +10,12 @@ mod opaque;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::default::moment::Moment;
+use super::default::std_value::StdValue;
 use super::python::Python;
 use super::value::{Location, Value};
 
-/// Where a module comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Known by tables.
-    Known,
-    /// Of the repository or installed: not read.
-    External,
-}
-
-const SPECIAL: &[&str] = &[
+/// Installed packages whose names are in the tables.
+const KNOWN_PACKAGES: &[&str] = &[
     "annotated_types",
     "prefect",
     "pydantic",
@@ -32,10 +24,11 @@ const SPECIAL: &[&str] = &[
     "typing_extensions",
 ];
 
-/// Where the module `path` comes from.
-pub fn origin(path: &str) -> Origin {
+/// Whether a module, by its dotted name, is known without reading it: one of the standard
+/// library, of pydantic or of Prefect. All others are of the repository or installed.
+pub fn is_known_module(path: &str) -> bool {
     let top = path.split('.').next().unwrap_or(path);
-    if is_standard(top) || SPECIAL.contains(&top) { Origin::Known } else { Origin::External }
+    is_standard(top) || KNOWN_PACKAGES.contains(&top)
 }
 
 /// Whether `top` is a top-level module of the standard library.
@@ -53,8 +46,10 @@ pub(crate) fn is_loaded_by_prefect(top: &str) -> bool {
 pub(crate) fn builtin<'a>(name: &str) -> Option<Value<'a>> {
     match name {
         "Ellipsis" => Some(Value::Ellipsis),
+        // Not a class or function: an object of its own without JSON form.
         "NotImplemented" => Some(Value::opaque("NotImplemented")),
         "__debug__" => Some(Value::Bool(true)),
+        // Names that every module has without binding them.
         "__build_class__" | "__import__" | "__loader__" | "__spec__" | "__package__"
         | "__builtins__" | "__annotations__" | "__cached__" => {
             Some(Value::Symbol(format!("builtins.{name}").into()))
@@ -70,6 +65,8 @@ pub(crate) fn builtin<'a>(name: &str) -> Option<Value<'a>> {
 pub(crate) fn canonical(path: &str) -> Cow<'_, str> {
     let Some((module, leaf)) = path.rsplit_once('.') else { return path.into() };
     match module {
+        // `typing_extensions` re-exports `typing`, except for its own `TypedDict`, which pydantic
+        // takes on every Python.
         "typing_extensions" if leaf != "TypedDict" => format!("typing.{leaf}").into(),
         "prefect.flows" | "prefect.main" if matches!(leaf, "flow" | "Flow") => {
             format!("prefect.{leaf}").into()
@@ -94,6 +91,7 @@ fn is_pydantic_part(module: &str) -> bool {
 /// The value of `path`, which is reached by an import or an attribute; `None` if its module
 /// certainly has no such name.
 pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Value<'a>> {
+    // The tables hold the names of 3.11 and later.
     if python.at_least(11) == Some(true) && is_missing(path) {
         return None;
     }
@@ -111,9 +109,11 @@ pub(crate) fn value<'a>(path: &str, at: Location, python: Python) -> Option<Valu
     if let Some(constant) = constant(&path) {
         return Some(constant);
     }
-    if let Some(why) = moving(&path) {
+    if let Some(why) = machine_dependent(&path) {
         return Some(Value::unknown(why, at));
     }
+    // `datetime.now()` on the module instead of the class is a common mistake, and certain to
+    // raise.
     if let Some(("datetime", leaf)) = path.rsplit_once('.')
         && names::DATETIME.binary_search(&leaf).is_err()
         && !leaf.starts_with('_')
@@ -159,9 +159,10 @@ fn constant<'a>(path: &str) -> Option<Value<'a>> {
         "string.hexdigits" => Value::text("0123456789abcdefABCDEF"),
         "string.octdigits" => Value::text("01234567"),
         "string.punctuation" => Value::text("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
-        "datetime.UTC" | "datetime.timezone.utc" => Value::Moment(Moment::Zone(0)),
+        "datetime.UTC" | "datetime.timezone.utc" => Value::Std(StdValue::Zone(0)),
         "datetime.MINYEAR" => Value::int(1),
         "datetime.MAXYEAR" => Value::int(9999),
+        // Imports behind it are for type checkers and never run.
         "typing.TYPE_CHECKING" => Value::Bool(false),
         _ => return None,
     })
@@ -189,7 +190,7 @@ fn version_info<'a>(path: &str, at: Location, python: Python) -> Value<'a> {
 }
 
 /// Why a value of the standard library differs from machine to machine or run to run.
-fn moving(path: &str) -> Option<String> {
+fn machine_dependent(path: &str) -> Option<String> {
     let is_environment = matches!(path, "os.environ" | "os.environb")
         || path.starts_with("os.environ.")
         || path.starts_with("os.environb.");

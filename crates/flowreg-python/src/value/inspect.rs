@@ -5,11 +5,20 @@ use std::rc::Rc;
 use super::{Keywords, Location, Opaque, Type, Unknown, Value};
 use crate::number::Int;
 
-/// How many parts a type may have.
+/// How many parts a type may have. Aliases of aliases can double with each line of the source.
 const LARGEST_TYPE: u32 = 2000;
+
+/// How deeply a type may be nested that is looked into. Types that people write have three or four
+/// levels; the walks over them are recursive, and a deeper one becomes unknown.
+pub(crate) const DEEPEST_TYPE: u32 = 40;
+
+/// How many parts of a value are looked at before it counts as not known. A list of lists of itself
+/// (`x = [x, x]`, a few lines in a row) has exponentially many.
+pub(crate) const MOST_PARTS: u32 = 10_000;
 
 /// The value of `key` among `keywords`.
 pub(crate) fn keyword<'v, 'a>(keywords: &'v Keywords<'a>, key: &str) -> Option<&'v Value<'a>> {
+    // From the end: where a name is given twice, as by merging, the later one counts.
     keywords.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
 }
 
@@ -117,7 +126,7 @@ impl<'a> Value<'a> {
 
     /// Whether this is data through and through: no objects of the module inside.
     pub(crate) fn is_constant(&self) -> bool {
-        self.is_constant_within(&mut 10_000)
+        self.is_constant_within(&mut MOST_PARTS.clone())
     }
 
     fn is_constant_within(&self, budget: &mut u32) -> bool {
@@ -132,7 +141,7 @@ impl<'a> Value<'a> {
             | Value::Complex(..)
             | Value::Str(_)
             | Value::Bytes(_)
-            | Value::Moment(_) => true,
+            | Value::Std(_) => true,
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 items.iter().all(|item| item.is_constant_within(budget))
             }
@@ -145,7 +154,7 @@ impl<'a> Value<'a> {
 
     /// The first unknown part, if any.
     pub(crate) fn find_unknown(&self, at: Location) -> Option<Rc<Unknown>> {
-        self.find_unknown_within(at, &mut 10_000)
+        self.find_unknown_within(at, &mut MOST_PARTS.clone())
     }
 
     fn find_unknown_within(&self, at: Location, budget: &mut u32) -> Option<Rc<Unknown>> {
@@ -156,6 +165,8 @@ impl<'a> Value<'a> {
         *budget = rest;
         match self {
             Value::Unknown(unknown) => Some(Rc::clone(unknown)),
+            // Everything that comes from a package that is not read is unknown, though its path is
+            // known.
             Value::External(path) => {
                 Some(Rc::new(Unknown { why: not_read(path), at, is_flow_like: false }))
             }

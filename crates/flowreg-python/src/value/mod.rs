@@ -1,9 +1,9 @@
 //! What a name of a module can stand for: constants, types, classes, functions, flows, or nothing
 //! that can be known.
 //!
-//! Values never change once they are made, with the exceptions Python code uses: attributes of
-//! functions, flows and classes. A list that the module changes later is found by
-//! [`super::interpreter::effects`] and never gets here as a known value.
+//! Values never change once they are made, except attributes of functions, flows and classes, which
+//! Python code sets. A list that the module changes later is found by [`super::effects`] before the
+//! module runs, and reading its name gives something unknown.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,14 +12,14 @@ use foldhash::{HashMap, HashSet};
 use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
 
-use super::default::moment::Moment;
+use super::default::std_value::StdValue;
 use super::effects::Effects;
 use super::number::Int;
 
 mod inspect;
 mod location;
 
-pub(crate) use inspect::{keyword, not_read, set_keyword};
+pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, set_keyword};
 pub(crate) use location::Location;
 
 /// A shared piece of text.
@@ -43,11 +43,11 @@ pub(crate) enum Value<'a> {
     Tuple(Rc<Vec<Value<'a>>>),
     Set(Rc<Vec<Value<'a>>>),
     Dict(Rc<Vec<(Value<'a>, Value<'a>)>>),
-    /// What the methods of a dictionary give: good to be iterated over, no JSON.
+    /// `dict.keys()` and the like: they can be iterated over, and have no JSON form.
     View(Rc<Vec<Value<'a>>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
-    Moment(Moment),
+    Std(StdValue),
     /// A pydantic `SecretStr`; whether it holds any text is all that shows.
     Secret(bool),
     /// Something of the standard library, pydantic or Prefect, by its canonical path.
@@ -67,7 +67,8 @@ pub(crate) enum Value<'a> {
     Bound(Rc<(Value<'a>, Text)>),
     Member(Rc<Member<'a>>),
     Instance(Rc<Instance<'a>>),
-    /// An object that exists and can't be written as JSON.
+    /// An object of which nothing matters but that it is there and has no JSON form: a logger, a
+    /// task, an instance of a plain class.
     Opaque(Rc<Opaque<'a>>),
     Type(Rc<Type<'a>>),
     /// `pydantic.Field(...)` or `dataclasses.field(...)`.
@@ -267,29 +268,31 @@ pub(crate) struct FlowObject<'a> {
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
 #[derive(Default, Clone)]
 pub(crate) struct Namespace<'a> {
+    /// In the order of the first binding. A name that is deleted leaves a hole, so that the positions
+    /// of the others stay.
     entries: Vec<Option<(Text, Value<'a>)>>,
-    places: HashMap<Text, usize>,
+    positions: HashMap<Text, usize>,
 }
 
 impl<'a> Namespace<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
-        let entry = self.entries.get(*self.places.get(name)?)?;
+        let entry = self.entries.get(*self.positions.get(name)?)?;
         entry.as_ref().map(|(_, value)| value)
     }
 
     pub(crate) fn set(&mut self, name: Text, value: Value<'a>) {
-        if let Some(place) = self.places.get(&name)
+        if let Some(place) = self.positions.get(&name)
             && let Some(entry) = self.entries.get_mut(*place)
         {
             *entry = Some((name, value));
             return;
         }
-        self.places.insert(Rc::clone(&name), self.entries.len());
+        self.positions.insert(Rc::clone(&name), self.entries.len());
         self.entries.push(Some((name, value)));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(place) = self.places.remove(name)
+        if let Some(place) = self.positions.remove(name)
             && let Some(entry) = self.entries.get_mut(place)
         {
             *entry = None;
@@ -305,7 +308,7 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// A module while it is evaluated: what does not change.
+/// A module of the repository: what is known of it before it runs.
 pub(crate) struct Module<'a> {
     /// Which of the modules of the analysis it is; 0 is the script.
     pub number: u32,
@@ -317,11 +320,11 @@ pub(crate) struct Module<'a> {
     pub effects: Effects<'a>,
     /// Whether annotations are kept unevaluated.
     pub are_annotations_postponed: bool,
-    /// Why nothing about the module can be trusted, if so.
-    pub doubt: RefCell<Option<Rc<Unknown>>>,
+    /// Why nothing about the module is exact, if so.
+    pub inexact: RefCell<Option<Rc<Unknown>>>,
 }
 
-/// An entry of `sys.modules`.
+/// A module that was imported: what `sys.modules` holds in Python.
 pub(crate) struct Imported<'a> {
     pub module: Rc<Module<'a>>,
     pub scope: Rc<Scope<'a>>,
@@ -342,7 +345,7 @@ pub(crate) enum ScopeKind<'a> {
     Function(HashSet<&'a str>),
 }
 
-/// A namespace with the way to the next one.
+/// A namespace, and the scope around it in which names are looked for next.
 pub(crate) struct Scope<'a> {
     pub kind: ScopeKind<'a>,
     /// Of the class or function; empty for a module.
@@ -402,6 +405,7 @@ impl<'a> Scope<'a> {
     /// The qualified name of something defined here.
     pub(crate) fn qualify(&self, name: &str) -> String {
         match self.kind {
+            // As Python writes `__qualname__`. It shows in the long names of definitions.
             ScopeKind::Function(_) => format!("{}.<locals>.{name}", self.qualname),
             _ if self.qualname.is_empty() => name.to_owned(),
             _ => format!("{}.{name}", self.qualname),

@@ -195,3 +195,9 @@ fn an_import_that_may_fail_is_not_certain() {
                 def a(frame: pl.DataFrame = None): ...";
     assert!(reason(body).contains("`polars`"));
 }
+
+#[test]
+fn the_largest_of_very_many_items_is_not_guessed_from_the_first() {
+    let job = "@flow\ndef a(x=max([1] * 2000 + [5])): ...";
+    assert!(only(job).inexact.iter().any(|inexact| inexact.what == "parameter_openapi_schema"));
+}

@@ -1,7 +1,7 @@
 //! Values of the standard library that a default can hold: dates, durations, decimal numbers,
 //! identifiers, paths and addresses, with their arithmetic and the text pydantic writes for them.
 //!
-//! Rules: `facts/static-analysis.md` a.8, checked against pydantic 2.14.
+//! Rules: docs/facts/python.md, "Defaults", checked against pydantic 2.14.
 
 use std::rc::Rc;
 
@@ -34,7 +34,7 @@ pub(crate) enum PathKind {
 
 /// A constant of the standard library.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Moment {
+pub(crate) enum StdValue {
     Date(Date),
     Time(Time),
     DateTime(Date, Time),
@@ -61,7 +61,9 @@ impl Date {
         is_valid.then_some(Date { year, month, day })
     }
 
-    /// Days since 1970-01-01.
+    /// Days since 1970-01-01, by Howard Hinnant's `days_from_civil`
+    /// (<https://howardhinnant.github.io/date_algorithms.html>): years start in March, so that the
+    /// leap day comes last.
     fn ordinal(self) -> i64 {
         let year = if self.month <= 2 { self.year - 1 } else { self.year };
         let era = year.div_euclid(400);
@@ -71,6 +73,7 @@ impl Date {
             - 719_468
     }
 
+    /// The inverse, `civil_from_days`.
     fn from_ordinal(ordinal: i64) -> Option<Self> {
         let days = ordinal.checked_add(719_468)?;
         let era = days.div_euclid(146_097);
@@ -144,7 +147,7 @@ impl Time {
     }
 }
 
-impl Moment {
+impl StdValue {
     /// A duration from `timedelta`'s keyword units, in microseconds each.
     pub(crate) fn unit(name: &str) -> Option<i128> {
         Some(match name {
@@ -162,9 +165,9 @@ impl Moment {
     /// Whether the value counts as true in a condition.
     pub(crate) fn is_true(&self) -> bool {
         match self {
-            Moment::Delta(microseconds) => *microseconds != 0,
-            Moment::Decimal(text) => text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
-            Moment::Fraction(numerator, _) => *numerator != 0,
+            StdValue::Delta(microseconds) => *microseconds != 0,
+            StdValue::Decimal(text) => text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
+            StdValue::Fraction(numerator, _) => *numerator != 0,
             _ => true,
         }
     }
@@ -172,91 +175,94 @@ impl Moment {
     /// The class of the value, by its canonical path.
     pub(crate) fn class(&self) -> &'static str {
         match self {
-            Moment::Date(_) => "datetime.date",
-            Moment::Time(_) => "datetime.time",
-            Moment::DateTime(..) => "datetime.datetime",
-            Moment::Delta(_) => "datetime.timedelta",
-            Moment::Zone(_) => "datetime.timezone",
-            Moment::Decimal(_) => "decimal.Decimal",
-            Moment::Fraction(..) => "fractions.Fraction",
-            Moment::Uuid(_) => "uuid.UUID",
-            Moment::Path(_, PathKind::Path) => "pathlib.Path",
-            Moment::Path(_, PathKind::Pure) => "pathlib.PurePath",
-            Moment::Address(class, _) => class,
-            Moment::ZoneInfo(_) => "zoneinfo.ZoneInfo",
-            Moment::Regex(_) => "re.Pattern",
+            StdValue::Date(_) => "datetime.date",
+            StdValue::Time(_) => "datetime.time",
+            StdValue::DateTime(..) => "datetime.datetime",
+            StdValue::Delta(_) => "datetime.timedelta",
+            StdValue::Zone(_) => "datetime.timezone",
+            StdValue::Decimal(_) => "decimal.Decimal",
+            StdValue::Fraction(..) => "fractions.Fraction",
+            StdValue::Uuid(_) => "uuid.UUID",
+            StdValue::Path(_, PathKind::Path) => "pathlib.Path",
+            StdValue::Path(_, PathKind::Pure) => "pathlib.PurePath",
+            StdValue::Address(class, _) => class,
+            StdValue::ZoneInfo(_) => "zoneinfo.ZoneInfo",
+            StdValue::Regex(_) => "re.Pattern",
         }
     }
 
     /// The text that pydantic writes into JSON; `None` for what it can't write.
     pub(crate) fn json(&self) -> Option<String> {
         Some(match self {
-            Moment::Date(date) => date.iso(),
-            Moment::Time(time) => time.iso(),
-            Moment::DateTime(date, time) => format!("{}T{}", date.iso(), time.iso()),
-            Moment::Delta(microseconds) => duration(*microseconds),
-            Moment::Zone(_) => return None,
-            Moment::Fraction(numerator, 1) => numerator.to_string(),
-            Moment::Fraction(numerator, denominator) => format!("{numerator}/{denominator}"),
-            Moment::Decimal(text)
-            | Moment::Uuid(text)
-            | Moment::Path(text, _)
-            | Moment::Address(_, text)
-            | Moment::ZoneInfo(text)
-            | Moment::Regex(text) => text.to_string(),
+            StdValue::Date(date) => date.iso(),
+            StdValue::Time(time) => time.iso(),
+            StdValue::DateTime(date, time) => format!("{}T{}", date.iso(), time.iso()),
+            StdValue::Delta(microseconds) => duration(*microseconds),
+            StdValue::Zone(_) => return None,
+            StdValue::Fraction(numerator, 1) => numerator.to_string(),
+            StdValue::Fraction(numerator, denominator) => format!("{numerator}/{denominator}"),
+            StdValue::Decimal(text)
+            | StdValue::Uuid(text)
+            | StdValue::Path(text, _)
+            | StdValue::Address(_, text)
+            | StdValue::ZoneInfo(text)
+            | StdValue::Regex(text) => text.to_string(),
         })
     }
 
     /// `str` of the value; `None` where it differs from the JSON text and is not needed.
     pub(crate) fn display(&self) -> Option<String> {
         match self {
-            Moment::Date(_)
-            | Moment::Decimal(_)
-            | Moment::Fraction(..)
-            | Moment::Uuid(_)
-            | Moment::Path(..)
-            | Moment::Address(..)
-            | Moment::ZoneInfo(_) => self.json(),
+            StdValue::Date(_)
+            | StdValue::Decimal(_)
+            | StdValue::Fraction(..)
+            | StdValue::Uuid(_)
+            | StdValue::Path(..)
+            | StdValue::Address(..)
+            | StdValue::ZoneInfo(_) => self.json(),
             _ => None,
         }
     }
 
     /// `self + other`.
-    pub(crate) fn plus(&self, other: &Moment) -> Option<Moment> {
+    pub(crate) fn plus(&self, other: &StdValue) -> Option<StdValue> {
         match (self, other) {
-            (Moment::Delta(left), Moment::Delta(right)) => {
-                Some(Moment::Delta(left.checked_add(*right)?))
+            (StdValue::Delta(left), StdValue::Delta(right)) => {
+                Some(StdValue::Delta(left.checked_add(*right)?))
             }
-            (Moment::Delta(delta), moment) | (moment, Moment::Delta(delta)) => {
-                moment.shifted(*delta)
+            (StdValue::Delta(delta), std_value) | (std_value, StdValue::Delta(delta)) => {
+                std_value.shifted(*delta)
             }
             _ => None,
         }
     }
 
     /// `self - other`.
-    pub(crate) fn minus(&self, other: &Moment) -> Option<Moment> {
+    pub(crate) fn minus(&self, other: &StdValue) -> Option<StdValue> {
         match (self, other) {
-            (_, Moment::Delta(right)) => self.plus(&Moment::Delta(right.checked_neg()?)),
-            (Moment::Date(left), Moment::Date(right)) => {
-                Some(Moment::Delta(i128::from(left.ordinal() - right.ordinal()) * DAY))
+            // `x - delta` is `x + (-delta)` for dates and durations.
+            (_, StdValue::Delta(right)) => self.plus(&StdValue::Delta(right.checked_neg()?)),
+            (StdValue::Date(left), StdValue::Date(right)) => {
+                Some(StdValue::Delta(i128::from(left.ordinal() - right.ordinal()) * DAY))
             }
             _ => None,
         }
     }
 
-    fn shifted(&self, delta: i128) -> Option<Moment> {
+    fn shifted(&self, delta: i128) -> Option<StdValue> {
         match self {
-            Moment::Date(date) => {
+            StdValue::Date(date) => {
+                // A date takes whole days only, rounded down: `date + timedelta(hours=-1)` is the
+                // day before.
                 let days = i64::try_from(delta.div_euclid(DAY)).ok()?;
-                Some(Moment::Date(Date::from_ordinal(date.ordinal().checked_add(days)?)?))
+                Some(StdValue::Date(Date::from_ordinal(date.ordinal().checked_add(days)?)?))
             }
-            Moment::DateTime(date, time) => {
+            StdValue::DateTime(date, time) => {
                 let total = time.microsecond.checked_add(delta)?;
                 let days = i64::try_from(total.div_euclid(DAY)).ok()?;
                 let date = Date::from_ordinal(date.ordinal().checked_add(days)?)?;
                 let time = Time { microsecond: total.rem_euclid(DAY), offset: time.offset };
-                Some(Moment::DateTime(date, time))
+                Some(StdValue::DateTime(date, time))
             }
             _ => None,
         }
@@ -288,6 +294,7 @@ fn duration(microseconds: i128) -> String {
         time += &part(seconds, "S");
     }
     match (date.is_empty(), time.is_empty()) {
+        // A duration of nothing still needs one part.
         (true, true) => "PT0S".to_owned(),
         (_, true) => format!("{sign}P{date}"),
         _ => format!("{sign}P{date}T{time}"),
@@ -307,9 +314,11 @@ pub(crate) fn join_path(parts: &[&str]) -> String {
     }
     let root = match joined.bytes().take_while(|byte| *byte == b'/').count() {
         0 => "",
+        // POSIX leaves the meaning of exactly two slashes to the system, so `pathlib` keeps them.
         2 => "//",
         _ => "/",
     };
+    // `pathlib` drops empty parts and `.`, and keeps `..`, which may lead through a link.
     let names: Vec<&str> =
         joined.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
     let path = format!("{root}{}", names.join("/"));
@@ -342,9 +351,9 @@ mod tests {
     #[test]
     fn dates_move_by_days() {
         let date = Date::new(2024, 2, 28).unwrap();
-        let moved = Moment::Date(date).plus(&Moment::Delta(2 * DAY)).unwrap();
+        let moved = StdValue::Date(date).plus(&StdValue::Delta(2 * DAY)).unwrap();
         assert_eq!(moved.json().unwrap(), "2024-03-01");
-        let back = moved.minus(&Moment::Date(date)).unwrap();
-        assert_eq!(back, Moment::Delta(2 * DAY));
+        let back = moved.minus(&StdValue::Date(date)).unwrap();
+        assert_eq!(back, StdValue::Delta(2 * DAY));
     }
 }

@@ -1,5 +1,7 @@
-//! Which files of a tree may make flows of Prefect 1. Those are objects that only running the file
-//! makes, so nothing is analysed here.
+//! Which files of a tree may make flows of Prefect 1.
+//!
+//! `with Flow("name") as flow:` builds the flow's graph while the file runs, so only running it shows
+//! what it makes. Nothing is analysed here; the files are only chosen.
 
 use memchr::memmem;
 
@@ -9,7 +11,7 @@ use flowreg_python::is_candidate;
 
 /// The files of a tree.
 #[derive(Debug, Default)]
-pub(crate) struct Objects {
+pub(crate) struct Prefect1Files {
     /// Paths of those that may make flows, in order.
     pub candidates: Vec<String>,
     /// All Python files, also those that were not selected.
@@ -18,16 +20,17 @@ pub(crate) struct Objects {
 
 /// Finds the files that have to be run to see whether they make flows.
 ///
-/// Running a file that has none is not harmless. So a file counts only if it names both Prefect and
-/// `Flow`, or if the user said which files have flows (`is_told`) and it has the word in it.
+/// Running a file has side effects, also one without flows. So a file counts only if it names both
+/// Prefect and `Flow`, or if the user said which files have flows (`is_selected_by_user`) and it
+/// mentions flows at all.
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub(crate) fn objects(
+pub(crate) fn prefect1_files(
     tree: &Tree,
     selection: &Selection,
-    is_told: bool,
-) -> Result<Objects, ScanError> {
+    is_selected_by_user: bool,
+) -> Result<Prefect1Files, ScanError> {
     let files = tree.blobs(|_| true, is_read)?;
     tree.fetch_missing(&files)?;
     let mut candidates = Vec::new();
@@ -35,17 +38,17 @@ pub(crate) fn objects(
     for blob in files.iter().filter(|blob| selection.wants(&blob.path)) {
         let source = tree.read(blob, &mut buffer)?;
         if let Ok(path) = std::str::from_utf8(&blob.path)
-            && is_object_candidate(source, is_told)
+            && may_make_flows(source, is_selected_by_user)
         {
             candidates.push(path.to_owned());
         }
     }
-    Ok(Objects { candidates, files })
+    Ok(Prefect1Files { candidates, files })
 }
 
-fn is_object_candidate(source: &[u8], is_told: bool) -> bool {
+fn may_make_flows(source: &[u8], is_selected_by_user: bool) -> bool {
     let has = |word: &[u8]| memmem::find(source, word).is_some();
-    if is_told { is_candidate(source) } else { has(b"Flow") && has(b"prefect") }
+    if is_selected_by_user { is_candidate(source) } else { has(b"Flow") && has(b"prefect") }
 }
 
 #[cfg(test)]
@@ -57,8 +60,8 @@ mod tests {
         let flow = b"from prefect import Flow\nwith Flow('a') as flow: ...";
         let made = b"from ours import make\nflow = make('a')";
         let other = b"from prefect import task\n";
-        assert!(is_object_candidate(flow, false) && is_object_candidate(flow, true));
-        assert!(!is_object_candidate(made, false) && is_object_candidate(made, true));
-        assert!(!is_object_candidate(other, false) && !is_object_candidate(other, true));
+        assert!(may_make_flows(flow, false) && may_make_flows(flow, true));
+        assert!(!may_make_flows(made, false) && may_make_flows(made, true));
+        assert!(!may_make_flows(other, false) && !may_make_flows(other, true));
     }
 }
