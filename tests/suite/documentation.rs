@@ -119,3 +119,10 @@ fn the_scripts_that_are_named_exist() {
         }
     }
 }
+
+#[test]
+fn the_modules_whose_needs_are_listed_exist() {
+    for module in crate::support::needs::modules_with_needs() {
+        assert!(root().join(format!("tests/suite/{module}.rs")).is_file(), "{module}");
+    }
+}

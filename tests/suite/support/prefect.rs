@@ -13,6 +13,8 @@ use reqwest::blocking::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::needs;
+
 /// The version that flowreg is tested with.
 const VERSION: &str = "3.8.8";
 
@@ -36,11 +38,13 @@ rm -rf "$home"
 
 /// The directory with Prefect's programs.
 pub(crate) fn programs() -> PathBuf {
+    needs::uses("prefect3");
     programs_of(VERSION, "FLOWREG_TEST_PREFECT")
 }
 
 /// The same of Prefect 2.
 pub(crate) fn programs_two() -> PathBuf {
+    needs::uses("prefect2");
     programs_of(VERSION_TWO, "FLOWREG_TEST_PREFECT2")
 }
 
@@ -49,11 +53,9 @@ fn programs_of(version: &str, variable: &str) -> PathBuf {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{version}/bin")),
         PathBuf::from,
     );
-    assert!(
-        directory.join("prefect").exists(),
-        "there is no Prefect in {}: run scripts/test.sh, which installs it and runs all tests",
-        directory.display()
-    );
+    if !directory.join("prefect").exists() {
+        needs::not_installed(&format!("Prefect {version}"), &directory);
+    }
     directory
 }
 
@@ -144,6 +146,8 @@ impl Server {
     /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
     /// (`facts/prefect3.md` §4.4).
     pub(crate) fn shared() -> Turn {
+        // Only the first test starts the server, but each has to say that it needs it.
+        needs::uses("prefect3");
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,6 +159,7 @@ impl Server {
 
     /// A server of Prefect 2 that tests share, one at a time.
     pub(crate) fn shared_two() -> Turn {
+        needs::uses("prefect2");
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
