@@ -30,7 +30,7 @@ pub(crate) struct RunReport {
     pub duration_ms: Option<u128>,
 }
 
-/// One registration: `G` of `design.md` §11.
+/// One registration of a run, as `docs/json.md` documents it.
 #[derive(Debug, Serialize)]
 pub(crate) struct ItemReport {
     /// The flow.

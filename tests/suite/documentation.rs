@@ -126,3 +126,53 @@ fn the_modules_whose_needs_are_listed_exist() {
         assert!(root().join(format!("tests/suite/{module}.rs")).is_file(), "{module}");
     }
 }
+
+/// All text files below these directories, and those at the root.
+fn sources() -> Vec<PathBuf> {
+    let mut sources = Vec::new();
+    let mut directories: Vec<PathBuf> =
+        [".ci", "benches", "crates", "docs", "fixtures", "hooks", "scripts", "src", "tests"]
+            .map(|name| root().join(name))
+            .into();
+    let top = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    sources.extend(top.filter(|path| path.is_file()));
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => directories.push(path),
+                false => sources.push(path),
+            }
+        }
+    }
+    sources
+}
+
+/// A stranger has the repository and nothing else: what the code rests on is in `docs/facts/`.
+#[test]
+fn every_fact_that_is_cited_is_in_the_repository() {
+    // Not written out, as this file is read as well.
+    let (folder, design) = (["facts", "/"].concat(), ["design", ".md"].concat());
+    let is_of_path = |char: char| char.is_alphanumeric() || "._-".contains(char);
+    let mut missing = Vec::new();
+    for path in sources() {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let name = path.strip_prefix(root()).unwrap();
+        let mut tell = |what: &str| missing.push(format!("{}: {what}", name.display()));
+        if text.contains(&design) {
+            tell(&design);
+        }
+        for (at, _) in text.match_indices(&folder) {
+            let rest = &text[at + folder.len()..];
+            let page = &rest[..rest.find(|char| !is_of_path(char)).unwrap_or(rest.len())];
+            let page = page.trim_end_matches('.');
+            // Pages of docs/ may say it without the folder that they are in.
+            let is_named_right = text[..at].ends_with("docs/") || name.starts_with("docs");
+            let is_there = root().join("docs").join(&folder).join(page).exists();
+            if !is_named_right || !(page.is_empty() || is_there) {
+                tell(&format!("{folder}{page}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
