@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::error::CommandError;
 use super::{CommandResult, Context, exit};
-use crate::output::{HookInstallReport, HookStatusReport, HookWord};
+use crate::output::{HookChange, HookInstallReport, HookStatusReport};
 use crate::push::{
     HookName, HookState, InstallRequest, Installed, hook_status, install, install_in_configuration,
     program_beside, uninstall,
@@ -93,8 +93,8 @@ fn install_hook(
     Ok(exit::DONE)
 }
 
-fn word(installed: Installed) -> HookWord {
-    HookWord {
+fn word(installed: Installed) -> HookChange {
+    HookChange {
         action: installed.action,
         place: installed.place,
         previous: installed.previous.map(|path| path.display().to_string()),
