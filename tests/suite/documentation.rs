@@ -139,9 +139,10 @@ fn sources() -> Vec<PathBuf> {
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => directories.push(path),
-                false => sources.push(path),
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                sources.push(path);
             }
         }
     }

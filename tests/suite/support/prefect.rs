@@ -146,10 +146,10 @@ impl Server {
     /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
     /// (`facts/prefect3.md` §4.4).
     pub(crate) fn shared() -> Turn {
-        // Only the first test starts the server, but each has to say that it needs it.
-        needs::uses("prefect3");
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
+        // Only the first test starts the server, but each has to say that it needs it.
+        needs::uses("prefect3");
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let server = SHARED.get_or_init(|| {
             Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
@@ -159,9 +159,9 @@ impl Server {
 
     /// A server of Prefect 2 that tests share, one at a time.
     pub(crate) fn shared_two() -> Turn {
-        needs::uses("prefect2");
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
+        needs::uses("prefect2");
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let server = SHARED.get_or_init(|| Self::start_from(&programs_two(), &[], None));
         Turn { server, _turn: turn }
