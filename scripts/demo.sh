@@ -4,8 +4,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-cargo build --quiet
-flowreg=$PWD/target/debug/flowreg
+# FLOWREG names a binary that is built already.
+flowreg=${FLOWREG:-}
+if [ -z "$flowreg" ]; then
+    cargo build --quiet
+    flowreg=$PWD/target/debug/flowreg
+fi
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Runs all tests; installs the real Prefects that some of them need, once, into target/.
+# Runs tests; installs what they need, once, into target/: real Prefects and hook managers.
 #
-#   scripts/test.sh [arguments of `cargo test`]
+#   scripts/test.sh             all tests
+#   scripts/test.sh ladder      those with `ladder` in their names; installs only what these need
+#   scripts/test.sh ARGUMENTS   arguments of `cargo test`
 #
 # PYTHON names another interpreter than python3; it has to be 3.10 to 3.13.
-# FLOWREG_TEST_PREFECT and FLOWREG_TEST_PREFECT2 name the bin directories of Prefects that are
-# installed already.
+# FLOWREG_TEST_PREFECT, FLOWREG_TEST_PREFECT2 and FLOWREG_TEST_PREFECT1 name the bin directories of
+# Prefects that are installed already.
 #
 # Prefect 1 runs on Python 3.7 to 3.10 only. Where there is none (PYTHON1 names one), the tests that
 # need it are skipped, and the output says which; with PREFECT1=required that is an error.
@@ -95,15 +97,52 @@ install_hook_managers() {
 for tool in git cargo; do
     command -v "$tool" >/dev/null || fail "$tool is not installed"
 done
-if [ -z "${FLOWREG_TEST_PREFECT:-}" ]; then
+
+# list_tests ARGUMENTS: the tests that match, one a line: `module::name: test`. Builds them first.
+list_tests() {
+    for argument in "$@"; do
+        # What follows `--` goes to the test binaries already.
+        if [ "$argument" = -- ]; then
+            cargo test --workspace "$@" --list --format terse
+            return
+        fi
+    done
+    cargo test --workspace "$@" -- --list --format terse
+}
+
+# needs MODULES: the second and further words of their lines in needs.txt.
+needs() {
+    while read -r module what; do
+        for one in $1; do
+            if [ "$one" = "$module" ]; then echo "$what"; fi
+        done
+    done <tests/suite/needs.txt
+}
+
+if [ $# -eq 0 ]; then
+    needed="prefect3 prefect2 prefect1 hook-managers"
+else
+    tests=$(list_tests "$@")
+    # A crate may have a module of the same name: then more is installed than is needed.
+    needed=$(needs "$(echo "$tests" | sed -n 's/^\([a-z0-9_]*\)::.*: test$/\1/p' | sort -u)")
+fi
+
+is_needed() {
+    case " $(echo $needed) " in
+    *" $1 "*) return 0 ;;
+    esac
+    return 1
+}
+
+if is_needed prefect3 && [ -z "${FLOWREG_TEST_PREFECT:-}" ]; then
     python=$(find_python)
     install "$prefect" "$packages" "$python"
 fi
-if [ -z "${FLOWREG_TEST_PREFECT2:-}" ]; then
+if is_needed prefect2 && [ -z "${FLOWREG_TEST_PREFECT2:-}" ]; then
     python=$(find_python)
     install "$prefect2" "$packages2" "$python"
 fi
-if [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
+if is_needed prefect1 && [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
     python1=$(find_python1)
     if [ -n "$python1" ]; then
         install "$prefect1" "$packages1" "$python1"
@@ -111,7 +150,10 @@ if [ -z "${FLOWREG_TEST_PREFECT1:-}" ]; then
         fail "no Python 3.7 to 3.10 found for Prefect 1; set PYTHON1"
     else
         echo "no Python 3.7 to 3.10 found: tests that need Prefect 1 are skipped" >&2
+        export FLOWREG_TEST_PREFECT1=none
     fi
 fi
-install_hook_managers
+if is_needed hook-managers; then
+    install_hook_managers
+fi
 exec cargo test --workspace "$@"

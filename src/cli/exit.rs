@@ -1,4 +1,4 @@
-//! The exit codes, as the README documents them.
+//! The exit codes, as `docs/exit-codes.md` documents them.
 
 /// Done, or nothing to do.
 pub(super) const DONE: u8 = 0;
@@ -31,7 +31,7 @@ pub(super) fn report_lost_output() -> u8 {
     BUG
 }
 
-/// Every exit code and what it means, in the README's words.
+/// Every exit code and what it means, in the words of `docs/exit-codes.md`.
 pub const ALL: &[(u8, &str)] = &[
     (DONE, "done, or nothing to do"),
     (REFUSED, "refused by a guard"),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::error::CommandError;
 use super::{CommandResult, Context, exit};
-use crate::output::{HookInstallReport, HookStatusReport, HookWord};
+use crate::output::{HookChangeReport, HookInstallReport, HookStatusReport};
 use crate::push::{
     HookChange, HookName, HookState, InstallRequest, hook_status, install,
     install_in_configuration, program_beside, uninstall,
@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &HooksArguments) -> CommandR
         HooksCommand::Install(arguments) => install_hook(context, &repository, arguments),
         HooksCommand::Uninstall { force } => {
             let removed = uninstall(&repository, *force)?;
-            let hooks = removed.into_iter().map(word).collect();
+            let hooks = removed.into_iter().map(reported).collect();
             context.printer.hook_install(&HookInstallReport { hooks });
             Ok(exit::DONE)
         }
@@ -91,15 +91,15 @@ fn install_hook(
         };
         install(repository, &request)?
     };
-    context.printer.hook_install(&HookInstallReport { hooks: vec![word(installed)] });
+    context.printer.hook_install(&HookInstallReport { hooks: vec![reported(installed)] });
     Ok(exit::DONE)
 }
 
-fn word(installed: HookChange) -> HookWord {
-    HookWord {
-        action: installed.action,
-        place: installed.place,
-        previous: installed.previous.map(|path| path.display().to_string()),
-        notes: installed.notes,
+fn reported(change: HookChange) -> HookChangeReport {
+    HookChangeReport {
+        action: change.action,
+        place: change.place,
+        previous: change.previous.map(|path| path.display().to_string()),
+        notes: change.notes,
     }
 }

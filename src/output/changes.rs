@@ -1,5 +1,7 @@
 //! What changes in a registration, in a form that a reviewer can read: nested paths, old → new, long
-//! values cut, and why the field is ours.
+//! values cut, and where the new value was declared.
+//!
+//! What differs is found out in `registration::diff`; here it is only written down.
 
 use std::fmt::Write;
 
@@ -21,19 +23,21 @@ pub(crate) struct ChangeReport {
     pub from: Value,
     /// What it will hold.
     pub to: Value,
-    /// Why the field is ours: `prefect.yaml:12`, `flows/etl.py:4`, `the code reference`.
+    /// Where the new value was declared: `prefect.yaml:12`, `flows/etl.py:4`, `the code reference`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 impl ChangeReport {
-    /// Whether it is one of flowreg's marks, and nothing that a person declared.
+    /// Whether the field is one of flowreg's own labels, which nobody declared.
     pub(super) fn is_mark(&self) -> bool {
         self.field.starts_with("labels.")
     }
 }
 
 /// `version v1.3.2 → v1.4.0, pull_steps, parameters +since`
+///
+/// flowreg's own labels change with every tag, so they are left out unless nothing else changes.
 pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
     let has_fields = changes.iter().any(|change| !change.is_mark());
     changes
@@ -42,7 +46,7 @@ pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
         .map(|change| match (change.field.as_str(), &change.from, &change.to) {
             ("parameter_openapi_schema", from, to) => schema_change(from, to),
             ("version", Value::String(from), Value::String(to)) => format!("version {from} → {to}"),
-            // Prefect 1 counts them.
+            // Prefect 1 numbers the versions of a flow itself.
             ("version", Value::Number(from), Value::Number(to)) => format!("version {from} → {to}"),
             (field, ..) => field.to_owned(),
         })
@@ -50,7 +54,7 @@ pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
         .join(", ")
 }
 
-/// `parameters +since -until ~days`
+/// `parameters +since -until ~days`: new, gone, and changed parameters.
 fn schema_change(from: &Value, to: &Value) -> String {
     let properties = |schema: &Value| {
         schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
@@ -70,19 +74,20 @@ fn schema_change(from: &Value, to: &Value) -> String {
     format!("parameters{list}")
 }
 
-/// Whether two properties differ only in their position in the signature.
+/// Whether two properties are equal but for their position in the signature. A new first parameter
+/// moves all others; to list them as changed would hide the one that is.
 fn is_same_but_moved(left: &Value, right: &Value) -> bool {
-    let fixed = |value: &Value| {
+    let without_position = |value: &Value| {
         let mut value = value.clone();
         if let Some(object) = value.as_object_mut() {
             object.shift_remove("position");
         }
         value
     };
-    flowreg_model::json_equal(&fixed(left), &fixed(right))
+    flowreg_model::json_equal(&without_position(left), &without_position(right))
 }
 
-/// The lines of one change: what differs, and why the field is ours.
+/// The lines of one change: what differs, and where it was declared.
 pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
     let why = match &change.why {
         Some(why) => format!("  ({})", escaped(why)),
@@ -108,7 +113,8 @@ pub(super) fn changes_text(change: &ChangeReport) -> Vec<(String, String)> {
     lines
 }
 
-/// A line for each item that comes, goes, or is another one.
+/// A line for each item that comes or goes. An item that changes is shown as one that goes and one
+/// that comes: lists of tags and schedules have no keys by which to pair them.
 fn add_items(
     lines: &mut Vec<(String, String)>,
     change: &ChangeReport,
@@ -166,12 +172,14 @@ fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &
             let removed = before.keys().filter(|key| !after.contains_key(*key));
             for key in after.keys().chain(removed) {
                 let (from, to) = (before.get(key), after.get(key));
-                // The last part of `prefect.deployments.steps.git_clone` says enough.
+                // Pull steps are keyed by `prefect.deployments.steps.git_clone`: its last part says
+                // enough.
                 let name = key.rsplit('.').next().unwrap_or(key);
                 let (from, to) = (from.unwrap_or(&Value::Null), to.unwrap_or(&Value::Null));
                 add_leaves(lines, &format!("{path}.{name}"), from, to);
             }
         }
+        // Of lists with another length nobody knows which items belong together: they are shown whole.
         (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
             for (index, (from, to)) in before.iter().zip(after).enumerate() {
                 add_leaves(lines, &format!("{path}[{index}]"), from, to);
@@ -181,6 +189,7 @@ fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &
     }
 }
 
+/// A value on one line, cut to [`VALUE_WIDTH`].
 fn short(value: &Value) -> String {
     let text = match value {
         Value::Null => return "(none)".to_owned(),

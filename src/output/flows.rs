@@ -1,4 +1,4 @@
-//! `flowreg flows`.
+//! `flowreg flows`, `flows --explain`, and what is wrong with the sources of flows.
 
 use std::fmt::Write;
 
@@ -51,12 +51,13 @@ pub(crate) struct ExplanationsReport<'a> {
 /// The longest value that is shown to people, in characters.
 const LONGEST_VALUE: usize = 200;
 
-fn short(text: &str) -> String {
-    let mut short: String = text.chars().take(LONGEST_VALUE).collect();
-    if short.len() < text.len() {
-        short.push('…');
+/// A value, cut to [`LONGEST_VALUE`].
+fn shortened(text: &str) -> String {
+    let mut shortened: String = text.chars().take(LONGEST_VALUE).collect();
+    if shortened.len() < text.len() {
+        shortened.push('…');
     }
-    short
+    shortened
 }
 
 impl Printer {
@@ -120,7 +121,7 @@ impl Printer {
                 let mark = if evidence.exact { "" } else { "not exact: " };
                 let rule = escaped(&evidence.rule);
                 let _ = writeln!(text, "    {part:<width$}  {DIM}{mark}{rule}{DIM:#}");
-                let value = evidence.value.as_ref().map(|value| short(&value.to_string()));
+                let value = evidence.value.as_ref().map(|value| shortened(&value.to_string()));
                 let value = value.unwrap_or_else(|| "—".to_owned());
                 let place = escaped(&evidence.place);
                 let _ =
@@ -138,7 +139,8 @@ impl Printer {
         self.problems(report.errors);
     }
 
-    /// Prints what is wrong with sources to standard error, with the place.
+    /// Prints what is wrong with sources to standard error, with the lines of source around it.
+    /// Warnings are for those who ask for details (`-v`); JSON has both in its object.
     pub(crate) fn problems(&self, problems: &[FlowProblem]) {
         if self.is_json {
             return;
@@ -159,7 +161,7 @@ impl Printer {
     }
 }
 
-/// `  flows/a.py → lib/x.py`; only what changed if that is the flow's own file.
+/// `  flows/a.py → lib/x.py`, or `  flows/a.py changed` if it is the flow's own file.
 fn chain_text(flow: &Flow, chain: &[String]) -> String {
     let names: Vec<String> = chain.iter().map(escaped).collect();
     match &names[..] {

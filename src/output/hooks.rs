@@ -1,4 +1,4 @@
-//! `flowreg hooks`.
+//! `flowreg hooks install`, `uninstall` and `status`.
 
 use std::fmt::Write;
 
@@ -8,14 +8,14 @@ use super::{BAD, DIM, GOOD, HINT, Printer};
 use crate::push::{HookState, HookStatus};
 use flowreg_model::escaped;
 
-/// One place of a hook, and what was done there.
+/// A place where a hook is, and what was done there.
 #[derive(Debug, Serialize)]
-pub(crate) struct HookWord {
+pub(crate) struct HookChangeReport {
     /// `installed`, `updated`, `unchanged`, `removed` or `restored`.
     pub action: &'static str,
     /// The file, or the section of git's configuration.
     pub place: String,
-    /// The hook that runs before ours.
+    /// The hook that was there already; it runs before ours.
     pub previous: Option<String>,
     /// What is worth knowing.
     pub notes: Vec<String>,
@@ -25,7 +25,7 @@ pub(crate) struct HookWord {
 #[derive(Debug, Serialize)]
 pub(crate) struct HookInstallReport {
     /// One entry a place.
-    pub hooks: Vec<HookWord>,
+    pub hooks: Vec<HookChangeReport>,
 }
 
 /// What git will run.

@@ -64,6 +64,7 @@ impl Printer {
     }
 }
 
+/// `tag v1.4.0 at 3f2a91c`; a branch has no commit, as workers take its newest one.
 fn reference_text(one: &ListedRegistration) -> String {
     let name = escaped(one.reference.as_deref().unwrap_or("?"));
     match one.commit.as_deref().and_then(|commit| commit.get(..7)) {

@@ -11,9 +11,10 @@ use flowreg_model::{TargetKind, escaped};
 /// What begins every comment, so that the next run finds it and replaces it.
 const MARK: &str = "<!-- flowreg -->";
 
-/// The most rows of a table: comments have an end (65,536 characters on GitHub).
+/// The most rows of a table. GitHub refuses comments over 65,536 characters, and 150 rows with a name
+/// and a text of usual length stay well below.
 const MOST_ROWS: usize = 150;
-/// The most characters of one cell.
+/// The most characters of one text in a cell.
 const MOST_IN_A_CELL: usize = 240;
 
 /// A plan, or what became of it.
@@ -26,7 +27,7 @@ pub(super) fn run(report: &RunReport) -> String {
         "{MARK}\n**{title}** for {reference} · {}\n\n",
         plain(&target_text(&report.target))
     );
-    let rows: Vec<_> = report.registrations.iter().filter(|item| is_told(item)).collect();
+    let rows: Vec<_> = report.registrations.iter().filter(|item| is_listed(item)).collect();
     let problems: Vec<_> = report.errors.iter().filter(|problem| problem.is_error()).collect();
     if !rows.is_empty() || !problems.is_empty() {
         text.push_str("| | deployment | what |\n|---|---|---|\n");
@@ -34,7 +35,7 @@ pub(super) fn run(report: &RunReport) -> String {
     for item in rows.iter().take(MOST_ROWS) {
         let word = item.outcome.unwrap_or(item.action);
         let name = code(&format!("{}/{}", item.flow, item.deployment));
-        let _ = writeln!(text, "| {word} | {name} | {} |", what(item));
+        let _ = writeln!(text, "| {word} | {name} | {} |", detail(item));
     }
     for problem in problems.iter().take(MOST_ROWS) {
         let place = code(&format!("{}:{}:{}", problem.path, problem.line, problem.column));
@@ -63,11 +64,13 @@ pub(super) fn error(error: &ErrorReport) -> String {
     text
 }
 
-fn is_told(item: &ItemReport) -> bool {
+/// Whether a registration gets a row: what stays as it is is only counted, in the last line.
+fn is_listed(item: &ItemReport) -> bool {
     item.outcome.unwrap_or(item.action) != "unchanged"
 }
 
-fn what(item: &ItemReport) -> String {
+/// The last cell of a row: why it failed, what changes, or which flow is new.
+fn detail(item: &ItemReport) -> String {
     match &item.error {
         Some(error) => plain(&error.message),
         None if item.action == "update" => item
@@ -104,13 +107,16 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Text as code, in a cell of a table.
 fn code(text: &str) -> String {
+    // A table ends its cells at `|` before it looks for code, so it is escaped there, too.
     let text = cut(&escaped(text)).replace('|', "\\|");
+    // Code that has backticks in it stands between more of them (CommonMark, "Code spans").
     let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let blank = if longest > 0 { " " } else { "" };
     format!("{fence}{blank}{text}{blank}{fence}")
 }
 
+/// A text, cut to [`MOST_IN_A_CELL`].
 fn cut(text: &str) -> String {
     if text.chars().count() <= MOST_IN_A_CELL {
         return text.to_owned();

@@ -1,6 +1,11 @@
-//! Prints typed results, for people and as JSON. Decides nothing.
+//! Prints typed results: for people, as JSON, as Markdown.
+//!
+//! Results go to standard output, everything else to standard error, so that a script can read the
+//! one and a person still sees the other. Nothing is decided here: what happened, and with which
+//! exit code a command ends, is known before a report is made.
 
 mod changes;
+mod error;
 mod flows;
 mod hooks;
 mod list;
@@ -9,7 +14,6 @@ mod progress;
 mod prune;
 mod queue;
 mod reference;
-mod report;
 mod run;
 mod run_report;
 mod tag;
@@ -26,18 +30,19 @@ use serde_json::{Value, json};
 use flowreg_model::escaped;
 
 pub(crate) use changes::ChangeReport;
+pub(crate) use error::ErrorReport;
 pub(crate) use flows::{ExplanationsReport, FlowsReport, ListedFlow};
-pub(crate) use hooks::{HookInstallReport, HookStatusReport, HookWord};
+pub(crate) use hooks::{HookChangeReport, HookInstallReport, HookStatusReport};
 pub(crate) use list::{ListReport, ListedRegistration};
 pub(crate) use progress::Progress;
 pub(crate) use prune::{PruneReport, PrunedRegistration};
 pub(crate) use queue::{QueueReport, QueuedItem, SyncReport};
 pub(crate) use reference::ReferenceReport;
-pub(crate) use report::ErrorReport;
 pub(crate) use run_report::{ItemReport, RunReport, RunSummary};
 pub(crate) use tag::TagReport;
 
-/// The version of every JSON object that is printed.
+/// The version of every JSON object that is printed (`docs/json.md`). It goes up when a field changes
+/// its meaning or goes away; new fields do not change it.
 const SCHEMA: u32 = 1;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -118,6 +123,7 @@ impl Printer {
         }
     }
 
+    /// Prints the notices of a report, before its result.
     fn warnings(&self, notices: &[String]) {
         notices.iter().for_each(|notice| self.warning(notice));
     }
@@ -137,6 +143,7 @@ impl Printer {
         }
     }
 
+    /// Prints a result for people, unless only errors are wanted.
     fn human(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
             self.print(text);
@@ -145,6 +152,7 @@ impl Printer {
 
     /// Prints one object that starts with the format's version.
     fn json(&self, body: &impl Serialize) {
+        // serde_json keeps the order of keys here (its feature `preserve_order`).
         let mut object = json!({ "schema": SCHEMA });
         if let (Some(object), Ok(Value::Object(body))) =
             (object.as_object_mut(), serde_json::to_value(body))
@@ -154,11 +162,15 @@ impl Printer {
         self.print(&format!("{object}\n"));
     }
 
-    /// A reader that went away is no error (`flowreg list | head -1`), a full disk is.
+    /// Prints to standard output.
+    ///
+    /// A reader that went away is no error (`flowreg list | head -1`), but a full disk is: a script
+    /// that keeps the output in a file would go on with half of it. See [`Self::is_output_lost`].
     fn print(&self, text: &str) {
         let stdout = std::io::stdout().lock();
         let written = match AutoStream::choice(&stdout) {
-            // A stream that takes out colours writes each line by itself.
+            // An `AutoStream` that takes out colours writes piece by piece. In one write the output
+            // of two processes does not mix, and a reader gets all or nothing.
             ColorChoice::Never => write_whole(stdout, &strip_str(text).to_string()),
             choice => write_whole(AutoStream::new(stdout, choice), text),
         };
@@ -167,7 +179,8 @@ impl Printer {
         }
     }
 
-    /// Whether something that was printed did not arrive.
+    /// Whether something that was printed could not be written; the command then ends with exit
+    /// code 70.
     pub(crate) fn is_output_lost(&self) -> bool {
         self.is_output_lost.get()
     }
@@ -177,6 +190,7 @@ impl Printer {
 fn counted(count: usize, what: &str) -> String {
     let plural = match (count, what.ends_with("sh")) {
         (1, _) => "",
+        // `push`, `pushes`
         (_, true) => "es",
         (_, false) => "s",
     };
@@ -188,6 +202,7 @@ fn write_whole(mut stream: impl Write, text: &str) -> std::io::Result<()> {
     stream.flush()
 }
 
+/// Prints to standard error. If that fails there is nowhere left to say so.
 fn to_stderr(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

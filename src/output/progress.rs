@@ -1,11 +1,15 @@
-//! Progress of work that takes long: on standard error, only past half a second.
+//! Progress of work that takes long, on standard error.
+//!
+//! A bar that shows itself for the blink of an eye is a distraction, and most runs take
+//! milliseconds: so it waits for half a second.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-const QUIET_START: Duration = Duration::from_millis(500);
+/// How long the work has to take before a bar is shown.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// A bar that shows itself once the work has taken half a second.
 pub(crate) struct Progress {
@@ -25,6 +29,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
+        // Where nobody wants a bar it counts as shown, so that it is never put on the screen.
         Self { bar, started: Instant::now(), is_shown: Mutex::new(!is_wanted) }
     }
 
@@ -32,7 +37,7 @@ impl Progress {
     pub(crate) fn set(&self, done: usize) {
         if let Ok(mut is_shown) = self.is_shown.lock()
             && !*is_shown
-            && self.started.elapsed() > QUIET_START
+            && self.started.elapsed() > SHOWN_AFTER
         {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             *is_shown = true;

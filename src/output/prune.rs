@@ -1,4 +1,4 @@
-//! `flowreg prune`.
+//! `flowreg prune`: registrations of branches that the remote no longer has.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! `flowreg sync`, its status, and the one line that says that something waits.
+//! `flowreg sync`, its status, what a hook says, and the one line with which every other command says
+//! that pushes wait.
 
 use std::fmt::Write;
 
@@ -49,6 +50,7 @@ impl QueuedItem {
         }
     }
 
+    /// `branch feature/x at 3f2a91c to origin`; the id of a record that can't be read.
     fn line(&self) -> String {
         let name = self.name.as_deref().or(self.id.as_deref()).unwrap_or("?");
         let at = self.commit.as_deref().and_then(|commit| commit.get(..7));
@@ -121,14 +123,15 @@ impl Printer {
         self.human(&text);
     }
 
-    /// One line beside the result.
+    /// Prints one line beside the result, to standard error.
     pub(crate) fn note(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
             to_stderr(&format!("{DIM}{}{DIM:#}\n", escaped(text)));
         }
     }
 
-    /// What a hook has to say, among the words of git.
+    /// Prints what a hook has to say. git shows it among its own lines, so it says who speaks.
+    #[expect(clippy::unused_self, reason = "whatever is printed goes through a printer")]
     pub(crate) fn hook(&self, text: &str) {
         to_stderr(&format!("flowreg: {}\n", escaped(text)));
     }

@@ -1,4 +1,4 @@
-//! `flowreg reference`.
+//! `flowreg reference`, and the line about the reference that begins most other outputs.
 
 use std::fmt::Write;
 
@@ -29,13 +29,13 @@ pub(crate) struct ReferenceReport<'a> {
 ///
 /// `needs_proof`: workers will clone from the remote, so that a missing proof is worth a word.
 pub(super) fn reference_line(reference: &CodeReference, needs_proof: bool) -> String {
-    let place = match &reference.remote {
+    let proof = match &reference.remote {
         Some(remote) if reference.proved => format!(" on {remote}"),
         Some(remote) if needs_proof => format!(", not proved on {remote}"),
         _ => String::new(),
     };
     format!(
-        "{} {} ({}) at {}{place}",
+        "{} {} ({}) at {}{proof}",
         reference.name.kind(),
         reference.name.as_str(),
         reference.source_detail,
@@ -68,6 +68,7 @@ impl Printer {
     }
 }
 
+/// One rung: its name, what became of it, its value and the reason.
 fn write_rung(text: &mut String, rung: &Rung) {
     let (word, style) = match rung.outcome {
         RungOutcome::Taken => ("taken", GOOD),
@@ -78,6 +79,7 @@ fn write_rung(text: &mut String, rung: &Rung) {
     };
     let said: Vec<&str> =
         [&rung.value, &rung.reason].into_iter().flatten().map(String::as_str).collect();
+    // No blanks at the end of a line where neither a value nor a reason follows.
     let padding = if said.is_empty() { 0 } else { 13 - word.len() };
     let said = escaped(said.join("  "));
     let _ = writeln!(text, "  {:<14} {style}{word}{style:#}{:padding$}{said}", rung.rung, "");

@@ -1,4 +1,4 @@
-//! `flowreg register` and `flowreg plan`: one screen, result first.
+//! `flowreg register` and `flowreg plan` for people: a line a registration, the counts last.
 
 use std::fmt::Write;
 
@@ -39,6 +39,7 @@ impl Printer {
         }
         let _ = writeln!(text, "{}", summary_line(report));
         self.human(&text);
+        // With `-q` the screen above is not printed, and errors must not get lost with it.
         if self.verbosity == Verbosity::Quiet {
             for (item, name) in report.registrations.iter().zip(&names) {
                 if let Some(error) = &item.error {
@@ -49,6 +50,7 @@ impl Printer {
         }
     }
 
+    /// A registration: what has to be or was done with it, and details where they are wanted.
     fn write_item(&self, text: &mut String, item: &ItemReport, name: &str, width: usize) {
         let word = item.outcome.unwrap_or(item.action);
         if matches!(word, "unchanged") && !self.is_verbose() {
@@ -65,6 +67,7 @@ impl Printer {
         for hint in item.error.iter().flat_map(|error| &error.hints) {
             let _ = writeln!(text, "  {:<10} {DIM}hint: {}{DIM:#}", "", escaped(hint));
         }
+        // A plan is read to decide, so it shows each field; what `register` did fits on a line.
         if is_plan || self.is_verbose() {
             let has_fields = item.changes.iter().any(|change| !change.is_mark());
             item.changes

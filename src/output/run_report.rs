@@ -1,4 +1,5 @@
-//! What a run reports, and the texts that all its forms share.
+//! What a run reports: the JSON object of `plan` and `register`, and the texts that the forms for people
+//! and for Markdown share.
 
 use std::fmt::Write;
 
@@ -30,7 +31,7 @@ pub(crate) struct RunReport {
     pub duration_ms: Option<u128>,
 }
 
-/// One registration: `G` of `design.md` §11.
+/// One registration of a run, as `docs/json.md` documents it.
 #[derive(Debug, Serialize)]
 pub(crate) struct ItemReport {
     /// The flow.
@@ -70,13 +71,14 @@ pub(super) fn target_text(target: &TargetDescription) -> String {
     }
 }
 
+/// `1 created · 2 updated   0.1 s`: what there is none of is left out.
 pub(super) fn summary_line(report: &RunReport) -> String {
     let mut parts: Vec<String> = report
         .summary
         .0
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {}", counted(word)))
+        .map(|(word, count)| format!("{count} {}", summary_word(word)))
         .collect();
     if parts.is_empty() {
         parts.push("no flows".to_owned());
@@ -89,7 +91,7 @@ pub(super) fn summary_line(report: &RunReport) -> String {
 }
 
 /// What follows the number in the last line.
-fn counted(word: &str) -> &str {
+fn summary_word(word: &str) -> &str {
     match word {
         "create" => "to create",
         "update" => "to update",

@@ -57,8 +57,9 @@ impl TagReport {
         }
     }
 
-    /// `NAME=value` lines: what GitHub's output files and dotenv files have in common. No value has
-    /// a line break or a blank: git takes none in a name.
+    /// `name=value` lines, a form that GitHub's output files and dotenv files have in common.
+    ///
+    /// Nothing has to be quoted: git takes neither line breaks nor blanks in the name of a tag.
     pub(crate) fn pairs(&self) -> String {
         let text =
             |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -119,7 +120,8 @@ impl Printer {
             self.warnings(&report.notices);
         }
         if is_print {
-            // For `$(flowreg tag --print)`: nothing but the name, or nothing.
+            // Standard output is for `$(flowreg tag --print)`: the name of the tag, or nothing at
+            // all. Why there is no tag goes to standard error.
             report.notices.iter().filter(|_| !has_tag).for_each(|notice| self.remark(notice));
             if let Some(tag) = &report.tag {
                 self.print(&format!("{tag}\n"));

@@ -5,16 +5,16 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::needs;
 use crate::support::push::{Scenario, gits, write_script};
 
 /// Where `scripts/test.sh` installs them.
 fn managers() -> PathBuf {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hook-managers");
-    assert!(
-        directory.join("complete").exists(),
-        "there are no hook managers in {}: run scripts/test.sh, which installs them and runs all tests",
-        directory.display()
-    );
+    needs::uses("hook-managers");
+    if !directory.join("complete").exists() {
+        needs::not_installed("pre-commit and the other hook managers", &directory);
+    }
     directory
 }
 

@@ -28,6 +28,8 @@ mod local;
 mod manifest_differential;
 mod manifest_errors;
 mod manifest_yaml;
+mod output;
+mod output_git;
 mod prefect1;
 mod prefect1_client;
 mod prefect1_errors;

@@ -1,5 +1,6 @@
 //! Fixtures that several test modules use.
 
+pub(crate) mod needs;
 pub(crate) mod pipelines;
 pub(crate) mod prefect;
 pub(crate) mod prefect1;

@@ -13,6 +13,8 @@ use reqwest::blocking::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::needs;
+
 /// The version that flowreg is tested with.
 const VERSION: &str = "3.8.8";
 
@@ -36,11 +38,13 @@ rm -rf "$home"
 
 /// The directory with Prefect's programs.
 pub(crate) fn programs() -> PathBuf {
+    needs::uses("prefect3");
     programs_of(VERSION, "FLOWREG_TEST_PREFECT")
 }
 
 /// The same of Prefect 2.
 pub(crate) fn programs_two() -> PathBuf {
+    needs::uses("prefect2");
     programs_of(VERSION_TWO, "FLOWREG_TEST_PREFECT2")
 }
 
@@ -49,11 +53,9 @@ fn programs_of(version: &str, variable: &str) -> PathBuf {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{version}/bin")),
         PathBuf::from,
     );
-    assert!(
-        directory.join("prefect").exists(),
-        "there is no Prefect in {}: run scripts/test.sh, which installs it and runs all tests",
-        directory.display()
-    );
+    if !directory.join("prefect").exists() {
+        needs::not_installed(&format!("Prefect {version}"), &directory);
+    }
     directory
 }
 
@@ -146,6 +148,8 @@ impl Server {
     pub(crate) fn shared() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
+        // Only the first test starts the server, but each has to say that it needs it.
+        needs::uses("prefect3");
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let server = SHARED.get_or_init(|| {
             Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
@@ -157,6 +161,7 @@ impl Server {
     pub(crate) fn shared_two() -> Turn {
         static SHARED: OnceLock<Server> = OnceLock::new();
         static TURN: Mutex<()> = Mutex::new(());
+        needs::uses("prefect2");
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let server = SHARED.get_or_init(|| Self::start_from(&programs_two(), &[], None));
         Turn { server, _turn: turn }

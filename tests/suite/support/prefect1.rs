@@ -9,26 +9,29 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::prefect::{Watched, wait_for};
-use super::{Flowreg, TestRepository, git_environment};
+use super::{Flowreg, TestRepository, git_environment, needs};
 
 /// The version that flowreg is tested with.
 const VERSION: &str = "1.4.1";
 
-/// The directory with the programs of Prefect 1; `None` where it is not installed: the test is
-/// skipped, and the output names it.
+/// The directory with the programs of Prefect 1; `None` where `scripts/test.sh` has found no Python
+/// that Prefect 1 runs on: the test is skipped, and the output names it.
 pub(crate) fn programs(test: &str) -> Option<PathBuf> {
+    needs::uses("prefect1");
+    if std::env::var_os("FLOWREG_TEST_PREFECT1").is_some_and(|value| value == "none") {
+        // Not by a macro: what those print of a test that passes is not shown.
+        let note = format!("SKIPPED {test}: there is no Python for Prefect {VERSION}\n");
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+        return None;
+    }
     let directory = std::env::var_os("FLOWREG_TEST_PREFECT1").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prefect-{VERSION}/bin")),
         PathBuf::from,
     );
-    if directory.join("prefect").exists() {
-        return Some(directory);
+    if !directory.join("prefect").exists() {
+        needs::not_installed(&format!("Prefect {VERSION}"), &directory);
     }
-    // Not by a macro: what those print of a test that passes is not shown.
-    let note =
-        format!("SKIPPED {test}: there is no Prefect {VERSION} (scripts/test.sh says why)\n");
-    std::io::stderr().write_all(note.as_bytes()).unwrap();
-    None
+    Some(directory)
 }
 
 /// A backend that keeps flows as the real one does, and what it was asked.

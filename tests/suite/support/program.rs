@@ -1,5 +1,6 @@
 //! Runs the binary as a user would, with nothing of this process' environment.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -67,5 +68,49 @@ impl Flowreg {
             .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {run:#?}"));
         assert_eq!(object["schema"], 1);
         object
+    }
+
+    /// What a person sees of a run, for a snapshot: standard output, standard error if there is
+    /// any, the exit code. What differs between two runs is replaced.
+    ///
+    /// The last line is always there, as insta takes off what all lines are indented by and line
+    /// ends after the last one: a change of these would not be seen.
+    pub(crate) fn screen(&self, arguments: &[&str]) -> String {
+        let run = self.run(arguments);
+        let mut screen = run.stdout;
+        if !run.stderr.is_empty() {
+            screen.push_str("--- standard error\n");
+            screen.push_str(&run.stderr);
+        }
+        let _ = writeln!(screen, "--- exit code {}", run.code);
+        let home = self.environment.iter().find(|(name, _)| name == "HOME");
+        let home = home.map_or("", |(_, home)| home.as_str());
+        redacted(&screen, home)
+    }
+}
+
+/// Replaces what differs between two runs of one test: the temporary directory, the directory of
+/// the binaries, times and durations.
+fn redacted(screen: &str, home: &str) -> String {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_flowreg")).parent().unwrap();
+    let screen = screen.replace(home, "[home]").replace(binaries.to_str().unwrap(), "[binaries]");
+    let mut redacted = String::new();
+    for line in screen.split_inclusive('\n') {
+        // Also keeps the blanks between words: the layout is what the snapshots are about.
+        for word in line.split_inclusive(' ') {
+            let (text, end) = word.split_at(word.trim_end().len());
+            redacted.push_str(if is_time(text) { "[time]" } else { text });
+            redacted.push_str(end);
+        }
+    }
+    redacted
+}
+
+/// Whether a word is a time, as `2026-01-02T03:04:05Z`, or the number of a duration, as `0.1`.
+fn is_time(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match word.split_once('.') {
+        Some((seconds, tenths)) if is_number(seconds) && is_number(tenths) => true,
+        _ => word.parse::<jiff::Timestamp>().is_ok(),
     }
 }

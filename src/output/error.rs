@@ -1,4 +1,6 @@
-//! Errors, as they are printed.
+//! Errors as they are printed: what happened, why, and what to type.
+//!
+//! Which hints an error has is decided in `cli`.
 
 use std::fmt::Write;
 
