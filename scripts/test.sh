@@ -14,9 +14,10 @@
 set -eu
 
 # Prefect's own pins are loose. With newer ones the server of Prefect 3 does not start, or starts and
-# never schedules anything; runs of Prefect 2 fail; Prefect 1 can't serialize a flow.
+# never schedules anything; runs of Prefect 2 fail; Prefect 1 can't serialize a flow. PyYAML 6.0.4 lets
+# another mapping win where two that `<<` merges have the same key.
 prefect=3.8.8
-packages="prefect==$prefect fastapi==0.139.2 sqlalchemy==2.0.58"
+packages="prefect==$prefect fastapi==0.139.2 sqlalchemy==2.0.58 pyyaml==6.0.3"
 prefect2=2.20.25
 packages2="prefect==$prefect2 anyio==4.9.0"
 prefect1=1.4.1

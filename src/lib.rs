@@ -1,15 +1,16 @@
 //! flowreg registers Prefect flows at the right code reference.
 //!
-//! One run is data that goes one way: environment and repository give a code reference
-//! ([`git`]), the tree at its commit gives flows ([`flow`], and
-//! [`introspection`] where reading is not enough), flows and configuration
-//! ([`settings`]) give the registrations that should be, a [`target`] tells those that are, and
-//! the difference is the plan that is applied ([`registration`]). [`push`] does the same for what
-//! git's hooks queued, [`tagging`] says which version a tag is to be. [`cli`] starts it, [`output`]
-//! prints it, [`store`] keeps what must outlive the run, [`model`] is what they all talk about.
+//! One run is data that goes one way, in typed stages: see [`run`], which is what a program that
+//! uses flowreg as a library starts from. The environment and the repository give a code reference
+//! (`flowreg_git`), the tree at its commit gives flows ([`scan`] with `flowreg_python`, and
+//! [`introspection`] where reading is not enough), `prefect.yaml` ([`manifest`]) and `flowreg.toml`
+//! ([`settings`]) say which registrations there should be, a target (`flowreg_servers`, or the
+//! embedded registry in [`store`]) tells those that are, and the difference is the plan that is
+//! applied ([`registration`]). [`cli`] starts it; what git's hooks queued goes the same way.
 //!
-//! Nothing imports upward: `cli → output → push, registration → target, flow, settings → tagging →
-//! store, git → model`. `tests/suite/layout.rs` reads the `use` lines and fails on an upward arrow.
+//! Nothing imports upward: `cli → output → run → push, registration → introspection, manifest, scan →
+//! settings, store →` the crates. `tests/suite/layout.rs` reads the sources and fails on an upward
+//! arrow. Public is what the program, its tests and a caller of [`run`] need.
 
 pub mod cli;
 pub mod introspection;

@@ -11,6 +11,7 @@ use crate::run::{FlowFilter, ReferenceChoice, RunRequest};
 use flowreg_git::Untagged;
 use flowreg_model::{Environment, RemoteName, TargetKind};
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Run as if started in DIR

@@ -72,14 +72,14 @@ impl Caller<'_> {
                 let lines = pre_push_refs(&input);
                 self.queue_push(lines, &Pushing { remote, url, input: &input }, refusal)
             }
-            // Some graphical clients run the hook without telling it anything (facts/hooks.md §1).
+            // Some graphical clients run the hook without telling it anything (docs/facts/hooks.md).
             Hook::PrePush { .. } | Hook::Watch { .. } => exit::DONE,
             Hook::PreCommit => self.pre_commit(refusal),
             Hook::PostReceive => self.post_receive(),
         }
     }
 
-    /// What pre-commit and prek tell of a push: its first ref, in variables (facts/hooks.md §5).
+    /// What pre-commit and prek tell of a push: its first ref, in variables (docs/facts/hooks.md).
     fn pre_commit(&self, refusal: &Refusal<'_>) -> u8 {
         let value = |name: &str| self.environment.get(name);
         let (Some(remote), Some(url), Some(reference)) = (

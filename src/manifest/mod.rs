@@ -4,8 +4,8 @@
 //! and `declared` fill in what `prefect deploy` would, and `pull` puts the code reference into the pull
 //! steps. The rules and their sources stand in `docs/facts/prefect-yaml.md`.
 //!
-//! Knows nothing of servers and flows: [`Manifest::references`] says which variables and blocks of a
-//! server are needed, and they are given as [`TemplateValues`].
+//! Knows nothing of servers and flows: `Manifest::references` says which variables and blocks of a
+//! server are needed, and they are given as `TemplateValues`.
 
 mod check;
 mod declared;

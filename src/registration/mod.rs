@@ -1,6 +1,6 @@
 //! From flows to registrations, from registrations to a plan, from a plan to outcomes.
 //!
-//! [`build`] says what should be, [`plan`] what differs from what is and what a guard refuses,
+//! `build` says what should be, [`plan`] what differs from what is and what a guard refuses,
 //! [`apply`] carries it out. None of them reads git or knows which target it talks to.
 
 mod apply;
@@ -28,5 +28,6 @@ pub(crate) use moments::keep_moments;
 pub use plan::{Action, Guards, Planned, plan};
 pub(crate) use plan::{Plan, Refusal};
 pub(crate) use pools::{choose_work_pools, needs_work_pools};
-pub(crate) use prefect1::{Prefect1SettingsError, Preparation, is_guest};
+pub use prefect1::Prefect1SettingsError;
+pub(crate) use prefect1::{Preparation, is_guest};
 pub use read::read;

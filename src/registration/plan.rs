@@ -194,7 +194,7 @@ pub struct Plan {
 
 /// How many of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct PlanSummary {
+pub struct PlanSummary {
     /// To be created.
     pub create: usize,
     /// To be updated.
@@ -209,7 +209,7 @@ pub(crate) struct PlanSummary {
 
 impl Plan {
     /// Counts the actions.
-    pub(crate) fn summary(&self) -> PlanSummary {
+    pub fn summary(&self) -> PlanSummary {
         let mut summary = PlanSummary::default();
         for item in &self.items {
             match item.action {

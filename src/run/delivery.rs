@@ -298,9 +298,10 @@ fn failed(error: &RunError) -> DeliveryOutcome {
 fn is_passing(error: &RunError) -> bool {
     match error {
         RunError::Target(error) => error.is_passing(),
-        RunError::Git(error) => PASSING.contains(&error.code()),
+        RunError::Git(error) | RunError::Scan(ScanError::Git(error)) => {
+            PASSING.contains(&error.code())
+        }
         RunError::Reference(error) => PASSING.contains(&error.code()),
-        RunError::Scan(ScanError::Git(error)) => PASSING.contains(&error.code()),
         RunError::Tag(error) => PASSING.contains(&error.code()),
         RunError::Interrupted => true,
         _ => false,

@@ -23,6 +23,7 @@ pub struct ReferenceChoice {
 }
 
 /// What is to be planned or registered.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, Default)]
 pub struct RunRequest {
     /// At which code reference.

@@ -393,7 +393,7 @@ impl Job<'_> {
     }
 
     /// What kind of tag the target's workers can use: those of Prefect 1 crash on annotated tags
-    /// (`facts/prefect1.md`).
+    /// (docs/facts/prefect1.md, "Git storage").
     fn kind(&self) -> Result<TagKind, RunError> {
         let target = self.settings.target.as_ref().map(|target| target.value);
         let is_signed = self.request.sign || self.repository.signs_tags();

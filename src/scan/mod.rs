@@ -14,8 +14,8 @@ mod tree;
 pub(crate) use affected::Script;
 pub(crate) use changed::{Difference, affected};
 pub(crate) use prefect1::{Prefect1Files, prefect1_files};
-pub use tree::{Scan, Selection, scan};
-pub(crate) use tree::{ScanError, analyse_imports, duplicates, explain};
+pub use tree::{Scan, ScanError, Selection, scan};
+pub(crate) use tree::{analyse_imports, duplicates, explain};
 
 /// The analyser by a hash of its sources (`build.rs`). Answers in the cache are kept under it, since
 /// another analyser may give others.

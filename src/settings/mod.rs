@@ -1,6 +1,6 @@
 //! All settings of a run: flags over `flowreg.toml` over defaults, resolved once.
 //!
-//! A value whose origin is shown to people remembers it ([`Sourced`]). The connection to a Prefect
+//! A value whose origin is shown to people remembers it (`Sourced`). The connection to a Prefect
 //! server is not resolved here but in `flowreg_servers`, as the official clients do it.
 
 mod file;
@@ -11,5 +11,6 @@ mod tag;
 
 pub use file::Introspect;
 pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
-pub(crate) use layers::{Access, FILE_NAME, Flags, Origin, Settings, SettingsError, Sourced};
+pub use layers::SettingsError;
+pub(crate) use layers::{Access, FILE_NAME, Flags, Origin, Settings, Sourced};
 pub(crate) use prefect1_table::{RunConfigTable, StorageKind};

@@ -1,4 +1,4 @@
-//! What a push registers: exactly what the remote has afterwards (facts/hooks.md §7).
+//! What a push registers: exactly what the remote has afterwards (docs/facts/hooks.md).
 
 use crate::support::push::{Scenario, on_every_git};
 
