@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::DIM;
-use flowreg_model::escaped;
+use flowreg_model::{Field, escaped};
 
 /// How long a value may be before it is cut.
 const VALUE_WIDTH: usize = 60;
@@ -43,12 +43,16 @@ pub(super) fn changes_line(changes: &[ChangeReport]) -> String {
     changes
         .iter()
         .filter(|change| !has_fields || !change.is_mark())
-        .map(|change| match (change.field.as_str(), &change.from, &change.to) {
-            ("parameter_openapi_schema", from, to) => schema_change(from, to),
-            ("version", Value::String(from), Value::String(to)) => format!("version {from} → {to}"),
+        .map(|change| match (Field::named(&change.field), &change.from, &change.to) {
+            (Field::ParameterOpenapiSchema, from, to) => schema_change(from, to),
+            (Field::Version, Value::String(from), Value::String(to)) => {
+                format!("version {from} → {to}")
+            }
             // Prefect 1 numbers the versions of a flow itself.
-            ("version", Value::Number(from), Value::Number(to)) => format!("version {from} → {to}"),
-            (field, ..) => field.to_owned(),
+            (Field::Version, Value::Number(from), Value::Number(to)) => {
+                format!("version {from} → {to}")
+            }
+            (field, ..) => field.name().to_owned(),
         })
         .collect::<Vec<_>>()
         .join(", ")
@@ -101,14 +105,14 @@ pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
 /// What differs in a field: path and difference, one entry a value.
 pub(super) fn changes_text(change: &ChangeReport) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    match change.field.as_str() {
-        "parameter_openapi_schema" => {
+    match Field::named(&change.field) {
+        Field::ParameterOpenapiSchema => {
             lines.push((change.field.clone(), schema_change(&change.from, &change.to)));
         }
-        "tags" => add_items(&mut lines, change, short),
-        "schedules" => add_items(&mut lines, change, schedule_text),
-        "triggers" => add_items(&mut lines, change, trigger_text),
-        field => add_leaves(&mut lines, field, &change.from, &change.to),
+        Field::Tags => add_items(&mut lines, change, short),
+        Field::Schedules => add_items(&mut lines, change, schedule_text),
+        Field::Triggers => add_items(&mut lines, change, trigger_text),
+        field => add_leaves(&mut lines, field.name(), &change.from, &change.to),
     }
     lines
 }

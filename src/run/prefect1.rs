@@ -333,7 +333,7 @@ fn moved_tag(
 fn add_version_change(item: &mut Planned) {
     let held = item.held.as_ref().and_then(|held| held.fields.get(Field::Version)?.as_u64());
     if let (Action::Update { .. }, Some(version)) = (&item.action, held) {
-        let field = "version".to_owned();
+        let field = Field::Version.name().to_owned();
         let (from, to) = (version.into(), (version + 1).into());
         item.changes.insert(0, Change { field, from, to });
     }

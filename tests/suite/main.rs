@@ -12,6 +12,7 @@ mod support;
 mod affected;
 mod bad_input;
 mod children;
+mod debug_log;
 mod documentation;
 mod end_to_end;
 mod flow_differential;
