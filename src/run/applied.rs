@@ -6,11 +6,10 @@ use super::desired::{Explained, Unbuilt};
 use super::outbox::queued_target;
 use super::planned::PlannedRun;
 use super::request::Notice;
-use super::{JOBS, Surroundings};
+use super::JOBS;
 use crate::introspection::Watch;
 use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};
-use crate::store::{LedgerEntry, Store, StoreError};
 
 /// The last stage: what became of each registration.
 pub struct AppliedRun {
@@ -63,8 +62,7 @@ impl AppliedRun {
         let applied = apply(plan, target.as_ref(), jobs, &progress, &|| interrupt.is_requested());
         drop(work);
         let description = target.describe();
-        let common_dir = opened.repository.common_dir();
-        if let Err(error) = record(&opened.surroundings, common_dir, &description, &applied) {
+        if let Err(error) = opened.record_written(&description, &applied) {
             let text = format!("the ledger could not be written: {error}");
             notices.push(text.into());
         }
@@ -143,36 +141,4 @@ pub(crate) fn not_tried(is_interrupted: bool) -> (&'static str, &'static str) {
 /// The number of problems that keep a flow from being registered.
 pub(crate) fn invalid(problems: &[FlowProblem]) -> usize {
     problems.iter().filter(|problem| problem.is_error()).count()
-}
-
-/// Appends what was written to the ledger; a run that wrote nothing leaves no trace.
-fn record(
-    surroundings: &Surroundings,
-    common_dir: &std::path::Path,
-    target: &TargetDescription,
-    applied: &[Applied],
-) -> Result<(), StoreError> {
-    let at = surroundings.now();
-    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
-    let entries: Vec<LedgerEntry> = applied
-        .iter()
-        .filter(|one| matches!(one.outcome, Outcome::Created | Outcome::Updated))
-        .map(|one| {
-            let registration = &one.planned.registration;
-            LedgerEntry {
-                at: at.clone(),
-                target: target.to_owned(),
-                action: word_of(&one.outcome).to_owned(),
-                flow: registration.flow.to_string(),
-                deployment: registration.deployment.to_string(),
-                kind: registration.reference.name.kind().to_owned(),
-                reference: registration.reference.name.as_str().to_owned(),
-                commit: registration.reference.commit.as_str().to_owned(),
-            }
-        })
-        .collect();
-    if entries.is_empty() {
-        return Ok(());
-    }
-    Store::open(common_dir)?.append_to_ledger(&entries)
 }

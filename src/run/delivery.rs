@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
 use flowreg_model::{
-    BranchName, Channel, CommitId, Held, RemoteName, TargetDescription, TargetKind, same_repository,
+    BranchName, Channel, CommitId, Held, RemoteName, TargetKind, same_repository,
 };
 use flowreg_servers::{ReadScope, Target, Write};
 
@@ -20,7 +20,6 @@ use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
 use crate::registration::Outcome;
 use crate::scan::ScanError;
 use crate::settings::{OnDelete, Origin, Sourced};
-use crate::store::{LedgerEntry, Store};
 
 /// What a remote says that may have another answer a moment later.
 const PASSING: &[&str] =
@@ -133,10 +132,12 @@ impl Registrar {
                 }
             }
         }
-        record_removals(configured.opened, &target.describe(), push, &removed)?;
+        let removed = || removed.iter().map(|held| (*held, push.short_name()));
+        let commit = push.before.as_ref();
+        configured.opened.record_removed(&target.describe(), removed(), commit)?;
         match failure {
             Some(error) => Err(error),
-            None => Ok(DeliveryOutcome::Done(format!("{} removed", removed.len()))),
+            None => Ok(DeliveryOutcome::Done(format!("{} removed", removed().count()))),
         }
     }
 }
@@ -311,32 +312,4 @@ fn is_passing(error: &RunError) -> bool {
 fn is_gone(error: &RunError) -> bool {
     matches!(error, RunError::Reference(error)
         if ["remote_missing_branch", "remote_missing_tag"].contains(&error.code()))
-}
-
-fn record_removals(
-    opened: &Opened<'_>,
-    target: &TargetDescription,
-    push: &QueuedPush,
-    removed: &[&Held],
-) -> Result<(), RunError> {
-    let at = opened.surroundings.now();
-    let target = target.url.as_deref().unwrap_or(target.kind.as_str());
-    let commit = push.before.as_ref().map(|commit| commit.as_str().to_owned());
-    let entries: Vec<LedgerEntry> = removed
-        .iter()
-        .map(|held| LedgerEntry {
-            at: at.clone(),
-            target: target.to_owned(),
-            action: "removed".to_owned(),
-            flow: held.flow.clone(),
-            deployment: held.deployment.clone(),
-            kind: "branch".to_owned(),
-            reference: push.short_name().to_owned(),
-            commit: commit.clone().unwrap_or_default(),
-        })
-        .collect();
-    if !entries.is_empty() {
-        Store::open(opened.repository.common_dir())?.append_to_ledger(&entries)?;
-    }
-    Ok(())
 }

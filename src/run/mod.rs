@@ -52,6 +52,7 @@ mod entrypoints;
 mod error;
 mod flows;
 mod interrupt;
+mod ledger;
 mod observer;
 mod opened;
 mod outbox;

@@ -13,7 +13,6 @@ use flowreg_servers::{ReadScope, TargetError, Write};
 
 use super::request::Notice;
 use super::{Configured, Opened, RunError};
-use crate::store::{LedgerEntry, Store, StoreError};
 
 /// What is to be removed.
 #[derive(Debug, Clone, Default)]
@@ -81,42 +80,29 @@ impl Opened<'_> {
         removable.sort_by(|(one, _), (other, _)| {
             (&one.flow, &one.deployment).cmp(&(&other.flow, &other.deployment))
         });
-        let (mut registrations, mut entries) = (Vec::new(), Vec::new());
-        for (held, branch) in removable {
-            let remove = || target.apply(&Write::Remove(&held)).map(drop);
-            let outcome = (!request.dry_run).then(remove);
-            if matches!(outcome, Some(Ok(()))) {
-                entries.push(self.removal(&description, &held, &branch));
-            }
-            let Held { flow, deployment, .. } = held;
-            registrations.push(PrunedBranch { flow, deployment, branch, outcome });
+        let mut outcomes = Vec::new();
+        for (held, _) in &removable {
+            let remove = || target.apply(&Write::Remove(held)).map(drop);
+            outcomes.push((!request.dry_run).then(remove));
         }
-        let recorded = self.record(&entries);
+        let removed = removable.iter().zip(&outcomes).filter_map(|((held, branch), outcome)| {
+            matches!(outcome, Some(Ok(()))).then_some((held, branch.as_str()))
+        });
+        let recorded = self.record_removed(&description, removed, None);
         let lost = recorded
             .err()
             .map(|error| Notice::from(format!("the ledger could not be written: {error}")));
+        let registrations = removable
+            .into_iter()
+            .zip(outcomes)
+            .map(|((Held { flow, deployment, .. }, branch), outcome)| PrunedBranch {
+                flow,
+                deployment,
+                branch,
+                outcome,
+            })
+            .collect();
         Ok(Pruned { target: description, registrations, notices: lost.into_iter().collect() })
-    }
-
-    fn removal(&self, target: &TargetDescription, held: &Held, branch: &BranchName) -> LedgerEntry {
-        LedgerEntry {
-            at: self.surroundings.now(),
-            target: target.url.clone().unwrap_or_else(|| target.kind.as_str().to_owned()),
-            action: "removed".to_owned(),
-            flow: held.flow.clone(),
-            deployment: held.deployment.clone(),
-            kind: "branch".to_owned(),
-            reference: branch.to_string(),
-            commit: String::new(),
-        }
-    }
-
-    /// Appends to the ledger; without entries it is left alone.
-    fn record(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        Store::open(self.repository.common_dir())?.append_to_ledger(entries)
     }
 }
 
