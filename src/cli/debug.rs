@@ -14,10 +14,14 @@ use super::error::CommandError;
 /// The variable that stands for the option, where a command line can't be changed.
 const VARIABLE: &str = "FLOWREG_LOG";
 
+/// Whose events may be shown.
+const CRATES: [&str; 5] =
+    ["flowreg", "flowreg_model", "flowreg_python", "flowreg_git", "flowreg_servers"];
+
 /// Starts the log if it is asked for. Without it, an event costs one look at a static.
 ///
 /// # Errors
-/// A usage error if `FLOWREG_LOG` is neither a level nor a list of `target=level`.
+/// A usage error if `FLOWREG_LOG` is neither a level nor a list of `crate=level`.
 pub(super) fn start(is_debug: bool, environment: &Environment) -> Result<(), CommandError> {
     let targets = match environment.get(VARIABLE) {
         // The option says everything; the variable may say less.
@@ -39,22 +43,42 @@ fn of_flowreg(level: LevelFilter) -> Targets {
     Targets::new().with_target("flowreg", level)
 }
 
-/// A level for all of flowreg, or `target=level` pairs.
+/// A level for all of flowreg, or pairs of a crate (or a module in it) and a level.
 fn parse(text: &str) -> Result<Targets, CommandError> {
-    if let Ok(level) = text.trim().parse() {
+    if let Some(level) = level(text) {
         return Ok(of_flowreg(level));
     }
-    let targets: Option<Targets> = text.parse().ok().filter(|targets: &Targets| {
-        targets.iter().all(|(target, _)| target.starts_with("flowreg"))
-    });
+    let mut targets = Some(Targets::new());
+    for pair in text.split(',') {
+        let known = pair.split_once('=').and_then(|(target, word)| {
+            let name = target.trim();
+            // A level without a target would be for all libraries, too.
+            let is_ours = CRATES.contains(&name.split("::").next().unwrap_or_default());
+            is_ours.then_some(name).zip(level(word))
+        });
+        targets =
+            targets.zip(known).map(|(targets, (name, level))| targets.with_target(name, level));
+    }
     targets.ok_or_else(|| {
-        let message = format!("{VARIABLE}: `{text}` is no level, and no list of target=level");
+        let message = format!("{VARIABLE}: `{text}` is no level, and no list of crate=level");
         let hints = vec![
             format!("{VARIABLE}=debug"),
             format!("{VARIABLE}=flowreg_git=debug,flowreg_servers=debug"),
         ];
         CommandError::usage(message, hints)
     })
+}
+
+fn level(word: &str) -> Option<LevelFilter> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "off" => Some(LevelFilter::OFF),
+        "error" => Some(LevelFilter::ERROR),
+        "warn" => Some(LevelFilter::WARN),
+        "info" => Some(LevelFilter::INFO),
+        "debug" => Some(LevelFilter::DEBUG),
+        "trace" => Some(LevelFilter::TRACE),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +89,18 @@ mod tests {
     fn a_level_is_for_flowreg_and_a_list_may_name_only_its_crates() {
         assert_eq!(parse("debug").unwrap(), of_flowreg(LevelFilter::DEBUG));
         assert!(parse("flowreg_git=debug,flowreg=info").is_ok());
-        for other in ["loud", "hyper=trace", "flowreg_git=loud"] {
+        let pairs = parse("flowreg_git=debug, flowreg::run=trace").unwrap();
+        assert!(pairs.would_enable("flowreg_git::process", &tracing::Level::DEBUG));
+        assert!(!pairs.would_enable("flowreg::cli", &tracing::Level::ERROR));
+        for other in [
+            "loud",
+            "1",
+            "hyper=trace",
+            "flowreg_git=loud",
+            "flowreg_nope=debug",
+            "trace,flowreg_git=debug",
+            "debug,",
+        ] {
             let report = parse(other).unwrap_err().report();
             assert!(report.message.contains(other) && !report.hints.is_empty(), "{other}");
         }

@@ -94,7 +94,12 @@ pub fn ask(
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    ask_python(context, None, questions, watch)
+    logged(ask_python(context, None, questions, watch))
+}
+
+/// Tells the log why there are no answers.
+fn logged(answers: Result<Answers, AskError>) -> Result<Answers, AskError> {
+    answers.inspect_err(|error| tracing::debug!(%error, "Python gives no answers"))
 }
 
 /// Has flows of Prefect 1 built and serialized, in one process; `options` say how, in the form that
@@ -115,7 +120,7 @@ pub(crate) fn build(
         discover: true,
     };
     let questions: Vec<Question> = paths.iter().map(question).collect();
-    ask_python(context, Some(options), &questions, watch)
+    logged(ask_python(context, Some(options), &questions, watch))
 }
 
 fn ask_python(
@@ -126,6 +131,7 @@ fn ask_python(
 ) -> Result<Answers, AskError> {
     let base = context.repository.workdir().unwrap_or(context.directory);
     let python = interpreter::find(context.python, base, context.environment)?;
+    tracing::debug!(python = %python.display(), files = questions.len(), "asking Python");
     let home = TemporaryHome::make(context.environment)?;
     let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
     let started = Instant::now();
@@ -185,7 +191,7 @@ fn ask_python(
         prefect,
         files = files.len(),
         answered = done,
-        milliseconds = started.elapsed().as_millis(),
+        ms = started.elapsed().as_millis(),
         "asked Python"
     );
     // Python ends before its directory is removed, which it could still write into.

@@ -2,11 +2,11 @@
 
 use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
 
+use super::JOBS;
 use super::desired::{Explained, Unbuilt};
 use super::outbox::queued_target;
 use super::planned::PlannedRun;
 use super::request::Notice;
-use super::JOBS;
 use crate::introspection::Watch;
 use crate::push::QueuedTarget;
 use crate::registration::{Applied, Outcome, apply};

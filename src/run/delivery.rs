@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
-use flowreg_model::{
-    BranchName, Channel, CommitId, Held, RemoteName, TargetKind, same_repository,
-};
+use flowreg_model::{BranchName, Channel, CommitId, Held, RemoteName, TargetKind, same_repository};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;

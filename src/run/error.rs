@@ -76,12 +76,12 @@ pub enum RunError {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// The file that `--config` names can't be read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why; it is in the message already, so it is no `source`.
+        error: std::io::Error,
     },
     /// `flowreg.toml` at the reference is not text.
     #[error("{FILE_NAME} is not UTF-8")]

@@ -110,6 +110,7 @@ impl<'s> Opened<'s> {
         loop {
             let configured = self.configured(choice, file.as_deref())?;
             let request = request(&configured.settings, choice, configured.target.kind());
+            debug!("climbing the ladder for the code reference");
             let resolution = resolve(&self.repository, &self.surroundings.environment, &request);
             rounds += 1;
             let Ok(reference) = &resolution.reference else {
@@ -185,6 +186,7 @@ impl<'s> Opened<'s> {
         let mut request = request(&defaults, choice, TargetKind::Local);
         request.rules.untagged = Untagged::Commit;
         let environment = &self.surroundings.environment;
+        debug!("climbing the ladder for {FILE_NAME}");
         let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
             // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
             (request.tag, request.branch) = (None, None);
@@ -208,7 +210,7 @@ impl<'s> Opened<'s> {
             debug!(path = %path.display(), "read the configuration that --config names");
             return match std::fs::read_to_string(&path) {
                 Ok(text) => Ok(Some(text)),
-                Err(source) => Err(ConfigurationError::Unreadable { path, source }.into()),
+                Err(error) => Err(ConfigurationError::Unreadable { path, error }.into()),
             };
         }
         let Some(commit) = commit else { return Ok(None) };

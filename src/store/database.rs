@@ -102,8 +102,8 @@ impl Store {
         if found < VERSION {
             store.create_tables().map_err(|source| store.error(source))?;
         }
-        let (microseconds, is_new) = (started.elapsed().as_micros(), found < VERSION);
-        tracing::debug!(file = %store.path.display(), is_new, microseconds, "store opened");
+        let (ms, is_new) = (started.elapsed().as_millis(), found < VERSION);
+        tracing::debug!(file = %store.path.display(), is_new, ms, "store opened");
         Ok(store)
     }
 

@@ -54,6 +54,7 @@ impl Target for LocalRegistry {
             }
             Write::Remove(held) => {
                 store.remove_registration(&held.flow, &held.deployment)?;
+                tracing::debug!(flow = held.flow, deployment = held.deployment, "removed");
                 return Ok(held.id.clone());
             }
         };
@@ -70,6 +71,8 @@ impl Target for LocalRegistry {
             &fields,
             &self.now,
         )?;
+        let (flow, deployment) = (registration.flow.as_str(), registration.deployment.as_str());
+        tracing::debug!(flow, deployment, id, "written");
         Ok(Some(id.to_string()))
     }
 }

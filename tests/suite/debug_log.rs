@@ -14,7 +14,8 @@ fn count(log: &str, words: &[&str]) -> usize {
 #[test]
 fn the_log_tells_rungs_git_processes_and_the_cache_and_changes_nothing_else() {
     let repository = TestRepository::empty();
-    repository.write("etl.py", "from prefect import flow\n\n\n@flow\ndef etl(days: int = 1): ...\n");
+    repository
+        .write("etl.py", "from prefect import flow\n\n\n@flow\ndef etl(days: int = 1): ...\n");
     repository.commit("etl");
     repository.git(&["tag", "v1.0.0"]);
     let flowreg = || Flowreg::in_repository(&repository).env("FLOWREG_HOOKS", "0");

@@ -277,13 +277,13 @@ fn reference() {
 
       --tag          unset
       --branch       unset
-      BUILD_TAG      skipped      jenkins-flows-12  Jenkins numbers its builds with it, it is no git tag
+      BUILD_TAG      skipped      jenkins-flows-12  Jenkins sets it to the name of the build, which is no git tag
       GIT_BRANCH     taken        main
       active branch  not reached
       CI             not reached
       git            not reached
     --- standard error
-    warning: BUILD_TAG is `jenkins-flows-12`, which is skipped: Jenkins numbers its builds with it, it is no git tag
+    warning: BUILD_TAG is `jenkins-flows-12`, which is skipped: Jenkins sets it to the name of the build, which is no git tag
     --- exit code 0
     ");
 }
@@ -497,6 +497,9 @@ fn help() {
       -v, --verbose
               Print unchanged registrations and details
 
+          --debug
+              Log on standard error what is done: references, git processes, requests, caches
+
           --color <WHEN>
               When to colour the output
 
@@ -548,6 +551,8 @@ fn help() {
                              markdown]
       -q, --quiet            Print errors only
       -v, --verbose          Print unchanged registrations and details
+          --debug            Log on standard error what is done: references, git processes, requests,
+                             caches
           --color <WHEN>     When to colour the output [default: auto] [possible values: auto, always,
                              never]
           --no-progress      Never show progress

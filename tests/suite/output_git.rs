@@ -74,7 +74,7 @@ fn tag_refused_with_the_words_of_the_server() {
     let flowreg = tagged.flowreg();
     assert_snapshot!(flowreg.screen(&["tag", "1.0.0"]), @"
     --- standard error
-    error: v1.0.0 is on origin already, at 8a04b0e5949efda5b3d23c41d27a72ca0ed68bb7; it was to be at 5436268ffb9973f7889103bb240f1036d6e367be
+    error: the tag v1.0.0 exists on origin, at 8a04b0e5949efda5b3d23c41d27a72ca0ed68bb7, so it can't be made at 5436268ffb9973f7889103bb240f1036d6e367be
     hint: a tag never moves: choose the next version
     --- exit code 1
     ");
@@ -83,7 +83,7 @@ fn tag_refused_with_the_words_of_the_server() {
     --- standard error
     error: origin did not take v1.1.0: pre-receive hook declined
     caused by: tags are made by the release manager
-    hint: a rule or hook of the server decides: its words are above
+    hint: a rule or hook of the server refused it: its message is above
     hint: nothing is left behind: the same command can be run again
     --- exit code 4
     ");
