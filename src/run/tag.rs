@@ -14,8 +14,7 @@ use flowreg_git::{
     Repository, TagKind, TagPush, Untagged, ci_provider, is_mainline, resolve,
 };
 use flowreg_model::{
-    BranchName, Channel, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName,
-    TagName, TargetKind,
+    BranchName, Channel, CommitId, ReferenceSource, RemoteName, TagName, TargetKind,
 };
 use serde::Serialize;
 
@@ -407,17 +406,12 @@ impl Job<'_> {
         }
     }
 
-    /// HEAD's branch, if the commit is its last one.
+    /// HEAD's branch, if the commit is its last one. `--commit` may name any other, which must not be
+    /// pushed to the branch that happens to be checked out.
     fn active_branch(&self) -> Option<BranchName> {
-        let rules =
-            ReferenceRules { ask_remote: false, mainline: Vec::new(), ..ReferenceRules::default() };
-        let request = ReferenceRequest { strict: true, rules, ..ReferenceRequest::default() };
-        let bare = Environment::default();
-        let reference = resolve(self.repository, &bare, &request).reference.ok()?;
-        match reference.name {
-            ReferenceName::Branch(branch) if reference.commit == *self.commit => Some(branch),
-            _ => None,
-        }
+        let branch = self.repository.active_branch()?;
+        let tip = self.repository.head_commit().ok()?;
+        (tip == *self.commit).then_some(branch)
     }
 
     /// Refuses a commit that production's history lacks; says so where only a tag is printed.
