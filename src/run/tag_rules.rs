@@ -85,8 +85,8 @@ fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), Run
     let repository = &referenced.opened().repository;
     let remote = repository.remote(referenced.reference.remote.as_ref())?;
     let has_name = |held: &PeeledTag| held.name == *tag;
-    // The signature is in the tag's object, which a clone may lack: `actions/checkout` makes a
-    // lightweight copy of the tag (docs/facts/ci-variables.md, trap 12). So the remote's tag counts.
+    // The signature is in the tag's object, which a clone may lack: `actions/checkout` makes only a
+    // lightweight copy of the tag (docs/facts/ci-variables.md, trap 12). The remote's tag counts.
     let held = match remote.as_ref().filter(|_| asks_remote(referenced)) {
         Some(remote) => {
             let tags = repository.ask_for_tags(remote, tag.as_str())?.tags;
