@@ -279,7 +279,6 @@ fn request(settings: &Settings, choice: &ReferenceChoice, target: TargetKind) ->
         tag: choice.tag.clone(),
         branch: choice.branch.clone(),
         strict: choice.strict,
-        pushed: None,
         rules: rules(settings, target, choice.offline),
     }
 }

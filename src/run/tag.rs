@@ -1,7 +1,12 @@
 //! Makes the tag of the next version and pushes exactly that ref.
 //!
-//! Safe to run twice and in two jobs at once: the remote decides who was first, and who was not
-//! looks again.
+//! Several CI jobs may do so at once, and each of them may be run again. Nothing but the remote can
+//! decide between them: the tags of a clone may be old or missing, but a git server creates a ref
+//! only if there is none of that name. So of two jobs that push one tag, one succeeds. The other
+//! reads the remote's tags again and decides anew, in a new round.
+//!
+//! Which version comes next is decided in [`flowreg_git::tagging`]; what holds for a tag that is
+//! registered, whoever made it, in [`super::tag_rules`].
 
 use std::time::Duration;
 
@@ -14,25 +19,25 @@ use flowreg_git::{
     Repository, TagKind, TagPush, Untagged, ci_provider, is_mainline, resolve,
 };
 use flowreg_model::{
-    BranchName, Channel, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName,
-    TagName, TargetKind,
+    BranchName, Channel, CommitId, ReferenceSource, RemoteName, TagName, TargetKind,
 };
 use serde::Serialize;
 
 use super::{AppliedRun, Opened, ReferenceChoice, RunError, RunRequest, Surroundings};
 use crate::settings::Settings;
 
-/// How often others may be faster.
+/// After so many rounds no further one is tried, so that a job ends in any case. A round is lost if
+/// another job was faster, or if the remote refused for a reason that may pass.
 const MOST_ROUNDS: u32 = 30;
-/// How often a push is tried again that the remote refused without a decision: another job may
-/// hold a lock there.
+/// After so many rejections that name no rule of the server, the last one is reported. Such a
+/// reason can pass by itself: another push may hold the lock of a ref for a moment.
 const MOST_REJECTIONS: u32 = 4;
 
 /// Which tag is to be made, and how.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TagRequest {
-    /// This version, with or without the prefix; without it the next one.
+    /// The version, with or without the prefix of its series; `None`: the next one.
     pub version: Option<String>,
     /// Which part goes up, instead of what the commits ask for.
     pub bump: Option<Bump>,
@@ -44,9 +49,9 @@ pub(crate) struct TagRequest {
     pub package: Option<String>,
     /// The commit to tag; HEAD if nothing is said.
     pub commit: Option<String>,
-    /// Only say which tag it would be.
+    /// Say which tag it would be, and make none.
     pub print: bool,
-    /// Go by the tags that are here.
+    /// Do not ask the remote: the tags of this clone count. Goes with `print` only.
     pub offline: bool,
     /// Sign the tag, as git is configured to.
     pub sign: bool,
@@ -106,10 +111,10 @@ pub(crate) struct TaggedCommit {
 /// A request that contradicts itself, or the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TagUsageError {
-    /// A word for a pre-release, and no pre-release.
+    /// `--pre` without `--bump pre`.
     #[error("--pre goes with --bump pre")]
     PreWithoutBump,
-    /// The version is none of the series'.
+    /// The version does not follow the scheme of the series.
     #[error("`{text}` is no version of the scheme of {prefix}…")]
     NoVersion {
         /// What was asked for.
@@ -151,7 +156,8 @@ impl TagUsageError {
 }
 
 impl Opened<'_> {
-    /// Looks, decides, makes and pushes the tag, until it is there or there is none to make.
+    /// Makes the tag of a commit and pushes it, unless the commit has its tag already or there is
+    /// no version to make.
     ///
     /// # Errors
     /// [`RunError`] if the request makes no sense, or the tag can't be made.
@@ -163,6 +169,7 @@ impl Opened<'_> {
         };
         let remote = request.remote.clone();
         let choice = ReferenceChoice { remote, ..ReferenceChoice::default() };
+        // The file at the commit that gets the tag, because registering at the tag reads that one.
         let settings = self.settings_at(&commit, &choice)?;
         let (series, version) = requested_version(request, &settings)?;
         let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
@@ -170,7 +177,7 @@ impl Opened<'_> {
         if remote.is_none() && !request.print {
             return Err(ReferenceError::NoRemote.into());
         }
-        let job = Job {
+        let run = TagRun {
             surroundings: &self.surroundings,
             request,
             repository,
@@ -180,10 +187,10 @@ impl Opened<'_> {
             version: &version,
             remote: remote.as_ref().filter(|_| !request.offline),
         };
-        job.tag()
+        run.tag()
     }
 
-    /// Registers everything at a tag.
+    /// Registers everything at a tag; `None` if there is no tag.
     ///
     /// # Errors
     /// [`RunError`] for what concerns the run as a whole.
@@ -237,6 +244,7 @@ fn requested_version(
             RequestedVersion::Next { bump, pre: request.pre.clone(), build: request.build.clone() };
         return Ok((series(settings, package)?, next));
     };
+    // CI providers often give the full name of a ref.
     let name = text.strip_prefix("refs/tags/").unwrap_or(text);
     let by_prefix = settings.tag.series_by_prefix(name);
     let series = match (package, by_prefix) {
@@ -260,8 +268,8 @@ fn series(settings: &Settings, package: Option<&str>) -> Result<Series, TagUsage
     })
 }
 
-/// What has to be done, and with what.
-struct Job<'a> {
+/// One run of `flowreg tag`: what was asked for, and what it works on.
+struct TagRun<'a> {
     surroundings: &'a Surroundings,
     request: &'a TagRequest,
     repository: &'a Repository,
@@ -269,10 +277,11 @@ struct Job<'a> {
     series: &'a Series,
     commit: &'a CommitId,
     version: &'a RequestedVersion,
+    /// The remote; `None` if it is not to be asked, or if there is none.
     remote: Option<&'a Remote>,
 }
 
-impl Job<'_> {
+impl TagRun<'_> {
     fn tag(&self) -> Result<TaggedCommit, RunError> {
         let question = tagging::TagRequest {
             repository: self.repository,
@@ -285,12 +294,14 @@ impl Job<'_> {
         };
         let mut rejections = 0;
         for round in 0..MOST_ROUNDS {
+            // Read again in each round: who was faster has made a tag that was not there before, so
+            // this commit may have its tag by now, or need a higher version.
             let tags = SeriesTags::read(self.repository, self.series, self.remote)?;
             let decision = decide(&question, &tags)?;
-            let mut tagged = self.decided(&decision);
+            let mut tagged = self.tagged_commit(&decision);
             let Decision::Create { tag, previous, commits, .. } = &decision else {
                 if let Decision::Exists { tag, .. } = &decision {
-                    self.bring(tag)?;
+                    self.create_missing_tag_here(tag)?;
                 }
                 return Ok(tagged);
             };
@@ -306,11 +317,12 @@ impl Job<'_> {
                     tagged.outcome = TagOutcome::Created;
                     return Ok(tagged);
                 }
-                // Another job made the same one: the next look finds it.
+                // Another job pushed the very same object, as lightweight tags of one commit always
+                // are. The tag is not this job's, and the next round finds it at the commit.
                 PushOutcome::AlreadyThere => {}
                 PushOutcome::Rejected(rejection) => {
                     rejections += 1;
-                    if self.is_refused(remote, tag, &rejection, rejections)? {
+                    if self.is_last_word(remote, tag, &rejection, rejections)? {
                         return Err(self.rejected(remote, tag, rejection).into());
                     }
                 }
@@ -320,10 +332,12 @@ impl Job<'_> {
         Err(TagError::Outrun(MOST_ROUNDS).into())
     }
 
-    /// Has the tag here, too, where the embedded registry looks for it.
-    fn bring(&self, tag: &PeeledTag) -> Result<(), RunError> {
+    /// Makes a ref in this clone for a tag that only the remote has, if everything is registered at
+    /// it: the embedded registry never asks the remote, so the tag has to be here.
+    fn create_missing_tag_here(&self, tag: &PeeledTag) -> Result<(), RunError> {
         let Some(remote) = self.remote.filter(|_| self.request.register) else { return Ok(()) };
         if self.repository.tag_here(&tag.name)?.is_none() {
+            // The commit is here, but an annotated tag is an object of its own.
             if tag.is_annotated() {
                 self.repository.fetch_from(remote, &[&tag.object])?;
             }
@@ -332,9 +346,14 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Whether a rejection is the last word: the remote decided so, or says it again and again
-    /// although nobody else made the tag.
-    fn is_refused(
+    /// Whether another round is of no use after a rejection.
+    ///
+    /// It is of none if a rule of the server decided, or if the branch that goes along was refused:
+    /// mostly somebody else pushed to it, and only a person can bring the two together. Any other
+    /// reason can mean that another job made the tag a moment before. The remote is asked for it,
+    /// and the next round takes it into account. If the tag is not there, the push is tried again a
+    /// few times.
+    fn is_last_word(
         &self,
         remote: &Remote,
         tag: &TagName,
@@ -361,11 +380,15 @@ impl Job<'_> {
     fn publish(&self, remote: &Remote, tag: &TagName, text: &str) -> Result<PushOutcome, RunError> {
         let kind = self.kind()?;
         let held = self.repository.tags_here(tag.as_str())?.into_iter().find(|t| t.name == *tag);
+        // A tag that only this clone has is never moved. If it stayed where it is and the remote
+        // got one of that name, the two would stand for different code.
         if let Some(held) = held.as_ref().filter(|held| held.commit != *self.commit) {
             let (tag, here) = (tag.clone(), held.commit.clone());
             return Err(TagError::TakenHere { tag, here, commit: self.commit.clone() }.into());
         }
-        // What somebody made by hand is what is pushed, if workers can use it.
+        // A tag that somebody made here by hand, with a message of their own, is pushed as it is,
+        // if it is of the kind that is needed. Where a signed one is needed, it does not count:
+        // nothing here tells whether it is signed.
         let by_hand = held.filter(|held| {
             kind != TagKind::Signed && held.is_annotated() == (kind == TagKind::Annotated)
         });
@@ -382,7 +405,8 @@ impl Job<'_> {
             tag,
             object: &object,
             branch: branch.as_ref().map(|branch| (branch, self.commit)),
-            // This run registers at the tag itself.
+            // With `register` this run registers at the tag after the push. If the pre-push hook
+            // queued the tag as well, everything would be registered a second time.
             hooks_register: !self.request.register,
         };
         let outcome = self.repository.push_tag(remote, &push)?;
@@ -398,6 +422,8 @@ impl Job<'_> {
         let target = self.settings.target.as_ref().map(|target| target.value);
         let is_signed = self.request.sign || self.repository.signs_tags();
         match (target, is_signed) {
+            // Only the flag is refused. `tag.gpgSign` is a person's setting for all repositories,
+            // and says nothing about this tag.
             (Some(TargetKind::Prefect1), _) if self.request.sign => {
                 Err(TagUsageError::SignedForPrefect1.into())
             }
@@ -407,39 +433,35 @@ impl Job<'_> {
         }
     }
 
-    /// HEAD's branch, if the commit is its last one.
+    /// HEAD's branch, if the commit is its last one. `--commit` may name any other, which must not
+    /// be pushed to the branch that happens to be checked out.
     fn active_branch(&self) -> Option<BranchName> {
-        let rules =
-            ReferenceRules { ask_remote: false, mainline: Vec::new(), ..ReferenceRules::default() };
-        let request = ReferenceRequest { strict: true, rules, ..ReferenceRequest::default() };
-        let bare = Environment::default();
-        let reference = resolve(self.repository, &bare, &request).reference.ok()?;
-        match reference.name {
-            ReferenceName::Branch(branch) if reference.commit == *self.commit => Some(branch),
-            _ => None,
-        }
+        let branch = self.repository.active_branch()?;
+        let tip = self.repository.head_commit().ok()?;
+        (tip == *self.commit).then_some(branch)
     }
 
-    /// Refuses a commit that production's history lacks; says so where only a tag is printed.
+    /// Refuses a commit that is in the history of no mainline branch. Where the tag is only
+    /// printed, or is meant to be off mainline, that is a notice instead.
     fn check_mainline(&self, tags: &SeriesTags) -> Result<Option<String>, RunError> {
         let globs = &self.settings.repository.mainline;
         let name = self.remote.map(|remote| &remote.name);
-        let standing = match self.remote {
+        // With the remote's branches of this round: mainline may have got the commit a moment ago.
+        let is_on_mainline = match self.remote {
             Some(_) => self.repository.is_on_mainline(self.commit, globs, name, &tags.branches),
             None => self.repository.is_on_fetched_mainline(self.commit, globs, None),
         };
-        let standing = standing.map_err(TagError::from)?;
+        let is_on_mainline = is_on_mainline.map_err(TagError::from)?;
         let active = self.active_branch();
         let unpushed = match active {
             Some(branch) if is_mainline(globs, &branch)? => Some(branch),
             _ => None,
         };
+        // With `--with-branch` the same push puts the commit on the mainline branch.
         let goes_along = self.request.with_branch && unpushed.is_some();
-        let is_on = match standing {
-            Some(is_on) => is_on,
-            None => self.is_mainline_build(),
-        };
-        if is_on || goes_along {
+        // If mainline went on, a shallow clone lacks the commits between and can't tell. Then the
+        // CI provider's word counts that it builds a mainline branch.
+        if is_on_mainline.unwrap_or_else(|| self.is_mainline_build()) || goes_along {
             return Ok(None);
         }
         let is_required = self.settings.channel(Channel::Mainline).require_tag_on_mainline;
@@ -447,8 +469,8 @@ impl Job<'_> {
         let error = TagError::NotMainline {
             commit: self.commit.clone(),
             repository: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
-            is_known: standing.is_some(),
-            unpushed: unpushed.filter(|_| standing == Some(false)),
+            is_known: is_on_mainline.is_some(),
+            unpushed: unpushed.filter(|_| is_on_mainline == Some(false)),
             is_required,
         };
         if self.request.print || (self.request.off_mainline && !is_required) {
@@ -457,10 +479,13 @@ impl Job<'_> {
         Err(error.into())
     }
 
-    /// Whether this is a build of a mainline branch at the commit, as the environment tells.
+    /// Whether the environment, or the branch that is checked out, says that this is a mainline
+    /// branch at the commit. Builds of pull requests are none: the ladder refuses a source branch
+    /// that has the name of a mainline branch.
     fn is_mainline_build(&self) -> bool {
         let request = ReferenceRequest::from(ReferenceRules {
             ask_remote: false,
+            // The commit has no tag yet, which is no reason against the branch here.
             untagged: Untagged::Branch,
             mainline: self.settings.repository.mainline.clone(),
             ..ReferenceRules::default()
@@ -475,8 +500,8 @@ impl Job<'_> {
         })
     }
 
-    fn decided(&self, decision: &Decision) -> TaggedCommit {
-        let found = |outcome, previous: &Option<TagName>| TaggedCommit {
+    fn tagged_commit(&self, decision: &Decision) -> TaggedCommit {
+        let without_tag = |outcome, previous: &Option<TagName>| TaggedCommit {
             tag: None,
             commit: self.commit.clone(),
             previous: previous.clone(),
@@ -487,7 +512,7 @@ impl Job<'_> {
         let named = |tag: &TagName, version: &Version| Some((tag.clone(), version.to_string()));
         match decision {
             Decision::Exists { tag, version, previous } => {
-                let mut tagged = found(TagOutcome::Exists, previous);
+                let mut tagged = without_tag(TagOutcome::Exists, previous);
                 if self.is_unusable(tag.is_annotated()) {
                     tagged.notices.push(format!(
                         "{} is an annotated tag, which workers of prefect1 can't check out",
@@ -497,18 +522,18 @@ impl Job<'_> {
                 TaggedCommit { tag: named(&tag.name, version), ..tagged }
             }
             Decision::Create { tag, version, previous, .. } => {
-                TaggedCommit { tag: named(tag, version), ..found(TagOutcome::Next, previous) }
+                TaggedCommit { tag: named(tag, version), ..without_tag(TagOutcome::Next, previous) }
             }
             Decision::Nothing { previous, commits } => TaggedCommit {
                 notices: vec![nothing(previous.as_ref(), *commits)],
-                ..found(TagOutcome::Nothing, previous)
+                ..without_tag(TagOutcome::Nothing, previous)
             },
             Decision::Contained { by, previous } => TaggedCommit {
                 notices: vec![format!(
                     "{} is in {by} already: a later job was faster, and there is nothing to do",
                     self.commit.short()
                 )],
-                ..found(TagOutcome::Contained, previous)
+                ..without_tag(TagOutcome::Contained, previous)
             },
         }
     }
@@ -535,7 +560,11 @@ fn nothing(previous: Option<&TagName>, commits: usize) -> String {
     }
 }
 
-/// Jobs that met once should not meet again.
+/// How long to wait before the next round.
+///
+/// Jobs that began together would otherwise go on to push at the same moments. The process id makes
+/// the pauses of jobs on one machine differ, and later rounds wait longer, up to 0.3 seconds, so
+/// that others can finish.
 fn pause(round: u32) -> Duration {
     let own = u64::from(std::process::id() % 40);
     Duration::from_millis(own + u64::from(round.min(10)) * 25)

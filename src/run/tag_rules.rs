@@ -1,5 +1,8 @@
-//! What `[mainline]` asks of a tag before anything is registered at it: that production's history
-//! has it, and that its signature holds.
+//! What `[mainline]` asks of a tag before anything is registered at it: that it is in the history
+//! of a mainline branch, and that its signature holds.
+//!
+//! These rules hold for every tag, whoever made it. What `flowreg tag` asks before it makes one is
+//! in [`super::tag`].
 
 use flowreg_git::tagging::{TagRule, history_hints};
 use flowreg_git::{PeeledTag, ReferenceError, ci_provider};
@@ -7,10 +10,12 @@ use flowreg_model::{Channel, TagName};
 
 use super::{Referenced, RunError};
 
-/// Checks a tag; returns what is worth knowing where nothing is required.
+/// Checks the rules for the tag of a reference; a branch has none. Returns a warning if the tag is
+/// off mainline, and the settings do not say whether that matters.
 ///
 /// # Errors
-/// If a rule is required and does not hold, or nothing tells whether it does.
+/// If the tag breaks a rule that is required, if nothing tells whether it does, or if the
+/// repository or the remote can't be read.
 pub(super) fn check(referenced: &Referenced<'_>) -> Result<Option<String>, RunError> {
     let Some(tag) = referenced.reference.tag() else { return Ok(None) };
     let rules = referenced.configured.settings.channel(Channel::Mainline);
@@ -18,14 +23,19 @@ pub(super) fn check(referenced: &Referenced<'_>) -> Result<Option<String>, RunEr
         check_signature(referenced, tag)?;
     }
     match rules.require_tag_on_mainline {
+        // Somebody decided that tags may be anywhere, and wants no warning about it.
         Some(false) => Ok(None),
         Some(true) => check_mainline(referenced, tag).map(|()| None),
-        None => Ok(doubt(referenced, tag)?),
+        None => Ok(off_mainline_warning(referenced, tag)?),
     }
 }
 
-/// Nothing is required: a word of warning where it is certain from what is here.
-fn doubt(referenced: &Referenced<'_>, tag: &TagName) -> Result<Option<String>, ReferenceError> {
+/// The warning about a tag that is off mainline, where this clone is certain of it. The remote is
+/// not asked, because a request is too much for a warning that nothing depends on.
+fn off_mainline_warning(
+    referenced: &Referenced<'_>,
+    tag: &TagName,
+) -> Result<Option<String>, ReferenceError> {
     let globs = &referenced.configured.settings.repository.mainline;
     let reference = &referenced.reference;
     let repository = &referenced.opened().repository;
@@ -46,7 +56,8 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
     let remote = repository.remote(referenced.reference.remote.as_ref())?;
     let name = remote.as_ref().map(|remote| &remote.name);
     let here = repository.is_on_fetched_mainline(commit, globs, name)?;
-    // The branches of a clone may be old: that they lack the tag is for the remote to say.
+    // The branches of a clone may be old. If one of them has the tag, that is enough; if none has,
+    // the remote's branches decide, as mainline may have got the commit since.
     let is_on_mainline = match &remote {
         Some(remote) if here != Some(true) && asks_remote(referenced) => {
             let answer = repository.ask_for_tags(remote, tag.as_str())?;
@@ -62,6 +73,7 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
             let hints = history_hints(provider, &remote.name);
             Err(TagRule::Mainline { tag: tag.clone(), is_known: false, hints }.into())
         }
+        // It is certain, or there is no remote from which to fetch what would tell more.
         _ => {
             let hints = vec![format!("git branch --all --contains {tag}")];
             Err(TagRule::Mainline { tag: tag.clone(), is_known: true, hints }.into())
@@ -72,18 +84,19 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
 fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunError> {
     let repository = &referenced.opened().repository;
     let remote = repository.remote(referenced.reference.remote.as_ref())?;
-    let is_it = |held: &PeeledTag| held.name == *tag;
-    // Some CI checkouts fetch an annotated tag as a lightweight one: the remote knows the object.
+    let has_name = |held: &PeeledTag| held.name == *tag;
+    // The signature is in the tag's object, which a clone may lack: `actions/checkout` makes only a
+    // lightweight copy of the tag (docs/facts/ci-variables.md, trap 12). The remote's tag counts.
     let held = match remote.as_ref().filter(|_| asks_remote(referenced)) {
         Some(remote) => {
             let tags = repository.ask_for_tags(remote, tag.as_str())?.tags;
-            let held = tags.into_iter().find(is_it);
+            let held = tags.into_iter().find(has_name);
             if let Some(held) = held.as_ref().filter(|held| held.is_annotated()) {
                 repository.fetch_from(remote, &[&held.object])?;
             }
             held
         }
-        None => repository.tags_here(tag.as_str())?.into_iter().find(is_it),
+        None => repository.tags_here(tag.as_str())?.into_iter().find(has_name),
     };
     let unsigned = |reason: String| TagRule::Signed { tag: tag.clone(), reason };
     let Some(held) = held.filter(PeeledTag::is_annotated) else {
@@ -92,7 +105,8 @@ fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), Run
     repository.verify_tag(&held.object)?.map_err(|reason| unsigned(reason).into())
 }
 
-/// Whether the remote may and has to be asked: workers clone from it, and nobody said `--offline`.
+/// Whether the remote is asked: not with `--offline`, and not for the embedded registry, for
+/// which no worker clones anything.
 fn asks_remote(referenced: &Referenced<'_>) -> bool {
     !referenced.is_offline && referenced.configured.target.needs_remote()
 }

@@ -11,9 +11,9 @@ use gix::objs::TreeRefIter;
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
 
-use super::refs::{Head, Refs, object_id};
+use super::refs::object_id;
 use super::tree::corrupt;
-use super::{GitError, ReferenceError, Repository, Tree};
+use super::{GitError, Repository, Tree};
 use flowreg_model::CommitId;
 
 /// How much the clocks of those who commit may differ, in seconds: a commit's date may be that much
@@ -41,22 +41,6 @@ pub(crate) struct Log {
 }
 
 impl Repository {
-    /// The commit that HEAD is at.
-    ///
-    /// # Errors
-    /// [`ReferenceError::UnbornHead`] if there is none yet.
-    pub fn head_commit(&self) -> Result<CommitId, ReferenceError> {
-        let refs = Refs::of(self);
-        match refs.head()? {
-            Head::Detached(commit) => Ok(commit),
-            Head::Unborn(branch) => Err(ReferenceError::UnbornHead { branch }),
-            Head::Branch(branch) => {
-                let unborn = || ReferenceError::UnbornHead { branch: branch.to_string() };
-                refs.branch(&branch)?.ok_or_else(unborn)
-            }
-        }
-    }
-
     /// Whether the clone has the end of its history only.
     pub(crate) fn is_shallow(&self) -> bool {
         self.inner.to_thread_local().is_shallow().unwrap_or(false)

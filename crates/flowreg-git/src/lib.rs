@@ -13,6 +13,7 @@ mod config;
 mod delta;
 mod directory;
 mod error;
+mod head;
 mod history;
 mod hook_path;
 mod jenkins;

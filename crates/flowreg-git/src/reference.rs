@@ -25,7 +25,7 @@ pub fn resolve(
     environment: &Environment,
     request: &ReferenceRequest,
 ) -> Resolution {
-    let lookup = Lookup::new(repository, &request.rules, request.pushed.as_ref());
+    let lookup = Lookup::new(repository, &request.rules, None);
     let ladder = Ladder {
         refs: &lookup.refs,
         environment,
@@ -47,12 +47,14 @@ pub fn resolve(
 /// Makes the code reference of a push: the branch or tag that was pushed, at the commit that the
 /// push put there. No ladder is climbed, as nothing is left to find out about the name.
 ///
-/// Gives the answer that [`resolve`] gives with `--branch` or `--tag` and
-/// [`pushed`](ReferenceRequest::pushed) set: the same channel, pin, errors and notices, with the
-/// source `--branch` or `--tag`, and an empty [`ladder`](Resolution::ladder). The remote is asked
-/// once, if `rules.ask_remote` is set: the branch may have moved on since the push, and then what
-/// the remote has now is registered. So the reference's commit can be another one than
-/// `pushed.commit`, with another `flowreg.toml`.
+/// The name goes through the same rules as one that [`resolve`] gets as `--branch` or `--tag`, and
+/// the reference names that flag as its source; the [`ladder`](Resolution::ladder) of the answer is
+/// empty. The pushed commit counts instead of the one where this repository has the branch or the
+/// tag by now: people go on committing while a push is under way or queued.
+///
+/// The remote is asked once, if `rules.ask_remote` is set: the branch may have moved on since the
+/// push, and then what the remote has now is registered. So the reference's commit can be another
+/// one than `pushed.commit`, with another `flowreg.toml`.
 ///
 /// If nothing says which of several remotes workers clone from, set `rules.remote` to the one that
 /// the push went to.
@@ -78,6 +80,7 @@ pub fn reference_of_push(
 struct Lookup<'a> {
     repository: &'a Repository,
     rules: &'a ReferenceRules,
+    /// The commit that a push put there; `None` if there was no push.
     pushed: Option<&'a CommitId>,
     refs: Refs,
     /// All configured remotes.

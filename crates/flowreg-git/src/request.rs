@@ -70,10 +70,6 @@ pub struct ReferenceRequest {
     pub branch: Option<String>,
     /// `--strict`: nothing below the active branch is tried.
     pub strict: bool,
-    /// The commit that a push put there, which the remote was seen to have: it counts instead of
-    /// where the local branch or tag is by now. [`reference_of_push`](super::reference_of_push)
-    /// gives the same answer without the ladder.
-    pub pushed: Option<CommitId>,
     /// The rules that apply to whatever name the ladder finds.
     pub rules: ReferenceRules,
 }

@@ -10,6 +10,7 @@
 mod changes;
 mod checkout;
 mod ci;
+mod head;
 mod ladder;
 mod log;
 mod open;
