@@ -22,19 +22,21 @@ use crate::scan::ScanError;
 use crate::settings::{OnDelete, Origin, Sourced};
 use crate::store::{LedgerEntry, Store};
 
-/// What a remote says that may have another answer a moment later.
+/// Codes of errors of git and of remotes after which a delivery is tried again. A branch or tag that
+/// is missing is among them because mirrors and replicas show a push only after some seconds.
 const PASSING: &[&str] =
     &["remote_unreachable", "remote_missing_branch", "remote_missing_tag", "git_failed"];
 
 /// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
 pub(crate) struct Registrar {
-    /// For pushes that were made here.
+    /// For pushes that were made from this clone.
     own: Opened<'static>,
-    /// For pushes that others made to this repository.
+    /// For pushes that others made to this repository, as on a git server: none of their code is
+    /// run, and templates see no environment.
     received: Opened<'static>,
 }
 
-/// The registrations of a branch that is gone.
+/// The registrations of a branch that was deleted by a push, and where they are.
 struct Removable<'o> {
     configured: Configured<'o>,
     target: Box<dyn Target>,
@@ -64,6 +66,8 @@ impl Registrar {
         if repository.is_no_commit(object) {
             return Ok(DeliveryOutcome::Skipped("it is no commit".to_owned()));
         }
+        // The object of an annotated tag is the tag, not the commit. It may be gone by now, as when
+        // the tag was deleted here after the push; the commit was noted when the push was queued.
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
             return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };
@@ -73,10 +77,12 @@ impl Registrar {
         }
         let address = repository.push_address(&push.remote, &push.repository_url());
         match register(opened, configured, push, commit) {
-            // It was there when the push ended; a mirror may lag, the only remote does not.
-            Err(error) if is_gone(&error) && address.is_only => {
-                Ok(DeliveryOutcome::Skipped("the remote does not have it any more".to_owned()))
-            }
+            // The push is known to have landed. If the one repository that it went to lacks the
+            // reference now, somebody has deleted it since. Where a remote has several addresses, it
+            // may be a mirror that is behind, and the delivery is tried again.
+            Err(error) if is_gone(&error) && address.is_only => Ok(DeliveryOutcome::Skipped(
+                "it was deleted from the remote after the push".to_owned(),
+            )),
             applied => Ok(verdict(&applied?)),
         }
     }
@@ -86,6 +92,8 @@ impl Registrar {
         push: &QueuedPush,
     ) -> Result<Result<Removable<'_>, DeliveryOutcome>, RunError> {
         let opened = self.opened(push);
+        // A deletion has no commit of its own. The `flowreg.toml` of the branch's last commit is the
+        // one with which its registrations were made.
         let before = push.before.as_ref().and_then(|object| opened.repository.peeled(object));
         let configured = match &before {
             Some(commit) => opened.configure_at(Some(commit))?,
@@ -122,6 +130,8 @@ impl Registrar {
             Ok(removable) => removable,
             Err(verdict) => return Ok(verdict),
         };
+        // What was removed before a failure is noted in the ledger all the same. The next attempt
+        // reads the target again and finds only the rest.
         let mut removed = Vec::new();
         let mut failure = None;
         for one in &held {
@@ -165,7 +175,7 @@ impl Delivery for Registrar {
     }
 }
 
-/// Goes from the pushed commit to the end. `configured` holds for that commit.
+/// Registers a push, with the settings of the pushed commit in `configured`.
 fn register(
     opened: &Opened<'_>,
     mut configured: Configured<'_>,
@@ -177,13 +187,15 @@ fn register(
         .name()
         .map_err(|error| ReferenceError::InvalidName { from: push.reference.clone(), error })?;
     let pushed = PushedReference { name, commit };
-    // A repository that received the push is what workers clone from: it has the commit.
+    // A repository that received the push is the one that workers clone from, and it has the commit.
+    // It often has no remote of its own that could be asked.
     let is_offline = push.is_received;
     configured.take_remote(remote.as_ref());
     let mut referenced = Referenced::of_push(configured, &pushed, is_offline)?;
     if referenced.reference.commit != pushed.commit {
-        // The branch has moved on at the remote, and what it has now is registered: as the
-        // `flowreg.toml` there says.
+        // The branch has moved on at the remote since. Workers clone its newest commit, so that one
+        // is registered, and its `flowreg.toml` counts. One more look is enough: whoever moved the
+        // branch registers it with a push of their own.
         let mut there = opened.configure_at(Some(&referenced.reference.commit))?;
         there.take_remote(remote.as_ref());
         referenced = Referenced::of_push(there, &pushed, is_offline)?;
@@ -193,7 +205,8 @@ fn register(
 }
 
 impl Configured<'_> {
-    /// Takes the remote that a push went to, where only the push can tell which one counts.
+    /// Goes on with the remote that [`remote_of`] chose, as if `--remote` had been given: where
+    /// there are several remotes and none is configured, only the push can tell which one is meant.
     fn take_remote(&mut self, remote: Option<&RemoteName>) {
         let origin = Origin::Flag("--remote");
         self.settings.repository.remote =
@@ -201,26 +214,33 @@ impl Configured<'_> {
     }
 }
 
-/// Why a push is none of this repository's registrations, or has to wait for another run.
+/// Why a push is not registered: the settings leave it out, or it is meant for another target.
 fn reason_to_leave(
     configured: &Configured<'_>,
     push: &QueuedPush,
 ) -> Result<Option<DeliveryOutcome>, RunError> {
-    let not_wanted = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
+    let skipped = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
     if let Some(branch) = branch_of(push)
         && is_mainline(&configured.settings.repository.mainline, &branch)?
     {
-        return not_wanted(format!("{branch} is a mainline branch: its tags are registered"));
+        return skipped(format!(
+            "{branch} is a mainline branch, of which only tags are registered on push"
+        ));
     }
+    // The URL of a received push is that of whoever pushed; it says nothing about our remotes.
     if !push.is_received {
         let pushed =
             configured.opened.repository.push_address(&push.remote, &push.repository_url()).remote;
-        let wanted = remote_of(configured, push)?;
-        if wanted.is_some() && pushed != wanted {
-            let wanted = wanted.map(|name| name.to_string()).unwrap_or_default();
-            return not_wanted(format!("workers clone from {wanted}, and it went elsewhere"));
+        let cloned = remote_of(configured, push)?;
+        if cloned.is_some() && pushed != cloned {
+            let cloned = cloned.map(|name| name.to_string()).unwrap_or_default();
+            return skipped(format!(
+                "workers clone from {cloned}, and the push went to another remote"
+            ));
         }
     }
+    // Between the push and its delivery somebody may have switched the profile from staging to
+    // production. What was pushed with the one in mind must not end up in the other.
     let here = queued_target(&configured.target);
     match &push.target {
         Some(then) if *then != here => Ok(Some(DeliveryOutcome::Refused(format!(
@@ -255,6 +275,8 @@ fn target_text(target: &QueuedTarget) -> String {
     }
 }
 
+/// What the run means for the queued push: done, to be tried again, or to be looked at by a person.
+/// The status shows one line for each push, so only the first reason is named.
 fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
     let summary = summary(applied);
     if applied.is_complete() {
@@ -294,7 +316,7 @@ fn failed(error: &RunError) -> DeliveryOutcome {
     }
 }
 
-/// Whether another attempt may not meet the error.
+/// Whether another attempt may succeed without anybody changing anything.
 fn is_passing(error: &RunError) -> bool {
     match error {
         RunError::Target(error) => error.is_passing(),

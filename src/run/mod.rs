@@ -88,5 +88,7 @@ pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};
 pub(crate) use tag::{TagOutcome, TagRequest, TaggedCommit};
 
-/// How many writes at most are under way at once if nobody says.
+/// How many writes are under way at once at most, unless `--jobs` says otherwise. A server on
+/// PostgreSQL takes more, but gains little; how many a server really gets is measured
+/// (`flowreg_servers::prefect`).
 const JOBS: usize = 8;
