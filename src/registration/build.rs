@@ -1,4 +1,5 @@
-//! The registrations that should be: flows at a code reference, with what the settings declare.
+//! Builds the registrations that should be, from flows at a code reference and from what
+//! `prefect.yaml` and `flowreg.toml` declare. What a target holds of them is not known here.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use flowreg_model::{
     Schedule, ScheduleRule,
 };
 
-/// The deployment of a flow that names none.
+/// The name of a flow's deployment if nothing declares one.
 const DEFAULT_DEPLOYMENT: &str = "default";
 /// The server fills in the moment of the write for an interval without an anchor, and the
 /// registration would differ at each run (docs/facts/prefect.md, "Schedules").
@@ -100,7 +101,8 @@ pub(crate) struct Declaration {
 pub(crate) struct Built {
     /// The registration.
     pub registration: Registration,
-    /// Why a field is ours, by path; the longest path that leads to it counts.
+    /// Where each field is declared, by path. A path without an origin of its own has that of the
+    /// nearest path above it.
     pub origins: BTreeMap<String, String>,
 }
 
@@ -170,6 +172,9 @@ fn fields(
     let flow_origin = format!("flowreg.toml [flow.\"{}\"]", flow.name);
     let at_flow = format!("{}:{}", flow.entrypoint.path(), flow.line);
     let is_feature = reference.channel == Channel::Feature;
+    // A declared deployment has its own pull steps, with the reference in them already, and an
+    // entrypoint that fits the directory in which they end. A flow without one is cloned and started
+    // in the root of the clone.
     let (entrypoint, pull_steps, manifest) = if let Some(declaration) = declaration {
         let Declaration { entrypoint, fields, pull_steps, origins, .. } = declaration;
         (json!(entrypoint), json!(pull_steps), Some((fields, origins)))
@@ -179,6 +184,7 @@ fn fields(
     };
     layers.set(Field::Version, json!(version(source)), REFERENCE);
     layers.set(Field::Entrypoint, entrypoint, &at_flow);
+    // A description that is not known for sure is not declared, so that the target keeps its own.
     if !is_inexact(flow, Field::Description) {
         layers.set(Field::Description, json!(flow.description), &at_flow);
     }
@@ -208,6 +214,7 @@ fn fields(
     }
     layers.add(&flow_fields(own, reference), |_| flow_origin.clone());
     let forced = is_active_by_default(reference, channel);
+    // After all layers: which schedules and triggers there are is known only now.
     let Layers { mut fields, mut origins } = layers;
     declare_schedules(&mut fields, forced);
     if let Some(Value::Array(triggers)) = fields.get_mut(Field::Triggers) {
@@ -219,6 +226,7 @@ fn fields(
         }
         *triggers = normal;
     }
+    // Last, and not as a layer: nothing that is declared may replace the code reference.
     fields.set(Field::PullSteps, pull_steps);
     origins.insert(Field::PullSteps.name().to_owned(), REFERENCE.to_owned());
     Ok((fields, origins))
@@ -263,6 +271,8 @@ impl Layers {
             self.fields.remove(Field::WorkQueueName);
         }
         for (field, value) in fields.iter() {
+            // A layer mostly adds to what lies below it (a tag for a channel, an image tag for a
+            // flow). What a value can't be added to, such as schedules, it replaces as a whole.
             match (field, value) {
                 (Field::Tags, Value::Array(tags)) => self.add_tags(tags, &origin(field.name())),
                 (Field::Parameters, value) => self.put_over(field, value, 1, &origin),
@@ -384,6 +394,8 @@ fn is_inexact(flow: &Flow, field: Field<'_>) -> bool {
 
 fn version<'a>(source: &CodeSource<'a>) -> &'a str {
     match source.pinned {
+        // A mainline branch that is pinned to a commit without a tag: the branch's name would stand
+        // for other code tomorrow.
         Pinned::Commit if source.reference.tag().is_none() => source.reference.commit.as_str(),
         _ => source.reference.name.as_str(),
     }
@@ -408,7 +420,11 @@ pub(super) fn fill_in(value: &mut Value, reference: &CodeReference) {
     }
 }
 
-/// `Some(false)`: feature registrations are guests, their schedules are off unless asked for.
+/// Whether schedules and triggers are switched off whatever is declared for them: `Some(false)`, or
+/// `None` if the declarations count.
+///
+/// Registrations of feature branches run beside production: with their schedules on, each would do
+/// production's work a second time. So they are off unless `[feature] schedules = "on"`.
 pub(super) fn is_active_by_default(
     reference: &CodeReference,
     channel: &ChannelTable,
@@ -448,7 +464,8 @@ fn schedules_of<'t>(tables: impl Iterator<Item = &'t ScheduleTable>) -> Value {
 }
 
 fn rule(table: &ScheduleTable) -> Option<ScheduleRule> {
-    // Prefect fills in UTC where no time zone is given.
+    // The server stores UTC where no time zone is given. Without it here the schedule would differ
+    // from the stored one at every run.
     let timezone = table.timezone.clone().or_else(|| Some("UTC".to_owned()));
     if let Some(cron) = table.cron.clone() {
         return Some(ScheduleRule::Cron { cron, timezone, day_or: table.day_or.unwrap_or(true) });

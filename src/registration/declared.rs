@@ -65,7 +65,7 @@ const RESET: [Field<'static>; 5] = [
     Field::WorkQueueName,
 ];
 
-/// What `prefect deploy` makes of a field of [`RESET`] that is not declared.
+/// The value that `prefect deploy` gives a field of [`RESET`] that is not declared.
 fn usual(field: Field<'_>) -> Value {
     match field {
         Field::Paused => json!(false),
@@ -104,6 +104,8 @@ impl Declared {
         }
         for (schedule, placed) in fields.items(Field::Schedules).iter().zip(schedules) {
             let Some(slug) = slug(placed) else { continue };
+            // Slugs that flowreg gave (`flowreg-1`) show by themselves whose they are, and would only
+            // change the record, which costs a write, when a schedule is added.
             if own_number(placed).is_none() {
                 declared.schedules.insert(slug.to_owned());
             }

@@ -63,6 +63,8 @@ pub(super) fn differences(
         }
         let after = merged(field, before, declared, last);
         let is_changed = !is_same(field, before, &after);
+        // Kept even if they do not change: the record of what is declared names them by the slugs
+        // that merging has given them.
         if field == Field::Schedules {
             schedules = Some(after.clone());
         }
@@ -138,13 +140,14 @@ pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> 
         .collect()
 }
 
-/// The change of what the marks say of what is declared.
+/// The change of the label that records what is declared.
 pub(super) fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
     let from = held.and_then(|held| held.declared.as_ref());
     let field = "labels.flowreg.declared".to_owned();
     Change { field, from: json!(from), to: json!(wanted.declared) }
 }
 
+/// The marks in the order of [`MARK_NAMES`].
 fn listed(marks: &Marks) -> [Option<String>; 5] {
     [
         Some(marks.repository.clone()),
@@ -165,14 +168,16 @@ fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
             };
             text(before) == text(after)
         }
+        // The server answers both in no particular order (docs/facts/prefect.md, "Schedules").
         Field::Schedules => schedules::is_same_set(items(before), items(after)),
         Field::Triggers => is_same_multiset(items(before), items(after)),
+        // The server answers them with nulls for what was not said.
         Field::ConcurrencyOptions => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
     }
 }
 
-/// Whether [`merged`] puts what is held and what is declared together.
+/// Whether [`merged`] keeps a part of what the target holds. Any other field is replaced.
 fn is_merged(field: Field<'_>) -> bool {
     use Field::{JobVariables, Parameters, Schedules, Tags, Triggers};
     matches!(field, Tags | Parameters | JobVariables | Schedules | Triggers)
@@ -181,7 +186,9 @@ fn is_merged(field: Field<'_>) -> bool {
 fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclaration) -> Value {
     match field {
         Field::Tags => tags(items(before), items(declared), last),
-        // A parameter's value is one thing; job variables are trees of settings.
+        // Parameters are merged by name only: half of one dictionary and half of another would be a
+        // value that nobody wrote. Job variables are trees of settings (`env.X`), and people set
+        // single leaves of them.
         Field::Parameters => {
             let mut kept = before.clone();
             if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.recorded()) {

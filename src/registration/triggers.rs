@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::durations::Duration;
 
-/// Why a trigger is none.
+/// Why a trigger is not one that `prefect deploy` would take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("trigger {number}{}: {problem}", shown(.place))]
 pub struct TriggerError {
@@ -153,10 +153,12 @@ fn event(spec: &Map<String, Value>) -> Read {
     }))
 }
 
-/// A proactive trigger's time is compared before it is read, so that only numbers do.
+/// Reads `within`. The client compares a proactive trigger's time with ten seconds before pydantic has
+/// converted it, so `PT1M` there is an error of Python's, and only a number works.
 fn within(value: Option<&Value>, is_proactive: bool) -> Read {
-    let nothing = Value::Bool(false);
-    let value = value.unwrap_or(&nothing);
+    // What is absent is zero, which `false` is for Python.
+    let absent = Value::Bool(false);
+    let value = value.unwrap_or(&absent);
     if value.is_null() {
         return Err(of_kind(DURATION));
     }
@@ -370,7 +372,7 @@ fn whole(number: &Number) -> Option<Value> {
     if is_whole {
         return Some(Value::Number(number.clone()));
     }
-    // Larger ones than these are no whole numbers to pydantic.
+    // pydantic takes a float for a whole number only if it fits into 64 bits.
     let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
     Some(json!(float as i64))

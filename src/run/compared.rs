@@ -31,8 +31,8 @@ impl<'r> Compared<'r> {
         let (mut registrations, unchanged) = desired.restrict(registrations)?;
         let mut adapted = Vec::new();
         if !registrations.is_empty() {
-            // Before the comparison: what a target can't hold (labels on Prefect 2) would differ at
-            // every run, and every write deletes scheduled runs.
+            // Before the comparison: what a target can't hold, such as parameters of schedules on
+            // Prefect 2, would differ at every run, and every write deletes scheduled runs.
             adapted = desired.target.adapt(&mut registrations)?;
         }
         let held = read(&registrations, desired.target.as_ref())?;

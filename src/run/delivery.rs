@@ -227,7 +227,7 @@ fn reason_to_leave(
             "{branch} is a mainline branch, of which only tags are registered on push"
         ));
     }
-    // The URL of a received push is that of whoever pushed; it says nothing about our remotes.
+    // A push that others made to this repository went through none of its remotes.
     if !push.is_received {
         let pushed =
             configured.opened.repository.push_address(&push.remote, &push.repository_url()).remote;

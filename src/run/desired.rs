@@ -134,7 +134,7 @@ impl<'r> Desired<'r> {
         } else if manifests.declare_deployments() {
             builder.declared(&manifests)?
         } else {
-            // `prefect init` writes a file without deployments, so this is no error.
+            // No error: the file that `prefect init` writes has no deployment with a name yet.
             if !manifests.is_empty() {
                 let text = "prefect.yaml declares no deployments: every flow gets one".to_owned();
                 notices.push(text.into());
