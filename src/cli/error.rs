@@ -60,7 +60,7 @@ impl CommandError {
         Self::new(exit::CONFIGURATION, "unwritable", message)
     }
 
-    /// Another process holds the outbox for longer than one waits for it.
+    /// Another process has been delivering for longer than this one waits.
     pub(super) fn others_deliver() -> Self {
         Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
             .with_hints(vec!["flowreg sync --status".to_owned()])

@@ -24,7 +24,8 @@ pub(super) struct FlowsArguments {
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandResult {
-    // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
+    // Nothing is registered here, so a mainline branch without a tag is no error: its newest commit
+    // is shown.
     let choice = arguments.reference.choice();
     let untagged = choice.untagged.or(Some(Untagged::Branch));
     let opened = context.open()?;

@@ -43,6 +43,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     }
     let policy = DeliveryPolicy {
         is_requested: true,
+        // As long as the watcher would wait in all for a push to show at the remote.
         patience: hook_command::rechecks(environment).iter().sum(),
     };
     let registrar = Registrar::new(context.surroundings, &repository);
@@ -58,7 +59,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     Ok(code)
 }
 
-/// What is left decides: somebody has to act, or the same command is worth repeating.
+/// The exit code for what is left in the outbox: partial if something was delivered; refused if a
+/// person has to act; else unreachable, as the same command may succeed later.
 fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
     let refused = |item: &&QueuedItem| matches!(item.state, None | Some("refused"));
     match (left.is_empty(), is_delivered) {
@@ -103,7 +105,8 @@ fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
 }
 
 fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult {
-    // Who delivers writes records anew: one that goes meanwhile would come back.
+    // A delivery that is under way writes its records again when it ends, so one that is removed
+    // meanwhile would come back.
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
         .ok_or_else(CommandError::others_deliver)?;

@@ -130,8 +130,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
     finish(context, arguments, TagReport::new(tagged), registered.map_err(CommandError::from))
 }
 
-/// Prints and writes everything; what is wrong with the registration decides the exit code, as the
-/// tag is there.
+/// Prints the report and writes the files for CI. The tag exists by now, so both are done even if the
+/// registration failed: the next step of a job needs the tag's name. The registration decides the
+/// exit code.
 fn finish(
     context: &Context<'_>,
     arguments: &TagArguments,
@@ -159,6 +160,7 @@ fn finish(
     context.printer.tag(&report, arguments.print);
     let written =
         tag_outputs::write(context, arguments.dotenv.as_deref(), &report, arguments.print);
+    // In JSON the error is a part of the one object that was printed.
     if let Some(error) = failed.filter(|_| !context.printer.is_json()) {
         context.printer.error(&error.report());
     }

@@ -30,7 +30,7 @@ impl Generation {
         }
     }
 
-    /// What pip is told to install.
+    /// The arguments of `pip install` in a hint.
     fn packages(self) -> &'static str {
         match self {
             Self::One => PREFECT_1,

@@ -105,9 +105,10 @@ pub(crate) fn run_steps(
         let _ = stdin.write_all(request.to_string().as_bytes());
     }
     wait(&mut child, watch)?;
-    let told: Option<Answer> =
+    // Steps print to standard output as they like, so the answer comes in a file.
+    let answer: Option<Answer> =
         std::fs::read(&answer).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    match told {
+    match answer {
         Some(Answer { outputs: Some(outputs), .. }) => Ok(outputs),
         Some(Answer { error: Some(error), .. }) => Err(StepsError::Failed(error)),
         _ => Err(StepsError::Failed("Python ended before the steps did".to_owned())),

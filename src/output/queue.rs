@@ -130,7 +130,7 @@ impl Printer {
         }
     }
 
-    /// Prints what a hook has to say. git shows it among its own lines, so it says who speaks.
+    /// Prints a message of a hook. git shows it among its own lines, so it begins with `flowreg:`.
     #[expect(clippy::unused_self, reason = "whatever is printed goes through a printer")]
     pub(crate) fn hook(&self, text: &str) {
         to_stderr(&format!("flowreg: {}\n", escaped(text)));

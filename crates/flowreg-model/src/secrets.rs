@@ -59,6 +59,7 @@ pub fn is_secret_name(name: &str) -> bool {
     ["token", "secret", "password", "passwd", "api_key", "apikey", "private_key", "credential"]
         .iter()
         .any(|word| name.contains(word))
+        // Too short to look for inside words: `monkey` and `pattern` are no secrets.
         || name.split('_').any(|part| matches!(part, "key" | "pat" | "auth" | "dsn" | "pwd"))
 }
 
