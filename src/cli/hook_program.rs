@@ -58,7 +58,7 @@ pub fn run_hook(process: &Process) -> u8 {
 impl Call {
     fn parse(arguments: &[OsString]) -> Option<Self> {
         let mut words = arguments.iter().skip(1).map(OsString::as_os_str).peekable();
-        // By hand and not with clap, which would double the time that this program takes to start.
+        // By hand and not with clap: a push waits for this program, and it has four commands.
         let directory = words.next_if_eq(&OsStr::new("-C")).and_then(|_| words.next());
         words.next_if_eq(&OsStr::new("hook"));
         let name = words.next()?.to_str()?;

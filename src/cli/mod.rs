@@ -110,8 +110,8 @@ pub struct Process {
 
 /// Runs one command and returns the process' exit code.
 pub fn run(process: Process) -> u8 {
-    // Before anything else is opened: git reads what a hook inherits (its pipes) to their end, and a
-    // watcher that kept one open would hold up the push until it ends.
+    // Before anything else is opened. Who started `git push` may wait for the end of a pipe that a
+    // hook inherits, and a watcher that kept it open would hold that program up for minutes.
     if is_hook(&process.arguments) {
         crate::push::close_inherited();
     }

@@ -43,12 +43,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     }
     let policy = DeliveryPolicy {
         is_requested: true,
-        // As long as the watcher would wait in all for a push to show at the remote.
+        // The same time after a push in which a watcher would ask the remote again, as a mirror may
+        // show it only then.
         patience: hook_command::rechecks(environment).iter().sum(),
     };
     let registrar = Registrar::new(context.surroundings, &repository);
     let passed = deliver(&outbox, &repository, &registrar, policy)?
-        .ok_or_else(CommandError::others_deliver)?;
+        .ok_or_else(CommandError::outbox_is_busy)?;
     let left = items(outbox_records(&outbox));
     let code = exit_code(!passed.delivered.is_empty(), &left);
     context.printer.sync(&SyncReport {
@@ -109,7 +110,7 @@ fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult 
     // meanwhile would come back.
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
-        .ok_or_else(CommandError::others_deliver)?;
+        .ok_or_else(CommandError::outbox_is_busy)?;
     let is_meant = |outbox_records: &OutboxRecord| {
         let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
         outbox_records.id == name || outbox_records.push.as_ref().is_ok_and(of_push)

@@ -159,6 +159,7 @@ fn renew_imported(scan: &mut Scan) {
 }
 
 fn in_order(scan: &mut Scan) {
+    // The answers may have given flows other names, so which of them share one is found out anew.
     scan.flows.sort_by_cached_key(|flow| (flow.entrypoint.path().to_owned(), flow.line));
     scan.problems.retain(|problem| problem.code != ProblemCode::Duplicate);
     let duplicates = duplicates(&scan.flows);
@@ -176,6 +177,7 @@ struct Merge {
 
 impl Merge {
     fn loaded(&mut self, question: &Question, loaded: LoadedFile) {
+        // "The name of this flow is not known" is solved by the answer, whatever flows it has.
         let unknown: Vec<FlowProblem> = if question.discover {
             self.result
                 .scan
@@ -281,6 +283,7 @@ impl Merge {
                 ));
             }
         }
+        // Prefect's answer wins even where static analysis was sure: it is Prefect that will run it.
         flow.name = name;
         flow.description = answer.description;
         flow.parameter_openapi_schema = Some(answer.schema);

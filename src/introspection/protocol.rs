@@ -127,7 +127,7 @@ pub struct BuildRefusal {
 }
 
 impl Message {
-    /// Reads one line; `None` for what is no message.
+    /// Reads one line; `None` if it is not a message of the harness.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(line).ok()?;
         Some(match line.message.as_str() {

@@ -65,6 +65,7 @@ impl AppliedRun {
         let progress = |done| work.progress(done);
         let jobs = jobs.unwrap_or(JOBS);
         let applied = apply(plan, target.as_ref(), jobs, &progress, &|| interrupt.is_requested());
+        // Ends the progress bar, which would be drawn over what is printed next.
         drop(work);
         let description = target.describe();
         let common_dir = opened.repository.common_dir();
@@ -150,7 +151,8 @@ pub(crate) fn invalid(problems: &[FlowProblem]) -> usize {
     problems.iter().filter(|problem| problem.is_error()).count()
 }
 
-/// Appends what was written to the ledger; a run that wrote nothing leaves no trace.
+/// Appends what was written to the ledger. A run that wrote nothing does not open the store, which
+/// would make it in a repository that does not have one.
 fn record(
     surroundings: &Surroundings,
     common_dir: &std::path::Path,

@@ -137,6 +137,7 @@ impl TagSettings {
 
     /// The files and directories that a tag stands for; empty: all of the repository.
     pub(crate) fn paths_of(&self, tag: &TagName) -> &[String] {
+        // One prefix may be the beginning of another, and a tag may fit both: the longer one is meant.
         let series = self.packages.values().filter(|series| series.version_of(tag).is_some());
         series
             .max_by_key(|series| series.prefix.len())
@@ -151,6 +152,8 @@ fn series(
     default_paths: Vec<String>,
 ) -> Result<Series, TagProblem> {
     let prefix = table.prefix.as_ref().map_or(default_prefix, |prefix| prefix.get_ref());
+    // Whether git takes a prefix depends on what follows it (`v.` is no name, `v.1.0.0` is one), so a
+    // whole tag is tried.
     if format!("{prefix}1.0.0").parse::<TagName>().is_err() {
         let at = table.prefix.as_ref().map_or(0, |prefix| prefix.span().start);
         return Err(TagProblem {

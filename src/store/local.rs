@@ -33,8 +33,8 @@ impl Target for LocalRegistry {
     }
 
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
-        // All rows are read and filtered here: they are in one local file, and a query with thousands
-        // of names would be slower.
+        // All rows are read and filtered here. They are in one local file, and SQLite bounds how many
+        // names a query may have.
         let rows = self.store().registrations()?;
         let is_wanted = |row: &RegistryRow| match scope {
             ReadScope::All => true,
