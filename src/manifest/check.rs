@@ -277,6 +277,7 @@ fn work_pool(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
     let pairs = match &node.value {
         Yaml::Null => return Ok(Value::Null),
         Yaml::Mapping(pairs) => pairs,
+        // `work_pool: k8s` is what people write first.
         Yaml::Text(name) => {
             let mut fault = Fault::of_kind(node, "work_pool", "a mapping");
             fault.hint = Some(format!("work_pool: {{name: {name}}}"));
@@ -318,11 +319,13 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
                 Yaml::Null | Yaml::Text(_) | Yaml::Integer(_) | Yaml::Float(_) => json_of(value)?,
                 _ => return Err(Fault::of_kind(value, name, "a number of seconds")),
             },
+            // A template: which flag it is shows once it is filled in.
             "active" | "day_or" => match &value.value {
                 Yaml::Text(text) if text.contains("{{") => json!(text),
                 _ => flag(name, value)?,
             },
             "parameters" => mapping(name, value)?,
+            // An error, unlike unknown keys elsewhere: pydantic refuses them in schedules.
             _ => {
                 let mut fault = Fault::new(key, format!("a schedule has no key `{name}`"));
                 fault.hint = nearest(name, SCHEDULE).map(|near| format!("did you mean `{near}`?"));

@@ -27,7 +27,7 @@ pub(crate) struct DeclaredDeployment {
     pub entrypoint: String,
     /// The declared fields; `triggers` as the file has them.
     pub fields: Fields,
-    /// The pull steps; `None` if nothing is said, an empty list if there are to be none.
+    /// The pull steps. `None`: the file does not mention them; an empty list: nothing is pulled.
     pub pull: Option<Vec<Value>>,
     /// Paths in the fields whose values hold a secret: `job_variables.env.TOKEN`.
     pub secrets: BTreeSet<String>,

@@ -215,11 +215,11 @@ impl Manifest {
 /// The steps of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct DeploymentSteps<'m> {
-    /// Before it is registered.
+    /// Run before it is registered.
     pub build: &'m [Value],
-    /// And after those.
+    /// Run after the build steps.
     pub push: &'m [Value],
-    /// Before a run; `None` if nothing is said.
+    /// Run by the worker before a flow run; `None` if the file does not mention them.
     pub pull: Option<&'m [Value]>,
 }
 

@@ -13,7 +13,7 @@ const GIT_CLONE: &str = "prefect.deployments.steps.git_clone";
 /// The step that says where a run starts.
 const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
-/// What a worker is told to check out.
+/// What a worker checks out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckOut<'a> {
     /// A branch or a tag, by name.

@@ -140,7 +140,7 @@ fn moment(text: &str) -> Result<String, ScheduleError> {
     Ok(written)
 }
 
-/// Seconds of `PT1H`, `P1DT2H`, `01:30`, `01:30:00`, `1 day, 01:30:00`; `None` for what is none.
+/// Seconds of `PT1H`, `P1DT2H`, `01:30`, `01:30:00`, `1 day, 01:30:00`; `None` for any other text.
 fn duration(text: &str) -> Option<f64> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),

@@ -387,6 +387,8 @@ impl<'v> Templater<'v> {
                 for value in values {
                     match (self.pass(value, outputs), value) {
                         (Some(value), _) => filled.push(value),
+                        // In the pass over the environment Prefect loses such an item, although the
+                        // outputs of steps could still fill it in. It is noted, to be told.
                         (None, Value::String(text)) if outputs.values.is_none() => {
                             self.dropped.push((self.path.join("."), text.clone()));
                         }

@@ -112,6 +112,7 @@ impl Printer {
         let mut text = String::new();
         write_items(&mut text, "delivered", GOOD, &report.delivered);
         write_items(&mut text, "dropped", DIM, &report.dropped);
+        // In red, other than in the status: `sync` was to deliver them, and could not.
         write_items(&mut text, "waits", BAD, &report.waiting);
         let _ = writeln!(
             text,

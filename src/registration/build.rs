@@ -21,7 +21,7 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 /// registration would differ at each run (docs/facts/prefect.md, "Schedules").
 const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
 
-/// What a worker is told to check out.
+/// What a worker checks out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pinned {
     /// The tag, by name.
@@ -232,7 +232,7 @@ fn fields(
     Ok((fields, origins))
 }
 
-/// The origin of the version and of the pull steps, which nobody declares.
+/// The origin of the version and of the pull steps, which follow from the code reference alone.
 const REFERENCE: &str = "the code reference";
 
 fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
@@ -267,7 +267,8 @@ impl Layers {
     /// at the top, as a parameter's value is one thing), anything else is replaced.
     fn add(&mut self, fields: &Fields, origin: impl Fn(&str) -> String) {
         if fields.has(Field::WorkPoolName) {
-            // A queue belongs to one pool: the queue of the lower layer is none of the new pool's.
+            // A queue belongs to one pool. The queue that a lower layer named would be looked for, and
+            // made, in the new pool.
             self.fields.remove(Field::WorkQueueName);
         }
         for (field, value) in fields.iter() {
@@ -436,8 +437,8 @@ pub(super) fn is_active_by_default(
     (switch == Switch::Off).then_some(false)
 }
 
-/// Declares schedules also where there are none: without a declaration those of an earlier
-/// registration would stay. `forced` overrides their state.
+/// Declares an empty list where no schedules are declared, as an absent field would leave those of
+/// an earlier registration on. `forced` overrides the state of each.
 fn declare_schedules(fields: &mut Fields, forced: Option<bool>) {
     let schedules = fields.get_or_set(Field::Schedules, json!([]));
     for schedule in schedules.as_array_mut().into_iter().flatten() {

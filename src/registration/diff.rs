@@ -88,8 +88,8 @@ pub(super) fn complete_new(fields: &mut Fields) -> Declared {
 
 /// The changes of the fields, as a person or a program reads them.
 ///
-/// Inside parameters and job variables only the values that differ are named: what somebody else
-/// put beside ours is none of our business, and may be a secret.
+/// Inside parameters and job variables only the values that differ are listed. Others may have been
+/// set by people on the server, and may be secrets.
 pub(super) fn field_changes(fields: &Fields, held: &Held) -> Vec<Change> {
     let mut changes = Vec::new();
     for (field, after) in fields.iter() {

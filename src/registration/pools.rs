@@ -8,7 +8,8 @@ use flowreg_servers::{WorkPool, WorkPools};
 /// The type of pools that Prefect 2's agents poll. Workers do not, so it is never chosen.
 const AGENT_KIND: &str = "prefect-agent";
 
-/// Whether the plan writes a work pool, or needs one that nobody chose.
+/// Whether the server's work pools have to be known: the plan writes one, or creates a deployment
+/// without one.
 pub(crate) fn needs_work_pools(plan: &Plan) -> bool {
     plan.items.iter().any(|item| lacks_pool(item) || written_pool(item).is_some())
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// How the slugs begin that flowreg gives where none is declared.
 pub(super) const OWN_SLUG: &str = "flowreg-";
 
-/// A schedule's slug; an empty one is none.
+/// A schedule's slug. Schedules that were made in the UI have an empty one, which identifies nothing.
 pub(super) fn slug(schedule: &Value) -> Option<&str> {
     schedule.get("slug")?.as_str().filter(|slug| !slug.is_empty())
 }

@@ -22,7 +22,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// What a check found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CheckOutcome {
-    /// Nothing is wrong, or nobody asked for a check.
+    /// Nothing is wrong, or no pushed commit asks for a check.
     Good,
     /// What is wrong, one line each.
     Wrong(Vec<String>),

@@ -9,7 +9,7 @@ use flowreg_model::{FlowName, TargetKind, nearest};
 use flowreg_python::{Child, ChildCall, children};
 use flowreg_servers::{ReadScope, Target};
 
-/// What is said of calls that start a flow or deployment which the target does not have and this
+/// A notice for each call that starts a flow or deployment which the target does not have and this
 /// run does not register.
 pub(super) fn missing(
     referenced: &Referenced<'_>,

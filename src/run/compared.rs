@@ -67,7 +67,7 @@ impl<'r> Compared<'r> {
     }
 }
 
-/// How much takes no part, and what is said about it.
+/// How many registrations were left out, and the notices about them.
 #[derive(Debug, Default)]
 struct Omission {
     count: usize,
@@ -206,7 +206,7 @@ impl Desired<'_> {
     }
 }
 
-/// What is said about registrations that take no part: one notice, and each of them as a detail.
+/// Counts what was left out, with one notice for all of it, and one for each that only `-v` shows.
 fn omission(left_out: &[(Registration, CommitId)], notice: String) -> Omission {
     if left_out.is_empty() {
         return Omission::default();

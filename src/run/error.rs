@@ -114,7 +114,7 @@ pub enum ConfigurationError {
     /// `[prefect1]` lacks something.
     #[error(transparent)]
     Prefect1(#[from] Prefect1SettingsError),
-    /// A name that Python gave a flow of Prefect 1 is none that can be registered.
+    /// A flow of Prefect 1 has an empty name.
     #[error(transparent)]
     Prefect1Name(#[from] NameError),
 }

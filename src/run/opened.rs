@@ -83,7 +83,7 @@ impl<'s> Opened<'s> {
     /// Opens the repository that the working directory belongs to.
     ///
     /// # Errors
-    /// [`RunError::Git`] if there is none, or it can't be opened.
+    /// [`RunError::Git`] if there is no repository, or it can't be opened.
     pub fn discover(
         surroundings: Surroundings,
         observer: &'s dyn Observer,
@@ -133,7 +133,8 @@ impl<'s> Opened<'s> {
     /// Resolves the code reference.
     ///
     /// # Errors
-    /// [`RunError`] if there is none, or the repository or the settings can't be read.
+    /// [`RunError`] if no rung of the ladder leads to a reference, or if the repository or the
+    /// settings can't be read.
     pub fn reference(&self, choice: &ReferenceChoice) -> Result<Referenced<'_>, RunError> {
         self.climb(choice)?.referenced()
     }

@@ -94,8 +94,8 @@ impl<'r> PlannedRun<'r> {
         self.target.describe()
     }
 
-    /// What is said of calls in the flows' code that start flows which are nowhere: neither at the
-    /// target nor in this plan. Asks the target for what it has to know.
+    /// A notice for each call in the flows' code that starts a flow or deployment which neither the
+    /// target nor this plan has. Asks the target about those that the plan does not have.
     ///
     /// # Errors
     /// [`RunError`] if a file or the target can't be read.

@@ -40,7 +40,7 @@ impl<'o> Climbed<'o> {
     /// Goes on with the reference.
     ///
     /// # Errors
-    /// [`RunError::Reference`] if there is none.
+    /// [`RunError::Reference`] if no rung of the ladder leads to one.
     pub fn referenced(self) -> Result<Referenced<'o>, RunError> {
         let Resolution { reference, notices, .. } = self.resolution;
         Ok(Referenced {

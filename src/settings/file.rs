@@ -212,10 +212,11 @@ pub(crate) struct ScheduleTable {
     pub timezone: Option<String>,
     /// Whether day of month and day of week are joined by "or".
     pub day_or: Option<bool>,
-    /// From when an interval counts, RFC 3339.
+    /// The moment from which an interval is counted, RFC 3339.
     #[serde(deserialize_with = "text_or_date")]
     pub anchor_date: Option<String>,
-    /// Whether it is switched on; if not said, a switch that people set on the target stays.
+    /// Whether it is switched on. Without it, a schedule that people switched off at the target stays
+    /// off.
     pub active: Option<bool>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,

@@ -28,11 +28,11 @@ pub(super) struct TagTable {
     pub package: BTreeMap<String, PackageTable>,
 }
 
-/// `[tag.package."name"]`: what is not said here is as in `[tag]`.
+/// `[tag.package."name"]`; a key that is missing has the value of `[tag]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PackageTable {
-    /// What stands before the version; `name/v` if nothing is said.
+    /// What stands before the version; `name/v` by default.
     pub prefix: Option<Spanned<String>>,
     /// How versions are counted.
     pub scheme: Option<SchemeWord>,
@@ -42,7 +42,7 @@ pub(super) struct PackageTable {
     pub initial: Option<Spanned<String>>,
     /// What a pre-release is called.
     pub pre: Option<String>,
-    /// The files and directories whose changes count; the directory `name` if nothing is said.
+    /// The files and directories whose changes count; the directory `name` by default.
     pub paths: Option<Vec<String>>,
 }
 

@@ -135,6 +135,7 @@ impl FromStr for CommitId {
         if !is_full || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NameError::Commit(text.to_owned()));
         }
+        // git takes both cases and prints lower case; ids are compared as texts.
         Ok(Self(text.to_ascii_lowercase()))
     }
 }
