@@ -343,8 +343,8 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
     Ok(Value::Object(schedule))
 }
 
-/// Reads a list of steps. A single step may stand without the list, and an empty mapping counts as not
-/// said.
+/// Reads a list of steps. A single step may stand without the list, and an empty mapping is the same
+/// as no key at all.
 pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
     let step = |node: &Node| match &node.value {
         Yaml::Mapping(pairs) if pairs.len() > 1 => {

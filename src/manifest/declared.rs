@@ -124,8 +124,8 @@ impl Manifest {
         }
         fields.extend(self.tags(entry, &config)?.map(|tags| (Field::Tags, tags)));
         for field in [Field::Paused, Field::EnforceParameterSchema] {
-            let said = config.get(field.name()).filter(|value| !value.is_null());
-            fields.extend(said.map(|value| (field, value.clone())));
+            let present = config.get(field.name()).filter(|value| !value.is_null());
+            fields.extend(present.map(|value| (field, value.clone())));
         }
         let parameters = config.get("parameters").filter(|map| !is_empty(map));
         fields.extend(parameters.map(|map| (Field::Parameters, map.clone())));
@@ -136,6 +136,7 @@ impl Manifest {
             let filled = triggers.into_iter().map(|trigger| trigger_with(trigger, values, outputs));
             fields.set(Field::Triggers, filled.collect::<Value>());
         }
+        // After all fields are known, as literals that look like secrets are looked for in them.
         declared.secrets = secret_paths(&templater.secrets, &declared.fields);
         if let Some(pull) = steps.pull {
             declared.pull = Some(self.pull(entry, pull, &steps, values, outputs, has_run)?);

@@ -38,7 +38,8 @@ pub(super) enum ScheduleError {
 }
 
 /// The schedule in the form of the API: `schedule`, and `active`, `parameters`, `slug` and
-/// `replaces` where they are said. An interval without an anchor has none here.
+/// `replaces` where they are declared. An interval without an anchor gets one later, in
+/// `registration::schedules`: that which the target holds, or a fixed one.
 ///
 /// # Errors
 /// [`ScheduleError`] where the real client has one.

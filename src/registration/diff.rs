@@ -35,7 +35,7 @@ const MERGED_MAPS: [Field<'static>; 2] = [Field::Parameters, Field::JobVariables
 /// The marks that are compared.
 const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
 
-/// What differs, and what the marks should say of what is declared.
+/// What differs, and the record of what is declared that goes into the marks.
 #[derive(Debug)]
 pub(super) struct Differences {
     /// The fields that differ, with the values that result from putting both together.
@@ -171,7 +171,7 @@ fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
         // The server answers both in no particular order (docs/facts/prefect.md, "Schedules").
         Field::Schedules => schedules::is_same_set(items(before), items(after)),
         Field::Triggers => is_same_multiset(items(before), items(after)),
-        // The server answers them with nulls for what was not said.
+        // The server answers them with nulls for options that were not sent.
         Field::ConcurrencyOptions => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
     }
@@ -274,8 +274,8 @@ fn is_same_multiset(before: &[Value], after: &[Value]) -> bool {
 
 fn without_nulls(value: &Value) -> Value {
     let Some(object) = value.as_object() else { return value.clone() };
-    let said = object.iter().filter(|(_, value)| !value.is_null());
-    Value::Object(said.map(|(name, value)| (name.clone(), value.clone())).collect())
+    let present = object.iter().filter(|(_, value)| !value.is_null());
+    Value::Object(present.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Puts declared keys over held ones, in objects inside objects to a depth.

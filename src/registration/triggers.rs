@@ -42,9 +42,9 @@ struct Fault {
 type Read<T = Value> = Result<T, Fault>;
 
 const DURATION: &str = "a duration: seconds, `PT1H30M` or `01:30:00`";
-/// The least that a proactive trigger waits.
+/// The shortest time that a proactive trigger may wait; also the default.
 const LEAST_WAIT: Duration = Duration::seconds(10);
-/// The least range of a metric, and the usual one.
+/// The shortest range of a metric that Prefect takes, and the default.
 const LEAST_RANGE: Duration = Duration::seconds(300);
 
 /// Makes of each trigger of a deployment what Prefect stores of it.
@@ -85,6 +85,7 @@ fn automation(default_name: &str, spec: &Value) -> Read {
     if let Some(enabled) = spec.get("enabled") {
         automation.insert("enabled".to_owned(), at("enabled", boolean(enabled))?);
     }
+    // The automation and its trigger are one mapping in the file and two in the API.
     automation.insert("trigger".to_owned(), trigger(spec, Level::Outer)?);
     for name in ["parameters", "job_variables"] {
         automation.insert(name.to_owned(), or(spec, name, Value::Null, optional_object)?);
@@ -272,9 +273,14 @@ fn at<T>(name: &str, read: Read<T>) -> Read<T> {
     read.map_err(|fault| fault.below(name))
 }
 
-/// A field, or what stands for it where it is absent.
-fn or(spec: &Map<String, Value>, name: &str, usual: Value, read: impl Fn(&Value) -> Read) -> Read {
-    spec.get(name).map_or(Ok(usual), |value| at(name, read(value)))
+/// A field, or its default where it is absent.
+fn or(
+    spec: &Map<String, Value>,
+    name: &str,
+    default: Value,
+    read: impl Fn(&Value) -> Read,
+) -> Read {
+    spec.get(name).map_or(Ok(default), |value| at(name, read(value)))
 }
 
 fn required<'v>(spec: &'v Map<String, Value>, name: &str) -> Read<&'v Value> {

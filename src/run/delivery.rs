@@ -107,6 +107,8 @@ impl Registrar {
             return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         let target = configured.connect(None)?;
+        // The embedded registry lies in this repository's git directory, so everything in it is of
+        // this repository. On a server another repository may have a branch of the same name.
         let is_local = target.describe().kind == TargetKind::Local;
         let ours = configured.repository_url()?;
         let is_of_branch = |held: &Held| {
@@ -116,6 +118,8 @@ impl Registrar {
                     && (is_local || same_repository(&marks.repository, ours.as_str()))
             }) && branch_of(push).is_some_and(|branch| configured.may_remove(held, &branch))
         };
+        // All are read: which flows the branch had is not known any more, and no server can filter by
+        // flowreg's marks (docs/facts/prefect.md, "Labels, tags, description").
         let held: Vec<Held> =
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {

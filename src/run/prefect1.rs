@@ -277,6 +277,8 @@ pub(super) fn complete_plan(
         plan.items.iter().map(|item| item.registration.deployment.as_str()).collect();
     projects.sort_unstable();
     projects.dedup();
+    // A project is never made, as only people know its settings. Without this look the server would
+    // refuse flow after flow.
     let missing = target.missing_projects(&projects)?;
     for item in &mut plan.items {
         // The marks are derived from the storage, so a change of theirs is in the storage already.
