@@ -75,6 +75,7 @@ pub(super) fn applied(
 }
 
 fn exit_code(applied: &AppliedRun) -> u8 {
+    // Whatever was registered before: the shell has to see that the run was ended by the user.
     if applied.is_interrupted {
         return exit::INTERRUPTED;
     }

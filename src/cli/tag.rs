@@ -123,6 +123,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
     let request = arguments.request();
     let tagged = opened.tag(&request)?;
     let started = Instant::now();
+    // Not returned with `?`: the tag is at the remote by now, and has to be reported in any case.
     let applied = if request.register { opened.register_at(&tagged, &request) } else { Ok(None) };
     let registered = applied.map(|applied| {
         applied.map(|applied| report::applied(context, applied, started.elapsed().as_millis()))
@@ -158,6 +159,7 @@ fn finish(
         context.printer.problems(&report::with_excerpts(&registration.errors));
     }
     context.printer.tag(&report, arguments.print);
+    // An error here is returned last, so that it doesn't hide the one of the registration.
     let written =
         tag_outputs::write(context, arguments.dotenv.as_deref(), &report, arguments.print);
     // In JSON the error is a part of the one object that was printed.

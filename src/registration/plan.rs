@@ -306,7 +306,8 @@ fn has_schema(fields: &Fields) -> bool {
 
 fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<Refusal> {
     let wanted = &registration.marks;
-    // With `--adopt` nothing below is asked: the former owner's tags and versions are of other code.
+    // Whatever is adopted with `--adopt` is not compared by tag and version below, as those of the
+    // former owner are of other code.
     let Some(marks) = &held.marks else {
         return (!guards.adopt).then_some(Refusal::NotOurs);
     };

@@ -16,7 +16,7 @@ use crate::push::PushedRef;
 use crate::scan::ScanError;
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise. A person waits for it,
-/// and for a repository of thousands of flows the first scan takes some seconds.
+/// and on a slow disk a push must not hang because of it.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a check found.

@@ -138,9 +138,9 @@ impl Builder<'_> {
         let is_selected = arguments.select_deployments(&names)?;
         gathered.notices.extend(self.unused_overrides(deployments.iter().map(|(_, flow)| flow)));
         if arguments.is_restricted() {
-            // The name of the flow behind a broken entrypoint is not known, so it can't be said
-            // whether the filter meant it. If it did, the filter matched nothing and the selection
-            // above has failed with a hint.
+            // The name of the flow behind a broken entrypoint is not known, so neither is whether the
+            // filter meant it. Errors of deployments that were not asked for must not fail the run,
+            // and a filter that means only broken ones has failed in the selection above.
             missing.clear();
             gathered.unbuilt.clear();
         }

@@ -66,8 +66,9 @@ impl Registrar {
         if repository.is_no_commit(object) {
             return Ok(DeliveryOutcome::Skipped("it is no commit".to_owned()));
         }
-        // The object of an annotated tag is the tag, not the commit. It may be gone by now, as when
-        // the tag was deleted here after the push; the commit was noted when the push was queued.
+        // The object of an annotated tag is the tag, not the commit. If it can't be read any more, as
+        // the tag was deleted here and git has cleaned up, the commit is the one that was noted when
+        // the push was queued.
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
             return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };

@@ -96,6 +96,8 @@ impl TagSettings {
     /// What the table means.
     pub(super) fn resolve(table: TagTable) -> Result<Self, TagProblem> {
         let TagTable { prefix, scheme, format, initial, pre, paths, package } = table;
+        // With packages, `flowreg tag` alone may just be a forgotten `--package`. A prefix under
+        // `[tag]` says that the repository as a whole has versions, too.
         let is_whole_named = prefix.is_some() || package.is_empty();
         let base = PackageTable { prefix, scheme, format, initial, pre, paths };
         let whole = series(&base, &PackageTable::default(), "v", Vec::new())?;
