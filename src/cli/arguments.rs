@@ -167,7 +167,10 @@ impl From<UntaggedWord> for Untagged {
     }
 }
 
-/// Makes the choice that `anstream` follows; `NO_COLOR` it honours by itself.
+/// Makes the choice that `anstream` follows.
+///
+/// `anstream` would read `NO_COLOR` itself, but from the process and not from the environment that
+/// was handed in, which tests set.
 pub(super) fn choose_colour(colour: Colour, environment: &Environment) {
     match colour {
         Colour::Always => anstream::ColorChoice::Always,
@@ -182,6 +185,7 @@ pub(super) fn choose_colour(colour: Colour, environment: &Environment) {
 
 /// Whether JSON was asked for, when the command line as a whole does not parse.
 pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
+    // clap has refused the command line, so its own reading of `--format` is not to be had.
     arguments.iter().any(|argument| argument == "--format=json")
         || arguments
             .windows(2)
@@ -191,11 +195,13 @@ pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
 /// Prints help, version, or what is wrong with the command line.
 pub(super) fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
     if !error.use_stderr() {
-        // Nothing can be done about a closed standard output.
+        // Help and version. With standard output closed (`flowreg --help | head -1`) there is nobody
+        // left to print for.
         let _ = error.print();
         return exit::DONE;
     }
     if is_json {
+        // clap writes several lines for people; the first one says what is wrong.
         let text = error.to_string();
         let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
         Printer::new(true, Verbosity::Normal, false).error(&ErrorReport {

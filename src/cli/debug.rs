@@ -33,7 +33,7 @@ pub(super) fn start(is_debug: bool, environment: &Environment) -> Result<(), Com
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_timer(uptime());
-    // A second run in one process, as in tests, keeps the log of the first.
+    // Fails if a log was started before, as by a second run in the same process. That log goes on.
     let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
     Ok(())
 }

@@ -60,8 +60,8 @@ impl CommandError {
         Self::new(exit::CONFIGURATION, "unwritable", message)
     }
 
-    /// Another process holds the outbox for longer than one waits for it.
-    pub(super) fn others_deliver() -> Self {
+    /// Another process has been delivering for longer than this one waits.
+    pub(super) fn outbox_is_busy() -> Self {
         Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
             .with_hints(vec!["flowreg sync --status".to_owned()])
     }
@@ -93,6 +93,7 @@ impl From<RunError> for CommandError {
             RunError::Settings(error) => error.into(),
             RunError::Scan(error) => error.into(),
             RunError::Target(error) => error.into(),
+            // The embedded registry is the target of such a run, and the ledger is in the same file.
             RunError::Store(error) => Self::new(exit::TARGET_REFUSED, "registry", error),
             RunError::Outbox(error) => error.into(),
             RunError::Connection(error) => Self::new(exit::CONFIGURATION, "configuration", error),
@@ -109,6 +110,8 @@ impl From<RunError> for CommandError {
                 Self::usage(error.to_string(), hints)
             }
             RunError::TagUsage(error) => Self::usage(error.to_string(), error.hints()),
+            // The hint names `origin`, which the user has to replace if the remote has another name:
+            // the error does not know which one was asked.
             RunError::BranchExists(ref branch) => {
                 let hints = vec![format!("git push --delete origin {branch}")];
                 Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
@@ -131,6 +134,8 @@ impl From<GitError> for CommandError {
 
 impl From<ReferenceError> for CommandError {
     fn from(error: ReferenceError) -> Self {
+        // A guard can be switched off or satisfied by the user, a configuration can be mended; both
+        // have exit codes of their own, so that CI can tell them from a broken repository.
         let exit_code = match &error {
             error if error.is_guard() => exit::REFUSED,
             error if error.is_configuration() => exit::CONFIGURATION,
@@ -195,6 +200,7 @@ impl From<ScanError> for CommandError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Git(error) => error.into(),
+            // Files are read from git's objects; an error that is not git's is not to be expected.
             ScanError::Read(error) => Self::new(exit::BUG, "unreadable", error),
             ScanError::NoThread => Self::new(exit::BUG, "no_thread", error),
             ScanError::Glob { .. } => Self::new(exit::CONFIGURATION, "configuration", error),

@@ -24,7 +24,8 @@ pub(super) struct FlowsArguments {
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandResult {
-    // Reading needs no pin: an untagged mainline branch shows what is at its HEAD.
+    // Nothing is registered here, so a mainline branch without a tag is no error: its newest commit
+    // is shown.
     let choice = arguments.reference.choice();
     let untagged = choice.untagged.or(Some(Untagged::Branch));
     let opened = context.open()?;
@@ -59,7 +60,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandR
         notices: &notices,
     });
     let is_empty = flows.is_empty();
-    // The process ends here: to take all schemas apart first would only make it wait.
+    // The process ends here, and freeing the schemas of thousands of flows takes noticeable time for
+    // nothing.
     std::mem::forget(flows);
     let is_invalid = problems.iter().any(FlowProblem::is_error);
     Ok(match (is_invalid, is_empty) {

@@ -50,7 +50,7 @@ pub(super) struct Caller<'a> {
 pub(super) struct Pushing<'a> {
     pub remote: &'a str,
     pub url: &'a str,
-    /// What git said.
+    /// What git wrote to the hook's standard input: one line for each ref.
     pub input: &'a [u8],
 }
 
@@ -90,7 +90,8 @@ impl Caller<'_> {
             self.say("nothing is queued: this is no pre-push hook of pre-commit or prek");
             return exit::DONE;
         };
-        // Of a push with a root commit only the local ref is known.
+        // Where the push brings a root commit, pre-commit sets no PRE_COMMIT_TO_REF, only the name of
+        // the local branch.
         let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
             let repository = Repository::discover(self.directory, self.environment).ok()?;
             repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
@@ -100,6 +101,8 @@ impl Caller<'_> {
             "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of \
              them",
         );
+        // The line that git would have written, for a check that is handed over to `flowreg`. What
+        // the remote had before is not known, which zeros say; as many as the id has digits.
         let zero = "0".repeat(object.as_str().len());
         let input = format!("{reference} {object} {reference} {zero}\n");
         let line =
@@ -122,6 +125,7 @@ impl Caller<'_> {
             return exit::DONE;
         };
         let candidates = hooked.candidates(lines);
+        // Before anything is queued: a push that the check refuses will not land.
         if candidates.iter().any(PushCandidate::asks_for_check)
             && let Some(code) = refusal(&hooked, &candidates, pushing)
         {
@@ -130,7 +134,7 @@ impl Caller<'_> {
         hooked.report_old_records();
         let git = GitProcess::pushing();
         let is_received = false;
-        let place = PushContext {
+        let push = PushContext {
             remote: pushing.remote,
             url: pushing.url,
             directory: self.directory,
@@ -138,7 +142,7 @@ impl Caller<'_> {
             is_received,
         };
         let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
-        if hooked.queue(candidates, &place, &is_verbose) > 0 {
+        if hooked.queue(candidates, &push, &is_verbose) > 0 {
             if is_ci(self.environment) {
                 self.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
             } else {
@@ -158,7 +162,7 @@ impl Caller<'_> {
             return exit::DONE;
         };
         let here = hooked.common_dir().display().to_string();
-        let place = PushContext {
+        let push = PushContext {
             remote: &here,
             url: &here,
             directory: self.directory,
@@ -166,7 +170,7 @@ impl Caller<'_> {
             is_received: true,
         };
         let candidates = hooked.candidates(lines);
-        let count = hooked.queue(candidates, &place, &|| self.printer.is_verbose());
+        let count = hooked.queue(candidates, &push, &|| self.printer.is_verbose());
         if count > 0 {
             self.say(&format!("{count} queued for registration"));
             start_watcher(&hooked, None);
@@ -179,9 +183,11 @@ impl Caller<'_> {
     }
 }
 
-/// Says in one line that something waits, and has a watcher try once more what may go well now.
-pub(super) fn tell_what_waits(context: &Context<'_>) {
+/// Notes in one line that pushes wait, and starts a watcher for those that may be delivered by now.
+pub(super) fn note_waiting_pushes(context: &Context<'_>) {
     let Surroundings { directory, environment, .. } = context.surroundings;
+    // Every command comes here, so it must cost next to nothing: the directories are found without
+    // opening the repository, and the files of the outbox are only counted.
     let Some(directories) = git_directories(directory, environment) else { return };
     let outbox = Outbox::of(&directories.common_dir);
     let count = waiting_count(&outbox);
@@ -202,7 +208,8 @@ pub(super) fn tell_what_waits(context: &Context<'_>) {
     }
 }
 
-/// The small program waits for the end of the push: the large one would take time from it.
+/// Starts a watcher in the background. The small program is preferred: it waits for the end of the
+/// push, and loading the large one would take processor time from git meanwhile.
 pub(super) fn start_watcher(hooked: &HookRun<'_>, git: Option<GitProcess>) {
     let program = program_beside("flowreg-hook").or_else(|| std::env::current_exe().ok());
     if let Some(program) = program {
@@ -210,7 +217,8 @@ pub(super) fn start_watcher(hooked: &HookRun<'_>, git: Option<GitProcess>) {
     }
 }
 
-/// `CI`, as the providers set it: there, leftover processes are killed.
+/// Whether this is a CI job, by the variable `CI` that the providers set. No watcher is started
+/// there, as runners kill what is left over when a step ends, or wait for it.
 pub(super) fn is_ci(environment: &Environment) -> bool {
     let value = environment.get("CI").unwrap_or("false");
     !["false", "0"].contains(&value)
@@ -218,7 +226,8 @@ pub(super) fn is_ci(environment: &Environment) -> bool {
 
 fn standard_input() -> Vec<u8> {
     let mut input = Vec::new();
-    // What could be read is what there is.
+    // An error would come from a client that closed the pipe early. The lines that were read are
+    // queued all the same.
     let _ = std::io::stdin().lock().read_to_end(&mut input);
     input
 }

@@ -61,9 +61,11 @@ fn refuses(
     }
 }
 
-/// The watcher: whatever it meets, it leaves a line in the log.
+/// Runs the watcher. Nobody sees its standard error, so errors go to the log that
+/// `flowreg sync --status` shows.
 fn watch_outbox(context: &Context) {
     own_session();
+    // Without a terminal, git or ssh would wait for ever for a password.
     let environment = unattended(&context.surroundings.environment);
     let surroundings = Surroundings { environment, ..context.surroundings.clone() };
     let Surroundings { directory, environment, .. } = &surroundings;
@@ -87,8 +89,8 @@ pub(super) fn rechecks(environment: &Environment) -> Vec<Duration> {
             .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
             .collect()
     };
-    let told = environment.get("FLOWREG_RECHECKS").and_then(read);
-    told.unwrap_or_else(|| RECHECKS.to_vec())
+    let configured = environment.get("FLOWREG_RECHECKS").and_then(read);
+    configured.unwrap_or_else(|| RECHECKS.to_vec())
 }
 
 /// Whether the command line is that of a hook: it needs no handler for Ctrl-C, and keeps no

@@ -40,12 +40,14 @@ pub fn run_hook(process: &Process) -> u8 {
     }
     match &call.hook {
         Hook::Watch { after } => {
+            // Out of the terminal's session: closing the terminal or Ctrl-C must not end it.
             own_session();
             if let Some(git) = after {
                 wait_for_end(*git);
             }
             let arguments = process.arguments.iter().skip(1);
-            // It returns only if there is no flowreg: then the records wait for one.
+            // Replaces this process, and returns only if there is no `flowreg`. Then the records stay
+            // in the outbox until one is installed.
             let _ = Command::new(flowreg()).args(arguments).exec();
             exit::DONE
         }
@@ -56,6 +58,7 @@ pub fn run_hook(process: &Process) -> u8 {
 impl Call {
     fn parse(arguments: &[OsString]) -> Option<Self> {
         let mut words = arguments.iter().skip(1).map(OsString::as_os_str).peekable();
+        // By hand and not with clap: a push waits for this program, and it has four commands.
         let directory = words.next_if_eq(&OsStr::new("-C")).and_then(|_| words.next());
         words.next_if_eq(&OsStr::new("hook"));
         let name = words.next()?.to_str()?;
@@ -78,8 +81,8 @@ fn flowreg() -> PathBuf {
     program_beside("flowreg").unwrap_or_else(|| "flowreg".into())
 }
 
-/// A check before the push needs all of flowreg, which then queues as well. Only its word counts:
-/// whatever else becomes of it, the shim keeps what git said.
+/// Hands a push that has to be checked over to `flowreg`, which queues it as well. Returns its exit
+/// code; `None` if it can't be started or written to, and the push then goes on unchecked.
 fn hand_over(pushing: &Pushing<'_>) -> Option<u8> {
     let run = || -> std::io::Result<Option<i32>> {
         let mut child = Command::new(flowreg())

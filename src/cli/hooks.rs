@@ -40,7 +40,8 @@ struct InstallArguments {
     #[arg(long, conflicts_with = "config")]
     server: bool,
     /// Without a file: use git's own hook configuration (git 2.54 and newer)
-    // The option that every command has, with its file; here it may stand alone.
+    // Every command has `--config FILE`. Here the option may also stand alone, and then means git's
+    // configuration; clap has no two options of one name.
     #[arg(id = "config", long = "config", value_name = "FILE", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "it is not there, alone, or with a file")]
     git_config: Option<Option<PathBuf>>,
@@ -65,6 +66,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &HooksArguments) -> CommandR
         }
         HooksCommand::Status => {
             let status = hook_status(&repository, environment)?;
+            // "Not installed" is no error: a script may ask in order to install. A broken hook is one,
+            // as pushes go unregistered without a sign.
             let is_broken = status.state == HookState::Broken;
             context.printer.hook_status(&HookStatusReport::from(status));
             Ok(if is_broken { exit::REFUSED } else { exit::DONE })
@@ -80,6 +83,8 @@ fn install_hook(
     let installed = if arguments.git_config == Some(None) {
         install_in_configuration(repository)?
     } else {
+        // The shim calls the small program, which starts faster. Where only `flowreg` was copied to
+        // the machine, it serves as well, as both take the same arguments.
         let own = || std::env::current_exe();
         let binary = program_beside("flowreg-hook").map_or_else(own, Ok);
         let binary = binary.map_err(|error| CommandError::usage(error.to_string(), Vec::new()))?;

@@ -15,6 +15,7 @@ pub(super) fn run(context: &Context<'_>, _: &ListArguments) -> CommandResult {
     let target = opened.configure()?.connect(None)?;
     let mut registrations: Vec<ListedRegistration> =
         target.read(ReadScope::All)?.into_iter().filter_map(listed).collect();
+    // A server answers in no particular order.
     registrations.sort_by(|left, right| {
         (&left.flow, &left.deployment).cmp(&(&right.flow, &right.deployment))
     });

@@ -110,6 +110,8 @@ pub struct Process {
 
 /// Runs one command and returns the process' exit code.
 pub fn run(process: Process) -> u8 {
+    // Before anything else is opened. Who started `git push` may wait for the end of a pipe that a
+    // hook inherits, and a watcher that kept it open would hold that program up for minutes.
     if is_hook(&process.arguments) {
         crate::push::close_inherited();
     }
@@ -144,7 +146,7 @@ pub fn run(process: Process) -> u8 {
     let observer = ProgressObserver::new(printer.shows_progress());
     let context = Context { surroundings: &surroundings, printer: &printer, observer: &observer };
     let is_markdown = cli.global.format == Format::Markdown;
-    // A push goes on whatever is wrong with the log.
+    // A misspelt FLOWREG_LOG ends any command but a hook's: a push must not fail because of it.
     let is_hook = matches!(cli.command, Command::Hook(_));
     let log = debug::start(cli.global.debug, &surroundings.environment);
     let result = match &cli.command {
@@ -164,13 +166,15 @@ pub fn run(process: Process) -> u8 {
         Command::Sync(arguments) => sync::run(&context, arguments),
         Command::Hook(arguments) => Ok(hook_command::run(&context, arguments)),
     };
+    // After the command, which may have registered what waits. `sync` prints the queue itself.
     if !matches!(cli.command, Command::Sync(_) | Command::Hook(_)) {
-        hook::tell_what_waits(&context);
+        hook::note_waiting_pushes(&context);
     }
     let code = result.unwrap_or_else(|error| {
         context.printer.error(&error.report());
         error.exit_code
     });
+    // Wins over any other code: a script that reads half a JSON object must not take it for whole.
     if context.printer.is_output_lost() { exit::report_lost_output() } else { code }
 }
 
@@ -187,7 +191,7 @@ impl<'c> Context<'c> {
         Ok(Opened::discover(self.surroundings.clone(), self.observer)?)
     }
 
-    /// The notices that are printed: details only for who wants to see everything.
+    /// The notices that are printed; details only with `-v`.
     fn notices(&self, notices: Vec<Notice>) -> Vec<String> {
         let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
         notices.into_iter().filter(is_printed).map(|notice| notice.text).collect()

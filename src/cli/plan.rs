@@ -27,6 +27,8 @@ pub(super) fn show(
     let opened = context.open()?;
     let request = arguments.request(None);
     let mut planned = opened.plan(&request)?;
+    // Only here and not in `register`: it costs reading every file again and a request, and tells of
+    // code that fails later, whatever is registered.
     planned.notices.extend(planned.missing_children()?);
     let summary = planned.plan.summary();
     let is_changing = summary.create + summary.update + summary.remove > 0;

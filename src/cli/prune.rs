@@ -39,6 +39,7 @@ fn exit_code(pruned: &Pruned) -> u8 {
     let outcomes = || pruned.registrations.iter().filter_map(|one| one.outcome.as_ref());
     let failed = outcomes().find_map(|outcome| outcome.as_ref().err());
     let is_any_removed = outcomes().any(Result::is_ok);
+    // The first error stands for all: mostly the server went away, and all others are the same.
     match failed {
         None => exit::DONE,
         Some(_) if is_any_removed => exit::PARTIAL,

@@ -43,7 +43,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &RegisterArguments) -> Comma
 /// Registers again whenever the reference is at another commit. An error does not end it: a push
 /// or the next commit may mend it.
 fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> u8 {
-    // What moved is seen here; the remote is asked only when there is something to register.
+    // This looks once a second, so it must not ask the remote. A commit or a fetch moves the
+    // reference here; only then the remote is asked, as part of registering.
     let local = ReferenceChoice { offline: true, ..arguments.common.reference.choice() };
     let commit = || {
         let opened = context.open()?;
@@ -75,6 +76,7 @@ fn register(context: &Context<'_>, arguments: &RegisterArguments) -> CommandResu
     let opened = context.open()?;
     let request = arguments.common.request(arguments.jobs);
     let applied = opened.plan(&request)?.apply();
+    // A run of some flows does not stand for the queued push of the same commit, which is about all.
     let is_whole = !request.flows.is_restricted() && request.changed_since.is_none();
     if is_whole && applied.is_complete() {
         forget_registered(&opened, &applied);

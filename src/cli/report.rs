@@ -68,12 +68,14 @@ pub(super) fn applied(
         summary,
         duration_ms: Some(duration_ms),
     };
-    // The process ends soon: taking thousands of registrations apart would only take time.
+    // The process ends soon, and freeing thousands of registrations with their schemas takes
+    // noticeable time for nothing.
     std::mem::forget(applied.registrations);
     (report, code)
 }
 
 fn exit_code(applied: &AppliedRun) -> u8 {
+    // Whatever was registered before: the shell has to see that the run was ended by the user.
     if applied.is_interrupted {
         return exit::INTERRUPTED;
     }
@@ -103,7 +105,8 @@ struct Tally {
 }
 
 impl Tally {
-    /// Partial if anything went well beside what did not; else what went wrong.
+    /// Partial if some registrations succeeded and others did not; else the code of what went wrong.
+    /// A target's error comes first, because a job that sees "unreachable" may simply repeat.
     fn exit_code(&self) -> u8 {
         match (self.failed, self.refused, self.invalid) {
             (None, 0, 0) => exit::DONE,
@@ -175,6 +178,8 @@ fn error_report(code: String, message: String, hints: Vec<String>) -> ErrorRepor
 /// A change with its reason, and without a secret.
 fn reported(change: &Change, origins: Option<&FieldOrigins>) -> ChangeReport {
     let Change { field, from, to } = change;
+    // A secret hides what is below it, and also what it is below of: a change of the whole
+    // `job_variables` would show the value inside.
     let hides = |secret: &String| {
         let below = |one: &str, other: &str| {
             other.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -43,11 +43,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     }
     let policy = DeliveryPolicy {
         is_requested: true,
+        // The same time after a push in which a watcher would ask the remote again, as a mirror may
+        // show it only then.
         patience: hook_command::rechecks(environment).iter().sum(),
     };
     let registrar = Registrar::new(context.surroundings, &repository);
     let passed = deliver(&outbox, &repository, &registrar, policy)?
-        .ok_or_else(CommandError::others_deliver)?;
+        .ok_or_else(CommandError::outbox_is_busy)?;
     let left = items(outbox_records(&outbox));
     let code = exit_code(!passed.delivered.is_empty(), &left);
     context.printer.sync(&SyncReport {
@@ -58,7 +60,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     Ok(code)
 }
 
-/// What is left decides: somebody has to act, or the same command is worth repeating.
+/// The exit code for what is left in the outbox: partial if something was delivered; refused if a
+/// person has to act; else unreachable, as the same command may succeed later.
 fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
     let refused = |item: &&QueuedItem| matches!(item.state, None | Some("refused"));
     match (left.is_empty(), is_delivered) {
@@ -103,10 +106,11 @@ fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
 }
 
 fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult {
-    // Who delivers writes records anew: one that goes meanwhile would come back.
+    // A delivery that is under way writes its records again when it ends, so one that is removed
+    // meanwhile would come back.
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
-        .ok_or_else(CommandError::others_deliver)?;
+        .ok_or_else(CommandError::outbox_is_busy)?;
     let is_meant = |outbox_records: &OutboxRecord| {
         let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
         outbox_records.id == name || outbox_records.push.as_ref().is_ok_and(of_push)

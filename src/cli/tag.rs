@@ -123,6 +123,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
     let request = arguments.request();
     let tagged = opened.tag(&request)?;
     let started = Instant::now();
+    // Not returned with `?`: the tag is at the remote by now, and has to be reported in any case.
     let applied = if request.register { opened.register_at(&tagged, &request) } else { Ok(None) };
     let registered = applied.map(|applied| {
         applied.map(|applied| report::applied(context, applied, started.elapsed().as_millis()))
@@ -130,8 +131,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
     finish(context, arguments, TagReport::new(tagged), registered.map_err(CommandError::from))
 }
 
-/// Prints and writes everything; what is wrong with the registration decides the exit code, as the
-/// tag is there.
+/// Prints the report and writes the files for CI. The tag exists by now, so both are done even if the
+/// registration failed: the next step of a job needs the tag's name. The registration decides the
+/// exit code.
 fn finish(
     context: &Context<'_>,
     arguments: &TagArguments,
@@ -157,8 +159,10 @@ fn finish(
         context.printer.problems(&report::with_excerpts(&registration.errors));
     }
     context.printer.tag(&report, arguments.print);
+    // An error here is returned last, so that it doesn't hide the one of the registration.
     let written =
         tag_outputs::write(context, arguments.dotenv.as_deref(), &report, arguments.print);
+    // In JSON the error is a part of the one object that was printed.
     if let Some(error) = failed.filter(|_| !context.printer.is_json()) {
         context.printer.error(&error.report());
     }

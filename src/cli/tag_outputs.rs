@@ -1,5 +1,5 @@
-//! Where a CI provider looks for what `flowreg tag` found out: files that it names, and one that
-//! the user names.
+//! Writes the results of `flowreg tag` to the files from which later steps of a CI job read them:
+//! those that GitHub Actions names in variables, and one that the user names (`--dotenv`).
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -21,6 +21,7 @@ pub(super) fn write(
         let path = context.surroundings.directory.join(path);
         std::fs::write(&path, &pairs).map_err(|error| CommandError::unwritable(&path, &error))?;
     }
+    // Appended, as other commands of the same step write to these files, too.
     if let Some(path) = context.surroundings.environment.get("GITHUB_OUTPUT") {
         append(Path::new(path), &pairs)?;
     }

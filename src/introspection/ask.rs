@@ -140,7 +140,7 @@ fn ask_python(
         Startup { process: &process, python: &python, context, generation, started, watch };
     // Python says whether it has Prefect before it imports it: without Prefect the checkout, which
     // can take seconds, is not made. With it, the import and the checkout go on side by side.
-    startup.for_prefect()?;
+    startup.wait_for_prefect()?;
     let root = home.path.join("checkout");
     std::fs::create_dir(&root)?;
     let checkout = context.repository.check_out(context.commit, &root, &home.path.join("index"));
@@ -181,6 +181,8 @@ fn ask_python(
                 done += 1;
             }
             Reply::Message(Message::Done) | Reply::End | Reply::Late => break,
+            // Nothing else is expected here. A message that is out of place is no reason to give up
+            // the answers that still come.
             Reply::Message(_) => {}
             Reply::Interrupted => return Err(AskError::Interrupted),
         }
@@ -201,7 +203,8 @@ fn ask_python(
     Ok(Answers { python, prefect, files })
 }
 
-/// What Python says before the first question: which Prefect it has, then that it is imported.
+/// The messages before the first question: Python reports which Prefect it has, and then that it has
+/// imported it.
 struct Startup<'a> {
     process: &'a PythonProcess,
     python: &'a Path,
@@ -225,8 +228,11 @@ impl Startup<'_> {
         }
     }
 
-    /// Waits until Python has said which Prefect it has; an error if it has none that can be asked.
-    fn for_prefect(&self) -> Result<(), AskError> {
+    /// Waits until Python has reported which Prefect it has.
+    ///
+    /// # Errors
+    /// [`AskError`] if it has none, or one of another generation.
+    fn wait_for_prefect(&self) -> Result<(), AskError> {
         match self.message()? {
             Message::Found(None) => {
                 let (python, generation) = (self.python.to_owned(), self.generation);

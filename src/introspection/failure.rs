@@ -30,7 +30,7 @@ impl Generation {
         }
     }
 
-    /// What pip is told to install.
+    /// The arguments of `pip install` in a hint.
     fn packages(self) -> &'static str {
         match self {
             Self::One => PREFECT_1,
@@ -187,7 +187,7 @@ pub enum Failure {
     NotFound,
     /// The attribute is something else.
     NotAFlow,
-    /// The name is none that Prefect's server takes.
+    /// Prefect's server would refuse the name of the flow.
     BadName {
         /// What is wrong.
         message: String,

@@ -19,18 +19,21 @@ const ON_PATH: &[&str] = &["python3", "python"];
 /// [`Unavailable::NoSuchPython`] if the settings name one that does not exist. Another one is not
 /// tried then: it would have other libraries, and other answers.
 pub(super) fn find(
-    asked: Option<&str>,
+    configured: Option<&str>,
     base: &Path,
     environment: &Environment,
 ) -> Result<PathBuf, Unavailable> {
-    if let Some(asked) = asked {
-        let found = if asked.contains('/') {
-            Some(base.join(asked)).filter(|path| path.is_file())
+    if let Some(configured) = configured {
+        // As in a shell: a name without a slash is a command, anything else a path.
+        let found = if configured.contains('/') {
+            Some(base.join(configured)).filter(|path| path.is_file())
         } else {
-            on_path(asked, environment)
+            on_path(configured, environment)
         };
-        return found.ok_or_else(|| Unavailable::NoSuchPython(asked.into()));
+        return found.ok_or_else(|| Unavailable::NoSuchPython(configured.into()));
     }
+    // What the user has activated is meant, even if the work tree has an environment as well. The
+    // first Python on `PATH` is mostly the system's, which has no Prefect.
     let active = environment.get("VIRTUAL_ENV").map(|home| Path::new(home).join("bin/python"));
     let in_work_tree = IN_WORK_TREE.iter().map(|path| base.join(path));
     active
@@ -67,7 +70,7 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let found = |asked: Option<&str>| find(asked, &base, &environment).ok();
+        let found = |configured: Option<&str>| find(configured, &base, &environment).ok();
 
         assert_eq!(found(None), None);
         touch(&at("usr/bin/python"));

@@ -52,7 +52,7 @@ pub fn questions(
         let path = flow.entrypoint.path();
         let is_asked = mode == Introspect::Always || !flow.is_exact();
         // Where Python has to look for flows itself, it is given all known ones of the file, so that
-        // those that it finds besides can be told from them.
+        // those that it finds besides can be told apart.
         if let Some(question) = questions.get_mut(path).filter(|question| question.discover) {
             question.objects.push(flow.entrypoint.object().to_owned());
         } else if is_asked && (is_wanted(flow) || is_name_uncertain(flow)) {
@@ -159,6 +159,7 @@ fn renew_imported(scan: &mut Scan) {
 }
 
 fn in_order(scan: &mut Scan) {
+    // The answers may have given flows other names, so which of them share one is found out anew.
     scan.flows.sort_by_cached_key(|flow| (flow.entrypoint.path().to_owned(), flow.line));
     scan.problems.retain(|problem| problem.code != ProblemCode::Duplicate);
     let duplicates = duplicates(&scan.flows);
@@ -176,6 +177,7 @@ struct Merge {
 
 impl Merge {
     fn loaded(&mut self, question: &Question, loaded: LoadedFile) {
+        // "The name of this flow is not known" is solved by the answer, whatever flows it has.
         let unknown: Vec<FlowProblem> = if question.discover {
             self.result
                 .scan
@@ -185,24 +187,24 @@ impl Merge {
         } else {
             Vec::new()
         };
-        let mut told_flows = Vec::new();
-        for (object, told) in loaded.flows {
+        let mut answered = Vec::new();
+        for (object, answer) in loaded.flows {
             let entrypoint = Entrypoint::new(&question.path, &object);
             let known =
                 self.result.scan.flows.iter().position(|flow| flow.entrypoint == entrypoint);
-            let told = told.and_then(|told| {
-                let name: Result<FlowName, _> = told.name.parse();
-                name.map(|name| (name, told))
+            let answer = answer.and_then(|answer| {
+                let name: Result<FlowName, _> = answer.name.parse();
+                name.map(|name| (name, answer))
                     .map_err(|error| Failure::BadName { message: error.to_string() })
             });
-            match (known, told) {
-                (Some(at), Ok((name, told))) => {
-                    told_flows.push(entrypoint);
-                    self.replace(at, name, told);
+            match (known, answer) {
+                (Some(at), Ok((name, answer))) => {
+                    answered.push(entrypoint);
+                    self.replace(at, name, answer);
                 }
-                (None, Ok((name, told))) => {
-                    told_flows.push(entrypoint.clone());
-                    self.result.scan.flows.push(new_flow(entrypoint, name, told, &unknown));
+                (None, Ok((name, answer))) => {
+                    answered.push(entrypoint.clone());
+                    self.result.scan.flows.push(new_flow(entrypoint, name, answer, &unknown));
                 }
                 (Some(at), Err(failure)) => {
                     self.add_reason(at, &failure);
@@ -213,21 +215,21 @@ impl Merge {
                 }
             }
         }
-        self.remark(question, &told_flows, &unknown, loaded.names_paths);
+        self.remark(question, &answered, &unknown, loaded.names_paths);
     }
 
     /// Adds remarks where Python's answer holds only for this run or this machine.
     fn remark(
         &mut self,
         question: &Question,
-        told: &[Entrypoint],
+        answered: &[Entrypoint],
         unknown: &[FlowProblem],
         names_paths: bool,
     ) {
         let mut remark = |flow: &Entrypoint, text: String| {
             self.result.remarks.entry(flow.clone()).or_default().push(text);
         };
-        for flow in told {
+        for flow in answered {
             let about_it = format!("`{}`", flow.object());
             for problem in unknown.iter().filter(|problem| {
                 problem.message.contains(&about_it) && is_changing(&problem.message)
@@ -250,7 +252,7 @@ impl Merge {
         }
     }
 
-    fn replace(&mut self, at: usize, name: FlowName, told: IntrospectedFlow) {
+    fn replace(&mut self, at: usize, name: FlowName, answer: IntrospectedFlow) {
         let Some(flow) = self.result.scan.flows.get_mut(at) else { return };
         let changing = flow.inexact.iter().filter(|inexact| is_changing(&inexact.reason));
         for Inexact { what, reason } in changing {
@@ -266,7 +268,7 @@ impl Merge {
             moments.extend(momentary.map(ToOwned::to_owned));
         }
         if flow.is_exact() {
-            let differences = differences(flow, &name, &told);
+            let differences = differences(flow, &name, &answer);
             if !differences.is_empty() {
                 // Static analysis follows the rules of Prefect 3, so a difference is a bug of ours
                 // only there; Prefect 2 words some schemas in another way.
@@ -281,9 +283,10 @@ impl Merge {
                 ));
             }
         }
+        // Prefect's answer wins even where static analysis was sure: it is Prefect that will run it.
         flow.name = name;
-        flow.description = told.description;
-        flow.parameter_openapi_schema = Some(told.schema);
+        flow.description = answer.description;
+        flow.parameter_openapi_schema = Some(answer.schema);
         flow.inexact.clear();
         flow.limits.clear();
         flow.source = FlowSource::Introspected;
@@ -327,17 +330,17 @@ fn momentary_default(reason: &str) -> Option<&str> {
 fn new_flow(
     entrypoint: Entrypoint,
     name: FlowName,
-    told: IntrospectedFlow,
+    answer: IntrospectedFlow,
     unknown: &[FlowProblem],
 ) -> Flow {
     Flow {
         name,
-        line: told.line.or_else(|| unknown.first().map(|problem| problem.line)).unwrap_or(1),
+        line: answer.line.or_else(|| unknown.first().map(|problem| problem.line)).unwrap_or(1),
         entrypoint,
         imported_from: None,
-        description: told.description,
+        description: answer.description,
         engine: Engine::Prefect,
-        parameter_openapi_schema: Some(told.schema),
+        parameter_openapi_schema: Some(answer.schema),
         inexact: Vec::new(),
         limits: Vec::new(),
         source: FlowSource::Introspected,
@@ -356,16 +359,16 @@ fn unloadable(entrypoint: &Entrypoint, failure: &Failure, unknown: &[FlowProblem
     }
 }
 
-fn differences(flow: &Flow, name: &FlowName, told: &IntrospectedFlow) -> Vec<String> {
+fn differences(flow: &Flow, name: &FlowName, answer: &IntrospectedFlow) -> Vec<String> {
     let mut differences = Vec::new();
     if flow.name != *name {
         differences.push(format!("the name (`{name}`, not `{}`)", flow.name));
     }
-    if flow.description != told.description {
+    if flow.description != answer.description {
         differences.push("the description".to_owned());
     }
     let schema = flow.parameter_openapi_schema.clone().unwrap_or_default();
-    if !json_equal(&schema, &told.schema) {
+    if !json_equal(&schema, &answer.schema) {
         differences.push("the parameters".to_owned());
     }
     differences

@@ -64,7 +64,7 @@ const WITHHELD_PREFIXES: &[&str] = &[
 pub(super) enum Reply {
     /// A message.
     Message(Message),
-    /// It has ended.
+    /// Python has ended.
     End,
     /// The time was up.
     Late,
@@ -174,7 +174,8 @@ impl PythonProcess {
 
 impl Drop for PythonProcess {
     fn drop(&mut self) {
-        // The end of its input tells Python to stop.
+        // The end of its input tells the harness to stop. It is not killed at once, because it has to
+        // end its children, which would go on running the user's code.
         drop(self.stdin.take());
         let started = Instant::now();
         while started.elapsed() < EXIT_LIMIT {
@@ -207,6 +208,7 @@ fn read_messages(stdout: ChildStdout, messages: &Sender<Message>) {
     loop {
         line.clear();
         let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        // A line without an end was cut off, by the limit or because Python was killed while writing.
         if !matches!(read, Ok(1..)) || line.last() != Some(&b'\n') {
             return;
         }

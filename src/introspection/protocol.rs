@@ -127,7 +127,7 @@ pub struct BuildRefusal {
 }
 
 impl Message {
-    /// Reads one line; `None` for what is no message.
+    /// Reads one line; `None` if it is not a message of the harness.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(line).ok()?;
         Some(match line.message.as_str() {
@@ -232,13 +232,13 @@ impl FlowLine {
         if let Some(failure) = self.failure {
             return Some((self.object, Err(failure.failure()?)));
         }
-        let told = IntrospectedFlow {
+        let flow = IntrospectedFlow {
             name: self.name?,
             description: self.description,
             schema: self.schema?,
             line: self.line,
         };
-        Some((self.object, Ok(told)))
+        Some((self.object, Ok(flow)))
     }
 }
 
@@ -275,13 +275,13 @@ mod tests {
         let answer = r#"{"flows": [{"object": "C.a", "name": "a", "description": null, "schema": {},
             "line": 4}, {"object": "b", "failure": {"kind": "not_a_flow"}}], "names_paths": false,
             "message": "answer", "file": 3}"#;
-        let told = IntrospectedFlow {
+        let flow = IntrospectedFlow {
             name: "a".to_owned(),
             description: None,
             schema: serde_json::json!({}),
             line: Some(4),
         };
-        let flows = vec![("C.a".to_owned(), Ok(told)), ("b".to_owned(), Err(Failure::NotAFlow))];
+        let flows = vec![("C.a".to_owned(), Ok(flow)), ("b".to_owned(), Err(Failure::NotAFlow))];
         let loaded = LoadedFile { flows, ..LoadedFile::default() };
         assert_eq!(read(answer), Message::Answer(3, Ok(loaded)));
         let failed = r#"{"failure": {"kind": "exited", "code": 3, "last": null},
@@ -313,8 +313,8 @@ mod tests {
             "description": null, "line": null,
             "schema": {"x": 123456789012345678901234567890, "y": 1.0}}]}"#;
         let Message::Answer(0, Ok(loaded)) = read(line) else { panic!("no answer") };
-        let [(_, Ok(told))] = &loaded.flows[..] else { panic!("no flow") };
+        let [(_, Ok(flow))] = &loaded.flows[..] else { panic!("no flow") };
         let written = r#"{"x":123456789012345678901234567890,"y":1.0}"#;
-        assert_eq!(told.schema.to_string(), written);
+        assert_eq!(flow.schema.to_string(), written);
     }
 }

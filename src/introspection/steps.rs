@@ -76,26 +76,31 @@ struct Answer {
 /// # Errors
 /// [`StepsError`] if they can't be run, one of them fails, or the user pressed Ctrl-C.
 pub(crate) fn run_steps(
-    place: &StepsContext<'_>,
+    context: &StepsContext<'_>,
     build: &[Value],
     push: &[Value],
     watch: &dyn Watch,
 ) -> Result<Map<String, Value>, StepsError> {
-    let base = place.repository.workdir().unwrap_or(Path::new("."));
-    let python = interpreter::find(place.python, base, place.environment)?;
-    let parent = Path::new(place.environment.get("TMPDIR").unwrap_or("/tmp"));
+    let base = context.repository.workdir().unwrap_or(Path::new("."));
+    // Before the clone, which takes seconds in a large repository: without Python it is not needed.
+    let python = interpreter::find(context.python, base, context.environment)?;
+    let parent = Path::new(context.environment.get("TMPDIR").unwrap_or("/tmp"));
     let home = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
     let clone = home.path().join("clone");
-    place.repository.clone_at(place.reference, place.url, &clone)?;
+    context.repository.clone_at(context.reference, context.url, &clone)?;
     let (program, answer) = (home.path().join("steps.py"), home.path().join("answer"));
     std::fs::write(&program, PROGRAM)?;
-    let passed_on = place.environment.iter().filter(|(name, _)| !binds_to_repository(name));
+    // In a git hook `GIT_DIR` and its like are set, and git in a step would work on the user's
+    // repository instead of the clone. Credentials stay: steps push images.
+    let passed_on = context.environment.iter().filter(|(name, _)| !binds_to_repository(name));
     let mut child = Command::new(&python)
         .arg(&program)
-        .current_dir(clone.join(place.directory))
+        .current_dir(clone.join(context.directory))
         .env_clear()
         .envs(passed_on)
         .stdin(Stdio::piped())
+        // Standard output is for flowreg's result, which may be JSON. What a build prints to standard
+        // error is shown.
         .stdout(Stdio::null())
         .spawn()
         .map_err(|error| Unavailable::NotStarted { python, reason: error.to_string() })?;
@@ -105,9 +110,10 @@ pub(crate) fn run_steps(
         let _ = stdin.write_all(request.to_string().as_bytes());
     }
     wait(&mut child, watch)?;
-    let told: Option<Answer> =
+    // Steps print to standard output as they like, so the answer comes in a file.
+    let answer: Option<Answer> =
         std::fs::read(&answer).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    match told {
+    match answer {
         Some(Answer { outputs: Some(outputs), .. }) => Ok(outputs),
         Some(Answer { error: Some(error), .. }) => Err(StepsError::Failed(error)),
         _ => Err(StepsError::Failed("Python ended before the steps did".to_owned())),

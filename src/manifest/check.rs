@@ -110,6 +110,7 @@ pub(super) fn check_deployment(node: &Node) -> CheckedDeployment {
             .push(Fault::new(node, format!("a deployment is a mapping, not {}", node.kind())));
         return checked;
     };
+    // Prefect ignores unknown keys of a deployment without a word, and mostly they are misspelt.
     checked.notices.extend(unknown_keys(pairs, KEYS, |_| false));
     for (key, value) in pairs {
         let Some(key) = key.text() else { continue };
@@ -132,8 +133,8 @@ pub(super) fn check_deployment(node: &Node) -> CheckedDeployment {
     checked
 }
 
-fn keep<T>(place: &mut T, result: Result<T, Fault>) -> Result<(), Fault> {
-    result.map(|value| *place = value)
+fn keep<T>(slot: &mut T, result: Result<T, Fault>) -> Result<(), Fault> {
+    result.map(|value| *slot = value)
 }
 
 /// The value of a key; `None` for a key that Prefect does not have.
@@ -147,6 +148,7 @@ fn field(key: &str, node: &Node, notices: &mut Vec<Fault>) -> Result<Option<Valu
         "parameters" => mapping(key, node)?,
         "concurrency_limit" => concurrency(node, notices)?,
         "work_pool" => work_pool(node, notices)?,
+        // `prefect init` writes `schedule: {}`, which says nothing.
         "schedule" if is_empty_mapping(node) => Value::Null,
         "schedule" if node.value == Yaml::Null => Value::Null,
         "schedule" => schedule(node)?,
@@ -178,6 +180,7 @@ fn text(key: &str, node: &Node) -> Result<Value, Fault> {
         Yaml::Null => Ok(Value::Null),
         Yaml::Text(text) => Ok(json!(text)),
         Yaml::Sequence(_) | Yaml::Mapping(_) => Err(Fault::of_kind(node, key, "text")),
+        // `version: 1.0` is a number to YAML, and pydantic makes no text of numbers.
         _ => {
             let mut fault = Fault::of_kind(node, key, "text");
             fault.hint = Some(format!("put quotes around the value of `{key}`"));
@@ -274,6 +277,7 @@ fn work_pool(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
     let pairs = match &node.value {
         Yaml::Null => return Ok(Value::Null),
         Yaml::Mapping(pairs) => pairs,
+        // `work_pool: k8s` is what people write first.
         Yaml::Text(name) => {
             let mut fault = Fault::of_kind(node, "work_pool", "a mapping");
             fault.hint = Some(format!("work_pool: {{name: {name}}}"));
@@ -315,11 +319,13 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
                 Yaml::Null | Yaml::Text(_) | Yaml::Integer(_) | Yaml::Float(_) => json_of(value)?,
                 _ => return Err(Fault::of_kind(value, name, "a number of seconds")),
             },
+            // A template: which flag it is shows once it is filled in.
             "active" | "day_or" => match &value.value {
                 Yaml::Text(text) if text.contains("{{") => json!(text),
                 _ => flag(name, value)?,
             },
             "parameters" => mapping(name, value)?,
+            // An error, unlike unknown keys elsewhere: pydantic refuses them in schedules.
             _ => {
                 let mut fault = Fault::new(key, format!("a schedule has no key `{name}`"));
                 fault.hint = nearest(name, SCHEDULE).map(|near| format!("did you mean `{near}`?"));
@@ -337,8 +343,8 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
     Ok(Value::Object(schedule))
 }
 
-/// Reads a list of steps. A single step may stand without the list, and an empty mapping counts as not
-/// said.
+/// Reads a list of steps. A single step may stand without the list, and an empty mapping is the same
+/// as no key at all.
 pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
     let step = |node: &Node| match &node.value {
         Yaml::Mapping(pairs) if pairs.len() > 1 => {

@@ -27,7 +27,7 @@ pub(crate) struct DeclaredDeployment {
     pub entrypoint: String,
     /// The declared fields; `triggers` as the file has them.
     pub fields: Fields,
-    /// The pull steps; `None` if nothing is said, an empty list if there are to be none.
+    /// The pull steps. `None`: the file does not mention them; an empty list: nothing is pulled.
     pub pull: Option<Vec<Value>>,
     /// Paths in the fields whose values hold a secret: `job_variables.env.TOKEN`.
     pub secrets: BTreeSet<String>,
@@ -74,11 +74,13 @@ impl Manifest {
         let config = templater
             .settings(&config, AT_RUN_TIME)
             .map_err(|error| self.template_error(entry, &error))?;
-        let Value::Object(mut config) = config else { return Err(self.odd(entry, &[], "it")) };
+        let Value::Object(mut config) = config else {
+            return Err(self.wrong_type(entry, &[], "it"));
+        };
         // Triggers have templates for the event that fires them, and are filled in apart.
         let triggers = config.shift_remove("triggers");
         let Value::Object(config) = templater.outputs(&Value::Object(config), outputs) else {
-            return Err(self.odd(entry, &[], "it"));
+            return Err(self.wrong_type(entry, &[], "it"));
         };
         let has_steps = !steps.build.is_empty() || !steps.push.is_empty();
         if has_steps && !has_run {
@@ -91,9 +93,9 @@ impl Manifest {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(self.odd(entry, &[name], name)),
+            Some(_) => Err(self.wrong_type(entry, &[name], name)),
         };
-        let required = |name: &str| text(name)?.ok_or_else(|| self.empty(entry, name));
+        let required = |name: &str| text(name)?.ok_or_else(|| self.empty_text(entry, name));
         let name = required("name")?;
         let mut declared = DeclaredDeployment {
             // Prefect takes a name that ends in `.py` for the name of a file, and uses its stem.
@@ -122,8 +124,8 @@ impl Manifest {
         }
         fields.extend(self.tags(entry, &config)?.map(|tags| (Field::Tags, tags)));
         for field in [Field::Paused, Field::EnforceParameterSchema] {
-            let said = config.get(field.name()).filter(|value| !value.is_null());
-            fields.extend(said.map(|value| (field, value.clone())));
+            let present = config.get(field.name()).filter(|value| !value.is_null());
+            fields.extend(present.map(|value| (field, value.clone())));
         }
         let parameters = config.get("parameters").filter(|map| !is_empty(map));
         fields.extend(parameters.map(|map| (Field::Parameters, map.clone())));
@@ -134,6 +136,7 @@ impl Manifest {
             let filled = triggers.into_iter().map(|trigger| trigger_with(trigger, values, outputs));
             fields.set(Field::Triggers, filled.collect::<Value>());
         }
+        // After all fields are known, as literals that look like secrets are looked for in them.
         declared.secrets = secret_paths(&templater.secrets, &declared.fields);
         if let Some(pull) = steps.pull {
             declared.pull = Some(self.pull(entry, pull, &steps, values, outputs, has_run)?);
@@ -176,7 +179,7 @@ impl Manifest {
                     tags.iter().map(text_of).filter(|tag| !tag.trim().is_empty()).collect();
                 Ok((!tags.is_empty()).then(|| json!(tags)))
             }
-            Some(_) => Err(self.odd(entry, &["tags"], "tags")),
+            Some(_) => Err(self.wrong_type(entry, &["tags"], "tags")),
         }
     }
 
@@ -224,7 +227,7 @@ impl Manifest {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) if text.is_empty() => {}
                 Some(Value::String(text)) => fields.set(field, text.as_str()),
-                Some(_) => return Err(self.odd(entry, &["work_pool", key], key)),
+                Some(_) => return Err(self.wrong_type(entry, &["work_pool", key], key)),
             }
         }
         let variables = pool.get("job_variables").filter(|map| !is_empty(map));
@@ -351,12 +354,12 @@ impl Manifest {
         }
     }
 
-    fn odd(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
+    fn wrong_type(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
         let message = format!("`{name}` has the wrong type once its template is filled in");
         self.error(entry, path, "manifest", &message)
     }
 
-    fn empty(&self, entry: &Entry, name: &str) -> EntryError {
+    fn empty_text(&self, entry: &Entry, name: &str) -> EntryError {
         let message = format!("`{name}` is empty once its template is filled in");
         self.error(entry, &[name], "manifest", &message)
     }

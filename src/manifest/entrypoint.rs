@@ -22,8 +22,10 @@ pub(crate) enum DeclaredEntrypoint {
 }
 
 impl DeclaredEntrypoint {
-    /// Takes an entrypoint apart; `None` if it is none.
+    /// Takes an entrypoint apart; `None` if Prefect could not load it, or if it leads out of the
+    /// repository.
     pub(crate) fn parse(entrypoint: &str) -> Option<Self> {
+        // Prefect decides by this text alone, so `pkg.py:flow` is never a module named `pkg.py`.
         if entrypoint.contains(".py:") {
             let (path, object) = entrypoint.rsplit_once(':')?;
             let path = plain_path(path)?;
@@ -105,7 +107,10 @@ fn is_dotted(name: &str) -> bool {
 
 /// A relative path without `.`; `..` only where a directory is left that the path itself names.
 fn plain_path(path: &str) -> Option<String> {
+    // Entrypoints are also written on Windows. Workers clone on Linux most of the time, and git's
+    // paths have slashes everywhere.
     let path = path.replace('\\', "/");
+    // An absolute path is one of this machine, and there is none such on a worker.
     if path.starts_with('/') {
         return None;
     }
@@ -128,17 +133,17 @@ mod tests {
 
     #[test]
     fn entrypoints_are_scripts_or_modules() {
-        let place = |text: &str| DeclaredEntrypoint::parse(text).map(|place| place.to_string());
-        assert_eq!(place("./flows/a.py:f").as_deref(), Some("flows/a.py:f"));
-        assert_eq!(place("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
-        assert_eq!(place("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
-        assert_eq!(place("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
+        let parsed = |text: &str| DeclaredEntrypoint::parse(text).map(|parsed| parsed.to_string());
+        assert_eq!(parsed("./flows/a.py:f").as_deref(), Some("flows/a.py:f"));
+        assert_eq!(parsed("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
+        assert_eq!(parsed("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
+        assert_eq!(parsed("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(
             DeclaredEntrypoint::parse("pkg.mod.f").unwrap().files(),
             ["pkg/mod.py", "pkg/mod/__init__.py"]
         );
         for odd in ["f", "", "/abs/a.py:f", "../a.py:f", "a.py:", "a b.c", "x..y"] {
-            assert_eq!(place(odd), None, "{odd}");
+            assert_eq!(parsed(odd), None, "{odd}");
         }
     }
 }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
 
-/// What is at the top of the file. `definitions` is where anchors are kept by custom.
+/// The keys at the top of the file. Prefect does not read `definitions`, but people keep anchors
+/// there by custom, so it is not reported as unknown.
 const KEYS: &[&str] =
     &["prefect-version", "name", "build", "push", "pull", "deployments", "definitions"];
 
@@ -57,7 +58,7 @@ pub(crate) struct EntryError {
     pub hints: Vec<String>,
 }
 
-/// A file that is no manifest.
+/// Why a whole file can't be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}:{column}: {message}")]
 pub(crate) struct ManifestError {
@@ -131,6 +132,8 @@ impl Manifest {
     fn add(&mut self, nodes: Vec<Node>) {
         for node in nodes {
             let at = node.at;
+            // Read before the checks, so that an error about another key can say which deployment it
+            // is about.
             let named = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
             let (name, entrypoint) = (named("name"), named("entrypoint"));
             let CheckedDeployment { config, steps, faults, notices } = check_deployment(&node);
@@ -146,6 +149,7 @@ impl Manifest {
                 message: located(path, at, message),
                 hints,
             };
+            // All at once: whoever edits the file wants to see everything that is wrong.
             if let Some(first) = faults.first() {
                 let messages: Vec<&str> =
                     faults.iter().map(|fault| fault.message.as_str()).collect();
@@ -154,7 +158,7 @@ impl Manifest {
                 continue;
             }
             let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
-                // Prefect too leaves it out and goes on.
+                // Prefect leaves it out, too. The file that `prefect init` writes has such an entry.
                 self.notices.push(located(path, at, "a deployment without a name is left out"));
                 continue;
             };
@@ -211,11 +215,11 @@ impl Manifest {
 /// The steps of one deployment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct DeploymentSteps<'m> {
-    /// Before it is registered.
+    /// Run before it is registered.
     pub build: &'m [Value],
-    /// And after those.
+    /// Run after the build steps.
     pub push: &'m [Value],
-    /// Before a run; `None` if nothing is said.
+    /// Run by the worker before a flow run; `None` if the file does not mention them.
     pub pull: Option<&'m [Value]>,
 }
 

@@ -13,7 +13,7 @@ const GIT_CLONE: &str = "prefect.deployments.steps.git_clone";
 /// The step that says where a run starts.
 const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
-/// What a worker is told to check out.
+/// What a worker checks out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckOut<'a> {
     /// A branch or a tag, by name.
@@ -66,7 +66,7 @@ pub(crate) enum PullError {
     Submodules,
 }
 
-/// The step alone.
+/// The one pull step of a deployment that declares none.
 pub(crate) fn step(clone: &GitClone<'_>) -> Value {
     let mut inputs = Map::new();
     inputs.insert("repository".to_owned(), json!(clone.repository));
@@ -86,18 +86,23 @@ pub(crate) fn pinned(
 ) -> Result<PinnedSteps, PullError> {
     let mut pinned: Vec<Value> = Vec::with_capacity(steps.len() + 1);
     let mut is_cloned = false;
+    // The steps are followed in their order, as each may change where the run starts. The first value
+    // holds if no step clones this repository, as then a clone is put first.
     let mut directory = RunDirectory::Clone(String::new());
     // Steps refer to a clone by its id. A reference without an id means the output of the step before.
     let mut names: Vec<String> = Vec::new();
     for step in steps {
         let mut step = step.clone();
         if let Some(inputs) = inputs_of(&mut step, GIT_CLONE) {
+            // Whose repository it is decides about everything below, and the URL may be a template.
             let url =
                 inputs.get("repository").and_then(Value::as_str).map(&text).unwrap_or_default();
             refuse_secrets(inputs, &url, clone)?;
             let is_ours = same_repository(&url, clone.repository);
             if is_ours {
                 is_cloned = true;
+                // Prefect would leave the submodules out without a word, and runs would fail on
+                // missing files.
                 let wants_submodules = inputs.get("include_submodules") == Some(&Value::Bool(true));
                 if wants_submodules && matches!(clone.check_out, CheckOut::Commit(_)) {
                     return Err(PullError::Submodules);
@@ -106,6 +111,8 @@ pub(crate) fn pinned(
                 names.extend(id);
                 refer(inputs, clone);
             }
+            // A run starts in the clone that was made last, and flows of another repository are not
+            // known here.
             directory =
                 if is_ours { RunDirectory::Clone(String::new()) } else { RunDirectory::Elsewhere };
         } else if let Some(inputs) = inputs_of(&mut step, SET_DIRECTORY) {
@@ -173,6 +180,7 @@ fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
             inputs.insert("clone_directory_name".to_owned(), json!(directory));
         }
     }
+    // What the step itself names wins: a deployment may clone with credentials of its own.
     if let Some((key, template)) = clone.access
         && !inputs.contains_key("access_token")
         && !inputs.contains_key("credentials")
@@ -200,6 +208,8 @@ fn refuse_secrets(
     if named.contains(&Some(false)) {
         return Err(PullError::Secret);
     }
+    // `RepositoryUrl` takes credentials out, so a URL that comes back changed has some. In the form
+    // `git@host:path` the part before the `@` is a user and no secret.
     let clean = RepositoryUrl::new(url, std::path::Path::new("/"));
     let holds_one = url.contains("://") && clean.as_str() != url.trim() && url.contains('@');
     if !holds_one {

@@ -1,4 +1,5 @@
-//! TemplateValues as Python's `str()` writes them: that is how Prefect puts them into the middle of a text.
+//! Values as Python's `str()` writes them, because that is how Prefect puts a value that is not text
+//! into the middle of a text.
 
 use std::fmt::Write;
 
@@ -34,7 +35,7 @@ fn representation(value: &Value) -> String {
     }
 }
 
-/// Single quotes, unless the text has some and no double ones.
+/// A text as Python's `repr` quotes it: in single quotes, unless it has some and no double ones.
 fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut quoted = String::from(quote);

@@ -14,10 +14,10 @@ use flowreg_model::ScheduleRule;
 /// Why a schedule can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ScheduleError {
-    /// A template left nothing of the rule.
+    /// The rule was a template, and what it stands for is empty.
     #[error("a schedule has no rule once its templates are filled in")]
     NoRule,
-    /// The cron expression is none.
+    /// The cron expression has another number of fields.
     #[error("`cron` has five fields, or six with seconds")]
     Cron,
     /// The interval is no duration.
@@ -26,19 +26,20 @@ pub(super) enum ScheduleError {
     /// The interval is zero or negative.
     #[error("`interval` has to be longer than nothing")]
     NotPositive,
-    /// The anchor is no moment.
+    /// The anchor is not a date with a time.
     #[error("`anchor_date` is not a moment like `2026-01-01T00:00:00Z`")]
     Anchor,
     /// The flag is neither true nor false.
     #[error("`{0}` is neither true nor false once its template is filled in")]
     Flag(&'static str),
-    /// The rule in JSON is no rule.
+    /// The rule is written as JSON, and has no `rrule` in it.
     #[error("`rrule` starts with a brace and is not JSON with a key `rrule`")]
     RuleInJson,
 }
 
 /// The schedule in the form of the API: `schedule`, and `active`, `parameters`, `slug` and
-/// `replaces` where they are said. An interval without an anchor has none here.
+/// `replaces` where they are declared. An interval without an anchor gets one later, in
+/// `registration::schedules`: that which the target holds, or a fixed one.
 ///
 /// # Errors
 /// [`ScheduleError`] where the real client has one.
@@ -77,6 +78,7 @@ fn flag(config: &Map<String, Value>, name: &'static str) -> Result<Option<bool>,
 }
 
 fn rule(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
+    // Where templates leave more than one rule, the client takes the first of this order.
     let timezone = text(config, "timezone");
     if let Some(cron) = text(config, "cron") {
         if !ScheduleRule::has_cron_fields(cron) {
@@ -105,6 +107,7 @@ fn rule(config: &Map<String, Value>) -> Result<Value, ScheduleError> {
         return Ok(Value::Object(rule));
     }
     let rrule = text(config, "rrule").ok_or(ScheduleError::NoRule)?;
+    // The client also takes the JSON of an rrule schedule as a text.
     let in_json = rrule.trim_start().starts_with('{');
     if !in_json {
         return Ok(json!({"rrule": rrule, "timezone": timezone.unwrap_or("UTC")}));
@@ -138,7 +141,7 @@ fn moment(text: &str) -> Result<String, ScheduleError> {
     Ok(written)
 }
 
-/// Seconds of `PT1H`, `P1DT2H`, `01:30`, `01:30:00`, `1 day, 01:30:00`; `None` for what is none.
+/// Seconds of `PT1H`, `P1DT2H`, `01:30`, `01:30:00`, `1 day, 01:30:00`; `None` for any other text.
 fn duration(text: &str) -> Option<f64> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),

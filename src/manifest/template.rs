@@ -45,8 +45,8 @@ pub(crate) struct TemplateValues {
 }
 
 impl TemplateValues {
-    /// A text with all that is known filled in: what a worker will make of it, as far as that can
-    /// be told.
+    /// A text with all templates filled in whose values are known here. Only for comparisons, such as
+    /// that of a URL; what is registered goes through [`Templater`].
     pub(crate) fn fill(&self, text: &str) -> String {
         let mut templater = Templater::new(self);
         let value = Value::from(text);
@@ -235,6 +235,8 @@ impl<'v> Templater<'v> {
         Ok(self.environment(&value).unwrap_or(value))
     }
 
+    /// The pass that fills in blocks. A pass of its own before the others, as at Prefect: what a
+    /// variable or the environment brings is not looked at again for blocks.
     fn blocks(&mut self, value: &Value, at_run_time: &[&str]) -> Result<Value, TemplateError> {
         Ok(match value {
             Value::Object(map) => {
@@ -262,6 +264,7 @@ impl<'v> Templater<'v> {
 
     fn blocks_in(&self, text: &str, stays: bool) -> Result<Value, TemplateError> {
         let parts = parts(text);
+        // A text that is nothing but one placeholder becomes the value itself, of whatever type.
         if let [Part::Placeholder(_, Placeholder::Block(name))] = parts.as_slice() {
             return match self.block(name) {
                 Err(TemplateError::Secret { .. }) if stays => Ok(Value::from(text)),
@@ -298,6 +301,7 @@ impl<'v> Templater<'v> {
             .get(&key)
             .ok_or_else(|| TemplateError::NoBlock { kind: key.0.clone(), name: key.1.clone() })?;
         let mut keys: Vec<&str> = part.map(keys_of).unwrap_or_default();
+        // A block like `Secret` or `JSON` holds only `value`, and Prefect lets people leave that out.
         let only =
             block.data.as_object().filter(|data| data.len() == 1 && data.contains_key("value"));
         if only.is_some() && keys.first() != Some(&"value") {
@@ -383,6 +387,8 @@ impl<'v> Templater<'v> {
                 for value in values {
                     match (self.pass(value, outputs), value) {
                         (Some(value), _) => filled.push(value),
+                        // In the pass over the environment Prefect loses such an item, although the
+                        // outputs of steps could still fill it in. It is noted, to be told.
                         (None, Value::String(text)) if outputs.values.is_none() => {
                             self.dropped.push((self.path.join("."), text.clone()));
                         }
@@ -434,6 +440,7 @@ impl<'v> Templater<'v> {
     fn output(&mut self, name: &str, outputs: &Outputs<'_>) -> Option<Value> {
         match outputs.values {
             Some(values) => look_up_in(values, &keys_of(name)).cloned(),
+            // Prefect looks `a.b` up as a path, which leads to nothing in a flat environment.
             None if name.contains(['.', '[']) || name.parse::<i64>().is_ok() => None,
             None => self.variable(name).map(Value::from),
         }
@@ -441,6 +448,8 @@ impl<'v> Templater<'v> {
 
     fn variable(&mut self, name: &str) -> Option<String> {
         let value = self.values.environment.raw(name)?.to_owned();
+        // The value is registered, as `prefect deploy` does, but never shown: CI logs are read by
+        // more people than the server.
         if secrets::is_secret_name(name) {
             self.secrets.insert(self.path.join("."));
         }
@@ -455,7 +464,7 @@ impl<'v> Templater<'v> {
 /// The worker fills these in (`ctx.flow_run.id` and so on).
 const RUN_TIME: &str = "ctx.";
 
-/// What a pass knows of plain names.
+/// What a pass takes a plain name (`{{ image_tag }}`) for.
 struct Outputs<'o> {
     /// `None`: the environment.
     values: Option<&'o Map<String, Value>>,

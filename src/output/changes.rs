@@ -29,7 +29,7 @@ pub(crate) struct ChangeReport {
 }
 
 impl ChangeReport {
-    /// Whether the field is one of flowreg's own labels, which nobody declared.
+    /// Whether the field is one of flowreg's own labels.
     pub(super) fn is_mark(&self) -> bool {
         self.field.starts_with("labels.")
     }
@@ -183,7 +183,8 @@ fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &
                 add_leaves(lines, &format!("{path}.{name}"), from, to);
             }
         }
-        // Of lists with another length nobody knows which items belong together: they are shown whole.
+        // In lists of different lengths it can't be told which items belong together, so they are
+        // shown whole.
         (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
             for (index, (from, to)) in before.iter().zip(after).enumerate() {
                 add_leaves(lines, &format!("{path}[{index}]"), from, to);

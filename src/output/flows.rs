@@ -72,6 +72,7 @@ impl Printer {
             report.flows.iter().map(|listed| listed.flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0).min(NAME_WIDTH);
         for ListedFlow { flow, affected_by } in &report.flows {
+            // Says where an answer differs from the rule, which is that the source alone tells it.
             let mark = match (flow.is_exact(), flow.source) {
                 (false, _) => "  not exact",
                 (true, FlowSource::Introspected) => "  by Python",

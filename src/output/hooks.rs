@@ -57,6 +57,7 @@ impl Printer {
                 let _ = writeln!(text, "  {DIM}{}{DIM:#}", escaped(note));
             }
         }
+        // `uninstall` twice is no error.
         if report.hooks.is_empty() {
             text.push_str("nothing is installed\n");
         }

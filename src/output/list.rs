@@ -57,6 +57,7 @@ impl Printer {
         for ((one, name), reference) in report.registrations.iter().zip(&names).zip(&references) {
             let entrypoint = escaped(one.entrypoint.as_deref().unwrap_or(""));
             let line = format!("  {name:<name_width$}  {reference:<width$}  {entrypoint}");
+            // The padding of the last column would be blanks at the end of the line.
             let _ = writeln!(text, "{}", line.trim_end());
         }
         let _ = writeln!(text, "{}", super::counted(report.registrations.len(), "registration"));

@@ -93,7 +93,8 @@ pub(super) fn plain(text: &str) -> String {
             '&' => plain.push_str("&amp;"),
             '<' => plain.push_str("&lt;"),
             '>' => plain.push_str("&gt;"),
-            // A name must not become a mention that calls somebody.
+            // `@name` in a comment on GitHub or GitLab would notify the person of that name, and
+            // deployments of branches have an `@` in theirs.
             '@' => plain.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
                 plain.push('\\');

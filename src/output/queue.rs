@@ -112,6 +112,7 @@ impl Printer {
         let mut text = String::new();
         write_items(&mut text, "delivered", GOOD, &report.delivered);
         write_items(&mut text, "dropped", DIM, &report.dropped);
+        // In red, other than in the status: `sync` was to deliver them, and could not.
         write_items(&mut text, "waits", BAD, &report.waiting);
         let _ = writeln!(
             text,
@@ -130,7 +131,7 @@ impl Printer {
         }
     }
 
-    /// Prints what a hook has to say. git shows it among its own lines, so it says who speaks.
+    /// Prints a message of a hook. git shows it among its own lines, so it begins with `flowreg:`.
     #[expect(clippy::unused_self, reason = "whatever is printed goes through a printer")]
     pub(crate) fn hook(&self, text: &str) {
         to_stderr(&format!("flowreg: {}\n", escaped(text)));

@@ -29,6 +29,7 @@ impl Printer {
             .iter()
             .map(|item| escaped(format!("{}/{}", item.flow, item.deployment)))
             .collect();
+        // Of all names, also of those that are not shown: the columns don't move from run to run.
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let width = width.min(NAME_WIDTH);
         for (item, name) in report.registrations.iter().zip(&names) {
@@ -58,6 +59,7 @@ impl Printer {
         }
         let style = style_of(word);
         let is_plan = item.outcome.is_none();
+        // One line has room for one thing: why it failed, else what changed, else which flow it is.
         let detail = match (&item.error, word) {
             (Some(error), _) => error.message.clone(),
             (None, "updated") => changes_line(&item.changes),

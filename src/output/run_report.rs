@@ -71,7 +71,7 @@ pub(super) fn target_text(target: &TargetDescription) -> String {
     }
 }
 
-/// `1 created · 2 updated   0.1 s`: what there is none of is left out.
+/// `1 created · 2 updated   0.1 s`; counts of zero are left out.
 pub(super) fn summary_line(report: &RunReport) -> String {
     let mut parts: Vec<String> = report
         .summary

@@ -115,6 +115,8 @@ impl Printer {
         if self.is_markdown {
             return self.print(&report.markdown());
         }
+        // Without a tag the notices are the result ("nothing changed since v1.2.0"), and are printed
+        // below as such.
         let has_tag = report.tag.is_some();
         if has_tag {
             self.warnings(&report.notices);

@@ -53,6 +53,8 @@ pub fn apply(
         .filter(|(_, item)| matches!(item.action, Action::Create | Action::Update { .. }))
         .map(|(index, _)| index)
         .collect();
+    // Threads take the next write from a common counter, so that one slow write holds up nobody. The
+    // plan's order is restored at the end.
     let results = Mutex::new(Vec::with_capacity(writes.len()));
     let next = AtomicUsize::new(0);
     let is_unreachable = AtomicBool::new(false);
@@ -63,7 +65,8 @@ pub fn apply(
                 continue;
             }
             let result = target.apply(&write);
-            // The others would each wait for the same time-out.
+            // With the server gone, each of the remaining writes would wait for the same time-out. A
+            // write that was refused, on the other hand, says nothing about the others.
             if matches!(result, Err(TargetError::Unreachable { .. })) {
                 is_unreachable.store(true, Ordering::Relaxed);
             }
@@ -125,7 +128,9 @@ fn outcomes(
                 (Action::Unchanged, _) => (Outcome::Unchanged, held_id),
                 (Action::Refuse(refusal), _) => (Outcome::Refused(refusal.clone()), held_id),
                 (Action::Create, Some(Ok(id))) => (Outcome::Created, id),
-                // Prefect 1 answers a registration with the same check sum with the old version's id.
+                // Prefect 1 writes nothing if the check sum is the one of the last version, and
+                // answers with that version's id (docs/facts/prefect1.md). It happens because flowreg
+                // compares serialized flows, which may differ where the check sum does not.
                 (Action::Update { .. }, Some(Ok(id))) if is_versioned && id == held_id => {
                     (Outcome::Unchanged, id)
                 }

@@ -1,9 +1,11 @@
-//! The registrations that should be: flows at a code reference, with what the settings declare.
+//! Builds the registrations that should be, from flows at a code reference and from what
+//! `prefect.yaml` and `flowreg.toml` declare. What a target holds of them is not known here.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::layers::Layers;
 use super::triggers::{self, TriggerError};
 use crate::manifest::pull::{self, CheckOut, GitClone};
 
@@ -14,13 +16,13 @@ use flowreg_model::{
     Schedule, ScheduleRule,
 };
 
-/// The deployment of a flow that names none.
+/// The name of a flow's deployment if nothing declares one.
 const DEFAULT_DEPLOYMENT: &str = "default";
 /// The server fills in the moment of the write for an interval without an anchor, and the
 /// registration would differ at each run (docs/facts/prefect.md, "Schedules").
 const DEFAULT_ANCHOR: &str = "2020-01-01T00:00:00Z";
 
-/// What a worker is told to check out.
+/// What a worker checks out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pinned {
     /// The tag, by name.
@@ -100,7 +102,8 @@ pub(crate) struct Declaration {
 pub(crate) struct Built {
     /// The registration.
     pub registration: Registration,
-    /// Why a field is ours, by path; the longest path that leads to it counts.
+    /// Where each field is declared, by path. A path without an origin of its own has that of the
+    /// nearest path above it.
     pub origins: BTreeMap<String, String>,
 }
 
@@ -170,6 +173,9 @@ fn fields(
     let flow_origin = format!("flowreg.toml [flow.\"{}\"]", flow.name);
     let at_flow = format!("{}:{}", flow.entrypoint.path(), flow.line);
     let is_feature = reference.channel == Channel::Feature;
+    // A declared deployment has its own pull steps, with the reference in them already, and an
+    // entrypoint that fits the directory in which they end. A flow without one is cloned and started
+    // in the root of the clone.
     let (entrypoint, pull_steps, manifest) = if let Some(declaration) = declaration {
         let Declaration { entrypoint, fields, pull_steps, origins, .. } = declaration;
         (json!(entrypoint), json!(pull_steps), Some((fields, origins)))
@@ -179,6 +185,7 @@ fn fields(
     };
     layers.set(Field::Version, json!(version(source)), REFERENCE);
     layers.set(Field::Entrypoint, entrypoint, &at_flow);
+    // A description that is not known for sure is not declared, so that the target keeps its own.
     if !is_inexact(flow, Field::Description) {
         layers.set(Field::Description, json!(flow.description), &at_flow);
     }
@@ -208,6 +215,7 @@ fn fields(
     }
     layers.add(&flow_fields(own, reference), |_| flow_origin.clone());
     let forced = is_active_by_default(reference, channel);
+    // After all layers: which schedules and triggers there are is known only now.
     let Layers { mut fields, mut origins } = layers;
     declare_schedules(&mut fields, forced);
     if let Some(Value::Array(triggers)) = fields.get_mut(Field::Triggers) {
@@ -219,12 +227,13 @@ fn fields(
         }
         *triggers = normal;
     }
+    // Last, and not as a layer: nothing that is declared may replace the code reference.
     fields.set(Field::PullSteps, pull_steps);
     origins.insert(Field::PullSteps.name().to_owned(), REFERENCE.to_owned());
     Ok((fields, origins))
 }
 
-/// The origin of the version and of the pull steps, which nobody declares.
+/// The origin of the version and of the pull steps, which follow from the code reference alone.
 const REFERENCE: &str = "the code reference";
 
 fn nearest_origin(origins: &BTreeMap<String, String>, path: &str) -> String {
@@ -239,86 +248,6 @@ pub(crate) fn origin_of<'o>(origins: &'o BTreeMap<String, String>, path: &str) -
             return Some(origin);
         }
         path = path.rsplit_once(['.', '['])?.0;
-    }
-}
-
-/// Fields that are declared in several places, the later ones over the earlier.
-#[derive(Default)]
-struct Layers {
-    fields: Fields,
-    origins: BTreeMap<String, String>,
-}
-
-impl Layers {
-    fn set(&mut self, field: Field<'_>, value: Value, origin: &str) {
-        self.fields.set(field, value);
-        self.origins.insert(field.name().to_owned(), origin.to_owned());
-    }
-
-    /// Puts a layer over those before: tags are collected, maps are merged by key (parameters only
-    /// at the top, as a parameter's value is one thing), anything else is replaced.
-    fn add(&mut self, fields: &Fields, origin: impl Fn(&str) -> String) {
-        if fields.has(Field::WorkPoolName) {
-            // A queue belongs to one pool: the queue of the lower layer is none of the new pool's.
-            self.fields.remove(Field::WorkQueueName);
-        }
-        for (field, value) in fields.iter() {
-            match (field, value) {
-                (Field::Tags, Value::Array(tags)) => self.add_tags(tags, &origin(field.name())),
-                (Field::Parameters, value) => self.put_over(field, value, 1, &origin),
-                (Field::JobVariables, value) => self.put_over(field, value, usize::MAX, &origin),
-                (_, value) => self.set(field, value.clone(), &origin(field.name())),
-            }
-        }
-    }
-
-    fn add_tags(&mut self, tags: &[Value], origin: &str) {
-        let held = self.fields.get_or_set(Field::Tags, json!([]));
-        let Some(held) = held.as_array_mut() else { return };
-        for tag in tags {
-            if !held.contains(tag) {
-                held.push(tag.clone());
-            }
-        }
-        let origins = self.origins.entry(Field::Tags.name().to_owned()).or_default();
-        if !origins.is_empty() {
-            origins.push_str(" and ");
-        }
-        origins.push_str(origin);
-    }
-
-    fn put_over(
-        &mut self,
-        field: Field<'_>,
-        value: &Value,
-        depth: usize,
-        origin: &impl Fn(&str) -> String,
-    ) {
-        let held = self.fields.get_or_set(field, json!({}));
-        put_over(held, value, depth, field.name(), &mut |path| {
-            self.origins.insert(path.to_owned(), origin(path));
-        });
-    }
-}
-
-fn put_over(
-    held: &mut Value,
-    value: &Value,
-    depth: usize,
-    path: &str,
-    declared: &mut impl FnMut(&str),
-) {
-    match (held, value) {
-        (Value::Object(held), Value::Object(map)) if depth > 0 => {
-            for (key, value) in map {
-                let below = held.entry(key.clone()).or_insert(Value::Null);
-                put_over(below, value, depth - 1, &format!("{path}.{key}"), declared);
-            }
-        }
-        (held, value) => {
-            held.clone_from(value);
-            declared(path);
-        }
     }
 }
 
@@ -384,6 +313,8 @@ fn is_inexact(flow: &Flow, field: Field<'_>) -> bool {
 
 fn version<'a>(source: &CodeSource<'a>) -> &'a str {
     match source.pinned {
+        // A mainline branch that is pinned to a commit without a tag: the branch's name would stand
+        // for other code tomorrow.
         Pinned::Commit if source.reference.tag().is_none() => source.reference.commit.as_str(),
         _ => source.reference.name.as_str(),
     }
@@ -408,7 +339,11 @@ pub(super) fn fill_in(value: &mut Value, reference: &CodeReference) {
     }
 }
 
-/// `Some(false)`: feature registrations are guests, their schedules are off unless asked for.
+/// Whether schedules and triggers are switched off whatever is declared for them: `Some(false)`, or
+/// `None` if the declarations count.
+///
+/// Registrations of feature branches run beside production: with their schedules on, each would do
+/// production's work a second time. So they are off unless `[feature] schedules = "on"`.
 pub(super) fn is_active_by_default(
     reference: &CodeReference,
     channel: &ChannelTable,
@@ -420,8 +355,8 @@ pub(super) fn is_active_by_default(
     (switch == Switch::Off).then_some(false)
 }
 
-/// Declares schedules also where there are none: without a declaration those of an earlier
-/// registration would stay. `forced` overrides their state.
+/// Declares an empty list where no schedules are declared, as an absent field would leave those of
+/// an earlier registration on. `forced` overrides the state of each.
 fn declare_schedules(fields: &mut Fields, forced: Option<bool>) {
     let schedules = fields.get_or_set(Field::Schedules, json!([]));
     for schedule in schedules.as_array_mut().into_iter().flatten() {
@@ -448,7 +383,8 @@ fn schedules_of<'t>(tables: impl Iterator<Item = &'t ScheduleTable>) -> Value {
 }
 
 fn rule(table: &ScheduleTable) -> Option<ScheduleRule> {
-    // Prefect fills in UTC where no time zone is given.
+    // The server stores UTC where no time zone is given. Without it here the schedule would differ
+    // from the stored one at every run.
     let timezone = table.timezone.clone().or_else(|| Some("UTC".to_owned()));
     if let Some(cron) = table.cron.clone() {
         return Some(ScheduleRule::Cron { cron, timezone, day_or: table.day_or.unwrap_or(true) });

@@ -65,8 +65,8 @@ const RESET: [Field<'static>; 5] = [
     Field::WorkQueueName,
 ];
 
-/// What `prefect deploy` makes of a field of [`RESET`] that is not declared.
-fn usual(field: Field<'_>) -> Value {
+/// The value that `prefect deploy` gives a field of [`RESET`] that is not declared.
+fn value_if_undeclared(field: Field<'_>) -> Value {
     match field {
         Field::Paused => json!(false),
         Field::EnforceParameterSchema => json!(true),
@@ -85,7 +85,7 @@ impl Declared {
             add_paths(declared, "", &mut job_variables);
         }
         let is_other = |field: &&Field<'_>| {
-            fields.get(**field).is_some_and(|declared| *declared != usual(**field))
+            fields.get(**field).is_some_and(|declared| *declared != value_if_undeclared(**field))
         };
         let tags = fields.items(Field::Tags).iter();
         let mut declared = Self {
@@ -104,6 +104,8 @@ impl Declared {
         }
         for (schedule, placed) in fields.items(Field::Schedules).iter().zip(schedules) {
             let Some(slug) = slug(placed) else { continue };
+            // Slugs that flowreg gave (`flowreg-1`) show by themselves whose they are, and would only
+            // change the record, which costs a write, when a schedule is added.
             if own_number(placed).is_none() {
                 declared.schedules.insert(slug.to_owned());
             }
@@ -154,7 +156,7 @@ impl LastDeclaration {
         let of_groups = groups.map(|(field, _, nothing)| (field, nothing));
         let of_fields = RESET.iter().filter(|field| last.fields.contains(field.name()));
         of_groups
-            .chain(of_fields.map(|field| (*field, usual(*field))))
+            .chain(of_fields.map(|field| (*field, value_if_undeclared(*field))))
             .filter(|(field, _)| !fields.has(*field))
             .collect()
     }

@@ -35,7 +35,7 @@ const MERGED_MAPS: [Field<'static>; 2] = [Field::Parameters, Field::JobVariables
 /// The marks that are compared.
 const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
 
-/// What differs, and what the marks should say of what is declared.
+/// What differs, and the record of what is declared that goes into the marks.
 #[derive(Debug)]
 pub(super) struct Differences {
     /// The fields that differ, with the values that result from putting both together.
@@ -63,6 +63,8 @@ pub(super) fn differences(
         }
         let after = merged(field, before, declared, last);
         let is_changed = !is_same(field, before, &after);
+        // Kept even if they do not change: the record of what is declared names them by the slugs
+        // that merging has given them.
         if field == Field::Schedules {
             schedules = Some(after.clone());
         }
@@ -86,8 +88,8 @@ pub(super) fn complete_new(fields: &mut Fields) -> Declared {
 
 /// The changes of the fields, as a person or a program reads them.
 ///
-/// Inside parameters and job variables only the values that differ are named: what somebody else
-/// put beside ours is none of our business, and may be a secret.
+/// Inside parameters and job variables only the values that differ are listed. Others may have been
+/// set by people on the server, and may be secrets.
 pub(super) fn field_changes(fields: &Fields, held: &Held) -> Vec<Change> {
     let mut changes = Vec::new();
     for (field, after) in fields.iter() {
@@ -138,13 +140,14 @@ pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> 
         .collect()
 }
 
-/// The change of what the marks say of what is declared.
+/// The change of the label that records what is declared.
 pub(super) fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
     let from = held.and_then(|held| held.declared.as_ref());
     let field = "labels.flowreg.declared".to_owned();
     Change { field, from: json!(from), to: json!(wanted.declared) }
 }
 
+/// The marks in the order of [`MARK_NAMES`].
 fn listed(marks: &Marks) -> [Option<String>; 5] {
     [
         Some(marks.repository.clone()),
@@ -165,14 +168,16 @@ fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
             };
             text(before) == text(after)
         }
+        // The server answers both in no particular order (docs/facts/prefect.md, "Schedules").
         Field::Schedules => schedules::is_same_set(items(before), items(after)),
         Field::Triggers => is_same_multiset(items(before), items(after)),
+        // The server answers them with nulls for options that were not sent.
         Field::ConcurrencyOptions => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
     }
 }
 
-/// Whether [`merged`] puts what is held and what is declared together.
+/// Whether [`merged`] keeps a part of what the target holds. Any other field is replaced.
 fn is_merged(field: Field<'_>) -> bool {
     use Field::{JobVariables, Parameters, Schedules, Tags, Triggers};
     matches!(field, Tags | Parameters | JobVariables | Schedules | Triggers)
@@ -181,7 +186,9 @@ fn is_merged(field: Field<'_>) -> bool {
 fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclaration) -> Value {
     match field {
         Field::Tags => tags(items(before), items(declared), last),
-        // A parameter's value is one thing; job variables are trees of settings.
+        // Parameters are merged by name only: half of one dictionary and half of another would be a
+        // value that nobody wrote. Job variables are trees of settings (`env.X`), and people set
+        // single leaves of them.
         Field::Parameters => {
             let mut kept = before.clone();
             if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.recorded()) {
@@ -267,8 +274,8 @@ fn is_same_multiset(before: &[Value], after: &[Value]) -> bool {
 
 fn without_nulls(value: &Value) -> Value {
     let Some(object) = value.as_object() else { return value.clone() };
-    let said = object.iter().filter(|(_, value)| !value.is_null());
-    Value::Object(said.map(|(name, value)| (name.clone(), value.clone())).collect())
+    let present = object.iter().filter(|(_, value)| !value.is_null());
+    Value::Object(present.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Puts declared keys over held ones, in objects inside objects to a depth.

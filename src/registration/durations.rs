@@ -13,7 +13,7 @@ const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
 /// The most days that Python takes.
 const MOST_DAYS: i128 = 999_999_999;
-/// Shorter text is no time of day.
+/// `00:00` is the shortest time; pydantic takes shorter text for days.
 const SHORTEST_TIME: usize = 5;
 
 impl Duration {
@@ -179,7 +179,7 @@ fn of_time(text: &str) -> Option<i128> {
     if text.len() < SHORTEST_TIME {
         return None;
     }
-    // No hours at all are none.
+    // pydantic reads `:05:00` as five minutes.
     let (hours, rest) = if text.starts_with(':') { (0, text) } else { digits(text)? };
     let (minutes, rest) = two_digits(rest)?;
     let mut micros = (hours * 3600 + minutes * 60) * SECOND;
@@ -191,7 +191,7 @@ fn of_time(text: &str) -> Option<i128> {
     let Some(fraction) = rest.strip_prefix(['.', ',']) else {
         return rest.is_empty().then_some(micros);
     };
-    // What follows six digits is not looked at.
+    // Python keeps microseconds; pydantic ignores whatever follows the sixth digit.
     let first_six: String = fraction.chars().take(6).collect();
     let is_number = !first_six.is_empty() && first_six.bytes().all(|byte| byte.is_ascii_digit());
     let padded = format!("{first_six:0<6}");

@@ -36,6 +36,8 @@ pub(crate) fn counterparts(
         held.iter().map(|held| ((held.flow.as_str(), held.deployment.as_str()), held)).collect();
     let counterpart = |registration: &Registration| {
         let flow = registration.flow.as_str();
+        // The branch has registered the flow before. It is kept up to date even if the change was
+        // taken back since, as people may be using it.
         if by_name.contains_key(&(flow, registration.deployment.as_str())) {
             return Counterpart::SameName;
         }

@@ -9,6 +9,7 @@ mod declared;
 mod diff;
 mod durations;
 mod guests;
+mod layers;
 mod moments;
 pub(crate) mod names;
 mod plan;

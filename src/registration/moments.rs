@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use flowreg_model::{Field, Held, Registration, json_equal};
 
-/// Puts the defaults that the target holds in the place of those of this moment; `parameters` are
-/// the names of the latter.
+/// Replaces the defaults of these parameters with those that the target holds. A parameter whose
+/// type or title has changed keeps its new default: it has to be written anyway.
 pub(crate) fn keep_moments(registration: &mut Registration, held: &[Held], parameters: &[String]) {
     let Some(held) = held.iter().find(|held| {
         held.flow == registration.flow.as_str()
@@ -21,9 +21,9 @@ pub(crate) fn keep_moments(registration: &mut Registration, held: &[Held], param
         if let Some(held) = held.fields.get(SCHEMA).and_then(|schema| property(schema, name))
             && let Some(ours) = registration.fields.get_mut(SCHEMA)
             && property(ours, name).is_some_and(|ours| is_same_otherwise(ours, held))
-            && let Some(place) = ours.pointer_mut("/properties").and_then(|all| all.get_mut(name))
+            && let Some(ours) = ours.pointer_mut("/properties").and_then(|all| all.get_mut(name))
         {
-            *place = Value::Object(held.clone());
+            *ours = Value::Object(held.clone());
         }
     }
 }

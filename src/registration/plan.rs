@@ -1,4 +1,5 @@
-//! The plan: for each registration an action, or the guard that refuses it.
+//! The plan: for each registration an action, or the guard that refuses it. Pure: both sides are
+//! given, nothing is read or written.
 
 use std::collections::HashMap;
 
@@ -90,7 +91,7 @@ pub enum Refusal {
         offered: String,
     },
     /// A flow of Prefect 1 was not registered from this repository.
-    #[error("project `{project}` has the flow already, {}", of_whom(.owner.as_ref()))]
+    #[error("project `{project}` has the flow already, {}", owner_in_words(.owner.as_ref()))]
     FlowOfOthers {
         /// The project.
         project: String,
@@ -119,9 +120,9 @@ pub enum Refusal {
     },
 }
 
-fn of_whom(owner: Option<&String>) -> String {
+fn owner_in_words(owner: Option<&String>) -> String {
     owner.map_or_else(
-        || "and not from a repository".to_owned(),
+        || "and it was not registered from a repository".to_owned(),
         |owner| format!("and it belongs to {owner}"),
     )
 }
@@ -225,6 +226,8 @@ impl Plan {
 
 /// Compares what should be with what the target holds.
 pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -> Plan {
+    // By name, as a target identifies a deployment by it: an id would be another one after somebody
+    // deleted and registered it again.
     let mut by_name: HashMap<(String, String), Held> =
         held.into_iter().map(|held| ((held.flow.clone(), held.deployment.clone()), held)).collect();
     let items = registrations
@@ -238,6 +241,8 @@ pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -
 }
 
 fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
+    // Guards come before the comparison: a deployment that a guard protects is mostly somebody
+    // else's, and its values must not be listed as changes, as they may be secrets.
     let refused = duplicate_slug(&registration)
         .or_else(|| held.as_ref().and_then(|held| refusal(&registration, held, guards)));
     if let Some(refusal) = refused {
@@ -250,6 +255,8 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
         registration.marks.declared = Some(declared.text());
         return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
     };
+    // Without the record of what was declared last, a tag that the repository has dropped could not
+    // be told from one that people have added on the server.
     let last = LastDeclaration::of(&held);
     let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
     if !has_schema(&held.fields)
@@ -264,11 +271,11 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
     // what was declared, is not written only to add one. And where other fields change anyway, the
     // record is written along with them without being listed as a change.
-    let is_other = last.recorded() != Some(&declared);
-    if is_other && changes.is_empty() && last.recorded().is_some() {
+    let is_other_record = last.recorded() != Some(&declared);
+    if is_other_record && changes.is_empty() && last.recorded().is_some() {
         changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
     }
-    let marks_change = is_other || changes.iter().any(Change::is_mark);
+    let marks_change = is_other_record || changes.iter().any(Change::is_mark);
     let action = if changes.is_empty() {
         Action::Unchanged
     } else {
@@ -299,6 +306,8 @@ fn has_schema(fields: &Fields) -> bool {
 
 fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<Refusal> {
     let wanted = &registration.marks;
+    // Whatever is adopted with `--adopt` is not compared by tag and version below, as those of the
+    // former owner are of other code.
     let Some(marks) = &held.marks else {
         return (!guards.adopt).then_some(Refusal::NotOurs);
     };
@@ -306,6 +315,8 @@ fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<R
         let owner = marks.repository.clone();
         return (!guards.adopt).then_some(Refusal::OtherRepository { owner });
     }
+    // A moved tag has no option to allow it: two runs with one version would have run different code,
+    // and nobody could tell which.
     moved_tag(wanted, marks)
         .or_else(|| downgrade(wanted, marks).filter(|_| !guards.allow_downgrade))
 }
@@ -328,6 +339,8 @@ fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
         (numbers_of(wanted), numbers_of(held))
         && numbers.len() == held_numbers.len()
     {
+        // Tags with another prefix belong to another series (`etl/v2.0` and `v1.0`), and neither is
+        // higher.
         let is_lower = prefix == held_prefix && numbers < held_numbers;
         return is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() });
     }

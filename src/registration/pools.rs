@@ -8,7 +8,8 @@ use flowreg_servers::{WorkPool, WorkPools};
 /// The type of pools that Prefect 2's agents poll. Workers do not, so it is never chosen.
 const AGENT_KIND: &str = "prefect-agent";
 
-/// Whether the plan writes a work pool, or needs one that nobody chose.
+/// Whether the server's work pools have to be known: the plan writes one, or creates a deployment
+/// without one.
 pub(crate) fn needs_work_pools(plan: &Plan) -> bool {
     plan.items.iter().any(|item| lacks_pool(item) || written_pool(item).is_some())
 }
@@ -18,6 +19,8 @@ pub(crate) fn needs_work_pools(plan: &Plan) -> bool {
 ///
 /// Returns the pool that was chosen, if one was, and why this one.
 pub(crate) fn choose_work_pools(plan: &mut Plan, pools: &WorkPools) -> Option<(String, String)> {
+    // A guess between several pools could start production runs on a test cluster. So only a pool
+    // that is the default or the only one that can run anything is chosen.
     let usable: Vec<&WorkPool> =
         pools.offered.iter().filter(|pool| !pool.is_paused && pool.kind != AGENT_KIND).collect();
     let choice = match (&pools.default, usable.as_slice()) {
@@ -52,6 +55,8 @@ fn lacks_pool(item: &Planned) -> bool {
     item.action == Action::Create && !item.registration.fields.has(Field::WorkPoolName)
 }
 
+/// The pool that is going to be written. One that does not change is not looked up: it exists at the
+/// server, and an update that leaves it alone works even if it does not.
 fn written_pool(item: &Planned) -> Option<&str> {
     let fields = match &item.action {
         Action::Create => &item.registration.fields,

@@ -1,5 +1,5 @@
-//! Registrations of Prefect 1: how the settings want flows prepared, and what comes of a flow that
-//! Python has built.
+//! Registrations of Prefect 1: works out from the settings which storage, run configuration and
+//! project a flow gets, and makes the registration of a flow that Python has built with them.
 //!
 //! Prefect 1 accepts settings with which every run fails later (docs/facts/prefect1.md, "Git
 //! storage"). Those that can be seen from the settings and the code reference are refused here.
@@ -69,7 +69,7 @@ impl Prefect1SettingsError {
 pub(crate) struct Preparation {
     /// The project.
     pub project: DeploymentName,
-    /// What Python is told.
+    /// The options for `harness/flowreg_prefect1.py`, as JSON.
     pub options: Value,
     is_schedule_active: bool,
 }
@@ -113,6 +113,8 @@ impl Preparation {
         reference: &CodeReference,
     ) -> Result<Registration, NameError> {
         let Serialized { serialized: mut flow_parts, compressed, idempotency_key, .. } = serialized;
+        // Marks beside the flow would change its check sum, and `prefect register` would then make a
+        // new version of everything. So what is ours is read from the storage, here as at the target.
         let marks = marks(flow_parts.get("storage").unwrap_or(&Value::Null));
         // The name identifies the flow, and is never a difference.
         flow_parts.shift_remove("name");
@@ -132,8 +134,8 @@ impl Preparation {
     }
 }
 
-/// The project, and what is put behind the names of flows: a branch never replaces what mainline
-/// has in the same project.
+/// The project, and what is appended to the names of flows. A branch without a project of its own
+/// registers beside mainline, and without the suffix it would replace mainline's flow.
 fn project(
     settings: &Settings,
     reference: &CodeReference,
@@ -235,13 +237,15 @@ fn git_storage(
             set("repo", json!(repo));
             let is_secret =
                 table.git_token_secret_name.is_some() || table.git_clone_url_secret_name.is_some();
+            // A token works only with https, so one is a sign that workers don't have an ssh key,
+            // even if this clone uses ssh.
             set("use_ssh", json!(table.use_ssh.unwrap_or(is_ssh && !is_secret)));
         }
         Err(reason) if table.git_clone_url_secret_name.is_none() => {
             let url = source.repository.to_owned();
             return Err(Prefect1SettingsError::Url { url, reason });
         }
-        // Workers get the whole address from the secret.
+        // The URL has a form that Git storage can't express, but workers get it from the secret.
         Err(_) => {}
     }
     for (name, value) in [
@@ -249,6 +253,7 @@ fn git_storage(
         ("git_token_username", &table.git_token_username),
         ("git_clone_url_secret_name", &table.git_clone_url_secret_name),
     ] {
+        // Prefect accepts an empty name, and every run fails.
         if let Some(value) = value.as_deref().filter(|value| !value.trim().is_empty()) {
             set(name, json!(value));
         }
@@ -256,6 +261,7 @@ fn git_storage(
     if let Some(depth) = table.clone_depth {
         set("clone_depth", json!(depth));
     }
+    // Exactly one of the two: the constructor refuses both.
     let name = if source.reference.tag().is_some() { "tag" } else { "branch_name" };
     set(name, json!(source.reference.name.as_str()));
     Ok(json!({"type": "git", "options": options}))

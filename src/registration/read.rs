@@ -40,6 +40,7 @@ fn read_triggers(
             (!names.is_empty()).then_some((held, names))
         })
         .collect();
+    // Most repositories declare no triggers: then the automations are not asked for at all.
     let all: BTreeSet<&String> = concerned.iter().flat_map(|(_, names)| names).collect();
     if all.is_empty() {
         return Ok(());
@@ -47,6 +48,8 @@ fn read_triggers(
     let all: Vec<String> = all.into_iter().cloned().collect();
     let mut read: Vec<&mut Held> = concerned.iter_mut().map(|(held, _)| &mut **held).collect();
     target.read_triggers(&all, &mut read)?;
+    // The names of all deployments were asked for at once, and reads do not tell which deployment an
+    // automation was made for. So one that runs this deployment may have a name of another one.
     for (held, names) in concerned {
         if let Some(Value::Array(triggers)) = held.fields.get_mut(Field::Triggers) {
             triggers.retain(|trigger| names.contains(name(trigger)));

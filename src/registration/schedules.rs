@@ -13,6 +13,8 @@ use flowreg_model::json_equal;
 /// the same rule. If one of each is left over, its rule was edited. So whatever people switched
 /// off stays off, also when another schedule goes.
 pub(super) fn merged(held: &[Value], declared: &[Value], last: &LastDeclaration) -> Vec<Value> {
+    // In passes from the surest to the vaguest match, each over all schedules: otherwise the rule of
+    // an early schedule could take the held one to which a later one has the slug.
     let mut matching = Matching { left: held.iter().collect(), last };
     let mut matches: Vec<Option<&Value>> =
         declared.iter().map(|schedule| matching.take_by_slug(schedule)).collect();
@@ -55,8 +57,8 @@ pub(super) fn duplicate_slug(declared: &[Value]) -> Option<&str> {
     })
 }
 
-/// Whether two sets of schedules mean the same: they have no order, and nothing is said by an
-/// empty part.
+/// Whether two sets of schedules mean the same. The order in which a server answers means nothing,
+/// and a part that is null or empty is the same as one that is missing.
 pub(super) fn is_same_set(before: &[Value], after: &[Value]) -> bool {
     before.len() == after.len()
         && after.iter().all(|schedule| {
@@ -65,7 +67,7 @@ pub(super) fn is_same_set(before: &[Value], after: &[Value]) -> bool {
         })
 }
 
-/// Held schedules that are nobody's match yet.
+/// The held schedules that no declared one has been matched with yet.
 struct Matching<'a> {
     left: Vec<&'a Value>,
     last: &'a LastDeclaration,
@@ -87,8 +89,11 @@ impl<'a> Matching<'a> {
         Some(self.left.remove(at))
     }
 
-    /// What is adopted was declared by its former owner.
+    /// Takes a held schedule with the same rule. Of a deployment that is being adopted all count: its
+    /// former owner declared them, mostly in the same `prefect.yaml`. Otherwise those that people
+    /// made are left alone, even with the same rule.
     fn take_by_rule(&mut self, declared: &Value, all: &[Value]) -> Option<&'a Value> {
+        // Its slug is declared for another schedule, which has matched it or will.
         let is_claimed = |held: &Value| {
             slug(held).is_some_and(|name| all.iter().any(|one| slug(one) == Some(name)))
         };
@@ -111,6 +116,7 @@ impl<'a> Matching<'a> {
     }
 }
 
+/// Gives schedules without a slug the lowest free `flowreg-1`, `flowreg-2` …
 struct Numbers {
     taken: Vec<u32>,
 }
@@ -142,6 +148,7 @@ fn placed(
         set_start(rule, held.and_then(|held| held.get("schedule")));
     }
     object.insert("active".to_owned(), json!(is_active(declared, held, last)));
+    // People set this limit in the UI, and the server forgets it whenever a schedule is made anew.
     if let Some(most) = held.and_then(|held| held.get("max_scheduled_runs")) {
         object.entry("max_scheduled_runs").or_insert_with(|| most.clone());
     }
@@ -152,16 +159,18 @@ fn placed(
 /// stays off, even if it is declared to be on; what the repository had switched off is on again
 /// once it no longer says so.
 fn is_active(declared: &Value, held: Option<&Value>, last: &LastDeclaration) -> bool {
-    let said = declared.get("active").and_then(Value::as_bool);
+    let declared_active = declared.get("active").and_then(Value::as_bool);
     let was_active = held.and_then(|held| held.get("active")).and_then(Value::as_bool);
-    if said == Some(false) || was_active != Some(false) {
-        return said.unwrap_or(true);
+    if declared_active == Some(false) || was_active != Some(false) {
+        return declared_active.unwrap_or(true);
     }
+    // It is off at the target, and the repository does not want that. Who switched it off decides.
     match last {
         LastDeclaration::Recorded(last) => {
             held.and_then(slug).is_some_and(|name| last.off.contains(name))
         }
-        LastDeclaration::Unrecorded => said.unwrap_or(false),
+        // An older flowreg kept no record, and switched on what is declared to be on.
+        LastDeclaration::Unrecorded => declared_active.unwrap_or(false),
         LastDeclaration::Foreign => false,
     }
 }
@@ -204,7 +213,7 @@ fn set_start(rule: &mut Value, held: Option<&Value>) {
     }
 }
 
-/// From when an interval counts that does not say it.
+/// The start of an interval that declares none.
 const ANCHOR: &str = "2020-01-01T00:00:00Z";
 /// What the server puts before a rule without a start.
 const RRULE_START: &str = "DTSTART:20200101T000000\n";

@@ -5,7 +5,8 @@ use serde_json::Value;
 /// How the slugs begin that flowreg gives where none is declared.
 pub(super) const OWN_SLUG: &str = "flowreg-";
 
-/// A schedule's slug; an empty one is none.
+/// A schedule's slug. Schedules that were made in the UI have none; an empty one identifies nothing,
+/// and counts as none.
 pub(super) fn slug(schedule: &Value) -> Option<&str> {
     schedule.get("slug")?.as_str().filter(|slug| !slug.is_empty())
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::durations::Duration;
 
-/// Why a trigger is none.
+/// Why a trigger is not one that `prefect deploy` would take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("trigger {number}{}: {problem}", shown(.place))]
 pub struct TriggerError {
@@ -42,9 +42,9 @@ struct Fault {
 type Read<T = Value> = Result<T, Fault>;
 
 const DURATION: &str = "a duration: seconds, `PT1H30M` or `01:30:00`";
-/// The least that a proactive trigger waits.
+/// The shortest time that a proactive trigger may wait; also the default.
 const LEAST_WAIT: Duration = Duration::seconds(10);
-/// The least range of a metric, and the usual one.
+/// The shortest range of a metric that Prefect takes, and the default.
 const LEAST_RANGE: Duration = Duration::seconds(300);
 
 /// Makes of each trigger of a deployment what Prefect stores of it.
@@ -85,6 +85,7 @@ fn automation(default_name: &str, spec: &Value) -> Read {
     if let Some(enabled) = spec.get("enabled") {
         automation.insert("enabled".to_owned(), at("enabled", boolean(enabled))?);
     }
+    // The automation and its trigger are one mapping in the file and two in the API.
     automation.insert("trigger".to_owned(), trigger(spec, Level::Outer)?);
     for name in ["parameters", "job_variables"] {
         automation.insert(name.to_owned(), or(spec, name, Value::Null, optional_object)?);
@@ -119,7 +120,7 @@ fn kind(spec: &Map<String, Value>, level: Level) -> Read<&str> {
         let known = kind.as_str().filter(|kind| all.contains(kind));
         return at(
             "type",
-            known.ok_or("`event`, `metric`, `compound` or `sequence`").map_err(of_kind),
+            known.ok_or("`event`, `metric`, `compound` or `sequence`").map_err(wrong_kind),
         );
     }
     let is_metric = spec.get("posture").and_then(Value::as_str) == Some("Metric");
@@ -153,12 +154,14 @@ fn event(spec: &Map<String, Value>) -> Read {
     }))
 }
 
-/// A proactive trigger's time is compared before it is read, so that only numbers do.
+/// Reads `within`. The client compares a proactive trigger's time with ten seconds before pydantic has
+/// converted it, so `PT1M` there is an error of Python's, and only a number works.
 fn within(value: Option<&Value>, is_proactive: bool) -> Read {
-    let nothing = Value::Bool(false);
-    let value = value.unwrap_or(&nothing);
+    // What is absent is zero, which `false` is for Python.
+    let absent = Value::Bool(false);
+    let value = value.unwrap_or(&absent);
     if value.is_null() {
-        return Err(of_kind(DURATION));
+        return Err(wrong_kind(DURATION));
     }
     let number = Duration::of_python_number(value);
     if !is_proactive {
@@ -177,9 +180,9 @@ fn within(value: Option<&Value>, is_proactive: bool) -> Read {
         return Ok(LEAST_WAIT.to_json());
     }
     let wait =
-        number.ok_or_else(|| of_kind("a number of seconds, as the posture is `Proactive`"))?;
+        number.ok_or_else(|| wrong_kind("a number of seconds, as the posture is `Proactive`"))?;
     if wait < LEAST_WAIT {
-        return Err(of_range("at least 10 seconds, as the posture is `Proactive`"));
+        return Err(out_of_range("at least 10 seconds, as the posture is `Proactive`"));
     }
     Ok(wait.to_json())
 }
@@ -225,7 +228,7 @@ fn sequence(spec: &Map<String, Value>) -> Read {
 }
 
 fn inner_triggers(spec: &Map<String, Value>) -> Read<Vec<Value>> {
-    let list = required(spec, "triggers")?.as_array().ok_or_else(|| of_kind("a list"));
+    let list = required(spec, "triggers")?.as_array().ok_or_else(|| wrong_kind("a list"));
     let each = |(index, spec): (usize, &Value)| {
         at(&index.to_string(), object(spec).and_then(|spec| trigger(spec, Level::Inner)))
     };
@@ -235,7 +238,7 @@ fn inner_triggers(spec: &Map<String, Value>) -> Read<Vec<Value>> {
 fn inner_within(spec: &Map<String, Value>) -> Read {
     or(spec, "within", Value::Null, |value| match value {
         Value::Null => Ok(Value::Null),
-        _ => Duration::read(value).map(Duration::to_json).ok_or_else(|| of_kind(DURATION)),
+        _ => Duration::read(value).map(Duration::to_json).ok_or_else(|| wrong_kind(DURATION)),
     })
 }
 
@@ -243,12 +246,12 @@ fn require(value: &Value, triggers: usize) -> Read {
     if let Some("any" | "all") = value.as_str() {
         return Ok(value.clone());
     }
-    let number = integer(value).map_err(|_| of_kind("a whole number, `any` or `all`"))?;
+    let number = integer(value).map_err(|_| wrong_kind("a whole number, `any` or `all`"))?;
     let count = number.as_u64().and_then(|count| usize::try_from(count).ok());
     if count.is_some_and(|count| (1..=triggers).contains(&count)) {
         return Ok(number);
     }
-    Err(of_range("at least 1 and no more than there are triggers"))
+    Err(out_of_range("at least 1 and no more than there are triggers"))
 }
 
 impl Fault {
@@ -258,11 +261,11 @@ impl Fault {
     }
 }
 
-fn of_kind(expected: &'static str) -> Fault {
+fn wrong_kind(expected: &'static str) -> Fault {
     Fault { place: Vec::new(), problem: TriggerProblem::Kind(expected) }
 }
 
-fn of_range(expected: &'static str) -> Fault {
+fn out_of_range(expected: &'static str) -> Fault {
     Fault { place: Vec::new(), problem: TriggerProblem::Range(expected) }
 }
 
@@ -270,9 +273,14 @@ fn at<T>(name: &str, read: Read<T>) -> Read<T> {
     read.map_err(|fault| fault.below(name))
 }
 
-/// A field, or what stands for it where it is absent.
-fn or(spec: &Map<String, Value>, name: &str, usual: Value, read: impl Fn(&Value) -> Read) -> Read {
-    spec.get(name).map_or(Ok(usual), |value| at(name, read(value)))
+/// A field, or its default where it is absent.
+fn or(
+    spec: &Map<String, Value>,
+    name: &str,
+    default: Value,
+    read: impl Fn(&Value) -> Read,
+) -> Read {
+    spec.get(name).map_or(Ok(default), |value| at(name, read(value)))
 }
 
 fn required<'v>(spec: &'v Map<String, Value>, name: &str) -> Read<&'v Value> {
@@ -281,23 +289,23 @@ fn required<'v>(spec: &'v Map<String, Value>, name: &str) -> Read<&'v Value> {
 }
 
 fn object(value: &Value) -> Read<&Map<String, Value>> {
-    value.as_object().ok_or_else(|| of_kind("a mapping"))
+    value.as_object().ok_or_else(|| wrong_kind("a mapping"))
 }
 
 fn optional_object(value: &Value) -> Read {
     if value.is_null() || value.is_object() {
         return Ok(value.clone());
     }
-    Err(of_kind("a mapping"))
+    Err(wrong_kind("a mapping"))
 }
 
 fn text(value: &Value) -> Read {
-    value.as_str().map(|text| json!(text)).ok_or_else(|| of_kind("text"))
+    value.as_str().map(|text| json!(text)).ok_or_else(|| wrong_kind("text"))
 }
 
 fn one_of(value: &Value, all: &[&str], expected: &'static str) -> Read {
     let known = value.as_str().filter(|text| all.contains(text));
-    known.map(|text| json!(text)).ok_or_else(|| of_kind(expected))
+    known.map(|text| json!(text)).ok_or_else(|| wrong_kind(expected))
 }
 
 fn boolean(value: &Value) -> Read {
@@ -314,12 +322,12 @@ fn boolean(value: &Value) -> Read {
         },
         _ => None,
     };
-    read.map(|read| json!(read)).ok_or_else(|| of_kind("true or false"))
+    read.map(|read| json!(read)).ok_or_else(|| wrong_kind("true or false"))
 }
 
 /// Texts without an order and without a second one of the same.
 fn set(value: &Value) -> Read {
-    let items = value.as_array().ok_or_else(|| of_kind("a list of texts"))?;
+    let items = value.as_array().ok_or_else(|| wrong_kind("a list of texts"))?;
     let each = |(index, item)| at(&usize::to_string(&index), text(item));
     let mut texts: Vec<Value> = items.iter().enumerate().map(each).collect::<Read<_>>()?;
     texts.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
@@ -333,7 +341,7 @@ fn labels(value: &Value) -> Read {
         let is_text = value.is_string()
             || value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
         if !is_text {
-            return at(label, Err(of_kind("text or a list of texts")));
+            return at(label, Err(wrong_kind("text or a list of texts")));
         }
     }
     Ok(value.clone())
@@ -347,9 +355,9 @@ fn related(value: &Value) -> Read {
 }
 
 fn duration(value: &Value, least: Duration, expected: &'static str) -> Read {
-    let duration = Duration::read(value).ok_or_else(|| of_kind(DURATION))?;
+    let duration = Duration::read(value).ok_or_else(|| wrong_kind(DURATION))?;
     if duration < least {
-        return Err(of_range(expected));
+        return Err(out_of_range(expected));
     }
     Ok(duration.to_json())
 }
@@ -361,7 +369,7 @@ fn integer(value: &Value) -> Read {
         Value::String(text) => whole_text(text),
         _ => None,
     };
-    read.ok_or_else(|| of_kind("a whole number"))
+    read.ok_or_else(|| wrong_kind("a whole number"))
 }
 
 fn whole(number: &Number) -> Option<Value> {
@@ -370,7 +378,7 @@ fn whole(number: &Number) -> Option<Value> {
     if is_whole {
         return Some(Value::Number(number.clone()));
     }
-    // Larger ones than these are no whole numbers to pydantic.
+    // pydantic takes a float for a whole number only if it fits into 64 bits.
     let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
     Some(json!(float as i64))
@@ -408,5 +416,7 @@ fn float(value: &Value) -> Read {
         Value::String(text) => text.trim().replace('_', "").parse().ok(),
         _ => None,
     };
-    read.filter(|read| read.is_finite()).map(|read| json!(read)).ok_or_else(|| of_kind("a number"))
+    read.filter(|read| read.is_finite())
+        .map(|read| json!(read))
+        .ok_or_else(|| wrong_kind("a number"))
 }

@@ -1,5 +1,7 @@
-//! What a change affects: the flows whose code it changes, and the deployments whose declaration it
-//! does.
+//! Finds out which deployments are affected by what changed between two commits: because the code of
+//! their flow changed, or because `prefect.yaml` or `flowreg.toml` did.
+//!
+//! Which code a flow has is found out by `scan::affected`, along imports.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -17,7 +19,7 @@ use crate::store::AnalysisCache;
 /// What is affected by what changed since a commit.
 pub(super) struct Affected {
     chains: BTreeMap<Script, Vec<String>>,
-    /// What changed and concerns every flow.
+    /// A changed file that concerns every flow: `flowreg.toml`.
     for_all: Option<Vec<String>>,
     /// Deployments that are declared in another way than before, or were not.
     entries: HashSet<EntryKey>,
@@ -37,16 +39,18 @@ impl Affected {
     /// The same for a flow, whatever its deployments are called.
     pub(super) fn chain_of_flow(&self, entrypoint: &Entrypoint) -> Option<Vec<String>> {
         let chain = self.chain(&Start::of_script(entrypoint.path()));
+        // A list of flows knows no deployments, so entries are matched by where they lead.
         let is_meant = |entry: &&EntryKey| {
             let below = entry.file.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let place = DeclaredEntrypoint::parse(&entry.entrypoint)
-                .and_then(|place| place.in_directory(below));
-            place.is_some_and(|place| {
-                place.object() == entrypoint.object()
-                    && place.files().iter().any(|file| file == entrypoint.path())
+            let location = DeclaredEntrypoint::parse(&entry.entrypoint)
+                .and_then(|location| location.in_directory(below));
+            location.is_some_and(|location| {
+                location.object() == entrypoint.object()
+                    && location.files().iter().any(|file| file == entrypoint.path())
             })
         };
         let declared = || self.entries.iter().filter(is_meant).map(|entry| &entry.file).min();
+        // "Its deployment was changed in prefect.yaml" says more than "flowreg.toml changed".
         let is_general = chain.is_none() || chain == self.for_all;
         match declared() {
             Some(file) if is_general => Some(vec![file.clone()]),
@@ -68,7 +72,8 @@ impl Referenced<'_> {
         let opened = self.opened();
         let head = &self.reference.commit;
         let changes = opened.repository.changed_paths(base, head)?;
-        // With `--config` the file in the commits is not the one that counts.
+        // With `--config` another file is used, so a change of the one in the commits changes nothing.
+        // Which flows a change of `flowreg.toml` concerns is not worked out: it may be any table.
         let is_configured = opened.surroundings.config.is_none()
             && changes.iter().any(|change| change.path == FILE_NAME);
         let difference =
@@ -95,6 +100,7 @@ impl Referenced<'_> {
             let bytes = self.opened().repository.read_at(base, &file.path)?;
             let before = bytes.and_then(|bytes| Manifest::read(&file.path, &bytes).ok());
             let is_as_before = |entry: &&Entry| {
+                // The steps at the top of a file are those of all its deployments.
                 let before = before.as_ref().filter(|before| before.steps == file.steps);
                 let before = before.into_iter().flat_map(|before| &before.entries);
                 let mut same = before.filter(|other| other.name == entry.name);

@@ -1,4 +1,7 @@
-//! The last stage: what became of each registration, written to the ledger.
+//! The last stage: writes what is planned, and notes in the ledger what was written.
+//!
+//! The ledger is this clone's own diary. It decides nothing on Prefect 3; on Prefect 1 it is where
+//! the commits of tags are remembered, which the server has no place for.
 
 use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
 
@@ -54,14 +57,17 @@ impl AppliedRun {
         let opened = referenced.opened();
         let interrupt = &opened.surroundings.interrupt;
         let summary = plan.summary();
-        // From here on Ctrl-C ends the run after the write that is under way.
+        // From here on Ctrl-C no longer ends the process at once: a write that is under way is
+        // finished, what was written is noted in the ledger, and the report says what is missing.
         interrupt.handle();
         let work = opened.work("registering", summary.create + summary.update);
         let progress = |done| work.progress(done);
         let jobs = jobs.unwrap_or(JOBS);
         let applied = apply(plan, target.as_ref(), jobs, &progress, &|| interrupt.is_requested());
+        // Ends the progress bar, which would be drawn over what is printed next.
         drop(work);
         let description = target.describe();
+        // The target has been written to, so a full disk here must not make the run a failure.
         if let Err(error) = opened.record_written(&description, &applied) {
             let text = format!("the ledger could not be written: {error}");
             notices.push(text.into());
@@ -97,17 +103,17 @@ impl AppliedRun {
 
     /// Whether everything that should be registered is.
     pub fn is_complete(&self) -> bool {
-        let is_there = |applied: &Applied| {
+        let is_registered = |applied: &Applied| {
             matches!(applied.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged)
         };
         !self.is_interrupted
             && self.unbuilt.is_empty()
             && invalid(&self.problems) == 0
-            && self.registrations.iter().all(is_there)
+            && self.registrations.iter().all(is_registered)
     }
 
-    /// Whether the same run may go well later: the target could not be reached, had an error of its
-    /// own, or there was no time.
+    /// Whether the same run may succeed later without any change: the target could not be reached
+    /// or had an error of its own, or the run was interrupted.
     pub fn is_worth_repeating(&self) -> bool {
         self.is_interrupted
             || self.registrations.iter().any(|one| match &one.outcome {

@@ -15,13 +15,14 @@ use super::{
 use crate::push::PushedRef;
 use crate::scan::ScanError;
 
-/// How long the check may take, unless `[hooks] time_limit` says otherwise.
+/// How long the check may take, unless `[hooks] time_limit` says otherwise. A person waits for it,
+/// and on a slow disk a push must not hang because of it.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CheckOutcome {
-    /// Nothing is wrong, or nobody asked for a check.
+    /// Nothing is wrong, or no pushed commit asks for a check.
     Good,
     /// What is wrong, one line each.
     Wrong(Vec<String>),
@@ -36,30 +37,33 @@ pub(crate) fn check(
     lines: &[PushedRef],
 ) -> CheckOutcome {
     let opened = Opened::with(Arc::clone(repository), surroundings.clone(), &Unobserved);
-    let mut wanted: Vec<(CommitId, ReferenceName)> = Vec::new();
+    let mut checked: Vec<(CommitId, ReferenceName)> = Vec::new();
     let mut limit = Duration::ZERO;
     for line in lines.iter().filter(|line| line.is_registrable()) {
         let Some(commit) = line.object.as_ref().and_then(|id| repository.peeled(id)) else {
             continue;
         };
+        // A `flowreg.toml` that can't be read does not say that it wants the check.
         let Ok(settings) = opened.settings_at(&commit, &ReferenceChoice::default()) else {
             continue;
         };
-        let is_known = wanted.iter().any(|(known, _)| *known == commit);
+        // A branch and a tag are often pushed together, at one commit.
+        let is_known = checked.iter().any(|(known, _)| *known == commit);
         if settings.hooks.blocking != Some(true) || is_known {
             continue;
         }
         let own = settings.hooks.time_limit.map(|seconds| Duration::from_secs(seconds.into()));
         limit = limit.max(own.unwrap_or(TIME_LIMIT));
-        wanted.extend(name_of(line).map(|name| (commit, name)));
+        checked.extend(name_of(line).map(|name| (commit, name)));
     }
-    if wanted.is_empty() {
+    if checked.is_empty() {
         return CheckOutcome::Good;
     }
     let (sender, receiver) = mpsc::channel();
     let surroundings = Surroundings {
+        // A push must not wait for a server, nor fail because there is none.
         target: Some(TargetKind::Local),
-        // What is being pushed is read here, and not yet run.
+        // As on a server no Python is asked: a push would wait for it, and run code.
         is_server: true,
         ..surroundings.clone()
     };
@@ -67,7 +71,7 @@ pub(crate) fn check(
     // On time-out the caller lets the push go on and exits, which ends this thread.
     thread::spawn(move || {
         let opened = Opened::with(repository, surroundings, &Unobserved);
-        let found = wanted.iter().flat_map(|(commit, name)| problems(&opened, commit, name));
+        let found = checked.iter().flat_map(|(commit, name)| problems(&opened, commit, name));
         let _ = sender.send(found.collect::<Vec<String>>());
     });
     match receiver.recv_timeout(limit) {
@@ -112,7 +116,7 @@ fn plan<'r>(
     request: &'r RunRequest,
 ) -> Result<PlannedRun<'r>, RunError> {
     let mut configured = opened.configure_at(Some(&pushed.commit))?;
-    // Its tag may be pushed later: that a mainline branch has none yet is no reason to refuse it.
+    // A mainline branch is mostly pushed before its tag. That it has none yet must not refuse it.
     configured.settings.repository.untagged.value = Untagged::Branch;
     Referenced::of_push(configured, pushed, true)?.desire(request)?.compare()?.plan()
 }

@@ -1,4 +1,5 @@
-//! Warns of flows that start others which are nowhere.
+//! Warns of flows that start another flow or deployment by a name that does not exist: such a run
+//! fails only when it gets there, mostly at night.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use flowreg_model::{FlowName, TargetKind, nearest};
 use flowreg_python::{Child, ChildCall, children};
 use flowreg_servers::{ReadScope, Target};
 
-/// What is said of calls that start a flow or deployment which the target does not have and this
+/// A notice for each call that starts a flow or deployment which the target does not have and this
 /// run does not register.
 pub(super) fn missing(
     referenced: &Referenced<'_>,
@@ -20,6 +21,7 @@ pub(super) fn missing(
     if calls.is_empty() {
         return Ok(Vec::new());
     }
+    // What this run registers exists afterwards, and so does what a guard refuses and the target has.
     let mut known: BTreeSet<(String, String)> = plan
         .items
         .iter()
@@ -54,6 +56,8 @@ fn calls(
     let mut calls = Vec::new();
     for path in paths {
         let Some(content) = tree.read_path(path)? else { continue };
+        // `create_flow_run` of Prefect 1 and `run_deployment` may both stand in a file that is being
+        // moved from one to the other; only one of them is about this target.
         let is_meant = |call: &ChildCall| {
             matches!(call.child, Child::Flow(..)) == (kind == TargetKind::Prefect1)
         };

@@ -1,5 +1,6 @@
-//! The fourth stage: what the target holds beside what should be, without what takes no part: what
-//! did not change since a revision, and on a feature branch what is as mainline has it.
+//! The fourth stage: reads what the target holds of the desired registrations, and leaves out those
+//! that need not be looked at: flows that did not change since a revision (`--changed-since`), and
+//! on a feature branch flows that are the same as on mainline.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,16 +26,21 @@ type LeftOut = Vec<(Registration, CommitId)>;
 impl<'r> Compared<'r> {
     pub(super) fn of(mut desired: Desired<'r>) -> Result<Self, RunError> {
         let registrations = std::mem::take(&mut desired.gathered.registrations);
-        // Needs no target, and what is left out need not be read from it.
+        // `--changed-since` needs only git, so it comes before the target is read: what it leaves
+        // out is not asked for. What mainline has, on the other hand, is known only to the target.
         let (mut registrations, unchanged) = desired.restrict(registrations)?;
         let mut adapted = Vec::new();
         if !registrations.is_empty() {
+            // Before the comparison: what a target can't hold, such as parameters of schedules on
+            // Prefect 2, would differ at every run, and every write deletes scheduled runs.
             adapted = desired.target.adapt(&mut registrations)?;
         }
         let held = read(&registrations, desired.target.as_ref())?;
         let (mut registrations, as_on_mainline) =
             desired.leave_to_mainline(registrations, &held)?;
         for registration in &mut registrations {
+            // A default such as `date.today()` is another value each day. If that counted as a
+            // difference, every run would write and lose scheduled runs (`registration/moments.rs`).
             if let Some(parameters) = desired.gathered.moments.get(&registration.entrypoint) {
                 keep_moments(registration, &held, parameters);
             }
@@ -61,7 +67,7 @@ impl<'r> Compared<'r> {
     }
 }
 
-/// How much takes no part, and what is said about it.
+/// How many registrations were left out, and the notices about them.
 #[derive(Debug, Default)]
 struct Omission {
     count: usize,
@@ -85,7 +91,9 @@ impl Desired<'_> {
         Ok((kept, omission(&left_out, notice)))
     }
 
-    /// Takes out what a feature branch has no need to register: what is as on mainline.
+    /// Takes out what a feature branch has no need to register: flows whose code and declaration
+    /// are the same as at the commit that mainline has registered. Without that, a branch that
+    /// changes one flow of hundreds would register a copy of each.
     fn leave_to_mainline(
         &self,
         registrations: Vec<Registration>,
@@ -93,11 +101,12 @@ impl Desired<'_> {
     ) -> Result<(Vec<Registration>, Omission), RunError> {
         let is_feature = self.referenced.reference.channel == Channel::Feature;
         let is_all = self.request.all || self.request.flows.is_restricted();
+        // With `--changed-since` the user has said what to compare with, and `restrict` did it.
         if !is_feature || is_all || self.base.is_some() {
             return Ok((registrations, Omission::default()));
         }
-        // The embedded registry lies in this repository: whatever URL the repository once had, all
-        // of it is ours.
+        // The embedded registry lies in this repository's git directory, so everything in it is of
+        // this repository, even if the remote had another URL when it was registered.
         let is_local = self.target.describe().kind == TargetKind::Local;
         let counterparts = counterparts(&registrations, held, is_local);
         let mut versions: BTreeMap<CommitId, String> = BTreeMap::new();
@@ -106,6 +115,8 @@ impl Desired<'_> {
             .into_iter()
             .map(|counterpart| {
                 let Counterpart::Mainline { commit, version } = counterpart else { return None };
+                // A shallow clone in CI mostly lacks mainline's commit. Then nothing can be compared,
+                // and the flow is registered. Most flows share the commit, so it is looked up once.
                 let is_here = is_here
                     .entry(commit.clone())
                     .or_insert_with(|| self.opened().repository.has_commit(&commit));
@@ -118,7 +129,10 @@ impl Desired<'_> {
             // If the difference can't be computed, register anyway: a superfluous guest is
             // harmless, an aborted run is not.
             let version = versions.get(base).map_or(base.as_str(), String::as_str);
-            let text = format!("what changed since mainline's {version} is not known: {error}");
+            let text = format!(
+                "flows are registered even if they are as on mainline at {version}: what changed \
+                 since then can't be found out: {error}"
+            );
             notices.push(Notice::from(text));
             Ok(())
         })?;
@@ -148,13 +162,17 @@ impl Desired<'_> {
             .get(&(registration.flow.to_string(), registration.deployment.to_string()))
     }
 
-    /// Takes out the registrations that are not affected by what changed since their base.
+    /// Takes out the registrations that are not affected by what changed since their base. One
+    /// without a base stays. `unknown` is told where a difference can't be computed, and decides
+    /// whether that ends the run; if not, the registrations with that base stay.
     fn take_out(
         &self,
         registrations: Vec<Registration>,
         bases: &[Option<CommitId>],
         mut unknown: impl FnMut(&CommitId, RunError) -> Result<(), RunError>,
     ) -> Result<(Vec<Registration>, LeftOut), RunError> {
+        // Registrations are grouped by base: comparing two trees and following imports is done once
+        // for each pair of commits, and there are mostly one or two.
         let mut starts: BTreeMap<&CommitId, Vec<&Start>> = BTreeMap::new();
         for (registration, base) in registrations.iter().zip(bases) {
             if let Some(base) = base {
@@ -188,7 +206,7 @@ impl Desired<'_> {
     }
 }
 
-/// What is said about registrations that take no part: one notice, and each of them as a detail.
+/// Counts what was left out, with one notice for all of it, and one for each that only `-v` shows.
 fn omission(left_out: &[(Registration, CommitId)], notice: String) -> Omission {
     if left_out.is_empty() {
         return Omission::default();

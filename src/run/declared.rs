@@ -21,7 +21,7 @@ use crate::manifest::{
 use crate::registration::{Declaration, Pinned};
 use flowreg_model::{Channel, Environment, Field, Flow, FlowProblem, ProblemCode};
 
-/// The file that Prefect looks for.
+/// The file that `prefect deploy` reads unless it is given another one.
 const FILE_NAME: &str = "prefect.yaml";
 
 /// The manifests at a reference.
@@ -64,10 +64,12 @@ impl Referenced<'_> {
             }
             return Ok(manifests);
         };
-        let wanted = super::selection::path_globs(globs)?;
-        let is_wanted =
-            |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| wanted.is_match(path));
-        let blobs = tree.blobs(|_| true, is_wanted)?;
+        let globset = super::selection::path_globs(globs)?;
+        let is_manifest =
+            |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| globset.is_match(path));
+        let blobs = tree.blobs(|_| true, is_manifest)?;
+        // Without any manifest every flow would get a default deployment. Where files are named,
+        // that is never what was meant: most likely a glob is misspelt or a directory has moved.
         if blobs.is_empty() {
             return Err(ConfigurationError::NoManifest {
                 commit: self.reference.commit.clone(),
@@ -85,12 +87,13 @@ impl Referenced<'_> {
     }
 }
 
-/// What the steps of a deployment put out.
+/// The outputs of a deployment's build and push steps, by name. Shared, because deployments with
+/// the same steps have the same outputs.
 type Outputs = Rc<Map<String, Value>>;
 
-/// What build and push steps put out, by the steps; each list is run once.
+/// The outputs of build and push steps, or why they failed, by directory and steps.
 #[derive(Default)]
-struct StepOutputs(HashMap<String, Result<Rc<Map<String, Value>>, String>>);
+struct StepOutputs(HashMap<String, Result<Outputs, String>>);
 
 impl Builder<'_> {
     /// The deployments of the manifests.
@@ -99,26 +102,29 @@ impl Builder<'_> {
         for error in &manifests.broken {
             gathered.problems.push(broken(error));
         }
+        // Read once for all files: each variable and each block costs a request.
         let values = self.values(manifests, &mut gathered.notices)?;
         let mut ran = StepOutputs::default();
-        let mut wanted = Vec::new();
+        let mut drafts = Vec::new();
         for manifest in &manifests.files {
             gathered.notices.extend(manifest.notices.iter().cloned().map(Notice::from));
             gathered.unbuilt.extend(manifest.failed.iter().cloned().map(refused));
             for entry in &manifest.entries {
-                let wanting = self
+                let draft = self
                     .outputs(manifest, entry, &mut ran)?
                     .and_then(|outputs| self.resolve(manifest, entry, &values, outputs));
-                match wanting {
-                    Ok(one) => wanted.push(one),
+                match draft {
+                    Ok(draft) => drafts.push(draft),
                     Err(error) => gathered.unbuilt.push(refused(error)),
                 }
             }
         }
-        let found = self.find_flows(&wanted, &mut gathered)?;
+        // A deployment is selected by the name of its flow, too, and that name is known only once
+        // the script is analysed. So the flows of all drafts are found before any is left out.
+        let found = self.find_flows(&drafts, &mut gathered)?;
         let mut deployments = Vec::new();
         let mut missing = Vec::new();
-        for one in wanted {
+        for one in drafts {
             match flow_of(&one, &found) {
                 Some(flow) => deployments.push((one, flow)),
                 None => missing.push(one),
@@ -132,7 +138,9 @@ impl Builder<'_> {
         let is_selected = arguments.select_deployments(&names)?;
         gathered.notices.extend(self.unused_overrides(deployments.iter().map(|(_, flow)| flow)));
         if arguments.is_restricted() {
-            // What was not asked for is not complained about.
+            // The name of the flow behind a broken entrypoint is not known, so neither is whether the
+            // filter meant it. Errors of deployments that were not asked for must not fail the run,
+            // and a filter that means only broken ones has failed in the selection above.
             missing.clear();
             gathered.unbuilt.clear();
         }
@@ -141,14 +149,16 @@ impl Builder<'_> {
             gathered.unbuilt.push(refused(error));
         }
         gathered.problems.extend(found.into_values().flat_map(|found| found.problems));
-        let doubles = doubles(&deployments);
+        let lines = declaration_lines(&deployments);
         for ((one, flow), is_selected) in deployments.into_iter().zip(is_selected) {
             if !is_selected {
                 continue;
             }
             let key = (flow.name.to_string(), one.declared.name.clone());
-            if let Some(places) = doubles.get(&key).filter(|places| places.len() > 1) {
-                gathered.unbuilt.push(double(&one, &flow, places));
+            // A server knows a deployment by flow and name, so the later declaration would
+            // overwrite the earlier one, and each run would write both again. Neither is registered.
+            if let Some(lines) = lines.get(&key).filter(|lines| lines.len() > 1) {
+                gathered.unbuilt.push(declared_twice(&one, &flow, lines));
                 continue;
             }
             self.add_declared(&mut gathered, one, flow, &values)?;
@@ -163,7 +173,8 @@ impl Builder<'_> {
         notices: &mut Vec<Notice>,
     ) -> Result<TemplateValues, RunError> {
         let surroundings = &self.referenced.opened().surroundings;
-        // On a server anybody who may push could have its environment shown.
+        // On a server everybody who may push writes templates. With the environment of the hook in
+        // them, `{{ $SECRET }}` in a description would show it to all.
         let environment = if surroundings.is_server {
             Environment::default()
         } else {
@@ -210,10 +221,12 @@ impl Builder<'_> {
             return Ok(Ok(None));
         }
         let directory = manifest.directory();
+        // Deployments mostly share the steps of their file, and building an image takes minutes. The
+        // directory is part of the key because steps run in it.
         let key = format!("{directory} {} {}", json!(steps.build), json!(steps.push));
         if !ran.0.contains_key(&key) {
             let opened = self.referenced.opened();
-            let place = StepsContext {
+            let context = StepsContext {
                 repository: &opened.repository,
                 reference: &self.referenced.reference,
                 url: self.source.repository,
@@ -221,14 +234,17 @@ impl Builder<'_> {
                 python: self.referenced.configured.settings.python.as_deref(),
                 environment: &opened.surroundings.environment,
             };
-            // On Ctrl-C the temporary clone has to go first.
+            // Ctrl-C would end the process at once and leave the temporary clone on the disk. So
+            // until the clone is removed, only the steps are told of it.
             let _handled = opened.surroundings.interrupt.handle_for_now();
             let work = opened.work("running build steps", 1);
-            let result = match run_steps(&place, steps.build, steps.push, &work) {
+            let result = match run_steps(&context, steps.build, steps.push, &work) {
                 Err(StepsError::Interrupted) => return Err(RunError::Interrupted),
                 Ok(outputs) => Ok(Rc::new(outputs)),
                 Err(error) => Err(error.to_string()),
             };
+            // A failure is kept as well: what failed for one deployment is not tried again for each
+            // of the others.
             ran.0.insert(key.clone(), result);
         }
         Ok(match ran.0.get(&key) {
@@ -241,7 +257,8 @@ impl Builder<'_> {
         })
     }
 
-    /// Templates, pull steps, and where the flow is.
+    /// Fills in templates, puts the reference into the pull steps, and works out from which
+    /// directory the run will start, which decides how the entrypoint has to be written.
     fn resolve<'m>(
         &self,
         manifest: &'m Manifest,
@@ -257,23 +274,27 @@ impl Builder<'_> {
                 steps: vec![pull::step(&clone)],
                 directory: RunDirectory::Clone(String::new()),
             },
-            // Its code is in the image.
+            // `pull: []` says that the code is in the image already: cloning would run other code.
             Some([]) => PinnedSteps { steps: Vec::new(), directory: RunDirectory::Elsewhere },
             Some(steps) => pull::pinned(steps, &clone, |text| values.fill(text))
                 .map_err(|error| pull_error(manifest, entry, &error))?,
         };
-        let Some(place) = DeclaredEntrypoint::parse(&declared.entrypoint) else {
+        let Some(location) = DeclaredEntrypoint::parse(&declared.entrypoint) else {
             let message = format!("`{}` is not an entrypoint", declared.entrypoint);
             let error = manifest.error(entry, &["entrypoint"], "entrypoint", &message);
             return Err(error.hint("path/to/file.py:function, or package.module.function"));
         };
+        // An entrypoint is written from the directory of its `prefect.yaml`, and a worker reads it
+        // from where the run starts, mostly the root of the clone. So the directories between the
+        // two are put in front. Where a run starts elsewhere, as in an image, nothing is known of
+        // its directories, and the entrypoint stays as the user wrote it for that place.
         let directory = manifest.directory();
         let root = match pulled.directory {
             RunDirectory::Clone(root) if is_within(directory, &root) => root,
             RunDirectory::Clone(_) | RunDirectory::Elsewhere => directory.to_owned(),
         };
         let below = directory.strip_prefix(root.as_str()).unwrap_or(directory);
-        let place = place.in_directory(below.trim_start_matches('/')).ok_or_else(|| {
+        let location = location.in_directory(below.trim_start_matches('/')).ok_or_else(|| {
             let message =
                 format!("`{}` can't be imported from the repository's root", declared.entrypoint);
             manifest.error(entry, &["entrypoint"], "entrypoint", &message).hint(
@@ -281,11 +302,12 @@ impl Builder<'_> {
                  `{{ <id of git_clone>.directory }}/…`",
             )
         })?;
-        // As it is written, where that is right.
+        // An entrypoint that is right as it stands keeps its spelling (`./etl.py:etl`). That is what
+        // `prefect deploy` registers, so a deployment that is taken over from it does not differ.
         let is_as_written =
-            DeclaredEntrypoint::parse(&declared.entrypoint).as_ref() == Some(&place);
+            DeclaredEntrypoint::parse(&declared.entrypoint).as_ref() == Some(&location);
         let entrypoint =
-            if is_as_written { declared.entrypoint.clone() } else { place.to_string() };
+            if is_as_written { declared.entrypoint.clone() } else { location.to_string() };
         let pull_steps = pulled.steps;
         Ok(DeploymentDraft {
             manifest,
@@ -293,7 +315,7 @@ impl Builder<'_> {
             declared,
             outputs,
             pull_steps,
-            place,
+            location,
             root,
             entrypoint,
         })
@@ -312,18 +334,19 @@ impl Builder<'_> {
             declared,
             outputs,
             pull_steps,
-            place,
+            location,
             root,
             entrypoint,
         } = one;
         let path = flow.entrypoint.path();
-        let start = Start::declared(path, root, &place, EntryKey::of(manifest, entry));
+        let start = Start::declared(path, root, &location, EntryKey::of(manifest, entry));
         flow.description = flow
             .description
             .and_then(|text| Manifest::description(&text, values, outputs.as_deref()));
         let origin = |path: &[&str]| manifest.origin(entry, path);
         let mut origins = BTreeMap::new();
         for (field, value) in declared.fields.iter() {
+            // The names are those of Prefect's API; in the file these fields stand elsewhere.
             let path: &[&str] = match field {
                 Field::WorkPoolName => &["work_pool", "name"],
                 Field::WorkQueueName => &["work_pool", "work_queue_name"],
@@ -345,16 +368,16 @@ impl Builder<'_> {
         gathered.notices.extend(declared.notices.into_iter().map(Notice::from));
         if declared.lacks_version && self.referenced.reference.channel == Channel::Feature {
             gathered.notices.push(Notice::from(format!(
-                "{}: `version` of `{}` is an output of the build steps: the branch stands for it \
-                 without --run-steps",
+                "{}: the version of `{}` is an output of the build steps, which were not run: the \
+                 name of the branch is registered as its version; to have them run: --run-steps",
                 manifest.origin(entry, &["version"]),
                 declared.name
             )));
         }
         if pull_steps.is_empty() && self.source.pinned != Pinned::Branch {
             gathered.notices.push(Notice::from(format!(
-                "{}: `{}` has no pull steps: its runs use the code that is where they start, \
-                 whatever the reference is",
+                "{}: `{}` has no pull steps: its runs use the code in their image or on their \
+                 machine, which need not be the code at the reference",
                 manifest.origin(entry, &["pull"]),
                 declared.name
             )));
@@ -375,23 +398,25 @@ fn is_within(path: &str, directory: &str) -> bool {
     directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The places of each flow and name.
-fn doubles(deployments: &[(DeploymentDraft<'_>, Flow)]) -> HashMap<(String, String), Vec<String>> {
-    let mut places: HashMap<(String, String), Vec<String>> = HashMap::new();
+/// Where each deployment is declared (`prefect.yaml:12`), by flow and name.
+fn declaration_lines(
+    deployments: &[(DeploymentDraft<'_>, Flow)],
+) -> HashMap<(String, String), Vec<String>> {
+    let mut lines: HashMap<(String, String), Vec<String>> = HashMap::new();
     for (one, flow) in deployments {
         let key = (flow.name.to_string(), one.declared.name.clone());
-        places.entry(key).or_default().push(one.manifest.origin(one.entry, &["name"]));
+        lines.entry(key).or_default().push(one.manifest.origin(one.entry, &["name"]));
     }
-    places
+    lines
 }
 
-fn double(one: &DeploymentDraft<'_>, flow: &Flow, places: &[String]) -> Unbuilt {
+fn declared_twice(one: &DeploymentDraft<'_>, flow: &Flow, lines: &[String]) -> Unbuilt {
     Unbuilt {
         flow: flow.name.to_string(),
         deployment: one.declared.name.clone(),
         entrypoint: one.entrypoint.clone(),
         code: "duplicate".to_owned(),
-        message: format!("the deployment is declared more than once: {}", places.join(", ")),
+        message: format!("the deployment is declared more than once: {}", lines.join(", ")),
         hints: vec!["give each deployment of a flow a name of its own".to_owned()],
     }
 }
@@ -399,6 +424,7 @@ fn double(one: &DeploymentDraft<'_>, flow: &Flow, places: &[String]) -> Unbuilt 
 fn refused(error: EntryError) -> Unbuilt {
     let EntryError { name, entrypoint, code, message, hints } = error;
     let entrypoint = entrypoint.unwrap_or_default();
+    // The flow was not found, so its name is not known; the function's is the best guess.
     let flow = entrypoint.rsplit([':', '.']).next().unwrap_or_default().to_owned();
     let (deployment, code) = (name.unwrap_or_default(), code.to_owned());
     Unbuilt { flow, deployment, entrypoint, code, message, hints }

@@ -19,19 +19,21 @@ use crate::registration::Outcome;
 use crate::scan::ScanError;
 use crate::settings::{OnDelete, Origin, Sourced};
 
-/// What a remote says that may have another answer a moment later.
+/// Codes of errors of git and of remotes after which a delivery is tried again. A branch or tag that
+/// is missing is among them because mirrors and replicas show a push only after some seconds.
 const PASSING: &[&str] =
     &["remote_unreachable", "remote_missing_branch", "remote_missing_tag", "git_failed"];
 
 /// Registers as `flowreg register --branch` or `--tag` would, at the pushed commit.
 pub(crate) struct Registrar {
-    /// For pushes that were made here.
+    /// For pushes that were made from this clone.
     own: Opened<'static>,
-    /// For pushes that others made to this repository.
+    /// For pushes that others made to this repository, as on a git server: none of their code is
+    /// run, and templates see no environment.
     received: Opened<'static>,
 }
 
-/// The registrations of a branch that is gone.
+/// The registrations of a branch that was deleted by a push, and where they are.
 struct Removable<'o> {
     configured: Configured<'o>,
     target: Box<dyn Target>,
@@ -61,6 +63,9 @@ impl Registrar {
         if repository.is_no_commit(object) {
             return Ok(DeliveryOutcome::Skipped("it is no commit".to_owned()));
         }
+        // The object of an annotated tag is the tag, not the commit. If it can't be read any more, as
+        // the tag was deleted here and git has cleaned up, the commit is the one that was noted when
+        // the push was queued.
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
             return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };
@@ -70,10 +75,12 @@ impl Registrar {
         }
         let address = repository.push_address(&push.remote, &push.repository_url());
         match register(opened, configured, push, commit) {
-            // It was there when the push ended; a mirror may lag, the only remote does not.
-            Err(error) if is_gone(&error) && address.is_only => {
-                Ok(DeliveryOutcome::Skipped("the remote does not have it any more".to_owned()))
-            }
+            // The push is known to have landed. If the one repository that it went to lacks the
+            // reference now, somebody has deleted it since. Where a remote has several addresses, it
+            // may be a mirror that is behind, and the delivery is tried again.
+            Err(error) if is_gone(&error) && address.is_only => Ok(DeliveryOutcome::Skipped(
+                "it was deleted from the remote after the push".to_owned(),
+            )),
             applied => Ok(verdict(&applied?)),
         }
     }
@@ -83,6 +90,8 @@ impl Registrar {
         push: &QueuedPush,
     ) -> Result<Result<Removable<'_>, DeliveryOutcome>, RunError> {
         let opened = self.opened(push);
+        // A deletion has no commit of its own. The `flowreg.toml` of the branch's last commit is the
+        // one with which its registrations were made.
         let before = push.before.as_ref().and_then(|object| opened.repository.peeled(object));
         let configured = match &before {
             Some(commit) => opened.configure_at(Some(commit))?,
@@ -96,6 +105,8 @@ impl Registrar {
             return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         let target = configured.connect(None)?;
+        // The embedded registry lies in this repository's git directory, so everything in it is of
+        // this repository. On a server another repository may have a branch of the same name.
         let is_local = target.describe().kind == TargetKind::Local;
         let ours = configured.repository_url()?;
         let is_of_branch = |held: &Held| {
@@ -105,6 +116,8 @@ impl Registrar {
                     && (is_local || same_repository(&marks.repository, ours.as_str()))
             }) && branch_of(push).is_some_and(|branch| configured.may_remove(held, &branch))
         };
+        // All are read: which flows the branch had is not known any more, and no server can filter by
+        // flowreg's marks (docs/facts/prefect.md, "Labels, tags, description").
         let held: Vec<Held> =
             target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {
@@ -119,6 +132,8 @@ impl Registrar {
             Ok(removable) => removable,
             Err(verdict) => return Ok(verdict),
         };
+        // What was removed before a failure is noted in the ledger all the same. The next attempt
+        // reads the target again and finds only the rest.
         let mut removed = Vec::new();
         let mut failure = None;
         for one in &held {
@@ -164,7 +179,7 @@ impl Delivery for Registrar {
     }
 }
 
-/// Goes from the pushed commit to the end. `configured` holds for that commit.
+/// Registers a push, with the settings of the pushed commit in `configured`.
 fn register(
     opened: &Opened<'_>,
     mut configured: Configured<'_>,
@@ -176,13 +191,15 @@ fn register(
         .name()
         .map_err(|error| ReferenceError::InvalidName { from: push.reference.clone(), error })?;
     let pushed = PushedReference { name, commit };
-    // A repository that received the push is what workers clone from: it has the commit.
+    // A repository that received the push is the one that workers clone from, and it has the commit.
+    // It often has no remote of its own that could be asked.
     let is_offline = push.is_received;
     configured.take_remote(remote.as_ref());
     let mut referenced = Referenced::of_push(configured, &pushed, is_offline)?;
     if referenced.reference.commit != pushed.commit {
-        // The branch has moved on at the remote, and what it has now is registered: as the
-        // `flowreg.toml` there says.
+        // The branch has moved on at the remote since. Workers clone its newest commit, so that one
+        // is registered, and its `flowreg.toml` counts. One more look is enough: whoever moved the
+        // branch registers it with a push of their own.
         let mut there = opened.configure_at(Some(&referenced.reference.commit))?;
         there.take_remote(remote.as_ref());
         referenced = Referenced::of_push(there, &pushed, is_offline)?;
@@ -192,7 +209,8 @@ fn register(
 }
 
 impl Configured<'_> {
-    /// Takes the remote that a push went to, where only the push can tell which one counts.
+    /// Goes on with the remote that [`remote_of`] chose, as if `--remote` had been given: where
+    /// there are several remotes and none is configured, only the push can tell which one is meant.
     fn take_remote(&mut self, remote: Option<&RemoteName>) {
         let origin = Origin::Flag("--remote");
         self.settings.repository.remote =
@@ -200,26 +218,33 @@ impl Configured<'_> {
     }
 }
 
-/// Why a push is none of this repository's registrations, or has to wait for another run.
+/// Why a push is not registered: the settings leave it out, or it is meant for another target.
 fn reason_to_leave(
     configured: &Configured<'_>,
     push: &QueuedPush,
 ) -> Result<Option<DeliveryOutcome>, RunError> {
-    let not_wanted = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
+    let skipped = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
     if let Some(branch) = branch_of(push)
         && is_mainline(&configured.settings.repository.mainline, &branch)?
     {
-        return not_wanted(format!("{branch} is a mainline branch: its tags are registered"));
+        return skipped(format!(
+            "{branch} is a mainline branch, of which only tags are registered on push"
+        ));
     }
+    // A push that others made to this repository went through none of its remotes.
     if !push.is_received {
         let pushed =
             configured.opened.repository.push_address(&push.remote, &push.repository_url()).remote;
-        let wanted = remote_of(configured, push)?;
-        if wanted.is_some() && pushed != wanted {
-            let wanted = wanted.map(|name| name.to_string()).unwrap_or_default();
-            return not_wanted(format!("workers clone from {wanted}, and it went elsewhere"));
+        let cloned = remote_of(configured, push)?;
+        if cloned.is_some() && pushed != cloned {
+            let cloned = cloned.map(|name| name.to_string()).unwrap_or_default();
+            return skipped(format!(
+                "workers clone from {cloned}, and the push went to another remote"
+            ));
         }
     }
+    // Between the push and its delivery somebody may have switched the profile from staging to
+    // production. What was pushed with the one in mind must not end up in the other.
     let here = queued_target(&configured.target);
     match &push.target {
         Some(then) if *then != here => Ok(Some(DeliveryOutcome::Refused(format!(
@@ -254,6 +279,8 @@ fn target_text(target: &QueuedTarget) -> String {
     }
 }
 
+/// What the run means for the queued push: done, to be tried again, or to be looked at by a person.
+/// The status shows one line for each push, so only the first reason is named.
 fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
     let summary = summary(applied);
     if applied.is_complete() {
@@ -293,7 +320,7 @@ fn failed(error: &RunError) -> DeliveryOutcome {
     }
 }
 
-/// Whether another attempt may not meet the error.
+/// Whether another attempt may succeed without anybody changing anything.
 fn is_passing(error: &RunError) -> bool {
     match error {
         RunError::Target(error) => error.is_passing(),

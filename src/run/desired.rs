@@ -1,5 +1,8 @@
-//! The third stage: what should be registered. The deployments of `prefect.yaml`, or without one
-//! every flow.
+//! The third stage: what should be registered. These are the deployments that `prefect.yaml`
+//! declares; where it declares none, one deployment for every flow.
+//!
+//! The target is opened here and asked only for what templates need; what it holds is read by the
+//! next stage.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,7 +35,8 @@ pub struct Desired<'r> {
     pub(super) gathered: Gathered,
 }
 
-/// Builds registrations: what all ways to them need.
+/// What is needed to build registrations, whether from `prefect.yaml`, from the flows themselves or
+/// from flows of Prefect 1.
 pub(super) struct Builder<'b> {
     pub(super) referenced: &'b Referenced<'b>,
     pub(super) request: &'b RunRequest,
@@ -50,9 +54,9 @@ pub(super) struct Gathered {
     pub(super) problems: Vec<FlowProblem>,
     /// What is worth knowing and stops nothing.
     pub(super) notices: Vec<Notice>,
-    /// What is worth knowing about a flow once it is written.
+    /// What is worth knowing about a flow if it is written in this run.
     pub(super) remarks: HashMap<Entrypoint, Vec<String>>,
-    /// The parameters of a flow whose default is another one at every run.
+    /// The parameters of each flow whose default is computed anew at every run (`date.today()`).
     pub(super) moments: HashMap<Entrypoint, Vec<String>>,
     /// What is not exact about flows.
     pub(super) inexact: HashMap<FlowName, Vec<Inexact>>,
@@ -109,6 +113,8 @@ impl<'r> Desired<'r> {
         request: &'r RunRequest,
     ) -> Result<Self, RunError> {
         let mut notices: Vec<Notice> = Vec::new();
+        // What can refuse the whole run comes first: the scan of the tree, Python and the target
+        // cost seconds, and a tag that may not be registered is known at once.
         notices.extend(tag_rules::check(&referenced)?.map(Notice::from));
         let base = referenced.base(request.changed_since.as_ref())?;
         let repository_url = referenced.configured.repository_url()?;
@@ -122,11 +128,13 @@ impl<'r> Desired<'r> {
             target: target.as_ref(),
         };
         let manifests = referenced.manifests()?;
+        // Prefect 1 has no `prefect.yaml`: one that lies in the repository is for another target.
         let mut gathered = if referenced.configured.is_prefect1() {
             builder.built_flows()?
         } else if manifests.declare_deployments() {
             builder.declared(&manifests)?
         } else {
+            // No error: the file that `prefect init` writes has no deployment with a name yet.
             if !manifests.is_empty() {
                 let text = "prefect.yaml declares no deployments: every flow gets one".to_owned();
                 notices.push(text.into());
@@ -158,12 +166,15 @@ impl<'r> Desired<'r> {
 }
 
 impl Gathered {
-    /// A tag of one of several packages stands for the files of that package only.
+    /// Leaves out what lies outside the package that the tag is for. In a repository with several
+    /// packages `etl/v1.2.0` is the version of `etl` only; the others have tags of their own.
     fn leave_to_other_packages(&mut self, referenced: &Referenced<'_>) {
         let Settings { tag: tags, .. } = &referenced.configured.settings;
         let paths = referenced.reference.tag().map(|tag| tags.paths_of(tag)).unwrap_or_default();
         let is_ours = |entrypoint: &str| is_below(paths, entrypoint);
         let starts = &self.starts;
+        // The file that a run starts with decides, not the one that defines the flow: a package may
+        // deploy a flow that it imports from a common library.
         self.registrations.retain(|one| {
             let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
             is_ours(start.map_or(one.entrypoint.path(), Start::file))
@@ -196,6 +207,7 @@ impl Builder<'_> {
             files: Some(files),
             ..Gathered::default()
         };
+        // Before the selection: an override for a flow that was not asked for is not misspelt.
         gathered.notices.extend(self.unused_overrides(flows.iter()));
         let selected = filter.select(flows)?;
         gathered.problems = problems;
@@ -217,6 +229,8 @@ impl Builder<'_> {
         declaration: Option<Declaration>,
         secrets: BTreeSet<String>,
     ) -> Result<(), RunError> {
+        // Some annotations have another schema in each version of pydantic or Prefect. The server's
+        // version is asked for only where it matters, as it costs a request.
         if !flow.limits.is_empty()
             && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
         {
@@ -254,7 +268,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// An override for a flow that is not there is most often a spelling mistake.
+    /// Tells of tables `[flow."NAME"]` that belong to no flow: most often the name is misspelt.
     pub(super) fn unused_overrides<'f>(
         &self,
         flows: impl Iterator<Item = &'f Flow>,
@@ -281,7 +295,8 @@ impl Gathered {
     }
 }
 
-/// The flows whose name no other flow has; the others are in the problems.
+/// The flows whose name no other flow has. Of two flows with one name none is registered, as each
+/// would overwrite the other; the scan reports them as problems.
 fn unique(mut flows: Vec<Flow>) -> Vec<Flow> {
     let mut count = HashMap::new();
     for flow in &flows {

@@ -1,5 +1,7 @@
-//! The flows at the entrypoints of declared deployments: what a script has, and what can be
-//! imported from a module. What is not exact, Python is asked about.
+//! Finds the flows to which the entrypoints of `prefect.yaml` lead, in scripts and in modules.
+//!
+//! Only the files that are named are analysed, each as Python would see it from the directory in
+//! which its runs start. Flows that the analysis can't be exact about are asked of Python.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -30,14 +32,14 @@ pub(super) struct DeploymentDraft<'m> {
     /// What a worker does first.
     pub pull_steps: Vec<Value>,
     /// Where its flow is, from `root`.
-    pub place: DeclaredEntrypoint,
+    pub location: DeclaredEntrypoint,
     /// The directory of the repository from which a run starts.
     pub root: String,
     /// The entrypoint as it is registered.
     pub entrypoint: String,
 }
 
-/// What is at the entrypoints of one directory.
+/// The flows at the entrypoints of deployments whose runs start in the same directory.
 #[derive(Default)]
 pub(super) struct DirectoryFlows {
     /// By the file, or the module's name, and the object.
@@ -48,64 +50,81 @@ pub(super) struct DirectoryFlows {
     of_modules: HashMap<String, FlowProblem>,
 }
 
-/// What modules have.
+/// What is known of the modules that entrypoints name.
 #[derive(Default)]
 struct ImportedFlows {
-    /// Where flows stand, by the module and the name to import them by.
-    standing: HashMap<Entrypoint, Entrypoint>,
+    /// The script and function that define a flow, by the module and the name to import it by.
+    defined_at: HashMap<Entrypoint, Entrypoint>,
     /// The first problem of each module.
     problems: HashMap<String, FlowProblem>,
 }
 
 impl Builder<'_> {
-    /// Analyses the files that entrypoints name, each once.
+    /// Analyses the files that entrypoints name, each once; by the directory in which runs start.
     pub(super) fn find_flows(
         &self,
-        wanted: &[DeploymentDraft<'_>],
+        drafts: &[DeploymentDraft<'_>],
         gathered: &mut Gathered,
     ) -> Result<HashMap<String, DirectoryFlows>, RunError> {
+        // The directory in which a run starts is on Python's path, so it decides what an import in
+        // a script finds. The same file may have other flows when it is run from elsewhere.
         let mut by_root: BTreeMap<&str, Vec<&DeploymentDraft<'_>>> = BTreeMap::new();
-        for one in wanted {
+        for one in drafts {
             by_root.entry(&one.root).or_default().push(one);
         }
         let mut all = HashMap::new();
-        for (root, wanted) in by_root {
+        for (root, drafts) in by_root {
             let (mut scripts, mut modules) = (BTreeSet::new(), BTreeSet::new());
-            for one in &wanted {
-                match &one.place {
+            for one in &drafts {
+                match &one.location {
                     DeclaredEntrypoint::Script { path, .. } => {
                         scripts.insert(path.clone());
                     }
                     DeclaredEntrypoint::Module { module, object } => {
+                        // Of `Jobs.nightly` it is the class `Jobs` that is imported.
                         let head = object.split('.').next().unwrap_or(object);
                         modules.insert((module.clone(), head.to_owned()));
                     }
                 }
             }
-            let places: HashSet<(&str, &str)> =
-                wanted.iter().map(|one| (one.place.container(), one.place.object())).collect();
-            let is_wanted =
-                |flow: &Flow| places.contains(&(flow.entrypoint.path(), flow.entrypoint.object()));
+            // A file may have many flows, of which only some are deployed: Python, which is slow, is
+            // asked about those alone.
+            let deployed: HashSet<(&str, &str)> = drafts
+                .iter()
+                .map(|one| (one.location.container(), one.location.object()))
+                .collect();
+            let is_deployed = |flow: &Flow| {
+                deployed.contains(&(flow.entrypoint.path(), flow.entrypoint.object()))
+            };
             let selection = Selection::files(scripts);
             let mut scan = self.referenced.scan_in(root, &selection)?;
+            // Before Python is asked, so that one process answers for scripts and modules.
             let imported = self.import(root, &modules, &mut scan)?;
             let IntrospectedScan { scan, notices, remarks, moments } =
-                self.referenced.introspected(root, scan, &is_wanted)?;
+                self.referenced.introspected(root, scan, &is_deployed)?;
             gathered.notices.extend(notices.into_iter().map(Notice::from));
-            let placed = |at: &Entrypoint| in_root(root, imported.standing.get(at).unwrap_or(at));
-            gathered.remarks.extend(remarks.into_iter().map(|(at, value)| (placed(&at), value)));
-            gathered.moments.extend(moments.into_iter().map(|(at, value)| (placed(&at), value)));
+            // Up to here paths were relative to `root`, and modules stood for files. Everything
+            // after this compares paths from the repository's root.
+            let in_repository =
+                |at: &Entrypoint| in_root(root, imported.defined_at.get(at).unwrap_or(at));
+            let located = remarks.into_iter().map(|(at, value)| (in_repository(&at), value));
+            gathered.remarks.extend(located);
+            let located = moments.into_iter().map(|(at, value)| (in_repository(&at), value));
+            gathered.moments.extend(located);
             let Scan { flows, imported: others, problems, files, .. } = scan;
+            // Only a scan of the root has listed the files of the whole tree, which spares the
+            // comparison with an earlier commit from listing them again.
             if root.is_empty() {
                 gathered.files = Some(files);
             }
             let mut found =
                 DirectoryFlows { of_modules: imported.problems, ..DirectoryFlows::default() };
+            // A deployment may name a script that only imports the flow, so those count, too.
             for flow in flows.into_iter().chain(others) {
                 let at = &flow.entrypoint;
                 let key = (at.path().to_owned(), at.object().to_owned());
-                let entrypoint = placed(at);
-                let imported_from = flow.imported_from.as_ref().map(placed);
+                let entrypoint = in_repository(at);
+                let imported_from = flow.imported_from.as_ref().map(in_repository);
                 found.flows.insert(key, Flow { entrypoint, imported_from, ..flow });
             }
             // Flows of one name are no problem here: deployments have names of their own.
@@ -138,10 +157,12 @@ impl Builder<'_> {
             for flow in analysis.flows {
                 let entrypoint = Entrypoint::new(module, flow.entrypoint.object());
                 let own = flow.imported_from.clone().unwrap_or(flow.entrypoint.clone());
-                imported.standing.insert(entrypoint.clone(), own);
+                imported.defined_at.insert(entrypoint.clone(), own);
                 scan.flows.push(Flow { entrypoint, imported_from: None, ..flow });
             }
             for problem in analysis.problems {
+                // A flow whose name the analysis can't know: Python is asked about such problems,
+                // and it is asked by the module's name.
                 if problem.code == ProblemCode::UnknownName {
                     scan.problems.push(FlowProblem { path: module.clone(), ..problem.clone() });
                 }
@@ -165,7 +186,7 @@ impl Builder<'_> {
         let paths: Vec<&str> =
             blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
         let files: Vec<String> =
-            one.place.files().iter().map(|file| in_directory(&one.root, file)).collect();
+            one.location.files().iter().map(|file| in_directory(&one.root, file)).collect();
         let at = self.referenced.reference.commit.short();
         let Some(file) = files.iter().find(|file| paths.contains(&file.as_str())) else {
             let file = files.first().map(String::as_str).unwrap_or_default();
@@ -184,20 +205,22 @@ impl Builder<'_> {
         let found = found.get(&one.root);
         let problem = found.and_then(|found| {
             let own = found.problems.iter().find(|problem| problem.path == *file);
-            let imported = match &one.place {
+            let imported = match &one.location {
                 DeclaredEntrypoint::Module { module, .. } => found.of_modules.get(module),
                 DeclaredEntrypoint::Script { .. } => None,
             };
             own.or(imported)
         });
         if let Some(problem) = problem {
-            let place = match problem.path.as_str() {
+            // The problem of a module may stand in another file that it imports; that file's line
+            // would be wrong behind this file's name.
+            let position = match problem.path.as_str() {
                 path if path == file => format!("{path}:{}:{}: ", problem.line, problem.column),
                 _ => format!("{file}: "),
             };
-            return Ok(error("flow", &format!("{place}{}", problem.message)));
+            return Ok(error("flow", &format!("{position}{}", problem.message)));
         }
-        let object = one.place.object();
+        let object = one.location.object();
         let message = format!("`{file}` has no flow `{object}` at {at}");
         let error = error("entrypoint", &message);
         let near: Vec<&str> = found
@@ -232,6 +255,6 @@ pub(super) fn flow_of(
     found: &HashMap<String, DirectoryFlows>,
 ) -> Option<Flow> {
     let found = found.get(&one.root)?;
-    let (container, object) = (one.place.container(), one.place.object());
+    let (container, object) = (one.location.container(), one.location.object());
     found.flows.get(&(container.to_owned(), object.to_owned())).cloned()
 }

@@ -1,4 +1,4 @@
-//! Why a run ends before it has a result. What it means for the process is decided elsewhere.
+//! Why a run ends before it has a result. Which exit code it leads to is decided in `cli`.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub enum RunError {
     /// The registrations of a branch are to be removed, and the branch exists.
     #[error("{0} is on the remote, so its registrations are in use")]
     BranchExists(BranchName),
-    /// A remote without any branch tells nothing about which ones are gone.
+    /// The remote has no branches, so every registration of a branch would be removed.
     #[error("the remote has no branches at all")]
     NoBranches,
     /// Ctrl-C, before anything was written.
@@ -109,12 +109,12 @@ pub enum ConfigurationError {
         reason: String,
     },
     /// Flows of Prefect 1 are objects that only running a file makes, and nothing may be run.
-    #[error("flows of Prefect 1 are known only by running their files, which is not wanted")]
+    #[error("flows of Prefect 1 are found only by running their files, which is switched off here")]
     Prefect1NeverRun,
     /// `[prefect1]` lacks something.
     #[error(transparent)]
     Prefect1(#[from] Prefect1SettingsError),
-    /// A name that Python gave a flow of Prefect 1 is none that can be registered.
+    /// A flow of Prefect 1 has an empty name.
     #[error(transparent)]
     Prefect1Name(#[from] NameError),
 }

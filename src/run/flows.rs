@@ -1,5 +1,5 @@
-//! The flows at a reference: what the scan finds, and what Python says where the scan can't be
-//! exact.
+//! The flows at a reference: the scan of the tree finds them, and where it can't be exact, the
+//! user's Python is asked. `flowreg flows` ends here.
 
 use std::collections::BTreeSet;
 
@@ -56,6 +56,8 @@ impl Referenced<'_> {
             self.introspected_flows(filter)?
         };
         let Scan { mut flows, imported, problems, files, .. } = scan;
+        // A flow that other files import is registered by the file that defines it, and people look
+        // for it there. Programs want every entrypoint by which Prefect could load it.
         if with_imported {
             flows.extend(imported);
             flows.sort_by(|one, other| {
@@ -142,7 +144,8 @@ impl Referenced<'_> {
         }
         let surroundings = &self.opened().surroundings;
         let answers = {
-            // On Ctrl-C the temporary directory has to go first.
+            // Ctrl-C would end the process at once and leave the checkout on the disk. So until it is
+            // removed, only the work that is under way is told of it.
             let _handled = surroundings.interrupt.handle_for_now();
             let work = self.opened().work("asking Python", questions.len());
             ask(&self.python_at(root, Limits::default()), &questions, &work)
@@ -152,6 +155,8 @@ impl Referenced<'_> {
         }
         match answers {
             Ok(answers) => Ok(merge_answers(scan, &questions, answers)),
+            // A machine without Prefect, as most CI runners are, must be able to register what is
+            // exact. The rest says that it is not exact, and why Python was not asked.
             Err(AskError::Unavailable(why)) => Ok(note_unanswered(scan, &questions, &why)),
             Err(AskError::Interrupted) => Err(RunError::Interrupted),
         }

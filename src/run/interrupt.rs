@@ -1,4 +1,5 @@
-//! Ctrl-C, as a value: who runs the process says that it was pressed, a run looks whether it was.
+//! Ctrl-C, as a value: the program's signal handler notes that it was pressed, and a run looks
+//! whether it was. So a run installs no signal handler, and can be used as a library.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,8 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes note of Ctrl-C, and says whether the process has to end at once.
+    /// Takes note of Ctrl-C, and returns whether the process has to end at once: nothing has to be
+    /// finished or removed, or the user has pressed it a second time and will not wait.
     pub fn request(&self) -> bool {
         let is_repeated = self.is_requested.swap(true, Ordering::SeqCst);
         is_repeated || !self.is_awaited.load(Ordering::SeqCst)

@@ -89,5 +89,7 @@ pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};
 pub(crate) use tag::{TagOutcome, TagRequest, TaggedCommit};
 
-/// How many writes at most are under way at once if nobody says.
+/// How many writes are under way at once at most, unless `--jobs` says otherwise. It is only a limit:
+/// the Prefect target starts with one and allows more while that is measurably faster
+/// (docs/facts/prefect.md, "Busy servers").
 const JOBS: usize = 8;

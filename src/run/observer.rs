@@ -1,9 +1,9 @@
-//! Who is told how far a run is.
+//! How a run reports its progress: the caller implements [`Observer`], and shows it or not.
 
 use super::Interrupt;
 use crate::introspection::Watch;
 
-/// Is told of work that may take long. One piece of work is under way at a time.
+/// Receives the progress of work that may take long. One piece of work is under way at a time.
 pub trait Observer: Sync {
     /// Work begins that has this many steps; `what` is what is done, for people.
     fn started(&self, what: &'static str, steps: usize);
@@ -15,7 +15,7 @@ pub trait Observer: Sync {
     fn finished(&self);
 }
 
-/// Nobody looks.
+/// An observer that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unobserved;
 

@@ -28,7 +28,9 @@ use crate::registration::is_guest;
 use crate::settings::{FILE_NAME, Flags, Introspect, Settings, Sourced};
 use crate::store::{LocalRegistry, Store};
 
-/// How often a file may lead to a commit with another file before the last one counts.
+/// How often a `flowreg.toml` may lead to a commit that has another `flowreg.toml` before the last
+/// one counts. Two rounds are what happens (the remote has another commit); the third is a limit
+/// for files that point at each other.
 const MOST_ROUNDS: u32 = 3;
 
 /// The first stage: an open repository.
@@ -81,7 +83,7 @@ impl<'s> Opened<'s> {
     /// Opens the repository that the working directory belongs to.
     ///
     /// # Errors
-    /// [`RunError::Git`] if there is none, or it can't be opened.
+    /// [`RunError::Git`] if there is no repository, or it can't be opened.
     pub fn discover(
         surroundings: Surroundings,
         observer: &'s dyn Observer,
@@ -104,6 +106,8 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// [`RunError`] if the repository or the settings can't be read.
     pub fn climb(&self, choice: &ReferenceChoice) -> Result<Climbed<'_>, RunError> {
+        // The file is read at the commit that the ladder leads to, and says how the ladder is
+        // climbed. So it is climbed first with the defaults and without the network.
         let first = self.climb_for_settings(choice);
         let mut file = self.configuration_at(first.as_ref())?;
         let mut rounds = 0;
@@ -116,8 +120,9 @@ impl<'s> Opened<'s> {
             let Ok(reference) = &resolution.reference else {
                 return Ok(Climbed { configured, resolution, is_offline: choice.offline });
             };
-            // The remote may have led to another commit with another file: then that one decides,
-            // also which target is meant and whether the remote has to prove the reference.
+            // The remote may have the branch at another commit, with another file. Then that file
+            // decides: also which target is meant, and whether the remote has to prove that it has
+            // the reference. So the ladder is climbed once more as it says.
             let there = self.configuration_at(Some(&reference.commit))?;
             if there == file || rounds == MOST_ROUNDS {
                 return Ok(Climbed { configured, resolution, is_offline: choice.offline });
@@ -129,7 +134,8 @@ impl<'s> Opened<'s> {
     /// Resolves the code reference.
     ///
     /// # Errors
-    /// [`RunError`] if there is none, or the repository or the settings can't be read.
+    /// [`RunError`] if no rung of the ladder leads to a reference, or if the repository or the
+    /// settings can't be read.
     pub fn reference(&self, choice: &ReferenceChoice) -> Result<Referenced<'_>, RunError> {
         self.climb(choice)?.referenced()
     }
@@ -143,8 +149,8 @@ impl<'s> Opened<'s> {
         self.reference(&request.reference)?.desire(request)?.compare()?.plan()
     }
 
-    /// The settings for work that has no code reference of its own: those at the commit to which
-    /// the ladder leads.
+    /// The settings for work that has no code reference of its own, such as `prune` and `list`:
+    /// those at the commit to which the ladder leads.
     ///
     /// # Errors
     /// [`RunError`] if the settings can't be read.
@@ -162,7 +168,8 @@ impl<'s> Opened<'s> {
         self.configured(&ReferenceChoice::default(), file.as_deref())
     }
 
-    /// The settings at a commit, for who needs no target.
+    /// The settings at a commit, where no target is needed. Choosing the target would read the
+    /// Prefect client's configuration, and fail if that has an error.
     pub(crate) fn settings_at(
         &self,
         commit: &CommitId,
@@ -183,12 +190,16 @@ impl<'s> Opened<'s> {
             return None;
         }
         let defaults = Settings::resolve(&self.flags(choice), None).ok()?;
+        // The embedded registry asks no remote, and with `commit` a mainline branch without a tag
+        // is not refused: whether it has to be is for the file to say that is looked for here.
         let mut request = request(&defaults, choice, TargetKind::Local);
         request.rules.untagged = Untagged::Commit;
         let environment = &self.surroundings.environment;
         debug!("climbing the ladder for {FILE_NAME}");
         let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
-            // Perhaps only the remote knows the tag; the file at HEAD says which remote that is.
+            // A CI job may be asked for a tag that only the remote has. Which remote that is stands
+            // in a file, so the one at HEAD is read: without flags and variables the ladder leads
+            // there.
             (request.tag, request.branch) = (None, None);
             resolve(&self.repository, &Environment::default(), &request).reference
         });
@@ -220,7 +231,7 @@ impl<'s> Opened<'s> {
         let bytes = self.repository.read_at(commit, FILE_NAME)?;
         let text = bytes.map(String::from_utf8).transpose();
         let text = text.map_err(|_| ConfigurationError::NotText)?;
-        debug!(%commit, is_there = text.is_some(), "read {FILE_NAME}");
+        debug!(%commit, exists = text.is_some(), "read {FILE_NAME}");
         self.configurations.borrow_mut().insert(commit.clone(), text.clone());
         Ok(text)
     }
@@ -243,6 +254,8 @@ impl<'s> Opened<'s> {
         };
         let file = file.map(|text| (text, name.as_str()));
         let mut settings = Settings::resolve(&self.flags(choice), file)?;
+        // On a server everybody who may push decides what the code is, and asking Python about it
+        // runs it.
         if self.surroundings.is_server {
             settings.introspect = Introspect::Never;
         }
@@ -253,8 +266,8 @@ impl<'s> Opened<'s> {
     /// embedded registry.
     pub(super) fn target(&self, settings: &Settings) -> Result<TargetChoice, RunError> {
         let Surroundings { environment, directory, home, .. } = &self.surroundings;
-        let asked = settings.target.as_ref();
-        match asked.map(|asked| asked.value) {
+        let wanted = settings.target.as_ref();
+        match wanted.map(|wanted| wanted.value) {
             Some(TargetKind::Local) => return Ok(TargetChoice::Local),
             Some(TargetKind::Prefect1) => {
                 let connection = prefect1::connection(environment, directory, home.as_deref())?;
@@ -263,9 +276,12 @@ impl<'s> Opened<'s> {
             Some(TargetKind::Prefect) | None => {}
         }
         let connection = prefect::connection(environment, directory, home.as_deref())?;
-        match (connection, asked) {
+        match (connection, wanted) {
             (Some(connection), _) => Ok(TargetChoice::Prefect(Box::new(connection))),
+            // Nobody asked for Prefect and the client is not configured: flowreg is being tried out.
             (None, None) => Ok(TargetChoice::Local),
+            // But a server that is asked for must not silently become the local registry: the job
+            // would be green, and nothing deployed.
             (None, Some(Sourced { origin, .. })) => {
                 Err(ConfigurationError::NoConnection { origin: origin.to_string() }.into())
             }
@@ -308,12 +324,16 @@ impl Configured<'_> {
                 Box::new(LocalRegistry::new(store, self.opened.surroundings.now()))
             }
             TargetChoice::Prefect(connection) => {
-                // On a laptop it is SQLite most often, which freezes under parallel writers.
+                // A server on this machine mostly keeps its data in SQLite, which can freeze for a
+                // minute under four or more parallel writers (docs/facts/prefect.md, "Busy
+                // servers"). Which database it has can't be asked.
                 let most = if connection.is_on_this_machine() { 1 } else { JOBS };
                 let options = ConnectOptions { jobs: jobs.unwrap_or(most) };
                 Box::new(PrefectServer::connect((**connection).clone(), options)?)
             }
             TargetChoice::Prefect1(connection) => {
+                // Two registrations of a new flow at the same time would make two live versions of
+                // it, so only one flowreg at a time registers from a repository.
                 let lock = common_dir.join("flowreg/prefect1.lock");
                 Box::new(Prefect1Server::connect(connection, lock)?)
             }
@@ -342,8 +362,9 @@ impl Configured<'_> {
         }
     }
 
-    /// Whether a registration of a branch that is gone may go with it: on Prefect 1 its marks are
-    /// derived, and people may have registered what follows the branch, too.
+    /// Whether a registration of a branch that is gone may be removed. Prefect 3 has flowreg's marks.
+    /// On Prefect 1 the marks are derived from the storage, which is the same if somebody has
+    /// registered a flow of the branch by hand; so the name has to be one that flowreg gives.
     pub(super) fn may_remove(&self, held: &Held, branch: &BranchName) -> bool {
         self.target.kind() != TargetKind::Prefect1 || is_guest(&self.settings, branch, held)
     }

@@ -1,5 +1,5 @@
-//! What is queued beside a run: which target it is for, what a run has registered already, what
-//! still waits.
+//! What a run has to do with pushes that are queued: it takes out of the outbox what it has just
+//! registered, and counts what still waits. Delivering them is `delivery`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use super::{AppliedRun, Opened, Surroundings, TargetChoice, Unobserved};
 use crate::push::{GitProcess, OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 use crate::store::{Outbox, OutboxLockKind};
 
-/// How long a run waits for a delivery to end before it takes out what it has registered itself.
+/// How long a run waits for a delivery that is under way before it takes its own registrations out
+/// of the outbox. If that is not enough, the delivery finds them unchanged: no harm, some requests.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The target, as the record of a queued push keeps it.
@@ -31,8 +32,8 @@ impl Opened<'_> {
     }
 }
 
-/// Takes out of the outbox what a run has just registered; whatever goes wrong, it stays there and
-/// is found to be registered later. What was meant for another target stays.
+/// Takes queued pushes out of the outbox that a run has just registered, if they were meant for the
+/// same target. If anything goes wrong they stay, and their delivery finds nothing to change.
 pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
     let outbox = Outbox::of(opened.repository.common_dir());
     if outbox.ids().is_empty() {
@@ -40,7 +41,9 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
     }
     let Ok(Some(_lock)) = outbox.lock(OutboxLockKind::Deliver, PATIENCE) else { return };
     let name = applied.reference.name.full();
-    // A delivery goes by the configuration alone: options count for this run only.
+    // The record of a push need not name its target. Then it is the one that a delivery would
+    // choose, and a delivery has no options: `--target local` on this run must not take out a push
+    // that waits for the server.
     let without_options =
         Surroundings { target: None, config: None, ..opened.surroundings.clone() };
     let usual = Opened::with(Arc::clone(&opened.repository), without_options, &Unobserved);
@@ -60,19 +63,22 @@ pub(crate) fn waiting_count(outbox: &Outbox) -> usize {
     outbox.ids().len() + spooled(outbox)
 }
 
-/// Whether something waits that may go well without anybody doing anything, and no watcher is at
-/// work.
+/// Whether a push waits that may be delivered without anybody doing anything, and no watcher is at
+/// work on it.
 pub(crate) fn is_worth_a_watcher(outbox: &Outbox) -> bool {
-    let may_come = |record: &OutboxRecord| {
+    // While git is still pushing, its own hook starts the watcher. What was refused, and removals,
+    // wait for a person to run `flowreg sync`.
+    let is_deliverable = |record: &OutboxRecord| {
         record.push.as_ref().is_ok_and(|push| {
             let is_pushing = push.git.is_some_and(GitProcess::is_running);
             !is_pushing && !matches!(push.state, PushState::Refused | PushState::Removal)
         })
     };
     !outbox.is_locked(OutboxLockKind::Watch)
-        && (spooled(outbox) > 0 || outbox_records(outbox).iter().any(may_come))
+        && (spooled(outbox) > 0 || outbox_records(outbox).iter().any(is_deliverable))
 }
 
+/// How many files the shim wrote because the program of the hook was missing or failed.
 fn spooled(outbox: &Outbox) -> usize {
     std::fs::read_dir(outbox.spool()).map_or(0, |entries| {
         let raw =

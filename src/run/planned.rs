@@ -1,4 +1,6 @@
-//! The fifth stage: an action for each registration, or the guard that refuses it.
+//! The fifth stage: decides for each registration what has to be done, or which guard refuses it.
+//!
+//! Nothing is written yet; `flowreg plan` ends here.
 
 use flowreg_git::RepositoryUrl;
 use flowreg_model::{CodeReference, FlowProblem, Inexact, TargetDescription, TargetKind};
@@ -42,17 +44,21 @@ impl<'r> PlannedRun<'r> {
         let mut all_notices = referenced.notices.clone();
         all_notices.extend(notices);
         let kind = target.describe().kind;
-        // The embedded registry lies in this repository: whatever URL the repository once had, all
-        // of it is ours.
+        // The embedded registry lies in this repository's git directory, so nothing in it can belong
+        // to somebody else, even if the remote had another URL when it was registered.
         let adopt = request.adopt || kind == TargetKind::Local;
         let guards = Guards { allow_downgrade: request.allow_downgrade, adopt };
         let mut plan = plan(registrations, held, guards);
+        // After the plan, as only registrations that are to be created need a pool: those that exist
+        // keep the one they have. Asking for the pools costs a request, so it is done on demand.
         all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);
         if kind == TargetKind::Prefect1 {
             prefect1::complete_plan(&mut plan, &referenced, target.as_ref())?;
         }
         for item in &plan.items {
             let flow = &item.registration.flow;
+            // What is odd about a flow that stays as it is was said when it was registered. Hundreds
+            // of such lines at every run would hide what is new, so they are shown with -v only.
             let is_detail = !matches!(item.action, Action::Create | Action::Update { .. });
             let remarks = remarks.get(&item.registration.entrypoint).into_iter().flatten().cloned();
             let inexact = inexact.get(flow).into_iter().flatten();
@@ -88,8 +94,8 @@ impl<'r> PlannedRun<'r> {
         self.target.describe()
     }
 
-    /// What is said of calls in the flows' code that start flows which are nowhere: neither at the
-    /// target nor in this plan. Asks the target for what it has to know.
+    /// A notice for each call in the flows' code that starts a flow or deployment which neither the
+    /// target nor this plan has. Asks the target about those that the plan does not have.
     ///
     /// # Errors
     /// [`RunError`] if a file or the target can't be read.

@@ -1,4 +1,8 @@
-//! Flows of Prefect 1: found in the tree, built by the user's Python, and what becomes of them.
+//! Flows of Prefect 1: found by having the user's Python run the files that may make some, and
+//! completed in the plan with what Prefect 1 has no marks for.
+//!
+//! A flow of Prefect 1 is an object that a script makes, with all its tasks. What is registered is
+//! its serialized form, which only Python can compute (docs/facts/prefect1.md).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +25,9 @@ use crate::scan::{Prefect1Files, Scan, Selection, duplicates, prefect1_files};
 use crate::settings::Introspect;
 use crate::store::Store;
 
-/// The tasks of a large flow, twice: as they are and compressed.
+/// How large the answer about one file may be. It holds the tasks of each flow twice: as they are,
+/// to be compared, and compressed, to be sent. The server takes 5 MB of the latter
+/// (docs/facts/prefect1.md, "Errors").
 const ANSWER_BYTES: u64 = 24 << 20;
 
 /// The flows at a reference, as Python built them.
@@ -44,17 +50,22 @@ impl Referenced<'_> {
             return Err(ConfigurationError::Prefect1NeverRun.into());
         }
         let selection = Selection::new(&settings.include, &settings.exclude)?;
-        let is_told = !settings.include.is_empty();
+        // Running a file has side effects, so without `include` only those are run that name both
+        // Prefect and `Flow`. With it the user has said where flows are, and a file that makes them
+        // with a helper of the repository's own is run, too.
+        let is_included = !settings.include.is_empty();
         let Prefect1Files { candidates, files } =
-            prefect1_files(self.tree()?, &selection, is_told)?;
+            prefect1_files(self.tree()?, &selection, is_included)?;
         let mut found = BuiltFlows { files, ..BuiltFlows::default() };
+        // Python with Prefect takes a second to start.
         if candidates.is_empty() {
             return Ok(found);
         }
         let surroundings = &self.opened().surroundings;
         let limits = Limits { answer_bytes: ANSWER_BYTES, ..Limits::default() };
         let answers = {
-            // On Ctrl-C the temporary directory has to go first.
+            // Ctrl-C would end the process at once and leave the checkout on the disk. So until it is
+            // removed, only the work that is under way is told of it.
             let _handled = surroundings.interrupt.handle_for_now();
             let work = self.opened().work("building flows", candidates.len());
             build(&self.python_at("", limits), &preparation.options, &candidates, &work)
@@ -160,8 +171,9 @@ impl Builder<'_> {
     pub(super) fn built_flows(&self) -> Result<Gathered, RunError> {
         let preparation = self.referenced.preparation(&self.source)?;
         let found = std::thread::scope(|scope| {
-            // The projects are asked for while Python starts. What comes of it is asked for later,
-            // and is known to the target then.
+            // Whether the project exists is asked while Python starts, which hides the request. The
+            // answer is dropped here: the target keeps it for when the plan is completed, and an
+            // error comes up again there. Without a thread it is simply asked later.
             let (target, project) = (self.target, preparation.project.as_str());
             let ask = move || drop(target.missing_projects(&[project]));
             let _ = std::thread::Builder::new().spawn_scoped(scope, ask);
@@ -184,13 +196,16 @@ impl Builder<'_> {
             .into_iter()
             .map(|(path, built)| (Entrypoint::new(&path, &built.object), built))
             .collect();
+        // Of two flows with one name none is registered: the later would archive the earlier at
+        // every run. They are among the problems.
         let mut count: BTreeMap<FlowName, usize> = BTreeMap::new();
         for flow in &selected {
             *count.entry(flow.name.clone()).or_default() += 1;
         }
         for flow in selected.iter().filter(|flow| count.get(&flow.name) == Some(&1)) {
             if let Some(mut built) = by_entrypoint.remove(&flow.entrypoint) {
-                match std::mem::replace(&mut built.outcome, Err(nothing())) {
+                // Taken out and not copied, as a serialized flow can have megabytes.
+                match std::mem::replace(&mut built.outcome, Err(no_refusal())) {
                     Ok(serialized) => {
                         self.add_built(&mut gathered, &preparation, flow, &built, serialized)?;
                     }
@@ -232,8 +247,8 @@ impl Builder<'_> {
     }
 }
 
-/// What stands where something was taken.
-fn nothing() -> BuildRefusal {
+/// Stands in a flow whose serialized form was taken out of it; nobody reads it.
+fn no_refusal() -> BuildRefusal {
     BuildRefusal { code: String::new(), message: String::new(), hint: None }
 }
 
@@ -249,8 +264,9 @@ fn unserializable(built: &BuiltFlow, project: &str, flow: &Flow, refused: BuildR
     }
 }
 
-/// Refuses what goes into a project that is not there, and a tag that moved; leaves out marks, which
-/// Prefect 1 has none of, and says which version follows which.
+/// Completes the plan with what is special about Prefect 1: refuses flows whose project does not
+/// exist and tags that moved, leaves out changes of marks, as Prefect 1 has no place for them, and
+/// adds which version an update makes.
 pub(super) fn complete_plan(
     plan: &mut Plan,
     referenced: &Referenced<'_>,
@@ -261,8 +277,11 @@ pub(super) fn complete_plan(
         plan.items.iter().map(|item| item.registration.deployment.as_str()).collect();
     projects.sort_unstable();
     projects.dedup();
+    // A project is never made, as only people know its settings. Without this look the server would
+    // refuse flow after flow.
     let missing = target.missing_projects(&projects)?;
     for item in &mut plan.items {
+        // The marks are derived from the storage, so a change of theirs is in the storage already.
         item.changes.retain(|change| !change.is_mark());
         let project = item.registration.deployment.as_str();
         if missing.iter().any(|missing| missing == project) {
@@ -275,6 +294,8 @@ pub(super) fn complete_plan(
             item.changes.clear();
         }
         let project = project.to_owned();
+        // The general refusals speak of deployments and advise to rename them in `flowreg.toml`;
+        // here it is a flow in a project.
         match &item.action {
             Action::Refuse(Refusal::NotOurs) => {
                 item.action = Action::Refuse(Refusal::FlowOfOthers { project, owner: None });
@@ -298,10 +319,12 @@ fn registered_tags(
 ) -> Result<HashMap<(String, String, String), String>, RunError> {
     let is_held = |item: &Planned| tag_held(item).is_some();
     let common_dir = referenced.opened().repository.common_dir();
-    if !plan.items.iter().any(is_held) || !Store::is_there(common_dir) {
+    // Opening the store would make it, and `plan` must not write anything.
+    if !plan.items.iter().any(is_held) || !Store::exists(common_dir) {
         return Ok(HashMap::new());
     }
     let url = target.describe().url;
+    // The ledger goes from old to new, so of several entries for one tag the last one counts.
     let entries = Store::open(common_dir)?.ledger()?;
     let tags = entries
         .into_iter()

@@ -54,14 +54,18 @@ impl Opened<'_> {
     /// [`RunError`] if the branch is there, or the remote or the target can't be read.
     pub(crate) fn prune(&self, request: &PruneRequest) -> Result<Pruned, RunError> {
         let configured = self.configure()?;
-        let there = configured.branches(request)?;
-        if let Some(branch) = request.branch.as_ref().filter(|branch| there.contains(*branch)) {
+        // Before the target: a remote that can't be reached must end the run, as without its list
+        // every branch would look deleted.
+        let existing = configured.branches(request)?;
+        if let Some(branch) = request.branch.as_ref().filter(|branch| existing.contains(*branch)) {
             return Err(RunError::BranchExists(branch.clone()));
         }
+        // One after the other: deletions are few, and the order of the report is that of the writes.
         let target = configured.connect(Some(1))?;
         let description = target.describe();
         let repository = configured.repository_url()?;
-        // The embedded registry lies in this repository: all of it is ours.
+        // The embedded registry lies in this repository's git directory, so everything in it is of
+        // this repository, even if the remote had another URL when it was registered.
         let is_local = description.kind == TargetKind::Local;
         let is_ours = |url: &str| is_local || same_repository(url, repository.as_str());
         let gone = |held: &Held| {
@@ -69,7 +73,7 @@ impl Opened<'_> {
             let branch: BranchName = marks.branch.as_ref()?.parse().ok()?;
             let is_meant = request.branch.as_ref().is_none_or(|meant| *meant == branch);
             let is_feature = marks.channel == Channel::Feature.as_str();
-            let is_gone = is_meant && is_feature && !there.contains(&branch);
+            let is_gone = is_meant && is_feature && !existing.contains(&branch);
             let is_free =
                 is_gone && is_ours(&marks.repository) && configured.may_remove(held, &branch);
             is_free.then_some(branch)
@@ -116,7 +120,8 @@ impl Configured<'_> {
             None if self.target.needs_remote() => return Err(ReferenceError::NoRemote.into()),
             None => repository.own_branches()?,
         };
-        // Everything would be gone: more likely it is not the remote that was meant.
+        // All registrations of branches would be removed. It is more likely that the remote is the
+        // wrong one, or a new and empty one.
         if branches.is_empty() {
             return Err(RunError::NoBranches);
         }

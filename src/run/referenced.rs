@@ -1,5 +1,5 @@
 //! The second stage: the code reference is resolved, with the settings and the target that hold
-//! for it.
+//! for it. `flowreg reference` ends at [`Climbed`], which also knows every rung of the ladder.
 
 use std::cell::OnceCell;
 
@@ -20,7 +20,7 @@ pub struct Climbed<'o> {
     pub configured: Configured<'o>,
     /// Every rung, and where it ended.
     pub resolution: Resolution,
-    /// Whether nobody wants the remote to be asked.
+    /// Whether the user does not want the remote to be asked (`--offline`).
     pub(super) is_offline: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Referenced<'o> {
     pub reference: CodeReference,
     /// What is worth knowing.
     pub notices: Vec<Notice>,
-    /// The remote was not asked, because nobody wanted it.
+    /// Whether the remote was not asked because the user did not want it (`--offline`).
     pub(super) is_offline: bool,
     tree: OnceCell<Tree>,
 }
@@ -40,7 +40,7 @@ impl<'o> Climbed<'o> {
     /// Goes on with the reference.
     ///
     /// # Errors
-    /// [`RunError::Reference`] if there is none.
+    /// [`RunError::Reference`] if no rung of the ladder leads to one.
     pub fn referenced(self) -> Result<Referenced<'o>, RunError> {
         let Resolution { reference, notices, .. } = self.resolution;
         Ok(Referenced {
@@ -73,7 +73,8 @@ impl<'o> Referenced<'o> {
         self.configured.opened
     }
 
-    /// The tree of the commit, opened when it is asked for the first time.
+    /// The tree of the commit. It is opened once and then shared by all stages, as it keeps the
+    /// directories that were read.
     pub(super) fn tree(&self) -> Result<&Tree, GitError> {
         if let Some(tree) = self.tree.get() {
             return Ok(tree);
@@ -82,7 +83,11 @@ impl<'o> Referenced<'o> {
         Ok(self.tree.get_or_init(|| tree))
     }
 
-    /// What workers check out: the design's table of channels, `pin` and `untagged`.
+    /// What workers check out (docs/reference.md, "Channels").
+    ///
+    /// On mainline a run must not change its code by itself, so it is pinned to the tag, or to the
+    /// commit where `pin` or `untagged` says so. A feature branch is followed: its author pushes a
+    /// fix and starts the run again, without registering anew.
     pub(super) fn pinned(&self) -> Pinned {
         let settings = &self.configured.settings.repository;
         match (self.reference.channel, self.reference.tag()) {
@@ -136,29 +141,33 @@ impl<'o> Referenced<'o> {
         let mut add = |text: String| notices.push(Notice::from(text));
         let repository = &self.opened().repository;
         let commit = self.reference.commit.short();
+        // Only for the branch that is checked out: with a tag or another branch nobody expects the
+        // files of the work tree to be registered. And looking for changes starts a git process.
         let is_active = self.reference.source == ReferenceSource::ActiveBranch;
         if is_active && repository.uncommitted()? {
             add(format!(
-                "flows or configuration that are not committed do not count: {commit} is registered"
+                "some flows or configuration are not committed: what is registered is commit {commit}"
             ));
         }
         if is_active && self.has_other_configuration_here()? {
             add(format!(
-                "flowreg.toml here is not the one that counts, at {commit}; for a try: --config \
-                 flowreg.toml"
+                "flowreg.toml in the work tree differs from the one at {commit}, which is used; to \
+                 try it out: --config flowreg.toml"
             ));
         }
+        // Credentials in the remote's URL are cut off, as registrations can be read by many. The
+        // user has to know, because a private repository then can't be cloned.
         let remote = repository.remote(self.reference.remote.as_ref())?;
         let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
         if lost_credentials && !self.configured.names_secret() {
-            let place = if self.configured.is_prefect1() {
+            let setting = if self.configured.is_prefect1() {
                 "[prefect1] names one as git_token_secret_name"
             } else {
                 "[repository] names a secret as access_token or credentials"
             };
             add(format!(
-                "the remote's credentials are not registered: workers clone without them, unless \
-                 {place}"
+                "the credentials in the remote's URL are not registered: workers clone without \
+                 them, unless {setting}"
             ));
         }
         let is_https = url.as_str().starts_with("https://");
@@ -172,8 +181,8 @@ impl<'o> Referenced<'o> {
         Ok(notices)
     }
 
-    /// Whether the work tree's `flowreg.toml` is another than the one at the commit, which is what
-    /// a person forgets most easily.
+    /// Whether the work tree's `flowreg.toml` differs from the one at the commit. People edit it,
+    /// run flowreg and wonder why nothing has changed: the file counts once it is committed.
     fn has_other_configuration_here(&self) -> Result<bool, RunError> {
         let Opened { surroundings, repository, .. } = self.opened();
         let Some(directory) = repository.workdir().filter(|_| surroundings.config.is_none()) else {
@@ -198,6 +207,8 @@ impl Configured<'_> {
             Some(remote) => Ok(remote.url),
             None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
             None => {
+                // All work trees of a repository have the common directory in common, so each of
+                // them gives the same URL. A bare repository is that directory itself.
                 let common = self.opened.repository.common_dir();
                 let directory = common.parent().filter(|_| common.ends_with(".git"));
                 let directory = directory.unwrap_or(common);

@@ -1,4 +1,5 @@
-//! What is asked of a run: plain data, whoever asks.
+//! What a caller asks of a run, as plain data: the command line fills it from its options, a program
+//! that uses the library by hand.
 
 use flowreg_git::Untagged;
 use flowreg_model::RemoteName;

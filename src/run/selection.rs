@@ -5,7 +5,7 @@ use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::error::ConfigurationError;
 
-/// How many names a hint lists when none is near.
+/// How many names a hint lists where none is similar to the one that was given.
 const LISTED: usize = 10;
 
 /// Flow names, `flow/deployment`, or globs of them; all flows if there is none.
@@ -86,12 +86,14 @@ impl FlowFilter {
             let by_pair = |(flow, name): &(&str, &str)| matcher.is_match(format!("{flow}/{name}"));
             let by_flow = |(flow, _): &(&str, &str)| matcher.is_match(flow);
             let by_name = |(_, name): &(&str, &str)| matcher.is_match(name);
-            let ways: &[&IsSelected<'_>] =
+            // A flow's name comes first: `nightly` may be one flow's name and the name of many
+            // flows' deployments, and whoever has such a flow would get too much.
+            let readings: &[&IsSelected<'_>] =
                 if text.contains('/') { &[&by_pair] } else { &[&by_flow, &by_name] };
-            let way = ways.iter().find(|is_asked| all.iter().any(is_asked));
-            let Some(is_asked) = way else { return Err(no_deployment(text, all)) };
+            let reading = readings.iter().find(|matches| all.iter().any(matches));
+            let Some(matches) = reading else { return Err(no_deployment(text, all)) };
             for (chosen, pair) in selected.iter_mut().zip(all) {
-                *chosen |= is_asked(pair);
+                *chosen |= matches(pair);
             }
         }
         Ok(selected)
@@ -110,6 +112,7 @@ impl FlowFilter {
             return Ok(flows);
         }
         let matchers = self.matchers()?;
+        // Each name has to match something. A misspelt one would else be left out without a word.
         for (text, matcher) in self.0.iter().zip(&matchers) {
             if !flows.iter().any(|flow| matcher.is_match(flow.name.as_str())) {
                 return Err(no_match(text, &flows));

@@ -1,4 +1,5 @@
-//! Where the runs of registrations start, and where their deployments are declared.
+//! For each registration the file with which a run starts, and the entry of `prefect.yaml` that
+//! declares it. Both decide whether a change between two commits affects it.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,8 @@ pub(super) struct Start {
 /// Where runs start, by flow and deployment.
 pub(super) type Starts = HashMap<(String, String), Start>;
 
-/// One deployment of a `prefect.yaml`, whatever else it says.
+/// What identifies a deployment of a `prefect.yaml`. The name alone does not: several flows may each
+/// have a deployment `nightly`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct EntryKey {
     pub file: String,
@@ -24,7 +26,7 @@ pub(super) struct EntryKey {
 }
 
 impl EntryKey {
-    /// What tells an entry from the others of its file.
+    /// The key of an entry.
     pub(super) fn of(manifest: &Manifest, entry: &Entry) -> Self {
         Self {
             file: manifest.path.clone(),
@@ -50,10 +52,10 @@ impl Start {
     pub(super) fn declared(
         path: &str,
         root: String,
-        place: &DeclaredEntrypoint,
+        location: &DeclaredEntrypoint,
         entry: EntryKey,
     ) -> Self {
-        let module = match place {
+        let module = match location {
             DeclaredEntrypoint::Script { .. } => None,
             DeclaredEntrypoint::Module { module, .. } => Some(module.clone()),
         };

@@ -1,4 +1,5 @@
-//! What the process gives a run: everything that a test must be able to fix.
+//! What a run takes from the process around it: environment, directories, clock, options that hold
+//! for every command. It is handed in and not looked up, so that a test can fix all of it.
 
 use std::path::{Path, PathBuf};
 

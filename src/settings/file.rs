@@ -212,10 +212,11 @@ pub(crate) struct ScheduleTable {
     pub timezone: Option<String>,
     /// Whether day of month and day of week are joined by "or".
     pub day_or: Option<bool>,
-    /// From when an interval counts, RFC 3339.
+    /// The moment from which an interval is counted, RFC 3339.
     #[serde(deserialize_with = "text_or_date")]
     pub anchor_date: Option<String>,
-    /// Whether it is switched on; if not said, a switch that people set on the target stays.
+    /// Whether it is switched on. Without it, a schedule that people switched off at the target stays
+    /// off.
     pub active: Option<bool>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,
@@ -247,6 +248,7 @@ pub(super) fn read(text: &str, name: &str) -> Result<File, FileError> {
     check_keys(table.get_ref(), &ROOT, text, name)?;
     table.get_ref().values().try_for_each(|value| check_content(value, text, name))?;
     let mut file: File = toml::from_str(text).map_err(|error| syntax_error(&error, text, name))?;
+    // TOML has dates and JSON has none. Settings of a flow are sent to the server as JSON.
     for flow in file.flow.values_mut() {
         for map in [&mut flow.parameters, &mut flow.job_variables].into_iter().flatten() {
             map.values_mut().for_each(write_dates_as_text);
@@ -284,6 +286,7 @@ fn syntax_error(error: &toml::de::Error, text: &str, name: &str) -> FileError {
             };
             format!("expected {expected}, found {found}")
         }
+        // The word is quoted here: it is one of a few fixed words, so a secret is not to be expected.
         Some((found, expected)) if found.starts_with("unknown variant") => {
             let found = found.trim_start_matches("unknown variant ");
             format!("{found} is not one of {}", expected.trim_start_matches("one of "))

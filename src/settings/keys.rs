@@ -3,8 +3,11 @@
 use super::prefect1_table;
 use super::tag::{PACKAGE_KEYS, TAG_KEYS};
 
-/// The keys of a table: their names, and which of them hold tables with known keys. Kept beside the
-/// structs of `file`, because serde names neither the position nor the nearest known key.
+/// The keys of a table: their names, and which of them hold tables with known keys.
+///
+/// The structs of `file` know the same names. They are repeated here because serde's error about an
+/// unknown key has neither its position nor the nearest known key; a test checks that each name here
+/// is one that is read.
 pub(super) struct Keys {
     /// Empty: any name is allowed.
     pub names: &'static [&'static str],

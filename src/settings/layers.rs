@@ -155,6 +155,8 @@ impl Settings {
             hooks,
             flow,
         } = file;
+        // Checked before any flow is known: a table that belongs to no flow is checked as well, and a
+        // mistake shows at the next run and not when the flow comes back.
         for (flow_name, table) in &flow {
             settings_file.check_deployment(flow_name, table)?;
             for schedule in table.schedules.iter().flatten() {
@@ -230,6 +232,7 @@ impl SettingsFile<'_> {
         let untagged = match (flags.untagged, table.untagged) {
             (Some(value), _) => Sourced { value, origin: Origin::Flag("--untagged") },
             (None, Some(word)) => Sourced { value: word, origin: origin() },
+            // Production should run a version that has a name, so anything else has to be asked for.
             (None, None) => Sourced { value: Untagged::Refuse, origin: Origin::Default },
         };
         Ok(RepositorySettings {
@@ -253,6 +256,8 @@ impl SettingsFile<'_> {
     }
 
     fn url(&self, url: &Spanned<String>) -> Result<RepositoryUrl, FileError> {
+        // `RepositoryUrl` takes credentials out, so a URL that comes back changed has some. A path
+        // may come back changed as well, as it is made absolute.
         let stripped = RepositoryUrl::new(url.get_ref(), std::path::Path::new(""));
         let is_path = !url.get_ref().contains([':', '@']);
         if !is_path && stripped.as_str() != url.get_ref().trim() {
@@ -277,6 +282,7 @@ impl SettingsFile<'_> {
                 "keep one of them",
             ));
         }
+        // The file is in git, where a secret stays readable for ever, even if it is removed later.
         for value in [&token, &credentials].into_iter().flatten() {
             if !secrets::is_reference(value.get_ref()) {
                 return Err(self.error(

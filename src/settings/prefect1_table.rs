@@ -53,7 +53,8 @@ pub(crate) struct Prefect1Table {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunConfigTable {
-    /// Which one; without it what the flow itself has is changed.
+    /// Which one. Without it, the options are put over the run configuration that the flow has in
+    /// its own code.
     #[serde(rename = "type")]
     pub kind: Option<RunKind>,
     /// What it takes, by Prefect's names.
@@ -94,8 +95,8 @@ impl RunKind {
 }
 
 impl RunConfigTable {
-    /// Puts another one over this: key by key, variables of `env` too; one of another type starts
-    /// anew.
+    /// Puts another one over this, key by key, and variables of `env` one by one. If it is of another
+    /// type, nothing of this one is kept: an image means nothing to a local process.
     #[must_use]
     pub(crate) fn with(&self, over: Option<&Self>) -> Self {
         let Some(over) = over else { return self.clone() };

@@ -28,11 +28,11 @@ pub(super) struct TagTable {
     pub package: BTreeMap<String, PackageTable>,
 }
 
-/// `[tag.package."name"]`: what is not said here is as in `[tag]`.
+/// `[tag.package."name"]`; a key that is missing has the value of `[tag]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PackageTable {
-    /// What stands before the version; `name/v` if nothing is said.
+    /// What stands before the version; `name/v` by default.
     pub prefix: Option<Spanned<String>>,
     /// How versions are counted.
     pub scheme: Option<SchemeWord>,
@@ -42,7 +42,7 @@ pub(super) struct PackageTable {
     pub initial: Option<Spanned<String>>,
     /// What a pre-release is called.
     pub pre: Option<String>,
-    /// The files and directories whose changes count; the directory `name` if nothing is said.
+    /// The files and directories whose changes count; the directory `name` by default.
     pub paths: Option<Vec<String>>,
 }
 
@@ -96,6 +96,8 @@ impl TagSettings {
     /// What the table means.
     pub(super) fn resolve(table: TagTable) -> Result<Self, TagProblem> {
         let TagTable { prefix, scheme, format, initial, pre, paths, package } = table;
+        // With packages, `flowreg tag` alone may just be a forgotten `--package`. A prefix under
+        // `[tag]` says that the repository as a whole has versions, too.
         let is_whole_named = prefix.is_some() || package.is_empty();
         let base = PackageTable { prefix, scheme, format, initial, pre, paths };
         let whole = series(&base, &PackageTable::default(), "v", Vec::new())?;
@@ -137,6 +139,7 @@ impl TagSettings {
 
     /// The files and directories that a tag stands for; empty: all of the repository.
     pub(crate) fn paths_of(&self, tag: &TagName) -> &[String] {
+        // One prefix may be the beginning of another, and a tag may fit both: the longer one is meant.
         let series = self.packages.values().filter(|series| series.version_of(tag).is_some());
         series
             .max_by_key(|series| series.prefix.len())
@@ -151,6 +154,8 @@ fn series(
     default_paths: Vec<String>,
 ) -> Result<Series, TagProblem> {
     let prefix = table.prefix.as_ref().map_or(default_prefix, |prefix| prefix.get_ref());
+    // Whether git takes a prefix depends on what follows it (`v.` is no name, `v.1.0.0` is one), so a
+    // whole tag is tried.
     if format!("{prefix}1.0.0").parse::<TagName>().is_err() {
         let at = table.prefix.as_ref().map_or(0, |prefix| prefix.span().start);
         return Err(TagProblem {

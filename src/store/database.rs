@@ -72,8 +72,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Whether there is a store already; to open one makes it.
-    pub(crate) fn is_there(common_dir: &Path) -> bool {
+    /// Whether the file exists already. [`Store::open`] would create it.
+    pub(crate) fn exists(common_dir: &Path) -> bool {
         common_dir.join("flowreg/flowreg.db").is_file()
     }
 

@@ -33,6 +33,8 @@ impl Target for LocalRegistry {
     }
 
     fn read(&self, scope: ReadScope<'_>) -> Result<Vec<Held>, TargetError> {
+        // All rows are read and filtered here. They are in one local file, and SQLite bounds how many
+        // names a query may have.
         let rows = self.store().registrations()?;
         let is_wanted = |row: &RegistryRow| match scope {
             ReadScope::All => true,
@@ -48,6 +50,7 @@ impl Target for LocalRegistry {
         let (registration, fields) = match write {
             Write::Create(registration) => (registration, registration.fields.clone()),
             Write::Update { held, registration, fields, .. } => {
+                // `fields` are only those that differ; a row holds all.
                 let mut merged = held.fields.clone();
                 merged.extend(fields.iter().map(|(field, value)| (field, value.clone())));
                 (registration, merged)
@@ -59,7 +62,8 @@ impl Target for LocalRegistry {
             }
         };
         let mut marks = registration.marks.clone();
-        // The author is the one who registered first.
+        // Like the Prefect target: the author is whoever registered the branch first, so that a CI
+        // job that registers it again does not become its author.
         if let Write::Update { held, .. } = write {
             marks.author =
                 held.marks.as_ref().and_then(|marks| marks.author.clone()).or(marks.author);

@@ -21,7 +21,7 @@ const UNFINISHED: &str = "unfinished";
 /// lives renames it within milliseconds.
 const ABANDONED: Duration = Duration::from_hours(1);
 
-/// What went wrong with a file of the outbox.
+/// Why a file of the outbox can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// The directory or a file in it can't be used.
@@ -97,7 +97,8 @@ impl Outbox {
         &self.directory
     }
 
-    /// Where the shim puts what it was given when there is no flowreg to give it to.
+    /// The directory in which the shim keeps the refs of a push if the hook's program is missing or
+    /// fails.
     pub(crate) fn spool(&self) -> PathBuf {
         self.directory.with_file_name("spool")
     }
@@ -165,6 +166,8 @@ impl Outbox {
             Err(source) => return Err(OutboxError::File { path, source }),
         };
         let unreadable = |reason: String| OutboxError::Content { path: path.clone(), reason };
+        // Read on its own first: a record of a newer version may lack fields of this one, and that
+        // error would hide the reason.
         let format: Format =
             serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
         if format.format > FORMAT {

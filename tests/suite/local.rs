@@ -209,8 +209,8 @@ fn what_is_not_committed_is_told() {
     let run = flowreg.run(&["plan"]);
     let commit = repository.git(&["rev-parse", "--short=7", "HEAD"]);
     assert!(
-        run.stderr.contains(&format!("not committed do not count: {commit} is registered"))
-            && run.stderr.contains("flowreg.toml here is not the one that counts"),
+        run.stderr.contains(&format!("not committed: what is registered is commit {commit}"))
+            && run.stderr.contains("flowreg.toml in the work tree differs from the one at"),
         "{}",
         run.stderr
     );

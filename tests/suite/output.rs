@@ -145,7 +145,7 @@ fn register_on_a_feature_branch() {
       unchanged  weekly-report/default@feature~pages  flows/report.py:weekly_report
     1 unchanged · 2 left out   [time] s
     --- standard error
-    warning: flows or configuration that are not committed do not count: e0250ed is registered
+    warning: some flows or configuration are not committed: what is registered is commit e0250ed
     warning: 2 flows are as on mainline at v1.1.0 and get no registration of their own; --all registers them too
     warning: left out: clean-up/default@feature~pages (flows/clean.py:clean_up)
     warning: left out: nightly-sync/default@feature~pages (flows/sync.py:nightly_sync)

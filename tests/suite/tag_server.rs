@@ -113,7 +113,10 @@ fn what_mainline_asks_of_a_tag_is_asked_of_the_remote() {
     trust(tagged, &build);
     let run = register(&build, "v1.0.0");
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stdout.contains("not certainly on a mainline branch"), "{run:?}");
+    assert!(
+        run.stdout.contains("does not tell whether the tag v1.0.0 is on a mainline branch"),
+        "{run:?}"
+    );
     tagged.repository.git_in(&build, &["fetch", "-q", "--unshallow", "origin", "main"]);
     assert_eq!(register(&build, "v1.0.0").code, 0);
     // One without a signature, and one beside mainline.

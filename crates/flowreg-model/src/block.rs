@@ -5,7 +5,7 @@ use serde_json::Value;
 /// What a block holds, with its secrets hidden by the server.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BlockDocument {
-    /// The block's data; secret parts are not what they are.
+    /// The block's data; the server puts asterisks in the place of secret parts.
     pub data: Value,
     /// Paths of the secret parts: `value`, `credentials.token`, `headers.*`.
     pub secret_fields: Vec<String>,
@@ -15,6 +15,8 @@ impl BlockDocument {
     /// Whether the part that these keys lead to is secret, is part of something secret, or has
     /// something secret in it.
     pub fn is_secret(&self, keys: &[&str]) -> bool {
+        // `zip` ends with the shorter of the two, so a path that leads only a part of the way matches
+        // as well: what holds a secret is one.
         self.secret_fields
             .iter()
             .any(|field| field.split('.').zip(keys).all(|(part, key)| part == *key || part == "*"))

@@ -48,7 +48,7 @@ pub enum Field<'n> {
     /// `trigger`, `parameters`, `job_variables` and `schedule_after`, in the form of Prefect's
     /// automations. Not a part of `POST /deployments/`.
     Triggers,
-    /// A name that is none of the above.
+    /// Any other name.
     #[non_exhaustive]
     Other(&'n str),
 }
@@ -137,7 +137,7 @@ impl Fields {
         self.get(field)?.as_str()
     }
 
-    /// The items of a field that is an array, and none of any other.
+    /// The items of a field that is an array; an empty slice for any other field.
     pub fn items(&self, field: Field<'_>) -> &[Value] {
         self.list(field).unwrap_or_default()
     }

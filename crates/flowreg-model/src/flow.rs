@@ -16,7 +16,7 @@ pub enum Engine {
     Prefect1,
 }
 
-/// Who said what a flow is.
+/// How it was found out what a flow is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FlowSource {
     /// Its source, read and not run.

@@ -135,6 +135,7 @@ impl FromStr for CommitId {
         if !is_full || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NameError::Commit(text.to_owned()));
         }
+        // git takes both cases and prints lower case; ids are compared as texts.
         Ok(Self(text.to_ascii_lowercase()))
     }
 }
@@ -194,6 +195,7 @@ impl FromStr for DeploymentName {
 }
 
 fn prefect_name(kind: &'static str, text: &str) -> Result<String, NameError> {
+    // Checked here because the server answers a bare 500 to such a name of a deployment.
     if text.is_empty() {
         return Err(NameError::Empty { kind });
     }
@@ -243,7 +245,7 @@ impl Entrypoint {
 impl FromStr for Entrypoint {
     type Err = NameError;
 
-    /// Splits at the last `:`, as Prefect does: a path may hold one, an attribute path may not.
+    /// Splits at the last `:`, as Prefect does: a path may have one in it, an attribute path can't.
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.rsplit_once(':') {
             Some((path, object)) if !path.is_empty() && !object.is_empty() => {

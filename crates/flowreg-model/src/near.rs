@@ -1,6 +1,9 @@
 //! "Did you mean": the name that a misspelt one was most likely meant to be.
 
-/// The name that is most like the word, if one is like enough (0.7 of 1) to be what was meant.
+/// The name that is most similar to the word, if one is similar enough to be what was meant.
+///
+/// Jaro-Winkler gives 1 for equal words, and weighs the beginning more, where people rarely mistype.
+/// 0.7 is the bound that clap uses for its own suggestions.
 pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     names
         .iter()

@@ -212,11 +212,13 @@ fn repository_identity(url: &str) -> String {
     };
     let end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    // The user is left out, as it is `git` by ssh and often a person by https.
     let host = authority.rsplit('@').next().unwrap_or(authority);
     let host = if is_scp { host.replacen(':', "/", 1) } else { host.to_owned() };
     let (host, first) = host.split_once('/').unwrap_or((&host, ""));
     let separator = if first.is_empty() { "" } else { "/" };
     let path = path.trim_end_matches('/');
+    // Names of hosts are the same in any case; paths are not on every server.
     let identity = format!("{}{separator}{first}{path}", host.to_lowercase());
     identity.strip_suffix(".git").unwrap_or(&identity).to_owned()
 }

@@ -59,10 +59,12 @@ pub fn is_secret_name(name: &str) -> bool {
     ["token", "secret", "password", "passwd", "api_key", "apikey", "private_key", "credential"]
         .iter()
         .any(|word| name.contains(word))
+        // Too short to look for inside words: `monkey` and `pattern` are no secrets.
         || name.split('_').any(|part| matches!(part, "key" | "pat" | "auth" | "dsn" | "pwd"))
 }
 
-/// `https://user:password@host`; a password that is a template is none.
+/// Whether a text has a URL like `https://user:password@host`. A template in the place of the
+/// password is no secret.
 fn has_password(text: &str) -> bool {
     text.split("://").skip(1).any(|rest| {
         let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or(rest);

@@ -114,7 +114,8 @@ pub(super) fn compose(events: Vec<Event>) -> Result<Option<Rc<Composed>>, YamlEr
     Ok(root)
 }
 
-/// What is known of an anchor: its node, or that the node is still being read.
+/// The state of an anchor: its node, or that the node is still being read, in which case an alias to
+/// it would make a value that contains itself.
 enum Anchored {
     Node(Rc<Composed>),
     Open,
@@ -190,6 +191,7 @@ impl Composer {
         let Some(anchor) = anchor else { return Ok(()) };
         match self.anchors.insert(anchor.clone(), Anchored::Open) {
             None => Ok(()),
+            // YAML allows it; PyYAML refuses it, and so does Prefect.
             Some(_) => Err(YamlError::new(at, format!("the anchor `&{anchor}` is given twice"))),
         }
     }

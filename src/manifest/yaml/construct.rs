@@ -155,6 +155,8 @@ impl Constructor {
 
     /// The pairs of a mapping: first what merge keys bring, then its own.
     fn merged(&mut self, node: &Composed, mapping: &Mapping) -> Result<Rc<[Pair]>, YamlError> {
+        // Aliases lead to the same mapping many times, and merges of merges would be done anew for
+        // each, which takes exponential time.
         if let Some(pairs) = mapping.merged.get() {
             return Ok(Rc::clone(pairs));
         }
@@ -169,8 +171,8 @@ impl Constructor {
             match &value.value {
                 Value::Mapping(inner) => merged.extend_from_slice(&self.merged(value, inner)?),
                 Value::Sequence(items) => {
-                    // The first of the list comes last, and so prevails.
-                    // Later pairs win below, and of several merged mappings the first is to win.
+                    // Of several merged mappings the first is to win. `dictionary` lets later pairs
+                    // win, so they are added from the last to the first.
                     for item in items.iter().rev() {
                         let Value::Mapping(inner) = &item.value else {
                             return Err(not_merged(item));

@@ -58,6 +58,7 @@ fn float_repr(number: f64) -> String {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     match exponent.parse::<i32>() {
         Ok(power) if !(-4..16).contains(&power) => {
+            // Rust writes `1e16`, Python `1e+16`.
             let sign = if power < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", power.abs())
         }

@@ -88,6 +88,9 @@ impl PatchedText {
     /// bracket (`{a:[1]}`), which libyaml refuses.
     fn parse(&mut self) -> Result<Vec<MarkedEvent>, YamlError> {
         loop {
+            // A comma that may follow a tag is cut off together with all that comes after it, so that
+            // the library can't panic. If it reads the rest up to there without stopping at the
+            // comma, the comma was something else, and the next one is looked at.
             let comma = self.comma_after_tag();
             let end = comma.unwrap_or(self.text.len());
             let failure = match comma.and_then(|comma| self.text.get(..comma)) {

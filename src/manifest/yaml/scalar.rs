@@ -28,7 +28,7 @@ pub(super) fn resolve(text: &str) -> Implicit {
         | "False" | "FALSE" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => return Implicit::Bool,
         _ => {}
     }
-    // Only these can start a number or a date.
+    // PyYAML chooses its patterns by the first character, and tries them in this order.
     if !text.starts_with(|char: char| char.is_ascii_digit() || "+-.".contains(char)) {
         Implicit::Text
     } else if is_float(text) {

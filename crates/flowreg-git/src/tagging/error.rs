@@ -50,7 +50,7 @@ pub enum TagError {
         latest: TagName,
     },
     /// The commit is not in the history of a mainline branch.
-    #[error("{} {} on a mainline branch of {repository}", .commit.short(), if *.is_known { "is not" } else { "may not be" })]
+    #[error("{}{} on a mainline branch of {repository}", not_known_whether(*.is_known), is_not(.commit.short(), *.is_known))]
     NotMainline {
         /// The commit.
         commit: CommitId,
@@ -95,6 +95,15 @@ pub enum TagError {
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+/// What a sentence begins with whose answer the history of a clone does not have.
+fn not_known_whether(is_known: bool) -> &'static str {
+    if is_known { "" } else { "the history of this clone does not tell whether " }
+}
+
+fn is_not(what: &str, is_known: bool) -> String {
+    if is_known { format!("{what} is not") } else { format!("{what} is") }
 }
 
 impl TagError {
@@ -181,7 +190,7 @@ impl TagError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TagRule {
     /// `require_tag_on_mainline`
-    #[error("require_tag_on_mainline is true, and the tag {} {} on a mainline branch", escaped(.tag), if *.is_known { "is not" } else { "may not be" })]
+    #[error("require_tag_on_mainline is true, and {}{} on a mainline branch", not_known_whether(*.is_known), is_not(&format!("the tag {}", escaped(.tag)), *.is_known))]
     Mainline {
         /// The tag.
         tag: TagName,
