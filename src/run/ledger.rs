@@ -34,7 +34,7 @@ impl Opened<'_> {
                 commit: registration.reference.commit.as_str().to_owned(),
             }
         });
-        self.append(entries.collect())
+        self.append(&entries.collect::<Vec<_>>())
     }
 
     /// Notes what was removed because its branch is gone, each with the branch; and the last commit
@@ -60,15 +60,15 @@ impl Opened<'_> {
             reference: branch.to_owned(),
             commit: commit.to_owned(),
         });
-        self.append(entries.collect())
+        self.append(&entries.collect::<Vec<_>>())
     }
 
     /// A run that wrote nothing leaves no trace: not even a database.
-    fn append(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
+    fn append(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
         }
-        Store::open(self.repository.common_dir())?.append_to_ledger(&entries)
+        Store::open(self.repository.common_dir())?.append_to_ledger(entries)
     }
 }
 
