@@ -55,6 +55,19 @@ pub(crate) struct Pushed {
     pub stderr: String,
 }
 
+/// A copy of a directory in which the watcher of an earlier push may still be at work. What it
+/// renames between the listing and the copying makes `cp` fail, so it is copied again then.
+fn copy_of(directory: &Path) -> tempfile::TempDir {
+    for _ in 0..20 {
+        let copy = tempfile::TempDir::with_prefix("flowreg-twin-").unwrap();
+        let done = Command::new("cp").arg("-a").arg(directory.join(".")).arg(copy.path()).output();
+        if done.unwrap().status.success() {
+            return copy;
+        }
+    }
+    panic!("{} can't be copied", directory.display());
+}
+
 impl Pushed {
     fn of(output: &Output) -> Self {
         Self {
@@ -173,9 +186,7 @@ impl Scenario {
     /// The same from another directory below the one that holds everything.
     pub(crate) fn push_in(&self, directory: &Path, arguments: &[&str]) -> Pushed {
         let outside = self.repository.outside();
-        let twin = tempfile::TempDir::with_prefix("flowreg-twin-").unwrap();
-        let copied = Command::new("cp").arg("-a").arg(outside.join(".")).arg(twin.path()).status();
-        assert!(copied.unwrap().success());
+        let twin = copy_of(outside);
         let there = twin.path().join(directory.strip_prefix(outside).unwrap());
         if self.copies_remote {
             let url = self.git(&["remote", "get-url", "origin"]);
