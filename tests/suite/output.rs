@@ -392,7 +392,7 @@ fn an_error_of_a_file_and_of_a_server() {
     let flowreg = Flowreg::in_repository(&repository);
     assert_snapshot!(flowreg.screen(&["register", "--config", "missing.toml"]), @"
     --- standard error
-    error: [home]/work/missing.toml: No such file or directory (os error 2)
+    error: [repository]/missing.toml: No such file or directory (os error 2)
     --- exit code 3
     ");
     let flowreg = flowreg

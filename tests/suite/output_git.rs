@@ -122,26 +122,26 @@ fn hooks() {
     let flowreg = Flowreg::in_repository(&repository);
     assert_snapshot!(flowreg.screen(&["hooks", "status"]), @"
     not installed
-      git runs    [home]/work/.git/hooks/pre-push (nothing is there)
+      git runs    [repository]/.git/hooks/pre-push (nothing is there)
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "install"]), @"
-    installed  [home]/work/.git/hooks/pre-push
+    installed  [repository]/.git/hooks/pre-push
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "install"]), @"
-    unchanged  [home]/work/.git/hooks/pre-push
+    unchanged  [repository]/.git/hooks/pre-push
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "status"]), @"
     installed
-      git runs    [home]/work/.git/hooks/pre-push (of flowreg)
-      ours is     [home]/work/.git/hooks/pre-push
+      git runs    [repository]/.git/hooks/pre-push (of flowreg)
+      ours is     [repository]/.git/hooks/pre-push
       calls       [binaries]/flowreg-hook
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "uninstall"]), @"
-    removed  [home]/work/.git/hooks/pre-push
+    removed  [repository]/.git/hooks/pre-push
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "uninstall"]), @"
@@ -158,23 +158,23 @@ fn hooks_beside_another_one() {
     write_script(&hook, "#!/bin/sh\nexit 0\n");
     let flowreg = Flowreg::in_repository(&repository);
     assert_snapshot!(flowreg.screen(&["hooks", "install"]), @"
-    installed  [home]/work/.git/hooks/pre-push
-      first runs [home]/work/.git/hooks/pre-push.flowreg-prev
+    installed  [repository]/.git/hooks/pre-push
+      first runs [repository]/.git/hooks/pre-push.flowreg-prev
     --- exit code 0
     ");
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_snapshot!(flowreg.screen(&["hooks", "status"]), @"
     broken
-      git runs    [home]/work/.git/hooks/pre-push (of flowreg)
-      ours is     [home]/work/.git/hooks/pre-push
+      git runs    [repository]/.git/hooks/pre-push (of flowreg)
+      ours is     [repository]/.git/hooks/pre-push
       calls       [binaries]/flowreg-hook
-      first runs  [home]/work/.git/hooks/pre-push.flowreg-prev
-      problem     [home]/work/.git/hooks/pre-push is not executable: git skips it
-      hint:       chmod +x '[home]/work/.git/hooks/pre-push'
+      first runs  [repository]/.git/hooks/pre-push.flowreg-prev
+      problem     [repository]/.git/hooks/pre-push is not executable: git skips it
+      hint:       chmod +x '[repository]/.git/hooks/pre-push'
     --- exit code 1
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "uninstall"]), @"
-    restored  [home]/work/.git/hooks/pre-push
+    restored  [repository]/.git/hooks/pre-push
     --- exit code 0
     ");
 }
@@ -225,7 +225,7 @@ fn sync() {
     ");
     assert_snapshot!(flowreg.screen(&["sync", "--status"]), @"
     0 pushes waiting
-    [home]/work/.git/flowreg/outbox/log
+    [repository]/.git/flowreg/outbox/log
       [time] refs/heads/feature/x 6069491 origin: confirmed by the reflog
       [time] refs/heads/feature/x 6069491 origin: registered: 1 created
     --- exit code 0

@@ -89,11 +89,15 @@ impl Flowreg {
     }
 }
 
-/// Replaces what differs between two runs of one test: the temporary directory, the directory of
-/// the binaries, times and durations.
+/// Replaces what differs between two runs of one test: the work tree and the temporary directory
+/// around it, the directory of the binaries, times and durations.
 fn redacted(screen: &str, home: &str) -> String {
     let binaries = Path::new(env!("CARGO_BIN_EXE_flowreg")).parent().unwrap();
-    let screen = screen.replace(home, "[home]").replace(binaries.to_str().unwrap(), "[binaries]");
+    let repository = Path::new(home).join("work");
+    let screen = screen
+        .replace(repository.to_str().unwrap(), "[repository]")
+        .replace(home, "[home]")
+        .replace(binaries.to_str().unwrap(), "[binaries]");
     let mut redacted = String::new();
     for line in screen.split_inclusive('\n') {
         // Also keeps the blanks between words: the layout is what the snapshots are about.
