@@ -17,7 +17,7 @@ use super::{
 use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
 use crate::registration::Outcome;
 use crate::scan::ScanError;
-use crate::settings::{OnDelete, Origin, Sourced};
+use crate::settings::OnDelete;
 
 /// Codes of errors of git and of remotes after which a delivery is tried again. A branch or tag that
 /// is missing is among them because mirrors and replicas show a push only after some seconds.
@@ -208,16 +208,6 @@ fn register(
     Ok(referenced.desire(&request)?.compare()?.plan()?.apply())
 }
 
-impl Configured<'_> {
-    /// Goes on with the remote that [`remote_of`] chose, as if `--remote` had been given: where
-    /// there are several remotes and none is configured, only the push can tell which one is meant.
-    fn take_remote(&mut self, remote: Option<&RemoteName>) {
-        let origin = Origin::Flag("--remote");
-        self.settings.repository.remote =
-            remote.map(|value| Sourced { value: value.clone(), origin });
-    }
-}
-
 /// Why a push is not registered: the settings leave it out, or it is meant for another target.
 fn reason_to_leave(
     configured: &Configured<'_>,
@@ -266,7 +256,7 @@ fn remote_of(
     push: &QueuedPush,
 ) -> Result<Option<RemoteName>, RunError> {
     match configured.remote() {
-        Ok(remote) => Ok(remote.map(|remote| remote.name)),
+        Ok(remote) => Ok(remote.map(|remote| remote.name.clone())),
         Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
         Err(error) => Err(error.into()),
     }

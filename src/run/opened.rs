@@ -4,14 +4,14 @@
 //! So the ladder is climbed twice: once with the defaults and without the network, to find the
 //! file, and once as the file says.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowreg_git::{
     GitError, ReferenceRequest, ReferenceRules, Remote, Repository, Untagged, resolve,
 };
-use flowreg_model::{BranchName, CommitId, Environment, Held, TargetKind};
+use flowreg_model::{BranchName, CommitId, Environment, Held, RemoteName, TargetKind};
 use flowreg_servers::Target;
 use flowreg_servers::connection::prefect::{self, PrefectConnection};
 use flowreg_servers::connection::prefect1::{self, Prefect1Connection};
@@ -25,7 +25,7 @@ use super::referenced::{Climbed, Referenced};
 use super::request::{ReferenceChoice, RunRequest};
 use super::{JOBS, Observer, PlannedRun, Surroundings};
 use crate::registration::is_guest;
-use crate::settings::{FILE_NAME, Flags, Introspect, Settings, Sourced};
+use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
 use crate::store::{LocalRegistry, Store};
 
 /// How often a `flowreg.toml` may lead to a commit that has another `flowreg.toml` before the last
@@ -50,6 +50,8 @@ pub struct Configured<'o> {
     pub(crate) settings: Settings,
     /// The target, not yet connected.
     pub target: TargetChoice,
+    /// The remote that workers clone from, once it was looked up.
+    remote: OnceCell<Option<Remote>>,
 }
 
 /// The target that was chosen, not yet connected.
@@ -123,7 +125,11 @@ impl<'s> Opened<'s> {
             // The remote may have the branch at another commit, with another file. Then that file
             // decides: also which target is meant, and whether the remote has to prove that it has
             // the reference. So the ladder is climbed once more as it says.
-            let there = self.configuration_at(Some(&reference.commit))?;
+            // A file that `--config` names is the same at any commit.
+            let there = match &self.surroundings.config {
+                Some(_) => file.clone(),
+                None => self.configuration_at(Some(&reference.commit))?,
+            };
             if there == file || rounds == MOST_ROUNDS {
                 return Ok(Climbed { configured, resolution, is_offline: choice.offline });
             }
@@ -244,7 +250,7 @@ impl<'s> Opened<'s> {
         let settings = self.settings(choice, file)?;
         let target = self.target(&settings)?;
         debug!(target = target.kind().as_str(), "chose the target");
-        Ok(Configured { opened: self, settings, target })
+        Ok(Configured { opened: self, settings, target, remote: OnceCell::new() })
     }
 
     fn settings(&self, choice: &ReferenceChoice, file: Option<&str>) -> Result<Settings, RunError> {
@@ -346,9 +352,22 @@ impl Configured<'_> {
     }
 
     /// The remote that workers clone from, as far as the settings name one.
-    pub(super) fn remote(&self) -> Result<Option<Remote>, GitError> {
+    pub(super) fn remote(&self) -> Result<Option<&Remote>, GitError> {
+        if let Some(remote) = self.remote.get() {
+            return Ok(remote.as_ref());
+        }
         let named = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
-        self.opened.repository.remote(named)
+        let remote = self.opened.repository.remote(named)?;
+        Ok(self.remote.get_or_init(|| remote).as_ref())
+    }
+
+    /// Goes on with the remote that a push went to, as if `--remote` had been given: where there are
+    /// several remotes and none is configured, only the push can tell which one is meant.
+    pub(super) fn take_remote(&mut self, remote: Option<&RemoteName>) {
+        let origin = Origin::Flag("--remote");
+        self.settings.repository.remote =
+            remote.map(|value| Sourced { value: value.clone(), origin });
+        self.remote = OnceCell::new();
     }
 
     /// Whether the configuration names a secret that workers clone with.

@@ -157,7 +157,7 @@ impl<'o> Referenced<'o> {
         }
         // Credentials in the remote's URL are cut off, as registrations can be read by many. The
         // user has to know, because a private repository then can't be cloned.
-        let remote = repository.remote(self.reference.remote.as_ref())?;
+        let remote = self.configured.remote()?;
         let lost_credentials = remote.is_some_and(|remote| remote.had_credentials);
         if lost_credentials && !self.configured.names_secret() {
             let setting = if self.configured.is_prefect1() {
@@ -204,7 +204,7 @@ impl Configured<'_> {
             return Ok(url.clone());
         }
         match self.remote()? {
-            Some(remote) => Ok(remote.url),
+            Some(remote) => Ok(remote.url.clone()),
             None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
             None => {
                 // All work trees of a repository have the common directory in common, so each of

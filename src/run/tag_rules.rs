@@ -53,19 +53,19 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
     let globs = &referenced.configured.settings.repository.mainline;
     let commit = &referenced.reference.commit;
     let repository = &referenced.opened().repository;
-    let remote = repository.remote(referenced.reference.remote.as_ref())?;
-    let name = remote.as_ref().map(|remote| &remote.name);
+    let remote = referenced.configured.remote()?;
+    let name = remote.map(|remote| &remote.name);
     let here = repository.is_on_fetched_mainline(commit, globs, name)?;
     // The branches of a clone may be old. If one of them has the tag, that is enough; if none has,
     // the remote's branches decide, as mainline may have got the commit since.
-    let is_on_mainline = match &remote {
+    let is_on_mainline = match remote {
         Some(remote) if here != Some(true) && asks_remote(referenced) => {
             let answer = repository.ask_for_tags(remote, tag.as_str())?;
             repository.is_on_mainline(commit, globs, name, &answer.branches)?
         }
         _ => here,
     };
-    match (is_on_mainline, &remote) {
+    match (is_on_mainline, remote) {
         (Some(true), _) => Ok(()),
         (None, Some(remote)) => {
             let environment = &referenced.opened().surroundings.environment;
@@ -83,11 +83,11 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
 
 fn check_signature(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunError> {
     let repository = &referenced.opened().repository;
-    let remote = repository.remote(referenced.reference.remote.as_ref())?;
+    let remote = referenced.configured.remote()?;
     let has_name = |held: &PeeledTag| held.name == *tag;
     // The signature is in the tag's object, which a clone may lack: `actions/checkout` makes only a
     // lightweight copy of the tag (docs/facts/ci-variables.md, trap 12). The remote's tag counts.
-    let held = match remote.as_ref().filter(|_| asks_remote(referenced)) {
+    let held = match remote.filter(|_| asks_remote(referenced)) {
         Some(remote) => {
             let tags = repository.ask_for_tags(remote, tag.as_str())?.tags;
             let held = tags.into_iter().find(has_name);

@@ -218,14 +218,10 @@ pub(crate) fn explain(
     tree: &Tree,
     entrypoint: &Entrypoint,
 ) -> Result<Option<Explanation>, ScanError> {
-    let blobs = tree.blobs(|_| true, is_read)?;
-    tree.fetch_missing(&blobs)?;
-    let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
-    let tree = Mutex::new(tree.clone());
-    let read = |path: &str| read_file(&tree, &files, path);
-    let source = read(entrypoint.path())?;
-    Ok(explain_in(&layout, &read, entrypoint, &source)?)
+    with_sources(tree, |layout, sources| {
+        let source = sources.read(entrypoint.path())?;
+        Ok(explain_in(layout, sources, entrypoint, &source)?)
+    })
 }
 
 /// What can be had by importing modules, as a script in the root that imports them finds it.
@@ -236,20 +232,28 @@ pub(crate) fn analyse_imports(
     tree: &Tree,
     imports: &BTreeSet<(String, String)>,
 ) -> Result<Vec<FileAnalysis>, ScanError> {
+    with_sources(tree, |layout, sources| {
+        let analyse = |(module, name): &(String, String)| {
+            // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
+            let script = format!("import prefect.flows\nfrom {module} import {name}\n");
+            Ok(analyse_in(layout, sources, IMPORTER, script.as_bytes())?)
+        };
+        imports.iter().map(analyse).collect()
+    })
+}
+
+/// Gives an analysis the Python files of a tree: where they are, and a way to read them.
+fn with_sources<T>(
+    tree: &Tree,
+    analyse: impl FnOnce(&Layout, &dyn SourceFiles) -> Result<T, ScanError>,
+) -> Result<T, ScanError> {
     let blobs = tree.blobs(|_| true, is_read)?;
     tree.fetch_missing(&blobs)?;
     let files = by_path(&blobs);
     let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
     let tree = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&tree, &files, path);
-    imports
-        .iter()
-        .map(|(module, name)| {
-            // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
-            let script = format!("import prefect.flows\nfrom {module} import {name}\n");
-            Ok(analyse_in(&layout, &read, IMPORTER, script.as_bytes())?)
-        })
-        .collect()
+    analyse(&layout, &read)
 }
 
 /// A script that no repository has.
