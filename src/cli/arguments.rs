@@ -229,6 +229,9 @@ pub(super) struct RunArguments {
     /// Take over deployments that flowreg did not create
     #[arg(long)]
     pub adopt: bool,
+    /// Register deployments whose runs would not use the code at the reference
+    #[arg(long)]
+    pub allow_unpinned: bool,
     /// Run the build and push steps of prefect.yaml, for templates that need their outputs
     #[arg(long)]
     pub run_steps: bool,
@@ -256,6 +259,7 @@ impl RunArguments {
             all: self.since.all,
             allow_downgrade: self.allow_downgrade,
             adopt: self.adopt,
+            allow_unpinned: self.allow_unpinned,
             run_steps: self.run_steps,
             jobs: jobs.map(usize::from),
         }

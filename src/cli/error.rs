@@ -98,7 +98,7 @@ impl From<RunError> for CommandError {
             RunError::Outbox(error) => error.into(),
             RunError::Connection(error) => Self::new(exit::CONFIGURATION, "configuration", error),
             RunError::Configuration(error) => {
-                let hints = error.hint().into_iter().collect();
+                let hints = error.hints();
                 Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
             }
             RunError::Python(error) => {

@@ -62,6 +62,9 @@ pub(super) struct TagArguments {
     /// Take over deployments that flowreg did not create, with --register
     #[arg(long, requires = "register")]
     adopt: bool,
+    /// Register deployments whose runs would not use the code at the tag, with --register
+    #[arg(long, requires = "register")]
+    allow_unpinned: bool,
     /// Run the build and push steps of prefect.yaml, with --register
     #[arg(long, requires = "register")]
     run_steps: bool,
@@ -112,6 +115,7 @@ impl TagArguments {
             remote: self.remote.clone(),
             allow_downgrade: self.allow_downgrade,
             adopt: self.adopt,
+            allow_unpinned: self.allow_unpinned,
             run_steps: self.run_steps,
             jobs: self.jobs.map(usize::from),
         }

@@ -267,7 +267,7 @@ impl Manifest {
     ) -> Result<Vec<Value>, EntryError> {
         let mut missing = Vec::new();
         let mut filled = Vec::new();
-        let ids: Vec<&str> = inputs(steps.build).chain(inputs(steps.push)).filter_map(id).collect();
+        let ids = step_ids(steps);
         for step in pull {
             let mut step = step.clone();
             for inputs in step.as_object_mut().into_iter().flat_map(|step| step.values_mut()) {
@@ -363,6 +363,11 @@ impl Manifest {
         let message = format!("`{name}` is empty once its template is filled in");
         self.error(entry, &[name], "manifest", &message)
     }
+}
+
+/// The ids of build and push steps, whose outputs are filled in before a deployment is registered.
+pub(crate) fn step_ids<'s>(steps: &DeploymentSteps<'s>) -> Vec<&'s str> {
+    inputs(steps.build).chain(inputs(steps.push)).filter_map(id).collect()
 }
 
 fn inputs(steps: &[Value]) -> impl Iterator<Item = &Value> {

@@ -61,6 +61,35 @@ impl DeclaredEntrypoint {
         }
     }
 
+    /// The same entrypoint for a run that starts in `root`, if it is written from the directory `base`; both
+    /// from the repository's root. `None` if no entrypoint can name it from there.
+    pub(crate) fn from(&self, base: &str, root: &str) -> Option<Self> {
+        if base == root {
+            return Some(self.clone());
+        }
+        let below = |path: &str, above: &str| {
+            if above.is_empty() {
+                return Some(path.to_owned());
+            }
+            path.strip_prefix(above)?.strip_prefix('/').map(ToOwned::to_owned)
+        };
+        if let Some(between) = below(base, root) {
+            return self.in_directory(&between);
+        }
+        // The run starts further down than the entrypoint begins, which then has to begin with that.
+        match self {
+            Self::Script { path, object } => {
+                let whole = if base.is_empty() { path.clone() } else { format!("{base}/{path}") };
+                Some(Self::Script { path: below(&whole, root)?, object: object.clone() })
+            }
+            Self::Module { module, object } => {
+                let above = below(root, base)?.replace('/', ".");
+                let module = module.strip_prefix(&above)?.strip_prefix('.')?.to_owned();
+                Some(Self::Module { module, object: object.clone() })
+            }
+        }
+    }
+
     /// The file, or the name of the module.
     pub(crate) fn container(&self) -> &str {
         match self {

@@ -27,6 +27,8 @@ pub(crate) struct Manifest {
     pub steps: Steps,
     /// Warnings, with their positions.
     pub notices: Vec<String>,
+    /// The pull steps for all deployments as they are written.
+    pull: Option<Node>,
 }
 
 /// One deployment as it is written, templates not filled in.
@@ -91,6 +93,7 @@ impl Manifest {
             failed: Vec::new(),
             steps: Steps::default(),
             notices: Vec::new(),
+            pull: None,
         };
         for (at, notice) in document.notices {
             manifest.notices.push(located(path, at, &notice));
@@ -113,7 +116,10 @@ impl Manifest {
             match key.text() {
                 Some("build") => manifest.steps.build = steps(&value).map_err(fault)?,
                 Some("push") => manifest.steps.push = steps(&value).map_err(fault)?,
-                Some("pull") => manifest.steps.pull = steps(&value).map_err(fault)?,
+                Some("pull") => {
+                    manifest.steps.pull = steps(&value).map_err(fault)?;
+                    manifest.pull = Some(value);
+                }
                 Some("deployments") => match value.value {
                     Yaml::Sequence(nodes) => manifest.add(nodes),
                     Yaml::Null => {}
@@ -192,6 +198,44 @@ impl Manifest {
     /// `prefect.yaml:12`: where a key of a deployment is, or the deployment itself.
     pub(crate) fn origin(&self, entry: &Entry, path: &[&str]) -> String {
         format!("{}:{}", self.path, entry.at(path).line)
+    }
+
+    /// `prefect.yaml:12`: where a pull step of a deployment is, or an input of it.
+    pub(crate) fn step_origin(
+        &self,
+        entry: &Entry,
+        step: Option<usize>,
+        input: Option<&str>,
+    ) -> String {
+        format!("{}:{}", self.path, self.step_at(entry, step, input).line)
+    }
+
+    /// An error about one deployment, at the place of a pull step, or of an input of it.
+    pub(crate) fn step_error(
+        &self,
+        entry: &Entry,
+        step: Option<usize>,
+        input: Option<&str>,
+        code: &'static str,
+        message: &str,
+    ) -> EntryError {
+        let at = self.step_at(entry, step, input);
+        EntryError { message: located(&self.path, at, message), ..self.error(entry, &[], code, "") }
+    }
+
+    /// The place of an input of a pull step, or of the nearest that is written above it.
+    fn step_at(&self, entry: &Entry, step: Option<usize>, input: Option<&str>) -> Position {
+        // The steps of the deployment win over those of the file, also here.
+        let own = entry.steps.pull.is_some().then(|| entry.node.get("pull")).flatten();
+        let Some(list) = own.or(self.pull.as_ref()) else { return entry.node.at };
+        let step = step.and_then(|step| match &list.value {
+            Yaml::Sequence(steps) => steps.get(step),
+            _ => Some(list),
+        });
+        let Some(step) = step else { return list.at };
+        let Yaml::Mapping(pairs) = &step.value else { return step.at };
+        let input = input.and_then(|input| pairs.first()?.1.get(input));
+        input.map_or(step.at, |input| input.at)
     }
 
     /// An error about one deployment, at the place of a key.

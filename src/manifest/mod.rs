@@ -17,7 +17,7 @@ mod schedule;
 mod template;
 mod yaml;
 
-pub(crate) use declared::DeclaredDeployment;
+pub(crate) use declared::{DeclaredDeployment, step_ids};
 pub(crate) use entrypoint::DeclaredEntrypoint;
 pub(crate) use file::{Entry, EntryError, Manifest, ManifestError};
 pub(crate) use template::TemplateValues;

@@ -147,6 +147,20 @@ fn kind(name: &str) -> Placeholder<'_> {
     }
 }
 
+/// A text with those placeholders replaced that name an output of a step for which there is a value.
+pub(super) fn with_outputs(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
+    parts(text)
+        .into_iter()
+        .map(|part| match part {
+            Part::Literal(text) => text.to_owned(),
+            Part::Placeholder(whole, Placeholder::Output(name)) => {
+                value(name).unwrap_or_else(|| whole.to_owned())
+            }
+            Part::Placeholder(whole, _) => whole.to_owned(),
+        })
+        .collect()
+}
+
 /// All placeholders in the texts of a value.
 pub(super) fn placeholders(value: &Value) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
@@ -157,6 +171,16 @@ pub(super) fn placeholders(value: &Value) -> Vec<Placeholder<'_>> {
         }));
     });
     found
+}
+
+/// The names in the placeholders of a value that stand for outputs of steps, or for variables of the
+/// environment.
+pub(super) fn output_names(value: &Value) -> Vec<&str> {
+    let names = placeholders(value).into_iter().filter_map(|found| match found {
+        Placeholder::Output(name) => Some(name),
+        _ => None,
+    });
+    names.collect()
 }
 
 fn visit_texts<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {

@@ -44,6 +44,8 @@ pub(crate) struct CodeSource<'a> {
     pub repository: &'a str,
     /// Who registers.
     pub author: Option<&'a str>,
+    /// Whether the commit has submodules that workers are to clone.
+    pub submodules: bool,
 }
 
 impl<'a> CodeSource<'a> {
@@ -57,7 +59,7 @@ impl<'a> CodeSource<'a> {
             Access::Token(template) => ("access_token", template.as_str()),
             Access::Credentials(template) => ("credentials", template.as_str()),
         });
-        GitClone { repository: self.repository, check_out, access }
+        GitClone { repository: self.repository, check_out, access, submodules: self.submodules }
     }
 }
 
@@ -444,6 +446,7 @@ mod tests {
             pinned,
             repository: "https://git.example.com/data/flows.git",
             author: Some("Ada"),
+            submodules: false,
         };
         build(&flow(), None, &source, &settings).unwrap().registration
     }
@@ -508,6 +511,7 @@ mod tests {
             pinned: Pinned::Tag,
             repository: "r",
             author: None,
+            submodules: false,
         };
         let fields = build(&inexact, None, &source, &settings).unwrap().registration.fields;
         assert!(!fields.has(Field::ParameterOpenapiSchema));

@@ -10,15 +10,14 @@ use serde_json::{Map, Value, json};
 use super::desired::{Builder, Gathered, Unbuilt};
 use super::entrypoints::{DeploymentDraft, flow_of};
 use super::error::ConfigurationError;
+use super::located::Located;
+use super::pulled::{Pulled, sparse_error};
 use super::request::Notice;
 use super::starts::{EntryKey, Start};
 use super::{Referenced, RunError};
 use crate::introspection::{StepsContext, StepsError, run_steps};
-use crate::manifest::pull::{self, PinnedSteps, PullError, RunDirectory};
-use crate::manifest::{
-    DeclaredEntrypoint, Entry, EntryError, Manifest, ManifestError, TemplateValues,
-};
-use crate::registration::{Declaration, Pinned};
+use crate::manifest::{Entry, EntryError, Manifest, ManifestError, TemplateValues};
+use crate::registration::Declaration;
 use flowreg_model::{Channel, Environment, Field, Flow, FlowProblem, ProblemCode};
 
 /// The file that `prefect deploy` reads unless it is given another one.
@@ -110,9 +109,10 @@ impl Builder<'_> {
             gathered.notices.extend(manifest.notices.iter().cloned().map(Notice::from));
             gathered.unbuilt.extend(manifest.failed.iter().cloned().map(refused));
             for entry in &manifest.entries {
-                let draft = self
-                    .outputs(manifest, entry, &mut ran)?
-                    .and_then(|outputs| self.resolve(manifest, entry, &values, outputs));
+                let draft = match self.outputs(manifest, entry, &mut ran)? {
+                    Ok(outputs) => self.resolve(manifest, entry, &values, outputs)?,
+                    Err(error) => Err(error),
+                };
                 match draft {
                     Ok(draft) => drafts.push(draft),
                     Err(error) => gathered.unbuilt.push(refused(error)),
@@ -144,8 +144,12 @@ impl Builder<'_> {
             missing.clear();
             gathered.unbuilt.clear();
         }
-        for one in &missing {
-            let error = self.not_found(one, &found)?;
+        for one in missing {
+            // Where other code runs, the flow need not be in this repository at all.
+            let error = match one.void {
+                Some(void) => void,
+                None => self.not_found(&one, &found)?,
+            };
             gathered.unbuilt.push(refused(error));
         }
         gathered.problems.extend(found.into_values().flat_map(|found| found.problems));
@@ -258,67 +262,36 @@ impl Builder<'_> {
     }
 
     /// Fills in templates, puts the reference into the pull steps, and works out from which
-    /// directory the run will start, which decides how the entrypoint has to be written.
+    /// directory the run will start, which decides how the entrypoint has to be written. The outer error
+    /// ends the run, the inner one is this deployment's.
     fn resolve<'m>(
         &self,
         manifest: &'m Manifest,
         entry: &'m Entry,
         values: &TemplateValues,
         outputs: Option<Rc<Map<String, Value>>>,
-    ) -> Result<DeploymentDraft<'m>, EntryError> {
-        let declared = manifest.declared(entry, values, outputs.as_deref())?;
-        let clone =
-            self.source.git_clone(self.referenced.configured.settings.repository.access.as_ref());
-        let pulled = match declared.pull.as_deref() {
-            None => PinnedSteps {
-                steps: vec![pull::step(&clone)],
-                directory: RunDirectory::Clone(String::new()),
-            },
-            // `pull: []` says that the code is in the image already: cloning would run other code.
-            Some([]) => PinnedSteps { steps: Vec::new(), directory: RunDirectory::Elsewhere },
-            Some(steps) => pull::pinned(steps, &clone, |text| values.fill(text))
-                .map_err(|error| pull_error(manifest, entry, &error))?,
+    ) -> Result<Result<DeploymentDraft<'m>, EntryError>, RunError> {
+        let declared = match manifest.declared(entry, values, outputs.as_deref()) {
+            Ok(declared) => declared,
+            Err(error) => return Ok(Err(error)),
         };
-        let Some(location) = DeclaredEntrypoint::parse(&declared.entrypoint) else {
-            let message = format!("`{}` is not an entrypoint", declared.entrypoint);
-            let error = manifest.error(entry, &["entrypoint"], "entrypoint", &message);
-            return Err(error.hint("path/to/file.py:function, or package.module.function"));
-        };
-        // An entrypoint is written from the directory of its `prefect.yaml`, and a worker reads it
-        // from where the run starts, mostly the root of the clone. So the directories between the
-        // two are put in front. Where a run starts elsewhere, as in an image, nothing is known of
-        // its directories, and the entrypoint stays as the user wrote it for that place.
-        let directory = manifest.directory();
-        let root = match pulled.directory {
-            RunDirectory::Clone(root) if is_within(directory, &root) => root,
-            RunDirectory::Clone(_) | RunDirectory::Elsewhere => directory.to_owned(),
-        };
-        let below = directory.strip_prefix(root.as_str()).unwrap_or(directory);
-        let location = location.in_directory(below.trim_start_matches('/')).ok_or_else(|| {
-            let message =
-                format!("`{}` can't be imported from the repository's root", declared.entrypoint);
-            manifest.error(entry, &["entrypoint"], "entrypoint", &message).hint(
-                "start the run in the directory of the file: a `set_working_directory` step with \
-                 `{{ <id of git_clone>.directory }}/…`",
-            )
-        })?;
-        // An entrypoint that is right as it stands keeps its spelling (`./etl.py:etl`). That is what
-        // `prefect deploy` registers, so a deployment that is taken over from it does not differ.
-        let is_as_written =
-            DeclaredEntrypoint::parse(&declared.entrypoint).as_ref() == Some(&location);
-        let entrypoint =
-            if is_as_written { declared.entrypoint.clone() } else { location.to_string() };
-        let pull_steps = pulled.steps;
-        Ok(DeploymentDraft {
+        let Pulled { steps: pulled, void } =
+            match self.pulled(manifest, entry, &declared, values)? {
+                Ok(pulled) => pulled,
+                Err(error) => return Ok(Err(error)),
+            };
+        let located = self.located(manifest, entry, &declared.entrypoint, &pulled.start)?;
+        Ok(located.map(|Located { root, location, entrypoint }| DeploymentDraft {
             manifest,
             entry,
             declared,
             outputs,
-            pull_steps,
+            pulled,
+            void,
             location,
             root,
             entrypoint,
-        })
+        }))
     }
 
     fn add_declared(
@@ -328,16 +301,18 @@ impl Builder<'_> {
         mut flow: Flow,
         values: &TemplateValues,
     ) -> Result<(), RunError> {
-        let DeploymentDraft {
-            manifest,
-            entry,
-            declared,
-            outputs,
-            pull_steps,
-            location,
-            root,
-            entrypoint,
-        } = one;
+        let is_allowed = self.request.allow_unpinned
+            || self.referenced.configured.settings.allows_unpinned(flow.name.as_str());
+        let refusal = one.void.clone().filter(|_| !is_allowed);
+        let file = flow.imported_from.as_ref().unwrap_or(&flow.entrypoint).path();
+        let refusal = refusal.or_else(|| sparse_error(one.manifest, one.entry, &one.pulled, file));
+        if let Some(refusal) = refusal {
+            gathered.unbuilt.push(Unbuilt { flow: flow.name.to_string(), ..refused(refusal) });
+            return Ok(());
+        }
+        gathered.notices.extend(self.pull_notices(&one));
+        let DeploymentDraft { manifest, entry, declared, outputs, pulled, .. } = one;
+        let DeploymentDraft { location, root, entrypoint, .. } = one;
         let path = flow.entrypoint.path();
         let start = Start::declared(path, root, &location, EntryKey::of(manifest, entry));
         flow.description = flow
@@ -374,28 +349,15 @@ impl Builder<'_> {
                 declared.name
             )));
         }
-        if pull_steps.is_empty() && self.source.pinned != Pinned::Branch {
-            gathered.notices.push(Notice::from(format!(
-                "{}: `{}` has no pull steps: its runs use the code in their image or on their \
-                 machine, which need not be the code at the reference",
-                manifest.origin(entry, &["pull"]),
-                declared.name
-            )));
-        }
         let declaration = Declaration {
             name: declared.name,
             entrypoint,
             fields: declared.fields,
-            pull_steps,
+            pull_steps: pulled.steps,
             origins,
         };
         self.add(gathered, (flow, start), Some(declaration), declared.secrets)
     }
-}
-
-fn is_within(path: &str, directory: &str) -> bool {
-    let rest = path.strip_prefix(directory);
-    directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Where each deployment is declared (`prefect.yaml:12`), by flow and name.
@@ -440,14 +402,4 @@ fn broken(error: &ManifestError) -> FlowProblem {
         message: error.message.clone(),
         excerpt: None,
     }
-}
-
-fn pull_error(manifest: &Manifest, entry: &Entry, error: &PullError) -> EntryError {
-    let reported = manifest.error(entry, &["pull"], "pull_steps", &error.to_string());
-    reported.hint(match error {
-        PullError::Secret => {
-            "name a block that holds it: access_token: \"{{ prefect.blocks.secret.NAME }}\""
-        }
-        PullError::Submodules => "pin to the tag: [repository] pin = \"tag\"",
-    })
 }

@@ -13,10 +13,13 @@ use flowreg_model::{
 use flowreg_servers::Target;
 
 use super::declared::Manifests;
+use super::error::ConfigurationError;
+use super::pulled::ServerVersion;
 use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
 use crate::introspection::IntrospectedScan;
+use crate::manifest::pull;
 use crate::registration::{CodeSource, Declaration, build};
 use crate::scan::Scan;
 use crate::settings::Settings;
@@ -42,6 +45,7 @@ pub(super) struct Builder<'b> {
     pub(super) request: &'b RunRequest,
     pub(super) source: CodeSource<'b>,
     pub(super) target: &'b dyn Target,
+    pub(super) server: ServerVersion,
 }
 
 /// What is to be registered, and what can't be.
@@ -124,9 +128,11 @@ impl<'r> Desired<'r> {
         let builder = Builder {
             referenced: &referenced,
             request,
-            source: referenced.source(&repository_url, author.as_deref()),
+            source: referenced.source(&repository_url, author.as_deref())?,
             target: target.as_ref(),
+            server: ServerVersion::default(),
         };
+        builder.check_commit_pin()?;
         let manifests = referenced.manifests()?;
         // Prefect 1 has no `prefect.yaml`: one that lies in the repository is for another target.
         let mut gathered = if referenced.configured.is_prefect1() {
@@ -197,6 +203,10 @@ impl Builder<'_> {
     /// Every flow, with one deployment as `flowreg.toml` says.
     fn every_flow(&self) -> Result<Gathered, RunError> {
         let filter = &self.request.flows;
+        let access = self.referenced.configured.settings.repository.access.as_ref();
+        if pull::submodules_at_commit(&self.source.git_clone(access)).is_some() {
+            return Err(ConfigurationError::SubmodulesAtCommit.into());
+        }
         let IntrospectedScan { scan, notices, remarks, moments } =
             self.referenced.introspected_flows(filter)?;
         let Scan { flows, problems, files, .. } = scan;

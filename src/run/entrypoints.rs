@@ -12,6 +12,7 @@ use super::RunError;
 use super::desired::{Builder, Gathered};
 use super::request::Notice;
 use crate::introspection::IntrospectedScan;
+use crate::manifest::pull::PinnedSteps;
 use crate::manifest::{DeclaredDeployment, DeclaredEntrypoint, Entry, EntryError, Manifest};
 use crate::scan::{Scan, Selection};
 use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
@@ -29,8 +30,10 @@ pub(super) struct DeploymentDraft<'m> {
     pub declared: DeclaredDeployment,
     /// What its build and push steps put out, if they were run.
     pub outputs: Option<Rc<Map<String, Value>>>,
-    /// What a worker does first.
-    pub pull_steps: Vec<Value>,
+    /// What a worker does first, and where it ends.
+    pub pulled: PinnedSteps,
+    /// Why its runs would not use the code at the reference, if they would not.
+    pub void: Option<EntryError>,
     /// Where its flow is, from `root`.
     pub location: DeclaredEntrypoint,
     /// The directory of the repository from which a run starts.

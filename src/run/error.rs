@@ -11,6 +11,7 @@ use flowreg_servers::connection::prefect::ConnectionError;
 use super::selection::SelectionError;
 use super::tag::TagUsageError;
 use crate::introspection::Unavailable;
+use crate::manifest::pull::PullError;
 use crate::registration::Prefect1SettingsError;
 use crate::scan::ScanError;
 use crate::settings::{FILE_NAME, SettingsError};
@@ -114,6 +115,15 @@ pub enum ConfigurationError {
     /// `[prefect1]` lacks something.
     #[error(transparent)]
     Prefect1(#[from] Prefect1SettingsError),
+    /// The server's Prefect can't keep a clone at a commit.
+    #[error("Prefect {version} has no `clone_directory_name`, without which a commit is not kept")]
+    CommitPin {
+        /// The server's.
+        version: String,
+    },
+    /// A commit is pinned, and it has submodules.
+    #[error("{}", PullError::Submodules)]
+    SubmodulesAtCommit,
     /// A flow of Prefect 1 has an empty name.
     #[error(transparent)]
     Prefect1Name(#[from] NameError),
@@ -121,7 +131,7 @@ pub enum ConfigurationError {
 
 impl ConfigurationError {
     /// What to type.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::NoConnection { .. } => {
                 "export PREFECT_API_URL=https://…/api, or choose a profile with `prefect profile use`"
@@ -132,11 +142,16 @@ impl ConfigurationError {
                  repository's hook"
             }
             Self::Prefect1(error) => error.hint(),
+            Self::CommitPin { .. } => {
+                "pin to the tag: [repository] pin = \"tag\", or use Prefect 3.6.9 or later on server \
+                 and workers"
+            }
+            Self::SubmodulesAtCommit => return PullError::Submodules.hints(),
             Self::Unreadable { .. } | Self::NotText | Self::Glob { .. } | Self::Prefect1Name(_) => {
-                return None;
+                return Vec::new();
             }
         };
-        Some(hint.to_owned())
+        vec![hint.to_owned()]
     }
 }
 

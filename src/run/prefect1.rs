@@ -92,7 +92,7 @@ impl Referenced<'_> {
     /// The flows of Prefect 1 as they are listed.
     pub(super) fn prefect1_flows(&self) -> Result<IntrospectedScan, RunError> {
         let url = self.configured.repository_url()?;
-        let preparation = self.preparation(&self.source(&url, None))?;
+        let preparation = self.preparation(&self.source(&url, None)?)?;
         let BuiltFlows { flows, problems, files, .. } = self.build_flows(&preparation)?;
         let scan = Scan { flows, problems, files, ..Scan::default() };
         Ok(IntrospectedScan { scan, ..IntrospectedScan::default() })

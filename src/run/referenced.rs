@@ -14,6 +14,9 @@ use super::{Configured, Desired, Opened, RunError, opened};
 use crate::registration::{CodeSource, Pinned};
 use crate::settings::{Access, FILE_NAME};
 
+/// The file that says where git gets submodules from (gitmodules(5)).
+const SUBMODULES: &str = ".gitmodules";
+
 /// What came of climbing the ladder: a reference, or the reason why there is none.
 pub struct Climbed<'o> {
     /// The settings and the target.
@@ -122,17 +125,22 @@ impl<'o> Referenced<'o> {
     }
 
     /// What all registrations have in common.
+    ///
+    /// # Errors
+    /// [`GitError`] if the root directory of the tree can't be read.
     pub(super) fn source<'a>(
         &'a self,
         url: &'a RepositoryUrl,
         author: Option<&'a str>,
-    ) -> CodeSource<'a> {
-        CodeSource {
+    ) -> Result<CodeSource<'a>, GitError> {
+        let is_wanted = self.configured.settings.repository.submodules;
+        Ok(CodeSource {
             reference: &self.reference,
             pinned: self.pinned(),
             repository: url.as_str(),
             author,
-        }
+            submodules: is_wanted && self.tree()?.has_file(SUBMODULES)?,
+        })
     }
 
     /// What about the repository and the configuration is worth knowing.

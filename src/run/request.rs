@@ -39,6 +39,8 @@ pub struct RunRequest {
     pub allow_downgrade: bool,
     /// Take over deployments that flowreg did not create.
     pub adopt: bool,
+    /// Register deployments whose runs would not use the code at the reference.
+    pub allow_unpinned: bool,
     /// Run the build and push steps of `prefect.yaml`.
     pub run_steps: bool,
     /// How many writes may be under way at once; the target may allow fewer.

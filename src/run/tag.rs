@@ -69,6 +69,8 @@ pub(crate) struct TagRequest {
     pub allow_downgrade: bool,
     /// Take over deployments that flowreg did not create.
     pub adopt: bool,
+    /// Register deployments whose runs would not use the code at the reference.
+    pub allow_unpinned: bool,
     /// Run the build and push steps of `prefect.yaml`.
     pub run_steps: bool,
     /// How many writes may be under way at once.
@@ -203,6 +205,7 @@ impl Opened<'_> {
         let run = RunRequest {
             allow_downgrade: request.allow_downgrade,
             adopt: request.adopt,
+            allow_unpinned: request.allow_unpinned,
             run_steps: request.run_steps,
             jobs: request.jobs,
             reference: ReferenceChoice {

@@ -75,6 +75,21 @@ pub(super) struct RepositoryTable {
     pub untagged: Option<Untagged>,
     /// What the pull step names.
     pub pin: Option<Pin>,
+    /// What happens to a deployment whose runs would not use the code at the reference.
+    pub unpinned: Option<Unpinned>,
+    /// Whether workers clone submodules.
+    pub submodules: Option<bool>,
+}
+
+/// `unpinned`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Unpinned {
+    /// It is not registered.
+    #[default]
+    Refuse,
+    /// It is registered, with a notice.
+    Allow,
 }
 
 /// `[flows]`
@@ -196,6 +211,8 @@ pub(crate) struct FlowTable {
     pub image_tag: Option<String>,
     /// Where the code is in the image.
     pub path: Option<String>,
+    /// What happens if its runs would not use the code at the reference.
+    pub unpinned: Option<Unpinned>,
 }
 
 /// One entry of `schedules`.

@@ -45,7 +45,17 @@ pub(super) static ROOT: Keys = Keys {
     },
 };
 static REPOSITORY: Keys = Keys {
-    names: &["remote", "url", "access_token", "credentials", "mainline", "untagged", "pin"],
+    names: &[
+        "remote",
+        "url",
+        "access_token",
+        "credentials",
+        "mainline",
+        "untagged",
+        "pin",
+        "unpinned",
+        "submodules",
+    ],
     below: NOTHING_BELOW,
 };
 static FLOWS: Keys =
@@ -103,6 +113,7 @@ static FLOW: Keys = Keys {
         "image_name",
         "image_tag",
         "path",
+        "unpinned",
     ],
     below: |name| match name {
         "schedules" => Some(&SCHEDULE),

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::file::{
     self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
+    Unpinned,
 };
 use super::prefect1_table::Prefect1Table;
 use super::tag::{TagSettings, TagTable};
@@ -83,6 +84,10 @@ pub(crate) struct RepositorySettings {
     pub untagged: Sourced<Untagged>,
     /// What the pull step names.
     pub pin: Pin,
+    /// What happens to a deployment whose runs would not use the code at the reference.
+    pub unpinned: Unpinned,
+    /// Whether workers clone submodules, if the commit has any.
+    pub submodules: bool,
 }
 
 /// All settings of a run.
@@ -192,6 +197,12 @@ impl Settings {
         }
     }
 
+    /// Whether a flow may be registered although its runs would not use the code at the reference.
+    pub(crate) fn allows_unpinned(&self, flow: &str) -> bool {
+        let own = self.flow(flow).and_then(|table| table.unpinned);
+        own.unwrap_or(self.repository.unpinned) == Unpinned::Allow
+    }
+
     /// The overrides for one flow.
     pub(crate) fn flow(&self, name: &str) -> Option<&FlowTable> {
         self.flow.get(name)
@@ -244,6 +255,8 @@ impl SettingsFile<'_> {
                 .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
             untagged,
             pin: table.pin.unwrap_or_default(),
+            unpinned: table.unpinned.unwrap_or_default(),
+            submodules: table.submodules.unwrap_or(true),
         })
     }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use gix::bstr::{BStr, ByteSlice};
+use gix::objs::tree::EntryMode;
 use gix::objs::{Exists, Find, Kind, TreeRefIter};
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
@@ -168,6 +169,37 @@ impl Tree {
         let mut buffer = Vec::new();
         self.read(blob, &mut buffer)?;
         Ok(Some(buffer))
+    }
+
+    /// Whether there is a file with this path.
+    ///
+    /// # Errors
+    /// If a directory on the way is missing from the object database or can't be decoded.
+    pub fn has_file(&self, path: &str) -> Result<bool, GitError> {
+        Ok(self.mode_at(path)?.is_some_and(|mode| mode.is_blob()))
+    }
+
+    /// Whether there is a directory with this path, or a submodule, which is a directory in a clone.
+    ///
+    /// # Errors
+    /// If a directory on the way is missing from the object database or can't be decoded.
+    pub fn has_directory(&self, path: &str) -> Result<bool, GitError> {
+        Ok(self.mode_at(path)?.is_some_and(|mode| mode.is_tree() || mode.is_commit()))
+    }
+
+    /// What kind of entry has this path; `None` if there is none.
+    fn mode_at(&self, path: &str) -> Result<Option<EntryMode>, GitError> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(directory) = self.subtree(parent)? else { return Ok(None) };
+        let mut buffer = Vec::new();
+        let data = self.directory(directory.id, parent.as_bytes(), &mut buffer)?;
+        for entry in TreeRefIter::from_bytes(data, directory.id.kind()) {
+            let entry = entry.map_err(|error| corrupt(directory.id, parent.as_bytes(), &error))?;
+            if entry.filename == name.as_bytes() {
+                return Ok(Some(entry.mode));
+            }
+        }
+        Ok(None)
     }
 
     /// In a partial clone, fetches the files that are not here yet, all in one request.
