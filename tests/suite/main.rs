@@ -31,6 +31,7 @@ mod manifest_errors;
 mod manifest_yaml;
 mod output;
 mod output_git;
+mod pin_holds;
 mod prefect1;
 mod prefect1_client;
 mod prefect1_errors;

@@ -172,7 +172,15 @@ pub(crate) fn pinned(steps: &[Value], context: &PullContext<'_>) -> PinnedSteps 
         .version
         .is_some_and(|version| !known::is_at_least(version, known::RETURNS_ABSOLUTE));
     let followed = start::follow(&walked, context.fill, keeps_relative);
-    problems.extend(void(&followed.start, &declared, context));
+    let is_void = void(&followed.start, &declared, context);
+    problems.extend(match (followed.changed_twice, context.version) {
+        // The run would fail before it could start anywhere.
+        (Some(step), Some(version)) => {
+            let error = PullError::ChangedTwice { version: version.to_string() };
+            Some(PullProblem { step: Some(step), input: Some("directory".to_owned()), error })
+        }
+        _ => is_void,
+    });
     let ours =
         || declared.iter().enumerate().filter_map(|(index, step)| Some((index, step.as_ref()?)));
     let sparse = match &followed.start {

@@ -113,6 +113,15 @@ pub(crate) enum PullError {
         /// From the repository's root.
         path: String,
     },
+    /// An older Prefect changes into a relative directory a second time, from the directory itself.
+    #[error(
+        "Prefect {version} changes into a relative directory twice, the second time from the \
+         directory itself, so every run would fail"
+    )]
+    ChangedTwice {
+        /// The server's.
+        version: String,
+    },
     /// The sparse clone does not have the flow's file.
     #[error("`directories` leave out `{file}`, so every run would fail")]
     LeftOut {
@@ -178,6 +187,11 @@ impl PullError {
             }
             Self::NoFile { .. } | Self::NoDirectory { .. } => {
                 "paths in pull steps are those of the commit that is registered".to_owned()
+            }
+            Self::ChangedTwice { .. } => {
+                "leave the step out, and write the entrypoint from the root of the clone; or use \
+                 Prefect 3.4.19 or later on server and workers"
+                    .to_owned()
             }
             Self::LeftOut { directory, .. } => format!("add `{directory}` to `directories`"),
             Self::PinVoid { elsewhere, output, .. } => {

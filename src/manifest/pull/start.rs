@@ -144,6 +144,8 @@ pub(super) struct Followed {
     pub start: RunStart,
     /// What the commit has to have.
     pub needs: Vec<NeededPath>,
+    /// The step whose directory the worker changes into a second time.
+    pub changed_twice: Option<usize>,
 }
 
 /// Follows the steps as a worker does them.
@@ -162,13 +164,15 @@ pub(super) fn follow(
         clones: Vec::new(),
         by_id: HashMap::new(),
         last: None,
+        last_change: None,
         needs: Vec::new(),
+        changed_twice: None,
     };
     for step in steps {
         worker.run(step);
     }
     let start = worker.start();
-    Followed { start, needs: worker.needs }
+    Followed { start, needs: worker.needs, changed_twice: worker.changed_twice }
 }
 
 /// A directory that a step returned.
@@ -201,7 +205,10 @@ struct Worker<'f> {
     by_id: HashMap<String, Returned>,
     /// The step that returned a directory last, and the directory.
     last: Option<(Option<usize>, Returned)>,
+    /// The index of the `set_working_directory` that came last.
+    last_change: Option<usize>,
     needs: Vec<NeededPath>,
+    changed_twice: Option<usize>,
 }
 
 impl Worker<'_> {
@@ -268,6 +275,7 @@ impl Worker<'_> {
                 let here = self.directory.clone();
                 self.need(step, "directory", &here, true);
                 let returned = if self.keeps_relative { to } else { here };
+                self.last_change = step.index;
                 self.returns(step, Returned::Text(returned));
             }
             None => {
@@ -356,6 +364,8 @@ impl Worker<'_> {
             Returned::Unknown(code) => return RunStart::Elsewhere { step, code },
         };
         let path = paths::join(&self.directory, &text);
+        let is_twice = step.is_some() && step == self.last_change && path != self.directory;
+        self.changed_twice = step.filter(|_| is_twice);
         match self.clone_at(&path) {
             Some((CloneDirectory { code: Some(code), step: cloned, changed_by, .. }, _)) => {
                 RunStart::Elsewhere { step: changed_by.or(*cloned), code: code.clone() }

@@ -347,9 +347,20 @@ fn an_older_prefect_changes_into_a_relative_directory_twice() {
         {GIT_CLONE: {"repository": URL, "id": "clone"}},
         {SET_DIRECTORY: {"directory": "{{ clone.directory }}/teams"}},
     ]);
-    let twice = in_clone("teams/flows-v1/teams", Some(0));
-    assert_eq!(pull(&steps, tag(), Some("2.20.25")).start, twice);
-    assert_eq!(pull(&steps, tag(), Some("3.4.18")).start, twice);
+    for version in ["2.20.25", "3.4.18"] {
+        let problems = pull(&steps, tag(), Some(version)).problems;
+        let twice = PullError::ChangedTwice { version: version.to_owned() };
+        assert!(
+            problems.iter().any(|one| one.step == Some(1) && one.error == twice),
+            "{problems:?}"
+        );
+    }
+    let absolute = json!([
+        {SET_DIRECTORY: {"directory": "/srv"}},
+        {GIT_CLONE: {"repository": URL}},
+        {SET_DIRECTORY: {"directory": "/srv/flows-v1/teams"}},
+    ]);
+    assert_eq!(pull(&absolute, tag(), Some("2.20.25")).problems, []);
     assert_eq!(pull(&steps, tag(), Some("3.4.19")).start, in_clone("teams", Some(0)));
 }
 
