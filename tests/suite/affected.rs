@@ -351,10 +351,11 @@ fn each_file_of_a_monorepo_has_modules_of_its_own() {
             "prefect.yaml",
             "deployments:\n- name: file\n  entrypoint: flows/a.py:a\n\
              - name: module\n  entrypoint: pack.work.b\n\
-             pull:\n- prefect.deployments.steps.git_clone:\n    id: clone\n    repository: x\n\
+             pull:\n- prefect.deployments.steps.git_clone:\n    id: clone\n    repository: ROOT\n\
              - prefect.deployments.steps.set_working_directory:\n\
              \x20   directory: '{{ clone.directory }}/teams/TEAM'\n"
                 .replace("TEAM", team)
+                .replace("ROOT", repository.root().to_str().unwrap())
                 .as_str(),
         );
         let named = |text: String| text.replace("@flow", &format!("@flow(name='{team}')"));

@@ -12,6 +12,7 @@ use crate::support::{Flowreg, TestRepository, git_environment};
 
 const TAG: &str = "v1.0.0";
 const CLONE: &str = "prefect.deployments.steps.git_clone";
+const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
 /// What may differ, and why. Everything else has to be equal.
 const ALLOWED: &[(&str, &str)] = &[
@@ -275,8 +276,7 @@ fn with_reference(theirs: &Value, remote: &str) -> Value {
         return json!([]);
     }
     let is_this_machine = |step: &Value| {
-        let directory =
-            step["prefect.deployments.steps.set_working_directory"]["directory"].as_str();
+        let directory = step[SET_DIRECTORY]["directory"].as_str();
         directory.is_some_and(|directory| directory.contains("flowreg-test-"))
     };
     if steps.len() == 1 && steps.iter().all(is_this_machine) {
@@ -292,7 +292,9 @@ fn with_reference(theirs: &Value, remote: &str) -> Value {
             is_cloned = true;
         }
     }
-    if !is_cloned {
+    // Code that lies in an image is not cloned beside it.
+    let is_in_image = steps.iter().any(|step| !step[SET_DIRECTORY].is_null());
+    if !is_cloned && !is_in_image {
         steps.insert(0, clone);
     }
     json!(steps)

@@ -526,6 +526,8 @@ fn help() {
           --all                       On a feature branch: flows that are as on mainline, too
           --allow-downgrade           Replace a newer version with an older one
           --adopt                     Take over deployments that flowreg did not create
+          --allow-unpinned            Register deployments whose runs would not use the code at the
+                                      reference
           --run-steps                 Run the build and push steps of prefect.yaml, for templates that
                                       need their outputs
           --dry-run                   Only show what would be done, as `flowreg plan`
