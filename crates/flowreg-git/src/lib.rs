@@ -1,8 +1,8 @@
 //! Everything git: open a repository, resolve the code reference, prove it on the remote, read
 //! the tree at a commit, make and push tags.
 //!
-//! The only user of gix and of the git process. Local reads go through gix; what crosses the
-//! network goes through git, because credential helpers, ssh configuration and proxies live
+//! The only user of gix, of the git process and of `ssh -G`. Local reads go through gix; what crosses
+//! the network goes through git, because credential helpers, ssh configuration and proxies live
 //! there. Knows nothing of flows, targets and flowreg's configuration. What git and the CI providers
 //! do, as far as this crate rests on it, stands in docs/facts/git.md and docs/facts/ci-variables.md.
 
@@ -16,6 +16,7 @@ mod error;
 mod head;
 mod history;
 mod hook_path;
+mod identity;
 mod jenkins;
 mod ladder;
 mod mainline;
@@ -40,6 +41,7 @@ mod unattended;
 mod url;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use changes::{ChangeKind, ChangedPath};
@@ -48,6 +50,7 @@ pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
 pub use history::LoggedCommit;
 pub use hook_path::{ConfigScope, HookPath};
+pub use identity::{LocalRule, LocalSpelling, RepositoryIdentity};
 pub use mainline::is_mainline;
 pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
@@ -66,6 +69,7 @@ pub use unattended::unattended;
 pub use url::RepositoryUrl;
 
 use flowreg_model::{CommitId, Environment};
+use identity::SshHosts;
 
 /// An opened repository; may be shared between threads.
 pub struct Repository {
@@ -75,6 +79,8 @@ pub struct Repository {
     common_dir: PathBuf,
     workdir: Option<PathBuf>,
     time_limit: Duration,
+    /// What ssh said about hosts, from the first question on.
+    ssh_hosts: OnceLock<Arc<SshHosts>>,
 }
 
 impl Repository {
@@ -111,6 +117,11 @@ impl Repository {
     /// The work tree; a bare repository has none.
     pub fn workdir(&self) -> Option<&Path> {
         self.workdir.as_deref()
+    }
+
+    fn ssh_hosts(&self) -> &Arc<SshHosts> {
+        self.ssh_hosts
+            .get_or_init(|| Arc::new(SshHosts::new(&self.configuration, &self.environment)))
     }
 
     /// The name that git would write into a commit as its author.

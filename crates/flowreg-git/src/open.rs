@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use gix::discover::repository::Path as RepositoryPath;
@@ -59,6 +60,7 @@ pub(super) fn discover(
         environment: environment.clone(),
         inner: repository,
         time_limit: process::TIME_LIMIT,
+        ssh_hosts: OnceLock::new(),
     })
 }
 

@@ -256,7 +256,7 @@ fn subcommand<'a>(arguments: &[&'a str]) -> &'a str {
 }
 
 /// Reads a pipe to its end in a thread of its own, so that neither pipe can fill up.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+pub(super) fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut content = Vec::new();
@@ -287,7 +287,7 @@ fn log(arguments: &[&str], took: Duration, output: &Result<GitOutput, GitError>)
 
 /// Ends a process with SIGTERM, and with SIGKILL a second later. Git stops its helpers (ssh,
 /// `git-remote-https`) on SIGTERM; on SIGKILL they would stay behind.
-fn stop(child: &mut Child) {
+pub(super) fn stop(child: &mut Child) {
     let _ = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
     for _ in 0..20 {
         if matches!(child.try_wait(), Ok(Some(_))) {

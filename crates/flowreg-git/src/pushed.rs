@@ -101,8 +101,10 @@ impl Repository {
             };
         }
         // A push to an address: if a remote has the same one, git is asked by the remote's name, because
-        // the record of the push has no credentials.
-        let same: Option<&Remote> = configured.iter().find(|one| one.url == *url);
+        // the record of the push has no credentials. It may have another spelling of it.
+        let is_same = |one: &&Remote| self.identity([one.url.as_str()]).is(url.as_str());
+        let exact = configured.iter().find(|one| one.url == *url);
+        let same: Option<&Remote> = exact.or_else(|| configured.iter().find(is_same));
         PushAddress {
             address: same.map_or(url.as_str(), |remote| remote.name.as_str()).to_owned(),
             remote: same.map(|remote| remote.name.clone()),
@@ -131,7 +133,8 @@ impl Repository {
     /// there; the record of a push does not have them. `url` itself if none is.
     fn configured_address(&self, urls: &[BString], url: &RepositoryUrl) -> String {
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        let addresses = urls.iter().map(|one| self.instead_of(one).unwrap_or_else(|| one.clone()));
+        let rules = self.instead_of_rules();
+        let addresses = urls.iter().map(|one| rules.apply(one).unwrap_or_else(|| one.clone()));
         let mut addresses = addresses.map(|address| address.to_str_lossy().into_owned());
         let found = addresses.find(|address| RepositoryUrl::new(address, base) == *url);
         found.unwrap_or_else(|| url.as_str().to_owned())

@@ -16,6 +16,27 @@ pub struct Remote {
     pub had_credentials: bool,
 }
 
+/// The rules `url.<base>.insteadOf` of git's configuration.
+pub(super) struct InsteadOf(Vec<Rule>);
+
+/// What an address begins with, and what comes in its place.
+struct Rule {
+    prefix: BString,
+    base: BString,
+}
+
+impl InsteadOf {
+    /// The address as git rewrites it: the longest prefix wins
+    /// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>).
+    /// `None` if no rule applies.
+    pub(super) fn apply(&self, address: &[u8]) -> Option<BString> {
+        let matching = self.0.iter().filter(|rule| address.starts_with(&rule.prefix));
+        let Rule { prefix, base } = matching.max_by_key(|rule| rule.prefix.len())?;
+        let rest = address.get(prefix.len()..)?;
+        Some([base.as_slice(), rest].concat().into())
+    }
+}
+
 impl Repository {
     /// The remote with this name; without a name `origin`, else the only one; `None` if there is none.
     ///
@@ -64,7 +85,7 @@ impl Repository {
 
     fn fetched_from(&self, name: RemoteName, configured: BString) -> Remote {
         // Workers don't have the `insteadOf` rules of this machine, so they get the rewritten URL.
-        let address = self.instead_of(&configured).unwrap_or(configured);
+        let address = self.instead_of_rules().apply(&configured).unwrap_or(configured);
         let address = address.to_str_lossy();
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
         Remote {
@@ -74,22 +95,17 @@ impl Repository {
         }
     }
 
-    /// The address as `url.<base>.insteadOf` rewrites it: the longest prefix wins
-    /// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>).
-    pub(super) fn instead_of(&self, url: &BString) -> Option<BString> {
+    /// The rules by which git rewrites addresses.
+    pub(super) fn instead_of_rules(&self) -> InsteadOf {
         let sections = self.configuration.sections_by_name("url").into_iter().flatten();
         let rules = sections.filter_map(|section| {
             let base = section.header().subsection_name()?.to_owned();
             Some((base, section.values("insteadOf")))
         });
-        let matching = rules.flat_map(|(base, prefixes)| {
-            prefixes.into_iter().map(move |prefix| (base.clone(), prefix))
+        let rules = rules.flat_map(|(base, prefixes)| {
+            prefixes.into_iter().map(move |prefix| Rule { prefix, base: base.clone() })
         });
-        let (base, prefix) = matching
-            .filter(|(_, prefix)| url.starts_with(prefix))
-            .max_by_key(|(_, prefix)| prefix.len())?;
-        let rest = url.get(prefix.len()..)?;
-        Some([base.as_slice(), rest].concat().into())
+        InsteadOf(rules.collect())
     }
 
     /// The remote from which a partial clone gets the objects that it left out.

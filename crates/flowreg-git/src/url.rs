@@ -57,7 +57,7 @@ impl fmt::Display for RepositoryUrl {
 }
 
 /// Git's own rule: a path, unless a colon comes before the first slash (git-fetch(1), GIT URLS).
-fn is_local(address: &str) -> bool {
+pub(super) fn is_local(address: &str) -> bool {
     match (address.find(':'), address.find('/')) {
         (None, _) => true,
         (Some(colon), Some(slash)) => slash < colon,

@@ -11,6 +11,7 @@ mod changes;
 mod checkout;
 mod ci;
 mod head;
+mod identity;
 mod ladder;
 mod log;
 mod open;
