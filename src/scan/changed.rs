@@ -85,7 +85,14 @@ fn import_chains(
         .collect();
     let paths: Vec<&str> = files.keys().copied().collect();
     let layout = Layout::new(paths.iter().copied());
-    let mut tracer = ImportTracer::new(&layout, &paths, difference.changes);
+    // Most changes have nothing to do with submodules, and then it does not matter which there are.
+    let submodules = if difference.changes.iter().any(|change| change.is_submodule) {
+        difference.repository.tree(difference.head)?.submodules()?
+    } else {
+        Vec::new()
+    };
+    let submodules: Vec<&str> = submodules.iter().map(String::as_str).collect();
+    let mut tracer = ImportTracer::new(&layout, &paths, &submodules, difference.changes);
     let mut cached = ImportsCache::new(cache);
     let mut commit_files =
         CommitFiles { difference, files: listed, tree: None, buffer: Vec::new() };

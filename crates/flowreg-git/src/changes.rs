@@ -30,6 +30,8 @@ pub struct ChangedPath {
     pub path: String,
     /// What became of it.
     pub kind: ChangeKind,
+    /// Whether it is a submodule in one of the commits. What is inside is in neither of them.
+    pub is_submodule: bool,
 }
 
 /// A directory in both commits, or in one of them.
@@ -123,7 +125,9 @@ impl Comparison<'_> {
             (false, true) => ChangeKind::Added,
             (false, false) => return,
         };
-        self.found.push(ChangedPath { path: String::from_utf8_lossy(path).into_owned(), kind });
+        let is_submodule = [old, new].into_iter().flatten().any(|(mode, _)| mode.is_commit());
+        let path = String::from_utf8_lossy(path).into_owned();
+        self.found.push(ChangedPath { path, kind, is_submodule });
     }
 
     fn entries(

@@ -6,6 +6,8 @@
 use std::fmt;
 
 use gix::bstr::{BStr, ByteSlice};
+use gix::config::File;
+use gix::config::file::{Metadata, init};
 use gix::objs::tree::EntryMode;
 use gix::objs::{Exists, Find, Kind, TreeRefIter};
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
@@ -200,6 +202,22 @@ impl Tree {
             }
         }
         Ok(None)
+    }
+
+    /// The paths of the submodules that `.gitmodules` lists. Reads the root directory and, if there is
+    /// one, that file.
+    ///
+    /// # Errors
+    /// What reading them met. A file that is not in git's format counts as empty.
+    pub fn submodules(&self) -> Result<Vec<String>, GitError> {
+        let Some(content) = self.read_path(".gitmodules")? else { return Ok(Vec::new()) };
+        let (metadata, options) = (Metadata::default(), init::Options::default());
+        let Ok(file) = File::from_bytes_no_includes(&content, metadata, options) else {
+            return Ok(Vec::new());
+        };
+        let sections = file.sections_by_name("submodule").into_iter().flatten();
+        let paths = sections.filter_map(|section| section.value("path"));
+        Ok(paths.map(|path| path.to_str_lossy().trim_end_matches('/').to_owned()).collect())
     }
 
     /// In a partial clone, fetches the files that are not here yet, all in one request.

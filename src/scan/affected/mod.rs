@@ -37,8 +37,12 @@ pub(super) struct ImportTracer<'t> {
     /// The layout of the earlier commit; `None` if both have the same Python files.
     base: Option<Layout>,
     changed: HashSet<&'t str>,
-    /// The Python files among them, in order.
+    /// The Python files and submodules among them, in order.
     changed_modules: Vec<&'t str>,
+    /// The submodules among them, in order.
+    changed_submodules: Vec<&'t str>,
+    /// All submodules. Which modules they have can't be seen.
+    submodules: Vec<&'t str>,
     /// Python files that are in one of the commits only.
     moved: Vec<&'t str>,
     /// In which directories a module, a package or a plain directory of a name is.
@@ -67,8 +71,15 @@ struct ReachedImports {
 }
 
 impl<'t> ImportTracer<'t> {
-    /// A tracer for the Python files of the later commit and all files that differ.
-    pub(super) fn new(head: &'t Layout, files: &[&'t str], changes: &'t [ChangedPath]) -> Self {
+    /// A tracer for the Python files and submodules of the later commit and all files that differ.
+    pub(super) fn new(
+        head: &'t Layout,
+        files: &[&'t str],
+        submodules: &[&'t str],
+        changes: &'t [ChangedPath],
+    ) -> Self {
+        let changed_submodules: Vec<&str> =
+            changes.iter().filter(|one| one.is_submodule).map(|one| &*one.path).collect();
         let of_kind = |kind: ChangeKind| {
             let of_kind = move |change: &&ChangedPath| change.kind == kind;
             changes
@@ -99,9 +110,11 @@ impl<'t> ImportTracer<'t> {
                 .collect(),
             changed_modules: changes
                 .iter()
-                .filter(|one| is_module(one))
+                .filter(|one| is_module(one) || one.is_submodule)
                 .map(|one| &*one.path)
                 .collect(),
+            submodules: submodules.iter().chain(&changed_submodules).copied().collect(),
+            changed_submodules,
             moved,
             directories_of: directories_of(&files),
             files,
@@ -142,6 +155,15 @@ impl<'t> ImportTracer<'t> {
         Ok(closure.and_then(|closure| {
             closure.graph.chain(&script.path, |path| self.changed.contains(path))
         }))
+    }
+
+    fn is_submodule(&self, path: &str) -> bool {
+        self.submodules.contains(&path)
+    }
+
+    /// Whether a path is a submodule or a directory with one somewhere below it.
+    fn leads_to_submodule(&self, path: &str) -> bool {
+        self.submodules.iter().any(|submodule| inside(submodule, path).is_some())
     }
 
     /// Follows all imports of a script, and says whether any file changes where Python looks.
@@ -241,6 +263,11 @@ impl FileImports<'_, '_> {
     /// What a name may mean if Python looks in other directories, too.
     fn elsewhere(&mut self, parts: &[&str], import: &Import) {
         let Some(top) = parts.first() else { return };
+        // A directory of a submodule may be in `PYTHONPATH` as well as one of the repository, and what
+        // modules it has is not known.
+        for submodule in &self.tracer.changed_submodules {
+            self.graph.add(self.path, submodule);
+        }
         let directories_of = self.tracer.directories_of.get(top).into_iter().flatten();
         let directories_of: Vec<String> = directories_of
             .filter(|place| !self.search.directories.iter().any(|known| known == *place))
@@ -283,9 +310,14 @@ impl FileImports<'_, '_> {
     /// way to a package elsewhere, so it has to have everything that is asked of it.
     fn import(&mut self, from: &[String], parts: &[&str], import: &Import, all: bool) -> bool {
         let mut directories = from.to_vec();
-        let mut is_plain = false;
+        let (mut is_plain, mut is_in_submodule) = (false, false);
         for (depth, part) in parts.iter().enumerate() {
             let (best, inner) = self.step(&directories, part, all);
+            // What a submodule has can't be seen. One that has the name is taken to have the rest.
+            is_in_submodule |= inner.iter().any(|inner| self.tracer.is_submodule(inner));
+            if best == ImportTarget::Missing && is_in_submodule {
+                return true;
+            }
             if best == ImportTarget::Missing {
                 let is_complete = depth > 0 && !is_plain;
                 if is_complete && !all {
@@ -300,13 +332,13 @@ impl FileImports<'_, '_> {
         }
         let mut is_complete = true;
         for name in &import.names {
-            let found = directories.iter().map(|directory| self.look(directory, name)).min();
+            let found = directories.iter().map(|directory| self.look_into(directory, name)).min();
             is_complete &= !is_plain || found.is_some_and(|found| found != ImportTarget::Missing);
         }
         if import.is_star {
             directories.iter().for_each(|directory| self.look_at_all(directory));
         }
-        is_complete
+        is_complete || is_in_submodule
     }
 
     /// What one part of a name is, and the directories in which to look for the next part.
@@ -319,7 +351,7 @@ impl FileImports<'_, '_> {
         let mut inner = Vec::new();
         let mut best = ImportTarget::Missing;
         for directory in directories {
-            let found = self.look(directory, part);
+            let found = self.look_into(directory, part);
             best = best.min(found);
             let is_regular = matches!(found, ImportTarget::Package | ImportTarget::Module);
             let is_last = is_regular && !all && !self.search.is_changed;
@@ -342,15 +374,29 @@ impl FileImports<'_, '_> {
     fn look_at_all(&mut self, directory: &str) {
         let inside = format!("{directory}/");
         let files = self.tracer.files.iter().filter_map(|file| file.strip_prefix(&*inside));
+        let submodules =
+            self.tracer.submodules.iter().filter_map(|path| path.strip_prefix(&*inside));
+        let submodules = submodules.map(|rest| rest.split('/').next().unwrap_or(rest));
         let names: BTreeSet<String> = files
             .filter_map(|rest| match rest.split_once('/') {
                 Some((package, _)) => Some(package),
                 None => rest.strip_suffix(".py").filter(|name| *name != "__init__"),
             })
+            .chain(submodules)
             .map(str::to_owned)
             .collect();
         for name in names {
             self.look(directory, &name);
+        }
+    }
+
+    /// The same as [`Self::look`]; a submodule, and a directory with one below it, is a directory.
+    fn look_into(&mut self, directory: &str, name: &str) -> ImportTarget {
+        match self.look(directory, name) {
+            ImportTarget::Missing if self.tracer.leads_to_submodule(&join(directory, name)) => {
+                ImportTarget::Directory
+            }
+            found => found,
         }
     }
 
@@ -365,10 +411,16 @@ impl FileImports<'_, '_> {
             ImportTarget::Module => self.graph.add(self.path, &module),
             ImportTarget::Directory | ImportTarget::Missing => {}
         }
-        // Also what is not there any more, and links and submodules, which have no `.py`.
+        // Also what is not there any more, and links, which have no `.py`.
         for candidate in [&module, &package, &inside] {
             if tracer.changed.contains(candidate.as_str()) {
                 self.graph.add(self.path, candidate);
+            }
+        }
+        // A submodule that changed may have the name, or have it no longer, whatever else is there.
+        for submodule in &tracer.changed_submodules {
+            if self::inside(&inside, submodule).is_some() {
+                self.graph.add(self.path, submodule);
             }
         }
         let before = tracer.base.as_ref().map_or(found, |base| base.look_up(directory, name));
@@ -388,9 +440,9 @@ fn is_module(change: &ChangedPath) -> bool {
     is_python(change.path.as_bytes())
 }
 
-/// Whether a changed path can be a module, or a link or submodule that leads to one.
+/// Whether a changed path can be a module, a link that leads to one, or a submodule that has some.
 pub(super) fn may_be_imported(change: &ChangedPath) -> bool {
-    is_module(change) || !split(&change.path).1.contains('.')
+    is_module(change) || change.is_submodule || !split(&change.path).1.contains('.')
 }
 
 /// In which directories each name is one of a module, a package or a plain directory.

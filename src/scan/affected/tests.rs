@@ -24,15 +24,23 @@ fn changes(before: &Files, after: &Files) -> Vec<ChangedPath> {
         Some(_) => None,
     });
     let all = removed.chain(others);
-    all.map(|(path, kind)| ChangedPath { path: path.clone(), kind }).collect()
+    all.map(|(path, kind)| ChangedPath { path: path.clone(), kind, is_submodule: false }).collect()
 }
 
 fn chain(before: &Files, after: &Files, script: &Script) -> Option<Vec<String>> {
-    let changes = changes(before, after);
+    chain_to(&changes(before, after), after, &[], script)
+}
+
+fn chain_to(
+    changes: &[ChangedPath],
+    after: &Files,
+    submodules: &[&str],
+    script: &Script,
+) -> Option<Vec<String>> {
     let paths: Vec<&str> =
         after.keys().map(String::as_str).filter(|path| is_python(path.as_bytes())).collect();
     let layout = Layout::new(paths.iter().copied());
-    let mut tracer = ImportTracer::new(&layout, &paths, &changes);
+    let mut tracer = ImportTracer::new(&layout, &paths, submodules, changes);
     let mut read = |path: &str| Ok(Imports::of(after.get(path).unwrap().as_bytes()));
     tracer.chain(script, &mut read).unwrap()
 }
@@ -214,8 +222,91 @@ fn who_loads_modules_by_name_may_mean_all_of_them() {
     assert_eq!(changed(&tree, "notes.md"), "-");
 }
 
+/// The chain to a submodule that came, moved or went; the others that the commit has stay.
+fn moved(tree: &[(&str, &str)], submodule: &str, others: &[&str], script: &Script) -> String {
+    let after = files(tree);
+    let of_kind = |kind: ChangeKind| {
+        let change = ChangedPath { path: submodule.to_owned(), kind, is_submodule: true };
+        let mut submodules = others.to_vec();
+        submodules.extend((kind != ChangeKind::Removed).then_some(submodule));
+        chain_to(&[change], &after, &submodules, script)
+            .map_or_else(|| "-".to_owned(), |chain| chain.join(" "))
+    };
+    let chain = of_kind(ChangeKind::Modified);
+    assert_eq!(of_kind(ChangeKind::Added), chain, "{submodule}");
+    assert_eq!(of_kind(ChangeKind::Removed), chain, "{submodule}");
+    chain
+}
+
 #[test]
-fn links_and_submodules_count_under_their_name() {
+fn a_submodule_affects_whoever_imports_from_below_it_wherever_it_is_on_the_path() {
+    let script = script_at("flows/f.py");
+    let chain = |imports: &str, submodule: &str| {
+        let tree = [
+            ("flows/f.py", imports),
+            ("company/__init__.py", ""),
+            ("company/db.py", "from company.core import q\n"),
+            ("plain/a.py", ""),
+        ];
+        moved(&tree, submodule, &[], &script)
+    };
+    for (imports, submodule, expected) in [
+        // Beside the script, at the root, in a plain directory.
+        ("import common.x\n", "flows/common", "flows/f.py flows/common"),
+        ("from .common import x\n", "flows/common", "flows/f.py flows/common"),
+        ("from ..shared import x\n", "shared", "flows/f.py shared"),
+        ("import common.x\n", "common", "flows/f.py common"),
+        ("from libs import common\n", "libs/common", "flows/f.py libs/common"),
+        ("import libs.common.deep.x\n", "libs/common", "flows/f.py libs/common"),
+        ("from plain import part\n", "plain/part", "flows/f.py plain/part"),
+        // In the middle of a package, also behind another file and by a star.
+        ("import company.core.x\n", "company/core", "flows/f.py company/core"),
+        ("import company.core.deep.x\n", "company/core/deep", "flows/f.py company/core/deep"),
+        ("import company.db\n", "company/core", "flows/f.py company/db.py company/core"),
+        ("from company import *\n", "company/core", "flows/f.py company/core"),
+        // A name with a dot is no name of a module, but what is inside has some.
+        ("import x\n", "vendor/py.common", "flows/f.py vendor/py.common"),
+        // A directory of it may be in PYTHONPATH.
+        ("import common.x\n", "libs/company-common", "flows/f.py libs/company-common"),
+        ("def f():\n    import common\n", "libs", "flows/f.py libs"),
+        ("import sys\nsys.path.insert(0, 'v')\nimport plain.a\n", "v", "flows/f.py v"),
+        ("from importlib import import_module\nimport_module(N)\n", "v", "flows/f.py v"),
+        // What is found before, or is known.
+        ("import json\nimport prefect\n", "libs/common", "-"),
+        ("import company\n", "libs/common", "-"),
+        ("import plain.a\n", "libs/common", "-"),
+        ("", "flows/common", "-"),
+    ] {
+        assert_eq!(chain(imports, submodule), expected, "{imports:?} {submodule}");
+    }
+}
+
+#[test]
+fn a_directory_of_a_submodule_may_be_where_a_run_starts() {
+    let script = Script { root: "libs/common/src".to_owned(), ..script_at("flows/f.py") };
+    let tree = [("flows/f.py", "import common.x\nimport here\n"), ("flows/here.py", "")];
+    assert_eq!(moved(&tree, "libs/common", &[], &script), "flows/f.py libs/common");
+    assert_eq!(moved(&tree[..1], "libs", &[], &script), "flows/f.py libs");
+}
+
+#[test]
+fn what_another_submodule_has_is_not_looked_for_elsewhere() {
+    let script = script_at("flows/f.py");
+    for (imports, expected) in [
+        ("import libs.one.x\n", "-"),
+        ("from libs.one import x\n", "-"),
+        ("from libs import one\n", "-"),
+        ("import libs.two.x\n", "flows/f.py libs/two"),
+        // It is at neither place where Python looks first.
+        ("import one\n", "flows/f.py libs/two"),
+    ] {
+        let tree = [("flows/f.py", imports)];
+        assert_eq!(moved(&tree, "libs/two", &["libs/one"], &script), expected, "{imports:?}");
+    }
+}
+
+#[test]
+fn links_count_under_their_name() {
     let tree = [("flows/f.py", "import linked\nfrom lib import part\n"), ("lib/a.py", "")];
     assert_eq!(changed(&tree, "linked"), "flows/f.py linked");
     assert_eq!(changed(&tree, "lib/part"), "flows/f.py lib/part");

@@ -93,6 +93,44 @@ fn modes_links_and_paths_that_are_no_text_count() {
     );
 }
 
+#[test]
+fn submodules_are_told_apart_from_files() {
+    let repository = TestRepository::empty();
+    let commits = [repository.commit("first"), repository.commit("second")];
+    let link = |commit: &str, path: &str| {
+        let entry = format!("160000,{commit},{path}");
+        repository.git(&["update-index", "--add", "--cacheinfo", &entry]);
+    };
+    let commit = |message: &str| repository.git(&["commit", "-q", "-m", message]);
+    repository.write("libs/became", "a file\n");
+    repository.write("libs/plain", "a file\n");
+    repository.git(&["add", "-A"]);
+    link(&commits[0], "libs/moved");
+    link(&commits[0], "libs/gone");
+    link(&commits[0], "libs/stays");
+    commit("third");
+    repository.git(&["rm", "-q", "--cached", "libs/gone", "libs/became"]);
+    link(&commits[1], "libs/moved");
+    link(&commits[1], "libs/came");
+    link(&commits[1], "libs/became");
+    std::fs::write(repository.root().join("libs/plain"), "another\n").unwrap();
+    repository.git(&["add", "libs/plain"]);
+    commit("fourth");
+    let found = repository
+        .open()
+        .changed_paths(&repository.commit_id("HEAD~1"), &repository.commit_id("HEAD"))
+        .unwrap();
+    let found: Vec<_> = found.iter().map(|one| (line(one), one.is_submodule)).collect();
+    let expected = [
+        ("M libs/became", true),
+        ("A libs/came", true),
+        ("D libs/gone", true),
+        ("M libs/moved", true),
+        ("M libs/plain", false),
+    ];
+    assert_eq!(found, expected.map(|(line, is_submodule)| (line.to_owned(), is_submodule)));
+}
+
 /// The directories that did not change are taken out of the object database: whoever reads them
 /// fails.
 #[test]

@@ -264,3 +264,20 @@ fn a_partial_clone_whose_remote_is_gone_fails() {
     assert_eq!(tree.fetch_missing(&found).unwrap_err().code(), "git_failed");
     assert_eq!(tree.read(&found[0], &mut Vec::new()).unwrap_err().code(), "missing_object");
 }
+
+#[test]
+fn submodules_are_those_that_gitmodules_lists() {
+    let repository = TestRepository::empty();
+    repository.commit("first");
+    assert_eq!(tree(&repository, "HEAD").submodules().unwrap(), Vec::<String>::new());
+    repository.write(
+        ".gitmodules",
+        "[submodule \"a\"]\n\tpath = libs/a\n\turl = ../a\n[submodule \"b\"]\n path = \"b c/\"\n\
+         [submodule \"c\"]\n\turl = x\n[other]\n\tpath = no\n",
+    );
+    repository.commit("second");
+    assert_eq!(tree(&repository, "HEAD").submodules().unwrap(), ["libs/a", "b c"]);
+    repository.write(".gitmodules", "[submodule\n");
+    repository.commit("third");
+    assert_eq!(tree(&repository, "HEAD").submodules().unwrap(), Vec::<String>::new());
+}
