@@ -120,12 +120,18 @@ fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Chang
     }
 }
 
-/// The marks that differ. The author is who came first, and no reason to write.
-pub(super) fn mark_changes(wanted: &Marks, held: Option<&Marks>) -> Vec<Change> {
+/// The marks that differ. The author is who came first, and no reason to write. `is_ours` says
+/// whether a repository's URL is one of this repository.
+pub(super) fn mark_changes(
+    wanted: &Marks,
+    held: Option<&Marks>,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Vec<Change> {
     let wanted_marks = listed(wanted);
     let mut held_marks = held.map_or([const { None }; 5], listed);
     // One clone may use https and another ssh: the same repository is no difference.
-    if held.is_some_and(|held| held.is_of_same_repository(wanted)) {
+    let is_other_text = |held: &&Marks| held.repository != wanted.repository;
+    if held.filter(is_other_text).is_some_and(|held| is_ours(&held.repository)) {
         held_marks[0].clone_from(&wanted_marks[0]);
     }
     MARK_NAMES
@@ -378,8 +384,8 @@ mod tests {
             declared: None,
         };
         let other = Marks { author: Some("Grace".to_owned()), ..marks.clone() };
-        assert_eq!(mark_changes(&marks, Some(&other)), []);
-        assert_eq!(mark_changes(&marks, None).len(), 3);
+        assert_eq!(mark_changes(&marks, Some(&other), &|url| url == "r"), []);
+        assert_eq!(mark_changes(&marks, None, &|url| url == "r").len(), 3);
     }
 
     fn known(declared: Declared) -> LastDeclaration {

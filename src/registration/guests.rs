@@ -25,12 +25,12 @@ pub(crate) enum Counterpart {
     },
 }
 
-/// The counterpart of each registration, in their order. With `is_ours`, all that is held belongs
-/// to this repository, as in the embedded registry.
+/// The counterpart of each registration, in their order. `is_ours` says whether a repository's URL is
+/// one of this repository.
 pub(crate) fn counterparts(
     registrations: &[Registration],
     held: &[Held],
-    is_ours: bool,
+    is_ours: impl Fn(&str) -> bool,
 ) -> Vec<Counterpart> {
     let by_name: HashMap<(&str, &str), &Held> =
         held.iter().map(|held| ((held.flow.as_str(), held.deployment.as_str()), held)).collect();
@@ -44,7 +44,7 @@ pub(crate) fn counterparts(
         let mainline = mainline_name(registration)
             .and_then(|name| by_name.get(&(flow, name)))
             .and_then(|held| held.marks.as_ref())
-            .filter(|marks| is_ours || marks.is_of_same_repository(&registration.marks));
+            .filter(|marks| is_ours(&marks.repository));
         mainline.and_then(pinned).unwrap_or(Counterpart::Missing)
     };
     registrations.iter().map(counterpart).collect()
@@ -68,6 +68,7 @@ fn pinned(marks: &Marks) -> Option<Counterpart> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowreg_git::RepositoryIdentity;
     use flowreg_model::{CodeReference, Entrypoint, Fields, ReferenceName, ReferenceSource};
 
     fn reference(name: ReferenceName, channel: Channel) -> CodeReference {
@@ -112,8 +113,9 @@ mod tests {
         Marks::new(repository, &reference(name, Channel::Mainline), is_pinned, None)
     }
 
-    fn counterpart(held: &[Held], is_ours: bool) -> Counterpart {
-        counterparts(&[guest("https://h/a.git")], held, is_ours).remove(0)
+    fn counterpart(held: &[Held]) -> Counterpart {
+        let ours = RepositoryIdentity::of_urls(["https://h/a.git"]);
+        counterparts(&[guest("https://h/a.git")], held, |url| ours.is(url)).remove(0)
     }
 
     #[test]
@@ -122,13 +124,13 @@ mod tests {
             held("nightly", Some(mainline("https://h/a.git", true))),
             held("nightly@feat~x", None),
         ];
-        assert_eq!(counterpart(&both, false), Counterpart::SameName);
+        assert_eq!(counterpart(&both), Counterpart::SameName);
     }
 
     #[test]
     fn mainline_counts_with_its_commit_and_of_the_same_repository() {
         let pinned = [held("nightly", Some(mainline("git@h:a.git", true)))];
-        let Counterpart::Mainline { commit, version } = counterpart(&pinned, false) else {
+        let Counterpart::Mainline { commit, version } = counterpart(&pinned) else {
             panic!("it is on mainline");
         };
         assert_eq!((commit.as_str(), version.as_str()), (&*"3".repeat(40), "v1.2.0"));
@@ -140,12 +142,10 @@ mod tests {
             held("nightly", None),
         ] {
             assert_eq!(
-                counterpart(std::slice::from_ref(&other), false),
+                counterpart(std::slice::from_ref(&other)),
                 Counterpart::Missing,
                 "{other:?}"
             );
         }
-        let moved = [held("nightly", Some(mainline("https://h/b.git", true)))];
-        assert_ne!(counterpart(&moved, true), Counterpart::Missing);
     }
 }

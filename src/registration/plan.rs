@@ -120,6 +120,14 @@ pub enum Refusal {
     },
 }
 
+/// What to do about a deployment that is somebody else's.
+const ADOPT: &str =
+    "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\"";
+
+fn alias_hint(owner: &str) -> String {
+    format!("if that is this repository: [repository] aliases = [\"{owner}\"]")
+}
+
 fn owner_in_words(owner: Option<&String>) -> String {
     owner.map_or_else(
         || "and it was not registered from a repository".to_owned(),
@@ -145,9 +153,8 @@ impl Refusal {
     /// What to type.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::NotOurs | Self::OtherRepository { .. } => {
-                "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\""
-            }
+            Self::NotOurs => ADOPT,
+            Self::OtherRepository { owner } => return vec![ADOPT.to_owned(), alias_hint(owner)],
             Self::MovedTag { .. } => {
                 "give the new commit a tag of its own: a tag that is registered stays at its commit"
             }
@@ -158,8 +165,11 @@ impl Refusal {
             Self::NoWorkPool { .. } => {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
             }
-            Self::FlowOfOthers { .. } => {
-                "take it over with --adopt, or register into another project: [prefect1] project"
+            Self::FlowOfOthers { owner, .. } => {
+                let adopt = "take it over with --adopt, or register into another project: [prefect1] project";
+                return std::iter::once(adopt.to_owned())
+                    .chain(owner.as_deref().map(alias_hint))
+                    .collect();
             }
             Self::ProjectMissing { project } => {
                 return vec![format!("prefect create project \"{project}\"")];
@@ -224,8 +234,14 @@ impl Plan {
     }
 }
 
-/// Compares what should be with what the target holds.
-pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -> Plan {
+/// Compares what should be with what the target holds. `is_ours` says whether a repository's URL is
+/// one of this repository.
+pub fn plan(
+    registrations: Vec<Registration>,
+    held: Vec<Held>,
+    guards: Guards,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Plan {
     // By name, as a target identifies a deployment by it: an id would be another one after somebody
     // deleted and registered it again.
     let mut by_name: HashMap<(String, String), Held> =
@@ -234,17 +250,22 @@ pub fn plan(registrations: Vec<Registration>, held: Vec<Held>, guards: Guards) -
         .into_iter()
         .map(|registration| {
             let key = (registration.flow.to_string(), registration.deployment.to_string());
-            plan_one(registration, by_name.remove(&key), guards)
+            plan_one(registration, by_name.remove(&key), guards, is_ours)
         })
         .collect();
     Plan { items }
 }
 
-fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) -> Planned {
+fn plan_one(
+    mut registration: Registration,
+    held: Option<Held>,
+    guards: Guards,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Planned {
     // Guards come before the comparison: a deployment that a guard protects is mostly somebody
     // else's, and its values must not be listed as changes, as they may be secrets.
     let refused = duplicate_slug(&registration)
-        .or_else(|| held.as_ref().and_then(|held| refusal(&registration, held, guards)));
+        .or_else(|| held.as_ref().and_then(|held| refusal(&registration, held, guards, is_ours)));
     if let Some(refusal) = refused {
         let action = Action::Refuse(refusal);
         return Planned { registration, held, action, changes: Vec::new() };
@@ -267,7 +288,7 @@ fn plan_one(mut registration: Registration, held: Option<Held>, guards: Guards) 
     }
     registration.marks.declared = Some(declared.text());
     let mut changes = diff::field_changes(&fields, &held);
-    changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref()));
+    changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref(), is_ours));
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
     // what was declared, is not written only to add one. And where other fields change anyway, the
     // record is written along with them without being listed as a change.
@@ -304,14 +325,20 @@ fn has_schema(fields: &Fields) -> bool {
     schema.is_some_and(|schema| !schema.is_empty())
 }
 
-fn refusal(registration: &Registration, held: &Held, guards: Guards) -> Option<Refusal> {
+fn refusal(
+    registration: &Registration,
+    held: &Held,
+    guards: Guards,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Option<Refusal> {
     let wanted = &registration.marks;
     // Whatever is adopted with `--adopt` is not compared by tag and version below, as those of the
     // former owner are of other code.
     let Some(marks) = &held.marks else {
         return (!guards.adopt).then_some(Refusal::NotOurs);
     };
-    if !marks.is_of_same_repository(wanted) {
+    // The marks of Prefect 1 may name a secret or an image instead of a URL.
+    if marks.repository != wanted.repository && !is_ours(&marks.repository) {
         let owner = marks.repository.clone();
         return (!guards.adopt).then_some(Refusal::OtherRepository { owner });
     }
@@ -401,6 +428,10 @@ mod tests {
         }
     }
 
+    fn is_ours(url: &str) -> bool {
+        url == "https://example.com/flows.git" || url == "git@example.com:flows"
+    }
+
     fn held(registration: &Registration) -> Held {
         Held {
             id: Some("1".to_owned()),
@@ -413,7 +444,7 @@ mod tests {
     }
 
     fn action(wanted: Registration, held: Held, guards: Guards) -> Action {
-        plan(vec![wanted], vec![held], guards).items.remove(0).action
+        plan(vec![wanted], vec![held], guards, &is_ours).items.remove(0).action
     }
 
     fn refused(action: &Action) -> Option<&'static str> {
@@ -433,7 +464,7 @@ mod tests {
     #[test]
     fn a_new_version_changes_version_and_marks() {
         let held = held(&registration("v1.0.0", 'a'));
-        let plan = plan(vec![registration("v1.1.0", 'b')], vec![held], Guards::default());
+        let plan = plan(vec![registration("v1.1.0", 'b')], vec![held], Guards::default(), &is_ours);
         let fields: Vec<_> = plan.items[0].changes.iter().map(|c| c.field.as_str()).collect();
         assert_eq!(fields, ["version", "labels.flowreg.tag", "labels.flowreg.commit"]);
     }
@@ -449,15 +480,15 @@ mod tests {
         let mut known = registration("v1.1.0", 'b');
         let schema = json!({"title": "Parameters", "type": "object", "properties": {}});
         known.fields.set(Field::ParameterOpenapiSchema, schema);
-        let created = plan(vec![unknown.clone()], Vec::new(), Guards::default());
+        let created = plan(vec![unknown.clone()], Vec::new(), Guards::default(), &is_ours);
         assert_eq!(enforced(&created.items[0]), Some(json!(false)));
-        let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default());
+        let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default(), &is_ours);
         assert_eq!(enforced(&updated.items[0]), Some(json!(true)));
         // Somebody switched it off: it stays off.
         let mut before = held(&known);
         before.fields.set(Field::EnforceParameterSchema, false);
         before.fields.set(Field::Version, "v1.0.0");
-        let updated = plan(vec![known], vec![before], Guards::default());
+        let updated = plan(vec![known], vec![before], Guards::default(), &is_ours);
         assert_eq!(enforced(&updated.items[0]), None);
     }
 
@@ -530,7 +561,11 @@ mod tests {
         let wanted = registration("v1.0.0", 'a');
         let mut other = held(&wanted);
         other.marks.as_mut().unwrap().repository = "https://example.com/other.git".to_owned();
-        assert_eq!(refused(&action(wanted, other, Guards::default())), Some("other_repository"));
+        let refused_as = |held: Held| action(wanted.clone(), held, Guards::default());
+        assert_eq!(refused(&refused_as(other.clone())), Some("other_repository"));
+        // Another spelling of its URL is no difference, and no reason to write.
+        other.marks.as_mut().unwrap().repository = "git@example.com:flows".to_owned();
+        assert_eq!(refused_as(other), Action::Unchanged);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flowreg_model::{Channel, CommitId, Held, Registration, TargetKind};
+use flowreg_model::{Channel, CommitId, Held, Registration};
 
 use super::RunError;
 use super::desired::Desired;
@@ -105,10 +105,7 @@ impl Desired<'_> {
         if !is_feature || is_all || self.base.is_some() {
             return Ok((registrations, Omission::default()));
         }
-        // The embedded registry lies in this repository's git directory, so everything in it is of
-        // this repository, even if the remote had another URL when it was registered.
-        let is_local = self.target.describe().kind == TargetKind::Local;
-        let counterparts = counterparts(&registrations, held, is_local);
+        let counterparts = counterparts(&registrations, held, self.referenced.configured.owner()?);
         let mut versions: BTreeMap<CommitId, String> = BTreeMap::new();
         let mut is_here = HashMap::new();
         let bases: Vec<Option<CommitId>> = counterparts

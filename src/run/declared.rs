@@ -341,6 +341,12 @@ impl Builder<'_> {
         }
         origins.insert("entrypoint".to_owned(), origin(&["entrypoint"]));
         gathered.notices.extend(declared.notices.into_iter().map(Notice::from));
+        for notice in self.local_urls(&pulled.steps, values) {
+            // Deployments mostly share the steps of their file.
+            if !gathered.notices.contains(&notice) {
+                gathered.notices.push(notice);
+            }
+        }
         if declared.lacks_version && self.referenced.reference.channel == Channel::Feature {
             gathered.notices.push(Notice::from(format!(
                 "{}: the version of `{}` is an output of the build steps, which were not run: the \

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
-use flowreg_model::{BranchName, Channel, CommitId, Held, RemoteName, TargetKind, same_repository};
+use flowreg_model::{BranchName, Channel, CommitId, Held, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;
@@ -105,21 +105,20 @@ impl Registrar {
             return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
         }
         let target = configured.connect(None)?;
-        // The embedded registry lies in this repository's git directory, so everything in it is of
-        // this repository. On a server another repository may have a branch of the same name.
-        let is_local = target.describe().kind == TargetKind::Local;
-        let ours = configured.repository_url()?;
-        let is_of_branch = |held: &Held| {
-            held.marks.as_ref().is_some_and(|marks| {
-                marks.channel == Channel::Feature.as_str()
-                    && marks.branch.as_deref() == Some(push.short_name())
-                    && (is_local || same_repository(&marks.repository, ours.as_str()))
-            }) && branch_of(push).is_some_and(|branch| configured.may_remove(held, &branch))
+        let held: Vec<Held> = {
+            // On a server another repository may have a branch of the same name.
+            let is_ours = configured.owner()?;
+            let is_of_branch = |held: &Held| {
+                held.marks.as_ref().is_some_and(|marks| {
+                    marks.channel == Channel::Feature.as_str()
+                        && marks.branch.as_deref() == Some(push.short_name())
+                        && is_ours(&marks.repository)
+                }) && branch_of(push).is_some_and(|branch| configured.may_remove(held, &branch))
+            };
+            // All are read: which flows the branch had is not known any more, and no server can filter
+            // by flowreg's marks (docs/facts/prefect.md, "Labels, tags, description").
+            target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect()
         };
-        // All are read: which flows the branch had is not known any more, and no server can filter by
-        // flowreg's marks (docs/facts/prefect.md, "Labels, tags, description").
-        let held: Vec<Held> =
-            target.read(ReadScope::All)?.into_iter().filter(is_of_branch).collect();
         if held.is_empty() {
             let why = "nothing is registered for the branch";
             return Ok(Err(DeliveryOutcome::Skipped(why.to_owned())));
@@ -223,10 +222,12 @@ fn reason_to_leave(
     }
     // A push that others made to this repository went through none of its remotes.
     if !push.is_received {
-        let pushed =
-            configured.opened.repository.push_address(&push.remote, &push.repository_url()).remote;
+        let url = push.repository_url();
+        let pushed = configured.opened.repository.push_address(&push.remote, &url).remote;
         let cloned = remote_of(configured, push)?;
-        if cloned.is_some() && pushed != cloned {
+        // The push may have gone to the same repository by another remote, or by a URL.
+        let is_elsewhere = || Ok::<_, RunError>(!configured.identity()?.is(url.as_str()));
+        if cloned.is_some() && pushed != cloned && is_elsewhere()? {
             let cloned = cloned.map(|name| name.to_string()).unwrap_or_default();
             return skipped(format!(
                 "workers clone from {cloned}, and the push went to another remote"

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flowreg_git::{RepositoryUrl, TreeBlob};
+use flowreg_git::{RepositoryIdentity, RepositoryUrl, TreeBlob};
 use flowreg_model::{
     CommitId, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
 };
@@ -44,6 +44,7 @@ pub(super) struct Builder<'b> {
     pub(super) referenced: &'b Referenced<'b>,
     pub(super) request: &'b RunRequest,
     pub(super) source: CodeSource<'b>,
+    pub(super) identity: &'b RepositoryIdentity,
     pub(super) target: &'b dyn Target,
     pub(super) server: ServerVersion,
 }
@@ -129,6 +130,7 @@ impl<'r> Desired<'r> {
             referenced: &referenced,
             request,
             source: referenced.source(&repository_url, author.as_deref())?,
+            identity: referenced.configured.identity()?,
             target: target.as_ref(),
             server: ServerVersion::default(),
         };

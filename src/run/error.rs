@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flowreg_git::tagging::{TagError, TagRule};
-use flowreg_git::{GitError, ReferenceError};
+use flowreg_git::{GitError, LocalSpelling, ReferenceError};
 use flowreg_model::{BranchName, CommitId, NameError};
 use flowreg_servers::TargetError;
 use flowreg_servers::connection::prefect::ConnectionError;
@@ -109,6 +109,9 @@ pub enum ConfigurationError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Only this machine can make sense of the remote's URL.
+    #[error("workers can't clone the remote's URL: {}", .0.rule)]
+    LocalUrl(LocalSpelling),
     /// Flows of Prefect 1 are objects that only running a file makes, and nothing may be run.
     #[error("flows of Prefect 1 are found only by running their files, which is switched off here")]
     Prefect1NeverRun,
@@ -140,6 +143,9 @@ impl ConfigurationError {
             Self::Prefect1NeverRun => {
                 "register where `introspect` under [flows] is not \"never\", and not in a bare \
                  repository's hook"
+            }
+            Self::LocalUrl(LocalSpelling { url, .. }) => {
+                return vec![format!("in flowreg.toml: [repository] url = \"{url}\"")];
             }
             Self::Prefect1(error) => error.hint(),
             Self::CommitPin { .. } => {

@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod affected;
 mod applied;
 mod check;

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowreg_git::{
-    GitError, ReferenceRequest, ReferenceRules, Remote, Repository, Untagged, resolve,
+    GitError, ReferenceRequest, ReferenceRules, Remote, Repository, RepositoryIdentity, Untagged,
+    resolve,
 };
 use flowreg_model::{BranchName, CommitId, Environment, Held, RemoteName, TargetKind};
 use flowreg_servers::Target;
@@ -52,6 +53,8 @@ pub struct Configured<'o> {
     pub target: TargetChoice,
     /// The remote that workers clone from, once it was looked up.
     remote: OnceCell<Option<Remote>>,
+    /// Which URLs are of this repository, once it was asked.
+    pub(super) identity: OnceCell<RepositoryIdentity>,
 }
 
 /// The target that was chosen, not yet connected.
@@ -250,7 +253,8 @@ impl<'s> Opened<'s> {
         let settings = self.settings(choice, file)?;
         let target = self.target(&settings)?;
         debug!(target = target.kind().as_str(), "chose the target");
-        Ok(Configured { opened: self, settings, target, remote: OnceCell::new() })
+        let (remote, identity) = (OnceCell::new(), OnceCell::new());
+        Ok(Configured { opened: self, settings, target, remote, identity })
     }
 
     fn settings(&self, choice: &ReferenceChoice, file: Option<&str>) -> Result<Settings, RunError> {
@@ -367,7 +371,7 @@ impl Configured<'_> {
         let origin = Origin::Flag("--remote");
         self.settings.repository.remote =
             remote.map(|value| Sourced { value: value.clone(), origin });
-        self.remote = OnceCell::new();
+        (self.remote, self.identity) = (OnceCell::new(), OnceCell::new());
     }
 
     /// Whether the configuration names a secret that workers clone with.

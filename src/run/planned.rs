@@ -48,7 +48,8 @@ impl<'r> PlannedRun<'r> {
         // to somebody else, even if the remote had another URL when it was registered.
         let adopt = request.adopt || kind == TargetKind::Local;
         let guards = Guards { allow_downgrade: request.allow_downgrade, adopt };
-        let mut plan = plan(registrations, held, guards);
+        let identity = referenced.configured.identity()?;
+        let mut plan = plan(registrations, held, guards, &|url| identity.is(url));
         // After the plan, as only registrations that are to be created need a pool: those that exist
         // keep the one they have. Asking for the pools costs a request, so it is done on demand.
         all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);

@@ -6,9 +6,7 @@
 use std::collections::HashSet;
 
 use flowreg_git::ReferenceError;
-use flowreg_model::{
-    BranchName, Channel, Held, RemoteName, TargetDescription, TargetKind, same_repository,
-};
+use flowreg_model::{BranchName, Channel, Held, RemoteName, TargetDescription};
 use flowreg_servers::{ReadScope, TargetError, Write};
 
 use super::request::Notice;
@@ -63,11 +61,7 @@ impl Opened<'_> {
         // One after the other: deletions are few, and the order of the report is that of the writes.
         let target = configured.connect(Some(1))?;
         let description = target.describe();
-        let repository = configured.repository_url()?;
-        // The embedded registry lies in this repository's git directory, so everything in it is of
-        // this repository, even if the remote had another URL when it was registered.
-        let is_local = description.kind == TargetKind::Local;
-        let is_ours = |url: &str| is_local || same_repository(url, repository.as_str());
+        let is_ours = configured.owner()?;
         let gone = |held: &Held| {
             let marks = held.marks.as_ref()?;
             let branch: BranchName = marks.branch.as_ref()?.parse().ok()?;

@@ -15,7 +15,7 @@ use crate::manifest::pull::{
 };
 use crate::manifest::{DeclaredDeployment, Entry, EntryError, Manifest, TemplateValues, step_ids};
 use crate::registration::Pinned;
-use flowreg_model::{TargetKind, same_repository};
+use flowreg_model::TargetKind;
 
 /// What the server's Prefect is, asked once and only where pull steps are declared.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Builder<'_> {
                 let context = PullContext {
                     clone,
                     reference: self.source.reference.name.as_str(),
-                    is_ours: &|url| same_repository(url, self.source.repository),
+                    is_ours: &|url| self.identity.is(url),
                     fill: &|text| values.fill(text),
                     version: self.server_version()?,
                     filled_ids: &step_ids(&manifest.steps_of(entry)),

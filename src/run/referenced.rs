@@ -4,8 +4,7 @@
 use std::cell::OnceCell;
 
 use flowreg_git::{
-    GitError, Pin, PushedReference, ReferenceError, RepositoryUrl, Resolution, Tree, Untagged,
-    reference_of_push,
+    GitError, Pin, PushedReference, RepositoryUrl, Resolution, Tree, Untagged, reference_of_push,
 };
 use flowreg_model::{Channel, CodeReference, CommitId, ReferenceSource};
 
@@ -145,7 +144,7 @@ impl<'o> Referenced<'o> {
 
     /// What about the repository and the configuration is worth knowing.
     pub(super) fn circumstances(&self, url: &RepositoryUrl) -> Result<Vec<Notice>, RunError> {
-        let mut notices = Vec::new();
+        let mut notices: Vec<Notice> = self.configured.check_remote_url()?.into_iter().collect();
         let mut add = |text: String| notices.push(Notice::from(text));
         let repository = &self.opened().repository;
         let commit = self.reference.commit.short();
@@ -198,30 +197,5 @@ impl<'o> Referenced<'o> {
         };
         let here = std::fs::read(directory.join(FILE_NAME)).ok();
         Ok(here.is_some() && here != self.tree()?.read_path(FILE_NAME)?)
-    }
-}
-
-impl Configured<'_> {
-    /// The URL that workers clone from; for the embedded registry a repository without a remote
-    /// stands for itself.
-    ///
-    /// # Errors
-    /// [`ReferenceError::NoRemote`] if a target needs a remote and there is none.
-    pub fn repository_url(&self) -> Result<RepositoryUrl, RunError> {
-        if let Some(url) = &self.settings.repository.url {
-            return Ok(url.clone());
-        }
-        match self.remote()? {
-            Some(remote) => Ok(remote.url.clone()),
-            None if self.target.needs_remote() => Err(ReferenceError::NoRemote.into()),
-            None => {
-                // All work trees of a repository have the common directory in common, so each of
-                // them gives the same URL. A bare repository is that directory itself.
-                let common = self.opened.repository.common_dir();
-                let directory = common.parent().filter(|_| common.ends_with(".git"));
-                let directory = directory.unwrap_or(common);
-                Ok(RepositoryUrl::new(&directory.display().to_string(), directory))
-            }
-        }
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct RepositoryTable {
     pub remote: Option<String>,
     /// Its URL, where workers reach it by another one than this clone.
     pub url: Option<Spanned<String>>,
+    /// Other URLs of the repository.
+    pub aliases: Option<Vec<Spanned<String>>>,
     /// A template that names the secret with an access token.
     pub access_token: Option<Spanned<String>>,
     /// A template that names a credentials block.
@@ -403,6 +405,7 @@ mod tests {
             [repository]
             remote = "origin"
             url = "https://git.example.com/data/flows.git"
+            aliases = ["git@work:data/flows.git"]
             access_token = "{{ prefect.blocks.secret.git-token }}"
             mainline = ["main", "release/*"]
             untagged = "refuse"

@@ -48,6 +48,7 @@ static REPOSITORY: Keys = Keys {
     names: &[
         "remote",
         "url",
+        "aliases",
         "access_token",
         "credentials",
         "mainline",

@@ -76,6 +76,8 @@ pub(crate) struct RepositorySettings {
     pub remote: Option<Sourced<RemoteName>>,
     /// The URL that workers clone from, if it is not the remote's.
     pub url: Option<RepositoryUrl>,
+    /// Other URLs of the same repository.
+    pub aliases: Vec<String>,
     /// How workers authenticate.
     pub access: Option<Access>,
     /// Globs of mainline branches.
@@ -249,6 +251,7 @@ impl SettingsFile<'_> {
         Ok(RepositorySettings {
             remote,
             url: table.url.as_ref().map(|url| self.url(url)).transpose()?,
+            aliases: self.aliases(&table.aliases.unwrap_or_default())?,
             access: self.access(table.access_token, table.credentials)?,
             mainline: table
                 .mainline
@@ -281,6 +284,32 @@ impl SettingsFile<'_> {
             ));
         }
         Ok(stripped)
+    }
+
+    /// The other URLs of the repository, as they are written.
+    fn aliases(&self, aliases: &[Spanned<String>]) -> Result<Vec<String>, FileError> {
+        let alias = |alias: &Spanned<String>| {
+            let text = alias.get_ref().trim();
+            if text.is_empty() || text.contains("{{") {
+                return Err(self.error(
+                    alias,
+                    "an alias is another URL of this repository",
+                    "for example aliases = [\"git@github-work:acme/flows.git\"]",
+                ));
+            }
+            // Git's rule: without a colon before the first slash it is a path, and has no credentials.
+            let is_url = text.split('/').next().is_some_and(|head| head.contains(':'));
+            let stripped = RepositoryUrl::new(text, std::path::Path::new("/"));
+            if is_url && stripped.as_str() != text {
+                return Err(self.error(
+                    alias,
+                    "an alias is a URL without user name, password and query",
+                    "leave them out: they make no difference to which repository it is",
+                ));
+            }
+            Ok(text.to_owned())
+        };
+        aliases.iter().map(alias).collect()
     }
 
     fn access(
@@ -388,6 +417,31 @@ mod tests {
             resolve(text).unwrap().repository.access,
             Some(Access::Token("{{ prefect.blocks.secret.git-token }}".to_owned()))
         );
+    }
+
+    #[test]
+    fn aliases_are_urls_without_credentials() {
+        for (alias, line) in [
+            ("git@github-work:acme/flows.git", None),
+            ("https://mirror.example.com/acme/flows", None),
+            ("/srv/git/flows.git", None),
+            ("", Some(2)),
+            ("../flows", None),
+            ("{{ prefect.variables.repository }}", Some(2)),
+            ("./flows:x", None),
+            ("https://ada@mirror.example.com/acme/flows", Some(2)),
+            ("ssh://git:s3cret@mirror.example.com/acme/flows", Some(2)),
+        ] {
+            let resolved = resolve(&format!("[repository]\naliases = [{alias:?}]\n"));
+            match (resolved, line) {
+                (Ok(settings), None) => assert_eq!(settings.repository.aliases, [alias]),
+                (Err(SettingsError::File(error)), Some(line)) => {
+                    assert_eq!((error.line, error.column), (line, 12), "{alias}");
+                    assert!(!error.to_string().contains("s3cret"), "{error}");
+                }
+                (other, _) => panic!("{alias}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -95,6 +95,51 @@ fn affected_flows_are_listed_with_the_chain_that_leads_there() {
 }
 
 #[test]
+fn a_submodule_that_moves_affects_whoever_imports_from_below_it() {
+    let repository = repository();
+    let ids = [repository.commit("one"), repository.commit("two"), repository.commit("three")];
+    let link = |commit: &str, path: &str| {
+        let entry = format!("160000,{commit},{path}");
+        repository.git(&["update-index", "--add", "--cacheinfo", &entry]);
+    };
+    let modules = |url: &str| {
+        repository.write(
+            ".gitmodules",
+            format!("[submodule \"common\"]\n\tpath = libs/common\n\turl = {url}\n"),
+        );
+        repository.git(&["add", ".gitmodules"]);
+    };
+    repository.write("flows/b.py", flow("b", "from libs.common.io import read"));
+    repository.write("lib/deep.py", "def load():\n    import libs.common.deep\n");
+    repository.git(&["add", "-A"]);
+    modules("../common");
+    link(&ids[0], "libs/common");
+    repository.git(&["commit", "-q", "-m", "a submodule"]);
+    link(&ids[1], "libs/common");
+    repository.git(&["commit", "-q", "-m", "it moves"]);
+    modules("../elsewhere");
+    repository.git(&["commit", "-q", "-m", "its URL changes"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    let affected = |revision: &str, branch: &str| {
+        let run = flowreg.json(&["flows", "--branch", branch, "--affected-by", revision], 0);
+        run["flows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|flow| flow["affected_by"].clone())
+            .collect::<Vec<_>>()
+    };
+    repository.git(&["branch", "moved", "HEAD~1"]);
+    let chains = [
+        json!(["flows/a.py", "lib/x.py", "lib/deep.py", "libs/common"]),
+        json!(["flows/b.py", "libs/common"]),
+    ];
+    assert_eq!(affected("HEAD~2", "moved"), chains);
+    assert_eq!(affected("HEAD~2", "main"), chains);
+    assert_eq!(affected("HEAD~1", "main"), [json!(null); 0]);
+}
+
+#[test]
 fn a_revision_that_is_not_there_is_an_error_of_git() {
     let repository = repository();
     repository.git(&["tag", "v1.0.0"]);
@@ -343,7 +388,10 @@ fn a_deployment_that_is_declared_otherwise_is_affected_and_its_neighbours_are_no
 #[test]
 fn each_file_of_a_monorepo_has_modules_of_its_own() {
     let repository = TestRepository::empty();
-    repository.write("flowreg.toml", "[manifest]\nfiles = [\"teams/*/prefect.yaml\"]\n");
+    repository.write(
+        "flowreg.toml",
+        "[repository]\naliases = [\"x\"]\n[manifest]\nfiles = [\"teams/*/prefect.yaml\"]\n",
+    );
     for team in ["one", "two"] {
         let write =
             |path: &str, text: &str| repository.write(&format!("teams/{team}/{path}"), text);

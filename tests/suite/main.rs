@@ -20,6 +20,7 @@ mod flow_scan;
 mod hooks_install;
 mod hooks_managers;
 mod hooks_server;
+mod identity;
 mod introspection;
 mod introspection_corpus;
 mod introspection_merge;

@@ -76,7 +76,7 @@ impl Deployment {
         let registrations = vec![self.registration(fields)];
         let held = read(&registrations, &target).unwrap();
         let guards = Guards { adopt: true, ..Guards::default() };
-        let plan = plan(registrations, held, guards);
+        let plan = plan(registrations, held, guards, &|url| url == REPOSITORY);
         let planned = plan.items[0].clone();
         let mut applied = apply(plan, &target, 1, &|_| {}, &|| false);
         let outcome = applied.remove(0).outcome;
@@ -357,7 +357,10 @@ fn schedules_are_found_by_their_slug_and_keep_what_people_limited() {
     assert_eq!(deployment.held()["schedules"].as_array().unwrap().len(), 1);
     deployment.is_settled(&renamed);
     let twice = json!({"schedules": [named("c", "0 1 * * *"), named("c", "0 2 * * *")]});
-    let planned = plan(vec![deployment.registration(&twice)], Vec::new(), Guards::default());
+    let planned =
+        plan(vec![deployment.registration(&twice)], Vec::new(), Guards::default(), &|url| {
+            url == REPOSITORY
+        });
     match &planned.items[0].action {
         Action::Refuse(refusal) => assert_eq!(refusal.code(), "duplicate_slug"),
         other => panic!("{other:?}"),

@@ -32,6 +32,5 @@ pub use near::nearest;
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,
-    same_repository,
 };
 pub use versions::VersionLimit;

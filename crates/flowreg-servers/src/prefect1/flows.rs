@@ -179,12 +179,12 @@ mod tests {
             json!({"type": "Git", "repo": "team/flows", "repo_host": "github.com", "tag": "v1"});
         let github = json!({"type": "GitHub", "repo": "team/flows", "path": "a.py", "ref": "main"});
         let (one, other) = (marks(&git), marks(&github));
-        assert!(one.is_of_same_repository(&other), "{one:?} {other:?}");
+        assert_eq!(one.repository, other.repository);
         assert_eq!((one.tag.as_deref(), one.branch), (Some("v1"), None));
         assert_eq!((other.tag, other.branch.as_deref()), (None, Some("main")));
         let elsewhere =
             json!({"type": "Git", "repo": "team/flows", "repo_host": "git.example.com"});
-        assert!(!marks(&elsewhere).is_of_same_repository(&marks(&git)));
+        assert_ne!(marks(&elsewhere).repository, one.repository);
         let image = json!({"type": "Docker", "registry_url": "r.example.com", "image_name": "etl"});
         assert_eq!(marks(&image).repository, "the image r.example.com/etl");
     }
