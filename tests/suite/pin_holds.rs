@@ -406,3 +406,58 @@ fn pinned_by_hand(steps: &Value, pinned: &Pinned) -> Value {
     }
     steps
 }
+
+#[test]
+fn a_clone_at_the_tag_has_its_submodules() {
+    let server = Server::shared();
+    let pool = server.api.pool();
+    let _worker = Worker::start(&server, &pool);
+    let library = TestRepository::empty();
+    library.write("code.py", "CODE = \"library at v1.0.0\"\n");
+    library.commit("library");
+    let repository = TestRepository::empty();
+    repository.add_bare_remote("origin");
+    let flow = unique("submodule");
+    repository.write("flowreg.toml", format!("[mainline]\nwork_pool = \"{pool}\"\n"));
+    repository.write(
+        "probe.py",
+        format!(
+            "from prefect import flow\nfrom prefect.states import Completed\n\nfrom library.code import CODE\n\n\n\
+             @flow(name=\"{flow}\")\ndef probe():\n    return Completed(message=CODE)\n"
+        ),
+    );
+    let url = format!("file://{}", library.root().display());
+    let allowed = ["-c", "protocol.file.allow=always"];
+    repository.git(&[&allowed[..], &["submodule", "--quiet", "add", &url, "library"]].concat());
+    repository.commit("flow");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    library.write("code.py", "CODE = \"library, later\"\n");
+    library.commit("later");
+    let flowreg = |arguments: &[&str], code| {
+        Flowreg::in_repository(&repository)
+            .env("PREFECT_API_URL", &server.api_url)
+            .json(arguments, code)
+    };
+    flowreg(&["register"], 0);
+    let held = server.api.deployment(&flow, "default");
+    assert_eq!(held["pull_steps"][0][GIT_CLONE]["include_submodules"], true);
+    let path = format!("/deployments/{}/create_flow_run", held["id"].as_str().unwrap());
+    let run = server.api.ask("POST", &path, &json!({}))["id"].as_str().unwrap().to_owned();
+    assert_eq!(result(&server, &run), "library at v1.0.0");
+
+    // Prefect leaves submodules out of a clone at a commit.
+    let configuration =
+        format!("[mainline]\nwork_pool = \"{pool}\"\n[repository]\npin = \"commit\"\n");
+    repository.write("flowreg.toml", &configuration);
+    repository.commit("pin to the commit");
+    repository.git(&["tag", "v1.1.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.1.0"]);
+    let refused = flowreg(&["register"], 3);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("submodules"), "{refused}");
+    repository.write("flowreg.toml", format!("{configuration}submodules = false\n"));
+    repository.commit("without submodules");
+    repository.git(&["tag", "v1.2.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.2.0"]);
+    flowreg(&["register"], 0);
+}

@@ -77,3 +77,17 @@ fn another_generation_of_prefect_is_exit_code_six() {
     let server = answering(200, "application/json", "\"2.19.3\"");
     assert_eq!(refused(&server), (6, "unsupported_version".to_owned()));
 }
+
+#[test]
+fn a_commit_is_not_pinned_where_prefect_would_not_keep_it() {
+    let repository = pushed();
+    repository.write("flowreg.toml", "[repository]\npin = \"commit\"\n");
+    repository.commit("pin to the commit");
+    repository.git(&["tag", "v1.1.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.1.0"]);
+    let server = answering(200, "application/json", "\"3.6.8\"");
+    let refused = flowreg(&repository, &server.url("/api")).json(&["register"], 3);
+    let error = &refused["error"];
+    assert_eq!(error["code"], "configuration");
+    assert!(error["message"].as_str().unwrap().contains("Prefect 3.6.8"), "{error}");
+}
