@@ -206,6 +206,7 @@ pub(super) fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
         let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
         Printer::new(true, Verbosity::Normal, false).error(&ErrorReport {
             code: "usage".to_owned(),
+            place: None,
             message,
             causes: Vec::new(),
             hints: vec!["flowreg --help".to_owned()],

@@ -76,6 +76,7 @@ impl CommandError {
         }
         ErrorReport {
             code: self.code.clone(),
+            place: None,
             message: self.source.to_string(),
             causes,
             hints: self.hints.clone(),
@@ -250,6 +251,7 @@ pub(super) fn target_hints(error: &TargetError) -> Vec<String> {
 pub(super) fn target_report(error: &TargetError) -> ErrorReport {
     ErrorReport {
         code: target_codes(error).1.to_owned(),
+        place: None,
         message: error.to_string(),
         causes: Vec::new(),
         hints: target_hints(error),
@@ -260,6 +262,7 @@ pub(super) fn target_report(error: &TargetError) -> ErrorReport {
 pub(super) fn refusal_report(refusal: &Refusal) -> ErrorReport {
     ErrorReport {
         code: refusal.code().to_owned(),
+        place: None,
         message: refusal.to_string(),
         causes: Vec::new(),
         hints: refusal.hints(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use flowreg_git::Untagged;
-use flowreg_model::FlowProblem;
+use flowreg_model::{FlowProblem, ProblemCode};
 
 use super::arguments::{FlowArguments, ReferenceArguments};
 use super::{CommandResult, Context, exit};
@@ -63,6 +63,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandR
     // The process ends here, and freeing the schemas of thousands of flows takes noticeable time for
     // nothing.
     std::mem::forget(flows);
+    if problems.iter().any(|problem| problem.code == ProblemCode::Manifest) {
+        return Ok(exit::CONFIGURATION);
+    }
     let is_invalid = problems.iter().any(FlowProblem::is_error);
     Ok(match (is_invalid, is_empty) {
         (false, _) => exit::DONE,

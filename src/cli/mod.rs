@@ -11,6 +11,7 @@ mod hook_command;
 mod hook_program;
 mod hooks;
 mod list;
+mod notices;
 mod observer;
 mod plan;
 mod prune;
@@ -191,10 +192,12 @@ impl<'c> Context<'c> {
         Ok(Opened::discover(self.surroundings.clone(), self.observer)?)
     }
 
-    /// The notices that are printed; details only with `-v`.
+    /// The notices that are printed; details only with `-v`. What is the same for several deployments
+    /// is told once, unless each is wanted.
     fn notices(&self, notices: Vec<Notice>) -> Vec<String> {
         let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
-        notices.into_iter().filter(is_printed).map(|notice| notice.text).collect()
+        let notices: Vec<Notice> = notices.into_iter().filter(is_printed).collect();
+        notices::lines(&notices, self.printer.shows_all())
     }
 }
 

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::error::{refusal_report, target_codes, target_report};
 use super::{Context, exit};
 use crate::output::{ChangeReport, ErrorReport, ItemReport, RunReport, RunSummary};
-use crate::registration::{Action, Applied, Change, Outcome, Planned, origin_of};
+use crate::registration::{Action, Applied, Change, Outcome, Planned, Refusal, origin_of};
 use crate::run::{
-    AppliedRun, Explained, FieldOrigins, PlannedRun, Unbuilt, invalid, not_tried, word_of,
+    AppliedRun, Explained, FieldOrigins, PlannedRun, Unbuilt, UnbuiltCause, invalid, not_tried,
+    word_of,
 };
 
 /// What stands for a secret in reports.
@@ -20,7 +21,15 @@ pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunRep
     let refused = summary.refuse + planned.unbuilt.len();
     let good = planned.plan.items.len() - summary.refuse;
     let failed = invalid(&planned.problems);
-    let code = Tally { good, refused, invalid: failed, failed: None }.exit_code();
+    let of_sources = of_sources(&planned.unbuilt);
+    let tally = Tally {
+        is_misconfigured: planned.is_misconfigured(),
+        good,
+        refused: refused - of_sources,
+        invalid: failed + of_sources,
+        failed: None,
+    };
+    let code = tally.exit_code();
     let items = planned.plan.items.iter().map(|item| planned_item(item, &planned.explained));
     let report = RunReport {
         target: planned.target(),
@@ -79,8 +88,14 @@ fn exit_code(applied: &AppliedRun) -> u8 {
     if applied.is_interrupted {
         return exit::INTERRUPTED;
     }
-    let invalid = invalid(&applied.problems);
-    let mut tally = Tally { good: 0, refused: applied.unbuilt.len(), invalid, failed: None };
+    let of_sources = of_sources(&applied.unbuilt);
+    let mut tally = Tally {
+        is_misconfigured: applied.is_misconfigured(),
+        good: 0,
+        refused: applied.unbuilt.len() - of_sources,
+        invalid: invalid(&applied.problems) + of_sources,
+        failed: None,
+    };
     for one in &applied.registrations {
         match &one.outcome {
             Outcome::Created | Outcome::Updated | Outcome::Unchanged => tally.good += 1,
@@ -92,8 +107,15 @@ fn exit_code(applied: &AppliedRun) -> u8 {
     tally.exit_code()
 }
 
+/// How many can't be registered because of the source of their flow.
+fn of_sources(unbuilt: &[Unbuilt]) -> usize {
+    unbuilt.iter().filter(|one| one.cause == UnbuiltCause::Source).count()
+}
+
 /// How many registrations went which way.
 struct Tally {
+    /// Whether a declaration is wrong.
+    is_misconfigured: bool,
     /// Registered, or as they should be.
     good: usize,
     /// Refused by a guard.
@@ -105,9 +127,14 @@ struct Tally {
 }
 
 impl Tally {
-    /// Partial if some registrations succeeded and others did not; else the code of what went wrong.
-    /// A target's error comes first, because a job that sees "unreachable" may simply repeat.
+    /// A mistake in a declaration comes first, whatever was registered: to repeat the run does not help
+    /// until somebody edits the file. Then partial if some registrations succeeded and others did not;
+    /// else the code of what went wrong. A target's error comes before the others, because a job that
+    /// sees "unreachable" may simply repeat.
     fn exit_code(&self) -> u8 {
+        if self.is_misconfigured {
+            return exit::CONFIGURATION;
+        }
         match (self.failed, self.refused, self.invalid) {
             (None, 0, 0) => exit::DONE,
             _ if self.good > 0 => exit::PARTIAL,
@@ -134,22 +161,32 @@ fn planned_item(item: &Planned, explained: &Explained) -> ItemReport {
         id: item.held.as_ref().and_then(|held| held.id.clone()),
         changes: item.changes.iter().map(|change| reported(change, origins)).collect(),
         error: match &item.action {
-            Action::Refuse(refusal) => Some(refusal_report(refusal)),
+            Action::Refuse(refusal) => Some(refused(refusal, origins)),
             _ => None,
         },
     }
 }
 
 fn applied_item(one: &Applied, explained: &Explained, is_interrupted: bool) -> ItemReport {
+    let origins = explained.of(&one.planned.registration);
     ItemReport {
         outcome: Some(word_of(&one.outcome)),
         id: one.id.clone(),
         error: match &one.outcome {
-            Outcome::Refused(refusal) => Some(refusal_report(refusal)),
-            Outcome::Failed(error) => Some(target_report(error)),
+            Outcome::Refused(refusal) => Some(refused(refusal, origins)),
+            Outcome::Failed(error) => {
+                let place = origins.and_then(|known| known.place(None)).map(ToOwned::to_owned);
+                Some(ErrorReport { place, ..target_report(error) })
+            }
             Outcome::NotTried => {
                 let (code, message) = not_tried(is_interrupted);
-                Some(error_report(code.to_owned(), message.to_owned(), Vec::new()))
+                Some(ErrorReport {
+                    code: code.to_owned(),
+                    place: None,
+                    message: message.to_owned(),
+                    causes: Vec::new(),
+                    hints: Vec::new(),
+                })
             }
             _ => None,
         },
@@ -158,7 +195,7 @@ fn applied_item(one: &Applied, explained: &Explained, is_interrupted: bool) -> I
 }
 
 fn unbuilt(unbuilt: Unbuilt) -> ItemReport {
-    let Unbuilt { flow, deployment, entrypoint, code, message, hints } = unbuilt;
+    let Unbuilt { flow, deployment, entrypoint, code, place, message, hints, .. } = unbuilt;
     ItemReport {
         flow,
         deployment,
@@ -167,12 +204,14 @@ fn unbuilt(unbuilt: Unbuilt) -> ItemReport {
         outcome: None,
         id: None,
         changes: Vec::new(),
-        error: Some(error_report(code, message, hints)),
+        error: Some(ErrorReport { code, place, message, causes: Vec::new(), hints }),
     }
 }
 
-fn error_report(code: String, message: String, hints: Vec<String>) -> ErrorReport {
-    ErrorReport { code, message, causes: Vec::new(), hints }
+/// A guard's refusal, at the place of the field that it is about.
+fn refused(refusal: &Refusal, origins: Option<&FieldOrigins>) -> ErrorReport {
+    let place = origins.and_then(|known| known.place(refusal.field())).map(ToOwned::to_owned);
+    ErrorReport { place, ..refusal_report(refusal) }
 }
 
 /// A change with its reason, and without a secret.

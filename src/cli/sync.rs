@@ -51,7 +51,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     let passed = deliver(&outbox, &repository, &registrar, policy)?
         .ok_or_else(CommandError::outbox_is_busy)?;
     let left = items(outbox_records(&outbox));
-    let code = exit_code(!passed.delivered.is_empty(), &left);
+    let code = if passed.is_misconfigured {
+        exit::CONFIGURATION
+    } else {
+        exit_code(!passed.delivered.is_empty(), &left)
+    };
     context.printer.sync(&SyncReport {
         delivered: passed.delivered.iter().map(|(push, what)| item(None, push, what)).collect(),
         dropped: passed.dropped.iter().map(|(push, why)| item(None, push, why)).collect(),

@@ -5,45 +5,9 @@
 
 use serde_json::{Map, Number, Value, json};
 
+use super::keys::{Section, belongs, step_with_keys, unknown_keys};
 use super::yaml::{Node, Position, Yaml};
 use flowreg_model::nearest;
-
-/// The keys of a deployment. `work_queue_name` is read inside `work_pool` only.
-const KEYS: &[&str] = &[
-    "name",
-    "version",
-    "version_type",
-    "tags",
-    "description",
-    "schedule",
-    "schedules",
-    "paused",
-    "concurrency_limit",
-    "flow_name",
-    "entrypoint",
-    "parameters",
-    "enforce_parameter_schema",
-    "build",
-    "push",
-    "pull",
-    "work_pool",
-    "triggers",
-    "sla",
-];
-const WORK_POOL: &[&str] = &["name", "work_queue_name", "job_variables"];
-const CONCURRENCY: &[&str] = &["limit", "collision_strategy", "grace_period_seconds"];
-const SCHEDULE: &[&str] = &[
-    "cron",
-    "interval",
-    "rrule",
-    "timezone",
-    "anchor_date",
-    "active",
-    "parameters",
-    "slug",
-    "replaces",
-    "day_or",
-];
 
 impl Node {
     /// The text, if it is one.
@@ -92,7 +56,7 @@ pub(super) struct CheckedDeployment {
 }
 
 impl Fault {
-    fn new(node: &Node, message: String) -> Self {
+    pub(super) fn new(node: &Node, message: String) -> Self {
         Self { at: node.at, message, hint: None }
     }
 
@@ -111,13 +75,13 @@ pub(super) fn check_deployment(node: &Node) -> CheckedDeployment {
         return checked;
     };
     // Prefect ignores unknown keys of a deployment without a word, and mostly they are misspelt.
-    checked.notices.extend(unknown_keys(pairs, KEYS, |_| false));
+    checked.notices.extend(unknown_keys(pairs, Section::Deployment));
     for (key, value) in pairs {
         let Some(key) = key.text() else { continue };
         let result = match key {
-            "build" => keep(&mut checked.steps.build, steps(value)),
-            "push" => keep(&mut checked.steps.push, steps(value)),
-            "pull" => keep(&mut checked.steps.pull, steps(value)),
+            "build" => keep(&mut checked.steps.build, steps(key, value)),
+            "push" => keep(&mut checked.steps.push, steps(key, value)),
+            "pull" => keep(&mut checked.steps.pull, steps(key, value)),
             _ => field(key, value, &mut checked.notices).map(|field| {
                 checked.config.extend(field.map(|field| (key.to_owned(), field)));
             }),
@@ -153,8 +117,16 @@ fn field(key: &str, node: &Node, notices: &mut Vec<Fault>) -> Result<Option<Valu
         "schedule" if node.value == Yaml::Null => Value::Null,
         "schedule" => schedule(node)?,
         "schedules" => listed(key, node, schedule)?,
-        "triggers" => listed(key, node, |node| mapping("a trigger", node))?,
-        "sla" => listed(key, node, |node| mapping("an sla", node))?,
+        "triggers" => listed(key, node, |node| {
+            trigger_notices(node, notices);
+            mapping("a trigger", node)
+        })?,
+        "sla" => listed(key, node, |node| {
+            if let Yaml::Mapping(pairs) = &node.value {
+                notices.extend(unknown_keys(pairs, Section::Sla));
+            }
+            mapping("an sla", node)
+        })?,
         _ => return Ok(None),
     }))
 }
@@ -260,7 +232,7 @@ fn tags(node: &Node) -> Result<Value, Fault> {
 
 fn concurrency(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
     let Yaml::Mapping(pairs) = &node.value else { return integer("concurrency_limit", node) };
-    notices.extend(unknown_keys(pairs, CONCURRENCY, |_| false));
+    notices.extend(unknown_keys(pairs, Section::ConcurrencyLimit));
     let mut limit = Map::new();
     for (key, value) in pairs {
         let checked = match key.text() {
@@ -285,7 +257,7 @@ fn work_pool(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
         }
         _ => return Err(Fault::of_kind(node, "work_pool", "a mapping")),
     };
-    notices.extend(unknown_keys(pairs, WORK_POOL, |_| false));
+    notices.extend(unknown_keys(pairs, Section::WorkPool));
     let mut pool = Map::new();
     for (key, value) in pairs {
         let checked = match key.text() {
@@ -298,10 +270,25 @@ fn work_pool(node: &Node, notices: &mut Vec<Fault>) -> Result<Value, Fault> {
     Ok(Value::Object(pool))
 }
 
+/// Tells of keys that triggers don't have, also of those inside other triggers.
+fn trigger_notices(node: &Node, notices: &mut Vec<Fault>) {
+    let Yaml::Mapping(pairs) = &node.value else { return };
+    notices.extend(unknown_keys(pairs, Section::Trigger));
+    if let Some(Yaml::Mapping(pairs)) = node.get("metric").map(|metric| &metric.value) {
+        notices.extend(unknown_keys(pairs, Section::Metric));
+    }
+    if let Some(Yaml::Sequence(inner)) = node.get("triggers").map(|inner| &inner.value) {
+        inner.iter().for_each(|node| trigger_notices(node, notices));
+    }
+}
+
 /// One schedule. What its rule means is looked at when templates are filled in.
 fn schedule(node: &Node) -> Result<Value, Fault> {
     let Yaml::Mapping(pairs) = &node.value else {
-        return Err(Fault::of_kind(node, "a schedule", "a mapping"));
+        let mut fault = Fault::of_kind(node, "a schedule", "a mapping");
+        // `schedule: 0 3 * * *` is what people write first.
+        fault.hint = node.text().map(|cron| format!("schedules: [{{cron: \"{cron}\"}}]"));
+        return Err(fault);
     };
     let mut schedule = Map::new();
     let mut rules = 0;
@@ -327,8 +314,12 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
             "parameters" => mapping(name, value)?,
             // An error, unlike unknown keys elsewhere: pydantic refuses them in schedules.
             _ => {
-                let mut fault = Fault::new(key, format!("a schedule has no key `{name}`"));
-                fault.hint = nearest(name, SCHEDULE).map(|near| format!("did you mean `{near}`?"));
+                let belongs = belongs(name, Section::Schedule);
+                let belongs = belongs.map(|belongs| format!(": it {belongs}")).unwrap_or_default();
+                let message = format!("a schedule has no key `{name}`{belongs}");
+                let mut fault = Fault::new(key, message);
+                let near = nearest(name, Section::Schedule.keys()).filter(|_| belongs.is_empty());
+                fault.hint = near.map(|near| format!("did you mean `{near}`?"));
                 return Err(fault);
             }
         };
@@ -345,12 +336,12 @@ fn schedule(node: &Node) -> Result<Value, Fault> {
 
 /// Reads a list of steps. A single step may stand without the list, and an empty mapping is the same
 /// as no key at all.
-pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
+pub(super) fn steps(key: &str, node: &Node) -> Result<Option<Vec<Value>>, Fault> {
     let step = |node: &Node| match &node.value {
-        Yaml::Mapping(pairs) if pairs.len() > 1 => {
-            let message = "a step has one key, the name of its function".to_owned();
-            Err(Fault::new(node, message))
-        }
+        Yaml::Mapping(pairs) => match step_with_keys(pairs) {
+            Some(fault) => Err(fault),
+            None => mapping("a step", node),
+        },
         _ => mapping("a step", node),
     };
     match &node.value {
@@ -358,25 +349,8 @@ pub(super) fn steps(node: &Node) -> Result<Option<Vec<Value>>, Fault> {
         Yaml::Mapping(pairs) if pairs.is_empty() => Ok(None),
         Yaml::Mapping(_) => Ok(Some(vec![step(node)?])),
         Yaml::Sequence(nodes) => nodes.iter().map(step).collect::<Result<_, _>>().map(Some),
-        _ => Err(Fault::of_kind(node, "steps", "a list")),
+        _ => Err(Fault::of_kind(node, key, "a list")),
     }
-}
-
-/// A notice for each key that Prefect does not know and ignores.
-pub(super) fn unknown_keys<'p>(
-    pairs: &'p [(Node, Node)],
-    known: &'static [&'static str],
-    is_private: impl Fn(&str) -> bool + 'p,
-) -> impl Iterator<Item = Fault> + 'p {
-    pairs.iter().filter_map(move |(key, _)| {
-        let name = key.text().unwrap_or("?");
-        if known.contains(&name) || is_private(name) {
-            return None;
-        }
-        let near = nearest(name, known);
-        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Some(Fault::new(key, format!("unknown key `{name}` is ignored{near}")))
-    })
 }
 
 /// A number of seconds as JSON.

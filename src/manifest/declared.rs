@@ -4,19 +4,26 @@
 //! set it there. Where the flow is, and at which reference, is not known here.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
-use super::file::{DeploymentSteps, Entry, EntryError, Manifest};
+use super::file::{DeploymentSteps, Entry, EntryError, Manifest, ManifestNotice};
 use super::python::text_of;
 use super::schedule;
 use super::template::{
     Placeholder, TemplateError, TemplateReferences, TemplateValues, Templater, placeholders,
 };
-use flowreg_model::{Field, Fields, secrets};
+use flowreg_model::{Field, Fields, either, nearest, secrets};
 
 /// The keys whose templates a worker fills in when a flow runs: a secret may stay one.
 const AT_RUN_TIME: &[&str] = &["job_variables"];
+
+/// What may happen to a run beyond the limit (`ConcurrencyLimitStrategy`).
+const COLLISION_STRATEGIES: &[&str] = &["ENQUEUE", "CANCEL_NEW"];
+/// `VersionType`.
+const VERSION_TYPES: &[&str] =
+    &["prefect:simple", "vcs:github", "vcs:gitlab", "vcs:bitbucket", "vcs:azuredevops", "vcs:git"];
 
 /// A deployment as a file declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +39,7 @@ pub(crate) struct DeclaredDeployment {
     /// Paths in the fields whose values hold a secret: `job_variables.env.TOKEN`.
     pub secrets: BTreeSet<String>,
     /// What is worth knowing and stops nothing.
-    pub notices: Vec<String>,
+    pub notices: Vec<ManifestNotice>,
     /// Whether there is a version that only build steps could tell.
     pub lacks_version: bool,
 }
@@ -112,15 +119,18 @@ impl Manifest {
         };
         for (path, placeholder) in &templater.dropped {
             let keys: Vec<&str> = path.split('.').collect();
-            declared.notices.push(format!(
-                "{}: `{placeholder}` in `{path}` is left out, as Prefect does: a list item that \
-                 is only a template is filled in before the outputs of steps are known",
-                self.origin(entry, &keys)
-            ));
+            let message = format!(
+                "`{placeholder}` in `{path}` is left out, as Prefect does: a list item that is only \
+                 a template is filled in before the outputs of steps are known"
+            );
+            declared.notices.push(self.notice(entry, &keys, message));
         }
         let fields = &mut declared.fields;
         for field in [Field::Version, Field::Description] {
             fields.extend(text(field.name())?.map(|text| (field, json!(text))));
+        }
+        if let Some(kind) = text("version_type")? {
+            self.choice(entry, &["version_type"], &kind, VERSION_TYPES)?;
         }
         fields.extend(self.tags(entry, &config)?.map(|tags| (Field::Tags, tags)));
         for field in [Field::Paused, Field::EnforceParameterSchema] {
@@ -143,10 +153,8 @@ impl Manifest {
             declared.notices.extend(self.secrets_for_the_worker(entry, pull));
         }
         if config.get("sla").is_some_and(|sla| !is_empty(sla)) {
-            declared.notices.push(format!(
-                "{}: `sla` is not registered: it is for Prefect Cloud only, and set there",
-                self.origin(entry, &["sla"])
-            ));
+            let message = "`sla` is not registered: it is for Prefect Cloud only, and set there";
+            declared.notices.push(self.notice(entry, &["sla"], message.to_owned()));
         }
         Ok(declared)
     }
@@ -190,7 +198,6 @@ impl Manifest {
         config: &Map<String, Value>,
         fields: &mut Fields,
     ) -> Result<(), EntryError> {
-        let path = &["concurrency_limit"];
         let (limit, options) = match config.get("concurrency_limit") {
             None | Some(Value::Null) => return Ok(()),
             Some(Value::Object(map)) => {
@@ -198,16 +205,30 @@ impl Manifest {
                 let mut options = map.clone();
                 options.shift_remove("limit");
                 options.retain(|_, value| !value.is_null());
-                let strategy = options.get("collision_strategy").and_then(Value::as_str);
-                if !matches!(strategy, Some("ENQUEUE" | "CANCEL_NEW")) {
-                    let message = "`concurrency_limit` as a mapping needs a `collision_strategy`";
-                    let error = self.error(entry, path, "manifest", message);
-                    return Err(error.hint("collision_strategy: ENQUEUE, or CANCEL_NEW"));
+                match options.get("collision_strategy") {
+                    Some(Value::String(strategy)) if !strategy.is_empty() => {
+                        let path = &["concurrency_limit", "collision_strategy"];
+                        self.choice(entry, path, strategy, COLLISION_STRATEGIES)?;
+                    }
+                    _ => {
+                        let message =
+                            "`concurrency_limit` as a mapping needs a `collision_strategy`";
+                        let error = self.error(entry, &["concurrency_limit"], "manifest", message);
+                        return Err(error.hint("collision_strategy: ENQUEUE, or CANCEL_NEW"));
+                    }
                 }
                 (limit, Value::Object(options))
             }
             Some(limit) => (limit.clone(), Value::Null),
         };
+        let path: &[&str] = match &options {
+            Value::Null => &["concurrency_limit"],
+            _ => &["concurrency_limit", "limit"],
+        };
+        self.range(entry, path, &limit, 1..=i64::MAX, "at least 1")?;
+        let grace = options.get("grace_period_seconds").unwrap_or(&Value::Null);
+        let path = &["concurrency_limit", "grace_period_seconds"];
+        self.range(entry, path, grace, 60..=86_400, "between 60 and 86400")?;
         fields.set(Field::ConcurrencyLimit, limit);
         fields.set(Field::ConcurrencyOptions, options);
         Ok(())
@@ -247,10 +268,19 @@ impl Manifest {
             (_, Some(schedule @ Value::Object(_))) => ("schedule", std::slice::from_ref(schedule)),
             _ => return Ok(()),
         };
-        let schedules: Result<Vec<Value>, _> =
-            schedules.iter().filter_map(Value::as_object).map(schedule::registered).collect();
-        let schedules =
-            schedules.map_err(|error| self.error(entry, &[key], "manifest", &error.to_string()))?;
+        let schedules = schedules.iter().filter_map(Value::as_object).enumerate();
+        let schedules: Result<Vec<Value>, EntryError> = schedules
+            .map(|(number, config)| {
+                schedule::registered(config).map_err(|error| {
+                    let number = number.to_string();
+                    let is_listed = key == "schedules";
+                    let path = [Some(key), is_listed.then_some(&*number), error.key()];
+                    let path: Vec<&str> = path.into_iter().flatten().collect();
+                    self.error(entry, &path, "manifest", &error.to_string())
+                })
+            })
+            .collect();
+        let schedules = schedules?;
         fields.set(Field::Schedules, schedules);
         Ok(())
     }
@@ -293,7 +323,7 @@ impl Manifest {
         Ok(filled)
     }
 
-    fn secrets_for_the_worker(&self, entry: &Entry, pull: &[Value]) -> Option<String> {
+    fn secrets_for_the_worker(&self, entry: &Entry, pull: &[Value]) -> Option<ManifestNotice> {
         let is_from_here = |value: &Value| {
             placeholders(value).iter().any(|found| matches!(found, Placeholder::Environment(_)))
         };
@@ -301,11 +331,11 @@ impl Manifest {
             .filter_map(Value::as_object)
             .flatten()
             .find_map(|(key, value)| (is_secret_key(key) && is_from_here(value)).then_some(key))?;
-        Some(format!(
-            "{}: `{named}` is left to the worker, which has to have that variable: filled in here, \
-             it would be registered in clear text",
-            self.origin(entry, &["pull"])
-        ))
+        let message = format!(
+            "`{named}` is left to the worker, which has to have that variable: filled in here, it \
+             would be registered in clear text"
+        );
+        Some(self.notice(entry, &["pull"], message))
     }
 
     /// Fails for a template without a value: Prefect would silently leave out what it stands for. Only
@@ -354,6 +384,44 @@ impl Manifest {
         }
     }
 
+    /// Fails for a value that is none of those that Prefect has.
+    fn choice(
+        &self,
+        entry: &Entry,
+        path: &[&str],
+        value: &str,
+        choices: &'static [&'static str],
+    ) -> Result<(), EntryError> {
+        if choices.contains(&value) {
+            return Ok(());
+        }
+        let name = path.last().copied().unwrap_or_default();
+        let shown = shown_choice(value);
+        let message = format!("`{name}` is {shown}, and should be {}", either(choices));
+        let error = self.error(entry, path, "manifest", &message);
+        Err(match nearest(value, choices) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        })
+    }
+
+    /// Fails for a number that Prefect does not take.
+    fn range(
+        &self,
+        entry: &Entry,
+        path: &[&str],
+        value: &Value,
+        range: RangeInclusive<i64>,
+        words: &str,
+    ) -> Result<(), EntryError> {
+        if value.is_null() || value.as_i64().is_some_and(|number| range.contains(&number)) {
+            return Ok(());
+        }
+        let name = path.last().copied().unwrap_or_default();
+        let message = format!("`{name}` has to be {words}");
+        Err(self.error(entry, path, "manifest", &message))
+    }
+
     fn wrong_type(&self, entry: &Entry, path: &[&str], name: &str) -> EntryError {
         let message = format!("`{name}` has the wrong type once its template is filled in");
         self.error(entry, path, "manifest", &message)
@@ -368,6 +436,11 @@ impl Manifest {
 /// The ids of build and push steps, whose outputs are filled in before a deployment is registered.
 pub(crate) fn step_ids<'s>(steps: &DeploymentSteps<'s>) -> Vec<&'s str> {
     inputs(steps.build).chain(inputs(steps.push)).filter_map(id).collect()
+}
+
+/// A value that should have been one of a few words. It may be a secret that got there by mistake.
+fn shown_choice(value: &str) -> String {
+    if secrets::is_literal(value) { "something else".to_owned() } else { format!("`{value}`") }
 }
 
 fn inputs(steps: &[Value]) -> impl Iterator<Item = &Value> {

@@ -4,15 +4,14 @@
 //! Prefect skips a whole file for one wrong value; here each deployment fails alone, with the position
 //! of what is wrong.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
-use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps, unknown_keys};
+use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps};
+use super::keys::{Section, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
-
-/// The keys at the top of the file. Prefect does not read `definitions`, but people keep anchors
-/// there by custom, so it is not reported as unknown.
-const KEYS: &[&str] =
-    &["prefect-version", "name", "build", "push", "pull", "deployments", "definitions"];
+use flowreg_git::BrokenLink;
 
 /// A `prefect.yaml`.
 #[derive(Debug, Clone)]
@@ -25,10 +24,41 @@ pub(crate) struct Manifest {
     pub failed: Vec<EntryError>,
     /// Steps for the deployments that have none of their own.
     pub steps: Steps,
-    /// Warnings, with their positions.
-    pub notices: Vec<String>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<ManifestNotice>,
+    /// Whether the file has the key `deployments`, be it empty: then it says which there are.
+    pub has_deployments: bool,
     /// The pull steps for all deployments as they are written.
     pull: Option<Node>,
+}
+
+/// Something about a file that is worth knowing and stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ManifestNotice {
+    /// Where.
+    pub place: FilePlace,
+    /// The deployment that it is about, if it is about one.
+    pub deployment: Option<String>,
+    /// One sentence, which does not name the deployment.
+    pub message: String,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FilePlace {
+    /// The file, from the repository's root.
+    pub path: String,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for FilePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, line, column } = self;
+        write!(f, "{path}:{line}:{column}")
+    }
 }
 
 /// One deployment as it is written, templates not filled in.
@@ -54,24 +84,30 @@ pub(crate) struct EntryError {
     pub entrypoint: Option<String>,
     /// A word that does not change.
     pub code: &'static str,
-    /// `prefect.yaml:12:5: …`
+    /// Where it is wrong.
+    pub place: FilePlace,
+    /// What is wrong there, without the value itself.
     pub message: String,
     /// What to type.
     pub hints: Vec<String>,
 }
 
-/// Why a whole file can't be read, and where.
+/// Why a whole file can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}:{line}:{column}: {message}")]
+#[error("{place}: {message}")]
 pub(crate) struct ManifestError {
-    /// The file, from the repository's root.
-    pub path: String,
-    /// 1-based.
-    pub line: usize,
-    /// 1-based, in characters.
-    pub column: usize,
+    /// Where it is wrong.
+    pub place: FilePlace,
     /// What is wrong there, without the value itself.
     pub message: String,
+}
+
+impl ManifestError {
+    /// The error for a file that is a symbolic link which can't be followed.
+    pub(crate) fn of_link(path: &str, link: &BrokenLink) -> Self {
+        let place = FilePlace { path: path.to_owned(), line: 1, column: 1 };
+        Self { place, message: link.to_string() }
+    }
 }
 
 impl Manifest {
@@ -80,12 +116,8 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] if it is not YAML, or not a mapping with a list of deployments.
     pub(crate) fn read(path: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
-        let error = |at: Position, message: String| ManifestError {
-            path: path.to_owned(),
-            line: at.line,
-            column: at.column,
-            message,
-        };
+        let error =
+            |at: Position, message: String| ManifestError { place: place(path, at), message };
         let document = yaml::read(bytes).map_err(|found| error(found.at, found.message))?;
         let mut manifest = Self {
             path: path.to_owned(),
@@ -94,10 +126,12 @@ impl Manifest {
             steps: Steps::default(),
             notices: Vec::new(),
             pull: None,
+            has_deployments: false,
         };
-        for (at, notice) in document.notices {
-            manifest.notices.push(located(path, at, &notice));
-        }
+        let about_file =
+            |at, message| ManifestNotice { place: place(path, at), deployment: None, message };
+        let notices = document.notices.into_iter().map(|(at, notice)| about_file(at, notice));
+        manifest.notices.extend(notices);
         let root = match document.root.value {
             Yaml::Mapping(pairs) => pairs,
             Yaml::Null => Vec::new(),
@@ -106,18 +140,17 @@ impl Manifest {
                 return Err(error(document.root.at, message));
             }
         };
-        for notice in
-            unknown_keys(&root, KEYS, |key| key.starts_with(['_', '.']) || key.starts_with("x-"))
-        {
-            manifest.notices.push(located(path, notice.at, &notice.message));
+        for notice in unknown_keys(&root, Section::File) {
+            manifest.notices.push(about_file(notice.at, notice.message));
         }
         for (key, value) in root {
             let fault = |fault: Fault| error(fault.at, fault.message);
+            manifest.has_deployments |= key.text() == Some("deployments");
             match key.text() {
-                Some("build") => manifest.steps.build = steps(&value).map_err(fault)?,
-                Some("push") => manifest.steps.push = steps(&value).map_err(fault)?,
-                Some("pull") => {
-                    manifest.steps.pull = steps(&value).map_err(fault)?;
+                Some(key @ "build") => manifest.steps.build = steps(key, &value).map_err(fault)?,
+                Some(key @ "push") => manifest.steps.push = steps(key, &value).map_err(fault)?,
+                Some(key @ "pull") => {
+                    manifest.steps.pull = steps(key, &value).map_err(fault)?;
                     manifest.pull = Some(value);
                 }
                 Some("deployments") => match value.value {
@@ -144,28 +177,35 @@ impl Manifest {
             let (name, entrypoint) = (named("name"), named("entrypoint"));
             let CheckedDeployment { config, steps, faults, notices } = check_deployment(&node);
             let path = &self.path;
-            let called = name.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
-            let notice =
-                |fault: &Fault| located(path, fault.at, &format!("{called}{}", fault.message));
-            self.notices.extend(notices.iter().map(notice));
+            let notice = |at, message| ManifestNotice {
+                place: place(path, at),
+                deployment: name.clone(),
+                message,
+            };
+            let of_keys = notices.into_iter().map(|fault| notice(fault.at, fault.message));
+            self.notices.extend(of_keys);
             let fail = |at: Position, message: &str, hints: Vec<String>| EntryError {
                 name: name.clone(),
                 entrypoint: entrypoint.clone(),
                 code: "manifest",
-                message: located(path, at, message),
+                place: place(path, at),
+                message: message.to_owned(),
                 hints,
             };
             // All at once: whoever edits the file wants to see everything that is wrong.
             if let Some(first) = faults.first() {
-                let messages: Vec<&str> =
-                    faults.iter().map(|fault| fault.message.as_str()).collect();
+                let others = faults.iter().skip(1);
+                let messages: Vec<String> = std::iter::once(first.message.clone())
+                    .chain(others.map(|fault| located(path, fault.at, &fault.message)))
+                    .collect();
                 let hints = faults.iter().filter_map(|fault| fault.hint.clone()).collect();
                 self.failed.push(fail(first.at, &messages.join("; "), hints));
                 continue;
             }
             let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
                 // Prefect leaves it out, too. The file that `prefect init` writes has such an entry.
-                self.notices.push(located(path, at, "a deployment without a name is left out"));
+                let message = "a deployment without a name is left out".to_owned();
+                self.notices.push(ManifestNotice { deployment: None, ..notice(at, message) });
                 continue;
             };
             let Some(entrypoint) = entrypoint.clone().filter(|entrypoint| !entrypoint.is_empty())
@@ -200,14 +240,25 @@ impl Manifest {
         format!("{}:{}", self.path, entry.at(path).line)
     }
 
-    /// `prefect.yaml:12`: where a pull step of a deployment is, or an input of it.
-    pub(crate) fn step_origin(
+    /// The same with the column.
+    pub(crate) fn place(&self, entry: &Entry, path: &[&str]) -> FilePlace {
+        place(&self.path, entry.at(path))
+    }
+
+    /// A notice about one deployment, at the place of a key.
+    pub(crate) fn notice(&self, entry: &Entry, path: &[&str], message: String) -> ManifestNotice {
+        let deployment = Some(entry.name.clone());
+        ManifestNotice { place: self.place(entry, path), deployment, message }
+    }
+
+    /// Where a pull step of a deployment is, or an input of it.
+    pub(crate) fn step_place(
         &self,
         entry: &Entry,
         step: Option<usize>,
         input: Option<&str>,
-    ) -> String {
-        format!("{}:{}", self.path, self.step_at(entry, step, input).line)
+    ) -> FilePlace {
+        place(&self.path, self.step_at(entry, step, input))
     }
 
     /// An error about one deployment, at the place of a pull step, or of an input of it.
@@ -219,8 +270,8 @@ impl Manifest {
         code: &'static str,
         message: &str,
     ) -> EntryError {
-        let at = self.step_at(entry, step, input);
-        EntryError { message: located(&self.path, at, message), ..self.error(entry, &[], code, "") }
+        let place = self.step_place(entry, step, input);
+        EntryError { place, ..self.error(entry, &[], code, message) }
     }
 
     /// The place of an input of a pull step, or of the nearest that is written above it.
@@ -250,7 +301,8 @@ impl Manifest {
             name: Some(entry.name.clone()),
             entrypoint: Some(entry.entrypoint.clone()),
             code,
-            message: located(&self.path, entry.at(path), message),
+            place: self.place(entry, path),
+            message: message.to_owned(),
             hints: Vec::new(),
         }
     }
@@ -268,11 +320,16 @@ pub(crate) struct DeploymentSteps<'m> {
 }
 
 impl Entry {
-    /// The place of a key, or of the nearest one above it that is written.
+    /// The place of a key, or of the nearest one above it that is written. The items of a list go by
+    /// their numbers, from 0.
     pub(crate) fn at(&self, path: &[&str]) -> Position {
         let mut node = &self.node;
         for key in path {
-            match node.get(key) {
+            let below = match &node.value {
+                Yaml::Sequence(items) => key.parse().ok().and_then(|at: usize| items.get(at)),
+                _ => node.get(key),
+            };
+            match below {
                 Some(below) => node = below,
                 None => break,
             }
@@ -290,7 +347,11 @@ impl EntryError {
     }
 }
 
+fn place(path: &str, at: Position) -> FilePlace {
+    FilePlace { path: path.to_owned(), line: at.line, column: at.column }
+}
+
 /// A message with its position: `prefect.yaml:12:5: …`.
 fn located(path: &str, at: Position, message: &str) -> String {
-    format!("{path}:{}:{}: {message}", at.line, at.column)
+    format!("{}: {message}", place(path, at))
 }

@@ -37,6 +37,20 @@ pub(super) enum ScheduleError {
     RuleInJson,
 }
 
+impl ScheduleError {
+    /// The key that is wrong; `None` if it is the schedule as a whole.
+    pub(super) fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRule => None,
+            Self::Cron => Some("cron"),
+            Self::Interval | Self::NotPositive => Some("interval"),
+            Self::Anchor => Some("anchor_date"),
+            Self::Flag(key) => Some(key),
+            Self::RuleInJson => Some("rrule"),
+        }
+    }
+}
+
 /// The schedule in the form of the API: `schedule`, and `active`, `parameters`, `slug` and
 /// `replaces` where they are declared. An interval without an anchor gets one later, in
 /// `registration::schedules`: that which the target holds, or a fixed one.

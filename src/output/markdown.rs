@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::cause::{Listed, by_cause, headline, members};
 use super::changes::changes_text;
 use super::reference::reference_line;
 use super::run_report::{summary_line, target_text};
@@ -27,15 +28,22 @@ pub(super) fn run(report: &RunReport) -> String {
         "{MARK}\n**{title}** for {reference} · {}\n\n",
         plain(&target_text(&report.target))
     );
-    let rows: Vec<_> = report.registrations.iter().filter(|item| is_listed(item)).collect();
+    let mut rows = by_cause(&report.registrations, false);
+    rows.retain(|group| group.iter().any(|item| is_listed(item)));
     let problems: Vec<_> = report.errors.iter().filter(|problem| problem.is_error()).collect();
     if !rows.is_empty() || !problems.is_empty() {
         text.push_str("| | deployment | what |\n|---|---|---|\n");
     }
-    for item in rows.iter().take(MOST_ROWS) {
-        let word = item.outcome.unwrap_or(item.action);
-        let name = code(&format!("{}/{}", item.flow, item.deployment));
-        let _ = writeln!(text, "| {word} | {name} | {} |", detail(item));
+    for group in rows.iter().take(MOST_ROWS) {
+        let Some(item) = group.first() else { continue };
+        let (word, name) = (item.word(), code(&item.name()));
+        let _ = match (&group[..], &item.error) {
+            ([_, _, ..], Some(error)) => {
+                let (headline, members) = (headline(group, error), members(group));
+                writeln!(text, "| {word} | {} | {} |", plain(&members), plain(&headline))
+            }
+            _ => writeln!(text, "| {word} | {name} | {} |", detail(item)),
+        };
     }
     for problem in problems.iter().take(MOST_ROWS) {
         let place = code(&format!("{}:{}:{}", problem.path, problem.line, problem.column));
@@ -66,13 +74,13 @@ pub(super) fn error(error: &ErrorReport) -> String {
 
 /// Whether a registration gets a row: what stays as it is is only counted, in the last line.
 fn is_listed(item: &ItemReport) -> bool {
-    item.outcome.unwrap_or(item.action) != "unchanged"
+    item.word() != "unchanged"
 }
 
 /// The last cell of a row: why it failed, what changes, or which flow is new.
 fn detail(item: &ItemReport) -> String {
     match &item.error {
-        Some(error) => plain(&error.message),
+        Some(error) => plain(&error.text()),
         None if item.action == "update" => item
             .changes
             .iter()

@@ -4,6 +4,7 @@
 //! one and a person still sees the other. Nothing is decided here: what happened, and with which
 //! exit code a command ends, is known before a report is made.
 
+mod cause;
 mod changes;
 mod error;
 mod flows;

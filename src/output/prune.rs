@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::cause::{Listed, by_cause, headline};
 use super::run_report::target_text;
 use super::{BAD, CHANGED, ErrorReport, Printer};
 use flowreg_model::{BranchName, TargetDescription, escaped};
@@ -34,6 +35,20 @@ pub(crate) struct PrunedRegistration {
     pub error: Option<ErrorReport>,
 }
 
+impl Listed for PrunedRegistration {
+    fn name(&self) -> String {
+        format!("{}/{}", self.flow, self.deployment)
+    }
+
+    fn word(&self) -> &str {
+        self.outcome
+    }
+
+    fn error(&self) -> Option<&ErrorReport> {
+        self.error.as_ref()
+    }
+}
+
 impl Printer {
     /// Prints what was removed.
     pub(crate) fn prune(&self, report: &PruneReport) {
@@ -42,14 +57,21 @@ impl Printer {
         }
         self.warnings(&report.notices);
         let mut text = format!("{}\n", target_text(&report.target));
-        for one in &report.registrations {
+        for group in by_cause(&report.registrations, self.is_verbose()) {
+            let Some(one) = group.first() else { continue };
             let style = if one.error.is_some() { BAD } else { CHANGED };
-            let name = escaped(format!("{}/{}", one.flow, one.deployment));
-            let why = match &one.error {
-                Some(error) => escaped(&error.message),
-                None => format!("{} is gone", escaped(&one.branch)),
+            let _ = write!(text, "  {style}{:<10}{style:#} ", one.outcome);
+            let _ = match (&group[..], &one.error) {
+                ([_, _, ..], Some(error)) => {
+                    writeln!(text, "{}", escaped(headline(&group, error)))
+                }
+                (_, Some(error)) => {
+                    writeln!(text, "{}  {}", escaped(one.name()), escaped(error.text()))
+                }
+                (_, None) => {
+                    writeln!(text, "{}  {} is gone", escaped(one.name()), escaped(&one.branch))
+                }
             };
-            let _ = writeln!(text, "  {style}{:<10}{style:#} {name}  {why}", one.outcome);
         }
         let count = |word| report.registrations.iter().filter(|one| one.outcome == word).count();
         let _ = match (count("remove"), count("removed"), count("failed")) {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
+use super::cause::{Listed, by_cause, headline, members};
 use super::changes::{changes_line, write_change};
 use super::flows::problem_line;
 use super::reference::reference_line;
@@ -24,16 +25,15 @@ impl Printer {
         let needs_proof = report.target.kind != TargetKind::Local;
         let reference = reference_line(&report.reference, needs_proof);
         let mut text = format!("{reference} · {}\n", target_text(&report.target));
-        let names: Vec<String> = report
-            .registrations
-            .iter()
-            .map(|item| escaped(format!("{}/{}", item.flow, item.deployment)))
-            .collect();
         // Of all names, also of those that are not shown: the columns don't move from run to run.
-        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let width = width.min(NAME_WIDTH);
-        for (item, name) in report.registrations.iter().zip(&names) {
-            self.write_item(&mut text, item, name, width);
+        let widths = report.registrations.iter().map(|item| escaped(item.name()).chars().count());
+        let width = widths.max().unwrap_or(0).min(NAME_WIDTH);
+        let groups = by_cause(&report.registrations, self.is_verbose());
+        for group in &groups {
+            match group[..] {
+                [item] => self.write_item(&mut text, item, width),
+                _ => write_group(&mut text, group),
+            }
         }
         for problem in report.errors.iter().filter(|problem| problem.is_error()) {
             let _ = writeln!(text, "  {BAD}{:<10}{BAD:#} {}", "failed", problem_line(problem));
@@ -42,18 +42,21 @@ impl Printer {
         self.human(&text);
         // With `-q` the screen above is not printed, and errors must not get lost with it.
         if self.verbosity == Verbosity::Quiet {
-            for (item, name) in report.registrations.iter().zip(&names) {
-                if let Some(error) = &item.error {
-                    let message = format!("{name}: {}", error.message);
-                    super::to_stderr(&ErrorReport { message, ..error.clone() }.lines());
+            for group in &groups {
+                let Some((item, others)) = group.split_first() else { continue };
+                let Some(error) = &item.error else { continue };
+                let mut message = format!("{}: {}", item.name(), error.text());
+                if !others.is_empty() {
+                    let _ = write!(message, " (the same for {})", members(others));
                 }
+                super::to_stderr(&ErrorReport { place: None, message, ..error.clone() }.lines());
             }
         }
     }
 
     /// A registration: what has to be or was done with it, and details where they are wanted.
-    fn write_item(&self, text: &mut String, item: &ItemReport, name: &str, width: usize) {
-        let word = item.outcome.unwrap_or(item.action);
+    fn write_item(&self, text: &mut String, item: &ItemReport, width: usize) {
+        let (word, name) = (item.word(), escaped(item.name()));
         if matches!(word, "unchanged") && !self.is_verbose() {
             return;
         }
@@ -61,7 +64,7 @@ impl Printer {
         let is_plan = item.outcome.is_none();
         // One line has room for one thing: why it failed, else what changed, else which flow it is.
         let detail = match (&item.error, word) {
-            (Some(error), _) => error.message.clone(),
+            (Some(error), _) => error.text(),
             (None, "updated") => changes_line(&item.changes),
             _ => item.entrypoint.clone(),
         };
@@ -77,6 +80,21 @@ impl Printer {
                 .filter(|change| self.is_verbose() || !has_fields || !change.is_mark())
                 .for_each(|change| write_change(text, change));
         }
+    }
+}
+
+/// Registrations that were refused or failed for one reason: how many, the reason, and some of them.
+fn write_group(text: &mut String, group: &[&ItemReport]) {
+    let Some((item, error)) = group.first().and_then(|item| Some((item, item.error.as_ref()?)))
+    else {
+        return;
+    };
+    let word = item.word();
+    let style = style_of(word);
+    let _ = writeln!(text, "  {style}{word:<10}{style:#} {}", escaped(headline(group, error)));
+    let _ = writeln!(text, "  {:<10} {DIM}{}{DIM:#}", "", escaped(members(group)));
+    for hint in &error.hints {
+        let _ = writeln!(text, "  {:<10} {DIM}hint: {}{DIM:#}", "", escaped(hint));
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::ErrorReport;
+use super::cause::Listed;
 use super::changes::ChangeReport;
 use flowreg_model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
 
@@ -50,6 +51,20 @@ pub(crate) struct ItemReport {
     pub changes: Vec<ChangeReport>,
     /// Why it was refused or failed.
     pub error: Option<ErrorReport>,
+}
+
+impl Listed for ItemReport {
+    fn name(&self) -> String {
+        format!("{}/{}", self.flow, self.deployment)
+    }
+
+    fn word(&self) -> &str {
+        self.outcome.unwrap_or(self.action)
+    }
+
+    fn error(&self) -> Option<&ErrorReport> {
+        self.error.as_ref()
+    }
 }
 
 /// Counts by action for a plan, by outcome for a run.

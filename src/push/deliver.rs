@@ -29,6 +29,8 @@ pub(crate) enum DeliveryOutcome {
     Unreachable(String),
     /// The target or a guard refused it, and will refuse it again until a person changes something.
     Refused(String),
+    /// `flowreg.toml` or `prefect.yaml` of the commit is wrong: it is refused like the above.
+    Misconfigured(String),
 }
 
 /// Registers and removes. Implemented above this room, where sessions and targets are known.
@@ -67,6 +69,8 @@ pub(crate) struct PassReport {
     pub is_pushing: bool,
     /// Whether another pass soon may get further.
     pub may_come: bool,
+    /// Whether a push was refused because a file of its commit is wrong.
+    pub is_misconfigured: bool,
 }
 
 /// One pass over everything that waits.
@@ -224,6 +228,7 @@ impl Pass<'_> {
             (true, false, _) => self.delivery.check_removal(&push),
         };
         push.deliveries += 1;
+        self.passed.is_misconfigured |= matches!(delivered, DeliveryOutcome::Misconfigured(_));
         match delivered {
             // A watcher only marks what a deleted branch leaves behind; a person removes it.
             DeliveryOutcome::Done(_) if push.is_deletion() && !self.policy.is_requested => {
@@ -252,7 +257,7 @@ impl Pass<'_> {
                 push.state = PushState::Undelivered;
                 self.keep(id, push, reason, before)
             }
-            DeliveryOutcome::Refused(reason) => {
+            DeliveryOutcome::Refused(reason) | DeliveryOutcome::Misconfigured(reason) => {
                 push.state = PushState::Refused;
                 self.keep(id, push, reason, before)
             }

@@ -22,7 +22,7 @@ pub mod triggers;
 
 pub(crate) use apply::Applied;
 pub use apply::{Outcome, apply};
-pub(crate) use build::{CodeSource, Declaration, Pinned, build, origin_of};
+pub(crate) use build::{BuildError, CodeSource, Declaration, Pinned, build, origin_of};
 pub(crate) use diff::Change;
 pub(crate) use guests::{Counterpart, counterparts};
 pub(crate) use moments::keep_moments;

@@ -150,6 +150,20 @@ impl Refusal {
         }
     }
 
+    /// The field that it is about; `None` for the deployment as a whole.
+    pub(crate) fn field(&self) -> Option<Field<'static>> {
+        match self {
+            Self::WorkPoolMissing { .. } => Some(Field::WorkPoolName),
+            Self::DuplicateSlug { .. } => Some(Field::Schedules),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a mistake of the declaration, whatever the target holds.
+    pub(crate) fn is_mistake(&self) -> bool {
+        matches!(self, Self::DuplicateSlug { .. })
+    }
+
     /// What to type.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {

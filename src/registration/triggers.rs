@@ -7,6 +7,7 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::durations::Duration;
+use flowreg_model::{either, nearest, secrets};
 
 /// Why a trigger is not one that `prefect deploy` would take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,12 +27,28 @@ pub enum TriggerProblem {
     /// It is something else.
     #[error("must be {0}")]
     Kind(&'static str),
+    /// It is none of the words that Prefect has.
+    #[error("{}must be {}", shown_word(.value.as_ref()), either(.choices))]
+    Choice {
+        /// What is there, if it is a word that can be shown.
+        value: Option<String>,
+        /// Those that could be.
+        choices: &'static [&'static str],
+    },
     /// It is not there.
     #[error("is missing")]
     Missing,
     /// It is too small or too large.
     #[error("must be {0}")]
     Range(&'static str),
+}
+
+impl TriggerError {
+    /// What to type.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let TriggerProblem::Choice { value, choices } = &self.problem else { return None };
+        nearest(value.as_deref()?, choices).map(|near| format!("did you mean `{near}`?"))
+    }
 }
 
 struct Fault {
@@ -65,6 +82,10 @@ pub fn normalised(deployment_name: &str, spec: &[Value]) -> Result<Vec<Value>, T
             })
         })
         .collect()
+}
+
+fn shown_word(word: Option<&String>) -> String {
+    word.map_or_else(String::new, |word| format!("is `{word}`, and "))
 }
 
 fn shown(place: &[String]) -> String {
@@ -116,12 +137,7 @@ fn trigger(spec: &Map<String, Value>, level: Level) -> Read {
 
 fn kind(spec: &Map<String, Value>, level: Level) -> Read<&str> {
     if let Some(kind) = spec.get("type") {
-        let all = ["event", "metric", "compound", "sequence"];
-        let known = kind.as_str().filter(|kind| all.contains(kind));
-        return at(
-            "type",
-            known.ok_or("`event`, `metric`, `compound` or `sequence`").map_err(wrong_kind),
-        );
+        return at("type", word(kind, &["event", "metric", "compound", "sequence"]));
     }
     let is_metric = spec.get("posture").and_then(Value::as_str) == Some("Metric");
     let composite = spec
@@ -135,9 +151,8 @@ fn kind(spec: &Map<String, Value>, level: Level) -> Read<&str> {
 }
 
 fn event(spec: &Map<String, Value>) -> Read {
-    let posture = or(spec, "posture", json!("Reactive"), |value| {
-        one_of(value, &["Reactive", "Proactive"], "`Reactive` or `Proactive`")
-    })?;
+    let posture =
+        or(spec, "posture", json!("Reactive"), |value| one_of(value, &["Reactive", "Proactive"]))?;
     let [after, expect, for_each] =
         ["after", "expect", "for_each"].map(|name| or(spec, name, json!([]), set));
     let is_proactive = posture == json!("Proactive");
@@ -193,23 +208,21 @@ fn metric(spec: &Map<String, Value>) -> Read {
         "type": "metric",
         "match": or(spec, "match", json!({}), labels)?,
         "match_related": or(spec, "match_related", json!({}), related)?,
-        "posture": or(spec, "posture", json!("Metric"), |value| one_of(value, &["Metric"], "`Metric`"))?,
+        "posture": or(spec, "posture", json!("Metric"), |value| one_of(value, &["Metric"]))?,
         "metric": at("metric", metric_query(query))?,
     }))
 }
 
 fn metric_query(query: &Map<String, Value>) -> Read {
-    let names = ["lateness", "duration", "successes"];
-    let operators = ["<", "<=", ">", ">="];
     let range = |name| {
         or(query, name, LEAST_RANGE.to_json(), |value| {
             duration(value, LEAST_RANGE, "at least 300 seconds")
         })
     };
     Ok(json!({
-        "name": at("name", one_of(required(query, "name")?, &names, "`lateness`, `duration` or `successes`"))?,
+        "name": at("name", one_of(required(query, "name")?, &["lateness", "duration", "successes"]))?,
         "threshold": at("threshold", float(required(query, "threshold")?))?,
-        "operator": at("operator", one_of(required(query, "operator")?, &operators, "`<`, `<=`, `>` or `>=`"))?,
+        "operator": at("operator", one_of(required(query, "operator")?, &["<", "<=", ">", ">="]))?,
         "range": range("range")?,
         "firing_for": range("firing_for")?,
     }))
@@ -303,9 +316,17 @@ fn text(value: &Value) -> Read {
     value.as_str().map(|text| json!(text)).ok_or_else(|| wrong_kind("text"))
 }
 
-fn one_of(value: &Value, all: &[&str], expected: &'static str) -> Read {
-    let known = value.as_str().filter(|text| all.contains(text));
-    known.map(|text| json!(text)).ok_or_else(|| wrong_kind(expected))
+fn one_of(value: &Value, choices: &'static [&'static str]) -> Read {
+    word(value, choices).map(|word| json!(word))
+}
+
+/// One of a few words.
+fn word<'v>(value: &'v Value, choices: &'static [&'static str]) -> Read<&'v str> {
+    let text = value.as_str();
+    text.filter(|text| choices.contains(text)).ok_or_else(|| {
+        let value = text.filter(|text| !secrets::is_literal(text)).map(ToOwned::to_owned);
+        Fault { place: Vec::new(), problem: TriggerProblem::Choice { value, choices } }
+    })
 }
 
 fn boolean(value: &Value) -> Read {

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use flowreg_git::{ChangedPath, TreeBlob};
+use flowreg_git::{BlobId, GitError, TreeFiles};
 use flowreg_model::{CommitId, Entrypoint};
 
-use super::declared::Manifests;
+use super::manifests::Manifests;
 use super::starts::{EntryKey, Start};
 use super::{Referenced, RunError};
 use crate::manifest::{DeclaredEntrypoint, Entry, Manifest};
@@ -66,7 +66,7 @@ impl Referenced<'_> {
         &self,
         base: &CommitId,
         manifests: &Manifests,
-        files: Option<&[TreeBlob]>,
+        files: Option<&TreeFiles>,
         starts: &[&Start],
     ) -> Result<Affected, RunError> {
         let opened = self.opened();
@@ -75,7 +75,8 @@ impl Referenced<'_> {
         // With `--config` another file is used, so a change of the one in the commits changes nothing.
         // Which flows a change of `flowreg.toml` concerns is not worked out: it may be any table.
         let is_configured = opened.surroundings.config.is_none()
-            && changes.iter().any(|change| change.path == FILE_NAME);
+            && !changes.is_empty()
+            && self.content_at(base, FILE_NAME)? != self.content_at(head, FILE_NAME)?;
         let difference =
             Difference { repository: &opened.repository, base, head, changes: &changes, files };
         let scripts: BTreeSet<Script> = starts.iter().map(|start| start.script.clone()).collect();
@@ -83,8 +84,15 @@ impl Referenced<'_> {
         Ok(Affected {
             chains: affected(&difference, &scripts, &cache)?,
             for_all: is_configured.then(|| vec![FILE_NAME.to_owned()]),
-            entries: self.changed_entries(base, manifests, &changes)?,
+            entries: self.changed_entries(base, manifests)?,
         })
+    }
+
+    /// What a file has at a commit; `None` if it is not there. Symbolic links are followed: the file
+    /// that one leads to is what counts.
+    fn content_at(&self, commit: &CommitId, path: &str) -> Result<Option<BlobId>, GitError> {
+        let found = self.opened().repository.tree(commit)?.find_each([path])?;
+        Ok(found.into_iter().flatten().next().map(|blob| blob.id))
     }
 
     /// The entries that the earlier commit does not have, or has otherwise.
@@ -92,12 +100,18 @@ impl Referenced<'_> {
         &self,
         base: &CommitId,
         manifests: &Manifests,
-        changes: &[ChangedPath],
     ) -> Result<HashSet<EntryKey>, RunError> {
         let mut changed = HashSet::new();
-        let is_changed = |file: &&Manifest| changes.iter().any(|change| change.path == file.path);
-        for file in manifests.files().iter().filter(is_changed) {
-            let bytes = self.opened().repository.read_at(base, &file.path)?;
+        for file in manifests.files() {
+            if self.content_at(base, &file.path)?
+                == self.content_at(&self.reference.commit, &file.path)?
+            {
+                continue;
+            }
+            let bytes = match self.opened().repository.read_at(base, &file.path) {
+                Err(GitError::BrokenLink(_)) => None,
+                bytes => bytes?,
+            };
             let before = bytes.and_then(|bytes| Manifest::read(&file.path, &bytes).ok());
             let is_as_before = |entry: &&Entry| {
                 // The steps at the top of a file are those of all its deployments.

@@ -6,7 +6,7 @@
 use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
 
 use super::JOBS;
-use super::desired::{Explained, Unbuilt};
+use super::desired::{Explained, Unbuilt, is_misconfigured};
 use super::outbox::queued_target;
 use super::planned::PlannedRun;
 use super::request::Notice;
@@ -110,6 +110,16 @@ impl AppliedRun {
             && self.unbuilt.is_empty()
             && invalid(&self.problems) == 0
             && self.registrations.iter().all(is_registered)
+    }
+
+    /// Whether a declaration is wrong, so that repeating the run does not help until somebody edits a
+    /// file.
+    pub fn is_misconfigured(&self) -> bool {
+        let refusals = self.registrations.iter().filter_map(|one| match &one.outcome {
+            Outcome::Refused(refusal) => Some(refusal),
+            _ => None,
+        });
+        is_misconfigured(&self.unbuilt, &self.problems, refusals)
     }
 
     /// Whether the same run may succeed later without any change: the target could not be reached

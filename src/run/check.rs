@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use flowreg_git::{PushedReference, Repository, Untagged};
 use flowreg_model::{CommitId, ReferenceName, TargetKind};
-use flowreg_servers::TargetError;
 
 use super::{
     Opened, PlannedRun, ReferenceChoice, Referenced, RunError, RunRequest, Surroundings, Unobserved,
 };
 use crate::push::PushedRef;
-use crate::scan::ScanError;
 
 /// How long the check may take, unless `[hooks] time_limit` says otherwise. A person waits for it,
 /// and on a slow disk a push must not hang because of it.
@@ -100,11 +98,11 @@ fn problems(opened: &Opened<'_>, commit: &CommitId, name: &ReferenceName) -> Vec
                 format!("{path}:{line}:{column}: {}", problem.message)
             });
             let unbuilt = planned.unbuilt.iter().map(|unbuilt| {
-                format!("{}/{}: {}", unbuilt.flow, unbuilt.deployment, unbuilt.message)
+                format!("{}/{}: {}", unbuilt.flow, unbuilt.deployment, unbuilt.text())
             });
             of_sources.chain(unbuilt).collect()
         }
-        Err(error) if is_about_the_commit(&error) => vec![error.to_string()],
+        Err(error) if error.is_configuration() => vec![error.to_string()],
         // What is wrong with the repository or the machine is no reason against a push.
         Err(_) => Vec::new(),
     }
@@ -119,15 +117,4 @@ fn plan<'r>(
     // A mainline branch is mostly pushed before its tag. That it has none yet must not refuse it.
     configured.settings.repository.untagged.value = Untagged::Branch;
     Referenced::of_push(configured, pushed, true)?.desire(request)?.compare()?.plan()
-}
-
-/// Whether the pushed commit itself is wrong: its configuration, or its sources.
-fn is_about_the_commit(error: &RunError) -> bool {
-    match error {
-        RunError::Settings(_) | RunError::Configuration(_) | RunError::Connection(_) => true,
-        RunError::Scan(error) => matches!(error, ScanError::Glob { .. }),
-        RunError::Reference(error) => error.is_configuration(),
-        RunError::Target(error) => matches!(error, TargetError::Configuration(_)),
-        _ => false,
-    }
 }

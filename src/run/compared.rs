@@ -178,7 +178,7 @@ impl Desired<'_> {
         }
         let mut answers = HashMap::new();
         for (base, starts) in starts {
-            let files = self.gathered.files.as_deref();
+            let files = self.gathered.files.as_ref();
             match self.referenced.affected_since(base, &self.manifests, files, &starts) {
                 Ok(affected) => {
                     answers.insert(base, affected);

@@ -2,89 +2,22 @@
 //! their flows found, and put together as what is to be registered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::desired::{Builder, Gathered, Unbuilt};
+use super::RunError;
+use super::desired::{Builder, FieldOrigins, Gathered, Unbuilt, UnbuiltCause};
 use super::entrypoints::{DeploymentDraft, flow_of};
-use super::error::ConfigurationError;
 use super::located::Located;
+use super::manifests::Manifests;
 use super::pulled::{Pulled, sparse_error};
 use super::request::Notice;
 use super::starts::{EntryKey, Start};
-use super::{Referenced, RunError};
 use crate::introspection::{StepsContext, StepsError, run_steps};
-use crate::manifest::{Entry, EntryError, Manifest, ManifestError, TemplateValues};
-use crate::registration::Declaration;
-use flowreg_model::{Channel, Environment, Field, Flow, FlowProblem, ProblemCode};
-
-/// The file that `prefect deploy` reads unless it is given another one.
-const FILE_NAME: &str = "prefect.yaml";
-
-/// The manifests at a reference.
-#[derive(Default)]
-pub(super) struct Manifests {
-    files: Vec<Manifest>,
-    broken: Vec<ManifestError>,
-}
-
-impl Manifests {
-    /// Whether any deployment is declared, rightly or wrongly.
-    pub(super) fn declare_deployments(&self) -> bool {
-        let declares = |file: &Manifest| !file.entries.is_empty() || !file.failed.is_empty();
-        !self.broken.is_empty() || self.files.iter().any(declares)
-    }
-
-    /// The files that could be read.
-    pub(super) fn files(&self) -> &[Manifest] {
-        &self.files
-    }
-
-    /// Whether there is a file at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.broken.is_empty()
-    }
-}
-
-impl Referenced<'_> {
-    /// Reads the manifests at the commit.
-    pub(super) fn manifests(&self) -> Result<Manifests, RunError> {
-        let tree = self.tree()?;
-        let mut manifests = Manifests::default();
-        let mut add = |path: &str, bytes: &[u8]| match Manifest::read(path, bytes) {
-            Ok(manifest) => manifests.files.push(manifest),
-            Err(error) => manifests.broken.push(error),
-        };
-        let Some(globs) = &self.configured.settings.manifests else {
-            if let Some(bytes) = tree.read_path(FILE_NAME)? {
-                add(FILE_NAME, &bytes);
-            }
-            return Ok(manifests);
-        };
-        let globset = super::selection::path_globs(globs)?;
-        let is_manifest =
-            |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| globset.is_match(path));
-        let blobs = tree.blobs(|_| true, is_manifest)?;
-        // Without any manifest every flow would get a default deployment. Where files are named,
-        // that is never what was meant: most likely a glob is misspelt or a directory has moved.
-        if blobs.is_empty() {
-            return Err(ConfigurationError::NoManifest {
-                commit: self.reference.commit.clone(),
-                globs: globs.clone(),
-            }
-            .into());
-        }
-        tree.fetch_missing(&blobs)?;
-        let mut buffer = Vec::new();
-        for blob in &blobs {
-            let path = String::from_utf8_lossy(&blob.path).into_owned();
-            add(&path, tree.read(blob, &mut buffer)?);
-        }
-        Ok(manifests)
-    }
-}
+use crate::manifest::{Entry, EntryError, Manifest, TemplateValues};
+use crate::registration::{BuildError, Declaration};
+use flowreg_model::{Channel, Environment, Field, Flow};
 
 /// The outputs of a deployment's build and push steps, by name. Shared, because deployments with
 /// the same steps have the same outputs.
@@ -98,14 +31,13 @@ impl Builder<'_> {
     /// The deployments of the manifests.
     pub(super) fn declared(&self, manifests: &Manifests) -> Result<Gathered, RunError> {
         let mut gathered = Gathered::default();
-        for error in &manifests.broken {
-            gathered.problems.push(broken(error));
-        }
+        gathered.notices.extend(manifests.without_deployments());
+        gathered.problems.extend(manifests.broken());
         // Read once for all files: each variable and each block costs a request.
         let values = self.values(manifests, &mut gathered.notices)?;
         let mut ran = StepOutputs::default();
         let mut drafts = Vec::new();
-        for manifest in &manifests.files {
+        for manifest in manifests.files() {
             gathered.notices.extend(manifest.notices.iter().cloned().map(Notice::from));
             gathered.unbuilt.extend(manifest.failed.iter().cloned().map(refused));
             for entry in &manifest.entries {
@@ -187,7 +119,7 @@ impl Builder<'_> {
         let mut values = TemplateValues { environment, ..TemplateValues::default() };
         let mut variables: BTreeSet<String> = BTreeSet::new();
         let mut blocks: BTreeSet<(String, String)> = BTreeSet::new();
-        for manifest in &manifests.files {
+        for manifest in manifests.files() {
             let references = manifest.references();
             variables.extend(references.variables);
             blocks.extend(references.blocks);
@@ -319,7 +251,7 @@ impl Builder<'_> {
             .description
             .and_then(|text| Manifest::description(&text, values, outputs.as_deref()));
         let origin = |path: &[&str]| manifest.origin(entry, path);
-        let mut origins = BTreeMap::new();
+        let (mut origins, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (field, value) in declared.fields.iter() {
             // The names are those of Prefect's API; in the file these fields stand elsewhere.
             let path: &[&str] = match field {
@@ -331,6 +263,7 @@ impl Builder<'_> {
                 field => &[field.name()],
             };
             origins.insert(field.name().to_owned(), origin(path));
+            places.insert(field.name().to_owned(), manifest.place(entry, path).to_string());
             if matches!(field, Field::Parameters | Field::JobVariables) {
                 let keys = value.as_object().into_iter().flat_map(Map::keys);
                 origins.extend(keys.map(|key| {
@@ -348,13 +281,18 @@ impl Builder<'_> {
             }
         }
         if declared.lacks_version && self.referenced.reference.channel == Channel::Feature {
-            gathered.notices.push(Notice::from(format!(
-                "{}: the version of `{}` is an output of the build steps, which were not run: the \
-                 name of the branch is registered as its version; to have them run: --run-steps",
-                manifest.origin(entry, &["version"]),
-                declared.name
-            )));
+            let message = "the version is an output of the build steps, which were not run: the name of \
+                           the branch is registered as its version; to have them run: --run-steps";
+            let notice = manifest.notice(entry, &["version"], message.to_owned());
+            gathered.notices.push(notice.into());
         }
+        let declared_at = manifest.place(entry, &["name"]).to_string();
+        let explained = FieldOrigins {
+            secrets: declared.secrets,
+            declared_at: Some(declared_at),
+            places,
+            ..FieldOrigins::default()
+        };
         let declaration = Declaration {
             name: declared.name,
             entrypoint,
@@ -362,7 +300,11 @@ impl Builder<'_> {
             pull_steps: pulled.steps,
             origins,
         };
-        self.add(gathered, (flow, start), Some(declaration), declared.secrets)
+        if let Err(error) = self.add(gathered, &mut flow, start, Some(declaration), explained)? {
+            let error = build_error(manifest, entry, &error);
+            gathered.unbuilt.push(Unbuilt { flow: flow.name.to_string(), ..refused(error) });
+        }
+        Ok(())
     }
 }
 
@@ -384,28 +326,36 @@ fn declared_twice(one: &DeploymentDraft<'_>, flow: &Flow, lines: &[String]) -> U
         deployment: one.declared.name.clone(),
         entrypoint: one.entrypoint.clone(),
         code: "duplicate".to_owned(),
+        cause: UnbuiltCause::Configuration,
+        place: Some(one.manifest.place(one.entry, &["name"]).to_string()),
         message: format!("the deployment is declared more than once: {}", lines.join(", ")),
         hints: vec!["give each deployment of a flow a name of its own".to_owned()],
     }
 }
 
 fn refused(error: EntryError) -> Unbuilt {
-    let EntryError { name, entrypoint, code, message, hints } = error;
+    let EntryError { name, entrypoint, code, place, message, hints } = error;
+    let cause = match code {
+        "build_steps" | "pin_void" => UnbuiltCause::Guard,
+        "flow" | "link" => UnbuiltCause::Source,
+        _ => UnbuiltCause::Configuration,
+    };
     let entrypoint = entrypoint.unwrap_or_default();
     // The flow was not found, so its name is not known; the function's is the best guess.
     let flow = entrypoint.rsplit([':', '.']).next().unwrap_or_default().to_owned();
     let (deployment, code) = (name.unwrap_or_default(), code.to_owned());
-    Unbuilt { flow, deployment, entrypoint, code, message, hints }
+    let place = Some(place.to_string());
+    Unbuilt { flow, deployment, entrypoint, code, cause, place, message, hints }
 }
 
-fn broken(error: &ManifestError) -> FlowProblem {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    FlowProblem {
-        path: error.path.clone(),
-        line: number(error.line),
-        column: number(error.column),
-        code: ProblemCode::Manifest,
-        message: error.message.clone(),
-        excerpt: None,
-    }
+/// A registration that can't be built of what the file declares, at the place of what is wrong.
+fn build_error(manifest: &Manifest, entry: &Entry, error: &BuildError) -> EntryError {
+    let BuildError::Trigger(trigger) = error else {
+        return manifest.error(entry, &["name"], error.code(), &error.to_string());
+    };
+    let number = trigger.number.saturating_sub(1).to_string();
+    let mut path = vec!["triggers", &*number];
+    path.extend(trigger.place.iter().map(String::as_str));
+    let reported = manifest.error(entry, &path, error.code(), &error.to_string());
+    trigger.hint().into_iter().fold(reported, EntryError::hint)
 }

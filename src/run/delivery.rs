@@ -10,6 +10,7 @@ use flowreg_model::{BranchName, Channel, CommitId, Held, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;
+use super::desired::Unbuilt;
 use super::outbox::queued_target;
 use super::{
     AppliedRun, Configured, Opened, Referenced, RunError, RunRequest, Surroundings, Unobserved,
@@ -284,13 +285,15 @@ fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
         Outcome::NotTried => Some(not_tried(applied.is_interrupted).1.to_owned()),
         _ => None,
     });
-    let of_unbuilt = applied.unbuilt.iter().map(|unbuilt| unbuilt.message.clone());
+    let of_unbuilt = applied.unbuilt.iter().map(Unbuilt::text);
     let of_sources = applied.problems.iter().filter(|problem| problem.is_error());
     let of_sources = of_sources.map(|problem| format!("{}: {}", problem.path, problem.message));
     let first = of_registrations.chain(of_unbuilt).chain(of_sources).next();
     let text = format!("{summary}: {}", first.unwrap_or_default());
     if applied.is_worth_repeating() {
         DeliveryOutcome::Unreachable(text)
+    } else if applied.is_misconfigured() {
+        DeliveryOutcome::Misconfigured(text)
     } else {
         DeliveryOutcome::Refused(text)
     }
@@ -306,6 +309,8 @@ fn failed(error: &RunError) -> DeliveryOutcome {
     let text = error.to_string();
     if is_passing(error) {
         DeliveryOutcome::Unreachable(text)
+    } else if error.is_configuration() {
+        DeliveryOutcome::Misconfigured(text)
     } else {
         DeliveryOutcome::Refused(text)
     }

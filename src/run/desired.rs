@@ -6,21 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flowreg_git::{RepositoryIdentity, RepositoryUrl, TreeBlob};
+use flowreg_git::{RepositoryIdentity, RepositoryUrl, TreeFiles};
 use flowreg_model::{
-    CommitId, Entrypoint, Flow, FlowName, FlowProblem, Inexact, Registration, nearest,
+    CommitId, Entrypoint, Field, Flow, FlowName, FlowProblem, Inexact, ProblemCode, Registration,
+    nearest,
 };
 use flowreg_servers::Target;
 
-use super::declared::Manifests;
 use super::error::ConfigurationError;
+use super::manifests::Manifests;
 use super::pulled::ServerVersion;
 use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
 use crate::introspection::IntrospectedScan;
 use crate::manifest::pull;
-use crate::registration::{CodeSource, Declaration, build};
+use crate::registration::{BuildError, CodeSource, Declaration, Refusal, build};
 use crate::scan::Scan;
 use crate::settings::Settings;
 
@@ -70,7 +71,18 @@ pub(super) struct Gathered {
     /// Where the runs of registrations start.
     pub(super) starts: Starts,
     /// The Python files of the tree, if they were listed.
-    pub(super) files: Option<Vec<TreeBlob>>,
+    pub(super) files: Option<TreeFiles>,
+}
+
+/// Why a deployment can't become a registration: who has to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnbuiltCause {
+    /// Its declaration is wrong: `prefect.yaml`, `flowreg.toml`.
+    Configuration,
+    /// The source of its flow is wrong.
+    Source,
+    /// A rule forbids it that an option or the target may lift.
+    Guard,
 }
 
 /// A deployment that can't become a registration, and why.
@@ -84,10 +96,35 @@ pub struct Unbuilt {
     pub entrypoint: String,
     /// A word that does not change.
     pub code: String,
+    /// Who has to change something.
+    pub cause: UnbuiltCause,
+    /// Where it is wrong, `prefect.yaml:12:5`, if that is a place in a file.
+    pub place: Option<String>,
     /// Why.
     pub message: String,
     /// What to do.
     pub hints: Vec<String>,
+}
+
+impl Unbuilt {
+    /// Place and message.
+    pub(super) fn text(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{place}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// Whether a declaration is wrong, so that the same run fails again until somebody edits a file.
+pub(super) fn is_misconfigured<'r>(
+    unbuilt: &[Unbuilt],
+    problems: &[FlowProblem],
+    mut refusals: impl Iterator<Item = &'r Refusal>,
+) -> bool {
+    unbuilt.iter().any(|one| one.cause == UnbuiltCause::Configuration)
+        || problems.iter().any(|problem| problem.code == ProblemCode::Manifest)
+        || refusals.any(Refusal::is_mistake)
 }
 
 /// What is known of the fields of registrations, by flow and deployment.
@@ -101,6 +138,23 @@ pub struct FieldOrigins {
     pub origins: BTreeMap<String, String>,
     /// Paths of values that hold a secret.
     pub secrets: BTreeSet<String>,
+    /// Where `prefect.yaml` declares the deployment: `prefect.yaml:12:5`.
+    pub declared_at: Option<String>,
+    /// Where it declares fields.
+    pub places: BTreeMap<String, String>,
+}
+
+impl FieldOrigins {
+    /// Where a field is declared, or the deployment as a whole.
+    pub fn place(&self, field: Option<Field<'_>>) -> Option<&str> {
+        let of_field = field.and_then(|field| {
+            let origin = self.origins.get(field.name())?;
+            // `flowreg.toml` may have declared it anew.
+            let is_here = |place: &&String| place.starts_with(&format!("{origin}:"));
+            Some(self.places.get(field.name()).filter(is_here).unwrap_or(origin))
+        });
+        of_field.or(self.declared_at.as_ref()).map(String::as_str)
+    }
 }
 
 impl Explained {
@@ -142,13 +196,12 @@ impl<'r> Desired<'r> {
         } else if manifests.declare_deployments() {
             builder.declared(&manifests)?
         } else {
-            // No error: the file that `prefect init` writes has no deployment with a name yet.
-            if !manifests.is_empty() {
-                let text = "prefect.yaml declares no deployments: every flow gets one".to_owned();
-                notices.push(text.into());
-            }
+            notices.extend(manifests.silent_about_deployments());
             builder.every_flow()?
         };
+        if !referenced.configured.is_prefect1() {
+            notices.extend(referenced.unread_manifests(&manifests, gathered.files.as_ref())?);
+        }
         notices.append(&mut gathered.notices);
         gathered.notices = notices;
         gathered.leave_to_other_packages(&referenced);
@@ -226,21 +279,36 @@ impl Builder<'_> {
         if filter.is_restricted() {
             gathered.keep_problems_of(&selected);
         }
-        for flow in unique(selected) {
+        for mut flow in unique(selected) {
             let start = Start::of_script(flow.entrypoint.path());
-            self.add(&mut gathered, (flow, start), None, BTreeSet::new())?;
+            let explained = FieldOrigins::default();
+            if let Err(error) = self.add(&mut gathered, &mut flow, start, None, explained)? {
+                let hint = "change `deployment` of this flow in flowreg.toml";
+                gathered.unbuilt.push(Unbuilt {
+                    flow: flow.name.to_string(),
+                    deployment: String::new(),
+                    code: error.code().to_owned(),
+                    cause: UnbuiltCause::Configuration,
+                    place: Some(format!("{}:{}:1", flow.entrypoint.path(), flow.line)),
+                    message: error.to_string(),
+                    hints: vec![hint.to_owned()],
+                    entrypoint: flow.entrypoint.to_string(),
+                });
+            }
         }
         Ok(gathered)
     }
 
-    /// Builds one registration.
+    /// Builds one registration. The outer error ends the run, the inner one is this registration's;
+    /// where it lies in a file is for the caller to say.
     pub(super) fn add(
         &self,
         gathered: &mut Gathered,
-        (mut flow, start): (Flow, Start),
+        flow: &mut Flow,
+        start: Start,
         declaration: Option<Declaration>,
-        secrets: BTreeSet<String>,
-    ) -> Result<(), RunError> {
+        explained: FieldOrigins,
+    ) -> Result<Result<(), BuildError>, RunError> {
         // Some annotations have another schema in each version of pydantic or Prefect. The server's
         // version is asked for only where it matters, as it costs a request.
         if !flow.limits.is_empty()
@@ -248,36 +316,19 @@ impl Builder<'_> {
         {
             flow.resolve_for(&version);
         }
-        let name = declaration.as_ref().map(|declaration| declaration.name.clone());
         let settings = &self.referenced.configured.settings;
-        match build(&flow, declaration, &self.source, settings) {
-            Ok(built) => {
-                let registration = built.registration;
-                let key = (registration.flow.to_string(), registration.deployment.to_string());
-                let origins = FieldOrigins { origins: built.origins, secrets };
-                gathered.starts.insert(key.clone(), start);
-                gathered.explained.0.insert(key, origins);
-                gathered.registrations.push(registration);
-            }
-            Err(error) => {
-                let hint = match name {
-                    Some(_) => "change the deployment in prefect.yaml",
-                    None => "change `deployment` of this flow in flowreg.toml",
-                };
-                gathered.unbuilt.push(Unbuilt {
-                    flow: flow.name.to_string(),
-                    deployment: name.unwrap_or_default(),
-                    entrypoint: flow.entrypoint.to_string(),
-                    code: error.code().to_owned(),
-                    message: error.to_string(),
-                    hints: vec![hint.to_owned()],
-                });
-            }
-        }
+        let built = build(flow, declaration, &self.source, settings).map(|built| {
+            let registration = built.registration;
+            let key = (registration.flow.to_string(), registration.deployment.to_string());
+            let explained = FieldOrigins { origins: built.origins, ..explained };
+            gathered.starts.insert(key.clone(), start);
+            gathered.explained.0.insert(key, explained);
+            gathered.registrations.push(registration);
+        });
         if !flow.is_exact() {
-            gathered.inexact.insert(flow.name, flow.inexact);
+            gathered.inexact.insert(flow.name.clone(), std::mem::take(&mut flow.inexact));
         }
-        Ok(())
+        Ok(built)
     }
 
     /// Tells of tables `[flow."NAME"]` that belong to no flow: most often the name is misspelt.

@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use flowreg_git::{BrokenLink, GitError};
+
 use super::RunError;
 use super::desired::{Builder, Gathered};
 use super::request::Notice;
@@ -184,15 +186,26 @@ impl Builder<'_> {
         let error =
             |code, message: &str| one.manifest.error(one.entry, &["entrypoint"], code, message);
         let tree = self.referenced.tree()?;
-        let is_python = |path: &[u8]| path.ends_with(b".py");
-        let blobs = tree.blobs(|_| true, is_python)?;
-        let paths: Vec<&str> =
-            blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
         let files: Vec<String> =
             one.location.files().iter().map(|file| in_directory(&one.root, file)).collect();
         let at = self.referenced.reference.commit.short();
-        let Some(file) = files.iter().find(|file| paths.contains(&file.as_str())) else {
+        let mut there = None;
+        for file in &files {
+            match tree.find(file) {
+                Ok(Some(_)) => there = there.or(Some(file)),
+                Ok(None) => {}
+                Err(GitError::BrokenLink(link)) => {
+                    return Ok(error("link", &link.to_string()).hint(BrokenLink::HINT));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let Some(file) = there else {
             let file = files.first().map(String::as_str).unwrap_or_default();
+            let is_python = |path: &[u8]| path.ends_with(b".py");
+            let blobs = tree.files(|_| true, is_python)?.blobs;
+            let paths: Vec<&str> =
+                blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
             let message = format!("there is no file `{file}` at {at}");
             let error = error("entrypoint", &message);
             let is_here =

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flowreg_git::tagging::{TagError, TagRule};
-use flowreg_git::{GitError, LocalSpelling, ReferenceError};
+use flowreg_git::{BrokenLink, GitError, LocalSpelling, ReferenceError};
 use flowreg_model::{BranchName, CommitId, NameError};
 use flowreg_servers::TargetError;
 use flowreg_servers::connection::prefect::ConnectionError;
@@ -73,6 +73,19 @@ pub enum RunError {
     Interrupted,
 }
 
+impl RunError {
+    /// Whether something is configured wrongly, so that the run fails again until somebody edits it.
+    pub(crate) fn is_configuration(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::Configuration(_) | Self::Connection(_) => true,
+            Self::Scan(error) => matches!(error, ScanError::Glob { .. }),
+            Self::Reference(error) => error.is_configuration(),
+            Self::Target(error) => matches!(error, TargetError::Configuration(_)),
+            _ => false,
+        }
+    }
+}
+
 /// What is configured, and does not make sense as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
@@ -87,6 +100,9 @@ pub enum ConfigurationError {
     /// `flowreg.toml` at the reference is not text.
     #[error("{FILE_NAME} is not UTF-8")]
     NotText,
+    /// `flowreg.toml` at the reference is a symbolic link that can't be followed.
+    #[error("{0}")]
+    Link(BrokenLink),
     /// A Prefect server is asked for, and nothing says where it is.
     #[error("target `prefect` ({origin}) needs the address of a Prefect API")]
     NoConnection {
@@ -139,6 +155,7 @@ impl ConfigurationError {
             Self::NoConnection { .. } => {
                 "export PREFECT_API_URL=https://…/api, or choose a profile with `prefect profile use`"
             }
+            Self::Link(_) => BrokenLink::HINT,
             Self::NoManifest { .. } => "for example files = [\"teams/*/prefect.yaml\"]",
             Self::Prefect1NeverRun => {
                 "register where `introspect` under [flows] is not \"never\", and not in a bare \

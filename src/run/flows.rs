@@ -55,7 +55,7 @@ impl Referenced<'_> {
         } else {
             self.introspected_flows(filter)?
         };
-        let Scan { mut flows, imported, problems, files, .. } = scan;
+        let Scan { mut flows, imported, mut problems, files, .. } = scan;
         // A flow that other files import is registered by the file that defines it, and people look
         // for it there. Programs want every entrypoint by which Prefect could load it.
         if with_imported {
@@ -68,6 +68,8 @@ impl Referenced<'_> {
         let affected = match &base {
             Some((_, base)) => {
                 let manifests = self.manifests()?;
+                // A deployment that can't be read can't be compared either.
+                problems.extend(manifests.problems());
                 let starts: Vec<Start> =
                     flows.iter().map(|flow| Start::of_script(flow.entrypoint.path())).collect();
                 let starts: Vec<&Start> = starts.iter().collect();

@@ -4,6 +4,8 @@
 //! `prefect deploy --prefect-file dir/prefect.yaml` needs it), or from the directory in which the run starts.
 //! A worker reads them from where the run starts, and only from there.
 
+use flowreg_git::GitError;
+
 use super::RunError;
 use super::desired::Builder;
 use crate::manifest::pull::RunStart;
@@ -85,9 +87,14 @@ impl Builder<'_> {
         let mut found: Vec<String> = Vec::new();
         for base in bases {
             for file in parsed.files() {
-                if tree.has_file(&below(base, &file))? {
-                    found.push(base.to_owned());
-                    break;
+                match tree.has_file(&below(base, &file)) {
+                    Ok(true) => {
+                        found.push(base.to_owned());
+                        break;
+                    }
+                    // That a link leads nowhere is told once it is known which file is meant.
+                    Ok(false) | Err(GitError::BrokenLink(_)) => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
         }

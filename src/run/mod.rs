@@ -55,6 +55,7 @@ mod flows;
 mod interrupt;
 mod ledger;
 mod located;
+mod manifests;
 mod observer;
 mod opened;
 mod outbox;
@@ -72,7 +73,7 @@ mod tag_rules;
 
 pub use applied::AppliedRun;
 pub use compared::Compared;
-pub use desired::{Desired, Explained, FieldOrigins, Unbuilt};
+pub use desired::{Desired, Explained, FieldOrigins, Unbuilt, UnbuiltCause};
 pub use error::{ConfigurationError, RunError};
 pub use flows::{AffectedFlow, FlowList};
 pub use interrupt::Interrupt;

@@ -237,7 +237,10 @@ impl<'s> Opened<'s> {
         if let Some(text) = self.configurations.borrow().get(commit) {
             return Ok(text.clone());
         }
-        let bytes = self.repository.read_at(commit, FILE_NAME)?;
+        let bytes = match self.repository.read_at(commit, FILE_NAME) {
+            Err(GitError::BrokenLink(link)) => return Err(ConfigurationError::Link(link).into()),
+            bytes => bytes?,
+        };
         let text = bytes.map(String::from_utf8).transpose();
         let text = text.map_err(|_| ConfigurationError::NotText)?;
         debug!(%commit, exists = text.is_some(), "read {FILE_NAME}");

@@ -8,7 +8,7 @@ use flowreg_servers::Target;
 
 use super::applied::AppliedRun;
 use super::compared::Compared;
-use super::desired::{Desired, Explained, Gathered, Unbuilt};
+use super::desired::{Desired, Explained, Gathered, Unbuilt, is_misconfigured};
 use super::request::Notice;
 use super::{Referenced, RunError, children, prefect1};
 use crate::registration::{Action, Guards, Plan, choose_work_pools, needs_work_pools, plan};
@@ -69,7 +69,9 @@ impl<'r> PlannedRun<'r> {
                     format!("{flow}: {what} is not exact and stays as the target has it: {reason}")
                 }
             });
-            all_notices.extend(remarks.chain(doubts).map(|text| Notice { text, is_detail }));
+            all_notices.extend(
+                remarks.chain(doubts).map(|text| Notice { is_detail, ..Notice::from(text) }),
+            );
         }
         Ok(Self {
             referenced,
@@ -83,6 +85,16 @@ impl<'r> PlannedRun<'r> {
             explained,
             left_out,
         })
+    }
+
+    /// Whether a declaration is wrong, so that planning again changes nothing until somebody edits a
+    /// file.
+    pub fn is_misconfigured(&self) -> bool {
+        let refusals = self.plan.items.iter().filter_map(|item| match &item.action {
+            Action::Refuse(refusal) => Some(refusal),
+            _ => None,
+        });
+        is_misconfigured(&self.unbuilt, &self.problems, refusals)
     }
 
     /// The code reference.

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use flowreg_git::TreeBlob;
+use flowreg_git::TreeFiles;
 use flowreg_model::{
     Engine, Entrypoint, Field, Flow, FlowName, FlowProblem, FlowSource, ProblemCode, Registration,
 };
 use flowreg_servers::Target;
 
-use super::desired::{Builder, Gathered, Unbuilt};
+use super::desired::{Builder, Gathered, Unbuilt, UnbuiltCause};
 use super::error::ConfigurationError;
 use super::starts::Start;
 use super::{Referenced, RunError};
@@ -39,7 +39,7 @@ pub(super) struct BuiltFlows {
     pub flows: Vec<Flow>,
     pub problems: Vec<FlowProblem>,
     /// The Python files of the tree.
-    pub files: Vec<TreeBlob>,
+    pub files: TreeFiles,
 }
 
 impl Referenced<'_> {
@@ -54,9 +54,9 @@ impl Referenced<'_> {
         // Prefect and `Flow`. With it the user has said where flows are, and a file that makes them
         // with a helper of the repository's own is run, too.
         let is_included = !settings.include.is_empty();
-        let Prefect1Files { candidates, files } =
+        let Prefect1Files { candidates, files, problems } =
             prefect1_files(self.tree()?, &selection, is_included)?;
-        let mut found = BuiltFlows { files, ..BuiltFlows::default() };
+        let mut found = BuiltFlows { files, problems, ..BuiltFlows::default() };
         // Python with Prefect takes a second to start.
         if candidates.is_empty() {
             return Ok(found);
@@ -259,6 +259,8 @@ fn unserializable(built: &BuiltFlow, project: &str, flow: &Flow, refused: BuildR
         deployment: project.to_owned(),
         entrypoint: flow.entrypoint.to_string(),
         code,
+        cause: UnbuiltCause::Guard,
+        place: None,
         message,
         hints: hint.into_iter().collect(),
     }

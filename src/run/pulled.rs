@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 
+use flowreg_git::GitError;
 use semver::Version;
 
 use super::RunError;
@@ -13,7 +14,10 @@ use super::request::Notice;
 use crate::manifest::pull::{
     self, CodeElsewhere, NeededPath, PinnedSteps, PullContext, PullError, PullProblem, RunStart,
 };
-use crate::manifest::{DeclaredDeployment, Entry, EntryError, Manifest, TemplateValues, step_ids};
+use crate::manifest::{
+    DeclaredDeployment, Entry, EntryError, FilePlace, Manifest, ManifestNotice, TemplateValues,
+    step_ids,
+};
 use crate::registration::Pinned;
 use flowreg_model::TargetKind;
 
@@ -102,46 +106,50 @@ impl Builder<'_> {
         let tree = self.referenced.tree()?;
         for needed in needs.iter().filter(|needed| !needed.path.is_empty()) {
             let NeededPath { step, input, path, is_directory } = needed;
-            let (is_there, error) = if *is_directory {
-                (tree.has_directory(path)?, PullError::NoDirectory { path: path.clone() })
-            } else {
-                (tree.has_file(path)?, PullError::NoFile { path: path.clone() })
+            let is_there =
+                if *is_directory { tree.has_directory(path) } else { tree.has_file(path) };
+            let error = match is_there {
+                Ok(true) => continue,
+                Ok(false) if *is_directory => PullError::NoDirectory { path: path.clone() },
+                Ok(false) => PullError::NoFile { path: path.clone() },
+                Err(GitError::BrokenLink(link)) => PullError::BrokenLink(link),
+                Err(error) => return Err(error.into()),
             };
-            if !is_there {
-                missing.push(PullProblem { step: *step, input: Some((*input).to_owned()), error });
-            }
+            missing.push(PullProblem { step: *step, input: Some((*input).to_owned()), error });
         }
         Ok(missing)
     }
 
     /// What is worth knowing about the pull steps of a deployment that is registered.
     pub(super) fn pull_notices(&self, draft: &DeploymentDraft<'_>) -> Vec<Notice> {
-        let (manifest, entry, name) = (draft.manifest, draft.entry, &draft.declared.name);
+        let (manifest, entry) = (draft.manifest, draft.entry);
         let mut notices = Vec::new();
-        let mut add = |text: String| notices.push(Notice::from(text));
-        if let Some(void) = &draft.void {
-            add(format!("{} (it is registered all the same, as that is allowed)", void.message));
+        let mut add = |place: FilePlace, message: String| {
+            let deployment = Some(draft.declared.name.clone());
+            notices.push(Notice::from(ManifestNotice { place, deployment, message }));
+        };
+        if let Some(EntryError { place, message, .. }) = &draft.void {
+            let allowed = "it is registered all the same, as that is allowed";
+            add(place.clone(), format!("{message} ({allowed})"));
         }
         if let RunStart::Elsewhere { code, .. } = &draft.pulled.start
             && draft.void.is_none()
             && self.source.pinned != Pinned::Branch
         {
-            let at = manifest.origin(entry, &["pull"]);
             let what = match code {
                 CodeElsewhere::NoSteps => {
-                    "has no pull steps: its runs use the code in their image or on their machine"
+                    "there are no pull steps: runs use the code in their image or on their machine"
                         .to_owned()
                 }
-                code => format!("does not clone this repository: {code}"),
+                code => format!("the pull steps don't clone this repository: {code}"),
             };
-            add(format!("{at}: `{name}` {what}, which need not be the code at the reference"));
+            let message = format!("{what}, which need not be the code at the reference");
+            add(manifest.place(entry, &["pull"]), message);
         }
         for step in &draft.pulled.without_submodules {
-            add(format!(
-                "{}: the commit has submodules, and this clone of `{name}` leaves them out: \
-                 include_submodules: true",
-                manifest.step_origin(entry, Some(*step), None)
-            ));
+            let message = "the commit has submodules, and this clone leaves them out: \
+                           include_submodules: true";
+            add(manifest.step_place(entry, Some(*step), None), message.to_owned());
         }
         notices
     }
@@ -176,7 +184,7 @@ fn reported(manifest: &Manifest, entry: &Entry, problems: &[&PullProblem]) -> En
         messages.push(if messages.is_empty() {
             text
         } else {
-            let at = manifest.step_origin(entry, problem.step, problem.input.as_deref());
+            let at = manifest.step_place(entry, problem.step, problem.input.as_deref());
             format!("{at}: {text}")
         });
         let new = problem.error.hints().into_iter().filter(|hint| !hints.contains(hint));

@@ -5,6 +5,7 @@ use flowreg_git::Untagged;
 use flowreg_model::RemoteName;
 
 use super::selection::FlowFilter;
+use crate::manifest::ManifestNotice;
 
 /// Which code reference is meant; without anything the ladder decides.
 #[derive(Debug, Clone, Default)]
@@ -52,18 +53,28 @@ pub struct RunRequest {
 pub struct Notice {
     /// One sentence.
     pub text: String,
+    /// Where in a file, `prefect.yaml:12:5`, if it is about a place there.
+    pub place: Option<String>,
+    /// The deployment that it is about, if the text does not say which.
+    pub deployment: Option<String>,
     /// Whether it is for those only who want to see everything.
     pub is_detail: bool,
 }
 
 impl Notice {
     pub(super) fn detail(text: String) -> Self {
-        Self { text, is_detail: true }
+        Self { is_detail: true, ..Self::from(text) }
     }
 }
 
 impl From<String> for Notice {
     fn from(text: String) -> Self {
-        Self { text, is_detail: false }
+        Self { text, place: None, deployment: None, is_detail: false }
+    }
+}
+
+impl From<ManifestNotice> for Notice {
+    fn from(ManifestNotice { place, deployment, message }: ManifestNotice) -> Self {
+        Self { place: Some(place.to_string()), deployment, ..Self::from(message) }
     }
 }

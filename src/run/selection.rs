@@ -159,6 +159,9 @@ fn no_deployment(text: &str, all: &[(&str, &str)]) -> SelectionError {
     };
     let hint = near.map(|near| format!("did you mean `{near}`?"));
     let hint = hint.unwrap_or_else(|| {
+        if pairs.is_empty() {
+            return "there are no deployments at this reference".to_owned();
+        }
         let names: Vec<&str> = pairs.iter().map(String::as_str).collect();
         listed("the deployments are", "flowreg plan -v", &names)
     });

@@ -3,6 +3,7 @@
 //! Reads the files that flows import, and remembers what each imports by its object id. Which
 //! import leads where is decided in [`super::affected`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::ScanError;
 use super::affected::{ImportTracer, Script, may_be_imported};
 use super::tree::{PROJECT_FILE, VERSION_FILE, is_python};
 use crate::store::{AnalysisCache, LARGEST_CACHE};
-use flowreg_git::{ChangedPath, GitError, Repository, Tree, TreeBlob};
+use flowreg_git::{ChangeKind, ChangedPath, GitError, Repository, Tree, TreeBlob, TreeFiles};
 use flowreg_model::CommitId;
 use flowreg_python::Imports;
 use flowreg_python::Python;
@@ -30,7 +31,7 @@ pub(crate) struct Difference<'d> {
     /// The files that differ.
     pub changes: &'d [ChangedPath],
     /// The Python files of the later commit, if they were listed already.
-    pub files: Option<&'d [TreeBlob]>,
+    pub files: Option<&'d TreeFiles>,
 }
 
 /// The affected ones among these scripts, each with the shortest chain of imports from it to a
@@ -43,17 +44,21 @@ pub(crate) fn affected(
     scripts: &BTreeSet<Script>,
     cache: &AnalysisCache,
 ) -> Result<BTreeMap<Script, Vec<String>>, ScanError> {
-    if scripts.is_empty() || !difference.changes.iter().any(is_relevant) {
+    if scripts.is_empty() || difference.changes.is_empty() {
         return Ok(BTreeMap::new());
     }
     // Listing a tree reads all of its directories, so a list that the caller has is used.
     let listed = match difference.files {
-        Some(_) => Vec::new(),
-        None => difference.repository.tree(difference.head)?.blobs(|_| true, is_python)?,
+        Some(_) => TreeFiles::default(),
+        None => difference.repository.tree(difference.head)?.files(|_| true, is_python)?,
     };
     let files = difference.files.unwrap_or(&listed);
-    let found = on_stack(STACK, || import_chains(difference, files, scripts, cache));
-    let mut chains = found.ok_or(ScanError::NoThread)??;
+    let changes = changes_of_all_paths(difference, files)?;
+    let mut chains = BTreeMap::new();
+    if changes.iter().any(may_be_imported) {
+        let found = on_stack(STACK, || import_chains(difference, files, &changes, scripts, cache));
+        chains = found.ok_or(ScanError::NoThread)??;
+    }
     // Another Python can change what any script of a project does, however small its imports.
     let roots: BTreeSet<&str> = scripts.iter().map(|script| script.root.as_str()).collect();
     for root in roots {
@@ -66,21 +71,69 @@ pub(crate) fn affected(
     Ok(chains)
 }
 
-/// Whether a changed file can change what a script does.
-fn is_relevant(change: &ChangedPath) -> bool {
-    let name = change.path.rsplit('/').next().unwrap_or_default();
-    may_be_imported(change) || [VERSION_FILE, PROJECT_FILE].contains(&name)
+/// What differs, also under the paths that lead to files over symbolic links. A comparison of two trees
+/// tells of a link only that it leads elsewhere, not that what it leads to has changed.
+fn changes_of_all_paths<'d>(
+    difference: &Difference<'d>,
+    listed: &TreeFiles,
+) -> Result<Cow<'d, [ChangedPath]>, GitError> {
+    let linked = || listed.blobs.iter().filter(|blob| blob.target.is_some());
+    let paths: Vec<&str> = linked().filter_map(path_of).collect();
+    if paths.is_empty() && listed.directories.is_empty() {
+        return Ok(Cow::Borrowed(difference.changes));
+    }
+    let before = difference.repository.tree(difference.base)?.find_each(paths.iter().copied())?;
+    let mut changes = difference.changes.to_vec();
+    let now = linked().filter(|blob| path_of(blob).is_some());
+    for (now, before) in now.zip(before) {
+        let kind = match before {
+            None => ChangeKind::Added,
+            Some(before) if before.id != now.id => ChangeKind::Modified,
+            Some(_) => continue,
+        };
+        changes.push(linked_change(String::from_utf8_lossy(&now.path).into_owned(), kind));
+    }
+    for (link, directory) in &listed.directories {
+        let (link, directory) = (String::from_utf8_lossy(link), String::from_utf8_lossy(directory));
+        let removed = difference.changes.iter().filter(|one| one.kind == ChangeKind::Removed);
+        let below = removed.filter_map(|change| {
+            let inside = change.path.strip_prefix(&*directory)?;
+            if directory.is_empty() { Some(inside) } else { inside.strip_prefix('/') }
+        });
+        let removed = |inside| linked_change(join(&link, inside), ChangeKind::Removed);
+        changes.extend(below.map(removed));
+    }
+    changes.sort_unstable();
+    changes.dedup_by(|one, other| one.path == other.path);
+    Ok(Cow::Owned(changes))
+}
+
+/// A change of a file that links lead to.
+fn linked_change(path: String, kind: ChangeKind) -> ChangedPath {
+    ChangedPath { path, kind, is_submodule: false }
+}
+
+/// The path of a file, if it is text.
+fn path_of(blob: &TreeBlob) -> Option<&str> {
+    std::str::from_utf8(&blob.path).ok()
+}
+
+/// Where the file itself is, if its path leads there over links.
+fn target_of(blob: &TreeBlob) -> Option<&str> {
+    std::str::from_utf8(blob.target.as_deref()?).ok()
 }
 
 fn import_chains(
     difference: &Difference<'_>,
-    listed: &[TreeBlob],
+    listed: &TreeFiles,
+    changes: &[ChangedPath],
     scripts: &BTreeSet<Script>,
     cache: &AnalysisCache,
 ) -> Result<BTreeMap<Script, Vec<String>>, GitError> {
     let files: HashMap<&str, &TreeBlob> = listed
+        .blobs
         .iter()
-        .filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob)))
+        .filter_map(|blob| Some((path_of(blob)?, blob)))
         .filter(|(path, _)| is_python(path.as_bytes()))
         .collect();
     let paths: Vec<&str> = files.keys().copied().collect();
@@ -92,19 +145,32 @@ fn import_chains(
         Vec::new()
     };
     let submodules: Vec<&str> = submodules.iter().map(String::as_str).collect();
-    let mut tracer = ImportTracer::new(&layout, &paths, &submodules, difference.changes);
+    let mut tracer = ImportTracer::new(&layout, &paths, &submodules, changes);
     let mut cached = ImportsCache::new(cache);
     let mut commit_files =
-        CommitFiles { difference, files: listed, tree: None, buffer: Vec::new() };
-    let mut read = |path: &str| match files.get(path) {
+        CommitFiles { difference, files: &listed.blobs, tree: None, buffer: Vec::new() };
+    // A link may lead to a file whose name does not end in `.py`.
+    let linked: HashMap<&str, &TreeBlob> =
+        files.values().filter_map(|blob| Some((target_of(blob)?, *blob))).collect();
+    let mut read = |path: &str| match files.get(path).or_else(|| linked.get(path)) {
         Some(blob) => cached.imports(blob, &mut commit_files),
         None => Ok(Imports::default()),
     };
     let mut chains = BTreeMap::new();
     for script in scripts {
-        if let Some(chain) = tracer.chain(script, &mut read)? {
-            chains.insert(script.clone(), chain);
-        }
+        // A script that is run has its own directory on Python's path, and that is where the file
+        // itself is. A module that is imported stays where it was found.
+        let blob = files.get(&*script.path).filter(|_| script.module.is_none());
+        let target = blob.and_then(|blob| target_of(blob));
+        let chain = match target {
+            Some(target) if !tracer.is_changed(&script.path) => {
+                let itself = Script { path: target.to_owned(), ..script.clone() };
+                let chain = tracer.chain(&itself, &mut read)?;
+                chain.map(|chain| [vec![script.path.clone()], chain].concat())
+            }
+            _ => tracer.chain(script, &mut read)?,
+        };
+        chains.extend(chain.map(|chain| (script.clone(), chain)));
     }
     cached.save(cache);
     Ok(chains)
@@ -197,19 +263,23 @@ impl<'c> ImportsCache<'c> {
 }
 
 /// The file that makes the project in a directory one for another Python than before, if one does.
-fn other_python(difference: &Difference<'_>, root: &str) -> Result<Option<String>, ScanError> {
+fn other_python(difference: &Difference<'_>, root: &str) -> Result<Option<String>, GitError> {
     let (version, project) = (join(root, VERSION_FILE), join(root, PROJECT_FILE));
-    let is_changed = |file: &&String| difference.changes.iter().any(|change| change.path == **file);
-    let Some(changed) = [&version, &project].into_iter().find(is_changed) else { return Ok(None) };
-    let python = |commit: &CommitId| -> Result<Python, ScanError> {
+    let texts = |commit: &CommitId| {
         let tree = difference.repository.tree(commit)?;
         let text = |path: &str| -> Result<Option<String>, GitError> {
-            let bytes = tree.read_path(path)?;
+            let bytes = match tree.read_path(path) {
+                Err(GitError::BrokenLink(_)) => None,
+                bytes => bytes?,
+            };
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let (version, project) = (text(&version)?, text(&project)?);
-        Ok(Python::of_project(version.as_deref(), project.as_deref()))
+        Ok::<_, GitError>((text(&version)?, text(&project)?))
     };
-    let is_other = python(difference.base)? != python(difference.head)?;
-    Ok(is_other.then(|| changed.clone()))
+    let (before, now) = (texts(difference.base)?, texts(difference.head)?);
+    let python = |(version, project): &(Option<String>, Option<String>)| {
+        Python::of_project(version.as_deref(), project.as_deref())
+    };
+    let is_other = before != now && python(&before) != python(&now);
+    Ok(is_other.then_some(if before.0 == now.0 { project } else { version }))
 }

@@ -7,6 +7,7 @@ mod affected;
 mod cache;
 mod changed;
 mod graph;
+mod linked;
 mod prefect1;
 mod stored;
 mod tree;

@@ -5,8 +5,10 @@
 
 use memchr::memmem;
 
+use super::linked::{self, SelectedFile};
 use super::tree::{ScanError, Selection, is_read};
-use flowreg_git::{Tree, TreeBlob};
+use flowreg_git::{Tree, TreeFiles};
+use flowreg_model::FlowProblem;
 use flowreg_python::is_candidate;
 
 /// The files of a tree.
@@ -15,7 +17,9 @@ pub(crate) struct Prefect1Files {
     /// Paths of those that may make flows, in order.
     pub candidates: Vec<String>,
     /// All Python files, also those that were not selected.
-    pub files: Vec<TreeBlob>,
+    pub files: TreeFiles,
+    /// The links among the selected files that can't be followed.
+    pub problems: Vec<FlowProblem>,
 }
 
 /// Finds the files that have to be run to see whether they make flows.
@@ -31,19 +35,19 @@ pub(crate) fn prefect1_files(
     selection: &Selection,
     is_selected_by_user: bool,
 ) -> Result<Prefect1Files, ScanError> {
-    let files = tree.blobs(|_| true, is_read)?;
-    tree.fetch_missing(&files)?;
+    let files = tree.files(|_| true, is_read)?;
+    tree.fetch_missing(&files.blobs)?;
+    let selected = files.blobs.iter().filter(|blob| selection.wants(&blob.path));
+    let selected = selected.filter_map(|blob| SelectedFile::new(tree.path(), blob)).collect();
     let mut candidates = Vec::new();
     let mut buffer = Vec::new();
-    for blob in files.iter().filter(|blob| selection.wants(&blob.path)) {
-        let source = tree.read(blob, &mut buffer)?;
-        if let Ok(path) = std::str::from_utf8(&blob.path)
-            && may_make_flows(source, is_selected_by_user)
-        {
-            candidates.push(path.to_owned());
+    for file in linked::each_once(selected) {
+        if may_make_flows(tree.read(file.blob, &mut buffer)?, is_selected_by_user) {
+            candidates.push(file.path.to_owned());
         }
     }
-    Ok(Prefect1Files { candidates, files })
+    let problems = linked::problems(selection, &files);
+    Ok(Prefect1Files { candidates, files, problems })
 }
 
 fn may_make_flows(source: &[u8], is_selected_by_user: bool) -> bool {

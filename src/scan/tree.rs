@@ -12,7 +12,7 @@ use std::thread::ScopedJoinHandle;
 use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob};
+use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob, TreeFiles};
 use flowreg_model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
     FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_in,
@@ -21,6 +21,8 @@ use flowreg_python::{
 
 use super::cache::{Cache, CurrentTree, FreshAnalysis};
 use super::graph::ImportGraph;
+use super::linked::{self, SelectedFile};
+use crate::settings::MANIFEST_NAME;
 use crate::store::AnalysisCache;
 
 /// How much source text of imported modules a thread keeps parsed, in bytes. The trees take some ten
@@ -43,8 +45,8 @@ pub struct Scan {
     /// What keeps others from being registered, by path and line.
     pub problems: Vec<FlowProblem>,
     /// The files of the tree that were looked at: all Python files, also those that were not
-    /// selected, and those that say for which Python they are.
-    pub files: Vec<TreeBlob>,
+    /// selected, those that say for which Python they are, and every `prefect.yaml`.
+    pub files: TreeFiles,
 }
 
 /// Why a tree can't be scanned.
@@ -106,6 +108,21 @@ impl Selection {
         Selection { include: None, exclude: GlobSet::empty(), only: Some(paths) }
     }
 
+    /// The files that are named one by one.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        self.only.iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the globs ask for files in a directory.
+    pub(super) fn wants_below(&self, directory: &[u8]) -> bool {
+        self.include.is_some() && self.wants(&[directory, b"/flow.py"].concat())
+    }
+
+    /// Whether a file is left out on purpose.
+    pub(crate) fn excludes(&self, path: &str) -> bool {
+        self.exclude.is_match(path)
+    }
+
     pub(super) fn wants(&self, path: &[u8]) -> bool {
         // Prefect has no name for a file whose path is not text.
         let Ok(path) = std::str::from_utf8(path) else { return false };
@@ -140,36 +157,41 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
-    let blobs = tree.blobs(|_| true, is_read)?;
+    let mut listed = tree.files(|_| true, is_listed)?;
+    linked::add_unlisted(tree, selection, &mut listed)?;
+    let blobs = &listed.blobs;
     let known = Cache::new(cache.content());
-    let paths = || blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok());
-    let lay_out = || Layout::new(paths());
+    let lay_out = || layout(&listed);
     let is_selected =
         |blob: &&TreeBlob| selection.wants(&blob.path) && !known.is_flowless(&blob.id);
     // Three things that need only the list of files, so they run side by side: the layout, what is
     // selected, and in which order the packs are read best.
     let (layout, files, selected, plan) = std::thread::scope(|scope| {
         let layout = std::thread::Builder::new().spawn_scoped(scope, lay_out);
-        let files = by_path(&blobs);
-        let selected: Vec<&TreeBlob> = blobs.iter().filter(is_selected).collect();
+        let files = by_path(&listed);
+        let selected: Vec<SelectedFile<'_>> = blobs
+            .iter()
+            .filter(is_selected)
+            .filter_map(|blob| SelectedFile::new(tree.path(), blob))
+            .collect();
         // Without a cache every selected file will be read. With one, it is planned later for the
         // few that are not known.
-        let plan = known.is_empty().then(|| tree.pack_plan(selected.iter().copied()));
+        let scripts = || linked::scripts(&selected).into_iter().map(|file| file.blob);
+        let plan = known.is_empty().then(|| tree.pack_plan(scripts()));
         (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
     });
-    let layout = layout.for_python(project_python(tree, &files)?);
+    let layout = layout.for_python(project_python(tree, &listed)?);
     let current = CurrentTree { layout: &layout, files: &files, profile: layout.python.profile() };
-    let mut analyses: BTreeMap<&str, FileAnalysis> = BTreeMap::new();
+    let mut analyses: BTreeMap<(&str, BlobId), FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
-    let candidates = selected.len();
-    for blob in selected {
-        let path = std::str::from_utf8(&blob.path).unwrap_or_default();
-        match known.find(path, &blob.id, &current) {
+    let scripts = linked::scripts(&selected);
+    for file in &scripts {
+        match known.find(&file.script, &file.blob.id, &current) {
             Some((place, analysis)) => {
                 used.insert(place);
-                analyses.insert(path, analysis);
+                analyses.insert(file.key(), analysis);
             }
-            None => unknown.push((path, blob)),
+            None => unknown.push((file.script.as_str(), file.blob)),
         }
     }
     let mut fresh = Vec::new();
@@ -177,11 +199,11 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     if !unknown.is_empty() {
         // In a partial clone all files are fetched, in one request: what the unknown ones import is
         // not known before they are read.
-        tree.fetch_missing(&blobs)?;
+        tree.fetch_missing(blobs)?;
         let plan = plan.unwrap_or_else(|| tree.pack_plan(unknown.iter().map(|(_, blob)| *blob)));
         Analysed { fresh, flowless, .. } = analyse_all(tree, &unknown, &plan, &current)?;
         for fresh in &mut fresh {
-            analyses.insert(fresh.path, fresh.take_answers());
+            analyses.insert((fresh.path, fresh.blob.id), fresh.take_answers());
         }
     }
     let save = || {
@@ -190,24 +212,33 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
             let _ = cache.save(&content);
         }
     };
-    let scan = std::thread::scope(|scope| {
+    let mut scan = std::thread::scope(|scope| {
         // Writing the cache and putting the result together need nothing of each other, so they
         // run side by side. Without a thread the cache is written here.
         if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
             save();
         }
         let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.dependencies.imports);
-        collected(analyses.into_values(), imports)
+        let keeps_problems = selection.only.is_some();
+        collected(linked::by_path(&selected, analyses, keeps_problems).into_iter(), imports)
     });
     tracing::debug!(
         files = blobs.len(),
-        candidates,
+        candidates = scripts.len(),
         from_cache = used.len(),
         analysed = fresh.len(),
         without_flows = flowless.len(),
         "scan"
     );
-    Ok(Scan { files: blobs, ..scan })
+    scan.problems.extend(linked::problems(selection, &listed));
+    scan.problems.sort_by_cached_key(place);
+    scan.files = listed;
+    Ok(scan)
+}
+
+/// Where a problem is.
+fn place(problem: &FlowProblem) -> (String, u32, u32) {
+    (problem.path.clone(), problem.line, problem.column)
 }
 
 /// Explains a flow that a scan of the same tree has found; `None` if it is not there.
@@ -218,9 +249,14 @@ pub(crate) fn explain(
     tree: &Tree,
     entrypoint: &Entrypoint,
 ) -> Result<Option<Explanation>, ScanError> {
-    with_sources(tree, |layout, sources| {
+    with_sources(tree, |layout, sources, files| {
         let source = sources.read(entrypoint.path())?;
-        Ok(explain_in(layout, sources, entrypoint, &source)?)
+        let file =
+            files.get(entrypoint.path()).and_then(|blob| SelectedFile::new(tree.path(), blob));
+        let script = file.map_or_else(|| entrypoint.path().to_owned(), |file| file.script);
+        let in_script = Entrypoint::new(script, entrypoint.object());
+        let found = explain_in(layout, sources, &in_script, &source)?;
+        Ok(found.map(|found| Explanation { entrypoint: entrypoint.clone(), ..found }))
     })
 }
 
@@ -232,7 +268,7 @@ pub(crate) fn analyse_imports(
     tree: &Tree,
     imports: &BTreeSet<(String, String)>,
 ) -> Result<Vec<FileAnalysis>, ScanError> {
-    with_sources(tree, |layout, sources| {
+    with_sources(tree, |layout, sources, _| {
         let analyse = |(module, name): &(String, String)| {
             // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
             let script = format!("import prefect.flows\nfrom {module} import {name}\n");
@@ -245,19 +281,25 @@ pub(crate) fn analyse_imports(
 /// Gives an analysis the Python files of a tree: where they are, and a way to read them.
 fn with_sources<T>(
     tree: &Tree,
-    analyse: impl FnOnce(&Layout, &dyn SourceFiles) -> Result<T, ScanError>,
+    analyse: impl FnOnce(&Layout, &dyn SourceFiles, &FilesByPath<'_>) -> Result<T, ScanError>,
 ) -> Result<T, ScanError> {
-    let blobs = tree.blobs(|_| true, is_read)?;
-    tree.fetch_missing(&blobs)?;
-    let files = by_path(&blobs);
-    let layout = Layout::new(files.keys().copied()).for_python(project_python(tree, &files)?);
+    let listed = tree.files(|_| true, is_read)?;
+    tree.fetch_missing(&listed.blobs)?;
+    let files = by_path(&listed);
+    let layout = layout(&listed).for_python(project_python(tree, &listed)?);
     let tree = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&tree, &files, path);
-    analyse(&layout, &read)
+    analyse(&layout, &read, &files)
 }
 
 /// A script that no repository has.
 const IMPORTER: &str = "<import>.py";
+
+/// What a scan lists: what an analysis may read, and the `prefect.yaml` files.
+fn is_listed(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    is_read(path) || name == MANIFEST_NAME.as_bytes()
+}
 
 /// What an analysis may read: Python files, and what says which Python they are for.
 pub(super) fn is_read(path: &[u8]) -> bool {
@@ -268,10 +310,13 @@ pub(super) const VERSION_FILE: &str = ".python-version";
 pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 
 /// The Python that the project is for.
-fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Python, ScanError> {
+fn project_python(tree: &Tree, listed: &TreeFiles) -> Result<Python, ScanError> {
     let text = |path: &str| -> Result<Option<String>, ScanError> {
-        let Some(blob) = files.get(path) else { return Ok(None) };
-        tree.fetch_missing(std::slice::from_ref(*blob))?;
+        let place = listed.blobs.binary_search_by(|blob| blob.path.as_slice().cmp(path.as_bytes()));
+        let Some(blob) = place.ok().and_then(|place| listed.blobs.get(place)) else {
+            return Ok(None);
+        };
+        tree.fetch_missing(std::slice::from_ref(blob))?;
         let mut buffer = Vec::new();
         Ok(Some(String::from_utf8_lossy(tree.read(blob, &mut buffer)?).into_owned()))
     };
@@ -279,15 +324,31 @@ fn project_python(tree: &Tree, files: &HashMap<&str, &TreeBlob>) -> Result<Pytho
     Ok(Python::of_project(version.as_deref(), project.as_deref()))
 }
 
-fn by_path(blobs: &[TreeBlob]) -> HashMap<&str, &TreeBlob> {
+/// The files of a tree by their paths; links that can't be followed are there with their own objects,
+/// so that an analysis can depend on them.
+type FilesByPath<'f> = HashMap<&'f str, &'f TreeBlob>;
+
+fn by_path(listed: &TreeFiles) -> FilesByPath<'_> {
+    let broken = listed.broken.iter().map(|(link, _)| link);
     // Prefect has no name for a file whose path is not text.
-    blobs.iter().filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob))).collect()
+    let all = listed.blobs.iter().chain(broken);
+    all.filter_map(|blob| Some((std::str::from_utf8(&blob.path).ok()?, blob))).collect()
+}
+
+/// Where Python finds modules in a tree.
+fn layout(listed: &TreeFiles) -> Layout {
+    let text = |path| std::str::from_utf8(path).ok();
+    let broken = listed
+        .broken
+        .iter()
+        .filter_map(|(link, error)| Some((text(&link.path)?.to_owned(), error.to_string())));
+    Layout::new(listed.blobs.iter().filter_map(|blob| text(&blob.path))).with_broken_links(broken)
 }
 
 /// The content of a file that is imported; empty if there is none.
 fn read_file(
     tree: &Mutex<Tree>,
-    files: &HashMap<&str, &TreeBlob>,
+    files: &FilesByPath<'_>,
     path: &str,
 ) -> Result<Vec<u8>, ReadError> {
     let mut buffer = Vec::new();
@@ -329,8 +390,6 @@ fn collected<'i>(
     (scan.imported, scan.flows) = found.into_iter().partition(is_again);
     let duplicates = duplicates(&scan.flows);
     scan.problems.extend(duplicates);
-    let place = |problem: &FlowProblem| (problem.path.clone(), problem.line, problem.column);
-    scan.problems.sort_by_cached_key(place);
     scan
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct Sourced<T> {
 /// The file at the root of the repository that configures it.
 pub(crate) const FILE_NAME: &str = "flowreg.toml";
 
+/// The file that declares deployments, as `prefect deploy` calls it; the one at the root counts unless
+/// `[manifest] files` names others.
+pub(crate) const MANIFEST_NAME: &str = "prefect.yaml";
+
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {

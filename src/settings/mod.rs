@@ -12,5 +12,5 @@ mod tag;
 pub use file::Introspect;
 pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
 pub use layers::SettingsError;
-pub(crate) use layers::{Access, FILE_NAME, Flags, Origin, Settings, Sourced};
+pub(crate) use layers::{Access, FILE_NAME, Flags, MANIFEST_NAME, Origin, Settings, Sourced};
 pub(crate) use prefect1_table::{RunConfigTable, StorageKind};

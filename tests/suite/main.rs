@@ -26,6 +26,7 @@ mod introspection_corpus;
 mod introspection_merge;
 mod introspection_runs;
 mod layout;
+mod links;
 mod local;
 mod manifest_differential;
 mod manifest_errors;

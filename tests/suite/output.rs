@@ -162,11 +162,8 @@ fn register_with_a_refusal_and_a_failure() {
     repository.git(&["tag", "v1.0.1"]);
     assert_snapshot!(flowreg.screen(&["register", "--tag", "v1.0.1"]), @"
     tag v1.0.1 (--tag) at 4ca6d6b · local registry
-      refused    clean-up/default       the target holds v1.1.0, which is a higher version than v1.0.1
-                 hint: to go back on purpose: --allow-downgrade
-      refused    weekly-report/default  the target holds v1.1.0, which is a higher version than v1.0.1
-                 hint: to go back on purpose: --allow-downgrade
-      refused    nightly-sync/default   the target holds v1.1.0, which is a higher version than v1.0.1
+      refused    3 deployments: the target holds v1.1.0, which is a higher version than v1.0.1
+                 clean-up/default, weekly-report/default, nightly-sync/default
                  hint: to go back on purpose: --allow-downgrade
       failed     flows/broken.py:4:12: expected a parameter or the end of the parameter list
     3 refused · 1 failed   [time] s
@@ -180,11 +177,7 @@ fn register_with_a_refusal_and_a_failure() {
     ");
     assert_snapshot!(flowreg.screen(&["register", "--tag", "v1.0.1", "-q"]), @"
     --- standard error
-    error: clean-up/default: the target holds v1.1.0, which is a higher version than v1.0.1
-    hint: to go back on purpose: --allow-downgrade
-    error: weekly-report/default: the target holds v1.1.0, which is a higher version than v1.0.1
-    hint: to go back on purpose: --allow-downgrade
-    error: nightly-sync/default: the target holds v1.1.0, which is a higher version than v1.0.1
+    error: clean-up/default: the target holds v1.1.0, which is a higher version than v1.0.1 (the same for weekly-report/default, nightly-sync/default)
     hint: to go back on purpose: --allow-downgrade
     error: flows/broken.py:4:12: expected a parameter or the end of the parameter list
        --> flows/broken.py:4:12
@@ -193,6 +186,74 @@ fn register_with_a_refusal_and_a_failure() {
         |            ^
     --- exit code 1
     ");
+}
+
+#[test]
+fn what_several_deployments_have_wrong_is_told_once() {
+    let repository = repository();
+    let entry = |name: &str| {
+        format!(
+            "  - name: {name}\n    entrypoint: flows/sync.py:nightly_sync\n    tags: [\"{{{{ commit.stdout }}}}\"]\n"
+        )
+    };
+    let step = "build:\n  - prefect.deployments.steps.run_shell_script:\n      id: commit\n      script: x\n";
+    let entries: String = ["a", "b", "c", "d", "e"].into_iter().map(entry).collect();
+    let broken = "  - name: f\n    entrypoint: flows/sync.py:nightly_sync\n    tags: nightly\n";
+    let anchors = "  - {<<: *wrong, name: g}\n  - {<<: *wrong, name: h}\n";
+    repository.write(
+        "prefect.yaml",
+        format!("definitions:\n  - &wrong {{entrypoint: flows/sync.py:nightly_sync, paused: perhaps}}\n{step}deployments:\n{entries}{broken}{anchors}"),
+    );
+    repository.commit("declare deployments");
+    repository.git(&["tag", "v1.1.0"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    assert_snapshot!(flowreg.screen(&["plan"]), @"
+    tag v1.1.0 (active branch main) at ecd8cc2 · local registry
+      refuse     nightly_sync/f  prefect.yaml:25:11: `tags` is text, and should be a list
+                 hint: tags: [nightly]
+      refuse     2 deployments: prefect.yaml:2:61: `paused` is text, and should be true or false
+                 nightly_sync/g, nightly_sync/h
+      refuse     5 deployments: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 nightly_sync/a (prefect.yaml:10:11), nightly_sync/b (prefect.yaml:13:11), nightly_sync/c (prefect.yaml:16:11) and 2 more
+                 hint: to have the steps run here: --run-steps
+    8 refused
+    --- exit code 3
+    ");
+    assert_snapshot!(flowreg.screen(&["plan", "-v"]), @"
+    tag v1.1.0 (active branch main) at ecd8cc2 · local registry
+      refuse     nightly_sync/f  prefect.yaml:25:11: `tags` is text, and should be a list
+                 hint: tags: [nightly]
+      refuse     nightly_sync/g  prefect.yaml:2:61: `paused` is text, and should be true or false
+      refuse     nightly_sync/h  prefect.yaml:2:61: `paused` is text, and should be true or false
+      refuse     nightly_sync/a  prefect.yaml:10:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 hint: to have the steps run here: --run-steps
+      refuse     nightly_sync/b  prefect.yaml:13:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 hint: to have the steps run here: --run-steps
+      refuse     nightly_sync/c  prefect.yaml:16:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 hint: to have the steps run here: --run-steps
+      refuse     nightly_sync/d  prefect.yaml:19:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 hint: to have the steps run here: --run-steps
+      refuse     nightly_sync/e  prefect.yaml:22:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
+                 hint: to have the steps run here: --run-steps
+    8 refused
+    --- exit code 3
+    ");
+    assert_snapshot!(flowreg.screen(&["plan", "--format", "markdown"]), @r"
+    <!-- flowreg -->
+    **flowreg plan** for tag v1.1.0 (active branch main) at ecd8cc2 · local registry
+
+    | | deployment | what |
+    |---|---|---|
+    | refuse | `nightly_sync/f` | prefect.yaml:25:11: \`tags\` is text, and should be a list |
+    | refuse | nightly\_sync/g, nightly\_sync/h | 2 deployments: prefect.yaml:2:61: \`paused\` is text, and should be true or false |
+    | refuse | nightly\_sync/a (prefect.yaml:10:11), nightly\_sync/b (prefect.yaml:13:11), nightly\_sync/c (prefect.yaml:16:11) and 2 more | 5 deployments: \`{{ commit.stdout }}\` in \`tags\` is an output of the build steps |
+
+    8 refused
+    --- exit code 3
+    ");
+    let json = flowreg.json(&["plan"], 3);
+    assert_eq!(json["registrations"].as_array().unwrap().len(), 8, "{json:#}");
+    assert_eq!(json["registrations"][3]["error"]["place"], "prefect.yaml:10:11", "{json:#}");
 }
 
 #[test]

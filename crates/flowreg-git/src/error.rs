@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use flowreg_model::escaped;
 use flowreg_model::{BranchName, CommitId, RemoteName};
 
+use super::links::BrokenLink;
+
 /// Why the repository, or something in it, can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GitError {
@@ -92,6 +94,17 @@ pub enum GitError {
         /// What was found, in words.
         reason: String,
     },
+    /// A symbolic link leads to nothing that can be read.
+    #[error("{}", escaped(.0))]
+    BrokenLink(BrokenLink),
+    /// Symbolic links between directories give the files of the tree too many names.
+    #[error(
+        "symbolic links to directories give the files of the repository more than {most} further names"
+    )]
+    TooManyLinks {
+        /// How many are listed.
+        most: usize,
+    },
     /// The remote that was asked for is not configured.
     #[error("there is no remote `{name}`{}", listed(" (configured: ", .configured, ")"))]
     NoSuchRemote {
@@ -128,6 +141,12 @@ pub enum GitError {
     },
 }
 
+impl From<BrokenLink> for GitError {
+    fn from(link: BrokenLink) -> Self {
+        Self::BrokenLink(link)
+    }
+}
+
 fn listed(before: &str, names: &[RemoteName], after: &str) -> String {
     if names.is_empty() {
         return String::new();
@@ -151,6 +170,8 @@ impl GitError {
             Self::NoRevision { .. } => "no_such_revision",
             Self::MissingObject { .. } => "missing_object",
             Self::CorruptObject { .. } => "corrupt_object",
+            Self::BrokenLink(_) => "broken_link",
+            Self::TooManyLinks { .. } => "too_many_links",
             Self::NoSuchRemote { .. } => "no_such_remote",
             Self::SeveralRemotes { .. } => "several_remotes",
             Self::NoIdentity { .. } => "no_identity",
@@ -189,7 +210,10 @@ impl GitError {
                 "git config user.signingkey <key>; for an SSH key also git config gpg.format ssh"
                     .to_owned(),
             ],
-            Self::NoDirectory { .. } | Self::Process { .. } => Vec::new(),
+            Self::BrokenLink(_) => vec![BrokenLink::HINT.to_owned()],
+            Self::NoDirectory { .. } | Self::TooManyLinks { .. } | Self::Process { .. } => {
+                Vec::new()
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod hook_path;
 mod identity;
 mod jenkins;
 mod ladder;
+mod links;
 mod mainline;
 mod mainline_history;
 mod name_resolver;
@@ -51,6 +52,7 @@ pub use error::GitError;
 pub use history::LoggedCommit;
 pub use hook_path::{ConfigScope, HookPath};
 pub use identity::{LocalRule, LocalSpelling, RepositoryIdentity};
+pub use links::{BrokenLink, LinkProblem};
 pub use mainline::is_mainline;
 pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
@@ -64,7 +66,7 @@ pub use request::{
     Pin, PushedReference, ReferenceRequest, ReferenceRules, Resolution, Rung, RungOutcome, Untagged,
 };
 pub use tags::RemoteTags;
-pub use tree::{BlobId, Tree, TreeBlob};
+pub use tree::{BlobId, Tree, TreeBlob, TreeFiles};
 pub use unattended::unattended;
 pub use url::RepositoryUrl;
 
@@ -176,7 +178,11 @@ impl Repository {
         Ok(output.is_success && !output.stdout.is_empty())
     }
 
-    /// The content of one file at a commit; `None` if the commit has no such file.
+    /// The content of one file at a commit, over symbolic links as in a checkout; `None` if the commit
+    /// has no such file.
+    ///
+    /// # Errors
+    /// [`GitError::BrokenLink`] if the path leads over a link that can't be followed.
     pub fn read_at(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, GitError> {
         self.tree(commit)?.read_path(path)
     }

@@ -12,6 +12,9 @@ use gix::objs::tree::EntryMode;
 use gix::objs::{Exists, Find, Kind, TreeRefIter};
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
+use super::links::{
+    BrokenLink, ListedLink, PathResolver, Wanted, add_linked, below, leads_to_directory,
+};
 use super::packs::{PackPlan, Packs};
 use super::refs::object_id;
 use super::{GitError, Repository, process};
@@ -41,16 +44,45 @@ impl fmt::Display for BlobId {
 /// A regular file in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeBlob {
-    /// The path from the repository root, `/` between its parts; git knows no encoding.
+    /// The path from the root of the tree, `/` between its parts; git knows no encoding.
     pub path: Vec<u8>,
     /// What it holds.
     pub id: BlobId,
+    /// Where the file itself is, from the root of the repository, if `path` leads there over symbolic
+    /// links.
+    pub target: Option<Vec<u8>>,
+}
+
+impl TreeBlob {
+    pub(super) fn new(path: Vec<u8>, id: gix::ObjectId) -> Self {
+        Self { path, id: BlobId(id), target: None }
+    }
+
+    pub(super) fn linked(path: Vec<u8>, id: gix::ObjectId, target: Vec<u8>) -> Self {
+        Self { path, id: BlobId(id), target: Some(target) }
+    }
+}
+
+/// The files of a tree, also under the names that symbolic links give them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TreeFiles {
+    /// Sorted by path.
+    pub blobs: Vec<TreeBlob>,
+    /// The links that lead to directories: the path of each from the root of the tree, and that of the
+    /// directory from the root of the repository.
+    pub directories: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The links that can't be followed, each with its path and its own object.
+    pub broken: Vec<(TreeBlob, BrokenLink)>,
 }
 
 /// The tree of one commit. A handle for one thread: clone it for another.
 pub struct Tree {
     repository: gix::Repository,
     id: gix::ObjectId,
+    /// The directory from the root of the repository; empty for the root.
+    path: Vec<u8>,
+    /// The root of the repository, from which symbolic links are followed.
+    repository_root: gix::ObjectId,
     git: process::Git,
 }
 
@@ -68,31 +100,28 @@ impl Tree {
         };
         let tree = tree.map_err(|error| corrupt(id, b"commit", &error))?;
         tracing::debug!(%commit, "tree opened");
-        Ok(Self { repository: local, id: tree, git: process::Git::new(repository) })
+        let git = process::Git::new(repository);
+        Ok(Self { repository: local, id: tree, path: Vec::new(), repository_root: tree, git })
     }
 
-    /// The tree of a directory below this one; paths are then from there. `None` if there is none.
+    /// The tree of a directory below this one; paths are then from there. `None` if there is none,
+    /// also where it is behind a symbolic link that can't be followed.
     ///
     /// # Errors
     /// If a directory on the way is missing from the object database or can't be decoded.
     pub fn subtree(&self, directory: &str) -> Result<Option<Self>, GitError> {
-        let mut tree = self.clone();
-        let (mut buffer, mut path) = (Vec::new(), Vec::new());
-        for name in directory.split('/').filter(|name| !name.is_empty()) {
-            let data = self.directory(tree.id, &path, &mut buffer)?;
-            let mut below = None;
-            for entry in TreeRefIter::from_bytes(data, tree.id.kind()) {
-                let entry = entry.map_err(|error| corrupt(tree.id, &path, &error))?;
-                if entry.filename == name.as_bytes() && entry.mode.is_tree() {
-                    below = Some(entry.oid.to_owned());
-                }
-            }
-            let Some(below) = below else { return Ok(None) };
-            tree.id = below;
-            path.extend_from_slice(name.as_bytes());
-            path.push(b'/');
-        }
-        Ok(Some(tree))
+        let path = below(&self.path, directory.as_bytes());
+        let entry = PathResolver::new(self).resolve(&path)?.ok().flatten();
+        Ok(entry.filter(|entry| entry.mode.is_tree()).map(|entry| Self {
+            id: entry.id,
+            path: entry.path,
+            ..self.clone()
+        }))
+    }
+
+    /// The directory that this is the tree of, from the root of the repository; empty for the root.
+    pub fn path(&self) -> &[u8] {
+        &self.path
     }
 
     /// The object id of the root directory.
@@ -100,19 +129,29 @@ impl Tree {
         self.id
     }
 
+    /// The object id of the repository's root directory.
+    pub(super) fn repository_root(&self) -> gix::ObjectId {
+        self.repository_root
+    }
+
     /// The files for which `wants_file` says yes, in the directories for which `wants_directory`
-    /// does, sorted by path. Symbolic links and submodules are no files.
+    /// does. Submodules are no files; symbolic links are followed as in a checkout, so a file behind
+    /// links has several paths.
     ///
-    /// Both get the full path from the root; nothing is allocated for what is not wanted.
+    /// Both get the full path from the root of this tree; nothing is allocated for what is not wanted.
+    /// A link is read if it is wanted as a file or as a directory. A tree without links costs as many
+    /// reads as it has directories.
     ///
     /// # Errors
-    /// If a directory is missing from the object database or can't be decoded.
-    pub fn blobs(
+    /// If a directory or a link is missing from the object database or can't be decoded, or if links
+    /// multiply the tree beyond bounds.
+    pub fn files(
         &self,
         mut wants_directory: impl FnMut(&[u8]) -> bool,
         mut wants_file: impl FnMut(&[u8]) -> bool,
-    ) -> Result<Vec<TreeBlob>, GitError> {
-        let mut found = Vec::new();
+    ) -> Result<TreeFiles, GitError> {
+        let mut found = TreeFiles::default();
+        let mut links = Vec::new();
         let mut open = vec![(self.id, Vec::new())];
         let (mut buffer, mut path) = (Vec::new(), Vec::new());
         while let Some((directory, prefix)) = open.pop() {
@@ -126,14 +165,71 @@ impl Tree {
                 if entry.mode.is_tree() && wants_directory(&path) {
                     open.push((id, [path.as_slice(), b"/"].concat()));
                 } else if entry.mode.is_blob() && wants_file(&path) {
-                    found.push(TreeBlob { path: path.clone(), id: BlobId(id) });
+                    found.blobs.push(TreeBlob::new(path.clone(), id));
+                } else if entry.mode.is_link() && (wants_file(&path) || wants_directory(&path)) {
+                    links.push(ListedLink::new(path.clone(), below(&self.path, &path), id));
                 }
             }
         }
+        if !links.is_empty() {
+            let mut wanted = Wanted { directory: &mut wants_directory, file: &mut wants_file };
+            add_linked(self, links, &mut wanted, &mut found)?;
+        }
         // The stable sort is faster here: it makes use of runs that are in order, and the entries of
         // each directory are.
-        found.sort_by(|one, other| one.path.cmp(&other.path));
+        found.blobs.sort_by(|one, other| one.path.cmp(&other.path));
+        found.broken.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
         Ok(found)
+    }
+
+    /// The file at a path, over symbolic links as in a checkout; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`GitError::BrokenLink`] if the path leads over a link that can't be followed, or over one to a
+    /// directory; else what reading an object met.
+    pub fn find(&self, path: &str) -> Result<Option<TreeBlob>, GitError> {
+        self.find_with(&mut PathResolver::new(self), path)
+    }
+
+    /// The files at several paths, as [`Tree::find`] finds each; a path that leads over a link that
+    /// can't be followed has none.
+    ///
+    /// # Errors
+    /// What reading an object met.
+    pub fn find_each<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Vec<Option<TreeBlob>>, GitError> {
+        let mut resolver = PathResolver::new(self);
+        let find = |path| match self.find_with(&mut resolver, path) {
+            Err(GitError::BrokenLink(_)) => Ok(None),
+            found => found,
+        };
+        paths.into_iter().map(find).collect()
+    }
+
+    fn find_with(
+        &self,
+        resolver: &mut PathResolver<'_>,
+        path: &str,
+    ) -> Result<Option<TreeBlob>, GitError> {
+        let names = path.split('/').filter(|name| !name.is_empty() && *name != ".");
+        let at = below(&self.path, names.collect::<Vec<_>>().join("/").as_bytes());
+        let Some(entry) = resolver.resolve(&at)?? else { return Ok(None) };
+        let is_linked = entry.path != at;
+        let path = path.as_bytes().to_vec();
+        match is_linked {
+            true if entry.mode.is_blob() => Ok(Some(TreeBlob::linked(path, entry.id, entry.path))),
+            true if entry.mode.is_tree() => Err(leads_to_directory(&at, &entry).into()),
+            _ => Ok(entry.mode.is_blob().then(|| TreeBlob::new(path, entry.id))),
+        }
+    }
+
+    /// The text of a symbolic link.
+    pub(super) fn link_target(&self, id: gix::ObjectId, path: &[u8]) -> Result<Vec<u8>, GitError> {
+        self.fetch_blobs([id])?;
+        let mut buffer = Vec::new();
+        Ok(self.object(id, path, Kind::Blob, &mut buffer)?.to_vec())
     }
 
     /// Plans how to read these files from the packs, so that each delta base is inflated once.
@@ -159,49 +255,40 @@ impl Tree {
         self.object(blob.id.0, &blob.path, Kind::Blob, buffer)
     }
 
-    /// The content of the file with this path, if the tree has one.
+    /// The content of the file at a path, as [`Tree::find`] finds it.
+    ///
+    /// # Errors
+    /// Those of [`Tree::find`] and [`Tree::read`].
     pub fn read_path(&self, path: &str) -> Result<Option<Vec<u8>>, GitError> {
-        let parents = |directory: &[u8]| {
-            path.as_bytes().strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
-        };
-        // Only the directories on the way to the file are read.
-        let found = self.blobs(parents, |file| file == path.as_bytes())?;
-        let Some(blob) = found.first() else { return Ok(None) };
-        self.fetch_missing(&found)?;
+        let Some(blob) = self.find(path)? else { return Ok(None) };
+        self.fetch_missing(std::slice::from_ref(&blob))?;
         let mut buffer = Vec::new();
-        self.read(blob, &mut buffer)?;
+        self.read(&blob, &mut buffer)?;
         Ok(Some(buffer))
     }
 
-    /// Whether there is a file with this path.
+    /// Whether there is a file at a path, over symbolic links as in a checkout.
     ///
     /// # Errors
-    /// If a directory on the way is missing from the object database or can't be decoded.
+    /// [`GitError::BrokenLink`] if the path leads over a link that can't be followed; else what reading a
+    /// directory met.
     pub fn has_file(&self, path: &str) -> Result<bool, GitError> {
         Ok(self.mode_at(path)?.is_some_and(|mode| mode.is_blob()))
     }
 
-    /// Whether there is a directory with this path, or a submodule, which is a directory in a clone.
+    /// Whether there is a directory at a path, or a submodule, which is a directory in a clone; over
+    /// symbolic links as in a checkout.
     ///
     /// # Errors
-    /// If a directory on the way is missing from the object database or can't be decoded.
+    /// Those of [`Tree::has_file`].
     pub fn has_directory(&self, path: &str) -> Result<bool, GitError> {
         Ok(self.mode_at(path)?.is_some_and(|mode| mode.is_tree() || mode.is_commit()))
     }
 
-    /// What kind of entry has this path; `None` if there is none.
+    /// What kind of entry is at a path; `None` if there is none.
     fn mode_at(&self, path: &str) -> Result<Option<EntryMode>, GitError> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let Some(directory) = self.subtree(parent)? else { return Ok(None) };
-        let mut buffer = Vec::new();
-        let data = self.directory(directory.id, parent.as_bytes(), &mut buffer)?;
-        for entry in TreeRefIter::from_bytes(data, directory.id.kind()) {
-            let entry = entry.map_err(|error| corrupt(directory.id, parent.as_bytes(), &error))?;
-            if entry.filename == name.as_bytes() {
-                return Ok(Some(entry.mode));
-            }
-        }
-        Ok(None)
+        let at = below(&self.path, path.as_bytes());
+        Ok(PathResolver::new(self).resolve(&at)??.map(|entry| entry.mode))
     }
 
     /// The paths of the submodules that `.gitmodules` lists. Reads the root directory and, if there is
@@ -224,11 +311,18 @@ impl Tree {
     ///
     /// Does nothing in a full clone, where a missing object is damage and not a promise.
     pub fn fetch_missing(&self, blobs: &[TreeBlob]) -> Result<(), GitError> {
+        self.fetch_blobs(blobs.iter().map(|blob| blob.id.0))
+    }
+
+    pub(super) fn fetch_blobs(
+        &self,
+        ids: impl IntoIterator<Item = gix::ObjectId>,
+    ) -> Result<(), GitError> {
         if self.git.promisor().is_none() {
             return Ok(());
         }
-        let is_missing = |blob: &&TreeBlob| !self.repository.objects.exists(&blob.id.0);
-        let missing: Vec<_> = blobs.iter().filter(is_missing).map(|blob| blob.id.0).collect();
+        let is_missing = |id: &gix::ObjectId| !self.repository.objects.exists(id);
+        let missing: Vec<_> = ids.into_iter().filter(is_missing).collect();
         self.git.fetch_objects(&missing)
     }
 
@@ -268,9 +362,13 @@ impl Tree {
 
 impl Clone for Tree {
     fn clone(&self) -> Self {
-        // gix gives a clone its small default cache again.
-        let repository = with_pack_cache(self.repository.clone());
-        Self { repository, id: self.id, git: self.git.clone() }
+        Self {
+            // gix gives a clone its small default cache again.
+            repository: with_pack_cache(self.repository.clone()),
+            path: self.path.clone(),
+            git: self.git.clone(),
+            ..*self
+        }
     }
 }
 
@@ -286,7 +384,7 @@ pub(super) fn corrupt(id: gix::ObjectId, path: &[u8], error: &impl fmt::Display)
 }
 
 /// A path as it is named in errors.
-fn shown(path: &[u8]) -> String {
+pub(super) fn shown(path: &[u8]) -> String {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     if path.is_empty() {
         "the root directory".to_owned()

@@ -121,6 +121,8 @@ pub enum ProblemCode {
     UnknownName,
     /// A `prefect.yaml` that can't be read.
     Manifest,
+    /// A symbolic link that leads out of the repository, to nothing, or in a circle.
+    Link,
 }
 
 /// Something in a source file that keeps flows from being registered.

@@ -3,12 +3,41 @@
 /// The name that is most similar to the word, if one is similar enough to be what was meant.
 ///
 /// Jaro-Winkler gives 1 for equal words, and weighs the beginning more, where people rarely mistype.
-/// 0.7 is the bound that clap uses for its own suggestions.
+/// 0.7 is the bound that clap uses for its own suggestions. Capitals count as small letters.
 pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+    let word = word.to_lowercase();
     names
         .iter()
-        .map(|name| (strsim::jaro_winkler(word, name), *name))
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), *name))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, name)| name)
+}
+
+/// The names as a choice: `` `a`, `b` or `c` ``.
+pub fn either(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_capitals_only_is_nearest() {
+        assert_eq!(nearest("cancel_new", &["ENQUEUE", "CANCEL_NEW"]), Some("CANCEL_NEW"));
+        assert_eq!(nearest("quite another", &["ENQUEUE", "CANCEL_NEW"]), None);
+    }
+
+    #[test]
+    fn a_choice_reads_as_a_sentence() {
+        assert_eq!(either(&["a"]), "`a`");
+        assert_eq!(either(&["a", "b"]), "`a` or `b`");
+        assert_eq!(either(&["a", "b", "c"]), "`a`, `b` or `c`");
+    }
 }

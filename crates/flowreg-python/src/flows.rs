@@ -84,6 +84,14 @@ pub(crate) fn collect<'a>(
         }
         return analysis;
     }
+    if !found.is_empty() || !probable.is_empty() {
+        for (at, message) in interpreter.broken_links.take() {
+            let problem = problem(interpreter, problems, ProblemCode::Link, (at, None), message);
+            if !analysis.problems.contains(&problem) {
+                analysis.problems.push(problem);
+            }
+        }
+    }
     for probable_flow in probable {
         let unknown = &probable_flow.unknown;
         let message = format!(

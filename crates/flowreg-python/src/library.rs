@@ -26,6 +26,8 @@ pub enum ImportTarget {
     /// A directory without an `__init__.py`, with Python files somewhere below: a part of a namespace
     /// package.
     Directory,
+    /// A symbolic link that can't be followed: what Python finds there is not known.
+    Broken,
     /// No such name.
     Missing,
 }
@@ -39,6 +41,8 @@ pub struct Layout {
     directories: HashMap<String, bool>,
     /// The names of all modules and packages, wherever they are.
     names: HashSet<String>,
+    /// What is wrong with the symbolic links that can't be followed, by their paths.
+    broken_links: HashMap<String, String>,
     /// The Python that the project is for.
     pub python: Python,
 }
@@ -77,6 +81,25 @@ impl Layout {
         }
     }
 
+    /// The same layout with symbolic links that can't be followed: the path of each, and what is wrong
+    /// with it.
+    #[must_use]
+    pub fn with_broken_links(self, links: impl IntoIterator<Item = (String, String)>) -> Self {
+        Layout { broken_links: links.into_iter().collect(), ..self }
+    }
+
+    /// The link that stands under a name and can't be followed: its path, and what is wrong with it.
+    pub(crate) fn broken_link(&self, directory: &str, name: &str) -> Option<(&str, &str)> {
+        if self.broken_links.is_empty() {
+            return None;
+        }
+        let path = join(directory, name);
+        let module = format!("{path}.py");
+        let found = self.broken_links.get_key_value(&path);
+        let (path, problem) = found.or_else(|| self.broken_links.get_key_value(&module))?;
+        Some((path, problem))
+    }
+
     /// The same layout, for a project that runs on `python`.
     #[must_use]
     pub fn for_python(self, python: Python) -> Self {
@@ -93,6 +116,7 @@ impl Layout {
             Some(true) => ImportTarget::Package,
             _ if self.modules.contains(&path) => ImportTarget::Module,
             Some(false) => ImportTarget::Directory,
+            None if self.broken_link(directory, name).is_some() => ImportTarget::Broken,
             None => ImportTarget::Missing,
         }
     }

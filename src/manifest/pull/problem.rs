@@ -1,6 +1,7 @@
 //! What is wrong with the pull steps of a deployment, and where in the list.
 
 use super::start::CodeElsewhere;
+use flowreg_git::BrokenLink;
 
 /// What is wrong with pull steps, and at which of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,9 @@ pub(crate) enum PullError {
         /// From the repository's root.
         path: String,
     },
+    /// The way to what a step needs is a symbolic link that can't be followed.
+    #[error("{0}, so every run would fail")]
+    BrokenLink(BrokenLink),
     /// A step, or the run, starts in a directory that the commit does not have.
     #[error("the commit has no directory `{path}`, so every run would fail")]
     NoDirectory {
@@ -188,6 +192,7 @@ impl PullError {
             Self::NoFile { .. } | Self::NoDirectory { .. } => {
                 "paths in pull steps are those of the commit that is registered".to_owned()
             }
+            Self::BrokenLink(_) => BrokenLink::HINT.to_owned(),
             Self::ChangedTwice { .. } => {
                 "leave the step out, and write the entrypoint from the root of the clone; or use \
                  Prefect 3.4.19 or later on server and workers"

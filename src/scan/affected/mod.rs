@@ -122,6 +122,11 @@ impl<'t> ImportTracer<'t> {
         }
     }
 
+    /// Whether a file itself changed.
+    pub(super) fn is_changed(&self, path: &str) -> bool {
+        self.changed.contains(path)
+    }
+
     /// The shortest chain of imports from a script to a file that changed, both included; `None`
     /// if the script is not affected.
     ///
@@ -409,7 +414,7 @@ impl FileImports<'_, '_> {
         match found {
             ImportTarget::Package => self.graph.add(self.path, &package),
             ImportTarget::Module => self.graph.add(self.path, &module),
-            ImportTarget::Directory | ImportTarget::Missing => {}
+            ImportTarget::Directory | ImportTarget::Broken | ImportTarget::Missing => {}
         }
         // Also what is not there any more, and links, which have no `.py`.
         for candidate in [&module, &package, &inside] {

@@ -13,6 +13,7 @@ mod ci;
 mod head;
 mod identity;
 mod ladder;
+mod links;
 mod log;
 mod open;
 mod packs;

@@ -97,6 +97,13 @@ impl TestRepository {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Makes a symbolic link below the work tree, with the directories above it.
+    pub(crate) fn link(&self, path: &str, target: &str) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
     /// Commits everything in the work tree and returns the commit's id.
     pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);

@@ -101,8 +101,14 @@ impl<'a> Interpreter<'a> {
                 format!("`{top}` is a module of the repository and one of the standard library");
             return Ok(self.unknown(why));
         }
-        let found = self.search.iter().map(|directory| self.found_in(directory, top)).min();
-        match found.unwrap_or(ImportTarget::Missing) {
+        let found = || self.search.iter().map(|directory| self.found_in(directory, top));
+        let is_end = |found: &ImportTarget| {
+            matches!(found, ImportTarget::Package | ImportTarget::Module | ImportTarget::Broken)
+        };
+        if found().find(is_end) == Some(ImportTarget::Broken) {
+            return Ok(self.behind_broken_link(&self.search, top));
+        }
+        match found().min().unwrap_or(ImportTarget::Missing) {
             ImportTarget::Missing => {
                 self.expect_installed(top);
                 Ok(Value::External(path.into()))
@@ -170,6 +176,19 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// The value of a module that a symbolic link stands for which can't be followed. That the script
+    /// imports it is a problem: on a worker the link most likely leads nowhere.
+    fn behind_broken_link(&self, search: &[Text], name: &str) -> Value<'a> {
+        let layout = self.library.layout;
+        let link = search.iter().find_map(|directory| layout.broken_link(directory, name));
+        let Some((path, problem)) = link else { return Value::External(name.into()) };
+        // The link is one of the files that the answer depends on.
+        self.dependencies.borrow_mut().files.insert(path.to_owned());
+        self.broken_links.borrow_mut().push((self.here(), problem.to_owned()));
+        self.mark_script_inexact(problem);
+        self.unknown(problem)
+    }
+
     /// Notes what is assumed of a module that the repository does not have where Python looks.
     fn expect_installed(&self, top: &str) {
         // Monorepos set `PYTHONPATH`, or install their packages in editable mode. The repository
@@ -201,7 +220,12 @@ impl<'a> Interpreter<'a> {
             } else {
                 let leaf = path.rsplit('.').next().unwrap_or(path);
                 let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
-                let Some(location) = self.find(search, leaf) else { return self.not_found(path) };
+                let Some(location) = self.find(search, leaf) else {
+                    if let Value::Unknown(unknown) = self.behind_broken_link(search, leaf) {
+                        return self.raise(NOT_READ, unknown.why.clone());
+                    }
+                    return self.not_found(path);
+                };
                 let imported = self.run_module(path, location, scope)?;
                 if let Some(parent) = &parent {
                     // A loaded submodule becomes an attribute of its package.
@@ -262,6 +286,7 @@ impl<'a> Interpreter<'a> {
                     });
                 }
                 ImportTarget::Directory => directories.push(inside.into()),
+                ImportTarget::Broken => return None,
                 ImportTarget::Missing => {}
             }
         }

@@ -111,6 +111,8 @@ pub(crate) struct Interpreter<'a> {
     unions: RefCell<Vec<Vec<Value<'a>>>>,
     /// Why it is not known which module an import means, if so: `sys.path` is changed.
     why_search_unknown: RefCell<Option<Rc<Unknown>>>,
+    /// The imports that meet a symbolic link which can't be followed, and what is wrong with it.
+    pub broken_links: RefCell<Vec<(Location, String)>>,
     /// All scopes: namespaces and the functions in them point at each other.
     scopes: RefCell<Vec<Rc<Scope<'a>>>>,
 }
@@ -152,6 +154,7 @@ impl<'a> Interpreter<'a> {
             changed: RefCell::default(),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
+            broken_links: RefCell::default(),
             scopes: RefCell::default(),
         }
     }
