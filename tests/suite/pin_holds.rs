@@ -190,7 +190,7 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
     let flowreg = Flowreg::in_repository(&pinned.repository)
         .env("PREFECT_API_URL", &server.api_url)
         .env("BUILD_TAG", "v1.0.0");
-    let registered = flowreg.json(&["register"], 8);
+    let registered = flowreg.json(&["register"], 3);
     let mut errors: HashMap<String, String> = HashMap::new();
     for one in registered["registrations"].as_array().unwrap() {
         let code = one["error"]["code"].as_str().unwrap_or_default().to_owned();
@@ -213,7 +213,10 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
         }
     }
     let notices = registered["notices"].to_string();
-    assert!(notices.contains("`script-clone` does not clone this repository"), "{notices}");
+    assert!(
+        notices.contains("`script-clone`: the pull steps don't clone this repository"),
+        "{notices}"
+    );
     for (name, expected, run) in runs {
         let message = result(&server, &run);
         let code = if expected == Told { "main" } else { "v1.0.0" };
