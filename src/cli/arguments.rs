@@ -218,6 +218,7 @@ pub(super) fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
 }
 
 /// What `plan` and `register` share.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct RunArguments {
     #[command(flatten)]

@@ -143,7 +143,7 @@ pub(crate) fn pinned(steps: &[Value], context: &PullContext<'_>) -> PinnedSteps 
     for (index, step) in steps.iter().enumerate() {
         let found = read(index, step, context);
         declared.push(found.unwrap_or_else(|problem| {
-            problems.push(problem);
+            problems.push(*problem);
             None
         }));
     }
@@ -221,14 +221,13 @@ fn read<'s>(
     index: usize,
     step: &'s Value,
     context: &PullContext<'_>,
-) -> Result<Option<DeclaredStep<'s>>, PullProblem> {
+) -> Result<Option<DeclaredStep<'s>>, Box<PullProblem>> {
     let Some((name, inputs)) = step.as_object().and_then(|step| step.iter().next()) else {
         return Ok(None);
     };
-    let problem = |input: Option<&str>, error| PullProblem {
-        step: Some(index),
-        input: input.map(ToOwned::to_owned),
-        error,
+    let problem = |input: Option<&str>, error| {
+        let input = input.map(ToOwned::to_owned);
+        Box::new(PullProblem { step: Some(index), input, error })
     };
     let Some(inputs) = inputs.as_object() else {
         return Err(problem(None, PullError::NoInputs { step: name.clone() }));

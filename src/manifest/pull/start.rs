@@ -249,12 +249,11 @@ impl Worker<'_> {
         } else {
             Some(CodeElsewhere::OtherRepository(filled.clone()))
         };
-        let name = match text_input(step, "clone_directory_name") {
-            Some(name) => self.evaluated(name),
-            None => {
-                let branch = text_input(step, "branch").map(|branch| (self.fill)(branch));
-                Some(paths::clone_name(&filled, branch.as_deref()))
-            }
+        let name = if let Some(name) = text_input(step, "clone_directory_name") {
+            self.evaluated(name)
+        } else {
+            let branch = text_input(step, "branch").map(|branch| (self.fill)(branch));
+            Some(paths::clone_name(&filled, branch.as_deref()))
         };
         let Some(name) = name else {
             let text = text_input(step, "clone_directory_name").unwrap_or_default();
@@ -269,24 +268,21 @@ impl Worker<'_> {
 
     fn set_directory(&mut self, step: &WorkerStep<'_>) {
         let text = text_input(step, "directory").unwrap_or_default();
-        match self.evaluated(text) {
-            Some(to) => {
-                self.directory = paths::join(&self.directory, &to);
-                let here = self.directory.clone();
-                self.need(step, "directory", &here, true);
-                let returned = if self.keeps_relative { to } else { here };
-                self.last_change = step.index;
-                self.returns(step, Returned::Text(returned));
-            }
-            None => {
-                let unknown = self
-                    .unknown_output(text)
-                    .unwrap_or_else(|| CodeElsewhere::UnknownDirectory(text.to_owned()));
-                // What later steps say is relative to this directory, whatever it is.
-                self.directory = paths::unknown(step.index);
-                self.returns(step, Returned::Unknown(unknown));
-            }
-        }
+        let Some(to) = self.evaluated(text) else {
+            let unknown = self
+                .unknown_output(text)
+                .unwrap_or_else(|| CodeElsewhere::UnknownDirectory(text.to_owned()));
+            // What later steps say is relative to this directory, whatever it is.
+            self.directory = paths::unknown(step.index);
+            self.returns(step, Returned::Unknown(unknown));
+            return;
+        };
+        self.directory = paths::join(&self.directory, &to);
+        let here = self.directory.clone();
+        self.need(step, "directory", &here, true);
+        let returned = if self.keeps_relative { to } else { here };
+        self.last_change = step.index;
+        self.returns(step, Returned::Text(returned));
     }
 
     /// A script stays where it is, but git in it may change what an earlier step has cloned.
