@@ -8,7 +8,7 @@ use crate::push::InstallError;
 use crate::registration::Refusal;
 use crate::run::RunError;
 use crate::scan::ScanError;
-use crate::settings::SettingsError;
+use crate::settings::FileError;
 use crate::store::OutboxError;
 use flowreg_git::tagging::{NextError, TagError, TagRule};
 use flowreg_git::{GitError, ReferenceError};
@@ -170,12 +170,9 @@ impl From<TagRule> for CommandError {
     }
 }
 
-impl From<SettingsError> for CommandError {
-    fn from(error: SettingsError) -> Self {
-        let hints = match &error {
-            SettingsError::File(file) => file.hint.iter().cloned().collect(),
-            SettingsError::Name(_) => Vec::new(),
-        };
+impl From<FileError> for CommandError {
+    fn from(error: FileError) -> Self {
+        let hints = error.hint.iter().cloned().collect();
         Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
     }
 }

@@ -11,7 +11,6 @@ mod hook_command;
 mod hook_program;
 mod hooks;
 mod list;
-mod notices;
 mod observer;
 mod plan;
 mod prune;
@@ -40,7 +39,7 @@ use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use self::tag::TagArguments;
-use crate::output::Printer;
+use crate::output::{Printer, notice_lines};
 use crate::run::{Notice, Observer, Opened, Surroundings};
 use flowreg_model::{Environment, TargetKind};
 
@@ -197,7 +196,7 @@ impl<'c> Context<'c> {
     fn notices(&self, notices: Vec<Notice>) -> Vec<String> {
         let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
         let notices: Vec<Notice> = notices.into_iter().filter(is_printed).collect();
-        notices::lines(&notices, self.printer.shows_all())
+        notice_lines(&notices, self.printer.shows_all())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::introspection::Unavailable;
 use crate::manifest::pull::PullError;
 use crate::registration::Prefect1SettingsError;
 use crate::scan::ScanError;
-use crate::settings::{FILE_NAME, SettingsError};
+use crate::settings::{FILE_NAME, FileError};
 use crate::store::{OutboxError, StoreError};
 
 /// Why a run ends before it has a result.
@@ -37,7 +37,7 @@ pub enum RunError {
     TagRule(#[from] TagRule),
     /// `flowreg.toml` has an error.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(#[from] FileError),
     /// What is configured does not make sense as a whole.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),

@@ -179,7 +179,11 @@ pub(super) fn sparse_error(
 fn reported(manifest: &Manifest, entry: &Entry, problems: &[&PullProblem]) -> EntryError {
     let mut messages = Vec::new();
     let mut hints: Vec<String> = Vec::new();
-    for problem in problems {
+    for (number, problem) in problems.iter().enumerate() {
+        // Two steps of ours may need the same directory.
+        if problems.iter().take(number).any(|other| other == problem) {
+            continue;
+        }
         let text = problem.error.to_string();
         messages.push(if messages.is_empty() {
             text

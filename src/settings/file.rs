@@ -62,7 +62,7 @@ pub(super) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RepositoryTable {
     /// The remote that workers clone from.
-    pub remote: Option<String>,
+    pub remote: Option<Spanned<String>>,
     /// Its URL, where workers reach it by another one than this clone.
     pub url: Option<Spanned<String>>,
     /// Other URLs of the repository.
@@ -72,7 +72,7 @@ pub(super) struct RepositoryTable {
     /// A template that names a credentials block.
     pub credentials: Option<Spanned<String>>,
     /// Globs of mainline branches.
-    pub mainline: Option<Vec<String>>,
+    pub mainline: Option<Vec<Spanned<String>>>,
     /// What happens on a mainline branch without a tag.
     pub untagged: Option<Untagged>,
     /// What the pull step names.
@@ -99,9 +99,9 @@ pub(crate) enum Unpinned {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FlowsTable {
     /// Globs of files to read.
-    pub include: Option<Vec<String>>,
+    pub include: Option<Vec<Spanned<String>>>,
     /// Globs of files to leave out.
-    pub exclude: Option<Vec<String>>,
+    pub exclude: Option<Vec<Spanned<String>>>,
     /// The interpreter for introspection.
     pub python: Option<String>,
     /// Whether Python is asked about inexact flows.
@@ -113,7 +113,7 @@ pub(super) struct FlowsTable {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ManifestTable {
     /// Globs of the `prefect.yaml` files that count.
-    pub files: Option<Vec<String>>,
+    pub files: Option<Vec<Spanned<String>>>,
 }
 
 /// `introspect`

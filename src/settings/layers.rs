@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use globset::GlobBuilder;
 use toml::Spanned;
 
 use super::file::{
@@ -124,28 +125,14 @@ pub(crate) struct Settings {
     flow: BTreeMap<String, FlowTable>,
 }
 
-/// What is wrong with the settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// `flowreg.toml` has an error.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A name does not parse.
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
-
 impl Settings {
     /// Resolves flags over the text of a `flowreg.toml` over the defaults.
     ///
     /// `text` is the file's content and what messages call it; `None` if there is no file.
     ///
     /// # Errors
-    /// [`SettingsError`] for what does not parse, contradicts itself, or holds a secret.
-    pub(crate) fn resolve(
-        flags: &Flags,
-        text: Option<(&str, &str)>,
-    ) -> Result<Self, SettingsError> {
+    /// [`FileError`] for what does not parse, contradicts itself, or holds a secret.
+    pub(crate) fn resolve(flags: &Flags, text: Option<(&str, &str)>) -> Result<Self, FileError> {
         if let Some((text, name)) = text {
             tracing::debug!(file = name, bytes = text.len(), "settings");
         } else {
@@ -181,11 +168,11 @@ impl Settings {
                 .map(|value| Sourced { value, origin: Origin::Flag("--target") })
                 .or_else(|| target.map(|value| Sourced { value, origin: from_file() })),
             repository: settings_file.repository(repository, flags)?,
-            include: flows.include.unwrap_or_default(),
-            exclude: flows.exclude.unwrap_or_default(),
+            include: settings_file.globs(flows.include)?.unwrap_or_default(),
+            exclude: settings_file.globs(flows.exclude)?.unwrap_or_default(),
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
-            manifests: manifest.files,
+            manifests: settings_file.globs(manifest.files)?,
             prefect1,
             tag: settings_file.tag(tag)?,
             hooks,
@@ -237,13 +224,19 @@ impl SettingsFile<'_> {
         &self,
         table: RepositoryTable,
         flags: &Flags,
-    ) -> Result<RepositorySettings, SettingsError> {
+    ) -> Result<RepositorySettings, FileError> {
         let origin = || Origin::File(self.name.to_owned());
         let remote = match (&flags.remote, table.remote) {
             (Some(remote), _) => {
                 Some(Sourced { value: remote.clone(), origin: Origin::Flag("--remote") })
             }
-            (None, Some(remote)) => Some(Sourced { value: remote.parse()?, origin: origin() }),
+            (None, Some(remote)) => match remote.get_ref().parse() {
+                Ok(value) => Some(Sourced { value, origin: origin() }),
+                Err(error) => {
+                    let hint = "for example remote = \"origin\"";
+                    return Err(self.error(&remote, &NameError::to_string(&error), hint));
+                }
+            },
             (None, None) => None,
         };
         let untagged = match (flags.untagged, table.untagged) {
@@ -257,14 +250,28 @@ impl SettingsFile<'_> {
             url: table.url.as_ref().map(|url| self.url(url)).transpose()?,
             aliases: self.aliases(&table.aliases.unwrap_or_default())?,
             access: self.access(table.access_token, table.credentials)?,
-            mainline: table
-                .mainline
+            mainline: self
+                .globs(table.mainline)?
                 .unwrap_or_else(|| vec!["main".to_owned(), "master".to_owned()]),
             untagged,
             pin: table.pin.unwrap_or_default(),
             unpinned: table.unpinned.unwrap_or_default(),
             submodules: table.submodules.unwrap_or(true),
         })
+    }
+
+    /// Globs that parse. Where they are used they are compiled, which not every command does.
+    fn globs(&self, globs: Option<Vec<Spanned<String>>>) -> Result<Option<Vec<String>>, FileError> {
+        // The pre-push hook reads the settings while a push waits, and to compile a glob takes longer
+        // than all the rest. Only these characters can be wrong in one.
+        let is_simple = |glob: &str| !glob.contains(['[', ']', '{', '}', '\\']);
+        for glob in globs.iter().flatten().filter(|glob| !is_simple(glob.get_ref())) {
+            if let Err(error) = GlobBuilder::new(glob.get_ref()).literal_separator(true).build() {
+                let message = format!("`{}` is not a glob: {}", glob.get_ref(), error.kind());
+                return Err(self.error(glob, &message, "for example \"flows/**/*.py\""));
+            }
+        }
+        Ok(globs.map(|globs| globs.into_iter().map(Spanned::into_inner).collect()))
     }
 
     fn tag(&self, table: TagTable) -> Result<TagSettings, FileError> {
@@ -396,7 +403,7 @@ impl SettingsFile<'_> {
 mod tests {
     use super::*;
 
-    fn resolve(text: &str) -> Result<Settings, SettingsError> {
+    fn resolve(text: &str) -> Result<Settings, FileError> {
         Settings::resolve(&Flags::default(), Some((text, "flowreg.toml")))
     }
 
@@ -439,7 +446,7 @@ mod tests {
             let resolved = resolve(&format!("[repository]\naliases = [{alias:?}]\n"));
             match (resolved, line) {
                 (Ok(settings), None) => assert_eq!(settings.repository.aliases, [alias]),
-                (Err(SettingsError::File(error)), Some(line)) => {
+                (Err(error), Some(line)) => {
                     assert_eq!((error.line, error.column), (line, 12), "{alias}");
                     assert!(!error.to_string().contains("s3cret"), "{error}");
                 }

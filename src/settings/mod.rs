@@ -9,8 +9,7 @@ mod layers;
 mod prefect1_table;
 mod tag;
 
-pub use file::Introspect;
 pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
-pub use layers::SettingsError;
+pub use file::{FileError, Introspect};
 pub(crate) use layers::{Access, FILE_NAME, Flags, MANIFEST_NAME, Origin, Settings, Sourced};
 pub(crate) use prefect1_table::{RunConfigTable, StorageKind};

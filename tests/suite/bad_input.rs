@@ -113,6 +113,40 @@ fn an_unknown_key_is_exit_code_three_with_line_and_column() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_is_exit_code_three_in_every_command() {
+    for (text, told) in [
+        ("[repository]\nremot = \"origin\"\n", "flowreg.toml:2:1: unknown key `remot`"),
+        ("[repository]\nremote = \"a b\"\n", "flowreg.toml:2:10: "),
+        (
+            "[repository]\nmainline = [\"main\", \"release/[\"]\n",
+            "flowreg.toml:2:21: `release/[` is",
+        ),
+        ("[repository]\nuntagged = \"ask\"\n", "flowreg.toml:2:12: `ask` is not one of "),
+        ("[flows]\ninclude = \"flows\"\n", "flowreg.toml:2:11: "),
+        ("[flows]\nexclude = [\"{a\"]\n", "flowreg.toml:2:12: `{a` is not a glob: "),
+        ("[manifest]\nfiles = [\"teams/[\"]\n", "flowreg.toml:2:10: `teams/[` is not a glob: "),
+        ("[flow.good]\nschedules = [{ cron = \"daily\" }]\n", "flowreg.toml:2:14: "),
+        ("not toml\n", "flowreg.toml:1:5: "),
+    ] {
+        let repository = repository_with(&[("flowreg.toml", text)]);
+        let flowreg = Flowreg::in_repository(&repository);
+        for command in [
+            &["register"][..],
+            &["plan"],
+            &["flows"],
+            &["list"],
+            &["prune"],
+            &["reference"],
+            &["tag", "--print", "--offline"],
+        ] {
+            let run = flowreg.run(command);
+            assert_eq!(run.code, 3, "{command:?}: {run:?}");
+            assert!(run.stderr.contains(told), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn a_wrong_type_is_exit_code_three_with_line_and_column() {
     let repository = repository_with(&[("flowreg.toml", "[mainline]\ntags = \"prod\"\n")]);
     let run = Flowreg::in_repository(&repository).run(&["register"]);

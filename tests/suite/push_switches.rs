@@ -54,6 +54,22 @@ fn in_ci_nothing_watches_and_sync_or_register_delivers() {
 }
 
 #[test]
+fn a_mistake_in_what_was_pushed_is_exit_code_three_of_sync() {
+    for (file, content, told) in [
+        ("flowreg.toml", "[repository]\nremot = 1\n", "flowreg.toml:2:1: unknown key `remot`"),
+        ("prefect.yaml", "deployments: x\n", "`deployments` is text, and should be a list"),
+    ] {
+        let scenario = Scenario::new(&gits()[0]).env("CI", "true");
+        scenario.repository.write(file, content);
+        scenario.branch("feat/x");
+        scenario.push_only(&["-q", "origin", "feat/x"]);
+        let run = scenario.flowreg().run(&["sync"]);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.stdout.contains(told), "{run:?}");
+    }
+}
+
+#[test]
 fn a_check_before_the_push_refuses_what_is_wrong_and_lets_the_rest_through() {
     on_every_git(|git| {
         let scenario = Scenario::new(git);

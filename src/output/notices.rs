@@ -8,7 +8,7 @@ use crate::run::Notice;
 const NAMED: usize = 3;
 
 /// The lines of notices, in their order; `is_each` gives each deployment a line of its own.
-pub(super) fn lines(notices: &[Notice], is_each: bool) -> Vec<String> {
+pub(crate) fn notice_lines(notices: &[Notice], is_each: bool) -> Vec<String> {
     let mut groups: Vec<Vec<&Notice>> = Vec::new();
     let mut known: HashMap<&str, usize> = HashMap::new();
     for notice in notices {
@@ -70,7 +70,7 @@ mod tests {
         notices.push(about(None, "p:1", "z is ignored"));
         notices.push(about(None, "p:2", "z is ignored"));
         assert_eq!(
-            lines(&notices, false),
+            notice_lines(&notices, false),
             [
                 "p:a: x is ignored (4 deployments: `a`, `b`, `c` and 1 more)",
                 "p:9: `b`: y is ignored",
@@ -78,6 +78,6 @@ mod tests {
                 "p:2: z is ignored",
             ]
         );
-        assert_eq!(lines(&notices, true).len(), 7);
+        assert_eq!(notice_lines(&notices, true).len(), 7);
     }
 }
