@@ -85,7 +85,7 @@ pub(crate) struct EntryError {
     /// A word that does not change.
     pub code: &'static str,
     /// Where it is wrong.
-    pub place: FilePlace,
+    pub place: Box<FilePlace>,
     /// What is wrong there, without the value itself.
     pub message: String,
     /// What to type.
@@ -188,7 +188,7 @@ impl Manifest {
                 name: name.clone(),
                 entrypoint: entrypoint.clone(),
                 code: "manifest",
-                place: place(path, at),
+                place: Box::new(place(path, at)),
                 message: message.to_owned(),
                 hints,
             };
@@ -270,7 +270,7 @@ impl Manifest {
         code: &'static str,
         message: &str,
     ) -> EntryError {
-        let place = self.step_place(entry, step, input);
+        let place = Box::new(self.step_place(entry, step, input));
         EntryError { place, ..self.error(entry, &[], code, message) }
     }
 
@@ -301,7 +301,7 @@ impl Manifest {
             name: Some(entry.name.clone()),
             entrypoint: Some(entry.entrypoint.clone()),
             code,
-            place: self.place(entry, path),
+            place: Box::new(self.place(entry, path)),
             message: message.to_owned(),
             hints: Vec::new(),
         }

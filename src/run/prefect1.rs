@@ -56,7 +56,7 @@ impl Referenced<'_> {
         let is_included = !settings.include.is_empty();
         let Prefect1Files { candidates, files, problems } =
             prefect1_files(self.tree()?, &selection, is_included)?;
-        let mut found = BuiltFlows { files, problems, ..BuiltFlows::default() };
+        let mut found = BuiltFlows { problems, files, ..BuiltFlows::default() };
         // Python with Prefect takes a second to start.
         if candidates.is_empty() {
             return Ok(found);

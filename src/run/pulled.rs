@@ -130,7 +130,7 @@ impl Builder<'_> {
         };
         if let Some(EntryError { place, message, .. }) = &draft.void {
             let allowed = "it is registered all the same, as that is allowed";
-            add(place.clone(), format!("{message} ({allowed})"));
+            add((**place).clone(), format!("{message} ({allowed})"));
         }
         if let RunStart::Elsewhere { code, .. } = &draft.pulled.start
             && draft.void.is_none()
