@@ -203,7 +203,7 @@ impl Builder<'_> {
         let Some(file) = there else {
             let file = files.first().map(String::as_str).unwrap_or_default();
             let is_python = |path: &[u8]| path.ends_with(b".py");
-            let blobs = tree.files(|_| true, is_python)?.blobs;
+            let blobs = tree.files(|_, _| true, is_python)?.blobs;
             let paths: Vec<&str> =
                 blobs.iter().filter_map(|blob| std::str::from_utf8(&blob.path).ok()).collect();
             let message = format!("there is no file `{file}` at {at}");

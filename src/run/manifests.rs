@@ -139,7 +139,7 @@ impl Referenced<'_> {
         let globset = super::selection::path_globs(globs)?;
         let is_manifest =
             |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| globset.is_match(path));
-        let TreeFiles { blobs, broken, .. } = tree.files(|_| true, is_manifest)?;
+        let TreeFiles { blobs, broken, .. } = tree.files(|_, _| true, is_manifest)?;
         for (link, error) in broken.iter().filter(|(link, _)| is_manifest(&link.path)) {
             let path = String::from_utf8_lossy(&link.path);
             manifests.broken.push(ManifestError::of_link(&path, error));
@@ -177,7 +177,7 @@ impl Referenced<'_> {
         let is_manifest = |path: &[u8]| path.ends_with(MANIFEST_NAME.as_bytes());
         let fresh = match listed {
             Some(_) => TreeFiles::default(),
-            None => self.tree()?.files(|_| true, is_manifest)?,
+            None => self.tree()?.files(|_, _| true, is_manifest)?,
         };
         let Settings { include, exclude, .. } = &self.configured.settings;
         let selection = Selection::new(include, exclude)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScanError;
 use super::affected::{ImportTracer, Script, may_be_imported};
-use super::tree::{PROJECT_FILE, VERSION_FILE, is_python};
+use super::tree::{PROJECT_FILE, VERSION_FILE, is_python, may_be_package};
 use crate::store::{AnalysisCache, LARGEST_CACHE};
 use flowreg_git::{ChangeKind, ChangedPath, GitError, Repository, Tree, TreeBlob, TreeFiles};
 use flowreg_model::CommitId;
@@ -50,7 +50,7 @@ pub(crate) fn affected(
     // Listing a tree reads all of its directories, so a list that the caller has is used.
     let listed = match difference.files {
         Some(_) => TreeFiles::default(),
-        None => difference.repository.tree(difference.head)?.files(|_| true, is_python)?,
+        None => difference.repository.tree(difference.head)?.files(may_be_package, is_python)?,
     };
     let files = difference.files.unwrap_or(&listed);
     let changes = changes_of_all_paths(difference, files)?;

@@ -6,7 +6,7 @@
 use memchr::memmem;
 
 use super::linked::{self, SelectedFile};
-use super::tree::{ScanError, Selection, is_read};
+use super::tree::{ScanError, Selection, is_read, may_be_package};
 use flowreg_git::{Tree, TreeFiles};
 use flowreg_model::FlowProblem;
 use flowreg_python::is_candidate;
@@ -35,7 +35,7 @@ pub(crate) fn prefect1_files(
     selection: &Selection,
     is_selected_by_user: bool,
 ) -> Result<Prefect1Files, ScanError> {
-    let files = tree.files(|_| true, is_read)?;
+    let files = tree.files(may_be_package, is_read)?;
     tree.fetch_missing(&files.blobs)?;
     let selected = files.blobs.iter().filter(|blob| selection.wants(&blob.path));
     let selected = selected.filter_map(|blob| SelectedFile::new(tree.path(), blob)).collect();

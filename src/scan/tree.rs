@@ -157,7 +157,9 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
 pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
-    let mut listed = tree.files(|_| true, is_listed)?;
+    let enters =
+        |path: &[u8], is_link: bool| selection.include.is_some() || may_be_package(path, is_link);
+    let mut listed = tree.files(enters, is_listed)?;
     linked::add_unlisted(tree, selection, &mut listed)?;
     let blobs = &listed.blobs;
     let known = Cache::new(cache.content());
@@ -283,7 +285,7 @@ fn with_sources<T>(
     tree: &Tree,
     analyse: impl FnOnce(&Layout, &dyn SourceFiles, &FilesByPath<'_>) -> Result<T, ScanError>,
 ) -> Result<T, ScanError> {
-    let listed = tree.files(|_| true, is_read)?;
+    let listed = tree.files(may_be_package, is_read)?;
     tree.fetch_missing(&listed.blobs)?;
     let files = by_path(&listed);
     let layout = layout(&listed).for_python(project_python(tree, &listed)?);
@@ -294,6 +296,13 @@ fn with_sources<T>(
 
 /// A script that no repository has.
 const IMPORTER: &str = "<import>.py";
+
+/// Whether a directory is entered: every one, and a link only if it could lead to a package. Data sets
+/// have thousands of links with dots in their names, and the files behind one are listed where they are.
+pub(super) fn may_be_package(path: &[u8], is_link: bool) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    !is_link || !name.contains(&b'.')
+}
 
 /// What a scan lists: what an analysis may read, and the `prefect.yaml` files.
 fn is_listed(path: &[u8]) -> bool {

@@ -264,7 +264,7 @@ impl ListedLink {
 
 /// Which paths a list of a tree is to have.
 pub(super) struct Wanted<'w> {
-    pub directory: &'w mut dyn FnMut(&[u8]) -> bool,
+    pub directory: &'w mut dyn FnMut(&[u8], bool) -> bool,
     pub file: &'w mut dyn FnMut(&[u8]) -> bool,
 }
 
@@ -292,7 +292,7 @@ pub(super) fn add_linked(
         if entry.mode.is_blob() && (wanted.file)(&link.path) {
             aliases += 1;
             found.blobs.push(TreeBlob::linked(link.path, entry.id, entry.path));
-        } else if entry.mode.is_tree() && (wanted.directory)(&link.path) {
+        } else if entry.mode.is_tree() && (wanted.directory)(&link.path, true) {
             if link.is_in(&entry.path) {
                 let target = tree.link_target(link.id, &link.at)?;
                 let error = broken(&link.at, &link.at, &target, LinkProblem::Loop);
@@ -306,14 +306,16 @@ pub(super) fn add_linked(
             while let Some((path, at, id)) = directories.pop() {
                 for entry in &*resolver.entries(id, &at)? {
                     let (path, at) = (below(&path, &entry.name), below(&at, &entry.name));
-                    let is_entered = !entry.mode.is_blob() && (wanted.directory)(&path);
+                    let is_link = entry.mode.is_link();
+                    let is_entered =
+                        (is_link || entry.mode.is_tree()) && (wanted.directory)(&path, is_link);
                     if entry.mode.is_tree() && is_entered {
                         aliases += 1;
                         directories.push((path, at, entry.id));
                     } else if entry.mode.is_blob() && (wanted.file)(&path) {
                         aliases += 1;
                         found.blobs.push(TreeBlob::linked(path, entry.id, at));
-                    } else if entry.mode.is_link() && (is_entered || (wanted.file)(&path)) {
+                    } else if is_link && (is_entered || (wanted.file)(&path)) {
                         let (id, behind) = (entry.id, Some(Rc::clone(&link)));
                         open.push(ListedLink { path, at, id, behind });
                     }

@@ -138,16 +138,16 @@ impl Tree {
     /// does. Submodules are no files; symbolic links are followed as in a checkout, so a file behind
     /// links has several paths.
     ///
-    /// Both get the full path from the root of this tree; nothing is allocated for what is not wanted.
-    /// A link is read if it is wanted as a file or as a directory. A tree without links costs as many
-    /// reads as it has directories.
+    /// Both get the full path from the root of this tree, the first also whether it is a link that may
+    /// lead to a directory; nothing is allocated for what is not wanted. A link is read if it is wanted
+    /// as either. A tree without links costs as many reads as it has directories.
     ///
     /// # Errors
     /// If a directory or a link is missing from the object database or can't be decoded, or if links
     /// multiply the tree beyond bounds.
     pub fn files(
         &self,
-        mut wants_directory: impl FnMut(&[u8]) -> bool,
+        mut wants_directory: impl FnMut(&[u8], bool) -> bool,
         mut wants_file: impl FnMut(&[u8]) -> bool,
     ) -> Result<TreeFiles, GitError> {
         let mut found = TreeFiles::default();
@@ -162,11 +162,13 @@ impl Tree {
                 path.extend_from_slice(&prefix);
                 path.extend_from_slice(entry.filename);
                 let id = entry.oid.to_owned();
-                if entry.mode.is_tree() && wants_directory(&path) {
+                if entry.mode.is_tree() && wants_directory(&path, false) {
                     open.push((id, [path.as_slice(), b"/"].concat()));
                 } else if entry.mode.is_blob() && wants_file(&path) {
                     found.blobs.push(TreeBlob::new(path.clone(), id));
-                } else if entry.mode.is_link() && (wants_file(&path) || wants_directory(&path)) {
+                } else if entry.mode.is_link()
+                    && (wants_file(&path) || wants_directory(&path, true))
+                {
                     links.push(ListedLink::new(path.clone(), below(&self.path, &path), id));
                 }
             }

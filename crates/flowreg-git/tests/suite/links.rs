@@ -24,7 +24,7 @@ fn tree(repository: &TestRepository) -> Tree {
 }
 
 fn python(tree: &Tree) -> TreeFiles {
-    tree.files(|_| true, |path| path.ends_with(b".py")).unwrap()
+    tree.files(|_, _| true, |path| path.ends_with(b".py")).unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -196,7 +196,7 @@ fn links_that_multiply_a_tree_are_refused() {
     }
     let links: Vec<(&str, &str)> = links.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let repository = repository(&["d30/x.py"], &links);
-    let error = tree(&repository).files(|_| true, |path| path.ends_with(b".py")).unwrap_err();
+    let error = tree(&repository).files(|_, _| true, |path| path.ends_with(b".py")).unwrap_err();
     assert_eq!(error.code(), "too_many_links");
 }
 
@@ -263,7 +263,7 @@ proptest! {
                 Err(error) => prop_assert!(false, "{}: {}", path, error),
             }
         }
-        let files = tree.files(|_| true, |_| true).unwrap();
+        let files = tree.files(|_, _| true, |_| true).unwrap();
         let mut seen = BTreeSet::new();
         for blob in &files.blobs {
             let path = text(&blob.path);

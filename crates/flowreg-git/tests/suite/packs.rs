@@ -33,7 +33,7 @@ fn text(file: usize, round: usize) -> String {
 
 fn tree(repository: &TestRepository) -> (Tree, Vec<TreeBlob>) {
     let tree = repository.open().tree(&repository.commit_id("HEAD")).unwrap();
-    let blobs = tree.files(|_| true, |path| path.ends_with(b".py")).unwrap().blobs;
+    let blobs = tree.files(|_, _| true, |path| path.ends_with(b".py")).unwrap().blobs;
     (tree, blobs)
 }
 

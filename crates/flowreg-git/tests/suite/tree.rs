@@ -24,7 +24,7 @@ fn tree(repository: &TestRepository, revision: &str) -> Tree {
 }
 
 fn python(tree: &Tree) -> Vec<TreeBlob> {
-    tree.files(|_| true, |path| path.ends_with(b".py")).unwrap().blobs
+    tree.files(|_, _| true, |path| path.ends_with(b".py")).unwrap().blobs
 }
 
 fn paths(blobs: &[TreeBlob]) -> Vec<String> {
@@ -57,7 +57,7 @@ fn a_directory_that_is_not_wanted_is_not_entered() {
     let tree = tree(&repository, "HEAD");
     let mut asked = Vec::new();
     let found = tree.files(
-        |path| {
+        |path, _| {
             asked.push(String::from_utf8_lossy(path).into_owned());
             path != b"flows/nested"
         },
@@ -167,7 +167,7 @@ fn a_missing_directory_is_an_error_with_object_and_path() {
     let repository = repository();
     let id = repository.git(&["rev-parse", "HEAD:flows/nested"]);
     fs::remove_file(object_file(&repository, &id)).unwrap();
-    let error = tree(&repository, "HEAD").files(|_| true, |_| true).unwrap_err();
+    let error = tree(&repository, "HEAD").files(|_, _| true, |_| true).unwrap_err();
     assert_eq!(error.code(), "missing_object");
     assert!(
         error.to_string().contains(&id) && error.to_string().contains("flows/nested"),
