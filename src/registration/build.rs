@@ -375,7 +375,7 @@ fn schedules_of<'t>(tables: impl Iterator<Item = &'t ScheduleTable>) -> Value {
             Some(Schedule {
                 schedule: rule(table)?,
                 active: table.active,
-                slug: None,
+                slug: table.slug.clone().filter(|slug| !slug.is_empty()),
                 parameters: table.parameters.clone().unwrap_or_default(),
                 replaces: None,
             })

@@ -239,6 +239,8 @@ pub(crate) struct ScheduleTable {
     pub active: Option<bool>,
     /// Parameters of the runs that it starts.
     pub parameters: Option<Map<String, Value>>,
+    /// What identifies it within the deployment, whatever becomes of its rule.
+    pub slug: Option<String>,
 }
 
 /// A moment may be written with or without quotes.

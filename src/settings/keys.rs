@@ -132,6 +132,7 @@ static SCHEDULE: Keys = Keys {
         "anchor_date",
         "active",
         "parameters",
+        "slug",
     ],
     below: NOTHING_BELOW,
 };
