@@ -6,14 +6,11 @@ use serde_json::{Value, json};
 use super::error::{refusal_report, target_codes, target_report};
 use super::{Context, exit};
 use crate::output::{ChangeReport, ErrorReport, ItemReport, RunReport, RunSummary};
-use crate::registration::{Action, Applied, Change, Outcome, Planned, Refusal, origin_of};
+use crate::registration::{Action, Applied, Change, HIDDEN, Outcome, Planned, Refusal, origin_of};
 use crate::run::{
     AppliedRun, Explained, FieldOrigins, PlannedRun, Unbuilt, UnbuiltCause, invalid, not_tried,
     word_of,
 };
-
-/// What stands for a secret in reports.
-const HIDDEN: &str = "(hidden)";
 
 /// A plan, as it is printed, and the exit code that says whether it can be carried out.
 pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunReport, u8) {
@@ -160,6 +157,7 @@ fn planned_item(item: &Planned, explained: &Explained) -> ItemReport {
         outcome: None,
         id: item.held.as_ref().and_then(|held| held.id.clone()),
         changes: item.changes.iter().map(|change| reported(change, origins)).collect(),
+        kept: item.kept.clone(),
         error: match &item.action {
             Action::Refuse(refusal) => Some(refused(refusal, origins)),
             _ => None,
@@ -204,6 +202,7 @@ fn unbuilt(unbuilt: Unbuilt) -> ItemReport {
         outcome: None,
         id: None,
         changes: Vec::new(),
+        kept: Vec::new(),
         error: Some(ErrorReport { code, place, message, causes: Vec::new(), hints }),
     }
 }

@@ -6,10 +6,11 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::DIM;
-use flowreg_model::{Field, escaped};
+use crate::registration::Kept;
+use flowreg_model::{Field, escaped, json_equal};
 
 /// How long a value may be before it is cut.
 const VALUE_WIDTH: usize = 60;
@@ -88,7 +89,7 @@ fn is_same_but_moved(left: &Value, right: &Value) -> bool {
         }
         value
     };
-    flowreg_model::json_equal(&without_position(left), &without_position(right))
+    json_equal(&without_position(left), &without_position(right))
 }
 
 /// The lines of one change: what differs, and where it was declared.
@@ -100,6 +101,23 @@ pub(super) fn write_change(text: &mut String, change: &ChangeReport) {
     for (field, what) in changes_text(change) {
         let _ = writeln!(text, "      {DIM}{field:<32}{DIM:#} {what}{DIM}{why}{DIM:#}");
     }
+}
+
+/// The line of something that stays.
+pub(super) fn write_kept(text: &mut String, kept: &Kept) {
+    let (field, what) = kept_text(kept);
+    let why = kept.why;
+    let _ = writeln!(text, "      {DIM}{field:<32}{DIM:#} {what}{DIM}  ({why}){DIM:#}");
+}
+
+/// What stays: the field, and the value or item of it.
+pub(super) fn kept_text(kept: &Kept) -> (&'static str, String) {
+    let what = match Field::named(kept.field) {
+        Field::Schedules => schedule_text(&kept.value),
+        Field::Triggers => trigger_text(&kept.value),
+        _ => short(&kept.value),
+    };
+    (kept.field, format!("= {}", escaped(what)))
 }
 
 /// What differs in a field: path and difference, one entry a value.
@@ -119,18 +137,19 @@ pub(super) fn changes_text(change: &ChangeReport) -> Vec<(String, String)> {
 
 /// A line for each item that comes or goes. An item that changes is shown as one that goes and one
 /// that comes: lists of tags and schedules have no keys by which to pair them.
-fn add_items(
+fn add_items<'c>(
     lines: &mut Vec<(String, String)>,
-    change: &ChangeReport,
+    change: &'c ChangeReport,
     written: impl Fn(&Value) -> String,
 ) {
-    let listed = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().map(|item| escaped(written(item))).collect()
-    };
-    let (before, after) = (listed(&change.from), listed(&change.to));
-    let gone = before.iter().filter(|one| !after.contains(one)).map(|one| ('-', one));
-    let new = after.iter().filter(|one| !before.contains(one)).map(|one| ('+', one));
-    let all = gone.chain(new).map(|(sign, one)| (change.field.clone(), format!("{sign} {one}")));
+    let items = |value: &'c Value| value.as_array().map_or(&[][..], Vec::as_slice);
+    let (before, after) = (items(&change.from), items(&change.to));
+    let is_in = |one: &Value, all: &[Value]| all.iter().any(|other| json_equal(one, other));
+    let gone = before.iter().filter(|one| !is_in(one, after)).map(|one| ('-', one));
+    let new = after.iter().filter(|one| !is_in(one, before)).map(|one| ('+', one));
+    let all = gone
+        .chain(new)
+        .map(|(sign, one)| (change.field.clone(), format!("{sign} {}", escaped(written(one)))));
     lines.extend(all);
 }
 
@@ -148,7 +167,7 @@ fn trigger_text(trigger: &Value) -> String {
     parts.join(", ")
 }
 
-/// `cron 0 3 * * *, timezone Europe/Berlin, off`
+/// `cron 0 3 * * *, timezone Europe/Berlin, slug early, with n, off`
 fn schedule_text(schedule: &Value) -> String {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let rule = schedule.get("schedule").and_then(Value::as_object);
@@ -158,9 +177,13 @@ fn schedule_text(schedule: &Value) -> String {
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| format!("{name} {}", plain(value)))
         .collect();
+    if let Some(slug) = schedule.get("slug").and_then(Value::as_str) {
+        parts.push(format!("slug {slug}"));
+    }
     let parameters = schedule.get("parameters").and_then(Value::as_object);
-    if parameters.is_some_and(|parameters| !parameters.is_empty()) {
-        parts.push("with parameters".to_owned());
+    let names: Vec<&str> = parameters.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+    if !names.is_empty() {
+        parts.push(format!("with {}", names.join(" and ")));
     }
     if schedule.get("active") == Some(&Value::Bool(false)) {
         parts.push("off".to_owned());
@@ -171,7 +194,7 @@ fn schedule_text(schedule: &Value) -> String {
 /// A line for each value that differs: `pull_steps[0].git_clone.branch   v1.0.0 → v1.1.0`.
 fn add_leaves(lines: &mut Vec<(String, String)>, path: &str, from: &Value, to: &Value) {
     match (from, to) {
-        _ if flowreg_model::json_equal(from, to) => {}
+        _ if json_equal(from, to) => {}
         (Value::Object(before), Value::Object(after)) => {
             let removed = before.keys().filter(|key| !after.contains_key(*key));
             for key in after.keys().chain(removed) {

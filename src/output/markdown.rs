@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::cause::{Listed, by_cause, headline, members};
-use super::changes::changes_text;
+use super::changes::{changes_text, kept_text};
 use super::reference::reference_line;
 use super::run_report::{summary_line, target_text};
 use super::{ErrorReport, ItemReport, RunReport};
@@ -87,6 +87,10 @@ fn detail(item: &ItemReport) -> String {
             .filter(|change| !change.is_mark())
             .flat_map(changes_text)
             .map(|(field, change)| format!("{} {}", code(&field), plain(&change)))
+            .chain(item.kept.iter().map(|kept| {
+                let (field, what) = kept_text(kept);
+                format!("{} {} ({})", code(field), plain(&what), kept.why)
+            }))
             .collect::<Vec<_>>()
             .join("<br>"),
         None => code(&item.entrypoint),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::Style;
 
 use super::cause::{Listed, by_cause, headline, members};
-use super::changes::{changes_line, write_change};
+use super::changes::{changes_line, write_change, write_kept};
 use super::flows::problem_line;
 use super::reference::reference_line;
 use super::run_report::{ItemReport, RunReport, summary_line, target_text};
@@ -80,6 +80,8 @@ impl Printer {
                 .filter(|change| self.is_verbose() || !has_fields || !change.is_mark())
                 .for_each(|change| write_change(text, change));
         }
+        // Also where the changes are on one line: what nobody declares may start runs.
+        item.kept.iter().for_each(|kept| write_kept(text, kept));
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::ErrorReport;
 use super::cause::Listed;
 use super::changes::ChangeReport;
+use crate::registration::Kept;
 use flowreg_model::{CodeReference, FlowProblem, TargetDescription, TargetKind};
 
 /// A run: what was planned, and what became of it if it was carried out.
@@ -49,6 +50,9 @@ pub(crate) struct ItemReport {
     pub id: Option<String>,
     /// What changes.
     pub changes: Vec<ChangeReport>,
+    /// What stays although the repository does not declare it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
     /// Why it was refused or failed.
     pub error: Option<ErrorReport>,
 }

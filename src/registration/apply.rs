@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::plan::{Action, Plan, Planned, Refusal};
+use super::plan::{Action, Plan, Planned};
+use super::refusal::Refusal;
 use flowreg_servers::{Target, TargetError, Write};
 
 /// What became of one registration.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::slugs::{own_number, slug};
+use super::slugs;
 use flowreg_model::{Field, Fields, Held};
 
 type Names = BTreeSet<String>;
@@ -27,10 +27,10 @@ pub(super) struct Declared {
     /// Job variables all the way down, as JSON pointers without the first slash.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub job_variables: Names,
-    /// Slugs of schedules that do not tell by themselves that flowreg gave them.
+    /// Names of schedules, as [`slugs::names`] has them.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub schedules: Names,
-    /// Slugs of schedules that are declared to be off.
+    /// Names of schedules that are declared to be off.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub off: Names,
     /// Names of triggers; an empty one where Prefect names the automation.
@@ -47,7 +47,7 @@ pub(super) struct Declared {
 /// What is known of the last registration.
 #[derive(Debug)]
 pub(super) enum LastDeclaration {
-    /// Somebody else made the deployment.
+    /// Somebody else made the deployment, and nothing tells what was declared for it.
     Foreign,
     /// flowreg made it and did not note yet what was declared.
     Unrecorded,
@@ -66,7 +66,7 @@ const RESET: [Field<'static>; 5] = [
 ];
 
 /// The value that `prefect deploy` gives a field of [`RESET`] that is not declared.
-fn value_if_undeclared(field: Field<'_>) -> Value {
+pub(super) fn value_if_undeclared(field: Field<'_>) -> Value {
     match field {
         Field::Paused => json!(false),
         Field::EnforceParameterSchema => json!(true),
@@ -76,8 +76,8 @@ fn value_if_undeclared(field: Field<'_>) -> Value {
 }
 
 impl Declared {
-    /// The names of declared fields; `schedules` are those of the target, the declared ones first
-    /// and in their order.
+    /// The names of declared fields; `schedules` are the declared ones in their order, as the target
+    /// shall hold them.
     pub(super) fn of(fields: &Fields, schedules: &[Value]) -> Self {
         let parameters = fields.get(Field::Parameters).and_then(Value::as_object);
         let mut job_variables = Names::new();
@@ -102,15 +102,17 @@ impl Declared {
                 declared.disabled.insert(name.to_owned());
             }
         }
-        for (schedule, placed) in fields.items(Field::Schedules).iter().zip(schedules) {
-            let Some(slug) = slug(placed) else { continue };
-            // Slugs that flowreg gave (`flowreg-1`) show by themselves whose they are, and would only
-            // change the record, which costs a write, when a schedule is added.
-            if own_number(placed).is_none() {
-                declared.schedules.insert(slug.to_owned());
-            }
+        let names = slugs::names(schedules);
+        for ((schedule, placed), name) in
+            fields.items(Field::Schedules).iter().zip(schedules).zip(names)
+        {
             if schedule.get("active") == Some(&Value::Bool(false)) {
-                declared.off.insert(slug.to_owned());
+                declared.off.insert(name.clone());
+            }
+            // Slugs that an older flowreg gave show by themselves whose they are. It did not note
+            // them, and to do so now would change the record, which costs a write.
+            if !slugs::is_given(placed) {
+                declared.schedules.insert(name);
             }
         }
         declared
@@ -123,12 +125,13 @@ impl Declared {
 }
 
 impl LastDeclaration {
-    /// Reads it from the marks of a registration. Text that can't be read, as somebody changed it,
-    /// counts as not recorded.
-    pub(super) fn of(held: &Held) -> Self {
-        let Some(marks) = &held.marks else { return Self::Foreign };
-        let declared = marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        declared.map_or(Self::Unrecorded, Self::Recorded)
+    /// Reads it from the marks of what is held; `is_ours` says whether this repository has registered
+    /// it. Text that can't be read, as somebody changed it, counts as not recorded.
+    pub(super) fn of(held: &Held, is_ours: bool) -> Self {
+        let text = held.marks.as_ref().and_then(|marks| marks.declared.as_deref());
+        let declared = text.and_then(|text| serde_json::from_str(text).ok());
+        let unknown = if is_ours { Self::Unrecorded } else { Self::Foreign };
+        declared.map_or(unknown, Self::Recorded)
     }
 
     /// What was declared, if that is known.
@@ -139,26 +142,37 @@ impl LastDeclaration {
         }
     }
 
-    /// The fields that were declared at the last registration and are not in `fields`, with the
-    /// values that they go back to.
+    /// The fields that were declared at the last registration, or may have been, and are not in
+    /// `fields`, with the values that they go back to.
     pub(super) fn undeclared(&self, fields: &Fields) -> Vec<(Field<'static>, Value)> {
-        let Some(last) = self.recorded() else { return Vec::new() };
+        let nothing = Declared::default();
+        let (last, is_foreign) = match self {
+            Self::Unrecorded => return Vec::new(),
+            Self::Foreign => (&nothing, true),
+            Self::Recorded(last) => (last, false),
+        };
         let groups = [
-            (Field::Tags, last.tags.is_empty(), json!([])),
-            (Field::Parameters, last.parameters.is_empty(), json!({})),
-            (Field::JobVariables, last.job_variables.is_empty(), json!({})),
-            (Field::Triggers, last.triggers.is_empty(), json!([])),
-            // The record lists only slugs that the repository chose, so an empty list does not mean
-            // that there were no schedules.
-            (Field::Schedules, false, json!([])),
+            (Field::Tags, !last.tags.is_empty(), json!([])),
+            (Field::Parameters, !last.parameters.is_empty(), json!({})),
+            (Field::JobVariables, !last.job_variables.is_empty(), json!({})),
+            (Field::Triggers, !last.triggers.is_empty(), json!([])),
+            // An older flowreg noted only slugs that the repository chose, so an empty list does not
+            // mean that there were no schedules.
+            (Field::Schedules, true, json!([])),
         ];
-        let groups = groups.into_iter().filter(|(_, is_empty, _)| !is_empty);
+        let groups = groups.into_iter().filter(|(_, was_declared, _)| *was_declared || is_foreign);
         let of_groups = groups.map(|(field, _, nothing)| (field, nothing));
         let of_fields = RESET.iter().filter(|field| last.fields.contains(field.name()));
         of_groups
             .chain(of_fields.map(|field| (*field, value_if_undeclared(*field))))
             .filter(|(field, _)| !fields.has(*field))
             .collect()
+    }
+
+    /// Whether nothing is known of what was declared, so that what is declared now takes the place
+    /// of everything that is there.
+    pub(super) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign)
     }
 }
 
@@ -231,8 +245,7 @@ mod tests {
             "schedules": [{"active": false}, {"slug": "x"}],
             "triggers": [{"name": "t"}, {"name": null, "enabled": false}], "paused": false, "concurrency_limit": 3,
         });
-        let placed =
-            [json!({"slug": "flowreg-1"}), json!({"slug": "x"}), json!({"slug": "theirs"})];
+        let placed = [json!({"slug": "flowreg-1"}), json!({"slug": "x"})];
         assert_eq!(
             Declared::of(&serde_json::from_value(fields).unwrap(), &placed).text(),
             r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A~1B","env/C","image"],"schedules":["x"],"off":["flowreg-1"],"triggers":["","t"],"disabled":[""],"fields":["concurrency_limit"]}"#

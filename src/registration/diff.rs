@@ -1,60 +1,59 @@
 //! What differs between a registration that should be and one that is.
 //!
 //! The repository decides what it declares; what people changed on the server and the repository
-//! does not declare stays. So some fields have a meaning of their own of "differs" ([`is_same`]),
-//! and a way of their own of merging both sides ([`merged`]).
+//! does not declare stays. Of a deployment that somebody else has declared until now (an adoption),
+//! what is declared takes the place of all tags, parameters, job variables, schedules and triggers.
+//! So some fields have a meaning of their own of "differs" ([`is_same`]), and a way of their own of
+//! merging both sides ([`merged`]).
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::declared::{Declared, LastDeclaration, without_paths};
-use super::schedules;
-use flowreg_model::{Field, Fields, Held, Marks, Registration, json_equal};
+use super::schedules::{self, Merged};
+use flowreg_model::{Field, Fields, Held, Registration, json_equal};
 
-/// One field that changes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
-    /// The field's name; marks are `labels.flowreg.tag` and so on.
-    pub field: String,
-    /// What the target holds.
-    pub from: Value,
-    /// What it will hold.
-    pub to: Value,
+/// What differs between a registration and what the target holds.
+#[derive(Debug)]
+pub(super) struct Differences<'h> {
+    /// The fields that differ, with the values that result from putting both together.
+    pub fields: Fields,
+    /// The schedules of both sides.
+    pub schedules: Merged<'h>,
 }
 
-impl Change {
-    /// Whether it is a mark of flowreg's that changes, not a field.
-    pub(crate) fn is_mark(&self) -> bool {
-        self.field.starts_with("labels.")
+impl Differences<'_> {
+    /// The names of what is declared: the record that goes into the marks.
+    pub(super) fn declared(&self, registration: &Registration) -> Declared {
+        Declared::of(&registration.fields, &self.schedules.declared)
+    }
+
+    /// Takes away the slugs that an older flowreg gave schedules, as the deployment is written
+    /// anyway.
+    pub(super) fn drop_given_slugs(&mut self, registration: &Registration) {
+        if self.schedules.drop_given_slugs(registration.fields.items(Field::Schedules)) {
+            self.fields.set(Field::Schedules, self.schedules.all());
+        }
     }
 }
 
-/// The fields whose declared keys are put beside those that the target holds.
-const MERGED_MAPS: [Field<'static>; 2] = [Field::Parameters, Field::JobVariables];
-
-/// The marks that are compared.
-const MARK_NAMES: [&str; 5] = ["repository", "channel", "branch", "tag", "commit"];
-
-/// What differs, and the record of what is declared that goes into the marks.
-#[derive(Debug)]
-pub(super) struct Differences {
-    /// The fields that differ, with the values that result from putting both together.
-    pub fields: Fields,
-    /// The names of what is declared.
-    pub declared: Declared,
-}
-
 /// Compares the declared fields with those that a target holds.
-pub(super) fn differences(
+pub(super) fn differences<'h>(
     registration: &Registration,
-    held: &Held,
+    held: &'h Held,
     last: &LastDeclaration,
-) -> Differences {
+) -> Differences<'h> {
     let undeclared = last.undeclared(&registration.fields);
     let undeclared = undeclared.iter().map(|(field, usual)| (*field, usual));
-    let mut schedules = None;
+    let wanted = registration.fields.items(Field::Schedules);
+    let schedules = schedules::merged(held.fields.items(Field::Schedules), wanted, last);
     let mut fields = Fields::new();
     for (field, declared) in registration.fields.iter().chain(undeclared) {
+        if field == Field::Schedules {
+            if schedules.differs() {
+                fields.set(field, schedules.all());
+            }
+            continue;
+        }
         let before = held.fields.value(field);
         // Most fields are as they were. They are left out before anything is copied, as a run may
         // compare thousands of deployments with large schemas.
@@ -62,106 +61,29 @@ pub(super) fn differences(
             continue;
         }
         let after = merged(field, before, declared, last);
-        let is_changed = !is_same(field, before, &after);
-        // Kept even if they do not change: the record of what is declared names them by the slugs
-        // that merging has given them.
-        if field == Field::Schedules {
-            schedules = Some(after.clone());
-        }
-        if is_changed {
+        if !is_same(field, before, &after) {
             fields.set(field, after);
         }
     }
-    let placed = schedules.as_ref().map_or(&[][..], items);
-    Differences { fields, declared: Declared::of(&registration.fields, placed) }
+    Differences { fields, schedules }
 }
 
 /// Puts declared fields together with those of a target that holds nothing yet, and returns the
 /// names of what is declared.
 pub(super) fn complete_new(fields: &mut Fields) -> Declared {
     let before = fields.clone();
-    for (field, declared) in fields.iter_mut().filter(|(field, _)| is_merged(*field)) {
-        *declared = merged(field, &Value::Null, declared, &LastDeclaration::Foreign);
+    for (field, declared) in fields.iter_mut() {
+        *declared = match field {
+            Field::Schedules => {
+                schedules::merged(&[], items(declared), &LastDeclaration::Foreign).all()
+            }
+            field if is_merged(field) => {
+                merged(field, &Value::Null, declared, &LastDeclaration::Foreign)
+            }
+            _ => continue,
+        };
     }
     Declared::of(&before, fields.items(Field::Schedules))
-}
-
-/// The changes of the fields, as a person or a program reads them.
-///
-/// Inside parameters and job variables only the values that differ are listed. Others may have been
-/// set by people on the server, and may be secrets.
-pub(super) fn field_changes(fields: &Fields, held: &Held) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for (field, after) in fields.iter() {
-        let (name, before) = (field.name(), held.fields.value(field));
-        if MERGED_MAPS.contains(&field) {
-            add_leaves(name, before, after, &mut changes);
-        } else {
-            let (from, to) = (before.clone(), after.clone());
-            changes.push(Change { field: name.to_owned(), from, to });
-        }
-    }
-    changes
-}
-
-fn add_leaves(path: &str, before: &Value, after: &Value, changes: &mut Vec<Change>) {
-    if let (Value::Object(_) | Value::Null, Value::Object(after)) = (before, after) {
-        for (key, after) in after {
-            let before = before.get(key).unwrap_or(&Value::Null);
-            add_leaves(&format!("{path}.{key}"), before, after, changes);
-        }
-        let gone = before.as_object().into_iter().flatten();
-        for (key, before) in gone.filter(|(key, _)| !after.contains_key(*key)) {
-            let field = format!("{path}.{key}");
-            changes.push(Change { field, from: before.clone(), to: Value::Null });
-        }
-    } else if !json_equal(before, after) {
-        changes.push(Change { field: path.to_owned(), from: before.clone(), to: after.clone() });
-    }
-}
-
-/// The marks that differ. The author is who came first, and no reason to write. `is_ours` says
-/// whether a repository's URL is one of this repository.
-pub(super) fn mark_changes(
-    wanted: &Marks,
-    held: Option<&Marks>,
-    is_ours: &dyn Fn(&str) -> bool,
-) -> Vec<Change> {
-    let wanted_marks = listed(wanted);
-    let mut held_marks = held.map_or([const { None }; 5], listed);
-    // One clone may use https and another ssh: the same repository is no difference.
-    let is_other_text = |held: &&Marks| held.repository != wanted.repository;
-    if held.filter(is_other_text).is_some_and(|held| is_ours(&held.repository)) {
-        held_marks[0].clone_from(&wanted_marks[0]);
-    }
-    MARK_NAMES
-        .iter()
-        .zip(held_marks.iter().zip(&wanted_marks))
-        .filter(|(_, (from, to))| from != to)
-        .map(|(name, (from, to))| Change {
-            field: format!("labels.flowreg.{name}"),
-            from: json!(from),
-            to: json!(to),
-        })
-        .collect()
-}
-
-/// The change of the label that records what is declared.
-pub(super) fn declared_change(wanted: &Marks, held: Option<&Marks>) -> Change {
-    let from = held.and_then(|held| held.declared.as_ref());
-    let field = "labels.flowreg.declared".to_owned();
-    Change { field, from: json!(from), to: json!(wanted.declared) }
-}
-
-/// The marks in the order of [`MARK_NAMES`].
-fn listed(marks: &Marks) -> [Option<String>; 5] {
-    [
-        Some(marks.repository.clone()),
-        Some(marks.channel.clone()),
-        marks.branch.clone(),
-        marks.tag.clone(),
-        marks.commit.clone(),
-    ]
 }
 
 fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
@@ -174,9 +96,10 @@ fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
             };
             text(before) == text(after)
         }
-        // The server answers both in no particular order (docs/facts/prefect.md, "Schedules").
-        Field::Schedules => schedules::is_same_set(items(before), items(after)),
         Field::Triggers => is_same_multiset(items(before), items(after)),
+        Field::Tags | Field::Parameters | Field::JobVariables if is_empty(before) => {
+            is_empty(after)
+        }
         // The server answers them with nulls for options that were not sent.
         Field::ConcurrencyOptions => json_equal(&without_nulls(before), &without_nulls(after)),
         _ => json_equal(before, after),
@@ -185,8 +108,8 @@ fn is_same(field: Field<'_>, before: &Value, after: &Value) -> bool {
 
 /// Whether [`merged`] keeps a part of what the target holds. Any other field is replaced.
 fn is_merged(field: Field<'_>) -> bool {
-    use Field::{JobVariables, Parameters, Schedules, Tags, Triggers};
-    matches!(field, Tags | Parameters | JobVariables | Schedules | Triggers)
+    use Field::{JobVariables, Parameters, Tags, Triggers};
+    matches!(field, Tags | Parameters | JobVariables | Triggers)
 }
 
 fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclaration) -> Value {
@@ -196,20 +119,19 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclara
         // value that nobody wrote. Job variables are trees of settings (`env.X`), and people set
         // single leaves of them.
         Field::Parameters => {
-            let mut kept = before.clone();
+            let mut kept = if last.is_foreign() { json!({}) } else { before.clone() };
             if let (Some(kept), Some(last)) = (kept.as_object_mut(), last.recorded()) {
                 kept.retain(|name, _| !last.parameters.contains(name));
             }
             overlay(&kept, declared, 1)
         }
         Field::JobVariables => {
-            let mut kept = before.clone();
+            let mut kept = if last.is_foreign() { json!({}) } else { before.clone() };
             if let Some(last) = last.recorded() {
                 without_paths(&mut kept, &last.job_variables, declared);
             }
             overlay(&kept, declared, usize::MAX)
         }
-        Field::Schedules => schedules::merged(items(before), items(declared), last).into(),
         Field::Triggers => triggers(items(before), items(declared), last),
         // What people paused stays so until the repository paused it itself.
         Field::Paused if *declared == json!(false) && *before == json!(true) => {
@@ -221,7 +143,9 @@ fn merged(field: Field<'_>, before: &Value, declared: &Value, last: &LastDeclara
 
 fn tags(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
     let is_gone = |tag: &Value| {
-        let was_declared = |tag: &str| last.recorded().is_some_and(|last| last.tags.contains(tag));
+        let was_declared = |tag: &str| {
+            last.is_foreign() || last.recorded().is_some_and(|last| last.tags.contains(tag))
+        };
         tag.as_str().is_some_and(was_declared) && !declared.contains(tag)
     };
     let added = declared.iter().filter(|tag| !before.contains(tag));
@@ -245,10 +169,18 @@ fn triggers(before: &[Value], declared: &[Value], last: &LastDeclaration) -> Val
     }
     let placed: Vec<Value> =
         declared.iter().zip(found).map(|(trigger, held)| with_state(trigger, held, last)).collect();
-    let was_declared =
-        |name: &str| last.recorded().is_some_and(|last| last.triggers.contains(name));
-    let theirs = left.into_iter().filter(|trigger| !was_declared(trigger_name(trigger))).cloned();
+    let was_declared = |trigger: &Value| match last.recorded() {
+        Some(last) => last.triggers.contains(trigger_name(trigger)),
+        None => last.is_foreign() && !does_more(trigger),
+    };
+    let theirs = left.into_iter().filter(|trigger| !was_declared(trigger)).cloned();
     placed.into_iter().chain(theirs).collect()
+}
+
+/// Whether an automation has other actions beside the one that runs the deployment, so that no
+/// trigger of a deployment can have made it.
+pub(super) fn does_more(trigger: &Value) -> bool {
+    trigger.get("other_actions").is_some()
 }
 
 /// A trigger without a declared state keeps the one that people gave it. If it was the repository
@@ -301,17 +233,22 @@ fn overlay(before: &Value, declared: &Value, depth: usize) -> Value {
     Value::Object(map)
 }
 
-fn items(value: &Value) -> &[Value] {
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+pub(super) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fields(object: Value) -> Fields {
-        serde_json::from_value(object).unwrap()
-    }
 
     fn after(field: Field<'_>, before: &Value, declared: &Value) -> Option<Value> {
         let after = merged(field, before, declared, &LastDeclaration::Unrecorded);
@@ -352,40 +289,6 @@ mod tests {
             Some(json!({"env": {"A": 3, "B": 2}}))
         );
         assert_eq!(after(Field::Parameters, &before, &declared), Some(declared));
-    }
-
-    #[test]
-    fn values_that_others_set_are_not_named() {
-        let held = json!({"job_variables": {"env": {"TOKEN": "s3cret", "A": 1}, "cpu": 1}});
-        let held = Held {
-            id: None,
-            flow: "f".to_owned(),
-            deployment: "d".to_owned(),
-            marks: None,
-            fields: fields(held),
-            registered_at: None,
-        };
-        let after = json!({"job_variables": {"env": {"TOKEN": "s3cret", "A": 2}, "cpu": 1}});
-        assert_eq!(
-            field_changes(&fields(after), &held),
-            [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: json!(2) }]
-        );
-    }
-
-    #[test]
-    fn the_author_is_no_reason_to_write() {
-        let marks = Marks {
-            repository: "r".to_owned(),
-            channel: "feature".to_owned(),
-            branch: Some("x".to_owned()),
-            tag: None,
-            commit: None,
-            author: Some("Ada".to_owned()),
-            declared: None,
-        };
-        let other = Marks { author: Some("Grace".to_owned()), ..marks.clone() };
-        assert_eq!(mark_changes(&marks, Some(&other), &|url| url == "r"), []);
-        assert_eq!(mark_changes(&marks, None, &|url| url == "r").len(), 3);
     }
 
     fn known(declared: Declared) -> LastDeclaration {
@@ -450,20 +353,29 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_goes_is_named() {
-        let held = |held: Value| Held {
-            id: None,
-            flow: "f".to_owned(),
-            deployment: "d".to_owned(),
-            marks: None,
-            fields: fields(held),
-            registered_at: None,
-        };
-        let before = held(json!({"job_variables": {"env": {"A": 1, "B": 2}}}));
-        let after = json!({"job_variables": {"env": {"B": 2}}});
-        assert_eq!(
-            field_changes(&fields(after), &before),
-            [Change { field: "job_variables.env.A".to_owned(), from: json!(1), to: Value::Null }]
-        );
+    fn an_adoption_puts_what_is_declared_in_the_place_of_everything_that_is_there() {
+        let merged =
+            |field, before, declared| merged(field, &before, &declared, &LastDeclaration::Foreign);
+        let tags = merged(Field::Tags, json!(["a", "b"]), json!(["b", "c"]));
+        assert_eq!(tags, json!(["b", "c"]));
+        let parameters = merged(Field::Parameters, json!({"a": 1, "b": 2}), json!({"b": 3}));
+        assert_eq!(parameters, json!({"b": 3}));
+        let before = json!({"env": {"A": 1, "B": 2}, "image": "x"});
+        let variables = merged(Field::JobVariables, before, json!({"env": {"A": 1}}));
+        assert_eq!(variables, json!({"env": {"A": 1}}));
+        let trigger = |name: &str, enabled: bool| json!({"name": name, "enabled": enabled});
+        let mut more = trigger("more", true);
+        more["other_actions"] = json!(1);
+        let before = json!([trigger("a", false), trigger("b", true), more]);
+        let triggers = merged(Field::Triggers, before, json!([{"name": "a"}]));
+        assert_eq!(triggers, json!([trigger("a", false), more]));
+        // Also where nothing of it is declared; and what is empty already is no change.
+        let undeclared = LastDeclaration::Foreign.undeclared(&Fields::new());
+        assert_eq!(undeclared.len(), 5);
+        for (field, nothing) in
+            undeclared.into_iter().filter(|(field, _)| *field != Field::Schedules)
+        {
+            assert!(is_same(field, &Value::Null, &nothing), "{field:?}");
+        }
     }
 }

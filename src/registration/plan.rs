@@ -7,13 +7,12 @@ use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::changes::{self, Change, Kept};
 use super::declared::LastDeclaration;
-use super::diff::{self, Change, Differences};
+use super::diff;
+use super::refusal::Refusal;
 use super::schedules;
 use flowreg_model::{Field, Fields, Held, Marks, Registration};
-
-/// What a server offers if it has no work pool that a worker could poll.
-pub(super) const NONE_USABLE: &str = "no usable one";
 
 /// Which guards the user switched off.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,149 +53,6 @@ impl Action {
     }
 }
 
-/// Why a guard refuses a registration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Somebody else created the deployment.
-    #[error("the deployment exists and was not created by flowreg")]
-    NotOurs,
-    /// Another repository registered the deployment.
-    #[error("the deployment belongs to {owner}")]
-    OtherRepository {
-        /// The other repository's URL.
-        owner: String,
-    },
-    /// The tag is registered already, at another commit.
-    #[error("tag {tag} is registered at {held}, and is now at {wanted}")]
-    MovedTag {
-        /// The tag.
-        tag: String,
-        /// The commit at the target.
-        held: String,
-        /// The commit here.
-        wanted: String,
-    },
-    /// The target holds a newer version.
-    #[error("the target holds {held}, which is a higher version than {wanted}")]
-    Downgrade {
-        /// The version at the target.
-        held: String,
-        /// The version that was to be registered.
-        wanted: String,
-    },
-    /// No work pool is configured, and the target offers none or several.
-    #[error("no work pool is configured, and the server has {offered}")]
-    NoWorkPool {
-        /// What the server has, in words.
-        offered: String,
-    },
-    /// A flow of Prefect 1 was not registered from this repository.
-    #[error("project `{project}` has the flow already, {}", owner_in_words(.owner.as_ref()))]
-    FlowOfOthers {
-        /// The project.
-        project: String,
-        /// The repository that its storage names.
-        owner: Option<String>,
-    },
-    /// The project of Prefect 1 does not exist.
-    #[error("the project `{project}` does not exist")]
-    ProjectMissing {
-        /// The project.
-        project: String,
-    },
-    /// Two schedules of one deployment have the same slug.
-    #[error("two schedules have the slug `{slug}`")]
-    DuplicateSlug {
-        /// The slug.
-        slug: String,
-    },
-    /// The work pool does not exist.
-    #[error("work pool `{pool}` does not exist; the server has {offered}")]
-    WorkPoolMissing {
-        /// The configured one.
-        pool: String,
-        /// What the server has, in words.
-        offered: String,
-    },
-}
-
-/// What to do about a deployment that is somebody else's.
-const ADOPT: &str =
-    "take it over with --adopt, or give ours another name: [flow.\"NAME\"] deployment = \"…\"";
-
-fn alias_hint(owner: &str) -> String {
-    format!("if that is this repository: [repository] aliases = [\"{owner}\"]")
-}
-
-fn owner_in_words(owner: Option<&String>) -> String {
-    owner.map_or_else(
-        || "and it was not registered from a repository".to_owned(),
-        |owner| format!("and it belongs to {owner}"),
-    )
-}
-
-impl Refusal {
-    /// The word that JSON uses.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotOurs | Self::FlowOfOthers { owner: None, .. } => "not_ours",
-            Self::OtherRepository { .. } | Self::FlowOfOthers { .. } => "other_repository",
-            Self::MovedTag { .. } => "moved_tag",
-            Self::Downgrade { .. } => "downgrade",
-            Self::NoWorkPool { .. } => "no_work_pool",
-            Self::WorkPoolMissing { .. } => "work_pool_missing",
-            Self::DuplicateSlug { .. } => "duplicate_slug",
-            Self::ProjectMissing { .. } => "project_missing",
-        }
-    }
-
-    /// The field that it is about; `None` for the deployment as a whole.
-    pub(crate) fn field(&self) -> Option<Field<'static>> {
-        match self {
-            Self::WorkPoolMissing { .. } => Some(Field::WorkPoolName),
-            Self::DuplicateSlug { .. } => Some(Field::Schedules),
-            _ => None,
-        }
-    }
-
-    /// Whether it is a mistake of the declaration, whatever the target holds.
-    pub(crate) fn is_mistake(&self) -> bool {
-        matches!(self, Self::DuplicateSlug { .. })
-    }
-
-    /// What to type.
-    pub(crate) fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::NotOurs => ADOPT,
-            Self::OtherRepository { owner } => return vec![ADOPT.to_owned(), alias_hint(owner)],
-            Self::MovedTag { .. } => {
-                "give the new commit a tag of its own: a tag that is registered stays at its commit"
-            }
-            Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
-            Self::NoWorkPool { offered } if offered == NONE_USABLE => {
-                "create one: prefect work-pool create NAME --type process"
-            }
-            Self::NoWorkPool { .. } => {
-                "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
-            }
-            Self::FlowOfOthers { owner, .. } => {
-                let adopt = "take it over with --adopt, or register into another project: [prefect1] project";
-                return std::iter::once(adopt.to_owned())
-                    .chain(owner.as_deref().map(alias_hint))
-                    .collect();
-            }
-            Self::ProjectMissing { project } => {
-                return vec![format!("prefect create project \"{project}\"")];
-            }
-            Self::DuplicateSlug { .. } => "give each schedule of a deployment a slug of its own",
-            Self::WorkPoolMissing { .. } => {
-                "create it with `prefect work-pool create NAME --type process`, or change work_pool in flowreg.toml"
-            }
-        };
-        vec![hint.to_owned()]
-    }
-}
-
 /// One registration with what has to be done for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
@@ -208,6 +64,15 @@ pub struct Planned {
     pub action: Action,
     /// What changes, for people and programs.
     pub changes: Vec<Change>,
+    /// What stays although the repository does not declare it.
+    pub kept: Vec<Kept>,
+}
+
+impl Planned {
+    fn refused(registration: Registration, held: Option<Held>, refusal: Refusal) -> Self {
+        let action = Action::Refuse(refusal);
+        Self { registration, held, action, changes: Vec::new(), kept: Vec::new() }
+    }
 }
 
 /// All actions that make the target match.
@@ -281,42 +146,69 @@ fn plan_one(
     let refused = duplicate_slug(&registration)
         .or_else(|| held.as_ref().and_then(|held| refusal(&registration, held, guards, is_ours)));
     if let Some(refusal) = refused {
-        let action = Action::Refuse(refusal);
-        return Planned { registration, held, action, changes: Vec::new() };
+        return Planned::refused(registration, held, refusal);
     }
     let Some(held) = held else {
         let declared = diff::complete_new(&mut registration.fields);
         enforce_known_schema(&mut registration.fields);
         registration.marks.declared = Some(declared.text());
-        return Planned { registration, held: None, action: Action::Create, changes: Vec::new() };
+        let (action, changes, kept) = (Action::Create, Vec::new(), Vec::new());
+        return Planned { registration, held: None, action, changes, kept };
     };
     // Without the record of what was declared last, a tag that the repository has dropped could not
     // be told from one that people have added on the server.
-    let last = LastDeclaration::of(&held);
-    let Differences { mut fields, declared } = diff::differences(&registration, &held, &last);
+    let is_adoption = !is_registered_by(&held, &registration.marks, is_ours);
+    let last = LastDeclaration::of(&held, !is_adoption);
+    let mut differences = diff::differences(&registration, &held, &last);
+    if differences.schedules.is_ambiguous {
+        return Planned::refused(registration, Some(held), Refusal::AmbiguousSchedules);
+    }
     if !has_schema(&held.fields)
-        && has_schema(&fields)
+        && has_schema(&differences.fields)
         && !registration.fields.has(Field::EnforceParameterSchema)
     {
-        enforce_known_schema(&mut fields);
+        enforce_known_schema(&mut differences.fields);
     }
-    registration.marks.declared = Some(declared.text());
-    let mut changes = diff::field_changes(&fields, &held);
-    changes.extend(diff::mark_changes(&registration.marks, held.marks.as_ref(), is_ours));
+    let marks = changes::mark_changes(&registration.marks, held.marks.as_ref(), is_ours);
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
     // what was declared, is not written only to add one. And where other fields change anyway, the
     // record is written along with them without being listed as a change.
-    let is_other_record = last.recorded() != Some(&declared);
-    if is_other_record && changes.is_empty() && last.recorded().is_some() {
-        changes.push(diff::declared_change(&registration.marks, held.marks.as_ref()));
+    let is_other_record = |declared| last.recorded() != Some(&declared);
+    let is_record_due =
+        last.recorded().is_some() && is_other_record(differences.declared(&registration));
+    let is_deployment_written = |(field, _)| field != Field::Triggers;
+    if is_record_due || !marks.is_empty() || differences.fields.iter().any(is_deployment_written) {
+        differences.drop_given_slugs(&registration);
     }
-    let marks_change = is_other_record || changes.iter().any(Change::is_mark);
+    let mut changes = changes::field_changes(&differences, &held, is_adoption);
+    changes.extend(marks);
+    let kept = changes::kept(&differences, &registration, &held, is_adoption);
+    let declared = differences.declared(&registration);
+    registration.marks.declared = Some(declared.text());
+    if is_record_due && changes.is_empty() {
+        changes.push(changes::declared_change(&registration.marks, held.marks.as_ref()));
+    }
+    let marks_change = is_other_record(declared) || changes.iter().any(Change::is_mark);
+    let fields = differences.fields;
     let action = if changes.is_empty() {
         Action::Unchanged
     } else {
         Action::Update { fields, marks_change }
     };
-    Planned { registration, held: Some(held), action, changes }
+    Planned { registration, held: Some(held), action, changes, kept }
+}
+
+/// Whether the repository with the marks `wanted` has registered what is held.
+pub(super) fn is_registered_by(
+    held: &Held,
+    wanted: &Marks,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> bool {
+    // The marks of Prefect 1 may name a secret or an image instead of a URL, so the same text is
+    // enough.
+    let is_one =
+        |marks: &Marks| marks.repository == wanted.repository || is_ours(&marks.repository);
+    held.marks.as_ref().is_some_and(is_one)
 }
 
 fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
@@ -351,8 +243,7 @@ fn refusal(
     let Some(marks) = &held.marks else {
         return (!guards.adopt).then_some(Refusal::NotOurs);
     };
-    // The marks of Prefect 1 may name a secret or an image instead of a URL.
-    if marks.repository != wanted.repository && !is_ours(&marks.repository) {
+    if !is_registered_by(held, wanted, is_ours) {
         let owner = marks.repository.clone();
         return (!guards.adopt).then_some(Refusal::OtherRepository { owner });
     }
@@ -580,6 +471,69 @@ mod tests {
         // Another spelling of its URL is no difference, and no reason to write.
         other.marks.as_mut().unwrap().repository = "git@example.com:flows".to_owned();
         assert_eq!(refused_as(other), Action::Unchanged);
+    }
+
+    /// A deployment with tags, schedules and a pause of a former owner.
+    fn former(wanted: &Registration, marks: Option<Marks>) -> Held {
+        let mut former = Held { marks, ..held(wanted) };
+        former.fields.set(Field::Tags, json!(["declared", "by-hand"]));
+        former.fields.set(Field::Paused, true);
+        let cron = |cron: &str, active: bool| json!({"schedule": {"cron": cron}, "active": active});
+        former.fields.set(Field::Schedules, json!([cron("1", false), cron("2", true)]));
+        former
+    }
+
+    fn adopted(mut wanted: Registration, former: Held) -> (Vec<Value>, Vec<(&'static str, Value)>) {
+        wanted.fields.set(Field::Schedules, json!([{"schedule": {"cron": "1"}}]));
+        let guards = Guards { adopt: true, ..Guards::default() };
+        let item = plan(vec![wanted], vec![former], guards, &is_ours).items.remove(0);
+        let Action::Update { fields, marks_change: true } = item.action else {
+            panic!("{:?}", item.action)
+        };
+        let values = [Field::Tags, Field::Schedules].map(|field| fields.value(field).clone());
+        (values.into(), item.kept.into_iter().map(|kept| (kept.field, kept.value)).collect())
+    }
+
+    #[test]
+    fn an_adoption_replaces_what_nobody_has_a_record_of_and_says_what_stays() {
+        let wanted = registration("v1.0.0", 'a');
+        let off = json!({"schedule": {"cron": "1"}, "active": false});
+        let kept = vec![("schedules", off.clone()), ("paused", json!(true))];
+        let former = former(&wanted, None);
+        assert_eq!(adopted(wanted, former), (vec![json!([]), json!([off])], kept));
+    }
+
+    #[test]
+    fn an_adoption_from_another_repository_replaces_what_that_one_has_declared() {
+        let wanted = registration("v1.0.0", 'a');
+        let mut marks = wanted.marks.clone();
+        marks.repository = "https://example.com/other.git".to_owned();
+        marks.declared = Some(r#"{"tags":["declared"]}"#.to_owned());
+        let former = former(&wanted, Some(marks.clone()));
+        let off = json!({"schedule": {"cron": "1"}, "active": false});
+        let theirs = json!({"schedule": {"cron": "2"}, "active": true});
+        let (values, kept) = adopted(wanted.clone(), former.clone());
+        // The schedules are as they should be, so they are not written.
+        assert_eq!(values, [json!(["by-hand"]), Value::Null]);
+        let expected = [("schedules", theirs), ("schedules", off.clone()), ("paused", json!(true))];
+        assert_eq!(kept, expected);
+        // It was an older flowreg, and kept no record.
+        marks.declared = None;
+        let (values, _) = adopted(wanted, Held { marks: Some(marks), ..former });
+        assert_eq!(values, [json!([]), json!([off])]);
+    }
+
+    #[test]
+    fn a_schedule_of_people_that_starts_runs_is_told_and_stays() {
+        let wanted = registration("v1.1.0", 'b');
+        let mut before = held(&registration("v1.0.0", 'a'));
+        before.marks.as_mut().unwrap().declared = Some("{}".to_owned());
+        let cron = |cron: &str, active: bool| json!({"schedule": {"cron": cron}, "active": active});
+        before.fields.set(Field::Schedules, json!([cron("1", true), cron("2", false)]));
+        let item = plan(vec![wanted], vec![before], Guards::default(), &is_ours).items.remove(0);
+        let kept: Vec<&Value> = item.kept.iter().map(|kept| &kept.value).collect();
+        assert_eq!(kept, [&cron("1", true)]);
+        assert!(item.changes.iter().all(|change| change.field != "schedules"));
     }
 
     #[test]

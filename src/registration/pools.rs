@@ -1,7 +1,8 @@
 //! Work pools: one is chosen for registrations that name none, and one that does not exist is
 //! refused before anything is written.
 
-use super::plan::{Action, NONE_USABLE, Plan, Planned, Refusal};
+use super::plan::{Action, Plan, Planned};
+use super::refusal::{NONE_USABLE, Refusal};
 use flowreg_model::Field;
 use flowreg_servers::{WorkPool, WorkPools};
 

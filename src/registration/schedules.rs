@@ -1,52 +1,97 @@
-//! Which declared schedule is which held one: by slug, by rule, or by being the only ones left.
+//! Which declared schedule is which held one: by slug, by rule, or by order.
 
 use serde_json::{Value, json};
 
 use super::declared::LastDeclaration;
-use super::slugs::{OWN_SLUG, own_number, slug};
+use super::rules::{is_same_rule, set_start};
+use super::slugs::{self, slug};
 use flowreg_model::json_equal;
 
-/// Puts declared schedules in the place of those that were declared before; what others made
-/// stays. The declared ones come first, in their order.
+/// Declared schedules, put together with those that a target holds.
+#[derive(Debug)]
+pub(super) struct Merged<'h> {
+    /// The declared ones, in their order, each with the state that it is to have.
+    pub declared: Vec<Value>,
+    /// The held ones in whose place they come, and those that go because they are declared no
+    /// longer.
+    pub replaced: Vec<&'h Value>,
+    /// The held ones that people made. They stay as they are.
+    pub others: Vec<&'h Value>,
+    /// Whether it can't be told which declared one is which held one, and it matters: some of these
+    /// were switched off by people and others were not.
+    pub is_ambiguous: bool,
+}
+
+/// Puts declared schedules in the place of those that were declared before; what others made stays.
 ///
 /// A declared schedule is the held one with its slug, or with the slug that it replaces, or with
-/// the same rule. If one of each is left over, its rule was edited. So whatever people switched
-/// off stays off, also when another schedule goes.
-pub(super) fn merged(held: &[Value], declared: &[Value], last: &LastDeclaration) -> Vec<Value> {
+/// the same rule. What is left over without a slug was edited, and is matched by its order. So
+/// whatever people switched off stays off, also when another schedule goes.
+pub(super) fn merged<'h>(
+    held: &'h [Value],
+    declared: &[Value],
+    last: &LastDeclaration,
+) -> Merged<'h> {
+    let mut matching = Matching::new(held, last);
     // In passes from the surest to the vaguest match, each over all schedules: otherwise the rule of
     // an early schedule could take the held one to which a later one has the slug.
-    let mut matching = Matching { left: held.iter().collect(), last };
-    let mut matches: Vec<Option<&Value>> =
+    let mut matches: Vec<Option<HeldSchedule<'h>>> =
         declared.iter().map(|schedule| matching.take_by_slug(schedule)).collect();
-    for (schedule, found) in declared.iter().zip(&mut matches) {
-        if found.is_none() {
-            *found = matching.take_by_rule(schedule, declared);
+    for likeness in [Likeness::Equal, Likeness::Rule, Likeness::EqualOfPeople] {
+        let unmatched = declared.iter().zip(&mut matches).filter(|(_, found)| found.is_none());
+        for (schedule, found) in unmatched {
+            *found = matching.take_like(schedule, likeness, declared);
         }
     }
-    // One declared schedule and one of ours are left over: its rule was edited. With several on
-    // either side it would be a guess which became which.
-    let mut unmatched = declared
+    let unmatched = declared.iter().zip(&mut matches);
+    let unmatched =
+        unmatched.filter(|(schedule, found)| found.is_none() && slug(schedule).is_none());
+    let is_ambiguous = matching.take_by_order(unmatched.collect());
+    let placed = declared
         .iter()
-        .zip(&mut matches)
-        .filter(|(schedule, found)| found.is_none() && slug(schedule).is_none());
-    if let (Some((_, edited)), None) = (unmatched.next(), unmatched.next()) {
-        *edited = matching.take_only_own();
+        .zip(&matches)
+        .map(|(schedule, held)| placed(schedule, held.as_ref(), last))
+        .collect();
+    let (gone, others): (Vec<_>, Vec<_>) = matching.left.into_iter().partition(|held| held.is_ours);
+    let replaced = matches.into_iter().flatten().chain(gone);
+    Merged {
+        declared: placed,
+        replaced: replaced.map(|held| held.schedule).collect(),
+        others: others.into_iter().map(|held| held.schedule).collect(),
+        is_ambiguous,
     }
-    let mut numbers = Numbers {
-        taken: matches.iter().flatten().copied().chain(declared).filter_map(own_number).collect(),
-    };
-    let placed: Vec<Value> = declared
-        .iter()
-        .zip(matches)
-        .map(|(schedule, held)| placed(schedule, held, last, &mut numbers))
-        .collect();
-    let theirs: Vec<Value> = matching
-        .left
-        .iter()
-        .filter(|schedule| !matching.is_ours(schedule))
-        .map(|schedule| (*schedule).clone())
-        .collect();
-    placed.into_iter().chain(theirs).collect()
+}
+
+impl Merged<'_> {
+    /// Whether the target holds something else than it should.
+    pub(super) fn differs(&self) -> bool {
+        let blank = |schedule: &Value| without_blanks(schedule);
+        let mut left: Vec<Value> = self.replaced.iter().copied().map(blank).collect();
+        let mut take = |schedule: &Value| {
+            let schedule = without_blanks(schedule);
+            let at = left.iter().position(|other| json_equal(other, &schedule));
+            at.map(|at| left.swap_remove(at)).is_some()
+        };
+        // The order in which a server answers means nothing.
+        !self.declared.iter().all(&mut take) || !left.is_empty()
+    }
+
+    /// All schedules that the target should hold.
+    pub(super) fn all(&self) -> Value {
+        self.declared.iter().chain(self.others.iter().copied()).cloned().collect()
+    }
+
+    /// Takes away the slugs that an older flowreg gave and the repository does not declare; returns
+    /// whether there were any.
+    pub(super) fn drop_given_slugs(&mut self, declared: &[Value]) -> bool {
+        let mut is_any = false;
+        let undeclared = declared.iter().zip(&mut self.declared);
+        for (_, placed) in undeclared.filter(|(schedule, _)| slug(schedule).is_none()) {
+            let dropped = placed.as_object_mut().and_then(|placed| placed.shift_remove("slug"));
+            is_any |= dropped.is_some();
+        }
+        is_any
+    }
 }
 
 /// A slug that two of these schedules have.
@@ -57,97 +102,168 @@ pub(super) fn duplicate_slug(declared: &[Value]) -> Option<&str> {
     })
 }
 
-/// Whether two sets of schedules mean the same. The order in which a server answers means nothing,
-/// and a part that is null or empty is the same as one that is missing.
-pub(super) fn is_same_set(before: &[Value], after: &[Value]) -> bool {
-    before.len() == after.len()
-        && after.iter().all(|schedule| {
-            let schedule = without_blanks(schedule);
-            before.iter().any(|other| json_equal(&without_blanks(other), &schedule))
-        })
+/// The slugs of a rename that `prefect deploy` refuses once it is carried out: the new one and the one
+/// that it replaces. The server looks at renames only where all schedules have slugs
+/// (docs/facts/prefect.md, "Schedules").
+pub(crate) fn rename(declared: &[Value]) -> Option<(&str, &str)> {
+    if declared.iter().any(|schedule| slug(schedule).is_none()) {
+        return None;
+    }
+    declared
+        .iter()
+        .find_map(|schedule| Some((slug(schedule)?, schedule.get("replaces")?.as_str()?)))
+}
+
+/// A schedule that the target holds.
+#[derive(Debug)]
+struct HeldSchedule<'h> {
+    schedule: &'h Value,
+    /// As [`slugs::names`] has it.
+    name: String,
+    /// Whether the repository declared it; all others were made by people.
+    is_ours: bool,
+}
+
+impl HeldSchedule<'_> {
+    /// Whether the slug, if there is one, is none of the repository's.
+    fn is_without_slug(&self) -> bool {
+        slug(self.schedule).is_none() || slugs::is_given(self.schedule)
+    }
+
+    fn is_off(&self) -> bool {
+        self.schedule.get("active") == Some(&Value::Bool(false))
+    }
+}
+
+/// How much a held schedule has to be like a declared one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// Ours, with the same rule and parameters.
+    Equal,
+    /// Ours, with the same rule.
+    Rule,
+    /// Made by people without a slug, with the same rule and parameters: to make it once more would
+    /// run the flow twice.
+    EqualOfPeople,
 }
 
 /// The held schedules that no declared one has been matched with yet.
-struct Matching<'a> {
-    left: Vec<&'a Value>,
-    last: &'a LastDeclaration,
+struct Matching<'h, 'l> {
+    left: Vec<HeldSchedule<'h>>,
+    last: &'l LastDeclaration,
 }
 
-impl<'a> Matching<'a> {
-    /// Whether the repository declared it; all others were made by people.
-    fn is_ours(&self, schedule: &Value) -> bool {
-        let was_declared =
-            |name: &str| self.last.recorded().is_some_and(|last| last.schedules.contains(name));
-        own_number(schedule).is_some() || slug(schedule).is_some_and(was_declared)
+impl<'h, 'l> Matching<'h, 'l> {
+    fn new(held: &'h [Value], last: &'l LastDeclaration) -> Self {
+        let names = slugs::names(held);
+        let recorded = last.recorded();
+        // Declared rules that the target holds no more: people edited so many schedules, or deleted
+        // them. Schedules without a slug that are not known are taken for the edited ones: to make
+        // the declared one beside its edited form would run the flow twice.
+        let lost = recorded.into_iter().flat_map(|last| &last.schedules);
+        let mut lost = lost.filter(|name| slugs::is_of_rule(name) && !names.contains(name)).count();
+        let left = held.iter().zip(names).map(|(schedule, name)| {
+            let mut is_ours = match last {
+                LastDeclaration::Foreign => true,
+                LastDeclaration::Unrecorded => slugs::is_given(schedule),
+                LastDeclaration::Recorded(last) => {
+                    slugs::is_given(schedule) || last.schedules.contains(&name)
+                }
+            };
+            if !is_ours && lost > 0 && slug(schedule).is_none() {
+                (is_ours, lost) = (true, lost - 1);
+            }
+            HeldSchedule { schedule, name, is_ours }
+        });
+        Self { left: left.collect(), last }
     }
 
-    fn take_by_slug(&mut self, declared: &Value) -> Option<&'a Value> {
+    fn take_by_slug(&mut self, declared: &Value) -> Option<HeldSchedule<'h>> {
         let replaced = declared.get("replaces").and_then(Value::as_str);
         let names = [slug(declared), replaced.filter(|_| slug(declared).is_some())];
-        let find = |name| self.left.iter().position(|held| slug(held) == Some(name));
+        let find = |name| self.left.iter().position(|held| slug(held.schedule) == Some(name));
         let at = names.into_iter().flatten().find_map(find)?;
         Some(self.left.remove(at))
     }
 
-    /// Takes a held schedule with the same rule. Of a deployment that is being adopted all count: its
-    /// former owner declared them, mostly in the same `prefect.yaml`. Otherwise those that people
-    /// made are left alone, even with the same rule.
-    fn take_by_rule(&mut self, declared: &Value, all: &[Value]) -> Option<&'a Value> {
+    fn take_like(
+        &mut self,
+        declared: &Value,
+        likeness: Likeness,
+        all: &[Value],
+    ) -> Option<HeldSchedule<'h>> {
         // Its slug is declared for another schedule, which has matched it or will.
         let is_claimed = |held: &Value| {
             slug(held).is_some_and(|name| all.iter().any(|one| slug(one) == Some(name)))
         };
-        let is_foreign = matches!(self.last, LastDeclaration::Foreign);
-        let at = self.left.iter().position(|held| {
-            (is_foreign || self.is_ours(held)) && !is_claimed(held) && is_same_rule(held, declared)
-        })?;
-        Some(self.left.remove(at))
-    }
-
-    fn take_only_own(&mut self) -> Option<&'a Value> {
-        let is_own = |held: &&Value| own_number(held).is_some();
-        let (Some(at), 1) = (
-            self.left.iter().position(is_own),
-            self.left.iter().filter(|held| is_own(held)).count(),
-        ) else {
-            return None;
+        let is_it = |held: &HeldSchedule<'_>| {
+            let is_candidate = match likeness {
+                Likeness::Equal | Likeness::Rule => held.is_ours && !is_claimed(held.schedule),
+                Likeness::EqualOfPeople => slug(held.schedule).is_none(),
+            };
+            is_candidate
+                && is_same_rule(held.schedule, declared)
+                && (likeness == Likeness::Rule || has_same_parameters(held.schedule, declared))
         };
+        let at = self.left.iter().position(is_it)?;
         Some(self.left.remove(at))
     }
-}
 
-/// Gives schedules without a slug the lowest free `flowreg-1`, `flowreg-2` …
-struct Numbers {
-    taken: Vec<u32>,
-}
-
-impl Numbers {
-    fn next(&mut self) -> u32 {
-        let free = (1..=u32::MAX).find(|number| !self.taken.contains(number)).unwrap_or_default();
-        self.taken.push(free);
-        free
+    /// Matches what is left over without a slug in its order: rules that were edited. Returns whether
+    /// that would be a guess that matters, and then matches none.
+    ///
+    /// The schedules of a deployment that is being adopted were not declared by the same file, so
+    /// their order says nothing.
+    fn take_by_order(&mut self, unmatched: Vec<(&Value, &mut Option<HeldSchedule<'h>>)>) -> bool {
+        if self.last.is_foreign() {
+            return false;
+        }
+        let is_edited = |held: &HeldSchedule<'_>| held.is_ours && held.is_without_slug();
+        let (edited, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.left).into_iter().partition(is_edited);
+        self.left = left;
+        // With as many on either side each was edited. With more on one side, some are new or gone,
+        // and which those are can't be seen. That matters only where people have switched one off.
+        let is_switched_off = |held: &HeldSchedule<'_>| {
+            held.is_off() && !self.last.recorded().is_some_and(|last| last.off.contains(&held.name))
+        };
+        let off = edited.iter().filter(|held| is_switched_off(held)).count();
+        let is_off = |schedule: &Value| schedule.get("active") == Some(&Value::Bool(false));
+        let is_clear = edited.len() == unmatched.len()
+            || off == 0
+            || unmatched.iter().all(|(schedule, _)| is_off(schedule))
+            || (off == edited.len() && unmatched.len() < edited.len());
+        if !is_clear {
+            self.left.extend(edited);
+            return true;
+        }
+        let mut edited = edited.into_iter();
+        for (_, found) in unmatched {
+            *found = edited.next();
+        }
+        self.left.extend(edited);
+        false
     }
 }
 
-/// A declared schedule with its slug or that of the held one, and with its state.
-fn placed(
-    declared: &Value,
-    held: Option<&Value>,
-    last: &LastDeclaration,
-    numbers: &mut Numbers,
-) -> Value {
+/// A declared schedule with the state of the held one.
+///
+/// A slug that an older flowreg gave is kept here, so that it is no difference by itself
+/// ([`Merged::drop_given_slugs`]).
+fn placed(declared: &Value, held: Option<&HeldSchedule<'_>>, last: &LastDeclaration) -> Value {
     let mut schedule = declared.clone();
     let Some(object) = schedule.as_object_mut() else { return schedule };
     object.shift_remove("replaces");
-    if slug(declared).is_none() {
-        let slug = held.and_then(slug).map(ToOwned::to_owned);
-        let slug = slug.unwrap_or_else(|| format!("{OWN_SLUG}{}", numbers.next()));
-        object.insert("slug".to_owned(), json!(slug));
+    let active = is_active(declared, held, last);
+    let held = held.map(|held| held.schedule);
+    let given = held.filter(|held| slug(declared).is_none() && slugs::is_given(held));
+    if let Some(given) = given.and_then(slug) {
+        object.insert("slug".to_owned(), json!(given));
     }
     if let Some(rule) = object.get_mut("schedule") {
         set_start(rule, held.and_then(|held| held.get("schedule")));
     }
-    object.insert("active".to_owned(), json!(is_active(declared, held, last)));
+    object.insert("active".to_owned(), json!(active));
     // People set this limit in the UI, and the server forgets it whenever a schedule is made anew.
     if let Some(most) = held.and_then(|held| held.get("max_scheduled_runs")) {
         object.entry("max_scheduled_runs").or_insert_with(|| most.clone());
@@ -158,65 +274,26 @@ fn placed(
 /// Whether a schedule is to start runs: off if the repository says so. What people switched off
 /// stays off, even if it is declared to be on; what the repository had switched off is on again
 /// once it no longer says so.
-fn is_active(declared: &Value, held: Option<&Value>, last: &LastDeclaration) -> bool {
+fn is_active(declared: &Value, held: Option<&HeldSchedule<'_>>, last: &LastDeclaration) -> bool {
     let declared_active = declared.get("active").and_then(Value::as_bool);
-    let was_active = held.and_then(|held| held.get("active")).and_then(Value::as_bool);
-    if declared_active == Some(false) || was_active != Some(false) {
+    let Some(held) = held.filter(|held| held.is_off() && declared_active != Some(false)) else {
         return declared_active.unwrap_or(true);
-    }
+    };
     // It is off at the target, and the repository does not want that. Who switched it off decides.
     match last {
-        LastDeclaration::Recorded(last) => {
-            held.and_then(slug).is_some_and(|name| last.off.contains(name))
-        }
+        LastDeclaration::Recorded(last) => last.off.contains(&held.name),
         // An older flowreg kept no record, and switched on what is declared to be on.
         LastDeclaration::Unrecorded => declared_active.unwrap_or(false),
         LastDeclaration::Foreign => false,
     }
 }
 
-fn is_same_rule(held: &Value, declared: &Value) -> bool {
-    match (held.get("schedule"), declared.get("schedule")) {
-        (Some(held), Some(declared)) => {
-            let mut declared = declared.clone();
-            set_start(&mut declared, Some(held));
-            json_equal(held, &declared)
-        }
-        _ => false,
-    }
+fn has_same_parameters(held: &Value, declared: &Value) -> bool {
+    let nothing = json!({});
+    let [held, declared] = [held, declared]
+        .map(|schedule| schedule.get("parameters").filter(|value| !value.is_null()));
+    json_equal(held.unwrap_or(&nothing), declared.unwrap_or(&nothing))
 }
-
-/// Gives a rule without a start the one that the target holds, so that its runs don't shift; else a
-/// fixed one, as the server would fill in the moment of the write.
-///
-/// A rule of minutes or seconds stays without a start: from 2020 on it has millions of runs, and the
-/// server itself finds a start nearby that leads to the same runs (docs/facts/prefect.md,
-/// "Schedules").
-fn set_start(rule: &mut Value, held: Option<&Value>) {
-    let Some(rule) = rule.as_object_mut() else { return };
-    let of_held = |name: &str| held.and_then(|held| held.get(name)).and_then(Value::as_str);
-    if rule.contains_key("interval") && !rule.contains_key("anchor_date") {
-        rule.insert("anchor_date".to_owned(), json!(of_held("anchor_date").unwrap_or(ANCHOR)));
-    }
-    let Some(Value::String(rrule)) = rule.get_mut("rrule") else { return };
-    let upper = rrule.to_ascii_uppercase();
-    if upper.contains("DTSTART") {
-        return;
-    }
-    let start = of_held("rrule").and_then(|held| held.strip_suffix(rrule.as_str()));
-    let is_frequent = ["FREQ=MINUTELY", "FREQ=SECONDLY"].iter().any(|freq| upper.contains(freq))
-        && !upper.contains("COUNT=");
-    match start.filter(|start| start.starts_with("DTSTART:")) {
-        Some(start) => rrule.insert_str(0, start),
-        None if is_frequent => {}
-        None => rrule.insert_str(0, RRULE_START),
-    }
-}
-
-/// The start of an interval that declares none.
-const ANCHOR: &str = "2020-01-01T00:00:00Z";
-/// What the server puts before a rule without a start.
-const RRULE_START: &str = "DTSTART:20200101T000000\n";
 
 fn without_blanks(schedule: &Value) -> Value {
     let mut schedule = schedule.clone();
@@ -232,18 +309,20 @@ fn without_blanks(schedule: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::registration::declared::Declared;
+    use flowreg_model::Fields;
 
-    fn merged_unnoted(held: &[Value], declared: &[Value]) -> Value {
-        json!(merged(held, declared, &LastDeclaration::Unrecorded))
+    /// What is known after a registration of these schedules, which left `held` at the target.
+    fn after(declared: &[Value], held: &[Value]) -> LastDeclaration {
+        let fields: Fields = serde_json::from_value(json!({"schedules": declared})).unwrap();
+        LastDeclaration::Recorded(Declared::of(&fields, held))
     }
 
-    fn known(schedules: &[&str], off: &[&str]) -> LastDeclaration {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        LastDeclaration::Recorded(Declared {
-            schedules: names(schedules),
-            off: names(off),
-            ..Declared::default()
-        })
+    /// All schedules after a registration of `declared`; before it `last` was declared, and people
+    /// have made `held` of that since.
+    fn all(held: &[Value], declared: &[Value], last: &LastDeclaration) -> Value {
+        let merged = merged(held, declared, last);
+        assert!(!merged.is_ambiguous);
+        merged.all()
     }
 
     fn with(mut schedule: Value, part: &str, value: Value) -> Value {
@@ -255,145 +334,250 @@ mod tests {
         json!({"schedule": {"cron": cron}})
     }
 
-    fn held(cron: &str, slug: &str, active: bool) -> Value {
-        json!({"schedule": {"cron": cron}, "slug": slug, "active": active})
+    fn named(cron: &str, slug: &str) -> Value {
+        with(declared(cron), "slug", json!(slug))
+    }
+
+    fn on(declared: Value) -> Value {
+        with(declared, "active", json!(true))
+    }
+
+    fn off(declared: Value) -> Value {
+        with(declared, "active", json!(false))
     }
 
     #[test]
-    fn new_schedules_are_numbered_and_active() {
+    fn new_schedules_are_active_and_get_no_slug() {
+        let wanted = [declared("1"), named("2", "a"), off(declared("3"))];
         assert_eq!(
-            merged_unnoted(&[], &[declared("1"), declared("2")]),
-            json!([held("1", "flowreg-1", true), held("2", "flowreg-2", true)])
+            all(&[], &wanted, &LastDeclaration::Foreign),
+            json!([on(declared("1")), on(named("2", "a")), off(declared("3"))])
         );
     }
 
     #[test]
     fn what_was_switched_off_stays_off_when_another_one_goes() {
-        let before = [
-            held("1", "flowreg-1", true),
-            held("2", "flowreg-2", false),
-            held("3", "flowreg-3", true),
-        ];
+        let before = [declared("1"), declared("2"), declared("3")];
+        let last = after(&before, &before);
+        let held = [on(declared("1")), off(declared("2")), on(declared("3"))];
         assert_eq!(
-            merged_unnoted(&before, &[declared("2"), declared("3")]),
-            json!([held("2", "flowreg-2", false), held("3", "flowreg-3", true)])
+            all(&held, &[declared("2"), declared("3")], &last),
+            json!([off(declared("2")), on(declared("3"))])
         );
     }
 
     #[test]
-    fn an_edited_rule_keeps_slug_and_state() {
-        let before = [held("1", "flowreg-1", true), held("2", "flowreg-2", false)];
+    fn edited_rules_keep_their_state_by_their_order() {
+        let before = [declared("1"), declared("2"), declared("3")];
+        let last = after(&before, &before);
+        let held = [on(declared("1")), off(declared("2")), on(declared("3"))];
         assert_eq!(
-            merged_unnoted(&before, &[declared("1"), declared("9")]),
-            json!([held("1", "flowreg-1", true), held("9", "flowreg-2", false)])
+            all(&held, &[declared("1"), declared("8"), declared("9")], &last),
+            json!([on(declared("1")), off(declared("8")), on(declared("9"))])
         );
     }
 
     #[test]
-    fn several_new_rules_are_nobodys_successors() {
-        let before = [held("1", "flowreg-1", false)];
-        assert_eq!(
-            merged_unnoted(&before, &[declared("8"), declared("9")]),
-            json!([held("8", "flowreg-1", true), held("9", "flowreg-2", true)])
-        );
+    fn it_is_asked_which_edited_rule_was_switched_off_where_others_came_or_went() {
+        let before = [declared("1"), declared("2")];
+        let last = after(&before, &before);
+        let one_off = [off(declared("1")), on(declared("2"))];
+        let is_ambiguous =
+            |held: &[Value], wanted: &[Value]| merged(held, wanted, &last).is_ambiguous;
+        assert!(is_ambiguous(&one_off, &[declared("9")]));
+        assert!(is_ambiguous(&one_off, &[declared("7"), declared("8"), declared("9")]));
+        // The repository says the state itself.
+        assert!(!is_ambiguous(&one_off, &[off(declared("9"))]));
+        // A slug says that it is a new one, and so does the rule of one that is held.
+        assert!(!is_ambiguous(&one_off, &[named("9", "a")]));
+        assert!(!is_ambiguous(&one_off, &[declared("2")]));
+        assert!(!is_ambiguous(&one_off, &[]));
+        // Where all have the same state it makes no difference.
+        let all_off = [off(declared("1")), off(declared("2"))];
+        let all_on = [on(declared("1")), on(declared("2"))];
+        assert_eq!(all(&all_off, &[declared("9")], &last), json!([off(declared("9"))]));
+        assert_eq!(all(&all_on, &[declared("9")], &last), json!([on(declared("9"))]));
+        // The repository had switched it off itself.
+        let last = after(&[off(declared("1")), declared("2")], &one_off);
+        assert_eq!(all(&one_off, &[declared("9")], &last), json!([on(declared("9"))]));
     }
 
     #[test]
-    fn a_declared_state_wins() {
-        let mut off = declared("1");
-        off["active"] = json!(false);
+    fn a_rule_that_people_edited_is_put_back_and_not_made_twice() {
+        let before = [declared("1"), declared("2")];
+        let last = after(&before, &before);
+        let theirs = on(declared("9"));
+        let held = [on(declared("1")), on(declared("5")), theirs.clone()];
         assert_eq!(
-            merged_unnoted(&[held("1", "flowreg-1", true)], &[off]),
-            json!([held("1", "flowreg-1", false)])
+            all(&held, &before, &last),
+            json!([on(declared("1")), on(declared("2")), theirs])
         );
     }
 
     #[test]
     fn schedules_of_others_stay_and_ours_go_when_nothing_is_declared() {
-        let theirs = held("5", "by-hand", true);
-        let before = [theirs.clone(), held("1", "flowreg-1", true)];
-        assert_eq!(merged_unnoted(&before, &[]), json!([theirs]));
+        let theirs = on(declared("5"));
+        let last = after(&[declared("1")], &[declared("1")]);
+        let held = [on(declared("1")), theirs.clone()];
+        assert_eq!(all(&held, &[], &last), json!([theirs]));
+    }
+
+    #[test]
+    fn people_made_the_second_of_two_equal_ones() {
+        let last = after(&[declared("1")], &[declared("1")]);
+        let held = [off(declared("1")), on(declared("1"))];
+        assert_eq!(all(&held, &[declared("1")], &last), json!(held));
+        assert_eq!(all(&held, &[], &last), json!([on(declared("1"))]));
+    }
+
+    #[test]
+    fn a_schedule_that_people_made_before_it_was_declared_is_not_made_twice() {
+        let last = after(&[], &[]);
+        let held = [on(declared("1"))];
+        let merged = merged(&held, &[declared("1")], &last);
+        assert!(!merged.differs());
+        assert_eq!(merged.all(), json!(held));
+    }
+
+    #[test]
+    fn parameters_tell_schedules_of_one_rule_apart() {
+        let of = |n: u32| with(declared("1"), "parameters", json!({"n": n}));
+        let last = after(&[of(1), of(2)], &[of(1), of(2)]);
+        let held = [on(of(1)), off(of(2)), on(of(3))];
+        assert_eq!(all(&held, &[of(2)], &last), json!([off(of(2)), on(of(3))]));
+        assert_eq!(all(&held, &[of(1), of(7)], &last), json!([on(of(1)), off(of(7)), on(of(3))]));
     }
 
     #[test]
     fn the_order_and_empty_parts_mean_nothing() {
-        let one = held("1", "flowreg-1", true);
-        let mut same = one.clone();
-        same["parameters"] = json!({});
-        let two = held("2", "flowreg-2", true);
-        assert!(is_same_set(&[two.clone(), one.clone()], &[same, two.clone()]));
-        assert!(!is_same_set(&[one.clone(), one], &[two.clone(), two]));
+        let last = after(&[], &[]);
+        let differs = |held: &[Value], wanted: &[Value]| merged(held, wanted, &last).differs();
+        let blank = with(with(declared("1"), "parameters", json!({})), "slug", Value::Null);
+        let held = [on(declared("2")), on(declared("1"))];
+        assert!(!differs(&held, &[blank, declared("2")]));
+        assert!(differs(&held, &[declared("1"), declared("1")]));
     }
 
     #[test]
     fn a_declared_slug_finds_its_schedule_whatever_the_rule() {
-        let before = [held("1", "a", false), held("2", "b", true)];
-        let wanted =
-            [with(declared("9"), "slug", json!("a")), with(declared("2"), "slug", json!("b"))];
+        let held = [off(named("1", "a")), on(named("2", "b"))];
+        let last = after(&[named("1", "a"), named("2", "b")], &held);
         assert_eq!(
-            json!(merged(&before, &wanted, &known(&["a", "b"], &[]))),
-            json!([held("9", "a", false), held("2", "b", true)])
+            all(&held, &[named("9", "a"), named("2", "b")], &last),
+            json!([off(named("9", "a")), on(named("2", "b"))])
         );
     }
 
     #[test]
     fn a_declared_slug_that_goes_takes_its_schedule_along_and_peoples_stay() {
-        let theirs = held("5", "by-hand", true);
-        let before = [held("1", "a", true), theirs.clone()];
-        assert_eq!(json!(merged(&before, &[], &known(&["a"], &[]))), json!([theirs]));
-        assert_eq!(merged(&before, &[], &known(&[], &[])).len(), 2);
+        let theirs = on(named("5", "by-hand"));
+        let held = [on(named("1", "a")), theirs.clone()];
+        let last = after(&[named("1", "a")], &held);
+        assert_eq!(all(&held, &[], &last), json!([theirs]));
+        assert_eq!(all(&held, &[], &after(&[], &[])), json!(held));
     }
 
     #[test]
     fn a_schedule_that_is_renamed_keeps_its_state_and_its_limit() {
-        let before = [with(held("1", "old", false), "max_scheduled_runs", json!(3))];
-        let wanted = with(with(declared("1"), "slug", json!("new")), "replaces", json!("old"));
-        let after = with(held("1", "new", false), "max_scheduled_runs", json!(3));
-        assert_eq!(json!(merged(&before, &[wanted], &known(&["old"], &[]))), json!([after]));
+        let held = [with(off(named("1", "old")), "max_scheduled_runs", json!(3))];
+        let last = after(&[named("1", "old")], &held);
+        let renamed = with(off(named("1", "new")), "max_scheduled_runs", json!(3));
+        let wanted = with(named("1", "new"), "replaces", json!("old"));
+        assert_eq!(all(&held, &[wanted], &last), json!([renamed]));
         // The same without a word of it: by its rule.
-        let wanted = with(declared("1"), "slug", json!("new"));
-        assert_eq!(json!(merged(&before, &[wanted], &known(&["old"], &[]))), json!([after]));
+        assert_eq!(all(&held, &[named("1", "new")], &last), json!([renamed]));
+        // A slug that goes, and one that comes.
+        let unnamed = with(off(declared("1")), "max_scheduled_runs", json!(3));
+        assert_eq!(all(&held, &[declared("1")], &last), json!([unnamed]));
+        let last = after(&[declared("1")], std::slice::from_ref(&unnamed));
+        assert_eq!(all(&[unnamed], &[named("1", "new")], &last), json!([renamed]));
+    }
+
+    #[test]
+    fn a_rename_is_one_only_where_all_have_slugs() {
+        let renamed = with(named("1", "new"), "replaces", json!("old"));
+        assert_eq!(rename(&[named("2", "a"), renamed.clone()]), Some(("new", "old")));
+        assert_eq!(rename(&[renamed, declared("2")]), None);
+        assert_eq!(rename(&[named("2", "a")]), None);
     }
 
     #[test]
     fn what_people_switched_off_stays_off_and_what_the_repository_did_is_on_again() {
-        let before = [held("1", "flowreg-1", false)];
-        let on = with(declared("1"), "active", json!(true));
+        let held = [off(declared("1"))];
         let active = |wanted: &Value, last: &LastDeclaration| {
-            merged(&before, std::slice::from_ref(wanted), last)[0]["active"].clone()
+            all(&held, std::slice::from_ref(wanted), last)[0]["active"].clone()
         };
-        assert_eq!(active(&on, &known(&[], &[])), json!(false));
-        assert_eq!(active(&on, &LastDeclaration::Foreign), json!(false));
-        assert_eq!(active(&on, &LastDeclaration::Unrecorded), json!(true));
-        assert_eq!(active(&on, &known(&[], &["flowreg-1"])), json!(true));
-        assert_eq!(active(&declared("1"), &known(&[], &["flowreg-1"])), json!(true));
-        assert_eq!(active(&declared("1"), &known(&[], &[])), json!(false));
+        let wanted = on(declared("1"));
+        let theirs = after(&[declared("1")], &held);
+        let ours = after(&held, &held);
+        assert_eq!(active(&wanted, &theirs), json!(false));
+        assert_eq!(active(&wanted, &LastDeclaration::Foreign), json!(false));
+        assert_eq!(active(&wanted, &LastDeclaration::Unrecorded), json!(true));
+        assert_eq!(active(&wanted, &ours), json!(true));
+        assert_eq!(active(&declared("1"), &ours), json!(true));
+        assert_eq!(active(&declared("1"), &theirs), json!(false));
         assert_eq!(active(&declared("1"), &LastDeclaration::Unrecorded), json!(false));
     }
 
     #[test]
-    fn an_adopted_schedule_with_the_same_rule_is_no_second_one() {
-        let before = [held("1", "", false), held("2", "morning", true), held("3", "", true)];
+    fn an_adopted_schedule_with_the_same_rule_is_no_second_one_and_all_others_go() {
+        let held = [off(declared("1")), on(named("2", "morning")), on(declared("3"))];
         assert_eq!(
-            json!(merged(&before, &[declared("1"), declared("2")], &LastDeclaration::Foreign)),
-            json!([held("1", "flowreg-1", false), held("2", "morning", true), held("3", "", true)])
+            all(&held, &[declared("1"), declared("2")], &LastDeclaration::Foreign),
+            json!([off(declared("1")), on(declared("2"))])
+        );
+        // Nothing says that an unknown rule is the edited form of another one.
+        assert_eq!(
+            all(&held[..1], &[declared("9")], &LastDeclaration::Foreign),
+            json!([on(declared("9"))])
+        );
+    }
+
+    #[test]
+    fn a_slug_that_an_older_flowreg_gave_goes_with_the_next_write_and_not_by_itself() {
+        let held = [off(named("1", "flowreg-1")), on(named("2", "flowreg-2"))];
+        // It noted none of them.
+        let last = LastDeclaration::Recorded(Declared::default());
+        let wanted = [declared("1"), declared("2")];
+        let mut kept = merged(&held, &wanted, &last);
+        assert!(!kept.differs());
+        assert_eq!(after(&wanted, &kept.declared).recorded(), last.recorded());
+        assert!(kept.drop_given_slugs(&wanted));
+        assert_eq!(kept.all(), json!([off(declared("1")), on(declared("2"))]));
+        assert_eq!(
+            all(&held, &[declared("2"), declared("9")], &last),
+            json!([on(named("2", "flowreg-2")), off(named("9", "flowreg-1"))])
+        );
+        assert_eq!(all(&held, &[], &LastDeclaration::Unrecorded), json!([]));
+        // One that the repository declares is a slug like any other.
+        let wanted = [named("1", "flowreg-1"), declared("2")];
+        let mut kept = merged(&held, &wanted, &last);
+        assert!(kept.drop_given_slugs(&wanted));
+        assert_eq!(kept.all(), json!([off(named("1", "flowreg-1")), on(declared("2"))]));
+    }
+
+    #[test]
+    fn a_start_that_the_file_does_not_say_stays_as_the_target_has_it() {
+        let every = |anchor: Option<&str>| {
+            let mut schedule = json!({"schedule": {"interval": 60.0}});
+            if let Some(anchor) = anchor {
+                schedule["schedule"]["anchor_date"] = json!(anchor);
+            }
+            schedule
+        };
+        let held = [off(every(Some("2026-11-30T10:00:00Z")))];
+        let last = after(&[every(None)], &[every(Some("2020-01-01T00:00:00Z"))]);
+        assert_eq!(all(&held, &[every(None)], &last), json!(held));
+        assert_eq!(
+            all(&[], &[every(None)], &last),
+            json!([on(every(Some("2020-01-01T00:00:00Z")))])
         );
     }
 
     #[test]
     fn a_slug_stands_for_one_schedule() {
-        let one = with(declared("1"), "slug", json!("a"));
-        let other = with(declared("2"), "slug", json!("a"));
+        let (one, other) = (named("1", "a"), named("2", "a"));
         assert_eq!(duplicate_slug(&[one.clone(), declared("2"), other]), Some("a"));
         assert_eq!(duplicate_slug(&[one, declared("2"), declared("3")]), None);
-    }
-
-    #[test]
-    fn a_declared_slug_that_looks_like_ours_is_not_given_twice() {
-        let numbered = with(declared("2"), "slug", json!("flowreg-1"));
-        assert_eq!(
-            json!(merged(&[], &[declared("1"), numbered], &known(&[], &[]))),
-            json!([held("1", "flowreg-2", true), held("2", "flowreg-1", true)])
-        );
     }
 }

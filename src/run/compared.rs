@@ -35,7 +35,10 @@ impl<'r> Compared<'r> {
             // Prefect 2, would differ at every run, and every write deletes scheduled runs.
             adapted = desired.target.adapt(&mut registrations)?;
         }
-        let held = read(&registrations, desired.target.as_ref())?;
+        let held = {
+            let is_ours = desired.referenced.configured.owner()?;
+            read(&registrations, desired.target.as_ref(), desired.request.adopt, &is_ours)?
+        };
         let (mut registrations, as_on_mainline) =
             desired.leave_to_mainline(registrations, &held)?;
         for registration in &mut registrations {

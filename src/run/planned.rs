@@ -3,7 +3,9 @@
 //! Nothing is written yet; `flowreg plan` ends here.
 
 use flowreg_git::RepositoryUrl;
-use flowreg_model::{CodeReference, FlowProblem, Inexact, TargetDescription, TargetKind};
+use flowreg_model::{
+    CodeReference, Field, FlowProblem, Inexact, Registration, TargetDescription, TargetKind,
+};
 use flowreg_servers::Target;
 
 use super::applied::AppliedRun;
@@ -11,7 +13,9 @@ use super::compared::Compared;
 use super::desired::{Desired, Explained, Gathered, Unbuilt, is_misconfigured};
 use super::request::Notice;
 use super::{Referenced, RunError, children, prefect1};
-use crate::registration::{Action, Guards, Plan, choose_work_pools, needs_work_pools, plan};
+use crate::registration::{
+    Action, Guards, Plan, choose_work_pools, needs_work_pools, plan, rename,
+};
 
 /// The fifth stage: what has to be done.
 pub struct PlannedRun<'r> {
@@ -62,6 +66,7 @@ impl<'r> PlannedRun<'r> {
             // of such lines at every run would hide what is new, so they are shown with -v only.
             let is_detail = !matches!(item.action, Action::Create | Action::Update { .. });
             let remarks = remarks.get(&item.registration.entrypoint).into_iter().flatten().cloned();
+            let rename = rename_remark(&item.registration).filter(|_| kind == TargetKind::Prefect);
             let inexact = inexact.get(flow).into_iter().flatten();
             let doubts = inexact.map(|Inexact { what, reason }| match what.as_str() {
                 "name" => format!("{flow}: the name is not certain: {reason}"),
@@ -69,9 +74,8 @@ impl<'r> PlannedRun<'r> {
                     format!("{flow}: {what} is not exact and stays as the target has it: {reason}")
                 }
             });
-            all_notices.extend(
-                remarks.chain(doubts).map(|text| Notice { is_detail, ..Notice::from(text) }),
-            );
+            let remarks = remarks.chain(doubts).chain(rename);
+            all_notices.extend(remarks.map(|text| Notice { is_detail, ..Notice::from(text) }));
         }
         Ok(Self {
             referenced,
@@ -121,6 +125,16 @@ impl<'r> PlannedRun<'r> {
     pub fn apply(self) -> AppliedRun {
         AppliedRun::of(self)
     }
+}
+
+/// What is to be done after a schedule was renamed.
+fn rename_remark(registration: &Registration) -> Option<String> {
+    let (new, old) = rename(registration.fields.items(Field::Schedules))?;
+    let Registration { flow, deployment, .. } = registration;
+    Some(format!(
+        "{flow}/{deployment}: the schedule `{old}` is called `{new}` now: take `replaces: {old}` out of \
+         the file, `prefect deploy` refuses it the second time"
+    ))
 }
 
 /// Asks for the work pools if that is needed, and says which one was chosen.

@@ -210,7 +210,7 @@ fn what_people_created_is_left_alone_until_it_is_adopted() {
     project.flowreg().json(&["register", "--adopt"], 0);
     let adopted = api.deployment(&project.flow, "default");
     assert_eq!(adopted["version"], "v1.0.0");
-    assert_eq!(adopted["tags"], json!(["mine"]));
+    assert_eq!(adopted["tags"], json!([]));
     assert_eq!(adopted["paused"], true);
     project.flowreg().json(&["plan", "--exit-code"], 0);
 }
@@ -258,17 +258,18 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
     assert_eq!(held["parameters"], json!({"n": 7}));
     assert_eq!(held["job_variables"], json!({"env": {"VERSION": "v1.0.0"}}));
     assert_eq!(held["work_pool_name"], pool.as_str());
-    let active = |deployment: &Value, slug: &str| {
+    let active = |deployment: &Value, kind: &str| {
         let schedules = deployment["schedules"].as_array().unwrap();
-        schedules.iter().find(|one| one["slug"] == slug).map(|one| one["active"].clone())
+        let found = schedules.iter().find(|one| !one["schedule"][kind].is_null());
+        found.map(|one| one["active"].clone())
     };
-    assert_eq!(active(&held, "flowreg-1"), Some(json!(true)));
-    assert_eq!(active(&held, "flowreg-3"), Some(json!(false)));
+    assert_eq!(active(&held, "cron"), Some(json!(true)));
+    assert_eq!(active(&held, "rrule"), Some(json!(false)));
 
     // What people change stays, through a new version.
     let id = held["id"].as_str().unwrap();
-    let schedule =
-        held["schedules"].as_array().unwrap().iter().find(|one| one["slug"] == "flowreg-1");
+    let is_cron = |one: &&Value| !one["schedule"]["cron"].is_null();
+    let schedule = held["schedules"].as_array().unwrap().iter().find(is_cron);
     let schedule = schedule.unwrap()["id"].as_str().unwrap();
     let path = format!("/deployments/{id}/schedules/{schedule}");
     api.ask("PATCH", &path, &json!({"active": false}));
@@ -286,9 +287,9 @@ fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time()
     assert_eq!(held["paused"], true);
     assert_eq!(held["tags"], json!(["prod", "by hand"]));
     assert_eq!(held["parameters"], json!({"n": 7, "m": 1}));
-    assert_eq!(active(&held, "flowreg-1"), Some(json!(false)));
-    assert_eq!(active(&held, "flowreg-2"), Some(json!(true)));
-    assert_eq!(active(&held, "flowreg-3"), Some(json!(false)));
+    assert_eq!(active(&held, "cron"), Some(json!(false)));
+    assert_eq!(active(&held, "interval"), Some(json!(true)));
+    assert_eq!(active(&held, "rrule"), Some(json!(false)));
     assert_eq!(project.flowreg().json(&["plan", "--exit-code"], 0)["summary"]["unchanged"], 1);
 }
 

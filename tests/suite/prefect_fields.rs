@@ -74,7 +74,7 @@ impl Deployment {
     fn register(&self, fields: &Value) -> Run {
         let target = self.server.target();
         let registrations = vec![self.registration(fields)];
-        let held = read(&registrations, &target).unwrap();
+        let held = read(&registrations, &target, true, &|url| url == REPOSITORY).unwrap();
         let guards = Guards { adopt: true, ..Guards::default() };
         let plan = plan(registrations, held, guards, &|url| url == REPOSITORY);
         let planned = plan.items[0].clone();
@@ -108,14 +108,16 @@ impl Deployment {
         self.server.api.ask("PATCH", &format!("/deployments/{}", self.id()), fields);
     }
 
-    fn schedule(&self, slug: &str) -> Value {
+    /// The schedule with this slug or this rule.
+    fn schedule(&self, name: &str) -> Value {
         let held = self.held();
-        let found = held["schedules"].as_array().unwrap().iter().find(|one| one["slug"] == slug);
-        found.unwrap_or_else(|| panic!("no schedule {slug}: {held:#}")).clone()
+        let is_it = |one: &&Value| one["slug"] == name || one["schedule"]["cron"] == name;
+        let found = held["schedules"].as_array().unwrap().iter().find(is_it);
+        found.unwrap_or_else(|| panic!("no schedule {name}: {held:#}")).clone()
     }
 
-    fn change_schedule(&self, slug: &str, fields: &Value) {
-        let schedule = self.schedule(slug)["id"].as_str().unwrap().to_owned();
+    fn change_schedule(&self, name: &str, fields: &Value) {
+        let schedule = self.schedule(name)["id"].as_str().unwrap().to_owned();
         let path = format!("/deployments/{}/schedules/{schedule}", self.id());
         self.server.api.ask("PATCH", &path, fields);
     }
@@ -168,12 +170,13 @@ fn all_fields_are_created_as_declared_and_then_nothing_is_written() {
     assert_eq!(held["tags"], json!(["b", "a"]));
     assert_eq!(held["work_queue_name"], json!("fast"));
     assert_eq!(deployment.schedule("early")["active"], json!(false));
-    assert_eq!(deployment.schedule("flowreg-1")["active"], json!(true));
+    let unnamed = deployment.schedule("0 4 * * *");
+    assert_eq!((&unnamed["active"], &unnamed["slug"]), (&json!(true), &Value::Null));
     assert_eq!(
         held["labels"]["flowreg.declared"],
         json!(concat!(
             r#"{"tags":["a","b"],"parameters":["n"],"job_variables":["env/A"],"#,
-            r#""schedules":["early"],"off":["early"],"triggers":["nightly__automation_1"],"#,
+            r#""schedules":["early","rule-dda5dd91"],"off":["early"],"triggers":["nightly__automation_1"],"#,
             r#""fields":["concurrency_limit","concurrency_options","enforce_parameter_schema","#,
             r#""paused","work_queue_name"]}"#
         ))
@@ -201,7 +204,7 @@ fn what_the_file_does_not_declare_stays_as_people_made_it() {
         "work_pool_name": deployment.pool, "work_queue_name": "theirs",
         "enforce_parameter_schema": false,
     }));
-    deployment.change_schedule("flowreg-1", &json!({"active": false}));
+    deployment.change_schedule("0 3 * * *", &json!({"active": false}));
     let check = |description: &str| {
         let held = deployment.held();
         assert_eq!(held["description"], json!(description));
@@ -213,7 +216,7 @@ fn what_the_file_does_not_declare_stays_as_people_made_it() {
         assert_eq!(held["job_variables"], json!({"env": {"A": "1", "B": "2"}, "C": 3}));
         assert_eq!(held["work_queue_name"], json!("theirs"));
         assert_eq!(held["enforce_parameter_schema"], json!(false));
-        assert_eq!(deployment.schedule("flowreg-1")["active"], json!(false));
+        assert_eq!(deployment.schedule("0 3 * * *")["active"], json!(false));
     };
     deployment.is_settled(&fields);
     check("loads");
@@ -245,7 +248,7 @@ fn what_the_file_declares_is_put_back_in_one_write() {
         "job_variables": {"env": {"A": "9"}}, "enforce_parameter_schema": false,
         "work_pool_name": deployment.pool, "work_queue_name": "theirs",
     }));
-    deployment.change_schedule("flowreg-1", &json!({"active": true}));
+    deployment.change_schedule("0 3 * * *", &json!({"active": true}));
     let run = deployment.register(&fields);
     assert_eq!(run.writes, 1);
     let held = deployment.held();
@@ -264,7 +267,7 @@ fn what_the_file_declares_is_put_back_in_one_write() {
     }
     assert_eq!(held["global_concurrency_limit"]["limit"], json!(3));
     assert_eq!(held["tags"], json!(["theirs", "ours"]));
-    assert_eq!(deployment.schedule("flowreg-1")["active"], json!(false));
+    assert_eq!(deployment.schedule("0 3 * * *")["active"], json!(false));
     deployment.is_settled(&fields);
 }
 
@@ -365,6 +368,48 @@ fn schedules_are_found_by_their_slug_and_keep_what_people_limited() {
         Action::Refuse(refusal) => assert_eq!(refusal.code(), "duplicate_slug"),
         other => panic!("{other:?}"),
     }
+}
+
+/// Versions before this one gave schedules slugs of their own, `flowreg-1` and so on.
+#[test]
+fn slugs_that_an_older_version_gave_go_with_the_next_write_and_not_by_themselves() {
+    let deployment = Deployment::new("given");
+    let rules = |last: &str| json!({"schedules": [cron("0 1 * * *"), cron(last)]});
+    let fields = rules("0 2 * * *");
+    deployment.register(&fields);
+    let held = deployment.held();
+    let mut labels = held["labels"].as_object().unwrap().clone();
+    labels.remove("prefect.flow.id");
+    labels.insert("flowreg.declared".to_owned(), json!("{}"));
+    let slug = |rule: &str, slug: &str| with(cron(rule), &json!({"slug": slug}));
+    let body = json!({"name": "nightly", "flow_id": held["flow_id"], "labels": labels,
+        "parameters": held["parameters"], "enforce_parameter_schema": true,
+        "schedules": [slug("0 1 * * *", "flowreg-1"), slug("0 2 * * *", "flowreg-2")]});
+    deployment.server.api.ask("POST", "/deployments/", &body);
+    deployment.change_schedule("flowreg-2", &json!({"active": false, "max_scheduled_runs": 2}));
+    deployment.is_settled(&fields);
+    // A trigger is no write to the deployment.
+    let more = with(fields.clone(), &json!({"triggers": []}));
+    deployment.is_settled(&more);
+    assert_eq!(deployment.schedule("0 2 * * *")["slug"], json!("flowreg-2"));
+
+    let fields = with(rules("0 9 * * *"), &json!({"description": "new"}));
+    // The second write gives the limit back.
+    assert_eq!(deployment.register(&fields).writes, 2);
+    let edited = deployment.schedule("0 9 * * *");
+    assert_eq!((&edited["slug"], &edited["active"]), (&Value::Null, &json!(false)));
+    assert_eq!(edited["max_scheduled_runs"], json!(2));
+    assert_eq!(deployment.schedule("0 1 * * *")["slug"], Value::Null);
+    deployment.is_settled(&fields);
+    // Without slugs, too, an edit keeps what people did, and a schedule that goes is one write.
+    let fields = with(rules("0 8 * * *"), &json!({"description": "new"}));
+    assert_eq!(deployment.register(&fields).writes, 2);
+    let edited = deployment.schedule("0 8 * * *");
+    assert_eq!((&edited["active"], &edited["max_scheduled_runs"]), (&json!(false), &json!(2)));
+    let fields = json!({"schedules": [cron("0 1 * * *")], "description": "new"});
+    assert_eq!(deployment.register(&fields).writes, 1);
+    assert_eq!(deployment.held()["schedules"].as_array().unwrap().len(), 1);
+    deployment.is_settled(&fields);
 }
 
 #[test]

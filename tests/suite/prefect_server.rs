@@ -227,7 +227,7 @@ fn other_peoples_labels_stay() {
 }
 
 #[test]
-fn adoption_replaces_the_schedules_of_the_former_owner() {
+fn a_schedule_without_a_slug_is_replaced_by_one_that_has_one() {
     let server = Server::shared();
     let target = server.target();
     let flow = unique("adopt");
@@ -238,7 +238,7 @@ fn adoption_replaces_the_schedules_of_the_former_owner() {
     server.api.ask("POST", "/deployments/", &body);
     let held = read(&target, &flow);
     assert_eq!(held.fields.get(Field::Description), Some(&Value::Null));
-    assert_eq!(held.fields.value(Field::Schedules)[0]["slug"], json!(""));
+    assert_eq!(held.fields.value(Field::Schedules)[0].get("slug"), None);
 
     let wanted = json!([cron("a", "0 2 * * *")]);
     let registration = registration(&flow, "v1", json!({"schedules": wanted}));
@@ -251,7 +251,7 @@ fn adoption_replaces_the_schedules_of_the_former_owner() {
 }
 
 #[test]
-fn a_schedule_made_in_the_ui_survives_a_change_of_the_declared_ones() {
+fn a_schedule_without_a_slug_is_read_and_written_like_any_other() {
     let server = Server::shared();
     let target = server.target();
     let flow = unique("by-hand");
@@ -259,9 +259,12 @@ fn a_schedule_made_in_the_ui_survives_a_change_of_the_declared_ones() {
     let id = target.apply(&Write::Create(&registration)).unwrap().unwrap();
     let by_hand = json!([{"active": false, "schedule": {"cron": "30 1 * * *", "timezone": "UTC"}}]);
     server.api.ask("POST", &format!("/deployments/{id}/schedules"), &by_hand);
-    let held = read(&target, &flow);
-    assert_eq!(held.fields.list(Field::Schedules).unwrap().len(), 1, "only the declared one");
-    update(&target, &registration, json!({"schedules": [cron("a", "0 4 * * *")]}), false).unwrap();
+    let held = read(&target, &flow).fields.value(Field::Schedules).clone();
+    assert_eq!(held[0]["slug"], json!("a"), "in the order in which they were made");
+    let schedules = json!([cron("a", "0 4 * * *"), held[1]]);
+    let counted = target.requests();
+    update(&target, &registration, json!({"schedules": schedules}), false).unwrap();
+    assert_eq!(target.requests().writes - counted.writes, 1);
     let after = server.api.deployment(&flow, "nightly");
     let mut crons: Vec<_> = after["schedules"]
         .as_array()

@@ -144,10 +144,14 @@ pub trait Target: Sync {
         Ok(None)
     }
 
-    /// Puts the triggers of these names into the `triggers` of registrations that were read,
-    /// in a few paged requests for all of them. A target that reads them as fields like the others,
-    /// or has none, has nothing to do here.
-    fn read_triggers(&self, _names: &[String], _held: &mut [&mut Held]) -> Result<(), TargetError> {
+    /// Puts the triggers of these names, or all that run them (`None`), into the `triggers` of
+    /// registrations that were read, in a few paged requests for all of them. A target that reads
+    /// them as fields like the others, or has none, has nothing to do here.
+    fn read_triggers(
+        &self,
+        _names: Option<&[String]>,
+        _held: &mut [&mut Held],
+    ) -> Result<(), TargetError> {
         Ok(())
     }
 

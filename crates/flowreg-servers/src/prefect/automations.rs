@@ -25,20 +25,27 @@ const SETS: [&str; 3] = ["after", "expect", "for_each"];
 /// Automations as the API gave them, by the id of the deployment that they run.
 pub(super) type ByDeployment = HashMap<String, Vec<Value>>;
 
-/// Reads the automations of these names that run one of these deployments.
+/// Reads the automations of these names, or all (`None`), that run one of these deployments.
 pub(super) fn read(
     http: &Http,
-    names: &[String],
+    names: Option<&[String]>,
     deployments: &[&str],
 ) -> Result<ByDeployment, TargetError> {
-    let mut filtered: Vec<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
-    if names.iter().any(String::is_empty) {
-        filtered.extend(deployments.iter().copied().map(unnamed));
-    }
+    let filters = match names {
+        None => vec![json!({})],
+        Some(names) => {
+            let mut filtered: Vec<String> =
+                names.iter().filter(|name| !name.is_empty()).cloned().collect();
+            if names.iter().any(String::is_empty) {
+                filtered.extend(deployments.iter().copied().map(unnamed));
+            }
+            let filter = |names| json!({"automations": {"name": {"any_": names}}});
+            filtered.chunks(NAMES).map(filter).collect()
+        }
+    };
     let wanted: HashSet<&str> = deployments.iter().copied().collect();
     let mut found = ByDeployment::new();
-    for names in filtered.chunks(NAMES) {
-        let filter = json!({"automations": {"name": {"any_": names}}});
+    for filter in filters {
         // Pages are cut by offset: many automations share a name, hardly two the time of their
         // creation.
         for automation in pages(http, "/automations/filter", Some("CREATED_DESC"), &filter)? {
@@ -189,7 +196,7 @@ fn create(http: &Http, body: &Value, deployment: &str) -> Result<(), TargetError
     // server has made the automation twice: nothing there identifies it but its new id.
     let name = text(&created, "name").unwrap_or_default().to_owned();
     let form = declared_form(&created, deployment);
-    let found = read(http, &[name], &[deployment])?;
+    let found = read(http, Some(&[name]), &[deployment])?;
     let twins = found.values().flatten().filter(|other| {
         text(other, "id") != text(&created, "id")
             && json_equal(&declared_form(other, deployment), &form)

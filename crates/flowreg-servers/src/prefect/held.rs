@@ -1,7 +1,9 @@
 //! A deployment as Prefect's API gives it, as what flowreg compares.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::read::text;
 use flowreg_model::{Field, Fields, Held, Marks};
 
 /// The fields that are compared; labels and schedules are treated apart.
@@ -40,7 +42,7 @@ pub(super) fn held(flow: &str, deployment: &Value) -> Held {
     // `concurrency_limit` itself is always null in answers (docs/facts/prefect.md).
     let limit = deployment.pointer("/global_concurrency_limit/limit").cloned();
     fields.set(Field::ConcurrencyLimit, limit.unwrap_or_default());
-    fields.set(Field::Schedules, schedules(deployment, marks.is_none()));
+    fields.set(Field::Schedules, schedules(deployment));
     Held {
         id: text("id"),
         flow: flow.to_owned(),
@@ -51,30 +53,28 @@ pub(super) fn held(flow: &str, deployment: &Value) -> Held {
     }
 }
 
-/// The schedules as the model has them, by slug.
-///
-/// A schedule without a slug was made by a person in the UI, and flowreg leaves it alone. Where
-/// the whole deployment is somebody else's it gets an empty slug instead, so that the plan of an
-/// adoption shows that it is removed.
-fn schedules(deployment: &Value, is_foreign: bool) -> Value {
-    let mut schedules: Vec<(String, Value)> = raw_schedules(deployment)
+/// The schedules as the model has them, in the order in which they were made. The server answers
+/// them in any order.
+fn schedules(deployment: &Value) -> Value {
+    let mut schedules: Vec<(Option<Timestamp>, Value)> = raw_schedules(deployment)
         .filter_map(|schedule| {
-            let slug = slug(schedule).or(is_foreign.then_some(""))?;
             let mut entry = Map::new();
             entry.insert("schedule".to_owned(), schedule.get("schedule")?.clone());
             entry.insert("active".to_owned(), schedule.get("active")?.clone());
-            entry.insert("slug".to_owned(), Value::from(slug));
+            if let Some(slug) = slug(schedule) {
+                entry.insert("slug".to_owned(), Value::from(slug));
+            }
             let parameters = schedule.get("parameters").and_then(Value::as_object);
             if let Some(parameters) = parameters.filter(|parameters| !parameters.is_empty()) {
                 entry.insert("parameters".to_owned(), Value::Object(parameters.clone()));
             }
             let most = schedule.get("max_scheduled_runs").filter(|most| !most.is_null());
             entry.extend(most.map(|most| ("max_scheduled_runs".to_owned(), most.clone())));
-            Some((slug.to_owned(), Value::Object(entry)))
+            let created = text(schedule, "created").and_then(|created| created.parse().ok());
+            Some((created, Value::Object(entry)))
         })
         .collect();
-    // The server answers them in any order.
-    schedules.sort_by(|(left, _), (right, _)| left.cmp(right));
+    schedules.sort_by_key(|(created, _)| *created);
     schedules.into_iter().map(|(_, schedule)| schedule).collect()
 }
 

@@ -214,7 +214,7 @@ impl PrefectServer {
         } else {
             let before = held.fields.items(Field::Triggers);
             let names = trigger_names(before.iter().chain(triggers));
-            automations::read(&self.http, &names, &[id])?.remove(id).unwrap_or_default()
+            automations::read(&self.http, Some(&names), &[id])?.remove(id).unwrap_or_default()
         };
         automations::replace(&self.http, id, triggers, &automations)
     }
@@ -280,8 +280,16 @@ impl Target for PrefectServer {
         Ok(Some(WorkPools { offered, default: self.default_work_pool.clone() }))
     }
 
-    fn read_triggers(&self, names: &[String], held: &mut [&mut Held]) -> Result<(), TargetError> {
+    fn read_triggers(
+        &self,
+        names: Option<&[String]>,
+        held: &mut [&mut Held],
+    ) -> Result<(), TargetError> {
         self.contact()?;
+        if names.is_none() && self.is_two() {
+            // Prefect 2 has no automations outside of its Cloud, and answers 404.
+            return Ok(());
+        }
         let ids: Vec<&str> = held.iter().filter_map(|held| held.id.as_deref()).collect();
         let found = automations::read(&self.http, names, &ids)?;
         automations::complete(held, &found);

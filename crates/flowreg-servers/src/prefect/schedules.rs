@@ -1,101 +1,50 @@
-//! The schedules that a deployment should have, with what people switched off kept off.
+//! The schedules that a deployment should have, and which requests can bring it there.
 
 use serde_json::{Map, Value};
 
-use super::held::{raw_schedules, slug};
-use flowreg_model::json_equal;
+use super::held::raw_schedules;
 
 /// All schedules of a deployment after a change.
 pub(super) struct Schedules {
-    /// In the form of an upsert: complete, each with its state.
+    /// Complete, each with its state.
     pub all: Vec<Value>,
-    /// Whether one that the deployment has is not among them.
-    pub removes: bool,
-    /// Whether the deployment has one without a slug, so that `PATCH` replaces all of them.
-    has_unnamed: bool,
-    /// Whether the change is one of schedules at all.
-    is_sent: bool,
+    /// Whether a `PATCH` with all of them leaves exactly these.
+    pub fit_patch: bool,
 }
 
 impl Schedules {
-    /// Merges the schedules that are wanted into those that a deployment has; `None` keeps them.
+    /// The schedules that are wanted; `None` keeps those that the deployment has.
     ///
-    /// A schedule without a slug was made in the UI and stays. Where the deployment is being
-    /// adopted (`adopts`) it was declared by the former owner instead: it stays only if it is among
-    /// the wanted ones, with an empty slug, and not beside a declared one that is due at the same
-    /// times.
-    pub(super) fn merge(deployment: &Value, wanted: Option<&[Value]>, adopts: bool) -> Self {
-        let unnamed = || raw_schedules(deployment).filter(|schedule| slug(schedule).is_none());
-        let has_unnamed = unnamed().next().is_some();
+    /// A `PATCH` finds schedules by their slugs if all of both sides have one, and then removes none.
+    /// If the deployment has one without a slug, it makes all anew, and forgets limits. It refuses one
+    /// without a slug for a deployment whose schedules all have one (docs/facts/prefect.md,
+    /// "Schedules").
+    pub(super) fn new(deployment: &Value, wanted: Option<&[Value]>) -> Self {
         let Some(wanted) = wanted else {
             let all = raw_schedules(deployment).map(complete).collect();
-            return Self { all, removes: false, has_unnamed, is_sent: false };
+            return Self { all, fit_patch: true };
         };
-        let named =
-            |name: &str| raw_schedules(deployment).find(|schedule| slug(schedule) == Some(name));
-        let is_wanted = |name: &str| wanted.iter().any(|schedule| slug(schedule) == Some(name));
-        let mut all: Vec<Value> = wanted
-            .iter()
-            .filter_map(|schedule| Some(merged(schedule, named(slug(schedule)?))))
-            .collect();
-        let mut removes = raw_schedules(deployment)
-            .any(|schedule| slug(schedule).is_some_and(|name| !is_wanted(name)));
-        for schedule in unnamed() {
-            if !adopts || stays(schedule, wanted) {
-                all.push(complete(schedule));
-            } else {
-                removes = true;
-            }
-        }
-        Self { all, removes, has_unnamed, is_sent: true }
+        // An empty slug is one for the server.
+        let slug =
+            |schedule: &Value| schedule.get("slug").and_then(Value::as_str).map(str::to_owned);
+        let held: Option<Vec<String>> = raw_schedules(deployment).map(slug).collect();
+        let after: Option<Vec<String>> = wanted.iter().map(slug).collect();
+        let fit_patch = match (held.filter(|held| !held.is_empty()), after) {
+            (Some(held), Some(after)) => held.iter().all(|slug| after.contains(slug)),
+            (Some(_), None) => false,
+            (None, _) => !wanted.iter().any(is_limited),
+        };
+        Self { all: wanted.to_vec(), fit_patch }
     }
 
     /// Those whose number of runs was limited in the UI.
     pub(super) fn limited(&self) -> Vec<Value> {
-        let is_limited = |schedule: &&Value| {
-            schedule.get("max_scheduled_runs").is_some_and(|most| !most.is_null())
-        };
-        self.all.iter().filter(is_limited).cloned().collect()
-    }
-
-    /// Whether a `PATCH` would make all of them anew and forget those limits.
-    pub(super) fn forgets_limits(&self) -> bool {
-        self.is_sent && self.has_unnamed && !self.limited().is_empty()
-    }
-
-    /// In the form of a `PATCH`: by slug, the state only where it is declared.
-    pub(super) fn for_patch(&self, wanted: &[Value]) -> Value {
-        // The server refuses slugs beside schedules that have none, unless all are sent.
-        if self.has_unnamed {
-            return Value::Array(self.all.clone());
-        }
-        wanted.iter().filter(|schedule| slug(schedule).is_some()).cloned().collect()
+        self.all.iter().filter(|schedule| is_limited(schedule)).cloned().collect()
     }
 }
 
-/// Whether a former owner's schedule is wanted by itself, and no declared one replaces it.
-fn stays(held: &Value, wanted: &[Value]) -> bool {
-    let is_same = |other: &Value| match (held.get("schedule"), other.get("schedule")) {
-        (Some(held), Some(other)) => json_equal(held, other),
-        _ => false,
-    };
-    let mut same = wanted.iter().filter(|other| is_same(other)).peekable();
-    same.peek().is_some() && same.all(|other| slug(other).is_none())
-}
-
-/// A wanted schedule with the state of the one it replaces, if it does not say its own.
-fn merged(wanted: &Value, held: Option<&Value>) -> Value {
-    let mut schedule = wanted.as_object().cloned().unwrap_or_default();
-    let active = held.and_then(|held| held.get("active")).cloned();
-    let is_said = schedule.get("active").is_some_and(|active| !active.is_null());
-    if !is_said {
-        schedule.insert("active".to_owned(), active.unwrap_or(Value::Bool(true)));
-    }
-    let most = held.and_then(|held| held.get("max_scheduled_runs"));
-    if let Some(most) = most.filter(|most| !most.is_null()) {
-        schedule.entry("max_scheduled_runs").or_insert(most.clone());
-    }
-    Value::Object(schedule)
+fn is_limited(schedule: &Value) -> bool {
+    schedule.get("max_scheduled_runs").is_some_and(|most| !most.is_null())
 }
 
 /// A schedule as it is, without what only the server may say.
@@ -113,61 +62,42 @@ mod tests {
 
     use super::*;
 
-    fn deployment() -> Value {
-        json!({"schedules": [
-            {"id": "1", "schedule": {"cron": "0 1 * * *"}, "active": false, "slug": "a",
-             "max_scheduled_runs": 3, "parameters": {"n": 1}},
-            {"id": "2", "schedule": {"cron": "0 2 * * *"}, "active": true, "slug": null,
-             "max_scheduled_runs": null, "parameters": {}},
-        ]})
+    fn schedule(slug: Option<&str>, most: Option<u32>) -> Value {
+        json!({"id": "1", "schedule": {"cron": "0 1 * * *"}, "active": false, "slug": slug,
+               "max_scheduled_runs": most, "parameters": {"n": 1}})
+    }
+
+    fn fit_patch(held: &[&Value], wanted: &[&Value]) -> bool {
+        let wanted: Vec<Value> = wanted.iter().copied().cloned().collect();
+        Schedules::new(&json!({"schedules": held}), Some(&wanted)).fit_patch
     }
 
     #[test]
     fn nothing_declared_keeps_all_as_they_are() {
-        let schedules = Schedules::merge(&deployment(), None, true);
-        assert!(!schedules.removes);
+        let held = [schedule(Some("a"), Some(3)), schedule(None, None)];
+        let schedules = Schedules::new(&json!({"schedules": held}), None);
+        assert!(schedules.fit_patch);
         assert_eq!(schedules.all.len(), 2);
         assert_eq!(schedules.all[0]["active"], json!(false));
         assert_eq!(schedules.all[0].get("id"), None);
+        assert_eq!(schedules.limited().len(), 1);
     }
 
     #[test]
-    fn a_schedule_that_was_switched_off_stays_off() {
-        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
-        let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
-        assert!(!schedules.removes);
-        assert_eq!(schedules.all[0]["active"], json!(false));
-        assert_eq!(schedules.all[0]["schedule"]["cron"], json!("0 9 * * *"));
-        assert_eq!(schedules.all[1]["slug"], json!(null), "the one made in the UI stays");
+    fn a_patch_changes_and_adds_by_slug_and_removes_none() {
+        let (a, b) = (&schedule(Some("a"), Some(3)), &schedule(Some("b"), None));
+        assert!(fit_patch(&[a], &[a, b]));
+        assert!(!fit_patch(&[a, b], &[a]));
+        assert!(!fit_patch(&[a, b], &[]));
+        assert!(!fit_patch(&[a], &[a, &schedule(None, None)]));
     }
 
     #[test]
-    fn adoption_replaces_what_the_former_owner_declared() {
-        let wanted = [json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"})];
-        let schedules = Schedules::merge(&deployment(), Some(&wanted), true);
-        assert!(schedules.removes);
-        assert_eq!(schedules.all.len(), 1);
-    }
-
-    #[test]
-    fn adoption_keeps_what_is_wanted_of_the_former_owners_and_nothing_twice() {
-        let theirs = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "", "active": true});
-        let other = json!({"schedule": {"cron": "0 9 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&[other, theirs.clone()]), true);
-        assert!(!schedules.removes);
-        assert_eq!(schedules.all.len(), 2);
-        assert_eq!(schedules.all[1]["slug"], json!(null));
-
-        let same = json!({"schedule": {"cron": "0 2 * * *"}, "slug": "a"});
-        let schedules = Schedules::merge(&deployment(), Some(&[same, theirs]), true);
-        assert!(schedules.removes);
-        assert_eq!(schedules.all.len(), 1);
-    }
-
-    #[test]
-    fn a_declared_state_counts() {
-        let wanted = [json!({"schedule": {"cron": "0 1 * * *"}, "slug": "a", "active": true})];
-        let schedules = Schedules::merge(&deployment(), Some(&wanted), false);
-        assert_eq!(schedules.all[0]["active"], json!(true));
+    fn a_patch_makes_all_anew_where_one_has_no_slug_and_forgets_limits() {
+        let (named, unnamed) = (&schedule(Some("a"), None), &schedule(None, None));
+        assert!(fit_patch(&[named, unnamed], &[unnamed]));
+        assert!(fit_patch(&[unnamed], &[]));
+        assert!(fit_patch(&[], &[named, unnamed]));
+        assert!(!fit_patch(&[unnamed], &[&schedule(None, Some(2))]));
     }
 }

@@ -3,8 +3,7 @@
 //!
 //! Deployments that were read from a 2.20 server are converted to the form of Prefect 3, and writes
 //! back to that of Prefect 2, so that the other modules here know one form only. Marks are tags
-//! `flowreg.tag=v1.4.0`; a schedule's slug is computed from its rule, as nothing else tells it from
-//! others (docs/facts/prefect.md, "Prefect 2.20").
+//! `flowreg.tag=v1.4.0` (docs/facts/prefect.md, "Prefect 2.20").
 
 use serde_json::{Map, Value, json};
 
@@ -37,11 +36,6 @@ const FIELDS: &[&str] = &[
 /// What Prefect 2 has no place for.
 const MISSING: [Field<'static>; 2] = [Field::ConcurrencyLimit, Field::ConcurrencyOptions];
 
-/// From when an interval counts that does not say it.
-const ANCHOR: &str = "2020-01-01T00:00:00Z";
-/// What stands before a rule without a start.
-const RRULE_START: &str = "DTSTART:20200101T000000\n";
-
 /// A deployment as Prefect 2 gave it, in the form of Prefect 3.
 pub(super) fn as_three(deployment: &Value) -> Value {
     let mut deployment = deployment.clone();
@@ -62,14 +56,8 @@ pub(super) fn as_three(deployment: &Value) -> Value {
         object.insert("job_variables".to_owned(), variables);
     }
     let schedules = object.get_mut("schedules").and_then(Value::as_array_mut);
-    for schedule in schedules.into_iter().flatten() {
-        let Some(schedule) = schedule.as_object_mut() else { continue };
-        if let Some(rule) = schedule.get_mut("schedule") {
-            write_rule_as_three(rule);
-        }
-        let slug = schedule.get("schedule").map(rule_slug);
-        schedule.insert("slug".to_owned(), json!(slug));
-    }
+    let rules = schedules.into_iter().flatten().filter_map(|schedule| schedule.get_mut("schedule"));
+    rules.for_each(write_rule_as_three);
     deployment
 }
 
@@ -130,16 +118,16 @@ pub(super) fn adapt(registration: &mut Registration) -> Result<Vec<String>, Targ
     }
     let schedules = registration.fields.get_mut(Field::Schedules).and_then(Value::as_array_mut);
     for schedule in schedules.into_iter().flatten().filter_map(Value::as_object_mut) {
-        // A slug that was declared can't be kept there, so it can't be renamed either.
-        schedule.shift_remove("replaces");
+        // A slug that was declared can't be kept there; the rule tells which schedule it is.
+        for name in ["slug", "replaces"] {
+            schedule.shift_remove(name);
+        }
         let parameters = schedule.shift_remove("parameters");
         if parameters
             .is_some_and(|parameters| parameters.as_object().is_some_and(|map| !map.is_empty()))
         {
             notices.push(format!("{flow}: Prefect 2 has no parameters of schedules"));
         }
-        let slug = schedule.get("schedule").map(rule_slug);
-        schedule.insert("slug".to_owned(), json!(slug));
     }
     Ok(notices)
 }
@@ -153,24 +141,6 @@ fn write_rule_as_three(rule: &mut Value) {
             *anchor = moment;
         }
     }
-}
-
-/// A slug that is the same for the same rule, however the server writes it.
-fn rule_slug(rule: &Value) -> String {
-    let text = |name: &str| rule.get(name).and_then(Value::as_str);
-    let zone = text("timezone").filter(|zone| *zone != "UTC").unwrap_or_default();
-    let words = if let Some(cron) = text("cron") {
-        let day_or = rule.get("day_or").and_then(Value::as_bool).unwrap_or(true);
-        format!("cron {cron} {zone} {day_or}")
-    } else if let Some(rrule) = text("rrule") {
-        format!("rrule {} {zone}", rrule.strip_prefix(RRULE_START).unwrap_or(rrule))
-    } else {
-        let seconds = rule.get("interval").and_then(Value::as_f64).unwrap_or(0.0);
-        let anchor = text("anchor_date").unwrap_or(ANCHOR);
-        let anchor = anchor.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
-        format!("interval {seconds} {anchor} {zone}")
-    };
-    format!("rule-{:08x}", crc32fast::hash(words.as_bytes()))
 }
 
 #[cfg(test)]
@@ -188,27 +158,5 @@ mod tests {
         let expected =
             json!({"version": "v0", "tags": ["new", "flowreg.tag=v1=x"], "schedules": []});
         assert_eq!(back, expected);
-    }
-
-    #[test]
-    fn one_rule_has_one_slug_however_it_is_written() {
-        let same = [
-            (
-                json!({"cron": "0 3 * * *"}),
-                json!({"cron": "0 3 * * *", "timezone": "UTC", "day_or": true}),
-            ),
-            (
-                json!({"interval": 60}),
-                json!({"interval": 60.0, "anchor_date": "2020-01-01T00:00:00+00:00", "timezone": "UTC"}),
-            ),
-            (
-                json!({"rrule": "FREQ=DAILY"}),
-                json!({"rrule": "DTSTART:20200101T000000\nFREQ=DAILY"}),
-            ),
-        ];
-        for (one, other) in &same {
-            assert_eq!(rule_slug(one), rule_slug(other));
-        }
-        assert_ne!(rule_slug(&json!({"interval": 60})), rule_slug(&json!({"interval": 61})));
     }
 }

@@ -1,8 +1,8 @@
 //! Carries out one change with the fewest requests that keep what people changed in the UI.
 //!
-//! A change is one `PATCH` where a `PATCH` can express it. Labels and the removal of a schedule
-//! need an upsert by `POST`, which resets each field that it is not sent, so it is sent everything
-//! that is to stay. `DELETE` of a single schedule is no alternative: it also deletes runs that are
+//! A change is one `PATCH` where a `PATCH` can express it. Labels and some changes of schedules
+//! ([`Schedules`]) need an upsert by `POST`, which resets each field that it is not sent, so it is
+//! sent everything that is to stay. `DELETE` of a single schedule is no alternative: it also deletes runs that are
 //! due and only wait for a worker. The table of what both do is in docs/facts/prefect.md, "Flows
 //! and deployments".
 
@@ -67,18 +67,15 @@ pub(super) fn create(
 /// Changes a deployment.
 pub(super) fn update(http: &Http, update: Update<'_>) -> Result<(), TargetError> {
     let wanted = update.fields.list(Field::Schedules);
-    let schedules = Schedules::merge(update.deployment, wanted, update.held.marks.is_none());
+    let schedules = Schedules::new(update.deployment, wanted);
     let mut fields = update.fields.clone();
     fields.remove(Field::Triggers);
     keep_shared_limit(&mut fields, update.deployment);
     complete_work_pool(&mut fields, update);
     // The `PATCH` of Prefect 2 knows neither pull steps nor the parameters' schema. Labels (the
-    // marks) can only be changed by an upsert, and only an upsert removes a schedule.
-    if update.is_two || update.marks_change || schedules.removes || schedules.forgets_limits() {
+    // marks) can only be changed by an upsert.
+    if update.is_two || update.marks_change || !schedules.fit_patch {
         return upsert(http, update, fields, schedules);
-    }
-    if let Some(wanted) = wanted {
-        fields.set(Field::Schedules, schedules.for_patch(wanted));
     }
     patch(http, update.deployment, fields)
 }
@@ -196,7 +193,7 @@ fn upsert(
 /// there are none that the upsert has not deleted already.
 fn limit_again(http: &Http, deployment: &Value, schedule: &Value) -> Result<(), TargetError> {
     let is_it = |other: &&Value| {
-        ["slug", "schedule"].iter().all(|part| {
+        ["slug", "schedule", "active"].iter().all(|part| {
             let (one, other) = (schedule.get(part), other.get(part));
             json_equal(one.unwrap_or(&Value::Null), other.unwrap_or(&Value::Null))
         })
