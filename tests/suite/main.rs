@@ -11,6 +11,7 @@ mod support;
 
 mod affected;
 mod bad_input;
+mod beside_prefect_deploy;
 mod children;
 mod debug_log;
 mod documentation;

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::prefect::{Server, programs};
-use crate::support::{Flowreg, TestRepository, git_environment};
+use crate::support::TestRepository;
+use crate::support::official::{deploy, differences, flowreg, flowreg_in, held, without};
+use crate::support::prefect::Server;
 
 const TAG: &str = "v1.0.0";
 const CLONE: &str = "prefect.deployments.steps.git_clone";
@@ -32,10 +32,6 @@ const ALLOWED: &[(&str, &str)] = &[
         "the code reference, as mainline is pinned; Prefect takes the commit of the work tree",
     ),
     ("description \"None\"", "the real client's text for a missing one; flowreg sends null"),
-    (
-        "schedules[].slug flowreg-*",
-        "a schedule without a slug gets one, so that it can be changed alone",
-    ),
     (
         "schedules[].schedule.anchor_date where the file has none",
         "Prefect takes the moment of the deployment, and another one at each; flowreg a fixed one",
@@ -123,95 +119,6 @@ fn copy(root: &Path, directory: &Path, repository: &TestRepository, remote: &str
     }
 }
 
-/// The directories of a repository in which `prefect deploy --all` is run.
-fn manifests(repository: &TestRepository) -> Vec<String> {
-    let files = repository.git(&["ls-files", "--", "prefect.yaml", "*/prefect.yaml"]);
-    files.lines().map(|file| file.trim_end_matches("prefect.yaml").to_owned()).collect()
-}
-
-fn deploy(repository: &TestRepository, server: &Server) {
-    for directory in manifests(repository) {
-        let output = Command::new(programs().join("prefect"))
-            .args(["--no-prompt", "deploy", "--all"])
-            .current_dir(repository.root().join(directory))
-            .env_clear()
-            .envs(git_environment(repository.outside()))
-            .envs([("PREFECT_API_URL", server.api_url.as_str()), ("REGION", "north")])
-            .envs([("PREFECT_HOME", repository.outside().to_str().unwrap()), ("DO_NOT_TRACK", "1")])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-}
-
-fn flowreg(repository: &TestRepository, server: &Server) -> Flowreg {
-    flowreg_in(repository.root(), repository, server)
-}
-
-fn flowreg_in(directory: &Path, repository: &TestRepository, server: &Server) -> Flowreg {
-    Flowreg::in_directory(directory, repository.outside())
-        .env("PREFECT_API_URL", &server.api_url)
-        .env("PATH", &format!("{}:{}", programs().display(), std::env::var("PATH").unwrap()))
-        .env("REGION", "north")
-}
-
-/// Everything that a server holds of the flows whose names begin so, by `flow/deployment`.
-fn held(server: &Server, prefix: &str) -> BTreeMap<String, Value> {
-    let api = &server.api;
-    let filter = json!({"flows": {"name": {"like_": prefix}}, "limit": 200});
-    let flows = api.ask("POST", "/flows/filter", &filter);
-    let deployments = api.ask("POST", "/deployments/filter", &filter);
-    let mut held = BTreeMap::new();
-    for deployment in deployments.as_array().unwrap() {
-        let is_its = |flow: &&Value| flow["id"] == deployment["flow_id"];
-        let flow = flows.as_array().unwrap().iter().find(is_its).unwrap();
-        let id = deployment["id"].as_str().unwrap();
-        let path = format!("/automations/related-to/prefect.deployment.{id}");
-        let mut automations = api.ask("GET", &path, &Value::Null);
-        for automation in automations.as_array_mut().unwrap() {
-            without(
-                automation,
-                &["id", "created", "updated", "owner_resource", "account", "workspace"],
-            );
-            forget_ids(automation);
-        }
-        let mut automations = automations.as_array().unwrap().clone();
-        automations.sort_by_key(|one| one["name"].as_str().unwrap().to_owned());
-        let mut deployment = deployment.clone();
-        deployment["automations"] = json!(automations);
-        let name =
-            format!("{}/{}", flow["name"].as_str().unwrap(), deployment["name"].as_str().unwrap());
-        held.insert(name, deployment);
-    }
-    held
-}
-
-fn forget_ids(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|name, _| !matches!(name.as_str(), "id" | "deployment_id"));
-            map.values_mut().for_each(forget_ids);
-            // Sets come in any order.
-            for name in ["after", "expect", "for_each"] {
-                if let Some(Value::Array(items)) = map.get_mut(name) {
-                    items.sort_by_key(Value::to_string);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(forget_ids),
-        _ => {}
-    }
-}
-
-fn without(value: &mut Value, names: &[&str]) {
-    value.as_object_mut().unwrap().retain(|name, _| !names.contains(&name.as_str()));
-}
-
 /// What is left to compare, once what may differ is taken away.
 fn comparable(mut deployment: Value, is_ours: bool) -> Value {
     without(
@@ -241,10 +148,6 @@ fn comparable(mut deployment: Value, is_ours: bool) -> Value {
     let mut schedules: Vec<Value> = deployment["schedules"].as_array().unwrap().clone();
     for schedule in &mut schedules {
         without(schedule, &["id", "created", "updated", "deployment_id"]);
-        let is_given = schedule["slug"].as_str().is_some_and(|slug| slug.starts_with("flowreg-"));
-        if is_ours && is_given {
-            schedule["slug"] = Value::Null;
-        }
         let rrule = schedule["schedule"]["rrule"].as_str().unwrap_or_default();
         if let Some((start, rule)) = rrule.split_once('\n')
             && rule.contains("FREQ=MINUTELY")
@@ -298,29 +201,6 @@ fn with_reference(theirs: &Value, remote: &str) -> Value {
         steps.insert(0, clone);
     }
     json!(steps)
-}
-
-/// Where two values differ, one line each.
-fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<String>) {
-    match (theirs, ours) {
-        (Value::Object(left), Value::Object(right)) => {
-            let nothing = Value::Null;
-            let keys: std::collections::BTreeSet<&String> =
-                left.keys().chain(right.keys()).collect();
-            for key in keys {
-                let (left, right) = (left.get(key), right.get(key));
-                let (left, right) = (left.unwrap_or(&nothing), right.unwrap_or(&nothing));
-                differences(&format!("{path}.{key}"), left, right, found);
-            }
-        }
-        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
-            for (index, (left, right)) in left.iter().zip(right).enumerate() {
-                differences(&format!("{path}[{index}]"), left, right, found);
-            }
-        }
-        _ if flowreg_model::json_equal(theirs, ours) => {}
-        _ => found.push(format!("{path}: prefect {theirs}, flowreg {ours}")),
-    }
 }
 
 fn compare(
@@ -395,7 +275,7 @@ fn what_lands_on_the_server_is_what_prefect_deploy_all_makes() {
 
 /// Teams that come from `prefect deploy` have all their deployments on the server already.
 #[test]
-fn deployments_of_prefect_deploy_are_adopted_and_keep_what_people_made() {
+fn deployments_of_prefect_deploy_are_adopted_from_any_folder_and_stay_paused() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests/schedules");
     let server = Server::start(&[], None);
     furnish(&server);
@@ -423,7 +303,7 @@ fn deployments_of_prefect_deploy_are_adopted_and_keep_what_people_made() {
         assert_eq!(deployment["id"], before[name]["id"], "{name}");
         assert_eq!(deployment["version"], TAG, "{name}");
     }
-    assert_eq!(after[name]["tags"], json!(["by-hand"]));
+    assert_eq!(after[name]["tags"], json!([]));
     assert_eq!(after[name]["paused"], true);
     let again = program.json(&["register"], 0);
     assert_eq!(again["summary"]["unchanged"], before.len(), "{again:#}");

@@ -1,6 +1,7 @@
 //! Fixtures that several test modules use.
 
 pub(crate) mod needs;
+pub(crate) mod official;
 pub(crate) mod pipelines;
 pub(crate) mod prefect;
 pub(crate) mod prefect1;
