@@ -232,6 +232,35 @@ fn a_work_pool_that_does_not_exist_is_refused_with_those_that_do() {
 }
 
 #[test]
+fn what_a_server_lacks_for_several_deployments_is_told_once_with_their_places() {
+    let (project, worker) = Project::new();
+    drop(worker);
+    project.write_code("v1.0.0");
+    let repository = &project.repository;
+    let entry = |number: usize| {
+        format!(
+            "  - name: d{number}\n    entrypoint: flows/probe.py:probe\n    work_pool: {{name: nowhere}}\n"
+        )
+    };
+    let entries: String = (1..=12).map(entry).collect();
+    repository.write("prefect.yaml", format!("deployments:\n{entries}"));
+    repository.commit("declare deployments");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    let screen = project.flowreg().run(&["register"]);
+    assert_eq!(screen.code, 1, "{screen:?}");
+    let line = "  refused    12 deployments: work pool `nowhere` does not exist; the server has ";
+    assert_eq!(screen.stdout.matches(line).count(), 1, "{}", screen.stdout);
+    assert_eq!(screen.stdout.matches("nowhere").count(), 1, "{}", screen.stdout);
+    assert!(screen.stdout.contains("d3 (prefect.yaml:10:23) and 9 more"), "{}", screen.stdout);
+    let all = project.flowreg().run(&["register", "-v"]);
+    assert_eq!(all.stdout.matches("work pool `nowhere` does not exist").count(), 12, "{all:?}");
+    let run = project.flowreg().json(&["register"], 1);
+    let error = &run["registrations"][11]["error"];
+    assert_eq!(error["place"], "prefect.yaml:37:23", "{error:#}");
+}
+
+#[test]
 fn everything_that_can_be_declared_is_registered_and_unchanged_the_second_time() {
     let (project, worker) = Project::new();
     drop(worker);
