@@ -307,7 +307,7 @@ fn followed(server: &Server, lists: &[Value]) -> Vec<Value> {
 
 #[test]
 fn where_random_pull_steps_end_is_where_prefect_ends() {
-    const LISTS: usize = 80;
+    const LISTS: usize = 48;
     let server = Server::shared();
     let pinned = Pinned::new();
     let mut random = Random::new(20_261_130);
@@ -395,7 +395,7 @@ fn where_random_pull_steps_end_is_where_prefect_ends() {
         }
     }
     // The lists are of all kinds; otherwise the test would say little.
-    assert!(counts["registered"] > 15 && counts["refused"] > 15, "{counts:?}");
+    assert!(counts["registered"] > 8 && counts["refused"] > 8, "{counts:?}");
 }
 
 /// The reference put into the steps as flowreg puts it, for lists that it refuses.
