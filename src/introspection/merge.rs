@@ -34,7 +34,8 @@ pub struct IntrospectedScan {
 }
 
 /// What Python has to be asked, one question for each file: about flows that static analysis could not
-/// prove and that `is_wanted` selects, and about files where not even the names of flows are known.
+/// prove and that `is_wanted` selects, about files where not even the names of flows are known, and about
+/// entrypoints of which it is not known whether they lead to flows.
 pub fn questions(
     scan: &Scan,
     mode: Introspect,
@@ -60,6 +61,10 @@ pub fn questions(
             let question = questions.entry(path).or_insert_with(|| question(path, false));
             question.objects.push(flow.entrypoint.object().to_owned());
         }
+    }
+    for at in &scan.unknown {
+        let question = questions.entry(at.path()).or_insert_with(|| question(at.path(), false));
+        question.objects.push(at.object().to_owned());
     }
     questions.into_values().collect()
 }

@@ -109,11 +109,14 @@ impl DeclaredEntrypoint {
     pub(crate) fn files(&self) -> Vec<String> {
         match self {
             Self::Script { path, .. } => vec![path.clone()],
-            Self::Module { module, .. } => {
-                let path = module.replace('.', "/");
-                vec![format!("{path}.py"), format!("{path}/__init__.py")]
-            }
+            Self::Module { module, .. } => Self::files_of_module(module).to_vec(),
         }
+    }
+
+    /// The files in which a module may be.
+    pub(crate) fn files_of_module(module: &str) -> [String; 2] {
+        let path = module.replace('.', "/");
+        [format!("{path}.py"), format!("{path}/__init__.py")]
     }
 }
 
@@ -121,6 +124,10 @@ impl fmt::Display for DeclaredEntrypoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Script { path, object } => write!(f, "{path}:{object}"),
+            // With dots alone, all but the last part is taken for the module.
+            Self::Module { module, object } if object.contains('.') => {
+                write!(f, "{module}:{object}")
+            }
             Self::Module { module, object } => write!(f, "{module}.{object}"),
         }
     }
@@ -167,6 +174,7 @@ mod tests {
         assert_eq!(parsed("flows/../a.py:C.m").as_deref(), Some("a.py:C.m"));
         assert_eq!(parsed("pkg.mod.f").as_deref(), Some("pkg.mod.f"));
         assert_eq!(parsed("pkg.mod:f").as_deref(), Some("pkg.mod.f"));
+        assert_eq!(parsed("pkg.mod:C.m").as_deref(), Some("pkg.mod:C.m"));
         assert_eq!(
             DeclaredEntrypoint::parse("pkg.mod.f").unwrap().files(),
             ["pkg/mod.py", "pkg/mod/__init__.py"]

@@ -16,7 +16,7 @@ use super::request::Notice;
 use crate::introspection::IntrospectedScan;
 use crate::manifest::pull::PinnedSteps;
 use crate::manifest::{DeclaredDeployment, DeclaredEntrypoint, Entry, EntryError, Manifest};
-use crate::scan::{Scan, Selection};
+use crate::scan::{NamedFlows, Scan, Selection};
 use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 
 /// How many flows a hint lists when none is near.
@@ -47,21 +47,29 @@ pub(super) struct DeploymentDraft<'m> {
 /// The flows at the entrypoints of deployments whose runs start in the same directory.
 #[derive(Default)]
 pub(super) struct DirectoryFlows {
-    /// By the file, or the module's name, and the object.
-    flows: HashMap<(String, String), Flow>,
+    /// By entrypoint, as it is seen from that directory.
+    at: HashMap<Entrypoint, Flow>,
+    /// All flows of the files, for hints.
+    flows: Vec<Flow>,
     /// What keeps files from having flows.
     pub problems: Vec<FlowProblem>,
     /// The same for modules, by their names.
     of_modules: HashMap<String, FlowProblem>,
 }
 
-/// What is known of the modules that entrypoints name.
+/// Where entrypoints lead, before Python is asked.
 #[derive(Default)]
-struct ImportedFlows {
+struct Targets {
+    /// The entrypoint of the flow in the scan, by the one that was asked for. The two differ where a
+    /// flow has several names.
+    at: HashMap<Entrypoint, Entrypoint>,
+    /// The flows that Python is asked about if they are not exact. A file may have many, of which only
+    /// some are deployed, and Python is slow.
+    wanted: HashSet<Entrypoint>,
     /// The script and function that define a flow, by the module and the name to import it by.
     defined_at: HashMap<Entrypoint, Entrypoint>,
     /// The first problem of each module.
-    problems: HashMap<String, FlowProblem>,
+    of_modules: HashMap<String, FlowProblem>,
 }
 
 impl Builder<'_> {
@@ -79,39 +87,23 @@ impl Builder<'_> {
         }
         let mut all = HashMap::new();
         for (root, drafts) in by_root {
-            let (mut scripts, mut modules) = (BTreeSet::new(), BTreeSet::new());
-            for one in &drafts {
-                match &one.location {
-                    DeclaredEntrypoint::Script { path, .. } => {
-                        scripts.insert(path.clone());
-                    }
-                    DeclaredEntrypoint::Module { module, object } => {
-                        // Of `Jobs.nightly` it is the class `Jobs` that is imported.
-                        let head = object.split('.').next().unwrap_or(object);
-                        modules.insert((module.clone(), head.to_owned()));
-                    }
-                }
-            }
-            // A file may have many flows, of which only some are deployed: Python, which is slow, is
-            // asked about those alone.
-            let deployed: HashSet<(&str, &str)> = drafts
+            let asked: BTreeSet<Entrypoint> = drafts
                 .iter()
-                .map(|one| (one.location.container(), one.location.object()))
+                .map(|one| Entrypoint::new(one.location.container(), one.location.object()))
                 .collect();
-            let is_deployed = |flow: &Flow| {
-                deployed.contains(&(flow.entrypoint.path(), flow.entrypoint.object()))
-            };
-            let selection = Selection::files(scripts);
+            let scripts = asked.iter().map(Entrypoint::path).filter(|path| is_script(path));
+            let selection = Selection::files(scripts.map(ToOwned::to_owned).collect());
             let mut scan = self.referenced.scan_in(root, &selection)?;
             // Before Python is asked, so that one process answers for scripts and modules.
-            let imported = self.import(root, &modules, &mut scan)?;
+            let targets = self.targets(root, asked, &mut scan)?;
+            let is_wanted = |flow: &Flow| targets.wanted.contains(&flow.entrypoint);
             let IntrospectedScan { scan, notices, remarks, moments } =
-                self.referenced.introspected(root, scan, &is_deployed)?;
+                self.referenced.introspected(root, scan, &is_wanted)?;
             gathered.notices.extend(notices.into_iter().map(Notice::from));
             // Up to here paths were relative to `root`, and modules stood for files. Everything
             // after this compares paths from the repository's root.
             let in_repository =
-                |at: &Entrypoint| in_root(root, imported.defined_at.get(at).unwrap_or(at));
+                |at: &Entrypoint| in_root(root, targets.defined_at.get(at).unwrap_or(at));
             let located = remarks.into_iter().map(|(at, value)| (in_repository(&at), value));
             gathered.remarks.extend(located);
             let located = moments.into_iter().map(|(at, value)| (in_repository(&at), value));
@@ -122,59 +114,122 @@ impl Builder<'_> {
             if root.is_empty() {
                 gathered.files = Some(files);
             }
-            let mut found =
-                DirectoryFlows { of_modules: imported.problems, ..DirectoryFlows::default() };
             // A deployment may name a script that only imports the flow, so those count, too.
-            for flow in flows.into_iter().chain(others) {
-                let at = &flow.entrypoint;
-                let key = (at.path().to_owned(), at.object().to_owned());
-                let entrypoint = in_repository(at);
-                let imported_from = flow.imported_from.as_ref().map(in_repository);
-                found.flows.insert(key, Flow { entrypoint, imported_from, ..flow });
-            }
-            // Flows of one name are no problem here: deployments have names of their own.
-            let problems = problems.into_iter().filter(|problem| {
-                !matches!(problem.code, ProblemCode::Duplicate | ProblemCode::Nested)
-                    && !modules.iter().any(|(module, _)| *module == problem.path)
-            });
-            found.problems = problems
-                .map(|problem| FlowProblem { path: in_directory(root, &problem.path), ..problem })
+            let flows: HashMap<Entrypoint, Flow> = flows
+                .into_iter()
+                .chain(others)
+                .map(|flow| {
+                    let entrypoint = in_repository(&flow.entrypoint);
+                    let imported_from = flow.imported_from.as_ref().map(in_repository);
+                    (flow.entrypoint.clone(), Flow { entrypoint, imported_from, ..flow })
+                })
                 .collect();
+            let at = targets
+                .at
+                .iter()
+                .filter_map(|(asked, at)| Some((asked.clone(), flows.get(at)?.clone())))
+                .collect();
+            let mut of_modules = targets.of_modules;
+            let mut of_scripts = Vec::new();
+            for problem in problems {
+                // Flows of one name are no problem here: deployments have names of their own.
+                if matches!(problem.code, ProblemCode::Duplicate | ProblemCode::Nested) {
+                    continue;
+                }
+                if is_script(&problem.path) {
+                    let path = in_directory(root, &problem.path);
+                    of_scripts.push(FlowProblem { path, ..problem });
+                } else {
+                    // By now it says as well why Python could not tell.
+                    of_modules.insert(problem.path.clone(), problem);
+                }
+            }
+            let found = DirectoryFlows {
+                at,
+                flows: flows.into_values().collect(),
+                problems: of_scripts,
+                of_modules,
+            };
             all.insert(root.to_owned(), found);
         }
         Ok(all)
     }
 
-    /// Puts what can be imported from modules of a directory among the flows of a scan, under the
-    /// modules' names.
-    fn import(
+    /// Finds out to which flows entrypoints lead, and puts those among the flows of a scan that it does not
+    /// list: what a module gives under the module's name, and what only another name leads to.
+    fn targets(
         &self,
         root: &str,
-        modules: &BTreeSet<(String, String)>,
+        asked: BTreeSet<Entrypoint>,
         scan: &mut Scan,
-    ) -> Result<ImportedFlows, RunError> {
-        let mut imported = ImportedFlows::default();
-        if modules.is_empty() {
-            return Ok(imported);
-        }
-        let analyses = self.referenced.import_in(root, modules)?;
-        for ((module, _), analysis) in modules.iter().zip(analyses) {
-            for flow in analysis.flows {
-                let entrypoint = Entrypoint::new(module, flow.entrypoint.object());
-                let own = flow.imported_from.clone().unwrap_or(flow.entrypoint.clone());
-                imported.defined_at.insert(entrypoint.clone(), own);
-                scan.flows.push(Flow { entrypoint, imported_from: None, ..flow });
+    ) -> Result<Targets, RunError> {
+        let mut targets = Targets::default();
+        let listed: HashMap<&Entrypoint, &Flow> =
+            scan.flows.iter().chain(&scan.imported).map(|flow| (&flow.entrypoint, flow)).collect();
+        let mut others = BTreeSet::new();
+        for one in asked {
+            match listed.get(&one) {
+                Some(flow) => targets.add(one.clone(), one, flow.imported_from.as_ref()),
+                None => _ = others.insert(one),
             }
-            for problem in analysis.problems {
-                // A flow whose name the analysis can't know: Python is asked about such problems,
-                // and it is asked by the module's name.
-                if problem.code == ProblemCode::UnknownName {
-                    scan.problems.push(FlowProblem { path: module.clone(), ..problem.clone() });
+        }
+        let NamedFlows { flows, unknown, problems } = self.referenced.look_up_in(root, &others)?;
+        for (asked, flow) in flows {
+            if is_script(asked.path()) {
+                let at = flow.entrypoint.clone();
+                targets.add(asked, at.clone(), None);
+                let mut listed = scan.flows.iter().chain(&scan.imported);
+                if !listed.any(|listed| listed.entrypoint == at) {
+                    scan.flows.push(flow);
                 }
-                imported.problems.entry(module.clone()).or_insert(problem);
+            } else {
+                let own = flow.imported_from.clone().unwrap_or(flow.entrypoint.clone());
+                targets.defined_at.insert(asked.clone(), own);
+                targets.add(asked.clone(), asked.clone(), None);
+                scan.flows.push(Flow { entrypoint: asked, imported_from: None, ..flow });
             }
         }
-        Ok(imported)
+        for one in &unknown {
+            targets.add(one.clone(), one.clone(), None);
+            if let Some(file) = self.module_file(root, one)? {
+                targets.defined_at.insert(one.clone(), Entrypoint::new(file, one.object()));
+            }
+        }
+        for (container, problem) in problems {
+            // Python is asked about such problems, and it is asked by the module's name.
+            if is_script(&container) || problem.code == ProblemCode::UnknownName {
+                let problem = FlowProblem { path: container.clone(), ..problem.clone() };
+                let is_same = |other: &FlowProblem| {
+                    (other.code, other.line, other.column)
+                        == (problem.code, problem.line, problem.column)
+                        && other.path == problem.path
+                };
+                if !scan.problems.iter().any(is_same) {
+                    scan.problems.push(problem);
+                }
+            }
+            if !is_script(&container) {
+                targets.of_modules.entry(container).or_insert(problem);
+            }
+        }
+        scan.unknown = unknown;
+        Ok(targets)
+    }
+
+    /// The file of a module that an entrypoint names, from `root`; `None` for a script.
+    fn module_file(&self, root: &str, at: &Entrypoint) -> Result<Option<String>, RunError> {
+        if is_script(at.path()) {
+            return Ok(None);
+        }
+        let tree = self.referenced.tree()?;
+        for file in DeclaredEntrypoint::files_of_module(at.path()) {
+            match tree.has_file(&in_directory(root, &file)) {
+                Ok(true) => return Ok(Some(file)),
+                Ok(false) | Err(GitError::BrokenLink(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// What is wrong with an entrypoint that leads nowhere.
@@ -220,7 +275,11 @@ impl Builder<'_> {
         };
         let found = found.get(&one.root);
         let problem = found.and_then(|found| {
-            let own = found.problems.iter().find(|problem| problem.path == *file);
+            // A file may have several; one that names the object says more about it.
+            let about_it = format!("`{}`", one.location.object());
+            let of_file = || found.problems.iter().filter(|problem| problem.path == *file);
+            let own = of_file().find(|problem| problem.message.contains(&about_it));
+            let own = own.or_else(|| of_file().next());
             let imported = match &one.location {
                 DeclaredEntrypoint::Module { module, .. } => found.of_modules.get(module),
                 DeclaredEntrypoint::Script { .. } => None,
@@ -239,12 +298,10 @@ impl Builder<'_> {
         let object = one.location.object();
         let message = format!("`{file}` has no flow `{object}` at {at}");
         let error = error("entrypoint", &message);
-        let near: Vec<&str> = found
-            .into_iter()
-            .flat_map(|found| found.flows.values())
-            .filter(|flow| flow.entrypoint.path() == file)
-            .map(|flow| flow.entrypoint.object())
-            .collect();
+        let flows = found.into_iter().flat_map(|found| &found.flows);
+        let of_file = flows.map(|flow| &flow.entrypoint).filter(|at| at.path() == file);
+        let near: Vec<&str> =
+            of_file.map(Entrypoint::object).collect::<BTreeSet<&str>>().into_iter().collect();
         Ok(match nearest(object, &near) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None if near.is_empty() => error.hint("a flow is a function with Prefect's `@flow`"),
@@ -255,6 +312,20 @@ impl Builder<'_> {
             }
         })
     }
+}
+
+impl Targets {
+    /// Notes where an entrypoint leads. A flow that the scan lists elsewhere is asked about there.
+    fn add(&mut self, asked: Entrypoint, at: Entrypoint, listed_at: Option<&Entrypoint>) {
+        self.wanted.insert(at.clone());
+        self.wanted.extend(listed_at.cloned());
+        self.at.insert(asked, at);
+    }
+}
+
+/// Whether the container of an entrypoint is a script; else it is a module.
+fn is_script(container: &str) -> bool {
+    container.strip_suffix(".py").is_some()
 }
 
 fn in_directory(directory: &str, path: &str) -> String {
@@ -270,7 +341,6 @@ pub(super) fn flow_of(
     one: &DeploymentDraft<'_>,
     found: &HashMap<String, DirectoryFlows>,
 ) -> Option<Flow> {
-    let found = found.get(&one.root)?;
-    let (container, object) = (one.location.container(), one.location.object());
-    found.flows.get(&(container.to_owned(), object.to_owned())).cloned()
+    let asked = Entrypoint::new(one.location.container(), one.location.object());
+    found.get(&one.root)?.at.get(&asked).cloned()
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use flowreg_model::{CommitId, Entrypoint, Explanation, Flow, FlowProblem};
-use flowreg_python::FileAnalysis;
 
 use super::affected::Affected;
 use super::request::Notice;
@@ -14,7 +13,7 @@ use crate::introspection::{
     AskError, IntrospectedScan, IntrospectionContext, Limits, ask, merge_answers, note_unanswered,
     questions,
 };
-use crate::scan::{ANALYSER, Scan, Selection, analyse_imports, explain, scan};
+use crate::scan::{ANALYSER, NamedFlows, Scan, Selection, explain, look_up, scan};
 use crate::store::AnalysisCache;
 
 /// The flows that were asked for.
@@ -119,15 +118,15 @@ impl Referenced<'_> {
         Ok(scan(&tree, selection, &cache)?)
     }
 
-    /// What names of modules stand for that are imported from a directory of the commit.
-    pub(super) fn import_in(
+    /// What entrypoints of scripts and modules in a directory of the commit lead to.
+    pub(super) fn look_up_in(
         &self,
         directory: &str,
-        imports: &BTreeSet<(String, String)>,
-    ) -> Result<Vec<FileAnalysis>, RunError> {
+        asked: &BTreeSet<Entrypoint>,
+    ) -> Result<NamedFlows, RunError> {
         match self.tree()?.subtree(directory)? {
-            Some(tree) => Ok(analyse_imports(&tree, imports)?),
-            None => Ok(vec![FileAnalysis::default(); imports.len()]),
+            Some(tree) if !asked.is_empty() => Ok(look_up(&tree, asked)?),
+            _ => Ok(NamedFlows::default()),
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tree::{PROJECT_FILE, Selection, VERSION_FILE};
 use flowreg_git::{BlobId, GitError, LinkProblem, Tree, TreeBlob, TreeFiles};
 use flowreg_model::{Entrypoint, Flow, FlowProblem, Inexact, ProblemCode};
-use flowreg_python::{FileAnalysis, join};
+use flowreg_python::{FileAnalysis, LookedUp, join};
 
 /// A file that is selected.
 pub(super) struct SelectedFile<'b> {
@@ -109,7 +109,7 @@ pub(super) fn by_path<'s>(
         let mut first: Option<(&str, FileAnalysis)> = None;
         for one in paths {
             let Some(mut analysis) = take(one.key()) else { continue };
-            rename(&mut analysis, one);
+            rename(analysis.flows.iter_mut(), &mut analysis.problems, one);
             let Some((_, first)) = &first else {
                 first = Some((one.path, analysis));
                 continue;
@@ -135,9 +135,19 @@ fn same(flow: &Flow, first: &FileAnalysis) -> Option<Entrypoint> {
     other.map(|other| other.imported_from.clone().unwrap_or_else(|| other.entrypoint.clone()))
 }
 
+/// Gives what was looked up in a script the path by which the script is known.
+pub(super) fn looked_up(mut answer: LookedUp, file: &SelectedFile<'_>) -> LookedUp {
+    rename(answer.flows.iter_mut().map(|(_, flow)| flow), &mut answer.problems, file);
+    answer
+}
+
 /// Gives what was found in a script the path by which the script was selected.
-fn rename(analysis: &mut FileAnalysis, file: &SelectedFile<'_>) {
-    for flow in &mut analysis.flows {
+fn rename<'f>(
+    flows: impl Iterator<Item = &'f mut Flow>,
+    problems: &mut [FlowProblem],
+    file: &SelectedFile<'_>,
+) {
+    for flow in flows {
         flow.entrypoint = Entrypoint::new(file.path, flow.entrypoint.object());
         if file.is_outside {
             flow.inexact.push(Inexact {
@@ -149,7 +159,7 @@ fn rename(analysis: &mut FileAnalysis, file: &SelectedFile<'_>) {
             });
         }
     }
-    for problem in &mut analysis.problems {
+    for problem in problems {
         file.path.clone_into(&mut problem.path);
     }
 }

@@ -8,15 +8,17 @@ mod cache;
 mod changed;
 mod graph;
 mod linked;
+mod named;
 mod prefect1;
 mod stored;
 mod tree;
 
 pub(crate) use affected::Script;
 pub(crate) use changed::{Difference, affected};
+pub(crate) use named::{NamedFlows, explain, look_up};
 pub(crate) use prefect1::{Prefect1Files, prefect1_files};
+pub(crate) use tree::duplicates;
 pub use tree::{Scan, ScanError, Selection, scan};
-pub(crate) use tree::{analyse_imports, duplicates, explain};
 
 /// The analyser by a hash of its sources (`build.rs`). Answers in the cache are kept under it, since
 /// another analyser may give others.

@@ -13,10 +13,10 @@ use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob, TreeFiles};
-use flowreg_model::{Entrypoint, Explanation, Flow, FlowProblem, ProblemCode};
+use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
-    FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_in,
-    analyse_script, explain_in, is_candidate,
+    FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_script,
+    is_candidate,
 };
 
 use super::cache::{Cache, CurrentTree, FreshAnalysis};
@@ -40,6 +40,8 @@ pub struct Scan {
     pub flows: Vec<Flow>,
     /// Flows of the list above under the names by which other files import them.
     pub imported: Vec<Flow>,
+    /// Entrypoints that somebody asks for, and of which only Python knows whether they lead to flows.
+    pub unknown: Vec<Entrypoint>,
     /// Which of the files import which.
     pub imports: ImportGraph,
     /// What keeps others from being registered, by path and line.
@@ -243,60 +245,6 @@ fn place(problem: &FlowProblem) -> (String, u32, u32) {
     (problem.path.clone(), problem.line, problem.column)
 }
 
-/// Explains a flow that a scan of the same tree has found; `None` if it is not there.
-///
-/// # Errors
-/// [`ScanError::Git`] if a directory or file can't be read.
-pub(crate) fn explain(
-    tree: &Tree,
-    entrypoint: &Entrypoint,
-) -> Result<Option<Explanation>, ScanError> {
-    with_sources(tree, |layout, sources, files| {
-        let source = sources.read(entrypoint.path())?;
-        let file =
-            files.get(entrypoint.path()).and_then(|blob| SelectedFile::new(tree.path(), blob));
-        let script = file.map_or_else(|| entrypoint.path().to_owned(), |file| file.script);
-        let in_script = Entrypoint::new(script, entrypoint.object());
-        let found = explain_in(layout, sources, &in_script, &source)?;
-        Ok(found.map(|found| Explanation { entrypoint: entrypoint.clone(), ..found }))
-    })
-}
-
-/// What can be had by importing modules, as a script in the root that imports them finds it.
-///
-/// # Errors
-/// [`ScanError::Git`] if a directory or file can't be read.
-pub(crate) fn analyse_imports(
-    tree: &Tree,
-    imports: &BTreeSet<(String, String)>,
-) -> Result<Vec<FileAnalysis>, ScanError> {
-    with_sources(tree, |layout, sources, _| {
-        let analyse = |(module, name): &(String, String)| {
-            // The first line makes the script a candidate (`is_candidate`): it has to mention flows.
-            let script = format!("import prefect.flows\nfrom {module} import {name}\n");
-            Ok(analyse_in(layout, sources, IMPORTER, script.as_bytes())?)
-        };
-        imports.iter().map(analyse).collect()
-    })
-}
-
-/// Gives an analysis the Python files of a tree: where they are, and a way to read them.
-fn with_sources<T>(
-    tree: &Tree,
-    analyse: impl FnOnce(&Layout, &dyn SourceFiles, &FilesByPath<'_>) -> Result<T, ScanError>,
-) -> Result<T, ScanError> {
-    let listed = tree.files(may_be_package, is_read)?;
-    tree.fetch_missing(&listed.blobs)?;
-    let files = by_path(&listed);
-    let layout = layout(&listed).for_python(project_python(tree, &listed)?);
-    let tree = Mutex::new(tree.clone());
-    let read = |path: &str| read_file(&tree, &files, path);
-    analyse(&layout, &read, &files)
-}
-
-/// A script that no repository has.
-const IMPORTER: &str = "<import>.py";
-
 /// Whether a directory is entered: every one, and a link only if it could lead to a package. Data sets
 /// have thousands of links with dots in their names, and the files behind one are listed where they are.
 pub(super) fn may_be_package(path: &[u8], is_link: bool) -> bool {
@@ -319,7 +267,7 @@ pub(super) const VERSION_FILE: &str = ".python-version";
 pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 
 /// The Python that the project is for.
-fn project_python(tree: &Tree, listed: &TreeFiles) -> Result<Python, ScanError> {
+pub(super) fn project_python(tree: &Tree, listed: &TreeFiles) -> Result<Python, ScanError> {
     let text = |path: &str| -> Result<Option<String>, ScanError> {
         let place = listed.blobs.binary_search_by(|blob| blob.path.as_slice().cmp(path.as_bytes()));
         let Some(blob) = place.ok().and_then(|place| listed.blobs.get(place)) else {
@@ -335,9 +283,9 @@ fn project_python(tree: &Tree, listed: &TreeFiles) -> Result<Python, ScanError> 
 
 /// The files of a tree by their paths; links that can't be followed are there with their own objects,
 /// so that an analysis can depend on them.
-type FilesByPath<'f> = HashMap<&'f str, &'f TreeBlob>;
+pub(super) type FilesByPath<'f> = HashMap<&'f str, &'f TreeBlob>;
 
-fn by_path(listed: &TreeFiles) -> FilesByPath<'_> {
+pub(super) fn by_path(listed: &TreeFiles) -> FilesByPath<'_> {
     let broken = listed.broken.iter().map(|(link, _)| link);
     // Prefect has no name for a file whose path is not text.
     let all = listed.blobs.iter().chain(broken);
@@ -345,7 +293,7 @@ fn by_path(listed: &TreeFiles) -> FilesByPath<'_> {
 }
 
 /// Where Python finds modules in a tree.
-fn layout(listed: &TreeFiles) -> Layout {
+pub(super) fn layout(listed: &TreeFiles) -> Layout {
     let text = |path| std::str::from_utf8(path).ok();
     let broken = listed
         .broken
@@ -355,7 +303,7 @@ fn layout(listed: &TreeFiles) -> Layout {
 }
 
 /// The content of a file that is imported; empty if there is none.
-fn read_file(
+pub(super) fn read_file(
     tree: &Mutex<Tree>,
     files: &FilesByPath<'_>,
     path: &str,

@@ -16,6 +16,7 @@ mod children;
 mod debug_log;
 mod documentation;
 mod end_to_end;
+mod entrypoint_names;
 mod flow_differential;
 mod flow_scan;
 mod hooks_install;

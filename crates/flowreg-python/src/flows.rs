@@ -46,6 +46,14 @@ pub(super) struct DefinitionError {
     at: Location,
 }
 
+impl DefinitionError {
+    /// The same as the exception that ends the script.
+    pub(super) fn raised(self) -> Raised {
+        let DefinitionError { kind, message, at } = self;
+        Raised { kind, message, at, through: None }
+    }
+}
+
 /// The outcome of a step that Prefect may refuse.
 pub(super) type Checked<T> = Result<T, DefinitionError>;
 
@@ -85,12 +93,7 @@ pub(crate) fn collect<'a>(
         return analysis;
     }
     if !found.is_empty() || !probable.is_empty() {
-        for (at, message) in interpreter.broken_links.take() {
-            let problem = problem(interpreter, problems, ProblemCode::Link, (at, None), message);
-            if !analysis.problems.contains(&problem) {
-                analysis.problems.push(problem);
-            }
-        }
+        analysis.problems.extend(broken_links(interpreter, problems));
     }
     for probable_flow in probable {
         let unknown = &probable_flow.unknown;
@@ -125,12 +128,7 @@ pub(crate) fn collect<'a>(
             Err(refused) => {
                 analysis.flows.clear();
                 analysis.problems.retain(|problem| problem.code == ProblemCode::Nested);
-                let raised = Raised {
-                    kind: refused.kind,
-                    message: refused.message,
-                    at: refused.at,
-                    through: None,
-                };
+                let raised = refused.raised();
                 analysis.problems.push(load_error(interpreter, problems, &raised));
                 return analysis;
             }
@@ -141,9 +139,24 @@ pub(crate) fn collect<'a>(
     analysis
 }
 
+/// The imports of the script that meet a symbolic link which can't be followed.
+pub(super) fn broken_links(
+    interpreter: &Interpreter<'_>,
+    problems: &Problems<'_>,
+) -> Vec<FlowProblem> {
+    let mut found: Vec<FlowProblem> = Vec::new();
+    for (at, message) in interpreter.broken_links.take() {
+        let problem = problem(interpreter, problems, ProblemCode::Link, (at, None), message);
+        if !found.contains(&problem) {
+            found.push(problem);
+        }
+    }
+    found
+}
+
 /// The problem that importing the script raises: at the line that raises, or where the script imports
 /// or calls the module that has this line.
-fn load_error(
+pub(super) fn load_error(
     interpreter: &Interpreter<'_>,
     problems: &Problems<'_>,
     raised: &Raised,
@@ -154,7 +167,7 @@ fn load_error(
 }
 
 /// A problem at a place of the script; a place in another module is named in the message.
-fn problem(
+pub(super) fn problem(
     interpreter: &Interpreter<'_>,
     problems: &Problems<'_>,
     code: ProblemCode,
@@ -186,7 +199,7 @@ fn dynamic_names(
 }
 
 /// The statement that binds the first part of an attribute path, the last one if there are more.
-fn binding(body: &[Stmt], path: &str) -> Option<TextSize> {
+pub(super) fn binding(body: &[Stmt], path: &str) -> Option<TextSize> {
     let name = path.split('.').next().unwrap_or(path);
     let binds = |statement: &&Stmt| {
         BoundNames::of(std::slice::from_ref(*statement))

@@ -57,6 +57,7 @@ mod flows;
 mod imports;
 mod interpreter;
 mod library;
+mod lookup;
 mod nesting;
 mod number;
 mod prefilter;
@@ -72,6 +73,7 @@ pub use dependencies::Dependencies;
 pub use explain::explain_in;
 pub use imports::{Import, Imports};
 pub use library::{ImportTarget, Layout, Library, ReadError, SourceFiles, join};
+pub use lookup::{LookedUp, look_up_in, look_up_module_in};
 pub use prefilter::is_candidate;
 pub use python::Python;
 pub use symbols::is_known_module;
@@ -136,7 +138,7 @@ pub fn analyse_in(
     });
     analysis.unwrap_or_else(|| {
         let message = "there is no memory to analyse it".to_owned();
-        Ok(unreadable(path, source, "", &source::SyntaxError { message, at: 0 }))
+        Ok(if_meant(path, source, &source::SyntaxError { message, at: 0 }))
     })
 }
 
@@ -188,9 +190,7 @@ fn analyse_within(
     let file = match library.parse(source) {
         Ok(file) => file,
         Err(error) => {
-            // The message points into the text, so show what can be shown of it.
-            let text = source::decode(source).unwrap_or_else(|_| String::from_utf8_lossy(source));
-            return (unreadable(path, source, &text, &error), error.message == nesting::TOO_DEEP);
+            return (if_meant(path, source, &error), error.message == nesting::TOO_DEEP);
         }
     };
     let deepest = u32::try_from(stack / STACK_PER_LEVEL).unwrap_or(u32::MAX);
@@ -207,11 +207,18 @@ fn analyse_within(
 }
 
 /// The answer for a file that can't be parsed: a problem, if the file is meant to have flows.
-fn unreadable(path: &str, source: &[u8], text: &str, error: &source::SyntaxError) -> FileAnalysis {
+fn if_meant(path: &str, source: &[u8], error: &source::SyntaxError) -> FileAnalysis {
     let mut analysis = FileAnalysis::default();
     if prefilter::is_meant_to_have_flows(source) {
-        let problems = Problems { path, text };
-        analysis.problems.push(problems.at(ProblemCode::Syntax, error.at, error.message.clone()));
+        analysis.problems.push(unreadable(path, source, error));
     }
     analysis
+}
+
+/// The problem of a file that can't be parsed.
+fn unreadable(path: &str, source: &[u8], error: &source::SyntaxError) -> FlowProblem {
+    // The message points into the text, so show what can be shown of it.
+    let text = source::decode(source).unwrap_or_else(|_| String::from_utf8_lossy(source));
+    let problems = Problems { path, text: &text };
+    problems.at(ProblemCode::Syntax, error.at, error.message.clone())
 }

@@ -11,7 +11,7 @@ use crate::symbols;
 use crate::value::{Class, ClassKind, Function, Value, keyword};
 
 impl<'a> Interpreter<'a> {
-    pub(super) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+    pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
