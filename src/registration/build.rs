@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use semver::Version;
 use serde_json::{Map, Value, json};
 
 use super::layers::Layers;
@@ -72,7 +73,21 @@ pub(crate) enum BuildError {
     /// A trigger is not one that Prefect takes.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    /// The server's Prefect finds only names of a module itself, and no attributes of its classes.
+    #[error(
+        "Prefect {version} can't load `{object}`, so every run would fail: an entrypoint that leads \
+         into a class or another module needs Prefect {CLASSES} or later"
+    )]
+    Attribute {
+        /// The object of the entrypoint.
+        object: String,
+        /// The server's Prefect.
+        version: Version,
+    },
 }
+
+/// The first Prefect that follows attributes in an entrypoint (docs/facts/python.md, "Loading a script").
+const CLASSES: Version = Version::new(3, 4, 1);
 
 impl BuildError {
     /// The word that JSON uses.
@@ -80,8 +95,37 @@ impl BuildError {
         match self {
             Self::Name(_) => "deployment_name",
             Self::Trigger(_) => "trigger",
+            Self::Attribute { .. } => "entrypoint",
         }
     }
+
+    /// Whether the same declaration is right for a newer Prefect.
+    pub(crate) fn is_of_version(&self) -> bool {
+        matches!(self, Self::Attribute { .. })
+    }
+
+    /// What to do, where that is not plain.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name(_) => None,
+            Self::Trigger(error) => error.hint(),
+            Self::Attribute { object, .. } => Some(format!(
+                "give it a name in the module, such as `job = {object}`, and name that in \
+                 prefect.yaml: path/to/file.py:job"
+            )),
+        }
+    }
+}
+
+/// Whether the server's Prefect can load the object of an entrypoint.
+///
+/// # Errors
+/// [`BuildError::Attribute`] if it can't.
+pub(crate) fn check_object(object: &str, version: &Version) -> Result<(), BuildError> {
+    if !object.contains('.') || *version >= CLASSES {
+        return Ok(());
+    }
+    Err(BuildError::Attribute { object: object.to_owned(), version: version.clone() })
 }
 
 /// What a `prefect.yaml` says about a deployment, ready to be registered.

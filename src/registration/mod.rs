@@ -25,7 +25,9 @@ pub mod triggers;
 
 pub(crate) use apply::Applied;
 pub use apply::{Outcome, apply};
-pub(crate) use build::{BuildError, CodeSource, Declaration, Pinned, build, origin_of};
+pub(crate) use build::{
+    BuildError, CodeSource, Declaration, Pinned, build, check_object, origin_of,
+};
 pub use changes::Kept;
 pub(crate) use changes::{Change, HIDDEN};
 pub(crate) use guests::{Counterpart, counterparts};

@@ -301,8 +301,10 @@ impl Builder<'_> {
             origins,
         };
         if let Err(error) = self.add(gathered, &mut flow, start, Some(declaration), explained)? {
+            let cause = UnbuiltCause::of(&error);
             let error = build_error(manifest, entry, &error);
-            gathered.unbuilt.push(Unbuilt { flow: flow.name.to_string(), ..refused(error) });
+            let flow = flow.name.to_string();
+            gathered.unbuilt.push(Unbuilt { flow, cause, ..refused(error) });
         }
         Ok(())
     }
@@ -350,12 +352,16 @@ fn refused(error: EntryError) -> Unbuilt {
 
 /// A registration that can't be built of what the file declares, at the place of what is wrong.
 fn build_error(manifest: &Manifest, entry: &Entry, error: &BuildError) -> EntryError {
-    let BuildError::Trigger(trigger) = error else {
-        return manifest.error(entry, &["name"], error.code(), &error.to_string());
+    let number;
+    let path: Vec<&str> = match error {
+        BuildError::Name(_) => vec!["name"],
+        BuildError::Attribute { .. } => vec!["entrypoint"],
+        BuildError::Trigger(trigger) => {
+            number = trigger.number.saturating_sub(1).to_string();
+            let place = trigger.place.iter().map(String::as_str);
+            ["triggers", &*number].into_iter().chain(place).collect()
+        }
     };
-    let number = trigger.number.saturating_sub(1).to_string();
-    let mut path = vec!["triggers", &*number];
-    path.extend(trigger.place.iter().map(String::as_str));
     let reported = manifest.error(entry, &path, error.code(), &error.to_string());
-    trigger.hint().into_iter().fold(reported, EntryError::hint)
+    error.hint().into_iter().fold(reported, EntryError::hint)
 }

@@ -21,7 +21,7 @@ use super::starts::{Start, Starts};
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
 use crate::introspection::IntrospectedScan;
 use crate::manifest::pull;
-use crate::registration::{BuildError, CodeSource, Declaration, Refusal, build};
+use crate::registration::{BuildError, CodeSource, Declaration, Refusal, build, check_object};
 use crate::scan::Scan;
 use crate::settings::Settings;
 
@@ -83,6 +83,13 @@ pub enum UnbuiltCause {
     Source,
     /// A rule forbids it that an option or the target may lift.
     Guard,
+}
+
+impl UnbuiltCause {
+    /// Of what can't be built.
+    pub(super) fn of(error: &BuildError) -> Self {
+        if error.is_of_version() { Self::Guard } else { Self::Configuration }
+    }
 }
 
 /// A deployment that can't become a registration, and why.
@@ -283,15 +290,17 @@ impl Builder<'_> {
             let start = Start::of_script(flow.entrypoint.path());
             let explained = FieldOrigins::default();
             if let Err(error) = self.add(&mut gathered, &mut flow, start, None, explained)? {
-                let hint = "change `deployment` of this flow in flowreg.toml";
+                let hint = error
+                    .hint()
+                    .unwrap_or("change `deployment` of this flow in flowreg.toml".to_owned());
                 gathered.unbuilt.push(Unbuilt {
                     flow: flow.name.to_string(),
                     deployment: String::new(),
                     code: error.code().to_owned(),
-                    cause: UnbuiltCause::Configuration,
+                    cause: UnbuiltCause::of(&error),
                     place: Some(format!("{}:{}:1", flow.entrypoint.path(), flow.line)),
                     message: error.to_string(),
-                    hints: vec![hint.to_owned()],
+                    hints: vec![hint],
                     entrypoint: flow.entrypoint.to_string(),
                 });
             }
@@ -315,6 +324,16 @@ impl Builder<'_> {
             && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
         {
             flow.resolve_for(&version);
+        }
+        let entrypoint = declaration
+            .as_ref()
+            .map_or_else(|| flow.entrypoint.to_string(), |declared| declared.entrypoint.clone());
+        if let Some((_, object)) = entrypoint.rsplit_once(':')
+            && object.contains('.')
+            && let Some(version) = self.server_version()?
+            && let Err(error) = check_object(object, version)
+        {
+            return Ok(Err(error));
         }
         let settings = &self.referenced.configured.settings;
         let built = build(flow, declaration, &self.source, settings).map(|built| {

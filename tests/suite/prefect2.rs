@@ -238,3 +238,44 @@ fn what_prefect_2_can_not_hold_is_told() {
     assert_eq!(outcome(&project.register(&["--adopt"], 0)), "updated");
     assert_eq!(outcome(&project.register(&[], 0)), "unchanged");
 }
+
+#[test]
+fn a_method_needs_a_name_that_prefect_2_can_load() {
+    let project = Project::new();
+    project.configure("");
+    let flow = &project.flow;
+    let code = "from prefect import flow\nfrom prefect.states import Completed\n\n\nclass Jobs:\n    \
+                @staticmethod\n    @flow(name=\"FLOW\")\n    def run(n: int = 1):\n        \
+                return Completed(message=f\"a method ran with {n}\")\n\n\njob = Jobs.run\n";
+    project.repository.write("flows/jobs.py", code.replace("FLOW", flow));
+    project.repository.commit("a method");
+    project.repository.git(&["tag", "v1.0.0"]);
+    project.push(&["main", "v1.0.0"]);
+    // Without a declaration the flow has the one entrypoint.
+    let run = project.register(&[], 1);
+    let error = &run["registrations"][0]["error"];
+    assert_eq!(error["code"], "entrypoint", "{run:#}");
+    assert!(error["message"].as_str().unwrap().contains("can't load `Jobs.run`"), "{run:#}");
+    assert!(error["hints"][0].as_str().unwrap().contains("`job = Jobs.run`"), "{run:#}");
+    let entry = |name: &str, object: &str| {
+        format!("  - name: {name}\n    entrypoint: flows/jobs.py:{object}\n")
+    };
+    let manifest = format!("deployments:\n{}{}", entry("class", "Jobs.run"), entry("name", "job"));
+    project.repository.write("prefect.yaml", manifest);
+    project.repository.commit("declared");
+    project.repository.git(&["tag", "v1.0.1"]);
+    project.push(&["main", "v1.0.1"]);
+    let run = project.register(&[], 8);
+    let refused: Vec<&Value> = run["registrations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| !one["error"].is_null())
+        .map(|one| &one["error"]["place"])
+        .collect();
+    assert_eq!(refused, ["prefect.yaml:3:17"], "{run:#}");
+    assert_eq!(project.deployment("name")["entrypoint"], "flows/jobs.py:job");
+    let _worker = Worker::start_two(&project.server, &project.pool);
+    let id = project.start("name", 7);
+    assert_eq!(project.result(&id), "a method ran with 7");
+}
