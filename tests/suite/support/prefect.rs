@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use flowreg_servers::connection::prefect::{PrefectConnection, Tls};
@@ -117,7 +117,43 @@ impl Drop for Watched {
     }
 }
 
-/// The shared server, for as long as this test has it.
+/// Two servers that tests share, each used by one test at a time: parallel writers can freeze a server
+/// on `SQLite` for a minute (docs/facts/prefect.md, "Busy servers"). Most of a test's time is spent waiting for
+/// a worker, so that two on two cores are nearly twice as fast as one.
+struct Shared {
+    servers: [OnceLock<Server>; 2],
+    turns: [Mutex<()>; 2],
+    next: AtomicUsize,
+}
+
+impl Shared {
+    const fn new() -> Self {
+        Self {
+            servers: [const { OnceLock::new() }; 2],
+            turns: [const { Mutex::new(()) }; 2],
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// The first server that is free; where none is, those who wait are spread over both.
+    fn take(&'static self, start: impl FnOnce() -> Server) -> Turn {
+        let free =
+            self.servers.iter().zip(&self.turns).find_map(|(server, turn)| match turn.try_lock() {
+                Ok(turn) => Some((server, turn)),
+                // A test that failed leaves its server as usable as before.
+                Err(TryLockError::Poisoned(turn)) => Some((server, turn.into_inner())),
+                Err(TryLockError::WouldBlock) => None,
+            });
+        let (server, turn) = free.unwrap_or_else(|| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed) % self.servers.len();
+            let turn = self.turns[number].lock().unwrap_or_else(PoisonError::into_inner);
+            (&self.servers[number], turn)
+        });
+        Turn { server: server.get_or_init(start), _turn: turn }
+    }
+}
+
+/// A shared server, for as long as this test has it.
 pub(crate) struct Turn {
     server: &'static Server,
     _turn: MutexGuard<'static, ()>,
@@ -141,30 +177,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The server that all tests of this binary share; protected against CSRF.
-    ///
-    /// One test at a time: parallel writers can freeze a server on `SQLite` for a minute
-    /// (docs/facts/prefect.md, "Busy servers").
+    /// A server that tests of this binary share; protected against CSRF.
     pub(crate) fn shared() -> Turn {
-        static SHARED: OnceLock<Server> = OnceLock::new();
-        static TURN: Mutex<()> = Mutex::new(());
-        // Only the first test starts the server, but each has to say that it needs it.
+        static SHARED: Shared = Shared::new();
         needs::uses("prefect3");
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = SHARED.get_or_init(|| {
-            Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None)
-        });
-        Turn { server, _turn: turn }
+        SHARED.take(|| Self::start(&[("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true")], None))
     }
 
-    /// A server of Prefect 2 that tests share, one at a time.
+    /// A server of Prefect 2 that tests share.
     pub(crate) fn shared_two() -> Turn {
-        static SHARED: OnceLock<Server> = OnceLock::new();
-        static TURN: Mutex<()> = Mutex::new(());
+        static SHARED: Shared = Shared::new();
         needs::uses("prefect2");
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = SHARED.get_or_init(|| Self::start_from(&programs_two(), &[], None));
-        Turn { server, _turn: turn }
+        SHARED.take(|| Self::start_from(&programs_two(), &[], None))
     }
 
     /// A server of its own, with more settings; takes its time.
