@@ -5,9 +5,9 @@
 //! their branch variable, and never a merge ref that no worker can clone. What each variable holds,
 //! with the providers' documentation: docs/facts/ci-variables.md.
 
-use flowreg_model::Environment;
+use flowreg_model::{CommitId, Environment};
 
-use CiRule::{Branch, PullRequest, Refuse, Tag};
+use CiRule::{Branch, Forbid, PullRequest, Refuse, Tag};
 use Condition::{Differ, DifferentRepositories, EventOfFork, Is, IsNot, Set, StartsWith};
 
 /// A condition on the environment; blank is unset, case doesn't matter in values.
@@ -41,6 +41,9 @@ enum CiRule {
     PullRequest(&'static [Condition], &'static str),
     /// A build that can't be registered, and why.
     Refuse(&'static [Condition], &'static str),
+    /// The same, whichever commit is checked out: what is there is a stranger's, or is gone after the
+    /// build.
+    Forbid(&'static [Condition], &'static str),
 }
 
 /// One row of the table.
@@ -49,6 +52,11 @@ pub(super) struct Provider {
     pub(super) name: &'static str,
     /// The build is this provider's if all conditions of one of these lists hold.
     recognised: &'static [&'static [Condition]],
+    /// The variables that name the commit that is built. For a pull request that may be its own commit or
+    /// a merge with the target.
+    commits: &'static [&'static str],
+    /// The variable that names the repository that is built: a URL, or owner and name.
+    repository: Option<&'static str>,
     rules: &'static [CiRule],
     /// What to say if no rule applies, after the provider's name.
     unknown: &'static str,
@@ -71,11 +79,14 @@ pub(super) enum BuildReference {
     },
     /// The build can't be registered, and why.
     Refused(&'static str),
+    /// Nothing that the build has checked out can be, and why.
+    Forbidden(&'static str),
     /// No variable tells, and why as far as it is known.
     Unknown(&'static str),
 }
 
 const FORK: &str = "the pull request comes from a fork, whose branch is not in this repository";
+pub(super) const QUEUE: &str = "a merge queue's branch is gone after the build";
 const NO_SOURCE: &str = "the pull request build does not name its source branch";
 const NO_NAME: &str = "names neither a branch nor a tag";
 
@@ -85,12 +96,12 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "GitHub Actions",
         recognised: &[&[Is("GITHUB_ACTIONS", "true")]],
+        commits: &["GITHUB_SHA"],
+        repository: Some("GITHUB_REPOSITORY"),
         rules: &[
-            Refuse(&[Set("GITHUB_HEAD_REF"), EventOfFork("GITHUB_EVENT_PATH")], FORK),
+            Forbid(&[Set("GITHUB_HEAD_REF"), EventOfFork("GITHUB_EVENT_PATH")], FORK),
             PullRequest(&[], "GITHUB_HEAD_REF"),
             Refuse(&[StartsWith("GITHUB_REF", "refs/pull/")], NO_SOURCE),
-            Refuse(&[StartsWith("GITHUB_REF", "refs/heads/gh-readonly-queue/")],
-                "a merge queue's branch is gone after the build"),
             Tag(&[Is("GITHUB_REF_TYPE", "tag")], "GITHUB_REF_NAME"),
             Branch(&[Is("GITHUB_REF_TYPE", "branch")], "GITHUB_REF_NAME"),
             Tag(&[StartsWith("GITHUB_REF", "refs/tags/")], "GITHUB_REF"),
@@ -101,9 +112,12 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "GitLab CI",
         recognised: &[&[Is("GITLAB_CI", "true")]],
+        commits: &["CI_COMMIT_SHA", "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"],
+        repository: Some("CI_PROJECT_PATH"),
         rules: &[
             // CI_COMMIT_REF_NAME is a branch or a tag and is never read.
-            Refuse(&[Differ("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "CI_PROJECT_PATH")], FORK),
+            Forbid(&[Is("CI_MERGE_REQUEST_EVENT_TYPE", "merge_train")], QUEUE),
+            Forbid(&[Differ("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "CI_PROJECT_PATH")], FORK),
             PullRequest(&[], "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
             Refuse(&[Set("CI_MERGE_REQUEST_IID")], NO_SOURCE),
             Tag(&[], "CI_COMMIT_TAG"),
@@ -114,6 +128,8 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Bitbucket Pipelines",
         recognised: &[&[Set("BITBUCKET_BUILD_NUMBER")]],
+        commits: &["BITBUCKET_COMMIT"],
+        repository: Some("BITBUCKET_REPO_FULL_NAME"),
         rules: &[
             PullRequest(&[Set("BITBUCKET_PR_ID")], "BITBUCKET_BRANCH"),
             Tag(&[], "BITBUCKET_TAG"),
@@ -124,9 +140,11 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "CircleCI",
         recognised: &[&[Is("CIRCLECI", "true")]],
+        commits: &["CIRCLE_SHA1"],
+        repository: Some("CIRCLE_REPOSITORY_URL"),
         rules: &[
-            Refuse(&[StartsWith("CIRCLE_BRANCH", "pull/")], FORK),
-            Refuse(&[Set("CIRCLE_PR_REPONAME")], FORK),
+            Forbid(&[StartsWith("CIRCLE_BRANCH", "pull/")], FORK),
+            Forbid(&[Set("CIRCLE_PR_REPONAME")], FORK),
             Tag(&[], "CIRCLE_TAG"),
             // It builds the branch itself, also when there is a pull request for it.
             Branch(&[], "CIRCLE_BRANCH"),
@@ -136,10 +154,12 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Buildkite",
         recognised: &[&[Is("BUILDKITE", "true")]],
+        commits: &["BUILDKITE_COMMIT"],
+        repository: Some("BUILDKITE_REPO"),
         rules: &[
             // On tag builds BUILDKITE_BRANCH is the tag.
             Tag(&[], "BUILDKITE_TAG"),
-            Refuse(&[
+            Forbid(&[
                 IsNot("BUILDKITE_PULL_REQUEST", "false"),
                 DifferentRepositories("BUILDKITE_PULL_REQUEST_REPO", "BUILDKITE_REPO"),
             ], FORK),
@@ -151,9 +171,11 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Jenkins multibranch",
         recognised: &[&[Set("JENKINS_URL"), Set("BRANCH_NAME")]],
+        commits: &["GIT_COMMIT"],
+        repository: Some("GIT_URL"),
         rules: &[
             // BRANCH_NAME is PR-24 on pull requests and the tag on tag builds.
-            Refuse(&[Set("CHANGE_FORK")], FORK),
+            Forbid(&[Set("CHANGE_FORK")], FORK),
             PullRequest(&[Set("CHANGE_ID")], "CHANGE_BRANCH"),
             Refuse(&[Set("CHANGE_ID")], NO_SOURCE),
             Tag(&[], "TAG_NAME"),
@@ -164,6 +186,8 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Jenkins",
         recognised: &[&[Set("JENKINS_URL")]],
+        commits: &["GIT_COMMIT"],
+        repository: Some("GIT_URL"),
         // GIT_BRANCH has its own rung.
         rules: &[Branch(&[], "GIT_LOCAL_BRANCH")],
         unknown: "names no branch apart from GIT_BRANCH",
@@ -171,9 +195,11 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Azure DevOps",
         recognised: &[&[Is("TF_BUILD", "true")]],
+        commits: &["BUILD_SOURCEVERSION", "SYSTEM_PULLREQUEST_SOURCECOMMITID"],
+        repository: Some("BUILD_REPOSITORY_URI"),
         rules: &[
             // BUILD_SOURCEBRANCHNAME is only the part after the last slash and is never read.
-            Refuse(&[Is("SYSTEM_PULLREQUEST_ISFORK", "true")], FORK),
+            Forbid(&[Is("SYSTEM_PULLREQUEST_ISFORK", "true")], FORK),
             PullRequest(&[], "SYSTEM_PULLREQUEST_SOURCEBRANCH"),
             Refuse(&[StartsWith("BUILD_SOURCEBRANCH", "refs/pull/")], NO_SOURCE),
             Tag(&[StartsWith("BUILD_SOURCEBRANCH", "refs/tags/")], "BUILD_SOURCEBRANCH"),
@@ -184,15 +210,19 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "TeamCity",
         recognised: &[&[Set("TEAMCITY_VERSION")]],
+        commits: &[],
+        repository: None,
         rules: &[],
         unknown: "puts no branch into the environment: set env.GIT_BRANCH to %teamcity.build.branch%",
     },
     Provider {
         name: "Travis CI",
         recognised: &[&[Is("TRAVIS", "true")]],
+        commits: &["TRAVIS_COMMIT", "TRAVIS_PULL_REQUEST_SHA"],
+        repository: Some("TRAVIS_REPO_SLUG"),
         rules: &[
             // TRAVIS_BRANCH is the target on pull requests and the tag on tag builds.
-            Refuse(&[
+            Forbid(&[
                 IsNot("TRAVIS_PULL_REQUEST", "false"),
                 Differ("TRAVIS_PULL_REQUEST_SLUG", "TRAVIS_REPO_SLUG"),
             ], FORK),
@@ -206,6 +236,8 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Woodpecker",
         recognised: &[&[Is("CI", "woodpecker")], &[Is("CI_SYSTEM_NAME", "woodpecker")]],
+        commits: &["CI_COMMIT_SHA"],
+        repository: Some("CI_REPO"),
         rules: &[
             // CI_COMMIT_BRANCH is the target here; GitLab uses the same name for the source.
             PullRequest(&[StartsWith("CI_PIPELINE_EVENT", "pull_request")], "CI_COMMIT_SOURCE_BRANCH"),
@@ -218,6 +250,8 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Drone",
         recognised: &[&[Is("DRONE", "true")]],
+        commits: &["DRONE_COMMIT_SHA", "DRONE_COMMIT"],
+        repository: Some("DRONE_REPO"),
         rules: &[
             // DRONE_BRANCH is the target on pull requests; DRONE_SOURCE_BRANCH is set on pushes too.
             PullRequest(&[Set("DRONE_PULL_REQUEST")], "DRONE_SOURCE_BRANCH"),
@@ -232,6 +266,8 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "AWS CodeBuild",
         recognised: &[&[Set("CODEBUILD_BUILD_ID")]],
+        commits: &["CODEBUILD_RESOLVED_SOURCE_VERSION"],
+        repository: Some("CODEBUILD_SOURCE_REPO_URL"),
         rules: &[
             PullRequest(&[StartsWith("CODEBUILD_WEBHOOK_TRIGGER", "pr/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
             Refuse(&[StartsWith("CODEBUILD_SOURCE_VERSION", "pr/")], NO_SOURCE),
@@ -245,9 +281,11 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "Semaphore",
         recognised: &[&[Is("SEMAPHORE", "true")]],
+        commits: &["SEMAPHORE_GIT_SHA", "SEMAPHORE_GIT_PR_SHA"],
+        repository: Some("SEMAPHORE_GIT_REPO_SLUG"),
         rules: &[
             // SEMAPHORE_GIT_BRANCH is the target on pull requests.
-            Refuse(&[
+            Forbid(&[
                 Is("SEMAPHORE_GIT_REF_TYPE", "pull-request"),
                 Differ("SEMAPHORE_GIT_PR_SLUG", "SEMAPHORE_GIT_REPO_SLUG"),
             ], FORK),
@@ -261,9 +299,11 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "AppVeyor",
         recognised: &[&[Is("APPVEYOR", "true")]],
+        commits: &["APPVEYOR_REPO_COMMIT", "APPVEYOR_PULL_REQUEST_HEAD_COMMIT"],
+        repository: Some("APPVEYOR_REPO_NAME"),
         rules: &[
             // APPVEYOR_REPO_BRANCH is the base on pull requests.
-            Refuse(&[
+            Forbid(&[
                 Set("APPVEYOR_PULL_REQUEST_NUMBER"),
                 Differ("APPVEYOR_PULL_REQUEST_HEAD_REPO_NAME", "APPVEYOR_REPO_NAME"),
             ], FORK),
@@ -279,8 +319,10 @@ const PROVIDERS: &[Provider] = &[
         // substitution's name; these names are generic, so the row comes last.
         name: "Google Cloud Build",
         recognised: &[&[Set("TAG_NAME")], &[Set("BRANCH_NAME")], &[Set("_HEAD_BRANCH")], &[Set("_PR_NUMBER")]],
+        commits: &["COMMIT_SHA", "REVISION_ID"],
+        repository: Some("REPO_FULL_NAME"),
         rules: &[
-            Refuse(&[DifferentRepositories("_HEAD_REPO_URL", "REPO_FULL_NAME")], FORK),
+            Forbid(&[DifferentRepositories("_HEAD_REPO_URL", "REPO_FULL_NAME")], FORK),
             PullRequest(&[], "_HEAD_BRANCH"),
             Refuse(&[Set("_PR_NUMBER")], NO_SOURCE),
             Tag(&[], "TAG_NAME"),
@@ -306,14 +348,49 @@ impl Provider {
     /// The branch or tag of the build: the first rule that applies decides.
     pub(super) fn build_reference(&self, environment: &Environment) -> BuildReference {
         let named = self.rules.iter().find_map(|rule| rule.apply(environment));
-        named.unwrap_or(BuildReference::Unknown(self.unknown))
+        match named.unwrap_or(BuildReference::Unknown(self.unknown)) {
+            BuildReference::Branch { name, .. }
+            | BuildReference::PullRequestSource { name, .. }
+                if is_of_merge_queue(&name) =>
+            {
+                BuildReference::Forbidden(QUEUE)
+            }
+            named => named,
+        }
+    }
+
+    /// The commits that are built, each with the variable that names it.
+    pub(super) fn commits(&self, environment: &Environment) -> Vec<(&'static str, CommitId)> {
+        // What is no whole id is passed over: `HEAD` stands in BUILDKITE_COMMIT until the agent has looked.
+        let named =
+            |name: &&'static str| Some((*name, environment.get(name)?.trim().parse().ok()?));
+        let mut commits: Vec<_> = self.commits.iter().filter_map(named).collect();
+        // GITHUB_SHA is the merge with the target. Many jobs check out the pull request itself, and only
+        // the event names its commit.
+        if self.commits.contains(&"GITHUB_SHA")
+            && let Some(head) = environment.get("GITHUB_EVENT_PATH").and_then(head_of_event)
+        {
+            commits.push(("GITHUB_EVENT_PATH", head));
+        }
+        commits
+    }
+
+    /// The repository that is built, and the variable that names it.
+    pub(super) fn repository<'e>(
+        &self,
+        environment: &'e Environment,
+    ) -> Option<(&'static str, &'e str)> {
+        Some((self.repository?, environment.get(self.repository?)?))
     }
 }
 
 impl CiRule {
     fn apply(&self, environment: &Environment) -> Option<BuildReference> {
-        let (Tag(when, text) | Branch(when, text) | PullRequest(when, text) | Refuse(when, text)) =
-            self;
+        let (Tag(when, text)
+        | Branch(when, text)
+        | PullRequest(when, text)
+        | Refuse(when, text)
+        | Forbid(when, text)) = self;
         if !when.iter().all(|when| when.holds(environment)) {
             return None;
         }
@@ -326,6 +403,7 @@ impl CiRule {
                 name().map(|name| BuildReference::PullRequestSource { variable, name })
             }
             Refuse(..) => Some(BuildReference::Refused(text)),
+            Forbid(..) => Some(BuildReference::Forbidden(text)),
         }
     }
 }
@@ -368,13 +446,32 @@ fn owner_and_name(address: &str) -> impl Iterator<Item = String> {
     path.rsplit(['/', ':']).take(2).map(str::to_ascii_lowercase).collect::<Vec<_>>().into_iter()
 }
 
+/// How the branches begin that merge queues make, those of GitHub and of services beside it.
+const MERGE_QUEUES: &[&str] =
+    &["gh-readonly-queue/", "mergify/merge-queue/", "trunk-merge/", "gtmq_"];
+
+/// Whether a merge queue made the branch, which is gone after the build.
+pub(super) fn is_of_merge_queue(branch: &str) -> bool {
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    MERGE_QUEUES.iter().any(|prefix| branch.starts_with(prefix))
+}
+
 /// Whether a GitHub event file tells of a pull request whose head is in another repository.
 fn tells_of_fork(event_file: &str) -> bool {
     // GitHub's variables name the source branch but not its repository; only the event does. If the
     // file can't be read, the remote's answer still decides whether the branch exists there.
-    let content = std::fs::read(event_file).ok();
-    let event = content.and_then(|content| serde_json::from_slice(&content).ok());
-    let event: serde_json::Value = event.unwrap_or_default();
+    let event = event(event_file);
     let repository = |end: &str| event.pointer(&format!("/pull_request/{end}/repo/full_name"));
     event.get("pull_request").is_some() && repository("head") != repository("base")
+}
+
+/// The commit of the pull request that a GitHub event is of.
+fn head_of_event(event_file: &str) -> Option<CommitId> {
+    event(event_file).pointer("/pull_request/head/sha")?.as_str()?.parse().ok()
+}
+
+/// A GitHub event; null if it can't be read.
+fn event(file: &str) -> serde_json::Value {
+    let content = std::fs::read(file).ok();
+    content.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default()
 }

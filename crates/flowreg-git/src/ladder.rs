@@ -5,6 +5,7 @@
 //! that. The first rung that has a value decides. A value that can't be right is an error and not
 //! skipped, because the next rung's guess could run other code in production.
 
+use super::build::Build;
 use super::ci::{self, BuildReference};
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
@@ -65,6 +66,8 @@ pub(super) struct Ladder<'a> {
     pub(super) remotes: &'a [RemoteName],
     /// The one that workers clone from.
     pub(super) remote: Option<&'a RemoteName>,
+    /// Its URL.
+    pub(super) remote_url: Option<&'a str>,
 }
 
 /// The name that the ladder led to, and what became of each rung.
@@ -139,6 +142,9 @@ impl Ladder<'_> {
 
     fn build_tag(&self) -> RungAnswer {
         let Some(value) = self.environment.get("BUILD_TAG") else { return RungAnswer::Unset(None) };
+        if let Some(refused) = not_filled_in("BUILD_TAG", value) {
+            return refused;
+        }
         match jenkins::reason_against_tag(value, self.environment) {
             Some(reason) => RungAnswer::Skipped { value: value.to_owned(), reason },
             None => tag(value, ReferenceSource::BuildTag, "BUILD_TAG"),
@@ -149,10 +155,20 @@ impl Ladder<'_> {
         let Some(value) = self.environment.get("GIT_BRANCH") else {
             return RungAnswer::Unset(None);
         };
+        if let Some(refused) = not_filled_in("GIT_BRANCH", value) {
+            return refused;
+        }
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
             return RungAnswer::Skipped { value: value.to_owned(), reason };
         }
         let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
+        if let Some(provider) = ci::provider(self.environment)
+            && self.is_of_merge_queue(short)
+        {
+            let (provider, reason) = (provider.name, ci::QUEUE.to_owned());
+            let error = ReferenceError::Ci { provider, reason };
+            return RungAnswer::Refused { value: Some(value.to_owned()), error };
+        }
         let of_remote = self.of_remote(short);
         let candidate = |name| CandidateBranch { of_remote, ..CandidateBranch::named(name) };
         branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate)
@@ -170,16 +186,28 @@ impl Ladder<'_> {
         })
     }
 
+    fn is_of_merge_queue(&self, value: &str) -> bool {
+        let of_remote = self.of_remote(value);
+        ci::is_of_merge_queue(value)
+            || of_remote.is_some_and(|(_, name)| ci::is_of_merge_queue(name.as_str()))
+    }
+
     fn active_branch(&self) -> RungAnswer {
         let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
-            Ok(Head::Branch(name)) => RungAnswer::Taken {
-                value: name.to_string(),
-                candidate: Candidate {
-                    name: CandidateName::Branch(CandidateBranch::named(name)),
-                    source: ReferenceSource::ActiveBranch,
-                    detail: "active branch".to_owned(),
+            Ok(Head::Branch(name)) => match self.build() {
+                Ok(build) => match build.and_then(|build| why_not_active(&build, &name)) {
+                    Some(reason) => RungAnswer::Skipped { value: name.to_string(), reason },
+                    None => RungAnswer::Taken {
+                        value: name.to_string(),
+                        candidate: Candidate {
+                            name: CandidateName::Branch(CandidateBranch::named(name)),
+                            source: ReferenceSource::ActiveBranch,
+                            detail: "active branch".to_owned(),
+                        },
+                    },
                 },
+                Err(error) => refused(Some(name.to_string()), error),
             },
             Ok(Head::Unborn(branch)) => {
                 refused(Some(branch.clone()), ReferenceError::UnbornHead { branch })
@@ -196,9 +224,22 @@ impl Ladder<'_> {
     }
 
     fn ci(&self) -> RungAnswer {
-        let Some(provider) = ci::provider(self.environment) else {
-            return RungAnswer::Unset(Some("no provider was recognised".to_owned()));
+        let Build { provider, reference, elsewhere } = match self.build() {
+            Ok(Some(build)) => build,
+            Ok(None) => return RungAnswer::Unset(Some("no provider was recognised".to_owned())),
+            Err(error) => return RungAnswer::Refused { value: None, error },
         };
+        if let Some(reason) = elsewhere {
+            match reference {
+                BuildReference::Tag { name: value, .. }
+                | BuildReference::Branch { name: value, .. }
+                | BuildReference::PullRequestSource { name: value, .. } => {
+                    return RungAnswer::Skipped { value, reason };
+                }
+                BuildReference::Refused(_) => return RungAnswer::Unset(Some(reason)),
+                BuildReference::Forbidden(_) | BuildReference::Unknown(_) => {}
+            }
+        }
         let by = |variable| format!("{variable} ({})", provider.name);
         // In a build of a branch HEAD is a commit of that branch, also where a shallow checkout
         // made neither a local nor a tracking branch for it.
@@ -206,7 +247,7 @@ impl Ladder<'_> {
             Ok(Head::Detached(commit)) => Some(commit),
             _ => None,
         };
-        match provider.build_reference(self.environment) {
+        match reference {
             BuildReference::Tag { variable, name } => {
                 tag(&name, ReferenceSource::Ci, &by(variable))
             }
@@ -225,10 +266,15 @@ impl Ladder<'_> {
                 };
                 branch(&name, ReferenceSource::Ci, &by(variable), candidate)
             }
-            BuildReference::Refused(reason) => RungAnswer::Refused {
-                value: None,
-                error: ReferenceError::Ci { provider: provider.name, reason: reason.to_owned() },
-            },
+            BuildReference::Refused(reason) | BuildReference::Forbidden(reason) => {
+                RungAnswer::Refused {
+                    value: None,
+                    error: ReferenceError::Ci {
+                        provider: provider.name,
+                        reason: reason.to_owned(),
+                    },
+                }
+            }
             BuildReference::Unknown(reason) => {
                 RungAnswer::Unset(Some(format!("{} {reason}", provider.name)))
             }
@@ -267,6 +313,49 @@ impl Ladder<'_> {
             }
             _ => Err(ReferenceError::Undecided { commit, tags, branches }),
         }
+    }
+}
+
+/// Refuses a value that somebody meant to be replaced: `$(releaseTag)` of Azure, `${TAG}`, `{{ tag }}`; and the
+/// words by which other programs say that there is none. Its builds would go on as something else.
+fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
+    let text = value.trim();
+    let is_between = |(start, end): &(&str, &str)| {
+        text.split_once(start).is_some_and(|(_, rest)| rest.contains(end))
+    };
+    let forms = [("$(", ")"), ("${", "}"), ("{{", "}}"), ("<%", "%>"), ("#{", "}")];
+    let is_variable = forms.iter().any(is_between)
+        || (text.len() > 2 && text.starts_with('%') && text.ends_with('%'))
+        || (text.len() > 2 && text.starts_with('<') && text.ends_with('>'))
+        || text.strip_prefix('$').is_some_and(|name| name.starts_with(char::is_alphabetic));
+    let words = ["null", "none", "nil", "undefined", "unset"];
+    let what = if is_variable {
+        "which looks like a variable that was not filled in"
+    } else if words.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        "which is another program's word for nothing"
+    } else {
+        return None;
+    };
+    let (from, value) = (from.to_owned(), value.to_owned());
+    let error = ReferenceError::NotFilledIn { from, value: value.clone(), what };
+    Some(RungAnswer::Refused { value: Some(value), error })
+}
+
+/// Why the active branch of a build is not what is built: the checkout of a pull request or a tag may leave
+/// the target branch, or one of the build's own, active.
+fn why_not_active(build: &Build, active: &BranchName) -> Option<String> {
+    let provider = build.provider.name;
+    let is_here = build.elsewhere.is_none();
+    match &build.reference {
+        BuildReference::Forbidden(reason) => Some(format!("{provider} builds it, and {reason}")),
+        BuildReference::Refused(reason) if is_here => Some(format!("{provider}: {reason}")),
+        BuildReference::PullRequestSource { name, .. } if is_here && name != active.as_str() => {
+            Some(format!("{provider} builds a pull request of {name}"))
+        }
+        BuildReference::Tag { name, .. } if is_here => {
+            Some(format!("{provider} builds the tag {name}"))
+        }
+        _ => None,
     }
 }
 

@@ -60,6 +60,23 @@ pub(super) fn next_version_tag(tags: &[TagName]) -> Option<TagName> {
     format!("{prefix}{}", Version::new(highest.major, highest.minor, patch)).parse().ok()
 }
 
+/// A version as the other tags of the repository are written: `v1.0.1` for `1.0.1` where they begin with
+/// `v`, and the other way round; any other name as it is.
+pub(super) fn written_alike(tag: &TagName, others: &[TagName]) -> TagName {
+    let name = tag.as_str();
+    let Some(highest) = highest_version(others).filter(|other| version(other.as_str()).is_some())
+    else {
+        return tag.clone();
+    };
+    let other = match name.strip_prefix('v') {
+        Some(bare) => bare.to_owned(),
+        None => format!("v{name}"),
+    };
+    let is_alike = highest.as_str().starts_with('v') == name.starts_with('v');
+    let alike = (!is_alike && version(name).is_some()).then(|| other.parse().ok()).flatten();
+    alike.unwrap_or_else(|| tag.clone())
+}
+
 fn version(tag: &str) -> Option<Version> {
     Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()
 }

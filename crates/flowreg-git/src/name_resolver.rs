@@ -14,10 +14,11 @@ use super::ReferenceError;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::{self, Mainline};
 use super::proof::Proof;
-use super::refs::{CommitDistance, Refs};
+use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
 use flowreg_model::{
-    BranchName, Channel, CodeReference, CommitId, ReferenceName, RemoteName, TagName,
+    BranchName, Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, RemoteName,
+    TagName, misspelt,
 };
 
 /// Looks a candidate's name up, here and in the remote's answer.
@@ -50,7 +51,13 @@ impl NameResolver<'_> {
 
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<CodeReference, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
-        self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
+        let by_commit = self.rules.pin == Pin::Commit;
+        // A build of a tag may have checked it out as a branch of that name, which is here only.
+        if candidate.source == ReferenceSource::Ci && self.is_active(tag) {
+            self.refuse_twin_name_on_remote(tag.as_str(), by_commit)?;
+        } else {
+            self.refuse_twin_name(tag.as_str(), by_commit)?;
+        }
         self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
         Ok(self.reference(candidate, name, commit, Channel::Mainline))
@@ -91,9 +98,26 @@ impl NameResolver<'_> {
             .strip_prefix("refs/heads/")
             .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
+        let mut tags = self.refs.tags().unwrap_or_default();
+        tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
+        let proposed = mainline::written_alike(&tag, &tags);
+        let known = tags.contains(&proposed).then(|| ReferenceName::Tag(proposed.clone()));
+        let meant = meant.or(known);
+        let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
+        let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
+        let proposed = Box::new(proposed);
         let (remote, is_asked) = (self.remote.cloned(), self.proof.is_some());
         let lightweight = self.rules.lightweight;
-        ReferenceError::NoSuchTag { from, tag, remote, is_asked, meant, lightweight }
+        ReferenceError::NoSuchTag {
+            from,
+            tag,
+            proposed,
+            near,
+            remote,
+            is_asked,
+            meant,
+            lightweight,
+        }
     }
 
     fn branch(
@@ -169,7 +193,10 @@ impl NameResolver<'_> {
         let remote = proof.remote.clone();
         match (here, proof.refs.branch(&branch).cloned()) {
             (None, None) => Err(self.no_such_branch(from, reading)),
-            (Some(_), None) => Err(ReferenceError::RemoteMissingBranch { remote, branch }),
+            (Some(_), None) => {
+                let is_tag = self.refs.exists(&format!("refs/tags/{branch}"));
+                Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
+            }
             (Some(here), Some(there)) if here == there => Ok(here),
             // Flows are read from the commit that workers will run, so it has to be here.
             (_, Some(there)) if !self.refs.has_commit(&there) => {
@@ -188,7 +215,11 @@ impl NameResolver<'_> {
         let remote = asked.or(reading.of_remote.as_ref()).or(self.remote).cloned();
         let branch = reading.name.clone();
         let meant = self.meant_by(&branch);
-        ReferenceError::NoSuchBranch { from, branch, remote, is_asked: asked.is_some(), meant }
+        let known = self.refs.branches_here(self.remote).unwrap_or_default();
+        let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+        let near = misspelt(branch.as_str(), &known).map(ToOwned::to_owned);
+        let is_asked = asked.is_some();
+        ReferenceError::NoSuchBranch { from, branch, near, remote, is_asked, meant }
     }
 
     /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
@@ -322,15 +353,31 @@ impl NameResolver<'_> {
         name: &str,
         is_pinned_by_commit: bool,
     ) -> Result<(), ReferenceError> {
-        if is_pinned_by_commit {
-            return Ok(());
-        }
-        let refused = |remote| Err(ReferenceError::AmbiguousName { name: name.to_owned(), remote });
-        if let Some(proof) = self.proof.filter(|proof| proof.refs.has_both(name)) {
-            return refused(Some(proof.remote.clone()));
-        }
+        self.refuse_twin_name_on_remote(name, is_pinned_by_commit)?;
         let has = |kind: &str| self.refs.exists(&format!("refs/{kind}/{name}"));
-        if has("heads") && has("tags") { refused(None) } else { Ok(()) }
+        if !is_pinned_by_commit && has("heads") && has("tags") {
+            return Err(ReferenceError::AmbiguousName { name: name.to_owned(), remote: None });
+        }
+        Ok(())
+    }
+
+    fn refuse_twin_name_on_remote(
+        &self,
+        name: &str,
+        is_pinned_by_commit: bool,
+    ) -> Result<(), ReferenceError> {
+        match self.proof.filter(|proof| !is_pinned_by_commit && proof.refs.has_both(name)) {
+            Some(Proof { remote, .. }) => Err(ReferenceError::AmbiguousName {
+                name: name.to_owned(),
+                remote: Some(remote.clone()),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the active branch has the name of the tag.
+    fn is_active(&self, tag: &TagName) -> bool {
+        matches!(self.refs.head(), Ok(Head::Branch(branch)) if branch.as_str() == tag.as_str())
     }
 
     fn reference(

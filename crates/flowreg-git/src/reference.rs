@@ -32,6 +32,7 @@ pub fn resolve(
         request,
         remotes: &lookup.remotes,
         remote: lookup.remote_name(),
+        remote_url: lookup.remote_url(),
     };
     let LadderResult { rungs: mut ladder, candidate, mut notices } = ladder.climb();
     let reference = candidate.and_then(|candidate| lookup.run(&candidate, &mut notices));
@@ -103,6 +104,10 @@ impl<'a> Lookup<'a> {
 
     fn remote_name(&self) -> Option<&RemoteName> {
         self.remote.as_ref().ok().and_then(Option::as_ref).map(|remote| &remote.name)
+    }
+
+    fn remote_url(&self) -> Option<&str> {
+        self.remote.as_ref().ok().and_then(Option::as_ref).map(|remote| remote.url.as_str())
     }
 
     fn run(

@@ -26,6 +26,16 @@ pub enum ReferenceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A variable holds what another program should have replaced, or its word for "nothing".
+    #[error("{from} is `{}`, {}", escaped(.value), .what)]
+    NotFilledIn {
+        /// The variable.
+        from: String,
+        /// Its value.
+        value: String,
+        /// What that is.
+        what: &'static str,
+    },
     /// The tag is neither here nor, if it was asked, at the remote.
     #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
@@ -33,6 +43,10 @@ pub enum ReferenceError {
         from: String,
         /// The tag.
         tag: TagName,
+        /// The same, written like the other tags of the repository.
+        proposed: Box<TagName>,
+        /// A tag that is there, of which this one is a slip.
+        near: Option<String>,
         /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
         /// Whether the remote was asked.
@@ -49,6 +63,8 @@ pub enum ReferenceError {
         from: String,
         /// The branch.
         branch: BranchName,
+        /// A branch that is there, of which this one is a slip.
+        near: Option<String>,
         /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
         /// Whether the remote was asked.
@@ -134,6 +150,8 @@ pub enum ReferenceError {
         remote: RemoteName,
         /// The branch.
         branch: BranchName,
+        /// Whether a tag of this repository has the same name.
+        is_tag: bool,
     },
     /// The tag is here, but not at the remote.
     #[error("the tag {} is not on {remote}, where workers look for it", escaped(.tag))]
@@ -236,6 +254,7 @@ impl ReferenceError {
             Self::TagAndBranch => "tag_and_branch",
             Self::InvalidName { .. } => "invalid_name",
             Self::InvalidGlob { .. } => "invalid_glob",
+            Self::NotFilledIn { .. } => "not_filled_in",
             Self::NoSuchTag { .. } => "no_such_tag",
             Self::NoSuchBranch { .. } => "no_such_branch",
             Self::AmbiguousBranch { .. } => "ambiguous_branch",
@@ -289,20 +308,27 @@ impl ReferenceError {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
-            Self::NoSuchTag { tag, remote, is_asked, lightweight, .. } => vec![match remote {
-                Some(remote) if *is_asked => {
-                    let message =
-                        if *lightweight { String::new() } else { format!(" -a -m {tag}") };
-                    format!("git tag{message} {tag} && git push {remote} {tag}")
-                }
-                Some(remote) => format!("git fetch {remote} tag {tag}"),
-                None => "git tag --list".to_owned(),
-            }],
-            Self::NoSuchBranch { branch, remote, is_asked, .. } => vec![match remote {
-                Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
-                Some(remote) => fetch_branch(remote, branch),
-                None => "git branch --list --all".to_owned(),
-            }],
+            Self::NoSuchTag { tag, proposed, near, remote, is_asked, lightweight, .. } => {
+                let other = match remote {
+                    Some(remote) if *is_asked => {
+                        let message =
+                            if *lightweight { String::new() } else { format!(" -a -m {proposed}") };
+                        format!("git tag{message} {proposed} && git push {remote} {proposed}")
+                    }
+                    Some(remote) => format!("git fetch {remote} tag {tag}"),
+                    None => "git tag --list".to_owned(),
+                };
+                with_near("tag", near.as_ref(), other)
+            }
+            Self::NoSuchBranch { branch, near, remote, is_asked, .. } => with_near(
+                "branch",
+                near.as_ref(),
+                match remote {
+                    Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
+                    Some(remote) => fetch_branch(remote, branch),
+                    None => "git branch --list --all".to_owned(),
+                },
+            ),
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {name} <other name>")]
             }
@@ -321,7 +347,11 @@ impl ReferenceError {
             }
             Self::NoRemote => vec!["git remote add origin <url>".to_owned()],
             Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
-            Self::RemoteMissingBranch { remote, branch } => {
+            // To push the branch would give workers two refs of one name.
+            Self::RemoteMissingBranch { branch, is_tag: true, .. } => {
+                vec![format!("flowreg … --tag {branch}")]
+            }
+            Self::RemoteMissingBranch { remote, branch, .. } => {
                 vec![format!("git push -u {remote} {branch}")]
             }
             Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
@@ -350,6 +380,9 @@ impl ReferenceError {
                 untagged_hints(commit, remote, (unpushed, next.as_ref()), *lightweight)
             }
             Self::Git(error) => error.hints(),
+            Self::NotFilledIn { from, .. } => {
+                vec![format!("give {from} a value, or leave it unset in builds that have none")]
+            }
             Self::TagAndBranch
             | Self::InvalidName { .. }
             | Self::InvalidGlob { .. }
@@ -362,6 +395,11 @@ impl ReferenceError {
 /// `git fetch origin x` would update `FETCH_HEAD` only, and no tracking branch.
 fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
     format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+}
+
+/// The name that was most likely meant, before the other hint.
+fn with_near(flag: &str, near: Option<&String>, other: String) -> Vec<String> {
+    near.map(|near| format!("flowreg … --{flag} {near}")).into_iter().chain([other]).collect()
 }
 
 fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {

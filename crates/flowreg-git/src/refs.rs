@@ -150,6 +150,14 @@ impl Refs {
         self.kind(commit) == Some(gix::objs::Kind::Commit)
     }
 
+    /// The parents of a commit; none if it can't be read.
+    pub(super) fn parents(&self, commit: &CommitId) -> Vec<CommitId> {
+        let id = object_id(&self.repository, commit);
+        let commit = id.and_then(|id| self.repository.find_commit(id).ok());
+        let parents = commit.iter().flat_map(|commit| commit.parent_ids());
+        parents.filter_map(|id| commit_id(id.detach())).collect()
+    }
+
     /// How far `here` is from `there`.
     pub(super) fn distance(&self, here: &CommitId, there: &CommitId) -> CommitDistance {
         let id = |commit| object_id(&self.repository, commit);

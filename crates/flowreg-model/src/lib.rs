@@ -28,7 +28,7 @@ pub use json::json_equal;
 pub use names::{
     BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,
 };
-pub use near::{either, nearest};
+pub use near::{either, misspelt, nearest};
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,

@@ -14,6 +14,25 @@ pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
         .map(|(_, name)| name)
 }
 
+/// The name of which the word is a slip: one or two letters are wrong, and none of its numbers is another.
+/// Stricter than [`nearest`], for names that are alike although they mean different things: branches, tags.
+pub fn misspelt<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let own = digits(word);
+    let most = if word.chars().count() < 8 { 1 } else { 2 };
+    let is_other_number = |name: &str| {
+        let others = digits(name);
+        others != own && others.len() == own.len()
+    };
+    names
+        .iter()
+        .filter(|name| **name != word && !is_other_number(name))
+        .map(|name| (strsim::osa_distance(&word.to_lowercase(), &name.to_lowercase()), *name))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, name)| name)
+}
+
 /// The names as a choice: `` `a`, `b` or `c` ``.
 pub fn either(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -27,6 +46,21 @@ pub fn either(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_is_no_other_name() {
+        for (word, names, meant) in [
+            ("mian", &["main", "maintenance"][..], Some("main")),
+            ("v1.0.O", &["v1.0.0", "v1.0.1"], Some("v1.0.0")),
+            ("V1.0.0", &["v1.0.0"], Some("v1.0.0")),
+            ("v1.0.1", &["v1.0.0", "v1.0.2"], None),
+            ("feature/new", &["feature/x", "feature/net"], Some("feature/net")),
+            ("feat/2", &["feat/1"], None),
+            ("orign", &["origin"], Some("origin")),
+        ] {
+            assert_eq!(misspelt(word, names), meant, "{word}");
+        }
+    }
 
     #[test]
     fn what_differs_in_capitals_only_is_nearest() {

@@ -91,6 +91,22 @@ impl RepositoryIdentity {
     }
 }
 
+/// Whether a name of a repository, a URL or owner and name, certainly means another one than the URL. The
+/// hosts are not compared: one repository may be named by the host of a mirror, or by an alias of ssh.
+pub(crate) fn is_other_path(url: &str, named: &str) -> bool {
+    let (Address::Server(own), named) = (Address::of(url), named.trim()) else { return false };
+    let named: Vec<String> = match Address::of(named) {
+        Address::Server(named) => named.path,
+        Address::Other(text) if text.contains('/') && !text.contains("://") => {
+            text.trim_end_matches(".git").split('/').map(ToOwned::to_owned).collect()
+        }
+        Address::Local(_) | Address::Other(_) => return false,
+    };
+    // Some servers have their repositories below a path of their own: `/scm/`, `/git/`.
+    let pairs = own.path.iter().rev().zip(named.iter().rev());
+    pairs.into_iter().any(|(own, named)| !own.eq_ignore_ascii_case(named))
+}
+
 impl Machine {
     /// The address that git makes of a URL by `insteadOf`.
     fn rewritten(&self, url: &str) -> Option<Address> {

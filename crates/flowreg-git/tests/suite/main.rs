@@ -10,6 +10,7 @@
 mod changes;
 mod checkout;
 mod ci;
+mod ci_head;
 mod head;
 mod identity;
 mod ladder;
