@@ -109,6 +109,14 @@ pub enum ConfigurationError {
         /// Where the target is asked for.
         origin: String,
     },
+    /// A CI build has no server, and nobody asked for the embedded registry.
+    #[error("no server is configured in this build{}: PREFECT_API_URL is {}", of(.build), if *.is_blank { "blank" } else { "not set" })]
+    NoServerInCi {
+        /// The provider; empty if it is not known.
+        build: &'static str,
+        /// Whether the variable is set, to nothing.
+        is_blank: bool,
+    },
     /// No `prefect.yaml` is where `[manifest] files` says.
     #[error("[manifest] files: no file at {} matches {}", .commit.short(), quoted(.globs))]
     NoManifest {
@@ -155,6 +163,21 @@ impl ConfigurationError {
             Self::NoConnection { .. } => {
                 "export PREFECT_API_URL=https://…/api, or choose a profile with `prefect profile use`"
             }
+            Self::NoServerInCi { build, .. } => {
+                let defined = match *build {
+                    "GitHub Actions" => {
+                        "is the variable or the secret defined for this repository, and passed to the \
+                         job by `env`? A pull request of a fork gets none"
+                    }
+                    "GitLab CI" => "is the variable protected, and this branch is not?",
+                    "Azure DevOps" => "a secret variable has to be mapped in the `env` of the step",
+                    _ => "is it defined for this job?",
+                };
+                return vec![
+                    format!("set PREFECT_API_URL: {defined}"),
+                    "for the embedded registry of the clone: --target local".to_owned(),
+                ];
+            }
             Self::Link(_) => BrokenLink::HINT,
             Self::NoManifest { .. } => "for example files = [\"teams/*/prefect.yaml\"]",
             Self::Prefect1NeverRun => {
@@ -176,6 +199,10 @@ impl ConfigurationError {
         };
         vec![hint.to_owned()]
     }
+}
+
+fn of(build: &str) -> String {
+    if build.is_empty() { String::new() } else { format!(" of {build}") }
 }
 
 fn quoted(globs: &[String]) -> String {

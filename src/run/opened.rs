@@ -325,11 +325,30 @@ pub(super) fn rules(settings: &Settings, target: TargetKind, is_offline: bool) -
 }
 
 impl Configured<'_> {
+    /// Refuses the embedded registry in a CI build where nobody asked for it: the job would be green, its
+    /// registry would go with it, and nothing would be deployed.
+    ///
+    /// # Errors
+    /// [`ConfigurationError::NoServerInCi`]
+    pub(crate) fn check_target(&self) -> Result<(), ConfigurationError> {
+        let environment = &self.opened.surroundings.environment;
+        let is_default =
+            matches!(self.target, TargetChoice::Local) && self.settings.target.is_none();
+        match flowreg_git::ci_build(environment).filter(|_| is_default) {
+            Some(build) => {
+                let is_blank = environment.raw("PREFECT_API_URL").is_some();
+                Err(ConfigurationError::NoServerInCi { build, is_blank })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Opens the target, for at most so many writes at once.
     ///
     /// # Errors
     /// [`RunError::Store`] or [`RunError::Target`] if it can't be used; a server is not asked yet.
     pub fn connect(&self, jobs: Option<usize>) -> Result<Box<dyn Target>, RunError> {
+        self.check_target()?;
         let common_dir = self.opened.repository.common_dir();
         Ok(match &self.target {
             TargetChoice::Local => {

@@ -173,6 +173,10 @@ impl Opened<'_> {
         let choice = ReferenceChoice { remote, ..ReferenceChoice::default() };
         // The file at the commit that gets the tag, because registering at the tag reads that one.
         let settings = self.settings_at(&commit, &choice)?;
+        // A tag can't be taken back. So whatever keeps this run from registering has to be known before.
+        if request.register {
+            self.configure_at(Some(&commit))?.check_target()?;
+        }
         let (series, version) = requested_version(request, &settings)?;
         let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
         let remote = repository.remote(name)?;

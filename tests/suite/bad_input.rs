@@ -208,3 +208,59 @@ fn credentials_in_the_remotes_url_are_stripped_everywhere() {
         assert!(!bytes.windows(6).any(|window| window == b"s3cret"));
     }
 }
+
+#[test]
+fn a_ci_build_without_a_server_is_exit_code_three() {
+    let repository = TestRepository::empty();
+    repository.write("etl.py", "from prefect import flow\n\n\n@flow\ndef etl():\n    ...\n");
+    repository.commit("etl");
+    repository.add_bare_remote("origin");
+    repository.git(&["push", "-q", "origin", "main"]);
+    let flowreg = |variables: &[(&str, &str)]| {
+        variables.iter().fold(Flowreg::in_repository(&repository), |flowreg, (name, value)| {
+            flowreg.env(name, value)
+        })
+    };
+    let actions = [("GITHUB_ACTIONS", "true"), ("PREFECT_API_URL", "")];
+    for (variables, told) in [
+        (
+            &[("CI", "true")][..],
+            "no server is configured in this build: PREFECT_API_URL is not set",
+        ),
+        (
+            &actions,
+            "no server is configured in this build of GitHub Actions: PREFECT_API_URL is blank",
+        ),
+        (
+            &[("TF_BUILD", "True")],
+            "no server is configured in this build of Azure DevOps: PREFECT_API_URL is not set",
+        ),
+    ] {
+        for command in [
+            &["plan", "--untagged", "branch"][..],
+            &["register", "--untagged", "branch"],
+            &["list"],
+            &["tag", "--register"],
+        ] {
+            let error = &flowreg(variables).json(command, 3)["error"];
+            assert_eq!(error["code"], "configuration", "{command:?}: {error}");
+            assert_eq!(error["message"], told, "{command:?}");
+            assert!(error["hints"].to_string().contains("--target local"), "{error}");
+        }
+    }
+    // No tag was made that nothing is registered at.
+    assert_eq!(repository.git(&["tag", "--list"]), "");
+    for variables in [&[("CI", "false")][..], &[("BRANCH_NAME", "main")]] {
+        flowreg(variables).json(&["register", "--untagged", "branch"], 0);
+    }
+    let ci = flowreg(&[("CI", "true")]);
+    ci.json(&["--target", "local", "register", "--untagged", "branch"], 0);
+    // What needs no target says what it knows.
+    for command in [&["reference", "--untagged", "branch"][..], &["flows", "--untagged", "branch"]]
+    {
+        ci.json(command, 0);
+    }
+    repository.write("flowreg.toml", "target = \"local\"\n");
+    repository.commit("on purpose");
+    ci.json(&["register", "--untagged", "branch"], 0);
+}

@@ -337,6 +337,17 @@ pub fn ci_provider(environment: &Environment) -> Option<&'static str> {
     provider(environment).map(|provider| provider.name)
 }
 
+/// The CI provider in whose build this certainly runs; empty if it is one that is not known, and says so by
+/// `CI`. The generic names that Google Cloud Build is recognised by say nothing here.
+pub fn ci_build(environment: &Environment) -> Option<&'static str> {
+    let says_so = environment.get("CI").is_some_and(|value| {
+        !["false", "0", "no"].iter().any(|word| value.eq_ignore_ascii_case(word))
+    });
+    let known = provider(environment).map(|provider| provider.name);
+    let known = known.filter(|name| says_so || *name != "Google Cloud Build");
+    known.or(says_so.then_some(""))
+}
+
 /// The provider whose build this is.
 pub(super) fn provider(environment: &Environment) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|provider| {

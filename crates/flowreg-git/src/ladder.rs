@@ -196,17 +196,16 @@ impl Ladder<'_> {
         let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
             Ok(Head::Branch(name)) => match self.build() {
-                Ok(build) => match build.and_then(|build| why_not_active(&build, &name)) {
-                    Some(reason) => RungAnswer::Skipped { value: name.to_string(), reason },
-                    None => RungAnswer::Taken {
+                Ok(build) => build
+                    .and_then(|build| instead_of_active(&build, &name))
+                    .unwrap_or_else(|| RungAnswer::Taken {
                         value: name.to_string(),
                         candidate: Candidate {
                             name: CandidateName::Branch(CandidateBranch::named(name)),
                             source: ReferenceSource::ActiveBranch,
                             detail: "active branch".to_owned(),
                         },
-                    },
-                },
+                    }),
                 Err(error) => refused(Some(name.to_string()), error),
             },
             Ok(Head::Unborn(branch)) => {
@@ -341,22 +340,27 @@ fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
     Some(RungAnswer::Refused { value: Some(value), error })
 }
 
-/// Why the active branch of a build is not what is built: the checkout of a pull request or a tag may leave
-/// the target branch, or one of the build's own, active.
-fn why_not_active(build: &Build, active: &BranchName) -> Option<String> {
+/// The answer of the active branch where it does not decide: the checkout of a pull request or a tag may leave
+/// the target branch, or one of the build's own, active; and a branch of the pull request's very name may be
+/// a fork's, so the rules for pull requests have to hold for it.
+fn instead_of_active(build: &Build, active: &BranchName) -> Option<RungAnswer> {
     let provider = build.provider.name;
     let is_here = build.elsewhere.is_none();
-    match &build.reference {
-        BuildReference::Forbidden(reason) => Some(format!("{provider} builds it, and {reason}")),
-        BuildReference::Refused(reason) if is_here => Some(format!("{provider}: {reason}")),
-        BuildReference::PullRequestSource { name, .. } if is_here && name != active.as_str() => {
-            Some(format!("{provider} builds a pull request of {name}"))
+    let reason = match &build.reference {
+        BuildReference::Forbidden(reason) => format!("{provider} builds it, and {reason}"),
+        BuildReference::Refused(reason) if is_here => format!("{provider}: {reason}"),
+        BuildReference::PullRequestSource { name, .. } if is_here => {
+            let reason = format!("{provider} builds a pull request of {name}");
+            if name == active.as_str() {
+                // The rung of the provider names the same branch: nothing to tell.
+                return Some(RungAnswer::Unset(Some(reason)));
+            }
+            reason
         }
-        BuildReference::Tag { name, .. } if is_here => {
-            Some(format!("{provider} builds the tag {name}"))
-        }
-        _ => None,
-    }
+        BuildReference::Tag { name, .. } if is_here => format!("{provider} builds the tag {name}"),
+        _ => return None,
+    };
+    Some(RungAnswer::Skipped { value: active.to_string(), reason })
 }
 
 /// Writes what became of a rung to the debug log.

@@ -285,6 +285,46 @@ fn a_pull_request_or_tag_that_leaves_another_branch_active_is_what_the_provider_
 }
 
 #[test]
+fn a_pull_requests_main_is_nobodys_release() {
+    let repository = repository();
+    repository.git(&["checkout", "-q", "-B", "main", "v1.0.0"]);
+    let commit = repository.commit_id("v1.0.0").to_string();
+    // These do not say whether it comes from a fork.
+    for build in [
+        &[
+            ("DRONE", "true"),
+            ("DRONE_PULL_REQUEST", "7"),
+            ("DRONE_BRANCH", "main"),
+            ("DRONE_SOURCE_BRANCH", "main"),
+            ("DRONE_COMMIT", commit.as_str()),
+        ][..],
+        &[
+            ("BITBUCKET_BUILD_NUMBER", "3"),
+            ("BITBUCKET_PR_ID", "7"),
+            ("BITBUCKET_BRANCH", "main"),
+            ("BITBUCKET_COMMIT", commit.as_str()),
+        ],
+        &[
+            ("CI", "woodpecker"),
+            ("CI_PIPELINE_EVENT", "pull_request"),
+            ("CI_COMMIT_SOURCE_BRANCH", "main"),
+        ],
+    ] {
+        assert_eq!(name(&resolved(&repository, build)), "ci_refused", "{build:?}");
+    }
+    // A branch that is checked out under its own name is no news.
+    repository.git(&["checkout", "-q", "feature/x"]);
+    let bitbucket = [
+        ("BITBUCKET_BUILD_NUMBER", "3"),
+        ("BITBUCKET_PR_ID", "7"),
+        ("BITBUCKET_BRANCH", "feature/x"),
+    ];
+    let resolution = resolved(&repository, &bitbucket);
+    assert_eq!(name(&resolution), "refs/heads/feature/x");
+    assert_eq!(resolution.notices, [""; 0]);
+}
+
+#[test]
 fn a_pull_request_is_known_by_its_own_commit_too() {
     let repository = repository();
     let feature = repository.commit_id("feature/x").to_string();
