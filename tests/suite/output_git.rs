@@ -183,6 +183,7 @@ fn hooks_beside_another_one() {
 #[test]
 fn sync() {
     let tagged = Tagged::new();
+    // In CI, so that no watcher delivers the push before it is looked at.
     let flowreg = tagged.flowreg().env("CI", "true");
     assert_snapshot!(flowreg.screen(&["sync", "--status"]), @"
     0 pushes waiting
@@ -206,20 +207,20 @@ fn sync() {
     1 push waiting
     --- exit code 0
     ");
-    assert_snapshot!(flowreg.screen(&["list"]), @"
+    assert_snapshot!(flowreg.screen(&["--target", "local", "list"]), @"
     local registry
     0 registrations
     --- standard error
     1 push waits to be registered: `flowreg sync` delivers, `flowreg sync --status` says why
     --- exit code 0
     ");
-    assert_snapshot!(flowreg.screen(&["sync"]), @"
+    assert_snapshot!(flowreg.screen(&["--target", "local", "sync"]), @"
       delivered  branch feature/x at 6069491 to origin
                  1 created
     1 delivered · 0 dropped · 0 waiting
     --- exit code 0
     ");
-    assert_snapshot!(flowreg.screen(&["sync"]), @"
+    assert_snapshot!(flowreg.screen(&["--target", "local", "sync"]), @"
     0 delivered · 0 dropped · 0 waiting
     --- exit code 0
     ");
