@@ -12,6 +12,7 @@ use super::check::{CheckedDeployment, Fault, Steps, check_deployment, steps};
 use super::keys::{Section, unknown_keys};
 use super::yaml::{self, Node, Position, Yaml};
 use flowreg_git::BrokenLink;
+use flowreg_model::nearest;
 
 /// A `prefect.yaml`.
 #[derive(Debug, Clone)]
@@ -140,6 +141,9 @@ impl Manifest {
                 return Err(error(document.root.at, message));
             }
         };
+        if let Some((at, message)) = misspelt_deployments(&root) {
+            return Err(error(at, message));
+        }
         for notice in unknown_keys(&root, Section::File) {
             manifest.notices.push(about_file(notice.at, notice.message));
         }
@@ -169,6 +173,7 @@ impl Manifest {
     }
 
     fn add(&mut self, nodes: Vec<Node>) {
+        let mut nameless = Vec::new();
         for node in nodes {
             let at = node.at;
             // Read before the checks, so that an error about another key can say which deployment it
@@ -204,8 +209,7 @@ impl Manifest {
             }
             let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
                 // Prefect leaves it out, too. The file that `prefect init` writes has such an entry.
-                let message = "a deployment without a name is left out".to_owned();
-                self.notices.push(ManifestNotice { deployment: None, ..notice(at, message) });
+                nameless.push(at);
                 continue;
             };
             let Some(entrypoint) = entrypoint.clone().filter(|entrypoint| !entrypoint.is_empty())
@@ -215,6 +219,26 @@ impl Manifest {
                 continue;
             };
             self.entries.push(Entry { name, entrypoint, config, steps, node });
+        }
+        if let Some((first, others)) = nameless.split_first() {
+            let message = match others {
+                [] => "a deployment without a name is left out".to_owned(),
+                others => {
+                    let lines: Vec<String> =
+                        others.iter().take(LINES).map(|at| at.line.to_string()).collect();
+                    let more = match others.len().saturating_sub(LINES) {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    let count = others.len() + 1;
+                    let lines = lines.join(", ");
+                    format!(
+                        "{count} deployments without a name are left out (also in lines {lines}{more})"
+                    )
+                }
+            };
+            let place = place(&self.path, *first);
+            self.notices.push(ManifestNotice { place, deployment: None, message });
         }
     }
 
@@ -347,9 +371,34 @@ impl EntryError {
     }
 }
 
+/// A key that seems to be meant for `deployments`, in a file without that. To take it for a file that declares
+/// none would register every flow as something else.
+fn misspelt_deployments(root: &[(Node, Node)]) -> Option<(Position, String)> {
+    if root.iter().any(|(key, _)| key.text() == Some("deployments")) {
+        return None;
+    }
+    let is_list_of_deployments = |value: &Node| match &value.value {
+        Yaml::Sequence(items) => items.iter().any(|item| item.get("entrypoint").is_some()),
+        _ => false,
+    };
+    root.iter().find_map(|(key, value)| {
+        let name = key.text()?;
+        let is_meant = Section::File.unknown(name)
+            && (nearest(name, Section::File.keys()) == Some("deployments")
+                || is_list_of_deployments(value));
+        let message = format!(
+            "there is no key `{name}`, so the file declares no deployments; did you mean `deployments`?"
+        );
+        is_meant.then_some((key.at, message))
+    })
+}
+
 fn place(path: &str, at: Position) -> FilePlace {
     FilePlace { path: path.to_owned(), line: at.line, column: at.column }
 }
+
+/// How many lines a notice names beside the first.
+const LINES: usize = 3;
 
 /// A message with its position: `prefect.yaml:12:5: …`.
 fn located(path: &str, at: Position, message: &str) -> String {

@@ -216,6 +216,12 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("is_schedule_active", "is `active` in an entry of `schedules`"),
 ];
 
+/// Keys that look as if they belonged here, and say what something else decides.
+const OF_ITS_OWN: &[((Section, &str), &str)] = &[(
+    (Section::WorkPool, "type"),
+    "is decided when the work pool is made (`prefect work-pool create --type`)",
+)];
+
 impl Section {
     /// The keys that it has.
     pub(super) fn keys(self) -> &'static [&'static str] {
@@ -229,6 +235,14 @@ impl Section {
             Self::Metric => METRIC,
             Self::Sla => SLA,
         }
+    }
+
+    /// Whether nobody reads a key of this name in it.
+    pub(super) fn unknown(self, name: &str) -> bool {
+        // Anchors are kept under names like these.
+        let is_private =
+            self == Self::File && (name.starts_with(['_', '.']) || name.starts_with("x-"));
+        !self.keys().contains(&name) && !is_private
     }
 
     /// What is said of one of its keys that stands in another section.
@@ -269,6 +283,9 @@ pub(super) fn belongs(name: &str, section: Section) -> Option<String> {
         Section::Sla,
         Section::File,
     ];
+    if let Some((_, own)) = OF_ITS_OWN.iter().find(|(known, _)| *known == (section, name)) {
+        return Some((*own).to_owned());
+    }
     let has = |other: &Section| *other != section && other.keys().contains(&name);
     if let Some(other) = sections.into_iter().find(has) {
         return Some(other.belongs().to_owned());
@@ -287,10 +304,7 @@ pub(super) fn unknown_keys(
 ) -> impl Iterator<Item = Fault> {
     pairs.iter().filter_map(move |(key, _)| {
         let name = key.text().unwrap_or("?");
-        // Anchors are kept under names like these.
-        let is_private =
-            section == Section::File && (name.starts_with(['_', '.']) || name.starts_with("x-"));
-        if section.keys().contains(&name) || is_private {
+        if !section.unknown(name) {
             return None;
         }
         let message = match (belongs(name, section), nearest(name, section.keys())) {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use flowreg_model::{Channel, CommitId, Held, Registration};
 
 use super::RunError;
-use super::desired::Desired;
+use super::desired::{Desired, first_of};
 use super::planned::PlannedRun;
 use super::request::Notice;
 use super::starts::Start;
@@ -61,7 +61,8 @@ impl<'r> Compared<'r> {
     /// # Errors
     /// [`RunError::Target`] if the target can't be asked for its work pools or projects.
     pub fn plan(self) -> Result<PlannedRun<'r>, RunError> {
-        PlannedRun::of(self)
+        let mistakes = self.desired.gathered.mistakes();
+        PlannedRun::of(self).map_err(|error| first_of(mistakes, error))
     }
 
     /// What the target holds for the flows that take part.

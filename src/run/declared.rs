@@ -13,6 +13,7 @@ use super::located::Located;
 use super::manifests::Manifests;
 use super::pulled::{Pulled, sparse_error};
 use super::request::Notice;
+use super::selection::{DeclaredNames, SelectedDeployments};
 use super::starts::{EntryKey, Start};
 use crate::introspection::{StepsContext, StepsError, run_steps};
 use crate::manifest::{Entry, EntryError, Manifest, TemplateValues};
@@ -62,20 +63,6 @@ impl Builder<'_> {
                 None => missing.push(one),
             }
         }
-        let names: Vec<(&str, &str)> = deployments
-            .iter()
-            .map(|(one, flow)| (flow.name.as_str(), one.declared.name.as_str()))
-            .collect();
-        let arguments = &self.request.flows;
-        let is_selected = arguments.select_deployments(&names)?;
-        gathered.notices.extend(self.unused_overrides(deployments.iter().map(|(_, flow)| flow)));
-        if arguments.is_restricted() {
-            // The name of the flow behind a broken entrypoint is not known, so neither is whether the
-            // filter meant it. Errors of deployments that were not asked for must not fail the run,
-            // and a filter that means only broken ones has failed in the selection above.
-            missing.clear();
-            gathered.unbuilt.clear();
-        }
         for one in missing {
             // Where other code runs, the flow need not be in this repository at all.
             let error = match one.void {
@@ -84,9 +71,27 @@ impl Builder<'_> {
             };
             gathered.unbuilt.push(refused(error));
         }
+        let SelectedDeployments { built, failed } =
+            self.request.flows.select_deployments(&DeclaredNames {
+                built: deployments
+                    .iter()
+                    .map(|(one, flow)| (flow.name.as_str(), one.declared.name.as_str()))
+                    .collect(),
+                failed: gathered
+                    .unbuilt
+                    .iter()
+                    .map(|one| (one.flow.as_str(), one.deployment.as_str()))
+                    .collect(),
+                is_incomplete: !gathered.problems.is_empty()
+                    || gathered.unbuilt.iter().any(|one| one.deployment.is_empty()),
+            })?;
+        gathered.notices.extend(self.unused_overrides(deployments.iter().map(|(_, flow)| flow)));
+        // Errors of deployments that were not asked for must not fail the run.
+        let mut is_asked_for = failed.into_iter();
+        gathered.unbuilt.retain(|_| is_asked_for.next() == Some(true));
         gathered.problems.extend(found.into_values().flat_map(|found| found.problems));
         let lines = declaration_lines(&deployments);
-        for ((one, flow), is_selected) in deployments.into_iter().zip(is_selected) {
+        for ((one, flow), is_selected) in deployments.into_iter().zip(built) {
             if !is_selected {
                 continue;
             }

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
-use flowreg_model::{BranchName, Channel, CommitId, Held, RemoteName};
+use flowreg_model::{BranchName, Channel, CommitId, FlowProblem, Held, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;
 use super::desired::Unbuilt;
 use super::outbox::queued_target;
 use super::{
-    AppliedRun, Configured, Opened, Referenced, RunError, RunRequest, Surroundings, Unobserved,
+    AppliedRun, ConfigurationError, Configured, Opened, Referenced, RunError, RunRequest,
+    Surroundings, Unobserved,
 };
 use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
 use crate::registration::Outcome;
@@ -287,7 +288,10 @@ fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
     });
     let of_unbuilt = applied.unbuilt.iter().map(Unbuilt::text);
     let of_sources = applied.problems.iter().filter(|problem| problem.is_error());
-    let of_sources = of_sources.map(|problem| format!("{}: {}", problem.path, problem.message));
+    let of_sources = of_sources.map(|problem| {
+        let FlowProblem { path, line, column, message, .. } = problem;
+        format!("{path}:{line}:{column}: {message}")
+    });
     let first = of_registrations.chain(of_unbuilt).chain(of_sources).next();
     let text = format!("{summary}: {}", first.unwrap_or_default());
     if applied.is_worth_repeating() {
@@ -320,6 +324,10 @@ fn failed(error: &RunError) -> DeliveryOutcome {
 fn is_passing(error: &RunError) -> bool {
     match error {
         RunError::Target(error) => error.is_passing(),
+        // What is declared rightly is registered once the target is there.
+        RunError::Configuration(ConfigurationError::Declarations { target, .. }) => {
+            target.is_passing()
+        }
         RunError::Git(error) | RunError::Scan(ScanError::Git(error)) => {
             PASSING.contains(&error.code())
         }

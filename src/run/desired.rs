@@ -123,6 +123,16 @@ impl Unbuilt {
     }
 }
 
+/// The error of a target that can't be read, behind the mistakes that were found before it was asked.
+pub(super) fn first_of(mistakes: Vec<String>, error: RunError) -> RunError {
+    match error {
+        RunError::Target(target) if !mistakes.is_empty() => {
+            ConfigurationError::Declarations { mistakes, target }.into()
+        }
+        error => error,
+    }
+}
+
 /// Whether a declaration is wrong, so that the same run fails again until somebody edits a file.
 pub(super) fn is_misconfigured<'r>(
     unbuilt: &[Unbuilt],
@@ -220,7 +230,8 @@ impl<'r> Desired<'r> {
     /// # Errors
     /// [`RunError`] if the target can't be read, or the history since a revision can't be.
     pub fn compare(self) -> Result<Compared<'r>, RunError> {
-        Compared::of(self)
+        let mistakes = self.gathered.mistakes();
+        Compared::of(self).map_err(|error| first_of(mistakes, error))
     }
 
     /// What should be registered.
@@ -370,6 +381,15 @@ impl Builder<'_> {
 }
 
 impl Gathered {
+    /// What is wrong with declarations, each with its place.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        let is_mistake = |one: &&Unbuilt| one.cause == UnbuiltCause::Configuration;
+        let of_files = self.problems.iter().filter(|one| one.code == ProblemCode::Manifest);
+        let of_files = of_files
+            .map(|one| format!("{}:{}:{}: {}", one.path, one.line, one.column, one.message));
+        of_files.chain(self.unbuilt.iter().filter(is_mistake).map(Unbuilt::text)).collect()
+    }
+
     /// Where only some flows are asked for, only the problems of their files count.
     pub(super) fn keep_problems_of(&mut self, flows: &[Flow]) {
         self.problems

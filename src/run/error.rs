@@ -117,6 +117,15 @@ pub enum ConfigurationError {
         /// Whether the variable is set, to nothing.
         is_blank: bool,
     },
+    /// Declarations are wrong, and the target can't be read either. The mistakes come first, as the run fails
+    /// again until they are mended.
+    #[error("{}; nor could the target be read: {target}", listed(.mistakes))]
+    Declarations {
+        /// What is wrong, each with its place.
+        mistakes: Vec<String>,
+        /// Why the target can't be read.
+        target: TargetError,
+    },
     /// No `prefect.yaml` is where `[manifest] files` says.
     #[error("[manifest] files: no file at {} matches {}", .commit.short(), quoted(.globs))]
     NoManifest {
@@ -193,11 +202,23 @@ impl ConfigurationError {
                  and workers"
             }
             Self::SubmodulesAtCommit => return PullError::Submodules.hints(),
-            Self::Unreadable { .. } | Self::NotText | Self::Glob { .. } | Self::Prefect1Name(_) => {
-                return Vec::new();
-            }
+            Self::Declarations { .. }
+            | Self::Unreadable { .. }
+            | Self::NotText
+            | Self::Glob { .. }
+            | Self::Prefect1Name(_) => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+/// The first mistake, and how many others there are.
+fn listed(mistakes: &[String]) -> String {
+    let first = mistakes.first().map(String::as_str).unwrap_or_default();
+    match mistakes.len().saturating_sub(1) {
+        0 => first.to_owned(),
+        1 => format!("{first} (and 1 other mistake)"),
+        more => format!("{first} (and {more} other mistakes)"),
     }
 }
 

@@ -69,19 +69,24 @@ impl FlowFilter {
         })
     }
 
-    /// Which of these pairs of flow and deployment are asked for: by the flow's name, by
-    /// `flow/deployment`, or by the deployment's name where no flow has it.
+    /// Which deployments are asked for: by the flow's name, by `flow/deployment`, or by the deployment's
+    /// name where no flow has it.
     ///
     /// # Errors
     /// [`SelectionError`] with the nearest names if one matches nothing.
     pub(super) fn select_deployments(
         &self,
-        all: &[(&str, &str)],
-    ) -> Result<Vec<bool>, SelectionError> {
+        declared: &DeclaredNames<'_>,
+    ) -> Result<SelectedDeployments, SelectionError> {
+        let DeclaredNames { built, failed, is_incomplete } = declared;
         if !self.is_restricted() {
-            return Ok(vec![true; all.len()]);
+            let (built, failed) = (vec![true; built.len()], vec![true; failed.len()]);
+            return Ok(SelectedDeployments { built, failed });
         }
-        let mut selected = vec![false; all.len()];
+        let mut selected = SelectedDeployments {
+            built: vec![false; built.len()],
+            failed: vec![false; failed.len()],
+        };
         for (text, matcher) in self.0.iter().zip(self.matchers()?) {
             let by_pair = |(flow, name): &(&str, &str)| matcher.is_match(format!("{flow}/{name}"));
             let by_flow = |(flow, _): &(&str, &str)| matcher.is_match(flow);
@@ -90,10 +95,32 @@ impl FlowFilter {
             // flows' deployments, and whoever has such a flow would get too much.
             let readings: &[&IsSelected<'_>] =
                 if text.contains('/') { &[&by_pair] } else { &[&by_flow, &by_name] };
-            let reading = readings.iter().find(|matches| all.iter().any(matches));
-            let Some(matches) = reading else { return Err(no_deployment(text, all)) };
-            for (chosen, pair) in selected.iter_mut().zip(all) {
-                *chosen |= matches(pair);
+            let reading = readings.iter().find(|matches| built.iter().any(matches));
+            // Of what can't be built the flow's name may not be known. Where nothing else has the name
+            // of the deployment, that one is meant.
+            let name = text.rsplit_once('/').map_or(text.as_str(), |(_, name)| name);
+            let by_name_alone = self::matcher(name)?;
+            let may_be_meant = |one: &(&str, &str)| match reading {
+                Some(matches) => matches(one),
+                None => by_flow(one) || by_pair(one) || by_name_alone.is_match(one.1),
+            };
+            let is_failed = failed.iter().any(may_be_meant);
+            for (chosen, pair) in selected.failed.iter_mut().zip(failed) {
+                *chosen |= may_be_meant(pair);
+            }
+            match reading {
+                Some(matches) => {
+                    for (chosen, pair) in selected.built.iter_mut().zip(built) {
+                        *chosen |= matches(pair);
+                    }
+                }
+                None if is_failed => {}
+                // It may be in what can't be read.
+                None if *is_incomplete => selected.failed.fill(true),
+                None => {
+                    let all: Vec<(&str, &str)> = built.iter().chain(failed).copied().collect();
+                    return Err(no_deployment(text, &all));
+                }
             }
         }
         Ok(selected)
@@ -121,6 +148,22 @@ impl FlowFilter {
         flows.retain(|flow| matchers.iter().any(|matcher| matcher.is_match(flow.name.as_str())));
         Ok(flows)
     }
+}
+
+/// The deployments that are declared, as pairs of flow and deployment.
+pub(super) struct DeclaredNames<'n> {
+    /// Those that can be registered.
+    pub built: Vec<(&'n str, &'n str)>,
+    /// Those that can't be; the flow's name is that of its function.
+    pub failed: Vec<(&'n str, &'n str)>,
+    /// Whether there may be others, in a file that can't be read or without a name.
+    pub is_incomplete: bool,
+}
+
+/// Which of the declared deployments are asked for, in their order.
+pub(super) struct SelectedDeployments {
+    pub built: Vec<bool>,
+    pub failed: Vec<bool>,
 }
 
 /// Whether a pair of flow and deployment is asked for.

@@ -307,7 +307,7 @@ fn a_file_that_declares_no_deployment_registers_nothing() {
         ),
         (
             "deployments:\n- name: null\n  entrypoint: flows/etl.py:weekly\n- entrypoint: x.py:x\n- name: ''\n",
-            "prefect.yaml:2:3: a deployment without a name is left out",
+            "prefect.yaml:2:3: 3 deployments without a name are left out (also in lines 4, 5)",
         ),
     ] {
         let repository = repository(manifest);
@@ -381,4 +381,76 @@ fn files_of_deployments_that_nobody_reads_are_told_once() {
     repository.write("flowreg.toml", "[manifest]\nfiles = [\"prefect.yaml\"]\n");
     repository.commit("name");
     assert_eq!(notices(), [""; 0]);
+}
+
+#[test]
+fn a_misspelt_key_for_the_deployments_registers_nothing() {
+    for key in ["deployment", "Deployments", "deploymnets", "jobs"] {
+        let manifest =
+            format!("name: x\n{key}:\n- name: nightly\n  entrypoint: flows/etl.py:nightly_sync\n");
+        let repository = repository(&manifest);
+        let flowreg = Flowreg::in_repository(&repository);
+        let run = flowreg.json(&["register"], 3);
+        assert_eq!(run["registrations"], serde_json::json!([]), "{key}: {run:#}");
+        let error = &run["errors"][0];
+        assert_eq!((&error["line"], &error["column"]), (&2.into(), &1.into()), "{error:#}");
+        let told = format!("there is no key `{key}`");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(&told) && message.ends_with("`deployments`?"), "{message}");
+    }
+    // Other keys of people's own say nothing about deployments.
+    let repository = repository("name: x\nteam: [data]\nx-deployments: []\n");
+    Flowreg::in_repository(&repository).json(&["register"], 0);
+}
+
+#[test]
+fn naming_a_deployment_shows_its_mistake() {
+    let other = "flows/etl.py:weekly";
+    for (entry, place) in [
+        (format!("  - name: d\n    entrypoint: {other}\n    tags: x\n"), "prefect.yaml:6:11"),
+        ("  - name: d\n    entrypoint: flows/nope.py:weekly\n".to_owned(), "prefect.yaml:5:17"),
+        (
+            format!(
+                "  - name: d\n    entrypoint: {other}\n    pull:\n    - prefect.deployments.steps.git_clon: {{}}\n"
+            ),
+            "prefect.yaml:7:7",
+        ),
+    ] {
+        let repository = repository(&format!("{GOOD}{entry}"));
+        let flowreg = Flowreg::in_repository(&repository);
+        for name in ["weekly/d", "weekly", "weekly/*", "d"] {
+            let run = flowreg.json(&["plan", name], 3);
+            let items = run["registrations"].as_array().unwrap();
+            assert_eq!(items.len(), 1, "{name}: {run:#}");
+            assert_eq!(items[0]["error"]["place"], place, "{name}: {run:#}");
+        }
+        // One that was not asked for is nobody's concern now.
+        for name in ["good", "nightly-sync", "nightly-sync/good"] {
+            let run = flowreg.json(&["plan", name], 0);
+            assert_eq!(run["registrations"].as_array().unwrap().len(), 1, "{name}: {run:#}");
+        }
+        let run = flowreg.json(&["plan", "gone"], 2);
+        assert!(run["error"]["message"].as_str().unwrap().contains("matches `gone`"), "{run:#}");
+    }
+    // Of a file that can't be read nobody knows what it declares.
+    let repository = repository(&format!("{GOOD}   - name: [\n"));
+    let run = Flowreg::in_repository(&repository).json(&["plan", "weekly/d"], 3);
+    assert_eq!(run["errors"][0]["path"], "prefect.yaml", "{run:#}");
+}
+
+#[test]
+fn a_mistake_goes_before_a_server_that_is_down() {
+    let repository = repository(&format!("{GOOD}  - name: other\n    entrypoint: nope.py:x\n"));
+    repository.add_bare_remote("origin");
+    repository.git(&["push", "-q", "origin", "main", "v1"]);
+    let flowreg =
+        Flowreg::in_repository(&repository).env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    for command in ["plan", "register"] {
+        let run = flowreg.json(&[command], 3);
+        let message = run["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("prefect.yaml:5:17: there is no file `nope.py`"), "{message}");
+        assert!(message.contains("nor could the target be read"), "{message}");
+    }
+    let run = flowreg.json(&["plan", "good"], 7);
+    assert_eq!(run["error"]["code"], "unreachable", "{run:#}");
 }
