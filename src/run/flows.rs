@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use flowreg_model::{CommitId, Entrypoint, Explanation, Flow, FlowProblem};
 
 use super::affected::Affected;
+use super::manifests::Manifests;
 use super::request::Notice;
 use super::starts::Start;
 use super::{FlowFilter, Referenced, RunError};
@@ -64,11 +65,13 @@ impl Referenced<'_> {
             });
         }
         let flows = filter.select(flows)?;
+        // A mistake in a declaration is told by every command that looks at flows: whoever lists them
+        // wants to know that some can't be registered.
+        let manifests =
+            if self.configured.is_prefect1() { Manifests::default() } else { self.manifests()? };
+        problems.extend(manifests.problems());
         let affected = match &base {
             Some((_, base)) => {
-                let manifests = self.manifests()?;
-                // A deployment that can't be read can't be compared either.
-                problems.extend(manifests.problems());
                 let starts: Vec<Start> =
                     flows.iter().map(|flow| Start::of_script(flow.entrypoint.path())).collect();
                 let starts: Vec<&Start> = starts.iter().collect();

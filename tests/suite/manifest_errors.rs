@@ -454,3 +454,13 @@ fn a_mistake_goes_before_a_server_that_is_down() {
     let run = flowreg.json(&["plan", "good"], 7);
     assert_eq!(run["error"]["code"], "unreachable", "{run:#}");
 }
+
+#[test]
+fn a_mistake_is_told_by_the_list_of_flows_too() {
+    let repository = repository(&format!(
+        "{GOOD}  - name: d\n    entrypoint: flows/etl.py:weekly\n    tags: x\n"
+    ));
+    let list = Flowreg::in_repository(&repository).json(&["flows"], 3);
+    assert_eq!(list["flows"].as_array().unwrap().len(), 2, "{list:#}");
+    assert_eq!(list["errors"][0]["line"], 6, "{list:#}");
+}
