@@ -127,7 +127,7 @@ pub enum ConfigurationError {
         target: TargetError,
     },
     /// No `prefect.yaml` is where `[manifest] files` says.
-    #[error("[manifest] files: no file at {} matches {}", .commit.short(), quoted(.globs))]
+    #[error("[manifest] files {}", no_match(.commit, .globs))]
     NoManifest {
         /// The commit that was looked at.
         commit: CommitId,
@@ -224,6 +224,13 @@ fn listed(mistakes: &[String]) -> String {
 
 fn of(build: &str) -> String {
     if build.is_empty() { String::new() } else { format!(" of {build}") }
+}
+
+fn no_match(commit: &CommitId, globs: &[String]) -> String {
+    if globs.is_empty() {
+        return "is an empty list, so no file declares deployments".to_owned();
+    }
+    format!("names no file at {}: nothing matches {}", commit.short(), quoted(globs))
 }
 
 fn quoted(globs: &[String]) -> String {

@@ -301,15 +301,16 @@ impl SettingsFile<'_> {
     fn aliases(&self, aliases: &[Spanned<String>]) -> Result<Vec<String>, FileError> {
         let alias = |alias: &Spanned<String>| {
             let text = alias.get_ref().trim();
-            if text.is_empty() || text.contains("{{") {
+            // Git's rule: without a colon before the first slash it is a path, and has no credentials.
+            let is_url = text.split('/').next().is_some_and(|head| head.contains(':'));
+            let is_pattern = text.contains("{{") || text.contains('*');
+            if is_pattern || !(is_url || text.starts_with(['/', '.'])) {
                 return Err(self.error(
                     alias,
                     "an alias is another URL of this repository",
                     "for example aliases = [\"git@github-work:acme/flows.git\"]",
                 ));
             }
-            // Git's rule: without a colon before the first slash it is a path, and has no credentials.
-            let is_url = text.split('/').next().is_some_and(|head| head.contains(':'));
             let stripped = RepositoryUrl::new(text, std::path::Path::new("/"));
             if is_url && stripped.as_str() != text {
                 return Err(self.error(
@@ -439,6 +440,9 @@ mod tests {
             ("", Some(2)),
             ("../flows", None),
             ("{{ prefect.variables.repository }}", Some(2)),
+            ("acme/flows", Some(2)),
+            ("mirror.example.com", Some(2)),
+            ("https://*/acme/flows", Some(2)),
             ("./flows:x", None),
             ("https://ada@mirror.example.com/acme/flows", Some(2)),
             ("ssh://git:s3cret@mirror.example.com/acme/flows", Some(2)),
