@@ -20,7 +20,7 @@ use flowreg_model::{Field, Fields, either, nearest, secrets};
 const AT_RUN_TIME: &[&str] = &["job_variables"];
 
 /// What may happen to a run beyond the limit (`ConcurrencyLimitStrategy`).
-const COLLISION_STRATEGIES: &[&str] = &["ENQUEUE", "CANCEL_NEW"];
+pub(super) const COLLISION_STRATEGIES: &[&str] = &["ENQUEUE", "CANCEL_NEW"];
 /// `VersionType`.
 const VERSION_TYPES: &[&str] =
     &["prefect:simple", "vcs:github", "vcs:gitlab", "vcs:bitbucket", "vcs:azuredevops", "vcs:git"];
@@ -480,7 +480,7 @@ fn trigger_with(
 
 /// The paths of secrets by the names of the fields: those filled in from the environment, and literals
 /// of the file that look like one. Output leaves their values out.
-fn secret_paths(found: &BTreeSet<String>, fields: &Fields) -> BTreeSet<String> {
+pub(super) fn secret_paths(found: &BTreeSet<String>, fields: &Fields) -> BTreeSet<String> {
     let strip = |path: &String| path.strip_prefix("work_pool.").unwrap_or(path).to_owned();
     let mut paths: BTreeSet<String> = found.iter().map(strip).collect();
     for field in [Field::Parameters, Field::JobVariables] {

@@ -13,7 +13,7 @@ use flowreg_model::ScheduleRule;
 
 /// Why a schedule can't be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ScheduleError {
+pub(crate) enum ScheduleError {
     /// The rule was a template, and what it stands for is empty.
     #[error("a schedule has no rule once its templates are filled in")]
     NoRule,

@@ -33,7 +33,9 @@ impl Affected {
             let entry = start.entry.as_ref().filter(|entry| self.entries.contains(entry))?;
             Some(vec![entry.file.clone()])
         };
-        self.chains.get(&start.script).cloned().or_else(declared).or_else(|| self.for_all.clone())
+        let called = || self.chains.get(start.declared_in.as_ref()?).cloned();
+        let own = self.chains.get(&start.script).cloned();
+        own.or_else(called).or_else(declared).or_else(|| self.for_all.clone())
     }
 
     /// The same for a flow, whatever its deployments are called.
@@ -79,7 +81,9 @@ impl Referenced<'_> {
             && self.content_at(base, FILE_NAME)? != self.content_at(head, FILE_NAME)?;
         let difference =
             Difference { repository: &opened.repository, base, head, changes: &changes, files };
-        let scripts: BTreeSet<Script> = starts.iter().map(|start| start.script.clone()).collect();
+        let scripts =
+            starts.iter().flat_map(|start| [Some(&start.script), start.declared_in.as_ref()]);
+        let scripts: BTreeSet<Script> = scripts.flatten().cloned().collect();
         let cache = AnalysisCache::of_imports(opened.repository.common_dir(), ANALYSER);
         Ok(Affected {
             chains: affected(&difference, &scripts, &cache)?,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 use super::RunError;
+use super::deploy_calls::{CalledDeployments, CalledDraft, DeclarationLines, with_calls};
 use super::desired::{Builder, FieldOrigins, Gathered, Unbuilt, UnbuiltCause};
 use super::entrypoints::{DeploymentDraft, flow_of};
 use super::located::Located;
@@ -15,9 +16,10 @@ use super::pulled::{Pulled, sparse_error};
 use super::request::Notice;
 use super::selection::{DeclaredNames, SelectedDeployments};
 use super::starts::{EntryKey, Start};
-use crate::introspection::{StepsContext, StepsError, run_steps};
+use crate::introspection::{IntrospectedScan, StepsContext, StepsError, run_steps};
 use crate::manifest::{Entry, EntryError, Manifest, TemplateValues};
 use crate::registration::{BuildError, Declaration};
+use crate::settings::DeployCalls;
 use flowreg_model::{Channel, Environment, Field, Flow};
 
 /// The outputs of a deployment's build and push steps, by name. Shared, because deployments with
@@ -63,6 +65,8 @@ impl Builder<'_> {
                 None => missing.push(one),
             }
         }
+        let mut called = self.called_besides(&mut gathered)?;
+        gathered.unbuilt.extend(called.take_unbuilt());
         for one in missing {
             // Where other code runs, the flow need not be in this repository at all.
             let error = match one.void {
@@ -71,11 +75,12 @@ impl Builder<'_> {
             };
             gathered.unbuilt.push(refused(error));
         }
-        let SelectedDeployments { built, failed } =
+        let SelectedDeployments { mut built, failed } =
             self.request.flows.select_deployments(&DeclaredNames {
                 built: deployments
                     .iter()
                     .map(|(one, flow)| (flow.name.as_str(), one.declared.name.as_str()))
+                    .chain(called.drafts.iter().map(CalledDraft::names))
                     .collect(),
                 failed: gathered
                     .unbuilt
@@ -90,7 +95,9 @@ impl Builder<'_> {
         let mut is_asked_for = failed.into_iter();
         gathered.unbuilt.retain(|_| is_asked_for.next() == Some(true));
         gathered.problems.extend(found.into_values().flat_map(|found| found.problems));
-        let lines = declaration_lines(&deployments);
+        let lines = with_calls(&declaration_lines(&deployments), &called.drafts);
+        let is_called = built.split_off(deployments.len().min(built.len()));
+        called.keep_drafts(&is_called);
         for ((one, flow), is_selected) in deployments.into_iter().zip(built) {
             if !is_selected {
                 continue;
@@ -104,7 +111,28 @@ impl Builder<'_> {
             }
             self.add_declared(&mut gathered, one, flow, &values)?;
         }
+        self.add_called(&mut gathered, called, &lines)?;
         Ok(gathered)
+    }
+
+    /// What calls in Python declare besides, anywhere in the tree.
+    fn called_besides(&self, gathered: &mut Gathered) -> Result<CalledDeployments, RunError> {
+        if self.referenced.configured.settings.deploy_calls != DeployCalls::Read {
+            return Ok(CalledDeployments::default());
+        }
+        let scan = self.referenced.scan_all()?;
+        let called = self.called(&scan);
+        if called.drafts.is_empty() {
+            return Ok(called);
+        }
+        // Once more with Python's answers, now that it is known which flows it is asked about.
+        let is_called = |flow: &Flow| called.claimed.contains(&flow.entrypoint);
+        let IntrospectedScan { scan, notices, remarks, moments } =
+            self.referenced.introspected("", scan, &is_called)?;
+        gathered.notices.extend(notices.into_iter().map(Notice::from));
+        gathered.remarks.extend(remarks);
+        gathered.moments.extend(moments);
+        Ok(self.called(&scan))
     }
 
     /// What templates need to know, from the target in as few requests as possible.
@@ -316,10 +344,8 @@ impl Builder<'_> {
 }
 
 /// Where each deployment is declared (`prefect.yaml:12`), by flow and name.
-fn declaration_lines(
-    deployments: &[(DeploymentDraft<'_>, Flow)],
-) -> HashMap<(String, String), Vec<String>> {
-    let mut lines: HashMap<(String, String), Vec<String>> = HashMap::new();
+fn declaration_lines(deployments: &[(DeploymentDraft<'_>, Flow)]) -> DeclarationLines {
+    let mut lines = DeclarationLines::new();
     for (one, flow) in deployments {
         let key = (flow.name.to_string(), one.declared.name.clone());
         lines.entry(key).or_default().push(one.manifest.origin(one.entry, &["name"]));

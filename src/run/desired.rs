@@ -13,11 +13,13 @@ use flowreg_model::{
 };
 use flowreg_servers::Target;
 
+use super::deploy_calls::{DeclarationLines, with_calls};
 use super::error::ConfigurationError;
 use super::manifests::Manifests;
 use super::pulled::ServerVersion;
 use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
+use super::told_calls::ToldCall;
 use super::{Compared, Opened, Referenced, RunError, tag_rules};
 use crate::introspection::IntrospectedScan;
 use crate::manifest::pull;
@@ -72,6 +74,8 @@ pub(super) struct Gathered {
     pub(super) starts: Starts,
     /// The Python files of the tree, if they were listed.
     pub(super) files: Option<TreeFiles>,
+    /// What Python deploys by itself, and is not registered for it.
+    pub(super) told: Vec<ToldCall>,
 }
 
 /// Why a deployment can't become a registration: who has to change something.
@@ -222,6 +226,7 @@ impl<'r> Desired<'r> {
         notices.append(&mut gathered.notices);
         gathered.notices = notices;
         gathered.leave_to_other_packages(&referenced);
+        gathered.tell_deploy_calls(&referenced.reference, &request.flows);
         Ok(Self { referenced, request, target, repository_url, manifests, base, gathered })
     }
 
@@ -282,22 +287,28 @@ impl Builder<'_> {
         }
         let IntrospectedScan { scan, notices, remarks, moments } =
             self.referenced.introspected_flows(filter)?;
+        let mut called = self.called(&scan);
+        let lines = with_calls(&DeclarationLines::new(), &called.drafts);
         let Scan { flows, problems, files, .. } = scan;
         let mut gathered = Gathered {
             notices: notices.into_iter().map(Notice::from).collect(),
             remarks,
             moments,
             files: Some(files),
+            told: std::mem::take(&mut called.told),
             ..Gathered::default()
         };
         // Before the selection: an override for a flow that was not asked for is not misspelt.
         gathered.notices.extend(self.unused_overrides(flows.iter()));
-        let selected = filter.select(flows)?;
+        let selected = called.select(flows, filter)?;
         gathered.problems = problems;
         if filter.is_restricted() {
             gathered.keep_problems_of(&selected);
         }
-        for mut flow in unique(selected) {
+        let selected = unique(selected);
+        called.keep_flows(&selected);
+        let is_free = |flow: &Flow| !called.claimed.contains(&flow.entrypoint);
+        for mut flow in selected.into_iter().filter(is_free) {
             let start = Start::of_script(flow.entrypoint.path());
             let explained = FieldOrigins::default();
             if let Err(error) = self.add(&mut gathered, &mut flow, start, None, explained)? {
@@ -316,6 +327,7 @@ impl Builder<'_> {
                 });
             }
         }
+        self.add_called(&mut gathered, called, &lines)?;
         Ok(gathered)
     }
 

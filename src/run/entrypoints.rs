@@ -17,6 +17,7 @@ use crate::introspection::IntrospectedScan;
 use crate::manifest::pull::PinnedSteps;
 use crate::manifest::{DeclaredDeployment, DeclaredEntrypoint, Entry, EntryError, Manifest};
 use crate::scan::{NamedFlows, Scan, Selection};
+use crate::settings::DeployCalls;
 use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode, nearest};
 
 /// How many flows a hint lists when none is near.
@@ -85,6 +86,7 @@ impl Builder<'_> {
         for one in drafts {
             by_root.entry(&one.root).or_default().push(one);
         }
+        let settings = &self.referenced.configured.settings;
         let mut all = HashMap::new();
         for (root, drafts) in by_root {
             let asked: BTreeSet<Entrypoint> = drafts
@@ -94,6 +96,10 @@ impl Builder<'_> {
             let scripts = asked.iter().map(Entrypoint::path).filter(|path| is_script(path));
             let selection = Selection::files(scripts.map(ToOwned::to_owned).collect());
             let mut scan = self.referenced.scan_in(root, &selection)?;
+            if settings.deploy_calls == DeployCalls::Tell {
+                let told = self.told(&scan).into_iter().map(|told| told.below(root));
+                gathered.told.extend(told);
+            }
             // Before Python is asked, so that one process answers for scripts and modules.
             let targets = self.targets(root, asked, &mut scan)?;
             let is_wanted = |flow: &Flow| targets.wanted.contains(&flow.entrypoint);
@@ -328,7 +334,7 @@ fn is_script(container: &str) -> bool {
     container.strip_suffix(".py").is_some()
 }
 
-fn in_directory(directory: &str, path: &str) -> String {
+pub(super) fn in_directory(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{directory}/{path}") }
 }
 

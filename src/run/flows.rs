@@ -105,12 +105,17 @@ impl Referenced<'_> {
         &self,
         filter: &FlowFilter,
     ) -> Result<IntrospectedScan, RunError> {
+        let scan = self.scan_all()?;
+        let is_wanted = filter.matches()?;
+        self.introspected("", scan, &is_wanted)
+    }
+
+    /// Finds the flows in the tree.
+    pub(super) fn scan_all(&self) -> Result<Scan, RunError> {
         let settings = &self.configured.settings;
         let selection = Selection::new(&settings.include, &settings.exclude)?;
         let cache = AnalysisCache::open(self.opened().repository.common_dir(), ANALYSER, "");
-        let scan = scan(self.tree()?, &selection, &cache)?;
-        let is_wanted = filter.matches()?;
-        self.introspected("", scan, &is_wanted)
+        Ok(scan(self.tree()?, &selection, &cache)?)
     }
 
     /// Finds the flows of some files in a directory of the commit; paths are from there.

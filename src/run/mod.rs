@@ -48,6 +48,7 @@ mod children;
 mod compared;
 mod declared;
 mod delivery;
+mod deploy_calls;
 mod desired;
 mod entrypoints;
 mod error;
@@ -70,6 +71,7 @@ mod starts;
 mod surroundings;
 mod tag;
 mod tag_rules;
+mod told_calls;
 
 pub use applied::AppliedRun;
 pub use compared::Compared;

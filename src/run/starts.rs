@@ -1,5 +1,5 @@
 //! For each registration the file with which a run starts, and the entry of `prefect.yaml` that
-//! declares it. Both decide whether a change between two commits affects it.
+//! declares it or the script that does. Both decide whether a change between two commits affects it.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,8 @@ use crate::scan::Script;
 pub(super) struct Start {
     pub script: Script,
     pub entry: Option<EntryKey>,
+    /// The script that declares the deployment by a call, if one does.
+    pub declared_in: Option<Script>,
 }
 
 /// Where runs start, by flow and deployment.
@@ -44,8 +46,12 @@ impl Start {
 
     /// A run that starts in the repository's root.
     pub(super) fn of_script(path: &str) -> Self {
-        let script = Script { path: path.to_owned(), root: String::new(), module: None };
-        Self { script, entry: None }
+        Self { script: script(path), entry: None, declared_in: None }
+    }
+
+    /// The same, of a deployment that a call in another file may declare.
+    pub(super) fn called(path: &str, declared_in: &str) -> Self {
+        Self { declared_in: Some(script(declared_in)), ..Self::of_script(path) }
     }
 
     /// A run as a `prefect.yaml` declares it: in `root`, by a path or a module from there.
@@ -60,6 +66,11 @@ impl Start {
             DeclaredEntrypoint::Module { module, .. } => Some(module.clone()),
         };
         let script = Script { path: path.to_owned(), root, module };
-        Self { script, entry: Some(entry) }
+        Self { script, entry: Some(entry), declared_in: None }
     }
+}
+
+/// A file that is run in the repository's root.
+fn script(path: &str) -> Script {
+    Script { path: path.to_owned(), root: String::new(), module: None }
 }

@@ -107,6 +107,7 @@ impl<'f> FreshAnalysis<'f> {
         FileAnalysis {
             flows: std::mem::take(&mut self.analysis.flows),
             problems: std::mem::take(&mut self.analysis.problems),
+            deploy_calls: std::mem::take(&mut self.analysis.deploy_calls),
             dependencies: Dependencies::default(),
         }
     }

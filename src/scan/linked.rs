@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{PROJECT_FILE, Selection, VERSION_FILE};
 use flowreg_git::{BlobId, GitError, LinkProblem, Tree, TreeBlob, TreeFiles};
-use flowreg_model::{Entrypoint, Flow, FlowProblem, Inexact, ProblemCode};
+use flowreg_model::{
+    DeployCall, DeployedCode, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode,
+};
 use flowreg_python::{FileAnalysis, LookedUp, join};
 
 /// A file that is selected.
@@ -110,6 +112,7 @@ pub(super) fn by_path<'s>(
         for one in paths {
             let Some(mut analysis) = take(one.key()) else { continue };
             rename(analysis.flows.iter_mut(), &mut analysis.problems, one);
+            analysis.deploy_calls.iter_mut().for_each(|call| rename_call(call, one));
             let Some((_, first)) = &first else {
                 first = Some((one.path, analysis));
                 continue;
@@ -119,6 +122,8 @@ pub(super) fn by_path<'s>(
                 first.problems.iter().any(|other| other.message == problem.message)
             };
             analysis.problems.retain(|problem| keeps_problems || !is_known(problem));
+            // The same file under another path deploys nothing more.
+            analysis.deploy_calls.clear();
             all.push((one.path, analysis));
         }
         all.extend(first);
@@ -162,6 +167,16 @@ fn rename<'f>(
     for problem in problems {
         file.path.clone_into(&mut problem.path);
     }
+}
+
+fn rename_call(call: &mut DeployCall, file: &SelectedFile<'_>) {
+    // The file was read as one of its own directory, and flows of it are called by that.
+    if let DeployedCode::Here(entrypoint) = &mut call.code
+        && entrypoint.path() == file.script
+    {
+        *entrypoint = Entrypoint::new(file.path, entrypoint.object());
+    }
+    file.path.clone_into(&mut call.path);
 }
 
 /// Adds the files that are asked for by a path which no list has: one over a link to a directory in

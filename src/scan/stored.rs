@@ -13,6 +13,8 @@ use flowreg_python::FileAnalysis;
 struct Stored {
     flows: Vec<StoredFlow>,
     problems: Vec<StoredProblem>,
+    /// As JSON text; `None` if there are none, which most files have.
+    deploy_calls: Option<String>,
     imports: Vec<(String, String)>,
 }
 
@@ -85,6 +87,10 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
     let stored = Stored {
         flows: analysis.flows.iter().map(flow).collect(),
         problems: analysis.problems.iter().map(problem).collect(),
+        deploy_calls: match analysis.deploy_calls.as_slice() {
+            [] => None,
+            calls => Some(serde_json::to_string(calls).ok()?),
+        },
         imports: analysis.dependencies.imports.iter().cloned().collect(),
     };
     rmp_serde::to_vec(&stored).ok()
@@ -143,6 +149,10 @@ pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     Some(FileAnalysis {
         flows: stored.flows.into_iter().map(flow).collect::<Option<_>>()?,
         problems: stored.problems.into_iter().map(problem).collect(),
+        deploy_calls: match stored.deploy_calls {
+            None => Vec::new(),
+            Some(calls) => serde_json::from_str(&calls).ok()?,
+        },
         dependencies: Dependencies {
             imports: stored.imports.into_iter().collect(),
             ..Dependencies::default()

@@ -13,7 +13,7 @@ use foldhash::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob, TreeFiles};
-use flowreg_model::{Entrypoint, Flow, FlowProblem, ProblemCode};
+use flowreg_model::{DeployCall, Entrypoint, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
     FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_script,
     is_candidate,
@@ -46,6 +46,8 @@ pub struct Scan {
     pub imports: ImportGraph,
     /// What keeps others from being registered, by path and line.
     pub problems: Vec<FlowProblem>,
+    /// What files deploy by themselves when they are run, by path and line.
+    pub deploy_calls: Vec<DeployCall>,
     /// The files of the tree that were looked at: all Python files, also those that were not
     /// selected, those that say for which Python they are, and every `prefect.yaml`.
     pub files: TreeFiles,
@@ -332,6 +334,7 @@ fn collected<'i>(
     for analysis in analyses {
         found.extend(analysis.flows);
         scan.problems.extend(analysis.problems);
+        scan.deploy_calls.extend(analysis.deploy_calls);
         for (importer, imported) in &analysis.dependencies.imports {
             scan.imports.add(importer, imported);
         }

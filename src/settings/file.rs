@@ -106,6 +106,8 @@ pub(super) struct FlowsTable {
     pub python: Option<String>,
     /// Whether Python is asked about inexact flows.
     pub introspect: Option<Introspect>,
+    /// What becomes of the deployments that Python declares.
+    pub deploy_calls: Option<DeployCalls>,
 }
 
 /// `[manifest]`
@@ -127,6 +129,20 @@ pub enum Introspect {
     Never,
     /// For every flow.
     Always,
+}
+
+/// `deploy_calls`: what becomes of the deployments that Python declares (`flow.deploy()` and its
+/// siblings).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeployCalls {
+    /// A notice says what is deployed besides.
+    #[default]
+    Tell,
+    /// They are registered like those of `prefect.yaml`.
+    Read,
+    /// Nothing is said.
+    Ignore,
 }
 
 /// `schedules` of a channel.
@@ -417,6 +433,7 @@ mod tests {
             exclude = ["**/tests/**"]
             python = ".venv/bin/python"
             introspect = "auto"
+            deploy_calls = "read"
             [mainline]
             work_pool = "k8s-prod"
             tags = ["prod"]
@@ -449,6 +466,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(file.target, Some(TargetKind::Prefect));
+        assert_eq!(file.flows.deploy_calls, Some(DeployCalls::Read));
         let flow = &file.flow["nightly-sync"];
         assert_eq!(flow.deployment.as_ref().map(|name| name.get_ref().as_str()), Some("nightly"));
         assert_eq!(

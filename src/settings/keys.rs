@@ -59,8 +59,10 @@ static REPOSITORY: Keys = Keys {
     ],
     below: NOTHING_BELOW,
 };
-static FLOWS: Keys =
-    Keys { names: &["include", "exclude", "python", "introspect"], below: NOTHING_BELOW };
+static FLOWS: Keys = Keys {
+    names: &["include", "exclude", "python", "introspect", "deploy_calls"],
+    below: NOTHING_BELOW,
+};
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };
 static PREFECT1: Keys = Keys { names: prefect1_table::KEYS, below: RUN_CONFIG_BELOW };
 static RUN_CONFIG: Keys = Keys { names: prefect1_table::RUN_CONFIG_KEYS, below: NOTHING_BELOW };

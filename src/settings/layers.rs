@@ -7,8 +7,8 @@ use globset::GlobBuilder;
 use toml::Spanned;
 
 use super::file::{
-    self, ChannelTable, File, FileError, FlowTable, HooksTable, Introspect, RepositoryTable,
-    Unpinned,
+    self, ChannelTable, DeployCalls, File, FileError, FlowTable, HooksTable, Introspect,
+    RepositoryTable, Unpinned,
 };
 use super::prefect1_table::Prefect1Table;
 use super::tag::{TagSettings, TagTable};
@@ -112,6 +112,8 @@ pub(crate) struct Settings {
     pub python: Option<String>,
     /// Whether Python is asked about flows.
     pub introspect: Introspect,
+    /// What becomes of the deployments that Python declares.
+    pub deploy_calls: DeployCalls,
     /// Globs of the `prefect.yaml` files that count; `None`: the one at the root.
     pub manifests: Option<Vec<String>>,
     /// `[prefect1]`
@@ -172,6 +174,7 @@ impl Settings {
             exclude: settings_file.globs(flows.exclude)?.unwrap_or_default(),
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
+            deploy_calls: flows.deploy_calls.unwrap_or_default(),
             manifests: settings_file.globs(manifest.files)?,
             prefect1,
             tag: settings_file.tag(tag)?,

@@ -9,6 +9,7 @@ mod layers;
 mod prefect1_table;
 mod tag;
 
+pub(crate) use file::DeployCalls;
 pub(crate) use file::{ChannelTable, FlowTable, OnDelete, ScheduleTable, Switch};
 pub use file::{FileError, Introspect};
 pub(crate) use layers::{Access, FILE_NAME, Flags, MANIFEST_NAME, Origin, Settings, Sourced};

@@ -14,6 +14,8 @@ mod bad_input;
 mod beside_prefect_deploy;
 mod children;
 mod debug_log;
+mod deploy_calls;
+mod deploy_calls_differential;
 mod documentation;
 mod end_to_end;
 mod entrypoint_names;

@@ -5,6 +5,7 @@
 //! root package.
 
 mod block;
+mod deploy_call;
 mod environment;
 mod escape;
 mod explanation;
@@ -19,6 +20,7 @@ pub mod secrets;
 mod versions;
 
 pub use block::BlockDocument;
+pub use deploy_call::{CallArguments, CallObstacle, DeployCall, DeployMethod, DeployedCode};
 pub use environment::Environment;
 pub use escape::escaped;
 pub use explanation::{Evidence, Explanation};

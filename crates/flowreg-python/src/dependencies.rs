@@ -18,3 +18,13 @@ pub struct Dependencies {
     /// Which file imports which, the importing one first: paths from the root.
     pub imports: BTreeSet<(String, String)>,
 }
+
+impl Dependencies {
+    /// Adds what another run of the same file depends on.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.lookups.extend(other.lookups);
+        self.elsewhere.extend(other.elsewhere);
+        self.files.extend(other.files);
+        self.imports.extend(other.imports);
+    }
+}

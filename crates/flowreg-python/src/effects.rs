@@ -78,6 +78,20 @@ const READING: &[&str] = &[
     "Literal",
 ];
 
+/// The same for a script that is run as a program: Prefect copies what it is given to deploy.
+const READING_IN_PROGRAM: &[&str] = &[
+    "deploy",
+    "adeploy",
+    "serve",
+    "aserve",
+    "to_deployment",
+    "ato_deployment",
+    "from_source",
+    "with_options",
+    "apply",
+    "timedelta",
+];
+
 /// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
@@ -101,18 +115,22 @@ pub(crate) struct Effects<'a> {
     aliases: Vec<(&'a str, &'a str)>,
     /// The module's own functions: what a call of one changes shows in its body.
     functions: HashSet<&'a str>,
+    /// Calls that leave their arguments as they are, besides [`READING`].
+    reading: &'static [&'static str],
     depth: u32,
     loops: u32,
 }
 
 impl<'a> Effects<'a> {
-    pub(crate) fn of(body: &'a [Stmt]) -> Self {
+    /// What a module does; `is_program` if it is for a script that is run and not only imported.
+    pub(crate) fn of(body: &'a [Stmt], is_program: bool) -> Self {
         let functions = body
             .iter()
             .filter_map(|statement| statement.as_function_def_stmt())
             .map(|function| function.name.as_str())
             .collect();
-        let mut effects = Effects { functions, ..Effects::default() };
+        let reading = if is_program { READING_IN_PROGRAM } else { &[] };
+        let mut effects = Effects { functions, reading, ..Effects::default() };
         for statement in body {
             effects.visit_stmt(statement);
         }
@@ -180,7 +198,8 @@ impl<'a> Effects<'a> {
         // A call of one of the module's own functions is evaluated by the interpreter, which sees
         // what it does to its arguments. In a loop it is not.
         let is_own = self.loops == 0 && call.func.is_name_expr() && self.functions.contains(callee);
-        if self.depth == 0 && !is_own && !READING.contains(&callee) && !is_class_like(callee) {
+        let is_reading = READING.contains(&callee) || self.reading.contains(&callee);
+        if self.depth == 0 && !is_own && !is_reading && !is_class_like(callee) {
             let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
             for argument in call.arguments.args.iter().chain(keywords) {
                 self.mutate(argument);

@@ -402,7 +402,10 @@ pub(super) fn flow<'a>(
 
 /// Where a flow comes from that this script only imports: the module that defines it, if it can be
 /// loaded there by name, else another module that has it under a name.
-fn origin<'a>(interpreter: &Interpreter<'a>, flow: &Rc<FlowObject<'a>>) -> Option<Entrypoint> {
+pub(super) fn origin<'a>(
+    interpreter: &Interpreter<'a>,
+    flow: &Rc<FlowObject<'a>>,
+) -> Option<Entrypoint> {
     let script = &interpreter.script()?.module;
     let mut others = interpreter.imported();
     // A package's `__init__.py` that is the script may have been imported once more.
@@ -436,7 +439,8 @@ pub(super) fn option<'a>(
     }
 }
 
-fn flow_name<'a>(
+/// The name of a flow, or the reason why it is not known.
+pub(super) fn flow_name<'a>(
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
 ) -> Checked<Result<String, Rc<Unknown>>> {

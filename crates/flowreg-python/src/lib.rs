@@ -19,8 +19,9 @@
 //! `library.rs` keeps the files that are read, each parsed once. `dependencies.rs` notes what an
 //! answer depends on, so that a cache can tell whether it still holds. `effects.rs` finds in one
 //! walk what a module does to its own names behind the reader's back. `explain.rs` says for one
-//! flow where each part was read. `imports.rs` and `children.rs` are functions of one file's bytes:
-//! what it imports anywhere, and which other flows it starts.
+//! flow where each part was read. `deploy_calls/` finds what the script deploys when it is run.
+//! `imports.rs` and `children.rs` are functions of one file's bytes: what it imports anywhere, and
+//! which other flows it starts.
 //!
 //! # What it does not do
 //!
@@ -50,6 +51,7 @@ mod children;
 mod compiler;
 mod default;
 mod dependencies;
+mod deploy_calls;
 mod docstring;
 mod effects;
 mod explain;
@@ -78,7 +80,7 @@ pub use prefilter::is_candidate;
 pub use python::Python;
 pub use symbols::is_known_module;
 
-use flowreg_model::{Flow, FlowProblem, ProblemCode};
+use flowreg_model::{DeployCall, Flow, FlowProblem, ProblemCode};
 use interpreter::Interpreter;
 use problem::Problems;
 
@@ -102,6 +104,8 @@ pub struct FileAnalysis {
     pub flows: Vec<Flow>,
     /// What keeps others from being registered.
     pub problems: Vec<FlowProblem>,
+    /// What the file deploys by itself when it is run, in the order of the source.
+    pub deploy_calls: Vec<DeployCall>,
     /// What the answers depend on besides the file itself.
     pub dependencies: Dependencies,
 }
@@ -203,7 +207,27 @@ fn analyse_within(
     let problems = Problems { path, text: &file.text };
     let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
     analysis.dependencies = interpreter.dependencies.take();
-    (analysis, interpreter.needs_depth.get())
+    let mut needs_depth = interpreter.needs_depth.get();
+    if !prefilter::has_flow_word(source) {
+        // Such a file may deploy the flows of others, but has none of its own.
+        analysis.flows.clear();
+        analysis.problems.clear();
+    }
+    if file.may_deploy || may_deploy_by_import(library, source, &analysis.dependencies) {
+        let program = Interpreter::of_program(library, path, deepest);
+        // What raises in the end has deployed what came before.
+        let _ = program.run(path, &file.text, file.body());
+        analysis.deploy_calls = deploy_calls::collect(&program, path, file.body());
+        analysis.dependencies.extend(program.dependencies.take());
+        needs_depth |= program.needs_depth.get();
+    }
+    (analysis, needs_depth)
+}
+
+/// Whether a script that does something when it is run imports a module that may deploy flows.
+fn may_deploy_by_import(library: &Library<'_>, source: &[u8], dependencies: &Dependencies) -> bool {
+    let deploys = |path: &String| library.file(path).as_ref().is_ok_and(|file| file.may_deploy);
+    memchr::memmem::find(source, b"__main__").is_some() && dependencies.files.iter().any(deploys)
 }
 
 /// The answer for a file that can't be parsed: a problem, if the file is meant to have flows.

@@ -12,6 +12,7 @@ use ruff_python_parser::Parsed;
 use serde::{Deserialize, Serialize};
 
 use super::compiler;
+use super::deploy_calls::may_deploy;
 use super::nesting;
 use super::python::Python;
 use super::source::{self, SyntaxError};
@@ -138,6 +139,8 @@ pub(crate) struct ParsedFile {
     pub parsed: Parsed<ModModule>,
     /// What not every Python that the project may run on can read.
     pub other_version: Option<SyntaxError>,
+    /// Whether it may have calls that deploy flows.
+    pub may_deploy: bool,
 }
 
 impl ParsedFile {
@@ -267,7 +270,8 @@ impl<'s> Library<'s> {
                     let message = format!("{message}, and {}", whose(python));
                     SyntaxError { message, at }
                 });
-                Ok(ParsedFile { text, parsed, other_version })
+                let may_deploy = may_deploy(text.as_bytes());
+                Ok(ParsedFile { text, parsed, other_version, may_deploy })
             }
         }
     }

@@ -3,12 +3,19 @@
 
 use memchr::memmem;
 
+use super::deploy_calls::may_deploy;
+
+/// Whether the bytes can hold a flow, or deploy those of another file.
+pub fn is_candidate(source: &[u8]) -> bool {
+    has_flow_word(source) || may_deploy(source)
+}
+
 /// Whether the bytes can hold a flow: the word `flow` (or `Flow`, the class) stands in them.
 ///
 /// Python also reads compatibility characters as plain letters (`ﬂow` is `flow`), so a file with
 /// other than ASCII characters that mentions Prefect passes too. [`super::analyse`] asks the same
 /// question first: what does not pass has no flows by definition.
-pub fn is_candidate(source: &[u8]) -> bool {
+pub(crate) fn has_flow_word(source: &[u8]) -> bool {
     // One search for the part that `flow` and `Flow` share, then a look at the byte before it, is
     // faster than two searches. This runs over every Python file of the tree.
     let word = memmem::find_iter(source, b"low")
@@ -25,7 +32,7 @@ fn is_f(byte: u8) -> bool {
 /// A file for another Python, or a template, with the word "workflow" in it is no failure of
 /// this run; one that names Prefect in code, or decorates something with a `flow`, is.
 pub(crate) fn is_meant_to_have_flows(source: &[u8]) -> bool {
-    is_candidate(source) && source.split(|byte| *byte == b'\n').any(is_flow_line)
+    has_flow_word(source) && source.split(|byte| *byte == b'\n').any(is_flow_line)
 }
 
 fn is_flow_line(line: &[u8]) -> bool {

@@ -69,6 +69,9 @@ impl<'a> Interpreter<'a> {
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },
             Value::Function(function) => Self::function_attribute(owner, function, name),
+            Value::Made(_) => self
+                .made_attribute(owner, name)
+                .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
             Value::Std(StdValue::Path(path, kind)) => match (name, path_part(path, name)) {
                 ("parent", Some(part)) => Value::Std(StdValue::Path(part.into(), *kind)),
                 (_, Some(part)) => Value::text(part),

@@ -34,12 +34,12 @@ impl<'a> Interpreter<'a> {
                 // Run both sides from the same names, one after the other, and keep what they agree
                 // on.
                 let before = scope.names.borrow().clone();
-                self.open_guesses.set(self.open_guesses.get() + 1);
+                self.open_guess(&format!("it stands under a condition that is not known: {why}"));
                 let taken = self.names_after_branch(scope, body, &why, || self.block(body, scope));
                 *scope.names.borrow_mut() = before;
                 let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
                 let skipped = self.names_after_others(scope, rest, &skipped, &why);
-                self.open_guesses.set(self.open_guesses.get().saturating_sub(1));
+                self.close_guess();
                 *scope.names.borrow_mut() = self.join(&taken, &skipped, &why);
                 Ok(())
             }
@@ -64,7 +64,8 @@ impl<'a> Interpreter<'a> {
     ) -> Namespace<'a> {
         // If the branch raises, it is not the one that a working script takes; but which of its
         // names were bound before is not known.
-        if run().is_err() {
+        if let Err(raised) = run() {
+            self.note_end(&raised, why);
             self.bind_to_unknown(body, scope, why);
         }
         scope.names.borrow().clone()
@@ -77,7 +78,8 @@ impl<'a> Interpreter<'a> {
         bodies: &[&'a Stmt],
         why: &str,
     ) -> Namespace<'a> {
-        if self.otherwise(rest, scope).is_err() {
+        if let Err(raised) = self.otherwise(rest, scope) {
+            self.note_end(&raised, why);
             for statement in bodies {
                 self.bind_to_unknown(std::slice::from_ref(*statement), scope, why);
             }
@@ -121,7 +123,12 @@ impl<'a> Interpreter<'a> {
             self.bind_to_unknown(&attempt.orelse, scope, &why);
             return self.block(&attempt.finalbody, scope);
         }
-        if let Err(raised) = self.block(&attempt.body, scope) {
+        let outcome = if attempt.handlers.is_empty() {
+            self.block(&attempt.body, scope)
+        } else {
+            self.caught_block(&attempt.body, scope)
+        };
+        if let Err(raised) = outcome {
             let mut handlers = attempt.handlers.iter();
             let handler = loop {
                 // Without a handler that fits the exception goes on.
@@ -175,7 +182,13 @@ impl<'a> Interpreter<'a> {
                 self.bind(target, &unknown, scope)?;
             }
         }
-        if let Err(raised) = self.block(&with.body, scope) {
+        let is_plain = with.items.iter().all(|item| lets_exceptions_pass(&item.context_expr));
+        let outcome = if is_plain {
+            self.block(&with.body, scope)
+        } else {
+            self.caught_block(&with.body, scope)
+        };
+        if let Err(raised) = outcome {
             // The context manager may swallow it (`contextlib.suppress`).
             let why = format!("`{}` may be raised in a `with` block", raised.kind);
             self.bind_to_unknown(&with.body, scope, &why);
@@ -244,6 +257,17 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Value::Unknown(left), Value::Unknown(right)) => Rc::ptr_eq(left, right),
         _ => super::operators::is_identical(left, right),
     }
+}
+
+/// Whether a context manager is spelled like one that catches nothing.
+fn lets_exceptions_pass(manager: &Expr) -> bool {
+    let Expr::Call(call) = manager else { return false };
+    let name = match &*call.func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    matches!(name, "open" | "tags" | "TemporaryDirectory" | "NamedTemporaryFile")
 }
 
 /// The exception's class as it is spelled, without its module.

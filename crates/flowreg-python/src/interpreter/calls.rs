@@ -10,7 +10,7 @@ use super::expressions::UNKNOWN_ARGUMENTS;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::value::{
     Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
-    set_keyword,
+    own_affair, set_keyword,
 };
 
 impl<'a> Interpreter<'a> {
@@ -66,6 +66,7 @@ impl<'a> Interpreter<'a> {
             },
             Value::Function(function) => return self.call_function(function, arguments, keywords),
             Value::External(path) => {
+                arguments.iter().for_each(|argument| self.mark_deployment_changed(argument));
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like =
                     // A flow that went through a package's decorator is most likely a flow still.
@@ -74,6 +75,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
+                arguments.iter().for_each(|argument| self.mark_deployment_changed(argument));
                 let is_flow_like =
                     unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(unknown.why.clone(), is_flow_like)
@@ -102,6 +104,9 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
+        if let Some(value) = self.program_symbol(path, arguments, keywords) {
+            return value;
+        }
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
             "prefect.Flow" => {
@@ -154,9 +159,8 @@ impl<'a> Interpreter<'a> {
                 return self.raise("SystemExit", "the module ends the interpreter");
             }
             _ if path.starts_with("prefect.") => {
-                let why = format!("what `{path}()` returns is Prefect's own affair");
                 let is_flow = arguments.iter().any(Value::is_flow_like);
-                self.unknown_of_kind(why, is_flow)
+                self.unknown_of_kind(own_affair(path), is_flow)
             }
             _ if path.starts_with("pydantic")
                 || path.starts_with("annotated_types.")
@@ -203,6 +207,9 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
         let (owner, method) = bound;
+        if let Some(value) = self.program_method(owner, method, arguments, keywords) {
+            return Ok(value);
+        }
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }

@@ -41,8 +41,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Marks an object as one that is changed somewhere.
+    /// Marks an object as one that is changed somewhere; in a program also what is in it, as that may
+    /// be what is changed (`options["env"]["A"] = …`).
     pub(super) fn mark_changed(&self, value: &Value<'a>) {
+        if self.program.is_some() {
+            self.mark_deployment_changed(value);
+            self.mark_within(value, &mut MOST_PARTS.clone());
+        }
         match value {
             // `helpers.NAMES.append(…)`: which of the module's objects is changed is not followed,
             // so all of its lists and dictionaries count.
@@ -50,6 +55,29 @@ impl<'a> Interpreter<'a> {
             Value::Class(_) => self.changed.borrow_mut().push(value.clone()),
             value if is_mutable(value) => self.changed.borrow_mut().push(value.clone()),
             _ => {}
+        }
+    }
+
+    fn mark_within(&self, value: &Value<'a>, budget: &mut u32) {
+        let Some(rest) = budget.checked_sub(1) else { return };
+        *budget = rest;
+        let inner: Vec<Value<'a>> = match value {
+            Value::List(items) | Value::Tuple(items) => items.to_vec(),
+            Value::Dict(entries) => entries.iter().map(|(_, item)| item.clone()).collect(),
+            Value::Instance(instance) => {
+                instance.fields.iter().map(|(_, field)| field.clone()).collect()
+            }
+            Value::Class(class) => {
+                class.scope.names.borrow().iter().map(|(_, item)| item.clone()).collect()
+            }
+            _ => return,
+        };
+        for item in inner.iter().filter(|item| is_mutable(item) || matches!(item, Value::Tuple(_)))
+        {
+            if is_mutable(item) {
+                self.changed.borrow_mut().push(item.clone());
+            }
+            self.mark_within(item, budget);
         }
     }
 

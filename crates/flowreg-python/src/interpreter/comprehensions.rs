@@ -9,9 +9,21 @@ use super::bound::names_read;
 use super::certain::is_not_iterable;
 use super::{Evaluated, Interpreter};
 use crate::symbols;
-use crate::value::Scope;
+use crate::value::{Scope, Value};
 
 impl<'a> Interpreter<'a> {
+    /// The items of a list that a program makes; `None` if they are not computed.
+    pub(super) fn list_in_program(
+        &self,
+        comprehension: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        match comprehension {
+            Expr::ListComp(list) => self.comprehended(&list.elt, &list.generators, scope),
+            _ => None,
+        }
+    }
+
     /// What a comprehension iterates over first is evaluated where it stands.
     pub(super) fn first_iterated(
         &self,

@@ -15,7 +15,7 @@ use crate::number::Int;
 use crate::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
-pub(super) const UNKNOWN_ARGUMENTS: &str = "*";
+pub(crate) const UNKNOWN_ARGUMENTS: &str = "*";
 
 /// How many arguments `f(*items)` may bring.
 const MOST_ARGUMENTS: usize = 1000;
@@ -116,10 +116,17 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                if let Some(list) = self.list_in_program(expression, scope) {
+                    return list;
+                }
                 self.first_iterated(expression, scope)?;
                 let excerpt = scope.excerpt(expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
+            Expr::Await(awaited) => match self.awaited(&awaited.value, scope) {
+                Some(value) => return value,
+                None => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
+            },
             _ => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
         })
     }

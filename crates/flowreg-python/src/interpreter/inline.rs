@@ -12,6 +12,7 @@ use super::bound::BoundNames;
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::imports::passed;
 use super::nested::makes_flows;
+use super::program::may_exit;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::value::{
     Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
@@ -50,12 +51,28 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
+        match self.called_function(function, arguments, keywords) {
+            Some(coroutine) => Ok(coroutine),
+            None => self.run_function(function, arguments, keywords),
+        }
+    }
+
+    /// Runs the body of a function; one that is asynchronous only in a program.
+    pub(super) fn run_function(
+        &self,
+        function: &Rc<Function<'a>>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<Value<'a>> {
         let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
             arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
                 // What is not followed may change the lists and dictionaries that it is given.
                 self.mark_changed(argument);
             });
+            if self.program.is_some() && may_end_program(function, 0) {
+                self.note_stop(&format!("`{}()` may end the program before", function.name));
+            }
             Ok(self.unknown_of_kind(why, is_flow()))
         };
         let calls = self.calls.get();
@@ -65,7 +82,7 @@ impl<'a> Interpreter<'a> {
                 function.name
             ));
         }
-        if let Some(why) = refusal(function, keywords) {
+        if let Some(why) = refusal(function, keywords, self.program.is_some()) {
             return unknown(format!("what `{}()` returns is not computed: {why}", function.name));
         }
         self.calls.set(calls + 1);
@@ -80,8 +97,12 @@ impl<'a> Interpreter<'a> {
         let scope = self.keep(scope);
         self.bind_arguments(function, arguments, keywords, &scope)?;
         self.open_calls.set(self.open_calls.get() + 1);
-        let outcome = self
-            .deeper(|| self.body(function, &scope), || Ok(Ending::NotKnown(TOO_DEEP.to_owned())));
+        let outcome = self.at_site(site, || {
+            self.deeper(
+                || self.body(function, &scope),
+                || Ok(Ending::NotKnown(TOO_DEEP.to_owned())),
+            )
+        });
         self.open_calls.set(self.open_calls.get() - 1);
         self.at.set(site);
         match outcome.or_else(|raised| passed(raised, site))? {
@@ -288,6 +309,21 @@ fn may_make_flows(function: &Function<'_>, depth: u32) -> bool {
         })
 }
 
+/// Whether a function, or one that it calls by name, may end the program.
+fn may_end_program(function: &Function<'_>, depth: u32) -> bool {
+    let Some(definition) = function.definition else { return false };
+    if may_exit(&definition.body) {
+        return true;
+    }
+    let mut calls = CalledNames::default();
+    calls.visit_body(&definition.body);
+    depth < DEEPEST_SEARCH
+        && calls.names.iter().any(|name| match function.scope.get(name) {
+            Some(Value::Function(called)) => may_end_program(&called, depth + 1),
+            _ => false,
+        })
+}
+
 /// The names that a body calls.
 #[derive(Default)]
 struct CalledNames<'a> {
@@ -307,7 +343,11 @@ impl<'a> Visitor<'a> for CalledNames<'a> {
 }
 
 /// Why a function's body is not run, if so.
-fn refusal(function: &Function<'_>, keywords: &Keywords<'_>) -> Option<&'static str> {
+fn refusal(
+    function: &Function<'_>,
+    keywords: &Keywords<'_>,
+    is_program: bool,
+) -> Option<&'static str> {
     if keyword(keywords, "**").is_some() || keyword(keywords, UNKNOWN_ARGUMENTS).is_some() {
         return Some("its arguments are not known");
     }
@@ -316,20 +356,20 @@ fn refusal(function: &Function<'_>, keywords: &Keywords<'_>) -> Option<&'static 
         return Some("it is a method");
     }
     let definition = function.definition?;
-    if definition.is_async {
+    if definition.is_async && !is_program {
         return Some("it is asynchronous");
     }
-    if is_special(definition) {
+    if is_special(definition, is_program) {
         return Some("it is a generator, or changes names outside it");
     }
     None
 }
 
 /// Whether a body has statements that are not followed.
-fn is_special(definition: &StmtFunctionDef) -> bool {
+fn is_special(definition: &StmtFunctionDef, is_program: bool) -> bool {
     let mut search = OwnNodes::default();
     search.visit_body(&definition.body);
-    search.is_special
+    search.is_special || (search.awaits && !is_program)
 }
 
 /// Whether a statement other than a plain `return` may end the function.
@@ -353,10 +393,12 @@ fn leaves_or_raises(statement: &Stmt) -> bool {
 }
 
 /// Looks through the statements of a function without those of functions inside it.
+#[expect(clippy::struct_excessive_bools, reason = "each is found by itself")]
 #[derive(Default)]
 struct OwnNodes {
     returns: bool,
     raises: bool,
+    awaits: bool,
     is_special: bool,
 }
 
@@ -375,7 +417,8 @@ impl<'a> Visitor<'a> for OwnNodes {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Lambda(_) => return,
-            Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_) => self.is_special = true,
+            Expr::Yield(_) | Expr::YieldFrom(_) => self.is_special = true,
+            Expr::Await(_) => self.awaits = true,
             _ => {}
         }
         walk_expr(self, expression);

@@ -15,6 +15,7 @@
 //! | what changes after it was made | [`changes`] |
 //! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
 //! | flows out of reach | [`nested`] |
+//! | a script that is run and not only imported | [`program`] |
 
 pub(crate) mod ancestors;
 mod attributes;
@@ -30,7 +31,7 @@ pub(crate) mod classes;
 mod comprehensions;
 mod conversions;
 mod enums;
-mod expressions;
+pub(crate) mod expressions;
 mod functions;
 mod imports;
 mod inline;
@@ -40,6 +41,7 @@ mod model_rules;
 pub(crate) mod nested;
 pub(crate) mod operators;
 mod options;
+pub(crate) mod program;
 mod pydantic;
 pub(crate) mod scope;
 mod settings;
@@ -62,7 +64,8 @@ use super::library::Library;
 use super::nesting;
 use super::python::Python;
 use super::source;
-use super::value::{Imported, Location, Module, Scope, Text, Type, Unknown, Value};
+use super::value::{Imported, Location, Made, Module, Scope, Text, Type, Unknown, Value};
+use program::Program;
 
 /// An exception that the script certainly raises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +116,8 @@ pub(crate) struct Interpreter<'a> {
     why_search_unknown: RefCell<Option<Rc<Unknown>>>,
     /// The imports that meet a symbolic link which can't be followed, and what is wrong with it.
     pub broken_links: RefCell<Vec<(Location, String)>>,
+    /// What the script does as a program, if it is run as one.
+    pub program: Option<Program<'a>>,
     /// All scopes: namespaces and the functions in them point at each other.
     scopes: RefCell<Vec<Rc<Scope<'a>>>>,
 }
@@ -155,8 +160,20 @@ impl<'a> Interpreter<'a> {
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
             broken_links: RefCell::default(),
+            program: None,
             scopes: RefCell::default(),
         }
+    }
+
+    /// An interpreter for a script that is run as a program.
+    pub(crate) fn of_program(
+        library: &'a Library<'a>,
+        path: &str,
+        deepest: u32,
+    ) -> Interpreter<'a> {
+        let mut interpreter = Interpreter::new(library, path, deepest);
+        interpreter.program = Some(Program::default());
+        interpreter
     }
 
     /// Runs the script.
@@ -171,6 +188,9 @@ impl<'a> Interpreter<'a> {
         let script = self.new_imported(&module, self.search.clone());
         let scope = Rc::clone(&script.scope);
         scope.set("__doc__", source::docstring(body).map_or(Value::None, Value::text));
+        if self.program.is_some() {
+            scope.set("__name__", Value::text("__main__"));
+        }
         // Before the block runs, because a circular import may ask for the script.
         let _ = self.script.set(script);
         self.block(body, &scope)
@@ -185,7 +205,7 @@ impl<'a> Interpreter<'a> {
     ) -> Rc<Module<'a>> {
         let mut modules = self.modules.borrow_mut();
         let number = u32::try_from(modules.len()).unwrap_or(u32::MAX);
-        let effects = Effects::of(body);
+        let effects = Effects::of(body, self.program.is_some());
         // `globals()["x"] = …`, `exec` and the like bind names that no walk over the source finds.
         let inexact = effects.dynamic.map(|(function, at)| {
             Rc::new(Unknown {
@@ -222,7 +242,13 @@ impl<'a> Interpreter<'a> {
         let place = Location { module: module.number, at: TextSize::new(0) };
         let unknown = "`__file__` depends on where the repository is checked out";
         // An absolute path on whichever machine loads the script.
-        scope.set("__file__", Value::unknown(unknown, place));
+        scope.set(
+            "__file__",
+            match &self.program {
+                Some(_) => Value::made(Made::InCheckout(Rc::clone(&module.path))),
+                None => Value::unknown(unknown, place),
+            },
+        );
         let imported = Rc::new(Imported {
             module: Rc::clone(module),
             scope,
@@ -284,6 +310,14 @@ impl<'a> Interpreter<'a> {
         module.map_or_else(String::new, |module| {
             format!("{}:{}", module.path, source::line(module.text, place.at))
         })
+    }
+
+    /// Path, line and column of a place.
+    pub(crate) fn line_and_column(&self, place: Location) -> Option<(Text, u32, u32)> {
+        let modules = self.modules.borrow();
+        let module = modules.get(usize::try_from(place.module).ok()?)?;
+        let (line, column) = source::position(module.text, place.at.to_usize());
+        Some((Rc::clone(&module.path), line, column))
     }
 
     /// Why no flow of the script is exact, if so.

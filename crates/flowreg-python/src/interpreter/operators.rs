@@ -281,6 +281,11 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(union);
         }
+        if operator == Operator::Div
+            && let Some(path) = Self::below_checkout(left, right)
+        {
+            return Ok(path);
+        }
         // A constant combined with something unknown is unknown, with the same reason.
         for operand in [left, right] {
             if let Some(unknown) = operand.find_unknown(self.here()) {

@@ -46,9 +46,11 @@ impl<'a> Interpreter<'a> {
                     "it is bound in a loop",
                 );
                 // The body runs at least once. What raises then, raises.
-                if Self::truth(&test) == Some(true) {
+                let is_endless = Self::truth(&test) == Some(true);
+                if is_endless {
                     self.look_for_errors(&repeated.body, scope);
                 }
+                self.note_stops_in(statement, is_endless);
             }
             Stmt::Match(choice) => {
                 let subject = self.value(&choice.subject, scope)?;
@@ -57,6 +59,7 @@ impl<'a> Interpreter<'a> {
                 if subject.is_constant() {
                     choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
                 }
+                self.note_stops_in(statement, false);
             }
             Stmt::Raise(raise) => {
                 // A bare `raise` without an exception at hand is a `RuntimeError`.
@@ -141,11 +144,15 @@ impl<'a> Interpreter<'a> {
         if is_not_iterable(&iterated) && !each.is_async {
             return self.not_iterable(&iterated);
         }
+        if let Some(outcome) = self.rounds(each, &iterated, scope) {
+            return outcome;
+        }
         self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
         if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
             self.look_for_errors(&each.body, scope);
             self.look_for_errors(&each.orelse, scope);
         }
+        self.note_stops_in(statement, false);
         Ok(())
     }
 
@@ -153,9 +160,9 @@ impl<'a> Interpreter<'a> {
     /// dropped, for later rounds may bind something else.
     fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
         let before = scope.names.borrow().clone();
-        self.open_guesses.set(self.open_guesses.get() + 1);
+        self.open_guess("it stands in a loop or a `match` that is not followed");
         let outcome = self.block(body, scope);
-        self.open_guesses.set(self.open_guesses.get().saturating_sub(1));
+        self.close_guess();
         *scope.names.borrow_mut() = before;
         if let Err(raised) = outcome {
             self.note_possible_error(format!("a loop may raise {}", raised.kind));
@@ -264,6 +271,8 @@ impl<'a> Interpreter<'a> {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
             Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
+            // A schedule may be in several deployments already, so all of them are in doubt.
+            Value::Made(_) => self.mark_script_inexact(format!("`{name}` of an object is set")),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Keywords, Location, Opaque, Type, Unknown, Value};
+use super::{Keywords, Location, Made, Opaque, Type, Unknown, Value};
 use crate::number::Int;
 
 /// How many parts a type may have. Aliases of aliases can double with each line of the source.
@@ -181,9 +181,30 @@ impl<'a> Value<'a> {
                 instance.fields.iter().find_map(|(_, value)| value.find_unknown_within(at, budget))
             }
             Value::Member(member) => member.value.find_unknown_within(at, budget),
+            Value::Made(made) => Some(Rc::new(made.as_unknown(at))),
             _ => None,
         }
     }
+}
+
+impl Made<'_> {
+    /// Why this is no plain value.
+    fn as_unknown(&self, at: Location) -> Unknown {
+        let (why, at) = match self {
+            Made::Call(call) => (own_affair(&call.path), call.at),
+            Made::Deployment(_) => ("a deployment is no plain value".to_owned(), at),
+            Made::InCheckout(_) => {
+                ("it depends on where the repository is checked out".to_owned(), at)
+            }
+            Made::Coroutine(.., at) => ("it is asynchronous and not awaited".to_owned(), *at),
+        };
+        Unknown { why, at, is_flow_like: false }
+    }
+}
+
+/// Why what a call of Prefect's own gives is not known.
+pub(crate) fn own_affair(path: &str) -> String {
+    format!("what `{path}()` returns is Prefect's own affair")
 }
 
 /// Says that `path` comes from a module that is not read.

@@ -19,7 +19,7 @@ use super::number::Int;
 mod inspect;
 mod location;
 
-pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, set_keyword};
+pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, own_affair, set_keyword};
 pub(crate) use location::Location;
 
 /// A shared piece of text.
@@ -83,7 +83,31 @@ pub(crate) enum Value<'a> {
     Dataclassing(Rc<DataclassOptions<'a>>),
     /// `enum.auto()`; the same one stands for the same value.
     Auto(Rc<()>),
+    /// What only a script has that is run as a program.
+    Made(Rc<Made<'a>>),
     Unknown(Rc<Unknown>),
+}
+
+/// What the calls that deploy flows are made of. Where a script is only imported, all of it is
+/// unknown, and so it is here for whoever asks for a plain value.
+pub(crate) enum Made<'a> {
+    /// What a call of Prefect's own gives.
+    Call(PrefectCall<'a>),
+    /// What `to_deployment()` gives: the number of the recorded call.
+    Deployment(usize),
+    /// A path in the checkout, from the repository's root.
+    InCheckout(Text),
+    /// An asynchronous call that nothing has awaited yet: what is called, and where.
+    Coroutine(Value<'a>, Vec<Value<'a>>, Keywords<'a>, Location),
+}
+
+/// A call of a function or class of Prefect.
+pub(crate) struct PrefectCall<'a> {
+    /// The canonical path of what is called.
+    pub path: Text,
+    pub arguments: Vec<Value<'a>>,
+    pub keywords: Keywords<'a>,
+    pub at: Location,
 }
 
 /// Why something is not known.

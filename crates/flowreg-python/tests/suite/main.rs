@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod deploy_calls;
 mod fuzz;
 mod load_errors;
 #[expect(dead_code, reason = "some is for the comparison with the real Prefect only")]

@@ -12,7 +12,12 @@ fn corpus() -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    paths.iter().filter(|path| path.is_file()).map(|path| std::fs::read(path).unwrap()).collect()
+    let files = paths.iter().filter(|path| path.is_file());
+    // The flows of the corpus deploy nothing by themselves, so a program goes with them, often enough to be
+    // picked.
+    let program = include_bytes!("random_flows/program.txt").to_vec();
+    let programs = std::iter::repeat_n(program, 10);
+    files.map(|path| std::fs::read(path).unwrap()).chain(programs).collect()
 }
 
 /// One change of a source: which bytes, and what stands there afterwards.
