@@ -149,8 +149,9 @@ impl Manifest {
         // After all fields are known, as literals that look like secrets are looked for in them.
         declared.secrets = secret_paths(&templater.secrets, &declared.fields);
         if let Some(pull) = steps.pull {
-            declared.pull = Some(self.pull(entry, pull, &steps, values, outputs, has_run)?);
-            declared.notices.extend(self.secrets_for_the_worker(entry, pull));
+            let filled = self.pull(entry, pull, &steps, values, outputs, has_run)?;
+            declared.notices.extend(self.secrets_for_the_worker(entry, &filled, values));
+            declared.pull = Some(filled);
         }
         if config.get("sla").is_some_and(|sla| !is_empty(sla)) {
             let message = "`sla` is not registered: it is for Prefect Cloud only, and set there";
@@ -308,7 +309,7 @@ impl Manifest {
                     if matches!(key.as_str(), "branch" | "commit_sha") || is_secret_key(key) {
                         continue;
                     }
-                    *value = Templater::new(values).pull_step(value, outputs);
+                    *value = Templater::new(values).pull_step(key, value, outputs);
                     missing.extend(placeholders(value).into_iter().filter_map(|found| {
                         let Placeholder::Output(name) = found else { return None };
                         let head = name.split(['.', '[']).next().unwrap_or(name);
@@ -323,14 +324,26 @@ impl Manifest {
         Ok(filled)
     }
 
-    fn secrets_for_the_worker(&self, entry: &Entry, pull: &[Value]) -> Option<ManifestNotice> {
-        let is_from_here = |value: &Value| {
-            placeholders(value).iter().any(|found| matches!(found, Placeholder::Environment(_)))
+    /// Tells of a secret of the environment that is left in the filled in pull steps.
+    fn secrets_for_the_worker(
+        &self,
+        entry: &Entry,
+        pull: &[Value],
+        values: &TemplateValues,
+    ) -> Option<ManifestNotice> {
+        // In the place of a secret a variable is left also if it has no value here.
+        let is_left = |key: &str, value: &Value| {
+            placeholders(value).iter().any(|found| match found {
+                Placeholder::Environment(name) => {
+                    is_secret_key(key) || values.environment.raw(name).is_some()
+                }
+                _ => false,
+            })
         };
         let named = inputs(pull)
             .filter_map(Value::as_object)
             .flatten()
-            .find_map(|(key, value)| (is_secret_key(key) && is_from_here(value)).then_some(key))?;
+            .find_map(|(key, value)| is_left(key, value).then_some(key))?;
         let message = format!(
             "`{named}` is left to the worker, which has to have that variable: filled in here, it \
              would be registered in clear text"

@@ -373,21 +373,31 @@ impl<'v> Templater<'v> {
     /// The pass that fills in the environment; `None` for a text that is one placeholder without
     /// a value. Such an item of a list goes, as it does at Prefect, other values stay.
     pub(super) fn environment(&mut self, value: &Value) -> Option<Value> {
-        let outputs = Outputs { values: None, keeps_missing: true };
+        let outputs = Outputs { values: None, keeps_missing: true, leaves_secrets: false };
         self.pass(value, &outputs)
     }
 
     /// The pass that fills in the outputs of steps. What has no value goes, and is in `missing`.
     pub(super) fn outputs(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
-        let outputs = Outputs { values: Some(outputs), keeps_missing: false };
+        let outputs =
+            Outputs { values: Some(outputs), keeps_missing: false, leaves_secrets: false };
         self.pass(value, &outputs).unwrap_or(Value::Null)
     }
 
-    /// The pass over pull steps: outputs where there are some, and what has no value stays for the
-    /// worker.
-    pub(super) fn pull_step(&mut self, value: &Value, outputs: &Map<String, Value>) -> Value {
-        let outputs = Outputs { values: Some(outputs), keeps_missing: true };
-        self.pass(value, &outputs).unwrap_or_else(|| value.clone())
+    /// The pass over an input of a pull step: outputs where there are some, and what has no value stays for the
+    /// worker. So does a variable of the environment that is a secret: filled in, it would be registered
+    /// in clear text.
+    pub(super) fn pull_step(
+        &mut self,
+        input: &str,
+        value: &Value,
+        outputs: &Map<String, Value>,
+    ) -> Value {
+        self.path.push(input.to_owned());
+        let outputs = Outputs { values: Some(outputs), keeps_missing: true, leaves_secrets: true };
+        let filled = self.pass(value, &outputs).unwrap_or_else(|| value.clone());
+        self.path.pop();
+        filled
     }
 
     fn pass(&mut self, value: &Value, outputs: &Outputs<'_>) -> Option<Value> {
@@ -447,7 +457,15 @@ impl<'v> Templater<'v> {
                     (whole, Some(self.output(name, outputs)))
                 }
                 Part::Placeholder(whole, Placeholder::Environment(name)) => {
-                    (whole, Some(self.variable(name).map(Value::from)))
+                    let value = self.variable(name);
+                    let is_secret = |value: &String| {
+                        outputs.leaves_secrets && self.is_secret(name, &filled, value, text)
+                    };
+                    if value.as_ref().is_some_and(is_secret) {
+                        (whole, None)
+                    } else {
+                        (whole, Some(value.map(Value::from)))
+                    }
                 }
                 Part::Placeholder(whole, _) => (whole, None),
             };
@@ -480,6 +498,17 @@ impl<'v> Templater<'v> {
         Some(value)
     }
 
+    /// Whether a variable of the environment would put a secret into a text, of which `before` is what
+    /// stands before it.
+    fn is_secret(&self, name: &str, before: &str, value: &str, text: &str) -> bool {
+        // In a URL the place behind `user:` is that of the password, whatever the variable is called.
+        let is_password = text.contains('@') && secrets::is_literal(&format!("{before}{value}@"));
+        is_password
+            || secrets::is_secret_name(name)
+            || secrets::is_literal(value)
+            || self.path.iter().any(|key| secrets::is_secret_name(key))
+    }
+
     fn note_missing(&mut self, placeholder: &str) {
         self.missing.push((self.path.join("."), placeholder.to_owned()));
     }
@@ -494,6 +523,8 @@ struct Outputs<'o> {
     values: Option<&'o Map<String, Value>>,
     /// Whether a placeholder without a value stays.
     keeps_missing: bool,
+    /// Whether a variable of the environment stays that is a secret.
+    leaves_secrets: bool,
 }
 
 /// `a.b[0]` as `a`, `b`, `0`.

@@ -12,7 +12,8 @@ use super::entrypoints::DeploymentDraft;
 use super::error::ConfigurationError;
 use super::request::Notice;
 use crate::manifest::pull::{
-    self, CodeElsewhere, NeededPath, PinnedSteps, PullContext, PullError, PullProblem, RunStart,
+    self, CodeElsewhere, NeededKind, NeededPath, PinnedSteps, PullContext, PullError, PullProblem,
+    RunStart,
 };
 use crate::manifest::{
     DeclaredDeployment, Entry, EntryError, FilePlace, Manifest, ManifestNotice, TemplateValues,
@@ -105,13 +106,19 @@ impl Builder<'_> {
         let mut missing = Vec::new();
         let tree = self.referenced.tree()?;
         for needed in needs.iter().filter(|needed| !needed.path.is_empty()) {
-            let NeededPath { step, input, path, is_directory } = needed;
-            let is_there =
-                if *is_directory { tree.has_directory(path) } else { tree.has_file(path) };
+            let NeededPath { step, input, path, kind } = needed;
+            let is_there = match kind {
+                NeededKind::Directory => tree.has_directory(path),
+                NeededKind::File => tree.has_file(path),
+                NeededKind::NoFile => tree.has_file(path).map(|is_file| !is_file),
+            };
             let error = match is_there {
                 Ok(true) => continue,
-                Ok(false) if *is_directory => PullError::NoDirectory { path: path.clone() },
-                Ok(false) => PullError::NoFile { path: path.clone() },
+                Ok(false) => match kind {
+                    NeededKind::Directory => PullError::NoDirectory { path: path.clone() },
+                    NeededKind::File => PullError::NoFile { path: path.clone() },
+                    NeededKind::NoFile => PullError::NoSparseDirectory { path: path.clone() },
+                },
                 Err(GitError::BrokenLink(link)) => PullError::BrokenLink(link),
                 Err(error) => return Err(error.into()),
             };
@@ -145,6 +152,9 @@ impl Builder<'_> {
             };
             let message = format!("{what}, which need not be the code at the reference");
             add(manifest.place(entry, &["pull"]), message);
+        }
+        for remark in &draft.pulled.remarks {
+            add(manifest.step_place(entry, remark.step(), None), remark.to_string());
         }
         for step in &draft.pulled.without_submodules {
             let message = "the commit has submodules, and this clone leaves them out: \

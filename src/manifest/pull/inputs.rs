@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::known::{self, InputFault, KnownStep, NamedStep, StepKind};
+use super::shell;
 use super::{CheckOut, DeclaredStep, PullContext, PullError, PullProblem};
 use crate::manifest::template::output_names;
 use flowreg_model::nearest;
@@ -38,7 +39,29 @@ pub(super) fn check(
                 let (step, version) = (step.name.to_owned(), version_in_words(context));
                 add(None, PullError::NoSuchStep { step, version, near });
             }
-            NamedStep::Unchecked(_) => {}
+            NamedStep::Unchecked(_, required) => {
+                let is_given =
+                    |input: &&&str| step.inputs.get(**input).is_some_and(|value| !value.is_null());
+                for input in required.iter().filter(|input| !is_given(input)) {
+                    add(None, PullError::MissingInput { step: step.name.to_owned(), input });
+                }
+            }
+        }
+        for (input, value) in &step.inputs {
+            if let Some(expected) = known::expected_reserved(input, value) {
+                add(Some(input), PullError::WrongType { input: input.clone(), expected });
+            }
+        }
+        let returns_directory = |step: &DeclaredStep<'_>| {
+            matches!(step.kind, StepKind::GitClone | StepKind::SetDirectory | StepKind::Download)
+        };
+        let id = step.inputs.get("id").and_then(Value::as_str);
+        let is_hidden = id == Some("directory")
+            && matches!(step.kind, StepKind::Shell | StepKind::Requirements)
+            && !declared.iter().skip(index).flatten().any(returns_directory);
+        if is_hidden {
+            let reason = "it would stand for the directory of the clone, and every run would fail";
+            add(Some("id"), PullError::BadId { id: "directory".to_owned(), reason });
         }
         if step.kind != StepKind::Foreign {
             for (input, value) in &step.inputs {
@@ -49,14 +72,13 @@ pub(super) fn check(
                 }
             }
         }
-        let id = step.inputs.get("id").and_then(Value::as_str);
         outputs.add(id, known::outputs_of(step.kind));
     }
 }
 
-/// All texts in the inputs of a step.
-pub(super) fn texts(inputs: &Map<String, Value>) -> impl Iterator<Item = &str> {
-    let mut open: Vec<&Value> = inputs.values().collect();
+/// All texts in a value.
+pub(super) fn texts_of(value: &Value) -> impl Iterator<Item = &str> {
+    let mut open = vec![value];
     std::iter::from_fn(move || {
         loop {
             match open.pop()? {
@@ -104,10 +126,47 @@ fn check_known(
     if step.kind == StepKind::GitClone && is_given("access_token") && is_given("credentials") {
         add(Some("credentials"), PullError::TwoSecrets);
     }
-    let is_text = |text: &str| !text.is_empty() && !text.contains("{{");
-    if step.inputs.get("directories").and_then(Value::as_str).is_some_and(is_text) {
-        add(Some("directories"), PullError::DirectoriesNoList);
+    for (input, value) in &step.inputs {
+        if let Some(expected) = known::expected_type(input, value) {
+            add(Some(input), PullError::WrongType { input: input.clone(), expected });
+        }
     }
+    let listed = step.inputs.get("directories").and_then(Value::as_array).into_iter().flatten();
+    for path in listed.filter_map(Value::as_str).filter(|path| !is_sparse_directory(path)) {
+        add(Some("directories"), PullError::NoSparseDirectory { path: path.to_owned() });
+    }
+    let is_shell = step
+        .inputs
+        .get("shell")
+        .is_some_and(|shell| *shell != Value::Bool(false) && !shell.is_null());
+    let script = step.inputs.get("script").and_then(Value::as_str).filter(|_| !is_shell);
+    if let Some(line) = script.into_iter().flat_map(str::lines).find(|line| !shell::is_closed(line))
+    {
+        let line = line.trim().to_owned();
+        add(Some("script"), PullError::OpenQuotation { line });
+    }
+}
+
+/// Whether git takes a path as a directory of a sparse checkout (git-sparse-checkout(1), "cone mode").
+fn is_sparse_directory(path: &str) -> bool {
+    path.contains("{{")
+        || !(path.starts_with(['/', '!'])
+            || path.contains(['*', '?', '[', ']', '\\'])
+            || leads_out(path))
+}
+
+/// Whether a path leads out of the repository.
+fn leads_out(path: &str) -> bool {
+    let mut depth = 0_usize;
+    path.split('/').any(|part| {
+        match part {
+            "" | "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        false
+    })
 }
 
 /// ` 3.8.8`, or nothing.
@@ -147,6 +206,14 @@ impl<'s> Outputs<'s> {
             return is_fault.then_some(PullError::NoOutput { placeholder, near: None });
         };
         let ids: Vec<&str> = self.by_id.keys().copied().collect();
+        let dotted = ids.iter().find(|id| {
+            id.contains(['.', '['])
+                && name.strip_prefix(**id).is_some_and(|rest| rest.starts_with('.'))
+        });
+        if let Some(id) = dotted {
+            let reason = "a template can't name a step whose id has a dot or a bracket";
+            return Some(PullError::BadId { id: (*id).to_owned(), reason });
+        }
         let near = match self.by_id.get(id) {
             Some(None) => return None,
             Some(Some(outputs)) if outputs.contains(&part) => return None,

@@ -148,20 +148,67 @@ static STEPS: &[KnownStep] = &[
     step("pip_install_requirements", UTILITY, StepKind::Requirements, REQUIREMENTS),
 ];
 
-/// The steps of Prefect's integrations, by the last part of their names. Their inputs are not checked.
-const INTEGRATIONS: &[(&str, StepKind)] = &[
-    ("pull_from_s3", StepKind::Download),
-    ("pull_project_from_s3", StepKind::Download),
-    ("pull_from_gcs", StepKind::Download),
-    ("pull_project_from_gcs", StepKind::Download),
-    ("pull_from_azure_blob_storage", StepKind::Download),
-    ("pull_project_from_azure_blob_storage", StepKind::Download),
-    ("push_to_s3", StepKind::Other),
-    ("push_to_gcs", StepKind::Other),
-    ("push_to_azure_blob_storage", StepKind::Other),
-    ("build_docker_image", StepKind::Other),
-    ("push_docker_image", StepKind::Other),
+/// The steps of Prefect's integrations, by the last part of their names, with the inputs without which they
+/// can't be called. The others are not checked.
+const INTEGRATIONS: &[(&str, StepKind, &[&str])] = &[
+    ("pull_from_s3", StepKind::Download, &["bucket", "folder"]),
+    ("pull_project_from_s3", StepKind::Download, &["bucket", "folder"]),
+    ("pull_from_gcs", StepKind::Download, &["bucket", "folder"]),
+    ("pull_project_from_gcs", StepKind::Download, &["bucket", "folder"]),
+    ("pull_from_azure_blob_storage", StepKind::Download, &["container", "folder"]),
+    ("pull_project_from_azure_blob_storage", StepKind::Download, &["container", "folder"]),
+    ("push_to_s3", StepKind::Other, &[]),
+    ("push_to_gcs", StepKind::Other, &[]),
+    ("push_to_azure_blob_storage", StepKind::Other, &[]),
+    ("build_docker_image", StepKind::Other, &[]),
+    ("push_docker_image", StepKind::Other, &[]),
 ];
+
+/// The inputs that have to be texts, of whatever step of Prefect's.
+const TEXTS: &[&str] = &[
+    "repository",
+    "access_token",
+    "script",
+    "directory",
+    "requirements_file",
+    "clone_directory_name",
+    "url",
+    "block_document_name",
+    "block_type_slug",
+];
+
+/// What an input has to be, if it is something on which Prefect fails. A template may become anything.
+pub(super) fn expected_type(input: &str, value: &Value) -> Option<&'static str> {
+    let is_template = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+    if value.is_null() || is_template(value) {
+        return None;
+    }
+    let is_list = value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    let (is_right, expected) = match input {
+        "env" => {
+            let is_mapping =
+                value.as_object().is_some_and(|map| map.values().all(Value::is_string));
+            (is_mapping, "a mapping of texts")
+        }
+        "directories" => (is_list || value.as_str() == Some(""), "a list of texts"),
+        input if TEXTS.contains(&input) => (value.is_string(), "a text"),
+        _ => return None,
+    };
+    (!is_right).then_some(expected)
+}
+
+/// What an input that every step has to be: Prefect's own ones.
+pub(super) fn expected_reserved(input: &str, value: &Value) -> Option<&'static str> {
+    let is_list = || value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    match input {
+        // An id is a key, which a list or mapping can't be.
+        "id" if value.is_array() || value.is_object() => Some("a text"),
+        "requires" if !(value.is_null() || value.is_string() || is_list()) => {
+            Some("a text or a list of texts")
+        }
+        _ => None,
+    }
+}
 
 /// Inputs that every step takes: they are Prefect's own, and not handed to the function.
 const RESERVED: [&str; 2] = ["id", "requires"];
@@ -170,8 +217,8 @@ const RESERVED: [&str; 2] = ["id", "requires"];
 pub(super) enum NamedStep {
     /// A step whose inputs are known.
     Known(&'static KnownStep),
-    /// A step of an integration, or of somebody else.
-    Unchecked(StepKind),
+    /// A step of an integration, or of somebody else, with the inputs without which it can't be called.
+    Unchecked(StepKind, &'static [&'static str]),
     /// Prefect has no such step; one that is called nearly so.
     Misspelt(Option<String>),
 }
@@ -186,9 +233,10 @@ pub(super) fn look_up(name: &str) -> NamedStep {
     }
     let (package, function) = path.rsplit_once('.').unwrap_or(("", &path));
     if package.starts_with("prefect_")
-        && let Some((_, kind)) = INTEGRATIONS.iter().find(|(known, _)| *known == function)
+        && let Some((_, kind, required)) =
+            INTEGRATIONS.iter().find(|(known, ..)| *known == function)
     {
-        return NamedStep::Unchecked(*kind);
+        return NamedStep::Unchecked(*kind, required);
     }
     let functions: Vec<&str> = current().map(|step| step.function).collect();
     // Nobody else can have a module below these two packages. In another package of Prefect's it has
@@ -202,7 +250,7 @@ pub(super) fn look_up(name: &str) -> NamedStep {
     };
     let is_misspelt = is_prefects || (path.starts_with("prefect.") && near.is_some());
     if !is_misspelt {
-        return NamedStep::Unchecked(StepKind::Foreign);
+        return NamedStep::Unchecked(StepKind::Foreign, &[]);
     }
     let near = current().find(|step| Some(step.function) == near);
     NamedStep::Misspelt(near.map(KnownStep::current_path))

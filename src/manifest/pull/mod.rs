@@ -10,22 +10,30 @@ mod known;
 mod paths;
 mod problem;
 mod script;
+mod secrets;
+mod shell;
 mod start;
+
+use std::collections::HashMap;
 
 use semver::Version;
 use serde_json::{Map, Value, json};
 
 use flowreg_git::RepositoryUrl;
-use flowreg_model::secrets;
-
 use known::{NamedStep, StepKind};
 use start::WorkerStep;
 
-pub(crate) use problem::{PullError, PullProblem};
-pub(crate) use start::{CodeElsewhere, NeededPath, RunStart};
+use crate::manifest::template::output_names;
+
+use problem::{DirectoryOutput, WayBack};
+
+pub(crate) use problem::{PullError, PullProblem, PullRemark};
+pub(crate) use start::{CodeElsewhere, NeededKind, NeededPath, RunStart};
 
 /// The step that clones a repository.
 const GIT_CLONE: &str = "prefect.deployments.steps.git_clone";
+/// The step that changes the working directory.
+const SET_DIRECTORY: &str = "prefect.deployments.steps.set_working_directory";
 
 /// What a worker checks out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +87,8 @@ pub(crate) struct PinnedSteps {
     pub sparse: Option<(usize, Vec<String>)>,
     /// What is wrong with the steps.
     pub problems: Vec<PullProblem>,
+    /// What is worth knowing about them.
+    pub remarks: Vec<PullRemark>,
     /// The indices of clones of this repository without its submodules.
     pub without_submodules: Vec<usize>,
 }
@@ -124,6 +134,7 @@ impl PinnedSteps {
             needs: Vec::new(),
             sparse: None,
             problems: Vec::new(),
+            remarks: Vec::new(),
             without_submodules: Vec::new(),
         }
     }
@@ -163,24 +174,26 @@ pub(crate) fn pinned(steps: &[Value], context: &PullContext<'_>) -> PinnedSteps 
         inputs,
         is_ours: true,
     });
-    let walked = declared.iter().enumerate().filter_map(|(index, step)| {
-        let DeclaredStep { name, inputs, kind, is_ours } = step.as_ref()?;
-        Some(WorkerStep { index: Some(index), name, kind: *kind, inputs, is_ours: *is_ours })
-    });
-    let walked: Vec<WorkerStep<'_>> = own_step.into_iter().chain(walked).collect();
+    let walked: Vec<WorkerStep<'_>> = own_step.into_iter().chain(worker_steps(&declared)).collect();
     let keeps_relative = context
         .version
         .is_some_and(|version| !known::is_at_least(version, known::RETURNS_ABSOLUTE));
-    let followed = start::follow(&walked, context.fill, keeps_relative);
-    let is_void = void(&followed.start, &declared, context);
-    problems.extend(match (followed.changed_twice, context.version) {
-        // The run would fail before it could start anywhere.
-        (Some(step), Some(version)) => {
-            let error = PullError::ChangedTwice { version: version.to_string() };
-            Some(PullProblem { step: Some(step), input: Some("directory".to_owned()), error })
-        }
-        _ => is_void,
-    });
+    let follow = |steps: &[WorkerStep<'_>]| start::follow(steps, context.fill, keeps_relative);
+    let followed = follow(&walked);
+    problems.extend(followed.problems);
+    if let (Some(step), Some(version)) = (followed.changed_twice, context.version) {
+        // The run would fail before it could start anywhere, also if the name of the directory was right.
+        let is_name = |one: &PullProblem| matches!(one.error, PullError::DirectoryName { .. });
+        problems.retain(|one| one.step != Some(step) || !is_name(one));
+        let others: Vec<WorkerStep<'_>> =
+            walked.iter().filter(|one| one.index != Some(step)).copied().collect();
+        let is_superfluous = follow(&others).is_in_clone();
+        let error = PullError::ChangedTwice { version: version.to_string(), is_superfluous };
+        problems.push(PullProblem { step: Some(step), input: Some("directory".to_owned()), error });
+    } else {
+        let is_right = |steps: &[WorkerStep<'_>]| follow(steps).is_in_clone();
+        problems.extend(void(&followed.start, &walked, context, &is_right));
+    }
     let ours =
         || declared.iter().enumerate().filter_map(|(index, step)| Some((index, step.as_ref()?)));
     let sparse = match &followed.start {
@@ -207,8 +220,19 @@ pub(crate) fn pinned(steps: &[Value], context: &PullContext<'_>) -> PinnedSteps 
         needs: followed.needs,
         sparse,
         problems,
+        remarks: followed.remarks,
         without_submodules,
     }
+}
+
+/// The steps as a worker does them.
+fn worker_steps<'s>(
+    declared: &'s [Option<DeclaredStep<'_>>],
+) -> impl Iterator<Item = WorkerStep<'s>> {
+    declared.iter().enumerate().filter_map(|(index, step)| {
+        let DeclaredStep { name, inputs, kind, is_ours } = step.as_ref()?;
+        Some(WorkerStep { index: Some(index), name, kind: *kind, inputs, is_ours: *is_ours })
+    })
 }
 
 /// Whether a server's Prefect lets a step name the directory of its clone.
@@ -235,7 +259,7 @@ fn read<'s>(
     let mut inputs = inputs.clone();
     let kind = match known::look_up(name) {
         NamedStep::Known(step) => step.kind,
-        NamedStep::Unchecked(kind) => kind,
+        NamedStep::Unchecked(kind, _) => kind,
         // The name is reported by `inputs`; where it leads does not matter any more.
         NamedStep::Misspelt(_) => StepKind::Foreign,
     };
@@ -244,9 +268,14 @@ fn read<'s>(
         // Whose repository it is decides about everything below, and the URL may be a template.
         let url = inputs.get("repository").and_then(Value::as_str).map(context.fill);
         let url = url.unwrap_or_default();
-        is_ours = !url.contains("{{") && (context.is_ours)(&url);
-        refuse_secrets(&mut inputs, &url, is_ours, &context.clone)
-            .map_err(|input| problem(Some(input), PullError::Secret))?;
+        let address = without_template_user(&url);
+        is_ours = !address.contains("{{") && (context.is_ours)(&address);
+        if is_ours {
+            clean_url(&mut inputs, &url, &context.clone);
+        }
+    }
+    if let Some((input, place)) = secrets::find(&inputs) {
+        return Err(problem(Some(&input), PullError::Secret(place)));
     }
     Ok(Some(DeclaredStep { name, inputs, kind, is_ours }))
 }
@@ -256,7 +285,10 @@ fn brings_code(step: &DeclaredStep<'_>, context: &PullContext<'_>) -> bool {
     let text = |input: &str| step.inputs.get(input).and_then(Value::as_str).unwrap_or_default();
     match step.kind {
         StepKind::GitClone | StepKind::Download => true,
-        StepKind::Shell => script::clones(text("script")),
+        StepKind::Shell => {
+            let script = (context.fill)(text("script"));
+            script::clones(&shell::invocations(&script, None, &HashMap::new()))
+        }
         // `{{ directory }}/x` is below a clone that is to be put first.
         StepKind::SetDirectory => !(context.fill)(text("directory")).contains("{{"),
         StepKind::Requirements | StepKind::Other | StepKind::Foreign => false,
@@ -271,38 +303,35 @@ fn pin_clones(
     problems: &mut Vec<PullProblem>,
 ) {
     for index in 0..declared.len() {
-        let Some((head, later)) = declared.get_mut(index..).and_then(<[_]>::split_first_mut) else {
+        let Some(step) = declared.get_mut(index).and_then(Option::as_mut) else { continue };
+        if !step.is_ours {
             continue;
-        };
-        let Some(step) = head.as_mut().filter(|step| step.is_ours) else { continue };
-        let problem = |at: usize, error| PullProblem { step: Some(at), input: None, error };
+        }
         // Prefect would leave the submodules out without a word, and runs would fail on missing files.
         let wants_submodules = step.inputs.get("include_submodules") == Some(&Value::Bool(true));
         let is_commit = matches!(context.clone.check_out, CheckOut::Commit(_));
         if wants_submodules && is_commit {
-            problems.push(problem(index, PullError::Submodules));
+            let error = PullError::Submodules;
+            problems.push(PullProblem { step: Some(index), input: None, error });
         }
         let before = directory_name(&step.inputs, context);
         let is_distinctive = ["branch", "clone_directory_name"]
             .iter()
             .any(|input| step.inputs.get(*input).is_some_and(|value| !value.is_null()));
+        let output = output_of(step.inputs.get("id").and_then(Value::as_str));
         refer(&mut step.inputs, &context.clone);
         if before == directory_name(&step.inputs, context) {
             continue;
         }
-        let names_it = |step: &Option<DeclaredStep<'_>>| {
-            step.as_ref().is_some_and(|step| {
-                inputs::texts(&step.inputs)
-                    .any(|text| script::names(&(context.fill)(text), &before, is_distinctive))
-            })
-        };
-        let Some(user) = later.iter().position(names_it) else { continue };
+        let steps: Vec<WorkerStep<'_>> = worker_steps(declared).collect();
+        let Some(at) = steps.iter().position(|step| step.index == Some(index)) else { continue };
+        let user = start::user_of(&steps, at, &before, is_distinctive, context.fill);
+        let Some(user) = user else { continue };
         let is_possible = context.version.is_none_or(can_name_clones);
         if is_commit || !is_possible {
-            let id = step.inputs.get("id").and_then(Value::as_str);
-            let error = PullError::DirectoryName { name: before, output: output_of(id) };
-            problems.push(problem(index + 1 + user, error));
-        } else {
+            let error = PullError::DirectoryName { name: before, output };
+            problems.push(PullProblem { step: user, input: None, error });
+        } else if let Some(step) = declared.get_mut(index).and_then(Option::as_mut) {
             step.inputs.insert("clone_directory_name".to_owned(), json!(before));
         }
     }
@@ -320,28 +349,26 @@ fn directory_name(inputs: &Map<String, Value>, context: &PullContext<'_>) -> Str
 }
 
 /// The output of a clone that is its directory.
-fn output_of(id: Option<&str>) -> String {
-    match id {
-        Some(id) => format!("{{{{ {id}.directory }}}}"),
-        None => "{{ clone.directory }} (with `id: clone` in the git_clone step)".to_owned(),
-    }
+fn output_of(id: Option<&str>) -> DirectoryOutput {
+    let needs_id = id.is_none();
+    DirectoryOutput { template: format!("{{{{ {}.directory }}}}", id.unwrap_or("clone")), needs_id }
 }
 
 /// Whether the run would start with other code than that at the reference, although it is cloned, or
 /// with a clone of something else.
 fn void(
     start: &RunStart,
-    declared: &[Option<DeclaredStep<'_>>],
+    walked: &[WorkerStep<'_>],
     context: &PullContext<'_>,
+    is_right: &dyn Fn(&[WorkerStep<'_>]) -> bool,
 ) -> Option<PullProblem> {
     let RunStart::Elsewhere { step, code } = start else { return None };
-    let ours = declared.iter().flatten().find(|step| step.is_ours);
+    let ours = walked.iter().rfind(|step| step.is_ours && step.index.is_some());
     // Code in an image or a bucket is not at any reference, which its author knows: that is told only. But
     // whoever clones this repository as well expects its code to run.
     if code.is_not_in_git() && ours.is_none() {
         return None;
     }
-    let id = ours.and_then(|ours| ours.inputs.get("id")).and_then(Value::as_str);
     let input = match code {
         CodeElsewhere::OtherRepository(_) | CodeElsewhere::UnknownRepository(_) => {
             Some("repository")
@@ -350,15 +377,57 @@ fn void(
         CodeElsewhere::Script(_) => Some("script"),
         _ => None,
     };
+    let way_back = ours.filter(|_| !matches!(code, CodeElsewhere::Script(_)));
     Some(PullProblem {
         step: *step,
         input: input.map(ToOwned::to_owned),
         error: PullError::PinVoid {
             elsewhere: code.clone(),
             reference: context.reference.to_owned(),
-            output: ours.map(|_| output_of(id)),
+            way_back: way_back.and_then(|ours| way_back_to(ours, walked, is_right)),
         },
     })
+}
+
+/// What makes the run start in a clone of ours: what is proposed is followed as well, so that it is right once
+/// it is typed.
+fn way_back_to(
+    ours: &WorkerStep<'_>,
+    walked: &[WorkerStep<'_>],
+    is_right: &dyn Fn(&[WorkerStep<'_>]) -> bool,
+) -> Option<WayBack> {
+    let id = ours.inputs.get("id").and_then(Value::as_str);
+    let output = output_of(id);
+    let mut with_id = ours.inputs.clone();
+    with_id.insert("id".to_owned(), json!(id.unwrap_or("clone")));
+    let mut directory = Map::new();
+    directory.insert("directory".to_owned(), json!(output.template));
+    let of_ours = |step: &WorkerStep<'_>| step.index == ours.index;
+    let named = WorkerStep { inputs: &with_id, ..*ours };
+    let last = WorkerStep {
+        index: Some(usize::MAX),
+        name: SET_DIRECTORY,
+        kind: StepKind::SetDirectory,
+        inputs: &directory,
+        is_ours: false,
+    };
+    let back: Vec<WorkerStep<'_>> = walked
+        .iter()
+        .map(|step| if of_ours(step) { named } else { *step })
+        .chain(std::iter::once(last))
+        .collect();
+    if is_right(&back) {
+        return Some(WayBack::LastStep(output));
+    }
+    let is_named = |step: &WorkerStep<'_>| {
+        let names = step.inputs.values().flat_map(output_names);
+        names.into_iter().any(|name| {
+            name == "directory" || id.is_some_and(|id| name.split('.').next() == Some(id))
+        })
+    };
+    let others = || walked.iter().filter(|step| !of_ours(step));
+    let moved: Vec<WorkerStep<'_>> = others().copied().chain(std::iter::once(*ours)).collect();
+    (!others().any(is_named) && is_right(&moved)).then_some(WayBack::CloneLast)
 }
 
 /// The directories of a sparse clone; `None` if it is a whole one, or a template.
@@ -374,7 +443,7 @@ pub(crate) fn has_file(directories: &[String], file: &str) -> bool {
     let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
     directory.is_empty()
         || directories.iter().any(|listed| {
-            let listed = listed.trim_matches('/');
+            let listed = &paths::from_root(listed);
             let is_below = |path: &str, above: &str| {
                 path.strip_prefix(above)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -412,39 +481,24 @@ fn refer(inputs: &mut Map<String, Value>, clone: &GitClone<'_>) {
     }
 }
 
-/// No token may stand in a step, and no password in a URL. Where the step or the settings name a
-/// secret, what is in this repository's URL is not needed and goes. The error is the input that holds one.
-fn refuse_secrets(
-    inputs: &mut Map<String, Value>,
-    url: &str,
-    is_ours: bool,
-    clone: &GitClone<'_>,
-) -> Result<(), &'static str> {
-    let is_named = |key: &str| {
-        let value = inputs.get(key)?;
-        Some(
-            value
-                .as_str()
-                .map_or(!value.is_string(), |text| text.is_empty() || secrets::is_template(text)),
-        )
-    };
-    let keys = ["access_token", "credentials"];
-    if let Some(literal) = keys.into_iter().find(|key| is_named(key) == Some(false)) {
-        return Err(literal);
-    }
-    // `RepositoryUrl` takes credentials out, so a URL that comes back changed has some. In the form
-    // `git@host:path` the part before the `@` is a user and no secret.
-    let clean = RepositoryUrl::new(url, std::path::Path::new("/"));
-    let holds_one = url.contains("://") && clean.as_str() != url.trim() && url.contains('@');
-    if !holds_one {
-        return Ok(());
-    }
-    let has_access = keys.iter().any(|key| is_named(key).is_some()) || clone.access.is_some();
-    if has_access && is_ours {
+/// Where the step or the settings name a secret, the one in this repository's URL is not needed and goes.
+fn clean_url(inputs: &mut Map<String, Value>, url: &str, clone: &GitClone<'_>) {
+    let is_named = |key: &&str| inputs.get(*key).is_some_and(|value| !value.is_null());
+    let has_access = ["access_token", "credentials"].iter().any(is_named) || clone.access.is_some();
+    if has_access && secrets::has_secret(url) {
+        let clean = RepositoryUrl::new(url, std::path::Path::new("/"));
         inputs.insert("repository".to_owned(), json!(clean.as_str()));
-        return Ok(());
     }
-    Err("repository")
+}
+
+/// A URL without the user and password, where they are a template: whose repository it is does not depend on
+/// them.
+fn without_template_user(url: &str) -> String {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.split_once('@')?;
+        (user.contains("{{") && !user.contains('/')).then_some((scheme, host))
+    });
+    parts.map_or_else(|| url.to_owned(), |(scheme, host)| format!("{scheme}://{host}"))
 }
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ pub(super) fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
+/// A path from the root of a repository, without `.` and `..`.
+pub(super) fn from_root(path: &str) -> String {
+    join("", path).trim_start_matches('/').to_owned()
+}
+
 /// A path as messages show it.
 pub(super) fn shown(path: &str) -> String {
     match path.split_once('/') {

@@ -1,5 +1,6 @@
 //! What is wrong with the pull steps of a deployment, and where in the list.
 
+use super::secrets::SecretPlace;
 use super::start::CodeElsewhere;
 use flowreg_git::BrokenLink;
 
@@ -14,6 +15,80 @@ pub(crate) struct PullProblem {
     pub error: PullError,
 }
 
+/// What is worth knowing about a step, although runs can use the code at the reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PullRemark {
+    /// A requirements file is looked for beside the clone, not in it.
+    #[error(
+        "pip looks for `{file}` in the directory in which the worker starts, not in the clone: \
+         directory: \"{{{{ directory }}}}\""
+    )]
+    OutsideOfClone {
+        /// The index of the step.
+        step: Option<usize>,
+        /// The requirements file.
+        file: String,
+    },
+    /// A script writes a file with code into the clone.
+    #[error("the script runs `{command}`, which writes code into the clone: runs use that file")]
+    WritesCode {
+        /// The index of the step.
+        step: Option<usize>,
+        /// `sed -i`
+        command: String,
+    },
+}
+
+impl PullRemark {
+    /// The index of the step.
+    pub(crate) fn step(&self) -> Option<usize> {
+        match self {
+            Self::OutsideOfClone { step, .. } | Self::WritesCode { step, .. } => *step,
+        }
+    }
+}
+
+/// The output of a clone that is its directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DirectoryOutput {
+    /// `{{ clone.directory }}`
+    pub template: String,
+    /// Whether the step has no `id` yet by which it could be named.
+    pub needs_id: bool,
+}
+
+impl DirectoryOutput {
+    /// What has to be typed as well.
+    fn with_id(&self) -> &'static str {
+        if self.needs_id { ", and `id: clone` in the git_clone step" } else { "" }
+    }
+}
+
+/// What makes the run start in the clone of this repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WayBack {
+    /// A last step that changes into the clone.
+    LastStep(DirectoryOutput),
+    /// The clone as the last step.
+    CloneLast,
+}
+
+impl WayBack {
+    fn hint(&self) -> String {
+        match self {
+            Self::LastStep(output) => format!(
+                "end in the clone of this repository: add a last step \
+                 prefect.deployments.steps.set_working_directory: {{directory: \"{}\"}}{}",
+                output.template,
+                output.with_id()
+            ),
+            Self::CloneLast => {
+                "end in the clone of this repository: put its git_clone step last".to_owned()
+            }
+        }
+    }
+}
+
 /// Why pull steps can't be registered: because every run would fail, or would not use the code at the
 /// reference, or because a secret would be readable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +97,7 @@ pub(crate) enum PullError {
     #[error(
         "a pull step holds a literal token or password, which would be registered in clear text"
     )]
-    Secret,
+    Secret(SecretPlace),
     /// Submodules and a pinned commit don't go together.
     #[error(
         "submodules can't be cloned at a commit: Prefect leaves them out of a clone that is pinned \
@@ -78,9 +153,52 @@ pub(crate) enum PullError {
         /// The server's.
         version: String,
     },
-    /// `directories` is a text, of which Prefect would make a directory for each letter.
-    #[error("`directories` should be a list")]
-    DirectoriesNoList,
+    /// An input is of a type on which Prefect fails.
+    #[error("`{input}` should be {expected}, so every run would fail")]
+    WrongType {
+        /// The input.
+        input: String,
+        /// `a text`
+        expected: &'static str,
+    },
+    /// A line of a script that can't be split into words.
+    #[error(
+        "the script has a quotation or an escape without an end, so every run would fail: {line}"
+    )]
+    OpenQuotation {
+        /// The line.
+        line: String,
+    },
+    /// A pattern, an absolute path or a file, where git takes directories only.
+    #[error("`{path}` in `directories` is no directory of the repository, so every run would fail")]
+    NoSparseDirectory {
+        /// As it is written, or from the root.
+        path: String,
+    },
+    /// Two clones of different URLs are made in one directory.
+    #[error("`{name}` has a clone of {other} already, so every run would fail")]
+    SameDirectory {
+        /// The directory.
+        name: String,
+        /// The URL of the clone that is there.
+        other: String,
+    },
+    /// The name of a clone's directory is an absolute path.
+    #[error(
+        "`clone_directory_name` is an absolute path, and Prefect fails on one outside of the working directory"
+    )]
+    AbsoluteName {
+        /// As it is written.
+        name: String,
+    },
+    /// An id by which nothing can be named.
+    #[error("`id: {id}`: {reason}")]
+    BadId {
+        /// The id.
+        id: String,
+        /// Why it is none.
+        reason: &'static str,
+    },
     /// Both ways to name a secret at once.
     #[error("`access_token` and `credentials` exclude each other, so every run would fail")]
     TwoSecrets,
@@ -100,7 +218,7 @@ pub(crate) enum PullError {
         /// The directory's name.
         name: String,
         /// How a step names the directory of a clone whatever its name is.
-        output: String,
+        output: DirectoryOutput,
     },
     /// A step needs a file that the commit does not have.
     #[error("the commit has no file `{path}`, so every run would fail")]
@@ -125,6 +243,8 @@ pub(crate) enum PullError {
     ChangedTwice {
         /// The server's.
         version: String,
+        /// Whether the run starts in the clone without the step as well.
+        is_superfluous: bool,
     },
     /// The sparse clone does not have the flow's file.
     #[error("`directories` leave out `{file}`, so every run would fail")]
@@ -141,8 +261,8 @@ pub(crate) enum PullError {
         elsewhere: CodeElsewhere,
         /// `v1.0.0`
         reference: String,
-        /// The output that leads back into our clone, if there is one.
-        output: Option<String>,
+        /// What makes it right, if that is known.
+        way_back: Option<WayBack>,
     },
 }
 
@@ -159,8 +279,15 @@ impl PullError {
     pub(crate) fn hints(&self) -> Vec<String> {
         let did_you_mean = |near: &str| format!("did you mean `{near}`?");
         let hint = match self {
-            Self::Secret => {
-                "name a block that holds it: access_token: \"{{ prefect.blocks.secret.NAME }}\""
+            Self::Secret(SecretPlace::Key(key)) => {
+                format!("name a block that holds it: {key}: \"{{{{ prefect.blocks.secret.NAME }}}}\"")
+            }
+            Self::Secret(SecretPlace::Text) => {
+                "write in its place the block that holds it: {{ prefect.blocks.secret.NAME }}".to_owned()
+            }
+            Self::Secret(SecretPlace::Url) => {
+                "take it out of the URL, and name a block that holds it: access_token: \
+                 \"{{ prefect.blocks.secret.NAME }}\""
                     .to_owned()
             }
             Self::Submodules => {
@@ -181,33 +308,57 @@ impl PullError {
                     "leave out `{input}`, or use Prefect {since} or later on server and workers"
                 )
             }
-            Self::DirectoriesNoList => "directories: [NAME]".to_owned(),
+            Self::WrongType { input, expected } => {
+                let example = match *expected {
+                    "a list of texts" => "[TEXT]",
+                    "a mapping of texts" => "{NAME: \"TEXT\"}",
+                    _ => "\"TEXT\"",
+                };
+                format!("{input}: {example}")
+            }
+            Self::OpenQuotation { .. } => {
+                "each line is a command of its own: end the quotation in its line, or write \\' for the character"
+                    .to_owned()
+            }
+            Self::NoSparseDirectory { .. } => {
+                "name directories from the root of the repository, without patterns: directories: [flows]".to_owned()
+            }
+            Self::SameDirectory { .. } => {
+                "give one of them a directory of its own: clone_directory_name: NAME".to_owned()
+            }
+            Self::AbsoluteName { name } => {
+                let (parent, name) = name.rsplit_once('/').unwrap_or(("", name));
+                let parent = if parent.is_empty() { "/" } else { parent };
+                format!(
+                    "put a step before it: prefect.deployments.steps.set_working_directory: {{directory: {parent}}}, \
+                     and write clone_directory_name: {name}"
+                )
+            }
+            Self::BadId { id, .. } => format!("id: {}", id_without_dots(id)),
             Self::TwoSecrets => "leave out one of them".to_owned(),
             Self::NoOutput { .. } => {
                 "give the step whose output is meant an `id`, and put it before this one".to_owned()
             }
             Self::DirectoryName { output, .. } => {
-                format!("name it by the output of the clone: {output}")
+                format!("name it by the output of the clone: \"{}\"{}", output.template, output.with_id())
             }
             Self::NoFile { .. } | Self::NoDirectory { .. } => {
                 "paths in pull steps are those of the commit that is registered".to_owned()
             }
             Self::BrokenLink(_) => BrokenLink::HINT.to_owned(),
-            Self::ChangedTwice { .. } => {
-                "leave the step out, and write the entrypoint from the root of the clone; or use \
-                 Prefect 3.4.19 or later on server and workers"
-                    .to_owned()
+            Self::ChangedTwice { is_superfluous, .. } => {
+                let way = if *is_superfluous {
+                    "leave the step out, and write the entrypoint from the root of the clone"
+                } else {
+                    "leave the step out, and put the git_clone step of this repository last"
+                };
+                format!("{way}; or use Prefect 3.4.19 or later on server and workers")
             }
             Self::LeftOut { directory, .. } => format!("add `{directory}` to `directories`"),
-            Self::PinVoid { elsewhere, output, .. } => {
+            Self::PinVoid { elsewhere, way_back, .. } => {
                 let mut hints = Vec::new();
                 hints.extend(elsewhere.hint());
-                hints.extend(output.as_ref().map(|output| {
-                    format!(
-                        "end in the clone of this repository: add a last step \
-                         prefect.deployments.steps.set_working_directory: {{directory: \"{output}\"}}"
-                    )
-                }));
+                hints.extend(way_back.as_ref().map(WayBack::hint));
                 hints.push(
                     "if it is meant so: --allow-unpinned, or [repository] unpinned = \"allow\", or \
                      the same below [flow.\"NAME\"]"
@@ -217,5 +368,13 @@ impl PullError {
             }
         };
         vec![hint]
+    }
+}
+
+/// An id that can be named in a template.
+fn id_without_dots(id: &str) -> String {
+    match id {
+        "directory" => "script".to_owned(),
+        id => id.replace(['.', '['], "-").replace(']', ""),
     }
 }

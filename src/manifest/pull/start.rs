@@ -12,10 +12,13 @@ use serde_json::{Map, Value};
 
 use super::known::StepKind;
 use super::paths;
-use super::script;
+use super::problem::{PullError, PullProblem, PullRemark};
+use super::script::{self, Effect};
+use super::shell::{self, Argument, Invocation};
 use crate::manifest::template::with_outputs;
 
 /// A pull step as it is registered, and what is known of it.
+#[derive(Clone, Copy)]
 pub(super) struct WorkerStep<'s> {
     /// Its index in the file; `None` for a clone that flowreg puts first.
     pub index: Option<usize>,
@@ -79,9 +82,20 @@ impl CodeElsewhere {
     /// What to do about it, beside ending in our clone.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::OtherRepository(url) | Self::UnknownRepository(url) => {
+            Self::OtherRepository(url) if !url.is_empty() => {
                 Some(format!("if that is this repository: [repository] aliases = [\"{url}\"]"))
-                    .filter(|_| !url.contains("{{"))
+            }
+            Self::UnknownRepository(url) => Some(match url.split_once("{{ $") {
+                Some((_, rest)) if !url.contains("prefect.") => {
+                    let name = rest.split([' ', '}']).next().unwrap_or(rest);
+                    format!("if that is this repository, give the template its value here: {name}=URL in the environment")
+                }
+                _ => "if that is this repository, write its URL: repository: URL. What is secret goes to \
+                      access_token: \"{{ prefect.blocks.secret.NAME }}\""
+                    .to_owned(),
+            }),
+            Self::Script(command) => {
+                Some(format!("take `{command}` out of the script: the step git_clone brings the code"))
             }
             _ => None,
         }
@@ -134,8 +148,19 @@ pub(crate) struct NeededPath {
     pub input: &'static str,
     /// From the repository's root; empty for the root.
     pub path: String,
-    /// Whether it has to be a directory.
-    pub is_directory: bool,
+    /// What has to be there.
+    pub kind: NeededKind,
+}
+
+/// What has to be at a path of the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NeededKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A directory or nothing.
+    NoFile,
 }
 
 /// What is known after following the steps.
@@ -146,6 +171,17 @@ pub(super) struct Followed {
     pub needs: Vec<NeededPath>,
     /// The step whose directory the worker changes into a second time.
     pub changed_twice: Option<usize>,
+    /// Why every run would fail on the way.
+    pub problems: Vec<PullProblem>,
+    /// What is worth knowing.
+    pub remarks: Vec<PullRemark>,
+}
+
+impl Followed {
+    /// Whether the run starts in our clone.
+    pub(super) fn is_in_clone(&self) -> bool {
+        matches!(self.start, RunStart::Clone { .. }) && self.changed_twice.is_none()
+    }
 }
 
 /// Follows the steps as a worker does them.
@@ -157,22 +193,40 @@ pub(super) fn follow(
     fill: &dyn Fn(&str) -> String,
     keeps_relative: bool,
 ) -> Followed {
-    let mut worker = Worker {
-        fill,
-        keeps_relative,
-        directory: paths::START.to_owned(),
-        clones: Vec::new(),
-        by_id: HashMap::new(),
-        last: None,
-        last_change: None,
-        needs: Vec::new(),
-        changed_twice: None,
-    };
+    let mut worker = Worker::new(fill, keeps_relative);
     for step in steps {
         worker.run(step);
     }
     let start = worker.start();
-    Followed { start, needs: worker.needs, changed_twice: worker.changed_twice }
+    let Worker { needs, changed_twice, problems, remarks, .. } = worker;
+    Followed { start, needs, changed_twice, problems, remarks }
+}
+
+/// The first step that names the directory of a clone in a text, by the name that it had before the
+/// reference was put in.
+///
+/// `clone` is the index of the clone in `steps`. `is_distinctive`: the name can't be an ordinary word.
+pub(super) fn user_of(
+    steps: &[WorkerStep<'_>],
+    clone: usize,
+    name: &str,
+    is_distinctive: bool,
+    fill: &dyn Fn(&str) -> String,
+) -> Option<Option<usize>> {
+    let mut worker = Worker::new(fill, false);
+    let mut path: Option<String> = None;
+    for (at, step) in steps.iter().enumerate() {
+        if let Some(path) = &path
+            && worker.names(step, path, is_distinctive)
+        {
+            return Some(step.index);
+        }
+        if at == clone {
+            path = Some(paths::join(&worker.directory, name));
+        }
+        worker.run(step);
+    }
+    None
 }
 
 /// A directory that a step returned.
@@ -187,6 +241,7 @@ enum Returned {
 /// A clone on the worker's disk.
 struct CloneDirectory {
     path: String,
+    url: String,
     step: Option<usize>,
     /// What is in it; `None` if it is this repository at the reference.
     code: Option<CodeElsewhere>,
@@ -209,9 +264,37 @@ struct Worker<'f> {
     last_change: Option<usize>,
     needs: Vec<NeededPath>,
     changed_twice: Option<usize>,
+    /// What scripts have put on the disk.
+    made: Vec<MadeByScript>,
+    problems: Vec<PullProblem>,
+    remarks: Vec<PullRemark>,
 }
 
-impl Worker<'_> {
+/// A directory into which a script has put files.
+struct MadeByScript {
+    path: String,
+    command: String,
+    step: Option<usize>,
+}
+
+impl<'f> Worker<'f> {
+    fn new(fill: &'f dyn Fn(&str) -> String, keeps_relative: bool) -> Self {
+        Self {
+            fill,
+            keeps_relative,
+            directory: paths::START.to_owned(),
+            clones: Vec::new(),
+            by_id: HashMap::new(),
+            last: None,
+            last_change: None,
+            needs: Vec::new(),
+            changed_twice: None,
+            made: Vec::new(),
+            problems: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
     fn run(&mut self, step: &WorkerStep<'_>) {
         match step.kind {
             StepKind::GitClone => self.clone_repository(step),
@@ -226,15 +309,7 @@ impl Worker<'_> {
                 self.returns(step, Returned::Unknown(CodeElsewhere::Foreign(step.name.to_owned())));
             }
             StepKind::Shell => self.run_script(step),
-            StepKind::Requirements => {
-                if let Some(directory) = self.directory_of(step) {
-                    let file = text_input(step, "requirements_file").unwrap_or("requirements.txt");
-                    if let Some(file) = self.evaluated(file) {
-                        let path = paths::join(&directory, &file);
-                        self.need(step, "requirements_file", &path, false);
-                    }
-                }
-            }
+            StepKind::Requirements => self.install_requirements(step),
             StepKind::Other => {}
         }
     }
@@ -262,7 +337,30 @@ impl Worker<'_> {
             return;
         };
         let path = paths::join(&self.directory, &name);
-        self.clones.push(CloneDirectory { path, step: step.index, code, changed_by: None });
+        let before = self.clones.iter().rfind(|clone| clone.path == path);
+        let is_known = |url: &str| !url.is_empty() && !url.contains("{{");
+        let other = before.map(|before| without_user(&before.url)).filter(|other| {
+            is_known(other) && is_known(&filled) && *other != without_user(&filled)
+        });
+        let is_ours_before = before.is_some_and(|before| before.code.is_none());
+        if let Some(other) = other {
+            let name = paths::shown(&path);
+            self.problem(step, None, PullError::SameDirectory { name, other });
+        }
+        if name.starts_with('/') && paths::below(&path, &self.directory).is_none() {
+            let error = PullError::AbsoluteName { name: name.clone() };
+            self.problem(step, Some("clone_directory_name"), error);
+        }
+        // Where a script has cloned before, Prefect pulls into what is there, and a whole clone that has the
+        // tag already stays at the newer commit.
+        let made = self.made.iter().find(|made| paths::below(&made.path, &path).is_some());
+        let made = made.filter(|_| step.is_ours && !is_ours_before);
+        let (code, changed_by) = match made {
+            Some(made) => (Some(CodeElsewhere::Script(made.command.clone())), made.step),
+            None => (code, None),
+        };
+        self.need_directories(step);
+        self.clones.push(CloneDirectory { path, url: filled, step: step.index, code, changed_by });
         self.returns(step, Returned::Text(name));
     }
 
@@ -279,40 +377,109 @@ impl Worker<'_> {
         };
         self.directory = paths::join(&self.directory, &to);
         let here = self.directory.clone();
-        self.need(step, "directory", &here, true);
+        self.need(step, "directory", &here, NeededKind::Directory);
         let returned = if self.keeps_relative { to } else { here };
         self.last_change = step.index;
         self.returns(step, Returned::Text(returned));
     }
 
-    /// A script stays where it is, but git in it may change what an earlier step has cloned.
+    fn install_requirements(&mut self, step: &WorkerStep<'_>) {
+        let Some(directory) = self.directory_of(step) else { return };
+        let file = text_input(step, "requirements_file").unwrap_or("requirements.txt");
+        let Some(file) = self.evaluated(file) else { return };
+        let path = paths::join(&directory, &file);
+        self.need(step, "requirements_file", &path, NeededKind::File);
+        let is_cloned = self.clones.iter().any(|clone| clone.code.is_none());
+        if directory == paths::START
+            && is_cloned
+            && !file.starts_with('/')
+            && self.clone_at(&path).is_none()
+        {
+            self.remarks.push(PullRemark::OutsideOfClone { step: step.index, file });
+        }
+    }
+
+    /// A sparse clone takes directories only, and git fails on a file.
+    fn need_directories(&mut self, step: &WorkerStep<'_>) {
+        let listed = step.inputs.get("directories").and_then(Value::as_array);
+        let listed = listed.filter(|_| step.is_ours).into_iter().flatten();
+        for path in listed.filter_map(Value::as_str).filter(|text| !text.contains("{{")) {
+            let path = paths::from_root(path);
+            let kind = NeededKind::NoFile;
+            self.needs.push(NeededPath { step: step.index, input: "directories", path, kind });
+        }
+    }
+
+    /// A script stays where it is, but its commands may change what an earlier step has cloned.
     fn run_script(&mut self, step: &WorkerStep<'_>) {
         let directory = self.directory_of(step);
         if text_input(step, "directory").is_some()
             && let Some(directory) = &directory
         {
-            self.need(step, "directory", directory, true);
+            self.need(step, "directory", directory, NeededKind::Directory);
         }
-        let text = text_input(step, "script").unwrap_or_default();
-        for change in script::changes(text) {
-            // Without a directory of its own git works where the script is, which may go anywhere.
-            let place = match (&change.directory, change.is_here) {
-                (Some(named), _) => self.evaluated(named).map(|named| {
-                    let base = directory.as_deref().unwrap_or(paths::START);
-                    paths::join(base, &named)
-                }),
-                (None, true) => directory.clone(),
-                (None, false) => None,
-            };
+        for change in script::changes(&self.commands(step)) {
+            let mut is_written = false;
             for clone in &mut self.clones {
-                let is_in =
-                    place.as_ref().is_none_or(|place| paths::below(place, &clone.path).is_some());
-                if is_in {
+                if change.may_replace(&clone.path) {
                     clone.code = Some(CodeElsewhere::Script(change.command.clone()));
                     clone.changed_by = step.index;
+                } else {
+                    is_written |= clone.code.is_none() && change.writes_code_into(&clone.path);
                 }
             }
+            let command = change.command;
+            match (change.effect, change.path) {
+                (Effect::Removes, Some(gone)) => {
+                    self.made.retain(|made| paths::below(&made.path, &gone).is_none());
+                }
+                (Effect::WorkTree | Effect::Creates | Effect::Fills, Some(path)) => {
+                    self.made.push(MadeByScript { path, command, step: step.index });
+                }
+                (Effect::File, _) if is_written => {
+                    self.remarks.push(PullRemark::WritesCode { step: step.index, command });
+                }
+                _ => {}
+            }
         }
+    }
+
+    /// The commands of a script.
+    fn commands(&self, step: &WorkerStep<'_>) -> Vec<Invocation> {
+        let variables = step.inputs.get("env").and_then(Value::as_object).into_iter().flatten();
+        let variables: HashMap<String, Argument> = variables
+            .filter_map(|(name, value)| {
+                Some((name.clone(), shell::argument(&self.filled(value.as_str()?))))
+            })
+            .collect();
+        let text = self.filled(text_input(step, "script").unwrap_or_default());
+        shell::invocations(&text, self.directory_of(step).as_deref(), &variables)
+    }
+
+    /// Whether a step names a path at or below another one in a text of its own.
+    fn names(&self, step: &WorkerStep<'_>, path: &str, is_distinctive: bool) -> bool {
+        let here = self.directory_of(step);
+        let is_below = |path_of: Option<String>| {
+            path_of.is_some_and(|found| paths::below(&found, path).is_some())
+        };
+        step.inputs.iter().any(|(input, value)| match (step.kind, input.as_str()) {
+            (_, "id" | "requires") => false,
+            (StepKind::Shell, "script") => {
+                self.commands(step).iter().any(|one| script::names(one, path, is_distinctive))
+            }
+            (StepKind::Shell | StepKind::Requirements | StepKind::SetDirectory, "directory") => {
+                let text = value.as_str().and_then(|text| self.evaluated(text));
+                is_below(text.map(|text| paths::join(&self.directory, &text)))
+            }
+            (StepKind::Requirements, "requirements_file") => {
+                let text = value.as_str().and_then(|text| self.evaluated(text));
+                is_below(text.zip(here.clone()).map(|(text, here)| paths::join(&here, &text)))
+            }
+            _ => super::inputs::texts_of(value).any(|text| {
+                let text = self.filled(text);
+                script::names_in(&text, here.as_deref(), path, is_distinctive)
+            }),
+        })
     }
 
     /// Where a step works: its `directory`, else the working directory. `None` if it is not known.
@@ -323,11 +490,16 @@ impl Worker<'_> {
         }
     }
 
-    fn need(&mut self, step: &WorkerStep<'_>, input: &'static str, path: &str, is_directory: bool) {
+    fn problem(&mut self, step: &WorkerStep<'_>, input: Option<&str>, error: PullError) {
+        let input = input.map(ToOwned::to_owned);
+        self.problems.push(PullProblem { step: step.index, input, error });
+    }
+
+    fn need(&mut self, step: &WorkerStep<'_>, input: &'static str, path: &str, kind: NeededKind) {
         let Some((clone, below)) = self.clone_at(path) else { return };
         // A script may have made what is not in the commit, but only one that is allowed to change it.
         if clone.code.is_none() {
-            let needed = NeededPath { step: step.index, input, path: below, is_directory };
+            let needed = NeededPath { step: step.index, input, path: below, kind };
             self.needs.push(needed);
         }
     }
@@ -368,8 +540,10 @@ impl Worker<'_> {
             }
             Some((CloneDirectory { step: cloned, .. }, directory)) => {
                 let cloned = *cloned;
-                let path = directory.clone();
-                self.needs.push(NeededPath { step, input: "directory", path, is_directory: true });
+                if !is_twice {
+                    let (path, kind) = (directory.clone(), NeededKind::Directory);
+                    self.needs.push(NeededPath { step, input: "directory", path, kind });
+                }
                 RunStart::Clone { directory, step: cloned }
             }
             None => {
@@ -394,6 +568,15 @@ impl Worker<'_> {
         (is_known && !filled.contains("{{")).then_some(filled)
     }
 
+    /// A text with all that is known filled in.
+    fn filled(&self, text: &str) -> String {
+        let with_outputs = with_outputs(text, |name| match self.output(name) {
+            Some(Returned::Text(text)) => Some(text.clone()),
+            _ => None,
+        });
+        (self.fill)(&with_outputs)
+    }
+
     /// Why a text can't be evaluated, if that is because of what a step returned.
     fn unknown_output(&self, text: &str) -> Option<CodeElsewhere> {
         let mut reason = None;
@@ -413,6 +596,18 @@ impl Worker<'_> {
             "" => self.last.as_ref().map(|(_, returned)| returned),
             id => self.by_id.get(id.strip_suffix('.')?),
         }
+    }
+}
+
+/// A URL without the user and password, as Prefect compares it with that of a clone that is there.
+fn without_user(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("{scheme}://{host}/{path}")
+        }
+        None => url.to_owned(),
     }
 }
 
