@@ -33,24 +33,39 @@ impl Builder<'_> {
     ) -> Result<Result<Located, EntryError>, RunError> {
         let error =
             |message: String| manifest.error(entry, &["entrypoint"], "entrypoint", &message);
-        let Some(parsed) = DeclaredEntrypoint::parse(written) else {
-            let error = error(format!("`{written}` is not an entrypoint"));
-            return Ok(Err(error.hint("path/to/file.py:function, or package.module.function")));
-        };
         let directory = manifest.directory();
+        // `../etl.py:etl` leaves the directory of the file, and can be meant from there only.
+        let from_root = || DeclaredEntrypoint::parse(&below(directory, written));
+        let (parsed, own_base) = match DeclaredEntrypoint::parse(written) {
+            Some(parsed) => (parsed, None),
+            None if written.starts_with("..") => match from_root() {
+                Some(parsed) => (parsed, Some(String::new())),
+                None => {
+                    let error = error(format!("`{written}` leads out of the repository"));
+                    return Ok(Err(error));
+                }
+            },
+            None => {
+                let error = error(format!("`{written}` is not an entrypoint"));
+                return Ok(Err(error.hint("path/to/file.py:function, or package.module.function")));
+            }
+        };
         // Where a run starts elsewhere, as in an image, nothing is known of its directories, and the
         // entrypoint stays as the user wrote it for that place.
         let RunStart::Clone { directory: root, .. } = start else {
             let located = Located {
-                root: directory.to_owned(),
+                root: own_base.unwrap_or_else(|| directory.to_owned()),
                 location: parsed,
                 entrypoint: written.to_owned(),
             };
             return Ok(Ok(located));
         };
-        let base = match self.base(&parsed, written, directory, root)? {
-            Ok(base) => base,
-            Err(bases) => return Ok(Err(ambiguous(manifest, entry, written, &parsed, &bases))),
+        let base = match own_base {
+            Some(base) => base,
+            None => match self.base(&parsed, written, directory, root)? {
+                Ok(base) => base,
+                Err(bases) => return Ok(Err(ambiguous(manifest, entry, written, &parsed, &bases))),
+            },
         };
         let Some(location) = parsed.from(&base, root) else {
             let message = format!("`{written}` can't be loaded from {}", in_words(root));
@@ -61,7 +76,8 @@ impl Builder<'_> {
         };
         // An entrypoint that is right as it stands keeps its spelling (`./etl.py:etl`). That is what
         // `prefect deploy` registers, so a deployment that is taken over from it does not differ.
-        let entrypoint = if location == parsed { written.to_owned() } else { location.to_string() };
+        let is_as_written = location == parsed && !written.starts_with("..");
+        let entrypoint = if is_as_written { written.to_owned() } else { location.to_string() };
         Ok(Ok(Located { root: root.clone(), location, entrypoint }))
     }
 

@@ -281,3 +281,29 @@ fn a_second_name_counts_for_what_is_affected() {
         plan["registrations"].as_array().unwrap().iter().map(|one| &one["entrypoint"]).collect();
     assert_eq!(names, ["deploy.py:Child.run"], "{plan:#}");
 }
+
+#[test]
+fn an_entrypoint_may_leave_the_directory_of_its_file() {
+    let repository = repository(FILES, &["jobs/etl.py:main"]);
+    repository.write(
+        "teams/a/prefect.yaml",
+        "deployments:\n- name: up\n  entrypoint: ../../jobs/etl.py:main\n\
+         - name: out\n  entrypoint: ../../../etl.py:main\n",
+    );
+    repository.write("flowreg.toml", "[manifest]\nfiles = [\"teams/*/prefect.yaml\"]\n");
+    repository.commit("a deeper file");
+    let run = Flowreg::in_repository(&repository).json(&["register"], 3);
+    let [one, other] = run["registrations"].as_array().unwrap().as_slice() else {
+        panic!("{run:#}")
+    };
+    let (up, out) = if one["deployment"] == "out" { (other, one) } else { (one, other) };
+    assert_eq!(
+        (&up["outcome"], &up["entrypoint"]),
+        (&json!("created"), &json!("jobs/etl.py:daily_load"))
+    );
+    let told = "`../../../etl.py:main` leads out of the repository";
+    assert!(out["error"]["message"].as_str().unwrap().ends_with(told), "{out:#}");
+    // As the worker reads it, from the root of the clone.
+    let list = Flowreg::in_repository(&repository).json(&["list"], 0);
+    assert_eq!(list["registrations"][0]["entrypoint"], "jobs/etl.py:main", "{list:#}");
+}
