@@ -114,6 +114,75 @@ fn rows(pinned: &Pinned) -> Vec<(&'static str, Value, &'static str, Expected)> {
             Refused("pin_void"),
         ),
         (
+            "replaced",
+            json!([
+                ours(),
+                script(format!(
+                    "rm -rf origin-v1.0.0\ngit clone -q -b main {} origin-v1.0.0",
+                    pinned.ours
+                ))
+            ]),
+            root,
+            Refused("pin_void"),
+        ),
+        (
+            "unknown-place",
+            json!([ours(), {SHELL: {"script": "git -C $PWD/origin-v1.0.0 reset --hard FETCH_HEAD", "shell": true}}]),
+            root,
+            Refused("pin_void"),
+        ),
+        (
+            "harmless",
+            json!([ours(), {SHELL: {"script": "git stash list\necho \"git checkout main\"",
+                                    "directory": "{{ clone.directory }}"}}]),
+            root,
+            Tag,
+        ),
+        (
+            "bare-name",
+            json!([{GIT_CLONE: {"repository": pinned.ours}}, below("origin")]),
+            root,
+            Tag,
+        ),
+        (
+            "bare-name-requirements",
+            json!([{GIT_CLONE: {"repository": pinned.ours}}, {REQUIREMENTS: {"directory": "origin"}}]),
+            root,
+            Tag,
+        ),
+        (
+            "bare-name-taken",
+            json!([script(format!("git clone -q {}", pinned.ours)), {GIT_CLONE: {"repository": pinned.ours}},
+                   {REQUIREMENTS: {"directory": "origin"}}]),
+            root,
+            Refused("pin_void"),
+        ),
+        (
+            "no-name",
+            json!([{GIT_CLONE: {"repository": pinned.ours, "branch": "main", "clone_directory_name": null}},
+                   below("origin-main")]),
+            root,
+            Tag,
+        ),
+        (
+            "secret",
+            json!([{GIT_CLONE: {"repository": pinned.ours, "credentials": {"username": "u", "access_token": "x"}}}]),
+            root,
+            Refused("pull_steps"),
+        ),
+        (
+            "sparse-dot",
+            json!([{GIT_CLONE: {"repository": pinned.ours, "directories": ["./flows"]}}]),
+            root,
+            Tag,
+        ),
+        (
+            "sparse-file",
+            json!([{GIT_CLONE: {"repository": pinned.ours, "directories": ["flows/probe.py"]}}]),
+            root,
+            Refused("pull_steps"),
+        ),
+        (
             "script-clone",
             json!([script(format!("git clone -q {} code", pinned.mirror)), below("code"),]),
             root,
@@ -250,6 +319,7 @@ fn random_steps(random: &mut Random, pinned: &Pinned) -> Value {
         "{{ clone.directory }}/flows",
         "{{ other.directory }}",
         "origin-main",
+        "origin",
         "mirror-main/flows",
         "flows",
         "..",

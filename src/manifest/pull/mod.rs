@@ -5,6 +5,7 @@
 //! stay as they are; a clone is put first where no step brings code from anywhere. Then the steps are
 //! followed as a worker does them (`start`), and what would make every run fail is found (`inputs`).
 
+mod elsewhere;
 mod inputs;
 mod known;
 mod paths;
@@ -27,8 +28,9 @@ use crate::manifest::template::output_names;
 
 use problem::{DirectoryOutput, WayBack};
 
+pub(crate) use elsewhere::CodeElsewhere;
 pub(crate) use problem::{PullError, PullProblem, PullRemark};
-pub(crate) use start::{CodeElsewhere, NeededKind, NeededPath, RunStart};
+pub(crate) use start::{NeededKind, NeededPath, RunStart};
 
 /// The step that clones a repository.
 const GIT_CLONE: &str = "prefect.deployments.steps.git_clone";
@@ -384,7 +386,7 @@ fn void(
         error: PullError::PinVoid {
             elsewhere: code.clone(),
             reference: context.reference.to_owned(),
-            way_back: way_back.and_then(|ours| way_back_to(ours, walked, is_right)),
+            way_back: way_back.and_then(|ours| way_back_to(ours, *step, walked, is_right)),
         },
     })
 }
@@ -393,6 +395,7 @@ fn void(
 /// it is typed.
 fn way_back_to(
     ours: &WorkerStep<'_>,
+    decides: Option<usize>,
     walked: &[WorkerStep<'_>],
     is_right: &dyn Fn(&[WorkerStep<'_>]) -> bool,
 ) -> Option<WayBack> {
@@ -411,13 +414,23 @@ fn way_back_to(
         inputs: &directory,
         is_ours: false,
     };
-    let back: Vec<WorkerStep<'_>> = walked
-        .iter()
-        .map(|step| if of_ours(step) { named } else { *step })
-        .chain(std::iter::once(last))
-        .collect();
+    let mut steps: Vec<WorkerStep<'_>> = walked.to_vec();
+    for step in steps.iter_mut().filter(|step| of_ours(step)) {
+        *step = named;
+    }
+    let back: Vec<WorkerStep<'_>> = steps.iter().copied().chain(std::iter::once(last)).collect();
     if is_right(&back) {
         return Some(WayBack::LastStep(output));
+    }
+    let is_relative = |step: &WorkerStep<'_>| {
+        step.kind == StepKind::SetDirectory
+            && start::text_input(step, "directory")
+                .is_some_and(|text| !text.starts_with(['/', '~']))
+    };
+    let decides = |step: &WorkerStep<'_>| step.index == decides && is_relative(step);
+    if let Some(step) = steps.iter_mut().find(|step| decides(step)) {
+        step.inputs = &directory;
+        return is_right(&steps).then_some(WayBack::Named(output));
     }
     let is_named = |step: &WorkerStep<'_>| {
         let names = step.inputs.values().flat_map(output_names);

@@ -1,7 +1,7 @@
 //! What is wrong with the pull steps of a deployment, and where in the list.
 
+use super::elsewhere::CodeElsewhere;
 use super::secrets::SecretPlace;
-use super::start::CodeElsewhere;
 use flowreg_git::BrokenLink;
 
 /// What is wrong with pull steps, and at which of them.
@@ -69,6 +69,8 @@ impl DirectoryOutput {
 pub(crate) enum WayBack {
     /// A last step that changes into the clone.
     LastStep(DirectoryOutput),
+    /// The step that decides, with the clone in place of the directory that it names.
+    Named(DirectoryOutput),
     /// The clone as the last step.
     CloneLast,
 }
@@ -79,6 +81,11 @@ impl WayBack {
             Self::LastStep(output) => format!(
                 "end in the clone of this repository: add a last step \
                  prefect.deployments.steps.set_working_directory: {{directory: \"{}\"}}{}",
+                output.template,
+                output.with_id()
+            ),
+            Self::Named(output) => format!(
+                "name the clone by its output: directory: \"{}\"{}",
                 output.template,
                 output.with_id()
             ),

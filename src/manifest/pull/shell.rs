@@ -413,12 +413,19 @@ impl Shell {
         if program.text().is_empty() && outputs.is_empty() {
             return;
         }
+        // Git works in this directory, wherever it runs.
+        let tree = self.variables.get("GIT_WORK_TREE");
+        let tree = tree.filter(|_| base_name(program.text()) == "git");
+        let directory = match tree {
+            Some(tree) => tree.path(self.directory.as_deref()),
+            None => self.directory.clone(),
+        };
         self.found.push(Invocation {
             program: base_name(program.text()).to_owned(),
             written: program.clone(),
             arguments: arguments.to_vec(),
             outputs,
-            directory: self.directory.clone(),
+            directory,
         });
     }
 }
@@ -480,6 +487,7 @@ mod tests {
             ("if test -d x; then git pull; fi", vec!["/w: test -d x", "/w: git pull", "/w: fi "]),
             ("sudo -u me env A=b timeout 5 git pull", vec!["/w: git pull"]),
             ("cd ~/x && ls {{ a.b }} > out 2>&1", vec!["/w: cd ~/x", "~/x: ls ? >out"]),
+            ("GIT_WORK_TREE=x git log && ls", vec!["/w/x: git log", "/w: ls "]),
             ("ls | xargs rm -rf", vec!["/w: ls ", "/w: rm -rf ?"]),
             ("cd $X && ls", vec!["/w: cd ?", "?: ls "]),
             ("cd \"a", vec!["/w: cd a"]),

@@ -519,13 +519,15 @@ fn ways_back(steps: &Value, version: Option<&str>) -> Vec<WayBack> {
 fn the_way_back_to_the_clone_is_one_that_works() {
     let ours = || json!({GIT_CLONE: {"repository": URL}});
     let set = |directory: &str| json!({SET_DIRECTORY: {"directory": directory}});
-    let last = DirectoryOutput { template: "{{ clone.directory }}".to_owned(), needs_id: true };
-    let last = || vec![WayBack::LastStep(last.clone())];
+    let output =
+        || DirectoryOutput { template: "{{ clone.directory }}".to_owned(), needs_id: true };
+    let last = || vec![WayBack::LastStep(output())];
     for (steps, version, ways) in [
         (json!([ours(), {GIT_CLONE: {"repository": OTHER}}]), None, last()),
         (json!([ours(), {"acme.steps.fetch": {}}]), None, last()),
         // From another directory the clone is not found by its name.
         (json!([ours(), set("/opt/app")]), None, vec![WayBack::CloneLast]),
+        (json!([ours(), set("nowhere")]), None, vec![WayBack::Named(output())]),
         (
             json!([ours(), {GIT_CLONE: {"repository": OTHER}}]),
             Some("2.20.25"),
