@@ -72,7 +72,7 @@ impl Ladder<'_> {
                 }
             }
             BuildReference::Branch { name, .. } if built.is_empty() => {
-                return Ok(self.not_in_branch(name, &head)?);
+                return self.not_in_branch(name, &head);
             }
             _ => {}
         }

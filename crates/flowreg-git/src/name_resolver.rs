@@ -14,6 +14,7 @@ use super::ReferenceError;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::{self, Mainline};
 use super::proof::Proof;
+use super::reference_error::AlikeTags;
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
 use flowreg_model::{
@@ -105,19 +106,10 @@ impl NameResolver<'_> {
         let meant = meant.or(known);
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
-        let proposed = Box::new(proposed);
+        let alike = Box::new(AlikeTags { proposed, near });
         let (remote, is_asked) = (self.remote.cloned(), self.proof.is_some());
         let lightweight = self.rules.lightweight;
-        ReferenceError::NoSuchTag {
-            from,
-            tag,
-            proposed,
-            near,
-            remote,
-            is_asked,
-            meant,
-            lightweight,
-        }
+        ReferenceError::NoSuchTag { from, tag, alike, remote, is_asked, meant, lightweight }
     }
 
     fn branch(
@@ -217,7 +209,8 @@ impl NameResolver<'_> {
         let meant = self.meant_by(&branch);
         let known = self.refs.branches_here(self.remote).unwrap_or_default();
         let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-        let near = misspelt(branch.as_str(), &known).map(ToOwned::to_owned);
+        let near =
+            misspelt(branch.as_str(), &known).and_then(|near| near.parse().ok()).map(Box::new);
         let is_asked = asked.is_some();
         ReferenceError::NoSuchBranch { from, branch, near, remote, is_asked, meant }
     }

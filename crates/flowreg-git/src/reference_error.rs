@@ -43,10 +43,8 @@ pub enum ReferenceError {
         from: String,
         /// The tag.
         tag: TagName,
-        /// The same, written like the other tags of the repository.
-        proposed: Box<TagName>,
-        /// A tag that is there, of which this one is a slip.
-        near: Option<String>,
+        /// What else it may be.
+        alike: Box<AlikeTags>,
         /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
         /// Whether the remote was asked.
@@ -64,7 +62,7 @@ pub enum ReferenceError {
         /// The branch.
         branch: BranchName,
         /// A branch that is there, of which this one is a slip.
-        near: Option<String>,
+        near: Option<Box<BranchName>>,
         /// The remote that may have it, if there is one.
         remote: Option<RemoteName>,
         /// Whether the remote was asked.
@@ -222,6 +220,15 @@ pub enum ReferenceError {
     Git(#[from] GitError),
 }
 
+/// Names beside that of a tag which is nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlikeTags {
+    /// The same, written like the other tags of the repository.
+    pub proposed: TagName,
+    /// A tag that is there, of which this one is a slip.
+    pub near: Option<String>,
+}
+
 fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
     let asked = remote.filter(|_| is_asked);
     asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
@@ -308,7 +315,8 @@ impl ReferenceError {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
-            Self::NoSuchTag { tag, proposed, near, remote, is_asked, lightweight, .. } => {
+            Self::NoSuchTag { tag, alike, remote, is_asked, lightweight, .. } => {
+                let AlikeTags { proposed, near } = &**alike;
                 let other = match remote {
                     Some(remote) if *is_asked => {
                         let message =
@@ -318,11 +326,11 @@ impl ReferenceError {
                     Some(remote) => format!("git fetch {remote} tag {tag}"),
                     None => "git tag --list".to_owned(),
                 };
-                with_near("tag", near.as_ref(), other)
+                with_near("tag", near.as_deref(), other)
             }
             Self::NoSuchBranch { branch, near, remote, is_asked, .. } => with_near(
                 "branch",
-                near.as_ref(),
+                near.as_deref().map(BranchName::as_str),
                 match remote {
                     Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
                     Some(remote) => fetch_branch(remote, branch),
@@ -398,7 +406,7 @@ fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
 }
 
 /// The name that was most likely meant, before the other hint.
-fn with_near(flag: &str, near: Option<&String>, other: String) -> Vec<String> {
+fn with_near(flag: &str, near: Option<&str>, other: String) -> Vec<String> {
     near.map(|near| format!("flowreg … --{flag} {near}")).into_iter().chain([other]).collect()
 }
 

@@ -154,7 +154,7 @@ impl Refs {
     pub(super) fn parents(&self, commit: &CommitId) -> Vec<CommitId> {
         let id = object_id(&self.repository, commit);
         let commit = id.and_then(|id| self.repository.find_commit(id).ok());
-        let parents = commit.iter().flat_map(|commit| commit.parent_ids());
+        let parents = commit.iter().flat_map(gix::Commit::parent_ids);
         parents.filter_map(|id| commit_id(id.detach())).collect()
     }
 
