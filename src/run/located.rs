@@ -38,13 +38,12 @@ impl Builder<'_> {
         let from_root = || DeclaredEntrypoint::parse(&below(directory, written));
         let (parsed, own_base) = match DeclaredEntrypoint::parse(written) {
             Some(parsed) => (parsed, None),
-            None if written.starts_with("..") => match from_root() {
-                Some(parsed) => (parsed, Some(String::new())),
-                None => {
-                    let error = error(format!("`{written}` leads out of the repository"));
-                    return Ok(Err(error));
-                }
-            },
+            None if written.starts_with("..") => {
+                let Some(parsed) = from_root() else {
+                    return Ok(Err(error(format!("`{written}` leads out of the repository"))));
+                };
+                (parsed, Some(String::new()))
+            }
             None => {
                 let error = error(format!("`{written}` is not an entrypoint"));
                 return Ok(Err(error.hint("path/to/file.py:function, or package.module.function")));

@@ -390,7 +390,7 @@ fn each_file_of_a_monorepo_has_modules_of_its_own() {
     let repository = TestRepository::empty();
     repository.write(
         "flowreg.toml",
-        "[repository]\naliases = [\"x\"]\n[manifest]\nfiles = [\"teams/*/prefect.yaml\"]\n",
+        "[repository]\naliases = [\"/x\"]\n[manifest]\nfiles = [\"teams/*/prefect.yaml\"]\n",
     );
     for team in ["one", "two"] {
         let write =

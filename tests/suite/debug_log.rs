@@ -79,7 +79,8 @@ fn no_credential_and_no_value_of_the_environment_is_in_the_log() {
 fn a_queued_push_opens_one_repository_reads_one_flowreg_toml_and_climbs_no_ladder() {
     // In CI nothing watches: the push waits for `sync`.
     let scenario = Scenario::new(&gits()[0]).env("CI", "true");
-    scenario.repository.write("flowreg.toml", "[repository]\nremote = \"origin\"\n");
+    let configuration = "target = \"local\"\n[repository]\nremote = \"origin\"\n";
+    scenario.repository.write("flowreg.toml", configuration);
     scenario.branch("feat/x");
     scenario.git(&["push", "-q", "origin", "feat/x"]);
     let synced = scenario.flowreg().env("FLOWREG_LOG", "debug").run(&["sync"]);

@@ -240,6 +240,9 @@ fn rows(pinned: &Pinned) -> Vec<(&'static str, Value, &'static str, Expected)> {
     ]
 }
 
+/// More runs at once take longer on a machine with two cores, and keep its server from answering.
+const RUNS_AT_ONCE: usize = 4;
+
 #[test]
 fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
     let server = Server::shared();
@@ -276,7 +279,7 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
         match expected {
             Tag | Told => {
                 assert_eq!(error, "", "{name}: {registered}");
-                runs.push((*name, *expected, start(name)));
+                runs.push((*name, *expected));
             }
             Refused(code) => assert_eq!(error, *code, "{name}"),
         }
@@ -286,10 +289,17 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
         notices.contains("`script-clone`: the pull steps don't clone this repository"),
         "{notices}"
     );
-    for (name, expected, run) in runs {
-        let message = result(&server, &run);
-        let code = if expected == Told { "main" } else { "v1.0.0" };
-        assert_eq!(message, code, "{name}");
+    for some in runs.chunks(RUNS_AT_ONCE) {
+        let started: Vec<String> = some.iter().map(|(name, _)| start(name)).collect();
+        for ((name, expected), run) in some.iter().zip(started) {
+            let mut message = result(&server, &run);
+            // A busy server on SQLite refuses the worker's own requests, and the run does not start.
+            if message.contains("503 Service Unavailable") {
+                message = result(&server, &start(name));
+            }
+            let code = if *expected == Told { "main" } else { "v1.0.0" };
+            assert_eq!(message, code, "{name}");
+        }
     }
 
     // What is meant so is registered, and told.

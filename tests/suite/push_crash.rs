@@ -138,7 +138,7 @@ fn a_watcher_that_is_killed_loses_no_push_and_registers_nothing_that_was_refused
 
 #[test]
 fn a_sync_that_is_killed_loses_nothing_and_repeats_nothing() {
-    let scenario = Scenario::new(&gits()[0]).env("CI", "true");
+    let scenario = Scenario::new(&gits()[0]).in_ci();
     let mut expected = BTreeMap::new();
     scenario.git(&["checkout", "-q", "-b", "feat/sync"]);
     for turn in 0..TIMES {

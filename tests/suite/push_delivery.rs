@@ -239,7 +239,7 @@ fn a_deleted_branch_is_removed_from_the_server_by_sync_only() {
 #[test]
 fn a_remote_that_does_not_answer_leaves_the_push_waiting() {
     on_every_git(|git| {
-        let scenario = Scenario::new(git).env("CI", "true");
+        let scenario = Scenario::new(git).in_ci();
         let commit = scenario.branch("feat/x");
         scenario.git(&["tag", "v1.0.0"]);
         scenario.push_only(&["-q", "origin", "v1.0.0"]);
@@ -257,7 +257,7 @@ fn a_remote_that_does_not_answer_leaves_the_push_waiting() {
 
 #[test]
 fn what_waits_can_be_discarded_and_is_not_registered_then() {
-    let scenario = Scenario::new(&gits()[0]).env("CI", "1");
+    let scenario = Scenario::new(&gits()[0]).in_ci();
     scenario.branch("feat/x");
     scenario.push_only(&["-q", "origin", "feat/x"]);
     assert_eq!(scenario.flowreg().run(&["sync", "--discard", "feat/y"]).code, 2);
@@ -270,7 +270,7 @@ fn what_waits_can_be_discarded_and_is_not_registered_then() {
 #[test]
 fn without_flowreg_or_with_one_that_cannot_run_the_push_is_kept_and_synced_later() {
     on_every_git(|git| {
-        let scenario = Scenario::new(git).env("CI", "true");
+        let scenario = Scenario::new(git).in_ci();
         let hook = scenario.repository.root().join(".git/hooks/pre-push");
         let script = std::fs::read_to_string(&hook).unwrap();
         let broken = scenario.repository.outside().join("broken-flowreg");

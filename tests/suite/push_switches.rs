@@ -31,7 +31,7 @@ fn switches_turn_the_hook_off() {
 #[test]
 fn in_ci_nothing_watches_and_sync_or_register_delivers() {
     on_every_git(|git| {
-        let scenario = Scenario::new(git).env("CI", "true");
+        let scenario = Scenario::new(git).in_ci();
         let commit = scenario.branch("feat/x");
         let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
         assert_eq!((pushed.code, pushed.stdout.as_str()), (0, ""));
@@ -59,7 +59,7 @@ fn a_mistake_in_what_was_pushed_is_exit_code_three_of_sync() {
         ("flowreg.toml", "[repository]\nremot = 1\n", "flowreg.toml:2:1: unknown key `remot`"),
         ("prefect.yaml", "deployments: x\n", "`deployments` is text, and should be a list"),
     ] {
-        let scenario = Scenario::new(&gits()[0]).env("CI", "true");
+        let scenario = Scenario::new(&gits()[0]).in_ci();
         scenario.repository.write(file, content);
         scenario.branch("feat/x");
         scenario.push_only(&["-q", "origin", "feat/x"]);
@@ -206,9 +206,9 @@ fn register_settles_what_it_registered_as_a_whole_and_where_it_was_meant_to_go()
     assert_eq!(scenario.flowreg().run(&["--target", "local", "register"]).code, 0);
     assert_eq!(waits(), 1, "it was meant for a server");
     let local = || scenario.flowreg().env("PREFECT_API_URL", "");
-    assert_eq!(local().run(&["register", "--changed-since", "HEAD"]).code, 0);
+    assert_eq!(local().run(&["--target", "local", "register", "--changed-since", "HEAD"]).code, 0);
     assert_eq!(waits(), 1, "that was a part");
-    assert_eq!(local().run(&["register"]).code, 0);
+    assert_eq!(local().run(&["--target", "local", "register"]).code, 0);
     assert_eq!(waits(), 0);
 }
 
@@ -293,7 +293,7 @@ fn a_repository_whose_path_is_not_utf_8_is_pushed_and_registered() {
 
 #[test]
 fn what_the_shim_kept_and_nobody_can_read_stays() {
-    let scenario = Scenario::new(&gits()[0]).env("CI", "true");
+    let scenario = Scenario::new(&gits()[0]).in_ci();
     let spool = scenario.repository.root().join(".git/flowreg/spool");
     std::fs::create_dir_all(&spool).unwrap();
     std::fs::write(spool.join("1.2.raw"), "hook pre-pu").unwrap();

@@ -183,7 +183,8 @@ fn a_checkout_that_made_the_tag_lightweight_is_seen_through() {
         .env("GITHUB_REF_TYPE", "tag")
         .env("GITHUB_REF_NAME", "v1.1.0");
     for arguments in [&["--register"][..], &["v1.1.0", "--register"]] {
-        let object = json_of(&flowreg, arguments, 0);
+        let arguments = [arguments, &["--target", "local"]].concat();
+        let object = json_of(&flowreg, &arguments, 0);
         assert_eq!((&object["tag"], &object["created"]), (&json!("v1.1.0"), &json!(false)));
         assert_eq!(object["registered"], true);
     }

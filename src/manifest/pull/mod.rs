@@ -332,7 +332,7 @@ fn pin_clones(
         let is_possible = context.version.is_none_or(can_name_clones);
         if is_commit || !is_possible {
             let error = PullError::DirectoryName { name: before, output };
-            problems.push(PullProblem { step: user, input: None, error });
+            problems.push(PullProblem { step: Some(user), input: None, error });
         } else if let Some(step) = declared.get_mut(index).and_then(Option::as_mut) {
             step.inputs.insert("clone_directory_name".to_owned(), json!(before));
         }

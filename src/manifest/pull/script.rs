@@ -103,7 +103,7 @@ impl Change {
 
     /// Whether it writes a file with code into a clone.
     pub(super) fn writes_code_into(&self, clone: &str) -> bool {
-        let path = self.path.as_deref().filter(|path| path.ends_with(".py"));
+        let path = self.path.as_deref().filter(|path| is_python(path));
         self.effect == Effect::File && path.is_some_and(|path| paths::below(path, clone).is_some())
     }
 }
@@ -221,7 +221,7 @@ fn changes_of(command: &Invocation) -> Vec<Change> {
         }
         "unzip" => add(program, Effect::Fills, directory_option(words, &["-d"], here)),
         "patch" => {
-            add(program, Effect::Fills, directory_option(words, &["-d", "--directory"], here))
+            add(program, Effect::Fills, directory_option(words, &["-d", "--directory"], here));
         }
         "curl" | "wget" => {
             for path in values(words, &["-o", "--output", "-O", "--output-document"]) {
@@ -343,10 +343,14 @@ fn copied(command: &Invocation) -> Vec<Change> {
     for source in sources {
         let name = source.text().rsplit('/').next().unwrap_or_default();
         let path = to.path(here);
-        let path = path.map(|to| if to.ends_with(".py") { to } else { paths::join(&to, name) });
+        let path = path.map(|to| if is_python(&to) { to } else { paths::join(&to, name) });
         found.push(change(Effect::File, path, Vec::new()));
     }
     found
+}
+
+fn is_python(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
 }
 
 fn is_given(words: &[Argument], option: &str) -> bool {
@@ -387,8 +391,8 @@ fn values<'w>(words: &'w [Argument], options: &[&str]) -> Vec<&'w Argument> {
 fn directory_option(words: &[Argument], options: &[&str], here: Option<&str>) -> Option<String> {
     let joined = words.iter().find_map(|word| {
         let text = word.text();
-        let long = options.iter().filter(|option| option.starts_with("--"));
-        long.filter_map(|option| text.strip_prefix(option)?.strip_prefix('=')).next()
+        let mut long = options.iter().filter(|option| option.starts_with("--"));
+        long.find_map(|option| text.strip_prefix(option)?.strip_prefix('='))
     });
     if let Some(joined) = joined {
         return super::shell::argument(joined).path(here);

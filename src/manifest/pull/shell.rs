@@ -13,7 +13,7 @@ use super::paths;
 const UNKNOWN: char = '\u{1}';
 /// The home of the user as whom a worker runs. It is not the directory in which a worker starts.
 const HOME: &str = "\0home";
-/// Scripts within scripts are followed this deep.
+/// Scripts within scripts, and brackets within brackets, are followed this deep.
 const DEPTH: u8 = 8;
 
 /// Words of the shell that may stand before a command.
@@ -85,7 +85,7 @@ pub(super) fn invocations(
             found: Vec::new(),
             depth: 0,
         };
-        shell.run(&tokens(&mut line.chars().peekable(), None));
+        shell.run(&tokens(&mut line.chars().peekable(), None, 0));
         found.extend(shell.found);
     }
     found
@@ -110,11 +110,8 @@ pub(super) fn is_closed(line: &str) -> bool {
     let mut chars = line.chars();
     while let Some(char) = chars.next() {
         match (quote, char) {
-            (None | Some('"'), '\\') => {
-                if chars.next().is_none() {
-                    return false;
-                }
-            }
+            (None | Some('"'), '\\') if chars.next().is_none() => return false,
+            (None | Some('"'), '\\') => {}
             (None, '\'' | '"') => quote = Some(char),
             (Some(open), _) if open == char => quote = None,
             _ => {}
@@ -141,8 +138,19 @@ enum Token {
     Nested(Vec<Token>),
 }
 
+/// A command of which nothing is known: it may do anything, anywhere.
+fn anything() -> Vec<Token> {
+    let git = vec![Piece::Text("git".to_owned())];
+    vec![Token::Word(git), Token::Word(vec![Piece::Unknown]), Token::End]
+}
+
 /// Splits up to a closing character, or to the end.
-fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>) -> Vec<Token> {
+fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>, depth: u8) -> Vec<Token> {
+    // A file from a stranger must not exhaust the stack.
+    if depth > DEPTH {
+        return anything();
+    }
+    let depth = depth + 1;
     let mut found = Vec::new();
     let mut word: Option<Vec<Piece>> = None;
     while let Some(char) = chars.next() {
@@ -154,7 +162,7 @@ fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>) -> Vec<Token> {
                 // A comment reaches to the end of the line, also over the closing character.
                 while chars.next_if(|char| *char != '\n').is_some() {}
             }
-            ' ' | '\t' | '\r' => found.extend(word.take().map(Token::Word)),
+            ' ' | '\t' | '\r' | '<' => found.extend(word.take().map(Token::Word)),
             ';' | '&' | '|' | '\n' => {
                 found.extend(word.take().map(Token::Word));
                 found.push(Token::End);
@@ -163,7 +171,7 @@ fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>) -> Vec<Token> {
                 found.extend(word.take().map(Token::Word));
                 found.push(Token::End);
                 if char == '(' {
-                    found.push(Token::Nested(tokens(chars, Some(')'))));
+                    found.push(Token::Nested(tokens(chars, Some(')'), depth)));
                 }
             }
             '>' => {
@@ -176,20 +184,19 @@ fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>) -> Vec<Token> {
                     while chars.next_if(char::is_ascii_digit).is_some() {}
                 }
             }
-            '<' => found.extend(word.take().map(Token::Word)),
             '\'' => {
                 let quoted: String = chars.by_ref().take_while(|char| *char != '\'').collect();
                 word.get_or_insert_default().push(Piece::Text(quoted));
             }
-            '"' => quoted(chars, word.get_or_insert_default(), &mut found),
+            '"' => quoted(chars, word.get_or_insert_default(), &mut found, depth),
             '\\' => word
                 .get_or_insert_default()
                 .extend(chars.next().map(|char| Piece::Text(char.into()))),
             '*' | '?' => word.get_or_insert_default().push(Piece::Unknown),
             '~' if word.is_none() => {
-                word.get_or_insert_default().push(Piece::Text(HOME.to_owned()))
+                word.get_or_insert_default().push(Piece::Text(HOME.to_owned()));
             }
-            char => special(char, chars, word.get_or_insert_default(), &mut found),
+            char => special(char, chars, word.get_or_insert_default(), &mut found, depth),
         }
     }
     found.extend(word.map(Token::Word));
@@ -197,7 +204,12 @@ fn tokens(chars: &mut Peekable<Chars<'_>>, close: Option<char>) -> Vec<Token> {
     found
 }
 
-fn quoted(chars: &mut Peekable<Chars<'_>>, word: &mut Vec<Piece>, found: &mut Vec<Token>) {
+fn quoted(
+    chars: &mut Peekable<Chars<'_>>,
+    word: &mut Vec<Piece>,
+    found: &mut Vec<Token>,
+    depth: u8,
+) {
     // An empty text is a word too.
     word.push(Piece::Text(String::new()));
     while let Some(char) = chars.next() {
@@ -207,7 +219,7 @@ fn quoted(chars: &mut Peekable<Chars<'_>>, word: &mut Vec<Piece>, found: &mut Ve
                 let escaped = chars.next_if(|char| "\"\\$`".contains(*char));
                 word.push(Piece::Text(escaped.unwrap_or('\\').into()));
             }
-            char => special(char, chars, word, found),
+            char => special(char, chars, word, found, depth),
         }
     }
 }
@@ -218,6 +230,7 @@ fn special(
     chars: &mut Peekable<Chars<'_>>,
     word: &mut Vec<Piece>,
     found: &mut Vec<Token>,
+    depth: u8,
 ) {
     match (char, chars.peek().copied()) {
         ('{', Some('{')) => {
@@ -230,17 +243,13 @@ fn special(
             }
             word.push(Piece::Unknown);
         }
-        ('{', Some('}')) => {
-            chars.next();
-            word.push(Piece::Unknown);
-        }
         ('`', _) => {
-            found.push(Token::Nested(tokens(chars, Some('`'))));
+            found.push(Token::Nested(tokens(chars, Some('`'), depth)));
             word.push(Piece::Unknown);
         }
         ('$', Some('(')) => {
             chars.next();
-            let inner = tokens(chars, Some(')'));
+            let inner = tokens(chars, Some(')'), depth);
             let is_pwd = matches!(inner.as_slice(), [Token::Word(word), Token::End]
                 if matches!(word.as_slice(), [.., Piece::Text(_)]) && literal(word) == "pwd");
             word.push(if is_pwd { Piece::Variable("PWD".to_owned()) } else { Piece::Unknown });
@@ -258,7 +267,8 @@ fn special(
             }
             word.push(Piece::Variable(name));
         }
-        ('$', Some('@' | '*' | '?' | '!' | '#')) => {
+        // `{}` is what `find` and `xargs` put in.
+        ('$', Some('@' | '*' | '?' | '!' | '#')) | ('{', Some('}')) => {
             chars.next();
             word.push(Piece::Unknown);
         }
@@ -299,15 +309,15 @@ impl Shell {
                 Token::Word(pieces) => {
                     let word = self.expanded(pieces);
                     if is_output {
-                        outputs.push(word)
+                        outputs.push(word);
                     } else {
-                        words.push(word)
+                        words.push(word);
                     }
                     is_output = false;
                 }
                 Token::Output => is_output = true,
                 Token::End => {
-                    self.command(std::mem::take(&mut words), std::mem::take(&mut outputs));
+                    self.command(&std::mem::take(&mut words), std::mem::take(&mut outputs));
                 }
                 Token::Nested(inner) => self.nested(inner),
             }
@@ -317,6 +327,9 @@ impl Shell {
     /// Runs commands in a shell of their own, which leaves this one where it is.
     fn nested(&mut self, tokens: &[Token]) {
         if self.depth == DEPTH {
+            // What is in there is not known, so it may change anything.
+            self.directory = None;
+            self.run(&anything());
             return;
         }
         let (directory, variables) = (self.directory.clone(), self.variables.clone());
@@ -341,8 +354,7 @@ impl Shell {
         Argument(texts.collect())
     }
 
-    fn command(&mut self, words: Vec<Argument>, outputs: Vec<Argument>) {
-        let mut words = words.as_slice();
+    fn command(&mut self, mut words: &[Argument], outputs: Vec<Argument>) {
         loop {
             let Some((first, rest)) = words.split_first() else {
                 self.add(&Argument::default(), &[], outputs);
@@ -398,7 +410,7 @@ impl Shell {
                     |word: &Argument| word.text().starts_with('-') && word.text().ends_with('c');
                 let at = arguments.iter().position(is_command);
                 if let Some(text) = at.and_then(|at| arguments.get(at + 1)) {
-                    self.run_text(&text.text().to_owned());
+                    self.run_text(text.text());
                 }
             }
             _ => {}
@@ -406,7 +418,7 @@ impl Shell {
     }
 
     fn run_text(&mut self, text: &str) {
-        self.nested(&tokens(&mut text.chars().peekable(), None));
+        self.nested(&tokens(&mut text.chars().peekable(), None, 0));
     }
 
     fn add(&mut self, program: &Argument, arguments: &[Argument], outputs: Vec<Argument>) {
@@ -457,6 +469,30 @@ mod tests {
                 .replace(HOME, "~")
         };
         invocations(script, Some("/w"), &variables).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_script_that_nests_too_deeply_may_do_anything() {
+        for open in ["(", "$(", "\"$(", "(\""] {
+            let commands = found(&open.repeat(50_000));
+            assert!(
+                commands
+                    .iter()
+                    .any(|command| command == "?: git ?" || command.ends_with(": git ?")),
+                "{open}"
+            );
+        }
+        let within = format!("{}git pull{}", "(".repeat(5), ")".repeat(5));
+        assert_eq!(found(&within), ["/w: git pull"]);
+        let mut deep = "git pull".to_owned();
+        for _ in 0..12 {
+            deep = format!("eval \"{}\"", deep.replace('\\', "\\\\").replace('"', "\\\""));
+        }
+        assert!(
+            found(&deep).iter().any(|command| command == "?: git ?"),
+            "{:?}",
+            found(&deep).last()
+        );
     }
 
     #[test]

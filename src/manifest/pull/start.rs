@@ -124,14 +124,14 @@ pub(super) fn user_of(
     name: &str,
     is_distinctive: bool,
     fill: &dyn Fn(&str) -> String,
-) -> Option<Option<usize>> {
+) -> Option<usize> {
     let mut worker = Worker::new(fill, false);
     let mut path: Option<String> = None;
     for (at, step) in steps.iter().enumerate() {
         if let Some(path) = &path
             && worker.names(step, path, is_distinctive)
         {
-            return Some(step.index);
+            return step.index;
         }
         if at == clone {
             path = Some(paths::join(&worker.directory, name));

@@ -107,6 +107,14 @@ impl Scenario {
         self
     }
 
+    /// In a CI build, where nothing watches a push, with the embedded registry on purpose.
+    pub(crate) fn in_ci(self) -> Self {
+        self.repository.write("flowreg.toml", "target = \"local\"\n");
+        self.commit("configuration");
+        self.git(&["-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "main"]);
+        self.env("CI", "true")
+    }
+
     /// The variables that everything gets.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let mut variables = git_environment(self.repository.outside());
