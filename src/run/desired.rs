@@ -344,9 +344,9 @@ impl Builder<'_> {
         // Some annotations have another schema in each version of pydantic or Prefect. The server's
         // version is asked for only where it matters, as it costs a request.
         if !flow.limits.is_empty()
-            && let Some(version) = self.target.version()?.and_then(|version| version.parse().ok())
+            && let Some(version) = self.server_version()?
         {
-            flow.resolve_for(&version);
+            flow.resolve_for(version);
         }
         let entrypoint = declaration
             .as_ref()

@@ -22,7 +22,7 @@ use crate::manifest::{
 use crate::registration::Pinned;
 use flowreg_model::TargetKind;
 
-/// What the server's Prefect is, asked once and only where pull steps are declared.
+/// What the server's Prefect is, asked once and only where something depends on it.
 #[derive(Default)]
 pub(super) struct ServerVersion(OnceCell<Option<Version>>);
 

@@ -71,12 +71,14 @@ impl Gathered {
         }
         self.notices.extend(shortened(
             doubled,
-            "write deployments that flowreg writes as well",
+            ["writes a deployment", "write deployments"]
+                .map(|what| format!("{what} that flowreg writes as well")),
             "",
         ));
         let hint = "to register what they declare: [flows] deploy_calls = \"read\" in \
                     flowreg.toml; to hear nothing of it: \"ignore\"";
-        self.notices.extend(shortened(besides, "deploy flows by themselves", hint));
+        let what = ["deploys a flow by itself", "deploy flows by themselves"];
+        self.notices.extend(shortened(besides, what.map(str::to_owned), hint));
     }
 }
 
@@ -118,9 +120,9 @@ fn said_of_double(call: &DeployCall, declared: Option<&str>) -> String {
     }
 }
 
-/// The first lines, and what is to be said of all of them; the others are for those who want to see
-/// everything.
-fn shortened(mut lines: Vec<String>, what: &str, hint: &str) -> Vec<Notice> {
+/// The first lines, and what is to be said of the others, of one and of several; they are for those who
+/// want to see everything.
+fn shortened(mut lines: Vec<String>, [one, several]: [String; 2], hint: &str) -> Vec<Notice> {
     if lines.is_empty() {
         return Vec::new();
     }
@@ -130,8 +132,8 @@ fn shortened(mut lines: Vec<String>, what: &str, hint: &str) -> Vec<Notice> {
     notices.extend(others.into_iter().map(Notice::detail));
     let more = match count {
         0 => String::new(),
-        1 => format!("one more call {}", what.replacen("write", "writes", 1)),
-        more => format!("{more} more calls {what} (`-v` lists them)"),
+        1 => format!("one more call {one} (`-v` lists it)"),
+        more => format!("{more} more calls {several} (`-v` lists them)"),
     };
     match (more.as_str(), hint) {
         ("", "") => {}

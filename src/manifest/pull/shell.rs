@@ -475,12 +475,7 @@ mod tests {
     fn a_script_that_nests_too_deeply_may_do_anything() {
         for open in ["(", "$(", "\"$(", "(\""] {
             let commands = found(&open.repeat(50_000));
-            assert!(
-                commands
-                    .iter()
-                    .any(|command| command == "?: git ?" || command.ends_with(": git ?")),
-                "{open}"
-            );
+            assert!(commands.iter().any(|command| command.ends_with(": git ?")), "{open}");
         }
         let within = format!("{}git pull{}", "(".repeat(5), ")".repeat(5));
         assert_eq!(found(&within), ["/w: git pull"]);
