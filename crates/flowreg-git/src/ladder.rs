@@ -196,16 +196,28 @@ impl Ladder<'_> {
         let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
             Ok(Head::Branch(name)) => match self.build() {
-                Ok(build) => build
-                    .and_then(|build| instead_of_active(&build, &name))
-                    .unwrap_or_else(|| RungAnswer::Taken {
-                        value: name.to_string(),
-                        candidate: Candidate {
-                            name: CandidateName::Branch(CandidateBranch::named(name)),
-                            source: ReferenceSource::ActiveBranch,
-                            detail: "active branch".to_owned(),
+                Ok(build) => {
+                    let provider = build.as_ref().map(|build| build.provider.name);
+                    match (build.and_then(|build| instead_of_active(&build, &name)), provider) {
+                        // Only the provider could say what is meant, and it is not asked.
+                        (Some(_), Some(provider)) if self.request.strict => {
+                            let reason = format!(
+                                "{name} is active and not what is built, and --strict looks no further"
+                            );
+                            let error = ReferenceError::Ci { provider, reason };
+                            refused(Some(name.to_string()), error)
+                        }
+                        (Some(answer), _) => answer,
+                        (None, _) => RungAnswer::Taken {
+                            value: name.to_string(),
+                            candidate: Candidate {
+                                name: CandidateName::Branch(CandidateBranch::named(name)),
+                                source: ReferenceSource::ActiveBranch,
+                                detail: "active branch".to_owned(),
+                            },
                         },
-                    }),
+                    }
+                }
                 Err(error) => refused(Some(name.to_string()), error),
             },
             Ok(Head::Unborn(branch)) => {

@@ -264,6 +264,11 @@ fn a_pull_request_or_tag_that_leaves_another_branch_active_is_what_the_provider_
     assert_eq!(name(&resolution), "refs/heads/feature/x");
     assert_eq!(resolution.reference.unwrap().commit.as_str(), feature);
     assert!(resolution.notices[0].contains("active branch is `main`, which is skipped"));
+    let strict =
+        ReferenceRequest { strict: true, ..ReferenceRequest::from(ReferenceRules::default()) };
+    let strictly = resolve(&repository.open(), &repository.environment(&drone), &strict);
+    let error = strictly.reference.unwrap_err().to_string();
+    assert_eq!(error, "Drone: main is active and not what is built, and --strict looks no further");
     // Jenkins checks a pull request and a tag out as branches of its own.
     repository.git(&["reset", "-q", "--hard", "origin/main"]);
     repository.git(&["checkout", "-q", "-b", "PR-7", "feature/x"]);
