@@ -1,5 +1,7 @@
-//! What a commit's message says about the next version, by
+//! What a commit's header says about the next version, by
 //! [Conventional Commits 1.0.0](https://www.conventionalcommits.org/en/v1.0.0/).
+//!
+//! Which lines of a message are headers is decided in [`super::squash`].
 
 /// How much a change asks for, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,50 +14,57 @@ pub(crate) enum Impact {
     Major,
 }
 
-/// What a message asks for; `None` for what needs no release, and for messages in another form.
-pub(crate) fn impact(message: &str) -> Option<Impact> {
-    let (header, body) = message.split_once('\n').unwrap_or((message, ""));
-    // Messages that were written with CRLF have a carriage return here.
-    let (before, description) = header.trim_end().split_once(": ")?;
-    if description.trim().is_empty() {
-        return None;
-    }
-    let (before, is_marked) = match before.strip_suffix('!') {
-        Some(before) => (before, true),
-        None => (before, false),
-    };
-    let kind = match before.split_once('(') {
-        Some((kind, scope)) => {
-            let scope = scope.strip_suffix(')')?;
-            if scope.trim().is_empty() || scope.contains(['(', ')']) {
-                return None;
-            }
-            kind
+/// A header of the form `type(scope)!: description`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header<'h> {
+    /// `feat`, `chore`, as it is written.
+    pub kind: &'h str,
+    /// What it asks for; `None` for what needs no release.
+    pub impact: Option<Impact>,
+    /// What stands after the colon.
+    pub description: &'h str,
+}
+
+impl<'h> Header<'h> {
+    /// Reads a line; `None` if it has another form.
+    pub(super) fn read(line: &'h str) -> Option<Self> {
+        let (before, description) = line.split_once(": ")?;
+        let description = description.trim();
+        if description.is_empty() {
+            return None;
         }
-        None => before,
-    };
-    // `Merge branch 'feat: x'` has a colon as well, but no single word before it.
-    let is_word = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
-    if kind.is_empty() || !kind.chars().all(is_word) {
-        return None;
-    }
-    if is_marked || body.lines().any(is_breaking_footer) {
-        return Some(Impact::Major);
-    }
-    // By item 15 of the specification types are not case sensitive, but `BREAKING CHANGE` is.
-    match kind.to_ascii_lowercase().as_str() {
-        "feat" => Some(Impact::Minor),
-        "fix" | "perf" => Some(Impact::Patch),
-        _ => None,
+        let (before, is_marked) = match before.strip_suffix('!') {
+            Some(before) => (before, true),
+            None => (before, false),
+        };
+        let kind = match before.split_once('(') {
+            Some((kind, scope)) => {
+                let scope = scope.strip_suffix(')')?;
+                if scope.trim().is_empty() || scope.contains(['(', ')']) {
+                    return None;
+                }
+                kind
+            }
+            None => before,
+        };
+        // `Merge branch 'feat: x'` has a colon as well, but no single word before it.
+        let is_word = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+        if kind.is_empty() || !kind.chars().all(is_word) {
+            return None;
+        }
+        // By item 15 of the specification types are not case sensitive, but `BREAKING CHANGE` is.
+        let impact = match kind.to_ascii_lowercase().as_str() {
+            _ if is_marked => Some(Impact::Major),
+            "feat" => Some(Impact::Minor),
+            "fix" | "perf" => Some(Impact::Patch),
+            _ => None,
+        };
+        Some(Self { kind, impact, description })
     }
 }
 
-/// The most that one of several messages asks for.
-pub(crate) fn impact_of<'m>(messages: impl IntoIterator<Item = &'m str>) -> Option<Impact> {
-    messages.into_iter().filter_map(impact).max()
-}
-
-fn is_breaking_footer(line: &str) -> bool {
+/// Whether a line is the footer that makes a change of any type a breaking one.
+pub(super) fn is_breaking_footer(line: &str) -> bool {
     let rest =
         ["BREAKING CHANGE", "BREAKING-CHANGE"].iter().find_map(|word| line.strip_prefix(word));
     rest.is_some_and(|rest| {
@@ -70,60 +79,53 @@ mod tests {
 
     #[test]
     fn the_type_decides() {
-        for (message, expected) in [
+        for (line, expected) in [
             ("feat: load more", Some(Impact::Minor)),
             ("feat(etl): load more", Some(Impact::Minor)),
             ("FEAT: load more", Some(Impact::Minor)),
             ("fix: x", Some(Impact::Patch)),
             ("perf(a-b/c): x", Some(Impact::Patch)),
+            ("feat!: x", Some(Impact::Major)),
+            ("chore(deps)!: x", Some(Impact::Major)),
             ("chore: x", None),
             ("docs(readme): x", None),
             ("revert: feat: x", None),
             ("feature: x", None),
         ] {
-            assert_eq!(impact(message), expected, "{message}");
+            assert_eq!(Header::read(line).unwrap().impact, expected, "{line}");
         }
     }
 
     #[test]
-    fn a_breaking_change_of_any_type_is_major() {
-        for message in [
-            "feat!: x",
-            "chore(deps)!: x",
-            "refactor: x\n\nBREAKING CHANGE: y",
-            "fix: x\n\nbody\n\nReviewed-by: Z\nBREAKING-CHANGE: y",
-            "fix: x\r\n\r\nBREAKING CHANGE: y\r\n",
-            "fix: x\n\nBREAKING CHANGE #12",
+    fn what_only_looks_like_a_header_is_none() {
+        for line in [
+            "feat:x",
+            "feat : x",
+            "feat(: x",
+            "feat(): x",
+            "feat((a)): x",
+            "feat: ",
+            ": x",
+            "Merge branch 'feat: x'",
+            "Update the loader",
+            "",
         ] {
-            assert_eq!(impact(message), Some(Impact::Major), "{message}");
+            assert_eq!(Header::read(line), None, "{line:?}");
         }
     }
 
     #[test]
-    fn what_only_looks_like_it_counts_as_it_stands() {
-        for (message, expected) in [
-            ("feat:x", None),
-            ("feat : x", None),
-            ("feat(: x", None),
-            ("feat(): x", None),
-            ("feat((a)): x", None),
-            ("feat: ", None),
-            (": x", None),
-            ("Merge branch 'feat: x'", None),
-            ("Update the loader", None),
-            ("", None),
-            ("fix: x\n\nbreaking change: y", Some(Impact::Patch)),
-            ("fix: x\n\nno BREAKING CHANGE: y", Some(Impact::Patch)),
-            ("fix: x\n\nBREAKING CHANGES: y", Some(Impact::Patch)),
-            ("Say it\n\nBREAKING CHANGE: y", None),
+    fn the_footer_of_a_breaking_change_is_in_capitals_and_says_what() {
+        for (line, expected) in [
+            ("BREAKING CHANGE: y", true),
+            ("BREAKING-CHANGE: y", true),
+            ("BREAKING CHANGE #12", true),
+            ("breaking change: y", false),
+            ("no BREAKING CHANGE: y", false),
+            ("BREAKING CHANGES: y", false),
+            ("BREAKING CHANGE: ", false),
         ] {
-            assert_eq!(impact(message), expected, "{message:?}");
+            assert_eq!(is_breaking_footer(line), expected, "{line:?}");
         }
-    }
-
-    #[test]
-    fn the_strongest_of_several_counts() {
-        assert_eq!(impact_of(["fix: a", "chore: b", "feat: c"]), Some(Impact::Minor));
-        assert_eq!(impact_of(["chore: b"]), None);
     }
 }

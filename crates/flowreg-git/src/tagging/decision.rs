@@ -6,9 +6,9 @@
 //! part of the version was asked for (`--bump`) are the tags' names enough.
 
 use super::calendar::Day;
-use super::conventional::impact_of;
 use super::error::TagError;
 use super::next::{Bump, VersionInputs, next};
+use super::reverts::impact_of;
 use super::series::{Scheme, Series};
 use super::version::Version;
 use crate::{GitError, LoggedCommit, PeeledTag, Remote, Repository};
@@ -87,8 +87,8 @@ pub enum Decision {
     },
     /// No commit since the last release asks for one.
     Nothing {
-        /// The last one.
-        previous: Option<TagName>,
+        /// The last tag in the commit's history.
+        previous: Option<PeeledTag>,
         /// How many commits came since then.
         commits: usize,
     },
@@ -235,6 +235,7 @@ fn decide_next(
         if history.is_cut { beyond_shallow(request, existing, &inputs, history)? } else { history };
     let at = |index: Option<usize>| index.and_then(|index| tags.get(index));
     let (latest, released) = (at(history.latest), at(history.released));
+    let last = || latest.map(|(_, tag)| tag.clone());
     let previous = latest.map(|(_, tag)| tag.name.clone());
     let higher = tags.get(..history.latest.unwrap_or(tags.len())).unwrap_or_default();
     if let Some(by) = later_tag_with_commit(request, higher)? {
@@ -257,16 +258,16 @@ fn decide_next(
         if is_cut {
             return Err(history_needed());
         }
-        return Ok(Decision::Nothing { previous, commits: 0 });
+        return Ok(Decision::Nothing { previous: last(), commits: 0 });
     }
     let inputs = VersionInputs {
         latest: latest.map(|(version, _)| version.clone()),
         released: released.map(|(version, _)| version.clone()),
-        impact: impact_of(commits.iter().map(|commit| commit.message.as_str())),
+        impact: impact_of(&commits, |merge, base| request.brought_by(merge, base))?,
         ..inputs
     };
     let Some(version) = next(request.series, &inputs)? else {
-        return Ok(Decision::Nothing { previous, commits: commits.len() });
+        return Ok(Decision::Nothing { previous: last(), commits: commits.len() });
     };
     // A branch that is not in this commit's history may have taken the version.
     if let Some(held) = existing.tag_of(&version) {
@@ -401,6 +402,15 @@ impl TagRequest<'_> {
             return TagError::Name(since);
         };
         TagError::HistoryNeeded { since, provider: self.provider, remote }
+    }
+
+    /// The ids of the commits that a merge brought to the commit it was merged into, itself included;
+    /// none if what a message calls so is not here.
+    fn brought_by(&self, merge: &str, base: &str) -> Result<Vec<String>, GitError> {
+        let commits = (self.repository.commit_of(merge), self.repository.commit_of(base));
+        let (Ok(merge), Ok(base)) = commits else { return Ok(Vec::new()) };
+        let log = self.repository.log_since(Some(&base), &merge, &[])?;
+        Ok(log.commits.into_iter().map(|commit| commit.id.to_string()).collect())
     }
 
     /// The commits since a commit, and whether some of them are missing.

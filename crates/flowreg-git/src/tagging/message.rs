@@ -18,7 +18,7 @@ pub fn message(tag: &TagName, previous: Option<&TagName>, commits: &[LoggedCommi
         return text;
     }
     for commit in commits.iter().take(LISTED) {
-        let subject = commit.message.lines().next().unwrap_or("").trim();
+        let subject = commit.message.trim_start().lines().next().unwrap_or("").trim_end();
         let _ = writeln!(text, "- {subject} ({})", commit.id.short());
     }
     match commits.len().saturating_sub(LISTED) {

@@ -11,7 +11,9 @@ mod decision;
 mod error;
 mod message;
 mod next;
+mod reverts;
 mod series;
+mod squash;
 mod version;
 
 pub use calendar::{CalendarFormat, CalendarVersion, Day, FormatError};
