@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),
         is_terminal: std::io::stderr().is_terminal(),
+        is_input_terminal: std::io::stdin().is_terminal(),
         interrupt,
     }))
 }

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),
         is_terminal: std::io::stderr().is_terminal(),
+        is_input_terminal: false,
         interrupt: Interrupt::default(),
     }))
 }

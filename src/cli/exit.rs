@@ -20,6 +20,8 @@ pub(super) const TARGET_UNREACHABLE: u8 = 7;
 pub(super) const PARTIAL: u8 = 8;
 /// `plan --exit-code`: there are changes.
 pub(super) const CHANGES: u8 = 9;
+/// `tag`: nothing to release by the commits, although flows are affected since the last tag.
+pub(super) const NOTHING_TO_RELEASE: u8 = 11;
 /// A bug in flowreg.
 pub(super) const BUG: u8 = 70;
 /// Interrupted by Ctrl-C: what the shell makes of the signal.
@@ -43,6 +45,10 @@ pub const ALL: &[(u8, &str)] = &[
     (TARGET_UNREACHABLE, "target unreachable (safe to repeat)"),
     (PARTIAL, "partial: some are or would be registered, some not"),
     (CHANGES, "`plan --exit-code`: changes"),
+    (
+        NOTHING_TO_RELEASE,
+        "`tag`: nothing to release by the commits, although flows are affected since the last tag",
+    ),
     (BUG, "a bug in flowreg, or its output could not be written"),
     (INTERRUPTED, "interrupted"),
 ];

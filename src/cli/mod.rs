@@ -14,6 +14,7 @@ mod list;
 mod observer;
 mod plan;
 mod prune;
+mod question;
 mod reference;
 mod register;
 mod report;
@@ -41,6 +42,7 @@ use self::sync::SyncArguments;
 use self::tag::TagArguments;
 use crate::output::{Printer, notice_lines};
 use crate::run::{Notice, Observer, Opened, Surroundings};
+use flowreg_git::ci_build;
 use flowreg_model::{Environment, TargetKind};
 
 pub use self::exit::{ALL as EXIT_CODES, INTERRUPTED};
@@ -104,6 +106,8 @@ pub struct Process {
     pub home: Option<PathBuf>,
     /// Whether standard error is a terminal.
     pub is_terminal: bool,
+    /// Whether standard input is one.
+    pub is_input_terminal: bool,
     /// What Ctrl-C does.
     pub interrupt: Interrupt,
 }
@@ -144,7 +148,14 @@ pub fn run(process: Process) -> u8 {
         clock: jiff::Timestamp::now,
     };
     let observer = ProgressObserver::new(printer.shows_progress());
-    let context = Context { surroundings: &surroundings, printer: &printer, observer: &observer };
+    // A build has no person in front of it, whatever its standard input is, and a program that reads
+    // the output has none either.
+    let can_ask = process.is_terminal
+        && process.is_input_terminal
+        && cli.global.format == Format::Human
+        && ci_build(&surroundings.environment).is_none();
+    let context =
+        Context { surroundings: &surroundings, printer: &printer, observer: &observer, can_ask };
     let is_markdown = cli.global.format == Format::Markdown;
     // A misspelt FLOWREG_LOG ends any command but a hook's: a push must not fail because of it.
     let is_hook = matches!(cli.command, Command::Hook(_));
@@ -183,6 +194,8 @@ struct Context<'c> {
     surroundings: &'c Surroundings,
     printer: &'c Printer,
     observer: &'c dyn Observer,
+    /// Whether a person can be asked: on a terminal, and not in a build.
+    can_ask: bool,
 }
 
 impl<'c> Context<'c> {

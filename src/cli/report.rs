@@ -16,17 +16,8 @@ use crate::run::{
 pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunReport, u8) {
     let summary = planned.plan.summary();
     let refused = summary.refuse + planned.unbuilt.len();
-    let good = planned.plan.items.len() - summary.refuse;
     let failed = invalid(&planned.problems);
-    let of_sources = of_sources(&planned.unbuilt);
-    let tally = Tally {
-        is_misconfigured: planned.is_misconfigured(),
-        good,
-        refused: refused - of_sources,
-        invalid: failed + of_sources,
-        failed: None,
-    };
-    let code = tally.exit_code();
+    let code = planned_tally(&planned).exit_code();
     let items = planned.plan.items.iter().map(|item| planned_item(item, &planned.explained));
     let report = RunReport {
         target: planned.target(),
@@ -47,6 +38,23 @@ pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunRep
         duration_ms: None,
     };
     (report, code)
+}
+
+/// The exit code of a plan of which nothing is carried out, because not all of it can be.
+pub(super) fn all_or_nothing(planned: &PlannedRun<'_>) -> u8 {
+    Tally { good: 0, ..planned_tally(planned) }.exit_code()
+}
+
+fn planned_tally(planned: &PlannedRun<'_>) -> Tally {
+    let summary = planned.plan.summary();
+    let of_sources = of_sources(&planned.unbuilt);
+    Tally {
+        is_misconfigured: planned.is_misconfigured(),
+        good: planned.plan.items.len() - summary.refuse,
+        refused: summary.refuse + planned.unbuilt.len() - of_sources,
+        invalid: invalid(&planned.problems) + of_sources,
+        failed: None,
+    }
 }
 
 /// What became of a run, as it is printed, and the exit code that says so.

@@ -19,6 +19,7 @@ mod reference;
 mod run;
 mod run_report;
 mod tag;
+mod tag_list;
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
@@ -43,6 +44,7 @@ pub(crate) use queue::{QueueReport, QueuedItem, SyncReport};
 pub(crate) use reference::ReferenceReport;
 pub(crate) use run_report::{ItemReport, RunReport, RunSummary};
 pub(crate) use tag::TagReport;
+pub(crate) use tag_list::TagListReport;
 
 /// The version of every JSON object that is printed (`docs/json.md`). It goes up when a field changes
 /// its meaning or goes away; new fields do not change it.

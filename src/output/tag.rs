@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{DIM, ErrorReport, GOOD, Printer, RunReport, markdown};
-use crate::run::{TagOutcome, TaggedCommit};
+use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, Printer, RunReport, counted, markdown};
+use crate::run::{AffectedSource, TagOutcome, TaggedCommit};
 use flowreg_model::{CommitId, RemoteName, TagName, escaped};
 
 /// What `flowreg tag` found out and did.
@@ -29,10 +29,13 @@ pub(crate) struct TagReport {
     pub remote: Option<RemoteName>,
     /// What is worth knowing and stops nothing.
     pub notices: Vec<String>,
-    /// What became of the registrations.
+    /// Where there is nothing to release: the flows that are affected since the last tag all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub affected: Vec<AffectedSource>,
+    /// What became of the registrations, or would.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<RunReport>,
-    /// Why nothing could be registered.
+    /// Why no tag is made, or nothing could be registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
 }
@@ -40,7 +43,7 @@ pub(crate) struct TagReport {
 impl TagReport {
     /// A report without registrations.
     pub(crate) fn new(tagged: TaggedCommit) -> Self {
-        let TaggedCommit { tag, commit, previous, outcome, remote, notices } = tagged;
+        let TaggedCommit { tag, commit, previous, outcome, remote, notices, affected } = tagged;
         let (tag, version) = tag.unzip();
         Self {
             tag,
@@ -52,6 +55,7 @@ impl TagReport {
             outcome,
             remote,
             notices,
+            affected,
             registration: None,
             error: None,
         }
@@ -61,13 +65,16 @@ impl TagReport {
     ///
     /// Nothing has to be quoted: git takes neither line breaks nor blanks in the name of a tag.
     pub(crate) fn pairs(&self) -> String {
-        let text =
-            |tag: &Option<TagName>| tag.as_ref().map(ToString::to_string).unwrap_or_default();
+        let text = |tag: Option<&TagName>| tag.map(ToString::to_string).unwrap_or_default();
+        // A tag that was refused must not look like one that exists: the lines have no outcome.
+        let is_none = matches!(self.outcome, TagOutcome::Refused | TagOutcome::Declined);
+        let tag = self.tag.as_ref().filter(|_| !is_none);
+        let version = self.version.clone().filter(|_| !is_none);
         let values = [
-            ("tag", text(&self.tag)),
-            ("version", self.version.clone().unwrap_or_default()),
+            ("tag", text(tag)),
+            ("version", version.unwrap_or_default()),
             ("commit", self.commit.to_string()),
-            ("previous", text(&self.previous)),
+            ("previous", text(self.previous.as_ref())),
             ("created", self.created.to_string()),
             ("registered", self.registered.to_string()),
         ];
@@ -80,6 +87,9 @@ impl TagReport {
         for notice in &self.notices {
             let _ = writeln!(text, "> {}\n", markdown::plain(notice));
         }
+        for line in self.affected_lines() {
+            let _ = writeln!(text, "- {}", markdown::plain(&line));
+        }
         if let Some(registration) = &self.registration {
             text.push_str(&markdown::run(registration));
         }
@@ -87,6 +97,32 @@ impl TagReport {
             text.push_str(&markdown::error(error));
         }
         text
+    }
+
+    /// A line for each flow that is affected though nothing is released:
+    /// `nightly-sync (flows/sync.py → lib/tables.py)`.
+    fn affected_lines(&self) -> Vec<String> {
+        let line = |one: &AffectedSource| {
+            let chain = one.affected_by.join(" → ");
+            match &one.flow {
+                Some(flow) => format!("{flow} ({chain})"),
+                None => chain,
+            }
+        };
+        self.affected.iter().map(line).collect()
+    }
+
+    /// What is not released: the notices, and the flows that are affected all the same.
+    fn nothing_lines(&self) -> Vec<String> {
+        let mut lines = self.notices.clone();
+        if !self.affected.is_empty() {
+            let since = self.previous.as_ref().map(|tag| format!(" since {tag}"));
+            let (count, since) = (counted(self.affected.len(), "flow"), since.unwrap_or_default());
+            let verb = if self.affected.len() == 1 { "is" } else { "are" };
+            lines.push(format!("{count} {verb} affected by what changed{since}:"));
+            lines.extend(self.affected_lines().into_iter().map(|line| format!("  {line}")));
+        }
+        lines
     }
 
     /// `Tag v1.4.0 created, after v1.3.2, at 3f2a91c`
@@ -97,6 +133,7 @@ impl TagReport {
         let word = match self.outcome {
             TagOutcome::Created => "created",
             TagOutcome::Exists => "exists already",
+            TagOutcome::Refused | TagOutcome::Declined => "was not made",
             _ => "comes next",
         };
         let after =
@@ -124,7 +161,9 @@ impl Printer {
         if is_print {
             // Standard output is for `$(flowreg tag --print)`: the name of the tag, or nothing at
             // all. Why there is no tag goes to standard error.
-            report.notices.iter().filter(|_| !has_tag).for_each(|notice| self.remark(notice));
+            if !has_tag {
+                report.nothing_lines().iter().for_each(|line| self.remark(line));
+            }
             if let Some(tag) = &report.tag {
                 self.print(&format!("{tag}\n"));
             }
@@ -132,12 +171,14 @@ impl Printer {
         }
         let mut text = String::new();
         match &report.tag {
-            None => report.notices.iter().for_each(|notice| {
-                let _ = writeln!(text, "{}", escaped(notice));
+            None => report.nothing_lines().iter().for_each(|line| {
+                let _ = writeln!(text, "{}", escaped(line));
             }),
             Some(tag) => {
                 let (word, style) = match report.outcome {
                     TagOutcome::Created => ("created", GOOD),
+                    TagOutcome::Next => ("would create", CHANGED),
+                    TagOutcome::Refused | TagOutcome::Declined => ("not created:", BAD),
                     _ => ("exists", DIM),
                 };
                 let place = report.remote.as_ref().map(|remote| format!(" on {remote}"));

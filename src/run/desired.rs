@@ -269,7 +269,7 @@ impl Gathered {
 }
 
 /// Whether a file, or an entrypoint in it, is below one of these paths; no path stands for all.
-fn is_below(paths: &[String], file: &str) -> bool {
+pub(super) fn is_below(paths: &[String], file: &str) -> bool {
     let below = |path: &String| {
         let rest = file.strip_prefix(path.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))

@@ -93,7 +93,10 @@ pub(crate) use check::{CheckOutcome, check};
 pub(crate) use delivery::Registrar;
 pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};
-pub(crate) use tag::{TagOutcome, TagRequest, TaggedCommit};
+pub(crate) use tag::{
+    AffectedSource, ListedTag, TagList, TagOutcome, TagRegistration, TagRequest, TagResult,
+    TaggedCommit,
+};
 
 /// How many writes are under way at once at most, unless `--jobs` says otherwise. It is only a limit:
 /// the Prefect target starts with one and allows more while that is measurably faster

@@ -173,8 +173,33 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// [`RunError`] if they can't be read.
     pub fn configure_at(&self, commit: Option<&CommitId>) -> Result<Configured<'_>, RunError> {
+        self.configure_for(&ReferenceChoice::default(), commit)
+    }
+
+    /// The same with what the user says about the reference, such as its remote.
+    pub(super) fn configure_for(
+        &self,
+        choice: &ReferenceChoice,
+        commit: Option<&CommitId>,
+    ) -> Result<Configured<'_>, RunError> {
         let file = self.configuration_at(commit)?;
-        self.configured(&ReferenceChoice::default(), file.as_deref())
+        self.configured(choice, file.as_deref())
+    }
+
+    /// The settings at a commit for work that only reads its sources. The target is not chosen, as
+    /// that fails where nobody configured the Prefect client; only flows of Prefect 1 are found in
+    /// another way, so it has to be known whether they are meant.
+    pub(super) fn configure_sources(
+        &self,
+        choice: &ReferenceChoice,
+        commit: &CommitId,
+    ) -> Result<Configured<'_>, RunError> {
+        let settings = self.settings_at(commit, choice)?;
+        let is_prefect1 =
+            settings.target.as_ref().is_some_and(|target| target.value == TargetKind::Prefect1);
+        let target = if is_prefect1 { self.target(&settings)? } else { TargetChoice::Local };
+        let (remote, identity) = (OnceCell::new(), OnceCell::new());
+        Ok(Configured { opened: self, settings, target, remote, identity })
     }
 
     /// The settings at a commit, where no target is needed. Choosing the target would read the

@@ -2,19 +2,21 @@
 //!
 //! Nothing is written yet; `flowreg plan` ends here.
 
+use std::collections::HashMap;
+
 use flowreg_git::RepositoryUrl;
 use flowreg_model::{
-    CodeReference, Field, FlowProblem, Inexact, Registration, TargetDescription, TargetKind,
+    CodeReference, Field, FlowProblem, Held, Inexact, Registration, TargetDescription, TargetKind,
 };
 use flowreg_servers::Target;
 
-use super::applied::AppliedRun;
+use super::applied::{AppliedRun, invalid};
 use super::compared::Compared;
 use super::desired::{Desired, Explained, Gathered, Unbuilt, is_misconfigured};
-use super::request::Notice;
+use super::request::{Notice, RunRequest};
 use super::{Referenced, RunError, children, prefect1};
 use crate::registration::{
-    Action, Guards, Plan, choose_work_pools, needs_work_pools, plan, rename,
+    Action, Guards, Plan, choose_work_pools, needs_work_pools, plan, read, rename,
 };
 
 /// The fifth stage: what has to be done.
@@ -99,6 +101,29 @@ impl<'r> PlannedRun<'r> {
             _ => None,
         });
         is_misconfigured(&self.unbuilt, &self.problems, refusals)
+    }
+
+    /// Whether all of it can be carried out: nothing is refused, and no source or declaration is wrong.
+    pub(crate) fn is_feasible(&self) -> bool {
+        self.plan.summary().refuse == 0 && self.unbuilt.is_empty() && invalid(&self.problems) == 0
+    }
+
+    /// Whether the target still holds what this was planned from. If another run has written to it
+    /// since then, the guards have to be asked anew.
+    pub(super) fn is_current(&self, request: &RunRequest) -> Result<bool, RunError> {
+        let registrations: Vec<Registration> =
+            self.plan.items.iter().map(|item| item.registration.clone()).collect();
+        let is_ours = self.referenced.configured.owner()?;
+        let held = read(&registrations, self.target.as_ref(), request.adopt, &is_ours)?;
+        let held: HashMap<(&str, &str), &Held> =
+            held.iter().map(|one| ((one.flow.as_str(), one.deployment.as_str()), one)).collect();
+        // Without the time of the last write, which on a server workers change by polling.
+        let content = |held: &Held| (held.id.clone(), held.marks.clone(), held.fields.clone());
+        Ok(self.plan.items.iter().all(|item| {
+            let Registration { flow, deployment, .. } = &item.registration;
+            let now = held.get(&(flow.as_str(), deployment.as_str()));
+            now.map(|held| content(held)) == item.held.as_ref().map(content)
+        }))
     }
 
     /// The code reference.

@@ -35,6 +35,9 @@ pub struct Referenced<'o> {
     pub notices: Vec<Notice>,
     /// Whether the remote was not asked because the user did not want it (`--offline`).
     pub(super) is_offline: bool,
+    /// Whether the reference is a tag that is still to be made. What `[mainline]` asks of a tag was
+    /// then asked by `flowreg tag`, which knows how the tag is going to be made.
+    pub(super) is_new_tag: bool,
     tree: OnceCell<Tree>,
 }
 
@@ -50,12 +53,25 @@ impl<'o> Climbed<'o> {
             reference: reference?,
             notices: notices.into_iter().map(Notice::from).collect(),
             is_offline: self.is_offline,
+            is_new_tag: false,
             tree: OnceCell::new(),
         })
     }
 }
 
 impl<'o> Referenced<'o> {
+    /// A reference that nothing has to be found out about: a tag that is to be made at a commit.
+    pub(super) fn of_new_tag(configured: Configured<'o>, reference: CodeReference) -> Self {
+        Self {
+            configured,
+            reference,
+            notices: Vec::new(),
+            is_offline: false,
+            is_new_tag: true,
+            tree: OnceCell::new(),
+        }
+    }
+
     /// The reference of a push, whose name and commit are known. The commit of the reference is
     /// another one if the branch has moved on at the remote since.
     ///

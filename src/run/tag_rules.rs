@@ -17,7 +17,9 @@ use super::{Referenced, RunError};
 /// If the tag breaks a rule that is required, if nothing tells whether it does, or if the
 /// repository or the remote can't be read.
 pub(super) fn check(referenced: &Referenced<'_>) -> Result<Option<String>, RunError> {
-    let Some(tag) = referenced.reference.tag() else { return Ok(None) };
+    let Some(tag) = referenced.reference.tag().filter(|_| !referenced.is_new_tag) else {
+        return Ok(None);
+    };
     let rules = referenced.configured.settings.channel(Channel::Mainline);
     if rules.require_signed_tags == Some(true) {
         check_signature(referenced, tag)?;

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::{GitError, Repository, process};
-use flowreg_model::{CodeReference, CommitId};
+use flowreg_model::{CodeReference, CommitId, TagName};
 
 /// Settings that would write into the user's repository or leave files out: hooks, a file system
 /// monitor, a sparse checkout, index files that the repository keeps.
@@ -78,6 +78,22 @@ impl Repository {
             None => checkout.extend(["--detach", commit]),
         }
         let hooks = ["-c", "core.hooksPath=/dev/null"];
-        inside.run_long(&[&hooks[..], &checkout].concat())?.check("checkout").map(|_| ())
+        inside.run_long(&[&hooks[..], &checkout].concat())?.check("checkout")?;
+        match reference.tag() {
+            Some(tag) if self.tag_here(tag).is_ok_and(|held| held.is_none()) => {
+                tag_clone(&inside, tag, &reference.commit)
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// Makes a tag in a clone that this repository does not have, because it is only to be made once
+/// the plan for it holds: `git describe` in a build step has to find it all the same.
+fn tag_clone(clone: &process::Git, tag: &TagName, commit: &CommitId) -> Result<(), GitError> {
+    // The clone has no identity, and nobody sees this tag's.
+    let nobody = ["-c", "user.name=flowreg", "-c", "user.email=flowreg@localhost"];
+    let (tag, commit) = (tag.as_str(), commit.as_str());
+    let annotated = ["tag", "--annotate", "--no-sign", "--message", tag, "--", tag, commit];
+    clone.run(&[&nobody[..], &annotated].concat(), &[])?.check("tag").map(|_| ())
 }

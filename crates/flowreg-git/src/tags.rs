@@ -4,7 +4,7 @@
 //! one (docs/facts/ci-variables.md, trap 12).
 
 use super::proof::{RefPatterns, RemoteRefs};
-use super::refs::{PeeledTag, Refs};
+use super::refs::{PeeledTag, Refs, object_id};
 use super::{GitError, ReferenceError, Remote, Repository, process};
 use flowreg_model::{BranchName, CommitId, TagName};
 
@@ -32,6 +32,33 @@ impl Repository {
     /// If the ref can't be read.
     pub fn tag_here(&self, tag: &TagName) -> Result<Option<CommitId>, ReferenceError> {
         Refs::of(self).tag(tag)
+    }
+
+    /// When a tag was made, in seconds since 1970; of a lightweight one when its commit was. `None` if
+    /// the object is not here, or says no time.
+    ///
+    /// # Errors
+    /// If the object can't be read.
+    pub fn tag_time(&self, tag: &PeeledTag) -> Result<Option<i64>, GitError> {
+        let local = self.inner.to_thread_local();
+        let corrupt = |error: &dyn std::fmt::Display| GitError::CorruptObject {
+            id: tag.object.to_string(),
+            path: format!("refs/tags/{}", tag.name),
+            reason: error.to_string(),
+        };
+        let Some(id) = object_id(&local, &tag.object) else { return Ok(None) };
+        let Some(object) = local.try_find_object(id).map_err(|error| corrupt(&error))? else {
+            return Ok(None);
+        };
+        let time = if tag.is_annotated() {
+            let object = object.try_into_tag().map_err(|error| corrupt(&error))?;
+            let tagger = object.tagger().map_err(|error| corrupt(&error))?;
+            tagger.and_then(|tagger| tagger.time().ok())
+        } else {
+            let commit = object.try_into_commit().map_err(|error| corrupt(&error))?;
+            Some(commit.time().map_err(|error| corrupt(&error))?)
+        };
+        Ok(time.map(|time| time.seconds))
     }
 
     /// Asks a remote for its branches, and for the tags that begin with `prefix`.

@@ -129,6 +129,11 @@ impl SeriesTags {
         Ok(Self { tags, branches })
     }
 
+    /// The tags with their versions, the highest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Version, PeeledTag)> {
+        self.tags.iter()
+    }
+
     /// The tag that has a version, whatever its build metadata.
     fn tag_of(&self, version: &Version) -> Option<&PeeledTag> {
         let found = self.tags.iter().find(|(held, _)| held.precedence(version).is_eq());

@@ -41,6 +41,14 @@ pub enum TagError {
         /// Where it should have been.
         commit: CommitId,
     },
+    /// A branch has the name that the tag would have.
+    #[error("{} has a branch {}, so workers could not clone a tag of that name", .remote.as_ref().map_or("this repository", RemoteName::as_str), escaped(.tag))]
+    BranchOfThatName {
+        /// The tag.
+        tag: TagName,
+        /// The remote that has the branch; `None`: this repository.
+        remote: Option<RemoteName>,
+    },
     /// The version that was asked for is not the highest.
     #[error("{} is not higher than {}, which is in the commit's history", escaped(.tag), escaped(.latest))]
     NotHigher {
@@ -112,6 +120,7 @@ impl TagError {
         match self {
             Self::HistoryNeeded { .. } => "history_needed",
             Self::Taken { .. } | Self::TakenHere { .. } => "tag_taken",
+            Self::BranchOfThatName { .. } => "ambiguous_name",
             Self::NotHigher { .. } => "not_higher",
             Self::NotMainline { .. } => "not_mainline",
             Self::NoBranch => "no_branch",
@@ -164,6 +173,11 @@ impl TagError {
                 "flowreg tag <version>, with a version that is free".to_owned(),
             ],
             Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
+            // The same that a name of both kinds gets once the tag is there.
+            Self::BranchOfThatName { tag, remote } => {
+                let (name, remote) = (tag.to_string(), remote.clone());
+                ReferenceError::AmbiguousName { name, remote }.hints()
+            }
             Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
             Self::NotMainline { unpushed, is_required, commit, .. } => {
                 not_mainline_hints(unpushed.as_ref(), *is_required, commit)
@@ -199,6 +213,12 @@ pub enum TagRule {
         /// What to type.
         hints: Vec<String>,
     },
+    /// `require_signed_tags`, for a tag that is going to be made without a signature.
+    #[error("require_signed_tags is true, and the tag {} would be made without a signature", escaped(.tag))]
+    Unsigned {
+        /// The tag.
+        tag: TagName,
+    },
     /// `require_signed_tags`
     #[error("require_signed_tags is true, and the tag {} has no valid signature: {}", escaped(.tag), escaped(.reason))]
     Signed {
@@ -214,7 +234,7 @@ impl TagRule {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Mainline { .. } => "tag_not_on_mainline",
-            Self::Signed { .. } => "tag_not_signed",
+            Self::Unsigned { .. } | Self::Signed { .. } => "tag_not_signed",
         }
     }
 
@@ -222,6 +242,9 @@ impl TagRule {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Mainline { hints, .. } => hints.clone(),
+            Self::Unsigned { .. } => {
+                vec!["flowreg tag --sign, or for all tags: git config tag.gpgSign true".to_owned()]
+            }
             Self::Signed { tag, .. } => vec![format!("git verify-tag {}", escaped(tag))],
         }
     }

@@ -124,8 +124,14 @@ mod tests {
             (&["feat: a", of_first, "feat: a"], Some(Impact::Minor)),
             (&["feat: a", "feat: a", "Revert \"feat: a\""], Some(Impact::Minor)),
             // What was released before is not in the log, so the revert takes nothing back.
-            (&["feat: b", "Revert \"feat: a\"\n\nThis reverts commit fffffff."], Some(Impact::Minor)),
-            (&["Revert \"feat: a\"\n\nThis reverts commit fffffff.", "feat: a"], Some(Impact::Minor)),
+            (
+                &["feat: b", "Revert \"feat: a\"\n\nThis reverts commit fffffff."],
+                Some(Impact::Minor),
+            ),
+            (
+                &["Revert \"feat: a\"\n\nThis reverts commit fffffff.", "feat: a"],
+                Some(Impact::Minor),
+            ),
         ] {
             assert_eq!(asked_for(messages), expected, "{messages:?}");
         }
@@ -161,6 +167,9 @@ mod tests {
     #[test]
     fn with_a_merge_all_that_it_brought_is_taken_back() {
         let revert = "Revert \"Merge branch 'x'\"\n\nThis reverts commit 2222222, reversing\nchanges made to 0000000.";
-        assert_eq!(asked_for(&["fix: a", "feat: b", "Merge branch 'x'", revert]), Some(Impact::Patch));
+        assert_eq!(
+            asked_for(&["fix: a", "feat: b", "Merge branch 'x'", revert]),
+            Some(Impact::Patch)
+        );
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn changes(message: &str) -> Vec<Change> {
     let mut lines = message.lines().skip_while(|line| line.trim().is_empty());
     let title = Title::read(lines.next().unwrap_or_default());
     let body: Vec<&str> = lines.collect();
-    let is_joined = title.is_joined || body.iter().any(|line| line.starts_with("See merge request "));
+    let is_joined =
+        title.is_joined || body.iter().any(|line| line.starts_with("See merge request "));
     let has_header = Header::read(title.subject).is_some();
     let mut changes = vec![Change::of(title.subject)];
     // The latest change that a footer can belong to.
@@ -60,7 +61,8 @@ pub(super) fn changes(message: &str) -> Vec<Change> {
         if let Some(change) = change.filter(|_| is_breaking_footer(line)) {
             change.impact = Some(Impact::Major);
         }
-        if let Some(reverted) = changes.iter_mut().rev().find_map(|change| change.reverts.as_mut()) {
+        if let Some(reverted) = changes.iter_mut().rev().find_map(|change| change.reverts.as_mut())
+        {
             reverted.read_line(line);
         }
     }
@@ -85,9 +87,8 @@ impl Reverted {
     fn read_line(&mut self, line: &str) {
         let ids = |text: &str| -> Vec<String> {
             let words = text.split(|char: char| !char.is_ascii_alphanumeric());
-            let is_id = |word: &&str| {
-                word.len() >= 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-            };
+            let is_id =
+                |word: &&str| word.len() >= 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
             words.filter(is_id).map(str::to_ascii_lowercase).collect()
         };
         if let Some((_, rest)) = line.split_once("changes made to ") {
@@ -162,7 +163,10 @@ impl<'t> Title<'t> {
 /// A title without the number of its pull request at the end: `x (#77)`, `x (pull request #77)`.
 fn without_number(title: &str) -> Option<&str> {
     let (title, number) = title.strip_suffix(')')?.rsplit_once(" (")?;
-    let number = ["pull request ", "PR "].iter().find_map(|word| number.strip_prefix(word)).unwrap_or(number);
+    let number = ["pull request ", "PR "]
+        .iter()
+        .find_map(|word| number.strip_prefix(word))
+        .unwrap_or(number);
     let digits = number.strip_prefix(['#', '!'])?;
     is_number(digits).then_some(title.trim_end())
 }
@@ -256,7 +260,10 @@ mod tests {
             ),
             ("Merged in feature/x (pull request #3)\n\nDATA-12: fix: y", Some(Impact::Patch)),
             ("Merged in feature/x (pull request #3)\n\nWords\n\nApproved-by: Ada", None),
-            ("Pull request #3: feat!: x\n\nMerge in DATA/flows from x to main", Some(Impact::Major)),
+            (
+                "Pull request #3: feat!: x\n\nMerge in DATA/flows from x to main",
+                Some(Impact::Major),
+            ),
             (
                 "Pull request #3: Words\n\nMerge in DATA/flows from x to main\n\n* commit '3f2a91c':\n  feat: x\n  Words",
                 Some(Impact::Minor),
@@ -309,7 +316,14 @@ mod tests {
             assert_eq!(impact(title), Some(Impact::Minor), "{title}");
             assert_eq!(changes(title)[0].subject, "feat: x", "{title}");
         }
-        for title in ["Say feat: x", "12 feat: x", "DATA feat: x", "-12 feat: x", "DATA-12: x", "DATA-12 x: feat: y z"] {
+        for title in [
+            "Say feat: x",
+            "12 feat: x",
+            "DATA feat: x",
+            "-12 feat: x",
+            "DATA-12: x",
+            "DATA-12 x: feat: y z",
+        ] {
             assert!(impact(title).is_none(), "{title}");
         }
     }
@@ -319,11 +333,19 @@ mod tests {
         let id = "3f2a91c".repeat(6);
         for (message, subject, commits) in [
             (format!("Revert \"feat: x\"\n\nThis reverts commit {id}."), "feat: x", vec![&*id]),
-            ("Revert \"feat: x (#12)\" (#13)\n\nReverts data/flows#12".to_owned(), "feat: x", vec![]),
+            (
+                "Revert \"feat: x (#12)\" (#13)\n\nReverts data/flows#12".to_owned(),
+                "feat: x",
+                vec![],
+            ),
             ("Merged PR 78: Revert 'Merged PR 77: feat: x'".to_owned(), "feat: x", vec![]),
             ("Revert \"Revert \"feat: x\"\"".to_owned(), "Revert \"feat: x\"", vec![]),
             ("Reapply \"feat: x\"".to_owned(), "Revert \"feat: x\"", vec![]),
-            ("revert: feat: x\n\nRefs: 3f2a91c, eb84d0b".to_owned(), "feat: x", vec!["3f2a91c", "eb84d0b"]),
+            (
+                "revert: feat: x\n\nRefs: 3f2a91c, eb84d0b".to_owned(),
+                "feat: x",
+                vec!["3f2a91c", "eb84d0b"],
+            ),
             ("revert(etl): feat: x".to_owned(), "feat: x", vec![]),
         ] {
             let change = changes(&message).remove(0);

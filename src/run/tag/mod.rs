@@ -1,0 +1,139 @@
+//! Makes the tag of the next version and pushes exactly that ref.
+//!
+//! A tag can't be taken back, so everything that can be refused comes first: the plan is made for a
+//! tag that does not exist yet, and only if all of it would be carried out the tag is pushed.
+//!
+//! Which version comes next is decided in [`flowreg_git::tagging`]; what holds for a tag that is
+//! registered, whoever made it, in [`super::tag_rules`].
+
+mod affected;
+mod checks;
+mod list;
+mod request;
+mod rounds;
+
+use flowreg_git::ReferenceError;
+use flowreg_git::tagging::Day;
+use flowreg_model::{CommitId, RemoteName, TagName};
+use serde::Serialize;
+
+use self::affected::nothing;
+use self::request::requested_version;
+use self::rounds::TagRun;
+use super::{AppliedRun, Opened, PlannedRun, RunError, Surroundings};
+
+pub(crate) use self::affected::AffectedSource;
+pub(crate) use self::list::{ListedTag, TagList};
+pub(crate) use self::request::TagRequest;
+pub use self::request::TagUsageError;
+
+/// What became of the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TagOutcome {
+    /// It was made and pushed.
+    Created,
+    /// The commit had it already.
+    Exists,
+    /// It is the next one, and was not made.
+    Next,
+    /// It is the next one, and was not made because not all of its plan can be carried out.
+    Refused,
+    /// It is the next one, and the user did not want it.
+    Declined,
+    /// There is none to make.
+    Nothing,
+    /// A later tag has the commit already.
+    Contained,
+}
+
+/// The tag of a commit.
+#[derive(Debug, Clone)]
+pub(crate) struct TaggedCommit {
+    /// The tag and its version without the prefix; `None` if there is none to make.
+    pub tag: Option<(TagName, String)>,
+    /// The commit.
+    pub commit: CommitId,
+    /// The tag before it, as far as it is known.
+    pub previous: Option<TagName>,
+    /// What became of it.
+    pub outcome: TagOutcome,
+    /// The remote that was asked.
+    pub remote: Option<RemoteName>,
+    /// What is worth knowing and stops nothing.
+    pub notices: Vec<String>,
+    /// Where there is nothing to release: the flows that are affected since the last tag all the same.
+    pub affected: Vec<AffectedSource>,
+}
+
+/// What became of the tag, and of what is registered at it.
+pub(crate) struct TagResult<'r> {
+    /// The tag.
+    pub tagged: TaggedCommit,
+    /// The plan or what came of it, if there is one. An error here is one after the tag was there.
+    pub registration: Option<Result<TagRegistration<'r>, RunError>>,
+}
+
+/// What is registered at a tag.
+pub(crate) enum TagRegistration<'r> {
+    /// What would be, or would have been.
+    Planned(Box<PlannedRun<'r>>),
+    /// What became of it.
+    Applied(Box<AppliedRun>),
+}
+
+/// Asks the user whether a tag is to be published, and everything registered as it is planned.
+pub(crate) type Agree<'a> = &'a dyn Fn(&TaggedCommit, Option<&PlannedRun<'_>>) -> bool;
+
+impl Opened<'_> {
+    /// Makes the tag of a commit and pushes it, unless the commit has its tag already or there is
+    /// no version to make, and registers at it if that is asked for.
+    ///
+    /// # Errors
+    /// [`RunError`] if the request makes no sense, or the tag can't be made.
+    pub(crate) fn tag<'r>(
+        &'r self,
+        request: &'r TagRequest,
+        agree: Agree<'_>,
+    ) -> Result<TagResult<'r>, RunError> {
+        let repository = &self.repository;
+        let commit = match &request.commit {
+            Some(revision) => repository.commit_of(revision)?,
+            None => repository.head_commit()?,
+        };
+        // The file at the commit that gets the tag, because registering at the tag reads that one.
+        let settings = self.settings_at(&commit, &request.run.reference)?;
+        // Also where the tag exists or there is none to make: a job that forgot its server is green
+        // until the day of the first release otherwise.
+        if request.register {
+            self.configure_at(Some(&commit))?.check_target()?;
+        }
+        let (series, version) = requested_version(request, &settings)?;
+        let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
+        let remote = repository.remote(name)?;
+        if remote.is_none() && !request.print {
+            return Err(ReferenceError::NoRemote.into());
+        }
+        let remote = remote.filter(|_| !request.offline);
+        TagRun { opened: self, request, settings, series, commit, version, remote }.run(agree)
+    }
+}
+
+impl TaggedCommit {
+    fn without_plan<'r>(self) -> TagResult<'r> {
+        TagResult { tagged: self, registration: None }
+    }
+}
+
+/// Which day it is, in UTC.
+fn today(surroundings: &Surroundings) -> Day {
+    let today = (surroundings.clock)().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let week = today.iso_week_date();
+    Day {
+        year: u16::try_from(today.year()).unwrap_or_default(),
+        month: u8::try_from(today.month()).unwrap_or_default(),
+        day: u8::try_from(today.day()).unwrap_or_default(),
+        week: u8::try_from(week.week()).unwrap_or_default(),
+        week_year: u16::try_from(week.year()).unwrap_or_default(),
+    }
+}
