@@ -6,7 +6,7 @@ use super::exit;
 use crate::output::ErrorReport;
 use crate::push::InstallError;
 use crate::registration::Refusal;
-use crate::run::RunError;
+use crate::run::{RunError, TagNotMade};
 use crate::scan::ScanError;
 use crate::settings::FileError;
 use crate::store::OutboxError;
@@ -160,6 +160,13 @@ impl From<TagError> for CommandError {
         let mut command = Self::new(exit_code, error.code(), error).with_hints(hints);
         command.words = words;
         command
+    }
+}
+
+impl From<TagNotMade> for CommandError {
+    fn from(reason: TagNotMade) -> Self {
+        let hints = reason.hints();
+        Self::new(exit::REFUSED, reason.code(), reason).with_hints(hints)
     }
 }
 

@@ -43,8 +43,7 @@ pub(crate) use prune::{PruneReport, PrunedRegistration};
 pub(crate) use queue::{QueueReport, QueuedItem, SyncReport};
 pub(crate) use reference::ReferenceReport;
 pub(crate) use run_report::{ItemReport, RunReport, RunSummary};
-pub(crate) use tag::TagReport;
-pub(crate) use tag_list::TagListReport;
+pub(crate) use tag::{TagReport, publish_question};
 
 /// The version of every JSON object that is printed (`docs/json.md`). It goes up when a field changes
 /// its meaning or goes away; new fields do not change it.

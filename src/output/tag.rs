@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{BAD, CHANGED, DIM, ErrorReport, GOOD, Printer, RunReport, counted, markdown};
+use crate::registration::PlanSummary;
 use crate::run::{AffectedSource, TagOutcome, TaggedCommit};
 use flowreg_model::{CommitId, RemoteName, TagName, escaped};
 
@@ -87,8 +88,11 @@ impl TagReport {
         for notice in &self.notices {
             let _ = writeln!(text, "> {}\n", markdown::plain(notice));
         }
-        for line in self.affected_lines() {
-            let _ = writeln!(text, "- {}", markdown::plain(&line));
+        if let Some(headline) = self.affected_headline() {
+            let _ = writeln!(text, "{}\n", markdown::plain(&headline));
+            for line in self.affected_lines() {
+                let _ = writeln!(text, "- {}", markdown::plain(&line));
+            }
         }
         if let Some(registration) = &self.registration {
             text.push_str(&markdown::run(registration));
@@ -112,17 +116,22 @@ impl TagReport {
         self.affected.iter().map(line).collect()
     }
 
+    /// `2 flows are affected by what changed since v1.4.0:`
+    fn affected_headline(&self) -> Option<String> {
+        let verb = match self.affected.len() {
+            0 => return None,
+            1 => "is",
+            _ => "are",
+        };
+        let count = counted(self.affected.len(), "flow");
+        let since = self.previous.as_ref().map(|tag| format!(" since {tag}")).unwrap_or_default();
+        Some(format!("{count} {verb} affected by what changed{since}:"))
+    }
+
     /// What is not released: the notices, and the flows that are affected all the same.
     fn nothing_lines(&self) -> Vec<String> {
-        let mut lines = self.notices.clone();
-        if !self.affected.is_empty() {
-            let since = self.previous.as_ref().map(|tag| format!(" since {tag}"));
-            let (count, since) = (counted(self.affected.len(), "flow"), since.unwrap_or_default());
-            let verb = if self.affected.len() == 1 { "is" } else { "are" };
-            lines.push(format!("{count} {verb} affected by what changed{since}:"));
-            lines.extend(self.affected_lines().into_iter().map(|line| format!("  {line}")));
-        }
-        lines
+        let affected = self.affected_lines().into_iter().map(|line| format!("  {line}"));
+        self.notices.iter().cloned().chain(self.affected_headline()).chain(affected).collect()
     }
 
     /// `Tag v1.4.0 created, after v1.3.2, at 3f2a91c`
@@ -141,6 +150,17 @@ impl TagReport {
         let (tag, after) = (markdown::plain(tag.as_str()), after.unwrap_or_default());
         format!("Tag {tag} {word}{after}, at {}", self.commit.short())
     }
+}
+
+/// `publish tag v1.5.0 at 3f2a91c on origin, and register 2 new and 1 changed? It can't be taken back`
+pub(crate) fn publish_question(tagged: &TaggedCommit, plan: Option<PlanSummary>) -> String {
+    let tag = tagged.tag.as_ref().map(|(tag, _)| escaped(tag)).unwrap_or_default();
+    let remote = tagged.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
+    let plan = plan.map(|PlanSummary { create, update, .. }| {
+        format!(", and register {create} new and {update} changed")
+    });
+    let at = tagged.commit.short();
+    format!("publish tag {tag} at {at}{remote}{}? It can't be taken back", plan.unwrap_or_default())
 }
 
 impl Printer {

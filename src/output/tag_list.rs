@@ -2,26 +2,13 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
 use super::{NAME_WIDTH, Printer};
-use crate::run::ListedTag;
-use flowreg_model::{RemoteName, escaped};
-
-/// The tags of a series.
-#[derive(Debug, Serialize)]
-pub(crate) struct TagListReport {
-    /// The remote that was asked; `None`: they are those of the repository.
-    pub remote: Option<RemoteName>,
-    /// The highest version first.
-    pub tags: Vec<ListedTag>,
-    /// What is worth knowing.
-    pub notices: Vec<String>,
-}
+use crate::run::TagList;
+use flowreg_model::escaped;
 
 impl Printer {
     /// Prints the tags, one a line: name, commit, day.
-    pub(crate) fn tag_list(&self, report: &TagListReport) {
+    pub(crate) fn tag_list(&self, report: &TagList) {
         if self.is_json {
             return self.json(report);
         }

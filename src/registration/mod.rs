@@ -33,7 +33,7 @@ pub(crate) use changes::{Change, HIDDEN};
 pub(crate) use guests::{Counterpart, counterparts};
 pub(crate) use moments::keep_moments;
 pub(crate) use plan::Plan;
-pub use plan::{Action, Guards, Planned, plan};
+pub use plan::{Action, Guards, PlanSummary, Planned, plan};
 pub(crate) use pools::{choose_work_pools, needs_work_pools};
 pub use prefect1::Prefect1SettingsError;
 pub(crate) use prefect1::{Preparation, is_guest};

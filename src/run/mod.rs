@@ -94,7 +94,7 @@ pub(crate) use delivery::Registrar;
 pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};
 pub(crate) use tag::{
-    AffectedSource, ListedTag, TagList, TagOutcome, TagRegistration, TagRequest, TagResult,
+    AffectedSource, TagList, TagNotMade, TagOutcome, TagRegistration, TagRequest, TagResult,
     TaggedCommit,
 };
 

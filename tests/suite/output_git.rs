@@ -36,7 +36,7 @@ fn tag_created_and_there_already() {
     tagged.push("fix: a bug");
     assert_snapshot!(flowreg.screen(&["tag", "--register"]), @"
     created tag v1.0.1 at e928213 on origin, after v1.0.0
-    tag v1.0.1 (--tag) at e928213 · local registry
+    tag v1.0.1 (--tag) at e928213 on origin · local registry
       created    etl/default  flows/etl.py:etl
     1 created   [time] s
     --- exit code 0
@@ -55,7 +55,7 @@ fn tag_as_markdown() {
     ### Tag v1.0.0 created, at 8a04b0e
 
     <!-- flowreg -->
-    **flowreg register** for tag v1.0.0 (--tag) at 8a04b0e · local registry
+    **flowreg register** for tag v1.0.0 (--tag) at 8a04b0e on origin · local registry
 
     | | deployment | what |
     |---|---|---|

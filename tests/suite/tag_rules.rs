@@ -37,12 +37,22 @@ fn only_signed_tags_are_registered_where_that_is_required() {
     assert_eq!(light["error"]["code"], "tag_not_signed");
     tagged.repository.git(&["commit", "-q", "--allow-empty", "-m", "fix: a"]);
     tagged.repository.git(&["push", "-q", "origin", "main"]);
-    let unsigned = tagged.flowreg().run(&["tag", "--register"]);
-    assert_eq!(unsigned.code, 1, "{unsigned:?}");
-    assert!(unsigned.stdout.starts_with("created tag v1.0.1"), "{unsigned:?}");
-    tagged.push("fix: b");
+    // One that could never be registered is not even made.
+    for arguments in [&["tag"][..], &["tag", "--register"], &["tag", "--dry-run"]] {
+        let unsigned = tagged.flowreg().json(arguments, 1);
+        assert_eq!(unsigned["error"]["code"], "tag_not_signed", "{arguments:?}");
+        let hints = unsigned["error"]["hints"].to_string();
+        assert!(hints.contains("flowreg tag --sign"), "{hints}");
+    }
+    // Nor one that is signed by a key which is not trusted here, if it is to be registered here.
+    let trusted = tagged.repository.git(&["config", "gpg.ssh.allowedSignersFile"]);
+    tagged.repository.git(&["config", "gpg.ssh.allowedSignersFile", "/dev/null"]);
+    let untrusted = tagged.flowreg().json(&["tag", "--register", "--sign"], 1);
+    assert_eq!(untrusted["error"]["code"], "tag_not_signed");
+    assert_eq!(tagged.tag_names(), ["v1.0.0"]);
+    tagged.repository.git(&["config", "gpg.ssh.allowedSignersFile", &trusted]);
     let signed = tagged.run(&["--register", "--sign"]);
-    assert_eq!((&signed["tag"], &signed["registered"]), (&json!("v1.0.2"), &json!(true)));
+    assert_eq!((&signed["tag"], &signed["registered"]), (&json!("v1.0.1"), &json!(true)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::Tagged;
+use crate::support::prefect::unique;
 use crate::support::site::{Site, source};
 use crate::tag_checkouts::github_checkout;
 use crate::tag_rules::sign_with_ssh;
@@ -37,23 +38,78 @@ fn an_older_tags_job_that_ends_later_does_not_roll_back() {
 }
 
 #[test]
-fn a_job_that_was_interrupted_is_finished_by_the_next() {
+fn without_the_server_no_tag_is_made() {
     let site = Site::new();
     let server = site.server.api_url.clone();
-    // The server was away when the tag was made.
-    let away = site
-        .tagged
-        .flowreg()
-        .env("PREFECT_API_URL", "http://127.0.0.1:9/api")
-        .env("PREFECT_CLIENT_MAX_RETRIES", "0");
-    let first = away.run(&["tag", "--register"]);
-    assert_eq!(first.code, 7, "{first:?}");
-    assert!(first.stdout.starts_with("created tag v1.0.0"), "{first:?}");
-    assert!(first.stderr.contains("error: "), "{first:?}");
+    let away = || {
+        let flowreg = site.tagged.flowreg().env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+        flowreg.env("PREFECT_CLIENT_MAX_RETRIES", "0")
+    };
+    for arguments in [&["tag", "--register"][..], &["tag", "--dry-run"]] {
+        assert_eq!(away().json(arguments, 7)["error"]["code"], "unreachable", "{arguments:?}");
+    }
+    assert!(site.tagged.tags().is_empty());
+    assert_eq!(site.tagged.repository.git(&["tag"]), "");
     let again =
         site.tagged.flowreg().env("PREFECT_API_URL", &server).json(&["tag", "--register"], 0);
+    assert_eq!((&again["created"], &again["registered"]), (&json!(true), &json!(true)));
+    assert_eq!(again["registration"]["reference"]["proved"], true);
+    site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+#[test]
+fn a_job_that_was_interrupted_is_finished_by_the_next() {
+    let site = Site::new();
+    // It got no further than to its tag.
+    site.tagged.tag("v1.0.0");
+    let flowreg = site.tagged.flowreg().env("PREFECT_API_URL", &site.server.api_url);
+    let planned = flowreg.json(&["tag", "--dry-run"], 0);
+    assert_eq!((&planned["outcome"], &planned["registered"]), (&json!("exists"), &json!(false)));
+    assert_eq!(planned["registration"]["summary"]["create"], 1);
+    site.assert_registered(&[]);
+    let again = flowreg.json(&["tag", "--register"], 0);
     assert_eq!((&again["created"], &again["registered"]), (&json!(false), &json!(true)));
     site.assert_registered(&[("default", "v1.0.0")]);
+}
+
+#[test]
+fn one_flow_that_is_refused_keeps_the_tag_from_being_made() {
+    let site = Site::new();
+    let api = &site.server.api;
+    let other = unique("ci");
+    site.tagged.repository.write("flows/other.py", source(&other, 1));
+    site.tagged.push("feat: a second flow");
+    // Somebody else has deployed it.
+    let flow = api.ask("POST", "/flows/", &json!({"name": other}))["id"].clone();
+    api.ask("POST", "/deployments/", &json!({"name": "default", "flow_id": flow}));
+    let flowreg = site.tagged.flowreg().env("PREFECT_API_URL", &site.server.api_url);
+    for arguments in [&["tag", "--register"][..], &["tag", "--dry-run"]] {
+        let refused = flowreg.json(arguments, 1);
+        assert_eq!((&refused["outcome"], &refused["tag"]), (&json!("refused"), &json!("v1.0.0")));
+        assert_eq!((&refused["created"], &refused["registered"]), (&json!(false), &json!(false)));
+        assert_eq!(refused["error"]["code"], "plan_refused");
+        let summary = &refused["registration"]["summary"];
+        assert_eq!((&summary["create"], &summary["refuse"]), (&json!(1), &json!(1)));
+    }
+    assert!(site.tagged.tags().is_empty());
+    site.assert_registered(&[]);
+    // The tag alone is no registration, and at a tag that is there what can be is registered.
+    flowreg.json(&["tag"], 0);
+    let rest = flowreg.json(&["tag", "--register"], 8);
+    assert_eq!(rest["outcome"], "exists");
+    site.assert_registered(&[("default", "v1.0.0")]);
+    flowreg.json(&["tag", "--register", "--adopt"], 0);
+}
+
+#[test]
+fn a_work_pool_that_is_missing_keeps_the_tag_from_being_made() {
+    let site = Site::new();
+    site.tagged.repository.write("flowreg.toml", "[mainline]\nwork_pool = \"no-such-pool\"\n");
+    site.tagged.push("feat: another pool");
+    let flowreg = site.tagged.flowreg().env("PREFECT_API_URL", &site.server.api_url);
+    let refused = flowreg.json(&["tag", "--register"], 1);
+    assert_eq!(refused["registration"]["registrations"][0]["error"]["code"], "work_pool_missing");
+    assert!(site.tagged.tags().is_empty());
 }
 
 #[test]

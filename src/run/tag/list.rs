@@ -10,12 +10,12 @@ use super::request::{TagRequest, series};
 use crate::run::{Opened, RunError};
 
 /// The tags of a series.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct TagList {
-    /// The highest version first.
-    pub tags: Vec<ListedTag>,
     /// The remote that was asked; `None`: they are those of this repository.
     pub remote: Option<RemoteName>,
+    /// The highest version first.
+    pub tags: Vec<ListedTag>,
     /// What is worth knowing.
     pub notices: Vec<String>,
 }
@@ -69,6 +69,6 @@ impl Opened<'_> {
                 "{undated} {what} not in this repository, so the date is not known: git fetch {remote} --tags"
             ));
         }
-        Ok(TagList { tags, remote, notices })
+        Ok(TagList { remote, tags, notices })
     }
 }

@@ -14,16 +14,17 @@ mod rounds;
 
 use flowreg_git::ReferenceError;
 use flowreg_git::tagging::Day;
-use flowreg_model::{CommitId, RemoteName, TagName};
+use flowreg_model::{CommitId, RemoteName, TagName, escaped};
 use serde::Serialize;
 
 use self::affected::nothing;
 use self::request::requested_version;
 use self::rounds::TagRun;
 use super::{AppliedRun, Opened, PlannedRun, RunError, Surroundings};
+use crate::registration::PlanSummary;
 
 pub(crate) use self::affected::AffectedSource;
-pub(crate) use self::list::{ListedTag, TagList};
+pub(crate) use self::list::TagList;
 pub(crate) use self::request::TagRequest;
 pub use self::request::TagUsageError;
 
@@ -45,6 +46,38 @@ pub(crate) enum TagOutcome {
     Nothing,
     /// A later tag has the commit already.
     Contained,
+}
+
+/// Why a tag that comes next was not made, although nothing is wrong with the tag itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TagNotMade {
+    /// Not all of its plan can be carried out.
+    #[error("no tag is made: not everything could be registered at {}", escaped(.0))]
+    Refused(TagName),
+    /// The user did not want it.
+    #[error("no tag is made: {} was not agreed to", escaped(.0))]
+    Declined(TagName),
+}
+
+impl TagNotMade {
+    /// The word that JSON has for it.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "plan_refused",
+            Self::Declined(_) => "declined",
+        }
+    }
+
+    /// What to type.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Refused(tag) => vec![
+                "flowreg tag, without --register, makes it all the same".to_owned(),
+                format!("flowreg register --tag {} then registers what can be", escaped(tag)),
+            ],
+            Self::Declined(_) => vec!["--yes answers the question".to_owned()],
+        }
+    }
 }
 
 /// The tag of a commit.
@@ -70,6 +103,8 @@ pub(crate) struct TaggedCommit {
 pub(crate) struct TagResult<'r> {
     /// The tag.
     pub tagged: TaggedCommit,
+    /// Why it was not made, if it would have come next.
+    pub not_made: Option<TagNotMade>,
     /// The plan or what came of it, if there is one. An error here is one after the tag was there.
     pub registration: Option<Result<TagRegistration<'r>, RunError>>,
 }
@@ -83,7 +118,7 @@ pub(crate) enum TagRegistration<'r> {
 }
 
 /// Asks the user whether a tag is to be published, and everything registered as it is planned.
-pub(crate) type Agree<'a> = &'a dyn Fn(&TaggedCommit, Option<&PlannedRun<'_>>) -> bool;
+pub(crate) type Agree<'a> = &'a dyn Fn(&TaggedCommit, Option<PlanSummary>) -> bool;
 
 impl Opened<'_> {
     /// Makes the tag of a commit and pushes it, unless the commit has its tag already or there is
@@ -121,7 +156,7 @@ impl Opened<'_> {
 
 impl TaggedCommit {
     fn without_plan<'r>(self) -> TagResult<'r> {
-        TagResult { tagged: self, registration: None }
+        TagResult { tagged: self, not_made: None, registration: None }
     }
 }
 

@@ -16,7 +16,8 @@ use flowreg_model::{Channel, CodeReference, CommitId, ReferenceName, ReferenceSo
 
 use super::checks::TagDraft;
 use super::{
-    Agree, TagOutcome, TagRegistration, TagRequest, TagResult, TaggedCommit, nothing, today,
+    Agree, TagNotMade, TagOutcome, TagRegistration, TagRequest, TagResult, TaggedCommit, nothing,
+    today,
 };
 use crate::run::referenced::Referenced;
 use crate::run::{AppliedRun, Opened, PlannedRun, ReferenceChoice, RunError};
@@ -76,7 +77,7 @@ impl<'r> TagRun<'r> {
             };
             let draft = self.draft(tag, &tags)?;
             if agreed.as_ref().is_none_or(|agreed| agreed.tag != *tag) {
-                agreed = match self.agreed(tag, tagged.clone(), agree)? {
+                agreed = match self.agreed(tag, &tagged, agree)? {
                     Ok(tag) => Some(tag),
                     Err(result) => return Ok(*result),
                 };
@@ -108,26 +109,24 @@ impl<'r> TagRun<'r> {
     fn agreed(
         &self,
         tag: &TagName,
-        tagged: TaggedCommit,
+        tagged: &TaggedCommit,
         agree: Agree<'_>,
     ) -> Result<Result<AgreedTag<'r>, Box<TagResult<'r>>>, RunError> {
         let is_planned = self.request.register || self.request.dry_run;
         let plan = if is_planned { Some(self.plan_for_new(tag)?) } else { None };
-        let ended = |outcome, plan: Option<PlannedRun<'r>>| {
+        let ended = |outcome, not_made, plan: Option<PlannedRun<'r>>| {
             let registration = plan.map(|plan| Ok(TagRegistration::Planned(Box::new(plan))));
-            Ok(Err(Box::new(TagResult {
-                tagged: TaggedCommit { outcome, ..tagged.clone() },
-                registration,
-            })))
+            let tagged = TaggedCommit { outcome, ..tagged.clone() };
+            Ok(Err(Box::new(TagResult { tagged, not_made, registration })))
         };
         if plan.as_ref().is_some_and(|plan| !plan.is_feasible()) {
-            return ended(TagOutcome::Refused, plan);
+            return ended(TagOutcome::Refused, Some(TagNotMade::Refused(tag.clone())), plan);
         }
         if self.request.dry_run {
-            return ended(TagOutcome::Next, plan);
+            return ended(TagOutcome::Next, None, plan);
         }
-        if !agree(&tagged, plan.as_ref()) {
-            return ended(TagOutcome::Declined, None);
+        if !agree(tagged, plan.as_ref().map(|plan| plan.plan.summary())) {
+            return ended(TagOutcome::Declined, Some(TagNotMade::Declined(tag.clone())), None);
         }
         Ok(Ok(AgreedTag { tag: tag.clone(), plan }))
     }
@@ -159,7 +158,7 @@ impl<'r> TagRun<'r> {
         } else {
             self.plan_at(&tag).map(PlannedRun::apply)
         };
-        TagResult { tagged, registration: Some(applied.map(registered)) }
+        TagResult { tagged, not_made: None, registration: Some(applied.map(registered)) }
     }
 
     /// The result where the commit has its tag, or no tag is to be made.
@@ -180,7 +179,7 @@ impl<'r> TagRun<'r> {
         } else {
             plan.map(|plan| registered(plan.apply()))
         };
-        Ok(TagResult { tagged, registration: Some(registration) })
+        Ok(TagResult { tagged, not_made: None, registration: Some(registration) })
     }
 
     /// Plans what is to be registered at a tag that exists.
