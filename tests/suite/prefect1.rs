@@ -509,3 +509,36 @@ fn files_are_not_run_where_that_is_not_wanted() {
     let error = place.flowreg(&backend).json(&["plan"], 3)["error"].clone();
     assert!(error["message"].as_str().unwrap().contains("only by running their files"), "{error}");
 }
+
+#[test]
+fn a_tag_is_made_only_if_everything_can_be_registered_at_it() {
+    let Some(programs) = programs("a_tag_is_made_only_if_everything_can_be_registered_at_it")
+    else {
+        return;
+    };
+    let backend = Backend::start(&[]);
+    let place = FlowRepository::new(&programs, PROJECT);
+    let commit = |message: &str| {
+        place.repository.commit(message);
+        place.repository.git(&["push", "-q", "origin", "HEAD"]);
+    };
+    let tags = || place.repository.git_in(&place.remote, &["tag"]);
+    place.repository.write("flows/etl.py", flow("etl", "one"));
+    commit("feat: a flow");
+    let flowreg = place.flowreg(&backend);
+    for (tag, task) in [("v1.0.0", "one"), ("v1.1.0", "two")] {
+        let run = flowreg.json(&["tag", "--register"], 0);
+        assert_eq!((&run["tag"], &run["registered"]), (&json!(tag), &json!(true)), "{task}");
+        assert_eq!(backend.live("etl")["storage"]["tag"], tag);
+        assert_eq!(place.repository.git_in(&place.remote, &["cat-file", "-t", tag]), "commit");
+        place.repository.write("flows/etl.py", flow("etl", "two"));
+        commit("feat: another task");
+    }
+    // A file that can't be run.
+    place.repository.write("flows/broken.py", "from prefect import Flow\nraise ValueError('x')\n");
+    commit("feat: more");
+    let refused = flowreg.json(&["tag", "--register"], 5);
+    assert_eq!((&refused["outcome"], &refused["tag"]), (&json!("refused"), &json!("v1.2.0")));
+    assert_eq!(tags(), "v1.0.0\nv1.1.0");
+    assert_eq!(backend.live("etl")["storage"]["tag"], "v1.1.0");
+}

@@ -58,6 +58,24 @@ fn what_is_wrong_in_a_file_is_known_before_the_tag() {
 }
 
 #[test]
+fn what_production_holds_is_known_before_the_tag() {
+    let tagged = Tagged::new();
+    // Registered from elsewhere at tags that are gone by now: a higher one, and one of this name.
+    tagged.repository.git(&["tag", "v5.0.0"]);
+    tagged.flowreg().json(&["register", "--tag", "v5.0.0"], 0);
+    tagged.repository.git(&["tag", "-d", "v5.0.0"]);
+    let lower = tagged.flowreg().json(&["tag", "--register"], 1);
+    assert_eq!(lower["registration"]["registrations"][0]["error"]["code"], "downgrade");
+    tagged.push("feat: more");
+    let moved = tagged.flowreg().json(&["tag", "5.0.0", "--register"], 1);
+    assert_eq!(moved["registration"]["registrations"][0]["error"]["code"], "moved_tag");
+    assert!(tagged.tags().is_empty());
+    assert_eq!(tagged.repository.git(&["tag"]), "");
+    // Meant, the lower one replaces it.
+    assert_eq!(tagged.run(&["--register", "--allow-downgrade"])["registered"], true);
+}
+
+#[test]
 fn what_is_configured_wrongly_is_known_before_the_tag() {
     let tagged = Tagged::new();
     tagged.repository.write("flowreg.toml", "[flows]\ninclude = [\"[\"]\n");

@@ -150,12 +150,13 @@ impl<'r> TagRun<'r> {
         let Some(AgreedTag { tag, plan: Some(mut plan) }) = agreed else {
             return tagged.without_plan();
         };
-        let is_current = plan.is_current(&self.request.run).unwrap_or(false);
-        let applied = if is_current {
+        let applied = if plan.is_current(&self.request.run).unwrap_or(false) {
             // The remote has taken it.
             plan.referenced.reference.proved = true;
             Ok(plan.apply())
         } else {
+            // With its target goes the lock that only one run at a time may hold on Prefect 1.
+            drop(plan);
             self.plan_at(&tag).map(PlannedRun::apply)
         };
         TagResult { tagged, not_made: None, registration: Some(applied.map(registered)) }

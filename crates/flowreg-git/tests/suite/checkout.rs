@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use flowreg_git::Repository;
+use flowreg_model::{Channel, CodeReference, ReferenceName, ReferenceSource};
 
 use crate::repository::TestRepository;
 
@@ -105,4 +106,32 @@ fn bare_sparse_linked_and_partial_repositories_have_all_files() {
         let text = read(&files.join("deep/er/b.txt"));
         assert_eq!(text.to_lowercase(), "quiet\n", "{}", directory.display());
     }
+}
+
+#[test]
+fn a_clone_at_a_tag_that_is_still_to_be_made_has_it() {
+    let repository = repository();
+    repository.git(&["tag", "-a", "-m", "one", "v1.0.0"]);
+    repository.write("a.py", "more\n");
+    let commit = repository.commit("more");
+    let reference = |tag: &str, revision: &str| CodeReference {
+        name: ReferenceName::Tag(tag.parse().unwrap()),
+        commit: repository.commit_id(revision),
+        source: ReferenceSource::Flag,
+        source_detail: "--tag".to_owned(),
+        channel: Channel::Mainline,
+        remote: None,
+        proved: false,
+    };
+    // A person's signing of tags has no say in a clone that nobody sees.
+    repository.git(&["config", "tag.gpgSign", "true"]);
+    for (tag, revision) in [("v1.1.0", "HEAD"), ("v1.0.0", "HEAD~1")] {
+        let clone = repository.outside().join(format!("clone-{tag}"));
+        let opened = repository.open();
+        opened.clone_at(&reference(tag, revision), "https://example.com/x.git", &clone).unwrap();
+        // The way in which build steps find out their version.
+        assert_eq!(repository.git_in(&clone, &["describe"]), tag);
+    }
+    assert_eq!(repository.git(&["tag"]), "v1.0.0", "the repository itself gets none");
+    assert_eq!(repository.git(&["rev-parse", "HEAD"]), commit);
 }
