@@ -82,6 +82,8 @@ fn take_back(history: &mut [ReadCommit<'_>], index: usize, reverted: &Reverted, 
 mod tests {
     use std::convert::Infallible;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Commits from the oldest to the newest; the id of each is its number, repeated.
@@ -171,5 +173,36 @@ mod tests {
             asked_for(&["fix: a", "feat: b", "Merge branch 'x'", revert]),
             Some(Impact::Patch)
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_of_a_history_is_what_was_not_taken_back(
+            titles in prop::collection::vec("(feat|fix|feat!|chore): [ab]", 1..5),
+            fates in prop::collection::vec(0..3_usize, 5),
+        ) {
+            // Each change stays, or is taken back, or comes again after that.
+            let mut messages = titles.clone();
+            let mut expected = None;
+            for (number, (title, fate)) in titles.iter().zip(fates).enumerate() {
+                let revert = messages.len();
+                let by_id = |title: String, number: usize| {
+                    let id = number.to_string().repeat(40);
+                    format!("{title}\n\nThis reverts commit {}.", id.get(..40).unwrap())
+                };
+                if fate > 0 && revert < 9 {
+                    messages.push(by_id(format!("Revert \"{title}\""), number));
+                }
+                if fate > 1 && revert < 9 {
+                    messages.push(by_id(format!("Reapply \"{title}\""), revert));
+                }
+                if fate != 1 || revert >= 9 {
+                    expected = expected.max(asked_for(&[title]));
+                }
+            }
+            let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+            prop_assume!(messages.len() <= 10);
+            prop_assert_eq!(asked_for(&messages), expected, "{:?}", messages);
+        }
     }
 }

@@ -32,8 +32,18 @@ pub(super) struct Reverted {
 /// The title of a message without what stands around it.
 struct Title<'t> {
     subject: &'t str,
-    /// Whether the form says that other commits were joined to this one.
-    is_joined: bool,
+    joined: Joined,
+}
+
+/// In which form the body has the titles of the commits that were joined to this one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Joined {
+    /// None were joined.
+    No,
+    /// As a list; other lines are prose.
+    Listed,
+    /// On any line.
+    Anyhow,
 }
 
 /// The changes of a message: its own, then those that were joined to it, in the order of the body.
@@ -41,22 +51,22 @@ pub(super) fn changes(message: &str) -> Vec<Change> {
     let mut lines = message.lines().skip_while(|line| line.trim().is_empty());
     let title = Title::read(lines.next().unwrap_or_default());
     let body: Vec<&str> = lines.collect();
-    let is_joined =
-        title.is_joined || body.iter().any(|line| line.starts_with("See merge request "));
     let has_header = Header::read(title.subject).is_some();
+    // A list in a message with a header of its own is an explanation, unless commits were joined.
+    let is_listed = !has_header || body.iter().any(|line| line.starts_with("See merge request "));
+    let form = title.joined.max(if is_listed { Joined::Listed } else { Joined::No });
     let mut changes = vec![Change::of(title.subject)];
     // The latest change that a footer can belong to.
     let mut current = has_header.then_some(0);
     for line in body {
-        // A list in a message with a header of its own is an explanation, unless commits were joined.
-        let joined = if is_joined || !has_header { joined_subject(line, is_joined) } else { None };
+        let joined = joined_subject(line, form);
         if let Some(subject) = joined {
             current = Some(changes.len());
             changes.push(Change::of(subject));
             continue;
         }
         // What `git merge --squash` joins is indented.
-        let line = if is_joined { line.trim_start() } else { line };
+        let line = if form == Joined::Anyhow { line.trim_start() } else { line };
         let change = current.and_then(|index| changes.get_mut(index));
         if let Some(change) = change.filter(|_| is_breaking_footer(line)) {
             change.impact = Some(Impact::Major);
@@ -119,12 +129,12 @@ fn reverted_subject(subject: &str, header: Option<Header<'_>>) -> Option<String>
     Some(Title::read(header.description.trim_matches('"')).subject.to_owned())
 }
 
-/// The subject of a commit that was joined to this one, if a line of the body names one: a line of
-/// a list, and where the title says that commits were joined any line.
-fn joined_subject(line: &str, is_joined: bool) -> Option<&str> {
+/// The subject of a commit that was joined to this one, if a line of the body names one.
+fn joined_subject(line: &str, form: Joined) -> Option<&str> {
     let line = line.trim();
     let item = ["* ", "- ", "+ ", "• "].iter().find_map(|bullet| line.strip_prefix(bullet));
-    let subject = Title::read(item.or(is_joined.then_some(line))?).subject;
+    let item = item.filter(|_| form >= Joined::Listed);
+    let subject = Title::read(item.or((form == Joined::Anyhow).then_some(line))?).subject;
     let header = Header::read(subject);
     let is_change = header.is_some() || reverted_subject(subject, header).is_some();
     is_change.then_some(subject)
@@ -148,15 +158,18 @@ impl<'t> Title<'t> {
             rest.split_once("' (#").map(|(title, _)| title)
         };
         if let Some(title) = titled.or_else(quoted) {
-            return Self { subject: without_tickets(title), is_joined: true };
+            return Self { subject: without_tickets(title), joined: Joined::Anyhow };
         }
         // Bitbucket: `Merged in x (pull request #77)`; git, GitHub, GitLab and Azure DevOps:
         // `Merge branch 'x' into 'main'`, `Merge pull request #77 from x`. The body has the title.
         let is_merge = ["Merge ", "Merged in ", "Squashed commit of the following:"]
             .iter()
             .any(|start| line.starts_with(start));
-        let subject = if is_merge { line } else { without_tickets(line) };
-        Self { subject, is_joined: is_merge || has_number }
+        if is_merge {
+            return Self { subject: line, joined: Joined::Anyhow };
+        }
+        let joined = if has_number { Joined::Listed } else { Joined::No };
+        Self { subject: without_tickets(line), joined }
     }
 }
 
@@ -180,16 +193,17 @@ fn without_tickets(title: &str) -> &str {
             let (inner, rest) = title.strip_prefix('(')?.split_once(')')?;
             is_ticket(inner).then_some(rest)
         };
-        let word = || {
-            let end = title.find(char::is_whitespace)?;
-            let (word, rest) = title.split_at_checked(end)?;
-            (is_ticket(word.trim_end_matches(':')) || is_emoji(word)).then_some(rest)
+        let word = |is_end: fn(char) -> bool, is_passed: fn(&str) -> bool| {
+            let (word, rest) = title.split_at_checked(title.find(is_end)?)?;
+            is_passed(word).then_some(rest)
         };
-        let Some(rest) = bracketed.map(|(_, rest)| rest).or_else(in_parentheses).or_else(word)
-        else {
+        let ticket = || word(|char| char.is_whitespace() || matches!(char, ':' | ','), is_ticket);
+        let emoji = || word(char::is_whitespace, is_emoji);
+        let bracketed = bracketed.map(|(_, rest)| rest);
+        let Some(rest) = bracketed.or_else(in_parentheses).or_else(ticket).or_else(emoji) else {
             return title;
         };
-        title = rest.trim_start_matches([' ', ':', '-', '–', '—', '|']);
+        title = rest.trim_start_matches([' ', ':', ',', '-', '–', '—', '|']);
     }
 }
 
@@ -210,7 +224,8 @@ fn is_ticket(word: &str) -> bool {
 /// Whether a word is an emoji: `✨`, `:sparkles:`.
 fn is_emoji(word: &str) -> bool {
     let is_named = word.len() > 2 && word.starts_with(':') && word.ends_with(':');
-    is_named || word.chars().all(|char| !char.is_ascii() && !char.is_alphanumeric())
+    let is_symbol = |char: char| !char.is_ascii() && !char.is_alphanumeric();
+    is_named || (!word.is_empty() && word.chars().all(is_symbol))
 }
 
 fn is_number(text: &str) -> bool {
@@ -272,6 +287,8 @@ mod tests {
             ("Load more\n\n* feat: x\n* fix: y", Some(Impact::Minor)),
             ("chore: tidy (#12)\n\n* fix: y\n* chore: z", Some(Impact::Patch)),
             ("feat: x (#12)", Some(Impact::Minor)),
+            // The body of a single commit is prose.
+            ("chore: tidy (#12)\n\nWhat was wrong:\nfix: is no type for it", None),
             ("Load more (#12)\n\n* wip\n* more", None),
             ("Load more (#12)\n\n* fix: x\n\nBREAKING CHANGE: y", Some(Impact::Major)),
             ("Merge pull request #12 from ada/x\n\nfeat: x", Some(Impact::Minor)),
@@ -302,6 +319,8 @@ mod tests {
             "DATA-12: feat: x",
             "DATA-12 feat: x",
             "DATA-12 - feat: x",
+            "DATA-12:feat: x",
+            "DATA-12, DATA-13: feat: x",
             "data_1-12 | feat: x",
             "(DATA-12) feat: x",
             "#12 feat: x",
