@@ -150,7 +150,8 @@ impl From<ReferenceError> for CommandError {
 impl From<TagError> for CommandError {
     fn from(error: TagError) -> Self {
         let exit_code = match &error {
-            TagError::Reference(ReferenceError::InvalidGlob { .. }) => exit::CONFIGURATION,
+            TagError::Reference(error) if error.is_configuration() => exit::CONFIGURATION,
+            TagError::NoFiles { .. } => exit::CONFIGURATION,
             TagError::Next(NextError::Word(_) | NextError::NotSemantic) => exit::USAGE,
             error if error.is_guard() => exit::REFUSED,
             _ => exit::GIT,

@@ -43,6 +43,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandR
         }
         context.printer.explanations(&ExplanationsReport {
             reference: &referenced.reference,
+            further: &referenced.further,
             explanations: &explanations,
             errors: &problems,
             notices: &notices,
@@ -54,6 +55,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &FlowsArguments) -> CommandR
         .map(|one| ListedFlow { flow: &one.flow, affected_by: one.affected_by.clone() });
     context.printer.flows(&FlowsReport {
         reference: &referenced.reference,
+        further: &referenced.further,
         changed_since: base.as_ref(),
         flows: listed.collect(),
         errors: &problems,

@@ -23,6 +23,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ReferenceCommandArguments) 
     let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
     let report = ReferenceReport {
         reference: resolution.reference.as_ref().ok(),
+        further: &resolution.further,
         ladder: &resolution.ladder,
         notices: &resolution.notices,
         needs_proof: climbed.configured.target.needs_remote(),

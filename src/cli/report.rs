@@ -18,11 +18,14 @@ pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunRep
     let refused = summary.refuse + planned.unbuilt.len();
     let failed = invalid(&planned.problems);
     let code = planned_tally(&planned).exit_code();
-    let items = planned.plan.items.iter().map(|item| planned_item(item, &planned.explained));
+    let several = !planned.further().is_empty();
+    let items = planned.plan.items.iter();
+    let items = items.map(|item| planned_item(item, &planned.explained, several));
     let report = RunReport {
         target: planned.target(),
         repository: planned.repository_url.to_string(),
         reference: planned.reference().clone(),
+        further: planned.further().to_vec(),
         registrations: items.chain(planned.unbuilt.into_iter().map(unbuilt)).collect(),
         errors: planned.problems,
         notices: context.notices(planned.notices),
@@ -66,8 +69,10 @@ pub(super) fn applied(
     let code = exit_code(&applied);
     let summary = RunSummary(applied.summary());
     let AppliedRun { is_interrupted, ref registrations, ref explained, .. } = applied;
+    let several = !applied.further.is_empty();
+    let items = registrations.iter();
     let items: Vec<ItemReport> =
-        registrations.iter().map(|one| applied_item(one, explained, is_interrupted)).collect();
+        items.map(|one| applied_item(one, explained, is_interrupted, several)).collect();
     let refused = applied
         .unbuilt
         .into_iter()
@@ -76,6 +81,7 @@ pub(super) fn applied(
         target: applied.target,
         repository: applied.repository,
         reference: applied.reference,
+        further: applied.further,
         registrations: items.into_iter().chain(refused).collect(),
         errors: applied.problems,
         notices: context.notices(applied.notices),
@@ -155,12 +161,14 @@ pub(super) fn with_excerpts(problems: &[FlowProblem]) -> Vec<FlowProblem> {
     problems.iter().filter(|problem| problem.excerpt.is_some()).cloned().collect()
 }
 
-fn planned_item(item: &Planned, explained: &Explained) -> ItemReport {
+/// `several`: registrations of the run are at several tags.
+fn planned_item(item: &Planned, explained: &Explained, several: bool) -> ItemReport {
     let origins = explained.of(&item.registration);
     ItemReport {
         flow: item.registration.flow.to_string(),
         deployment: item.registration.deployment.to_string(),
         entrypoint: item.registration.entrypoint.to_string(),
+        tag: several.then(|| item.registration.reference.name.as_str().to_owned()),
         action: item.action.as_str(),
         outcome: None,
         id: item.held.as_ref().and_then(|held| held.id.clone()),
@@ -173,7 +181,12 @@ fn planned_item(item: &Planned, explained: &Explained) -> ItemReport {
     }
 }
 
-fn applied_item(one: &Applied, explained: &Explained, is_interrupted: bool) -> ItemReport {
+fn applied_item(
+    one: &Applied,
+    explained: &Explained,
+    is_interrupted: bool,
+    several: bool,
+) -> ItemReport {
     let origins = explained.of(&one.planned.registration);
     ItemReport {
         outcome: Some(word_of(&one.outcome)),
@@ -196,7 +209,7 @@ fn applied_item(one: &Applied, explained: &Explained, is_interrupted: bool) -> I
             }
             _ => None,
         },
-        ..planned_item(&one.planned, explained)
+        ..planned_item(&one.planned, explained, several)
     }
 }
 
@@ -206,6 +219,7 @@ fn unbuilt(unbuilt: Unbuilt) -> ItemReport {
         flow,
         deployment,
         entrypoint,
+        tag: None,
         action: "refuse",
         outcome: None,
         id: None,

@@ -13,6 +13,9 @@ use flowreg_model::{CodeReference, CommitId, Explanation, Flow, FlowProblem, Flo
 pub(crate) struct FlowsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
+    /// The tags of further packages at the same commit.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub further: &'a [CodeReference],
     /// The commit since which they changed, if only those are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<&'a CommitId>,
@@ -40,6 +43,9 @@ pub(crate) struct ListedFlow<'a> {
 pub(crate) struct ExplanationsReport<'a> {
     /// The reference.
     pub reference: &'a CodeReference,
+    /// The tags of further packages at the same commit.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub further: &'a [CodeReference],
     /// One for each flow that was asked for.
     pub explanations: &'a [Explanation],
     /// What is wrong with the sources.
@@ -67,7 +73,7 @@ impl Printer {
             return self.json(report);
         }
         self.warnings(report.notices);
-        let mut text = format!("{}\n", reference_line(report.reference, false));
+        let mut text = format!("{}\n", reference_line(report.reference, report.further, false));
         let width =
             report.flows.iter().map(|listed| listed.flow.name.as_str().chars().count()).max();
         let width = width.unwrap_or(0).min(NAME_WIDTH);
@@ -111,7 +117,7 @@ impl Printer {
             return self.json(report);
         }
         self.warnings(report.notices);
-        let mut text = format!("{}\n", reference_line(report.reference, false));
+        let mut text = format!("{}\n", reference_line(report.reference, report.further, false));
         for explanation in report.explanations {
             let (name, entrypoint) = (escaped(&explanation.flow), escaped(&explanation.entrypoint));
             let _ = writeln!(text, "\n  {name}  {entrypoint}");

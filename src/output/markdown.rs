@@ -21,7 +21,7 @@ const MOST_IN_A_CELL: usize = 240;
 /// A plan, or what became of it.
 pub(super) fn run(report: &RunReport) -> String {
     let needs_proof = report.target.kind != TargetKind::Local;
-    let reference = plain(&reference_line(&report.reference, needs_proof));
+    let reference = plain(&reference_line(&report.reference, &report.further, needs_proof));
     let is_plan = report.duration_ms.is_none();
     let title = if is_plan { "flowreg plan" } else { "flowreg register" };
     let mut text = format!(

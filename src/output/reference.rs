@@ -13,6 +13,9 @@ use flowreg_model::{CodeReference, escaped};
 pub(crate) struct ReferenceReport<'a> {
     /// The answer; `None` if there is none.
     pub reference: Option<&'a CodeReference>,
+    /// The tags of further packages at the same commit.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub further: &'a [CodeReference],
     /// Every rung, top to bottom.
     pub ladder: &'a [Rung],
     /// What is worth knowing and stops nothing.
@@ -25,19 +28,25 @@ pub(crate) struct ReferenceReport<'a> {
     pub error: Option<ErrorReport>,
 }
 
-/// `tag v1.4.0 (BUILD_TAG) at 3f2a91c on origin`
+/// `tag v1.4.0 (BUILD_TAG) at 3f2a91c on origin`; with tags of further packages at the same commit
+/// `tags etl/v1.2.0 and ml/v2.0.1 (active branch main) at 3f2a91c on origin`.
 ///
 /// `needs_proof`: workers will clone from the remote, so that a missing proof is worth a word.
-pub(super) fn reference_line(reference: &CodeReference, needs_proof: bool) -> String {
+pub(super) fn reference_line(
+    reference: &CodeReference,
+    further: &[CodeReference],
+    needs_proof: bool,
+) -> String {
     let proof = match &reference.remote {
         Some(remote) if reference.proved => format!(" on {remote}"),
         Some(remote) if needs_proof => format!(", not proved on {remote}"),
         _ => String::new(),
     };
+    let names = std::iter::once(reference).chain(further).map(|one| one.name.as_str());
+    let (kind, several) = (reference.name.kind(), if further.is_empty() { "" } else { "s" });
     format!(
-        "{} {} ({}) at {}{proof}",
-        reference.name.kind(),
-        reference.name.as_str(),
+        "{kind}{several} {} ({}) at {}{proof}",
+        names.collect::<Vec<_>>().join(" and "),
         reference.source_detail,
         reference.commit.short()
     )
@@ -53,7 +62,8 @@ impl Printer {
         let mut text = String::new();
         if let Some(reference) = report.reference {
             let channel = reference.channel.as_str();
-            let _ = writeln!(text, "{} · {channel}", reference_line(reference, report.needs_proof));
+            let line = reference_line(reference, report.further, report.needs_proof);
+            let _ = writeln!(text, "{line} · {channel}");
         }
         if explain {
             if report.reference.is_some() {

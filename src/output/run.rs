@@ -23,7 +23,7 @@ impl Printer {
         }
         self.warnings(&report.notices);
         let needs_proof = report.target.kind != TargetKind::Local;
-        let reference = reference_line(&report.reference, needs_proof);
+        let reference = reference_line(&report.reference, &report.further, needs_proof);
         let mut text = format!("{reference} · {}\n", target_text(&report.target));
         // Of all names, also of those that are not shown: the columns don't move from run to run.
         let widths = report.registrations.iter().map(|item| escaped(item.name()).chars().count());

@@ -20,6 +20,9 @@ pub(crate) struct RunReport {
     pub repository: String,
     /// The code reference.
     pub reference: CodeReference,
+    /// The tags of further packages at the same commit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<CodeReference>,
     /// One entry a deployment.
     pub registrations: Vec<ItemReport>,
     /// What is wrong with the sources.
@@ -42,6 +45,9 @@ pub(crate) struct ItemReport {
     pub deployment: String,
     /// `path.py:function`.
     pub entrypoint: String,
+    /// The tag, where packages are registered at tags of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// What has to be done.
     pub action: &'static str,
     /// What became of it; `None` in a plan.

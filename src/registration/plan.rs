@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,15 +11,18 @@ use super::declared::LastDeclaration;
 use super::diff;
 use super::refusal::Refusal;
 use super::schedules;
+use flowreg_git::tagging::{SeriesSet, TagOrder};
 use flowreg_model::{Field, Fields, Held, Marks, Registration};
 
-/// Which guards the user switched off.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which guards the user switched off, and what they go by.
+#[derive(Debug, Clone, Default)]
 pub struct Guards {
     /// `--allow-downgrade`
     pub allow_downgrade: bool,
     /// `--adopt`
     pub adopt: bool,
+    /// Which of two tags is the higher version.
+    pub series: SeriesSet,
 }
 
 /// What has to be done for one registration.
@@ -118,7 +120,7 @@ impl Plan {
 pub fn plan(
     registrations: Vec<Registration>,
     held: Vec<Held>,
-    guards: Guards,
+    guards: &Guards,
     is_ours: &dyn Fn(&str) -> bool,
 ) -> Plan {
     // By name, as a target identifies a deployment by it: an id would be another one after somebody
@@ -138,7 +140,7 @@ pub fn plan(
 fn plan_one(
     mut registration: Registration,
     held: Option<Held>,
-    guards: Guards,
+    guards: &Guards,
     is_ours: &dyn Fn(&str) -> bool,
 ) -> Planned {
     // Guards come before the comparison: a deployment that a guard protects is mostly somebody
@@ -234,7 +236,7 @@ fn has_schema(fields: &Fields) -> bool {
 fn refusal(
     registration: &Registration,
     held: &Held,
-    guards: Guards,
+    guards: &Guards,
     is_ours: &dyn Fn(&str) -> bool,
 ) -> Option<Refusal> {
     let wanted = &registration.marks;
@@ -250,7 +252,7 @@ fn refusal(
     // A moved tag has no option to allow it: two runs with one version would have run different code,
     // and nobody could tell which.
     moved_tag(wanted, marks)
-        .or_else(|| downgrade(wanted, marks).filter(|_| !guards.allow_downgrade))
+        .or_else(|| downgrade(wanted, marks, &guards.series).filter(|_| !guards.allow_downgrade))
 }
 
 fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
@@ -263,46 +265,15 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     })
 }
 
-fn downgrade(wanted: &Marks, held: &Marks) -> Option<Refusal> {
+fn downgrade(wanted: &Marks, held: &Marks, series: &SeriesSet) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
-    // Numbers are compared as such first: of versions by date `2026.12.0` is a semantic version and
-    // `2026.01.0`, with its leading zero, is not.
-    if let (Some((prefix, numbers)), Some((held_prefix, held_numbers))) =
-        (numbers_of(wanted), numbers_of(held))
-        && numbers.len() == held_numbers.len()
-    {
-        // Tags with another prefix belong to another series (`etl/v2.0` and `v1.0`), and neither is
-        // higher.
-        let is_lower = prefix == held_prefix && numbers < held_numbers;
-        return is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() });
-    }
-    let (held_prefix, held_version) = version_of(held)?;
-    let is_lower = match version_of(wanted) {
-        Some((prefix, version)) => {
-            prefix == held_prefix && version.cmp_precedence(&held_version).is_lt()
-        }
+    let is_lower = match series.order(&wanted.parse().ok()?, &held.parse().ok()?) {
+        TagOrder::Versions(order) => order.is_lt(),
         // A tag that is no version ranks below every version.
-        None => true,
+        TagOrder::NoVersion => true,
+        TagOrder::OtherSeries | TagOrder::Unknown => false,
     };
     is_lower.then(|| Refusal::Downgrade { held: held.clone(), wanted: wanted.clone() })
-}
-
-/// The numbers of a tag that ends in nothing but numbers, and what stands before them.
-fn numbers_of(tag: &str) -> Option<(&str, Vec<u64>)> {
-    let start = tag.rfind('/').map_or(0, |at| at + 1);
-    let digits = start + tag.get(start..)?.find(|char: char| char.is_ascii_digit())?;
-    let (prefix, version) = tag.split_at_checked(digits)?;
-    let numbers: Option<Vec<u64>> =
-        version.split(['.', '-', '_']).map(|number| number.parse().ok()).collect();
-    numbers.filter(|numbers| numbers.len() > 1).map(|numbers| (prefix, numbers))
-}
-
-/// The semantic version in a tag, and what stands before it: `etl/v` and `1.2.3`.
-fn version_of(tag: &str) -> Option<(&str, Version)> {
-    let start = tag.rfind('/').map_or(0, |at| at + 1);
-    let digits = start + tag.get(start..)?.find(|char: char| char.is_ascii_digit())?;
-    let (prefix, version) = tag.split_at_checked(digits)?;
-    Version::parse(version).ok().map(|version| (prefix, version))
 }
 
 #[cfg(test)]
@@ -349,7 +320,7 @@ mod tests {
     }
 
     fn action(wanted: Registration, held: Held, guards: Guards) -> Action {
-        plan(vec![wanted], vec![held], guards, &is_ours).items.remove(0).action
+        plan(vec![wanted], vec![held], &guards, &is_ours).items.remove(0).action
     }
 
     fn refused(action: &Action) -> Option<&'static str> {
@@ -369,7 +340,8 @@ mod tests {
     #[test]
     fn a_new_version_changes_version_and_marks() {
         let held = held(&registration("v1.0.0", 'a'));
-        let plan = plan(vec![registration("v1.1.0", 'b')], vec![held], Guards::default(), &is_ours);
+        let plan =
+            plan(vec![registration("v1.1.0", 'b')], vec![held], &Guards::default(), &is_ours);
         let fields: Vec<_> = plan.items[0].changes.iter().map(|c| c.field.as_str()).collect();
         assert_eq!(fields, ["version", "labels.flowreg.tag", "labels.flowreg.commit"]);
     }
@@ -385,15 +357,15 @@ mod tests {
         let mut known = registration("v1.1.0", 'b');
         let schema = json!({"title": "Parameters", "type": "object", "properties": {}});
         known.fields.set(Field::ParameterOpenapiSchema, schema);
-        let created = plan(vec![unknown.clone()], Vec::new(), Guards::default(), &is_ours);
+        let created = plan(vec![unknown.clone()], Vec::new(), &Guards::default(), &is_ours);
         assert_eq!(enforced(&created.items[0]), Some(json!(false)));
-        let updated = plan(vec![known.clone()], vec![held(&unknown)], Guards::default(), &is_ours);
+        let updated = plan(vec![known.clone()], vec![held(&unknown)], &Guards::default(), &is_ours);
         assert_eq!(enforced(&updated.items[0]), Some(json!(true)));
         // Somebody switched it off: it stays off.
         let mut before = held(&known);
         before.fields.set(Field::EnforceParameterSchema, false);
         before.fields.set(Field::Version, "v1.0.0");
-        let updated = plan(vec![known], vec![before], Guards::default(), &is_ours);
+        let updated = plan(vec![known], vec![before], &Guards::default(), &is_ours);
         assert_eq!(enforced(&updated.items[0]), None);
     }
 
@@ -443,7 +415,7 @@ mod tests {
     #[test]
     fn a_moved_tag_is_refused_whatever_is_allowed() {
         let before = held(&registration("v1.0.0", 'a'));
-        let guards = Guards { allow_downgrade: true, adopt: true };
+        let guards = Guards { allow_downgrade: true, adopt: true, ..Guards::default() };
         let moved = action(registration("v1.0.0", 'b'), before, guards);
         assert_eq!(refused(&moved), Some("moved_tag"));
     }
@@ -486,7 +458,7 @@ mod tests {
     fn adopted(mut wanted: Registration, former: Held) -> (Vec<Value>, Vec<(&'static str, Value)>) {
         wanted.fields.set(Field::Schedules, json!([{"schedule": {"cron": "1"}}]));
         let guards = Guards { adopt: true, ..Guards::default() };
-        let item = plan(vec![wanted], vec![former], guards, &is_ours).items.remove(0);
+        let item = plan(vec![wanted], vec![former], &guards, &is_ours).items.remove(0);
         let Action::Update { fields, marks_change: true } = item.action else {
             panic!("{:?}", item.action)
         };
@@ -530,17 +502,9 @@ mod tests {
         before.marks.as_mut().unwrap().declared = Some("{}".to_owned());
         let cron = |cron: &str, active: bool| json!({"schedule": {"cron": cron}, "active": active});
         before.fields.set(Field::Schedules, json!([cron("1", true), cron("2", false)]));
-        let item = plan(vec![wanted], vec![before], Guards::default(), &is_ours).items.remove(0);
+        let item = plan(vec![wanted], vec![before], &Guards::default(), &is_ours).items.remove(0);
         let kept: Vec<&Value> = item.kept.iter().map(|kept| &kept.value).collect();
         assert_eq!(kept, [&cron("1", true)]);
         assert!(item.changes.iter().all(|change| change.field != "schedules"));
-    }
-
-    #[test]
-    fn versions_are_found_behind_prefixes() {
-        assert_eq!(version_of("etl/v1.2.3"), Some(("etl/v", Version::new(1, 2, 3))));
-        assert_eq!(version_of("py3/v1.2.3"), Some(("py3/v", Version::new(1, 2, 3))));
-        assert_eq!(version_of("release"), None);
-        assert_eq!(version_of("v1.2"), None);
     }
 }

@@ -115,7 +115,7 @@ mod tests {
             fields,
             upload: None,
         };
-        plan(vec![registration], Vec::new(), Guards::default(), &|_| true)
+        plan(vec![registration], Vec::new(), &Guards::default(), &|_| true)
     }
 
     fn pool(name: &str, kind: &str, is_paused: bool) -> WorkPool {

@@ -18,6 +18,8 @@ use crate::registration::{Applied, Outcome, apply};
 pub struct AppliedRun {
     /// The code reference.
     pub reference: CodeReference,
+    /// The tags of further packages at its commit.
+    pub further: Vec<CodeReference>,
     /// The URL that workers clone from.
     pub repository: String,
     /// The target.
@@ -75,6 +77,7 @@ impl AppliedRun {
         Self {
             queued_target: queued_target(&referenced.configured.target),
             reference: referenced.reference,
+            further: referenced.further,
             repository: repository_url.to_string(),
             target: description,
             registrations: applied,

@@ -241,7 +241,7 @@ impl Builder<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let Pulled { steps: pulled, void } =
-            match self.pulled(manifest, entry, &declared, values)? {
+            match self.pulled(manifest, entry, &declared, values, &self.source)? {
                 Ok(pulled) => pulled,
                 Err(error) => return Ok(Err(error)),
             };
@@ -259,6 +259,23 @@ impl Builder<'_> {
         }))
     }
 
+    /// Pulls at the reference of the package that the flow belongs to. Where an entrypoint leads, and so
+    /// which package it is, is known only after the steps were followed once. The outer error ends the run,
+    /// the inner one is this deployment's.
+    fn pulled_for_package<'m>(
+        &self,
+        one: DeploymentDraft<'m>,
+        flow: &Flow,
+        values: &TemplateValues,
+    ) -> Result<Result<DeploymentDraft<'m>, EntryError>, RunError> {
+        let source = self.source_of(flow.entrypoint.path());
+        if source.reference.name == self.source.reference.name {
+            return Ok(Ok(one));
+        }
+        let pulled = self.pulled(one.manifest, one.entry, &one.declared, values, &source)?;
+        Ok(pulled.map(|Pulled { steps, void }| DeploymentDraft { pulled: steps, void, ..one }))
+    }
+
     fn add_declared(
         &self,
         gathered: &mut Gathered,
@@ -266,6 +283,13 @@ impl Builder<'_> {
         mut flow: Flow,
         values: &TemplateValues,
     ) -> Result<(), RunError> {
+        let one = match self.pulled_for_package(one, &flow, values)? {
+            Ok(one) => one,
+            Err(error) => {
+                gathered.unbuilt.push(Unbuilt { flow: flow.name.to_string(), ..refused(error) });
+                return Ok(());
+            }
+        };
         let is_allowed = self.request.allow_unpinned
             || self.referenced.configured.settings.allows_unpinned(flow.name.as_str());
         let refusal = one.void.clone().filter(|_| !is_allowed);

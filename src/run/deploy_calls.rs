@@ -260,14 +260,15 @@ impl Builder<'_> {
             places: of_fields(&place),
             ..FieldOrigins::default()
         };
+        let start = Start::called(flow.entrypoint.path(), &call.path);
+        let source = self.source_of(start.file());
         let declaration = Declaration {
             name: name.clone(),
             entrypoint: flow.entrypoint.to_string(),
             fields: declared.fields,
-            pull_steps: vec![json!(pull::step(&self.source.git_clone(access)))],
+            pull_steps: vec![json!(pull::step(&source.git_clone(access)))],
             origins: of_fields(&origin),
         };
-        let start = Start::called(flow.entrypoint.path(), &call.path);
         if let Err(error) = self.add(gathered, &mut flow, start, Some(declaration), explained)? {
             let hint = error.hint().unwrap_or("give the deployment another name".to_owned());
             let cause = match UnbuiltCause::of(&error) {

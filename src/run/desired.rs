@@ -16,6 +16,7 @@ use flowreg_servers::Target;
 use super::deploy_calls::{DeclarationLines, with_calls};
 use super::error::ConfigurationError;
 use super::manifests::Manifests;
+use super::packages::PackageFiles;
 use super::pulled::ServerVersion;
 use super::request::{Notice, RunRequest};
 use super::starts::{Start, Starts};
@@ -25,7 +26,6 @@ use crate::introspection::IntrospectedScan;
 use crate::manifest::pull;
 use crate::registration::{BuildError, CodeSource, Declaration, Refusal, build, check_object};
 use crate::scan::Scan;
-use crate::settings::Settings;
 
 /// The third stage: what should be registered.
 pub struct Desired<'r> {
@@ -46,7 +46,10 @@ pub struct Desired<'r> {
 pub(super) struct Builder<'b> {
     pub(super) referenced: &'b Referenced<'b>,
     pub(super) request: &'b RunRequest,
+    /// What all registrations have in common.
     pub(super) source: CodeSource<'b>,
+    /// Which of them are registered at which reference.
+    pub(super) packages: &'b PackageFiles<'b>,
     pub(super) identity: &'b RepositoryIdentity,
     pub(super) target: &'b dyn Target,
     pub(super) server: ServerVersion,
@@ -201,9 +204,11 @@ impl<'r> Desired<'r> {
         notices.extend(referenced.circumstances(&repository_url)?);
         let author = referenced.opened().repository.author();
         let target = referenced.configured.connect(request.jobs)?;
+        let packages = referenced.package_files()?;
         let builder = Builder {
             referenced: &referenced,
             request,
+            packages: &packages,
             source: referenced.source(&repository_url, author.as_deref())?,
             identity: referenced.configured.identity()?,
             target: target.as_ref(),
@@ -225,7 +230,7 @@ impl<'r> Desired<'r> {
         }
         notices.append(&mut gathered.notices);
         gathered.notices = notices;
-        gathered.leave_to_other_packages(&referenced);
+        packages.restrict(&mut gathered);
         gathered.tell_deploy_calls(&referenced.reference, &request.flows);
         Ok(Self { referenced, request, target, repository_url, manifests, base, gathered })
     }
@@ -247,34 +252,6 @@ impl<'r> Desired<'r> {
     pub(super) fn opened(&self) -> &'r Opened<'r> {
         self.referenced.opened()
     }
-}
-
-impl Gathered {
-    /// Leaves out what lies outside the package that the tag is for. In a repository with several
-    /// packages `etl/v1.2.0` is the version of `etl` only; the others have tags of their own.
-    fn leave_to_other_packages(&mut self, referenced: &Referenced<'_>) {
-        let Settings { tag: tags, .. } = &referenced.configured.settings;
-        let paths = referenced.reference.tag().map(|tag| tags.paths_of(tag)).unwrap_or_default();
-        let is_ours = |entrypoint: &str| is_below(paths, entrypoint);
-        let starts = &self.starts;
-        // The file that a run starts with decides, not the one that defines the flow: a package may
-        // deploy a flow that it imports from a common library.
-        self.registrations.retain(|one| {
-            let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
-            is_ours(start.map_or(one.entrypoint.path(), Start::file))
-        });
-        self.unbuilt.retain(|item| is_ours(&item.entrypoint));
-        self.problems.retain(|problem| is_ours(&problem.path));
-    }
-}
-
-/// Whether a file, or an entrypoint in it, is below one of these paths; no path stands for all.
-pub(super) fn is_below(paths: &[String], file: &str) -> bool {
-    let below = |path: &String| {
-        let rest = file.strip_prefix(path.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
-    };
-    paths.is_empty() || paths.iter().any(below)
 }
 
 impl Builder<'_> {
@@ -331,6 +308,13 @@ impl Builder<'_> {
         Ok(gathered)
     }
 
+    /// The source of what starts in a file.
+    pub(super) fn source_of(&self, file: &str) -> CodeSource<'_> {
+        // What belongs to no package is left out in the end.
+        let reference = self.packages.reference_of(file).unwrap_or(self.source.reference);
+        CodeSource { reference, ..self.source }
+    }
+
     /// Builds one registration. The outer error ends the run, the inner one is this registration's;
     /// where it lies in a file is for the caller to say.
     pub(super) fn add(
@@ -359,7 +343,8 @@ impl Builder<'_> {
             return Ok(Err(error));
         }
         let settings = &self.referenced.configured.settings;
-        let built = build(flow, declaration, &self.source, settings).map(|built| {
+        let source = self.source_of(start.file());
+        let built = build(flow, declaration, &source, settings).map(|built| {
             let registration = built.registration;
             let key = (registration.flow.to_string(), registration.deployment.to_string());
             let explained = FieldOrigins { origins: built.origins, ..explained };

@@ -160,6 +160,14 @@ pub enum ConfigurationError {
     /// A commit is pinned, and it has submodules.
     #[error("{}", PullError::Submodules)]
     SubmodulesAtCommit,
+    /// Several packages are tagged at the commit, and the flows of Prefect 1 are built for one tag.
+    #[error("flows of Prefect 1 are registered at one tag at a time, and {} has {}", .commit.short(), .tags.join(", "))]
+    OneTagForPrefect1 {
+        /// The commit.
+        commit: CommitId,
+        /// Its tags.
+        tags: Vec<String>,
+    },
     /// A flow of Prefect 1 has an empty name.
     #[error(transparent)]
     Prefect1Name(#[from] NameError),
@@ -202,6 +210,9 @@ impl ConfigurationError {
                  and workers"
             }
             Self::SubmodulesAtCommit => return PullError::Submodules.hints(),
+            Self::OneTagForPrefect1 { tags, .. } => {
+                return tags.iter().map(|tag| format!("flowreg … --tag {tag}")).collect();
+            }
             Self::Declarations { .. }
             | Self::Unreadable { .. }
             | Self::NotText

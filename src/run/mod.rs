@@ -60,6 +60,7 @@ mod manifests;
 mod observer;
 mod opened;
 mod outbox;
+mod packages;
 mod planned;
 mod prefect1;
 mod prune;

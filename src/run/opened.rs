@@ -8,6 +8,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitError, ReferenceRequest, ReferenceRules, Remote, Repository, RepositoryIdentity, Untagged,
     resolve,
@@ -228,6 +229,8 @@ impl<'s> Opened<'s> {
         // is not refused: whether it has to be is for the file to say that is looked for here.
         let mut request = request(&defaults, choice, TargetKind::Local);
         request.rules.untagged = Untagged::Commit;
+        // Nor does it matter which tag the commit has, and the file says which tags are versions.
+        request.rules.series = SeriesSet::Declared(Vec::new());
         let environment = &self.surroundings.environment;
         debug!("climbing the ladder for {FILE_NAME}");
         let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
@@ -344,6 +347,7 @@ pub(super) fn rules(settings: &Settings, target: TargetKind, is_offline: bool) -
         mainline: settings.repository.mainline.clone(),
         untagged: settings.repository.untagged.value,
         pin: settings.repository.pin,
+        series: settings.tag.series.clone(),
         lightweight: target == TargetKind::Prefect1,
         ask_remote: target != TargetKind::Local && !is_offline,
     }

@@ -40,7 +40,7 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
         return;
     }
     let Ok(Some(_lock)) = outbox.lock(OutboxLockKind::Deliver, PATIENCE) else { return };
-    let name = applied.reference.name.full();
+    let references = || std::iter::once(&applied.reference).chain(&applied.further);
     // The record of a push need not name its target. Then it is the one that a delivery would
     // choose, and a delivery has no options: `--target local` on this run must not take out a push
     // that waits for the server.
@@ -49,8 +49,10 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
     let usual = Opened::with(Arc::clone(&opened.repository), without_options, &Unobserved);
     for record in outbox_records(&outbox) {
         let Ok(push) = record.push else { continue };
-        let is_same =
-            push.reference == name && push.commit.as_ref() == Some(&applied.reference.commit);
+        let is_same = references().any(|reference| {
+            push.reference == reference.name.full()
+                && push.commit.as_ref() == Some(&reference.commit)
+        });
         let meant_for = || push.target.clone().or_else(|| usual.target_of(&push));
         if is_same && meant_for().as_ref() == Some(&applied.queued_target) {
             let _ = outbox.remove(&record.id);

@@ -53,9 +53,10 @@ impl<'r> PlannedRun<'r> {
         // The embedded registry lies in this repository's git directory, so nothing in it can belong
         // to somebody else, even if the remote had another URL when it was registered.
         let adopt = request.adopt || kind == TargetKind::Local;
-        let guards = Guards { allow_downgrade: request.allow_downgrade, adopt };
+        let series = referenced.configured.settings.tag.series.clone();
+        let guards = Guards { allow_downgrade: request.allow_downgrade, adopt, series };
         let identity = referenced.configured.identity()?;
-        let mut plan = plan(registrations, held, guards, &|url| identity.is(url));
+        let mut plan = plan(registrations, held, &guards, &|url| identity.is(url));
         // After the plan, as only registrations that are to be created need a pool: those that exist
         // keep the one they have. Asking for the pools costs a request, so it is done on demand.
         all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);
@@ -129,6 +130,11 @@ impl<'r> PlannedRun<'r> {
     /// The code reference.
     pub fn reference(&self) -> &CodeReference {
         &self.referenced.reference
+    }
+
+    /// The tags of further packages at its commit.
+    pub fn further(&self) -> &[CodeReference] {
+        &self.referenced.further
     }
 
     /// The target.

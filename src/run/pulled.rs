@@ -19,7 +19,7 @@ use crate::manifest::{
     DeclaredDeployment, Entry, EntryError, FilePlace, Manifest, ManifestNotice, TemplateValues,
     step_ids,
 };
-use crate::registration::Pinned;
+use crate::registration::{CodeSource, Pinned};
 use flowreg_model::TargetKind;
 
 /// What the server's Prefect is, asked once and only where something depends on it.
@@ -42,9 +42,10 @@ impl Builder<'_> {
         entry: &Entry,
         declared: &DeclaredDeployment,
         values: &TemplateValues,
+        source: &CodeSource<'_>,
     ) -> Result<Result<Pulled, EntryError>, RunError> {
         let settings = &self.referenced.configured.settings.repository;
-        let clone = self.source.git_clone(settings.access.as_ref());
+        let clone = source.git_clone(settings.access.as_ref());
         let mut pulled = match declared.pull.as_deref() {
             None => PinnedSteps::default(&clone),
             // `pull: []` says that the code is in the image already: cloning would run other code.
@@ -52,7 +53,7 @@ impl Builder<'_> {
             Some(steps) => {
                 let context = PullContext {
                     clone,
-                    reference: self.source.reference.name.as_str(),
+                    reference: source.reference.name.as_str(),
                     is_ours: &|url| self.identity.is(url),
                     fill: &|text| values.fill(text),
                     version: self.server_version()?,

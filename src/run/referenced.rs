@@ -31,6 +31,8 @@ pub struct Referenced<'o> {
     pub(super) configured: Configured<'o>,
     /// The code reference.
     pub reference: CodeReference,
+    /// The tags of further packages at its commit.
+    pub further: Vec<CodeReference>,
     /// What is worth knowing.
     pub notices: Vec<Notice>,
     /// Whether the remote was not asked because the user did not want it (`--offline`).
@@ -47,10 +49,11 @@ impl<'o> Climbed<'o> {
     /// # Errors
     /// [`RunError::Reference`] if no rung of the ladder leads to one.
     pub fn referenced(self) -> Result<Referenced<'o>, RunError> {
-        let Resolution { reference, notices, .. } = self.resolution;
+        let Resolution { reference, further, notices, .. } = self.resolution;
         Ok(Referenced {
             configured: self.configured,
             reference: reference?,
+            further,
             notices: notices.into_iter().map(Notice::from).collect(),
             is_offline: self.is_offline,
             is_new_tag: false,
@@ -67,6 +70,7 @@ impl<'o> Referenced<'o> {
             reference,
             notices: Vec::new(),
             is_offline: false,
+            further: Vec::new(),
             is_new_tag: true,
             tree: OnceCell::new(),
         }
@@ -89,6 +93,11 @@ impl<'o> Referenced<'o> {
 
     pub(super) fn opened(&self) -> &'o Opened<'o> {
         self.configured.opened
+    }
+
+    /// All code references of the run, all at one commit.
+    pub(super) fn references(&self) -> impl Iterator<Item = &CodeReference> {
+        std::iter::once(&self.reference).chain(&self.further)
     }
 
     /// The tree of the commit. It is opened once and then shared by all stages, as it keeps the

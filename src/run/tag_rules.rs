@@ -6,24 +6,28 @@
 
 use flowreg_git::tagging::{TagRule, history_hints};
 use flowreg_git::{PeeledTag, ReferenceError, ci_provider};
-use flowreg_model::{Channel, TagName};
+use flowreg_model::{Channel, CodeReference, TagName};
 
 use super::{Referenced, RunError};
 
-/// Checks the rules for the tag of a reference; a branch has none. Returns a warning if the tag is
-/// off mainline, and the settings do not say whether that matters.
+/// Checks the rules for the tags of a run; a branch has none. Returns a warning if they are off
+/// mainline, and the settings do not say whether that matters.
 ///
 /// # Errors
-/// If the tag breaks a rule that is required, if nothing tells whether it does, or if the
+/// If a tag breaks a rule that is required, if nothing tells whether it does, or if the
 /// repository or the remote can't be read.
 pub(super) fn check(referenced: &Referenced<'_>) -> Result<Option<String>, RunError> {
-    let Some(tag) = referenced.reference.tag().filter(|_| !referenced.is_new_tag) else {
+    if referenced.is_new_tag {
         return Ok(None);
-    };
+    }
     let rules = referenced.configured.settings.channel(Channel::Mainline);
     if rules.require_signed_tags == Some(true) {
-        check_signature(referenced, tag)?;
+        for tag in referenced.references().filter_map(CodeReference::tag) {
+            check_signature(referenced, tag)?;
+        }
     }
+    // All are at one commit.
+    let Some(tag) = referenced.reference.tag() else { return Ok(None) };
     match rules.require_tag_on_mainline {
         // Somebody decided that tags may be anywhere, and wants no warning about it.
         Some(false) => Ok(None),

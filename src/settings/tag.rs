@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use globset::GlobBuilder;
 use serde::Deserialize;
 use toml::Spanned;
 
-use flowreg_git::tagging::{CalendarFormat, Scheme, Series};
+use flowreg_git::tagging::{
+    CalendarFormat, Scheme, Series, SeriesSet, SeveralSeries, normalized_path,
+};
 use flowreg_model::{TagName, nearest};
 
 /// `[tag]`
@@ -23,7 +26,7 @@ pub(super) struct TagTable {
     /// What a pre-release is called.
     pub pre: Option<String>,
     /// The files and directories whose changes count.
-    pub paths: Option<Vec<String>>,
+    pub paths: Option<Vec<Spanned<String>>>,
     /// `[tag.package."name"]`
     pub package: BTreeMap<String, PackageTable>,
 }
@@ -43,7 +46,7 @@ pub(super) struct PackageTable {
     /// What a pre-release is called.
     pub pre: Option<String>,
     /// The files and directories whose changes count; the directory `name` by default.
-    pub paths: Option<Vec<String>>,
+    pub paths: Option<Vec<Spanned<String>>>,
 }
 
 /// `scheme`
@@ -63,14 +66,11 @@ pub(super) const TAG_KEYS: &[&str] =
 /// The keys of `[tag.package."name"]`.
 pub(super) const PACKAGE_KEYS: &[&str] = &["prefix", "scheme", "format", "initial", "pre", "paths"];
 
-/// The series of the repository: that of all of it, and those of its packages by name.
+/// The series of the repository.
 #[derive(Debug, Clone)]
 pub(crate) struct TagSettings {
-    whole: Series,
-    /// Whether the series of the whole repository may be used: it has a prefix of its own, or there are
-    /// no packages.
-    is_whole_named: bool,
-    packages: BTreeMap<String, Series>,
+    /// Which tags are versions of what.
+    pub series: SeriesSet,
 }
 
 /// What is wrong with the table, and where in the file.
@@ -81,6 +81,21 @@ pub(super) struct TagProblem {
     pub message: String,
     /// What to type instead.
     pub hint: String,
+}
+
+/// Why it is not known which series is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SeriesError {
+    /// The tags fit several.
+    Several(SeveralSeries),
+    /// No package was named, or one that is not there.
+    NoSeries(NoSeries),
+}
+
+impl From<SeveralSeries> for SeriesError {
+    fn from(several: SeveralSeries) -> Self {
+        Self::Several(several)
+    }
 }
 
 /// A package that is not there.
@@ -96,54 +111,54 @@ impl TagSettings {
     /// What the table means.
     pub(super) fn resolve(table: TagTable) -> Result<Self, TagProblem> {
         let TagTable { prefix, scheme, format, initial, pre, paths, package } = table;
+        let base = PackageTable { prefix, scheme, format, initial, pre, paths };
+        let none = PackageTable::default();
+        let mut declared: Vec<Series> = Vec::new();
         // With packages, `flowreg tag` alone may just be a forgotten `--package`. A prefix under
         // `[tag]` says that the repository as a whole has versions, too.
-        let is_whole_named = prefix.is_some() || package.is_empty();
-        let base = PackageTable { prefix, scheme, format, initial, pre, paths };
-        let whole = series(&base, &PackageTable::default(), "v", Vec::new())?;
-        let mut packages = BTreeMap::new();
-        for (name, table) in package {
-            let own = series(&table, &base, &format!("{name}/v"), vec![name.clone()])?;
-            packages.insert(name, own);
+        if let Some(prefix) = &base.prefix {
+            declared.push(series(&base, &none, prefix.get_ref(), None)?);
+        } else if package.is_empty() {
+            let Series { scheme, paths, .. } = series(&base, &none, "", None)?;
+            return Ok(Self { series: SeriesSet::Found { scheme, paths } });
         }
-        Ok(Self { whole, is_whole_named, packages })
+        for (name, table) in package {
+            let one = series(&table, &base, &format!("{name}/v"), Some(&name))?;
+            if let Some(other) = declared.iter().find(|other| other.prefix == one.prefix) {
+                let other = other.package.as_ref();
+                let other = other.map_or_else(|| "[tag]".to_owned(), |other| format!("`{other}`"));
+                return Err(TagProblem {
+                    at: table.prefix.as_ref().map_or(0, |prefix| prefix.span().start),
+                    message: format!(
+                        "`{name}` and {other} have the same prefix, `{}`: a tag would be a version \
+                         of both",
+                        one.prefix
+                    ),
+                    hint: format!("prefix = \"{name}/v\" under [tag.package.{name}]"),
+                });
+            }
+            declared.push(one);
+        }
+        Ok(Self { series: SeriesSet::Declared(declared) })
     }
 
-    /// The series of a package, or of the whole repository.
+    /// The series of a package, or of the whole repository. `tags` are all that there are.
     ///
     /// # Errors
     /// If there is no such package, or nothing says which of several is meant.
-    pub(crate) fn series(&self, package: Option<&str>) -> Result<&Series, NoSeries> {
-        let no_series =
-            |nearest| NoSeries { packages: self.packages.keys().cloned().collect(), nearest };
-        match package {
-            None if self.is_whole_named => Ok(&self.whole),
-            None => Err(no_series(None)),
-            Some(name) => self.packages.get(name).ok_or_else(|| {
-                let names: Vec<&str> = self.packages.keys().map(String::as_str).collect();
-                no_series(nearest(name, &names).map(str::to_owned))
-            }),
-        }
-    }
-
-    /// The series that a tag belongs to: of those whose prefix its name begins with, the one with the
-    /// longest prefix.
-    pub(crate) fn series_by_prefix(&self, name: &str) -> Option<&Series> {
-        let all = self.packages.values().chain(std::iter::once(&self.whole));
-        let fitting = all.filter(|series| {
-            name.strip_prefix(series.prefix.as_str())
-                .is_some_and(|rest| series.parse(rest).is_some())
-        });
-        fitting.max_by_key(|series| series.prefix.len())
-    }
-
-    /// The files and directories that a tag stands for; empty: all of the repository.
-    pub(crate) fn paths_of(&self, tag: &TagName) -> &[String] {
-        // One prefix may be the beginning of another, and a tag may fit both: the longer one is meant.
-        let series = self.packages.values().filter(|series| series.version_of(tag).is_some());
-        series
-            .max_by_key(|series| series.prefix.len())
-            .map_or(&[], |series| series.paths.as_slice())
+    pub(crate) fn series(
+        &self,
+        package: Option<&str>,
+        tags: &[TagName],
+    ) -> Result<Series, SeriesError> {
+        let all = self.series.all(tags)?;
+        let meant = all.iter().find(|one| one.package.as_deref() == package).cloned();
+        meant.ok_or_else(|| {
+            let packages: Vec<String> = all.into_iter().filter_map(|one| one.package).collect();
+            let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+            let nearest = package.and_then(|name| nearest(name, &names)).map(str::to_owned);
+            SeriesError::NoSeries(NoSeries { packages, nearest })
+        })
     }
 }
 
@@ -151,7 +166,7 @@ fn series(
     table: &PackageTable,
     base: &PackageTable,
     default_prefix: &str,
-    default_paths: Vec<String>,
+    package: Option<&str>,
 ) -> Result<Series, TagProblem> {
     let prefix = table.prefix.as_ref().map_or(default_prefix, |prefix| prefix.get_ref());
     // Whether git takes a prefix depends on what follows it (`v.` is no name, `v.1.0.0` is one), so a
@@ -168,9 +183,38 @@ fn series(
         SchemeWord::Semver => semantic(table, base)?,
         SchemeWord::Calver => calendar(table.format.as_ref().or(base.format.as_ref()))?,
     };
-    let paths = table.paths.clone().unwrap_or(default_paths);
-    let paths = paths.iter().map(|path| path.trim_matches('/').to_owned()).collect();
-    Ok(Series { prefix: prefix.to_owned(), scheme, paths })
+    let package = package.map(str::to_owned);
+    let paths = match &table.paths {
+        Some(paths) => normalized(paths)?,
+        None => package.iter().cloned().collect(),
+    };
+    Ok(Series { prefix: prefix.to_owned(), scheme, package, paths })
+}
+
+/// Paths from the root, without what people write around them; none if one of them is the root itself.
+fn normalized(paths: &[Spanned<String>]) -> Result<Vec<String>, TagProblem> {
+    let mut found = Vec::new();
+    for path in paths {
+        let problem = |message: String, hint: &str| TagProblem {
+            at: path.span().start,
+            message,
+            hint: hint.to_owned(),
+        };
+        let text = path.get_ref();
+        let normal = normalized_path(text).ok_or_else(|| {
+            problem(
+                format!("`{text}` leads out of the repository"),
+                "for example paths = [\"etl\"]",
+            )
+        })?;
+        if let Err(error) = GlobBuilder::new(&normal).literal_separator(true).build() {
+            let message = format!("`{text}` is not a glob: {}", error.kind());
+            return Err(problem(message, "for example paths = [\"packages/*/flows\"]"));
+        }
+        found.push(normal);
+    }
+    let is_all = found.iter().any(String::is_empty);
+    Ok(if is_all { Vec::new() } else { found })
 }
 
 fn semantic(table: &PackageTable, base: &PackageTable) -> Result<Scheme, TagProblem> {

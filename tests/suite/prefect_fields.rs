@@ -76,7 +76,7 @@ impl Deployment {
         let registrations = vec![self.registration(fields)];
         let held = read(&registrations, &target, true, &|url| url == REPOSITORY).unwrap();
         let guards = Guards { adopt: true, ..Guards::default() };
-        let plan = plan(registrations, held, guards, &|url| url == REPOSITORY);
+        let plan = plan(registrations, held, &guards, &|url| url == REPOSITORY);
         let planned = plan.items[0].clone();
         let mut applied = apply(plan, &target, 1, &|_| {}, &|| false);
         let outcome = applied.remove(0).outcome;
@@ -361,7 +361,7 @@ fn schedules_are_found_by_their_slug_and_keep_what_people_limited() {
     deployment.is_settled(&renamed);
     let twice = json!({"schedules": [named("c", "0 1 * * *"), named("c", "0 2 * * *")]});
     let planned =
-        plan(vec![deployment.registration(&twice)], Vec::new(), Guards::default(), &|url| {
+        plan(vec![deployment.registration(&twice)], Vec::new(), &Guards::default(), &|url| {
             url == REPOSITORY
         });
     match &planned.items[0].action {

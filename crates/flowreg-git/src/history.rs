@@ -7,13 +7,13 @@
 use std::collections::{HashMap, HashSet};
 
 use gix::bstr::ByteSlice;
-use gix::objs::TreeRefIter;
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
 
 use super::refs::object_id;
-use super::tree::corrupt;
-use super::{GitError, Repository, Tree};
+use super::tagging::SeriesPaths;
+use super::touched::PathFilter;
+use super::{GitError, Repository};
 use flowreg_model::CommitId;
 
 /// How much the clocks of those who commit may differ, in seconds: a commit's date may be that much
@@ -158,8 +158,8 @@ impl Repository {
         Ok(false)
     }
 
-    /// What is in the history of `tip` and not in that of `base`; with `paths`, what of it touches
-    /// one of these files or directories.
+    /// What is in the history of `tip` and not in that of `base`; what of it touches the
+    /// files of a series.
     ///
     /// # Errors
     /// If a commit or a directory can't be read.
@@ -167,7 +167,7 @@ impl Repository {
         &self,
         base: Option<&CommitId>,
         tip: &CommitId,
-        paths: &[String],
+        paths: &SeriesPaths,
     ) -> Result<Log, GitError> {
         let local = self.inner.to_thread_local();
         let tip_id = object_id(&local, tip).ok_or_else(|| missing(tip))?;
@@ -175,14 +175,14 @@ impl Repository {
         let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).with_hidden(hidden).all();
         let ends = ends_of(&local);
         let mut log = Log::default();
-        let mut filter = PathFilter { repository: self, paths, known: HashMap::new() };
+        let mut filter = PathFilter::new(self, paths);
         for info in walk.map_err(|error| unreadable(tip_id, &error))? {
             let info = info.map_err(|error| unreadable(tip_id, &error))?;
             log.is_cut |= ends.contains(&info.id);
             let id: Option<CommitId> = info.id.to_string().parse().ok();
             // The last commit of a shallow clone seems to have made all of its files. What it really
             // changed is unknown, so with `paths` it is left out.
-            let Some(id) = id.filter(|_| !ends.contains(&info.id) || paths.is_empty()) else {
+            let Some(id) = id.filter(|_| !ends.contains(&info.id) || paths.are_all()) else {
                 continue;
             };
             let parents: Vec<_> =
@@ -202,64 +202,6 @@ impl Repository {
         );
         Ok(log)
     }
-}
-
-/// Tells which commits change something at one of some paths.
-struct PathFilter<'a> {
-    repository: &'a Repository,
-    paths: &'a [String],
-    /// The object that a commit has at each path. A commit is asked about twice: for itself, and as
-    /// the parent of the one after it.
-    known: HashMap<CommitId, Vec<Option<gix::ObjectId>>>,
-}
-
-impl PathFilter<'_> {
-    /// Whether a commit differs from each of its parents at a path: a merge that takes one side as
-    /// it is touches nothing (git-log(1), History Simplification).
-    fn is_touched_by(&mut self, commit: &CommitId, parents: &[CommitId]) -> Result<bool, GitError> {
-        if self.paths.is_empty() {
-            return Ok(true);
-        }
-        let here = self.objects_at(commit)?;
-        // The first commit of all touches what it has.
-        if parents.is_empty() {
-            return Ok(here.iter().any(Option::is_some));
-        }
-        for parent in parents {
-            if self.objects_at(parent)? == here {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn objects_at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
-        if let Some(known) = self.known.get(commit) {
-            return Ok(known.clone());
-        }
-        let tree = self.repository.tree(commit)?;
-        let found: Result<Vec<_>, _> =
-            self.paths.iter().map(|path| entry_at(&tree, path)).collect();
-        let found = found?;
-        self.known.insert(commit.clone(), found.clone());
-        Ok(found)
-    }
-}
-
-/// The object that a tree has at a path, a file or a directory.
-fn entry_at(tree: &Tree, path: &str) -> Result<Option<gix::ObjectId>, GitError> {
-    let path = path.trim_matches('/');
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let Some(tree) = tree.subtree(directory)? else { return Ok(None) };
-    let mut buffer = Vec::new();
-    let data = tree.directory(tree.root(), directory.as_bytes(), &mut buffer)?;
-    for entry in TreeRefIter::from_bytes(data, tree.root().kind()) {
-        let entry = entry.map_err(|error| corrupt(tree.root(), directory.as_bytes(), &error))?;
-        if entry.filename == name.as_bytes() {
-            return Ok(Some(entry.oid.to_owned()));
-        }
-    }
-    Ok(None)
 }
 
 /// The commits whose parents a shallow clone left out.

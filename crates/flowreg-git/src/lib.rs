@@ -38,6 +38,7 @@ mod request;
 mod revision;
 pub mod tagging;
 mod tags;
+mod touched;
 mod tree;
 mod unattended;
 mod url;

@@ -12,15 +12,30 @@ use gix::objs::Kind;
 
 use super::ReferenceError;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
-use super::mainline::{self, Mainline};
+use super::mainline::Mainline;
 use super::proof::Proof;
-use super::reference_error::AlikeTags;
+use super::reference_error::{AlikeTags, TagAdvice};
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
+use super::tagging::{Series, SeriesSet};
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, RemoteName,
     TagName, misspelt,
 };
+
+/// What a name means.
+pub(super) struct Resolved {
+    /// The code reference.
+    pub(super) reference: CodeReference,
+    /// The tags of further series at its commit.
+    pub(super) further: Vec<CodeReference>,
+}
+
+impl From<CodeReference> for Resolved {
+    fn from(reference: CodeReference) -> Self {
+        Self { reference, further: Vec::new() }
+    }
+}
 
 /// Looks a candidate's name up, here and in the remote's answer.
 pub(super) struct NameResolver<'a> {
@@ -43,9 +58,9 @@ impl NameResolver<'_> {
         &self,
         candidate: &Candidate,
         notices: &mut Vec<String>,
-    ) -> Result<CodeReference, ReferenceError> {
+    ) -> Result<Resolved, ReferenceError> {
         match &candidate.name {
-            CandidateName::Tag(tag) => self.tag(candidate, tag),
+            CandidateName::Tag(tag) => self.tag(candidate, tag).map(Resolved::from),
             CandidateName::Branch(branch) => self.branch(candidate, branch, notices),
         }
     }
@@ -99,9 +114,8 @@ impl NameResolver<'_> {
             .strip_prefix("refs/heads/")
             .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
-        let mut tags = self.refs.tags().unwrap_or_default();
-        tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
-        let proposed = mainline::written_alike(&tag, &tags);
+        let tags = self.all_tags().unwrap_or_default();
+        let proposed = self.rules.series.written_alike(&tag, &tags);
         let known = tags.contains(&proposed).then(|| ReferenceName::Tag(proposed.clone()));
         let meant = meant.or(known);
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
@@ -117,7 +131,7 @@ impl NameResolver<'_> {
         candidate: &Candidate,
         asked_for: &CandidateBranch,
         notices: &mut Vec<String>,
-    ) -> Result<CodeReference, ReferenceError> {
+    ) -> Result<Resolved, ReferenceError> {
         let reading = self.reading(&candidate.detail, asked_for)?;
         let name = reading.name.clone();
         let is_mainline = self.mainline.contains(&name);
@@ -134,7 +148,8 @@ impl NameResolver<'_> {
             return self.pinned(candidate, name, commit);
         }
         self.refuse_twin_name(name.as_str(), false)?;
-        Ok(self.reference(candidate, ReferenceName::Branch(name), commit, Channel::Feature))
+        let name = ReferenceName::Branch(name);
+        Ok(self.reference(candidate, name, commit, Channel::Feature).into())
     }
 
     /// Whether `origin/x` is a branch of that name or the branch `x` of `origin`.
@@ -266,61 +281,108 @@ impl NameResolver<'_> {
         format!("{branch} {distance} {remote}; what {remote} has ({there}) is registered")
     }
 
-    /// A mainline branch is registered at the highest version that points at its commit.
+    /// All tags, of this repository and of the remote.
+    fn all_tags(&self) -> Result<Vec<TagName>, ReferenceError> {
+        let mut tags = self.refs.tags()?;
+        tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
+        Ok(tags)
+    }
+
+    /// A mainline branch is registered at the highest version of each series that points at its commit.
     fn pinned(
         &self,
         candidate: &Candidate,
         branch: BranchName,
         commit: CommitId,
-    ) -> Result<CodeReference, ReferenceError> {
+    ) -> Result<Resolved, ReferenceError> {
         let local = self.refs.tags_at(&commit)?;
         // A tag that only this repository has pins nothing: workers could not clone it.
         let tags = match self.proof {
             Some(proof) => proof.refs.tags_at(&commit),
             None => local.clone(),
         };
-        if let Some(tag) = mainline::highest_version(&tags) {
-            // The remote's tag is at the commit; if a tag of that name is elsewhere here, it moved.
-            if self.proof.is_some() {
-                self.commit_of_tag(&candidate.detail, tag)?;
-            }
-            self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
-            self.refuse_annotated(tag)?;
-            let mut pinned = self.reference(
-                candidate,
-                ReferenceName::Tag(tag.clone()),
-                commit,
-                Channel::Mainline,
-            );
-            pinned.source_detail = format!("{} {branch}", pinned.source_detail);
-            return Ok(pinned);
+        let series = self.series_at(&tags)?;
+        let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
+        let pins: Result<Vec<CodeReference>, ReferenceError> =
+            pins.map(|(_, tag)| self.pin(candidate, &branch, &commit, tag)).collect();
+        let mut pins = pins?.into_iter();
+        if let Some(reference) = pins.next() {
+            return Ok(Resolved { reference, further: pins.collect() });
         }
         // With `commit` workers get the commit's id, and then a twin name does no harm.
         let is_commit = match self.rules.untagged {
-            Untagged::Refuse => {
-                return self.untagged(branch, commit, local);
-            }
+            Untagged::Refuse => return Err(self.untagged(branch, commit, &local, tags)),
             Untagged::Branch => false,
             Untagged::Commit => true,
         };
         self.refuse_twin_name(branch.as_str(), is_commit)?;
-        Ok(self.reference(candidate, ReferenceName::Branch(branch), commit, Channel::Mainline))
+        let name = ReferenceName::Branch(branch);
+        Ok(self.reference(candidate, name, commit, Channel::Mainline).into())
+    }
+
+    /// The series that tags at a commit may be of. Without any such tag nothing depends on which they are,
+    /// so that several are no error then.
+    fn series_at(&self, tags: &[TagName]) -> Result<Vec<Series>, ReferenceError> {
+        let set = &self.rules.series;
+        if !tags.iter().any(|tag| set.may_have(tag)) {
+            return Ok(Vec::new());
+        }
+        let all = match (set, self.proof) {
+            (SeriesSet::Declared(_), _) => Vec::new(),
+            (SeriesSet::Found { .. }, Some(proof)) => proof.refs.tags().collect(),
+            (SeriesSet::Found { .. }, None) => self.refs.tags()?,
+        };
+        Ok(set.all(&all)?)
+    }
+
+    /// The tag that a mainline branch is pinned to.
+    fn pin(
+        &self,
+        candidate: &Candidate,
+        branch: &BranchName,
+        commit: &CommitId,
+        tag: &TagName,
+    ) -> Result<CodeReference, ReferenceError> {
+        // The remote's tag is at the commit; if a tag of that name is elsewhere here, it moved.
+        if self.proof.is_some() {
+            self.commit_of_tag(&candidate.detail, tag)?;
+        }
+        self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
+        self.refuse_annotated(tag)?;
+        let name = ReferenceName::Tag(tag.clone());
+        let mut pinned = self.reference(candidate, name, commit.clone(), Channel::Mainline);
+        pinned.source_detail = format!("{} {branch}", pinned.source_detail);
+        Ok(pinned)
     }
 
     fn untagged(
         &self,
         branch: BranchName,
         commit: CommitId,
-        unpushed: Vec<TagName>,
-    ) -> Result<CodeReference, ReferenceError> {
+        local: &[TagName],
+        others: Vec<TagName>,
+    ) -> ReferenceError {
+        let set = &self.rules.series;
         // All tags, here and there: the one that is proposed must be free in both.
-        let mut tags = self.refs.tags()?;
-        tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
-        let (remote, next) =
-            (self.proof.map(|proof| proof.remote.clone()), mainline::next_version_tag(&tags));
-        let lightweight = self.rules.lightweight;
-        let unpushed = unpushed.into_boxed_slice();
-        Err(ReferenceError::Untagged { branch, commit, remote, unpushed, next, lightweight })
+        let tags = self.all_tags().unwrap_or_default();
+        let (series, several) = match set.all(&tags) {
+            Ok(series) => (series, None),
+            Err(several) => (Vec::new(), Some(several)),
+        };
+        let unpushed = set.highest_of_each(&series, local).into_iter().map(|(_, tag)| tag.clone());
+        let advice = TagAdvice {
+            unpushed: unpushed.collect(),
+            others,
+            next: match &series[..] {
+                [one] => set.next_tag(one, &tags),
+                _ => None,
+            },
+            packages: series.iter().filter_map(|one| one.package.clone()).collect(),
+            lightweight: self.rules.lightweight,
+            several,
+        };
+        let remote = self.proof.map(|proof| proof.remote.clone());
+        ReferenceError::Untagged { branch, commit, remote, advice: Box::new(advice) }
     }
 
     /// Refuses an annotated tag where workers can't check one out: those of Prefect 1.

@@ -6,7 +6,7 @@
 
 use super::ladder::{Candidate, CandidateBranch, CandidateName, Ladder, LadderResult};
 use super::mainline::Mainline;
-use super::name_resolver::NameResolver;
+use super::name_resolver::{NameResolver, Resolved};
 use super::proof::{Proof, RefPatterns, RemoteRefs};
 use super::refs::Refs;
 use super::request::{
@@ -35,14 +35,14 @@ pub fn resolve(
         remote_url: lookup.remote_url(),
     };
     let LadderResult { rungs: mut ladder, candidate, mut notices } = ladder.climb();
-    let reference = candidate.and_then(|candidate| lookup.run(&candidate, &mut notices));
-    if let Err(error) = &reference {
+    let resolved = candidate.and_then(|candidate| lookup.run(&candidate, &mut notices));
+    if let Err(error) = &resolved {
         refuse_taken(&mut ladder, error);
     }
     for text in ladder.iter_mut().flat_map(|rung| [&mut rung.value, &mut rung.reason]).flatten() {
         *text = escaped(&*text);
     }
-    answer(ladder, reference, &notices)
+    answer(ladder, resolved, &notices)
 }
 
 /// Makes the code reference of a push: the branch or tag that was pushed, at the commit that the
@@ -73,8 +73,8 @@ pub fn reference_of_push(
     let candidate = Candidate { name, source: ReferenceSource::Flag, detail: flag.to_owned() };
     let mut notices = Vec::new();
     let lookup = Lookup::new(repository, rules, Some(&pushed.commit));
-    let reference = lookup.run(&candidate, &mut notices);
-    answer(Vec::new(), reference, &notices)
+    let resolved = lookup.run(&candidate, &mut notices);
+    answer(Vec::new(), resolved, &notices)
 }
 
 /// What is needed to look a name up, here and on the remote.
@@ -114,7 +114,7 @@ impl<'a> Lookup<'a> {
         &self,
         candidate: &Candidate,
         notices: &mut Vec<String>,
-    ) -> Result<CodeReference, ReferenceError> {
+    ) -> Result<Resolved, ReferenceError> {
         let remote = self.remote.as_ref().map_err(GitError::clone)?.as_ref();
         let mainline = Mainline::new(&self.rules.mainline)?;
         let proof = prove(self.repository, self.rules, remote, candidate, &mainline)?;
@@ -184,9 +184,13 @@ fn refuse_taken(ladder: &mut [Rung], error: &ReferenceError) {
 /// Puts the answer together, and writes it to the debug log.
 fn answer(
     ladder: Vec<Rung>,
-    reference: Result<CodeReference, ReferenceError>,
+    resolved: Result<Resolved, ReferenceError>,
     notices: &[String],
 ) -> Resolution {
+    let (reference, further) = match resolved {
+        Ok(Resolved { reference, further }) => (Ok(reference), further),
+        Err(error) => (Err(error), Vec::new()),
+    };
     match &reference {
         Ok(CodeReference { name, commit, source_detail, channel, proved, .. }) => tracing::debug!(
             name = escaped(name.full()),
@@ -199,5 +203,5 @@ fn answer(
         Err(error) => tracing::debug!(code = error.code(), %error, "no code reference"),
     }
     // Names and reasons can come from the environment or the remote.
-    Resolution { ladder, reference, notices: notices.iter().map(escaped).collect() }
+    Resolution { ladder, reference, further, notices: notices.iter().map(escaped).collect() }
 }

@@ -1,6 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::GitError;
+use super::tagging::SeveralSeries;
 use flowreg_model::escaped;
 use flowreg_model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
 
@@ -199,8 +200,8 @@ pub enum ReferenceError {
         /// The remote, if it was asked.
         remote: Option<RemoteName>,
     },
-    /// A mainline branch whose commit carries no tag.
-    #[error("{} is mainline and no tag{} points at {}", escaped(.branch), on(.remote.as_ref()), .commit.short())]
+    /// A mainline branch whose commit carries no version.
+    #[error("{} is mainline and no {}{} points at {}", escaped(.branch), .advice.what(), on(.remote.as_ref()), .commit.short())]
     Untagged {
         /// The branch.
         branch: BranchName,
@@ -208,13 +209,12 @@ pub enum ReferenceError {
         commit: CommitId,
         /// The remote, if it was asked for its tags.
         remote: Option<RemoteName>,
-        /// Tags at the commit that only this repository has.
-        unpushed: Box<[TagName]>,
-        /// The next version that is free, if there is one.
-        next: Option<TagName>,
-        /// Whether the tag to propose has to be lightweight.
-        lightweight: bool,
+        /// What to do about it.
+        advice: Box<TagAdvice>,
     },
+    /// Nothing says which tags are the versions of this repository.
+    #[error(transparent)]
+    SeveralSeries(#[from] SeveralSeries),
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -227,6 +227,58 @@ pub struct AlikeTags {
     pub proposed: TagName,
     /// A tag that is there, of which this one is a slip.
     pub near: Option<String>,
+}
+
+/// How a mainline branch gets a version at its commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagAdvice {
+    /// Versions at the commit that only this repository has.
+    pub unpushed: Vec<TagName>,
+    /// Tags at the commit that are versions of no series.
+    pub others: Vec<TagName>,
+    /// The next version that is free, if it follows from the tags alone.
+    pub next: Option<TagName>,
+    /// The packages that have versions of their own.
+    pub packages: Vec<String>,
+    /// Whether the tag to propose has to be lightweight.
+    pub lightweight: bool,
+    /// The series that the tags are of, if nothing says which is meant.
+    pub several: Option<SeveralSeries>,
+}
+
+impl TagAdvice {
+    /// What is missing.
+    fn what(&self) -> String {
+        let others: Vec<_> = self.others.iter().map(escaped).collect();
+        match others.as_slice() {
+            [] => "tag".to_owned(),
+            [other] => format!("version tag ({other} is none of a series)"),
+            _ => format!("version tag ({} are none of a series)", others.join(", ")),
+        }
+    }
+
+    fn hints(&self, commit: &CommitId, remote: &str) -> Vec<String> {
+        // A tag that is here already only has to be pushed; a second one would be one too many.
+        let push = self.unpushed.first().map(|tag| format!("git push {remote} {tag}"));
+        let commit = commit.short();
+        let make = self.next.as_ref().map(|next| {
+            let annotated = format!("git tag -a {next} -m {next} {commit}");
+            let make =
+                if self.lightweight { format!("git tag {next} {commit}") } else { annotated };
+            format!("{make} && git push {remote} {next}")
+        });
+        let of_packages = self.packages.iter().map(|name| format!("flowreg tag --package {name}"));
+        let mut hints: Vec<String> = push.or(make).into_iter().collect();
+        if hints.is_empty() {
+            hints.extend(of_packages);
+            hints.extend(self.several.iter().flat_map(SeveralSeries::hints));
+        }
+        if hints.is_empty() {
+            hints.push("flowreg tag".to_owned());
+        }
+        hints.push("flowreg … --untagged branch".to_owned());
+        hints
+    }
 }
 
 fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
@@ -280,6 +332,7 @@ impl ReferenceError {
             Self::MovedTag { .. } => "moved_tag",
             Self::AnnotatedTag { .. } => "annotated_tag",
             Self::Untagged { .. } => "untagged",
+            Self::SeveralSeries(_) => "several_series",
             Self::Git(error) => error.code(),
         }
     }
@@ -291,7 +344,7 @@ impl ReferenceError {
 
     /// Whether a setting is wrong (exit 3), and not the state of the repository or of the remote.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::InvalidGlob { .. })
+        matches!(self, Self::InvalidGlob { .. } | Self::SeveralSeries(_))
     }
 
     /// Whether the error is about the value of the rung, and not about the way to check it.
@@ -301,6 +354,7 @@ impl ReferenceError {
             Self::NoRemote
                 | Self::RemoteUnreachable { .. }
                 | Self::InvalidGlob { .. }
+                | Self::SeveralSeries(_)
                 | Self::Git(_)
         )
     }
@@ -383,10 +437,10 @@ impl ReferenceError {
                     "make tags for Prefect 1 without -a, -s and -m".to_owned(),
                 ]
             }
-            Self::Untagged { commit, remote, unpushed, next, lightweight, .. } => {
-                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                untagged_hints(commit, remote, (unpushed, next.as_ref()), *lightweight)
+            Self::Untagged { commit, remote, advice, .. } => {
+                advice.hints(commit, remote.as_ref().map_or("origin", RemoteName::as_str))
             }
+            Self::SeveralSeries(several) => several.hints(),
             Self::Git(error) => error.hints(),
             Self::NotFilledIn { from, .. } => {
                 vec![format!("give {from} a value, or leave it unset in builds that have none")]
@@ -416,21 +470,4 @@ fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
         hints.push(format!("BUILD_TAG={tag} flowreg …"));
     }
     hints
-}
-
-fn untagged_hints(
-    commit: &CommitId,
-    remote: &str,
-    (unpushed, next): (&[TagName], Option<&TagName>),
-    lightweight: bool,
-) -> Vec<String> {
-    // A tag that is here already only has to be pushed; a second one would be one too many.
-    let push = unpushed.first().map(|tag| format!("git push {remote} {tag}"));
-    let tag = push.or_else(|| {
-        let (next, commit) = (next?, commit.short());
-        let annotated = format!("git tag -a {next} -m {next} {commit}");
-        let make = if lightweight { format!("git tag {next} {commit}") } else { annotated };
-        Some(format!("{make} && git push {remote} {next}"))
-    });
-    tag.into_iter().chain(["flowreg … --untagged branch".to_owned()]).collect()
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ReferenceError;
+use super::tagging::SeriesSet;
 use flowreg_model::{CodeReference, CommitId, ReferenceName, RemoteName};
 
 /// What to do with a mainline branch whose commit carries no tag.
@@ -42,6 +43,8 @@ pub struct ReferenceRules {
     pub untagged: Untagged,
     /// What a mainline registration is pinned by.
     pub pin: Pin,
+    /// The series of versions, which pin mainline branches.
+    pub series: SeriesSet,
     /// Whether workers can check out lightweight tags only: those of Prefect 1.
     pub lightweight: bool,
     /// Whether the remote is asked for proof; not with `--offline` and for the local target.
@@ -55,6 +58,7 @@ impl Default for ReferenceRules {
             mainline: vec!["main".to_owned(), "master".to_owned()],
             untagged: Untagged::default(),
             pin: Pin::default(),
+            series: SeriesSet::default(),
             lightweight: false,
             ask_remote: true,
         }
@@ -126,6 +130,9 @@ pub struct Resolution {
     pub ladder: Vec<Rung>,
     /// The code reference, or why there is none.
     pub reference: Result<CodeReference, ReferenceError>,
+    /// The tags of further series at the commit of a mainline branch: each package of the repository is
+    /// pinned to its own.
+    pub further: Vec<CodeReference>,
     /// What the user should know although it stops nothing.
     pub notices: Vec<String>,
 }

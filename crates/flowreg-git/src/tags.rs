@@ -61,6 +61,17 @@ impl Repository {
         Ok(time.map(|time| time.seconds))
     }
 
+    /// All tags: the remote's with its branches, or without a remote those that are here.
+    ///
+    /// # Errors
+    /// [`ReferenceError::RemoteUnreachable`] with what git says; or if the refs can't be read.
+    pub fn all_tags(&self, remote: Option<&Remote>) -> Result<RemoteTags, ReferenceError> {
+        match remote {
+            Some(remote) => self.ask_for_tags(remote, ""),
+            None => Ok(RemoteTags { tags: self.tags_here("")?, branches: Vec::new() }),
+        }
+    }
+
     /// Asks a remote for its branches, and for the tags that begin with `prefix`.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! Where the commits ask for no release: which flows are affected since the last tag all the same.
 
 use flowreg_git::PeeledTag;
+use flowreg_git::tagging::SeriesPaths;
 use flowreg_model::TagName;
 use serde::Serialize;
 
 use super::rounds::TagRun;
 use crate::run::RunError;
 use crate::run::affected::Affected;
-use crate::run::desired::is_below;
 use crate::run::manifests::Manifests;
 use crate::run::referenced::Referenced;
 use crate::run::starts::Start;
@@ -40,7 +40,8 @@ impl TagRun<'_> {
         } else {
             affected_flows(&referenced, tag)?
         };
-        affected.retain(|one| is_below(&self.series.paths, &one.path));
+        let paths = SeriesPaths::new(&self.series.paths);
+        affected.retain(|one| paths.has(&one.path));
         Ok(affected)
     }
 }

@@ -1,6 +1,6 @@
 //! What can be refused about a tag before it is made, apart from what is registered at it.
 
-use flowreg_git::tagging::{SeriesTags, TagError, TagRule};
+use flowreg_git::tagging::{SeriesSet, SeriesTags, TagError, TagRule};
 use flowreg_git::{Pin, ReferenceRequest, ReferenceRules, TagKind, Untagged, is_mainline, resolve};
 use flowreg_model::{BranchName, Channel, CommitId, ReferenceSource, TagName, TargetKind};
 
@@ -152,6 +152,7 @@ impl TagRun<'_> {
             ask_remote: false,
             // The commit has no tag yet, which is no reason against the branch here.
             untagged: Untagged::Branch,
+            series: SeriesSet::Declared(Vec::new()),
             mainline: self.settings.repository.mainline.clone(),
             ..ReferenceRules::default()
         });

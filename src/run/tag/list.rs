@@ -42,14 +42,15 @@ impl Opened<'_> {
     pub(crate) fn list_tags(&self, request: &TagRequest) -> Result<TagList, RunError> {
         let repository = &self.repository;
         let settings = self.settings_at(&repository.head_commit()?, &request.run.reference)?;
-        let series = series(&settings, request.package.as_deref())?;
         let remote = if request.offline {
             None
         } else {
             let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
             Some(repository.remote(name)?.ok_or(ReferenceError::NoRemote)?)
         };
-        let held = SeriesTags::read(repository, &series, remote.as_ref())?;
+        let listed = repository.all_tags(remote.as_ref())?;
+        let series = series(&settings, request.package.as_deref(), &listed)?;
+        let held = SeriesTags::new(listed, &settings.tag.series, &series);
         let mut tags = Vec::new();
         for (version, tag) in held.iter() {
             let date = repository.tag_time(tag)?.and_then(|time| Timestamp::from_second(time).ok());

@@ -143,14 +143,16 @@ impl Opened<'_> {
         if request.register {
             self.configure_at(Some(&commit))?.check_target()?;
         }
-        let (series, version) = requested_version(request, &settings)?;
+        request.check()?;
         let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
         let remote = repository.remote(name)?;
         if remote.is_none() && !request.print {
             return Err(ReferenceError::NoRemote.into());
         }
         let remote = remote.filter(|_| !request.offline);
-        TagRun { opened: self, request, settings, series, commit, version, remote }.run(agree)
+        let listed = repository.all_tags(remote.as_ref())?;
+        let (series, version) = requested_version(request, &settings, &listed)?;
+        TagRun { opened: self, request, settings, series, commit, version, remote }.run(listed, agree)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is asked of `flowreg tag`, and which series and version that means.
 
 use flowreg_git::tagging::{Bump, RequestedVersion, Series};
+use flowreg_git::{ReferenceError, RemoteTags};
+use flowreg_model::TagName;
 
-use crate::run::RunRequest;
-use crate::settings::Settings;
+use crate::run::{RunError, RunRequest};
+use crate::settings::{SeriesError, Settings};
 
 /// Which tag is to be made, and how.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -79,52 +81,76 @@ impl TagUsageError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::PreWithoutBump => vec!["flowreg tag --bump pre --pre <word>".to_owned()],
+            Self::PreWithoutBump => vec!["flowreg … --bump pre".to_owned()],
             Self::NoVersion { .. } => vec!["flowreg tag --print".to_owned()],
             Self::NoPackage { packages, .. } | Self::WhichPackage { packages } => {
-                packages.iter().map(|name| format!("flowreg tag --package {name}")).collect()
+                let option = |name: &String| format!("flowreg … --package {name}");
+                packages.iter().map(option).collect()
             }
             Self::SignedForPrefect1 => vec!["flowreg tag, without --sign".to_owned()],
         }
     }
 }
 
-/// Which series and version are meant.
+impl TagRequest {
+    /// Refuses what contradicts itself, before anything is asked.
+    pub(super) fn check(&self) -> Result<(), TagUsageError> {
+        if self.pre.is_some() && self.bump != Some(Bump::Pre) {
+            return Err(TagUsageError::PreWithoutBump);
+        }
+        Ok(())
+    }
+}
+
+/// Which series and version are meant; `listed` are all tags that there are.
 pub(super) fn requested_version(
     request: &TagRequest,
     settings: &Settings,
-) -> Result<(Series, RequestedVersion), TagUsageError> {
+    listed: &RemoteTags,
+) -> Result<(Series, RequestedVersion), RunError> {
     let package = request.package.as_deref();
     let Some(text) = &request.version else {
-        let bump = request.bump;
-        if request.pre.is_some() && bump != Some(Bump::Pre) {
-            return Err(TagUsageError::PreWithoutBump);
-        }
-        let next =
-            RequestedVersion::Next { bump, pre: request.pre.clone(), build: request.build.clone() };
-        return Ok((series(settings, package)?, next));
+        let next = RequestedVersion::Next {
+            bump: request.bump,
+            pre: request.pre.clone(),
+            build: request.build.clone(),
+        };
+        return Ok((series(settings, package, listed)?, next));
     };
     // CI providers often give the full name of a ref.
     let name = text.strip_prefix("refs/tags/").unwrap_or(text);
-    let by_prefix = settings.tag.series_by_prefix(name);
+    // A package need not be named where the prefix of its tag tells which one it is.
+    let by_prefix = name.parse().ok().and_then(|tag| settings.tag.series.series_of(&tag).cloned());
     let series = match (package, by_prefix) {
-        (None, Some(series)) => series.clone(),
-        _ => series(settings, package)?,
+        (None, Some(series)) => series,
+        _ => series(settings, package, listed)?,
     };
-    let version = name.strip_prefix(series.prefix.as_str()).and_then(|rest| series.parse(rest));
-    let version = version.or_else(|| series.parse(name)).ok_or_else(|| {
+    let in_full = name.strip_prefix(series.prefix.as_str()).and_then(|rest| series.parse(rest));
+    let is_in_full = in_full.is_some();
+    let version = in_full.or_else(|| series.parse(name)).ok_or_else(|| {
         TagUsageError::NoVersion { text: text.clone(), prefix: series.prefix.clone() }
     })?;
-    Ok((series, RequestedVersion::Exactly { version, may_be_lower: request.run.allow_downgrade }))
+    let may_be_lower = request.run.allow_downgrade;
+    Ok((series, RequestedVersion::Exactly { version, may_be_lower, is_in_full }))
 }
 
-/// The series of a package, or of the whole repository.
-pub(super) fn series(settings: &Settings, package: Option<&str>) -> Result<Series, TagUsageError> {
-    settings.tag.series(package).cloned().map_err(|missing| {
+/// The series of a package, or of the whole repository; `listed` are all tags that there are.
+pub(super) fn series(
+    settings: &Settings,
+    package: Option<&str>,
+    listed: &RemoteTags,
+) -> Result<Series, RunError> {
+    let tags: Vec<TagName> = listed.tags.iter().map(|tag| tag.name.clone()).collect();
+    settings.tag.series(package, &tags).map_err(|error| {
+        let missing = match error {
+            SeriesError::Several(several) => return ReferenceError::from(several).into(),
+            SeriesError::NoSeries(missing) => missing,
+        };
         let packages = missing.nearest.map_or(missing.packages, |name| vec![name]);
-        match package {
+        let error = match package {
             Some(name) => TagUsageError::NoPackage { name: name.to_owned(), packages },
             None => TagUsageError::WhichPackage { packages },
-        }
+        };
+        error.into()
     })
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use flowreg_git::tagging::{
     self, Decision, RequestedVersion, Series, SeriesTags, TagError, Version, decide, message,
 };
-use flowreg_git::{PeeledTag, PushOutcome, Rejection, Remote, TagPush, ci_provider};
+use flowreg_git::{
+    PeeledTag, PushOutcome, Rejection, Remote, RemoteTags, TagPush, ci_provider,
+};
 use flowreg_model::{Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, TagName};
 
 use super::checks::TagDraft;
@@ -49,8 +51,15 @@ struct AgreedTag<'r> {
 }
 
 impl<'r> TagRun<'r> {
-    pub(super) fn run(&self, agree: Agree<'_>) -> Result<TagResult<'r>, RunError> {
+    /// `listed` are all tags as they were a moment ago.
+    pub(super) fn run(
+        &self,
+        listed: RemoteTags,
+        agree: Agree<'_>,
+    ) -> Result<TagResult<'r>, RunError> {
         let repository = &self.opened.repository;
+        let set = &self.settings.tag.series;
+        let mut tags = SeriesTags::new(listed, set, &self.series);
         let question = tagging::TagRequest {
             repository,
             series: &self.series,
@@ -63,9 +72,12 @@ impl<'r> TagRun<'r> {
         let mut agreed: Option<AgreedTag<'r>> = None;
         let mut rejections = 0;
         for round in 0..MOST_ROUNDS {
-            // Read again in each round: who was faster has made a tag that was not there before, so
-            // this commit may have its tag by now, or need a higher version.
-            let tags = SeriesTags::read(repository, &self.series, self.remote.as_ref())?;
+            // Read again in each further round: who was faster has made a tag that was not there before,
+            // so this commit may have its tag by now, or need a higher version.
+            if round > 0 {
+                let listed = repository.all_tags(self.remote.as_ref())?;
+                tags = SeriesTags::new(listed, set, &self.series);
+            }
             let decision = decide(&question, &tags)?;
             let mut tagged = self.tagged_commit(&decision)?;
             let Decision::Create { tag, previous, commits, .. } = &decision else {

@@ -2,9 +2,9 @@
 //!
 //! The words are those of <https://calver.org>. Which day it is comes in as a value.
 
-use std::cmp::Ordering;
-use std::fmt;
 use std::str::FromStr;
+
+use super::version::Version;
 
 /// A day, as the formats name its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,25 +62,6 @@ pub struct CalendarFormat {
     separators: Vec<char>,
 }
 
-/// A version in some format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CalendarVersion {
-    text: String,
-    numbers: Vec<u64>,
-}
-
-impl CalendarVersion {
-    pub(super) fn cmp_precedence(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers)
-    }
-}
-
-impl fmt::Display for CalendarVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl FromStr for CalendarFormat {
     type Err = FormatError;
 
@@ -115,7 +96,7 @@ impl CalendarFormat {
     }
 
     /// The version that a text is, if it is written exactly as the format says.
-    pub(crate) fn parse(&self, text: &str) -> Option<CalendarVersion> {
+    pub(crate) fn parse(&self, text: &str) -> Option<Version> {
         let mut rest = text;
         let mut numbers = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -133,37 +114,33 @@ impl CalendarFormat {
             numbers.push(number);
             rest = after;
         }
-        rest.is_empty().then(|| CalendarVersion { text: text.to_owned(), numbers })
+        rest.is_empty().then(|| Version::calendar(text.to_owned(), numbers))
     }
 
     /// The version of a day after the latest one there is: the first of the day, or the next one of
     /// the latest's day. `None` if the format has no more versions for that day, or the numbers end.
-    pub(crate) fn next(
-        &self,
-        day: Day,
-        latest: Option<&CalendarVersion>,
-    ) -> Option<CalendarVersion> {
+    pub(crate) fn next(&self, day: Day, latest: Option<&Version>) -> Option<Version> {
         let has_week = self.parts.iter().any(|part| matches!(part, Part::Week { .. }));
         let numbers: Vec<u64> = self.parts.iter().map(|part| part.number(day, has_week)).collect();
         let Some(latest) = latest else { return Some(self.write(numbers)) };
         let dates = self.parts.len() - usize::from(self.has_micro());
-        let (today, last) = (numbers.get(..dates)?, latest.numbers.get(..dates)?);
+        let (today, last) = (numbers.get(..dates)?, latest.numbers().get(..dates)?);
         if today > last {
             return Some(self.write(numbers));
         }
         // The latest version is of the same day, or of a later one by another machine's clock. Going on
         // from it keeps versions growing either way.
-        let micro = latest.numbers.get(dates)?.checked_add(1)?;
+        let micro = latest.numbers().get(dates)?.checked_add(1)?;
         Some(self.write([last, &[micro]].concat()))
     }
 
-    fn write(&self, numbers: Vec<u64>) -> CalendarVersion {
+    fn write(&self, numbers: Vec<u64>) -> Version {
         let mut text = String::new();
         for (index, (part, number)) in self.parts.iter().zip(&numbers).enumerate() {
             text.extend(index.checked_sub(1).and_then(|at| self.separators.get(at)));
             text.push_str(&part.written(*number));
         }
-        CalendarVersion { text, numbers }
+        Version::calendar(text, numbers)
     }
 }
 

@@ -8,11 +8,13 @@
 use super::calendar::Day;
 use super::error::TagError;
 use super::next::{Bump, VersionInputs, next};
+use super::paths::SeriesPaths;
 use super::reverts::impact_of;
 use super::series::{Scheme, Series};
+use super::series_tags::SeriesTags;
 use super::version::Version;
 use crate::{GitError, LoggedCommit, PeeledTag, Remote, Repository};
-use flowreg_model::{BranchName, CommitId, RemoteName, TagName};
+use flowreg_model::{CommitId, RemoteName, TagName};
 
 /// The version that was asked for.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub enum RequestedVersion {
         version: Version,
         /// Whether it may be lower than what is in the commit's history.
         may_be_lower: bool,
+        /// Whether the prefix was given as well, which may begin a series.
+        is_in_full: bool,
     },
 }
 
@@ -52,14 +56,6 @@ pub struct TagRequest<'a> {
     pub today: Day,
     /// The CI provider of the build, for hints.
     pub provider: Option<&'static str>,
-}
-
-/// The tags of a series at one moment, the highest version first, and the remote's branches.
-#[derive(Debug, Clone, Default)]
-pub struct SeriesTags {
-    tags: Vec<(Version, PeeledTag)>,
-    /// The remote's branches; none if the remote was not asked.
-    pub branches: Vec<(BranchName, CommitId)>,
 }
 
 /// What has to be done about a commit.
@@ -101,46 +97,6 @@ pub enum Decision {
     },
 }
 
-impl SeriesTags {
-    /// Reads the tags of a series: the remote's, or without a remote those that are here.
-    ///
-    /// # Errors
-    /// If the remote can't be reached, or the refs can't be read.
-    pub fn read(
-        repository: &Repository,
-        series: &Series,
-        remote: Option<&Remote>,
-    ) -> Result<Self, TagError> {
-        let (tags, branches) = match remote {
-            Some(remote) => {
-                let listed = repository.ask_for_tags(remote, &series.prefix)?;
-                (listed.tags, listed.branches)
-            }
-            None => (repository.tags_here(&series.prefix)?, Vec::new()),
-        };
-        let versions =
-            tags.into_iter().filter_map(|tag| Some((series.version_of(&tag.name)?, tag)));
-        let mut tags: Vec<_> = versions.collect();
-        // Versions that differ in build metadata alone have no order of their own; by name, so that
-        // two runs decide alike.
-        tags.sort_by(|(one, a), (other, b)| {
-            other.precedence(one).then_with(|| b.name.cmp(&a.name))
-        });
-        Ok(Self { tags, branches })
-    }
-
-    /// The tags with their versions, the highest first.
-    pub fn iter(&self) -> impl Iterator<Item = &(Version, PeeledTag)> {
-        self.tags.iter()
-    }
-
-    /// The tag that has a version, whatever its build metadata.
-    fn tag_of(&self, version: &Version) -> Option<&PeeledTag> {
-        let found = self.tags.iter().find(|(held, _)| held.precedence(version).is_eq());
-        found.map(|(_, tag)| tag)
-    }
-}
-
 /// The highest version and the highest release in a commit's history, as indices into the list of
 /// tags.
 #[derive(Debug, Clone, Copy, Default)]
@@ -156,8 +112,9 @@ struct HistoryVersions {
 /// # Errors
 /// [`TagError`] if nothing can be done, and why.
 pub fn decide(request: &TagRequest<'_>, existing: &SeriesTags) -> Result<Decision, TagError> {
+    request.series.check_paths(request.repository, request.commit)?;
     match request.version {
-        RequestedVersion::Exactly { version, may_be_lower } => {
+        RequestedVersion::Exactly { version, may_be_lower, .. } => {
             decide_exact(request, existing, version, *may_be_lower)
         }
         RequestedVersion::Next { bump, pre, build } => {
@@ -211,6 +168,7 @@ fn decide_exact(
         return Err(request.taken(held, true));
     }
     let tag = request.tag_of(version)?;
+    request.refuse_second_series(existing)?;
     let history = versions_in_history(request, &existing.tags)?;
     let latest = history.latest.and_then(|index| existing.tags.get(index));
     if let Some((held, latest)) = latest
@@ -279,6 +237,7 @@ fn decide_next(
         return Err(request.taken(held, false));
     }
     let tag = request.tag_of(&version)?;
+    request.refuse_second_series(existing)?;
     let commits = if is_cut { Vec::new() } else { commits };
     // The notes of a release begin at the release before it, not at its own pre-releases.
     let previous = if version.is_pre_release() {
@@ -389,6 +348,18 @@ impl TagRequest<'_> {
         self.series.tag_of(version).ok_or_else(name)
     }
 
+    /// Refuses to begin a series where the versions of the repository are written in another way, unless
+    /// the first one was given in full.
+    fn refuse_second_series(&self, existing: &SeriesTags) -> Result<(), TagError> {
+        let is_in_full = matches!(self.version, RequestedVersion::Exactly { is_in_full: true, .. });
+        match &existing.written_otherwise {
+            Some(other) if existing.tags.is_empty() && !is_in_full => {
+                Err(TagError::SecondSeries(Box::new(other.clone())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn taken(&self, held: &PeeledTag, is_asked_for: bool) -> TagError {
         let remote = self.remote.map(|remote| remote.name.to_string());
         TagError::Taken {
@@ -414,14 +385,15 @@ impl TagRequest<'_> {
     fn brought_by(&self, merge: &str, base: &str) -> Result<Vec<String>, GitError> {
         let commits = (self.repository.commit_of(merge), self.repository.commit_of(base));
         let (Ok(merge), Ok(base)) = commits else { return Ok(Vec::new()) };
-        let log = self.repository.log_since(Some(&base), &merge, &[])?;
+        let log = self.repository.log_since(Some(&base), &merge, &SeriesPaths::default())?;
         Ok(log.commits.into_iter().map(|commit| commit.id.to_string()).collect())
     }
 
     /// The commits since a commit, and whether some of them are missing.
     fn log_since(&self, base: Option<&CommitId>) -> Result<(Vec<LoggedCommit>, bool), GitError> {
         let base_here = base.filter(|base| self.repository.has_commit(base));
-        let log = self.repository.log_since(base_here, self.commit, &self.series.paths)?;
+        let paths = SeriesPaths::new(&self.series.paths);
+        let log = self.repository.log_since(base_here, self.commit, &paths)?;
         Ok((log.commits, log.is_cut || base_here != base))
     }
 }

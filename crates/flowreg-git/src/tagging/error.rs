@@ -1,6 +1,7 @@
 //! Why there is no tag, and what to type about it.
 
 use super::next::NextError;
+use super::series_tags::WrittenOtherwise;
 use crate::{GitError, ReferenceError, Rejection};
 use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped};
 
@@ -57,6 +58,19 @@ pub enum TagError {
         /// The highest one in its history.
         latest: TagName,
     },
+    /// The tag would begin a series beside the one that is there.
+    #[error("no tag is a version of {}…, and {} looks like one: a second series would begin", escaped(.0.series.as_str()), escaped(.0.tag.as_str()))]
+    SecondSeries(Box<WrittenOtherwise>),
+    /// A path of the series is nowhere in the commit.
+    #[error("paths{}: nothing at {} is `{}`", of_package(.package.as_ref()), .commit.short(), escaped(.path))]
+    NoFiles {
+        /// The path, or the glob.
+        path: String,
+        /// The package of the series.
+        package: Option<String>,
+        /// The commit.
+        commit: CommitId,
+    },
     /// The commit is not in the history of a mainline branch.
     #[error("{}{} on a mainline branch of {repository}", not_known_whether(*.is_known), is_not(.commit.short(), *.is_known))]
     NotMainline {
@@ -105,6 +119,10 @@ pub enum TagError {
     Git(#[from] GitError),
 }
 
+fn of_package(package: Option<&String>) -> String {
+    package.map(|name| format!(" of the package {}", escaped(name))).unwrap_or_default()
+}
+
 /// What a sentence begins with whose answer the history of a clone does not have.
 fn not_known_whether(is_known: bool) -> &'static str {
     if is_known { "" } else { "the history of this clone does not tell whether " }
@@ -122,6 +140,8 @@ impl TagError {
             Self::Taken { .. } | Self::TakenHere { .. } => "tag_taken",
             Self::BranchOfThatName { .. } => "ambiguous_name",
             Self::NotHigher { .. } => "not_higher",
+            Self::SecondSeries(_) => "second_series",
+            Self::NoFiles { .. } => "no_files",
             Self::NotMainline { .. } => "not_mainline",
             Self::NoBranch => "no_branch",
             Self::Rejected { .. } => "push_rejected",
@@ -136,7 +156,10 @@ impl TagError {
     /// Whether a guard refused (exit 1), and not the state of the repository or of the remote.
     pub fn is_guard(&self) -> bool {
         match self {
-            Self::Taken { .. } | Self::NotHigher { .. } | Self::NotMainline { .. } => true,
+            Self::Taken { .. }
+            | Self::NotHigher { .. }
+            | Self::SecondSeries(_)
+            | Self::NotMainline { .. } => true,
             Self::Reference(error) => error.is_guard(),
             _ => false,
         }
@@ -179,6 +202,12 @@ impl TagError {
                 ReferenceError::AmbiguousName { name, remote }.hints()
             }
             Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
+            Self::SecondSeries(other) => other.hints(),
+            Self::NoFiles { package, .. } => {
+                let table = package.as_ref().map(|name| format!(".package.{}", escaped(name)));
+                let table = table.unwrap_or_default();
+                vec![format!("flowreg.toml: paths under [tag{table}]: files, directories or globs")]
+            }
             Self::NotMainline { unpushed, is_required, commit, .. } => {
                 not_mainline_hints(unpushed.as_ref(), *is_required, commit)
             }

@@ -64,6 +64,9 @@ pub enum NextError {
         "versions of the scheme calver follow from the date: --bump, --pre and --build are for semver"
     )]
     NotSemantic,
+    /// The last version has more numbers than a semantic one, or leading zeros.
+    #[error("{0} is no semantic version, so none can be counted up from it")]
+    NotCounted(String),
     /// The format has one version for a day, and it is used.
     #[error("{0} exists, and the format has no MICRO for a second version of the same day")]
     OneADay(String),
@@ -79,13 +82,13 @@ pub(crate) fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Ver
             if inputs.bump.is_some() || inputs.pre.is_some() || inputs.build.is_some() {
                 return Err(NextError::NotSemantic);
             }
-            let latest = inputs.latest.as_ref().and_then(Version::calendar);
+            let latest = inputs.latest.as_ref();
             let Some(today) = inputs.today else { return Ok(None) };
             let next = format.next(today, latest).ok_or_else(|| match latest {
                 Some(latest) if format.has_micro() => NextError::Last(latest.to_string()),
                 latest => NextError::OneADay(latest.map(ToString::to_string).unwrap_or_default()),
             })?;
-            Ok(Some(Version::Calendar(next)))
+            Ok(Some(next))
         }
         Scheme::Semantic { initial, pre } => {
             let pre = inputs.pre.as_deref().unwrap_or(pre);
@@ -94,7 +97,7 @@ pub(crate) fn next(series: &Series, inputs: &VersionInputs) -> Result<Option<Ver
                 next.build =
                     BuildMetadata::new(build).map_err(|_| NextError::Word(build.clone()))?;
             }
-            Ok(Some(Version::Semantic(next)))
+            Ok(Some(next.into()))
         }
     }
 }
@@ -104,8 +107,12 @@ fn semantic(
     pre: &str,
     inputs: &VersionInputs,
 ) -> Result<Option<Semantic>, NextError> {
-    let latest = inputs.latest.as_ref().and_then(Version::semantic);
-    let released = inputs.released.as_ref().and_then(Version::semantic);
+    let counted = |version: &Version| {
+        version.semantic().ok_or_else(|| NextError::NotCounted(version.to_string()))
+    };
+    let latest = inputs.latest.as_ref().map(counted).transpose()?;
+    let released = inputs.released.as_ref().map(counted).transpose()?;
+    let (latest, released) = (latest.as_ref(), released.as_ref());
     let last = |version: &Semantic| NextError::Last(version.to_string());
     // Without any version the series begins where its settings say, whatever the commits ask for.
     let Some(latest) = latest else {
@@ -229,7 +236,7 @@ mod tests {
     fn series() -> Series {
         let initial = Semantic::new(1, 0, 0);
         let scheme = Scheme::Semantic { initial, pre: "rc".to_owned() };
-        Series { prefix: "v".to_owned(), scheme, paths: Vec::new() }
+        Series { prefix: "v".to_owned(), scheme, package: None, paths: Vec::new() }
     }
 
     fn inputs(
@@ -397,7 +404,7 @@ mod tests {
         ) {
             let highest = |wants: fn(&Semantic) -> bool| {
                 let among = history.iter().filter(|version| wants(version));
-                among.max_by(|one, other| one.cmp_precedence(other)).cloned().map(Version::Semantic)
+                among.max_by(|one, other| one.cmp_precedence(other)).cloned().map(Version::from)
             };
             let inputs = VersionInputs {
                 latest: highest(|_| true), released: highest(|version| version.pre.is_empty()),
@@ -406,7 +413,7 @@ mod tests {
             match next(&series(), &inputs) {
                 Ok(Some(next)) => {
                     for before in &history {
-                        let before = Version::Semantic(before.clone());
+                        let before = Version::from(before.clone());
                         prop_assert!(next.precedence(&before).is_gt(), "{next} after {before}");
                     }
                     prop_assert_eq!(next.is_pre_release(), bump == Some(Bump::Pre));
@@ -422,7 +429,7 @@ mod tests {
 
         #[test]
         fn precedence_is_that_of_semver(one in versions(), other in versions()) {
-            let wrapped = (Version::Semantic(one.clone()), Version::Semantic(other.clone()));
+            let wrapped = (Version::from(one.clone()), Version::from(other.clone()));
             let order = wrapped.0.precedence(&wrapped.1);
             prop_assert_eq!(order, wrapped.1.precedence(&wrapped.0).reverse());
             prop_assert_eq!(order, reference_order(&one.to_string(), &other.to_string()));
@@ -433,7 +440,7 @@ mod tests {
             version in versions(), prefix in "(v|etl/v|etl-v|ml/|v1-|)", other in "(v|etl/v|etl-v|ml/|v1-|)",
         ) {
             let of = |prefix: &str| Series { prefix: prefix.to_owned(), ..series() };
-            let version = Version::Semantic(version);
+            let version = Version::from(version);
             let tag = of(&prefix).tag_of(&version).unwrap();
             prop_assert_eq!(of(&prefix).version_of(&tag), Some(version));
             prop_assert!(prefix == other || of(&other).version_of(&tag).is_none(), "{tag} in {other}");

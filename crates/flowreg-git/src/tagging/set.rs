@@ -1,0 +1,370 @@
+//! All series of a repository: which version a tag is, and which of two tags is the higher one.
+//!
+//! The pin of a mainline branch, the guard against downgrades, `flowreg tag`, pushes of several tags
+//! and hints all ask here, so that they can't differ.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::series::{Scheme, Series};
+use super::version::Version;
+use super::written::{WrittenVersion, version_in};
+use flowreg_model::{TagName, escaped};
+
+/// What stands before the versions of a repository that says nothing and has no versions yet.
+const DEFAULT_PREFIX: &str = "v";
+
+/// The series that a repository has, as its settings name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeriesSet {
+    /// Each with its prefix: that of the repository as a whole, and those of its packages.
+    Declared(Vec<Series>),
+    /// One, of the repository as a whole. Its prefix is that of the tags that are there.
+    Found {
+        /// How versions are counted.
+        scheme: Scheme,
+        /// As in [`Series`].
+        paths: Vec<String>,
+    },
+}
+
+/// Several prefixes that fit, each with a tag: nothing says which of them the versions have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the tags are versions of several series: {}", examples(.0))]
+pub struct SeveralSeries(Vec<(String, TagName)>);
+
+fn examples(series: &[(String, TagName)]) -> String {
+    let examples: Vec<String> = series.iter().map(|(_, tag)| escaped(tag)).collect();
+    examples.join(", ")
+}
+
+impl SeveralSeries {
+    /// What to write into `flowreg.toml`.
+    pub fn hints(&self) -> Vec<String> {
+        let prefix = |(prefix, tag): &(String, TagName)| {
+            let (prefix, tag) = (escaped(prefix), escaped(tag));
+            format!(
+                "flowreg.toml: [tag] prefix = \"{prefix}\", if {tag} is one of this repository's"
+            )
+        };
+        let packages = "flowreg.toml: a table [tag.package.<name>] for each package that has versions of \
+                        its own";
+        self.0.iter().map(prefix).chain([packages.to_owned()]).collect()
+    }
+}
+
+/// How a tag relates to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagOrder {
+    /// Both are versions of one series; whether this one is the higher.
+    Versions(Ordering),
+    /// Versions of two series: neither is higher.
+    OtherSeries,
+    /// It is no version, and the other one is.
+    NoVersion,
+    /// The other one is no version.
+    Unknown,
+}
+
+impl Default for SeriesSet {
+    /// Of a repository without settings.
+    fn default() -> Self {
+        Self::Found { scheme: Scheme::default(), paths: Vec::new() }
+    }
+}
+
+impl SeriesSet {
+    /// All series. `tags` are all that there are, for the prefix of one that is found.
+    ///
+    /// # Errors
+    /// [`SeveralSeries`] if the tags fit several.
+    pub fn all(&self, tags: &[TagName]) -> Result<Vec<Series>, SeveralSeries> {
+        match self {
+            Self::Declared(series) => Ok(series.clone()),
+            Self::Found { scheme, paths } => {
+                let prefix = self.found_prefix(tags)?.unwrap_or(DEFAULT_PREFIX).to_owned();
+                let (scheme, paths) = (scheme.clone(), paths.clone());
+                Ok(vec![Series { prefix, scheme, package: None, paths }])
+            }
+        }
+    }
+
+    /// The declared series that a tag is a version of. One prefix may be the beginning of another, and a
+    /// tag may fit both: the longer one is meant.
+    pub fn series_of(&self, tag: &TagName) -> Option<&Series> {
+        let Self::Declared(series) = self else { return None };
+        let fitting = series.iter().filter(|one| one.version_of(tag).is_some());
+        fitting.max_by_key(|one| one.prefix.len())
+    }
+
+    /// The version that a tag is of a series.
+    pub fn version_of(&self, series: &Series, tag: &TagName) -> Option<Version> {
+        let split = self.split(tag).filter(|split| split.prefix == series.prefix)?;
+        Some(split.version)
+    }
+
+    /// Compares a tag with another one.
+    pub fn order(&self, one: &TagName, other: &TagName) -> TagOrder {
+        // What is registered may be of a series that the settings no longer name.
+        let written = |tag| self.split(tag).or_else(|| version_in(tag.as_str(), Version::parse));
+        match (written(one), written(other)) {
+            (_, None) => TagOrder::Unknown,
+            (None, Some(_)) => TagOrder::NoVersion,
+            (Some(one), Some(other)) if one.prefix == other.prefix => {
+                TagOrder::Versions(one.version.precedence(&other.version))
+            }
+            (Some(_), Some(_)) => TagOrder::OtherSeries,
+        }
+    }
+
+    /// The highest of some tags in each series, in the order of the series. A tag of none of them has no
+    /// part in it.
+    pub fn highest_of_each<'s, 't>(
+        &self,
+        series: &'s [Series],
+        tags: &'t [TagName],
+    ) -> Vec<(&'s Series, &'t TagName)> {
+        let highest = series.iter().filter_map(|one| {
+            let versions = tags.iter().filter_map(|tag| Some((self.version_of(one, tag)?, tag)));
+            // Two texts may be one version (`v1.10` and `v1.10.0`): by name, so that all agree.
+            let order = |(one, a): &(Version, &TagName), (other, b): &(Version, &TagName)| {
+                one.precedence(other).then_with(|| a.as_str().cmp(b.as_str()))
+            };
+            versions.max_by(order).map(|(_, tag)| (one, tag))
+        });
+        highest.collect()
+    }
+
+    /// The tags that are versions of no declared series and not of this one, and yet look like versions.
+    pub(super) fn others<'t>(
+        &self,
+        series: &Series,
+        tags: &'t [TagName],
+    ) -> Vec<(WrittenVersion<'t>, &'t TagName)> {
+        let is_other = |tag: &&TagName| {
+            self.series_of(tag).is_none() && self.version_of(series, tag).is_none()
+        };
+        let versions = tags.iter().filter(is_other).filter_map(|tag| {
+            // A number alone may count anything: `build-12`.
+            let written = version_in(tag.as_str(), Version::parse)?;
+            (written.version.numbers().len() > 1).then_some((written, tag))
+        });
+        versions.collect()
+    }
+
+    /// Whether a tag looks like a version of one of the series.
+    pub(crate) fn may_have(&self, tag: &TagName) -> bool {
+        self.split(tag).is_some()
+    }
+
+    /// The tag after the highest one of a series among all tags of a repository: the next patch version, of a
+    /// pre-release the release. `None` if it does not follow from the tags alone.
+    pub(crate) fn next_tag(&self, series: &Series, tags: &[TagName]) -> Option<TagName> {
+        let versions = tags.iter().filter_map(|tag| self.version_of(series, tag));
+        match versions.max_by(Version::precedence) {
+            Some(highest) => series.after(&highest),
+            None => series.first(),
+        }
+    }
+
+    /// A version as the other tags of the repository are written: `v1.0.1` for `1.0.1` where they begin with
+    /// `v`, and the other way round; any other name as it is.
+    pub(crate) fn written_alike(&self, tag: &TagName, others: &[TagName]) -> TagName {
+        let alike = || {
+            let series = self.all(others).ok()?;
+            let [one] = series.as_slice() else { return None };
+            if self.split(tag).is_some_and(|split| split.prefix == one.prefix) {
+                return None;
+            }
+            // Another series' tag is none of this one that was written wrongly.
+            let written = version_in(tag.as_str(), |text| one.parse(text))?;
+            let is_slip = ["", "v", "V"].contains(&written.prefix);
+            let is_used = others.iter().any(|other| self.version_of(one, other).is_some());
+            (is_slip && is_used).then(|| one.tag_of(&written.version)).flatten()
+        };
+        alike().unwrap_or_else(|| tag.clone())
+    }
+
+    /// The prefix and the version in the name of a tag of these series.
+    fn split<'t>(&self, tag: &'t TagName) -> Option<WrittenVersion<'t>> {
+        match self {
+            Self::Found { scheme, .. } => version_in(tag.as_str(), |text| scheme.read(text)),
+            Self::Declared(_) => {
+                let series = self.series_of(tag)?;
+                let (prefix, _) = tag.as_str().split_at_checked(series.prefix.len())?;
+                Some(WrittenVersion { prefix, version: series.version_of(tag)? })
+            }
+        }
+    }
+
+    /// The one prefix of the tags that are versions.
+    fn found_prefix<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t str>, SeveralSeries> {
+        let versions: Vec<_> =
+            tags.iter().filter_map(|tag| Some((self.split(tag)?, tag))).collect();
+        // What has a slash is mostly a version of something below (`etl/v1.0.0`), and a number alone may
+        // count anything (`build-12`): they decide only where there is nothing else.
+        let ranks: [fn(&WrittenVersion<'_>) -> bool; 3] = [
+            |one| one.version.numbers().len() > 1 && !one.prefix.contains('/'),
+            |one| one.version.numbers().len() > 1,
+            |_| true,
+        ];
+        for is_meant in ranks {
+            let meant = versions.iter().filter(|(written, _)| is_meant(written));
+            let prefixes: BTreeMap<&str, &TagName> =
+                meant.map(|(written, tag)| (written.prefix, *tag)).collect();
+            match prefixes.first_key_value() {
+                None => {}
+                Some((prefix, _)) if prefixes.len() == 1 => return Ok(Some(prefix)),
+                Some(_) => {
+                    let named = prefixes.into_iter();
+                    let named = named.map(|(prefix, tag)| (prefix.to_owned(), tag.clone()));
+                    return Err(SeveralSeries(named.collect()));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagging::CalendarFormat;
+
+    fn tag(name: &str) -> TagName {
+        name.parse().unwrap()
+    }
+
+    fn tags(names: &[&str]) -> Vec<TagName> {
+        names.iter().map(|name| tag(name)).collect()
+    }
+
+    fn series(prefix: &str) -> Series {
+        let package = prefix.split_once('/').map(|(package, _)| package.to_owned());
+        Series { prefix: prefix.to_owned(), scheme: Scheme::default(), package, paths: Vec::new() }
+    }
+
+    fn calendar(format: &str) -> Scheme {
+        Scheme::Calendar(format.parse::<CalendarFormat>().unwrap())
+    }
+
+    fn pins(set: &SeriesSet, names: &[&str]) -> Vec<String> {
+        let tags = tags(names);
+        let all = set.all(&tags).unwrap();
+        set.highest_of_each(&all, &tags).into_iter().map(|(_, tag)| tag.to_string()).collect()
+    }
+
+    #[test]
+    fn the_prefix_is_that_of_the_tags_that_are_there() {
+        for (names, expected) in [
+            (&[][..], "v"),
+            (&["latest", "nightly"], "v"),
+            (&["v1.0.0", "latest"], "v"),
+            (&["1.0.0"], ""),
+            (&["2026.01.9", "2026.01.10"], ""),
+            (&["release-1.9.0", "build-12", "build-13"], "release-"),
+            (&["v1.0.0", "etl/v2.0.0", "ml/v1.0.0"], "v"),
+            (&["etl/v2.0.0"], "etl/v"),
+            (&["v1", "v2"], "v"),
+            (&["etl2-v1.0.0"], "etl2-v"),
+        ] {
+            let found = SeriesSet::default().all(&tags(names)).unwrap();
+            assert_eq!(found[0].prefix, expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn two_prefixes_that_fit_are_an_error() {
+        for names in [
+            &["v1.0.0", "1.0.0"][..],
+            &["v1.0.0", "V1.4"],
+            &["v1.0.0", "release-1.10.0"],
+            &["etl/v1.0.0", "ml/v1.0.0"],
+            &["build-1", "job-2"],
+        ] {
+            let error = SeriesSet::default().all(&tags(names)).unwrap_err();
+            for name in names {
+                assert!(error.to_string().contains(name), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_highest_version_of_a_series_pins_and_nothing_else_does() {
+        let found = SeriesSet::default();
+        for (names, expected) in [
+            (&["release-1.9.0", "release-1.10.0"][..], &["release-1.10.0"][..]),
+            (&["2026.01.9", "2026.01.10"], &["2026.01.10"]),
+            (&["v1.9", "v1.10"], &["v1.10"]),
+            (&["v1.9.0", "v1.10.0", "v1.10.0-rc.1"], &["v1.10.0"]),
+            (&["zeta", "0.0.1"], &["0.0.1"]),
+            (&["latest", "nightly"], &[]),
+        ] {
+            assert_eq!(pins(&found, names), expected, "{names:?}");
+        }
+        let packages = SeriesSet::Declared(vec![series("v"), series("etl/v"), series("etl/v2-")]);
+        let names = ["latest", "docs-9.0.0", "v1.2.0", "etl/v1.9.0", "etl/v1.10.0", "etl/v2-1.0.0"];
+        assert_eq!(pins(&packages, &names), ["v1.2.0", "etl/v1.10.0", "etl/v2-1.0.0"]);
+        let format = calendar("YYYY.0M.MICRO");
+        let dated = SeriesSet::Declared(vec![Series { scheme: format, ..series("") }]);
+        assert_eq!(pins(&dated, &["2026.01.9", "2026.01.10", "2026.1.11"]), ["2026.01.10"]);
+    }
+
+    #[test]
+    fn tags_are_compared_within_a_series() {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let set = SeriesSet::Declared(vec![series("v"), series("etl2-v"), series("k8s-")]);
+        for (one, other, expected) in [
+            ("v1.9.0", "v1.10.0", TagOrder::Versions(Less)),
+            ("v1.10", "v1.9.9", TagOrder::Versions(Greater)),
+            ("v1.10", "v1.10.0", TagOrder::Versions(Equal)),
+            ("etl2-v1.9.0", "etl2-v1.10.0", TagOrder::Versions(Less)),
+            ("k8s-1.10.0", "k8s-1.9.0", TagOrder::Versions(Greater)),
+            ("k8s-1.10.0", "etl2-v1.9.0", TagOrder::OtherSeries),
+            // Of no declared series, and yet of one.
+            ("old-1.9.0", "old-1.10.0", TagOrder::Versions(Less)),
+            ("release", "v1.0.0", TagOrder::NoVersion),
+            ("v1.0.0", "release", TagOrder::Unknown),
+            ("release", "nightly", TagOrder::Unknown),
+        ] {
+            assert_eq!(set.order(&tag(one), &tag(other)), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_next_version_follows_the_highest_one_and_looks_like_it() {
+        let set = SeriesSet::default();
+        for (names, expected) in [
+            (&["v0.1.0"][..], Some("v0.1.1")),
+            (&["v1.9.0", "v1.10.0", "nightly"], Some("v1.10.1")),
+            (&["v2.0.0-rc.1", "v1.9.9"], Some("v2.0.0")),
+            (&["v1.0.0+build.7"], Some("v1.0.1")),
+            (&["release-1.10"], Some("release-1.10.1")),
+            (&["nightly"], Some("v1.0.0")),
+            (&[], Some("v1.0.0")),
+            (&["2026.01.10"], None),
+            (&["v1.0.18446744073709551615"], None),
+        ] {
+            let tags = tags(names);
+            let all = set.all(&tags).unwrap();
+            let next = set.next_tag(&all[0], &tags);
+            assert_eq!(next.as_ref().map(TagName::as_str), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_proposed_as_the_others_are_written() {
+        for (name, others, expected) in [
+            ("1.0.1", &["v1.0.0"][..], "v1.0.1"),
+            ("v1.0.1", &["1.0.0"], "1.0.1"),
+            ("1.0.1", &["release-1.0.0"], "release-1.0.1"),
+            ("v1.0.1", &["v1.0.0"], "v1.0.1"),
+            ("nightly", &["v1.0.0"], "nightly"),
+            ("docs-1.0.0", &["v1.0.0"], "docs-1.0.0"),
+            ("1.0.1", &[], "1.0.1"),
+        ] {
+            let alike = SeriesSet::default().written_alike(&tag(name), &tags(others));
+            assert_eq!(alike.as_str(), expected, "{name} {others:?}");
+        }
+    }
+}

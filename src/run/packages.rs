@@ -1,0 +1,89 @@
+//! Which files are registered at which code reference: in a repository with several packages, the tag of one
+//! stands for its files only (docs/tagging.md, "Several packages").
+
+use flowreg_git::tagging::SeriesPaths;
+use flowreg_model::CodeReference;
+
+use super::desired::Gathered;
+use super::request::Notice;
+use super::starts::Start;
+use super::{ConfigurationError, Referenced, RunError};
+
+/// The files of each code reference of a run.
+pub(super) struct PackageFiles<'a>(Vec<(&'a CodeReference, SeriesPaths)>);
+
+impl Referenced<'_> {
+    /// Which files are registered at which of the references.
+    ///
+    /// # Errors
+    /// [`RunError::Tag`] if a package's path is nowhere in the commit;
+    /// [`ConfigurationError::OneTagForPrefect1`].
+    pub(super) fn package_files(&self) -> Result<PackageFiles<'_>, RunError> {
+        if self.configured.is_prefect1() && !self.further.is_empty() {
+            let tags = self.references().map(|one| one.name.as_str().to_owned()).collect();
+            let commit = self.reference.commit.clone();
+            return Err(ConfigurationError::OneTagForPrefect1 { commit, tags }.into());
+        }
+        let set = &self.configured.settings.tag.series;
+        let mut files = Vec::new();
+        for reference in self.references() {
+            let series = reference.tag().and_then(|tag| set.series_of(tag));
+            let package = series.filter(|series| series.package.is_some());
+            if let Some(package) = package {
+                package.check_paths(&self.opened().repository, &reference.commit)?;
+            }
+            let paths = package.map_or(&[][..], |package| &package.paths);
+            files.push((reference, SeriesPaths::new(paths)));
+        }
+        Ok(PackageFiles(files))
+    }
+}
+
+impl<'a> PackageFiles<'a> {
+    /// The reference of a file: that of the package which names it most closely. `None` if no package that
+    /// has a reference has the file.
+    pub(super) fn reference_of(&self, file: &str) -> Option<&'a CodeReference> {
+        let fitting = self
+            .0
+            .iter()
+            .filter_map(|(reference, paths)| Some((paths.closeness(file)?, *reference)));
+        // Of equals the first: the packages are in the order of their names.
+        let closest = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        closest.map(|(_, reference)| reference)
+    }
+
+    /// Leaves out what belongs to none of the packages: they have tags of their own.
+    pub(super) fn restrict(&self, gathered: &mut Gathered) {
+        let is_ours = |file: &str| self.reference_of(file).is_some();
+        let starts = &gathered.starts;
+        // The file that a run starts with decides, not the one that defines the flow: a package may
+        // deploy a flow that it imports from a common library.
+        let mut left_out = Vec::new();
+        gathered.registrations.retain(|one| {
+            let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
+            let is_kept = is_ours(start.map_or(one.entrypoint.path(), Start::file));
+            if !is_kept {
+                left_out.push(format!("{}/{}", one.flow, one.deployment));
+            }
+            is_kept
+        });
+        let file = |entrypoint: &str| entrypoint.split(':').next().unwrap_or("").to_owned();
+        gathered.unbuilt.retain(|item| is_ours(&file(&item.entrypoint)));
+        gathered.problems.retain(|problem| is_ours(&problem.path));
+        gathered.notices.extend(self.notice(&left_out));
+    }
+
+    fn notice(&self, left_out: &[String]) -> Vec<Notice> {
+        if left_out.is_empty() {
+            return Vec::new();
+        }
+        let tags: Vec<&str> = self.0.iter().map(|(reference, _)| reference.name.as_str()).collect();
+        let (tags, count) = (tags.join(" and "), left_out.len());
+        let deployments = if count == 1 { "deployment belongs" } else { "deployments belong" };
+        let text = format!(
+            "{count} {deployments} to no package that {tags} stands for, and keep what is registered"
+        );
+        let details = left_out.iter().map(|name| Notice::detail(format!("left out: {name}")));
+        std::iter::once(Notice::from(text)).chain(details).collect()
+    }
+}
