@@ -51,6 +51,7 @@ mod push_landing;
 mod push_remotes;
 mod push_switches;
 mod run;
+mod series;
 mod server_errors;
 mod tag;
 mod tag_checkouts;

@@ -222,6 +222,11 @@ impl TagError {
             Self::Next(NextError::Lower { .. }) => {
                 vec!["flowreg tag <version>, with the version that you mean".to_owned()]
             }
+            Self::Next(NextError::NotCounted(_)) => vec![
+                "if versions follow the date: scheme = \"calver\" and format under [tag] in flowreg.toml"
+                    .to_owned(),
+                "else: flowreg tag <version>, with the version that you mean".to_owned(),
+            ],
             Self::Name(_) | Self::Next(_) => Vec::new(),
             Self::Reference(error) => error.hints(),
             Self::Git(error) => error.hints(),

@@ -228,8 +228,12 @@ impl SeriesSet {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::tagging::CalendarFormat;
+    use crate::tagging::{CalendarFormat, SeriesTags};
+    use crate::{PeeledTag, RemoteTags};
+    use flowreg_model::CommitId;
 
     fn tag(name: &str) -> TagName {
         name.parse().unwrap()
@@ -365,6 +369,69 @@ mod tests {
         ] {
             let alike = SeriesSet::default().written_alike(&tag(name), &tags(others));
             assert_eq!(alike.as_str(), expected, "{name} {others:?}");
+        }
+    }
+
+    fn tag_names() -> impl Strategy<Value = Vec<TagName>> {
+        let prefix = "(|v|V|release-|etl/v|etl-v|etl2-v|k8s-|py3\\.11-v)";
+        let version = prop_oneof![
+            4 => "[0-9]{1,2}\\.[0-9]{1,2}\\.[0-9]{1,2}(-rc\\.[0-9]{1,2}|-beta|)",
+            1 => "[0-9]{1,2}(\\.[0-9]{1,2}){0,3}",
+            1 => "20[0-9]{2}[.-](0[1-9]|1[0-2])[.-][0-9]{1,2}",
+            1 => "(latest|nightly|x[0-9])",
+        ];
+        let name = (prefix, version).prop_map(|(prefix, version)| format!("{prefix}{version}"));
+        prop::collection::vec(name, 0..12)
+            .prop_map(|names| names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    fn sets() -> impl Strategy<Value = SeriesSet> {
+        let declared =
+            prop::sample::subsequence(vec!["v", "", "release-", "etl/v", "etl2-v", "k8s-"], 1..4);
+        let scheme = prop_oneof![Just(Scheme::default()), Just(calendar("YYYY.0M.MICRO"))];
+        (declared, scheme, prop::bool::ANY).prop_map(|(prefixes, scheme, is_found)| {
+            if is_found {
+                return SeriesSet::Found { scheme, paths: Vec::new() };
+            }
+            let declared = prefixes.into_iter().map(series);
+            SeriesSet::Declared(
+                declared.map(|one| Series { scheme: scheme.clone(), ..one }).collect(),
+            )
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn the_pin_the_guard_and_the_next_version_go_by_one_version(
+            tags in tag_names(), set in sets(),
+        ) {
+            let Ok(all) = set.all(&tags) else { return Ok(()) };
+            let listed = RemoteTags {
+                tags: tags.iter().map(|name| {
+                    let id: CommitId = "1".repeat(40).parse().unwrap();
+                    PeeledTag { name: name.clone(), object: id.clone(), commit: id }
+                }).collect(),
+                branches: Vec::new(),
+            };
+            let pins = set.highest_of_each(&all, &tags);
+            for one in &all {
+                let pin = pins.iter().find(|(series, _)| *series == one).map(|(_, tag)| *tag);
+                let from = SeriesTags::new(listed.clone(), &set, one);
+                let start = from.tags.first().map(|(version, _)| version.clone());
+                let pinned = pin.and_then(|tag| set.version_of(one, tag));
+                prop_assert_eq!(start.is_some(), pinned.is_some());
+                let (Some(pin), Some(start), Some(pinned)) = (pin, start, pinned) else { continue };
+                prop_assert!(start.precedence(&pinned).is_eq(), "{start} {pinned}");
+                for tag in tags.iter().filter(|tag| set.version_of(one, tag).is_some()) {
+                    let order = set.order(pin, tag);
+                    prop_assert!(
+                        matches!(order, TagOrder::Versions(Ordering::Equal | Ordering::Greater)),
+                        "{pin} {tag} {order:?}"
+                    );
+                }
+            }
         }
     }
 }

@@ -1,0 +1,302 @@
+//! One notion of the version in a tag: the pin of a mainline branch, the guard against downgrades,
+//! `flowreg tag` and several packages at one commit.
+
+use serde_json::Value;
+
+use crate::support::Tagged;
+
+const FLOW: &str = "from prefect import flow\n\n\n@flow\ndef NAME():\n    ...\n";
+
+fn flow(name: &str) -> String {
+    FLOW.replace("NAME", name)
+}
+
+/// A pushed repository with this `flowreg.toml`.
+fn configured(toml: &str) -> Tagged {
+    let tagged = Tagged::new();
+    if !toml.is_empty() {
+        tagged.repository.write("flowreg.toml", toml);
+        tagged.push("chore: configure");
+    }
+    tagged
+}
+
+fn pinned(tagged: &Tagged) -> String {
+    tagged.flowreg().json(&["reference"], 0)["reference"]["name"].as_str().unwrap().to_owned()
+}
+
+/// `flow tag outcome` of each registration.
+fn registered(run: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let registrations = run["registrations"].as_array().unwrap().iter();
+    let line = |one: &Value| {
+        format!("{} {} {}", text(&one["flow"]), text(&one["tag"]), text(&one["outcome"]))
+    };
+    registrations.map(line).collect()
+}
+
+#[test]
+fn mainline_is_pinned_to_the_highest_version_of_its_series() {
+    let calver = "[tag]\nscheme = \"calver\"\nformat = \"YYYY.0M.MICRO\"\n";
+    for (toml, tags, expected) in [
+        ("", &["release-1.9.0", "release-1.10.0"][..], "release-1.10.0"),
+        ("", &["2026.01.9", "2026.01.10"], "2026.01.10"),
+        ("", &["v1.9", "v1.10"], "v1.10"),
+        ("", &["v1.10.0", "nightly", "zulu", "latest"], "v1.10.0"),
+        ("", &["etl2-v1.9.0", "etl2-v1.10.0"], "etl2-v1.10.0"),
+        (calver, &["2026.01.9", "2026.01.10", "v9.0.0"], "2026.01.10"),
+        (
+            "[tag]\nprefix = \"release-\"\n",
+            &["release-1.0.0", "v2.0.0", "docs-3.0.0"],
+            "release-1.0.0",
+        ),
+    ] {
+        let tagged = configured(toml);
+        tags.iter().for_each(|tag| tagged.tag(tag));
+        assert_eq!(pinned(&tagged), expected, "{toml} {tags:?}");
+        // And the next version follows that one.
+        let made = tagged.flowreg().json(&["tag", "--print"], 0);
+        assert_eq!(made["tag"], expected, "{toml} {tags:?}");
+    }
+}
+
+#[test]
+fn a_tag_of_no_series_pins_nothing() {
+    for (toml, tags) in [
+        ("", &["latest", "nightly"][..]),
+        ("[tag]\nprefix = \"v\"\n", &["docs-2.0.0", "1.4.2"]),
+        ("[tag.package.flows]\n", &["v1.0.0"]),
+    ] {
+        let tagged = configured(toml);
+        tags.iter().for_each(|tag| tagged.tag(tag));
+        let error = tagged.flowreg().json(&["register"], 1);
+        assert_eq!(error["error"]["code"], "untagged", "{toml}");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(tags.iter().all(|tag| message.contains(tag)), "{message}");
+    }
+}
+
+#[test]
+fn two_series_that_fit_are_named_by_every_command() {
+    let tagged = Tagged::new();
+    tagged.tag("1.4.2");
+    tagged.push("feat: more");
+    tagged.tag("v1.5.0");
+    for command in [&["register"][..], &["plan"], &["reference"], &["tag", "--print"], &["tag"]] {
+        let error = tagged.flowreg().json(command, 3);
+        assert_eq!(error["error"]["code"], "several_series", "{command:?}");
+        let text = error["error"].to_string();
+        for part in ["1.4.2", "v1.5.0", "[tag] prefix"] {
+            assert!(text.contains(part), "{command:?} {text}");
+        }
+    }
+    // A branch is not pinned, and whoever names a tag has said which.
+    tagged.flowreg().json(&["register", "--tag", "v1.5.0"], 0);
+    tagged.repository.write("flowreg.toml", "[tag]\nprefix = \"v\"\n");
+    tagged.push("fix: one series");
+    assert_eq!(tagged.print(&[]), "v1.5.1");
+    tagged.run(&[]);
+    assert_eq!(pinned(&tagged), "v1.5.1");
+}
+
+#[test]
+fn the_guard_compares_within_a_series() {
+    for (newer, older, code) in [
+        ("etl2-v1.10.0", "etl2-v1.9.0", 1),
+        ("k8s-1.10.0", "k8s-1.9.0", 1),
+        ("v1.10", "v1.9", 1),
+        ("2026.01.10", "2026.01.9", 1),
+        ("v1.10.0", "v1.10.0-rc.1", 1),
+        ("release-2", "release-1", 1),
+        ("v1.10.0", "nightly", 1),
+        ("k8s-1.10.0", "etl2-v1.9.0", 0),
+        ("nightly", "v1.0.0", 0),
+    ] {
+        let tagged = Tagged::new();
+        tagged.tag(older);
+        tagged.push("feat: more");
+        tagged.tag(newer);
+        let flowreg = tagged.flowreg();
+        flowreg.json(&["register", "--tag", newer], 0);
+        let back = flowreg.json(&["register", "--tag", older], code);
+        let error = &back["registrations"][0]["error"];
+        let expected = if code == 0 { Value::Null } else { "downgrade".into() };
+        assert_eq!(error["code"], expected, "{newer} {older}");
+    }
+}
+
+/// Three packages, of which the first two have a tag at HEAD.
+fn packages() -> Tagged {
+    let tagged = configured(
+        "[tag.package.etl]\n[tag.package.ml]\nprefix = \"ml-\"\n[tag.package.web]\n\
+         [repository]\nurl = \"https://git.example.com/data/flows.git\"\n",
+    );
+    tagged.repository.git(&["rm", "-q", "-r", "flows"]);
+    for package in ["etl", "ml", "web"] {
+        tagged.repository.write(&format!("{package}/flow.py"), &flow(package));
+    }
+    tagged.push("feat: packages");
+    tagged.tag("etl/v1.9.0");
+    tagged.tag("etl/v1.10.0");
+    tagged.tag("ml-2.0.0");
+    tagged.tag("latest");
+    tagged
+}
+
+#[test]
+fn packages_at_one_commit_are_registered_in_one_run_each_at_its_tag() {
+    let tagged = packages();
+    let flowreg = tagged.flowreg();
+    let run = flowreg.json(&["register"], 0);
+    assert_eq!(registered(&run), ["etl etl/v1.10.0 created", "ml ml-2.0.0 created"]);
+    assert_eq!(run["reference"]["name"], "etl/v1.10.0");
+    assert_eq!(run["further"][0]["name"], "ml-2.0.0");
+    let notices = run["notices"].to_string();
+    assert!(notices.contains("1 deployment belongs to no package that etl/v1.10.0 and ml-2.0.0"));
+    let screen = flowreg.screen(&["register"]);
+    assert!(screen.contains("tags etl/v1.10.0 and ml-2.0.0 (active branch main)"), "{screen}");
+    assert!(screen.contains("2 unchanged"), "{screen}");
+    let held = flowreg.json(&["list"], 0);
+    let held = held["registrations"].as_array().unwrap();
+    let held: Vec<_> = held.iter().map(|one| (&one["flow"], &one["reference"])).collect();
+    assert_eq!(held, [(&"etl".into(), &"etl/v1.10.0".into()), (&"ml".into(), &"ml-2.0.0".into())]);
+    // A package's tag that is named stands for the package alone.
+    let one = flowreg.json(&["register", "--tag", "ml-2.0.0"], 0);
+    assert_eq!(registered(&one), ["ml - unchanged"]);
+    // What is asked for is found, whichever package has it.
+    let one = flowreg.json(&["register", "ml"], 0);
+    assert_eq!(registered(&one), ["ml ml-2.0.0 unchanged"]);
+}
+
+#[test]
+fn a_package_of_a_prefect_yaml_is_cloned_at_its_own_tag() {
+    let tagged = packages();
+    tagged.repository.write(
+        "prefect.yaml",
+        "deployments:\n- name: nightly\n  entrypoint: etl/flow.py:etl\n- name: nightly\n  \
+         entrypoint: ml/flow.py:ml\n  pull:\n  - prefect.deployments.steps.git_clone:\n      \
+         repository: https://git.example.com/data/flows.git\n      branch: main\n",
+    );
+    tagged.push("feat: deployments");
+    tagged.tag("etl/v1.11.0");
+    tagged.tag("ml-2.1.0");
+    let plan = tagged.flowreg().json(&["register"], 0);
+    assert_eq!(registered(&plan), ["etl etl/v1.11.0 created", "ml ml-2.1.0 created"]);
+    let held = tagged.flowreg().json(&["list"], 0).to_string();
+    assert!(held.contains("etl/v1.11.0") && held.contains("ml-2.1.0"), "{held}");
+    let again = tagged.flowreg().json(&["register"], 0);
+    assert_eq!(registered(&again), ["etl etl/v1.11.0 unchanged", "ml ml-2.1.0 unchanged"]);
+}
+
+#[test]
+fn the_tag_of_the_whole_stands_for_what_no_package_at_the_commit_has() {
+    let tagged = packages();
+    let toml = tagged.repository.git(&["show", "HEAD:flowreg.toml"]);
+    tagged.repository.write("flowreg.toml", &format!("[tag]\nprefix = \"v\"\n{toml}"));
+    tagged.push("feat: all of it");
+    tagged.tag("etl/v1.11.0");
+    tagged.tag("v3.0.0");
+    let run = tagged.flowreg().json(&["register"], 0);
+    let expected = ["etl etl/v1.11.0 created", "ml v3.0.0 created", "web v3.0.0 created"];
+    assert_eq!(registered(&run), expected);
+    assert_eq!(run["reference"]["name"], "v3.0.0");
+}
+
+#[test]
+fn a_second_series_is_not_begun_by_accident() {
+    for (toml, there, package, first, prefix) in [
+        ("[tag]\nprefix = \"v\"\n", "1.4.2", None, "v1.4.3", ""),
+        ("[tag]\nprefix = \"v\"\n", "V1.4", None, "v1.4.1", "V"),
+        ("[tag]\nprefix = \"v\"\n", "release-1.10.0", None, "v1.10.1", "release-"),
+        ("[tag.package.flows]\n", "flows-1.4.2", Some("flows"), "flows/v1.4.3", "flows-"),
+    ] {
+        let tagged = configured(toml);
+        tagged.tag(there);
+        tagged.push("feat: more");
+        let of_package: Vec<&str> = package.iter().flat_map(|name| ["--package", name]).collect();
+        let error = tagged.flowreg().json(&[&["tag", "--print"], &of_package[..]].concat(), 1);
+        assert_eq!(error["error"]["code"], "second_series", "{there}");
+        let text = error["error"].to_string();
+        assert!(text.contains(there) && text.contains(&format!("flowreg tag {first}")), "{text}");
+        // A version without the prefix says as little.
+        tagged.flowreg().json(&[&["tag", "1.11.0"], &of_package[..]].concat(), 1);
+        assert_eq!(tagged.tag_names(), [there]);
+        // Both ways out.
+        assert_eq!(tagged.print(&[first]), first);
+        let table =
+            package.map_or_else(|| "[tag]".to_owned(), |name| format!("[tag.package.{name}]"));
+        assert!(text.contains(&format!("{table} prefix = \\\"{prefix}\\\"")), "{text}");
+        tagged.repository.write("flowreg.toml", &format!("{table}\nprefix = \"{prefix}\"\n"));
+        tagged.repository.write("flows/more.py", &flow("more"));
+        tagged.push("feat: the prefix that is there");
+        let next = tagged.print(&of_package);
+        assert!(next.starts_with(prefix) && next.len() > prefix.len(), "{next}");
+    }
+    // Tags of other things are none of a second series.
+    let tagged = configured("[tag]\nprefix = \"v\"\n[tag.package.etl]\npaths = [\"flows\"]\n");
+    for tag in ["latest", "build-12", "docs/v3.0.0", "etl/v1.0.0"] {
+        tagged.tag(tag);
+    }
+    assert_eq!(tagged.print(&[]), "v1.0.0");
+}
+
+#[test]
+fn a_version_that_can_not_be_counted_up_is_not_guessed() {
+    for there in ["2026.01.10", "v1.2.3.4"] {
+        let tagged = Tagged::new();
+        tagged.tag(there);
+        tagged.push("feat: more");
+        let error = tagged.flowreg().json(&["tag", "--print"], 4);
+        assert!(error["error"]["message"].as_str().unwrap().contains("no semantic version"));
+        assert!(error["error"]["hints"].to_string().contains("calver"), "{error}");
+    }
+    let tagged = Tagged::new();
+    tagged.tag("v1.9");
+    tagged.push("feat: more");
+    assert_eq!(tagged.print(&[]), "v1.10.0");
+}
+
+#[test]
+fn paths_are_taken_as_people_write_them() {
+    for paths in ["./etl", "etl/", "/etl", "et[kl]", "etl/**/*.py", "*/extract", "."] {
+        let tagged = configured(&format!("[tag]\nprefix = \"v\"\npaths = [\"{paths}\"]\n"));
+        tagged.repository.write("etl/extract/flow.py", &flow("extract"));
+        tagged.push("feat: etl");
+        tagged.tag("v1.0.0");
+        tagged.repository.write("docs/x.md", "x");
+        tagged.push("feat: something else");
+        let expected = if paths == "." { "v1.1.0" } else { "v1.0.0" };
+        let print = tagged.flowreg().json(&["tag", "--print"], 0);
+        let is_nothing = print["outcome"] == "nothing";
+        assert_eq!(is_nothing, paths != ".", "{paths} {expected}");
+        tagged.repository.write("etl/extract/flow.py", &format!("{}\n", flow("extract")));
+        tagged.push("fix: of the package");
+        let expected = if paths == "." { "v1.1.0" } else { "v1.0.1" };
+        assert_eq!(tagged.print(&[]), expected, "{paths}");
+    }
+}
+
+#[test]
+fn a_path_that_is_nowhere_is_an_error() {
+    for path in ["elt", "flows/elt.py", "packages/*/flows"] {
+        let tagged = configured(&format!("[tag.package.etl]\npaths = [\"flows\", \"{path}\"]\n"));
+        let error = tagged.flowreg().json(&["tag", "--package", "etl"], 3);
+        assert_eq!(error["error"]["code"], "no_files", "{path}");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains(path) && message.contains("package etl"), "{message}");
+        // A tag that somebody made by hand would register nothing of it.
+        tagged.tag("etl/v1.0.0");
+        let error = tagged.flowreg().json(&["register"], 3);
+        assert_eq!(error["error"]["code"], "no_files", "{path}");
+    }
+    for path in ["../etl", "fl[ows"] {
+        let tagged = configured(&format!("[tag]\npaths = [\"{path}\"]\n"));
+        let run = tagged.flowreg().run(&["tag", "--print"]);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.stderr.contains("flowreg.toml:2:"), "{}", run.stderr);
+    }
+    let twice = configured("[tag.package.etl]\nprefix = \"v\"\n[tag.package.ml]\nprefix = \"v\"\n");
+    let run = twice.flowreg().run(&["register"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("`ml` and `etl` have the same prefix"), "{}", run.stderr);
+}
