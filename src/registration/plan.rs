@@ -319,8 +319,8 @@ mod tests {
         }
     }
 
-    fn action(wanted: Registration, held: Held, guards: Guards) -> Action {
-        plan(vec![wanted], vec![held], &guards, &is_ours).items.remove(0).action
+    fn action(wanted: Registration, held: Held, guards: &Guards) -> Action {
+        plan(vec![wanted], vec![held], guards, &is_ours).items.remove(0).action
     }
 
     fn refused(action: &Action) -> Option<&'static str> {
@@ -334,7 +334,7 @@ mod tests {
     fn what_is_as_it_should_be_is_unchanged() {
         let wanted = registration("v1.0.0", 'a');
         let held = held(&wanted);
-        assert_eq!(action(wanted, held, Guards::default()), Action::Unchanged);
+        assert_eq!(action(wanted, held, &Guards::default()), Action::Unchanged);
     }
 
     #[test]
@@ -373,18 +373,18 @@ mod tests {
     fn an_older_version_is_refused_unless_allowed() {
         let newer = held(&registration("v1.10.0", 'a'));
         let older = || registration("v1.9.0", 'b');
-        let refusal = action(older(), newer.clone(), Guards::default());
+        let refusal = action(older(), newer.clone(), &Guards::default());
         assert_eq!(refused(&refusal), Some("downgrade"));
         let allowed = Guards { allow_downgrade: true, ..Guards::default() };
-        assert_eq!(refused(&action(older(), newer, allowed)), None);
+        assert_eq!(refused(&action(older(), newer, &allowed)), None);
     }
 
     #[test]
     fn a_pre_release_is_older_and_another_prefix_is_not_compared() {
         let newer = held(&registration("v1.0.0", 'a'));
-        let pre = action(registration("v1.0.0-rc.1", 'b'), newer.clone(), Guards::default());
+        let pre = action(registration("v1.0.0-rc.1", 'b'), newer.clone(), &Guards::default());
         assert_eq!(refused(&pre), Some("downgrade"));
-        let other = action(registration("etl/v0.1.0", 'b'), newer, Guards::default());
+        let other = action(registration("etl/v0.1.0", 'b'), newer, &Guards::default());
         assert_eq!(refused(&other), None);
     }
 
@@ -392,7 +392,7 @@ mod tests {
     fn dates_are_compared_by_their_numbers() {
         let refused = |held_tag: &str, wanted: &str| {
             let before = held(&registration(held_tag, 'a'));
-            refused(&action(registration(wanted, 'b'), before, Guards::default()))
+            refused(&action(registration(wanted, 'b'), before, &Guards::default()))
         };
         assert_eq!(refused("2026.12.3", "2027.01.0"), None);
         assert_eq!(refused("2027.01.0", "2026.12.3"), Some("downgrade"));
@@ -403,11 +403,11 @@ mod tests {
     #[test]
     fn a_tag_that_is_no_version_is_below_every_version() {
         let newer = held(&registration("v1.0.0", 'a'));
-        let refusal = action(registration("release", 'b'), newer, Guards::default());
+        let refusal = action(registration("release", 'b'), newer, &Guards::default());
         assert_eq!(refused(&refusal), Some("downgrade"));
         let other = held(&registration("release-1", 'a'));
         assert_eq!(
-            refused(&action(registration("release-2", 'b'), other, Guards::default())),
+            refused(&action(registration("release-2", 'b'), other, &Guards::default())),
             None
         );
     }
@@ -416,7 +416,7 @@ mod tests {
     fn a_moved_tag_is_refused_whatever_is_allowed() {
         let before = held(&registration("v1.0.0", 'a'));
         let guards = Guards { allow_downgrade: true, adopt: true, ..Guards::default() };
-        let moved = action(registration("v1.0.0", 'b'), before, guards);
+        let moved = action(registration("v1.0.0", 'b'), before, &guards);
         assert_eq!(refused(&moved), Some("moved_tag"));
     }
 
@@ -424,11 +424,11 @@ mod tests {
     fn what_others_created_is_left_alone_unless_adopted() {
         let wanted = registration("v1.0.0", 'a');
         let foreign = Held { marks: None, ..held(&wanted) };
-        let refusal = action(wanted.clone(), foreign.clone(), Guards::default());
+        let refusal = action(wanted.clone(), foreign.clone(), &Guards::default());
         assert_eq!(refused(&refusal), Some("not_ours"));
         let adopt = Guards { adopt: true, ..Guards::default() };
         assert!(matches!(
-            action(wanted, foreign, adopt),
+            action(wanted, foreign, &adopt),
             Action::Update { marks_change: true, .. }
         ));
     }
@@ -438,7 +438,7 @@ mod tests {
         let wanted = registration("v1.0.0", 'a');
         let mut other = held(&wanted);
         other.marks.as_mut().unwrap().repository = "https://example.com/other.git".to_owned();
-        let refused_as = |held: Held| action(wanted.clone(), held, Guards::default());
+        let refused_as = |held: Held| action(wanted.clone(), held, &Guards::default());
         assert_eq!(refused(&refused_as(other.clone())), Some("other_repository"));
         // Another spelling of its URL is no difference, and no reason to write.
         other.marks.as_mut().unwrap().repository = "git@example.com:flows".to_owned();

@@ -133,7 +133,7 @@ fn packages() -> Tagged {
     );
     tagged.repository.git(&["rm", "-q", "-r", "flows"]);
     for package in ["etl", "ml", "web"] {
-        tagged.repository.write(&format!("{package}/flow.py"), &flow(package));
+        tagged.repository.write(&format!("{package}/flow.py"), flow(package));
     }
     tagged.push("feat: packages");
     tagged.tag("etl/v1.9.0");
@@ -192,7 +192,7 @@ fn a_package_of_a_prefect_yaml_is_cloned_at_its_own_tag() {
 fn the_tag_of_the_whole_stands_for_what_no_package_at_the_commit_has() {
     let tagged = packages();
     let toml = tagged.repository.git(&["show", "HEAD:flowreg.toml"]);
-    tagged.repository.write("flowreg.toml", &format!("[tag]\nprefix = \"v\"\n{toml}"));
+    tagged.repository.write("flowreg.toml", format!("[tag]\nprefix = \"v\"\n{toml}"));
     tagged.push("feat: all of it");
     tagged.tag("etl/v1.11.0");
     tagged.tag("v3.0.0");
@@ -226,8 +226,8 @@ fn a_second_series_is_not_begun_by_accident() {
         let table =
             package.map_or_else(|| "[tag]".to_owned(), |name| format!("[tag.package.{name}]"));
         assert!(text.contains(&format!("{table} prefix = \\\"{prefix}\\\"")), "{text}");
-        tagged.repository.write("flowreg.toml", &format!("{table}\nprefix = \"{prefix}\"\n"));
-        tagged.repository.write("flows/more.py", &flow("more"));
+        tagged.repository.write("flowreg.toml", format!("{table}\nprefix = \"{prefix}\"\n"));
+        tagged.repository.write("flows/more.py", flow("more"));
         tagged.push("feat: the prefix that is there");
         let next = tagged.print(&of_package);
         assert!(next.starts_with(prefix) && next.len() > prefix.len(), "{next}");
@@ -260,7 +260,7 @@ fn a_version_that_can_not_be_counted_up_is_not_guessed() {
 fn paths_are_taken_as_people_write_them() {
     for paths in ["./etl", "etl/", "/etl", "et[kl]", "etl/**/*.py", "*/extract", "."] {
         let tagged = configured(&format!("[tag]\nprefix = \"v\"\npaths = [\"{paths}\"]\n"));
-        tagged.repository.write("etl/extract/flow.py", &flow("extract"));
+        tagged.repository.write("etl/extract/flow.py", flow("extract"));
         tagged.push("feat: etl");
         tagged.tag("v1.0.0");
         tagged.repository.write("docs/x.md", "x");
@@ -269,7 +269,7 @@ fn paths_are_taken_as_people_write_them() {
         let print = tagged.flowreg().json(&["tag", "--print"], 0);
         let is_nothing = print["outcome"] == "nothing";
         assert_eq!(is_nothing, paths != ".", "{paths} {expected}");
-        tagged.repository.write("etl/extract/flow.py", &format!("{}\n", flow("extract")));
+        tagged.repository.write("etl/extract/flow.py", format!("{}\n", flow("extract")));
         tagged.push("fix: of the package");
         let expected = if paths == "." { "v1.1.0" } else { "v1.0.1" };
         assert_eq!(tagged.print(&[]), expected, "{paths}");
