@@ -118,7 +118,7 @@ impl From<RunError> for CommandError {
                 Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
             }
             RunError::NoBranches => {
-                let hints = vec!["flowreg prune --remote <name>".to_owned()];
+                let hints = vec!["flowreg … --remote <name>".to_owned()];
                 Self::new(exit::GIT, "no_branches", error).with_hints(hints)
             }
             RunError::Interrupted => Self::new(exit::INTERRUPTED, "interrupted", error),

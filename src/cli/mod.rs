@@ -21,6 +21,7 @@ mod report;
 mod sync;
 mod tag;
 mod tag_outputs;
+mod user_command;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,7 +41,8 @@ use self::reference::ReferenceCommandArguments;
 use self::register::RegisterArguments;
 use self::sync::SyncArguments;
 use self::tag::TagArguments;
-use crate::output::{Printer, notice_lines};
+use self::user_command::UserCommand;
+use crate::output::{ErrorReport, Printer, notice_lines};
 use crate::run::{Notice, Observer, Opened, Surroundings};
 use flowreg_git::ci_build;
 use flowreg_model::{Environment, TargetKind};
@@ -154,8 +156,13 @@ pub fn run(process: Process) -> u8 {
         && process.is_input_terminal
         && cli.global.format == Format::Human
         && ci_build(&surroundings.environment).is_none();
-    let context =
-        Context { surroundings: &surroundings, printer: &printer, observer: &observer, can_ask };
+    let context = Context {
+        surroundings: &surroundings,
+        printer: &printer,
+        observer: &observer,
+        can_ask,
+        command: &UserCommand::new(&process.arguments),
+    };
     let is_markdown = cli.global.format == Format::Markdown;
     // A misspelt FLOWREG_LOG ends any command but a hook's: a push must not fail because of it.
     let is_hook = matches!(cli.command, Command::Hook(_));
@@ -182,7 +189,7 @@ pub fn run(process: Process) -> u8 {
         hook::note_waiting_pushes(&context);
     }
     let code = result.unwrap_or_else(|error| {
-        context.printer.error(&error.report());
+        context.printer.error(&context.completed(error.report()));
         error.exit_code
     });
     // Wins over any other code: a script that reads half a JSON object must not take it for whole.
@@ -196,12 +203,19 @@ struct Context<'c> {
     observer: &'c dyn Observer,
     /// Whether a person can be asked: on a terminal, and not in a build.
     can_ask: bool,
+    command: &'c UserCommand,
 }
 
 impl<'c> Context<'c> {
     /// Opens the repository that the command is about.
     fn open(&self) -> Result<Opened<'c>, CommandError> {
         Ok(Opened::discover(self.surroundings.clone(), self.observer)?)
+    }
+
+    /// An error with the user's own command line in its hints.
+    fn completed(&self, report: ErrorReport) -> ErrorReport {
+        let hints = report.hints.iter().map(|hint| self.command.complete(hint)).collect();
+        ErrorReport { hints, ..report }
     }
 
     /// The notices that are printed; details only with `-v`. What is the same for several deployments

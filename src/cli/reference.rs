@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ReferenceCommandArguments) 
         ladder: &resolution.ladder,
         notices: &resolution.notices,
         needs_proof: climbed.configured.target.needs_remote(),
-        error: error.as_ref().map(CommandError::report),
+        error: error.as_ref().map(|error| context.completed(error.report())),
     };
     context.printer.reference(&report, arguments.explain);
     Ok(error.map_or(exit::DONE, |error| error.exit_code))

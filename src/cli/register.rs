@@ -60,7 +60,7 @@ fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> u8 {
             retry_at = match register(context, arguments) {
                 Ok(_) => None,
                 Err(error) => {
-                    context.printer.error(&error.report());
+                    context.printer.error(&context.completed(error.report()));
                     Some(Instant::now() + WATCH_RETRY)
                 }
             };

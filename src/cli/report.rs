@@ -26,7 +26,7 @@ pub(super) fn planned(context: &Context<'_>, planned: PlannedRun<'_>) -> (RunRep
         repository: planned.repository_url.to_string(),
         reference: planned.reference().clone(),
         further: planned.further().to_vec(),
-        registrations: items.chain(planned.unbuilt.into_iter().map(unbuilt)).collect(),
+        registrations: completed(context, items.chain(planned.unbuilt.into_iter().map(unbuilt))),
         errors: planned.problems,
         notices: context.notices(planned.notices),
         summary: RunSummary(vec![
@@ -82,7 +82,7 @@ pub(super) fn applied(
         repository: applied.repository,
         reference: applied.reference,
         further: applied.further,
-        registrations: items.into_iter().chain(refused).collect(),
+        registrations: completed(context, items.into_iter().chain(refused)),
         errors: applied.problems,
         notices: context.notices(applied.notices),
         summary,
@@ -92,6 +92,15 @@ pub(super) fn applied(
     // noticeable time for nothing.
     std::mem::forget(applied.registrations);
     (report, code)
+}
+
+/// Items with the user's own command line in their hints.
+fn completed(context: &Context<'_>, items: impl Iterator<Item = ItemReport>) -> Vec<ItemReport> {
+    let complete = |item: ItemReport| {
+        let error = item.error.map(|error| context.completed(error));
+        ItemReport { error, ..item }
+    };
+    items.map(complete).collect()
 }
 
 fn exit_code(applied: &AppliedRun) -> u8 {

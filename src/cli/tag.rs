@@ -160,7 +160,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
     let is_unreleased = report.outcome == TagOutcome::Nothing && !report.affected.is_empty();
     let mut code = if is_unreleased { exit::NOTHING_TO_RELEASE } else { exit::DONE };
     if let Some(error) = not_made.map(CommandError::from) {
-        (code, report.error) = (error.exit_code, Some(error.report()));
+        (code, report.error) = (error.exit_code, Some(context.completed(error.report())));
     }
     match registration {
         None => {}
@@ -182,7 +182,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
         // Not returned as an error: the tag is at the remote by now, and has to be reported in any case.
         Some(Err(error)) => {
             let error = CommandError::from(error);
-            (code, report.error) = (error.exit_code, Some(error.report()));
+            (code, report.error) = (error.exit_code, Some(context.completed(error.report())));
         }
     }
     // Also if the registration failed: the tag exists by now, and the next step of a job needs its name.

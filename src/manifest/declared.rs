@@ -370,7 +370,7 @@ impl Manifest {
             let message =
                 format!("`{placeholder}` in `{path}` is an output of the build steps{more}");
             let error = self.error(entry, &keys, "build_steps", &message);
-            return Err(error.hint("to have the steps run here: --run-steps"));
+            return Err(error.hint("to have the steps run here: flowreg … --run-steps"));
         }
         let message = format!("`{placeholder}` in `{path}` has no value{more}");
         let error = self.error(entry, &keys, "template", &message);

@@ -80,8 +80,8 @@ pub enum Refusal {
 }
 
 /// What to do about a deployment that is somebody else's.
-const ADOPT: &str = "take it over with --adopt (`flowreg plan --adopt` shows what goes and what stays), or give ours \
-     another name: [flow.\"NAME\"] deployment = \"…\"";
+const ADOPT: &str = "to take it over: flowreg … --adopt, which as a plan shows what goes and what stays; or give ours another \
+     name: [flow.\"NAME\"] deployment = \"…\"";
 
 fn alias_hint(owner: &str) -> String {
     format!("if that is this repository: [repository] aliases = [\"{owner}\"]")
@@ -132,7 +132,7 @@ impl Refusal {
             Self::MovedTag { .. } => {
                 "give the new commit a tag of its own: a tag that is registered stays at its commit"
             }
-            Self::Downgrade { .. } => "to go back on purpose: --allow-downgrade",
+            Self::Downgrade { .. } => "to go back on purpose: flowreg … --allow-downgrade",
             Self::NoWorkPool { offered } if offered == NONE_USABLE => {
                 "create one: prefect work-pool create NAME --type process"
             }
@@ -140,7 +140,7 @@ impl Refusal {
                 "choose one in flowreg.toml: [mainline] work_pool = \"NAME\" and [feature] work_pool = \"NAME\""
             }
             Self::FlowOfOthers { owner, .. } => {
-                let adopt = "take it over with --adopt, or register into another project: [prefect1] project";
+                let adopt = "to take it over: flowreg … --adopt, or register into another project: [prefect1] project";
                 return std::iter::once(adopt.to_owned())
                     .chain(owner.as_deref().map(alias_hint))
                     .collect();

@@ -192,7 +192,7 @@ impl ConfigurationError {
                 };
                 return vec![
                     format!("set PREFECT_API_URL: {defined}"),
-                    "for the embedded registry of the clone: --target local".to_owned(),
+                    "for the embedded registry of the clone: flowreg … --target local".to_owned(),
                 ];
             }
             Self::Link(_) => BrokenLink::HINT,

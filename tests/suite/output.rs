@@ -164,7 +164,7 @@ fn register_with_a_refusal_and_a_failure() {
     tag v1.0.1 (--tag) at 4ca6d6b · local registry
       refused    3 deployments: the target holds v1.1.0, which is a higher version than v1.0.1
                  clean-up/default, weekly-report/default, nightly-sync/default
-                 hint: to go back on purpose: --allow-downgrade
+                 hint: to go back on purpose: flowreg register --tag v1.0.1 --allow-downgrade
       failed     flows/broken.py:4:12: expected a parameter or the end of the parameter list
     3 refused · 1 failed   [time] s
     --- standard error
@@ -178,7 +178,7 @@ fn register_with_a_refusal_and_a_failure() {
     assert_snapshot!(flowreg.screen(&["register", "--tag", "v1.0.1", "-q"]), @"
     --- standard error
     error: clean-up/default: the target holds v1.1.0, which is a higher version than v1.0.1 (the same for weekly-report/default, nightly-sync/default)
-    hint: to go back on purpose: --allow-downgrade
+    hint: to go back on purpose: flowreg register --tag v1.0.1 -q --allow-downgrade
     error: flows/broken.py:4:12: expected a parameter or the end of the parameter list
        --> flows/broken.py:4:12
         |
@@ -430,7 +430,7 @@ fn an_error_with_hints() {
     --- standard error
     error: main is mainline and no tag points at 189d5ea
     hint: git tag -a v1.0.1 -m v1.0.1 189d5ea && git push origin v1.0.1
-    hint: flowreg … --untagged branch
+    hint: flowreg register --untagged branch
     --- exit code 1
     ");
     assert_snapshot!(flowreg.screen(&["register", "--tag", "v1.0.1"]), @"

@@ -255,6 +255,7 @@ fn packages_have_versions_of_their_own() {
     tagged
         .repository
         .write("models/flow.py", "from prefect import flow\n\n@flow\ndef train(): ...\n");
+    tagged.repository.write("shared/ml.py", "");
     tagged.push("feat: two packages");
     let which = tagged.flowreg().run(&["tag"]);
     assert_eq!(which.code, 2);

@@ -2,8 +2,9 @@
 
 use super::GitError;
 use super::tagging::SeveralSeries;
-use flowreg_model::escaped;
-use flowreg_model::{BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName};
+use flowreg_model::{
+    BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName, escaped, quoted,
+};
 
 /// Why there is no code reference.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -259,15 +260,18 @@ impl TagAdvice {
 
     fn hints(&self, commit: &CommitId, remote: &str) -> Vec<String> {
         // A tag that is here already only has to be pushed; a second one would be one too many.
-        let push = self.unpushed.first().map(|tag| format!("git push {remote} {tag}"));
+        let push = self.unpushed.first();
+        let push = push.map(|tag| format!("git push {remote} {}", quoted(tag.as_str())));
         let commit = commit.short();
         let make = self.next.as_ref().map(|next| {
+            let next = quoted(next.as_str());
             let annotated = format!("git tag -a {next} -m {next} {commit}");
             let make =
                 if self.lightweight { format!("git tag {next} {commit}") } else { annotated };
             format!("{make} && git push {remote} {next}")
         });
-        let of_packages = self.packages.iter().map(|name| format!("flowreg tag --package {name}"));
+        let of_packages = self.packages.iter();
+        let of_packages = of_packages.map(|name| format!("flowreg tag --package {}", quoted(name)));
         let mut hints: Vec<String> = push.or(make).into_iter().collect();
         if hints.is_empty() {
             hints.extend(of_packages);
@@ -371,13 +375,14 @@ impl ReferenceError {
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
             Self::NoSuchTag { tag, alike, remote, is_asked, lightweight, .. } => {
                 let AlikeTags { proposed, near } = &**alike;
+                let proposed = quoted(proposed.as_str());
                 let other = match remote {
                     Some(remote) if *is_asked => {
                         let message =
                             if *lightweight { String::new() } else { format!(" -a -m {proposed}") };
                         format!("git tag{message} {proposed} && git push {remote} {proposed}")
                     }
-                    Some(remote) => format!("git fetch {remote} tag {tag}"),
+                    Some(remote) => format!("git fetch {remote} tag {}", quoted(tag.as_str())),
                     None => "git tag --list".to_owned(),
                 };
                 with_near("tag", near.as_deref(), other)
@@ -392,17 +397,20 @@ impl ReferenceError {
                 },
             ),
             Self::AmbiguousName { name, remote: None } => {
-                vec![format!("git branch -m {name} <other name>")]
+                vec![format!("git branch -m {} <other name>", quoted(name))]
             }
             // One push renames the branch on the remote. The full name is needed, because of the short
             // one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
-                "git push {remote} {remote}/{name}:refs/heads/<other name> :refs/heads/{name}"
+                "git push {remote} {}:refs/heads/<other name> {}",
+                quoted(&format!("{remote}/{name}")),
+                quoted(&format!(":refs/heads/{name}"))
             )],
-            Self::AmbiguousBranch { from, literal, stripped } => vec![
-                format!("{from}=refs/heads/{stripped} flowreg …"),
-                format!("{from}=refs/heads/{literal} flowreg …"),
-            ],
+            Self::AmbiguousBranch { from, literal, stripped } => {
+                let value = |name: &BranchName| format!("refs/heads/{name}");
+                let set = |value: String| format!("{from}={} flowreg …", quoted(&value));
+                vec![set(value(stripped)), set(value(literal))]
+            }
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
             Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
                 vec!["flowreg … --branch <branch>".to_owned(), "flowreg … --tag <tag>".to_owned()]
@@ -411,28 +419,32 @@ impl ReferenceError {
             Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
             // To push the branch would give workers two refs of one name.
             Self::RemoteMissingBranch { branch, is_tag: true, .. } => {
-                vec![format!("flowreg … --tag {branch}")]
+                vec![format!("flowreg … --tag {}", quoted(branch.as_str()))]
             }
             Self::RemoteMissingBranch { remote, branch, .. } => {
-                vec![format!("git push -u {remote} {branch}")]
+                vec![format!("git push -u {remote} {}", quoted(branch.as_str()))]
             }
-            Self::RemoteMissingTag { remote, tag } => vec![format!("git push {remote} {tag}")],
+            Self::RemoteMissingTag { remote, tag } => {
+                vec![format!("git push {remote} {}", quoted(tag.as_str()))]
+            }
             Self::RemoteDiffers { remote, branch, .. } => vec![fetch_branch(remote, branch)],
             Self::TagNotFetched { remote, tag, .. } => {
-                vec![format!("git fetch {remote} tag {tag}")]
+                vec![format!("git fetch {remote} tag {}", quoted(tag.as_str()))]
             }
             Self::MovedTag { remote, tag, .. } => {
                 // With `+`, because git refuses to move an existing tag without it.
-                vec![format!("git fetch {remote} +refs/tags/{tag}:refs/tags/{tag}")]
+                let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
+                vec![format!("git fetch {remote} {}", quoted(&refspec))]
             }
             // The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
             // is what workers of Prefect 1 can check out.
             Self::AnnotatedTag { tag, remote } => {
                 let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
+                let (light, commit) = (format!("{tag}-light"), format!("{tag}^{{}}"));
+                let (light, commit) = (quoted(&light), quoted(&commit));
                 vec![
                     format!(
-                        "git tag {tag}-light '{tag}^{{}}' && git push {remote} {tag}-light && \
-                         flowreg … --tag {tag}-light"
+                        "git tag {light} {commit} && git push {remote} {light} && flowreg … --tag {light}"
                     ),
                     "make tags for Prefect 1 without -a, -s and -m".to_owned(),
                 ]
@@ -456,18 +468,21 @@ impl ReferenceError {
 /// The command that fetches a branch, with a full refspec: in a clone of a single branch,
 /// `git fetch origin x` would update `FETCH_HEAD` only, and no tracking branch.
 fn fetch_branch(remote: &RemoteName, branch: &BranchName) -> String {
-    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+    let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
+    format!("git fetch {remote} {}", quoted(&refspec))
 }
 
 /// The name that was most likely meant, before the other hint.
 fn with_near(flag: &str, near: Option<&str>, other: String) -> Vec<String> {
-    near.map(|near| format!("flowreg … --{flag} {near}")).into_iter().chain([other]).collect()
+    let near = near.map(|near| format!("flowreg … --{flag} {}", quoted(near)));
+    near.into_iter().chain([other]).collect()
 }
 
 fn meant_hints(from: &str, meant: &ReferenceName) -> Vec<String> {
-    let mut hints = vec![format!("flowreg … --{} {}", meant.kind(), meant.as_str())];
-    if let (ReferenceName::Tag(tag), "GIT_BRANCH") = (meant, from) {
-        hints.push(format!("BUILD_TAG={tag} flowreg …"));
+    let name = quoted(meant.as_str());
+    let mut hints = vec![format!("flowreg … --{} {name}", meant.kind())];
+    if let (ReferenceName::Tag(_), "GIT_BRANCH") = (meant, from) {
+        hints.push(format!("BUILD_TAG={name} flowreg …"));
     }
     hints
 }

@@ -17,6 +17,7 @@ mod near;
 mod reference;
 mod registration;
 pub mod secrets;
+mod shell;
 mod versions;
 
 pub use block::BlockDocument;
@@ -35,4 +36,5 @@ pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,
 };
+pub use shell::quoted;
 pub use versions::VersionLimit;

@@ -367,7 +367,7 @@ impl PullError {
                 hints.extend(elsewhere.hint());
                 hints.extend(way_back.as_ref().map(WayBack::hint));
                 hints.push(
-                    "if it is meant so: --allow-unpinned, or [repository] unpinned = \"allow\", or \
+                    "if it is meant so: flowreg … --allow-unpinned, or [repository] unpinned = \"allow\", or \
                      the same below [flow.\"NAME\"]"
                         .to_owned(),
                 );

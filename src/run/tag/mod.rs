@@ -14,7 +14,7 @@ mod rounds;
 
 use flowreg_git::ReferenceError;
 use flowreg_git::tagging::Day;
-use flowreg_model::{CommitId, RemoteName, TagName, escaped};
+use flowreg_model::{CommitId, RemoteName, TagName, escaped, quoted};
 use serde::Serialize;
 
 use self::affected::nothing;
@@ -73,9 +73,12 @@ impl TagNotMade {
         match self {
             Self::Refused(tag) => vec![
                 "flowreg tag, without --register, makes it all the same".to_owned(),
-                format!("flowreg register --tag {} then registers what can be", escaped(tag)),
+                format!(
+                    "flowreg register --tag {} then registers what can be",
+                    quoted(tag.as_str())
+                ),
             ],
-            Self::Declined(_) => vec!["--yes answers the question".to_owned()],
+            Self::Declined(_) => vec!["to publish it without a question: flowreg … --yes".to_owned()],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use flowreg_git::tagging::{Bump, RequestedVersion, Series};
 use flowreg_git::{ReferenceError, RemoteTags};
-use flowreg_model::TagName;
+use flowreg_model::{TagName, quoted};
 
 use crate::run::{RunError, RunRequest};
 use crate::settings::{SeriesError, Settings};
@@ -84,7 +84,7 @@ impl TagUsageError {
             Self::PreWithoutBump => vec!["flowreg … --bump pre".to_owned()],
             Self::NoVersion { .. } => vec!["flowreg tag --print".to_owned()],
             Self::NoPackage { packages, .. } | Self::WhichPackage { packages } => {
-                let option = |name: &String| format!("flowreg … --package {name}");
+                let option = |name: &String| format!("flowreg … --package {}", quoted(name));
                 packages.iter().map(option).collect()
             }
             Self::SignedForPrefect1 => vec!["flowreg tag, without --sign".to_owned()],
