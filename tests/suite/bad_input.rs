@@ -293,7 +293,7 @@ fn a_hint_is_the_users_own_command_line_quoted_for_the_shell() {
     assert_eq!(hint, "git push -u origin 'feat/$(id)&x'");
     let done = std::process::Command::new("sh")
         .args(["-c", hint])
-        .current_dir(repository.path())
+        .current_dir(repository.root())
         .status()
         .unwrap();
     assert!(done.success());
