@@ -33,10 +33,10 @@ impl UserCommand {
     pub(super) fn complete(&self, hint: &str) -> String {
         let Some((before, after)) = hint.split_once(PLACEHOLDER) else { return hint.to_owned() };
         let (options, rest) = leading_options(after);
-        format!("{before}flowreg{}{rest}", self.with(&options))
+        format!("{before}{}{rest}", self.with(&options))
     }
 
-    /// The arguments with options added, quoted for the shell, each after a space.
+    /// The command line with options added, quoted for the shell.
     fn with(&self, options: &[HintedOption]) -> String {
         let command = Cli::command();
         let (mut arguments, has_all) = match self.subcommand(&command) {
@@ -55,12 +55,12 @@ impl UserCommand {
                     || (EXCLUSIVE.contains(&name) && EXCLUSIVE.contains(&option.name.as_str()))
             })
         };
-        let mut line = String::new();
-        let mut rest = arguments.into_iter().peekable();
+        let mut words = vec!["flowreg".to_owned()];
+        let mut rest = arguments.into_iter();
         let mut positional = Vec::new();
         while let Some(argument) = rest.next() {
             if argument == "--" {
-                positional = rest.collect();
+                positional.extend(rest);
                 break;
             }
             let name = argument.strip_prefix("--").map(|text| text.split('=').next().unwrap_or(""));
@@ -70,18 +70,18 @@ impl UserCommand {
                     rest.next();
                 }
                 Some(_) => {}
-                None => line.push_str(&format!(" {}", quoted(&argument))),
+                None => words.push(quoted(&argument).into_owned()),
             }
         }
         for HintedOption { name, value } in options {
-            line.push_str(&format!(" --{name}"));
-            line.extend(value.iter().map(|value| format!(" {value}")));
+            words.push(format!("--{name}"));
+            words.extend(value.clone());
         }
         if !positional.is_empty() {
-            line.push_str(" --");
-            line.extend(positional.iter().map(|one| format!(" {}", quoted(one))));
+            words.push("--".to_owned());
+            words.extend(positional.iter().map(|one| quoted(one).into_owned()));
         }
-        line
+        words.join(" ")
     }
 
     /// The command that was given; none for what hooks call.

@@ -94,19 +94,18 @@ fn moving_libraries_stay_in_their_room() {
     }
 }
 
-/// Long files are a sign that a room is missing, and the command line is no place for the work itself.
+/// Long files are a sign that a room is missing, and the command line is no place for the work itself: a
+/// command of it only says which work is done.
 #[test]
-fn no_file_is_long_and_the_command_line_is_small() {
+fn no_file_is_long_and_those_of_the_command_line_are_short() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     sources(&root.join("src"), &mut files);
     sources(&root.join("crates"), &mut files);
-    let mut of_command_line = 0;
     for file in &files {
         let lines = std::fs::read_to_string(file).unwrap().lines().count();
         let inside = file.strip_prefix(root).unwrap();
-        assert!(lines <= 600, "{} has {lines} lines", inside.display());
-        of_command_line += if inside.starts_with("src/cli") { lines } else { 0 };
+        let most = if inside.starts_with("src/cli") { 300 } else { 600 };
+        assert!(lines <= most, "{} has {lines} lines", inside.display());
     }
-    assert!(of_command_line < 2_500, "src/cli has {of_command_line} lines");
 }

@@ -78,7 +78,9 @@ impl TagNotMade {
                     quoted(tag.as_str())
                 ),
             ],
-            Self::Declined(_) => vec!["to publish it without a question: flowreg … --yes".to_owned()],
+            Self::Declined(_) => {
+                vec!["to publish it without a question: flowreg … --yes".to_owned()]
+            }
         }
     }
 }
@@ -155,7 +157,8 @@ impl Opened<'_> {
         let remote = remote.filter(|_| !request.offline);
         let listed = repository.all_tags(remote.as_ref())?;
         let (series, version) = requested_version(request, &settings, &listed)?;
-        TagRun { opened: self, request, settings, series, commit, version, remote }.run(listed, agree)
+        TagRun { opened: self, request, settings, series, commit, version, remote }
+            .run(listed, agree)
     }
 }
 

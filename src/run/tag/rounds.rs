@@ -11,9 +11,7 @@ use std::time::Duration;
 use flowreg_git::tagging::{
     self, Decision, RequestedVersion, Series, SeriesTags, TagError, Version, decide, message,
 };
-use flowreg_git::{
-    PeeledTag, PushOutcome, Rejection, Remote, RemoteTags, TagPush, ci_provider,
-};
+use flowreg_git::{PeeledTag, PushOutcome, Rejection, Remote, RemoteTags, TagPush, ci_provider};
 use flowreg_model::{Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, TagName};
 
 use super::checks::TagDraft;
