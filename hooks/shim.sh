@@ -1,5 +1,5 @@
 #!/bin/sh
-# flowreg git hook shim v1 (managed by "flowreg hooks install"; id 3f1d6a0c)
+# flowreg git hook shim v2 sum @SUM@ (managed by "flowreg hooks install"; id 3f1d6a0c)
 # Queues what is pushed, to be registered once the remote has it. It never blocks a push, unless
 # [hooks] blocking = true in flowreg.toml asks for a check. Off: FLOWREG_HOOKS=0.
 
@@ -13,8 +13,12 @@ done
 in=${in%
 }
 
-# The hook that was here before comes first, and gets what git said.
-previous=${0%/*}/@HOOK@.flowreg-prev
+# The hook that was here before comes first, and gets what git said. It has kept its name, and is
+# as deep as this one: some hooks go by their names, or by what is beside them.
+hooks=${0%/*}
+hooks=${hooks%"${hooks##*[!/]}"}
+[ ! -h "$hooks" ] || hooks=$(cd -P "$hooks" && pwd)
+previous=$hooks.flowreg/@HOOK@
 if [ -x "$previous" ]; then
   if [ -n "$in" ]; then
     "$previous" "$@" <<SAID || exit

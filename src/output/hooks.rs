@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{BAD, DIM, GOOD, HINT, Printer};
+use super::{BAD, CHANGED, DIM, GOOD, HINT, Printer};
 use crate::push::{HookState, HookStatus};
 use flowreg_model::escaped;
 
@@ -74,6 +74,7 @@ impl Printer {
             HookState::Installed => format!("{GOOD}installed{GOOD:#}"),
             HookState::NotInstalled => "not installed".to_owned(),
             HookState::Broken => format!("{BAD}broken{BAD:#}"),
+            HookState::Off => format!("{CHANGED}off{CHANGED:#}"),
         };
         text.push('\n');
         let owner = status.owner.map_or("nothing is there".to_owned(), |who| format!("of {who}"));

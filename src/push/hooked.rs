@@ -221,5 +221,5 @@ impl<'a> HookRun<'a> {
 /// The path of `flowreg` or `flowreg-hook` in the directory of the running program, if it is there.
 pub(crate) fn program_beside(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(OsStr::new(name));
-    super::install::is_executable(&beside).then_some(beside)
+    super::recognition::is_executable(&beside).then_some(beside)
 }

@@ -12,11 +12,14 @@ mod confirm;
 mod deliver;
 mod hooked;
 mod install;
+mod install_error;
 mod log;
 mod manager;
+mod previous;
 mod process;
 mod queue;
 mod queued;
+mod recognition;
 mod shim;
 mod spool;
 mod status;
@@ -26,8 +29,9 @@ pub(crate) use confirm::RECHECKS;
 pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
 pub(crate) use hooked::{HookRun, PushCandidate, program_beside};
 pub(crate) use install::{
-    HookChange, InstallError, InstallRequest, install, install_in_configuration, uninstall,
+    HookChange, InstallRequest, install, install_in_configuration, uninstall,
 };
+pub(crate) use install_error::InstallError;
 pub(crate) use log::DecisionLog;
 pub(crate) use process::{GitProcess, close_inherited, own_session};
 pub(crate) use queue::{PushContext, PushedRef, pre_push_refs, received_refs};

@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::install::{
-    InstallError, NOT_RUN, candidates, content, husky_script, is_executable, is_husky,
-    runs_directory,
-};
+use super::install::{CONFIG_HOOKS, NOT_RUN};
+use super::install_error::InstallError;
 use super::manager::Manager;
+use super::previous;
+use super::recognition::{
+    HookPlace, Recognition, calls_flowreg, candidates, content, is_executable, runs_directory,
+};
 use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
 use flowreg_model::Environment;
+
+/// Where ours is if it is no file.
+const IN_CONFIGURATION: &str = "hook.flowreg of git's configuration";
 
 /// Whether a push is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,6 +30,8 @@ pub(crate) enum HookState {
     NotInstalled,
     /// It is there, but does not run, or would make a push hang.
     Broken,
+    /// A setting switches it off.
+    Off,
 }
 
 /// Something that is wrong.
@@ -74,18 +81,24 @@ pub(crate) fn status(
     let is_bare = repository.workdir().is_none();
     let receives = is_bare && !pushes_only(repository, &hooks);
     let hook = if receives { HookName::PostReceive } else { HookName::PrePush };
-    let path = hooks.directory.join(hook.as_str());
-    let found = match content(&path) {
+    let found = match content(&hooks.directory.join(hook.as_str())) {
         // A directory in the place of the hook is a problem to report, not an error of this command.
         Err(InstallError::Directory { .. }) => Some(Vec::new()),
         found => found?,
     };
-    let mut inspection =
-        HookInspection { repository, hooks: &hooks, hook, environment, problems: Vec::new() };
-    let ours = inspection.ours(&path, found.as_deref())?;
-    inspection.problems_of_file(&path, found.as_deref());
-    if ours.is_none() {
-        inspection.shadowed(&path)?;
+    let recognition = Recognition::with(&hooks, hook, found)?;
+    let mut inspection = HookInspection {
+        repository,
+        hooks: &hooks,
+        hook,
+        recognition: &recognition,
+        environment,
+        problems: Vec::new(),
+    };
+    let ours = inspection.ours()?;
+    inspection.problems_of_file();
+    if ours.is_none() && !hooks.is_off() {
+        inspection.shadowed()?;
     }
     let script = ours.as_ref().and_then(|ours| content(&ours.file).ok().flatten());
     let text = script.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
@@ -97,12 +110,19 @@ pub(crate) fn status(
         }
         inspection.problems_of_ours(ours, script.as_deref().unwrap_or_default());
     }
-    let state = match (&ours, inspection.problems.is_empty()) {
-        (_, false) => HookState::Broken,
-        (Some(_), true) => HookState::Installed,
-        (None, true) => HookState::NotInstalled,
+    let is_broken = !inspection.problems.is_empty();
+    let is_off = inspection.switches(ours.as_ref())?;
+    let state = match &ours {
+        _ if is_broken => HookState::Broken,
+        _ if hooks.is_off() && is_off => HookState::Off,
+        None => HookState::NotInstalled,
+        Some(_) if is_off => HookState::Off,
+        Some(_) => HookState::Installed,
     };
-    let previous = ours.as_ref().map(|ours| ours.file.with_file_name(hook.previous()));
+    // Only a script of ours that runs, and that nobody changed, is known to run the hook before it.
+    let runs_first = ours.as_ref().is_some_and(|ours| is_executable(&ours.file))
+        && script.is_some_and(|script| shim::origin(&script) == ScriptOrigin::Ours);
+    let previous = ours.as_ref().and_then(|ours| previous::of(hook, &ours.file));
     Ok(HookStatus {
         hook: hook.as_str(),
         state,
@@ -110,32 +130,22 @@ pub(crate) fn status(
             .configured
             .as_ref()
             .map(|(path, scope)| format!("{path} ({})", scope.as_str())),
-        owner: found.as_deref().map(|found| owner(hook, found)),
-        path,
+        owner: recognition.owner(),
         ours: ours.map(|ours| ours.how),
         binary,
-        previous: previous.filter(|previous| previous.exists()),
+        previous: previous.filter(|previous| runs_first && is_executable(previous)),
         problems: inspection.problems,
+        path: recognition.path,
     })
 }
 
 /// Whether a bare repository has only our `pre-push`: then it is one that people push from.
 fn pushes_only(repository: &Repository, hooks: &HookPath) -> bool {
-    let mut ours = candidates(repository, hooks).into_iter().filter(|(hook, file)| {
-        let content = content(file).ok().flatten();
-        content.is_some_and(|content| shim::origin(*hook, &content) != ScriptOrigin::Foreign)
-    });
+    let is_ours = |file: &Path| content(file).ok().flatten().is_some_and(|one| shim::is_ours(&one));
+    let mut ours = candidates(repository, hooks).into_iter().filter(|(_, file)| is_ours(file));
     ours.next().is_some_and(|(first, _)| {
         first == HookName::PrePush && ours.all(|(other, _)| other == HookName::PrePush)
     })
-}
-
-fn owner(hook: HookName, found: &[u8]) -> &'static str {
-    match (shim::origin(hook, found), Manager::of_hook(found)) {
-        (ScriptOrigin::Foreign, Some(manager)) => manager.as_str(),
-        (ScriptOrigin::Foreign, None) => "other",
-        _ => "flowreg",
-    }
 }
 
 /// The file that calls flowreg, among what git runs.
@@ -149,6 +159,7 @@ struct HookInspection<'a> {
     repository: &'a Repository,
     hooks: &'a HookPath,
     hook: HookName,
+    recognition: &'a Recognition,
     environment: &'a Environment,
     problems: Vec<HookProblem>,
 }
@@ -158,51 +169,70 @@ impl HookInspection<'_> {
         self.problems.push(HookProblem { code, message, hint: hint.to_owned() });
     }
 
-    /// Finds what calls flowreg: our script as the hook itself, in `post-receive.d`, as `.legacy`
-    /// under pre-commit and prek, or a line that calls flowreg in somebody else's script or
-    /// configuration; `None` if nothing does.
-    fn ours(&self, path: &Path, found: Option<&[u8]>) -> Result<Option<OurHook>, InstallError> {
+    /// Finds what calls flowreg: our script where it belongs or as the hook itself, or a line that calls
+    /// flowreg in somebody else's script or configuration; `None` if nothing does.
+    fn ours(&self) -> Result<Option<OurHook>, InstallError> {
+        let Recognition { path, found, manager, place } = self.recognition;
+        let found = found.as_deref();
         let at = |file: &Path, how: String| Some(OurHook { file: file.to_owned(), how });
-        let is_ours = |content: &[u8]| shim::origin(self.hook, content) != ScriptOrigin::Foreign;
-        if found.is_some_and(is_ours) {
+        if found.is_some_and(shim::is_ours) && !matches!(place, HookPlace::Line(_)) {
             return Ok(at(path, path.display().to_string()));
         }
-        let beside = self.hooks.directory.join("post-receive.d").join("flowreg");
-        if self.hook == HookName::PostReceive && content(&beside)?.is_some_and(|c| is_ours(&c)) {
-            return Ok(at(&beside, beside.display().to_string()));
-        }
-        let manager = found.and_then(Manager::of_hook);
-        let legacy = path.with_file_name(format!("{}.legacy", self.hook.as_str()));
-        if let Some(manager) = manager.filter(|manager| manager.runs_legacy())
-            && content(&legacy)?.is_some_and(|content| is_ours(&content))
-        {
-            let how = format!("{}, which {} runs", legacy.display(), manager.as_str());
-            return Ok(at(&legacy, how));
-        }
-        let calls = |text: &[u8]| String::from_utf8_lossy(text).contains("flowreg hook ");
-        if is_husky(self.hooks) {
-            let script = husky_script(self.hooks);
-            if content(&script)?.is_some_and(|text| calls(&text)) {
-                let how = format!("a line of {}, which husky runs", script.display());
-                return Ok(at(&script, how));
+        match place {
+            HookPlace::Script(file)
+                if file != path && content(file)?.is_some_and(|one| shim::is_ours(&one)) =>
+            {
+                let runs = manager.map(|manager| format!(", which {} runs", manager.as_str()));
+                return Ok(at(file, format!("{}{}", file.display(), runs.unwrap_or_default())));
             }
+            HookPlace::Line(script) if self.recognition.has_line()? => {
+                let how = format!("a line of {}, which husky runs", script.display());
+                return Ok(at(script, how));
+            }
+            _ => {}
         }
-        if found.is_some_and(calls) {
+        if found.is_some_and(calls_flowreg) {
             return Ok(at(path, format!("a line of {}", path.display())));
         }
         if let Some((name, text)) = manager.and_then(|manager| self.configuration_of(manager))
-            && calls(&text)
+            && calls_flowreg(&text)
         {
             return Ok(at(path, format!("a job of {name}")));
         }
         let in_configuration = self.repository.configured("hook.flowreg.event");
         if in_configuration.as_deref() == Some(self.hook.as_str())
-            && self.repository.switch("hook.flowreg.enabled") != Some(false)
-            && self.repository.git_version()? >= (2, 54)
+            && self.repository.git_version()? >= CONFIG_HOOKS
         {
-            return Ok(at(path, "hook.flowreg of git's configuration".to_owned()));
+            return Ok(at(path, IN_CONFIGURATION.to_owned()));
         }
         Ok(None)
+    }
+
+    /// Tells of the settings by which nothing is queued, and says whether there is one.
+    fn switches(&mut self, ours: Option<&OurHook>) -> Result<bool, InstallError> {
+        let before = self.problems.len();
+        let code = "switched_off";
+        if self.environment.get("FLOWREG_HOOKS") == Some("0") {
+            let message = "FLOWREG_HOOKS is 0 in this environment: nothing is queued".to_owned();
+            self.problem(code, message, "unset FLOWREG_HOOKS");
+        }
+        let in_configuration = ours.is_some_and(|ours| ours.how == IN_CONFIGURATION);
+        let mut keys = Vec::new();
+        if self.repository.switch("flowreg.enabled") == Some(false) {
+            keys.push(("flowreg.enabled", "nothing is queued"));
+        }
+        if in_configuration && self.repository.switch("hook.flowreg.enabled") == Some(false) {
+            keys.push(("hook.flowreg.enabled", "git does not run it"));
+        }
+        if self.hooks.is_off() && !in_configuration {
+            keys.push(("core.hooksPath", "git runs no hooks"));
+        }
+        for (key, effect) in keys {
+            let Some((value, scope)) = self.repository.configured_in(key)? else { continue };
+            let message = format!("{key} is `{value}` ({}): {effect}", scope.as_str());
+            self.problem(code, message, &scope.unset(key));
+        }
+        Ok(self.problems.len() > before)
     }
 
     fn configuration_of(&self, manager: Manager) -> Option<(&'static str, Vec<u8>)> {
@@ -211,6 +241,7 @@ impl HookInspection<'_> {
             Manager::Lefthook => {
                 &["lefthook.yml", "lefthook.yaml", ".lefthook.yml", "lefthook.toml"]
             }
+            Manager::Overcommit => &[".overcommit.yml"],
             Manager::Husky | Manager::GitLfs => &[],
         };
         let top = self.repository.workdir()?;
@@ -218,14 +249,19 @@ impl HookInspection<'_> {
     }
 
     /// Problems of the file that git runs: git skips it, or hangs on it (`docs/facts/hooks.md`).
-    fn problems_of_file(&mut self, path: &Path, found: Option<&[u8]>) {
+    fn problems_of_file(&mut self) {
+        let Recognition { path, found, place, .. } = self.recognition;
         if path.is_dir() {
             let message =
                 format!("{} is a directory: git before 2.54 never ends a push", path.display());
             return self.problem("directory", message, "remove it");
         }
         let Some(found) = found else { return };
-        let hint = "flowreg hooks install";
+        if matches!(place, HookPlace::Line(_)) && shim::is_ours(found) {
+            let message =
+                format!("{} is in place of husky's: the team's script never runs", path.display());
+            self.problem("replaces_husky", message, "flowreg hooks install");
+        }
         if !is_executable(path) {
             let message = format!("{} is not executable: git skips it", path.display());
             self.problem("not_executable", message, &format!("chmod +x '{}'", path.display()));
@@ -236,19 +272,12 @@ impl HookInspection<'_> {
                 "{} has Windows line ends: git before 2.54 never ends a push",
                 path.display()
             );
-            let hint = if shim::origin(self.hook, found) == ScriptOrigin::Foreign {
-                "write it with LF line ends"
-            } else {
-                "flowreg hooks install --force"
+            let hint = match shim::origin(found) {
+                ScriptOrigin::Foreign => "write it with LF line ends",
+                ScriptOrigin::Ours => "flowreg hooks install",
+                ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install --force",
             };
             return self.problem("crlf", message, hint);
-        }
-        if shim::origin(self.hook, found) == ScriptOrigin::Different {
-            let message = format!(
-                "{} was written by another version of flowreg, or changed by hand",
-                path.display()
-            );
-            self.problem("outdated", message, hint);
         }
     }
 
@@ -288,9 +317,20 @@ impl HookInspection<'_> {
             let message = format!("{} is not executable: it is skipped", ours.file.display());
             self.problem("not_executable", message, &format!("chmod +x '{}'", ours.file.display()));
         }
-        if self.repository.configured("hook.flowreg.event").is_some()
-            && shim::origin(self.hook, script) != ScriptOrigin::Foreign
-        {
+        let file = ours.file.display();
+        let text = String::from_utf8_lossy(script).replace("\r\n", "\n");
+        match (shim::origin(script), shim::binary(&text)) {
+            (ScriptOrigin::Edited, _) => {
+                let message = format!("{file} was changed by hand");
+                self.problem("outdated", message, "flowreg hooks install --force");
+            }
+            (ScriptOrigin::Ours, Some(binary)) if shim::render(self.hook, &binary) != text => {
+                let message = format!("{file} was written by another version of flowreg");
+                self.problem("outdated", message, "flowreg hooks install");
+            }
+            _ => {}
+        }
+        if self.repository.configured("hook.flowreg.event").is_some() && shim::is_ours(script) {
             let message = "it is installed as a file and in git's configuration".to_owned();
             self.problem("installed_twice", message, "flowreg hooks uninstall, then install one");
         }
@@ -298,12 +338,12 @@ impl HookInspection<'_> {
 
     /// Finds scripts of ours that git does not run, because it looks elsewhere or another tool
     /// replaced the hook.
-    fn shadowed(&mut self, path: &Path) -> Result<(), InstallError> {
+    fn shadowed(&mut self) -> Result<(), InstallError> {
+        let path = &self.recognition.path;
         for (hook, file) in candidates(self.repository, self.hooks) {
             let is_ours = hook == self.hook
-                && file != path
-                && content(&file)?
-                    .is_some_and(|one| shim::origin(hook, &one) != ScriptOrigin::Foreign);
+                && file != *path
+                && content(&file)?.is_some_and(|one| shim::is_ours(&one));
             if !is_ours {
                 continue;
             }
@@ -315,11 +355,8 @@ impl HookInspection<'_> {
                 )
             } else {
                 let file = file.display();
-                match content(path).ok().flatten() {
-                    Some(found) => {
-                        let owner = owner(hook, &found);
-                        format!("{owner} has replaced the hook: {file} never runs")
-                    }
+                match self.recognition.owner() {
+                    Some(owner) => format!("{owner} has replaced the hook: {file} never runs"),
                     None => format!("{file} never runs: there is no {} hook", hook.as_str()),
                 }
             };

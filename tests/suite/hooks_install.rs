@@ -228,7 +228,7 @@ fn status_finds_what_is_broken() {
         write_script(&file, &(script.clone() + "echo mine\n"));
         assert_eq!(problems(&scenario), ["outdated"]);
         assert_eq!(scenario.flowreg().run(&["hooks", "uninstall"]).code, 1);
-        write_script(&file, &script.replace("shim v1", "shim v9"));
+        write_script(&file, &script.replace("shim v2", "shim v9"));
         assert_eq!(
             scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"],
             "newer_hook"
@@ -286,7 +286,11 @@ fn hooks_of_the_configuration_need_a_git_that_reads_them() {
     let lost = scenario.flowreg().env("PATH", &without).json(&["hooks", "status"], 1);
     assert_eq!(lost["problems"][0]["code"], "missing_binary", "{lost}");
     scenario.git(&["config", "hook.flowreg.enabled", "false"]);
-    assert_eq!(flowreg().json(&["hooks", "status"], 0)["state"], "not_installed");
+    let off = flowreg().json(&["hooks", "status"], 0);
+    assert_eq!(
+        (&off["state"], &off["problems"][0]["code"]),
+        (&"off".into(), &"switched_off".into())
+    );
     scenario.git(&["config", "--unset", "hook.flowreg.enabled"]);
     let again = flowreg().json(&["hooks", "install", "--config"], 0);
     assert_eq!(again["hooks"][0]["action"], "unchanged");

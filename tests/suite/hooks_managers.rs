@@ -165,8 +165,8 @@ fn lefthook_runs_our_job_and_status_sees_what_it_does_to_our_hook() {
     assert_all_is_seen(&scenario);
 }
 
-#[test]
-fn husky_runs_the_committed_line() {
+/// Lets the real husky write its hooks below a directory; `None` if there is no npm to install it.
+fn with_husky(directory: &str) -> Option<Scenario> {
     let husky = managers().join("husky/node_modules/husky");
     if !husky.exists() {
         let has_npm = Command::new("npm").arg("--version").output().is_ok();
@@ -175,35 +175,106 @@ fn husky_runs_the_committed_line() {
             &mut std::io::stderr(),
             b"SKIPPED: husky can't be installed, there is no npm on this machine\n",
         );
-        return;
+        return None;
     }
     let scenario = with("package.json", "{\"name\": \"flows\"}\n");
+    let script = format!(
+        "import h from '{}/index.js'; process.stdout.write(h('{directory}'))",
+        husky.display()
+    );
     let installed = Command::new("node")
-        .args(["--input-type=module", "-e"])
-        .arg(format!("import h from '{}/index.js'; process.stdout.write(h())", husky.display()))
+        .args(["--input-type=module", "-e", &script])
         .current_dir(scenario.repository.root())
         .env_clear()
         .envs(scenario.variables())
         .output()
         .unwrap();
     assert!(installed.status.success(), "{installed:?}");
-    assert_eq!(scenario.git(&["config", "core.hooksPath"]), ".husky/_");
-    let ours = scenario.flowreg().json(&["hooks", "install"], 0);
-    assert!(ours["hooks"][0]["notes"].to_string().contains("commit"), "{ours}");
-    assert_eq!(
-        std::fs::read_to_string(scenario.repository.root().join(".husky/pre-push")).unwrap(),
-        include_str!("../../hooks/husky.sh")
-    );
-    assert_eq!(scenario.git(&["config", "core.hooksPath"]), ".husky/_");
+    assert_eq!(scenario.git(&["config", "core.hooksPath"]), format!("{directory}/_"));
+    Some(scenario)
+}
+
+#[test]
+fn husky_runs_the_committed_line_in_whatever_directory_it_is() {
+    for directory in [".husky", ".config/git hooks"] {
+        let Some(scenario) = with_husky(directory) else { return };
+        let script = scenario.repository.root().join(directory).join("pre-push");
+        let ours = scenario.flowreg().json(&["hooks", "install"], 0);
+        assert!(ours["hooks"][0]["notes"].to_string().contains("commit"), "{ours}");
+        assert_eq!(
+            std::fs::read_to_string(&script).unwrap(),
+            include_str!("../../hooks/husky.sh"),
+            "{directory}"
+        );
+        assert_eq!(scenario.git(&["config", "core.hooksPath"]), format!("{directory}/_"));
+        assert_eq!(status(&scenario)["state"], "installed");
+        assert_all_is_seen(&scenario);
+        let again = scenario.flowreg().json(&["hooks", "install"], 0);
+        assert_eq!(again["hooks"][0]["action"], "unchanged");
+        scenario.flowreg().json(&["hooks", "uninstall"], 0);
+        assert!(!script.exists());
+        // The team's own script is not touched, and still refuses beside our line.
+        let theirs = "#!/bin/sh\necho refused by the team >&2\nexit 1\n";
+        std::fs::write(&script, theirs).unwrap();
+        assert_eq!(
+            scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"],
+            "hook_exists"
+        );
+        scenario.flowreg().json(&["hooks", "install", "--force"], 0);
+        scenario.branch("feat/refused");
+        let pushed = scenario.push_only(&["-q", "origin", "feat/refused"]);
+        assert_eq!(pushed.code, 1, "{directory}: {pushed:?}");
+        assert!(pushed.stderr.contains("refused by the team"), "{directory}: {pushed:?}");
+        scenario.flowreg().json(&["hooks", "uninstall"], 0);
+        assert_eq!(std::fs::read_to_string(&script).unwrap(), theirs);
+    }
+}
+
+#[test]
+fn where_our_script_had_replaced_that_of_husky_the_status_says_so_and_install_mends_it() {
+    let Some(scenario) = with_husky("tools/husky") else { return };
+    let hooks = scenario.repository.root().join("tools/husky/_");
+    let theirs = std::fs::read_to_string(hooks.join("pre-push")).unwrap();
+    let first = include_str!("first_shim.sh").replace("@FLOWREG@", "'/nowhere/flowreg'");
+    std::fs::rename(hooks.join("pre-push"), hooks.join("pre-push.flowreg-prev")).unwrap();
+    write_script(&hooks.join("pre-push"), &first);
+    let found = status(&scenario);
+    assert_eq!(found["state"], "broken", "{found}");
+    assert_eq!(found["previous"], Value::Null, "{found}");
+    assert!(found["problems"].to_string().contains("husky"), "{found}");
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(installed["hooks"][0]["place"], "tools/husky/pre-push");
+    assert_eq!(std::fs::read_to_string(hooks.join("pre-push")).unwrap(), theirs);
     assert_eq!(status(&scenario)["state"], "installed");
     assert_all_is_seen(&scenario);
-    let again = scenario.flowreg().json(&["hooks", "install"], 0);
-    assert_eq!(again["hooks"][0]["action"], "unchanged");
-    scenario.flowreg().json(&["hooks", "uninstall"], 0);
-    assert!(!scenario.repository.root().join(".husky/pre-push").exists());
-    // The team's own script is not touched.
-    scenario.repository.write(".husky/pre-push", "npm test\n");
-    assert_eq!(scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"], "hook_exists");
+}
+
+/// Husky 5 to 8 had no hooks of its own: the team's scripts begin with a line that calls its library.
+#[test]
+fn the_scripts_of_an_older_husky_get_the_line_and_no_path_of_this_machine() {
+    let scenario = with("README", "husky 8\n");
+    let root = scenario.repository.root();
+    let library = "#!/usr/bin/env sh\nif [ -z \"$husky_skip_init\" ]; then\n  \
+                   readonly hook_name=\"$(basename -- \"$0\")\"\n  readonly husky_skip_init=1\n  \
+                   export husky_skip_init\n  sh -e \"$0\" \"$@\"\n  exit $?\nfi\n";
+    write_script(&root.join(".husky/_/husky.sh"), library);
+    std::fs::write(root.join(".husky/_/.gitignore"), "*\n").unwrap();
+    let script = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n\nexit 0\n";
+    write_script(&root.join(".husky/pre-commit"), script);
+    scenario.commit("hooks of the team");
+    scenario.git(&["config", "core.hooksPath", ".husky"]);
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(installed["hooks"][0]["place"], ".husky/pre-push");
+    assert_eq!(
+        std::fs::read_to_string(root.join(".husky/pre-push")).unwrap(),
+        include_str!("../../hooks/husky.sh")
+    );
+    assert_all_is_seen(&scenario);
+    assert_eq!(status(&scenario)["owner"], "other");
+    write_script(&root.join(".husky/pre-push"), script);
+    let refused = scenario.flowreg().json(&["hooks", "install"], 1);
+    assert_eq!(refused["error"]["code"], "hook_exists", "{refused}");
+    assert_eq!(status(&scenario)["owner"], "husky");
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn hooks_beside_another_one() {
     let flowreg = Flowreg::in_repository(&repository);
     assert_snapshot!(flowreg.screen(&["hooks", "install"]), @"
     installed  [repository]/.git/hooks/pre-push
-      first runs [repository]/.git/hooks/pre-push.flowreg-prev
+      first runs [repository]/.git/hooks.flowreg/pre-push
     --- exit code 0
     ");
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -168,7 +168,6 @@ fn hooks_beside_another_one() {
       git runs    [repository]/.git/hooks/pre-push (of flowreg)
       ours is     [repository]/.git/hooks/pre-push
       calls       [binaries]/flowreg-hook
-      first runs  [repository]/.git/hooks/pre-push.flowreg-prev
       problem     [repository]/.git/hooks/pre-push is not executable: git skips it
       hint:       chmod +x '[repository]/.git/hooks/pre-push'
     --- exit code 1

@@ -1,7 +1,9 @@
 //! Where git looks for hooks, and which configuration file says so. Also reads and writes single
 //! values of git's configuration for who installs hooks.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::process::Git;
 use super::{GitError, Repository};
@@ -38,6 +40,15 @@ impl ConfigScope {
         matches!(self, Self::System | Self::Global | Self::Command)
     }
 
+    /// The command that removes a value from this configuration.
+    pub fn unset(self, key: &str) -> String {
+        match self {
+            Self::Local => format!("git config --unset {key}"),
+            Self::Command => format!("leave out `-c {key}`, or unset GIT_CONFIG_COUNT"),
+            scope => format!("git config --{} --unset {key}", scope.as_str()),
+        }
+    }
+
     fn of(word: &str) -> Option<Self> {
         [Self::System, Self::Global, Self::Local, Self::Worktree, Self::Command]
             .into_iter()
@@ -54,20 +65,34 @@ pub struct HookPath {
     pub configured: Option<(String, ConfigScope)>,
 }
 
+impl HookPath {
+    /// Whether the configuration switches the files of hooks off: a `core.hooksPath` in which there
+    /// can be none.
+    pub fn is_off(&self) -> bool {
+        let written = self.configured.as_ref().map(|(directory, _)| directory.as_str());
+        matches!(written, Some("" | "." | "/dev/null"))
+    }
+}
+
 impl Repository {
+    /// A value of the configuration and where it is set, as git tells it; `None` if it is not set.
+    ///
+    /// # Errors
+    /// If git can't be run.
+    pub fn configured_in(&self, key: &str) -> Result<Option<(String, ConfigScope)>, GitError> {
+        let answer = Git::new(self).run(&["config", "--show-scope", "--get", key], &[])?;
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let parts = text.trim_end_matches('\n').split_once('\t');
+        Ok(parts.and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?))))
+    }
+
     /// Asks git where it looks for hooks.
     ///
     /// # Errors
     /// If git can't be run.
     pub fn hook_path(&self) -> Result<HookPath, GitError> {
         let git = Git::new(self);
-        let arguments = ["config", "--show-scope", "--get", "core.hooksPath"];
-        let answer = git.run(&arguments, &[])?;
-        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let configured = text
-            .trim_end_matches('\n')
-            .split_once('\t')
-            .and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?)));
+        let configured = self.configured_in("core.hooksPath")?;
         if matches!(&configured, Some((value, _)) if value.is_empty()) {
             // An empty `core.hooksPath` means that git runs no hooks, and `rev-parse --git-path` fails.
             return Ok(HookPath { directory: PathBuf::from("/dev/null"), configured });
@@ -79,6 +104,26 @@ impl Repository {
         let text = String::from_utf8_lossy(&answer);
         let directory = PathBuf::from(text.strip_suffix('\n').unwrap_or(&text));
         Ok(HookPath { directory, configured })
+    }
+
+    /// Whether the repository tracks a file below a directory, links followed.
+    ///
+    /// # Errors
+    /// If git can't be run.
+    pub fn tracks(&self, directory: &Path) -> Result<bool, GitError> {
+        let real = |path: &Path| path.canonicalize().ok();
+        let (top, directory) = (self.workdir().and_then(real), real(directory));
+        let below = directory.zip(top);
+        let Some(below) =
+            below.and_then(|(path, top)| Some(path.strip_prefix(top).ok()?.to_owned()))
+        else {
+            return Ok(false);
+        };
+        // All names and no pathspec: a directory's name need not be text.
+        let names = Git::new(self).run(&["ls-files", "-z"], &[])?.check("ls-files")?;
+        let mut names =
+            names.split(|byte| *byte == 0).map(|name| Path::new(OsStr::from_bytes(name)));
+        Ok(names.any(|name| !name.as_os_str().is_empty() && name.starts_with(&below)))
     }
 
     /// The directory that git uses when nothing else is configured.

@@ -1,0 +1,121 @@
+//! The hook that was there before ours: kept under its own name in a directory beside the one of the
+//! hooks, where our script runs it, and put back when ours is taken away.
+//!
+//! Many hooks go by where they are: `basename "$0"` says which hook one script is that is linked as all
+//! of them (overcommit, husky), `"$(dirname "$0")/lib.sh"` is beside it, `"$(dirname "$0")/../.."` the
+//! top of the work tree. So the directory is as deep as the one of the hooks, and links to everything
+//! that is in it.
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::install_error::InstallError;
+use super::shim::HookName;
+
+/// What the name of the directory ends with; `hooks/shim.sh` says so as well.
+const BESIDE: &str = ".flowreg";
+
+/// Where the hook is kept that was at `file`. Its name is that of the hook, also where another tool has
+/// given our script an ending. A link to the directory is followed: relative links in it lead from
+/// where it really is.
+fn kept(hook: HookName, file: &Path) -> Option<PathBuf> {
+    let directory = file.parent()?.canonicalize().ok()?;
+    let mut name = directory.file_name()?.to_owned();
+    name.push(BESIDE);
+    Some(directory.with_file_name(name).join(hook.as_str()))
+}
+
+/// Where the first version of our script kept it.
+fn kept_first(hook: HookName, file: &Path) -> PathBuf {
+    file.with_file_name(format!("{}.flowreg-prev", hook.as_str()))
+}
+
+/// The hook that was there before our script at `file`, if there was one.
+pub(super) fn of(hook: HookName, file: &Path) -> Option<PathBuf> {
+    let is_kept = |path: &PathBuf| path.symlink_metadata().is_ok() && !is_neighbour(path);
+    kept(hook, file).filter(is_kept).or_else(|| Some(kept_first(hook, file)).filter(is_kept))
+}
+
+/// Keeps the hook at `file`, which our script is about to replace.
+///
+/// By a second name and not by a rename, so that there is a hook at every moment: a push may run
+/// meanwhile. File systems without hard links get the rename.
+pub(super) fn keep(hook: HookName, file: &Path) -> Result<(), InstallError> {
+    if let Some(path) = of(hook, file) {
+        return Err(InstallError::PreviousTaken { path });
+    }
+    let no_directory = || failed(file)(io::ErrorKind::NotFound.into());
+    let previous = kept(hook, file).ok_or_else(no_directory)?;
+    link_neighbours(file, &previous)?;
+    second_name(file, &previous)
+}
+
+/// Brings what the first version of our script had kept to where the script of today looks for it.
+/// Returns the old name, which has to be removed once the script is replaced.
+pub(super) fn move_on(hook: HookName, file: &Path) -> Result<Option<PathBuf>, InstallError> {
+    let first = kept_first(hook, file);
+    let is_kept = first.symlink_metadata().is_ok();
+    let Some(previous) = kept(hook, file).filter(|_| is_kept) else { return Ok(None) };
+    link_neighbours(file, &previous)?;
+    second_name(&first, &previous)?;
+    Ok(Some(first))
+}
+
+/// Puts the hook back to `file`, in place of ours; `false` if there was none.
+pub(super) fn put_back(hook: HookName, file: &Path) -> Result<bool, InstallError> {
+    let previous = of(hook, file);
+    if let Some(previous) = &previous {
+        std::fs::rename(previous, file).map_err(failed(previous))?;
+    }
+    let Some(directory) = kept(hook, file).and_then(|kept| Some(kept.parent()?.to_owned())) else {
+        return Ok(previous.is_some());
+    };
+    let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+    let (links, kept): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries.map(|entry| entry.path()).partition(|path| is_neighbour(path));
+    // The hook of another name needs its neighbours still.
+    if kept.is_empty() {
+        links.iter().try_for_each(std::fs::remove_file).map_err(failed(&directory))?;
+        // It may not be there, and if somebody has put something into it, it stays.
+        let _ = std::fs::remove_dir(&directory);
+    }
+    Ok(previous.is_some())
+}
+
+/// Links everything that lies beside the hook from where it is kept.
+fn link_neighbours(file: &Path, previous: &Path) -> Result<(), InstallError> {
+    let (Some(hooks), Some(directory)) = (file.parent(), previous.parent()) else { return Ok(()) };
+    std::fs::create_dir_all(directory).map_err(failed(directory))?;
+    let hooks = hooks.canonicalize().map_err(failed(hooks))?;
+    let back = Path::new("..").join(hooks.file_name().unwrap_or_default());
+    for entry in std::fs::read_dir(&hooks).map_err(failed(&hooks))?.flatten() {
+        let (name, link) = (entry.file_name(), directory.join(entry.file_name()));
+        let is_sample = Path::new(&name).extension().is_some_and(|ending| ending == "sample");
+        let is_hook = [file.file_name(), previous.file_name()].contains(&Some(name.as_os_str()));
+        if is_sample || is_hook || link.symlink_metadata().is_ok() {
+            continue;
+        }
+        symlink(back.join(&name), &link).map_err(failed(&link))?;
+    }
+    Ok(())
+}
+
+/// Whether a path is one of the links that [`link_neighbours`] makes.
+fn is_neighbour(path: &Path) -> bool {
+    let Ok(leads_to) = path.read_link() else { return false };
+    let directory = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let Some(hooks) = directory.strip_suffix(BESIDE) else { return false };
+    leads_to == Path::new("..").join(hooks).join(path.file_name().unwrap_or_default())
+}
+
+fn second_name(file: &Path, name: &Path) -> Result<(), InstallError> {
+    if is_neighbour(name) {
+        std::fs::remove_file(name).map_err(failed(name))?;
+    }
+    std::fs::hard_link(file, name).or_else(|_| std::fs::rename(file, name)).map_err(failed(name))
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> InstallError {
+    move |source| InstallError::File { path: path.to_owned(), source }
+}

@@ -1,0 +1,269 @@
+//! A hook that was there keeps its name and its neighbours, and refuses what it refused before.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::push::{Scenario, gits, on_every_git, write_script};
+
+/// A scenario without the hook, and the directory in which git looks for hooks.
+fn bare_of_hooks(git: &Path) -> (Scenario, PathBuf) {
+    let scenario = Scenario::new(git);
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    let hooks = scenario.repository.root().join(".git/hooks");
+    (scenario, hooks)
+}
+
+fn status(scenario: &Scenario) -> Value {
+    let run = scenario.flowreg().run(&["hooks", "status", "--format", "json"]);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+/// Asserts that a push is refused before and after the hook was installed, and after it was taken
+/// away again, and that the refusal is the other hook's.
+fn assert_still_refuses(name: &str, scenario: &Scenario) {
+    let branch = format!("feat/{}", name.replace(' ', "-"));
+    scenario.branch(&branch);
+    let refused = |when: &str| {
+        let pushed = scenario.push_only(&["-q", "origin", &branch]);
+        assert_eq!(pushed.code, 1, "{name}, {when}: {pushed:?}");
+        assert!(pushed.stderr.contains("refused by pre-push"), "{name}, {when}: {pushed:?}");
+    };
+    refused("before");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    let status = status(scenario);
+    assert_eq!(status["state"], "installed", "{name}: {status}");
+    assert!(status["previous"].is_string(), "{name}: {status}");
+    refused("installed");
+    assert!(scenario.registered().is_empty(), "{name}");
+    assert!(!scenario.repository.root().join(".git/flowreg/outbox").exists(), "{name}");
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    refused("after");
+}
+
+/// What is in a directory of hooks, the samples left out.
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap().flatten();
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.ends_with(".sample")).collect();
+    names.sort();
+    names
+}
+
+const BY_NAME: &str = "#!/bin/sh\n# Like overcommit and husky: one script, and its name says which \
+    hook it is.\ncase $(basename \"$0\") in\n  pre-push) echo \"refused by pre-push\" >&2; exit 1 ;;\n  \
+    *) exit 0 ;;\nesac\n";
+
+#[test]
+fn one_script_that_is_linked_as_every_hook_still_knows_which_one_it_is() {
+    on_every_git(|git| {
+        let (scenario, hooks) = bare_of_hooks(git);
+        // Outside the directory of hooks, by a relative link.
+        write_script(&scenario.repository.root().join("tools/hook"), BY_NAME);
+        for name in ["pre-push", "pre-commit", "commit-msg"] {
+            symlink("../../tools/hook", hooks.join(name)).unwrap();
+        }
+        assert_still_refuses("linked from outside", &scenario);
+        assert_eq!(
+            std::fs::read_link(hooks.join("pre-push")).unwrap(),
+            Path::new("../../tools/hook")
+        );
+        assert_eq!(names_in(&hooks), ["commit-msg", "pre-commit", "pre-push"]);
+        assert!(!hooks.with_file_name("hooks.flowreg").exists());
+        // Inside it, by a link, and as a file of its own.
+        for name in ["pre-push", "pre-commit", "commit-msg"] {
+            std::fs::remove_file(hooks.join(name)).unwrap();
+            symlink("all-hooks", hooks.join(name)).unwrap();
+        }
+        write_script(&hooks.join("all-hooks"), BY_NAME);
+        assert_still_refuses("linked inside", &scenario);
+        std::fs::remove_file(hooks.join("pre-push")).unwrap();
+        write_script(&hooks.join("pre-push"), BY_NAME);
+        assert_still_refuses("a file", &scenario);
+        assert_eq!(std::fs::read_to_string(hooks.join("pre-push")).unwrap(), BY_NAME);
+    });
+}
+
+#[test]
+fn what_a_hook_finds_from_where_it_is_it_still_finds() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    write_script(
+        &hooks.join("_lib.sh"),
+        "refuse() { echo \"refused by $(basename \"$0\")\" >&2; exit 1; }\n",
+    );
+    write_script(
+        &hooks.join("pre-push.d/10-check"),
+        "#!/bin/sh\necho refused by pre-push >&2; exit 1\n",
+    );
+    write_script(
+        &scenario.repository.root().join("ci/check"),
+        "#!/bin/sh\necho refused by pre-push >&2; exit 1\n",
+    );
+    for (name, script) in [
+        ("a library beside", "#!/bin/sh\n. \"$(dirname \"$0\")/_lib.sh\"\nrefuse\n"),
+        (
+            "a directory of its name",
+            "#!/bin/sh\nfor one in \"$0\".d/*; do [ ! -x \"$one\" ] || \"$one\" || exit; done\n",
+        ),
+        (
+            "the top",
+            "#!/bin/sh\ncd \"$(dirname \"$0\")/../..\" && [ -x ci/check ] && exec ci/check\n",
+        ),
+        (
+            "its real place",
+            "#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\n[ ! -x \"$here/../../ci/check\" ] || exec \"$here/../../ci/check\"\n",
+        ),
+        (
+            "python",
+            "#!/usr/bin/env python3\nimport os, sys\nname = os.path.basename(sys.argv[0])\n\
+             here = os.path.dirname(os.path.abspath(__file__))\n\
+             if os.path.exists(os.path.join(here, '_lib.sh')):\n    sys.exit(f'refused by {name}')\n",
+        ),
+    ] {
+        write_script(&hooks.join("pre-push"), script);
+        assert_still_refuses(name, &scenario);
+    }
+}
+
+#[test]
+fn the_directory_of_hooks_may_be_a_link_or_be_written_in_any_way() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    let elsewhere = scenario.repository.outside().join("kept/hooks of mine");
+    write_script(&elsewhere.join("tool"), BY_NAME);
+    symlink("tool", elsewhere.join("pre-push")).unwrap();
+    std::fs::remove_dir_all(&hooks).unwrap();
+    symlink(&elsewhere, &hooks).unwrap();
+    assert_still_refuses("a link", &scenario);
+    for (number, value) in
+        ["../kept/hooks of mine/", "../kept/../kept/hooks of mine//"].iter().enumerate()
+    {
+        scenario.git(&["config", "core.hooksPath", value]);
+        assert_still_refuses(&format!("written {number}"), &scenario);
+    }
+}
+
+#[test]
+fn status_names_the_hook_before_ours_only_where_it_runs() {
+    use std::os::unix::fs::PermissionsExt;
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    write_script(&hooks.join("pre-push"), "#!/bin/sh\nexit 0\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    let previous = PathBuf::from(status(&scenario)["previous"].as_str().unwrap());
+    assert_eq!(previous.file_name().unwrap(), "pre-push");
+    std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(status(&scenario)["previous"], Value::Null);
+    assert!(!scenario.flowreg().run(&["hooks", "status"]).stdout.contains("first runs"));
+    // A line in a hook of somebody else's runs nothing of ours before it.
+    std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&hooks.join("pre-push"), "#!/bin/sh\nflowreg hook pre-push \"$@\"\n");
+    assert_eq!(status(&scenario)["previous"], Value::Null);
+}
+
+#[test]
+fn a_hook_that_an_earlier_flowreg_kept_is_taken_over() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    let first = include_str!("first_shim.sh").replace("@FLOWREG@", "'/nowhere/flowreg'");
+    write_script(&hooks.join("pre-push"), &first);
+    write_script(&hooks.join("pre-push.flowreg-prev"), BY_NAME);
+    let found = status(&scenario);
+    assert!(found["problems"].to_string().contains("another version of flowreg"), "{found}");
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(installed["hooks"][0]["action"], "updated", "{installed}");
+    assert_eq!(names_in(&hooks), ["pre-push"]);
+    scenario.branch("feat/x");
+    let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+    assert!(pushed.code == 1 && pushed.stderr.contains("refused by pre-push"), "{pushed:?}");
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert_eq!(std::fs::read_to_string(hooks.join("pre-push")).unwrap(), BY_NAME);
+    // It may also be taken away as it is.
+    write_script(&hooks.join("pre-push"), &first);
+    write_script(&hooks.join("pre-push.flowreg-prev"), BY_NAME);
+    let removed = scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert_eq!(removed["hooks"][0]["action"], "restored");
+    assert_eq!(names_in(&hooks), ["pre-push"]);
+}
+
+#[test]
+fn a_script_of_ours_that_somebody_edited_is_not_overwritten() {
+    let scenario = Scenario::new(&gits()[0]);
+    let hook = scenario.repository.root().join(".git/hooks/pre-push");
+    let script = std::fs::read_to_string(&hook).unwrap();
+    for edited in [
+        format!("{script}echo more\n"),
+        script.replace("#!/bin/sh\n", "#!/bin/sh\n# mine\n"),
+        script.replace("exit 0", "exit 3"),
+    ] {
+        assert_ne!(edited, script);
+        write_script(&hook, &edited);
+        let refused = scenario.flowreg().json(&["hooks", "install"], 1);
+        assert_eq!(refused["error"]["code"], "edited_hook", "{refused}");
+        assert!(refused["error"]["hints"][0].as_str().unwrap().contains("--force"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&hook).unwrap(), edited);
+        let found = status(&scenario);
+        assert_eq!(found["state"], "broken", "{found}");
+        assert!(found["problems"][0]["hint"].as_str().unwrap().contains("--force"), "{found}");
+        scenario.flowreg().json(&["hooks", "install", "--force"], 0);
+        assert_eq!(std::fs::read_to_string(&hook).unwrap(), script);
+    }
+}
+
+#[test]
+fn a_directory_that_the_repository_tracks_is_written_only_by_force() {
+    let (scenario, _) = bare_of_hooks(&gits()[0]);
+    let root = scenario.repository.root().to_owned();
+    write_script(&root.join(".githooks/pre-commit"), "#!/bin/sh\nexit 0\n");
+    scenario.commit("hooks of the team");
+    let refused = || {
+        let refused = scenario.flowreg().json(&["hooks", "install"], 1);
+        assert_eq!(refused["error"]["code"], "tracked_hooks", "{refused}");
+        let hints = refused["error"]["hints"].to_string();
+        assert!(hints.contains("flowreg hook pre-push") && hints.contains("--force"), "{refused}");
+        assert_eq!(scenario.git(&["status", "--porcelain"]), "");
+    };
+    scenario.git(&["config", "core.hooksPath", ".githooks"]);
+    refused();
+    // The same directory by a link.
+    scenario.git(&["config", "--unset", "core.hooksPath"]);
+    std::fs::remove_dir_all(root.join(".git/hooks")).unwrap();
+    symlink("../.githooks", root.join(".git/hooks")).unwrap();
+    refused();
+    scenario.flowreg().json(&["hooks", "install", "--force"], 0);
+    assert!(root.join(".githooks/pre-push").exists());
+    let commit = scenario.branch("feat/x");
+    scenario.push_only(&["-q", "origin", "feat/x"]);
+    scenario.settled();
+    scenario.assert_registered(&[("feat/x", &commit)]);
+}
+
+#[test]
+fn status_says_when_hooks_are_switched_off() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        assert_eq!(status(&scenario)["state"], "installed");
+        let off = |by: &str, hint: &str| {
+            let found = status(&scenario);
+            assert_eq!(found["state"], "off", "{by}: {found}");
+            assert_eq!(found["problems"][0]["code"], "switched_off", "{by}: {found}");
+            let said = scenario.flowreg().run(&["hooks", "status"]);
+            assert!(said.stdout.starts_with("off"), "{by}: {said:?}");
+            assert!(said.stdout.contains(by) && said.stdout.contains(hint), "{by}: {said:?}");
+        };
+        scenario.git(&["config", "flowreg.enabled", "false"]);
+        off("flowreg.enabled", "git config --unset flowreg.enabled");
+        scenario.git(&["config", "--unset", "flowreg.enabled"]);
+        scenario.git(&["config", "core.hooksPath", "/dev/null"]);
+        off("core.hooksPath", "git config --unset core.hooksPath");
+        scenario.git(&["config", "--unset", "core.hooksPath"]);
+        let run = scenario.flowreg().env("FLOWREG_HOOKS", "0").run(&["hooks", "status"]);
+        assert!(run.stdout.contains("FLOWREG_HOOKS"), "{run:?}");
+        // For one command, and for all repositories of the person.
+        let scenario = scenario
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "flowreg.enabled")
+            .env("GIT_CONFIG_VALUE_0", "no");
+        let found = status(&scenario);
+        assert_eq!(found["state"], "off", "{found}");
+        assert!(found["problems"][0]["message"].as_str().unwrap().contains("command"), "{found}");
+    });
+}
