@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::exit;
 use crate::output::ErrorReport;
-use crate::push::InstallError;
+use crate::push::{DiscardError, InstallError};
 use crate::registration::Refusal;
 use crate::run::{RunError, TagNotMade};
 use crate::scan::ScanError;
@@ -122,6 +122,19 @@ impl From<RunError> for CommandError {
                 Self::new(exit::GIT, "no_branches", error).with_hints(hints)
             }
             RunError::Interrupted => Self::new(exit::INTERRUPTED, "interrupted", error),
+        }
+    }
+}
+
+impl From<DiscardError> for CommandError {
+    fn from(error: DiscardError) -> Self {
+        match error {
+            DiscardError::Outbox(error) => error.into(),
+            DiscardError::NothingWaits { meant: Some(ref name), .. } => {
+                let hints = vec![format!("flowreg sync --discard '{name}'")];
+                Self::usage(error.to_string(), hints)
+            }
+            error => Self::usage(error.to_string(), vec!["flowreg sync --status".to_owned()]),
         }
     }
 }

@@ -2,17 +2,18 @@
 //! here, unless a check before it was asked for and refuses it.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::{Context, exit};
 use crate::output::Printer;
 use crate::push::{
-    GitProcess, HookRun, PushCandidate, PushContext, PushedRef, pre_push_refs, program_beside,
-    received_refs,
+    GitProcess, HookRun, PushCandidate, PushContext, PushedRef, QueuedCount, pre_push_refs,
+    program_beside, received_refs,
 };
-use crate::run::{Surroundings, is_worth_a_watcher, waiting_count};
+use crate::run::{Surroundings, is_worth_a_watcher, target_of_settings, waiting_count};
+use crate::settings::Settings;
 use crate::store::Outbox;
 use flowreg_git::{Repository, git_directories};
 use flowreg_model::Environment;
@@ -36,13 +37,15 @@ pub(super) enum Hook {
         /// The push that has to end first; the records know it as well
         #[arg(long, value_name = "PROCESS")]
         after: Option<GitProcess>,
+        /// Where to look if the work tree is gone by then
+        #[arg(long, value_name = "DIR")]
+        common_dir: Option<PathBuf>,
     },
 }
 
 /// What a hook needs to know of its process.
 pub(super) struct Caller<'a> {
-    pub environment: &'a Environment,
-    pub directory: &'a Path,
+    pub surroundings: &'a Surroundings,
     pub printer: &'a Printer,
 }
 
@@ -59,9 +62,17 @@ pub(super) type Refusal<'a> =
     dyn Fn(&HookRun<'_>, &[PushCandidate], &Pushing<'_>) -> Option<u8> + 'a;
 
 impl Caller<'_> {
+    fn environment(&self) -> &Environment {
+        &self.surroundings.environment
+    }
+
+    fn directory(&self) -> &Path {
+        &self.surroundings.directory
+    }
+
     /// `FLOWREG_HOOKS=0`
     pub(super) fn is_off(&self) -> bool {
-        self.environment.get("FLOWREG_HOOKS") == Some("0")
+        self.environment().get("FLOWREG_HOOKS") == Some("0")
     }
 
     /// Runs one of git's hooks.
@@ -81,7 +92,7 @@ impl Caller<'_> {
 
     /// What pre-commit and prek tell of a push: its first ref, in variables (docs/facts/hooks.md).
     fn pre_commit(&self, refusal: &Refusal<'_>) -> u8 {
-        let value = |name: &str| self.environment.get(name);
+        let value = |name: &str| self.environment().get(name);
         let (Some(remote), Some(url), Some(reference)) = (
             value("PRE_COMMIT_REMOTE_NAME"),
             value("PRE_COMMIT_REMOTE_URL"),
@@ -93,7 +104,7 @@ impl Caller<'_> {
         // Where the push brings a root commit, pre-commit sets no PRE_COMMIT_TO_REF, only the name of
         // the local branch.
         let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
-            let repository = Repository::discover(self.directory, self.environment).ok()?;
+            let repository = Repository::discover(self.directory(), self.environment()).ok()?;
             repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
         });
         let Some(object) = pushed else { return exit::DONE };
@@ -121,7 +132,7 @@ impl Caller<'_> {
         if lines.is_empty() {
             return exit::DONE;
         }
-        let Some(hooked) = HookRun::new(self.environment, self.directory, &say) else {
+        let Some(hooked) = HookRun::new(self.environment(), self.directory(), &say) else {
             return exit::DONE;
         };
         let candidates = hooked.candidates(lines);
@@ -137,17 +148,23 @@ impl Caller<'_> {
         let push = PushContext {
             remote: pushing.remote,
             url: pushing.url,
-            directory: self.directory,
+            directory: self.directory(),
             git,
             is_received,
         };
         let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
-        if hooked.queue(candidates, &push, &is_verbose) > 0 {
-            if is_ci(self.environment) {
-                self.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
-            } else {
-                start_watcher(&hooked, git);
-            }
+        let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
+        let queued = hooked.queue(candidates, &push, &target_of, &is_verbose);
+        if queued.is_empty() {
+            return exit::DONE;
+        }
+        if is_ci(self.environment()) {
+            self.say("queued; in CI nothing watches the push: run `flowreg sync` after it");
+            return exit::DONE;
+        }
+        start_watcher(&hooked, git);
+        if self.printer.shows_progress() && !git.is_some_and(GitProcess::is_quiet) {
+            hooked.report_queued(queued, &push);
         }
         exit::DONE
     }
@@ -158,19 +175,22 @@ impl Caller<'_> {
         if lines.is_empty() {
             return exit::DONE;
         }
-        let Some(hooked) = HookRun::new(self.environment, self.directory, &say) else {
+        let Some(hooked) = HookRun::new(self.environment(), self.directory(), &say) else {
             return exit::DONE;
         };
         let here = hooked.common_dir().display().to_string();
         let push = PushContext {
             remote: &here,
             url: &here,
-            directory: self.directory,
+            directory: self.directory(),
             git: None,
             is_received: true,
         };
         let candidates = hooked.candidates(lines);
-        let count = hooked.queue(candidates, &push, &|| self.printer.is_verbose());
+        let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
+        let QueuedCount { refs, deletions } =
+            hooked.queue(candidates, &push, &target_of, &|| self.printer.is_verbose());
+        let count = refs + deletions;
         if count > 0 {
             self.say(&format!("{count} queued for registration"));
             start_watcher(&hooked, None);

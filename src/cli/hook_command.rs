@@ -12,7 +12,7 @@ use super::{Context, exit};
 use crate::push::{DecisionLog, HookRun, PushCandidate, PushedRef, RECHECKS, own_session, watch};
 use crate::run::{CheckOutcome, Registrar, Surroundings, check};
 use crate::store::Outbox;
-use flowreg_git::{Repository, git_directories, unattended};
+use flowreg_git::{Repository, binds_to_repository, git_directories, unattended};
 use flowreg_model::Environment;
 
 #[derive(Debug, Args)]
@@ -22,15 +22,13 @@ pub(super) struct HookArguments {
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &HookArguments) -> u8 {
-    let Surroundings { environment, directory, .. } = context.surroundings;
-    let printer = context.printer;
-    let caller = Caller { environment, directory, printer };
+    let caller = Caller { surroundings: context.surroundings, printer: context.printer };
     if caller.is_off() {
         return exit::DONE;
     }
     match &arguments.hook {
-        Hook::Watch { .. } => {
-            watch_outbox(context);
+        Hook::Watch { common_dir, .. } => {
+            watch_outbox(context, common_dir.as_deref());
             exit::DONE
         }
         hook => caller.run(hook, &|hooked, candidates, _| refuses(context, hooked, candidates)),
@@ -63,16 +61,23 @@ fn refuses(
 
 /// Runs the watcher. Nobody sees its standard error, so errors go to the log that
 /// `flowreg sync --status` shows.
-fn watch_outbox(context: &Context) {
+fn watch_outbox(context: &Context, common_dir: Option<&Path>) {
     own_session();
     // Without a terminal, git or ssh would wait for ever for a password.
     let environment = unattended(&context.surroundings.environment);
     let surroundings = Surroundings { environment, ..context.surroundings.clone() };
     let Surroundings { directory, environment, .. } = &surroundings;
-    let Some(directories) = git_directories(directory, environment) else { return };
-    let outbox = Outbox::of(&directories.common_dir);
+    let repository = Repository::discover(directory, environment);
+    let repository = match (repository, common_dir) {
+        // The linked work tree that was pushed from is gone; its commits are not.
+        (Err(_), Some(common_dir)) => Repository::discover(common_dir, &unbound(environment)),
+        (repository, _) => repository,
+    };
+    let found = || Some(git_directories(directory, environment)?.common_dir);
+    let common_dir = common_dir.map(ToOwned::to_owned).or_else(found);
+    let Some(outbox) = common_dir.map(|common_dir| Outbox::of(&common_dir)) else { return };
     let log = DecisionLog::of(&outbox);
-    let repository = match Repository::discover(directory, environment) {
+    let repository = match repository {
         Ok(repository) => Arc::new(repository),
         Err(error) => return log.write("watcher", &error.to_string()),
     };
@@ -80,6 +85,11 @@ fn watch_outbox(context: &Context) {
     if let Err(error) = watch(&outbox, &repository, &registrar, &rechecks(environment)) {
         log.write("watcher", &error.to_string());
     }
+}
+
+/// The environment without what binds a process to one repository.
+fn unbound(environment: &Environment) -> Environment {
+    environment.iter().filter(|(name, _)| !binds_to_repository(name)).collect()
 }
 
 /// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.

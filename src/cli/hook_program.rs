@@ -14,6 +14,7 @@ use super::hook::{Caller, Hook, Pushing};
 use super::{Process, exit};
 use crate::output::{Printer, Verbosity};
 use crate::push::{own_session, program_beside, wait_for_end};
+use crate::run::Surroundings;
 
 /// `[-C DIRECTORY] [hook] NAME [ARGUMENT…]`
 struct Call {
@@ -24,7 +25,7 @@ struct Call {
 /// Runs one hook and returns the process' exit code.
 pub fn run_hook(process: &Process) -> u8 {
     crate::push::close_inherited();
-    let printer = Printer::new(false, Verbosity::Normal, false);
+    let printer = Printer::new(false, Verbosity::Normal, process.is_terminal);
     let Some(call) = Call::parse(&process.arguments) else {
         printer.hook("this is what git's hooks call: flowreg hooks install");
         return exit::USAGE;
@@ -33,13 +34,17 @@ pub fn run_hook(process: &Process) -> u8 {
         Some(directory) => process.directory.join(directory),
         None => process.directory.clone(),
     };
-    let caller =
-        Caller { environment: &process.environment, directory: &directory, printer: &printer };
+    let surroundings = Surroundings {
+        environment: process.environment.clone(),
+        home: process.home.clone(),
+        ..Surroundings::of_directory(&directory)
+    };
+    let caller = Caller { surroundings: &surroundings, printer: &printer };
     if caller.is_off() {
         return exit::DONE;
     }
     match &call.hook {
-        Hook::Watch { after } => {
+        Hook::Watch { after, .. } => {
             // Out of the terminal's session: closing the terminal or Ctrl-C must not end it.
             own_session();
             if let Some(git) = after {
@@ -69,7 +74,9 @@ impl Call {
             "pre-commit" => Hook::PreCommit,
             "watch" => {
                 let after = text().filter(|word| word == "--after").and_then(|_| text());
-                Hook::Watch { after: after.and_then(|process| process.parse().ok()) }
+                let after = after.and_then(|process| process.parse().ok());
+                // `flowreg` gets the same arguments, and reads the rest of them.
+                Hook::Watch { after, common_dir: None }
             }
             _ => return None,
         };

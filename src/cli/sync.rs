@@ -8,9 +8,7 @@ use clap::Args;
 use super::error::CommandError;
 use super::{CommandResult, Context, exit, hook_command};
 use crate::output::{QueueReport, QueuedItem, SyncReport};
-use crate::push::{
-    DecisionLog, DeliveryPolicy, OutboxRecord, PushState, QueuedPush, deliver, outbox_records,
-};
+use crate::push::{DecisionLog, DeliveryPolicy, OutboxRecord, deliver, discard, outbox_records};
 use crate::run::{Registrar, Surroundings};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::Repository;
@@ -25,9 +23,12 @@ pub(super) struct SyncArguments {
     /// Only show what waits, and why
     #[arg(long)]
     status: bool,
-    /// Forget what waits for this branch, tag or id, without registering it
-    #[arg(long, value_name = "NAME", conflicts_with = "status")]
-    discard: Option<String>,
+    /// Forget what waits for these branches, tags or ids, or globs of them
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "status")]
+    discard: Vec<String>,
+    /// Register at the target that is configured now, whatever it was queued for
+    #[arg(long, conflicts_with_all = ["status", "discard"])]
+    retarget: bool,
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandResult {
@@ -38,11 +39,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
         context.printer.queue(&status(&outbox));
         return Ok(exit::DONE);
     }
-    if let Some(name) = &arguments.discard {
-        return discard(context, &outbox, name);
+    if !arguments.discard.is_empty() {
+        return forget(context, &outbox, &arguments.discard);
     }
     let policy = DeliveryPolicy {
         is_requested: true,
+        is_retargeted: arguments.retarget,
         // The same time after a push in which a watcher would ask the remote again, as a mirror may
         // show it only then.
         patience: hook_command::rechecks(environment).iter().sum(),
@@ -57,8 +59,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
         exit_code(!passed.delivered.is_empty(), &left)
     };
     context.printer.sync(&SyncReport {
-        delivered: passed.delivered.iter().map(|(push, what)| item(None, push, what)).collect(),
-        dropped: passed.dropped.iter().map(|(push, why)| item(None, push, why)).collect(),
+        delivered: passed.delivered.iter().map(|(push, what)| QueuedItem::of(push, what)).collect(),
+        dropped: passed.dropped.iter().map(|(push, why)| QueuedItem::of(push, why)).collect(),
         waiting: left,
     });
     Ok(code)
@@ -87,53 +89,17 @@ fn status(outbox: &Outbox) -> QueueReport {
 }
 
 fn items(records: Vec<OutboxRecord>) -> Vec<QueuedItem> {
-    let read = |OutboxRecord { id, push }| match push {
-        Ok(push) => item(Some(id), &push, push.reason.as_deref().unwrap_or("not looked at yet")),
-        Err(error) => QueuedItem { reason: error.to_string(), ..QueuedItem::unreadable(id) },
-    };
-    records.into_iter().map(read).collect()
+    records.into_iter().map(QueuedItem::from).collect()
 }
 
-fn item(id: Option<String>, push: &QueuedPush, reason: &str) -> QueuedItem {
-    QueuedItem {
-        kind: Some(push.kind()),
-        name: Some(push.short_name().to_owned()),
-        commit: push.commit.as_ref().or(push.object.as_ref()).map(ToString::to_string),
-        remote: Some(push.remote.clone()),
-        url: Some(push.url.clone()),
-        state: id.is_some().then(|| PushState::as_str(push.state)),
-        reason: reason.to_owned(),
-        queued_at: Some(push.queued_at_text()),
-        deliveries: push.deliveries,
-        id,
-    }
-}
-
-fn discard(context: &Context<'_>, outbox: &Outbox, name: &str) -> CommandResult {
+fn forget(context: &Context<'_>, outbox: &Outbox, names: &[String]) -> CommandResult {
     // A delivery that is under way writes its records again when it ends, so one that is removed
     // meanwhile would come back.
     let _lock = outbox
         .lock(OutboxLockKind::Deliver, DISCARD_PATIENCE)?
         .ok_or_else(CommandError::outbox_is_busy)?;
-    let is_meant = |outbox_records: &OutboxRecord| {
-        let of_push = |push: &QueuedPush| push.short_name() == name || push.reference == name;
-        outbox_records.id == name || outbox_records.push.as_ref().is_ok_and(of_push)
-    };
-    let meant: Vec<OutboxRecord> = outbox_records(outbox).into_iter().filter(is_meant).collect();
-    if meant.is_empty() {
-        let hints = vec!["flowreg sync --status".to_owned()];
-        return Err(CommandError::usage(format!("nothing waits for `{name}`"), hints));
-    }
-    let log = DecisionLog::of(outbox);
-    for one in &meant {
-        log.write(name, "discarded by hand");
-        outbox.remove(&one.id)?;
-    }
-    let left = items(outbox_records(outbox));
-    context.printer.sync(&SyncReport {
-        delivered: Vec::new(),
-        dropped: items(meant),
-        waiting: left,
-    });
+    let dropped = items(discard(outbox, names)?);
+    let waiting = items(outbox_records(outbox));
+    context.printer.sync(&SyncReport { delivered: Vec::new(), dropped, waiting });
     Ok(exit::DONE)
 }

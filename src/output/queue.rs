@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{BAD, CHANGED, DIM, GOOD, Printer, Verbosity, counted, to_stderr};
+use super::{BAD, CHANGED, DIM, GOOD, HINT, Printer, Verbosity, counted, to_stderr};
+use crate::push::{OutboxRecord, QueuedPush, QueuedTarget};
 use flowreg_model::escaped;
 
 /// A queued push.
@@ -31,32 +32,61 @@ pub(crate) struct QueuedItem {
     pub queued_at: Option<String>,
     /// How often a delivery was tried.
     pub deliveries: u32,
+    /// Where it is to be registered, if that is known.
+    pub target: Option<QueuedTarget>,
+}
+
+impl From<OutboxRecord> for QueuedItem {
+    fn from(OutboxRecord { id, push }: OutboxRecord) -> Self {
+        match push {
+            Ok(push) => {
+                let reason = push.reason.as_deref().unwrap_or("not looked at yet");
+                Self { id: Some(id), state: Some(push.state.as_str()), ..Self::of(&push, reason) }
+            }
+            Err(error) => Self {
+                id: Some(id),
+                kind: None,
+                name: None,
+                commit: None,
+                remote: None,
+                url: None,
+                state: None,
+                reason: error.to_string(),
+                queued_at: None,
+                deliveries: 0,
+                target: None,
+            },
+        }
+    }
 }
 
 impl QueuedItem {
-    /// A record that can't be read.
-    pub(crate) fn unreadable(id: String) -> Self {
+    /// A push that waits no more, and why.
+    pub(crate) fn of(push: &QueuedPush, reason: &str) -> Self {
         Self {
-            id: Some(id),
-            kind: None,
-            name: None,
-            commit: None,
-            remote: None,
-            url: None,
+            id: None,
+            kind: Some(push.kind()),
+            name: Some(push.short_name().to_owned()),
+            commit: push.commit.as_ref().or(push.object.as_ref()).map(ToString::to_string),
+            remote: Some(push.remote.clone()),
+            url: Some(push.url.clone()),
             state: None,
-            reason: String::new(),
-            queued_at: None,
-            deliveries: 0,
+            reason: reason.to_owned(),
+            queued_at: Some(push.queued_at_text()),
+            deliveries: push.deliveries,
+            target: push.target.clone(),
         }
     }
 
-    /// `branch feature/x at 3f2a91c to origin`; the id of a record that can't be read.
+    /// `branch feature/x at 3f2a91c to origin, for local`; the id of a record that can't be read.
     fn line(&self) -> String {
         let name = self.name.as_deref().or(self.id.as_deref()).unwrap_or("?");
         let at = self.commit.as_deref().and_then(|commit| commit.get(..7));
         let at = at.map_or_else(String::new, |commit| format!(" at {commit}"));
         let to = self.remote.as_deref().map_or_else(String::new, |remote| format!(" to {remote}"));
-        escaped(format!("{} {name}{at}{to}", self.kind.unwrap_or("record")))
+        let target =
+            self.target.as_ref().map_or_else(String::new, |target| format!(", for {target}"));
+        escaped(format!("{} {name}{at}{to}{target}", self.kind.unwrap_or("record")))
     }
 }
 
@@ -95,6 +125,7 @@ impl Printer {
         write_items(&mut text, "waits", CHANGED, &report.waiting);
         let watched = if report.is_watched { ", a watcher is at work" } else { "" };
         let _ = writeln!(text, "{} waiting{watched}", counted(report.waiting.len(), "push"));
+        write_way_out(&mut text, &report.waiting);
         if !report.recent.is_empty() {
             let _ = writeln!(text, "{DIM}{}{DIM:#}", escaped(&report.log));
             for line in &report.recent {
@@ -121,6 +152,7 @@ impl Printer {
             report.dropped.len(),
             report.waiting.len()
         );
+        write_way_out(&mut text, &report.waiting);
         self.human(&text);
     }
 
@@ -136,6 +168,21 @@ impl Printer {
     pub(crate) fn hook(&self, text: &str) {
         to_stderr(&format!("flowreg: {}\n", escaped(text)));
     }
+}
+
+/// How to be rid of what waits.
+fn write_way_out(text: &mut String, waiting: &[QueuedItem]) {
+    let names: Vec<&str> = waiting.iter().filter_map(|item| item.name.as_deref()).collect();
+    let name = match names.as_slice() {
+        [] => return,
+        // A branch or a tag may have a name that means something to the shell.
+        [name] => format!("'{}'", escaped(name.replace('\'', "'\\''"))),
+        _ => "NAME…".to_owned(),
+    };
+    let _ = writeln!(
+        text,
+        "{HINT}hint:{HINT:#} to forget it without registering: flowreg sync --discard {name}"
+    );
 }
 
 fn write_items(text: &mut String, word: &str, style: anstyle::Style, items: &[QueuedItem]) {

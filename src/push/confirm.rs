@@ -123,16 +123,33 @@ impl LandingCheck<'_> {
             Ok(refs) if refs.get(&push.reference) == push.object.as_ref() => {
                 Landing::Confirmed("by the remote")
             }
-            Ok(_) => {
-                // Without a known process nobody saw the push end, so the time counts from when it
-                // was queued, and is longer.
-                let (since, patience) = match push.git {
-                    Some(_) => (push.ended_at.unwrap_or_else(now), self.patience),
-                    None => (push.queued_at, self.patience * UNSEEN_END),
-                };
-                let is_final = u128::from(now().saturating_sub(since)) >= patience.as_millis();
-                if is_final { Landing::Rejected } else { Landing::NotYet }
-            }
+            Ok(refs) => match self.has_moved_on(push, refs) {
+                Err(error) => Landing::Unanswered(error.to_string()),
+                Ok(true) => Landing::Confirmed("by the remote, where it has moved on"),
+                Ok(false) => self.not_there(push),
+            },
         }
+    }
+
+    /// Whether somebody has pushed on top of what landed.
+    fn has_moved_on(
+        &self,
+        push: &QueuedPush,
+        refs: &BTreeMap<String, CommitId>,
+    ) -> Result<bool, GitError> {
+        let there = refs.get(&push.reference).filter(|_| push.kind() == "branch");
+        let (Some(there), Some(object)) = (there, &push.object) else { return Ok(false) };
+        self.repository.holds_since(&self.address(push), push.before.as_ref(), object, there)
+    }
+
+    fn not_there(&self, push: &QueuedPush) -> Landing {
+        // Without a known process nobody saw the push end, so the time counts from when it
+        // was queued, and is longer.
+        let (since, patience) = match push.git {
+            Some(_) => (push.ended_at.unwrap_or_else(now), self.patience),
+            None => (push.queued_at, self.patience * UNSEEN_END),
+        };
+        let is_final = u128::from(now().saturating_sub(since)) >= patience.as_millis();
+        if is_final { Landing::Rejected } else { Landing::NotYet }
     }
 }

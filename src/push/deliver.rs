@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::confirm::{Landing, LandingCheck};
 use super::log::DecisionLog;
-use super::queued::{PushState, QueuedPush, QueuedTarget, outbox_records};
+use super::queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 use super::spool;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
 use flowreg_git::Repository;
@@ -38,6 +38,9 @@ pub(crate) trait Delivery {
     /// Registers what was pushed.
     fn register(&self, push: &QueuedPush) -> DeliveryOutcome;
 
+    /// Why a push is not registered, whether or not it landed; `None` if it is.
+    fn reason_to_skip(&self, push: &QueuedPush) -> Option<String>;
+
     /// Whether a deleted branch has registrations that are to be removed.
     fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome;
 
@@ -54,6 +57,9 @@ pub(crate) struct DeliveryPolicy {
     /// Whether a person ran `flowreg sync`: then what was refused is tried again, and the
     /// registrations of deleted branches are removed. A watcher does neither.
     pub is_requested: bool,
+    /// Whether pushes go to the target that is configured now, and not to the one that they were queued
+    /// for.
+    pub is_retargeted: bool,
     /// How long after the end of a push its remote may change its mind.
     pub patience: Duration,
 }
@@ -95,22 +101,26 @@ pub(crate) fn deliver(
         unreachable: None,
     };
     let (mut ids, mut pushes) = (Vec::new(), Vec::new());
-    for record in outbox_records(outbox) {
-        match record.push {
-            Ok(push) => {
-                ids.push(record.id);
-                pushes.push(push);
-            }
-            Err(error) => pass.log.write(&record.id, &error.to_string()),
+    for OutboxRecord { id, push } in outbox_records(outbox) {
+        match push {
+            // Before the remote is asked: a mirror that refuses or does not answer is nobody's business.
+            Ok(push) => match delivery.reason_to_skip(&push) {
+                Some(why) => pass.drop_record(&id, push, &why)?,
+                None => {
+                    ids.push(id);
+                    pushes.push(push);
+                }
+            },
+            Err(error) => pass.log.write(&id, &error.to_string()),
         }
     }
     let before = pushes.clone();
-    // The target is remembered now because the watcher has the environment of the push (profile,
-    // `PREFECT_API_URL`). A later `flowreg sync` may run with another one, and compares.
-    for push in pushes.iter_mut().filter(|push| push.target.is_none() && !policy.is_requested) {
+    // Where the hook could not tell the target, it is what the first delivery finds, for good: a later
+    // one may run with another profile.
+    for push in pushes.iter_mut().filter(|push| push.target.is_none() || policy.is_retargeted) {
         push.target = delivery.target(push);
     }
-    let DeliveryPolicy { is_requested, patience } = policy;
+    let DeliveryPolicy { is_requested, patience, .. } = policy;
     let confirmation = LandingCheck { repository, patience, is_requested };
     let landings = confirmation.landings(&mut pushes);
     let mut records: Vec<CheckedRecord> = ids
@@ -165,7 +175,8 @@ impl Pass<'_> {
         let newest = records.pop();
         // Removed first: see the module's documentation.
         for superseded in records {
-            self.drop_record(superseded, "a later push of this ref is on the remote")?;
+            let CheckedRecord { id, push, .. } = superseded;
+            self.drop_record(&id, push, "a later push of this ref is on the remote")?;
         }
         if let Some(CheckedRecord { id, push, landing: Landing::Confirmed(how), before }) = newest {
             self.confirmed(&id, push, how, &before)?;
@@ -180,9 +191,12 @@ impl Pass<'_> {
     fn unconfirmed(&mut self, mut record: CheckedRecord) -> Result<(), OutboxError> {
         let (state, reason) = match &record.landing {
             Landing::Rejected if record.push.is_deletion() => {
-                return self.drop_record(record, "the branch is still on the remote");
+                let why = "the branch is still on the remote";
+                return self.drop_record(&record.id, record.push, why);
             }
-            Landing::Rejected => return self.drop_record(record, "the remote does not have it"),
+            Landing::Rejected => {
+                return self.drop_record(&record.id, record.push, "the remote does not have it");
+            }
             Landing::StillPushing => {
                 self.passed.is_pushing = true;
                 return Ok(());
@@ -242,15 +256,7 @@ impl Pass<'_> {
                 self.passed.delivered.push((push, what));
                 Ok(())
             }
-            DeliveryOutcome::Skipped(why) => {
-                let record = CheckedRecord {
-                    id: id.to_owned(),
-                    push,
-                    landing: Landing::Rejected,
-                    before: before.clone(),
-                };
-                self.drop_record(record, &why)
-            }
+            DeliveryOutcome::Skipped(why) => self.drop_record(id, push, &why),
             DeliveryOutcome::Unreachable(reason) => {
                 self.unreachable.get_or_insert_with(|| reason.clone());
                 self.passed.may_come = true;
@@ -281,10 +287,10 @@ impl Pass<'_> {
     }
 
     /// Removes a record without a delivery.
-    fn drop_record(&mut self, record: CheckedRecord, why: &str) -> Result<(), OutboxError> {
-        self.log.write(&record.push.label(), &format!("not registered: {why}"));
-        self.outbox.remove(&record.id)?;
-        self.passed.dropped.push((record.push, why.to_owned()));
+    fn drop_record(&mut self, id: &str, push: QueuedPush, why: &str) -> Result<(), OutboxError> {
+        self.log.write(&push.label(), &format!("not registered: {why}"));
+        self.outbox.remove(id)?;
+        self.passed.dropped.push((push, why.to_owned()));
         Ok(())
     }
 }

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use super::process::{GitProcess, detach};
 use super::queue::{PushContext, PushedRef, queued};
-use super::queued::QueuedPush;
+use super::queued::{QueuedPush, QueuedTarget};
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
-use flowreg_git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
-use flowreg_model::{BranchName, CommitId, Environment};
+use flowreg_git::{
+    GitDirectories, Repository, RepositoryUrl, binds_to_repository, git_directories, is_mainline,
+};
+use flowreg_model::{BranchName, CommitId, Environment, TargetKind};
 
 /// A push that has waited longer than this is mentioned at the next push.
 const OLD: Duration = Duration::from_hours(1);
@@ -36,6 +38,39 @@ pub(crate) struct PushCandidate {
     line: PushedRef,
     commit: Option<CommitId>,
     settings: Option<Rc<Settings>>,
+}
+
+/// How much of a push was queued.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct QueuedCount {
+    /// Branches and tags.
+    pub refs: usize,
+    /// Branches that go.
+    pub deletions: usize,
+}
+
+impl QueuedCount {
+    /// Whether nothing was.
+    pub(crate) fn is_empty(self) -> bool {
+        self.refs + self.deletions == 0
+    }
+
+    /// What becomes of it, for people.
+    fn text(self, remote: &str) -> String {
+        let refs = match self.refs {
+            0 => None,
+            1 => Some(format!("1 ref will be registered once {remote} has it")),
+            refs => Some(format!("{refs} refs will be registered once {remote} has them")),
+        };
+        let deletions = match self.deletions {
+            0 => None,
+            1 => Some("1 deleted branch: flowreg sync removes its registrations".to_owned()),
+            deletions => Some(format!(
+                "{deletions} deleted branches: flowreg sync removes their registrations"
+            )),
+        };
+        refs.into_iter().chain(deletions).collect::<Vec<_>>().join("; ")
+    }
 }
 
 impl PushCandidate {
@@ -120,39 +155,72 @@ impl<'a> HookRun<'a> {
 
     /// Writes the records to disk and returns how many there are. Refs that are not registered are
     /// left out, with the reason printed if `is_verbose` or `git config flowreg.verbose` says so.
+    ///
+    /// `target_of` tells where settings lead. That is written down as well: whoever delivers may run
+    /// when another profile is active.
     pub(crate) fn queue(
         &self,
         candidates: Vec<PushCandidate>,
         context: &PushContext<'_>,
+        target_of: &dyn Fn(&Settings) -> Option<QueuedTarget>,
         is_verbose: &dyn Fn() -> bool,
-    ) -> usize {
+    ) -> QueuedCount {
         let mut records = Vec::new();
+        // The files of the Prefect client are read once for all commits that name the same target.
+        let mut known: Vec<(Option<TargetKind>, Option<QueuedTarget>)> = Vec::new();
+        let mut target = |settings: &Settings| {
+            let named = settings.target.as_ref().map(|target| target.value);
+            if let Some((_, target)) = known.iter().find(|(one, _)| *one == named) {
+                return target.clone();
+            }
+            let target = target_of(settings);
+            known.push((named, target.clone()));
+            target
+        };
         for candidate in candidates {
-            match self.record(candidate, context) {
+            match self.record(candidate, context, &mut target) {
                 Ok(push) => records.push(push),
                 Err(why) if self.is_verbose() || is_verbose() => self.say(&why),
                 Err(_) => {}
             }
         }
         if records.is_empty() {
-            return 0;
+            return QueuedCount::default();
         }
         match self.outbox().put(&records) {
             Ok(ids) => {
                 for (id, push) in ids.iter().zip(&records) {
                     tracing::debug!(id, push = push.label(), "queued");
                 }
-                ids.len()
+                let deletions = records.iter().filter(|push| push.is_deletion()).count();
+                QueuedCount { refs: ids.len() - deletions, deletions }
             }
             Err(error) => {
                 self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
-                0
+                QueuedCount::default()
             }
         }
     }
 
+    /// Prints one line about what was queued, unless `git config flowreg.quiet` is set. Of several
+    /// addresses to which git pushes one after the other, only at the last one.
+    pub(crate) fn report_queued(&self, queued: QueuedCount, context: &PushContext<'_>) {
+        let Some(repository) = &self.repository else { return };
+        let url = RepositoryUrl::new(context.url, context.directory);
+        let is_last = repository.pushed_to(context.remote).last().is_none_or(|last| *last == url);
+        if !self.is_set("flowreg.quiet") && is_last {
+            // The name of a remote that was given as an address may hold a password.
+            let is_named = context.remote != context.url;
+            self.say(&queued.text(if is_named { context.remote } else { url.as_str() }));
+        }
+    }
+
     fn is_verbose(&self) -> bool {
-        self.repository.as_ref().and_then(|one| one.switch("flowreg.verbose")) == Some(true)
+        self.is_set("flowreg.verbose")
+    }
+
+    fn is_set(&self, switch: &str) -> bool {
+        self.repository.as_ref().and_then(|one| one.switch(switch)) == Some(true)
     }
 
     /// The record of a ref, or why it is not queued.
@@ -160,6 +228,7 @@ impl<'a> HookRun<'a> {
         &self,
         candidate: PushCandidate,
         context: &PushContext<'_>,
+        target_of: &mut dyn FnMut(&Settings) -> Option<QueuedTarget>,
     ) -> Result<QueuedPush, String> {
         let PushCandidate { line, commit, settings } = candidate;
         if !line.is_registrable() {
@@ -169,13 +238,14 @@ impl<'a> HookRun<'a> {
             ));
         }
         let branch = line.reference.strip_prefix("refs/heads/").map(str::parse::<BranchName>);
-        if let (Some(Ok(branch)), Some(settings)) = (branch, settings)
+        if let (Some(Ok(branch)), Some(settings)) = (branch, &settings)
             && is_mainline(&settings.repository.mainline, &branch).unwrap_or(false)
         {
             return Err(format!("{branch} is a mainline branch: push a tag to register it"));
         }
         let commit = commit.filter(|_| line.object.is_some());
-        Ok(queued(line, context, self.repository.as_deref(), commit))
+        let target = settings.and_then(|settings| target_of(&settings));
+        Ok(queued(line, context, self.repository.as_deref(), commit, target))
     }
 
     /// Prints one line if a push has been waiting for more than an hour.
@@ -205,6 +275,8 @@ impl<'a> HookRun<'a> {
         if let Some(git) = git {
             arguments.extend(["--after".into(), git.to_string().into()]);
         }
+        // A linked work tree may be gone when the push has ended.
+        arguments.extend(["--common-dir".into(), self.directories.common_dir.clone().into()]);
         let names = self.environment.iter().map(|(name, _)| name.to_owned());
         if let Err(error) = detach(program, &arguments, &variables, binds_to_repository, names) {
             self.say(&format!(

@@ -10,6 +10,7 @@
 
 mod confirm;
 mod deliver;
+mod discard;
 mod hooked;
 mod install;
 mod install_error;
@@ -27,7 +28,8 @@ mod watch;
 
 pub(crate) use confirm::RECHECKS;
 pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
-pub(crate) use hooked::{HookRun, PushCandidate, program_beside};
+pub(crate) use discard::{DiscardError, discard};
+pub(crate) use hooked::{HookRun, PushCandidate, QueuedCount, program_beside};
 pub(crate) use install::{
     HookChange, InstallRequest, install, install_in_configuration, uninstall,
 };

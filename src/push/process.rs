@@ -76,19 +76,12 @@ impl GitProcess {
 
     /// Whether its command line has `-v` or `--verbose`: `git push -v`.
     pub(crate) fn is_verbose(self) -> bool {
-        // Short options may be written together: `-fv`.
-        let is_cluster = |word: &[u8]| {
-            word.strip_prefix(b"-").is_some_and(|letters| {
-                letters.iter().all(u8::is_ascii_alphabetic) && letters.contains(&b'v')
-            })
-        };
-        let words = command_line(self.pid);
-        let words = words.split(|byte| *byte == 0);
-        // Options before `push` are git's own, and `-v` there means `--version`.
-        let of_push = words.skip_while(|word| *word != b"push" && *word != b"git-push");
-        of_push
-            .take_while(|word| *word != b"--")
-            .any(|word| word == b"--verbose" || is_cluster(word))
+        has_option(&command_line(self.pid), b'v', b"--verbose")
+    }
+
+    /// Whether its command line has `-q` or `--quiet`.
+    pub(crate) fn is_quiet(self) -> bool {
+        has_option(&command_line(self.pid), b'q', b"--quiet")
     }
 
     /// Whether it has not ended yet.
@@ -107,6 +100,21 @@ fn is_push(pid: u32) -> bool {
     command_line(pid)
         .split(|byte| *byte == 0)
         .any(|argument| argument == b"push" || argument == b"git-push")
+}
+
+/// Whether `git push` was called with an option.
+fn has_option(command_line: &[u8], letter: u8, long: &[u8]) -> bool {
+    // Short options may be written together: `-fv`. What follows `-o` is its value.
+    let is_cluster = |word: &[u8]| {
+        word.strip_prefix(b"-").is_some_and(|letters| {
+            letters.iter().all(u8::is_ascii_alphabetic)
+                && letters.iter().take_while(|one| **one != b'o').any(|one| *one == letter)
+        })
+    };
+    let words = command_line.split(|byte| *byte == 0);
+    // Options before `push` are git's own, and `-v` there means `--version`.
+    let of_push = words.skip_while(|word| *word != b"push" && *word != b"git-push");
+    of_push.take_while(|word| *word != b"--").any(|word| word == long || is_cluster(word))
 }
 
 fn command_line(pid: u32) -> Vec<u8> {
@@ -182,6 +190,23 @@ pub(super) fn detach(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_of_a_push_are_found_in_whatever_way_they_are_written() {
+        for (line, is_quiet) in [
+            ("git push -q origin", true),
+            ("git push --quiet", true),
+            ("git push -fq", true),
+            ("/usr/lib/git-core/git-push -q", true),
+            ("git -q push origin", false),
+            ("git push -oq origin", false),
+            ("git push -f origin -- -q", false),
+            ("git push origin q --no-quiet", false),
+        ] {
+            let line = line.replace(' ', "\0");
+            assert_eq!(has_option(line.as_bytes(), b'q', b"--quiet"), is_quiet, "{line:?}");
+        }
+    }
 
     #[test]
     fn a_process_is_told_from_a_later_one_of_the_same_number() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::process::GitProcess;
-use super::queued::{PushState, QueuedPush, now};
+use super::queued::{PushState, QueuedPush, QueuedTarget, now};
 use flowreg_git::{Repository, RepositoryUrl};
 use flowreg_model::{CommitId, NameError};
 
@@ -86,7 +86,8 @@ fn id(text: &str) -> Result<Option<CommitId>, NameError> {
     Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
-/// The record of one pushed ref; `commit` is what its object leads to.
+/// The record of one pushed ref; `commit` is what its object leads to, `target` where it is to be
+/// registered.
 ///
 /// Without a repository there is no remote-tracking branch to look at, and the remote is asked.
 pub(crate) fn queued(
@@ -94,6 +95,7 @@ pub(crate) fn queued(
     context: &PushContext<'_>,
     repository: Option<&Repository>,
     commit: Option<CommitId>,
+    target: Option<QueuedTarget>,
 ) -> QueuedPush {
     let PushedRef { reference, object, before } = line;
     let url = RepositoryUrl::new(context.url, context.directory);
@@ -115,7 +117,7 @@ pub(crate) fn queued(
         before,
         tracking,
         git: context.git,
-        target: None,
+        target,
         is_received: context.is_received,
         state: PushState::Unconfirmed,
         reason: None,

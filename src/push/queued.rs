@@ -1,5 +1,6 @@
 //! One queued push of one ref: the record in the outbox, and the words for its state.
 
+use std::fmt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,14 +43,37 @@ impl PushState {
     }
 }
 
-/// The target that was configured where the push was made. A later `flowreg sync` may run where
-/// another one is configured, and must not deliver there.
+/// The target that was configured where and when the push was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct QueuedTarget {
     /// Which kind.
     pub kind: TargetKind,
     /// Its address without credentials.
     pub url: Option<String>,
+    /// The active profile of the Prefect client, by which its credentials are found again.
+    #[serde(default)]
+    pub profile: Option<String>,
+}
+
+impl QueuedTarget {
+    /// Whether both are one target, by whatever profile it is reached.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.kind, &self.url) == (other.kind, &other.url)
+    }
+}
+
+/// ``prefect https://prefect.example.com/api (profile `dev`)``
+impl fmt::Display for QueuedTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind.as_str())?;
+        if let Some(url) = &self.url {
+            write!(formatter, " {url}")?;
+        }
+        match &self.profile {
+            Some(profile) => write!(formatter, " (profile `{profile}`)"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A push of one ref that waits in the outbox.
@@ -76,7 +100,8 @@ pub(crate) struct QueuedPush {
     pub tracking: Option<Tracking>,
     /// The `git push`.
     pub git: Option<GitProcess>,
-    /// Where it is to be registered, as the first watcher found it configured.
+    /// Where it is to be registered; `None` if the hook could not tell, or did not run: then the first
+    /// delivery decides.
     pub target: Option<QueuedTarget>,
     /// Whether the repository is the server: then nothing has to be confirmed.
     pub is_received: bool,

@@ -64,7 +64,7 @@ fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
         .map(|line| {
             let mut push = {
                 let commit = line.object.as_ref().and_then(|object| repository.peeled(object));
-                queued(line, &context, Some(repository), commit)
+                queued(line, &context, Some(repository), commit, None)
             };
             // The reflog as it was before the push is unknown by now, so a line in it proves
             // nothing: the remote is asked.

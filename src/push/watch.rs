@@ -53,7 +53,8 @@ fn deliver_with_rechecks(
     delivery: &dyn Delivery,
     rechecks: &[Duration],
 ) -> Result<Vec<String>, OutboxError> {
-    let policy = DeliveryPolicy { is_requested: false, patience: rechecks.iter().sum() };
+    let patience = rechecks.iter().sum();
+    let policy = DeliveryPolicy { is_requested: false, is_retargeted: false, patience };
     let mut pauses = rechecks.iter();
     loop {
         // Before the pass, so that what is queued during it counts as not seen.

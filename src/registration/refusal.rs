@@ -124,6 +124,12 @@ impl Refusal {
         matches!(self, Self::DuplicateSlug { .. })
     }
 
+    /// Whether it stays refused however often it is tried: the target has a higher version, or the tag at
+    /// another commit.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Downgrade { .. } | Self::MovedTag { .. })
+    }
+
     /// What to type.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {

@@ -7,8 +7,8 @@ use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
 
 use super::JOBS;
 use super::desired::{Explained, Unbuilt, is_misconfigured};
-use super::outbox::queued_target;
 use super::planned::PlannedRun;
+use super::queued_target::queued_target;
 use super::request::Notice;
 use crate::introspection::Watch;
 use crate::push::QueuedTarget;
@@ -123,6 +123,19 @@ impl AppliedRun {
             _ => None,
         });
         is_misconfigured(&self.unbuilt, &self.problems, refusals)
+    }
+
+    /// Whether all that was not registered is refused for good: the target has something newer, and no
+    /// repetition changes that.
+    pub fn is_final(&self) -> bool {
+        let is_over = |applied: &Applied| match &applied.outcome {
+            Outcome::Refused(refusal) => refusal.is_final(),
+            outcome => matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged),
+        };
+        !self.is_interrupted
+            && self.unbuilt.is_empty()
+            && invalid(&self.problems) == 0
+            && self.registrations.iter().all(is_over)
     }
 
     /// Whether the same run may succeed later without any change: the target could not be reached

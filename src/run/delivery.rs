@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use flowreg_git::{GitError, PushedReference, ReferenceError, Repository, is_mainline};
+use flowreg_git::{
+    GitError, PushedReference, ReferenceError, Repository, RepositoryUrl, is_mainline,
+};
 use flowreg_model::{BranchName, Channel, CommitId, FlowProblem, Held, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;
 use super::desired::Unbuilt;
-use super::outbox::queued_target;
+use super::queued_target::queued_target;
 use super::{
     AppliedRun, ConfigurationError, Configured, Opened, Referenced, RunError, RunRequest,
     Surroundings, Unobserved,
@@ -71,9 +73,9 @@ impl Registrar {
         let Some(commit) = repository.peeled(object).or_else(|| push.commit.clone()) else {
             return Ok(DeliveryOutcome::Refused(format!("{object} is not in this repository")));
         };
-        let configured = opened.configure_at(Some(&commit))?;
-        if let Some(verdict) = reason_to_leave(&configured, push)? {
-            return Ok(verdict);
+        let configured = opened.configure_for_push(push, Some(&commit))?;
+        if let Some(refused) = other_target(&configured, push) {
+            return Ok(refused);
         }
         let address = repository.push_address(&push.remote, &push.repository_url());
         match register(opened, configured, push, commit) {
@@ -95,12 +97,9 @@ impl Registrar {
         // A deletion has no commit of its own. The `flowreg.toml` of the branch's last commit is the
         // one with which its registrations were made.
         let before = push.before.as_ref().and_then(|object| opened.repository.peeled(object));
-        let configured = match &before {
-            Some(commit) => opened.configure_at(Some(commit))?,
-            None => opened.configure()?,
-        };
-        if let Some(verdict) = reason_to_leave(&configured, push)? {
-            return Ok(Err(verdict));
+        let configured = opened.configure_for_push(push, before.as_ref())?;
+        if let Some(refused) = other_target(&configured, push) {
+            return Ok(Err(refused));
         }
         if configured.settings.channel(Channel::Feature).on_delete == Some(OnDelete::Keep) {
             let why = "[feature] on_delete is \"keep\"";
@@ -161,6 +160,15 @@ impl Delivery for Registrar {
         self.try_register(push).unwrap_or_else(|error| failed(&error))
     }
 
+    fn reason_to_skip(&self, push: &QueuedPush) -> Option<String> {
+        let opened = self.opened(push);
+        let object = push.object.as_ref().or(push.before.as_ref());
+        let commit = push.commit.clone().or_else(|| opened.repository.peeled(object?));
+        // What is wrong with the settings is told by the attempt to register.
+        let configured = opened.configure_for_push(push, commit.as_ref()).ok()?;
+        reason_to_skip(&configured, push).ok().flatten()
+    }
+
     fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome {
         match self.removable(push) {
             Ok(Ok(Removable { held, .. })) => {
@@ -201,7 +209,7 @@ fn register(
         // The branch has moved on at the remote since. Workers clone its newest commit, so that one
         // is registered, and its `flowreg.toml` counts. One more look is enough: whoever moved the
         // branch registers it with a push of their own.
-        let mut there = opened.configure_at(Some(&referenced.reference.commit))?;
+        let mut there = opened.configure_for_push(push, Some(&referenced.reference.commit))?;
         there.take_remote(remote.as_ref());
         referenced = Referenced::of_push(there, &pushed, is_offline)?;
     }
@@ -209,44 +217,60 @@ fn register(
     Ok(referenced.desire(&request)?.compare()?.plan()?.apply())
 }
 
-/// Why a push is not registered: the settings leave it out, or it is meant for another target.
-fn reason_to_leave(
+/// Why a push is never registered: the settings leave it out, or it went elsewhere than where workers
+/// clone from.
+fn reason_to_skip(
     configured: &Configured<'_>,
     push: &QueuedPush,
-) -> Result<Option<DeliveryOutcome>, RunError> {
-    let skipped = |why: String| Ok(Some(DeliveryOutcome::Skipped(why)));
+) -> Result<Option<String>, RunError> {
     if let Some(branch) = branch_of(push)
         && is_mainline(&configured.settings.repository.mainline, &branch)?
     {
-        return skipped(format!(
+        return Ok(Some(format!(
             "{branch} is a mainline branch, of which only tags are registered on push"
-        ));
+        )));
     }
     // A push that others made to this repository went through none of its remotes.
-    if !push.is_received {
-        let url = push.repository_url();
-        let pushed = configured.opened.repository.push_address(&push.remote, &url).remote;
-        let cloned = remote_of(configured, push)?;
-        // The push may have gone to the same repository by another remote, or by a URL.
-        let is_elsewhere = || Ok::<_, RunError>(!configured.identity()?.is(url.as_str()));
-        if cloned.is_some() && pushed != cloned && is_elsewhere()? {
-            let cloned = cloned.map(|name| name.to_string()).unwrap_or_default();
-            return skipped(format!(
-                "workers clone from {cloned}, and the push went to another remote"
-            ));
-        }
+    if push.is_received {
+        return Ok(None);
     }
-    // Between the push and its delivery somebody may have switched the profile from staging to
-    // production. What was pushed with the one in mind must not end up in the other.
-    let here = queued_target(&configured.target);
-    match &push.target {
-        Some(then) if *then != here => Ok(Some(DeliveryOutcome::Refused(format!(
-            "it was queued for {}, and the target is {} now",
-            target_text(then),
-            target_text(&here)
-        )))),
-        _ => Ok(None),
+    let repository = &configured.opened.repository;
+    let url = push.repository_url();
+    let pushed = repository.push_address(&push.remote, &url).remote;
+    let cloned = remote_of(configured, push)?;
+    // The push may have gone to the same repository by another remote, or by a URL.
+    let is_elsewhere = || Ok::<_, RunError>(!configured.identity()?.is(url.as_str()));
+    if cloned.is_some() && pushed != cloned && is_elsewhere()? {
+        let cloned = cloned.map(|name| name.to_string()).unwrap_or_default();
+        return Ok(Some(format!(
+            "workers clone from {cloned}, and the push went to another remote"
+        )));
     }
+    // Of several addresses of one remote that one counts from which workers clone. Where it is none of
+    // them, as with a mirror to clone from, each push may be what the mirror shows later.
+    let addresses = repository.pushed_to(&push.remote);
+    if addresses.len() < 2 {
+        return Ok(None);
+    }
+    let workers = configured.repository_url()?;
+    let of_workers = repository.identity([workers.as_str()]);
+    let is_of_workers = |address: &RepositoryUrl| of_workers.is(address.as_str());
+    let is_other = addresses.iter().any(is_of_workers) && !is_of_workers(&url);
+    Ok(is_other.then(|| format!("workers clone from {workers}, and this push went to {url}")))
+}
+
+/// The refusal of a push that was queued for another target than the one that can be reached from here.
+fn other_target(configured: &Configured<'_>, push: &QueuedPush) -> Option<DeliveryOutcome> {
+    let then = push.target.as_ref()?;
+    if queued_target(&configured.target).is(then) {
+        return None;
+    }
+    let here = configured.opened.target_of(push);
+    let here = here.map_or_else(|| "not known".to_owned(), |here| here.to_string());
+    Some(DeliveryOutcome::Refused(format!(
+        "it was queued for {then}, and the target is {here} now; to register it there: flowreg sync \
+         --retarget"
+    )))
 }
 
 fn branch_of(push: &QueuedPush) -> Option<BranchName> {
@@ -262,13 +286,6 @@ fn remote_of(
         Ok(remote) => Ok(remote.map(|remote| remote.name.clone())),
         Err(GitError::SeveralRemotes { .. }) => Ok(push.remote.parse().ok()),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn target_text(target: &QueuedTarget) -> String {
-    match &target.url {
-        Some(url) => format!("{} {url}", target.kind.as_str()),
-        None => target.kind.as_str().to_owned(),
     }
 }
 
@@ -296,6 +313,8 @@ fn verdict(applied: &AppliedRun) -> DeliveryOutcome {
     let text = format!("{summary}: {}", first.unwrap_or_default());
     if applied.is_worth_repeating() {
         DeliveryOutcome::Unreachable(text)
+    } else if applied.is_final() {
+        DeliveryOutcome::Skipped(text)
     } else if applied.is_misconfigured() {
         DeliveryOutcome::Misconfigured(text)
     } else {
@@ -311,7 +330,10 @@ fn summary(applied: &AppliedRun) -> String {
 
 fn failed(error: &RunError) -> DeliveryOutcome {
     let text = error.to_string();
-    if is_passing(error) {
+    // The tag has been pushed anew since, and has a record of its own.
+    if matches!(error, RunError::Reference(ReferenceError::MovedTag { .. })) {
+        DeliveryOutcome::Skipped(text)
+    } else if is_passing(error) {
         DeliveryOutcome::Unreachable(text)
     } else if error.is_configuration() {
         DeliveryOutcome::Misconfigured(text)

@@ -65,6 +65,7 @@ mod planned;
 mod prefect1;
 mod prune;
 mod pulled;
+mod queued_target;
 mod referenced;
 mod request;
 mod selection;
@@ -94,6 +95,7 @@ pub(crate) use check::{CheckOutcome, check};
 pub(crate) use delivery::Registrar;
 pub(crate) use outbox::{forget_registered, is_worth_a_watcher, waiting_count};
 pub(crate) use prune::{PruneRequest, Pruned, PrunedBranch};
+pub(crate) use queued_target::target_of_settings;
 pub(crate) use tag::{
     AffectedSource, TagList, TagNotMade, TagOutcome, TagRegistration, TagRequest, TagResult,
     TaggedCommit,

@@ -214,6 +214,18 @@ impl<'s> Opened<'s> {
         self.settings(choice, file.as_deref())
     }
 
+    /// The settings with which a queued push is registered: those at its commit, whatever a command's
+    /// line says about references.
+    pub(super) fn settings_of_push(&self, commit: Option<&CommitId>) -> Result<Settings, RunError> {
+        let choice = ReferenceChoice { offline: true, ..ReferenceChoice::default() };
+        let climbed = || self.climb_for_settings(&choice);
+        let commit = commit.cloned().or_else(climbed);
+        self.settings(
+            &ReferenceChoice::default(),
+            self.configuration_at(commit.as_ref())?.as_deref(),
+        )
+    }
+
     pub(super) fn work(&self, what: &'static str, steps: usize) -> ObservedWork<'_> {
         ObservedWork::start(self.observer, &self.surroundings.interrupt, what, steps)
     }
@@ -283,9 +295,18 @@ impl<'s> Opened<'s> {
     ) -> Result<Configured<'_>, RunError> {
         let settings = self.settings(choice, file)?;
         let target = self.target(&settings)?;
+        Ok(self.configured_with(settings, target))
+    }
+
+    /// The settings with a target that was chosen before.
+    pub(super) fn configured_with(
+        &self,
+        settings: Settings,
+        target: TargetChoice,
+    ) -> Configured<'_> {
         debug!(target = target.kind().as_str(), "chose the target");
         let (remote, identity) = (OnceCell::new(), OnceCell::new());
-        Ok(Configured { opened: self, settings, target, remote, identity })
+        Configured { opened: self, settings, target, remote, identity }
     }
 
     fn settings(&self, choice: &ReferenceChoice, file: Option<&str>) -> Result<Settings, RunError> {
@@ -303,29 +324,37 @@ impl<'s> Opened<'s> {
         Ok(settings)
     }
 
-    /// The target that the settings choose: Prefect where the client is configured, else the
-    /// embedded registry.
+    /// The target that the settings choose.
     pub(super) fn target(&self, settings: &Settings) -> Result<TargetChoice, RunError> {
-        let Surroundings { environment, directory, home, .. } = &self.surroundings;
-        let wanted = settings.target.as_ref();
-        match wanted.map(|wanted| wanted.value) {
-            Some(TargetKind::Local) => return Ok(TargetChoice::Local),
-            Some(TargetKind::Prefect1) => {
-                let connection = prefect1::connection(environment, directory, home.as_deref())?;
-                return Ok(TargetChoice::Prefect1(Box::new(connection)));
-            }
-            Some(TargetKind::Prefect) | None => {}
+        choose_target(&self.surroundings, settings)
+    }
+}
+
+/// The target that the settings choose: Prefect where the client is configured, else the embedded
+/// registry. Reads the files of the Prefect client, and asks nobody.
+pub(super) fn choose_target(
+    surroundings: &Surroundings,
+    settings: &Settings,
+) -> Result<TargetChoice, RunError> {
+    let Surroundings { environment, directory, home, .. } = surroundings;
+    let wanted = settings.target.as_ref();
+    match wanted.map(|wanted| wanted.value) {
+        Some(TargetKind::Local) => return Ok(TargetChoice::Local),
+        Some(TargetKind::Prefect1) => {
+            let connection = prefect1::connection(environment, directory, home.as_deref())?;
+            return Ok(TargetChoice::Prefect1(Box::new(connection)));
         }
-        let connection = prefect::connection(environment, directory, home.as_deref())?;
-        match (connection, wanted) {
-            (Some(connection), _) => Ok(TargetChoice::Prefect(Box::new(connection))),
-            // Nobody asked for Prefect and the client is not configured: flowreg is being tried out.
-            (None, None) => Ok(TargetChoice::Local),
-            // But a server that is asked for must not silently become the local registry: the job
-            // would be green, and nothing deployed.
-            (None, Some(Sourced { origin, .. })) => {
-                Err(ConfigurationError::NoConnection { origin: origin.to_string() }.into())
-            }
+        Some(TargetKind::Prefect) | None => {}
+    }
+    let connection = prefect::connection(environment, directory, home.as_deref())?;
+    match (connection, wanted) {
+        (Some(connection), _) => Ok(TargetChoice::Prefect(Box::new(connection))),
+        // Nobody asked for Prefect and the client is not configured: flowreg is being tried out.
+        (None, None) => Ok(TargetChoice::Local),
+        // But a server that is asked for must not silently become the local registry: the job
+        // would be green, and nothing deployed.
+        (None, Some(Sourced { origin, .. })) => {
+            Err(ConfigurationError::NoConnection { origin: origin.to_string() }.into())
         }
     }
 }
@@ -353,6 +382,22 @@ pub(super) fn rules(settings: &Settings, target: TargetKind, is_offline: bool) -
     }
 }
 
+/// See [`Configured::check_target`].
+pub(super) fn check_target(
+    target: &TargetChoice,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<(), ConfigurationError> {
+    let is_default = matches!(target, TargetChoice::Local) && settings.target.is_none();
+    match flowreg_git::ci_build(environment).filter(|_| is_default) {
+        Some(build) => {
+            let is_blank = environment.raw("PREFECT_API_URL").is_some();
+            Err(ConfigurationError::NoServerInCi { build, is_blank })
+        }
+        None => Ok(()),
+    }
+}
+
 impl Configured<'_> {
     /// Refuses the embedded registry in a CI build where nobody asked for it: the job would be green, its
     /// registry would go with it, and nothing would be deployed.
@@ -360,16 +405,7 @@ impl Configured<'_> {
     /// # Errors
     /// [`ConfigurationError::NoServerInCi`]
     pub(crate) fn check_target(&self) -> Result<(), ConfigurationError> {
-        let environment = &self.opened.surroundings.environment;
-        let is_default =
-            matches!(self.target, TargetChoice::Local) && self.settings.target.is_none();
-        match flowreg_git::ci_build(environment).filter(|_| is_default) {
-            Some(build) => {
-                let is_blank = environment.raw("PREFECT_API_URL").is_some();
-                Err(ConfigurationError::NoServerInCi { build, is_blank })
-            }
-            None => Ok(()),
-        }
+        check_target(&self.target, &self.settings, &self.opened.surroundings.environment)
     }
 
     /// Opens the target, for at most so many writes at once.

@@ -4,33 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AppliedRun, Opened, Surroundings, TargetChoice, Unobserved};
-use crate::push::{GitProcess, OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
+use super::{AppliedRun, Opened, Surroundings, Unobserved};
+use crate::push::{GitProcess, OutboxRecord, PushState, outbox_records};
 use crate::store::{Outbox, OutboxLockKind};
 
 /// How long a run waits for a delivery that is under way before it takes its own registrations out
 /// of the outbox. If that is not enough, the delivery finds them unchanged: no harm, some requests.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The target, as the record of a queued push keeps it.
-pub(crate) fn queued_target(target: &TargetChoice) -> QueuedTarget {
-    let url = match target {
-        TargetChoice::Local => None,
-        TargetChoice::Prefect(connection) => Some(connection.api_url.clone()),
-        TargetChoice::Prefect1(connection) => Some(connection.api_url.clone()),
-    };
-    QueuedTarget { kind: target.kind(), url }
-}
-
-impl Opened<'_> {
-    /// The target that is configured for what was pushed; `None` if that can't be told.
-    pub(super) fn target_of(&self, push: &QueuedPush) -> Option<QueuedTarget> {
-        let object = push.object.as_ref().or(push.before.as_ref());
-        let commit = push.commit.clone().or_else(|| self.repository.peeled(object?));
-        let configured = self.configure_at(commit.as_ref()).ok()?;
-        Some(queued_target(&configured.target))
-    }
-}
 
 /// Takes queued pushes out of the outbox that a run has just registered, if they were meant for the
 /// same target. If anything goes wrong they stay, and their delivery finds nothing to change.
@@ -54,7 +34,7 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
                 && push.commit.as_ref() == Some(&reference.commit)
         });
         let meant_for = || push.target.clone().or_else(|| usual.target_of(&push));
-        if is_same && meant_for().as_ref() == Some(&applied.queued_target) {
+        if is_same && meant_for().is_some_and(|target| target.is(&applied.queued_target)) {
             let _ = outbox.remove(&record.id);
         }
     }

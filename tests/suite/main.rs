@@ -46,6 +46,7 @@ mod prefect2;
 mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;
+mod push_addresses;
 mod push_crash;
 mod push_delivery;
 mod push_landing;

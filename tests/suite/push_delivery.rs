@@ -32,16 +32,17 @@ impl Behind {
 
     /// A new branch, or another commit on it, whose flow says so.
     fn commit(&self, description: &str) -> String {
-        self.scenario.repository.write(
-            "flows/etl.py",
-            format!(
-                "from prefect import flow\n\n\n@flow(name=\"{}\")\ndef etl():\n    \"\"\"{description}\"\"\"\n",
-                self.flow
-            ),
-        );
+        self.scenario.repository.write("flows/etl.py", self.source(description));
         self.scenario.git(&["add", "-A"]);
         self.scenario.git(&["commit", "-q", "-m", description]);
         self.scenario.git(&["rev-parse", "HEAD"])
+    }
+
+    fn source(&self, description: &str) -> String {
+        format!(
+            "from prefect import flow\n\n\n@flow(name=\"{}\")\ndef etl():\n    \"\"\"{description}\"\"\"\n",
+            self.flow
+        )
     }
 
     fn branch(&self, name: &str) -> String {
@@ -61,6 +62,74 @@ impl Behind {
     fn push(&self) {
         self.scenario.push(&["-q", "origin", "HEAD"]);
     }
+
+    /// Nothing watches: what is queued waits for `flowreg sync`.
+    fn in_ci(self) -> Self {
+        Self { scenario: self.scenario.env("CI", "true"), ..self }
+    }
+}
+
+/// Somebody else pushes to the branch at HEAD, on top of it, with another description of the flow.
+fn push_on_top(behind: &Behind, description: &str) -> String {
+    let (scenario, up) = (&behind.scenario, behind.scenario.up());
+    let clone = scenario.repository.outside().join("other");
+    let branch = scenario.git(&["symbolic-ref", "--short", "HEAD"]);
+    scenario.git(&["clone", "-q", "-b", &branch, up.to_str().unwrap(), clone.to_str().unwrap()]);
+    std::fs::write(clone.join("flows/etl.py"), behind.source(description)).unwrap();
+    scenario.git_in(&clone, &["commit", "-q", "-a", "-m", description]);
+    scenario.git_in(&clone, &["push", "-q", "origin", &branch]);
+    let commit = scenario.git_in(&clone, &["rev-parse", "HEAD"]);
+    std::fs::remove_dir_all(clone).unwrap();
+    commit
+}
+
+#[test]
+fn what_landed_is_registered_although_somebody_has_pushed_on_top_of_it() {
+    on_every_git(|git| {
+        let behind = Behind::new(git).in_ci();
+        let origin = behind.scenario.up().display().to_string();
+        for (branch, address) in [("feat/by-name", "origin"), ("feat/by-address", &origin)] {
+            behind.branch(branch);
+            behind.scenario.push_only(&["-q", address, branch]);
+            let theirs = push_on_top(&behind, "by a bot");
+            let synced = behind.scenario.flowreg().json(&["sync"], 0);
+            assert_eq!(synced["delivered"][0]["name"], branch, "{synced}");
+            let name = format!("default@{}: by a bot", branch.replace('/', "~"));
+            assert!(behind.descriptions().contains(&name), "{:?}", behind.descriptions());
+            // What had to be read is here, and nothing else has changed.
+            assert_eq!(behind.scenario.git(&["cat-file", "-t", &theirs]), "commit");
+            assert!(!behind.scenario.git(&["for-each-ref"]).contains(&theirs));
+            assert!(!behind.scenario.repository.root().join(".git/FETCH_HEAD").exists());
+        }
+        // Somebody has fetched before anybody looked: the push is not the last line of the reflog.
+        behind.branch("feat/fetched");
+        behind.scenario.push_only(&["-q", "origin", "feat/fetched"]);
+        push_on_top(&behind, "by a person");
+        behind.scenario.git(&["fetch", "-q", "origin"]);
+        behind.scenario.flowreg().json(&["sync"], 0);
+        assert!(behind.descriptions().contains(&"default@feat~fetched: by a person".to_owned()));
+    });
+}
+
+#[test]
+fn a_push_that_was_refused_did_not_land_although_the_branch_that_moved_on_holds_its_commit() {
+    on_every_git(|git| {
+        let behind = Behind::new(git).in_ci();
+        let up = behind.scenario.up().display().to_string();
+        let first = behind.branch("feat/x");
+        behind.scenario.git(&["push", "-q", "--no-verify", "origin", "feat/x"]);
+        push_on_top(&behind, "theirs");
+        // An old commit, by force, which the remote refuses; then the branch moves on again.
+        let refused = "#!/bin/sh\nread old new ref; [ \"$new\" != NEW ]\n".replace("NEW", &first);
+        behind.scenario.server_hook("pre-receive", &refused);
+        assert_eq!(behind.scenario.push_only(&["-q", "-f", &up, "feat/x"]).code, 1);
+        push_on_top(&behind, "theirs again");
+        behind.scenario.flowreg().run(&["sync"]);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        behind.scenario.flowreg().json(&["sync"], 0);
+        assert!(behind.descriptions().is_empty(), "{:?}", behind.descriptions());
+        assert_eq!(behind.switch.writes(), 0);
+    });
 }
 
 #[test]

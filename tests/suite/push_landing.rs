@@ -266,27 +266,6 @@ fn a_push_by_address_is_registered_if_the_remote_has_that_address() {
 }
 
 #[test]
-fn of_two_push_urls_each_is_asked_for_itself() {
-    on_every_git(|git| {
-        let scenario = Scenario::new(git);
-        scenario.git(&["init", "-q", "--bare", "../mirror.git"]);
-        scenario.git(&["remote", "set-url", "--add", "--push", "origin", "../up.git"]);
-        scenario.git(&["remote", "set-url", "--add", "--push", "origin", "../mirror.git"]);
-        let commit = scenario.branch("feat/x");
-        scenario.push(&["-q", "origin", "feat/x"]);
-        scenario.settled();
-        scenario.assert_registered(&[("feat/x", &commit)]);
-        let log = scenario.status()["recent"].to_string();
-        assert!(!log.contains("by the reflog"), "{log}");
-        // The first refuses: the tracking branch moves for the second one all the same.
-        scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
-        scenario.commit("refused by the first");
-        assert_eq!(scenario.push(&["-q", "origin", "feat/x"]).code, 1);
-        scenario.settled();
-    });
-}
-
-#[test]
 fn a_repository_of_sha_256_is_pushed_registered_and_deleted() {
     on_every_git(|git| {
         let scenario = Scenario::with(git, &["-b", "main", "--object-format=sha256"]);

@@ -62,20 +62,72 @@ impl Repository {
         Some(Tracking { name, reflog_size })
     }
 
-    /// Whether the last thing that happened to the tracking branch, since it was looked at, is a
-    /// push that put it at this object.
+    /// Whether a push has put the tracking branch at this object since it was looked at. What happened
+    /// to it after that, a fetch or another push, does not undo that the remote took this one.
     pub fn shows_push(&self, tracking: &Tracking, object: &CommitId) -> bool {
         let Some(added) = tail(&self.reflog(&tracking.name), tracking.reflog_size) else {
             return false;
         };
-        let added = String::from_utf8_lossy(&added);
         // `<old id> <new id> <name> <address> <time> <zone> TAB <message>`
-        let Some((ids, message)) = added.lines().last().and_then(|line| line.split_once('\t'))
-        else {
-            return false;
-        };
-        let new = ids.split(' ').nth(1);
-        message.trim_end() == BY_PUSH && new == Some(object.as_str())
+        String::from_utf8_lossy(&added).lines().filter_map(|line| line.split_once('\t')).any(
+            |(ids, message)| {
+                message.trim_end() == BY_PUSH && ids.split(' ').nth(1) == Some(object.as_str())
+            },
+        )
+    }
+
+    /// Whether a branch of a remote holds what a push brought to it, although somebody has pushed on top
+    /// of that since: `there` is where the branch is now, and `before` where it was when the push began.
+    /// What is not here is fetched from the address.
+    ///
+    /// That the branch holds the commit is not enough: a push of an old commit that was refused looks
+    /// the same. It must not have held it before.
+    ///
+    /// # Errors
+    /// If the remote does not hand the commit over, or history can't be read.
+    pub fn holds_since(
+        &self,
+        address: &str,
+        before: Option<&CommitId>,
+        pushed: &CommitId,
+        there: &CommitId,
+    ) -> Result<bool, GitError> {
+        if before == Some(there) {
+            return Ok(false);
+        }
+        self.fetch_commit(address, there)?;
+        if !self.is_ancestor(pushed, there)? {
+            return Ok(false);
+        }
+        match before {
+            None => Ok(true),
+            // Where the branch was before is not in its history any more: then nothing is certain.
+            Some(before) if !Refs::of(self).has_commit(before) => Ok(false),
+            Some(before) => Ok(!self.is_ancestor(pushed, before)?),
+        }
+    }
+
+    /// Gets a commit and its history from a remote by its id, if it is not here. No ref is changed.
+    ///
+    /// # Errors
+    /// If the remote does not hand it over.
+    pub(super) fn fetch_commit(&self, address: &str, commit: &CommitId) -> Result<(), GitError> {
+        if Refs::of(self).has_commit(commit) {
+            return Ok(());
+        }
+        tracing::debug!(%commit, "fetching the commit that the remote has by now");
+        let arguments = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--recurse-submodules=no",
+            "--",
+            address,
+            commit.as_str(),
+        ];
+        Git::new(self).run_long(&arguments)?.check("fetch").map(|_| ())
     }
 
     /// The file of a ref's reflog. Always in the common directory: refs that a push can move are
@@ -112,6 +164,12 @@ impl Repository {
         }
     }
 
+    /// The addresses to which every push to a remote goes, without credentials; empty for what is no
+    /// remote, and where all pushes go to where is fetched from.
+    pub fn pushed_to(&self, remote: &str) -> Vec<RepositoryUrl> {
+        self.push_addresses(&self.push_urls(remote)).map(|(_, url)| url).collect()
+    }
+
     /// `remote.<name>.pushurl`, or several `url`, all of which are pushed to (git-push(1)).
     fn push_urls(&self, remote: &str) -> Vec<BString> {
         let values = |key: &str| -> Vec<BString> {
@@ -132,12 +190,20 @@ impl Repository {
     /// The configured address that is `url` once its credentials are taken away. With them git can ask
     /// there; the record of a push does not have them. `url` itself if none is.
     fn configured_address(&self, urls: &[BString], url: &RepositoryUrl) -> String {
+        let found = self.push_addresses(urls).find(|(_, one)| one == url);
+        found.map_or_else(|| url.as_str().to_owned(), |(address, _)| address)
+    }
+
+    /// The addresses as git is given them, and without credentials.
+    fn push_addresses(&self, urls: &[BString]) -> impl Iterator<Item = (String, RepositoryUrl)> {
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
         let rules = self.instead_of_rules();
-        let addresses = urls.iter().map(|one| rules.apply(one).unwrap_or_else(|| one.clone()));
-        let mut addresses = addresses.map(|address| address.to_str_lossy().into_owned());
-        let found = addresses.find(|address| RepositoryUrl::new(address, base) == *url);
-        found.unwrap_or_else(|| url.as_str().to_owned())
+        urls.iter().map(move |url| {
+            let address = rules.apply(url).unwrap_or_else(|| url.clone());
+            let address = address.to_str_lossy().into_owned();
+            let url = RepositoryUrl::new(&address, base);
+            (address, url)
+        })
     }
 
     /// The objects that the remote has at these refs, without peeling tags; a ref that it lacks is absent.

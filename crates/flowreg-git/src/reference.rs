@@ -54,8 +54,8 @@ pub fn resolve(
 /// tag by now: people go on committing while a push is under way or queued.
 ///
 /// The remote is asked once, if `rules.ask_remote` is set: the branch may have moved on since the
-/// push, and then what the remote has now is registered. So the reference's commit can be another
-/// one than `pushed.commit`, with another `flowreg.toml`.
+/// push, and then what the remote has now is registered, and fetched if it is not here. So the
+/// reference's commit can be another one than `pushed.commit`, with another `flowreg.toml`.
 ///
 /// If nothing says which of several remotes workers clone from, set `rules.remote` to the one that
 /// the push went to.
@@ -118,6 +118,14 @@ impl<'a> Lookup<'a> {
         let remote = self.remote.as_ref().map_err(GitError::clone)?.as_ref();
         let mainline = Mainline::new(&self.rules.mainline)?;
         let proof = prove(self.repository, self.rules, remote, candidate, &mainline)?;
+        if self.pushed.is_some()
+            && let Some(proof) = &proof
+            && let CandidateName::Branch(branch) = &candidate.name
+            && let Some(there) = proof.refs.branch(&branch.name)
+        {
+            // Nobody is there who could be told to fetch what was pushed on top since.
+            self.repository.fetch_commit(proof.remote.as_str(), there)?;
+        }
         let resolver = NameResolver {
             refs: &self.refs,
             rules: self.rules,

@@ -31,6 +31,7 @@ impl GraphQl {
         let http = Http::new(
             PrefectConnection {
                 api_url: connection.api_url.clone(),
+                profile: None,
                 origin: connection.origin.clone(),
                 auth_string: None,
                 key: connection.key.clone(),

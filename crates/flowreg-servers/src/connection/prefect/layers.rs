@@ -11,6 +11,8 @@ use flowreg_model::Environment;
 /// All sources, the strongest first.
 pub(super) struct Layers {
     layers: Vec<Layer>,
+    /// The name of the active profile.
+    pub(super) profile: Option<String>,
     missing_profile: Option<ConnectionError>,
 }
 
@@ -44,7 +46,7 @@ impl Layers {
             from_table("pyproject.toml", &pyproject),
             profile.layer,
         ];
-        Ok(Self { layers, missing_profile: profile.missing })
+        Ok(Self { layers, profile: profile.name, missing_profile: profile.missing })
     }
 
     /// The error to report if nothing but the missing profile could have named a server.

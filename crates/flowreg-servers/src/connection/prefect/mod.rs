@@ -26,6 +26,8 @@ pub struct PrefectConnection {
     pub api_url: String,
     /// Where the address came from, for people: ``profile `dev` in ~/.prefect/profiles.toml``.
     pub origin: String,
+    /// The active profile, whether or not the address came from it: a key or a header may have.
+    pub profile: Option<String>,
     /// `user:password` of basic authentication; wins over the key.
     pub auth_string: Option<SecretString>,
     /// The API key, sent as a bearer token.
@@ -135,6 +137,7 @@ pub fn connection(
     Ok(Some(PrefectConnection {
         api_url: address.url,
         origin: found.origin,
+        profile: layers.profile.clone(),
         auth_string,
         key,
         headers,

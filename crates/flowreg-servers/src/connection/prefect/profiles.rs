@@ -15,8 +15,10 @@ const BUILT_IN: &[(&str, Option<&str>)] = &[
     ("cloud", None),
 ];
 
-/// The active profile's values, and what is wrong if it does not exist.
+/// The active profile, and what is wrong if it does not exist.
 pub(super) struct Active {
+    /// Its name; `None` if no profile is active, or it does not exist.
+    pub name: Option<String>,
     /// Empty if no profile is active.
     pub layer: Layer,
     /// Only an error if nothing stronger names a server.
@@ -52,7 +54,11 @@ pub(super) fn active(
     path: Option<&Path>,
     home: Option<&Path>,
 ) -> Result<Active, ConnectionError> {
-    let none = || Active { layer: from_profile(String::new(), &toml::Table::new()), missing: None };
+    let none = || Active {
+        name: None,
+        layer: from_profile(String::new(), &toml::Table::new()),
+        missing: None,
+    };
     let asked = environment.raw("PREFECT_PROFILE").filter(|name| !name.is_empty());
     let Some(path) = path else {
         return Ok(asked.map_or_else(none, built_in));
@@ -67,11 +73,11 @@ pub(super) fn active(
     let profiles = table.get("profiles").and_then(toml::Value::as_table);
     if let Some(profile) = profiles.and_then(|all| all.get(name)?.as_table()) {
         let layer = from_profile(format!("profile `{name}` in {shown}"), profile);
-        return Ok(Active { layer, missing: None });
+        return Ok(Active { name: Some(name.to_owned()), layer, missing: None });
     }
     // Prefect itself has these profiles, so one that is not in the file is no error.
     if BUILT_IN.iter().any(|(known, _)| *known == name) {
-        return Ok(none());
+        return Ok(Active { name: Some(name.to_owned()), ..none() });
     }
     let missing = ConnectionError::UnknownProfile {
         name: name.to_owned(),
@@ -94,7 +100,11 @@ fn built_in(name: &str) -> Active {
         path: "~/.prefect/profiles.toml".to_owned(),
         known: BUILT_IN.iter().map(|(known, _)| (*known).to_owned()).collect(),
     });
-    Active { layer: from_profile(format!("profile `{name}` of Prefect itself"), &profile), missing }
+    Active {
+        name: known.is_some().then(|| name.to_owned()),
+        layer: from_profile(format!("profile `{name}` of Prefect itself"), &profile),
+        missing,
+    }
 }
 
 fn shown(path: &Path, home: Option<&Path>) -> String {
