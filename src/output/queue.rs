@@ -78,14 +78,15 @@ impl QueuedItem {
         }
     }
 
-    /// `branch feature/x at 3f2a91c to origin, for local`; the id of a record that can't be read.
+    /// `branch feature/x at 3f2a91c to origin`, and for where as long as it waits; the id of a record
+    /// that can't be read.
     fn line(&self) -> String {
         let name = self.name.as_deref().or(self.id.as_deref()).unwrap_or("?");
         let at = self.commit.as_deref().and_then(|commit| commit.get(..7));
         let at = at.map_or_else(String::new, |commit| format!(" at {commit}"));
         let to = self.remote.as_deref().map_or_else(String::new, |remote| format!(" to {remote}"));
-        let target =
-            self.target.as_ref().map_or_else(String::new, |target| format!(", for {target}"));
+        let target = self.target.as_ref().filter(|_| self.id.is_some());
+        let target = target.map_or_else(String::new, |target| format!(", for {target}"));
         escaped(format!("{} {name}{at}{to}{target}", self.kind.unwrap_or("record")))
     }
 }

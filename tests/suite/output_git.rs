@@ -204,6 +204,7 @@ fn sync() {
       waits      branch feature/x at 6069491 to origin
                  not looked at yet
     1 push waiting
+    hint: to forget it without registering: flowreg sync --discard 'feature/x'
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["--target", "local", "list"]), @"

@@ -20,12 +20,17 @@ fn refuse(repository: &Path) {
 #[test]
 fn of_two_push_urls_the_one_that_workers_clone_from_counts() {
     on_every_git(|git| {
-        for order in [["../up.git", "../mirror.git"], ["../mirror.git", "../up.git"]] {
+        for order in [["UP", "MIRROR"], ["MIRROR", "UP"], ["file://MIRROR", "file://UP"]] {
             let scenario = Scenario::new(git);
             scenario.git(&["init", "-q", "--bare", "../mirror.git"]);
-            pushed_to(&scenario, &order);
+            let outside = scenario.repository.outside().display().to_string();
+            let written = |url: &str| {
+                let url = url.replace("MIRROR", &format!("{outside}/mirror.git"));
+                url.replace("UP", &format!("{outside}/up.git"))
+            };
+            pushed_to(&scenario, &order.map(written).each_ref().map(String::as_str));
             let commit = scenario.branch("feat/x");
-            scenario.push(&["-q", "origin", "feat/x"]);
+            assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 0);
             scenario.settled();
             scenario.assert_registered(&[("feat/x", &commit)]);
             let log = scenario.status()["recent"].to_string();
@@ -34,7 +39,7 @@ fn of_two_push_urls_the_one_that_workers_clone_from_counts() {
             // The mirror takes it, and the tracking branch moves; workers could not clone it.
             refuse(&scenario.up());
             scenario.commit("refused");
-            assert_eq!(scenario.push(&["-q", "origin", "feat/x"]).code, 1);
+            assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
             scenario.settled();
             scenario.assert_registered(&[("feat/x", &commit)]);
         }

@@ -284,6 +284,7 @@ impl TlsServer {
 pub(crate) fn connection(api_url: &str) -> PrefectConnection {
     PrefectConnection {
         api_url: api_url.to_owned(),
+        profile: None,
         origin: "PREFECT_API_URL".to_owned(),
         auth_string: None,
         key: None,
