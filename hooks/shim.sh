@@ -46,11 +46,16 @@ SAID
   case $? in 0) exit 0 ;; 1) exit 1 ;; esac
 fi
 
-# flowreg is not there, or did not get to the end: what git said is kept for `flowreg sync`.
+# flowreg is not there, or did not get to the end: what git said is kept for `flowreg sync`, with the
+# variables that say where it is to be registered.
+bare() {
+  printf %s "$1" | sed 's#//[^/@]*@#//#'
+}
 common=$(git rev-parse --git-common-dir 2>/dev/null) && spool=$common/flowreg/spool &&
   mkdir -p "$spool" 2>/dev/null && name=$spool/$(date +%s).$$ && {
-  printf 'hook @HOOK@\nremote %s\nurl %s\ndirectory %s\n\n%s\n' \
-    "$(printf %s "$1" | sed 's#//[^/@]*@#//#')" "$(printf %s "$2" | sed 's#//[^/@]*@#//#')" "$PWD" "$in" \
-    >"$name.tmp" && mv "$name.tmp" "$name.raw"
-} 2>/dev/null
+  printf 'hook @HOOK@\nremote %s\nurl %s\ndirectory %s\n' "$(bare "$1")" "$(bare "$2")" "$PWD" &&
+    printf %s "${PREFECT_PROFILE+PREFECT_PROFILE $PREFECT_PROFILE
+}${PREFECT_API_URL+PREFECT_API_URL $(bare "$PREFECT_API_URL")
+}" && printf '\n%s\n' "$in"
+} 2>/dev/null >"$name.tmp" && mv "$name.tmp" "$name.raw"
 exit 0

@@ -44,8 +44,9 @@ pub(crate) trait Delivery {
     /// Whether a deleted branch has registrations that are to be removed.
     fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome;
 
-    /// The target that is configured for what was pushed; `None` if that can't be told.
-    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget>;
+    /// The target that is configured for what was pushed, where these variables are set besides; `None`
+    /// if that can't be told.
+    fn target(&self, push: &QueuedPush, variables: &[(&str, &str)]) -> Option<QueuedTarget>;
 
     /// Removes the registrations of a deleted branch.
     fn remove(&self, push: &QueuedPush) -> DeliveryOutcome;
@@ -90,7 +91,7 @@ pub(crate) fn deliver(
     policy: DeliveryPolicy,
 ) -> Result<Option<PassReport>, OutboxError> {
     let Some(_lock) = outbox.lock(OutboxLockKind::Deliver, PATIENCE)? else { return Ok(None) };
-    spool::import_spooled(outbox, repository)?;
+    spool::import_spooled(outbox, repository, delivery)?;
     outbox.sweep();
     let mut pass = Pass {
         outbox,
@@ -118,7 +119,7 @@ pub(crate) fn deliver(
     // Where the hook could not tell the target, it is what the first delivery finds, for good: a later
     // one may run with another profile.
     for push in pushes.iter_mut().filter(|push| push.target.is_none() || policy.is_retargeted) {
-        push.target = delivery.target(push);
+        push.target = delivery.target(push, &[]);
     }
     let DeliveryPolicy { is_requested, patience, .. } = policy;
     let confirmation = LandingCheck { repository, patience, is_requested };

@@ -39,5 +39,6 @@ pub(crate) use process::{GitProcess, close_inherited, own_session};
 pub(crate) use queue::{PushContext, PushedRef, pre_push_refs, received_refs};
 pub(crate) use queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 pub(crate) use shim::HookName;
+pub(crate) use spool::TARGET_VARIABLES;
 pub(crate) use status::{HookState, HookStatus, status as hook_status};
 pub(crate) use watch::{wait_for_end, watch};

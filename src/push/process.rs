@@ -79,9 +79,10 @@ impl GitProcess {
         has_option(&command_line(self.pid), b'v', b"--verbose")
     }
 
-    /// Whether its command line has `-q` or `--quiet`.
+    /// Whether its command line says that nothing is to be told, or to be done: `-q`, `-n`.
     pub(crate) fn is_quiet(self) -> bool {
-        has_option(&command_line(self.pid), b'q', b"--quiet")
+        let line = command_line(self.pid);
+        has_option(&line, b'q', b"--quiet") || has_option(&line, b'n', b"--dry-run")
     }
 
     /// Whether it has not ended yet.
@@ -97,9 +98,12 @@ impl GitProcess {
 }
 
 fn is_push(pid: u32) -> bool {
-    command_line(pid)
-        .split(|byte| *byte == 0)
-        .any(|argument| argument == b"push" || argument == b"git-push")
+    command_line(pid).split(|byte| *byte == 0).any(names_push)
+}
+
+/// `push`, or the path of a program of its own, `git-push`.
+fn names_push(word: &[u8]) -> bool {
+    word == b"push" || word.rsplit(|byte| *byte == b'/').next() == Some(b"git-push")
 }
 
 /// Whether `git push` was called with an option.
@@ -113,7 +117,7 @@ fn has_option(command_line: &[u8], letter: u8, long: &[u8]) -> bool {
     };
     let words = command_line.split(|byte| *byte == 0);
     // Options before `push` are git's own, and `-v` there means `--version`.
-    let of_push = words.skip_while(|word| *word != b"push" && *word != b"git-push");
+    let of_push = words.skip_while(|word| !names_push(word));
     of_push.take_while(|word| *word != b"--").any(|word| word == long || is_cluster(word))
 }
 

@@ -1,22 +1,30 @@
 //! Pushes that the shim spooled because it found no flowreg, or flowreg ended with an error.
 //!
-//! A file `<time>.<process>.raw` has the lines `hook`, `remote`, `url` and `directory`, a blank line,
-//! and then the hook's standard input as git gave it.
+//! A file `<time>.<process>.raw` has the lines `hook`, `remote`, `url` and `directory`, those variables
+//! that name a target and were set, a blank line, and then the hook's standard input as git gave it.
 
 use std::path::{Path, PathBuf};
 
+use super::deliver::Delivery;
 use super::log::DecisionLog;
 use super::queue::{PushContext, PushedRef, pre_push_refs, queued, received_refs};
 use super::queued::QueuedPush;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::Repository;
 
+/// The variables by which a person names a target for one command.
+pub(crate) const TARGET_VARIABLES: [&str; 2] = ["PREFECT_PROFILE", "PREFECT_API_URL"];
+
 /// Turns spooled pushes into records of the outbox. A file is removed only after its records are on
 /// disk. A crash in between queues the same push twice, and the newer record supersedes the other.
 ///
 /// # Errors
 /// [`OutboxError`] if the records can't be written.
-pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result<(), OutboxError> {
+pub(super) fn import_spooled(
+    outbox: &Outbox,
+    repository: &Repository,
+    delivery: &dyn Delivery,
+) -> Result<(), OutboxError> {
     let entries = std::fs::read_dir(outbox.spool()).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -24,7 +32,7 @@ pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result
         .collect();
     files.sort();
     for file in files {
-        let Some(records) = read(&file, repository) else {
+        let Some(records) = read(&file, repository, delivery) else {
             // Kept for a person to look at, under another name so that it is not read again.
             let _ = std::fs::rename(&file, file.with_extension("unreadable"));
             DecisionLog::of(outbox)
@@ -39,14 +47,15 @@ pub(super) fn import_spooled(outbox: &Outbox, repository: &Repository) -> Result
     Ok(())
 }
 
-fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
+fn read(file: &Path, repository: &Repository, delivery: &dyn Delivery) -> Option<Vec<QueuedPush>> {
     let bytes = std::fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let (head, lines) = text.split_once("\n\n")?;
-    let value = |key: &str| {
-        let mut found = head.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-        found.next().unwrap_or_default()
-    };
+    let written =
+        |key: &str| head.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    let value = |key: &str| written(key).unwrap_or_default();
+    let variables = TARGET_VARIABLES.iter().filter_map(|name| Some((*name, written(name)?)));
+    let variables: Vec<(&str, &str)> = variables.collect();
     let is_received = value("hook") == "post-receive";
     let context = PushContext {
         remote: value("remote"),
@@ -70,6 +79,7 @@ fn read(file: &Path, repository: &Repository) -> Option<Vec<QueuedPush>> {
             // nothing: the remote is asked.
             push.tracking = None;
             push.queued_at = push.queued_at.saturating_sub(age);
+            push.target = delivery.target(&push, &variables);
             push
         })
         .collect();

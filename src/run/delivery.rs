@@ -179,8 +179,8 @@ impl Delivery for Registrar {
         }
     }
 
-    fn target(&self, push: &QueuedPush) -> Option<QueuedTarget> {
-        self.opened(push).target_of(push)
+    fn target(&self, push: &QueuedPush, variables: &[(&str, &str)]) -> Option<QueuedTarget> {
+        self.opened(push).target_where(push, variables)
     }
 
     fn remove(&self, push: &QueuedPush) -> DeliveryOutcome {

@@ -7,12 +7,8 @@ use flowreg_model::{CommitId, TargetKind};
 
 use super::opened::{check_target, choose_target};
 use super::{Configured, Opened, RunError, Surroundings, TargetChoice};
-use crate::push::{QueuedPush, QueuedTarget};
+use crate::push::{QueuedPush, QueuedTarget, TARGET_VARIABLES};
 use crate::settings::Settings;
-
-/// The variables by which a person names a target for one command.
-const PROFILE: &str = "PREFECT_PROFILE";
-const ADDRESS: &str = "PREFECT_API_URL";
 
 /// The target, as the record of a queued push keeps it.
 pub(super) fn queued_target(target: &TargetChoice) -> QueuedTarget {
@@ -40,10 +36,19 @@ pub(crate) fn target_of_settings(
 impl Opened<'_> {
     /// The target that is configured here and now for what was pushed; `None` if that can't be told.
     pub(super) fn target_of(&self, push: &QueuedPush) -> Option<QueuedTarget> {
+        self.target_where(push, &[])
+    }
+
+    /// The same where these variables are set besides.
+    pub(super) fn target_where(
+        &self,
+        push: &QueuedPush,
+        variables: &[(&str, &str)],
+    ) -> Option<QueuedTarget> {
         let object = push.object.as_ref().or(push.before.as_ref());
         let commit = push.commit.clone().or_else(|| self.repository.peeled(object?));
         let settings = self.settings_of_push(commit.as_ref()).ok()?;
-        target_of_settings(&self.surroundings, &settings)
+        target_of_settings(&with_variables(&self.surroundings, variables), &settings)
     }
 
     /// The settings at a commit, with the target that a push was queued for. Where that can't be reached
@@ -70,27 +75,33 @@ impl Opened<'_> {
 /// address of then are put in.
 ///
 /// What a person sets for this command goes before both, so that nobody registers in silence elsewhere
-/// than where they say. The address alone is not enough: with the key of another profile it would send
-/// that key to a server that it does not belong to.
+/// than where they say. The address alone counts only where nothing else names a server: a key that is
+/// configured for another one must not be sent to it.
 fn reached(
     surroundings: &Surroundings,
     settings: &Settings,
     queued: &QueuedTarget,
 ) -> Option<TargetChoice> {
-    let with = |names: &[(&str, Option<&String>)]| {
-        let mut surroundings = surroundings.clone();
-        let given = surroundings.environment.clone();
-        let added = names.iter().filter(|(name, _)| given.raw(name).is_none());
-        let added = added.filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.clone())));
-        let kept = given.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        surroundings.environment = kept.chain(added).collect();
-        choose_target(&surroundings, settings).ok()
+    let [profile, address] = TARGET_VARIABLES;
+    let profile = queued.profile.as_deref().map(|value| (profile, value));
+    let is_prefect = queued.kind == TargetKind::Prefect;
+    let address = queued.url.as_deref().filter(|_| is_prefect).map(|value| (address, value));
+    let with = |variables: &[Option<(&str, &str)>]| {
+        let is_unset = |(name, _): &(&str, &str)| surroundings.environment.raw(name).is_none();
+        let added: Vec<_> = variables.iter().copied().flatten().filter(is_unset).collect();
+        choose_target(&with_variables(surroundings, &added), settings).ok()
     };
-    let profile = (PROFILE, queued.profile.as_ref());
-    let address = (ADDRESS, queued.url.as_ref().filter(|_| queued.kind == TargetKind::Prefect));
     let is_there = |target: &TargetChoice| queued_target(target).is(queued);
-    with(&[profile])
+    let by_profile = with(&[profile]);
+    let names_no_server = matches!(by_profile, None | Some(TargetChoice::Local));
+    by_profile
         .filter(is_there)
         .or_else(|| with(&[]).filter(is_there))
-        .or_else(|| with(&[profile, address]).filter(|target| queued_target(target) == *queued))
+        .or_else(|| with(&[profile, address]).filter(|target| names_no_server && is_there(target)))
+}
+
+fn with_variables(surroundings: &Surroundings, variables: &[(&str, &str)]) -> Surroundings {
+    let kept = surroundings.environment.iter();
+    let environment = kept.chain(variables.iter().copied()).collect();
+    Surroundings { environment, ..surroundings.clone() }
 }

@@ -53,6 +53,7 @@ mod push_landing;
 mod push_remotes;
 mod push_switches;
 mod push_target;
+mod push_told;
 mod run;
 mod series;
 mod server_errors;

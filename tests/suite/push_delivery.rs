@@ -133,6 +133,22 @@ fn a_push_that_was_refused_did_not_land_although_the_branch_that_moved_on_holds_
 }
 
 #[test]
+fn a_tag_that_somebody_moved_before_it_was_registered_is_dropped() {
+    let behind = Behind::new(&gits()[0]).in_ci();
+    behind.commit("first");
+    behind.scenario.git(&["tag", "v1.0.0"]);
+    behind.scenario.push_only(&["-q", "origin", "v1.0.0"]);
+    behind.switch.switch(Mode::Down);
+    assert_eq!(behind.scenario.flowreg().run(&["sync"]).code, 7);
+    behind.scenario.git(&["push", "-q", "--no-verify", "-f", "origin", "HEAD~1:refs/tags/v1.0.0"]);
+    behind.switch.switch(Mode::Up);
+    let synced = behind.scenario.flowreg().json(&["sync"], 0);
+    let reason = synced["dropped"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("v1.0.0"), "{synced}");
+    assert_eq!(behind.switch.writes(), 0);
+}
+
+#[test]
 fn while_the_target_is_down_a_push_is_kept_told_of_and_delivered_once_it_is_back() {
     on_every_git(|git| {
         let behind = Behind::new(git);

@@ -184,3 +184,25 @@ fn what_the_hook_writes_down_has_no_secret_and_names_any_kind_of_target() {
         assert!(!text.contains("s3cret") && !text.contains("k3y"), "{text}");
     }
 }
+
+#[test]
+fn what_the_shim_keeps_names_the_target_as_well() {
+    let two = TwoAddresses::new(&gits()[0]).in_ci();
+    let hook = two.scenario.repository.root().join(".git/hooks/pre-push");
+    let own = concat!(env!("CARGO_BIN_EXE_flowreg"), "-hook");
+    let script = std::fs::read_to_string(&hook).unwrap().replace(own, "/nowhere/flowreg");
+    crate::support::push::write_script(&hook, &script);
+    let url = two.staging.api_url().replace("//", "//user:s3cret@");
+    two.push(&[("PREFECT_API_URL", &url)]);
+    let spool = two.scenario.repository.root().join(".git/flowreg/spool");
+    let kept: Vec<_> = std::fs::read_dir(&spool).unwrap().flatten().collect();
+    assert_eq!(kept.len(), 1);
+    assert!(!std::fs::read_to_string(kept[0].path()).unwrap().contains("s3cret"));
+    two.scenario.flowreg().json(&["sync"], 0);
+    assert_eq!((two.staging.writes(), two.prod.requests()), (1, 0));
+    two.activate("prod");
+    two.push(&[("PREFECT_PROFILE", "staging")]);
+    let synced = two.scenario.flowreg().json(&["sync"], 0);
+    assert_eq!(synced["delivered"][0]["target"]["profile"], "staging", "{synced}");
+    assert_eq!((two.staging.writes(), two.prod.requests()), (2, 0));
+}

@@ -105,9 +105,11 @@ fn parameters(text: &str) -> Vec<(String, Option<String>)> {
     while let Some((word, after)) = dequote(rest) {
         rest = after;
         if let Some(value) = rest.strip_prefix('=') {
-            let (value, after) = dequote(value).unwrap_or((String::new(), value));
+            // `git -c key` is `'key'=`, and `git -c key=` is `'key'=''`.
+            let (value, after) =
+                dequote(value).map_or((None, value), |(value, after)| (Some(value), after));
             rest = after;
-            pairs.push((word, Some(value)));
+            pairs.push((word, value));
         } else if let Some((key, value)) = word.split_once('=') {
             pairs.push((key.to_owned(), Some(value.to_owned())));
         } else {
@@ -150,12 +152,13 @@ mod tests {
         for (text, expected) in [
             ("'flowreg.enabled'='false'", vec![pair("flowreg.enabled", "false")]),
             ("'flowreg.enabled=false'", vec![pair("flowreg.enabled", "false")]),
-            ("'a.b'= 'c.d'='x y'", vec![pair("a.b", ""), pair("c.d", "x y")]),
+            ("'a.b'= 'c.d'='x y'", vec![pair("a.b", "true"), pair("c.d", "x y")]),
+            ("'a.b'='' 'c.d'=", vec![pair("a.b", ""), pair("c.d", "true")]),
             ("'a.b' 'c.d=1=2'", vec![pair("a.b", "true"), pair("c.d", "1=2")]),
             ("'a.b'='it'\\''s'\\!''", vec![pair("a.b", "it's!")]),
             ("", vec![]),
             ("no quotes", vec![]),
-            ("'a.b'='open", vec![pair("a.b", "")]),
+            ("'a.b'='open", vec![pair("a.b", "true")]),
         ] {
             assert_eq!(pairs(text), expected, "{text}");
         }
