@@ -105,13 +105,14 @@ pub(crate) fn deliver(
     for OutboxRecord { id, push } in outbox_records(outbox) {
         match push {
             // Before the remote is asked: a mirror that refuses or does not answer is nobody's business.
-            Ok(push) => match delivery.reason_to_skip(&push) {
-                Some(why) => pass.drop_record(&id, push, &why)?,
-                None => {
+            Ok(push) => {
+                if let Some(why) = delivery.reason_to_skip(&push) {
+                    pass.drop_record(&id, push, &why)?;
+                } else {
                     ids.push(id);
                     pushes.push(push);
                 }
-            },
+            }
             Err(error) => pass.log.write(&id, &error.to_string()),
         }
     }

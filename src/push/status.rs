@@ -277,7 +277,7 @@ impl HookInspection<'_> {
                 ScriptOrigin::Ours => "flowreg hooks install",
                 ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install --force",
             };
-            return self.problem("crlf", message, hint);
+            self.problem("crlf", message, hint);
         }
     }
 
