@@ -9,13 +9,13 @@ use clap::Subcommand;
 use super::{Context, exit};
 use crate::output::Printer;
 use crate::push::{
-    GitProcess, HookRun, PushCandidate, PushContext, PushedRef, QueuedCount, pre_push_refs,
-    program_beside, received_refs,
+    GitProcess, HookRun, PreCommitPush, PushCandidate, PushContext, PushedRef, QueuedCount,
+    pre_push_refs, program_beside, received_refs,
 };
 use crate::run::{Surroundings, is_worth_a_watcher, target_of_settings, waiting_count};
 use crate::settings::Settings;
 use crate::store::Outbox;
-use flowreg_git::{Repository, git_directories};
+use flowreg_git::git_directories;
 use flowreg_model::Environment;
 
 /// A hook of git's, or what it starts.
@@ -92,33 +92,17 @@ impl Caller<'_> {
 
     /// What pre-commit and prek tell of a push: its first ref, in variables (docs/facts/hooks.md).
     fn pre_commit(&self, refusal: &Refusal<'_>) -> u8 {
-        let value = |name: &str| self.environment().get(name);
-        let (Some(remote), Some(url), Some(reference)) = (
-            value("PRE_COMMIT_REMOTE_NAME"),
-            value("PRE_COMMIT_REMOTE_URL"),
-            value("PRE_COMMIT_REMOTE_BRANCH"),
-        ) else {
+        let Some(told) = PreCommitPush::of(self.environment(), self.directory()) else {
             self.say("nothing is queued: this is no pre-push hook of pre-commit or prek");
             return exit::DONE;
         };
-        // Where the push brings a root commit, pre-commit sets no PRE_COMMIT_TO_REF, only the name of
-        // the local branch.
-        let pushed = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
-            let repository = Repository::discover(self.directory(), self.environment()).ok()?;
-            repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
-        });
-        let Some(object) = pushed else { return exit::DONE };
+        let Some(line) = told.pushed else { return exit::DONE };
         self.say(
             "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of \
              them",
         );
-        // The line that git would have written, for a check that is handed over to `flowreg`. What
-        // the remote had before is not known, which zeros say; as many as the id has digits.
-        let zero = "0".repeat(object.as_str().len());
-        let input = format!("{reference} {object} {reference} {zero}\n");
-        let line =
-            PushedRef { reference: reference.to_owned(), object: Some(object), before: None };
-        let pushing = Pushing { remote, url, input: input.as_bytes() };
+        let input = line.pre_push_line();
+        let pushing = Pushing { remote: told.remote, url: told.url, input: input.as_bytes() };
         self.queue_push(vec![line], &pushing, refusal)
     }
 

@@ -3,13 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::hook::{Caller, Hook};
 use super::{Context, exit};
-use crate::push::{DecisionLog, HookRun, PushCandidate, PushedRef, RECHECKS, own_session, watch};
+use crate::push::{DecisionLog, HookRun, PushCandidate, PushedRef, own_session, rechecks, watch};
 use crate::run::{CheckOutcome, Registrar, Surroundings, check};
 use crate::store::Outbox;
 use flowreg_git::{Repository, binds_to_repository, git_directories, unattended};
@@ -90,17 +89,6 @@ fn watch_outbox(context: &Context, common_dir: Option<&Path>) {
 /// The environment without what binds a process to one repository.
 fn unbound(environment: &Environment) -> Environment {
     environment.iter().filter(|(name, _)| !binds_to_repository(name)).collect()
-}
-
-/// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
-pub(super) fn rechecks(environment: &Environment) -> Vec<Duration> {
-    let read = |text: &str| -> Option<Vec<Duration>> {
-        text.split(',')
-            .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
-            .collect()
-    };
-    let configured = environment.get("FLOWREG_RECHECKS").and_then(read);
-    configured.unwrap_or_else(|| RECHECKS.to_vec())
 }
 
 /// Whether the command line is that of a hook: it needs no handler for Ctrl-C, and keeps no

@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::CommandError;
-use super::{CommandResult, Context, exit, hook_command};
+use super::{CommandResult, Context, exit};
 use crate::output::{QueueReport, QueuedItem, SyncReport};
-use crate::push::{DecisionLog, DeliveryPolicy, OutboxRecord, deliver, discard, outbox_records};
+use crate::push::{
+    DecisionLog, DeliveryPolicy, OutboxRecord, deliver, discard, outbox_records, rechecks,
+};
 use crate::run::{Registrar, Surroundings};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::Repository;
@@ -47,7 +49,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
         is_retargeted: arguments.retarget,
         // The same time after a push in which a watcher would ask the remote again, as a mirror may
         // show it only then.
-        patience: hook_command::rechecks(environment).iter().sum(),
+        patience: rechecks(environment).iter().sum(),
     };
     let registrar = Registrar::new(context.surroundings, &repository);
     let passed = deliver(&outbox, &repository, &registrar, policy)?

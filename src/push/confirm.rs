@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::queued::{PushState, QueuedPush, now};
 use flowreg_git::{GitError, Repository};
-use flowreg_model::CommitId;
+use flowreg_model::{CommitId, Environment};
 
 /// How long a remote may take to answer.
 pub(crate) const ASK_LIMIT: Duration = Duration::from_secs(10);
@@ -16,8 +16,19 @@ pub(crate) const ASK_LIMIT: Duration = Duration::from_secs(10);
 /// The pauses before a remote that has something else is asked again. A server whose client was
 /// killed goes on with its own hooks and may accept the push seconds later (`docs/facts/hooks.md`,
 /// "When the remote has it").
-pub(crate) const RECHECKS: [Duration; 3] =
+const RECHECKS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
+
+/// `FLOWREG_RECHECKS`, in seconds: `2,10,60`.
+pub(crate) fn rechecks(environment: &Environment) -> Vec<Duration> {
+    let read = |text: &str| -> Option<Vec<Duration>> {
+        text.split(',')
+            .map(|part| Duration::try_from_secs_f64(part.trim().parse().ok()?).ok())
+            .collect()
+    };
+    let configured = environment.get("FLOWREG_RECHECKS").and_then(read);
+    configured.unwrap_or_else(|| RECHECKS.to_vec())
+}
 
 /// How many times longer the remote may take when the end of a push can't be seen: the client is
 /// no git process, or the push was only spooled by the shim. The patience then counts from when it

@@ -172,6 +172,7 @@ fn write_shim(
         // The script that has just been replaced was the only one that ran it under this name.
         moved.map(|first| remove(&first)).transpose()?;
     }
+    previous::refresh(hook, file)?;
     let previous = previous::of(hook, file).filter(|previous| is_executable(previous));
     Ok(HookChange { place: file.display().to_string(), action, previous, notes })
 }

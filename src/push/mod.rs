@@ -26,7 +26,7 @@ mod spool;
 mod status;
 mod watch;
 
-pub(crate) use confirm::RECHECKS;
+pub(crate) use confirm::rechecks;
 pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
 pub(crate) use discard::{DiscardError, discard};
 pub(crate) use hooked::{HookRun, PushCandidate, QueuedCount, program_beside};
@@ -36,7 +36,7 @@ pub(crate) use install::{
 pub(crate) use install_error::InstallError;
 pub(crate) use log::DecisionLog;
 pub(crate) use process::{GitProcess, close_inherited, own_session};
-pub(crate) use queue::{PushContext, PushedRef, pre_push_refs, received_refs};
+pub(crate) use queue::{PreCommitPush, PushContext, PushedRef, pre_push_refs, received_refs};
 pub(crate) use queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 pub(crate) use shim::HookName;
 pub(crate) use spool::TARGET_VARIABLES;

@@ -62,6 +62,24 @@ pub(super) fn move_on(hook: HookName, file: &Path) -> Result<Option<PathBuf>, In
     Ok(Some(first))
 }
 
+/// Links what has come to lie beside the hook since it was kept.
+pub(super) fn refresh(hook: HookName, file: &Path) -> Result<(), InstallError> {
+    match kept(hook, file) {
+        Some(previous) if of(hook, file).as_ref() == Some(&previous) => {
+            link_neighbours(file, &previous)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether something lies beside the hook that was kept which it can't find from there.
+pub(super) fn is_incomplete(hook: HookName, file: &Path) -> bool {
+    let previous = kept(hook, file).filter(|previous| of(hook, file).as_ref() == Some(previous));
+    previous.is_some_and(|previous| {
+        neighbours(file, &previous).is_ok_and(|neighbours| !neighbours.is_empty())
+    })
+}
+
 /// Puts the hook back to `file`, in place of ours; `false` if there was none.
 pub(super) fn put_back(hook: HookName, file: &Path) -> Result<bool, InstallError> {
     let previous = of(hook, file);
@@ -85,20 +103,28 @@ pub(super) fn put_back(hook: HookName, file: &Path) -> Result<bool, InstallError
 
 /// Links everything that lies beside the hook from where it is kept.
 fn link_neighbours(file: &Path, previous: &Path) -> Result<(), InstallError> {
-    let (Some(hooks), Some(directory)) = (file.parent(), previous.parent()) else { return Ok(()) };
+    let directory = previous.parent().unwrap_or(previous);
     std::fs::create_dir_all(directory).map_err(failed(directory))?;
-    let hooks = hooks.canonicalize().map_err(failed(hooks))?;
-    let back = Path::new("..").join(hooks.file_name().unwrap_or_default());
-    for entry in std::fs::read_dir(&hooks).map_err(failed(&hooks))?.flatten() {
-        let (name, link) = (entry.file_name(), directory.join(entry.file_name()));
-        let is_sample = Path::new(&name).extension().is_some_and(|ending| ending == "sample");
-        let is_hook = [file.file_name(), previous.file_name()].contains(&Some(name.as_os_str()));
-        if is_sample || is_hook || link.symlink_metadata().is_ok() {
-            continue;
-        }
-        symlink(back.join(&name), &link).map_err(failed(&link))?;
+    for (link, leads_to) in neighbours(file, previous)? {
+        symlink(leads_to, &link).map_err(failed(&link))?;
     }
     Ok(())
+}
+
+/// The links that are not there yet, and where they lead: to everything beside the hook but samples.
+fn neighbours(file: &Path, previous: &Path) -> Result<Vec<(PathBuf, PathBuf)>, InstallError> {
+    let hooks = file.parent().unwrap_or(file);
+    let hooks = hooks.canonicalize().map_err(failed(hooks))?;
+    let back = Path::new("..").join(hooks.file_name().unwrap_or_default());
+    let names = std::fs::read_dir(&hooks).map_err(failed(&hooks))?.flatten();
+    let missing = names.map(|entry| entry.file_name()).filter_map(|name| {
+        let link = previous.with_file_name(&name);
+        let is_sample = Path::new(&name).extension().is_some_and(|ending| ending == "sample");
+        let is_hook = [file.file_name(), previous.file_name()].contains(&Some(name.as_os_str()));
+        let is_there = link.symlink_metadata().is_ok();
+        (!is_sample && !is_hook && !is_there).then(|| (link, back.join(&name)))
+    });
+    Ok(missing.collect())
 }
 
 /// Whether a path is one of the links that [`link_neighbours`] makes.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::process::GitProcess;
 use super::queued::{PushState, QueuedPush, QueuedTarget, now};
 use flowreg_git::{Repository, RepositoryUrl};
-use flowreg_model::{CommitId, NameError};
+use flowreg_model::{CommitId, Environment, NameError};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,46 @@ impl PushedRef {
     pub(crate) fn is_registrable(&self) -> bool {
         let is_branch = self.reference.starts_with("refs/heads/");
         is_branch || (self.object.is_some() && self.reference.starts_with("refs/tags/"))
+    }
+}
+
+impl PushedRef {
+    /// The line that git would have written, for a check that is handed over to `flowreg`.
+    pub(crate) fn pre_push_line(&self) -> String {
+        let Self { reference, object, before } = self;
+        let length = object.iter().chain(before).map(|id| id.as_str().len()).max();
+        let zero = "0".repeat(length.unwrap_or(40));
+        let text = |id: &Option<CommitId>| id.as_ref().map_or(zero.clone(), ToString::to_string);
+        format!("{reference} {} {reference} {}\n", text(object), text(before))
+    }
+}
+
+/// What pre-commit and prek tell of a push.
+pub(crate) struct PreCommitPush<'a> {
+    /// The remote's name, or its address.
+    pub remote: &'a str,
+    /// The remote's address.
+    pub url: &'a str,
+    /// The first ref; `None` if it is not known what is pushed. What the remote had before never is.
+    pub pushed: Option<PushedRef>,
+}
+
+impl<'a> PreCommitPush<'a> {
+    /// Reads the variables; `None` if they are those of another hook.
+    pub(crate) fn of(environment: &'a Environment, directory: &Path) -> Option<Self> {
+        let value = |name: &str| environment.get(name);
+        let remote = value("PRE_COMMIT_REMOTE_NAME")?;
+        let url = value("PRE_COMMIT_REMOTE_URL")?;
+        let reference = value("PRE_COMMIT_REMOTE_BRANCH")?.to_owned();
+        // Where the push brings a root commit, pre-commit sets no PRE_COMMIT_TO_REF, only the name of
+        // the local branch.
+        let object = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
+            let repository = Repository::discover(directory, environment).ok()?;
+            repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
+        });
+        let pushed =
+            object.map(|object| PushedRef { reference, object: Some(object), before: None });
+        Some(Self { remote, url, pushed })
     }
 }
 

@@ -330,6 +330,11 @@ impl HookInspection<'_> {
             }
             _ => {}
         }
+        if shim::is_ours(script) && previous::is_incomplete(self.hook, &ours.file) {
+            let message =
+                "the hook that runs first does not find what was put beside it since".to_owned();
+            self.problem("incomplete", message, "flowreg hooks install");
+        }
         if self.repository.configured("hook.flowreg.event").is_some() && shim::is_ours(script) {
             let message = "it is installed as a file and in git's configuration".to_owned();
             self.problem("installed_twice", message, "flowreg hooks uninstall, then install one");

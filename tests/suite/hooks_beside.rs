@@ -127,6 +127,25 @@ fn what_a_hook_finds_from_where_it_is_it_still_finds() {
 }
 
 #[test]
+fn what_is_put_beside_a_hook_later_is_found_after_another_install() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    let script = "#!/bin/sh\nlib=\"$(dirname \"$0\")/_lib.sh\"\n[ ! -f \"$lib\" ] || . \"$lib\"\n";
+    write_script(&hooks.join("pre-push"), script);
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(status(&scenario)["state"], "installed");
+    write_script(&hooks.join("_lib.sh"), "echo refused by pre-push >&2\nexit 1\n");
+    let found = status(&scenario);
+    assert_eq!(
+        (&found["state"], &found["problems"][0]["code"]),
+        (&"broken".into(), &"incomplete".into())
+    );
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(status(&scenario)["state"], "installed");
+    scenario.branch("feat/x");
+    assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+}
+
+#[test]
 fn the_directory_of_hooks_may_be_a_link_or_be_written_in_any_way() {
     let (scenario, hooks) = bare_of_hooks(&gits()[0]);
     let elsewhere = scenario.repository.outside().join("kept/hooks of mine");
