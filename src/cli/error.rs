@@ -12,6 +12,7 @@ use crate::settings::FileError;
 use crate::store::OutboxError;
 use flowreg_git::tagging::{NextError, TagError, TagRule};
 use flowreg_git::{GitError, ReferenceError};
+use flowreg_model::quoted;
 use flowreg_servers::TargetError;
 
 /// An error that ends a command.
@@ -131,7 +132,7 @@ impl From<DiscardError> for CommandError {
         match error {
             DiscardError::Outbox(error) => error.into(),
             DiscardError::NothingWaits { meant: Some(ref name), .. } => {
-                let hints = vec![format!("flowreg sync --discard '{name}'")];
+                let hints = vec![format!("flowreg sync --discard {}", quoted(name))];
                 Self::usage(error.to_string(), hints)
             }
             error => Self::usage(error.to_string(), vec!["flowreg sync --status".to_owned()]),

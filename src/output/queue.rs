@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{BAD, CHANGED, DIM, GOOD, HINT, Printer, Verbosity, counted, to_stderr};
 use crate::push::{OutboxRecord, QueuedPush, QueuedTarget};
-use flowreg_model::escaped;
+use flowreg_model::{escaped, quoted};
 
 /// A queued push.
 #[derive(Debug, Serialize)]
@@ -176,8 +176,7 @@ fn write_way_out(text: &mut String, waiting: &[QueuedItem]) {
     let names: Vec<&str> = waiting.iter().filter_map(|item| item.name.as_deref()).collect();
     let name = match names.as_slice() {
         [] => return,
-        // A branch or a tag may have a name that means something to the shell.
-        [name] => format!("'{}'", escaped(name.replace('\'', "'\\''"))),
+        [name] => quoted(&escaped(name)).into_owned(),
         _ => "NAME…".to_owned(),
     };
     let _ = writeln!(

@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use super::confirm::{Landing, LandingCheck};
 use super::log::DecisionLog;
+use super::outdone::outdone;
 use super::queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 use super::spool;
 use crate::store::{Outbox, OutboxError, OutboxLockKind};
 use flowreg_git::Repository;
+use flowreg_git::tagging::SeriesSet;
+use flowreg_model::TagName;
 
 /// How long this process waits while another one delivers. After that it leaves its records to the
 /// other one, which sees them in its next pass.
@@ -40,6 +43,9 @@ pub(crate) trait Delivery {
 
     /// Why a push is not registered, whether or not it landed; `None` if it is.
     fn reason_to_skip(&self, push: &QueuedPush) -> Option<String>;
+
+    /// The series of tags that the settings of a pushed commit name; `None` if they can't be read.
+    fn series(&self, push: &QueuedPush) -> Option<SeriesSet>;
 
     /// Whether a deleted branch has registrations that are to be removed.
     fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome;
@@ -132,6 +138,7 @@ pub(crate) fn deliver(
         .zip(before)
         .map(|(((id, push), landing), before)| CheckedRecord { id, push, landing, before })
         .collect();
+    pass.drop_outdone(&mut records)?;
     while !records.is_empty() {
         pass.deliver_ref(take_ref(&mut records))?;
     }
@@ -168,6 +175,60 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Drops the tags that landed together with a higher one of their series, for the same target. Also
+    /// those of an earlier push that waits still: they would only be refused.
+    fn drop_outdone(&mut self, records: &mut Vec<CheckedRecord>) -> Result<(), OutboxError> {
+        let mut targets: Vec<Option<QueuedTarget>> = Vec::new();
+        for record in records.iter() {
+            if !targets.contains(&record.push.target) {
+                targets.push(record.push.target.clone());
+            }
+        }
+        for target in targets {
+            let is_of_target =
+                |record: &CheckedRecord| record.push.target == target && self.is_tried_tag(record);
+            let (tags, others): (Vec<CheckedRecord>, Vec<CheckedRecord>) =
+                std::mem::take(records).into_iter().partition(is_of_target);
+            *records = others;
+            records.extend(self.without_outdone(tags)?);
+        }
+        // The order is that of time again: of several pushes of one ref the newest one counts.
+        records.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(())
+    }
+
+    /// Whether this pass is going to register a tag.
+    fn is_tried_tag(&self, record: &CheckedRecord) -> bool {
+        let CheckedRecord { push, landing, .. } = record;
+        let is_tried = self.policy.is_requested || push.state != PushState::Refused;
+        is_tried && push.kind() == "tag" && matches!(landing, Landing::Confirmed(_))
+    }
+
+    fn without_outdone(
+        &mut self,
+        records: Vec<CheckedRecord>,
+    ) -> Result<Vec<CheckedRecord>, OutboxError> {
+        let series = records.last().filter(|_| records.len() > 1);
+        let Some(series) = series.and_then(|last| self.delivery.series(&last.push)) else {
+            return Ok(records);
+        };
+        let names: Vec<Option<TagName>> =
+            records.iter().map(|record| record.push.short_name().parse().ok()).collect();
+        let known: Vec<&TagName> = names.iter().flatten().collect();
+        let mut instead = outdone(&series, &known).into_iter();
+        let mut left = Vec::new();
+        for (record, name) in records.into_iter().zip(&names) {
+            match name.as_ref().and_then(|_| instead.next()).flatten() {
+                Some(other) => {
+                    let why = format!("{other} landed as well, and is registered in its place");
+                    self.drop_record(&record.id, record.push, &why)?;
+                }
+                None => left.push(record),
+            }
+        }
+        Ok(left)
+    }
+
     /// Delivers the newest confirmed push of one ref; `records` are all that wait for it, oldest
     /// first.
     fn deliver_ref(&mut self, mut records: Vec<CheckedRecord>) -> Result<(), OutboxError> {

@@ -10,15 +10,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::outdone::outdone;
 use super::process::{GitProcess, detach};
 use super::queue::{PushContext, PushedRef, queued};
 use super::queued::{QueuedPush, QueuedTarget};
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
+use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitDirectories, Repository, RepositoryUrl, binds_to_repository, git_directories, is_mainline,
 };
-use flowreg_model::{BranchName, CommitId, Environment, TargetKind};
+use flowreg_model::{BranchName, CommitId, Environment, TagName, TargetKind};
 
 /// A push that has waited longer than this is mentioned at the next push.
 const OLD: Duration = Duration::from_hours(1);
@@ -177,6 +179,8 @@ impl<'a> HookRun<'a> {
             known.push((named, target.clone()));
             target
         };
+        let series = candidates.iter().rev().find_map(|one| one.settings.as_ref());
+        let series = series.map(|settings| settings.tag.series.clone());
         for candidate in candidates {
             match self.record(candidate, context, &mut target) {
                 Ok(push) => records.push(push),
@@ -193,7 +197,8 @@ impl<'a> HookRun<'a> {
                     tracing::debug!(id, push = push.label(), "queued");
                 }
                 let deletions = records.iter().filter(|push| push.is_deletion()).count();
-                QueuedCount { refs: ids.len() - deletions, deletions }
+                let refs = ids.len() - deletions - outdone_among(&records, series.as_ref());
+                QueuedCount { refs, deletions }
             }
             Err(error) => {
                 self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
@@ -288,6 +293,14 @@ impl<'a> HookRun<'a> {
     fn say(&self, text: &str) {
         (self.say)(text);
     }
+}
+
+/// How many of the tags will not be registered, as a higher one of their series is pushed as well.
+fn outdone_among(records: &[QueuedPush], series: Option<&SeriesSet>) -> usize {
+    let tags = records.iter().filter(|push| push.kind() == "tag");
+    let tags: Vec<TagName> = tags.filter_map(|push| push.short_name().parse().ok()).collect();
+    let Some(series) = series.filter(|_| tags.len() > 1) else { return 0 };
+    outdone(series, &tags.iter().collect::<Vec<_>>()).iter().flatten().count()
 }
 
 /// The path of `flowreg` or `flowreg-hook` in the directory of the running program, if it is there.

@@ -126,7 +126,7 @@ impl InstallError {
             Self::SharedHooks { .. } => {
                 return vec![
                     format!("add this line to the pre-push hook there: {}", LINE.trim_end()),
-                    "or write into that directory anyway: --force".to_owned(),
+                    "or write into that directory anyway: flowreg … --force".to_owned(),
                 ];
             }
             Self::TrackedHooks { .. } => {
@@ -135,15 +135,16 @@ impl InstallError {
                         "for everybody, add this line to the pre-push hook there: {}",
                         LINE.trim_end()
                     ),
-                    "or write this machine's path into that directory anyway: --force".to_owned(),
+                    "or write this machine's path into that directory anyway: flowreg … --force"
+                        .to_owned(),
                 ];
             }
             Self::HooksOff { scope, .. } => return vec![scope.unset("core.hooksPath")],
             Self::Exists { .. } => {
                 return vec![format!("add this line to it: {}", LINE.trim_end())];
             }
-            Self::Newer { .. } => "use that flowreg, or overwrite the hook: --force",
-            Self::Edited { .. } => "to remove or overwrite it anyway: --force",
+            Self::Newer { .. } => "use that flowreg, or overwrite the hook: flowreg … --force",
+            Self::Edited { .. } => "to remove or overwrite it anyway: flowreg … --force",
             Self::PreviousTaken { .. } => "look into it, then remove or rename it",
             Self::NotBare { .. } => "leave out --server to install the hook of the one who pushes",
             Self::NoConfigHooks { .. } => "leave out --config to install a hook file",

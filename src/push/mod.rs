@@ -16,6 +16,7 @@ mod install;
 mod install_error;
 mod log;
 mod manager;
+mod outdone;
 mod previous;
 mod process;
 mod queue;

@@ -15,7 +15,7 @@ use super::recognition::{
 };
 use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
-use flowreg_model::Environment;
+use flowreg_model::{Environment, quoted};
 
 /// Where ours is if it is no file.
 const IN_CONFIGURATION: &str = "hook.flowreg of git's configuration";
@@ -264,7 +264,7 @@ impl HookInspection<'_> {
         }
         if !is_executable(path) {
             let message = format!("{} is not executable: git skips it", path.display());
-            self.problem("not_executable", message, &format!("chmod +x '{}'", path.display()));
+            self.problem("not_executable", message, &make_executable(path));
         }
         let shebang = found.split(|byte| *byte == b'\n').next().unwrap_or_default();
         if shebang.starts_with(b"#!") && shebang.ends_with(b"\r") {
@@ -315,7 +315,7 @@ impl HookInspection<'_> {
         let is_main = ours.file.file_name().is_some_and(|name| name == self.hook.as_str());
         if !is_main && !is_executable(&ours.file) {
             let message = format!("{} is not executable: it is skipped", ours.file.display());
-            self.problem("not_executable", message, &format!("chmod +x '{}'", ours.file.display()));
+            self.problem("not_executable", message, &make_executable(&ours.file));
         }
         let file = ours.file.display();
         let text = String::from_utf8_lossy(script).replace("\r\n", "\n");
@@ -369,4 +369,8 @@ impl HookInspection<'_> {
         }
         Ok(())
     }
+}
+
+fn make_executable(file: &Path) -> String {
+    format!("chmod +x {}", quoted(&file.display().to_string()))
 }

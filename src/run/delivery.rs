@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitError, PushedReference, ReferenceError, Repository, RepositoryUrl, is_mainline,
 };
@@ -167,6 +168,14 @@ impl Delivery for Registrar {
         // What is wrong with the settings is told by the attempt to register.
         let configured = opened.configure_for_push(push, commit.as_ref()).ok()?;
         reason_to_skip(&configured, push).ok().flatten()
+    }
+
+    fn series(&self, push: &QueuedPush) -> Option<SeriesSet> {
+        let opened = self.opened(push);
+        let commit =
+            push.commit.clone().or_else(|| opened.repository.peeled(push.object.as_ref()?));
+        let settings = opened.settings_of_push(commit.as_ref()).ok()?;
+        Some(settings.tag.series)
     }
 
     fn check_removal(&self, push: &QueuedPush) -> DeliveryOutcome {

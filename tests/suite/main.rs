@@ -52,6 +52,7 @@ mod push_delivery;
 mod push_landing;
 mod push_remotes;
 mod push_switches;
+mod push_tags;
 mod push_target;
 mod push_told;
 mod run;

@@ -169,7 +169,7 @@ fn hooks_beside_another_one() {
       ours is     [repository]/.git/hooks/pre-push
       calls       [binaries]/flowreg-hook
       problem     [repository]/.git/hooks/pre-push is not executable: git skips it
-      hint:       chmod +x '[repository]/.git/hooks/pre-push'
+      hint:       chmod +x [repository]/.git/hooks/pre-push
     --- exit code 1
     ");
     assert_snapshot!(flowreg.screen(&["hooks", "uninstall"]), @"
@@ -204,7 +204,7 @@ fn sync() {
       waits      branch feature/x at 6069491 to origin
                  not looked at yet
     1 push waiting
-    hint: to forget it without registering: flowreg sync --discard 'feature/x'
+    hint: to forget it without registering: flowreg sync --discard feature/x
     --- exit code 0
     ");
     assert_snapshot!(flowreg.screen(&["--target", "local", "list"]), @"

@@ -58,6 +58,10 @@ fn on_a_terminal_a_push_tells_in_one_line_what_was_queued() {
         scenario.commit("and back");
         scenario.git_in(&scenario.up(), &["config", "receive.advertisePushOptions", "true"]);
         assert_eq!(told("push -oquiet=no origin feat/x").len(), 1);
+        for tag in ["v1.0.0", "v1.1.0", "v1.10.0"] {
+            scenario.git(&["tag", tag]);
+        }
+        assert_eq!(told("push origin v1.0.0 v1.1.0 v1.10.0"), one);
         scenario.left();
     });
 }
@@ -114,7 +118,7 @@ fn several_names_and_globs_can_be_discarded_and_sync_says_how() {
     let error = discard(&["v1.0.0", "fix/*", "nothing"], 2);
     assert!(error["error"]["message"].as_str().unwrap().contains("`nothing`"), "{error}");
     let error = discard(&["v1.0.O"], 2);
-    assert_eq!(error["error"]["hints"][0], "flowreg sync --discard 'v1.0.0'");
+    assert_eq!(error["error"]["hints"][0], "flowreg sync --discard v1.0.0");
     assert_eq!(discard(&["feat/["], 2)["error"]["code"], "usage");
     assert_eq!(names(), left);
     discard(&["feat/*", "refs/tags/v1*"], 0);
