@@ -1,7 +1,7 @@
 //! One pass over the outbox: pushes that landed are registered, pushes that the remote does not have
 //! are dropped, and what can't be decided yet stays.
 //!
-//! Of several pushes of one ref the newest confirmed one counts. The records of the older ones are
+//! Of several pushes of one ref for one target the newest confirmed one counts. The records of the older ones are
 //! removed before the newest is registered, so that a later pass never registers an older commit
 //! over a newer one, wherever this process is killed.
 
@@ -105,7 +105,7 @@ pub(crate) fn deliver(
         policy,
         log: DecisionLog::of(outbox),
         passed: PassReport::default(),
-        unreachable: None,
+        unreachable: Vec::new(),
     };
     let (mut ids, mut pushes) = (Vec::new(), Vec::new());
     for OutboxRecord { id, push } in outbox_records(outbox) {
@@ -126,7 +126,7 @@ pub(crate) fn deliver(
     // Where the hook could not tell the target, it is what the first delivery finds, for good: a later
     // one may run with another profile.
     for push in pushes.iter_mut().filter(|push| push.target.is_none() || policy.is_retargeted) {
-        push.target = delivery.target(push, &[]);
+        push.target = delivery.target(push, &[]).or(push.target.take());
     }
     let DeliveryPolicy { is_requested, patience, .. } = policy;
     let confirmation = LandingCheck { repository, patience, is_requested };
@@ -169,9 +169,9 @@ struct Pass<'a> {
     policy: DeliveryPolicy,
     log: DecisionLog,
     passed: PassReport,
-    /// Why the target could not be reached: the other deliveries of this pass are not tried, as each
-    /// would wait for the same time-out.
-    unreachable: Option<String>,
+    /// The targets that could not be reached, and why: other deliveries to them are not tried in this
+    /// pass, as each would wait for the same time-out.
+    unreachable: Vec<(Option<QueuedTarget>, String)>,
 }
 
 impl Pass<'_> {
@@ -298,8 +298,9 @@ impl Pass<'_> {
             // the reflog that the record remembers may mean nothing to the next pass.
             self.outbox.replace(id, &push)?;
         }
-        let delivered = match (push.is_deletion(), self.policy.is_requested, &self.unreachable) {
-            (_, _, Some(reason)) => DeliveryOutcome::Unreachable(reason.clone()),
+        let unreachable = self.unreachable.iter().find(|(target, _)| *target == push.target);
+        let delivered = match (push.is_deletion(), self.policy.is_requested, unreachable) {
+            (_, _, Some((_, reason))) => DeliveryOutcome::Unreachable(reason.clone()),
             (false, ..) => self.delivery.register(&push),
             (true, true, _) => self.delivery.remove(&push),
             (true, false, _) => self.delivery.check_removal(&push),
@@ -321,7 +322,7 @@ impl Pass<'_> {
             }
             DeliveryOutcome::Skipped(why) => self.drop_record(id, push, &why),
             DeliveryOutcome::Unreachable(reason) => {
-                self.unreachable.get_or_insert_with(|| reason.clone());
+                self.unreachable.push((push.target.clone(), reason.clone()));
                 self.passed.may_come = true;
                 push.state = PushState::Undelivered;
                 self.keep(id, push, reason, before)

@@ -159,9 +159,15 @@ impl QueuedPush {
         at.round(jiff::Unit::Second).unwrap_or(at).to_string()
     }
 
-    /// Whether both are pushes of one ref to one remote: then only the newer one counts.
+    /// Whether both are pushes of one ref to one remote, for one target: then only the newer one counts.
     pub(super) fn is_of_same_ref(&self, other: &Self) -> bool {
-        self.reference == other.reference && self.remote == other.remote && self.url == other.url
+        let is_same_target = match (&self.target, &other.target) {
+            (Some(target), Some(other)) => target.is(other),
+            (None, None) => true,
+            _ => false,
+        };
+        let is_same_remote = self.remote == other.remote && self.url == other.url;
+        self.reference == other.reference && is_same_remote && is_same_target
     }
 
     /// `refs/heads/x 3f2a91c origin`

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::prefect::{Server, Turn, unique};
 use crate::support::push::{Scenario, gits, on_every_git};
-use crate::support::switchable::Switchable;
+use crate::support::switchable::{Mode, Switchable};
 
 /// A scenario and two addresses, of which `staging` and `prod` are profiles.
 struct TwoAddresses {
@@ -205,4 +205,26 @@ fn what_the_shim_keeps_names_the_target_as_well() {
     let synced = two.scenario.flowreg().json(&["sync"], 0);
     assert_eq!(synced["delivered"][0]["target"]["profile"], "staging", "{synced}");
     assert_eq!((two.staging.writes(), two.prod.requests()), (2, 0));
+}
+
+#[test]
+fn each_target_gets_what_was_pushed_for_it_although_another_one_is_down() {
+    let two = TwoAddresses::new(&gits()[0]).in_ci();
+    two.activate("staging");
+    two.push(&[]);
+    // The same branch once more for the other one, and a branch of its own for it.
+    two.scenario.commit("second");
+    let root = two.scenario.repository.root();
+    let mut push = two.scenario.git_command(root, &["push", "-q", "origin", "HEAD"]);
+    assert!(push.env("PREFECT_PROFILE", "prod").status().unwrap().success());
+    two.push(&[("PREFECT_PROFILE", "prod")]);
+    two.staging.switch(Mode::Down);
+    let run = two.scenario.flowreg().run(&["sync"]);
+    assert_eq!(run.code, 8, "{run:?}");
+    assert_eq!(two.waiting().as_array().unwrap().len(), 1);
+    assert_eq!(two.waiting()[0]["target"]["profile"], "staging");
+    assert!(two.prod.writes() > 0);
+    two.staging.switch(Mode::Up);
+    two.scenario.flowreg().json(&["sync"], 0);
+    assert_eq!(two.waiting(), json!([]));
 }
