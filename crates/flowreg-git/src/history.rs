@@ -10,15 +10,12 @@ use gix::bstr::ByteSlice;
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
 
+use super::ancestry::{Ancestry, commit_graph, ends_of, unreadable};
 use super::refs::object_id;
 use super::tagging::SeriesPaths;
 use super::touched::PathFilter;
 use super::{GitError, Repository};
 use flowreg_model::CommitId;
-
-/// How much the clocks of those who commit may differ, in seconds: a commit's date may be that much
-/// before its parent's. Git itself takes one day for the same question (`CUTOFF_DATE_SLOP`).
-const CLOCK_SKEW: i64 = 24 * 60 * 60;
 
 const NEWEST_FIRST: Sorting = Sorting::ByCommitTime(CommitTimeOrder::NewestFirst);
 
@@ -46,12 +43,11 @@ impl Repository {
         self.inner.to_thread_local().is_shallow().unwrap_or(false)
     }
 
-    /// Walks back from `tip`, itself included, and calls `visit` with the index of each of the
-    /// `candidates` that it meets.
+    /// Calls `visit` with the index of each of the `candidates` that is in the history of `tip`, which
+    /// `tip` itself is, too.
     ///
-    /// `visit` returns how many candidates, counted from the first, are still worth looking for. The
-    /// walk ends when there are none, or when it reaches commits that are older than all of these.
-    /// Returns whether a shallow clone ended before that.
+    /// `visit` returns how many candidates, counted from the first, are still worth looking for. Returns
+    /// whether the clone is shallow and ended before all of these were found.
     ///
     /// # Errors
     /// If a commit can't be read.
@@ -63,31 +59,36 @@ impl Repository {
     ) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
         let tip = object_id(&local, tip).ok_or_else(|| missing(tip))?;
-        let ids: Vec<_> = candidates.iter().map(|commit| object_id(&local, commit)).collect();
         let mut indices: HashMap<gix::ObjectId, Vec<usize>> = HashMap::new();
-        for (index, id) in ids.iter().enumerate() {
-            indices.entry(id.unwrap_or(tip.kind().null())).or_default().push(index);
+        for (index, commit) in candidates.iter().enumerate() {
+            if let Some(id) = object_id(&local, commit) {
+                indices.entry(id).or_default().push(index);
+            }
         }
-        // In a shallow clone dates are no reason to stop: what is missing could be anywhere behind.
         let ends = ends_of(&local);
-        let (mut is_cut, mut wanted, mut oldest) = (false, candidates.len(), i64::MIN);
+        let (mut is_cut, mut wanted) = (false, candidates.len());
         let walk = local.rev_walk([tip]).sorting(NEWEST_FIRST).all();
         for info in walk.map_err(|error| unreadable(tip, &error))? {
             let info = info.map_err(|error| unreadable(tip, &error))?;
             is_cut |= ends.contains(&info.id);
-            if info.commit_time.is_some_and(|seconds| seconds < oldest) {
-                break;
-            }
             for index in indices.get(&info.id).into_iter().flatten() {
-                let rest = visit(*index);
-                if rest == 0 {
-                    return Ok(false);
+                wanted = visit(*index).min(wanted);
+            }
+            if wanted == 0 {
+                return Ok(false);
+            }
+            // The few that are left are looked for from both sides, which seldom reads all of history.
+            // Only a shallow clone is walked to its end, which is what has to be told.
+            if wanted < candidates.len() && ends.is_empty() {
+                let rest = candidates.get(..wanted).unwrap_or_default();
+                let rest: Vec<_> = rest.iter().filter_map(|commit| here(&local, commit)).collect();
+                let graph = commit_graph(&local);
+                let elsewhere = Ancestry::of(&local, graph.as_ref()).difference(&rest, &[tip])?;
+                let found = rest.iter().filter(|id| !elsewhere.contains(*id));
+                for index in found.filter_map(|id| indices.get(id)).flatten() {
+                    visit(*index);
                 }
-                // Fewer candidates may allow an earlier end; their dates are read only if there are.
-                if rest < wanted && ends.is_empty() {
-                    wanted = rest;
-                    oldest = oldest_of(&local, ids.get(..rest).unwrap_or_default());
-                }
+                break;
             }
         }
         Ok(is_cut)
@@ -105,28 +106,22 @@ impl Repository {
     ) -> Result<Option<&'t CommitId>, GitError> {
         let local = self.inner.to_thread_local();
         let commit_id = object_id(&local, commit).ok_or_else(|| missing(commit))?;
-        let seconds = time_of(&local, commit_id)?.saturating_sub(CLOCK_SKEW);
-        let order = CommitTimeOrder::NewestFirst;
+        let ids: Vec<_> = tips.iter().filter_map(|tip| Some((*tip, here(&local, tip)?))).collect();
+        let starts: Vec<_> = ids.iter().map(|(_, id)| *id).collect();
+        let graph = commit_graph(&local);
+        let mut ancestry = Ancestry::of(&local, graph.as_ref());
+        // The chain of one that continues leaves the commits which came later exactly there.
+        let later = ancestry.difference(&starts, &[commit_id])?;
         let mut seen = HashSet::new();
-        for tip in tips {
-            let Some(id) = object_id(&local, tip).filter(|id| local.has_object(*id)) else {
-                continue;
-            };
+        for (tip, id) in ids {
+            let mut next = Some(id);
             // Where this chain joins one that was walked before, the rest is the same, and the commit
             // was not on it.
-            let walk = local
-                .rev_walk([id])
-                .first_parent_only()
-                .sorting(Sorting::ByCommitTimeCutoff { order, seconds })
-                .all();
-            for info in walk.map_err(|error| unreadable(id, &error))? {
-                let ancestor = info.map_err(|error| unreadable(id, &error))?.id;
-                if ancestor == commit_id {
-                    return Ok(Some(tip));
-                }
-                if !seen.insert(ancestor) {
-                    break;
-                }
+            while let Some(id) = next.filter(|id| later.contains(id) && seen.insert(*id)) {
+                next = ancestry.parents(id)?.first().copied();
+            }
+            if next == Some(commit_id) {
+                return Ok(Some(tip));
             }
         }
         Ok(None)
@@ -136,26 +131,13 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub(crate) fn is_ancestor(
-        &self,
-        ancestor: &CommitId,
-        commit: &CommitId,
-    ) -> Result<bool, GitError> {
+    pub(crate) fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
-        let ids = (object_id(&local, ancestor), object_id(&local, commit));
+        let ids = (here(&local, ancestor), here(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
-        // Commits that are older than the one that is looked for can't be its descendants, so the walk
-        // stops there instead of reading all of history.
-        let seconds = time_of(&local, ancestor)?.saturating_sub(CLOCK_SKEW);
-        let order = CommitTimeOrder::NewestFirst;
-        let walk =
-            local.rev_walk([commit]).sorting(Sorting::ByCommitTimeCutoff { order, seconds }).all();
-        for info in walk.map_err(|error| unreadable(commit, &error))? {
-            if info.map_err(|error| unreadable(commit, &error))?.id == ancestor {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let graph = commit_graph(&local);
+        let elsewhere = Ancestry::of(&local, graph.as_ref()).difference(&[ancestor], &[commit])?;
+        Ok(!elsewhere.contains(&ancestor))
     }
 
     /// What is in the history of `tip` and not in that of `base`; what of it touches the
@@ -171,8 +153,15 @@ impl Repository {
     ) -> Result<Log, GitError> {
         let local = self.inner.to_thread_local();
         let tip_id = object_id(&local, tip).ok_or_else(|| missing(tip))?;
-        let hidden = base.and_then(|base| object_id(&local, base));
-        let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).with_hidden(hidden).all();
+        let graph = commit_graph(&local);
+        let since = match base.and_then(|base| here(&local, base)) {
+            Some(base) => {
+                Some(Ancestry::of(&local, graph.as_ref()).difference(&[tip_id], &[base])?)
+            }
+            None => None,
+        };
+        let is_since = |id: &gix::oid| since.as_ref().is_none_or(|since| since.contains(id));
+        let walk = local.rev_walk([tip_id]).sorting(NEWEST_FIRST).selected(is_since);
         let ends = ends_of(&local);
         let mut log = Log::default();
         let mut filter = PathFilter::new(self, paths);
@@ -204,33 +193,13 @@ impl Repository {
     }
 }
 
-/// The commits whose parents a shallow clone left out.
-fn ends_of(repository: &gix::Repository) -> HashSet<gix::ObjectId> {
-    let commits = repository.shallow_commits().ok().flatten();
-    commits.iter().flat_map(|commits| commits.iter().copied()).collect()
-}
-
-fn time_of(repository: &gix::Repository, id: gix::ObjectId) -> Result<i64, GitError> {
-    let commit = repository.find_commit(id).map_err(|error| unreadable(id, &error))?;
-    let time = commit.time().map_err(|error| unreadable(id, &error))?;
-    Ok(time.seconds)
-}
-
-/// When the oldest of some commits was made, less [`CLOCK_SKEW`]. Commits that are not here are left
-/// out: in a clone with all its history they are nobody's ancestor.
-fn oldest_of(repository: &gix::Repository, ids: &[Option<gix::ObjectId>]) -> i64 {
-    let times = ids.iter().flatten().filter_map(|id| {
-        let commit = repository.try_find_object(*id).ok().flatten()?.try_into_commit().ok()?;
-        Some(commit.time().ok()?.seconds)
-    });
-    times.min().map_or(i64::MAX, |seconds| seconds.saturating_sub(CLOCK_SKEW))
+/// The id of a commit, if it is in this repository.
+fn here(repository: &gix::Repository, commit: &CommitId) -> Option<gix::ObjectId> {
+    let id = object_id(repository, commit)?;
+    let header = repository.try_find_header(id).ok().flatten()?;
+    (header.kind() == gix::objs::Kind::Commit).then_some(id)
 }
 
 fn missing(commit: &CommitId) -> GitError {
     GitError::NoCommit { commit: commit.clone() }
-}
-
-fn unreadable(id: gix::ObjectId, reason: &impl ToString) -> GitError {
-    let reason = reason.to_string();
-    GitError::CorruptObject { id: id.to_string(), path: "a commit's history".to_owned(), reason }
 }

@@ -6,6 +6,7 @@
 //! there. Knows nothing of flows, targets and flowreg's configuration. What git and the CI providers
 //! do, as far as this crate rests on it, stands in docs/facts/git.md and docs/facts/ci-variables.md.
 
+mod ancestry;
 mod build;
 mod changes;
 mod checkout;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
 
+use super::ancestry::{Ancestry, commit_graph};
 use super::{GitError, ReferenceError, Repository};
 use flowreg_model::{BranchName, CommitId, RemoteName, TagName};
 
@@ -164,30 +165,21 @@ impl Refs {
         let (Some(here), Some(there)) = (id(here), id(there)) else {
             return CommitDistance::Diverged;
         };
-        match self.repository.merge_base(here, there).map(|base| base.map(gix::Id::detach)) {
-            Ok(base) if base == Some(there) => {
-                CommitDistance::Ahead(self.commits_between(there, here))
+        let graph = commit_graph(&self.repository);
+        let mut ancestry = Ancestry::of(&self.repository, graph.as_ref());
+        let mut only_in = |tip, hidden| ancestry.difference(&[tip], &[hidden]);
+        // A shallow clone may lack some of the commits between, as those of a branch that was merged.
+        let is_whole = !self.repository.is_shallow().unwrap_or(true);
+        let counted = |commits: usize| (is_whole && commits <= MOST_COUNTED).then_some(commits);
+        match (only_in(here, there), only_in(there, here)) {
+            (Ok(ahead), Ok(behind)) if behind.is_empty() => {
+                CommitDistance::Ahead(counted(ahead.len()))
             }
-            Ok(base) if base == Some(here) => {
-                CommitDistance::Behind(self.commits_between(here, there))
+            (Ok(ahead), Ok(behind)) if ahead.is_empty() => {
+                CommitDistance::Behind(counted(behind.len()))
             }
             _ => CommitDistance::Diverged,
         }
-    }
-
-    /// How many commits `tip` has that its ancestor `base` has not; `None` if there are very many,
-    /// or if a shallow clone may lack some of them, as those of a branch that was merged.
-    fn commits_between(&self, base: gix::ObjectId, tip: gix::ObjectId) -> Option<usize> {
-        if self.repository.is_shallow().unwrap_or(true) {
-            return None;
-        }
-        let walk = self.repository.rev_walk([tip]).with_hidden([base]).all().ok()?;
-        let mut count = 0;
-        for commit in walk.take(MOST_COUNTED + 1) {
-            commit.ok()?;
-            count += 1;
-        }
-        (count <= MOST_COUNTED).then_some(count)
     }
 
     pub(super) fn tags_at(&self, commit: &CommitId) -> Result<Vec<TagName>, GitError> {

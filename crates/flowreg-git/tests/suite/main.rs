@@ -12,6 +12,7 @@ mod checkout;
 mod ci;
 mod ci_head;
 mod head;
+mod history;
 mod identity;
 mod ladder;
 mod links;
