@@ -121,6 +121,8 @@ fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
     let options = gix::open::Options::isolated()
         .with(Trust::Full)
         .filter_config_section(|_| true)
+        // A clone brings no refs/replace: what workers run is never the replacement.
+        .config_overrides(["core.useReplaceRefs=false"])
         .open_path_as_is(true);
     options.open(&location.entry).map_err(|error| {
         let directory = location.git_dir.clone();

@@ -34,7 +34,6 @@ struct Pack {
 }
 
 /// The packs of a repository.
-#[derive(Default)]
 pub(super) struct Packs {
     packs: Vec<Pack>,
 }

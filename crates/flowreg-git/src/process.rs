@@ -211,6 +211,8 @@ impl Git {
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .envs([("GIT_TERMINAL_PROMPT", "0"), ("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")])
+            // A clone brings no refs/replace: what workers run is never the replacement.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -239,13 +239,7 @@ impl Tree {
         let store = self.repository.objects.store_ref();
         let mut directories = vec![store.path().to_owned()];
         directories.extend(store.alternate_db_paths().unwrap_or_default());
-        let packs = if store.replacements().next().is_none() {
-            Packs::of(&directories, self.repository.object_hash())
-        } else {
-            // With `git replace` another object is read in an object's place. Only gix knows about
-            // that, so all files are left to it.
-            Packs::default()
-        };
+        let packs = Packs::of(&directories, self.repository.object_hash());
         packs.plan(blobs.into_iter().map(|blob| blob.id.0))
     }
 

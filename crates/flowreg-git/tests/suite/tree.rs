@@ -276,3 +276,28 @@ fn submodules_are_those_that_gitmodules_lists() {
     repository.commit("third");
     assert_eq!(tree(&repository, "HEAD").submodules().unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn replaced_commits_and_trees_are_read_as_a_clone_has_them() {
+    let repository = TestRepository::empty();
+    repository.write("flows/etl.py", "released\n");
+    let released = repository.commit("first");
+    repository.write("flows/etl.py", "rewritten\n");
+    repository.commit("second");
+    let tree = |revision: &str| repository.git(&["rev-parse", &format!("{revision}^{{tree}}")]);
+    for (one, other) in [
+        (released.clone(), repository.git(&["rev-parse", "HEAD"])),
+        (tree(&released), tree("HEAD")),
+    ] {
+        repository.git(&["replace", &one, &other]);
+        assert_eq!(repository.git(&["show", &format!("{released}:flows/etl.py")]), "rewritten");
+        let opened = repository.open();
+        let commit = released.parse().unwrap();
+        assert_eq!(opened.read_at(&commit, "flows/etl.py").unwrap().unwrap(), b"released\n");
+        let files = repository.outside().join(&one);
+        std::fs::create_dir(&files).unwrap();
+        opened.check_out(&commit, &files, &repository.outside().join("index")).unwrap();
+        assert_eq!(std::fs::read(files.join("flows/etl.py")).unwrap(), b"released\n");
+        repository.git(&["replace", "-d", &one]);
+    }
+}
