@@ -240,6 +240,7 @@ impl From<TargetError> for CommandError {
 pub(super) fn target_codes(error: &TargetError) -> (u8, &'static str) {
     match error {
         TargetError::Unreachable { .. } => (exit::TARGET_UNREACHABLE, "unreachable"),
+        TargetError::Untrusted { .. } => (exit::CONFIGURATION, "untrusted"),
         TargetError::Unauthorized { .. } => (exit::TARGET_REFUSED, "unauthorized"),
         TargetError::NotAnApi { .. } => (exit::TARGET_REFUSED, "not_an_api"),
         TargetError::UnsupportedVersion { .. } => (exit::TARGET_REFUSED, "unsupported_version"),
@@ -256,6 +257,7 @@ pub(super) fn target_hints(error: &TargetError) -> Vec<String> {
         TargetError::Unreachable { .. } => {
             "nothing is lost: run the same command again once the server answers"
         }
+        TargetError::Untrusted { problem, settings, .. } => return problem.hints(*settings),
         TargetError::Unauthorized { .. } => {
             "set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for basic authentication"
         }

@@ -80,7 +80,9 @@ impl RunError {
             Self::Settings(_) | Self::Configuration(_) | Self::Connection(_) => true,
             Self::Scan(error) => matches!(error, ScanError::Glob { .. }),
             Self::Reference(error) => error.is_configuration(),
-            Self::Target(error) => matches!(error, TargetError::Configuration(_)),
+            Self::Target(error) => {
+                matches!(error, TargetError::Configuration(_) | TargetError::Untrusted { .. })
+            }
             _ => false,
         }
     }

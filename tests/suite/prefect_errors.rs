@@ -12,7 +12,7 @@ use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::{ReadScope, Target, TargetError, Write};
 use secrecy::SecretString;
 
-use crate::support::prefect::{TlsServer, connection, free_port};
+use crate::support::prefect::{connection, free_port};
 use crate::support::scripted::{Received, Reply, Scripted};
 
 const SECRET: &str = "pnu_s3cret";
@@ -421,29 +421,6 @@ fn certificates_that_can_not_be_used_are_told_with_their_file() {
             PrefectServer::connect(connection.clone(), ConnectOptions { jobs: 1 }).err().unwrap();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
-}
-
-#[test]
-fn a_certificate_is_checked_against_the_users_file_or_the_system_or_not_at_all() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = TlsServer::start(directory.path());
-    let mut connection = connection(&server.api_url);
-    let connect = |connection: &PrefectConnection| {
-        PrefectServer::connect(connection.clone(), ConnectOptions { jobs: 1 })
-    };
-    // A machine without any certificates of its own is told so, before anything is sent.
-    match connect(&connection).and_then(|target| read(&target)).unwrap_err() {
-        TargetError::Unreachable { reason, .. } => {
-            assert!(reason.contains("certificate"), "{reason}");
-        }
-        TargetError::Configuration(reason) => assert!(reason.contains("SSL_CERT_FILE"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
-    connection.tls.certificates = Some(server.authority.clone());
-    assert_eq!(read(&connect(&connection).unwrap()).unwrap(), []);
-    connection.tls.certificates = None;
-    connection.tls.skip_verify = true;
-    assert_eq!(read(&connect(&connection).unwrap()).unwrap(), []);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use flowreg_model::{BlockDocument, Fields, FlowName, Held, Registration, TargetDescription};
+pub use prefect::tls_error::{TlsProblem, TlsSettings};
 
 /// Which registrations to read.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +74,16 @@ pub enum TargetError {
         url: String,
         /// What happened, in words.
         reason: String,
+    },
+    /// There is an answer, but over no connection that can be trusted.
+    #[error("{url} can't be used: {problem}")]
+    Untrusted {
+        /// The API's address without credentials.
+        url: String,
+        /// What is wrong.
+        problem: TlsProblem,
+        /// What can be set about it.
+        settings: TlsSettings,
     },
     /// The credentials are missing or wrong.
     #[error("{url} refused the credentials ({status})")]

@@ -255,31 +255,6 @@ impl Worker {
     }
 }
 
-/// An HTTPS server that holds nothing, with an authority that no system knows.
-pub(crate) struct TlsServer {
-    /// `https://127.0.0.1:…/api`.
-    pub api_url: String,
-    /// The file with its authority's certificate.
-    pub authority: PathBuf,
-    _process: Watched,
-}
-
-impl TlsServer {
-    /// Starts it with the Python of Prefect's environment.
-    pub(crate) fn start(directory: &Path) -> Self {
-        let authority = directory.join("authority.pem");
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/tls_server.py");
-        let arguments = [script.to_str().unwrap(), authority.to_str().unwrap()];
-        let process = Watched::start("python", &arguments, &[]);
-        let port = wait_for("the HTTPS server", 60, || {
-            let text = std::fs::read_to_string(directory.join("authority.pem.port")).ok()?;
-            text.parse::<u16>().ok()
-        });
-        Self { api_url: format!("https://127.0.0.1:{port}/api"), authority, _process: process }
-    }
-}
-
 /// A connection with nothing configured but the address.
 pub(crate) fn connection(api_url: &str) -> PrefectConnection {
     PrefectConnection {

@@ -1,42 +1,14 @@
-"""An HTTPS server with a certificate of its own authority, that answers as an empty Prefect.
+"""HTTPS servers that answer as an empty Prefect: one for each file NAME.chain of a directory, which has a
+certificate and its key, and one that speaks http, called `plain`. The port of each goes to NAME.port.
 
-Writes the authority to the file that the first argument names, then the port beside it.
+    python tls_server.py DIRECTORY
 """
 
-import datetime
 import http.server
-import ipaddress
+import pathlib
 import ssl
 import sys
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-
-def name(text):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def certificate(subject, issuer, key, issuer_key, extensions):
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name(subject))
-        .issuer_name(name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=True)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def pem(thing):
-    return thing.public_bytes(serialization.Encoding.PEM)
+import threading
 
 
 class Empty(http.server.BaseHTTPRequestHandler):
@@ -59,32 +31,26 @@ class Empty(http.server.BaseHTTPRequestHandler):
         pass
 
 
-authority_path = sys.argv[1]
-authority_key = ec.generate_private_key(ec.SECP256R1())
-server_key = ec.generate_private_key(ec.SECP256R1())
-authority = certificate(
-    "authority", "authority", authority_key, authority_key, [x509.BasicConstraints(True, 0)]
-)
-address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-server = certificate("server", "authority", server_key, authority_key, [address])
+class Server(http.server.ThreadingHTTPServer):
+    context = None
 
-with open(authority_path, "wb") as file:
-    file.write(pem(authority))
-chain_path = authority_path + ".server"
-with open(chain_path, "wb") as file:
-    file.write(pem(server))
-    file.write(
-        server_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    def finish_request(self, request, client_address):
+        # In the thread of the connection: a client that never ends its handshake holds up nobody.
+        if self.context is not None:
+            try:
+                request = self.context.wrap_socket(request, server_side=True)
+            except (OSError, ssl.SSLError):
+                return
+        super().finish_request(request, client_address)
 
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(chain_path)
-httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty)
-httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
-with open(authority_path + ".port", "w") as file:
-    file.write(str(httpd.server_port))
-httpd.serve_forever()
+
+directory = pathlib.Path(sys.argv[1])
+for chain in [*sorted(directory.glob("*.chain")), directory / "plain.chain"]:
+    server = Server(("127.0.0.1", 0), Empty)
+    if chain.name != "plain.chain":
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.context.load_cert_chain(chain)
+    threading.Thread(target=server.serve_forever).start()
+    written = chain.with_suffix(".written")
+    written.write_text(str(server.server_port))
+    written.rename(chain.with_suffix(".port"))

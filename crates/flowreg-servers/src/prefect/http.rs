@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use super::gate::Gate;
 use super::retry::{Situation, Trouble, retry_after};
+use super::tls_error::TlsProblem;
 use super::{headers, refusal, tls};
 use crate::TargetError;
-use crate::connection::prefect::PrefectConnection;
+use crate::connection::prefect::{PrefectConnection, Tls};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -235,7 +236,7 @@ impl Http {
                 max_retries: self.connection.max_retries,
             };
             let Some(pause) = trouble.pause(situation) else {
-                return Err(self.unreachable(trouble.reason(attempts)));
+                return Err(self.failed(trouble, attempts));
             };
             tracing::debug!(
                 method = %request.method,
@@ -300,6 +301,9 @@ impl Http {
     }
 
     fn trouble(&self, error: &reqwest::Error) -> Trouble {
+        if let Some(problem) = TlsProblem::of(error) {
+            return Trouble::Untrusted(problem);
+        }
         if error.is_connect() {
             // Not `TimedOut`, which would count as a sign of an overloaded server: most likely
             // nothing answers at this address.
@@ -343,7 +347,7 @@ impl Http {
                 Request { kind: Kind::Read, method: &Method::GET, path: &path, body: None },
                 None,
             )
-            .map_err(|trouble| self.unreachable(trouble.reason(1)))?;
+            .map_err(|trouble| self.failed(trouble, 1))?;
         if reply.status >= 300 {
             return Err(self.refused(&reply));
         }
@@ -383,8 +387,32 @@ impl Http {
         }
     }
 
-    fn unreachable(&self, reason: String) -> TargetError {
-        TargetError::Unreachable { url: self.url().to_owned(), reason }
+    fn failed(&self, trouble: Trouble, attempts: u32) -> TargetError {
+        let url = self.url().to_owned();
+        match trouble {
+            Trouble::Untrusted(problem) => {
+                TargetError::Untrusted { url, problem, settings: self.connection.tls.settings }
+            }
+            Trouble::Broken(_) if self.speaks_tls_only() => TargetError::Untrusted {
+                url,
+                problem: TlsProblem::OnlyTls,
+                settings: self.connection.tls.settings,
+            },
+            trouble => TargetError::Unreachable { url, reason: trouble.reason(attempts) },
+        }
+    }
+
+    /// Whether a server that never answered over http does so over https. It is asked without any header,
+    /// as nobody knows yet who it is.
+    fn speaks_tls_only(&self) -> bool {
+        let Some(rest) = self.url().strip_prefix("http://") else { return false };
+        if self.answered.load(Ordering::Relaxed) {
+            return false;
+        }
+        let unverified = Tls { skip_verify: true, ..Tls::default() };
+        let client =
+            tls::client_config(&unverified, true).and_then(|tls| client(&tls, self.timeout));
+        client.is_ok_and(|client| client.get(format!("https://{rest}")).send().is_ok())
     }
 }
 

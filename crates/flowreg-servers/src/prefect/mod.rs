@@ -14,6 +14,7 @@ mod refusal;
 mod retry;
 mod schedules;
 mod tls;
+pub(crate) mod tls_error;
 mod two;
 mod write;
 

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::tls_error::TlsProblem;
+
 /// How long one call may take with all its repetitions.
 pub(super) const BUDGET: Duration = Duration::from_secs(30);
 
@@ -34,6 +36,8 @@ pub(super) enum Trouble {
     TimedOut(Duration),
     /// No connection.
     Unconnected(String),
+    /// No connection that can be trusted.
+    Untrusted(TlsProblem),
 }
 
 /// The circumstances of a request.
@@ -77,6 +81,7 @@ impl Trouble {
             // What never spoke HTTP is probably no HTTP server.
             Self::Broken(_) if !situation.answered_before && situation.attempts > 3 => return None,
             Self::Broken(_) => pause,
+            Self::Untrusted(_) => return None,
             // An address where nothing ever answered is wrong, or its server is down; one that did
             // answer may be restarting.
             Self::Unconnected(_) => {
@@ -101,6 +106,7 @@ impl Trouble {
                 format!("no answer within {} s{again}", limit.as_secs_f64())
             }
             Self::Unconnected(reason) => format!("{reason}{again}"),
+            Self::Untrusted(problem) => problem.to_string(),
         }
     }
 }

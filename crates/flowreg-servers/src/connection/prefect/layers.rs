@@ -5,6 +5,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::layer::{Layer, SettingValue, from_table, from_variables, read_file, read_toml};
+use super::refuse_no_text;
 use super::{ConnectionError, dotenv, profiles, values};
 use flowreg_model::Environment;
 
@@ -23,6 +24,7 @@ impl Layers {
         directory: &Path,
         home: Option<&Path>,
     ) -> Result<Self, ConnectionError> {
+        refuse_no_text(environment, "PREFECT_")?;
         let dotenv = read_file(&directory.join(".env"))?
             .map(|text| dotenv::parse(&text, environment))
             .unwrap_or_default();

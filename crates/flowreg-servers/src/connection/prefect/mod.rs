@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::TlsSettings;
 use flowreg_model::Environment;
 pub(super) use layer::read_toml;
 use layers::Layers;
@@ -54,6 +55,8 @@ pub struct Tls {
     pub certificates: Option<PathBuf>,
     /// `PREFECT_API_TLS_INSECURE_SKIP_VERIFY`.
     pub skip_verify: bool,
+    /// Whose settings these are.
+    pub settings: TlsSettings,
 }
 
 /// What is wrong with Prefect's configuration.
@@ -162,6 +165,23 @@ pub fn connection(
     }))
 }
 
+/// Refuses a variable that is no text: as unset, another place would decide in its stead.
+pub(super) fn refuse_no_text(
+    environment: &Environment,
+    prefix: &str,
+) -> Result<(), ConnectionError> {
+    let names = environment.all().filter_map(|(name, _)| name.to_str());
+    let mut ours = names.filter(|name| name.starts_with(prefix));
+    match ours.find(|name| !environment.is_text(name)) {
+        Some(name) => Err(ConnectionError::Value {
+            setting: name.to_owned(),
+            origin: "environment".to_owned(),
+            expected: "UTF-8",
+        }),
+        None => Ok(()),
+    }
+}
+
 fn tls(
     layers: &Layers,
     environment: &Environment,
@@ -174,12 +194,12 @@ fn tls(
         .unwrap_or(false);
     // An empty setting means "no file", and hides SSL_CERT_FILE as it does in the official client.
     let certificates = match layers.text("PREFECT_API_SSL_CERT_FILE")? {
-        Some(found) => Some(found.value),
-        None => environment.raw("SSL_CERT_FILE").map(ToOwned::to_owned),
+        Some(found) => Some(found.value.into()),
+        None => environment.os("SSL_CERT_FILE").map(ToOwned::to_owned),
     };
     let certificates =
         certificates.filter(|path| !path.is_empty()).map(|path| directory.join(path));
-    Ok(Tls { certificates, skip_verify })
+    Ok(Tls { certificates, skip_verify, settings: TlsSettings::Prefect })
 }
 
 impl PrefectConnection {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::prefect::{ConnectionError, Tls, read_toml};
+use super::prefect::{ConnectionError, Tls, read_toml, refuse_no_text};
+use crate::TlsSettings;
 use flowreg_model::Environment;
 
 /// The connection to the GraphQL API of Prefect 1.
@@ -58,6 +59,7 @@ pub fn connection(
     directory: &Path,
     home: Option<&Path>,
 ) -> Result<Prefect1Connection, ConnectionError> {
+    refuse_no_text(environment, "PREFECT__")?;
     let sources = SettingSources { environment, home };
     let settings = sources.settings()?;
     let api =
@@ -94,7 +96,7 @@ pub fn connection(
     }
     // The client uses `requests`, which reads these variables.
     let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
-    let certificates = certificates.iter().find_map(|name| environment.get(name));
+    let certificates = certificates.iter().find_map(|name| environment.path(name));
     Ok(Prefect1Connection {
         api_url: address.to_owned(),
         origin: api.origin,
@@ -103,6 +105,7 @@ pub fn connection(
         tls: Tls {
             certificates: certificates.map(|path| directory.join(path)),
             skip_verify: false,
+            settings: TlsSettings::Prefect1,
         },
     })
 }
