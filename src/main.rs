@@ -14,9 +14,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[expect(clippy::disallowed_methods, reason = "this is where they enter")]
 fn main() -> ExitCode {
-    let variables = std::env::vars_os().map(|(name, value)| {
-        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
-    });
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
@@ -30,7 +27,7 @@ fn main() -> ExitCode {
     }
     ExitCode::from(cli::run(Process {
         arguments,
-        environment: variables.collect(),
+        environment: std::env::vars_os().collect(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),
         is_terminal: std::io::stderr().is_terminal(),

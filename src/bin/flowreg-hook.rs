@@ -8,12 +8,9 @@ use flowreg::cli::{self, Interrupt, Process};
 
 #[expect(clippy::disallowed_methods, reason = "this is where they enter")]
 fn main() -> ExitCode {
-    let variables = std::env::vars_os().map(|(name, value)| {
-        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
-    });
     ExitCode::from(cli::run_hook(&Process {
         arguments: std::env::args_os().collect(),
-        environment: variables.collect(),
+        environment: std::env::vars_os().collect(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         home: std::env::home_dir(),
         is_terminal: std::io::stderr().is_terminal(),

@@ -278,7 +278,7 @@ struct TemporaryHome {
 
 impl TemporaryHome {
     fn make(environment: &Environment) -> std::io::Result<Self> {
-        let parent = Path::new(environment.get("TMPDIR").unwrap_or("/tmp"));
+        let parent = environment.path("TMPDIR").unwrap_or(Path::new("/tmp"));
         let directory = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
         // Resolved now (`/tmp` is a link on macOS): Python resolves links in the paths of files, and
         // the answers would name paths that don't begin with the directory we know.

@@ -34,7 +34,7 @@ pub(super) fn find(
     }
     // What the user has activated is meant, even if the work tree has an environment as well. The
     // first Python on `PATH` is mostly the system's, which has no Prefect.
-    let active = environment.get("VIRTUAL_ENV").map(|home| Path::new(home).join("bin/python"));
+    let active = environment.path("VIRTUAL_ENV").map(|home| home.join("bin/python"));
     let in_work_tree = IN_WORK_TREE.iter().map(|path| base.join(path));
     active
         .into_iter()

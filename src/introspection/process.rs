@@ -4,7 +4,9 @@
 //! flowreg alone, which then ends it in order. It ends when its standard input does, also if flowreg
 //! was killed, and ends its children with it.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -101,7 +103,8 @@ impl PythonProcess {
         for (name, text) in HARNESS {
             std::fs::write(directory.join(name), text)?;
         }
-        let passed_on = environment.iter().filter(|(name, _)| is_passed_on(name));
+        let passed_on =
+            environment.all().filter(|(name, _)| name.to_str().is_none_or(is_passed_on));
         let mut command = Command::new(python);
         command
             .arg(directory.join("harness.py"))
@@ -113,7 +116,7 @@ impl PythonProcess {
             // schema would differ from run to run, and be registered each time.
             .env("PYTHONHASHSEED", "0")
             .envs(passed_on)
-            .env("PYTHONPATH", absolute_entries(environment.raw(PYTHONPATH).unwrap_or_default()))
+            .env("PYTHONPATH", absolute_entries(environment.os(PYTHONPATH).unwrap_or_default()))
             .env("PREFECT_HOME", home.join("prefect"))
             .env("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
             .env("PREFECT_LOGGING_TO_API_ENABLED", "false")
@@ -191,9 +194,10 @@ impl Drop for PythonProcess {
 
 /// The absolute entries of `PYTHONPATH`. Relative ones are meant in the checkout, which is not made yet
 /// when Python starts, and go with the request.
-fn absolute_entries(path: &str) -> String {
-    let entries: Vec<&str> = path.split(':').filter(|entry| entry.starts_with('/')).collect();
-    entries.join(":")
+fn absolute_entries(path: &OsStr) -> OsString {
+    let entries = path.as_bytes().split(|byte| *byte == b':');
+    let entries: Vec<&[u8]> = entries.filter(|entry| entry.starts_with(b"/")).collect();
+    OsString::from_vec(entries.join(&b':'))
 }
 
 fn is_passed_on(name: &str) -> bool {

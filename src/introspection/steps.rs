@@ -84,7 +84,7 @@ pub(crate) fn run_steps(
     let base = context.repository.workdir().unwrap_or(Path::new("."));
     // Before the clone, which takes seconds in a large repository: without Python it is not needed.
     let python = interpreter::find(context.python, base, context.environment)?;
-    let parent = Path::new(context.environment.get("TMPDIR").unwrap_or("/tmp"));
+    let parent = context.environment.path("TMPDIR").unwrap_or(Path::new("/tmp"));
     let home = tempfile::Builder::new().prefix("flowreg-").tempdir_in(parent)?;
     let clone = home.path().join("clone");
     context.repository.clone_at(context.reference, context.url, &clone)?;
@@ -92,7 +92,8 @@ pub(crate) fn run_steps(
     std::fs::write(&program, PROGRAM)?;
     // In a git hook `GIT_DIR` and its like are set, and git in a step would work on the user's
     // repository instead of the clone. Credentials stay: steps push images.
-    let passed_on = context.environment.iter().filter(|(name, _)| !binds_to_repository(name));
+    let is_of_repository = |name: &std::ffi::OsStr| name.to_str().is_some_and(binds_to_repository);
+    let passed_on = context.environment.all().filter(|(name, _)| !is_of_repository(name));
     let mut child = Command::new(&python)
         .arg(&program)
         .current_dir(clone.join(context.directory))

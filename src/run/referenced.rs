@@ -176,7 +176,11 @@ impl<'o> Referenced<'o> {
         // Only for the branch that is checked out: with a tag or another branch nobody expects the
         // files of the work tree to be registered. And looking for changes starts a git process.
         let is_active = self.reference.source == ReferenceSource::ActiveBranch;
-        if is_active && repository.uncommitted()? {
+        let operation = repository.operation().filter(|_| is_active);
+        if let Some(operation) = &operation {
+            add(format!("{operation}: what is registered is commit {commit}, which is before it"));
+        }
+        if is_active && operation.is_none() && repository.uncommitted()? {
             add(format!(
                 "some flows or configuration are not committed: what is registered is commit {commit}"
             ));

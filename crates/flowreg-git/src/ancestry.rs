@@ -6,10 +6,9 @@
 //! and never what the answer is. Generation numbers, which git computes from the graph, are a proof;
 //! they are used where a commit-graph has them (gitformat-commit-graph(5)).
 
-use std::collections::{HashMap, HashSet};
-
 use gix::ObjectId;
 use gix::commitgraph::{GENERATION_NUMBER_INFINITY, GENERATION_NUMBER_MAX};
+use gix::hashtable::{HashMap, HashSet};
 use gix::revwalk::{Graph, PriorityQueue, graph};
 
 use super::GitError;
@@ -162,7 +161,7 @@ struct Painted {
 
 impl<'a, 'r> Walk<'a, 'r> {
     fn new(ancestry: &'a mut Ancestry<'r>, sought: Option<(ObjectId, Rank)>) -> Self {
-        let (colours, queue) = (HashMap::new(), PriorityQueue::new());
+        let (colours, queue) = (HashMap::default(), PriorityQueue::new());
         Self { ancestry, colours, queue, queued: [0; 2], sought }
     }
 

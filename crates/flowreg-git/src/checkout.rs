@@ -5,6 +5,7 @@
 //! what is missing in one request. The index is a file of the caller's, so neither the user's
 //! index nor the work tree nor HEAD is read or written, and a bare repository will do.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{GitError, Repository, process};
@@ -54,18 +55,9 @@ impl Repository {
         directory: &Path,
     ) -> Result<(), GitError> {
         let git = process::Git::new(self);
-        let common = self.common_dir().display().to_string();
-        let target = directory.display().to_string();
         // `--shared` copies no objects: the clone reads those of this repository.
-        let clone = [
-            "clone",
-            "--quiet",
-            "--shared",
-            "--no-checkout",
-            "--",
-            common.as_str(),
-            target.as_str(),
-        ];
+        let clone = ["clone", "--quiet", "--shared", "--no-checkout", "--"].map(OsStr::new);
+        let clone = [&clone[..], &[self.common_dir().as_os_str(), directory.as_os_str()]].concat();
         git.run_long(&clone)?.check("clone")?;
         // The clone's origin is this repository's directory so far; code that looks at its own remote
         // has to find the one that workers clone from.

@@ -88,6 +88,7 @@ pub(super) enum BuildReference {
 const FORK: &str = "the pull request comes from a fork, whose branch is not in this repository";
 pub(super) const QUEUE: &str = "a merge queue's branch is gone after the build";
 const NO_SOURCE: &str = "the pull request build does not name its source branch";
+const NOT_TEXT: &str = "a variable that names the branch or tag is not UTF-8";
 const NO_NAME: &str = "names neither a branch nor a tag";
 
 /// More specific rows come before those that would recognise the same build.
@@ -358,6 +359,11 @@ pub(super) fn provider(environment: &Environment) -> Option<&'static Provider> {
 impl Provider {
     /// The branch or tag of the build: the first rule that applies decides.
     pub(super) fn build_reference(&self, environment: &Environment) -> BuildReference {
+        // As unset it would leave the word to another variable.
+        let is_text = |rule: &CiRule| rule.variable().is_none_or(|name| environment.is_text(name));
+        if !self.rules.iter().all(is_text) {
+            return BuildReference::Refused(NOT_TEXT);
+        }
         let named = self.rules.iter().find_map(|rule| rule.apply(environment));
         match named.unwrap_or(BuildReference::Unknown(self.unknown)) {
             BuildReference::Branch { name, .. }
@@ -396,6 +402,14 @@ impl Provider {
 }
 
 impl CiRule {
+    /// The variable that names the branch or tag.
+    fn variable(&self) -> Option<&'static str> {
+        match self {
+            Tag(_, variable) | Branch(_, variable) | PullRequest(_, variable) => Some(variable),
+            Refuse(..) | Forbid(..) => None,
+        }
+    }
+
     fn apply(&self, environment: &Environment) -> Option<BuildReference> {
         let (Tag(when, text)
         | Branch(when, text)

@@ -4,9 +4,11 @@
 //! nothing that its caller didn't pass. Order of precedence: system, global, local, worktree,
 //! environment (<https://git-scm.com/docs/git-config#SCOPES>).
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use gix::bstr::ByteSlice;
 use gix::config::file::{Metadata, includes, init};
 use gix::config::source::Kind;
 use gix::config::{File, KeyRef, Source, path::interpolate};
@@ -25,7 +27,7 @@ pub(super) struct IncludeConditions<'a> {
 
 /// Reads the files of the system and the user; includes are not followed yet.
 pub(super) fn of_user(environment: &Environment) -> Result<File, GitError> {
-    let mut variable = |name: &str| environment.raw(name).map(OsString::from);
+    let mut variable = |name: &str| environment.os(name).map(OsString::from);
     let files = [Kind::System, Kind::Global].into_iter().flat_map(Kind::sources).filter_map(
         |source: &Source| {
             let path = source.storage_location(&mut variable)?;
@@ -41,17 +43,14 @@ pub(super) fn of_user(environment: &Environment) -> Result<File, GitError> {
 /// Adds the repository's own files, follows includes, and adds `GIT_CONFIG_COUNT`'s values.
 pub(super) fn complete(
     mut configuration: File,
-    of_repository: Option<File>,
+    of_repository: File,
     conditions: IncludeConditions<'_>,
     environment: &Environment,
 ) -> Result<File, GitError> {
-    if let Some(file) = of_repository {
-        configuration.append(file).map_err(|error| unreadable(&error))?;
-    }
-    let home = environment.get("HOME").map(PathBuf::from);
+    configuration.append(of_repository).map_err(|error| unreadable(&error))?;
     let interpolate = interpolate::Context {
         git_install_dir: None,
-        home_dir: home.as_deref(),
+        home_dir: environment.path("HOME"),
         home_for_user: Some(interpolate::home_for_user),
     };
     let conditional = includes::conditional::Context {
@@ -73,24 +72,25 @@ pub(super) fn complete(
 /// The values of `GIT_CONFIG_KEY_<n>` and `GIT_CONFIG_VALUE_<n>` (git-config(1), ENVIRONMENT).
 fn of_environment(environment: &Environment) -> Result<File, GitError> {
     let mut file = File::new(Metadata::from(Source::Env).with(gix::sec::Trust::Full));
+    let bytes = |name: &str| environment.os(name).map(OsStr::as_bytes);
     let count = environment.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok());
     for index in 0..count.unwrap_or(0_usize) {
         let pair = (
-            environment.get(&format!("GIT_CONFIG_KEY_{index}")),
-            environment.raw(&format!("GIT_CONFIG_VALUE_{index}")),
+            bytes(&format!("GIT_CONFIG_KEY_{index}")),
+            bytes(&format!("GIT_CONFIG_VALUE_{index}")),
         );
         // Git would end with an error here. To go on is harmless: every git process that is started
         // later gets the same environment, and complains.
         let (Some(key), Some(value)) = pair else { continue };
         push(&mut file, key, Some(value)).map_err(|error| unreadable(&error))?;
     }
-    for (key, value) in parameters(environment.raw("GIT_CONFIG_PARAMETERS").unwrap_or_default()) {
+    for (key, value) in parameters(bytes("GIT_CONFIG_PARAMETERS").unwrap_or_default()) {
         push(&mut file, &key, value.as_deref()).map_err(|error| unreadable(&error))?;
     }
     Ok(file)
 }
 
-fn push(file: &mut File, key: &str, value: Option<&str>) -> gix::Result<()> {
+fn push(file: &mut File, key: &[u8], value: Option<&[u8]>) -> gix::Result<()> {
     let Some(key) = KeyRef::parse_unvalidated(key.into()) else { return Ok(()) };
     let mut section = file.section_mut_or_create_new(key.section_name, key.subsection_name)?;
     section.push(key.value_name, value.map(Into::into))?;
@@ -99,38 +99,39 @@ fn push(file: &mut File, key: &str, value: Option<&str>) -> gix::Result<()> {
 
 /// What `git -c` hands to the processes it starts: `'key'='value'`, before git 2.31
 /// `'key=value'`, separated by blanks. A key without a value stands for "true".
-fn parameters(text: &str) -> Vec<(String, Option<String>)> {
+fn parameters(text: &[u8]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let mut pairs = Vec::new();
-    let mut rest = text.trim_start();
+    let mut rest = text.trim_ascii_start();
     while let Some((word, after)) = dequote(rest) {
         rest = after;
-        if let Some(value) = rest.strip_prefix('=') {
+        if let Some(value) = rest.strip_prefix(b"=") {
             // `git -c key` is `'key'=`, and `git -c key=` is `'key'=''`.
             let (value, after) =
                 dequote(value).map_or((None, value), |(value, after)| (Some(value), after));
             rest = after;
             pairs.push((word, value));
-        } else if let Some((key, value)) = word.split_once('=') {
+        } else if let Some((key, value)) = word.split_once_str("=") {
             pairs.push((key.to_owned(), Some(value.to_owned())));
         } else {
             pairs.push((word, None));
         }
-        rest = rest.trim_start();
+        rest = rest.trim_ascii_start();
     }
     pairs
 }
 
 /// One word as git's `sq_quote` writes it: in single quotes, with `'` and `!` outside of them
 /// behind a backslash. Also what comes after it; `None` if there is none.
-fn dequote(text: &str) -> Option<(String, &str)> {
-    let mut word = String::new();
-    let mut rest = text.strip_prefix('\'')?;
+fn dequote(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut word = Vec::new();
+    let mut rest = text.strip_prefix(b"'")?;
     loop {
-        let (quoted, after) = rest.split_once('\'')?;
-        word.push_str(quoted);
-        let Some(escaped) = after.strip_prefix('\\') else { return Some((word, after)) };
-        word.push(escaped.chars().next()?);
-        rest = escaped.get(1..)?.strip_prefix('\'')?;
+        let (quoted, after) = rest.split_once_str("'")?;
+        word.extend(quoted);
+        let Some(escaped) = after.strip_prefix(b"\\") else { return Some((word, after)) };
+        let (letter, after) = escaped.split_first()?;
+        word.push(*letter);
+        rest = after.strip_prefix(b"'")?;
     }
 }
 
@@ -144,9 +145,10 @@ mod tests {
 
     #[test]
     fn parameters_are_read_as_both_generations_of_git_write_them() {
-        let pairs = |text: &str| -> Vec<(String, String)> {
-            let pairs = parameters(text).into_iter();
-            pairs.map(|(key, value)| (key, value.unwrap_or("true".to_owned()))).collect()
+        let pairs = |written: &str| -> Vec<(String, String)> {
+            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            let pairs = parameters(written.as_bytes()).into_iter();
+            pairs.map(|(key, value)| (text(key), value.map_or("true".to_owned(), text))).collect()
         };
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for (text, expected) in [

@@ -4,6 +4,8 @@
 //! for repositories that can't be opened. All others open the repository, which also checks its
 //! owner and reads its configuration.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use flowreg_model::Environment;
@@ -19,15 +21,15 @@ pub struct GitDirectories {
 
 /// Finds the git directory upwards from a directory, or where `GIT_DIR` says.
 pub fn git_directories(directory: &Path, environment: &Environment) -> Option<GitDirectories> {
-    let git_dir = match environment.get("GIT_DIR") {
+    let git_dir = match environment.path("GIT_DIR") {
         Some(git_dir) => directory.join(git_dir),
         None => directory.ancestors().find_map(git_dir_of)?,
     };
     let git_dir = git_dir.canonicalize().ok()?;
     // The git directory of a linked work tree has a file that names the common one
     // (gitrepository-layout(5)).
-    let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
-        Ok(path) => git_dir.join(path.trim_end()).canonicalize().ok()?,
+    let common_dir = match std::fs::read(git_dir.join("commondir")) {
+        Ok(path) => git_dir.join(path_of_line(&path)).canonicalize().ok()?,
         Err(_) => git_dir.clone(),
     };
     Some(GitDirectories { git_dir, common_dir })
@@ -39,10 +41,19 @@ fn git_dir_of(directory: &Path) -> Option<PathBuf> {
     if is_git_dir(&dot_git) {
         return Some(dot_git);
     }
-    if let Ok(text) = std::fs::read_to_string(&dot_git) {
-        return text.strip_prefix("gitdir: ").map(|path| directory.join(path.trim_end()));
+    if let Ok(text) = std::fs::read(&dot_git) {
+        return named_git_dir(directory, &text);
     }
     (directory.join("refs").is_dir() && is_git_dir(directory)).then(|| directory.to_owned())
+}
+
+/// The git directory that the text of a `.git` file names; the file is in `directory`.
+pub(super) fn named_git_dir(directory: &Path, text: &[u8]) -> Option<PathBuf> {
+    text.strip_prefix(b"gitdir: ").map(|path| directory.join(path_of_line(path)))
+}
+
+fn path_of_line(line: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(line.trim_ascii_end()))
 }
 
 fn is_git_dir(directory: &Path) -> bool {

@@ -1,9 +1,8 @@
 //! What can go wrong when a repository is opened and read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use flowreg_model::escaped;
-use flowreg_model::{BranchName, CommitId, RemoteName};
+use flowreg_model::{BranchName, CommitId, RemoteName, escaped, for_shell, misspelt};
 
 use super::links::BrokenLink;
 
@@ -30,11 +29,19 @@ pub enum GitError {
         /// The work tree, or the git directory of a bare repository.
         directory: PathBuf,
     },
-    /// The repository keeps its refs in a form that is not read here.
-    #[error("the repository at {} stores its refs as reftable, which flowreg can't read", escaped(.directory.display()))]
-    Reftable {
-        /// The git directory.
-        directory: PathBuf,
+    /// A `.git` file, of a linked work tree or a submodule, that names no repository.
+    #[error("{} names {}", escaped(.file.display()), lost(.named.as_deref()))]
+    BrokenGitFile {
+        /// The file.
+        file: PathBuf,
+        /// The git directory that it names, if it names any.
+        named: Option<PathBuf>,
+    },
+    /// A directory that may be, or may have, the repository is closed to this user.
+    #[error("{} can't be read: permission denied", escaped(.path.display()))]
+    Forbidden {
+        /// The directory or file.
+        path: PathBuf,
     },
     /// The repository is there, but can't be opened.
     #[error("the repository at {} can't be opened: {}", escaped(.directory.display()), escaped(.reason))]
@@ -113,6 +120,14 @@ pub enum GitError {
         /// The remotes that there are.
         configured: Vec<RemoteName>,
     },
+    /// What a remote is fetched from is no text: it can't be registered, nor told to anybody.
+    #[error("the address of the remote {name} is not UTF-8: {address}")]
+    AddressIsNoText {
+        /// The remote.
+        name: RemoteName,
+        /// Its address, with `\\xff` for each byte that belongs to no character.
+        address: String,
+    },
     /// Several remotes, none of them called `origin`, and nothing says which one is meant.
     #[error("there are several remotes, and none is called `origin`{}", listed(": ", .configured, ""))]
     SeveralRemotes {
@@ -162,7 +177,8 @@ impl GitError {
             Self::NoDirectory { .. } => "no_such_directory",
             Self::NotARepository { .. } => "not_a_repository",
             Self::NotOwned { .. } => "not_owned",
-            Self::Reftable { .. } => "reftable",
+            Self::BrokenGitFile { .. } => "broken_git_file",
+            Self::Forbidden { .. } => "permission_denied",
             Self::Broken { .. } => "broken_repository",
             Self::Configuration { .. } => "git_configuration",
             Self::BrokenRef { .. } => "broken_ref",
@@ -173,6 +189,7 @@ impl GitError {
             Self::BrokenLink(_) => "broken_link",
             Self::TooManyLinks { .. } => "too_many_links",
             Self::NoSuchRemote { .. } => "no_such_remote",
+            Self::AddressIsNoText { .. } => "address_is_no_text",
             Self::SeveralRemotes { .. } => "several_remotes",
             Self::NoIdentity { .. } => "no_identity",
             Self::NotSigned { .. } => "not_signed",
@@ -185,10 +202,11 @@ impl GitError {
         match self {
             Self::NotARepository { .. } => vec!["git init".to_owned()],
             Self::NotOwned { directory } => {
-                let directory = escaped(directory.display());
+                let directory = for_shell(directory);
                 vec![format!("git config --global --add safe.directory {directory}")]
             }
-            Self::Reftable { .. } => vec!["git refs migrate --ref-format=files".to_owned()],
+            Self::BrokenGitFile { file, named } => repairs(file, named.as_deref()),
+            Self::Forbidden { path } => vec![format!("ls -ld {}", for_shell(path))],
             Self::Broken { .. }
             | Self::BrokenRef { .. }
             | Self::MissingObject { .. }
@@ -198,7 +216,15 @@ impl GitError {
             Self::NoRevision { revision, remote, is_shallow, .. } => {
                 fetches(revision, remote.as_ref(), *is_shallow)
             }
-            Self::NoSuchRemote { name, .. } => vec![format!("git remote add {name} <url>")],
+            Self::NoSuchRemote { name, configured } => {
+                let known: Vec<&str> = configured.iter().map(RemoteName::as_str).collect();
+                let near = misspelt(name.as_str(), &known);
+                let near = near.map(|near| format!("flowreg … --remote {near}"));
+                near.into_iter().chain([format!("git remote add {name} <url>")]).collect()
+            }
+            Self::AddressIsNoText { name, .. } => {
+                vec![format!("git remote set-url {name} <url>")]
+            }
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
@@ -215,6 +241,32 @@ impl GitError {
                 Vec::new()
             }
         }
+    }
+}
+
+/// What a `.git` file names, in words.
+fn lost(named: Option<&Path>) -> String {
+    match named {
+        Some(named) => {
+            format!("the git directory {}, which is no repository", escaped(named.display()))
+        }
+        None => "no git directory".to_owned(),
+    }
+}
+
+/// What brings the git directory back that a `.git` file names: git keeps those of linked work trees in
+/// `worktrees`, and those of submodules in `modules`.
+fn repairs(file: &Path, named: Option<&Path>) -> Vec<String> {
+    let directory = for_shell(file.parent().unwrap_or(file));
+    let is_in = |name: &str| {
+        named.and_then(Path::parent).is_some_and(|parent| parent.iter().any(|part| part == name))
+    };
+    if is_in("worktrees") {
+        vec![format!("git worktree repair {directory}, in the repository that it belongs to")]
+    } else if is_in("modules") {
+        vec!["git submodule update --init, in the repository that it belongs to".to_owned()]
+    } else {
+        Vec::new()
     }
 }
 

@@ -131,7 +131,11 @@ impl Repository {
     ///
     /// # Errors
     /// If a commit can't be read.
-    pub(crate) fn is_ancestor(&self, ancestor: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
+    pub(crate) fn is_ancestor(
+        &self,
+        ancestor: &CommitId,
+        commit: &CommitId,
+    ) -> Result<bool, GitError> {
         let local = self.inner.to_thread_local();
         let ids = (here(&local, ancestor), here(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };

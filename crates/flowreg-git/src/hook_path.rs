@@ -101,8 +101,8 @@ impl Repository {
         // work tree, `~` is expanded, and linked work trees share the directory of the common one.
         let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
         let answer = git.run(&arguments, &[])?.check("rev-parse")?;
-        let text = String::from_utf8_lossy(&answer);
-        let directory = PathBuf::from(text.strip_suffix('\n').unwrap_or(&text));
+        let directory =
+            PathBuf::from(OsStr::from_bytes(answer.strip_suffix(b"\n").unwrap_or(&answer)));
         Ok(HookPath { directory, configured })
     }
 

@@ -7,6 +7,7 @@
 
 use super::build::Build;
 use super::ci::{self, BuildReference};
+use super::operation::Operation;
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
 use super::{ReferenceError, jenkins};
@@ -140,8 +141,23 @@ impl Ladder<'_> {
         branch(value, ReferenceSource::Flag, "--branch", CandidateBranch::named)
     }
 
+    /// The value of a variable that has a rung of its own.
+    fn variable(&self, name: &str) -> Result<Option<&str>, ReferenceError> {
+        match self.environment.os(name).filter(|value| value.to_str().is_none()) {
+            Some(value) => Err(ReferenceError::InvalidName {
+                from: name.to_owned(),
+                error: NameError::not_text(value.as_encoded_bytes()),
+            }),
+            None => Ok(self.environment.get(name)),
+        }
+    }
+
     fn build_tag(&self) -> RungAnswer {
-        let Some(value) = self.environment.get("BUILD_TAG") else { return RungAnswer::Unset(None) };
+        let value = match self.variable("BUILD_TAG") {
+            Ok(Some(value)) => value,
+            Ok(None) => return RungAnswer::Unset(None),
+            Err(error) => return RungAnswer::Refused { value: None, error },
+        };
         if let Some(refused) = not_filled_in("BUILD_TAG", value) {
             return refused;
         }
@@ -152,8 +168,10 @@ impl Ladder<'_> {
     }
 
     fn git_branch(&self) -> RungAnswer {
-        let Some(value) = self.environment.get("GIT_BRANCH") else {
-            return RungAnswer::Unset(None);
+        let value = match self.variable("GIT_BRANCH") {
+            Ok(Some(value)) => value,
+            Ok(None) => return RungAnswer::Unset(None),
+            Err(error) => return RungAnswer::Refused { value: None, error },
         };
         if let Some(refused) = not_filled_in("GIT_BRANCH", value) {
             return refused;
@@ -225,7 +243,8 @@ impl Ladder<'_> {
             }
             // `--strict` is for people who want no guess: only flags, variables and the active branch.
             Ok(Head::Detached(commit)) if self.request.strict => {
-                refused(None, ReferenceError::DetachedHead { commit })
+                let detached = |commit| ReferenceError::DetachedHead { commit };
+                refused(None, self.in_progress(&commit).unwrap_or_else(|| detached(commit)))
             }
             Ok(Head::Detached(commit)) => {
                 RungAnswer::Unset(Some(format!("HEAD is detached at {}", commit.short())))
@@ -299,10 +318,21 @@ impl Ladder<'_> {
         }
     }
 
+    /// The error for a HEAD that git itself has detached for a while: a rebase puts it at the branch or
+    /// tag that it goes to, a bisect at one release after the other.
+    fn in_progress(&self, commit: &CommitId) -> Option<ReferenceError> {
+        let operation = self.refs.operation().filter(Operation::detaches)?;
+        let operation = Box::new(operation);
+        Some(ReferenceError::InProgress { commit: commit.clone(), operation })
+    }
+
     /// The one tag, else the one branch of the remote, that points at a detached HEAD.
     fn pointing_at_head(&self) -> Result<(String, Candidate), ReferenceError> {
         let commit = match self.refs.head()? {
-            Head::Detached(commit) => commit,
+            Head::Detached(commit) => match self.in_progress(&commit) {
+                Some(error) => return Err(error),
+                None => commit,
+            },
             Head::Branch(branch) => {
                 return Ok(git_candidate(CandidateName::Branch(CandidateBranch::named(branch))));
             }

@@ -26,6 +26,7 @@ mod mainline;
 mod mainline_history;
 mod name_resolver;
 mod open;
+mod operation;
 mod packs;
 mod process;
 mod proof;
@@ -34,6 +35,7 @@ mod pushed;
 mod reference;
 mod reference_error;
 mod refs;
+mod reftable;
 mod remote;
 mod request;
 mod revision;
@@ -57,6 +59,7 @@ pub use hook_path::{ConfigScope, HookPath};
 pub use identity::{LocalRule, LocalSpelling, RepositoryIdentity};
 pub use links::{BrokenLink, LinkProblem};
 pub use mainline::is_mainline;
+pub use operation::Operation;
 pub use packs::{PackPlan, PackReader};
 pub use process::binds_to_repository;
 pub use publish::{PushOutcome, Rejection, TagKind, TagPush};
@@ -84,6 +87,8 @@ pub struct Repository {
     common_dir: PathBuf,
     workdir: Option<PathBuf>,
     time_limit: Duration,
+    /// The refs, if gix can't read them.
+    reftable: Option<Arc<reftable::Reftable>>,
     /// What ssh said about hosts, from the first question on.
     ssh_hosts: OnceLock<Arc<SshHosts>>,
 }
@@ -92,7 +97,7 @@ impl Repository {
     /// Opens the repository that `directory` belongs to, or the one that `GIT_DIR` names.
     ///
     /// # Errors
-    /// If there is none, or it belongs to somebody else, is broken, or keeps its refs as reftable.
+    /// If there is none, or it belongs to somebody else, or is broken.
     pub fn discover(directory: &Path, environment: &Environment) -> Result<Self, GitError> {
         open::discover(directory, environment)
     }
@@ -135,7 +140,7 @@ impl Repository {
             ["author.name", "user.name"]
                 .into_iter()
                 .find_map(|key| self.configuration.string(key))
-                .map(|name| name.to_string())
+                .and_then(|name| String::from_utf8(name.into()).ok())
         };
         let named = self.environment.get("GIT_AUTHOR_NAME").map(str::to_owned);
         named.or_else(configured).filter(|name| !name.trim().is_empty())

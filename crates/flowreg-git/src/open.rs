@@ -1,15 +1,24 @@
 //! Finds and opens the repository: upwards from a directory, or where `GIT_DIR` says.
+//!
+//! Paths stay as they were typed where git uses them so: its conditional includes may name a directory
+//! by the symbolic link through which somebody works in it.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use gix::discover::repository::Path as RepositoryPath;
+use gix::discover::upwards::Options;
 use gix::sec::Trust;
 
 use super::config::{self, IncludeConditions};
-use super::{GitError, Repository, process};
+use super::directory::named_git_dir;
+use super::process::{self, Git};
+use super::reftable::{self, Reftable};
+use super::{GitError, Repository};
 use flowreg_model::{Environment, escaped};
 
 /// A git directory before it is opened.
@@ -17,11 +26,8 @@ struct Location {
     /// What has to be opened: the git directory, or the `.git` file that names it.
     entry: PathBuf,
     git_dir: PathBuf,
-    /// The directory that has the `.git`.
-    top: Option<PathBuf>,
     /// `GIT_WORK_TREE`; it goes before what the repository's configuration says.
     work_tree: Option<PathBuf>,
-    trust: Trust,
 }
 
 /// Opens the repository that `directory` belongs to.
@@ -32,33 +38,34 @@ pub(super) fn discover(
     let started = Instant::now();
     let start = existing_directory(directory)?;
     let location = locate(&start, environment)?;
-    let of_user = config::of_user(environment)?;
-    if location.trust != Trust::Full {
-        // `safe.directory` counts only where the repository's owner can't have written it: in the
-        // files of the system and the user, and in the environment.
-        let conditions = IncludeConditions { git_dir: &location.git_dir, branch: None };
-        check_safe(&config::complete(of_user.clone(), None, conditions, environment)?, &location)?;
-    }
     let repository = open(&location)?;
     let local = repository.to_thread_local();
-    let head = local.head_name().ok().flatten();
+    let of_repository = local.config_snapshot().plumbing().clone();
+    let git = is_reftable(&of_repository)
+        .then(|| Git::of(&location.git_dir, &location.git_dir, environment));
+    let head = match &git {
+        Some(git) => reftable::symbolic_head(git)?,
+        None => local.head_name().ok().flatten(),
+    };
     let branch = head.as_ref().map(AsRef::as_ref);
     let conditions = IncludeConditions { git_dir: &location.git_dir, branch };
-    let of_repository = local.config_snapshot().plumbing().clone();
-    let configuration = config::complete(of_user, Some(of_repository), conditions, environment)?;
-    refuse_reftable(&configuration, &location)?;
+    let of_user = config::of_user(environment)?;
+    let configuration = config::complete(of_user, of_repository, conditions, environment)?;
     let common_dir = local.common_dir();
+    let common_dir = common_dir.canonicalize().unwrap_or_else(|_| common_dir.to_owned());
+    let reftable = git.map(|git| Arc::new(Reftable::new(git, &common_dir, &location.git_dir)));
     tracing::debug!(
         git_dir = escaped(location.git_dir.display()),
         ms = started.elapsed().as_millis(),
         "repository opened"
     );
     Ok(Repository {
-        common_dir: common_dir.canonicalize().unwrap_or_else(|_| common_dir.to_owned()),
+        common_dir,
         workdir: location.work_tree.or_else(|| local.workdir().map(Path::to_owned)),
         configuration,
         environment: environment.clone(),
         inner: repository,
+        reftable,
         time_limit: process::TIME_LIMIT,
         ssh_hosts: OnceLock::new(),
     })
@@ -76,44 +83,92 @@ fn existing_directory(directory: &Path) -> Result<PathBuf, GitError> {
 /// `GIT_DIR` goes first, as for every git command: in a hook of a linked worktree or of a bare
 /// repository the directory alone would not lead there.
 fn locate(start: &Path, environment: &Environment) -> Result<Location, GitError> {
-    let work_tree = environment.get("GIT_WORK_TREE").map(|path| start.join(path));
-    let (found, trust) = match environment.get("GIT_DIR") {
-        Some(git_dir) => open_git_dir(&start.join(git_dir), start)?,
-        None => search_upwards(start, environment)?,
+    let typed = as_typed(start, environment);
+    let work_tree = environment.path("GIT_WORK_TREE").map(|path| start.join(path));
+    let found = match environment.path("GIT_DIR") {
+        // Whoever names the directory is not asked whether it is safe; nor does git.
+        Some(git_dir) => open_git_dir(&typed.join(git_dir), start)?,
+        None => search_upwards(start, typed, environment)?,
     };
     // In a linked work tree and in a submodule `.git` is a file. It is opened instead of the
     // directory that it names, because that tells gix which work tree this is.
-    let git_file = found.as_ref().join(".git");
-    let (git_dir, top) = found.into_repository_and_work_tree_directories();
+    let git_file = top_of(&found).join(".git");
+    let (git_dir, _) = found.into_repository_and_work_tree_directories();
     let entry = if git_file.is_file() { git_file } else { git_dir.clone() };
-    Ok(Location { entry, git_dir, top, work_tree, trust })
+    Ok(Location { entry, git_dir, work_tree })
 }
 
-fn open_git_dir(git_dir: &Path, start: &Path) -> Result<(RepositoryPath, Trust), GitError> {
+/// The directory by the name under which the shell entered it (`PWD`), as git takes it, too.
+fn as_typed<'a>(start: &'a Path, environment: &'a Environment) -> &'a Path {
+    let typed = environment.path("PWD").filter(|typed| {
+        typed.is_absolute() && typed.canonicalize().is_ok_and(|physical| physical == start)
+    });
+    typed.unwrap_or(start)
+}
+
+fn open_git_dir(git_dir: &Path, start: &Path) -> Result<RepositoryPath, GitError> {
     let not_a_repository = || GitError::NotARepository { directory: git_dir.to_owned() };
     let kind = gix::discover::is_git(git_dir).map_err(|_| not_a_repository())?;
     let found = RepositoryPath::from_dot_git_dir(git_dir.to_owned(), kind, start);
-    let trust = Trust::from_path_ownership(git_dir).map_err(|_| not_a_repository())?;
-    Ok((found.ok_or_else(not_a_repository)?, trust))
+    found.ok_or_else(not_a_repository)
 }
 
 fn search_upwards(
     start: &Path,
+    typed: &Path,
     environment: &Environment,
-) -> Result<(RepositoryPath, Trust), GitError> {
+) -> Result<RepositoryPath, GitError> {
     let not_a_repository = || GitError::NotARepository { directory: start.to_owned() };
-    let found = gix::discover::upwards_opts(start, gix::discover::upwards::Options::default());
-    let (found, trust) = found.map_err(|_| not_a_repository())?;
-    let ceilings = environment.get("GIT_CEILING_DIRECTORIES").unwrap_or_default();
-    let ceilings = ceilings.split(':').filter_map(|path| Path::new(path).canonicalize().ok());
+    let ceilings = environment.path("GIT_CEILING_DIRECTORIES").unwrap_or(Path::new(""));
+    let ceilings = ceilings.as_os_str().as_bytes().split(|byte| *byte == b':');
+    let ceilings =
+        ceilings.filter_map(|path| Path::new(OsStr::from_bytes(path)).canonicalize().ok());
     // git(1): the search does not go up into a ceiling; where it begins is looked at in any case.
-    let mut ceilings = ceilings.filter(|ceiling| {
-        start != ceiling && start.starts_with(ceiling) && ceiling.starts_with(found.as_ref())
-    });
-    if ceilings.next().is_some() {
-        return Err(not_a_repository());
+    let ceilings: Vec<_> =
+        ceilings.filter(|ceiling| start != ceiling && start.starts_with(ceiling)).collect();
+    let is_searched = |directory: &Path| !ceilings.iter().any(|it| it.starts_with(directory));
+    let upwards = |from| gix::discover::upwards_opts(from, Options::default());
+    let found = upwards(start).ok().filter(|(found, _)| is_searched(top_of(found)));
+    // Like git, what is found further up is not taken for a `.git` that can't be used.
+    let is_before = |directory: &&Path| {
+        is_searched(directory)
+            && found.as_ref().is_none_or(|(found, _)| !top_of(found).starts_with(directory))
+    };
+    start.ancestors().take_while(is_before).try_for_each(refuse_unusable)?;
+    let (found, trust) = found.ok_or_else(not_a_repository)?;
+    if trust != Trust::Full {
+        check_safe(start, top_of(&found), environment)?;
     }
-    Ok((found, trust))
+    // git goes on from the top of the work tree. Only who is there already has named that.
+    let named = (typed != start && top_of(&found) == start).then(|| upwards(typed).ok()).flatten();
+    Ok(named.map_or(found, |(named, _)| named))
+}
+
+/// The work tree, or the git directory of a bare repository.
+fn top_of(found: &RepositoryPath) -> &Path {
+    match found {
+        RepositoryPath::LinkedWorkTree { work_dir, .. } => work_dir,
+        RepositoryPath::WorkTree(top) | RepositoryPath::Repository(top) => top,
+    }
+}
+
+/// Refuses a directory whose `.git` names a repository that is not there, or can't be read.
+fn refuse_unusable(directory: &Path) -> Result<(), GitError> {
+    let dot_git = directory.join(".git");
+    let is_forbidden = |error: &std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+    let unreadable = |path: &Path| GitError::Forbidden { path: path.to_owned() };
+    match std::fs::metadata(&dot_git) {
+        Ok(found) if found.is_file() => {
+            let content = std::fs::read(&dot_git).map_err(|_| unreadable(&dot_git))?;
+            let named = named_git_dir(directory, &content);
+            Err(GitError::BrokenGitFile { file: dot_git, named })
+        }
+        Ok(_) if std::fs::read(dot_git.join("HEAD")).is_err_and(|error| is_forbidden(&error)) => {
+            Err(unreadable(&dot_git))
+        }
+        Err(error) if is_forbidden(&error) => Err(unreadable(directory)),
+        _ => Ok(()),
+    }
 }
 
 fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
@@ -124,49 +179,34 @@ fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
         // A clone brings no refs/replace: what workers run is never the replacement.
         .config_overrides(["core.useReplaceRefs=false"])
         .open_path_as_is(true);
-    options.open(&location.entry).map_err(|error| {
-        let directory = location.git_dir.clone();
-        // gix's own error says nothing about the storage of refs.
-        if directory.join("reftable").is_dir() {
-            return GitError::Reftable { directory };
-        }
-        GitError::Broken { directory, reason: error.to_string() }
+    options.open(&location.entry).map_err(|error| GitError::Broken {
+        directory: location.git_dir.clone(),
+        reason: error.to_string(),
     })
 }
 
-/// Refuses a repository that keeps its refs as reftable, which gix can't read. It would look like one
-/// with HEAD at `refs/heads/.invalid` and without any branch (docs/facts/git.md, "Reftable").
-fn refuse_reftable(configuration: &gix::config::File, location: &Location) -> Result<(), GitError> {
-    match configuration.string("extensions.refStorage") {
-        Some(format) if format.eq_ignore_ascii_case(b"reftable") => {
-            Err(GitError::Reftable { directory: location.git_dir.clone() })
-        }
-        _ => Ok(()),
-    }
+/// Whether the repository keeps its refs as reftable. For gix it would look like one with HEAD at
+/// `refs/heads/.invalid` and without any branch (docs/facts/git.md, "Reftable").
+fn is_reftable(of_repository: &gix::config::File) -> bool {
+    let storage = of_repository.string("extensions.refStorage");
+    storage.is_some_and(|storage| storage.eq_ignore_ascii_case(b"reftable"))
 }
 
-/// Refuses a repository of another user that is not in the list `safe.directory`, as git does; an
-/// empty value forgets those before it
-/// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory>).
+/// Refuses a repository of another user, unless git itself would use it. There is more than one form of
+/// `safe.directory`, each version of git knows others, and only some configuration files count: so git
+/// is asked (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory>).
 ///
 /// To read such a repository may run programs that its configuration names, and so would the git
 /// processes that are started in it.
-fn check_safe(configuration: &gix::config::File, location: &Location) -> Result<(), GitError> {
-    let work_tree = location.work_tree.as_ref().or(location.top.as_ref());
-    let directory = work_tree.unwrap_or(&location.git_dir);
-    let listed = configuration.strings("safe.directory").unwrap_or_default();
-    let is_safe = listed.iter().fold(false, |is_safe, entry| match entry.as_slice() {
-        b"" => false,
-        b"*" => true,
-        entry => is_safe || names_directory(&String::from_utf8_lossy(entry), directory),
-    });
-    if is_safe { Ok(()) } else { Err(GitError::NotOwned { directory: directory.clone() }) }
-}
-
-/// An entry is a directory, or with `/*` at its end everything below one.
-fn names_directory(entry: &str, directory: &Path) -> bool {
-    match entry.strip_suffix("/*") {
-        Some(parent) => directory.starts_with(parent),
-        None => directory == Path::new(entry),
+fn check_safe(start: &Path, top: &Path, environment: &Environment) -> Result<(), GitError> {
+    let answer = Git::searching(start, environment).run(&["rev-parse", "--git-dir"], &[])?;
+    if answer.is_success {
+        return Ok(());
     }
+    let reason = answer.complaint();
+    // The name of the setting is in every translation of the refusal.
+    if reason.contains("safe.directory") {
+        return Err(GitError::NotOwned { directory: top.to_owned() });
+    }
+    Err(GitError::Broken { directory: top.to_owned(), reason })
 }

@@ -5,7 +5,7 @@
 //! repository (a hook has them), a C locale and no prompts; it is judged by its exit code. Each
 //! process writes one event to the debug log, with its arguments but never with credentials.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::url::{without_credentials, without_user_info};
 use super::{GitError, Repository};
+use flowreg_model::{Environment, escaped, escaped_bytes};
 
 /// How long a git process may take.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -57,7 +58,8 @@ pub(super) struct GitOutput {
 /// Starts git processes in one repository.
 #[derive(Clone)]
 pub(super) struct Git {
-    repository: PathBuf,
+    /// `None`: git looks for it.
+    repository: Option<PathBuf>,
     directory: PathBuf,
     variables: Vec<(OsString, OsString)>,
     promisor: Option<String>,
@@ -66,15 +68,31 @@ pub(super) struct Git {
 
 impl Git {
     pub(super) fn new(repository: &Repository) -> Self {
-        let git_dir = repository.inner.git_dir().to_owned();
-        let variables =
-            repository.environment.iter().filter(|(name, _)| !binds_to_repository(name));
+        let git_dir = repository.inner.git_dir();
+        let directory = repository.workdir().unwrap_or(git_dir);
         Self {
-            directory: repository.workdir.clone().unwrap_or_else(|| git_dir.clone()),
-            repository: git_dir,
-            variables: variables.map(|(name, value)| (name.into(), value.into())).collect(),
             promisor: repository.promisor(),
             time_limit: repository.time_limit,
+            ..Self::of(git_dir, directory, &repository.environment)
+        }
+    }
+
+    /// The same for a repository that is not open yet.
+    pub(super) fn of(git_dir: &Path, directory: &Path, environment: &Environment) -> Self {
+        let git = Self::searching(directory, environment);
+        Self { repository: Some(git_dir.to_owned()), ..git }
+    }
+
+    /// The same for the repository that git itself finds from a directory.
+    pub(super) fn searching(directory: &Path, environment: &Environment) -> Self {
+        let variables =
+            environment.all().filter(|(name, _)| !name.to_str().is_some_and(binds_to_repository));
+        Self {
+            repository: None,
+            directory: directory.to_owned(),
+            variables: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            promisor: None,
+            time_limit: TIME_LIMIT,
         }
     }
 
@@ -86,7 +104,7 @@ impl Git {
 
     /// The same for another repository.
     pub(super) fn in_directory(mut self, repository: &Path, directory: &Path) -> Self {
-        repository.clone_into(&mut self.repository);
+        self.repository = Some(repository.to_owned());
         directory.clone_into(&mut self.directory);
         self
     }
@@ -106,12 +124,16 @@ impl Git {
     ///
     /// # Errors
     /// If git can't be started or takes too long; a failure of git itself is in the answer.
-    pub(super) fn run(&self, arguments: &[&str], input: &[u8]) -> Result<GitOutput, GitError> {
+    pub(super) fn run(
+        &self,
+        arguments: &[impl AsRef<OsStr>],
+        input: &[u8],
+    ) -> Result<GitOutput, GitError> {
         self.run_within(self.time_limit, arguments, input)
     }
 
     /// Runs what reads and writes all files of a commit.
-    pub(super) fn run_long(&self, arguments: &[&str]) -> Result<GitOutput, GitError> {
+    pub(super) fn run_long(&self, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, GitError> {
         self.run_within(self.long_limit(), arguments, &[])
     }
 
@@ -123,19 +145,20 @@ impl Git {
     fn run_within(
         &self,
         time_limit: Duration,
-        arguments: &[&str],
+        arguments: &[impl AsRef<OsStr>],
         input: &[u8],
     ) -> Result<GitOutput, GitError> {
         let started = Instant::now();
-        let output = self.wait_for_output(time_limit, arguments, input);
-        log(arguments, started.elapsed(), &output);
+        let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let output = self.wait_for_output(time_limit, &arguments, input);
+        log(&arguments, started.elapsed(), &output);
         output
     }
 
     fn wait_for_output(
         &self,
         time_limit: Duration,
-        arguments: &[&str],
+        arguments: &[&OsStr],
         input: &[u8],
     ) -> Result<GitOutput, GitError> {
         let command = subcommand(arguments);
@@ -202,10 +225,12 @@ impl Git {
         output.check("fetch").map(|_| ())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, arguments: &[&OsStr]) -> Command {
         let mut command = Command::new("git");
+        if let Some(repository) = &self.repository {
+            command.arg("--git-dir").arg(repository);
+        }
         command
-            .arg(format!("--git-dir={}", self.repository.display()))
             .args(arguments)
             .current_dir(&self.directory)
             .env_clear()
@@ -240,17 +265,24 @@ impl GitOutput {
     }
 }
 
+/// The variables that tie a process to no repository.
+pub(super) fn free_of_repository(
+    environment: &Environment,
+) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    environment.all().filter(|(name, _)| !name.to_str().is_some_and(binds_to_repository))
+}
+
 /// Whether a process would work in the repository that the variable names, wherever it runs.
 pub fn binds_to_repository(variable: &str) -> bool {
     REPOSITORY_VARIABLES.contains(&variable)
 }
 
 /// The first argument that is no option of git itself.
-fn subcommand<'a>(arguments: &[&'a str]) -> &'a str {
+fn subcommand<'a>(arguments: &[&'a OsStr]) -> &'a str {
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if *argument != "-c" {
-            return argument;
+            return argument.to_str().unwrap_or_default();
         }
         arguments.next();
     }
@@ -273,13 +305,16 @@ pub(super) fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<
 /// Writes one event about a process to the debug log.
 ///
 /// Standard output and standard error are left out: a credential helper may print a secret there.
-fn log(arguments: &[&str], took: Duration, output: &Result<GitOutput, GitError>) {
+fn log(arguments: &[&OsStr], took: Duration, output: &Result<GitOutput, GitError>) {
     // Without a debug log, nothing of the arguments is put together.
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    let arguments: Vec<_> = arguments.iter().map(|argument| without_user_info(argument)).collect();
-    let command = flowreg_model::escaped(format!("git {}", arguments.join(" ")));
+    let arguments: Vec<_> = arguments
+        .iter()
+        .map(|argument| without_user_info(&escaped_bytes(argument.as_encoded_bytes())))
+        .collect();
+    let command = escaped(format!("git {}", arguments.join(" ")));
     let ms = took.as_millis();
     match output {
         Ok(output) => tracing::debug!(command, exit_code = output.code, ms, "git process"),

@@ -31,7 +31,8 @@ const MOST_PATTERNS: usize = 100;
 pub struct Tracking {
     /// `refs/remotes/origin/x`
     pub name: String,
-    /// The size of its reflog in bytes; what the push adds comes after that.
+    /// The size of its reflog, in bytes or, in a repository with reftable, in entries; what the push
+    /// adds comes after that.
     pub reflog_size: u64,
 }
 
@@ -58,13 +59,22 @@ impl Repository {
         let name = refspecs
             .filter_map(|refspec| tracked_as(refspec.to_str().ok()?, reference))
             .find(|name| name.starts_with("refs/"))?;
-        let reflog_size = std::fs::metadata(self.reflog(&name)).map_or(0, |file| file.len());
+        let reflog_size = match &self.reftable {
+            None => std::fs::metadata(self.reflog(&name)).map_or(0, |file| file.len()),
+            Some(reftable) => reftable.reflog(&name).ok()?.len() as u64,
+        };
         Some(Tracking { name, reflog_size })
     }
 
     /// Whether a push has put the tracking branch at this object since it was looked at. What happened
     /// to it after that, a fetch or another push, does not undo that the remote took this one.
     pub fn shows_push(&self, tracking: &Tracking, object: &CommitId) -> bool {
+        if let Some(reftable) = &self.reftable {
+            let entries = reftable.reflog(&tracking.name).unwrap_or_default();
+            let known = usize::try_from(tracking.reflog_size).unwrap_or(usize::MAX);
+            let mut added = entries.iter().take(entries.len().saturating_sub(known));
+            return added.any(|(new, by)| new == object && by == BY_PUSH);
+        }
         let Some(added) = tail(&self.reflog(&tracking.name), tracking.reflog_size) else {
             return false;
         };
@@ -172,18 +182,11 @@ impl Repository {
 
     /// `remote.<name>.pushurl`, or several `url`, all of which are pushed to (git-push(1)).
     fn push_urls(&self, remote: &str) -> Vec<BString> {
-        let values = |key: &str| -> Vec<BString> {
-            let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
-            let of_remote = sections.filter(|section| {
-                section.header().subsection_name().is_some_and(|name| name == remote.as_bytes())
-            });
-            of_remote.flat_map(|section| section.values(key)).collect()
-        };
-        let push_urls = values("pushurl");
+        let push_urls = self.addresses(remote, "pushurl");
         if !push_urls.is_empty() {
             return push_urls;
         }
-        let urls = values("url");
+        let urls = self.addresses(remote, "url");
         if urls.len() > 1 { urls } else { Vec::new() }
     }
 

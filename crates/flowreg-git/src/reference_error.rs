@@ -1,7 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
-use super::GitError;
 use super::tagging::SeveralSeries;
+use super::{GitError, Operation};
 use flowreg_model::{
     BranchName, CommitId, NameError, ReferenceName, RemoteName, TagName, escaped, quoted,
 };
@@ -105,6 +105,14 @@ pub enum ReferenceError {
     DetachedHead {
         /// Where HEAD is.
         commit: CommitId,
+    },
+    /// HEAD is at no branch because git is in the middle of something.
+    #[error("HEAD is detached at {}: {}", .commit.short(), escaped(.operation))]
+    InProgress {
+        /// Where HEAD is.
+        commit: CommitId,
+        /// What git is in the middle of.
+        operation: Box<Operation>,
     },
     /// HEAD is at no branch, and several or no names point at it.
     #[error("HEAD is detached at {}, and {}", .commit.short(), candidates(.tags, .branches))]
@@ -324,6 +332,7 @@ impl ReferenceError {
             Self::NotACommit { .. } => "not_a_commit",
             Self::UnbornHead { .. } => "unborn_head",
             Self::DetachedHead { .. } => "detached_head",
+            Self::InProgress { .. } => "in_progress",
             Self::Undecided { .. } => "undecided",
             Self::Ci { .. } => "ci_refused",
             Self::AmbiguousName { .. } => "ambiguous_name",
@@ -414,6 +423,12 @@ impl ReferenceError {
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
             Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
                 vec!["flowreg … --branch <branch>".to_owned(), "flowreg … --tag <tag>".to_owned()]
+            }
+            Self::InProgress { operation, .. } => {
+                let branch = operation.branch.as_ref();
+                let branch =
+                    branch.map(|branch| format!("flowreg … --branch {}", quoted(branch.as_str())));
+                [operation.end.to_owned()].into_iter().chain(branch).collect()
             }
             Self::NoRemote => vec!["git remote add origin <url>".to_owned()],
             Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],

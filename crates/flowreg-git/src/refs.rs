@@ -3,14 +3,19 @@
 //! Refs are read one at a time where their names are known: a repository may have a hundred thousand
 //! of them.
 
-use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
+use gix::prelude::ReferenceExt;
+use gix::state::InProgress;
 
 use super::ancestry::{Ancestry, commit_graph};
+use super::operation::Operation;
+use super::reftable::Reftable;
 use super::{GitError, ReferenceError, Repository};
-use flowreg_model::{BranchName, CommitId, RemoteName, TagName};
+use flowreg_model::{BranchName, CommitId, NameError, RemoteName, TagName, escaped_bytes};
 
 /// Where HEAD is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,9 @@ pub(super) enum CommitDistance {
     /// Each has commits that the other has not, or what is here does not tell.
     Diverged,
 }
+
+const HEAD: &str = "HEAD";
+const TAGS: &str = "refs/tags/";
 
 /// More commits than this are not counted: the number would tell nobody anything.
 const MOST_COUNTED: usize = 1000;
@@ -53,32 +61,88 @@ impl PeeledTag {
 /// The refs of a repository, read one at a time.
 pub(super) struct Refs {
     repository: gix::Repository,
+    /// Where the refs are, if gix can't read them itself.
+    reftable: Option<Arc<Reftable>>,
 }
 
 impl Refs {
     pub(super) fn of(repository: &Repository) -> Self {
-        Self { repository: repository.inner.to_thread_local() }
+        let reftable = repository.reftable.clone();
+        Self { repository: repository.inner.to_thread_local(), reftable }
+    }
+
+    /// The ref with this full name. A symbolic one that leads to no other is none, as for git.
+    fn find(&self, name: &str) -> Result<Option<gix::Reference<'_>>, GitError> {
+        match &self.reftable {
+            None => {
+                let found = self.repository.try_find_reference(name);
+                Ok(found.map_err(|error| broken(name, &error))?.filter(leads_somewhere))
+            }
+            Some(reftable) => {
+                Ok(reftable.refs()?.find(name).map(|found| found.attach(&self.repository)))
+            }
+        }
+    }
+
+    /// Visits the refs whose names begin with `prefix`, which ends at a slash. Those that can't be read
+    /// are passed over, so that one damaged tag does not stop every run.
+    fn each_below(
+        &self,
+        prefix: &str,
+        mut visit: impl FnMut(gix::Reference<'_>),
+    ) -> Result<(), GitError> {
+        let unreadable = |error: gix::Error| broken(prefix, &error);
+        if let Some(reftable) = &self.reftable {
+            let refs = reftable.refs()?;
+            refs.below(prefix).for_each(|found| visit(found.clone().attach(&self.repository)));
+            return Ok(());
+        }
+        let platform = self.repository.references().map_err(unreadable)?;
+        let refs = platform.prefixed(prefix).map_err(unreadable)?.filter_map(Result::ok);
+        refs.filter(leads_somewhere).for_each(visit);
+        Ok(())
+    }
+
+    fn head_kind(&self) -> Result<HeadKind, GitError> {
+        match &self.reftable {
+            None => Ok(self.repository.head().map_err(|error| broken(HEAD, &error))?.kind),
+            Some(reftable) => {
+                reftable.refs()?.head().ok_or_else(|| broken(HEAD, &"it does not exist"))
+            }
+        }
     }
 
     pub(super) fn head(&self) -> Result<Head, ReferenceError> {
-        let head = self.repository.head().map_err(|error| broken("HEAD", &error))?;
-        let name = match head.kind {
+        let name = match self.head_kind()? {
             HeadKind::Detached { .. } => {
                 // HEAD may name an object that `git gc` took away, or that a shallow clone lacks.
-                let commit = self.commit("HEAD")?;
+                let commit = self.commit(HEAD)?;
                 return commit.map(Head::Detached).ok_or_else(|| {
-                    broken("HEAD", &"it points at no object of the repository").into()
+                    broken(HEAD, &"it points at no object of the repository").into()
                 });
             }
             HeadKind::Unborn(name) => {
-                return Ok(Head::Unborn(name.as_ref().shorten().to_str_lossy().into_owned()));
+                return Ok(Head::Unborn(escaped_bytes(name.as_ref().shorten())));
             }
             HeadKind::Symbolic(reference) => reference.name,
         };
-        let name = name.as_bstr().to_str_lossy();
-        name.parse()
+        let text = name.as_bstr().to_str();
+        let text = text.map_err(|_| NameError::not_text(name.as_ref().shorten()));
+        text.and_then(str::parse)
             .map(Head::Branch)
-            .map_err(|error| ReferenceError::InvalidName { from: "HEAD".to_owned(), error })
+            .map_err(|error| ReferenceError::InvalidName { from: HEAD.to_owned(), error })
+    }
+
+    /// What git is in the middle of.
+    pub(super) fn operation(&self) -> Option<Operation> {
+        // With reftable these two are refs like others; with files gix finds them.
+        let has = |name| self.reftable.is_some() && self.exists(name);
+        let state = self.repository.state().or_else(|| match () {
+            () if has("CHERRY_PICK_HEAD") => Some(InProgress::CherryPick),
+            () if has("REVERT_HEAD") => Some(InProgress::Revert),
+            () => None,
+        });
+        state.map(|state| Operation::new(&state, self.repository.git_dir()))
     }
 
     /// The commit that a ref leads to, through symbolic refs and tags of tags.
@@ -86,10 +150,7 @@ impl Refs {
     /// # Errors
     /// [`ReferenceError::NotACommit`] if it leads to a tree or a blob.
     pub(super) fn commit(&self, name: &str) -> Result<Option<CommitId>, ReferenceError> {
-        let found = self.repository.try_find_reference(name);
-        let Some(mut reference) = found.map_err(|error| broken(name, &error))? else {
-            return Ok(None);
-        };
+        let Some(mut reference) = self.find(name)? else { return Ok(None) };
         let id = reference.peel_to_id().map_err(|error| broken(name, &error))?.detach();
         // The header alone tells the kind; a blob is not inflated for it.
         let header = self.repository.find_header(id).map_err(|error| broken(name, &error))?;
@@ -120,7 +181,7 @@ impl Refs {
 
     /// Whether there is a ref with this full name, whatever it leads to.
     pub(super) fn exists(&self, name: &str) -> bool {
-        matches!(self.repository.try_find_reference(name), Ok(Some(_)))
+        matches!(self.find(name), Ok(Some(_)))
     }
 
     /// What the object database has under an id.
@@ -133,7 +194,7 @@ impl Refs {
     /// Whether a tag is annotated: an object of its own, and not only a ref. A tag that is not here, or
     /// can't be read, is not.
     pub(super) fn is_annotated(&self, tag: &TagName) -> bool {
-        let found = self.repository.try_find_reference(&format!("refs/tags/{tag}")).ok().flatten();
+        let found = self.find(&format!("refs/tags/{tag}")).ok().flatten();
         let id = found.and_then(|reference| reference.try_id().map(gix::Id::detach));
         let header = id.and_then(|id| self.repository.try_find_header(id).ok().flatten());
         header.is_some_and(|header| header.kind() == gix::objs::Kind::Tag)
@@ -183,37 +244,28 @@ impl Refs {
     }
 
     pub(super) fn tags_at(&self, commit: &CommitId) -> Result<Vec<TagName>, GitError> {
-        let names = self.names_at("refs/tags/", commit)?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        self.names_at(TAGS, commit)
     }
 
     /// The names of all tags, whatever they point at.
     pub(super) fn tags(&self) -> Result<Vec<TagName>, GitError> {
-        let unreadable = |error: gix::Error| broken("refs/tags/", &error);
-        let platform = self.repository.references().map_err(unreadable)?;
-        let tags = platform.tags().map_err(unreadable)?.filter_map(Result::ok);
-        let names = tags.filter_map(|tag| tag.name().as_bstr().to_str().ok()?.parse().ok());
-        Ok(names.collect())
+        let mut names = Vec::new();
+        self.each_below(TAGS, |tag| names.extend(name_below(TAGS, &tag)))?;
+        Ok(names)
     }
 
     /// The tags that begin with `prefix`, with what they lead to; those that lead to no commit, or
     /// can't be read, are no versions of anything.
     pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {
-        let unreadable = |error: gix::Error| broken("refs/tags/", &error);
-        let platform = self.repository.references().map_err(unreadable)?;
         let mut found = Vec::new();
-        // One ref that can't be read, or a name that is not UTF-8, is no reason to see no tag at all.
-        for mut reference in platform.tags().map_err(unreadable)?.filter_map(Result::ok) {
-            let name = reference.name().as_bstr().to_str().ok();
-            let name = name.and_then(|name| name.strip_prefix("refs/tags/"));
-            let name =
-                name.filter(|name| name.starts_with(prefix)).and_then(|name| name.parse().ok());
-            let object = reference.try_id().and_then(|id| commit_id(id.detach()));
-            let (Some(name), Some(object)) = (name, object) else { continue };
-            let Ok(peeled) = reference.peel_to_id() else { continue };
-            let Some(commit) = commit_id(peeled.detach()) else { continue };
-            found.push(PeeledTag { name, commit, object });
-        }
+        self.each_below(TAGS, |mut tag| {
+            let name: Option<TagName> = name_below(TAGS, &tag);
+            let Some(name) = name.filter(|name| name.as_str().starts_with(prefix)) else { return };
+            // A tag may be a symbolic ref, to another tag.
+            let Some(object) = tag.follow_to_object().ok().and_then(commit_id) else { return };
+            let commit = self.peeled_to_end(&mut tag).and_then(commit_id);
+            found.extend(commit.map(|commit| PeeledTag { name, commit, object }));
+        })?;
         Ok(found)
     }
 
@@ -226,18 +278,13 @@ impl Refs {
             [Some("refs/heads/".to_owned()), remote.map(|name| format!("refs/remotes/{name}/"))];
         let mut found = Vec::new();
         for prefix in prefixes.into_iter().flatten() {
-            let unreadable = |error: gix::Error| broken(&prefix, &error);
-            let platform = self.repository.references().map_err(unreadable)?;
-            let refs = platform.prefixed(prefix.as_str()).map_err(unreadable)?;
-            for mut reference in refs.filter_map(Result::ok) {
-                let name = reference.name().as_bstr().to_str().ok();
-                let name = name.and_then(|name| name.strip_prefix(prefix.as_str()));
+            self.each_below(&prefix, |mut branch| {
                 // `HEAD` is no valid branch name, so `origin/HEAD`, which only repeats one of the others,
                 // is left out here.
-                let name = name.and_then(|name| name.parse::<BranchName>().ok());
-                let (Some(name), Ok(id)) = (name, reference.peel_to_id()) else { continue };
-                found.extend(commit_id(id.detach()).map(|commit| (name, commit)));
-            }
+                let Some(name) = name_below::<BranchName>(&prefix, &branch) else { return };
+                let commit = self.peeled_to_end(&mut branch).and_then(commit_id);
+                found.extend(commit.map(|commit| (name, commit)));
+            })?;
         }
         Ok(found)
     }
@@ -248,34 +295,52 @@ impl Refs {
         remote: &RemoteName,
         commit: &CommitId,
     ) -> Result<Vec<BranchName>, GitError> {
-        let names = self.names_at(&format!("refs/remotes/{remote}/"), commit)?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        self.names_at(&format!("refs/remotes/{remote}/"), commit)
     }
 
-    /// The names below `prefix`, without it, that lead to the commit. Refs that can't be read are
-    /// passed over, so that one damaged tag does not stop every run.
-    fn names_at(&self, prefix: &str, commit: &CommitId) -> Result<Vec<String>, GitError> {
-        let unreadable = |error: gix::Error| broken(prefix, &error);
-        let Some(wanted) = object_id(&self.repository, commit) else {
-            return Ok(Vec::new());
-        };
-        let platform = self.repository.references().map_err(unreadable)?;
-        let refs = platform
-            .prefixed(prefix)
-            .and_then(gix::reference::iter::Iter::peeled)
-            .map_err(unreadable)?;
-        let at_commit = refs
-            .filter_map(Result::ok)
-            .filter(|reference| reference.try_id().is_some_and(|id| *id == *wanted));
-        let names = at_commit.filter_map(|reference| {
-            let name = reference.name().as_bstr().to_str().ok()?;
-            name.strip_prefix(prefix).map(str::to_owned)
-        });
-        // Peeling follows symbolic refs, so `origin/HEAD` appears as the branch that it stands for, a
-        // second time; the set takes it once.
-        let names: BTreeSet<_> = names.collect();
-        Ok(names.into_iter().collect())
+    /// The names below `prefix`, without it, that lead to the commit.
+    fn names_at<N: FromStr>(&self, prefix: &str, commit: &CommitId) -> Result<Vec<N>, GitError> {
+        let wanted = object_id(&self.repository, commit);
+        let mut names = Vec::new();
+        self.each_below(prefix, |mut reference| {
+            // To follow a symbolic ref makes it the one that it stands for.
+            let name = name_below(prefix, &reference);
+            let object = self.peeled_to_end(&mut reference);
+            names.extend(name.filter(|_| object.is_some() && object == wanted));
+        })?;
+        Ok(names)
     }
+
+    /// The object that a ref leads to, through symbolic refs and tags of tags.
+    fn peeled_to_end(&self, reference: &mut gix::Reference<'_>) -> Option<gix::ObjectId> {
+        // A packed tag has this beside it. For the others gix would first look whether the packed refs
+        // have changed, each time.
+        let (known, direct) = (reference.inner.peeled, reference.inner.target.try_id());
+        match (known, direct.map(ToOwned::to_owned)) {
+            (Some(known), _) => Some(known),
+            (None, Some(id)) => {
+                if self.repository.find_header(id).ok()?.kind() != gix::objs::Kind::Tag {
+                    return Some(id);
+                }
+                let object = self.repository.find_object(id).ok()?.peel_tags_to_end().ok()?;
+                Some(object.id)
+            }
+            (None, None) => reference.peel_to_id().ok().map(gix::Id::detach),
+        }
+    }
+}
+
+/// Whether a ref is no symbolic one, or leads to one that is there.
+fn leads_somewhere(reference: &gix::Reference<'_>) -> bool {
+    let is_direct = reference.inner.target.try_id().is_some();
+    is_direct || reference.clone().follow_to_object().is_ok()
+}
+
+/// The name of a ref without what all those below a prefix begin with; `None` if it is not valid, as if
+/// it is not UTF-8.
+fn name_below<N: FromStr>(prefix: &str, reference: &gix::Reference<'_>) -> Option<N> {
+    let name = reference.name().as_bstr().strip_prefix(prefix.as_bytes())?;
+    name.to_str().ok()?.parse().ok()
 }
 
 /// The id in gix's form; `None` if the repository uses another hash, which gix would panic about.
@@ -284,8 +349,8 @@ pub(super) fn object_id(repository: &gix::Repository, commit: &CommitId) -> Opti
     (id.kind() == repository.object_hash()).then_some(id)
 }
 
-fn commit_id(id: gix::ObjectId) -> Option<CommitId> {
-    id.to_string().parse().ok()
+fn commit_id(id: impl Into<gix::ObjectId>) -> Option<CommitId> {
+    id.into().to_string().parse().ok()
 }
 
 fn broken(name: &str, reason: &impl ToString) -> GitError {

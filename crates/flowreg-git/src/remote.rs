@@ -2,8 +2,8 @@
 
 use gix::bstr::{BString, ByteSlice};
 
-use super::{GitError, Repository, RepositoryUrl};
-use flowreg_model::RemoteName;
+use super::{GitError, Repository, RepositoryUrl, url};
+use flowreg_model::{RemoteName, escaped_bytes};
 
 /// A configured remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,56 +42,81 @@ impl Repository {
     ///
     /// # Errors
     /// [`GitError::NoSuchRemote`] if the name is not configured, [`GitError::SeveralRemotes`] if
-    /// nothing says which of several is meant.
+    /// nothing says which of several is meant, [`GitError::AddressIsNoText`].
     pub fn remote(&self, name: Option<&RemoteName>) -> Result<Option<Remote>, GitError> {
-        let mut configured = self.remotes();
-        let position = match name {
-            Some(name) => configured.iter().position(|remote| remote.name == *name),
-            None => configured.iter().position(|remote| remote.name.as_str() == "origin"),
-        };
-        if let Some(position) = position {
-            return Ok(Some(configured.swap_remove(position)));
-        }
-        let names = || configured.iter().map(|remote| remote.name.clone()).collect();
-        match (name, configured.len()) {
-            (Some(name), _) => {
-                Err(GitError::NoSuchRemote { name: name.clone(), configured: names() })
+        let mut configured = self.remotes_with_address();
+        let wanted = name.map_or("origin", RemoteName::as_str);
+        let position = configured.iter().position(|(name, _)| name.as_str() == wanted);
+        let names = || configured.iter().map(|(name, _)| name.clone()).collect();
+        let position = match (position, name, configured.len()) {
+            (Some(position), ..) => position,
+            (None, Some(name), _) => {
+                return Err(GitError::NoSuchRemote { name: name.clone(), configured: names() });
             }
-            (None, 0 | 1) => Ok(configured.pop()),
-            (None, _) => Err(GitError::SeveralRemotes { configured: names() }),
-        }
+            (None, None, 0) => return Ok(None),
+            (None, None, 1) => 0,
+            (None, None, _) => return Err(GitError::SeveralRemotes { configured: names() }),
+        };
+        let (name, address) = configured.swap_remove(position);
+        self.fetched_from(name, address).map(Some)
     }
 
-    /// All remotes that have an address, in the order of the configuration.
+    /// All remotes that have an address, in the order of the configuration. Those whose address is no
+    /// text are left out: nobody can be told of it.
     pub fn remotes(&self) -> Vec<Remote> {
-        let mut remotes: Vec<Remote> = Vec::new();
+        let configured = self.remotes_with_address().into_iter();
+        configured.filter_map(|(name, address)| self.fetched_from(name, address).ok()).collect()
+    }
+
+    /// The names of the remotes, with what git fetches from: the first address if there are several.
+    fn remotes_with_address(&self) -> Vec<(RemoteName, BString)> {
+        let mut remotes: Vec<(RemoteName, BString)> = Vec::new();
         let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
         for section in sections {
-            let name = section.header().subsection_name().map(|name| name.to_str_lossy());
+            let name = section.header().subsection_name().and_then(|name| name.to_str().ok());
             let Some(name) = name.and_then(|name| name.parse::<RemoteName>().ok()) else {
                 continue;
             };
-            // Git fetches from the first address if there are several; it pushes to all of them.
-            let Some(url) = section.values("url").into_iter().find(|url| !url.is_empty()) else {
+            // Several sections of one remote are one remote.
+            if remotes.iter().any(|(known, _)| *known == name) {
                 continue;
-            };
-            // Several sections of one remote are one remote: the first address counts.
-            if remotes.iter().all(|remote| remote.name != name) {
-                remotes.push(self.fetched_from(name, url));
             }
+            let first = self.addresses(name.as_str(), "url").into_iter().next();
+            remotes.extend(first.map(|address| (name, address)));
         }
         remotes
     }
 
-    fn fetched_from(&self, name: RemoteName, configured: BString) -> Remote {
+    /// The values of `remote.<name>.url` or `pushurl`: an empty one forgets those before it, as in git
+    /// 2.46 (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-remotenameurl>).
+    pub(super) fn addresses(&self, remote: &str, key: &str) -> Vec<BString> {
+        let sections = self.configuration.sections_by_name("remote").into_iter().flatten();
+        let of_remote = sections.filter(|section| {
+            section.header().subsection_name().is_some_and(|name| name == remote.as_bytes())
+        });
+        of_remote.flat_map(|section| section.values(key)).fold(Vec::new(), |mut kept, address| {
+            if address.is_empty() {
+                kept.clear();
+            } else {
+                kept.push(address);
+            }
+            kept
+        })
+    }
+
+    fn fetched_from(&self, name: RemoteName, configured: BString) -> Result<Remote, GitError> {
         // Workers don't have the `insteadOf` rules of this machine, so they get the rewritten URL.
         let address = self.instead_of_rules().apply(&configured).unwrap_or(configured);
-        let address = address.to_str_lossy();
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        Remote {
-            name,
-            url: RepositoryUrl::new(&address, base),
-            had_credentials: RepositoryUrl::takes_credentials_from(&address),
+        // A relative path is registered with the directory in which it begins.
+        let is_text = |address: &str| !url::is_relative(address) || base.to_str().is_some();
+        match address.to_str() {
+            Ok(address) if is_text(address) => Ok(Remote {
+                name,
+                url: RepositoryUrl::new(address, base),
+                had_credentials: RepositoryUrl::takes_credentials_from(address),
+            }),
+            _ => Err(GitError::AddressIsNoText { name, address: escaped_bytes(&address) }),
         }
     }
 

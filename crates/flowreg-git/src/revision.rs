@@ -15,6 +15,11 @@ impl Repository {
     /// [`GitError::NoRevision`] if it names no commit that is here.
     pub fn commit_of(&self, revision: &str) -> Result<CommitId, GitError> {
         let unknown = |reason: String| self.no_revision(revision, reason);
+        if self.reftable.is_some() {
+            // A revision may name a ref in many ways, and gix can't read any of them.
+            let commit = self.object_named(&format!("{revision}^{{commit}}"));
+            return commit.ok_or_else(|| unknown("git knows no such commit".to_owned()));
+        }
         let local = self.inner.to_thread_local();
         let found = local.rev_parse_single(revision).map_err(|error| unknown(error.to_string()))?;
         let object = found.object().map_err(|error| unknown(error.to_string()))?;

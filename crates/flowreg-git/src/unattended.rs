@@ -22,9 +22,9 @@ pub fn unattended(environment: &Environment) -> Environment {
         // any arguments. Then SSH_ASKPASS_REQUIRE alone keeps OpenSSH silent.
         _ => None,
     };
-    let kept = environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let silent = NEVER_ASK.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let ssh = ssh.map(|command| ("GIT_SSH_COMMAND".to_owned(), command));
+    let kept = environment.all().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let silent = NEVER_ASK.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let ssh = ssh.map(|command| ("GIT_SSH_COMMAND".into(), command.into()));
     kept.chain(silent).chain(ssh).collect()
 }
 

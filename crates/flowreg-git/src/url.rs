@@ -65,6 +65,12 @@ pub(super) fn is_local(address: &str) -> bool {
     }
 }
 
+/// Whether an address is a path that begins where the repository is.
+pub(super) fn is_relative(address: &str) -> bool {
+    let address = address.trim();
+    !address.contains("://") && is_local(address) && Path::new(address).is_relative()
+}
+
 /// The path without `.` and `..`.
 ///
 /// `..` leads to the parent of what a symbolic link points at, so the part of the path before it is

@@ -23,7 +23,7 @@ mod versions;
 pub use block::BlockDocument;
 pub use deploy_call::{CallArguments, CallObstacle, DeployCall, DeployMethod, DeployedCode};
 pub use environment::Environment;
-pub use escape::escaped;
+pub use escape::{escaped, escaped_bytes, for_shell};
 pub use explanation::{Evidence, Explanation};
 pub use fields::{Field, Fields};
 pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};

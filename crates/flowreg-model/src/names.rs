@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::escape::escaped_bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What is wrong with a name.
@@ -17,6 +18,12 @@ pub enum NameError {
         kind: &'static str,
         /// The name as it was given.
         name: String,
+    },
+    /// The name is no text, and there is no other one for it.
+    #[error("`{shown}` is not UTF-8")]
+    NotText {
+        /// The name, with `\\xff` for each byte that belongs to no character.
+        shown: String,
     },
     /// The text is not a full object id.
     #[error("`{0}` is not a full commit id (40 or 64 hexadecimal digits)")]
@@ -40,6 +47,13 @@ pub enum NameError {
     /// The text is not `path/to/file.py:function`.
     #[error("`{0}` is not an entrypoint (`path/from/the/repository/root.py:function`)")]
     Entrypoint(String),
+}
+
+impl NameError {
+    /// The error for a name that is not UTF-8.
+    pub fn not_text(name: &[u8]) -> Self {
+        Self::NotText { shown: escaped_bytes(name) }
+    }
 }
 
 macro_rules! text_name {

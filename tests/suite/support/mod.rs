@@ -18,8 +18,9 @@ pub(crate) mod scripted;
 pub(crate) mod site;
 pub(crate) mod switchable;
 mod tagged;
+pub(crate) mod tls;
 pub(crate) mod yaml_corners;
 
 pub(crate) use program::Flowreg;
-pub(crate) use repository::{TestRepository, git_environment};
+pub(crate) use repository::{REF_FORMAT, TestRepository, git_environment, hold_with_reftable};
 pub(crate) use tagged::Tagged;

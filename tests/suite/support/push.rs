@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use flowreg::store::Store;
 use serde_json::Value;
 
-use super::{Flowreg, TestRepository, git_environment};
+use super::{Flowreg, REF_FORMAT, TestRepository, git_environment};
 
 /// The pauses before a remote is asked again: the same number as in life, only shorter.
 pub(crate) const RECHECKS: &str = "0.1,0.2,0.4";
@@ -16,14 +16,20 @@ pub(crate) const RECHECKS: &str = "0.1,0.2,0.4";
 /// How long anything may take that happens in the background.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The directories of `PATH` with different gits, the one that is used by default first.
+/// The directories of `PATH` with different gits, the one that is used by default first. Where refs are
+/// kept as reftable, those before 2.45 are left out: they know nothing else than files.
 pub(crate) fn gits() -> Vec<PathBuf> {
+    let is_reftable = std::env::var(REF_FORMAT).is_ok_and(|format| format == "reftable");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut found: Vec<(Vec<u8>, PathBuf)> = Vec::new();
     for directory in std::env::split_paths(&path) {
         let Ok(output) = Command::new(directory.join("git")).arg("version").output() else {
             continue;
         };
+        let init = Command::new(directory.join("git")).args(["init", "-h"]).output().unwrap();
+        if is_reftable && !String::from_utf8_lossy(&init.stdout).contains("--ref-format") {
+            continue;
+        }
         if found.iter().all(|(version, _)| *version != output.stdout) {
             found.push((output.stdout, directory));
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::address::{SSH_PORT, ServerAddress};
 use super::hosting;
-use crate::process::{binds_to_repository, drain, stop};
+use crate::process::{drain, free_of_repository, stop};
 use flowreg_model::{Environment, escaped};
 
 /// How long ssh may take to print its configuration. A `Match exec` in it runs a program.
@@ -53,7 +53,7 @@ enum SshProgram {
 impl SshHosts {
     /// For the ssh that git would start in this environment, with this configuration.
     pub(crate) fn new(configuration: &gix::config::File, environment: &Environment) -> Self {
-        let variables = environment.iter().filter(|(name, _)| !binds_to_repository(name));
+        let variables = free_of_repository(environment);
         Self {
             program: program(configuration, environment),
             variables: variables.map(|(name, value)| (name.into(), value.into())).collect(),

@@ -190,21 +190,6 @@ fn git_dir_and_work_tree_may_be_apart() {
 }
 
 #[test]
-fn reftable_repositories_are_refused_by_name() {
-    let repository = TestRepository::init(&["-b", "main"]);
-    let made =
-        repository.try_git(repository.outside(), &["init", "-q", "--ref-format=reftable", "new"]);
-    if !made.status.success() {
-        return;
-    }
-    let directory = repository.outside().join("new");
-    repository.git_in(&directory, &["commit", "-q", "--allow-empty", "-m", "first"]);
-    let error = repository.open_in(&directory, &[]).err().unwrap();
-    assert_eq!(error.code(), "reftable");
-    assert_eq!(error.hints(), ["git refs migrate --ref-format=files"]);
-}
-
-#[test]
 fn a_repository_of_somebody_else_needs_safe_directory() {
     let repository = repository();
     let root = repository.root().canonicalize().unwrap();
@@ -265,7 +250,8 @@ fn broken_configuration_is_an_error_and_no_panic() {
 
 #[test]
 fn a_broken_head_or_packed_refs_is_an_error() {
-    let repository = repository();
+    let repository = TestRepository::init(&["-b", "main", "--ref-format=files"]);
+    repository.commit("first");
     let request =
         ReferenceRequest::from(ReferenceRules { ask_remote: false, ..Default::default() });
     let resolved = |name: &str, content: &str| {

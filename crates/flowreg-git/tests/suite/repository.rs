@@ -7,10 +7,15 @@ use flowreg_git::{GitError, Repository};
 use flowreg_model::{CommitId, Environment};
 use tempfile::TempDir;
 
+/// The variable that says how the repositories of a run keep their refs: as `files`, if it is not set, or
+/// as `reftable`.
+pub(crate) const REF_FORMAT: &str = "FLOWREG_TEST_REF_FORMAT";
+
 /// The environment of every git process and of flowreg in tests: nothing of the machine's
 /// configuration, fixed author and dates.
 pub(crate) fn git_environment(home: &Path) -> Vec<(String, String)> {
     let path = std::env::var("PATH").unwrap_or_default();
+    let ref_format = std::env::var(REF_FORMAT).unwrap_or("files".to_owned());
     [
         ("PATH", path.as_str()),
         ("HOME", home.to_str().unwrap()),
@@ -24,6 +29,7 @@ pub(crate) fn git_environment(home: &Path) -> Vec<(String, String)> {
         ("GIT_COMMITTER_EMAIL", "ada@example.com"),
         ("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z"),
         ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_DEFAULT_REF_FORMAT", ref_format.as_str()),
         ("LC_ALL", "C"),
     ]
     .into_iter()
@@ -153,4 +159,15 @@ impl TestRepository {
         self.git_in(self.outside(), &clone);
         path
     }
+}
+
+/// Runs tests of this program again, in repositories that keep their refs as reftable.
+pub(crate) fn hold_with_reftable(modules: &[&str]) {
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(modules)
+        .args(["--skip", "with_reftable"])
+        .env(REF_FORMAT, "reftable")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
 }
