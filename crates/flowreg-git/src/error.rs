@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use flowreg_model::{BranchName, CommitId, RemoteName, escaped, for_shell, misspelt};
+use flowreg_model::{BranchName, CommitId, RemoteName, escaped, misspelt, quoted, quoted_path};
 
 use super::links::BrokenLink;
 
@@ -202,11 +202,11 @@ impl GitError {
         match self {
             Self::NotARepository { .. } => vec!["git init".to_owned()],
             Self::NotOwned { directory } => {
-                let directory = for_shell(directory);
+                let directory = quoted_path(directory);
                 vec![format!("git config --global --add safe.directory {directory}")]
             }
             Self::BrokenGitFile { file, named } => repairs(file, named.as_deref()),
-            Self::Forbidden { path } => vec![format!("ls -ld {}", for_shell(path))],
+            Self::Forbidden { path } => vec![format!("ls -ld {}", quoted_path(path))],
             Self::Broken { .. }
             | Self::BrokenRef { .. }
             | Self::MissingObject { .. }
@@ -219,7 +219,7 @@ impl GitError {
             Self::NoSuchRemote { name, configured } => {
                 let known: Vec<&str> = configured.iter().map(RemoteName::as_str).collect();
                 let near = misspelt(name.as_str(), &known);
-                let near = near.map(|near| format!("flowreg … --remote {near}"));
+                let near = near.map(|near| format!("flowreg … --remote {}", quoted(near)));
                 near.into_iter().chain([format!("git remote add {name} <url>")]).collect()
             }
             Self::AddressIsNoText { name, .. } => {
@@ -257,7 +257,7 @@ fn lost(named: Option<&Path>) -> String {
 /// What brings the git directory back that a `.git` file names: git keeps those of linked work trees in
 /// `worktrees`, and those of submodules in `modules`.
 fn repairs(file: &Path, named: Option<&Path>) -> Vec<String> {
-    let directory = for_shell(file.parent().unwrap_or(file));
+    let directory = quoted_path(file.parent().unwrap_or(file));
     let is_in = |name: &str| {
         named.and_then(Path::parent).is_some_and(|parent| parent.iter().any(|part| part == name))
     };

@@ -23,7 +23,7 @@ mod versions;
 pub use block::BlockDocument;
 pub use deploy_call::{CallArguments, CallObstacle, DeployCall, DeployMethod, DeployedCode};
 pub use environment::Environment;
-pub use escape::{escaped, escaped_bytes, for_shell};
+pub use escape::{escaped, escaped_bytes};
 pub use explanation::{Evidence, Explanation};
 pub use fields::{Field, Fields};
 pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
@@ -36,5 +36,5 @@ pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,
 };
-pub use shell::quoted;
+pub use shell::{quoted, quoted_path};
 pub use versions::VersionLimit;

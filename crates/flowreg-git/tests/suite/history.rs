@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::process::Command;
 
-use flowreg_git::Repository;
 use flowreg_git::tagging::{
-    Bump, Day, Decision, RequestedVersion, Scheme, Series, SeriesTags, TagError, TagRequest, decide,
+    Bump, Day, Decision, RequestedVersion, Scheme, Series, SeriesSet, SeriesTags, TagError,
+    TagRequest, decide,
 };
+use flowreg_git::{RemoteTags, Repository};
 use flowreg_model::{BranchName, CommitId};
 use proptest::prelude::*;
 
@@ -111,10 +112,11 @@ impl History {
         commit: usize,
         version: &RequestedVersion,
     ) -> Result<Decision, TagError> {
-        let initial = "0.1.0".parse().unwrap();
-        let scheme = Scheme::Semantic { initial, pre: "rc".to_owned() };
-        let series = Series { prefix: "v".to_owned(), scheme, paths: Vec::new() };
-        let existing = SeriesTags::read(opened, &series, None).unwrap();
+        let series = series();
+        let tags = opened.tags_here("").unwrap();
+        let set = SeriesSet::Declared(vec![series.clone()]);
+        let listed = RemoteTags { tags, branches: Vec::new() };
+        let existing = SeriesTags::new(listed, &set, &series);
         let request = TagRequest {
             repository: opened,
             series: &series,
@@ -126,6 +128,11 @@ impl History {
         };
         decide(&request, &existing)
     }
+}
+
+fn series() -> Series {
+    let prefix = "v".to_owned();
+    Series { prefix, scheme: Scheme::default(), package: None, paths: Vec::new() }
 }
 
 /// Histories of up to `most` commits whose dates have nothing to do with their order.
@@ -190,8 +197,9 @@ proptest! {
         for commit in (0..commits.len()).filter(|commit| !tags.contains(commit)) {
             let own = history.of(commit);
             let latest = (0..tags.len()).rev().find(|tag| own.contains(&tags[*tag]));
-            let version = "99.0.0".parse().map(flowreg_git::tagging::Version::Semantic).unwrap();
-            let exactly = RequestedVersion::Exactly { version, may_be_lower: false };
+            let version = series().parse("99.0.0").unwrap();
+            let exactly =
+                RequestedVersion::Exactly { version, may_be_lower: false, is_in_full: false };
             let Ok(Decision::Create { previous, commits: since, .. }) = history.decision(&opened, commit, &exactly) else {
                 panic!("no tag is made at {commit}");
             };
