@@ -269,12 +269,10 @@ impl<'a> HookRun<'a> {
     pub(crate) fn start_watcher(&self, program: &Path, git: Option<GitProcess>) {
         // git's variables bind a process to one repository, possibly by relative paths. The watcher
         // changes its directory, so it gets the two that matter as absolute paths and no others.
-        let work_tree = self.environment.get("GIT_WORK_TREE").map(|path| self.directory.join(path));
+        let work_tree =
+            self.environment.path("GIT_WORK_TREE").map(|path| self.directory.join(path));
         let mut variables: Vec<(&str, &Path)> = vec![("GIT_DIR", &self.directories.git_dir)];
         variables.extend(work_tree.iter().map(|path| ("GIT_WORK_TREE", path.as_path())));
-        // flowreg reads its environment as text. Where a path is not UTF-8, `-C` below has to be
-        // enough to find the repository.
-        variables.retain(|(_, path)| path.to_str().is_some());
         let mut arguments: Vec<OsString> =
             vec!["-C".into(), self.directory.into(), "hook".into(), "watch".into()];
         if let Some(git) = git {
@@ -282,7 +280,7 @@ impl<'a> HookRun<'a> {
         }
         // A linked work tree may be gone when the push has ended.
         arguments.extend(["--common-dir".into(), self.directories.common_dir.clone().into()]);
-        let names = self.environment.iter().map(|(name, _)| name.to_owned());
+        let names = self.environment.all().filter_map(|(name, _)| name.to_str().map(str::to_owned));
         if let Err(error) = detach(program, &arguments, &variables, binds_to_repository, names) {
             self.say(&format!(
                 "queued, but the watcher did not start ({error}); after the push: flowreg sync"

@@ -30,7 +30,7 @@ impl Configured<'_> {
                 let common = self.opened.repository.common_dir();
                 let directory = common.parent().filter(|_| common.ends_with(".git"));
                 let directory = directory.unwrap_or(common);
-                Ok(RepositoryUrl::new(&directory.display().to_string(), directory))
+                Ok(RepositoryUrl::of_path(directory))
             }
         }
     }

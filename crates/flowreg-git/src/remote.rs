@@ -2,7 +2,7 @@
 
 use gix::bstr::{BString, ByteSlice};
 
-use super::{GitError, Repository, RepositoryUrl, url};
+use super::{GitError, Repository, RepositoryUrl};
 use flowreg_model::{RemoteName, escaped_bytes};
 
 /// A configured remote.
@@ -108,15 +108,13 @@ impl Repository {
         // Workers don't have the `insteadOf` rules of this machine, so they get the rewritten URL.
         let address = self.instead_of_rules().apply(&configured).unwrap_or(configured);
         let base = self.workdir().unwrap_or_else(|| self.common_dir());
-        // A relative path is registered with the directory in which it begins.
-        let is_text = |address: &str| !url::is_relative(address) || base.to_str().is_some();
         match address.to_str() {
-            Ok(address) if is_text(address) => Ok(Remote {
+            Ok(address) => Ok(Remote {
                 name,
                 url: RepositoryUrl::new(address, base),
                 had_credentials: RepositoryUrl::takes_credentials_from(address),
             }),
-            _ => Err(GitError::AddressIsNoText { name, address: escaped_bytes(&address) }),
+            Err(_) => Err(GitError::AddressIsNoText { name, address: escaped_bytes(&address) }),
         }
     }
 

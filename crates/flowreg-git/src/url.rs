@@ -7,10 +7,14 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use serde::Serialize;
 
 /// Schemes whose user name is a credential as well: a token is often the user.
 const TOKEN_SCHEMES: &[&str] = &["http", "https", "ftp", "ftps"];
+
+/// What means something in a URL, apart from the slashes of a path.
+const IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
 /// A repository's address without credentials.
 ///
@@ -28,11 +32,21 @@ impl RepositoryUrl {
             return Self(format!("{scheme}://{}", without_user(scheme, rest)));
         }
         if is_local(address) {
-            let path = base.join(address);
-            let path = std::path::absolute(&path).unwrap_or(path);
-            return Self(without_parents(&path).display().to_string());
+            return Self::of_path(&base.join(address));
         }
         Self(without_scp_password(address))
+    }
+
+    /// The address of a directory of this machine. One whose path is no text is a `file://` URL, in which git
+    /// reads `%e9` as that byte.
+    pub fn of_path(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = without_parents(&path);
+        if let Some(text) = path.to_str() {
+            return Self(text.to_owned());
+        }
+        let bytes = path.as_os_str().as_encoded_bytes();
+        Self(format!("file://{}", percent_encode(bytes, IN_PATHS)))
     }
 
     /// Whether the address, as it was written, has something that is taken away.
@@ -63,12 +77,6 @@ pub(super) fn is_local(address: &str) -> bool {
         (Some(colon), Some(slash)) => slash < colon,
         (Some(_), None) => false,
     }
-}
-
-/// Whether an address is a path that begins where the repository is.
-pub(super) fn is_relative(address: &str) -> bool {
-    let address = address.trim();
-    !address.contains("://") && is_local(address) && Path::new(address).is_relative()
 }
 
 /// The path without `.` and `..`.

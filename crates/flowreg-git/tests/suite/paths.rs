@@ -316,25 +316,34 @@ fn a_linked_work_tree_of_a_repository_whose_path_is_no_text_is_found() {
 
 #[test]
 fn a_remote_whose_address_is_no_text_is_refused_as_that() {
-    let (repository, directory) = in_foreign_directory();
+    let repository = repository();
     let origin: RemoteName = "origin".parse().unwrap();
-    // A relative path would be registered with the directory in which it begins.
-    repository.git_in(&directory, &["remote", "add", "origin", "../up.git"]);
-    let foreign = repository.open_in(&directory, &[]).unwrap();
-    let plain = self::repository();
-    let config = plain.root().join(".git/config");
+    let config = repository.root().join(".git/config");
     let mut text = fs::read(&config).unwrap();
     text.extend(b"[remote \"origin\"]\n\turl = /srv/caf\xe9.git\n");
     fs::write(&config, text).unwrap();
-    for (opened, shown) in [(foreign, "../up.git"), (plain.open(), "/srv/caf\\xe9.git")] {
-        for name in [None, Some(&origin)] {
-            let error = opened.remote(name).unwrap_err();
-            let expected = format!("the address of the remote origin is not UTF-8: {shown}");
-            assert_eq!((error.code(), error.to_string()), ("address_is_no_text", expected));
-        }
+    for name in [None, Some(&origin)] {
+        let error = repository.open().remote(name).unwrap_err();
+        let expected = "the address of the remote origin is not UTF-8: /srv/caf\\xe9.git";
+        assert_eq!((error.code(), error.to_string().as_str()), ("address_is_no_text", expected));
     }
-    repository.git_in(&directory, &["remote", "set-url", "origin", "https://example.com/etl.git"]);
-    assert!(repository.open_in(&directory, &[]).unwrap().remote(None).unwrap().is_some());
+}
+
+#[test]
+fn a_relative_address_in_a_directory_that_is_no_text_is_one_that_git_reads() {
+    let (repository, directory) = in_foreign_directory();
+    for (address, expected) in
+        [("inside.git", "/caf%E9/inside.git"), ("../beside.git", "/beside.git")]
+    {
+        repository.git_in(&directory, &["init", "-q", "--bare", address]);
+        repository.git_in(&directory, &["remote", "add", "origin", address]);
+        repository.git_in(&directory, &["push", "-q", "origin", "main"]);
+        let remote = repository.open_in(&directory, &[]).unwrap().remote(None).unwrap().unwrap();
+        assert!(remote.url.as_str().ends_with(expected), "{}", remote.url);
+        let listed = repository.git_in(repository.outside(), &["ls-remote", remote.url.as_str()]);
+        assert!(listed.contains("refs/heads/main"), "{listed}");
+        repository.git_in(&directory, &["remote", "remove", "origin"]);
+    }
 }
 
 #[test]
