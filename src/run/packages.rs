@@ -78,12 +78,20 @@ impl<'a> PackageFiles<'a> {
             return Vec::new();
         }
         let tags: Vec<&str> = self.0.iter().map(|(reference, _)| reference.name.as_str()).collect();
-        let (tags, count) = (tags.join(" and "), left_out.len());
-        let deployments = if count == 1 { "deployment belongs" } else { "deployments belong" };
+        let (belong, keep) = if left_out.len() == 1 {
+            ("deployment belongs", "keeps")
+        } else {
+            ("deployments belong", "keep")
+        };
         let text = format!(
-            "{count} {deployments} to no package that {tags} stands for, and keep what is registered"
+            "{} {belong} to no package that {} stands for, and {keep} what is registered",
+            left_out.len(),
+            tags.join(" and ")
         );
+        // Whoever names the tag of a package means that package alone.
+        let is_named = |detail: &str| ["--tag", "BUILD_TAG"].contains(&detail);
+        let is_detail = self.0.first().is_some_and(|(one, _)| is_named(&one.source_detail));
         let details = left_out.iter().map(|name| Notice::detail(format!("left out: {name}")));
-        std::iter::once(Notice::from(text)).chain(details).collect()
+        std::iter::once(Notice { is_detail, ..Notice::from(text) }).chain(details).collect()
     }
 }

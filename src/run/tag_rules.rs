@@ -6,7 +6,7 @@
 
 use flowreg_git::tagging::{TagRule, history_hints};
 use flowreg_git::{PeeledTag, ReferenceError, ci_provider};
-use flowreg_model::{Channel, CodeReference, TagName};
+use flowreg_model::{Channel, CodeReference, TagName, quoted};
 
 use super::{Referenced, RunError};
 
@@ -81,7 +81,7 @@ fn check_mainline(referenced: &Referenced<'_>, tag: &TagName) -> Result<(), RunE
         }
         // It is certain, or there is no remote from which to fetch what would tell more.
         _ => {
-            let hints = vec![format!("git branch --all --contains {tag}")];
+            let hints = vec![format!("git branch --all --contains {}", quoted(tag.as_str()))];
             Err(TagRule::Mainline { tag: tag.clone(), is_known: true, hints }.into())
         }
     }

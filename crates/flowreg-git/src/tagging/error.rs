@@ -3,7 +3,7 @@
 use super::next::NextError;
 use super::series_tags::WrittenOtherwise;
 use crate::{GitError, ReferenceError, Rejection};
-use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped};
+use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped, quoted};
 
 /// Why no tag was made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -179,8 +179,7 @@ impl TagError {
             Self::HistoryNeeded { provider, remote, .. } => {
                 let mut hints = history_hints(*provider, remote);
                 hints.push(
-                    "or without history: flowreg tag --bump minor, or flowreg tag <version>"
-                        .to_owned(),
+                    "or without history: flowreg … --bump minor, or flowreg tag <version>".to_owned(),
                 );
                 hints
             }
@@ -190,18 +189,18 @@ impl TagError {
             Self::Taken { tag, there, .. } => vec![
                 format!(
                     "git fetch origin tag {}, and find out why it is at {}",
-                    escaped(tag),
+                    quoted(tag.as_str()),
                     there.short()
                 ),
                 "flowreg tag <version>, with a version that is free".to_owned(),
             ],
-            Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", escaped(tag))],
+            Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", quoted(tag.as_str()))],
             // The same that a name of both kinds gets once the tag is there.
             Self::BranchOfThatName { tag, remote } => {
                 let (name, remote) = (tag.to_string(), remote.clone());
                 ReferenceError::AmbiguousName { name, remote }.hints()
             }
-            Self::NotHigher { .. } => vec!["flowreg tag --allow-downgrade <version>".to_owned()],
+            Self::NotHigher { .. } => vec!["flowreg … --allow-downgrade".to_owned()],
             Self::SecondSeries(other) => other.hints(),
             Self::NoFiles { package, .. } => {
                 let table = package.as_ref().map(|name| format!(".package.{}", escaped(name)));
@@ -279,7 +278,7 @@ impl TagRule {
             Self::Unsigned { .. } => {
                 vec!["flowreg tag --sign, or for all tags: git config tag.gpgSign true".to_owned()]
             }
-            Self::Signed { tag, .. } => vec![format!("git verify-tag {}", escaped(tag))],
+            Self::Signed { tag, .. } => vec![format!("git verify-tag {}", quoted(tag.as_str()))],
         }
     }
 }
@@ -312,15 +311,15 @@ fn not_mainline_hints(
 ) -> Vec<String> {
     let mut hints = match unpushed {
         Some(branch) => vec![
-            format!("flowreg tag --with-branch, which pushes {} as well", escaped(branch)),
-            format!("or first: git push origin {}", escaped(branch)),
+            format!("flowreg … --with-branch, which pushes {} as well", escaped(branch)),
+            format!("or first: git push origin {}", quoted(branch.as_str())),
         ],
         None => vec![format!("git branch --remotes --contains {}", commit.short())],
     };
     hints.push(if is_required {
         "[mainline] require_tag_on_mainline is true in flowreg.toml".to_owned()
     } else {
-        "flowreg tag --off-mainline, if the tag is meant to be off mainline".to_owned()
+        "flowreg … --off-mainline, if the tag is meant to be off mainline".to_owned()
     });
     hints
 }
