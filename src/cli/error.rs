@@ -246,6 +246,7 @@ pub(super) fn target_codes(error: &TargetError) -> (u8, &'static str) {
         TargetError::NotAnApi { .. } => (exit::TARGET_REFUSED, "not_an_api"),
         TargetError::UnsupportedVersion { .. } => (exit::TARGET_REFUSED, "unsupported_version"),
         TargetError::Refused { .. } => (exit::TARGET_REFUSED, "target_refused"),
+        TargetError::Overtaken { .. } => (exit::TARGET_UNREACHABLE, "overtaken"),
         TargetError::Configuration(_) => (exit::CONFIGURATION, "configuration"),
         TargetError::Registry(_) => (exit::TARGET_REFUSED, "registry"),
         TargetError::Prefect1(error) => (exit::TARGET_REFUSED, error.code()),

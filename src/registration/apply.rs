@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::plan::{Action, Plan, Planned};
 use super::refusal::Refusal;
+use flowreg_model::{Held, Registration};
 use flowreg_servers::{Target, TargetError, Write};
 
 /// What became of one registration.
@@ -35,7 +36,14 @@ pub struct Applied {
     pub id: Option<String>,
 }
 
-/// Carries out a plan and returns the outcomes in the plan's order.
+/// How often one registration is planned anew because other runs wrote it meanwhile.
+const MOST_ROUNDS: u32 = 20;
+
+/// Plans a registration anew, with what the target holds of it now.
+pub type Replan<'a> = &'a (dyn Fn(Registration, Option<Held>) -> Planned + Sync);
+
+/// Carries out a plan and returns the outcomes in the plan's order. What other runs wrote since the target
+/// was read is planned anew by `replan`, so that the guards see it.
 ///
 /// `jobs` writes may be under way at once; the target holds them back as it needs.
 /// `progress` is called with the number of registrations that are done; before each one
@@ -46,6 +54,7 @@ pub fn apply(
     jobs: usize,
     progress: &(dyn Fn(usize) + Sync),
     is_interrupted: &(dyn Fn() -> bool + Sync),
+    replan: Replan<'_>,
 ) -> Vec<Applied> {
     let writes: Vec<usize> = plan
         .items
@@ -61,18 +70,18 @@ pub fn apply(
     let is_unreachable = AtomicBool::new(false);
     let work = || {
         while let Some(index) = writes.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(write) = plan.items.get(*index).and_then(write_of) else { continue };
+            let Some(item) = plan.items.get(*index) else { continue };
             if is_unreachable.load(Ordering::Relaxed) || is_interrupted() {
                 continue;
             }
-            let result = target.apply(&write);
+            let (replaced, result) = write(item, target, replan);
             // With the server gone, each of the remaining writes would wait for the same time-out. A
             // write that was refused, on the other hand, says nothing about the others.
-            if matches!(result, Err(TargetError::Unreachable { .. })) {
+            if matches!(result, Some(Err(TargetError::Unreachable { .. }))) {
                 is_unreachable.store(true, Ordering::Relaxed);
             }
             let mut results = lock(&results);
-            results.push((*index, result));
+            results.push(Written { index: *index, replaced, result });
             progress(results.len());
         }
     };
@@ -91,6 +100,28 @@ pub fn apply(
         is_versioned,
         results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
     )
+}
+
+/// Writes one item. Where another run wrote the registration since it was read, it is planned anew, and that
+/// plan is returned as well; it may need no write.
+fn write(
+    item: &Planned,
+    target: &dyn Target,
+    replan: Replan<'_>,
+) -> (Option<Planned>, Option<WriteResult>) {
+    let mut replaced: Option<Planned> = None;
+    for _ in 0..MOST_ROUNDS {
+        let current = replaced.as_ref().unwrap_or(item);
+        let Some(write) = write_of(current) else { return (replaced, None) };
+        match target.apply(&write) {
+            Err(TargetError::Overtaken { held }) => {
+                let registration = current.registration.clone();
+                replaced = Some(replan(registration, held.map(|held| *held)));
+            }
+            result => return (replaced, Some(result)),
+        }
+    }
+    (replaced, Some(Err(TargetError::Overtaken { held: None })))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -112,19 +143,29 @@ fn write_of(item: &Planned) -> Option<Write<'_>> {
 
 type WriteResult = Result<Option<String>, TargetError>;
 
-fn outcomes(
-    plan: Plan,
-    is_versioned: bool,
-    mut results: Vec<(usize, WriteResult)>,
-) -> Vec<Applied> {
-    results.sort_by_key(|(index, _)| *index);
+/// What came of writing one item of the plan.
+struct Written {
+    index: usize,
+    /// The plan that took its place.
+    replaced: Option<Planned>,
+    /// `None` if that plan needs no write.
+    result: Option<WriteResult>,
+}
+
+fn outcomes(plan: Plan, is_versioned: bool, mut results: Vec<Written>) -> Vec<Applied> {
+    results.sort_by_key(|written| written.index);
     let mut results = results.into_iter().peekable();
     plan.items
         .into_iter()
         .enumerate()
         .map(|(index, planned)| {
+            let written = results.next_if(|written| written.index == index);
+            let (replaced, result) = match written {
+                Some(Written { replaced, result, .. }) => (replaced, result),
+                None => (None, None),
+            };
+            let planned = replaced.unwrap_or(planned);
             let held_id = planned.held.as_ref().and_then(|held| held.id.clone());
-            let result = results.next_if(|(done, _)| *done == index).map(|(_, result)| result);
             let (outcome, id) = match (&planned.action, result) {
                 (Action::Unchanged, _) => (Outcome::Unchanged, held_id),
                 (Action::Refuse(refusal), _) => (Outcome::Refused(refusal.clone()), held_id),

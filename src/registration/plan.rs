@@ -137,7 +137,8 @@ pub fn plan(
     Plan { items }
 }
 
-fn plan_one(
+/// The plan of one registration, whatever else there is.
+pub fn plan_one(
     mut registration: Registration,
     held: Option<Held>,
     guards: &Guards,

@@ -3,7 +3,7 @@
 //! The ledger is this clone's own diary. It decides nothing on Prefect 3; on Prefect 1 it is where
 //! the commits of tags are remembered, which the server has no place for.
 
-use flowreg_model::{CodeReference, FlowProblem, TargetDescription};
+use flowreg_model::{CodeReference, FlowProblem, Held, Registration, TargetDescription};
 
 use super::JOBS;
 use super::desired::{Explained, Unbuilt, is_misconfigured};
@@ -12,7 +12,7 @@ use super::queued_target::queued_target;
 use super::request::Notice;
 use crate::introspection::Watch;
 use crate::push::QueuedTarget;
-use crate::registration::{Applied, Outcome, apply};
+use crate::registration::{Applied, Outcome, apply, plan_one};
 
 /// The last stage: what became of each registration.
 pub struct AppliedRun {
@@ -50,6 +50,7 @@ impl AppliedRun {
             jobs,
             repository_url,
             plan,
+            guards,
             problems,
             mut notices,
             unbuilt,
@@ -65,7 +66,14 @@ impl AppliedRun {
         let work = opened.work("registering", summary.create + summary.update);
         let progress = |done| work.progress(done);
         let jobs = jobs.unwrap_or(JOBS);
-        let applied = apply(plan, target.as_ref(), jobs, &progress, &|| interrupt.is_requested());
+        let is_interrupted = || interrupt.is_requested();
+        // It was asked for when the plan was made, so that an error here can't come any more.
+        let identity = referenced.configured.identity().ok();
+        let is_ours = |url: &str| identity.is_some_and(|identity| identity.is(url));
+        let replan = |registration: Registration, held: Option<Held>| {
+            plan_one(registration, held, &guards, &is_ours)
+        };
+        let applied = apply(plan, target.as_ref(), jobs, &progress, &is_interrupted, &replan);
         // Ends the progress bar, which would be drawn over what is printed next.
         drop(work);
         let description = target.describe();

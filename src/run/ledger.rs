@@ -1,6 +1,6 @@
 //! What a run leaves in the ledger: one entry for each registration that it wrote or removed.
 
-use flowreg_model::{CommitId, Held, TargetDescription};
+use flowreg_model::{CommitId, Held, TargetDescription, TargetKind};
 
 use super::Opened;
 use super::applied::word_of;
@@ -18,21 +18,16 @@ impl Opened<'_> {
         target: &TargetDescription,
         applied: &[Applied],
     ) -> Result<(), StoreError> {
+        // The embedded registry has written its lines together with the registrations.
+        if target.kind == TargetKind::Local {
+            return Ok(());
+        }
         let at = self.surroundings.now();
         let is_written =
             |one: &&Applied| matches!(one.outcome, Outcome::Created | Outcome::Updated);
         let entries = applied.iter().filter(is_written).map(|one| {
-            let registration = &one.planned.registration;
-            LedgerEntry {
-                at: at.clone(),
-                target: address(target),
-                action: word_of(&one.outcome).to_owned(),
-                flow: registration.flow.to_string(),
-                deployment: registration.deployment.to_string(),
-                kind: registration.reference.name.kind().to_owned(),
-                reference: registration.reference.name.as_str().to_owned(),
-                commit: registration.reference.commit.as_str().to_owned(),
-            }
+            let action = word_of(&one.outcome);
+            LedgerEntry::of(&one.planned.registration, action, &address(target), &at)
         });
         self.append(&entries.collect::<Vec<_>>())
     }

@@ -28,6 +28,7 @@ pub struct PlannedRun<'r> {
     pub repository_url: RepositoryUrl,
     /// One action for each registration.
     pub plan: Plan,
+    pub(super) guards: Guards,
     /// What is wrong with the sources.
     pub problems: Vec<FlowProblem>,
     /// What is worth knowing and stops nothing.
@@ -86,6 +87,7 @@ impl<'r> PlannedRun<'r> {
             jobs: request.jobs,
             repository_url,
             plan,
+            guards,
             problems,
             notices: all_notices,
             unbuilt,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 /// The version of the tables, in SQLite's `user_version`. A file with a higher one is refused and not
 /// changed: an old flowreg can't know what a new one keeps in it.
@@ -112,12 +112,32 @@ impl Store {
     fn create_tables(&mut self) -> rusqlite::Result<()> {
         self.use_wal()?;
         let transaction =
-            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if version(&transaction)? < VERSION {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()
+    }
+
+    /// Carries out some work as one transaction, which nobody else writes during. What it returns is true
+    /// only because the commit was seen to succeed: on a full disk that is what fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the file can't be written; then nothing of it is.
+    pub(super) fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let write = || -> rusqlite::Result<T> {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        let written = write();
+        written.map_err(|source| self.error(source))
     }
 
     /// Switches to write-ahead logging, so that readers don't wait for a writer. SQLite does not apply

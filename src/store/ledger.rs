@@ -1,6 +1,8 @@
 //! The ledger: an append-only history of what this clone registered, at whatever target.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
+
+use flowreg_model::Registration;
 
 use super::{Store, StoreError};
 
@@ -25,36 +27,30 @@ pub struct LedgerEntry {
     pub commit: String,
 }
 
+impl LedgerEntry {
+    /// About a registration that was created or updated at a target.
+    pub(crate) fn of(registration: &Registration, action: &str, target: &str, at: &str) -> Self {
+        let reference = &registration.reference;
+        Self {
+            at: at.to_owned(),
+            target: target.to_owned(),
+            action: action.to_owned(),
+            flow: registration.flow.to_string(),
+            deployment: registration.deployment.to_string(),
+            kind: reference.name.kind().to_owned(),
+            reference: reference.name.as_str().to_owned(),
+            commit: reference.commit.as_str().to_owned(),
+        }
+    }
+}
+
 impl Store {
     /// Appends entries, all or none.
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file can't be written.
     pub(crate) fn append_to_ledger(&mut self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
-        let mut write = || -> rusqlite::Result<()> {
-            let transaction = self.connection.transaction()?;
-            {
-                let mut insert = transaction.prepare(
-                    "INSERT INTO ledger
-                     (at, target, action, flow, deployment, kind, reference, commit_id)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?;
-                for entry in entries {
-                    insert.execute(params![
-                        entry.at,
-                        entry.target,
-                        entry.action,
-                        entry.flow,
-                        entry.deployment,
-                        entry.kind,
-                        entry.reference,
-                        entry.commit,
-                    ])?;
-                }
-            }
-            transaction.commit()
-        };
-        write().map_err(|source| self.error(source))
+        self.write(|transaction| append(transaction, entries))
     }
 
     /// The whole ledger, oldest first.
@@ -84,6 +80,30 @@ impl Store {
         };
         read().map_err(|source| self.error(source))
     }
+}
+
+/// Appends entries.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    entries: &[LedgerEntry],
+) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO ledger (at, target, action, flow, deployment, kind, reference, commit_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for entry in entries {
+        insert.execute(params![
+            entry.at,
+            entry.target,
+            entry.action,
+            entry.flow,
+            entry.deployment,
+            entry.kind,
+            entry.reference,
+            entry.commit,
+        ])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

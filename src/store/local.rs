@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{RegistryRow, Store, StoreError};
+use rusqlite::Transaction;
+
+use super::{LedgerEntry, RegistryRow, Store, StoreError, ledger, registry};
 use flowreg_model::{Held, TargetDescription, TargetKind};
 use flowreg_servers::{ReadScope, Target, TargetError, Write};
 
@@ -46,18 +48,40 @@ impl Target for LocalRegistry {
     }
 
     fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {
-        let store = self.store();
-        let (registration, fields) = match write {
-            Write::Create(registration) => (registration, registration.fields.clone()),
+        let (flow, deployment) = named(write);
+        let written = self.store().write(|transaction| {
+            // Read again in the transaction: whoever registered since the plan was made is seen by the
+            // guards this way, and can't come in between any more.
+            let current = registry::registration(transaction, flow, deployment)?.map(held);
+            if !is_as_read(write, current.as_ref()) {
+                return Ok(Err(current));
+            }
+            self.carry_out(transaction, write).map(Ok)
+        })?;
+        let id = written.map_err(|held| TargetError::Overtaken { held: held.map(Box::new) })?;
+        tracing::debug!(flow, deployment, id, "written");
+        Ok(id)
+    }
+}
+
+impl LocalRegistry {
+    /// Writes the registration, and the line of the ledger about it: both or none.
+    fn carry_out(
+        &self,
+        transaction: &Transaction<'_>,
+        write: &Write<'_>,
+    ) -> rusqlite::Result<Option<String>> {
+        let (action, registration, fields) = match write {
+            Write::Create(registration) => ("created", registration, registration.fields.clone()),
             Write::Update { held, registration, fields, .. } => {
                 // `fields` are only those that differ; a row holds all.
                 let mut merged = held.fields.clone();
                 merged.extend(fields.iter().map(|(field, value)| (field, value.clone())));
-                (registration, merged)
+                ("updated", registration, merged)
             }
+            // Its line is written by whoever knows which branch is gone.
             Write::Remove(held) => {
-                store.remove_registration(&held.flow, &held.deployment)?;
-                tracing::debug!(flow = held.flow, deployment = held.deployment, "removed");
+                registry::remove_registration(transaction, &held.flow, &held.deployment)?;
                 return Ok(held.id.clone());
             }
         };
@@ -68,17 +92,39 @@ impl Target for LocalRegistry {
             marks.author =
                 held.marks.as_ref().and_then(|marks| marks.author.clone()).or(marks.author);
         }
-        let id = store.put_registration(
-            registration.flow.as_str(),
-            registration.deployment.as_str(),
-            &marks,
-            &fields,
-            &self.now,
-        )?;
         let (flow, deployment) = (registration.flow.as_str(), registration.deployment.as_str());
-        tracing::debug!(flow, deployment, id, "written");
+        let id =
+            registry::put_registration(transaction, flow, deployment, &marks, &fields, &self.now)?;
+        let target = TargetKind::Local.as_str();
+        let entry = LedgerEntry::of(registration, action, target, &self.now);
+        ledger::append(transaction, &[entry])?;
         Ok(Some(id.to_string()))
     }
+}
+
+/// The flow and the deployment that a write is about.
+fn named<'w>(write: &Write<'w>) -> (&'w str, &'w str) {
+    match write {
+        Write::Create(registration) | Write::Update { registration, .. } => {
+            (registration.flow.as_str(), registration.deployment.as_str())
+        }
+        Write::Remove(held) => (&held.flow, &held.deployment),
+    }
+}
+
+/// Whether the registry still holds what a write was planned for.
+fn is_as_read(write: &Write<'_>, current: Option<&Held>) -> bool {
+    // What is gone already need not be removed.
+    if matches!(write, Write::Remove(_)) && current.is_none() {
+        return true;
+    }
+    let read = match write {
+        Write::Create(_) => None,
+        Write::Update { held, .. } => Some(*held),
+        Write::Remove(held) => Some(*held),
+    };
+    let content = |held: &Held| (held.marks.clone(), held.fields.clone());
+    current.map(content) == read.map(content)
 }
 
 fn held(row: RegistryRow) -> Held {

@@ -1,6 +1,6 @@
 //! The registry of the embedded target: one row a deployment.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Store, StoreError};
 use flowreg_model::{Fields, Marks};
@@ -36,52 +36,48 @@ impl Store {
         };
         rows().map_err(|source| self.error(source))
     }
+}
 
-    /// Stores a registration, replacing the one of the same name, and returns its id.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the file can't be written.
-    pub(crate) fn put_registration(
-        &self,
-        flow: &str,
-        deployment: &str,
-        marks: &Marks,
-        fields: &Fields,
-        now: &str,
-    ) -> Result<i64, StoreError> {
-        let write = || -> rusqlite::Result<i64> {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO registration (flow, deployment, marks, fields, registered_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT (flow, deployment) DO UPDATE
-                     SET marks = ?3, fields = ?4, registered_at = ?5
-                     RETURNING id",
-                )?
-                .query_row(params![flow, deployment, json(marks)?, json(fields)?, now], |row| {
-                    row.get(0)
-                })
-        };
-        write().map_err(|source| self.error(source))
-    }
+/// The registration of a name.
+pub(super) fn registration(
+    transaction: &Transaction<'_>,
+    flow: &str,
+    deployment: &str,
+) -> rusqlite::Result<Option<RegistryRow>> {
+    let query = format!("SELECT {COLUMNS} FROM registration WHERE flow = ?1 AND deployment = ?2");
+    transaction.prepare_cached(&query)?.query_row([flow, deployment], read_row).optional()
+}
 
-    /// Removes a registration; one that is gone already is no error.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the file can't be written.
-    pub(crate) fn remove_registration(
-        &self,
-        flow: &str,
-        deployment: &str,
-    ) -> Result<(), StoreError> {
-        self.connection
-            .execute(
-                "DELETE FROM registration WHERE flow = ?1 AND deployment = ?2",
-                params![flow, deployment],
-            )
-            .map(|_| ())
-            .map_err(|source| self.error(source))
-    }
+/// Stores a registration, replacing the one of the same name, and returns its id.
+pub(super) fn put_registration(
+    transaction: &Transaction<'_>,
+    flow: &str,
+    deployment: &str,
+    marks: &Marks,
+    fields: &Fields,
+    now: &str,
+) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO registration (flow, deployment, marks, fields, registered_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (flow, deployment) DO UPDATE
+             SET marks = ?3, fields = ?4, registered_at = ?5",
+        )?
+        .execute(params![flow, deployment, json(marks)?, json(fields)?, now])?;
+    transaction
+        .prepare_cached("SELECT id FROM registration WHERE flow = ?1 AND deployment = ?2")?
+        .query_row([flow, deployment], |row| row.get(0))
+}
+
+/// Removes a registration; one that is gone already is no error.
+pub(super) fn remove_registration(
+    transaction: &Transaction<'_>,
+    flow: &str,
+    deployment: &str,
+) -> rusqlite::Result<()> {
+    let query = "DELETE FROM registration WHERE flow = ?1 AND deployment = ?2";
+    transaction.execute(query, [flow, deployment]).map(|_| ())
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<RegistryRow> {

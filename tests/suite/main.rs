@@ -58,6 +58,7 @@ mod push_tags;
 mod push_target;
 mod push_told;
 mod reftable;
+mod registry_faults;
 mod run;
 mod series;
 mod server_errors;

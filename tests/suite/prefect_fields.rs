@@ -1,7 +1,9 @@
 //! Only what changed, on a real Prefect server: what the repository declares is put back, what it
 //! declares no longer goes, what people made stays, and nothing is written for nothing.
 
-use flowreg::registration::{Action, Guards, Outcome, Planned, apply, plan, read, triggers};
+use flowreg::registration::{
+    Action, Guards, Outcome, Planned, apply, plan, plan_one, read, triggers,
+};
 use flowreg_model::{Channel, CodeReference, Marks, ReferenceName, ReferenceSource, Registration};
 use serde_json::{Value, json};
 
@@ -78,7 +80,10 @@ impl Deployment {
         let guards = Guards { adopt: true, ..Guards::default() };
         let plan = plan(registrations, held, &guards, &|url| url == REPOSITORY);
         let planned = plan.items[0].clone();
-        let mut applied = apply(plan, &target, 1, &|_| {}, &|| false);
+        let replan = |registration: Registration, held| {
+            plan_one(registration, held, &guards, &|url| url == REPOSITORY)
+        };
+        let mut applied = apply(plan, &target, 1, &|_| {}, &|| false, &replan);
         let outcome = applied.remove(0).outcome;
         assert!(
             matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged),

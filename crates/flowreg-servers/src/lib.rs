@@ -120,6 +120,12 @@ pub enum TargetError {
     /// The configuration of the connection is wrong.
     #[error("{0}")]
     Configuration(String),
+    /// Somebody wrote the registration since it was read.
+    #[error("another run registered it meanwhile, again and again")]
+    Overtaken {
+        /// What the target holds now; `None` if it was removed.
+        held: Option<Box<Held>>,
+    },
     /// The embedded registry failed.
     #[error("the embedded registry failed: {0}")]
     Registry(String),
@@ -132,7 +138,7 @@ impl TargetError {
     /// Whether the same request may succeed later although nobody changes anything.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Overtaken { .. } => true,
             Self::Refused { status, .. } => *status >= 500,
             _ => false,
         }
@@ -194,7 +200,8 @@ pub trait Target: Sync {
         false
     }
 
-    /// Carries out one write and returns the registration's id at the target.
+    /// Carries out one write and returns the registration's id at the target. Where it can tell that
+    /// somebody wrote the registration since it was read, it writes nothing: [`TargetError::Overtaken`].
     ///
     /// Safe to repeat: carrying it out a second time changes nothing.
     fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError>;
