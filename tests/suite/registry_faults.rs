@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::support::{Flowreg, TestRepository};
 
-/// A repository with some flows and these tags, a commit each.
-fn repository(tags: &[&str]) -> TestRepository {
+/// A repository with so many flows and these tags, a commit each.
+fn repository(flows: usize, tags: &[&str]) -> TestRepository {
     let repository = TestRepository::empty();
     for (index, tag) in tags.iter().enumerate() {
-        for flow in ["extract", "load", "report"] {
+        for flow in 0..flows {
             let source = format!(
-                "from prefect import flow\n\n\n@flow\ndef {flow}(days: int = {index}):\n    ...\n"
+                "from prefect import flow\n\n\n@flow\ndef f{flow}(days: int = {index}):\n    ...\n"
             );
-            repository.write(&format!("flows/{flow}.py"), source);
+            repository.write(&format!("flows/f{flow}.py"), source);
         }
         repository.commit(tag);
         repository.git(&["tag", tag]);
@@ -32,7 +32,7 @@ fn held(flowreg: &Flowreg) -> Vec<String> {
 
 #[test]
 fn of_two_versions_at_once_the_higher_one_stays() {
-    let repository = repository(&["v1.0.0", "v1.1.0", "v1.2.0"]);
+    let repository = repository(3, &["v1.0.0", "v1.1.0", "v1.2.0"]);
     let flowreg = Flowreg::in_repository(&repository);
     for round in 0..200 {
         flowreg.json(&["register", "--tag", "v1.0.0", "--allow-downgrade"], 0);
@@ -49,7 +49,7 @@ fn of_two_versions_at_once_the_higher_one_stays() {
 
 #[test]
 fn of_ten_first_registrations_at_once_one_creates() {
-    let repository = repository(&["v1.0.0"]);
+    let repository = repository(3, &["v1.0.0"]);
     let flowreg = Flowreg::in_repository(&repository);
     let running = [(); 10].map(|()| flowreg.start(&["register", "--format", "json"]));
     let mut created = 0;
@@ -82,10 +82,11 @@ fn on_a_full_disk(flowreg: &Flowreg, blocks: u32, arguments: &[&str]) -> (i32, V
 
 #[test]
 fn what_a_full_disk_refuses_is_not_reported_as_registered() {
-    let repository = repository(&["v1.0.0", "v1.1.0"]);
+    let repository = repository(30, &["v1.0.0", "v1.1.0"]);
     let flowreg = Flowreg::in_repository(&repository);
-    let mut failed = 0;
-    for blocks in [0, 1, 8, 16, 32, 64, 128, 256, 4096] {
+    let mut in_part = 0;
+    // From less than the registry's own files have, over some of the writes, to enough for all.
+    for blocks in [0, 1, 16, 48, 72, 80, 96, 128, 192, 256, 320, 4096] {
         flowreg.json(&["register", "--tag", "v1.0.0", "--allow-downgrade"], 0);
         let arguments = ["register", "--tag", "v1.1.0", "--format", "json"];
         let (code, report) = on_a_full_disk(&flowreg, blocks, &arguments);
@@ -101,9 +102,9 @@ fn what_a_full_disk_refuses_is_not_reported_as_registered() {
         }
         let is_done = held.iter().all(|one| one["reference"] == "v1.1.0");
         assert_eq!(code == 0, is_done, "{blocks} blocks, code {code}: {report}");
-        failed += usize::from(!is_done);
+        in_part += usize::from(code == 8);
         // With room again the same command finishes the job.
         flowreg.json(&["register", "--tag", "v1.1.0"], 0);
     }
-    assert!(failed > 2, "the limit was never met");
+    assert!(in_part > 1, "no limit was met in the middle of the writes");
 }
