@@ -468,7 +468,7 @@ fn the_tag_to_type_for_untagged_mainline_is_the_next_one_that_is_free() {
     repository.git(&["tag", &proposed()]);
     assert_eq!(resolved(&repository, &[]).name.as_str(), "v1.10.1", "the hint helps");
     // Which of two series the next version belongs to can't be known.
-    repository.git(&["tag", "1.11.0", "v1.0.0"]);
+    repository.git(&["tag", "1.11.0", "v0.1.0"]);
     repository.commit("after it");
     let hints = refused(&repository, &[]).hints();
     assert!(hints[0].contains("\"\", if 1.11.0") && hints[1].contains("\"v\""), "{hints:?}");
