@@ -120,8 +120,7 @@ fn is_as_read(write: &Write<'_>, current: Option<&Held>) -> bool {
     }
     let read = match write {
         Write::Create(_) => None,
-        Write::Update { held, .. } => Some(*held),
-        Write::Remove(held) => Some(*held),
+        Write::Update { held, .. } | Write::Remove(held) => Some(*held),
     };
     let content = |held: &Held| (held.marks.clone(), held.fields.clone());
     current.map(content) == read.map(content)
