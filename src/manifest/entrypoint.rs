@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use flowreg_model::normalized_path;
+
 /// An entrypoint as Prefect reads it (`prefect/utilities/importtools.py`, `import_object`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum DeclaredEntrypoint {
@@ -150,17 +152,7 @@ fn plain_path(path: &str) -> Option<String> {
     if path.starts_with('/') {
         return None;
     }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    normalized_path(&path)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::Path;
 use flowreg_git::RepositoryUrl;
 use flowreg_model::{
     CallArguments, CallObstacle, Channel, DeployCall, DeployMethod, DeployedCode, Entrypoint, Flow,
+    normalized_path,
 };
 use serde_json::{Value, json};
 
@@ -370,15 +371,7 @@ pub(super) fn with_calls(lines: &DeclarationLines, drafts: &[CalledDraft]) -> De
 
 /// A path below a directory; `None` if it leads out of the repository.
 fn join(directory: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    normalized_path(&format!("{directory}/{path}"))
 }
 
 /// `flows/etl.py:40`

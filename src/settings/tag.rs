@@ -6,10 +6,8 @@ use globset::GlobBuilder;
 use serde::Deserialize;
 use toml::Spanned;
 
-use flowreg_git::tagging::{
-    CalendarFormat, Scheme, Series, SeriesSet, SeveralSeries, normalized_path,
-};
-use flowreg_model::{TagName, nearest};
+use flowreg_git::tagging::{CalendarFormat, Scheme, Series, SeriesSet, SeveralSeries};
+use flowreg_model::{TagName, nearest, normalized_path};
 
 /// `[tag]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -14,6 +14,7 @@ mod flow;
 mod json;
 mod names;
 mod near;
+mod paths;
 mod reference;
 mod registration;
 pub mod secrets;
@@ -32,6 +33,7 @@ pub use names::{
     BranchName, CommitId, DeploymentName, Entrypoint, FlowName, NameError, RemoteName, TagName,
 };
 pub use near::{either, misspelt, nearest};
+pub use paths::normalized_path;
 pub use reference::{Channel, CodeReference, ReferenceName, ReferenceSource};
 pub use registration::{
     Held, Marks, Registration, Schedule, ScheduleRule, TargetDescription, TargetKind, Upload,

@@ -25,7 +25,7 @@ pub use decision::{Decision, RequestedVersion, TagRequest, decide};
 pub use error::{TagError, TagRule, history_hints};
 pub use message::message;
 pub use next::{Bump, NextError};
-pub use paths::{SeriesPaths, normalized as normalized_path};
+pub use paths::SeriesPaths;
 pub use series::{Scheme, Series};
 pub use series_tags::{SeriesTags, WrittenOtherwise};
 pub use set::{SeriesSet, SeveralSeries, TagOrder};

@@ -36,7 +36,7 @@ impl SeriesPath {
 }
 
 impl SeriesPaths {
-    /// Reads paths as [`normalized`] leaves them. What is no glob is taken for a name.
+    /// Reads paths as [`normalized_path`](flowreg_model::normalized_path) leaves them. What is no glob is taken for a name.
     pub fn new(paths: &[String]) -> Self {
         Self(paths.iter().map(|path| parsed(path)).collect())
     }
@@ -89,45 +89,14 @@ fn parsed(path: &str) -> SeriesPath {
     }
 }
 
-/// A path as people write it (`./etl`, `etl/`, `/etl`), from the root and without the ornament; the root itself
-/// is empty. `None` if it leads out of the repository.
-pub fn normalized(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        match part {
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowreg_model::normalized_path;
 
     fn paths(globs: &[&str]) -> SeriesPaths {
-        let paths: Vec<String> = globs.iter().map(|path| normalized(path).unwrap()).collect();
+        let paths: Vec<String> = globs.iter().map(|path| normalized_path(path).unwrap()).collect();
         SeriesPaths::new(&paths)
-    }
-
-    #[test]
-    fn a_path_is_read_as_people_write_it() {
-        for (path, expected) in [
-            ("etl", Some("etl")),
-            ("./etl", Some("etl")),
-            ("etl/", Some("etl")),
-            ("/etl//flows/", Some("etl/flows")),
-            ("./packages/../etl", Some("etl")),
-            (".", Some("")),
-            ("", Some("")),
-            ("../etl", None),
-            ("etl/../..", None),
-        ] {
-            assert_eq!(normalized(path).as_deref(), expected, "{path}");
-        }
     }
 
     #[test]

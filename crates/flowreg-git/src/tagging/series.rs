@@ -48,10 +48,8 @@ pub struct Series {
     pub scheme: Scheme,
     /// The package of the repository; `None`: the repository as a whole.
     pub package: Option<String>,
-    /// The files and directories whose changes count, and globs of them, as [`normalized_path`] leaves them;
-    /// empty: all.
-    ///
-    /// [`normalized_path`]: super::normalized_path
+    /// The files and directories whose changes count, and globs of them, as
+    /// [`normalized_path`](flowreg_model::normalized_path) leaves them; empty: all.
     pub paths: Vec<String>,
 }
 
