@@ -121,14 +121,16 @@ fn leading_options(text: &str) -> (Vec<HintedOption>, &str) {
 
 /// The first word of a text, as a shell sees it: quotation marks hold it together.
 fn word(text: &str) -> (&str, &str) {
-    let mut quotation = None;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     let end = text.char_indices().find(|(_, char)| {
-        match quotation {
-            Some(open) if open == *char => quotation = None,
-            None if matches!(char, '\'' | '"') => quotation = Some(*char),
+        let is_taken_as_it_is = std::mem::take(&mut is_escaped);
+        match char {
+            _ if is_taken_as_it_is => {}
+            '\'' => is_quoted = !is_quoted,
+            '\\' if !is_quoted => is_escaped = true,
             _ => {}
         }
-        quotation.is_none() && matches!(char, ' ' | ',')
+        !is_quoted && matches!(char, ' ' | ',')
     });
     text.split_at(end.map_or(text.len(), |(at, _)| at))
 }
@@ -184,6 +186,11 @@ mod tests {
             (&["plan", "--tag=v1"], "flowreg … --branch 'a;b'", "flowreg plan --branch 'a;b'"),
             (&["register", "--branch", "x"], "flowreg … --tag v1", "flowreg register --tag v1"),
             (&["plan", "--", "etl"], "flowreg … --adopt", "flowreg plan --adopt -- etl"),
+            (
+                &["plan"],
+                r"flowreg … --tag 'it'\''s a tag', and more",
+                r"flowreg plan --tag 'it'\''s a tag', and more",
+            ),
             // A hint is more than the command.
             (
                 &["register"],

@@ -226,15 +226,15 @@ fn what_several_deployments_have_wrong_is_told_once() {
       refuse     nightly_sync/g  prefect.yaml:2:61: `paused` is text, and should be true or false
       refuse     nightly_sync/h  prefect.yaml:2:61: `paused` is text, and should be true or false
       refuse     nightly_sync/a  prefect.yaml:10:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
-                 hint: to have the steps run here: flowreg plan --run-steps
+                 hint: to have the steps run here: flowreg plan -v --run-steps
       refuse     nightly_sync/b  prefect.yaml:13:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
-                 hint: to have the steps run here: flowreg plan --run-steps
+                 hint: to have the steps run here: flowreg plan -v --run-steps
       refuse     nightly_sync/c  prefect.yaml:16:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
-                 hint: to have the steps run here: flowreg plan --run-steps
+                 hint: to have the steps run here: flowreg plan -v --run-steps
       refuse     nightly_sync/d  prefect.yaml:19:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
-                 hint: to have the steps run here: flowreg plan --run-steps
+                 hint: to have the steps run here: flowreg plan -v --run-steps
       refuse     nightly_sync/e  prefect.yaml:22:11: `{{ commit.stdout }}` in `tags` is an output of the build steps
-                 hint: to have the steps run here: flowreg plan --run-steps
+                 hint: to have the steps run here: flowreg plan -v --run-steps
     8 refused
     --- exit code 3
     ");

@@ -9,7 +9,13 @@ use crate::escape::escaped_bytes;
 /// `'"$&;()|` in them, and people paste hints.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     // A shell could not take a NUL in any form; no name has one.
-    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
+    let is_plain = shlex::try_quote(word).is_ok_and(|quoted| quoted == word);
+    // One pair of quotation marks around all of it reads better than `v1.0.0'^{}'`.
+    if is_plain {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
 }
 
 /// A path as a word. One that is no text, or has control characters, gets the form that bash and zsh have
@@ -36,6 +42,8 @@ mod tests {
             ("a b", "'a b'"),
             ("a;b", "'a;b'"),
             ("$(x)", "'$(x)'"),
+            ("v1^{}", "'v1^{}'"),
+            ("it's", r"'it'\''s'"),
             ("", "''"),
         ] {
             assert_eq!(quoted(word), expected);

@@ -162,7 +162,7 @@ fn a_mainline_branch_is_pinned_by_the_highest_tag_at_its_commit() {
     // Workers of Prefect 1 can't check the annotated one out.
     let rules = ReferenceRules { lightweight: true, ..ReferenceRules::default() };
     let hints = [
-        "git tag v1.10.0-light v1.10.0'^{}' && git push origin v1.10.0-light && flowreg … --tag \
+        "git tag v1.10.0-light 'v1.10.0^{}' && git push origin v1.10.0-light && flowreg … --tag \
          v1.10.0-light",
         "make tags for Prefect 1 without -a, -s and -m",
     ];
@@ -228,7 +228,7 @@ fn a_tag_is_mainline_at_its_peeled_commit() {
     let rules = ReferenceRules { lightweight: true, ..ReferenceRules::default() };
     assert_both(&repository, &push_of(&repository, tag("light")), &rules, at("light"));
     let hints = [
-        "git tag annotated-light annotated'^{}' && git push origin annotated-light && flowreg … \
+        "git tag annotated-light 'annotated^{}' && git push origin annotated-light && flowreg … \
          --tag annotated-light",
         "make tags for Prefect 1 without -a, -s and -m",
     ];
