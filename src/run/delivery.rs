@@ -9,7 +9,7 @@ use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitError, PushedReference, ReferenceError, Repository, RepositoryUrl, is_mainline,
 };
-use flowreg_model::{BranchName, Channel, CommitId, FlowProblem, Held, RemoteName};
+use flowreg_model::{BranchName, Channel, CommitId, FlowProblem, Held, ReferenceName, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
 
 use super::applied::not_tried;
@@ -239,6 +239,12 @@ fn reason_to_skip(
             "{branch} is a mainline branch, of which only tags are registered on push"
         )));
     }
+    // Nobody named it, so the series decide as they do for the pin of a mainline branch.
+    if let Ok(ReferenceName::Tag(tag)) = push.name()
+        && configured.settings.tag.series.is_foreign(&tag)
+    {
+        return Ok(Some(format!("{tag} is a version of no series under [tag]")));
+    }
     // A push that others made to this repository went through none of its remotes.
     if push.is_received {
         return Ok(None);
@@ -276,8 +282,11 @@ fn other_target(configured: &Configured<'_>, push: &QueuedPush) -> Option<Delive
     }
     let here = configured.opened.target_of(push);
     let here = here.map_or_else(|| "not known".to_owned(), |here| here.to_string());
+    // What chose the target of this run has to be said again.
+    let flag = configured.opened.surroundings.target;
+    let flag = flag.map_or_else(String::new, |kind| format!("--target {} ", kind.as_str()));
     Some(DeliveryOutcome::Refused(format!(
-        "it was queued for {then}, and the target is {here} now; to register it there: flowreg sync \
+        "it was queued for {then}, and the target is {here} now; to register it there: flowreg {flag}sync \
          --retarget"
     )))
 }

@@ -156,7 +156,11 @@ impl<'s> Opened<'s> {
     /// [`RunError`] for what concerns the run as a whole; what concerns one registration is in
     /// the plan.
     pub fn plan<'r>(&'r self, request: &'r RunRequest) -> Result<PlannedRun<'r>, RunError> {
-        self.reference(&request.reference)?.desire(request)?.compare()?.plan()
+        let climbed = self.climb(&request.reference)?;
+        // A build that forgot its server has to hear of that first: what is said of the reference, as that
+        // main has no tag, is nothing that it could mend before.
+        climbed.configured.check_target()?;
+        climbed.referenced()?.desire(request)?.compare()?.plan()
     }
 
     /// The settings for work that has no code reference of its own, such as `prune` and `list`:

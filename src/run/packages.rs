@@ -53,7 +53,7 @@ impl<'a> PackageFiles<'a> {
     }
 
     /// Leaves out what belongs to none of the packages: they have tags of their own.
-    pub(super) fn restrict(&self, gathered: &mut Gathered) {
+    pub(super) fn restrict(&self, gathered: &mut Gathered, is_restricted: bool) {
         let is_ours = |file: &str| self.reference_of(file).is_some();
         let starts = &gathered.starts;
         // The file that a run starts with decides, not the one that defines the flow: a package may
@@ -70,10 +70,11 @@ impl<'a> PackageFiles<'a> {
         let file = |entrypoint: &str| entrypoint.split(':').next().unwrap_or("").to_owned();
         gathered.unbuilt.retain(|item| is_ours(&file(&item.entrypoint)));
         gathered.problems.retain(|problem| is_ours(&problem.path));
-        gathered.notices.extend(self.notice(&left_out));
+        gathered.notices.extend(self.notice(&left_out, is_restricted));
     }
 
-    fn notice(&self, left_out: &[String]) -> Vec<Notice> {
+    /// `is_restricted`: some flows were asked for by name.
+    fn notice(&self, left_out: &[String], is_restricted: bool) -> Vec<Notice> {
         if left_out.is_empty() {
             return Vec::new();
         }
@@ -90,7 +91,8 @@ impl<'a> PackageFiles<'a> {
         );
         // Whoever names the tag of a package means that package alone.
         let is_named = |detail: &str| ["--tag", "BUILD_TAG"].contains(&detail);
-        let is_detail = self.0.first().is_some_and(|(one, _)| is_named(&one.source_detail));
+        let is_detail =
+            !is_restricted && self.0.first().is_some_and(|(one, _)| is_named(&one.source_detail));
         let details = left_out.iter().map(|name| Notice::detail(format!("left out: {name}")));
         std::iter::once(Notice { is_detail, ..Notice::from(text) }).chain(details).collect()
     }

@@ -221,6 +221,9 @@ fn a_ci_build_without_a_server_is_exit_code_three() {
             flowreg.env(name, value)
         })
     };
+    // Also where the reference would be refused: main has no tag.
+    let untagged = flowreg(&[("CI", "true")]).run(&["register"]);
+    assert_eq!(untagged.code, 3, "{untagged:?}");
     let actions = [("GITHUB_ACTIONS", "true"), ("PREFECT_API_URL", "")];
     for (variables, told) in [
         (

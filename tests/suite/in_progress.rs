@@ -50,3 +50,17 @@ fn in_a_rebase_nothing_is_registered_as_the_tag_at_which_it_stopped() {
     let chosen = ["register", "--branch", "feature/x"];
     assert_eq!(Flowreg::in_repository(&repository).run(&chosen).code, 0);
 }
+
+#[test]
+fn in_a_rebase_no_tag_is_made() {
+    let repository = repository();
+    repository.add_bare_remote("origin");
+    repository.git(&["push", "-q", "origin", "main", "v1.0.0"]);
+    stops(&repository, &["rebase", "-q", "main"]);
+    let flowreg = Flowreg::in_repository(&repository);
+    for arguments in [&["tag", "--bump", "patch"][..], &["tag", "--dry-run"]] {
+        let error = &flowreg.json(arguments, 4)["error"];
+        assert_eq!(error["code"], "in_progress", "{arguments:?}");
+    }
+    flowreg.json(&["tag", "--commit", "main", "--print"], 0);
+}

@@ -65,3 +65,17 @@ fn each_package_is_registered_at_its_own_highest_tag() {
     assert_eq!(names, ["etl/v1.10.0", "ml/v2.0.0"], "{}", scenario.status());
     assert_eq!(scenario.status()["waiting"], serde_json::json!([]));
 }
+
+#[test]
+fn where_series_are_declared_a_tag_of_none_is_not_registered_by_a_push() {
+    let scenario = Scenario::new(&gits()[0]);
+    scenario.repository.write("flowreg.toml", "[tag]\nprefix = \"v\"\n");
+    let commits = tagged(&scenario, &["v1.1.0", "web-v9.0.0"]);
+    scenario.push(&["-q", "origin", "v1.1.0"]);
+    scenario.settled();
+    scenario.push(&["-q", "origin", "web-v9.0.0"]);
+    scenario.settled();
+    scenario.assert_registered(&[("v1.1.0", &commits[0])]);
+    let log = scenario.status()["recent"].to_string();
+    assert!(log.contains("web-v9.0.0 is a version of no series under [tag]"), "{log}");
+}

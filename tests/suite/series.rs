@@ -109,6 +109,7 @@ fn the_guard_compares_within_a_series() {
         ("v1.10.0", "v1.10.0-rc.1", 1),
         ("release-2", "release-1", 1),
         ("v1.10.0", "nightly", 1),
+        ("1.2.0", "1.2.0rc1", 1),
         ("k8s-1.10.0", "etl2-v1.9.0", 0),
         ("nightly", "v1.0.0", 0),
     ] {
@@ -218,6 +219,11 @@ fn a_second_series_is_not_begun_by_accident() {
         assert_eq!(error["error"]["code"], "second_series", "{there}");
         let text = error["error"].to_string();
         assert!(text.contains(there) && text.contains(&format!("flowreg tag {first}")), "{text}");
+        // Nor is it proposed.
+        if package.is_none() {
+            let hints = tagged.flowreg().json(&["register"], 1)["error"]["hints"].to_string();
+            assert!(!hints.contains("git tag"), "{hints}");
+        }
         // A version without the prefix says as little.
         tagged.flowreg().json(&[&["tag", "1.11.0"], &of_package[..]].concat(), 1);
         assert_eq!(tagged.tag_names(), [there]);

@@ -179,6 +179,9 @@ impl Ladder<'_> {
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
             return RungAnswer::Skipped { value: value.to_owned(), reason };
         }
+        if let Some(reason) = self.jenkins_elsewhere() {
+            return RungAnswer::Skipped { value: value.to_owned(), reason };
+        }
         let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
         if let Some(provider) = ci::provider(self.environment)
             && self.is_of_merge_queue(short)
@@ -190,6 +193,13 @@ impl Ladder<'_> {
         let of_remote = self.of_remote(short);
         let candidate = |name| CandidateBranch { of_remote, ..CandidateBranch::named(name) };
         branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate)
+    }
+
+    /// Why a value of `GIT_BRANCH` that Jenkins set says nothing about HEAD: the job has checked out another
+    /// commit since, as a roll-back does.
+    fn jenkins_elsewhere(&self) -> Option<String> {
+        self.environment.get("JENKINS_URL")?;
+        self.build().ok().flatten()?.elsewhere
     }
 
     /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of

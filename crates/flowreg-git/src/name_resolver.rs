@@ -374,7 +374,7 @@ impl NameResolver<'_> {
             unpushed: unpushed.collect(),
             others,
             next: match &series[..] {
-                [one] => set.next_tag(one, &tags),
+                [one] if !set.begins_beside_others(one, &tags) => set.next_tag(one, &tags),
                 _ => None,
             },
             packages: series.iter().filter_map(|one| one.package.clone()).collect(),

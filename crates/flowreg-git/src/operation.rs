@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gix::state::InProgress;
 
-use super::Repository;
 use super::refs::Refs;
+use super::{ReferenceError, Repository};
 use flowreg_model::{BranchName, CommitId};
 
 /// An operation of git that stopped for the user, and has not come to its end.
@@ -71,5 +71,19 @@ impl Repository {
     /// What git is in the middle of in this work tree.
     pub fn operation(&self) -> Option<Operation> {
         Refs::of(self).operation()
+    }
+
+    /// Refuses to go by HEAD while git has it somewhere for an operation of its own.
+    ///
+    /// # Errors
+    /// [`ReferenceError::InProgress`] during a rebase or a bisect; or if HEAD can't be read.
+    pub fn check_head(&self) -> Result<(), ReferenceError> {
+        match self.operation().filter(Operation::detaches) {
+            Some(operation) => {
+                let operation = Box::new(operation);
+                Err(ReferenceError::InProgress { commit: self.head_commit()?, operation })
+            }
+            None => Ok(()),
+        }
     }
 }

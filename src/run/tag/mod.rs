@@ -139,7 +139,10 @@ impl Opened<'_> {
         let repository = &self.repository;
         let commit = match &request.commit {
             Some(revision) => repository.commit_of(revision)?,
-            None => repository.head_commit()?,
+            None => {
+                repository.check_head()?;
+                repository.head_commit()?
+            }
         };
         // The file at the commit that gets the tag, because registering at the tag reads that one.
         let settings = self.settings_at(&commit, &request.run.reference)?;

@@ -83,7 +83,7 @@ impl SeriesTags {
 
 /// The highest tag that looks like a version of what the series is about: with the package's name before it,
 /// or of the repository as a whole.
-fn written_otherwise(
+pub(super) fn written_otherwise(
     set: &SeriesSet,
     series: &Series,
     tags: &[TagName],

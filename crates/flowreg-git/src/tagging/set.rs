@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::series::{Scheme, Series};
+use super::series_tags::written_otherwise;
 use super::version::Version;
 use super::written::{WrittenVersion, version_in};
 use flowreg_model::{TagName, escaped};
@@ -97,6 +98,12 @@ impl SeriesSet {
         fitting.max_by_key(|one| one.prefix.len())
     }
 
+    /// Whether a tag is a version of none of the series, where they are declared.
+    pub fn is_foreign(&self, tag: &TagName) -> bool {
+        matches!(self, Self::Declared(series) if !series.is_empty())
+            && self.series_of(tag).is_none()
+    }
+
     /// The version that a tag is of a series.
     pub fn version_of(&self, series: &Series, tag: &TagName) -> Option<Version> {
         let split = self.split(tag).filter(|split| split.prefix == series.prefix)?;
@@ -155,6 +162,12 @@ impl SeriesSet {
     /// Whether a tag looks like a version of one of the series.
     pub(crate) fn may_have(&self, tag: &TagName) -> bool {
         self.split(tag).is_some()
+    }
+
+    /// Whether a first version of a series would stand beside versions that are written in another way.
+    pub(crate) fn begins_beside_others(&self, series: &Series, tags: &[TagName]) -> bool {
+        let is_new = !tags.iter().any(|tag| self.version_of(series, tag).is_some());
+        is_new && written_otherwise(self, series, tags).is_some()
     }
 
     /// The tag after the highest one of a series among all tags of a repository: the next patch version, of a

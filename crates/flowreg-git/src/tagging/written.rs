@@ -29,13 +29,29 @@ pub(super) fn version_in(
     let versions = places.filter(|(_, begins)| *begins).filter_map(|(at, _)| {
         let (prefix, text) = name.split_at_checked(at)?;
         let version = parse(text).filter(is_plausible)?;
-        Some(WrittenVersion { prefix, version })
+        (!ends_in_version(prefix, version.numbers().len()))
+            .then_some(WrittenVersion { prefix, version })
     });
     // `max_by_key` would take the last of equals.
     versions.reduce(|best, next| {
         let is_more = next.version.numbers().len() > best.version.numbers().len();
         if is_more { next } else { best }
     })
+}
+
+/// Whether a prefix is a version itself, so that what follows is only the end of it: `1.2.0rc` of `1.2.0rc1`
+/// (PEP 440), `v1.2.0.post` of `v1.2.0.post1`, and `v1_2_` of `v1_2_3`, whose numbers are no version here.
+fn ends_in_version(prefix: &str, numbers: usize) -> bool {
+    let is_separator = |char: char| matches!(char, '/' | '-' | '_');
+    let last = prefix.rsplit(is_separator).next().unwrap_or("");
+    let has_point = |text: &str| {
+        let bytes = text.as_bytes();
+        bytes.windows(3).any(|three| {
+            matches!(three, [one, b'.', other] if one.is_ascii_digit() && other.is_ascii_digit())
+        })
+    };
+    let before = prefix.strip_suffix(['-', '_', '.']).unwrap_or("");
+    has_point(last) || (numbers == 1 && before.ends_with(|char: char| char.is_ascii_digit()))
 }
 
 /// Whether the name really means this version: no pre-release begins with a version of its own (`3.11-v1` in
@@ -64,6 +80,11 @@ mod tests {
             ("py3.11-v1.2", Some(("py3.11-v", "1.2"))),
             ("py3.11-v1", Some(("py3.11-v", "1"))),
             ("1.0.0-v1", Some(("", "1.0.0-v1"))),
+            ("1.2.0rc1", None),
+            ("v1.2.0.post1", None),
+            ("v1_2_3", None),
+            ("release-2", Some(("release-", "2"))),
+            ("k8s-1", Some(("k8s-", "1"))),
             ("etl2-v1", Some(("etl2-v", "1"))),
             ("v1", Some(("v", "1"))),
             ("2026.01.10", Some(("", "2026.01.10"))),

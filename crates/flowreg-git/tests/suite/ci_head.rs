@@ -63,6 +63,24 @@ const BUILDS_OF_MAIN: &[(&[(&str, &str)], &str)] = &[
 ];
 
 #[test]
+fn a_branch_that_jenkins_names_is_that_of_the_commit_that_it_checked_out() {
+    let repository = repository();
+    let built = repository.commit_id("main").to_string();
+    let jenkins = [("JENKINS_URL", "https://ci"), ("GIT_BRANCH", "origin/main")];
+    let variables = [&jenkins[..], &[("GIT_COMMIT", built.as_str())]].concat();
+    assert_eq!(name(&resolved(&repository, &variables)), "refs/heads/main");
+    repository.git(&["checkout", "-q", "--detach", "v1.0.0"]);
+    let resolution = resolved(&repository, &variables);
+    assert_eq!(name(&resolution), "refs/tags/v1.0.0");
+    let (outcome, reason) = outcome(&resolution, "GIT_BRANCH");
+    assert_eq!(outcome, RungOutcome::Skipped);
+    assert!(reason.starts_with(&format!("GIT_COMMIT is {}", &built[..7])), "{reason}");
+    // Somebody who sets it without Jenkins means it.
+    let by_hand = [("GIT_BRANCH", "origin/main"), ("GIT_COMMIT", built.as_str())];
+    assert_eq!(name(&resolved(&repository, &by_hand)), "refs/heads/main");
+}
+
+#[test]
 fn a_job_that_checks_out_a_tag_registers_it_whatever_the_build_is_of() {
     let repository = repository();
     let built = repository.commit_id("main").to_string();
