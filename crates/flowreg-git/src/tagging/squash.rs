@@ -56,19 +56,19 @@ pub(super) fn changes(message: &str) -> Vec<Change> {
     let is_listed = !has_header || body.iter().any(|line| line.starts_with("See merge request "));
     let form = title.joined.max(if is_listed { Joined::Listed } else { Joined::No });
     let mut changes = vec![Change::of(title.subject)];
-    // The latest change that a footer can belong to.
-    let mut current = has_header.then_some(0);
+    // The latest change, which a footer belongs to. Also that of a title without a type: a change that breaks
+    // something must not get lost with the type of a commit that was joined.
+    let mut current = 0;
     for line in body {
         let joined = joined_subject(line, form);
         if let Some(subject) = joined {
-            current = Some(changes.len());
+            current = changes.len();
             changes.push(Change::of(subject));
             continue;
         }
-        // What `git merge --squash` joins is indented.
-        let line = if form == Joined::Anyhow { line.trim_start() } else { line };
-        let change = current.and_then(|index| changes.get_mut(index));
-        if let Some(change) = change.filter(|_| is_breaking_footer(line)) {
+        // What `git merge --squash` joins is indented, and so may be what belongs to an entry of a list.
+        let line = if form == Joined::No { line } else { line.trim_start() };
+        if let Some(change) = changes.get_mut(current).filter(|_| is_breaking_footer(line)) {
             change.impact = Some(Impact::Major);
         }
         if let Some(reverted) = changes.iter_mut().rev().find_map(|change| change.reverts.as_mut())
@@ -248,7 +248,7 @@ mod tests {
             ("fix: x\n\nbody\n\nReviewed-by: Z\nBREAKING-CHANGE: y", Some(Impact::Major)),
             ("fix: x\r\n\r\nBREAKING CHANGE: y\r\n", Some(Impact::Major)),
             ("fix: x\n\nno BREAKING CHANGE: y", Some(Impact::Patch)),
-            ("Say it\n\nBREAKING CHANGE: y", None),
+            ("Say it\n\nBREAKING CHANGE: y", Some(Impact::Major)),
             // A list explains a title that is a header.
             ("chore: tidy\n\n* feat: is what the next one is\n- fix: too", None),
             ("chore: tidy\n\nfeat: is what the next one is", None),
