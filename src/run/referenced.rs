@@ -64,13 +64,18 @@ impl<'o> Climbed<'o> {
 
 impl<'o> Referenced<'o> {
     /// A reference that nothing has to be found out about: a tag that is to be made at a commit.
-    pub(super) fn of_new_tag(configured: Configured<'o>, reference: CodeReference) -> Self {
+    /// `further` are the tags of packages at that commit.
+    pub(super) fn of_new_tag(
+        configured: Configured<'o>,
+        reference: CodeReference,
+        further: Vec<CodeReference>,
+    ) -> Self {
         Self {
             configured,
             reference,
             notices: Vec::new(),
             is_offline: false,
-            further: Vec::new(),
+            further,
             is_new_tag: true,
             tree: OnceCell::new(),
         }

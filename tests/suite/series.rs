@@ -306,3 +306,24 @@ fn a_path_that_is_nowhere_is_an_error() {
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stderr.contains("`ml` and `etl` have the same prefix"), "{}", run.stderr);
 }
+
+#[test]
+fn the_tag_of_the_whole_leaves_packages_at_their_own_however_it_is_named() {
+    let tagged = packages();
+    let toml = tagged.repository.git(&["show", "HEAD:flowreg.toml"]);
+    tagged.repository.write("flowreg.toml", format!("[tag]\nprefix = \"v\"\n{toml}"));
+    tagged.push("feat: all of it");
+    tagged.tag("etl/v1.11.0");
+    let expected = ["etl etl/v1.11.0", "ml v1.0.0", "web v1.0.0"];
+    let at = |run: &Value| -> Vec<String> {
+        let lines = registered(run).into_iter();
+        lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+    };
+    let made = tagged.run(&["v1.0.0", "--register"]);
+    assert_eq!(at(&made["registration"]), expected);
+    for arguments in [&["register", "--tag", "v1.0.0"][..], &["register"]] {
+        let again = tagged.flowreg().json(arguments, 0);
+        assert_eq!(at(&again), expected, "{arguments:?}");
+        assert_eq!(again["summary"]["unchanged"], 3, "{arguments:?}");
+    }
+}

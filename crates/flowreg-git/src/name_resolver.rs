@@ -60,12 +60,12 @@ impl NameResolver<'_> {
         notices: &mut Vec<String>,
     ) -> Result<Resolved, ReferenceError> {
         match &candidate.name {
-            CandidateName::Tag(tag) => self.tag(candidate, tag).map(Resolved::from),
+            CandidateName::Tag(tag) => self.tag(candidate, tag),
             CandidateName::Branch(branch) => self.branch(candidate, branch, notices),
         }
     }
 
-    fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<CodeReference, ReferenceError> {
+    fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<Resolved, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
         let by_commit = self.rules.pin == Pin::Commit;
         // A build of a tag may have checked it out as a branch of that name, which is here only.
@@ -75,8 +75,32 @@ impl NameResolver<'_> {
             self.refuse_twin_name(tag.as_str(), by_commit)?;
         }
         self.refuse_annotated(tag)?;
+        let further = self.packages_at(candidate, tag, &commit)?;
         let name = ReferenceName::Tag(tag.clone());
-        Ok(self.reference(candidate, name, commit, Channel::Mainline))
+        Ok(Resolved {
+            reference: self.reference(candidate, name, commit, Channel::Mainline),
+            further,
+        })
+    }
+
+    /// The tags of packages at the commit of a tag of the repository as a whole, as for a mainline branch:
+    /// what such a tag is registered at must not depend on how the commit was named.
+    fn packages_at(
+        &self,
+        candidate: &Candidate,
+        tag: &TagName,
+        commit: &CommitId,
+    ) -> Result<Vec<CodeReference>, ReferenceError> {
+        let packages = self.rules.series.packages_beside(tag);
+        if packages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tags = match self.proof {
+            Some(proof) => proof.refs.tags_at(commit),
+            None => self.refs.tags_at(commit)?,
+        };
+        let pins = self.rules.series.highest_of_each(&packages, &tags).into_iter();
+        pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect()
     }
 
     fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
@@ -304,8 +328,11 @@ impl NameResolver<'_> {
         let series = self.series_at(&tags)?;
         let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
         let pins: Result<Vec<CodeReference>, ReferenceError> =
-            pins.map(|(_, tag)| self.pin(candidate, &branch, &commit, tag)).collect();
-        let mut pins = pins?.into_iter();
+            pins.map(|(_, tag)| self.pin(candidate, &commit, tag)).collect();
+        let mut pins = pins?.into_iter().map(|mut pin| {
+            pin.source_detail = format!("{} {branch}", pin.source_detail);
+            pin
+        });
         if let Some(reference) = pins.next() {
             return Ok(Resolved { reference, further: pins.collect() });
         }
@@ -335,11 +362,10 @@ impl NameResolver<'_> {
         Ok(set.all(&all)?)
     }
 
-    /// The tag that a mainline branch is pinned to.
+    /// A tag that was found at a commit.
     fn pin(
         &self,
         candidate: &Candidate,
-        branch: &BranchName,
         commit: &CommitId,
         tag: &TagName,
     ) -> Result<CodeReference, ReferenceError> {
@@ -350,9 +376,7 @@ impl NameResolver<'_> {
         self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
         self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
-        let mut pinned = self.reference(candidate, name, commit.clone(), Channel::Mainline);
-        pinned.source_detail = format!("{} {branch}", pinned.source_detail);
-        Ok(pinned)
+        Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
     }
 
     fn untagged(

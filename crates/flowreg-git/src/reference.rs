@@ -164,7 +164,13 @@ fn prove(
     let remote = remote.ok_or(ReferenceError::NoRemote)?;
     let mut patterns = RefPatterns::default();
     match &candidate.name {
-        CandidateName::Tag(tag) => patterns.add(tag.as_str()),
+        CandidateName::Tag(tag) => {
+            patterns.add(tag.as_str());
+            // Which packages have tags of their own at its commit, only the remote knows.
+            if !rules.series.packages_beside(tag).is_empty() {
+                patterns.add_all();
+            }
+        }
         CandidateName::Branch(branch) => {
             let stripped = branch.of_remote.as_ref().map(|(_, name)| name);
             for name in std::iter::once(&branch.name).chain(stripped) {

@@ -34,7 +34,8 @@ impl TagRun<'_> {
         let choice = &self.request.run.reference;
         let configured = self.opened.configure_sources(choice, &self.commit)?;
         // Only the commit of this reference is looked at, and not its name.
-        let referenced = Referenced::of_new_tag(configured, self.reference_at(&tag.name));
+        let referenced =
+            Referenced::of_new_tag(configured, self.reference_at(&tag.name), Vec::new());
         let mut affected = if referenced.configured.is_prefect1() {
             affected_files(&referenced, tag)?
         } else {

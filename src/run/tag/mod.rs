@@ -160,7 +160,10 @@ impl Opened<'_> {
         let remote = remote.filter(|_| !request.offline);
         let listed = repository.all_tags(remote.as_ref())?;
         let (series, version) = requested_version(request, &settings, &listed)?;
-        TagRun { opened: self, request, settings, series, commit, version, remote }
+        let here = listed.tags.iter().filter(|tag| tag.commit == commit);
+        let tags_at_commit = here.map(|tag| tag.name.clone()).collect();
+        let opened = self;
+        TagRun { opened, request, settings, series, commit, version, tags_at_commit, remote }
             .run(listed, agree)
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct TagRun<'r> {
     pub series: Series,
     pub commit: CommitId,
     pub version: RequestedVersion,
+    /// The tags of any series that the commit had when the run began.
+    pub tags_at_commit: Vec<TagName>,
     /// The remote; `None` if it is not to be asked, or if there is none.
     pub remote: Option<Remote>,
 }
@@ -145,7 +147,13 @@ impl<'r> TagRun<'r> {
     fn plan_for_new(&self, tag: &TagName) -> Result<PlannedRun<'r>, RunError> {
         let request = &self.request.run;
         let configured = self.opened.configure_for(&request.reference, Some(&self.commit))?;
-        let referenced = Referenced::of_new_tag(configured, self.reference_at(tag));
+        let set = &self.settings.tag.series;
+        let packages = set.packages_beside(tag);
+        let further = set.highest_of_each(&packages, &self.tags_at_commit).into_iter();
+        let further =
+            further.map(|(_, tag)| CodeReference { proved: true, ..self.reference_at(tag) });
+        let reference = self.reference_at(tag);
+        let referenced = Referenced::of_new_tag(configured, reference, further.collect());
         referenced.desire(request)?.compare()?.plan()
     }
 

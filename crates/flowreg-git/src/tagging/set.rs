@@ -104,6 +104,18 @@ impl SeriesSet {
             && self.series_of(tag).is_none()
     }
 
+    /// The series of the packages that have tags of their own beside this one of the repository as a whole.
+    /// Such a tag stands for the rest.
+    pub fn packages_beside(&self, tag: &TagName) -> Vec<Series> {
+        let is_of_whole = self.series_of(tag).is_some_and(|series| series.package.is_none());
+        match self {
+            Self::Declared(series) if is_of_whole => {
+                series.iter().filter(|one| one.package.is_some()).cloned().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The version that a tag is of a series.
     pub fn version_of(&self, series: &Series, tag: &TagName) -> Option<Version> {
         let split = self.split(tag).filter(|split| split.prefix == series.prefix)?;
