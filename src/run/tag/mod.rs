@@ -137,12 +137,11 @@ impl Opened<'_> {
         agree: Agree<'_>,
     ) -> Result<TagResult<'r>, RunError> {
         let repository = &self.repository;
-        let commit = match &request.commit {
-            Some(revision) => repository.commit_of(revision)?,
-            None => {
-                repository.check_head()?;
-                repository.head_commit()?
-            }
+        let commit = if let Some(revision) = &request.commit {
+            repository.commit_of(revision)?
+        } else {
+            repository.check_head()?;
+            repository.head_commit()?
         };
         // The file at the commit that gets the tag, because registering at the tag reads that one.
         let settings = self.settings_at(&commit, &request.run.reference)?;
