@@ -118,6 +118,7 @@ pub(crate) fn build(
         is_module: false,
         objects: Vec::new(),
         discover: true,
+        source_roots: Vec::new(),
     };
     let questions: Vec<Question> = paths.iter().map(question).collect();
     logged(ask_python(context, Some(options), &questions, watch))

@@ -237,11 +237,20 @@ impl Failure {
         }
     }
 
-    /// What mends it; `python` is the interpreter as a person would type it.
-    pub(crate) fn hint(&self, python: &str) -> Option<String> {
+    /// What mends it; `python` is the interpreter as a person would type it, `own` the directory of the
+    /// repository that has the module which is missing.
+    pub(crate) fn hint(&self, python: &str, own: Option<&str>) -> Option<String> {
         Some(match self {
             Self::MissingModule { module, .. } => {
                 let package = module.split('.').next().unwrap_or(module);
+                // A package of this name on an index is somebody else's.
+                if let Some(directory) = own {
+                    return Some(format!(
+                        "`{package}` is in {directory} of this repository: add `search_path = \
+                         [\"{directory}\"]` under [flows] in flowreg.toml, or install the project \
+                         there into {python}"
+                    ));
+                }
                 format!(
                     "install `{package}` into {python}, add its directory to PYTHONPATH, or set \
                      `python` under [flows] in flowreg.toml"

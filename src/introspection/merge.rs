@@ -47,7 +47,7 @@ pub fn questions(
     }
     for problem in scan.problems.iter().filter(|problem| is_unknown(problem)) {
         tracing::debug!(file = problem.path, reason = problem.message, "question for Python");
-        questions.entry(&problem.path).or_insert_with(|| question(&problem.path, true));
+        questions.entry(&problem.path).or_insert_with(|| question(scan, &problem.path, true));
     }
     for flow in scan.flows.iter().filter(|flow| flow.engine == Engine::Prefect) {
         let path = flow.entrypoint.path();
@@ -58,12 +58,13 @@ pub fn questions(
             question.objects.push(flow.entrypoint.object().to_owned());
         } else if is_asked && (is_wanted(flow) || is_name_uncertain(flow)) {
             log_question(flow);
-            let question = questions.entry(path).or_insert_with(|| question(path, false));
+            let question = questions.entry(path).or_insert_with(|| question(scan, path, false));
             question.objects.push(flow.entrypoint.object().to_owned());
         }
     }
     for at in &scan.unknown {
-        let question = questions.entry(at.path()).or_insert_with(|| question(at.path(), false));
+        let question =
+            questions.entry(at.path()).or_insert_with(|| question(scan, at.path(), false));
         question.objects.push(at.object().to_owned());
     }
     questions.into_values().collect()
@@ -82,10 +83,12 @@ fn log_question(flow: &Flow) {
     }
 }
 
-fn question(path: &str, discover: bool) -> Question {
+fn question(scan: &Scan, path: &str, discover: bool) -> Question {
     // Only Python files are scanned: anything else is the name of a module.
     let is_module = path.strip_suffix(".py").is_none();
-    Question { path: path.to_owned(), is_module, objects: Vec::new(), discover }
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let source_roots = scan.source_roots.directories(if is_module { "" } else { directory });
+    Question { path: path.to_owned(), is_module, objects: Vec::new(), discover, source_roots }
 }
 
 fn is_unknown(problem: &FlowProblem) -> bool {
@@ -111,7 +114,7 @@ pub fn merge_answers(scan: Scan, questions: &[Question], answers: Answers) -> In
         }
     }
     let mut result = merge.result;
-    result.notices.extend(failure_notices(&merge.failures, &python));
+    result.notices.extend(failure_notices(&merge.failures, &python, &result.scan));
     renew_imported(&mut result.scan);
     in_order(&mut result.scan);
     result
@@ -380,7 +383,7 @@ fn differences(flow: &Flow, name: &FlowName, answer: &IntrospectedFlow) -> Vec<S
 }
 
 /// One notice for each kind of failure, because one missing module may concern many files.
-fn failure_notices(failures: &[(String, Failure)], python: &str) -> Vec<String> {
+fn failure_notices(failures: &[(String, Failure)], python: &str, scan: &Scan) -> Vec<String> {
     let mut kinds: Vec<(&Failure, Vec<&str>)> = Vec::new();
     for (place, failure) in failures {
         match kinds.iter_mut().find(|(kind, _)| is_one_cause(kind, failure)) {
@@ -394,7 +397,12 @@ fn failure_notices(failures: &[(String, Failure)], python: &str) -> Vec<String> 
             let more = places.len().saturating_sub(LISTED);
             let listed: Vec<&str> = places.into_iter().take(LISTED).collect();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let hint = failure.hint(python).map_or_else(String::new, |hint| format!("; {hint}"));
+            let own = match failure {
+                Failure::MissingModule { module, .. } => scan.directory_of(module),
+                _ => None,
+            };
+            let hint = failure.hint(python, own.as_deref());
+            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             format!("{}{more}: Python could not tell: {failure}{hint}", listed.join(", "))
         })
         .collect()

@@ -19,6 +19,9 @@ pub struct Question {
     pub objects: Vec<String>,
     /// Whether other flows of the file are wanted, too.
     pub discover: bool,
+    /// Directories, from the root of the repository, that Python looks in besides the file's own and
+    /// the root.
+    pub source_roots: Vec<String>,
 }
 
 /// What is sent once Prefect is imported.

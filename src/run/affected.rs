@@ -79,8 +79,14 @@ impl Referenced<'_> {
         let is_configured = opened.surroundings.config.is_none()
             && !changes.is_empty()
             && self.content_at(base, FILE_NAME)? != self.content_at(head, FILE_NAME)?;
-        let difference =
-            Difference { repository: &opened.repository, base, head, changes: &changes, files };
+        let difference = Difference {
+            repository: &opened.repository,
+            base,
+            head,
+            changes: &changes,
+            files,
+            search_path: self.search_path(),
+        };
         let scripts =
             starts.iter().flat_map(|start| [Some(&start.script), start.declared_in.as_ref()]);
         let scripts: BTreeSet<Script> = scripts.flatten().cloned().collect();

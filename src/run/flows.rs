@@ -97,7 +97,12 @@ impl Referenced<'_> {
     /// # Errors
     /// [`RunError::Scan`] if the tree can't be read.
     pub fn explain(&self, entrypoint: &Entrypoint) -> Result<Option<Explanation>, RunError> {
-        Ok(explain(self.tree()?, entrypoint)?)
+        Ok(explain(self.tree()?, self.search_path(), entrypoint)?)
+    }
+
+    /// The source roots that the settings name.
+    pub(super) fn search_path(&self) -> Option<&[String]> {
+        self.configured.settings.search_path.as_deref()
     }
 
     /// Finds the flows in the tree, and asks Python about those that are wanted and not exact.
@@ -115,7 +120,7 @@ impl Referenced<'_> {
         let settings = &self.configured.settings;
         let selection = Selection::new(&settings.include, &settings.exclude)?;
         let cache = AnalysisCache::open(self.opened().repository.common_dir(), ANALYSER, "");
-        Ok(scan(self.tree()?, &selection, &cache)?)
+        Ok(scan(self.tree()?, &selection, self.search_path(), &cache)?)
     }
 
     /// Finds the flows of some files in a directory of the commit; paths are from there.
@@ -123,7 +128,7 @@ impl Referenced<'_> {
         let Some(tree) = self.tree()?.subtree(directory)? else { return Ok(Scan::default()) };
         let common_dir = self.opened().repository.common_dir();
         let cache = AnalysisCache::open(common_dir, ANALYSER, directory);
-        Ok(scan(&tree, selection, &cache)?)
+        Ok(scan(&tree, selection, self.search_path(), &cache)?)
     }
 
     /// What entrypoints of scripts and modules in a directory of the commit lead to.
@@ -133,7 +138,7 @@ impl Referenced<'_> {
         asked: &BTreeSet<Entrypoint>,
     ) -> Result<NamedFlows, RunError> {
         match self.tree()?.subtree(directory)? {
-            Some(tree) if !asked.is_empty() => Ok(look_up(&tree, asked)?),
+            Some(tree) if !asked.is_empty() => Ok(look_up(&tree, self.search_path(), asked)?),
             _ => Ok(NamedFlows::default()),
         }
     }

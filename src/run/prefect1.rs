@@ -154,7 +154,7 @@ fn flow(name: FlowName, path: &str, built: &BuiltFlow) -> Flow {
 
 /// A file that Prefect can't load, at the line where that shows.
 fn unloadable(path: &str, failure: &Failure, python: &str) -> FlowProblem {
-    let hint = failure.hint(python).map(|hint| format!("; {hint}")).unwrap_or_default();
+    let hint = failure.hint(python, None).map(|hint| format!("; {hint}")).unwrap_or_default();
     let line = failure.place().and_then(|place| place.strip_prefix(path)?.strip_prefix(':'));
     FlowProblem {
         path: path.to_owned(),

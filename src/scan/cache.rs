@@ -33,7 +33,7 @@ struct CacheContent<'c> {
     #[serde(borrow)]
     lookups: Vec<CachedLookup<'c>>,
     #[serde(borrow)]
-    elsewhere: Vec<(&'c str, bool)>,
+    elsewhere: Vec<(&'c str, Option<&'c str>)>,
     #[serde(borrow)]
     files: Vec<CachedFile<'c>>,
     #[serde(borrow)]
@@ -62,7 +62,7 @@ struct CachedScript<'c> {
     path: &'c str,
     #[serde(with = "serde_bytes")]
     id: &'c [u8],
-    /// For which versions of Python and Prefect it holds.
+    /// For which version of Python and which source roots it holds.
     profile: &'c str,
     lookups: Vec<u32>,
     elsewhere: Vec<u32>,
@@ -171,8 +171,8 @@ impl<'c> Cache<'c> {
         let [lookups, elsewhere, files] = &mut *holds;
         all(&script.lookups, lookups, &self.saved.lookups, |lookup| {
             current.layout.look_up(lookup.directory, lookup.name) == lookup.found
-        }) && all(&script.elsewhere, elsewhere, &self.saved.elsewhere, |(name, is_elsewhere)| {
-            current.layout.has_somewhere(name) == *is_elsewhere
+        }) && all(&script.elsewhere, elsewhere, &self.saved.elsewhere, |(name, directory)| {
+            current.layout.directory_of(name) == *directory
         }) && all(&script.files, files, &self.saved.files, |file| {
             current.files.get(file.path).is_some_and(|blob| blob.id.as_bytes() == file.id)
         })
@@ -283,7 +283,7 @@ impl<T: Copy + Eq + std::hash::Hash> Table<T> {
 #[derive(Default)]
 struct Tables<'s> {
     lookups: Table<CachedLookup<'s>>,
-    elsewhere: Table<(&'s str, bool)>,
+    elsewhere: Table<(&'s str, Option<&'s str>)>,
     files: Table<CachedFile<'s>>,
 }
 
@@ -300,7 +300,7 @@ impl<'s> Tables<'s> {
         let elsewhere = reads
             .elsewhere
             .iter()
-            .map(|(name, is_there)| self.elsewhere.position((name, *is_there)));
+            .map(|(name, directory)| self.elsewhere.position((name, directory.as_deref())));
         let files = reads.files.iter().map(|path| {
             let id = current.files.get(path.as_str()).map_or(&[][..], |blob| blob.id.as_bytes());
             self.files.position(CachedFile { path, id })

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ScanError;
 use super::affected::{ImportTracer, Script, may_be_imported};
-use super::tree::{PROJECT_FILE, VERSION_FILE, is_python, may_be_package};
+use super::project::ProjectFiles;
+use super::tree::{PROJECT_FILE, VERSION_FILE, is_python, is_read, may_be_package};
 use crate::store::{AnalysisCache, LARGEST_CACHE};
 use flowreg_git::{ChangeKind, ChangedPath, GitError, Repository, Tree, TreeBlob, TreeFiles};
 use flowreg_model::CommitId;
 use flowreg_python::Imports;
-use flowreg_python::Python;
-use flowreg_python::{Layout, join};
+use flowreg_python::{Layout, Python, SourceRoots, join};
 use flowreg_python::{STACK, on_stack};
 
 /// Two commits and what differs between them.
@@ -32,6 +32,8 @@ pub(crate) struct Difference<'d> {
     pub changes: &'d [ChangedPath],
     /// The Python files of the later commit, if they were listed already.
     pub files: Option<&'d TreeFiles>,
+    /// The source roots that the settings name.
+    pub search_path: Option<&'d [String]>,
 }
 
 /// The affected ones among these scripts, each with the shortest chain of imports from it to a
@@ -50,12 +52,12 @@ pub(crate) fn affected(
     // Listing a tree reads all of its directories, so a list that the caller has is used.
     let listed = match difference.files {
         Some(_) => TreeFiles::default(),
-        None => difference.repository.tree(difference.head)?.files(may_be_package, is_python)?,
+        None => difference.repository.tree(difference.head)?.files(may_be_package, is_read)?,
     };
     let files = difference.files.unwrap_or(&listed);
     let changes = changes_of_all_paths(difference, files)?;
     let mut chains = BTreeMap::new();
-    if changes.iter().any(may_be_imported) {
+    if changes.iter().any(|change| may_be_imported(change) || is_of_project(change)) {
         let found = on_stack(STACK, || import_chains(difference, files, &changes, scripts, cache));
         chains = found.ok_or(ScanError::NoThread)??;
     }
@@ -129,7 +131,7 @@ fn import_chains(
     changes: &[ChangedPath],
     scripts: &BTreeSet<Script>,
     cache: &AnalysisCache,
-) -> Result<BTreeMap<Script, Vec<String>>, GitError> {
+) -> Result<BTreeMap<Script, Vec<String>>, ScanError> {
     let files: HashMap<&str, &TreeBlob> = listed
         .blobs
         .iter()
@@ -138,14 +140,22 @@ fn import_chains(
         .collect();
     let paths: Vec<&str> = files.keys().copied().collect();
     let layout = Layout::new(paths.iter().copied());
+    let head = difference.repository.tree(difference.head)?;
+    let layout = ProjectFiles::read(&head, listed)?.applied_to(layout, difference.search_path);
     // Most changes have nothing to do with submodules, and then it does not matter which there are.
     let submodules = if difference.changes.iter().any(|change| change.is_submodule) {
-        difference.repository.tree(difference.head)?.submodules()?
+        head.submodules()?
     } else {
         Vec::new()
     };
     let submodules: Vec<&str> = submodules.iter().map(String::as_str).collect();
     let mut tracer = ImportTracer::new(&layout, &paths, &submodules, changes);
+    if let Some(file) = changes.iter().find(|change| is_of_project(change)) {
+        let before = source_roots_before(difference, listed, changes, &layout)?;
+        if before != layout.source_roots {
+            tracer = tracer.with_roots_before(before, &file.path);
+        }
+    }
     let mut cached = ImportsCache::new(cache);
     let mut commit_files =
         CommitFiles { difference, files: &listed.blobs, tree: None, buffer: Vec::new() };
@@ -174,6 +184,30 @@ fn import_chains(
     }
     cached.save(cache);
     Ok(chains)
+}
+
+/// Whether a changed file can say from where Python imports.
+fn is_of_project(change: &ChangedPath) -> bool {
+    ProjectFiles::has(change.path.as_bytes())
+}
+
+/// The source roots of the earlier commit. Its project files are those of the later one, but for what
+/// changed.
+fn source_roots_before(
+    difference: &Difference<'_>,
+    listed: &TreeFiles,
+    changes: &[ChangedPath],
+    layout: &Layout,
+) -> Result<SourceRoots, ScanError> {
+    let kept = listed.blobs.iter().filter_map(path_of);
+    let kept = kept.filter(|path| ProjectFiles::has(path.as_bytes()));
+    let removed = changes.iter().filter(|change| is_of_project(change));
+    let paths: BTreeSet<&str> = kept.chain(removed.map(|change| change.path.as_str())).collect();
+    let base = difference.repository.tree(difference.base)?;
+    let blobs = base.find_each(paths)?.into_iter().flatten().collect();
+    let files = TreeFiles { blobs, ..TreeFiles::default() };
+    let project = ProjectFiles::read(&base, &files)?;
+    Ok(project.source_roots(layout, difference.search_path))
 }
 
 /// Reads files of the later commit, once something has to be read.

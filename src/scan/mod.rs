@@ -10,6 +10,7 @@ mod graph;
 mod linked;
 mod named;
 mod prefect1;
+mod project;
 mod stored;
 mod tree;
 

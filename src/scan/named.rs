@@ -10,9 +10,9 @@ use flowreg_model::{Entrypoint, Explanation, Flow, FlowProblem};
 use flowreg_python::{Layout, LookedUp, SourceFiles, explain_in, look_up_in, look_up_module_in};
 
 use super::linked::{self, SelectedFile};
+use super::project::ProjectFiles;
 use super::tree::{
-    FilesByPath, ScanError, by_path, is_python, is_read, layout, may_be_package, project_python,
-    read_file,
+    FilesByPath, ScanError, by_path, is_python, is_read, layout, may_be_package, read_file,
 };
 
 /// Explains a flow that a scan of the same tree has found; `None` if it is not there.
@@ -21,9 +21,10 @@ use super::tree::{
 /// [`ScanError::Git`] if a directory or file can't be read.
 pub(crate) fn explain(
     tree: &Tree,
+    search_path: Option<&[String]>,
     entrypoint: &Entrypoint,
 ) -> Result<Option<Explanation>, ScanError> {
-    with_sources(tree, |layout, sources, files| {
+    with_sources(tree, search_path, |layout, sources, files| {
         let source = sources.read(entrypoint.path())?;
         let file =
             files.get(entrypoint.path()).and_then(|blob| SelectedFile::new(tree.path(), blob));
@@ -51,13 +52,17 @@ pub(crate) struct NamedFlows {
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read.
-pub(crate) fn look_up(tree: &Tree, asked: &BTreeSet<Entrypoint>) -> Result<NamedFlows, ScanError> {
+pub(crate) fn look_up(
+    tree: &Tree,
+    search_path: Option<&[String]>,
+    asked: &BTreeSet<Entrypoint>,
+) -> Result<NamedFlows, ScanError> {
     let mut by_container: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in asked {
         by_container.entry(one.path()).or_default().push(one.object());
     }
     let mut found = NamedFlows::default();
-    with_sources(tree, |layout, sources, files| {
+    with_sources(tree, search_path, |layout, sources, files| {
         for (container, objects) in by_container {
             let answer = if is_python(container.as_bytes()) {
                 let file = files.get(container);
@@ -90,12 +95,13 @@ impl NamedFlows {
 /// Gives an analysis the Python files of a tree: where they are, and a way to read them.
 fn with_sources<T>(
     tree: &Tree,
+    search_path: Option<&[String]>,
     analyse: impl FnOnce(&Layout, &dyn SourceFiles, &FilesByPath<'_>) -> Result<T, ScanError>,
 ) -> Result<T, ScanError> {
     let listed = tree.files(may_be_package, is_read)?;
     tree.fetch_missing(&listed.blobs)?;
     let files = by_path(&listed);
-    let layout = layout(&listed).for_python(project_python(tree, &listed)?);
+    let layout = ProjectFiles::read(tree, &listed)?.applied_to(layout(&listed), search_path);
     let tree = Mutex::new(tree.clone());
     let read = |path: &str| read_file(&tree, &files, path);
     analyse(&layout, &read, &files)

@@ -15,13 +15,14 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob, TreeFiles};
 use flowreg_model::{DeployCall, Entrypoint, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
-    FileAnalysis, Layout, Library, Python, ReadError, STACK, SourceFiles, analyse_script,
+    FileAnalysis, Layout, Library, ReadError, STACK, SourceFiles, SourceRoots, analyse_script,
     is_candidate,
 };
 
 use super::cache::{Cache, CurrentTree, FreshAnalysis};
 use super::graph::ImportGraph;
 use super::linked::{self, SelectedFile};
+use super::project::ProjectFiles;
 use crate::settings::MANIFEST_NAME;
 use crate::store::AnalysisCache;
 
@@ -49,8 +50,22 @@ pub struct Scan {
     /// What files deploy by themselves when they are run, by path and line.
     pub deploy_calls: Vec<DeployCall>,
     /// The files of the tree that were looked at: all Python files, also those that were not
-    /// selected, those that say for which Python they are, and every `prefect.yaml`.
+    /// selected, those that say which Python and source roots they are for, and every `prefect.yaml`.
     pub files: TreeFiles,
+    /// From which directories of the tree Python imports.
+    pub source_roots: SourceRoots,
+}
+
+impl Scan {
+    /// The directory that has a module which Python does not find; `None` if the tree has none of the
+    /// name, or a package of that name is what the project asks for.
+    pub(crate) fn directory_of(&self, module: &str) -> Option<String> {
+        let top = module.split('.').next().unwrap_or(module);
+        if self.source_roots.is_dependency(top) {
+            return None;
+        }
+        layout(&self.files).directory_with(top).map(str::to_owned)
+    }
 }
 
 /// Why a tree can't be scanned.
@@ -154,13 +169,20 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
     set.build().map_err(|source| error(source.glob().unwrap_or_default(), source.clone()))
 }
 
-/// Finds the flows of the selected files. What they import is read from the whole tree.
+/// Finds the flows of the selected files. What they import is read from the whole tree, also from the
+/// directories of `search_path` (from the root of the repository), or without one from those that the
+/// project's files name.
 ///
 /// Answers of an earlier run come from `cache` as long as they hold, and new ones go there.
 ///
 /// # Errors
 /// [`ScanError::Git`] if a directory or file can't be read; nothing is skipped.
-pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result<Scan, ScanError> {
+pub fn scan(
+    tree: &Tree,
+    selection: &Selection,
+    search_path: Option<&[String]>,
+    cache: &AnalysisCache,
+) -> Result<Scan, ScanError> {
     let enters =
         |path: &[u8], is_link: bool| selection.include.is_some() || may_be_package(path, is_link);
     let mut listed = tree.files(enters, is_listed)?;
@@ -186,8 +208,9 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
         let plan = known.is_empty().then(|| tree.pack_plan(scripts()));
         (layout.map_or_else(|_| lay_out(), joined), files, selected, plan)
     });
-    let layout = layout.for_python(project_python(tree, &listed)?);
-    let current = CurrentTree { layout: &layout, files: &files, profile: layout.python.profile() };
+    let layout = ProjectFiles::read(tree, &listed)?.applied_to(layout, search_path);
+    let profile = layout.profile();
+    let current = CurrentTree { layout: &layout, files: &files, profile: &profile };
     let mut analyses: BTreeMap<(&str, BlobId), FileAnalysis> = BTreeMap::new();
     let (mut used, mut unknown) = (BTreeSet::new(), Vec::new());
     let scripts = linked::scripts(&selected);
@@ -238,6 +261,7 @@ pub fn scan(tree: &Tree, selection: &Selection, cache: &AnalysisCache) -> Result
     );
     scan.problems.extend(linked::problems(selection, &listed));
     scan.problems.sort_by_cached_key(place);
+    scan.source_roots = layout.source_roots;
     scan.files = listed;
     Ok(scan)
 }
@@ -260,28 +284,14 @@ fn is_listed(path: &[u8]) -> bool {
     is_read(path) || name == MANIFEST_NAME.as_bytes()
 }
 
-/// What an analysis may read: Python files, and what says which Python they are for.
+/// What an analysis may read: Python files, and what says which Python they are for and from where
+/// they import.
 pub(super) fn is_read(path: &[u8]) -> bool {
-    is_python(path) || path == VERSION_FILE.as_bytes() || path == PROJECT_FILE.as_bytes()
+    is_python(path) || ProjectFiles::has(path)
 }
 
 pub(super) const VERSION_FILE: &str = ".python-version";
 pub(super) const PROJECT_FILE: &str = "pyproject.toml";
-
-/// The Python that the project is for.
-pub(super) fn project_python(tree: &Tree, listed: &TreeFiles) -> Result<Python, ScanError> {
-    let text = |path: &str| -> Result<Option<String>, ScanError> {
-        let place = listed.blobs.binary_search_by(|blob| blob.path.as_slice().cmp(path.as_bytes()));
-        let Some(blob) = place.ok().and_then(|place| listed.blobs.get(place)) else {
-            return Ok(None);
-        };
-        tree.fetch_missing(std::slice::from_ref(blob))?;
-        let mut buffer = Vec::new();
-        Ok(Some(String::from_utf8_lossy(tree.read(blob, &mut buffer)?).into_owned()))
-    };
-    let (version, project) = (text(VERSION_FILE)?, text(PROJECT_FILE)?);
-    Ok(Python::of_project(version.as_deref(), project.as_deref()))
-}
 
 /// The files of a tree by their paths; links that can't be followed are there with their own objects,
 /// so that an analysis can depend on them.

@@ -102,6 +102,8 @@ pub(super) struct FlowsTable {
     pub include: Option<Vec<Spanned<String>>>,
     /// Globs of files to leave out.
     pub exclude: Option<Vec<Spanned<String>>>,
+    /// The source roots.
+    pub search_path: Option<Vec<Spanned<String>>>,
     /// The interpreter for introspection.
     pub python: Option<String>,
     /// Whether Python is asked about inexact flows.
@@ -431,6 +433,7 @@ mod tests {
             [flows]
             include = ["flows/**/*.py"]
             exclude = ["**/tests/**"]
+            search_path = ["src"]
             python = ".venv/bin/python"
             introspect = "auto"
             deploy_calls = "read"

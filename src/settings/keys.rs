@@ -60,7 +60,7 @@ static REPOSITORY: Keys = Keys {
     below: NOTHING_BELOW,
 };
 static FLOWS: Keys = Keys {
-    names: &["include", "exclude", "python", "introspect", "deploy_calls"],
+    names: &["include", "exclude", "search_path", "python", "introspect", "deploy_calls"],
     below: NOTHING_BELOW,
 };
 static MANIFEST: Keys = Keys { names: &["files"], below: NOTHING_BELOW };

@@ -108,6 +108,9 @@ pub(crate) struct Settings {
     pub include: Vec<String>,
     /// Globs of files that are left out.
     pub exclude: Vec<String>,
+    /// The directories from which Python imports besides the script's own and the root; `None` to find
+    /// them in the project's files.
+    pub search_path: Option<Vec<String>>,
     /// The interpreter for introspection, as it is written: a path or a command.
     pub python: Option<String>,
     /// Whether Python is asked about flows.
@@ -172,6 +175,7 @@ impl Settings {
             repository: settings_file.repository(repository, flags)?,
             include: settings_file.globs(flows.include)?.unwrap_or_default(),
             exclude: settings_file.globs(flows.exclude)?.unwrap_or_default(),
+            search_path: settings_file.directories(flows.search_path)?,
             python: flows.python,
             introspect: flows.introspect.unwrap_or_default(),
             deploy_calls: flows.deploy_calls.unwrap_or_default(),
@@ -275,6 +279,25 @@ impl SettingsFile<'_> {
             }
         }
         Ok(globs.map(|globs| globs.into_iter().map(Spanned::into_inner).collect()))
+    }
+
+    /// Directories, from the root of the repository.
+    fn directories(
+        &self,
+        paths: Option<Vec<Spanned<String>>>,
+    ) -> Result<Option<Vec<String>>, FileError> {
+        let Some(paths) = paths else { return Ok(None) };
+        let directory = |path: &Spanned<String>| {
+            let parts = path.get_ref().split('/').filter(|part| !matches!(*part, "" | "."));
+            let is_outside =
+                path.get_ref().starts_with('/') || parts.clone().any(|part| part == "..");
+            if is_outside {
+                let message = format!("`{}` is no directory of the repository", path.get_ref());
+                return Err(self.error(path, &message, "for example \"src\""));
+            }
+            Ok(parts.collect::<Vec<_>>().join("/"))
+        };
+        paths.iter().map(directory).collect::<Result<_, _>>().map(Some)
     }
 
     fn tag(&self, table: TagTable) -> Result<TagSettings, FileError> {

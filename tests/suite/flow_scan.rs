@@ -17,10 +17,10 @@ fn scanned(repository: &TestRepository, include: &[&str], exclude: &[&str]) -> S
     let selection = Selection::new(&owned(include), &owned(exclude)).unwrap();
     let tree = repository.open().tree(&repository.commit_id("HEAD")).unwrap();
     let cache = || AnalysisCache::open(&repository.root().join(".git"), ANALYSER, "");
-    let fresh = scan(&tree, &selection, &cache()).unwrap();
+    let fresh = scan(&tree, &selection, None, &cache()).unwrap();
     // What is known from the run before gives the same answers.
     assert!(!cache().content().is_empty() || fresh == Scan::default());
-    assert_eq!(scan(&tree, &selection, &cache()).unwrap(), fresh);
+    assert_eq!(scan(&tree, &selection, None, &cache()).unwrap(), fresh);
     fresh
 }
 

@@ -33,6 +33,7 @@ fn question(path: &str) -> Question {
         is_module: false,
         objects: vec!["job".to_owned()],
         discover: false,
+        source_roots: Vec::new(),
     }
 }
 
@@ -313,6 +314,7 @@ fn flows_that_nobody_named_are_found_where_they_are_made() {
         is_module: false,
         objects: Vec::new(),
         discover: true,
+        source_roots: Vec::new(),
     }];
     let environment = repository.environment(&[]);
     let answers = ask_with(&repository, &questions, &environment, Limits::default()).unwrap();

@@ -68,7 +68,7 @@ fn introspected(mode: Introspect) -> IntrospectedScan {
     };
     let selection = Selection::new(&[], &[]).unwrap();
     let cache = AnalysisCache::open(opened.common_dir(), ANALYSER, "");
-    let scan = scan(&opened.tree(&commit).unwrap(), &selection, &cache).unwrap();
+    let scan = scan(&opened.tree(&commit).unwrap(), &selection, None, &cache).unwrap();
     let questions = questions(&scan, mode, &|_| true);
     let answers = ask(&place, &questions, &Nobody).unwrap();
     merge_answers(scan, &questions, answers)

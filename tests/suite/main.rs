@@ -62,6 +62,7 @@ mod registry_faults;
 mod run;
 mod series;
 mod server_errors;
+mod source_roots;
 mod tag;
 mod tag_checkouts;
 mod tag_ci;

@@ -10,9 +10,9 @@ use super::library::ImportTarget;
 pub struct Dependencies {
     /// By directory and name: what an import of this name found there, also where it found nothing.
     pub lookups: BTreeMap<(String, String), ImportTarget>,
-    /// By the name of a module that was not found where Python looks: whether the repository has one of
-    /// this name anywhere else.
-    pub elsewhere: BTreeMap<String, bool>,
+    /// By the name of a module that was not found where Python looks: the directory that has one of this
+    /// name, if any has.
+    pub elsewhere: BTreeMap<String, Option<String>>,
     /// The files that were read besides the script: paths from the root.
     pub files: BTreeSet<String>,
     /// Which file imports which, the importing one first: paths from the root.

@@ -16,7 +16,8 @@
 //! | namespace | the names that lead to flows | `flows.rs`, `value/` |
 //! | flow | its JSON schema | `schema/`, `default/`, `docstring.rs` |
 //!
-//! `library.rs` keeps the files that are read, each parsed once. `dependencies.rs` notes what an
+//! `library.rs` keeps the files that are read, each parsed once; `source_roots/` says from which
+//! directories of the repository Python imports. `dependencies.rs` notes what an
 //! answer depends on, so that a cache can tell whether it still holds. `effects.rs` finds in one
 //! walk what a module does to its own names behind the reader's back. `explain.rs` says for one
 //! flow where each part was read. `deploy_calls/` finds what the script deploys when it is run.
@@ -67,6 +68,7 @@ mod problem;
 mod python;
 mod schema;
 mod source;
+mod source_roots;
 mod symbols;
 mod value;
 
@@ -78,6 +80,7 @@ pub use library::{ImportTarget, Layout, Library, ReadError, SourceFiles, join};
 pub use lookup::{LookedUp, look_up_in, look_up_module_in};
 pub use prefilter::is_candidate;
 pub use python::Python;
+pub use source_roots::{SourceRoot, SourceRoots};
 pub use symbols::is_known_module;
 
 use flowreg_model::{DeployCall, Flow, FlowProblem, ProblemCode};

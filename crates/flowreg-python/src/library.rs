@@ -4,6 +4,7 @@
 //! for as long as the library lives, so that values can point into them.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use elsa::{FrozenMap, FrozenVec};
 use foldhash::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use super::deploy_calls::may_deploy;
 use super::nesting;
 use super::python::Python;
 use super::source::{self, SyntaxError};
+use super::source_roots::SourceRoots;
 
 /// What a name leads to in a directory, in the order in which Python looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,12 +42,15 @@ pub struct Layout {
     modules: HashSet<String>,
     /// The directories with Python files in them or below, and whether they are packages.
     directories: HashMap<String, bool>,
-    /// The names of all modules and packages, wherever they are.
-    names: HashSet<String>,
+    /// The names of all modules and packages, and the directory that has each, the one nearest to the
+    /// root.
+    names: HashMap<String, String>,
     /// What is wrong with the symbolic links that can't be followed, by their paths.
     broken_links: HashMap<String, String>,
     /// The Python that the project is for.
     pub python: Python,
+    /// From which other directories Python imports.
+    pub source_roots: SourceRoots,
 }
 
 impl Layout {
@@ -56,17 +61,26 @@ impl Layout {
             let Some(stem) = path.strip_suffix(".py") else { continue };
             let (directory, name) = stem.rsplit_once('/').unwrap_or(("", stem));
             layout.modules.insert(stem.to_owned());
-            // Only what can be imported by a name counts: `a/b/__init__.py` is the module `b`.
-            let module = match name {
-                "__init__" => directory.rsplit('/').next().unwrap_or(directory),
-                name => name,
+            // Only what can be imported by a name counts: `a/b/__init__.py` is the module `b` in `a`.
+            let (place, module) = match name {
+                "__init__" => directory.rsplit_once('/').unwrap_or(("", directory)),
+                name => (directory, name),
             };
-            if !layout.names.contains(module) {
-                layout.names.insert(module.to_owned());
-            }
+            layout.add_name(module, place);
             layout.add_directory(directory, name == "__init__");
         }
         layout
+    }
+
+    fn add_name(&mut self, module: &str, place: &str) {
+        let depth = |place: &str| place.matches('/').count();
+        match self.names.get_mut(module) {
+            Some(known) if depth(known) <= depth(place) => {}
+            Some(known) => place.clone_into(known),
+            None => {
+                self.names.insert(module.to_owned(), place.to_owned());
+            }
+        }
     }
 
     /// Notes a directory and all above it. Once a known one is met, those above it are known, too.
@@ -107,6 +121,17 @@ impl Layout {
         Layout { python, ..self }
     }
 
+    /// The same layout, with directories from which Python imports as well.
+    #[must_use]
+    pub fn with_source_roots(self, source_roots: SourceRoots) -> Self {
+        Layout { source_roots, ..self }
+    }
+
+    /// Whether there are Python files in a directory or below it.
+    pub(crate) fn has_directory(&self, directory: &str) -> bool {
+        self.directories.contains_key(directory)
+    }
+
     /// What `name` is in `directory`; the root is the empty path.
     pub fn look_up(&self, directory: &str, name: &str) -> ImportTarget {
         // The order in which the finders of CPython look inside one directory: package, module, and
@@ -122,9 +147,36 @@ impl Layout {
         }
     }
 
-    /// Whether any directory has a module or package called `name`.
-    pub fn has_somewhere(&self, name: &str) -> bool {
-        self.names.contains(name)
+    /// A text that stands for the Python and the source roots in the cache: answers for one are not used
+    /// for another.
+    pub fn profile(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.source_roots.hash(&mut hasher);
+        format!("{} {:x}", self.python.profile(), hasher.finish())
+    }
+
+    /// The directory that has a module, a package or, if there is no such, any directory with Python
+    /// files of this name below the root; of several, the one nearest to the root.
+    pub fn directory_with(&self, name: &str) -> Option<&str> {
+        let plain = || {
+            let above = |directory: &'_ String| {
+                let (above, leaf) = directory.rsplit_once('/')?;
+                (leaf == name).then_some(above.len())
+            };
+            let found = self
+                .directories
+                .keys()
+                .filter_map(|directory| Some((above(directory)?, directory.as_str())));
+            let (length, directory) = found.min()?;
+            directory.get(..length)
+        };
+        self.directory_of(name).filter(|directory| !directory.is_empty()).or_else(plain)
+    }
+
+    /// The directory that has a module or package called `name`; of several, the one nearest to the
+    /// root.
+    pub fn directory_of(&self, name: &str) -> Option<&str> {
+        self.names.get(name).map(String::as_str)
     }
 }
 
@@ -307,7 +359,9 @@ mod tests {
         assert_eq!(layout.look_up("b", "c"), ImportTarget::Directory);
         assert_eq!(layout.look_up("b/c", "d"), ImportTarget::Module);
         assert_eq!(layout.look_up("", "d"), ImportTarget::Missing);
-        assert!(layout.has_somewhere("x") && layout.has_somewhere("a"));
-        assert!(!layout.has_somewhere("deep") && !layout.has_somewhere("__init__"));
+        assert_eq!(layout.directory_of("x"), Some("deep/er"));
+        assert_eq!(layout.directory_of("a"), Some(""));
+        assert_eq!(layout.directory_of("deep"), None);
+        assert_eq!(layout.directory_of("__init__"), None);
     }
 }

@@ -62,7 +62,7 @@ impl Python {
     }
 
     /// A text that stands for this in the cache: answers for one Python are not used for another.
-    pub fn profile(self) -> &'static str {
+    pub(crate) fn profile(self) -> &'static str {
         /// Every profile, by whether the version is exact and by its number.
         static PROFILES: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
             (0..=u8::MAX).map(|minor| [format!("3.{minor}"), format!(">=3.{minor}")]).collect()

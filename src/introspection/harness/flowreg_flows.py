@@ -144,6 +144,9 @@ class File:
         command = os.path.join(os.path.dirname(sys.executable or "python"), "prefect")
         sys.argv = [command, "deploy", path]
         os.chdir(self.root)
+        # Before installed packages: of a package of the repository the commit's modules count.
+        roots = [os.path.join(self.root, path) for path in self.question["source_roots"]]
+        sys.path[:0] = roots
         try:
             module = self.prefect.load(path, self.question["is_module"])
         except BaseException as error:

@@ -15,7 +15,7 @@ use super::tree::is_python;
 use flowreg_git::{ChangeKind, ChangedPath, GitError};
 use flowreg_python::is_known_module;
 use flowreg_python::{Import, Imports};
-use flowreg_python::{ImportTarget, Layout, join};
+use flowreg_python::{ImportTarget, Layout, SourceRoots, join};
 
 /// A file with flows, and how Prefect gets at them. Paths are from the repository root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,8 @@ pub(super) struct ImportTracer<'t> {
     directories_of: HashMap<&'t str, BTreeSet<&'t str>>,
     /// All Python files of either commit.
     files: Vec<&'t str>,
+    /// The source roots of the earlier commit, and the file that made the later ones others, if one did.
+    before: Option<(SourceRoots, &'t str)>,
     /// What was found out so far, by the directories where Python looks.
     closures: HashMap<SearchPath, ReachedImports>,
 }
@@ -118,8 +120,35 @@ impl<'t> ImportTracer<'t> {
             moved,
             directories_of: directories_of(&files),
             files,
+            before: None,
             closures: HashMap::new(),
         }
+    }
+
+    /// The same tracer, where the earlier commit had other source roots. `file` is the one that changed
+    /// them.
+    #[must_use]
+    pub(super) fn with_roots_before(mut self, before: SourceRoots, file: &'t str) -> Self {
+        self.changed.insert(file);
+        self.before = Some((before, file));
+        self
+    }
+
+    /// The source roots that have a module in either commit.
+    fn rooted<'r>(&'r self, roots: &'r SourceRoots, module: &str) -> BTreeSet<&'r str> {
+        let places = self.directories_of.get(module);
+        let has = |root: &&str| places.is_some_and(|places| places.contains(*root));
+        roots.directories_for(module).filter(has).collect()
+    }
+
+    /// The file whose change gave a module's name another meaning, if one did.
+    fn other_meaning(&self, module: &str) -> Option<&'t str> {
+        let (before, file) = self.before.as_ref()?;
+        let now = &self.head.source_roots;
+        let is_other = self.rooted(before, module) != self.rooted(now, module)
+            || (self.directories_of.contains_key(module)
+                && before.is_dependency(module) != now.is_dependency(module));
+        is_other.then_some(*file)
     }
 
     /// Whether a file itself changed.
@@ -262,6 +291,15 @@ impl FileImports<'_, '_> {
         let may_be_elsewhere = !is_complete || self.search.is_changed;
         if may_be_elsewhere && !is_known_module(top) {
             self.elsewhere(&parts, import);
+        }
+        // A package in a source root goes before a directory without `__init__.py` in the first
+        // directories, and a module of `PYTHONPATH` before one of the standard library.
+        let tracer = self.tracer;
+        for root in tracer.rooted(&tracer.head.source_roots, top) {
+            self.import(&[root.to_owned()], &parts, import, true);
+        }
+        if let Some(file) = tracer.other_meaning(top) {
+            self.graph.add(self.path, file);
         }
     }
 

@@ -10,8 +10,19 @@ use super::{Evaluated, Interpreter, Raised};
 use crate::library::{ImportTarget, join};
 use crate::nesting;
 use crate::source;
+use crate::source_roots::{Rooted, is_installed_with_prefect};
 use crate::symbols;
 use crate::value::{Imported, Location, Scope, Text, Value};
+
+/// Where a module is looked for.
+struct ModuleSearch {
+    /// In the order in which Python looks.
+    directories: Vec<Text>,
+    /// Why it is not certain which module is found, if so.
+    doubt: Option<String>,
+    /// Whether only a source root may have it that was found in the project's files.
+    is_rooted: bool,
+}
 
 /// How many parts a module's name may have. Each may run a module, and they run inside each other.
 const LONGEST_NAME: usize = 50;
@@ -76,9 +87,49 @@ impl<'a> Interpreter<'a> {
             && module.split('.').next().is_some_and(|top| !self.is_ours(top))
     }
 
-    /// Whether the repository has a module of this name where Python looks first.
+    /// Whether the repository has a module of this name where Python certainly looks.
     fn is_ours(&self, top: &str) -> bool {
-        self.search.iter().any(|directory| self.found_in(directory, top) != ImportTarget::Missing)
+        self.places().any(|directory| self.found_in(directory, top) != ImportTarget::Missing)
+    }
+
+    /// The directory of the script.
+    fn script_directory(&self) -> &str {
+        self.search.first().map_or("", |directory| directory)
+    }
+
+    /// Where Python certainly looks, in this order: the script's directory, the root, and the
+    /// directories that the user names.
+    fn places(&self) -> impl Iterator<Item = &str> {
+        let chosen = self.library.layout.source_roots.chosen().iter().map(String::as_str);
+        self.search.iter().map(|directory| &**directory).chain(chosen)
+    }
+
+    /// Where a module is looked for that is not part of another: the certain places, and the source
+    /// root that has it.
+    fn search_for(&self, top: &str) -> ModuleSearch {
+        let roots = &self.library.layout.source_roots;
+        let mut directories: Vec<Text> = self.places().map(Text::from).collect();
+        let is_regular = |directory: &Text| self.found_in(directory, top) <= ImportTarget::Module;
+        if directories.iter().any(is_regular) {
+            let why = || format!("Prefect may have loaded the installed `{top}` before");
+            let doubt = is_installed_with_prefect(top).then(why);
+            return ModuleSearch { directories, doubt, is_rooted: false };
+        }
+        let look_up = |directory: &str| self.found_in(directory, top);
+        let (mut doubt, mut is_rooted) = (None, false);
+        match roots.root_of(self.script_directory(), top, look_up) {
+            Rooted::Several(one, other) => {
+                let (one, other) = (&one.directory, &other.directory);
+                doubt = Some(format!("both {one} and {other} have a module `{top}`"));
+            }
+            // An installed package of the name stands beside it, and either may be found.
+            Rooted::In(root) if root.is_before_installed || !roots.is_dependency(top) => {
+                directories.push(root.directory.as_str().into());
+                is_rooted = true;
+            }
+            Rooted::In(_) | Rooted::Nowhere => {}
+        }
+        ModuleSearch { directories, doubt, is_rooted }
     }
 
     /// The module that `import path` would give under its last name.
@@ -94,28 +145,37 @@ impl<'a> Interpreter<'a> {
             // of the standard library it depends on the search path, in which the script's
             // directory comes first.
             let is_loaded = !symbols::is_standard(top) || symbols::is_loaded_by_prefect(top);
-            if is_loaded || !self.is_ours(top) {
+            if is_loaded || !(self.is_ours(top) || self.is_before_standard(top)) {
                 return Ok(Value::symbol(path));
             }
             let why =
                 format!("`{top}` is a module of the repository and one of the standard library");
             return Ok(self.unknown(why));
         }
-        let found = || self.search.iter().map(|directory| self.found_in(directory, top));
+        let search = self.search_for(top);
+        let found = || search.directories.iter().map(|directory| self.found_in(directory, top));
         let is_end = |found: &ImportTarget| {
             matches!(found, ImportTarget::Package | ImportTarget::Module | ImportTarget::Broken)
         };
         if found().find(is_end) == Some(ImportTarget::Broken) {
-            return Ok(self.behind_broken_link(&self.search, top));
+            return Ok(self.behind_broken_link(&search.directories, top));
         }
+        if let Some(why) = search.doubt {
+            return Ok(self.unknown(why));
+        }
+        let roots = &self.library.layout.source_roots;
         match found().min().unwrap_or(ImportTarget::Missing) {
-            ImportTarget::Missing => {
-                self.expect_installed(top);
+            ImportTarget::Missing => Ok(self.not_found_here(path, top)),
+            // An installed package goes before a directory without `__init__.py`, wherever that is.
+            ImportTarget::Directory if roots.may_be_installed(top) => {
                 Ok(Value::External(path.into()))
             }
             found => {
                 if let Some(unknown) = self.why_search_unknown.borrow().as_ref() {
                     return Ok(Value::Unknown(Rc::clone(unknown)));
+                }
+                if search.is_rooted {
+                    self.rooted.borrow_mut().insert(top.into());
                 }
                 match self.load(path, scope) {
                     // A directory without `__init__.py` that lacks the module proves nothing: an
@@ -172,6 +232,10 @@ impl<'a> Interpreter<'a> {
             Err(raised) if raised.kind == NOT_READ => {
                 Ok(self.unknown(format!("the module `{path}` is not read: {}", raised.message)))
             }
+            Err(raised) if is_missing(&raised) && self.is_rooted(path) => {
+                Ok(Value::External(path.into()))
+            }
+            Err(raised) if self.is_rooted(path) => Ok(self.doubtful(&raised)),
             Err(raised) => Err(raised),
         }
     }
@@ -189,18 +253,42 @@ impl<'a> Interpreter<'a> {
         self.unknown(problem)
     }
 
-    /// Notes what is assumed of a module that the repository does not have where Python looks.
-    fn expect_installed(&self, top: &str) {
-        // Monorepos set `PYTHONPATH`, or install their packages in editable mode. The repository
-        // does not say so.
-        let is_elsewhere = self.library.layout.has_somewhere(top);
-        self.dependencies.borrow_mut().elsewhere.insert(top.to_owned(), is_elsewhere);
-        if is_elsewhere {
-            self.mark_script_inexact(format!(
-                "`{top}` is not where Prefect would look for it, but the repository has it \
-                 elsewhere: it depends on the search path (`PYTHONPATH`)"
-            ));
+    /// The value of a module that is in no directory where Python looks, as far as the repository
+    /// says. It is taken as installed, also if the repository has it elsewhere.
+    fn not_found_here(&self, path: &str, top: &str) -> Value<'a> {
+        let layout = self.library.layout;
+        let directory = layout.directory_of(top);
+        let elsewhere = (top.to_owned(), directory.map(str::to_owned));
+        self.dependencies.borrow_mut().elsewhere.extend([elsewhere]);
+        match directory {
+            Some(directory) if !layout.source_roots.is_dependency(top) => self.unknown(format!(
+                "`{top}` is in `{}`, and no file says that Python looks there (`search_path` under \
+                 [flows] would)",
+                if directory.is_empty() { "." } else { directory },
+            )),
+            _ => Value::External(path.into()),
         }
+    }
+
+    /// Whether `PYTHONPATH` puts a module of the repository before one of the standard library.
+    fn is_before_standard(&self, top: &str) -> bool {
+        let mut roots = self.library.layout.source_roots.found(self.script_directory());
+        roots.any(|root| {
+            root.is_before_installed && self.found_in(&root.directory, top) != ImportTarget::Missing
+        })
+    }
+
+    /// Whether a module is one of a source root that was found in the project's files. What is missing
+    /// there may have been made by its build.
+    fn is_rooted(&self, path: &str) -> bool {
+        self.rooted.borrow().contains(path.split('.').next().unwrap_or(path))
+    }
+
+    /// What an import of a source root's module means that raises here: the installed one may differ.
+    fn doubtful(&self, raised: &Raised) -> Value<'a> {
+        let why = format!("an import of a source root may raise {}", raised.kind);
+        self.note_possible_error(why.clone());
+        self.unknown(why)
     }
 
     /// A module of the repository, after it and its parents ran.
@@ -219,9 +307,12 @@ impl<'a> Interpreter<'a> {
                 known
             } else {
                 let leaf = path.rsplit('.').next().unwrap_or(path);
-                let search = parent.as_ref().map_or(&self.search, |parent| &parent.search);
-                let Some(location) = self.find(search, leaf) else {
-                    if let Value::Unknown(unknown) = self.behind_broken_link(search, leaf) {
+                let search = match &parent {
+                    Some(parent) => parent.search.clone(),
+                    None => self.search_for(leaf).directories,
+                };
+                let Some(location) = self.find(&search, leaf) else {
+                    if let Value::Unknown(unknown) = self.behind_broken_link(&search, leaf) {
                         return self.raise(NOT_READ, unknown.why.clone());
                     }
                     return self.not_found(path);
@@ -381,9 +472,13 @@ impl<'a> Interpreter<'a> {
         if !imported.search.is_empty() {
             // `from package import name` may mean a submodule that nobody has imported yet.
             let outcome = self.load(&path, &imported.scope);
-            if !matches!(&outcome, Err(raised) if is_missing(raised)) || is_generated(name) {
+            let is_made = is_generated(name) || self.is_rooted(&path);
+            if is_made || !matches!(&outcome, Err(raised) if is_missing(raised)) {
                 return self.loaded(outcome, &path);
             }
+        }
+        if self.is_rooted(&path) {
+            return Ok(self.unknown(format!("`{path}` is not in the source root")));
         }
         let why = if imported.is_running.get() { "partially initialized module " } else { "" };
         let module = &imported.module.name;

@@ -54,7 +54,7 @@ mod union_order;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::TextSize;
 
@@ -85,8 +85,10 @@ pub(crate) type Evaluated<T> = Result<T, Box<Raised>>;
 /// The state of a script and of the modules it imports while they run, and after.
 pub(crate) struct Interpreter<'a> {
     library: &'a Library<'a>,
-    /// Where absolute imports are looked for: the script's directory, the repository's root.
+    /// The directories that Prefect puts first on Python's path: the script's own, the root.
     search: Vec<Text>,
+    /// The names of modules that a source root has which was found in the project's files.
+    rooted: RefCell<HashSet<Text>>,
     /// By number.
     modules: RefCell<Vec<Rc<Module<'a>>>>,
     /// `sys.modules`, as far as it is the repository's.
@@ -144,6 +146,7 @@ impl<'a> Interpreter<'a> {
         Interpreter {
             library,
             search,
+            rooted: RefCell::default(),
             modules: RefCell::default(),
             imported: RefCell::default(),
             script: OnceCell::new(),
