@@ -141,6 +141,12 @@ impl Printer {
                 let imports: Vec<String> = explanation.imports.iter().map(escaped).collect();
                 let _ = writeln!(text, "    {DIM}imports {}{DIM:#}", imports.join(", "));
             }
+            let searched: Vec<String> = explanation
+                .search_path
+                .iter()
+                .map(|one| format!("{} ({})", escaped(&one.directory), escaped(&one.why)))
+                .collect();
+            let _ = writeln!(text, "    {DIM}modules from {}{DIM:#}", searched.join(", "));
         }
         self.human(&text);
         self.problems(report.errors);

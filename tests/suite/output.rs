@@ -394,6 +394,7 @@ fn flows() {
         pages        not exact: the default of `pages` is not known: it depends on the environment (`os.environ`) (lib/pages.py:3)
                      — (flows/report.py:7)
         imports lib/pages.py
+        modules from flows (the script's directory), . (where a run starts)
     --- exit code 0
     "#);
 }

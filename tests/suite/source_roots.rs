@@ -238,7 +238,15 @@ fn what_may_be_another_module_is_not_read() {
     // An installed package goes before a directory without `__init__.py`.
     let namespace = [("mps/settings.py", "DAYS = 7\n"), ("requirements.txt", "MPS>=2\n")];
     is_not_read(&repository(&namespace));
-    // `examples/` of setuptools' flat layout is no package of the project.
+    // Nor does a directory without one go before a package that another project may have installed.
+    let package = module("packages/x/src");
+    let elsewhere = [
+        ("mps/settings.py", "DAYS = 1\n"),
+        ("packages/x/pyproject.toml", SETUPTOOLS),
+        (package[0].0.as_str(), ""),
+        (package[1].0.as_str(), package[1].1.as_str()),
+    ];
+    is_not_read(&repository(&elsewhere));
     let flat = [("pyproject.toml", SETUPTOOLS), ("x/pyproject.toml", SETUPTOOLS)];
     is_not_read(&with_module("x/src", &flat));
 }
@@ -327,4 +335,37 @@ fn a_change_along_a_source_root_affects_a_flow() {
     repository.write("pyproject.toml", format!("{SETUPTOOLS}[tool.black]\nx = 1\n"));
     repository.commit("nothing about modules");
     affected(json!([]));
+}
+
+#[test]
+fn python_is_asked_with_the_source_roots_of_the_commit() {
+    let script = "import os\n\nfrom mps.settings import DAYS\nfrom prefect import flow\n\n\n@flow\ndef etl(days: int \
+                  = int(os.environ.get(\"DAYS\", DAYS))):\n    ...\n";
+    let settings = format!("[flows]\npython = {:?}\n", programs().join("python"));
+    let known = with_module(
+        "src",
+        &[("flows/etl.py", script), ("pyproject.toml", SETUPTOOLS), ("flowreg.toml", &settings)],
+    );
+    // What is in the work tree does not count.
+    known.write("src/mps/settings.py", "DAYS = 30\n");
+    let listed = Flowreg::in_repository(&known).json(&["flows"], 0);
+    let schema = &listed["flows"][0]["parameter_openapi_schema"];
+    assert_eq!(schema["properties"]["days"]["default"], 7, "{listed:#}");
+    // Without one the advice is about this repository, and no package of an index.
+    let unknown =
+        with_module("packages/mps/src", &[("flows/etl.py", script), ("flowreg.toml", &settings)]);
+    let run = Flowreg::in_repository(&unknown).run(&["flows"]);
+    let advice = "`mps` is in packages/mps/src of this repository: add `search_path = \
+                  [\"packages/mps/src\"]` under [flows] in flowreg.toml, or install the project there";
+    assert!(run.stderr.contains(advice), "{run:#?}");
+    assert!(!run.stderr.contains("install `mps`"), "{run:#?}");
+}
+
+#[test]
+fn an_explanation_says_where_modules_are_looked_for() {
+    let repository = with_module("src", &[("pyproject.toml", SETUPTOOLS)]);
+    let explained = Flowreg::in_repository(&repository).run(&["flows", "--explain", "etl"]);
+    let line = "modules from flows (the script's directory), . (where a run starts), src (pyproject.toml: \
+                `src` layout)";
+    assert!(explained.stdout.contains(line), "{}", explained.stdout);
 }

@@ -33,4 +33,15 @@ pub struct Explanation {
     pub inexact: Vec<String>,
     /// The files that decide about it besides its own.
     pub imports: Vec<String>,
+    /// Where Python looks for what the file imports, in this order.
+    pub search_path: Vec<SearchedDirectory>,
+}
+
+/// A directory in which Python looks for modules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SearchedDirectory {
+    /// From the root of the repository; `.` is the root itself.
+    pub directory: String,
+    /// What says so.
+    pub why: String,
 }

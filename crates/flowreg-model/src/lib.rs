@@ -25,7 +25,7 @@ pub use block::BlockDocument;
 pub use deploy_call::{CallArguments, CallObstacle, DeployCall, DeployMethod, DeployedCode};
 pub use environment::Environment;
 pub use escape::{escaped, escaped_bytes};
-pub use explanation::{Evidence, Explanation};
+pub use explanation::{Evidence, Explanation, SearchedDirectory};
 pub use fields::{Field, Fields};
 pub use flow::{Engine, Flow, FlowProblem, FlowSource, Inexact, ProblemCode};
 pub use json::json_equal;

@@ -10,7 +10,7 @@ use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
 use super::{STACK, STACK_PER_LEVEL, on_stack};
-use flowreg_model::{Entrypoint, Evidence, Explanation, Flow};
+use flowreg_model::{Entrypoint, Evidence, Explanation, Flow, SearchedDirectory};
 
 /// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
 ///
@@ -24,7 +24,10 @@ pub fn explain_in(
 ) -> Result<Option<Explanation>, ReadError> {
     let explanation = on_stack(STACK, || {
         let library = Library::new(layout, sources);
-        let explanation = explain(&library, entrypoint, source);
+        let explanation = explain(&library, entrypoint, source).map(|explanation| Explanation {
+            search_path: search_path(layout, entrypoint.path()),
+            ..explanation
+        });
         library.take_failure().map_or(Ok(explanation), Err)
     });
     explanation.unwrap_or(Ok(None))
@@ -74,7 +77,29 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
         inexact,
         evidence,
         imports: interpreter.dependencies.borrow().files.iter().cloned().collect(),
+        search_path: Vec::new(),
     }
+}
+
+/// Where Python looks for what a script imports.
+fn search_path(layout: &Layout, path: &str) -> Vec<SearchedDirectory> {
+    let own = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let searched = |directory: &str, why: &str| SearchedDirectory {
+        directory: if directory.is_empty() { "." } else { directory }.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut all = vec![searched(own, "the script's directory")];
+    if !own.is_empty() {
+        all.push(searched("", "where a run starts"));
+    }
+    let roots = &layout.source_roots;
+    let chosen = roots.chosen().iter();
+    all.extend(chosen.map(|directory| searched(directory, "`search_path` in the settings")));
+    all.extend(roots.found(own).map(|root| match &root.modules {
+        None => searched(&root.directory, &root.why),
+        Some(only) => searched(&root.directory, &format!("{}, only {}", root.why, only.join(", "))),
+    }));
+    all
 }
 
 fn reason(flow: &Flow, what: &str) -> Option<String> {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | statements | [`statements`], [`branches`] (`if`, `try`, `with`), [`imports`], [`functions`], [`classes`] |
 //! | expressions | [`expressions`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
+//! | which module an import means | [`search`] |
 //! | calls | [`calls`] (Prefect), [`standard`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
 //! | what changes after it was made | [`changes`] |
@@ -44,6 +45,7 @@ mod options;
 pub(crate) mod program;
 mod pydantic;
 pub(crate) mod scope;
+mod search;
 mod settings;
 mod standard;
 mod statements;

@@ -49,12 +49,7 @@ pub(super) fn of_manifest(text: &str, path: &str, layout: &Layout) -> Vec<Source
     let scope = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let mut roots = Vec::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let Some((_, value)) = line.split_once("PYTHONPATH") else { continue };
-        let value = value.trim_start_matches(['"', '\'']);
-        let Some(value) = value.strip_prefix([':', '=']) else { continue };
-        let value = value.trim_start().trim_start_matches(['"', '\'']);
-        let end = value.find(|char: char| char.is_whitespace() || matches!(char, '"' | '\''));
-        for entry in value.get(..end.unwrap_or(value.len())).unwrap_or(value).split(':') {
+        for entry in value(line).into_iter().flat_map(|value| value.split(':')) {
             // Where the clone is depends on the worker. The end of the path has to lead somewhere,
             // and to one place only.
             let parts: Vec<&str> = entry.split('/').filter(|part| !part.is_empty()).collect();
@@ -97,15 +92,7 @@ impl Image {
             "WORKDIR" => self.directory = self.absolute(unquoted(rest)),
             "COPY" | "ADD" => self.copy(rest),
             "ENV" => {
-                let value = rest.split_once("PYTHONPATH").map_or("", |(_, value)| value);
-                let value = value.trim_start_matches(['=', ' ']);
-                let quote = value.chars().next().filter(|char| matches!(char, '"' | '\''));
-                let end = value.char_indices().skip(1).find(|(_, char)| match quote {
-                    Some(quote) => *char == quote,
-                    None => char.is_whitespace(),
-                });
-                let value = value.get(..end.map_or(value.len(), |(end, _)| end)).unwrap_or(value);
-                let entries = value.trim_matches(['"', '\'']).split(':');
+                let entries = value(rest).into_iter().flat_map(|value| value.split(':'));
                 // What variables stand for is not known; `$PYTHONPATH` itself adds nothing.
                 let entries = entries.filter(|entry| !entry.is_empty() && !entry.contains('$'));
                 let entries: Vec<String> = entries.map(|entry| self.absolute(entry)).collect();
@@ -147,6 +134,21 @@ impl Image {
         };
         self.copies.iter().filter_map(source).collect()
     }
+}
+
+/// What a text sets `PYTHONPATH` to, as YAML, a shell and a Dockerfile write it.
+fn value(text: &str) -> Option<&str> {
+    let (before, rest) = text.split_once("PYTHONPATH")?;
+    let is_in_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let rest = rest.trim_start_matches(['"', '\'']);
+    if before.ends_with(is_in_name) || !rest.starts_with([':', '=', ' ']) {
+        return None;
+    }
+    let rest = rest.trim_start_matches([':', '=']).trim_start();
+    let quote = rest.chars().next().filter(|char| matches!(char, '"' | '\''));
+    let value = rest.trim_start_matches(['"', '\'']);
+    let is_end = |char: char| quote.map_or(char.is_whitespace(), |quote| char == quote);
+    value.get(..value.find(is_end).unwrap_or(value.len()))
 }
 
 fn unquoted(text: &str) -> &str {

@@ -180,16 +180,29 @@ impl SourceRoots {
     ) -> Rooted<'_> {
         let mut first: Option<&SourceRoot> = None;
         for root in self.found.iter().filter(|root| root.may_have(script_directory, module)) {
-            let is_other = first.is_none_or(|first| first.directory != root.directory);
-            if !is_other || look_up(&root.directory) == ImportTarget::Missing {
-                continue;
-            }
             match first {
-                Some(first) => return Rooted::Several(first, root),
+                // One directory for two reasons: the one that puts it further to the front counts.
+                Some(known) if known.directory == root.directory => {
+                    first = Some(if root.is_before_installed { root } else { known });
+                }
+                _ if look_up(&root.directory) == ImportTarget::Missing => {}
+                Some(known) => return Rooted::Several(known, root),
                 None => first = Some(root),
             }
         }
         first.map_or(Rooted::Nowhere, Rooted::In)
+    }
+
+    /// Whether another project of the repository may have a package of this name installed, although
+    /// nothing says that it is where the script runs.
+    pub(crate) fn may_be_another(
+        &self,
+        module: &str,
+        mut look_up: impl FnMut(&str) -> ImportTarget,
+    ) -> bool {
+        self.found.iter().filter(|root| root.may_have(&root.scope, module)).any(|root| {
+            matches!(look_up(&root.directory), ImportTarget::Package | ImportTarget::Module)
+        })
     }
 
     /// Whether a package of this name is installed, because the project or Prefect asks for it.

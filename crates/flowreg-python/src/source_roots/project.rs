@@ -11,10 +11,10 @@ pub(super) enum Packages {
     /// It is not installed.
     #[default]
     None,
-    /// What its packaging names.
+    /// What its packaging names; nothing if it gives packages other names than their directories have.
     Named(Vec<NamedRoot>),
-    /// Its packaging finds them itself: the name of the file that asks for it, and in which directories
-    /// it looks for the package that has the project's name. With `all` it takes whatever `src` has.
+    /// Its packaging finds them itself: the package of the project's name, beside the `file` that asks
+    /// for it or in `src`. With `all` it takes whatever `src` has.
     Discovered { file: &'static str, module: Option<String>, all: bool },
 }
 
@@ -71,7 +71,7 @@ impl Project {
                         .map_or(ImportTarget::Missing, |place| layout.look_up(&place, &module));
                     found != ImportTarget::Missing
                 };
-                let Some(place) = ["src", "."].into_iter().find(has) else { return Vec::new() };
+                let Some(place) = [".", "src"].into_iter().find(has) else { return Vec::new() };
                 let place = within(directory, place).unwrap_or_default();
                 vec![(place, Some(vec![module]), format!("{file}: the package of the project"))]
             }

@@ -56,6 +56,9 @@ impl<'f> File<'f> {
             return Packages::None;
         }
         let backend = backend.unwrap_or(if is_poetry { "poetry" } else { "setuptools" });
+        if self.moves_packages() {
+            return Packages::Named(Vec::new());
+        }
         let named = if backend.contains("poetry") {
             self.poetry()
         } else if backend.starts_with("hatchling") {
@@ -85,6 +88,19 @@ impl<'f> File<'f> {
         Packages::Discovered { file: "pyproject.toml", module, all }
     }
 
+    /// Whether a package is installed under another name than its directory has.
+    fn moves_packages(&self) -> bool {
+        let has_name = |(key, _): (&String, &Value)| !key.is_empty();
+        let setuptools = self.at(&["tool", "setuptools", "package-dir"]).and_then(Value::as_table);
+        let hatch = ["sources"].iter().flat_map(|key| {
+            let build = self.at(&["tool", "hatch", "build", key]);
+            [build, self.at(&["tool", "hatch", "build", "targets", "wheel", key])]
+        });
+        let mut hatch = hatch.flatten().filter_map(Value::as_table).flatten();
+        setuptools.into_iter().flatten().any(has_name)
+            || hatch.any(|(_, to)| to.as_str().is_none_or(|to| !to.is_empty()))
+    }
+
     fn setuptools(&self) -> Vec<NamedRoot> {
         let options = ["tool", "setuptools"];
         let at = |rest: &[&str]| self.at(&[&options[..], rest].concat());
@@ -101,10 +117,8 @@ impl<'f> File<'f> {
         let mut names = texts(at(&["py-modules"]));
         names.extend(texts(at(&["packages"])));
         if roots.is_empty() && !names.is_empty() {
-            // A package that `package-dir` puts elsewhere has another directory than its name says.
-            let is_moved = |name: &str| package_dir.is_some_and(|table| table.contains_key(name));
             let tops = names.iter().filter_map(|name| name.split('.').next());
-            let tops = tops.filter(|name| !is_moved(name)).map(str::to_owned).collect();
+            let tops = tops.map(str::to_owned).collect();
             roots.extend(self.root(".", Some(tops), &format!("{words} packages")));
         }
         if roots.is_empty() && at(&["packages", "find"]).is_some() {

@@ -5,7 +5,8 @@ use super::within;
 
 /// Whether a file has this name that pip reads requirements from.
 pub(super) fn is_requirements(name: &str) -> bool {
-    name.starts_with("requirements") && (name.ends_with(".txt") || name.ends_with(".in"))
+    let parts = name.rsplit_once('.');
+    parts.is_some_and(|(stem, end)| stem.starts_with("requirements") && matches!(end, "txt" | "in"))
 }
 
 /// Reads a file of requirements, one a line.

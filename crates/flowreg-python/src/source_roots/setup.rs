@@ -18,6 +18,8 @@ struct Setup {
     name: Option<String>,
     /// The directory of all packages (`package_dir={"": "src"}`).
     base: Option<String>,
+    /// Whether a package has another name than its directory.
+    moves_packages: bool,
     /// Where packages are searched (`find_packages("src")`); the project's directory is `.`.
     search: Vec<String>,
     /// Packages and modules by name.
@@ -40,9 +42,12 @@ impl Setup {
         }
         project.name = project.name.take().or(self.name);
         project.requires.extend(self.requires);
-        project.add_packages(match roots.is_empty() {
-            false => Packages::Named(roots),
-            true => Packages::Discovered { file, module: None, all: true },
+        project.add_packages(if self.moves_packages {
+            Packages::Named(Vec::new())
+        } else if roots.is_empty() {
+            Packages::Discovered { file, module: None, all: true }
+        } else {
+            Packages::Named(roots)
         });
     }
 }
@@ -74,6 +79,7 @@ pub(super) fn read_cfg(text: &str, directory: &str, project: &mut Project) {
         match (section, key) {
             ("metadata", "name") => setup.name = Some(value.to_owned()),
             ("options", "package_dir") => {
+                setup.moves_packages |= items().any(|item| !item.starts_with('='));
                 let bases = items().filter_map(|item| item.strip_prefix('='));
                 setup.base = bases.map(|base| base.trim().to_owned()).next().or(setup.base);
             }
@@ -84,7 +90,7 @@ pub(super) fn read_cfg(text: &str, directory: &str, project: &mut Project) {
                 setup.modules.extend(items().map(str::to_owned));
             }
             ("options.packages.find", "where") => {
-                setup.search = items().map(str::to_owned).collect()
+                setup.search = items().map(str::to_owned).collect();
             }
             ("options", "install_requires") | ("options.extras_require", _) => {
                 setup.requires.extend(requirements::name(value).map(str::to_owned));
@@ -143,11 +149,11 @@ fn setup(call: &ExprCall) -> Setup {
         match (name.as_str(), &keyword.value) {
             ("name", value) => setup.name = texts(value).into_iter().next(),
             ("package_dir", Expr::Dict(directories)) => {
-                let base = directories.items.iter().find_map(|item| {
-                    let is_base = texts(item.key.as_ref()?) == [""];
-                    is_base.then(|| texts(&item.value).into_iter().next())?
-                });
-                setup.base = base;
+                for item in &directories.items {
+                    let is_base = item.key.as_ref().is_some_and(|key| texts(key) == [""]);
+                    setup.moves_packages |= !is_base;
+                    setup.base = texts(&item.value).into_iter().next().filter(|_| is_base);
+                }
             }
             ("packages", Expr::Call(finder)) => {
                 let place = finder.arguments.find_argument_value("where", 0);
