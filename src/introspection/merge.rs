@@ -214,6 +214,11 @@ impl Merge {
                     answered.push(entrypoint.clone());
                     self.result.scan.flows.push(new_flow(entrypoint, name, answer, &unknown));
                 }
+                (Some(at), Err(failure)) if self.is_no_flow(at, &failure) => {
+                    let flow = self.result.scan.flows.remove(at);
+                    let problem = unloadable(&entrypoint, &failure, &unknown);
+                    self.result.scan.problems.push(FlowProblem { line: flow.line, ..problem });
+                }
                 (Some(at), Err(failure)) => {
                     self.add_reason(at, &failure);
                     self.failures.push((entrypoint.to_string(), failure));
@@ -313,6 +318,12 @@ impl Merge {
             }
         }
         self.failures.push((question.path.clone(), failure.clone()));
+    }
+
+    /// Whether Python says that what was only most likely a flow is none.
+    fn is_no_flow(&self, at: usize, failure: &Failure) -> bool {
+        matches!(failure, Failure::NotFound | Failure::NotAFlow)
+            && self.result.scan.flows.get(at).is_some_and(is_name_uncertain)
     }
 
     /// Keeps a flow as static analysis has it, and adds why Python could not do better.

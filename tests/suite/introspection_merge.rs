@@ -116,6 +116,26 @@ fn flows_that_python_finds_are_added_and_may_share_a_name() {
 }
 
 #[test]
+fn what_was_most_likely_a_flow_is_none_if_python_says_so() {
+    let flows = vec![flow("a.py", "a", &[("name", "x")]), flow("b.py", "b", &[(SCHEMA, "x")])];
+    for failure in [Failure::NotAFlow, Failure::NotFound] {
+        let answer = |name: &str| LoadedFile {
+            flows: vec![(name.to_owned(), Err(failure.clone()))],
+            ..LoadedFile::default()
+        };
+        let answers = vec![Ok(answer("a")), Ok(answer("b"))];
+        let result = merged(scan(flows.clone(), Vec::new()), Introspect::Auto, "3.8.8", answers);
+        let left: Vec<&str> = result.scan.flows.iter().map(|flow| flow.name.as_str()).collect();
+        assert_eq!(left, ["b"]);
+        let [problem] = &result.scan.problems[..] else { panic!("{:?}", result.scan.problems) };
+        assert_eq!(
+            (&*problem.path, problem.line, problem.code),
+            ("a.py", 3, ProblemCode::UnknownName)
+        );
+    }
+}
+
+#[test]
 fn one_cause_is_one_line() {
     let paths = ["a.py", "b.py", "c.py", "d.py", "e.py"];
     let flows = paths.iter().map(|path| flow(path, &path[..1], &[(SCHEMA, "unclear")])).collect();

@@ -10,6 +10,7 @@ use super::FileAnalysis;
 use super::docstring;
 use super::interpreter::bound::BoundNames;
 use super::interpreter::{Evaluated, Interpreter, Raised, nested};
+use super::probable;
 use super::problem::Problems;
 use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
@@ -35,8 +36,8 @@ pub(super) struct NamedFlow<'a> {
 
 /// A name whose value is not known and is probably a flow, because of how it is made.
 pub(super) struct ProbableFlow {
-    path: String,
-    unknown: Rc<Unknown>,
+    pub path: String,
+    pub unknown: Rc<Unknown>,
 }
 
 /// An exception that defining a flow raises: the whole file can't be loaded then.
@@ -95,20 +96,7 @@ pub(crate) fn collect<'a>(
     if !found.is_empty() || !probable.is_empty() {
         analysis.problems.extend(broken_links(interpreter, problems));
     }
-    for probable_flow in probable {
-        let unknown = &probable_flow.unknown;
-        let message = format!(
-            "`{}` looks like a flow, but it is not known what it is: {}",
-            probable_flow.path, unknown.why
-        );
-        analysis.problems.push(problem(
-            interpreter,
-            problems,
-            ProblemCode::UnknownName,
-            (unknown.at, binding(body, &probable_flow.path)),
-            message,
-        ));
-    }
+    probable::add(interpreter, body, probable, &found, problems, &mut analysis);
     for found in found {
         match flow(interpreter, body, &found, problems) {
             Ok(Ok(flow)) => analysis.flows.push(flow),

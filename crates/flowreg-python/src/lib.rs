@@ -64,6 +64,7 @@ mod lookup;
 mod nesting;
 mod number;
 mod prefilter;
+mod probable;
 mod problem;
 mod python;
 mod schema;

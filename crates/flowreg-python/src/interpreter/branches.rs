@@ -99,7 +99,14 @@ impl<'a> Interpreter<'a> {
                     // Either side may be a flow: whoever asks for flows hears that one may be here.
                     let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
-                    if is_flow { Value::unknown_flow(why, self.here()) } else { self.unknown(why) }
+                    let value = self.unknown_of_kind(why, is_flow);
+                    // A flow of either side is one, if the other side has none.
+                    let mut likely = [left, right].into_iter().flatten();
+                    let mut likely = likely.by_ref().filter_map(|side| self.likely_of(side));
+                    if let (Some(only), None) = (likely.next(), likely.next()) {
+                        self.note_likely(&value, Some(only));
+                    }
+                    value
                 }
             };
             joined.set(name, value);

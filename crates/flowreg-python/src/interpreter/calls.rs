@@ -78,7 +78,9 @@ impl<'a> Interpreter<'a> {
                 arguments.iter().for_each(|argument| self.mark_deployment_changed(argument));
                 let is_flow_like =
                     unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
-                self.unknown_of_kind(unknown.why.clone(), is_flow_like)
+                let made = self.unknown_of_kind(unknown.why.clone(), is_flow_like);
+                self.note_likely(&made, self.likely_call(callee, arguments, keywords));
+                made
             }
             Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
             Value::Opaque(opaque) if opaque.what == "computed field maker" => {

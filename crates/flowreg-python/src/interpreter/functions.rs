@@ -93,19 +93,20 @@ impl<'a> Interpreter<'a> {
                 _ => {}
             }
         }
+        let given = self.likely_of(&value).filter(|likely| matches!(likely, Value::Flow(_)));
         let made = self.call(decorator, &[value], &Vec::new())?;
-        match made {
+        let likely = given.or_else(|| self.likely_of(&made));
+        let made = match made {
             // A decorator spelled like `flow` that comes from a package may well make flows: tell
             // the user. One of the repository was evaluated, and its reason is better.
             Value::Unknown(unknown) if !unknown.is_flow_like && is_flow_spelling(node) => {
                 let is_foreign = matches!(decorator, Value::External(_) | Value::Unknown(_));
-                Ok(Value::Unknown(Rc::new(Unknown {
-                    is_flow_like: is_foreign,
-                    ..(*unknown).clone()
-                })))
+                Value::Unknown(Rc::new(Unknown { is_flow_like: is_foreign, ..(*unknown).clone() }))
             }
-            other => Ok(other),
-        }
+            other => other,
+        };
+        self.note_likely(&made, likely);
+        Ok(made)
     }
 
     pub(super) fn lambda(

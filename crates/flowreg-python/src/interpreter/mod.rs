@@ -15,7 +15,7 @@
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
 //! | what changes after it was made | [`changes`] |
 //! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
-//! | flows out of reach | [`nested`] |
+//! | flows out of reach, flows that are not certain | [`nested`], [`likely`] |
 //! | a script that is run and not only imported | [`program`] |
 
 pub(crate) mod ancestors;
@@ -38,6 +38,7 @@ mod imports;
 mod inline;
 mod instances;
 mod late_types;
+mod likely;
 mod model_rules;
 pub(crate) mod nested;
 pub(crate) mod operators;
@@ -118,6 +119,8 @@ pub(crate) struct Interpreter<'a> {
     unions: RefCell<Vec<Vec<Value<'a>>>>,
     /// Why it is not known which module an import means, if so: `sys.path` is changed.
     why_search_unknown: RefCell<Option<Rc<Unknown>>>,
+    /// Unknown values, and what each most likely is.
+    likely: RefCell<Vec<(Rc<Unknown>, Value<'a>)>>,
     /// The imports that meet a symbolic link which can't be followed, and what is wrong with it.
     pub broken_links: RefCell<Vec<(Location, String)>>,
     /// What the script does as a program, if it is run as one.
@@ -164,6 +167,7 @@ impl<'a> Interpreter<'a> {
             changed: RefCell::default(),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
+            likely: RefCell::default(),
             broken_links: RefCell::default(),
             program: None,
             scopes: RefCell::default(),

@@ -136,8 +136,41 @@ fn a_decorator_from_elsewhere_leaves_the_given_name_and_nothing_more() {
     let flow = only("from ours import retry\n@flow(name='x')\n@retry\ndef a(n: int): ...");
     assert_eq!(flow.name.as_str(), "x");
     assert!(!flow.is_exact());
-    let outside = "from ours import app\n@app.function\n@flow\ndef a(): ...";
-    assert_eq!(codes(outside), [ProblemCode::UnknownName]);
+}
+
+#[test]
+fn a_flow_that_went_through_another_decorator_is_listed_and_nothing_of_it_is_certain() {
+    for body in [
+        "from ours import app\n@app.function\n@flow(name='x')\ndef a(n: int): ...",
+        "from ours import app, log\n@log('x')\n@app.function\n@flow(name='x')\ndef a(n: int): ...",
+    ] {
+        let flow = only(body);
+        assert_eq!((flow.name.as_str(), flow.entrypoint.object()), ("x", "a"), "{body}");
+        let parts: Vec<&str> = flow.inexact.iter().map(|inexact| &*inexact.what).collect();
+        assert_eq!(parts, ["name", "description", "parameter_openapi_schema"], "{body}");
+        assert!(flow.inexact[0].reason.contains("`ours"), "{:?}", flow.inexact);
+    }
+    // The flow has a name of its own, and may be another under the second.
+    let twice = of("from ours import app\n@flow\ndef a(): ...\nb = app.function(a)");
+    assert_eq!((twice.flows.len(), twice.problems.len()), (1, 1));
+    assert!(twice.flows[0].is_exact());
+}
+
+#[test]
+fn a_flow_of_one_side_of_a_condition_is_listed_and_not_exact() {
+    let stub = "def flow(function=None, **options):\n        return function or flow\n";
+    for body in [
+        format!("import os\nif os.environ.get('P'):\n    from prefect import flow\nelse:\n    {stub}@flow(name='x')\ndef a(n: int): ..."),
+        format!("import os\nif os.environ.get('P'):\n    {stub}@flow(name='x')\ndef a(n: int): ..."),
+        "import os\nif os.environ.get('P'):\n    @flow(name='x')\n    def a(n: int): ...".to_owned(),
+        "import os\nif os.environ.get('P'):\n    from ours import flow\n@flow(name='x')\ndef a(n: int): ...".to_owned(),
+    ] {
+        let flow = only(&body);
+        assert_eq!((flow.name.as_str(), flow.is_exact()), ("x", false), "{body}");
+    }
+    // Prefect refuses the name, if that side is taken: it is not known whether it is.
+    let refused = "import os\nif os.environ.get('P'):\n    from ours import flow\n@flow(name='a/b')\ndef a(): ...";
+    assert_eq!(codes(refused), [ProblemCode::UnknownName]);
 }
 
 #[test]
