@@ -377,4 +377,9 @@ fn an_explanation_says_where_modules_are_looked_for() {
     let line = "modules from flows (the script's directory), . (where a run starts), src (pyproject.toml: \
                 `src` layout)";
     assert!(explained.stdout.contains(line), "{}", explained.stdout);
+    let wrong = [("flowreg.toml", "[flows]\nsearch_path = [\"scr\"]\n")];
+    let repository = with_module("src", &wrong);
+    let explained = Flowreg::in_repository(&repository).run(&["flows", "--explain", "etl"]);
+    let line = "scr (`search_path` in the settings, without Python files)";
+    assert!(explained.stdout.contains(line), "{}", explained.stdout);
 }

@@ -93,8 +93,11 @@ fn search_path(layout: &Layout, path: &str) -> Vec<SearchedDirectory> {
         all.push(searched("", "where a run starts"));
     }
     let roots = &layout.source_roots;
-    let chosen = roots.chosen().iter();
-    all.extend(chosen.map(|directory| searched(directory, "`search_path` in the settings")));
+    all.extend(roots.chosen().iter().map(|directory| {
+        let has_files = directory.is_empty() || layout.has_directory(directory);
+        let missing = if has_files { "" } else { ", without Python files" };
+        searched(directory, &format!("`search_path` in the settings{missing}"))
+    }));
     all.extend(roots.found(own).map(|root| match &root.modules {
         None => searched(&root.directory, &root.why),
         Some(only) => searched(&root.directory, &format!("{}, only {}", root.why, only.join(", "))),
