@@ -84,8 +84,8 @@ impl AppliedRun {
         }
         Self {
             queued_target: queued_target(&referenced.configured.target),
+            further: referenced.further_registered().to_vec(),
             reference: referenced.reference,
-            further: referenced.further,
             repository: repository_url.to_string(),
             target: description,
             registrations: applied,

@@ -203,8 +203,7 @@ impl<'s> Opened<'s> {
         let is_prefect1 =
             settings.target.as_ref().is_some_and(|target| target.value == TargetKind::Prefect1);
         let target = if is_prefect1 { self.target(&settings)? } else { TargetChoice::Local };
-        let (remote, identity) = (OnceCell::new(), OnceCell::new());
-        Ok(Configured { opened: self, settings, target, remote, identity })
+        Ok(self.configured_with(settings, target))
     }
 
     /// The settings at a commit, where no target is needed. Choosing the target would read the

@@ -10,16 +10,30 @@ use super::starts::Start;
 use super::{ConfigurationError, Referenced, RunError};
 
 /// The files of each code reference of a run.
-pub(super) struct PackageFiles<'a>(Vec<(&'a CodeReference, SeriesPaths)>);
+pub(super) struct PackageFiles<'a> {
+    files: Vec<(&'a CodeReference, SeriesPaths)>,
+    /// Whether somebody named the first reference's tag, and did not leave it to a branch.
+    is_tag_named: bool,
+    /// Whether only the first reference can be registered at.
+    is_first_only: bool,
+}
 
 impl Referenced<'_> {
+    /// The references beside the first at which something can be registered: the flows of Prefect 1 are
+    /// built for one.
+    pub(super) fn further_registered(&self) -> &[CodeReference] {
+        if self.configured.is_prefect1() { &[] } else { &self.further }
+    }
+
     /// Which files are registered at which of the references.
     ///
     /// # Errors
     /// [`RunError::Tag`] if a package's path is nowhere in the commit;
     /// [`ConfigurationError::OneTagForPrefect1`].
     pub(super) fn package_files(&self) -> Result<PackageFiles<'_>, RunError> {
-        if self.configured.is_prefect1() && !self.further.is_empty() {
+        let is_tag_named = ["--tag", "BUILD_TAG"].contains(&self.reference.source_detail.as_str());
+        let is_first_only = self.configured.is_prefect1();
+        if is_first_only && !is_tag_named && !self.further.is_empty() {
             let tags = self.references().map(|one| one.name.as_str().to_owned()).collect();
             let commit = self.reference.commit.clone();
             return Err(ConfigurationError::OneTagForPrefect1 { commit, tags }.into());
@@ -35,21 +49,22 @@ impl Referenced<'_> {
             let paths = package.map_or(&[][..], |package| &package.paths);
             files.push((reference, SeriesPaths::new(paths)));
         }
-        Ok(PackageFiles(files))
+        Ok(PackageFiles { files, is_tag_named, is_first_only })
     }
 }
 
 impl<'a> PackageFiles<'a> {
     /// The reference of a file: that of the package which names it most closely. `None` if no package that
-    /// has a reference has the file.
+    /// has a reference has the file, or its reference can't be registered at.
     pub(super) fn reference_of(&self, file: &str) -> Option<&'a CodeReference> {
-        let fitting = self
-            .0
-            .iter()
-            .filter_map(|(reference, paths)| Some((paths.closeness(file)?, *reference)));
+        let fitting = self.files.iter().enumerate();
+        let fitting = fitting.filter_map(|(index, (reference, paths))| {
+            Some((paths.closeness(file)?, index, *reference))
+        });
         // Of equals the first: the packages are in the order of their names.
         let closest = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        closest.map(|(_, reference)| reference)
+        let (_, index, reference) = closest?;
+        (index == 0 || !self.is_first_only).then_some(reference)
     }
 
     /// Leaves out what belongs to none of the packages: they have tags of their own.
@@ -78,7 +93,8 @@ impl<'a> PackageFiles<'a> {
         if left_out.is_empty() {
             return Vec::new();
         }
-        let tags: Vec<&str> = self.0.iter().map(|(reference, _)| reference.name.as_str()).collect();
+        let references = self.files.iter().take(if self.is_first_only { 1 } else { usize::MAX });
+        let tags: Vec<&str> = references.map(|(reference, _)| reference.name.as_str()).collect();
         let (belong, keep) = if left_out.len() == 1 {
             ("deployment belongs", "keeps")
         } else {
@@ -90,9 +106,7 @@ impl<'a> PackageFiles<'a> {
             tags.join(" and ")
         );
         // Whoever names the tag of a package means that package alone.
-        let is_named = |detail: &str| ["--tag", "BUILD_TAG"].contains(&detail);
-        let is_detail =
-            !is_restricted && self.0.first().is_some_and(|(one, _)| is_named(&one.source_detail));
+        let is_detail = self.is_tag_named && self.files.len() == 1 && !is_restricted;
         let details = left_out.iter().map(|name| Notice::detail(format!("left out: {name}")));
         std::iter::once(Notice { is_detail, ..Notice::from(text) }).chain(details).collect()
     }

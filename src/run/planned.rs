@@ -136,7 +136,7 @@ impl<'r> PlannedRun<'r> {
 
     /// The tags of further packages at its commit.
     pub fn further(&self) -> &[CodeReference] {
-        &self.referenced.further
+        self.referenced.further_registered()
     }
 
     /// The target.

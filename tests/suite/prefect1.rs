@@ -542,3 +542,39 @@ fn a_tag_is_made_only_if_everything_can_be_registered_at_it() {
     assert_eq!(tags(), "v1.0.0\nv1.1.0");
     assert_eq!(backend.live("etl")["storage"]["tag"], "v1.1.0");
 }
+
+#[test]
+fn packages_at_one_commit_are_registered_one_tag_at_a_time() {
+    let Some(programs) = programs("packages_at_one_commit_are_registered_one_tag_at_a_time") else {
+        return;
+    };
+    let backend = Backend::start(&[]);
+    let place = FlowRepository::new(&programs, PROJECT);
+    let toml = std::fs::read_to_string(place.repository.root().join("flowreg.toml")).unwrap();
+    place.repository.write(
+        "flowreg.toml",
+        format!("{toml}\n[tag]\nprefix = \"v\"\n[tag.package.etl]\npaths = [\"etl\"]\n"),
+    );
+    place.repository.write("etl/load.py", flow("load", "one"));
+    place.repository.write("report.py", flow("report", "one"));
+    place.repository.commit("two packages");
+    for tag in ["etl/v1.0.0", "v3.0.0"] {
+        place.repository.git(&["tag", tag]);
+    }
+    place.repository.git(&["push", "-q", "origin", "main", "etl/v1.0.0", "v3.0.0"]);
+    let flowreg = place.flowreg(&backend);
+    let error = flowreg.json(&["register"], 3)["error"].clone();
+    // Each of the hints does what it says.
+    let hints: Vec<&str> =
+        error["hints"].as_array().unwrap().iter().map(|hint| hint.as_str().unwrap()).collect();
+    assert!(hints[0].ends_with("--tag v3.0.0") && hints[1].ends_with("--tag etl/v1.0.0"));
+    let whole = flowreg.json(&["register", "--tag", "v3.0.0"], 0);
+    assert_eq!(outcomes(&whole), ["report/data created"]);
+    assert_eq!(whole["further"], Value::Null, "nothing is registered at another tag");
+    assert!(
+        whole["notices"].to_string().contains("1 deployment belongs to no package that v3.0.0")
+    );
+    let package = flowreg.json(&["register", "--tag", "etl/v1.0.0"], 0);
+    assert_eq!(outcomes(&package), ["load/data created"]);
+    assert_eq!(backend.live("load")["storage"]["tag"], "etl/v1.0.0");
+}

@@ -183,8 +183,18 @@ fn a_package_of_a_prefect_yaml_is_cloned_at_its_own_tag() {
     tagged.tag("ml-2.1.0");
     let plan = tagged.flowreg().json(&["register"], 0);
     assert_eq!(registered(&plan), ["etl etl/v1.11.0 created", "ml ml-2.1.0 created"]);
-    let held = tagged.flowreg().json(&["list"], 0).to_string();
-    assert!(held.contains("etl/v1.11.0") && held.contains("ml-2.1.0"), "{held}");
+    let store = flowreg::store::Store::open(&tagged.repository.root().join(".git")).unwrap();
+    let held = store.registrations().unwrap().into_iter();
+    let cloned: Vec<(String, Value)> = held
+        .map(|row| {
+            let fields = serde_json::to_value(&row.fields).unwrap();
+            let steps = fields["pull_steps"].as_array().unwrap();
+            let clone = steps.iter().flat_map(|step| step.as_object().unwrap().values());
+            (row.flow, clone.map(|inputs| inputs["branch"].clone()).collect())
+        })
+        .collect();
+    let at = |flow: &str, tag: &str| (flow.to_owned(), serde_json::json!([tag]));
+    assert_eq!(cloned, [at("etl", "etl/v1.11.0"), at("ml", "ml-2.1.0")]);
     let again = tagged.flowreg().json(&["register"], 0);
     assert_eq!(registered(&again), ["etl etl/v1.11.0 unchanged", "ml ml-2.1.0 unchanged"]);
 }
