@@ -141,9 +141,13 @@ fn sync_to_another_target_says_so_and_goes_there_only_when_it_is_told_to() {
     let elsewhere = two.scenario.flowreg().env("PREFECT_PROFILE", "prod");
     elsewhere.json(&["sync", "--retarget"], 0);
     assert_eq!((two.staging.requests(), two.prod.writes()), (0, 1));
-    // What was pushed where nothing is configured is for the embedded registry. It waits, as only the
-    // remote knows of a tag, and is gone.
+}
+
+#[test]
+fn what_was_queued_for_the_embedded_registry_is_not_sent_to_a_server() {
+    // Nothing is configured when it is pushed. It waits, as only the remote knows of a tag, and is gone.
     let two = TwoAddresses::new(&gits()[0]);
+    let prod = two.prod.api_url().to_owned();
     two.scenario.server_hook("post-receive", "#!/bin/sh\nmv ../up.git ../away.git\n");
     two.scenario.git(&["tag", "v1.0.0"]);
     two.scenario.git(&["push", "-q", "origin", "v1.0.0"]);

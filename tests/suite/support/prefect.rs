@@ -1,6 +1,7 @@
 //! A real Prefect server for all tests of one run, workers, and a plain client to look at both
 //! with other eyes than flowreg's.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -135,8 +136,10 @@ impl Shared {
         }
     }
 
-    /// The first server that is free; where none is, those who wait are spread over both.
+    /// The first server that is free; where none is, those who wait are spread over both. A test that
+    /// took a second one would wait for itself.
     fn take(&'static self, start: impl FnOnce() -> Server) -> Turn {
+        assert!(!HAS_TURN.replace(true), "this thread has a shared server already");
         let free =
             self.servers.iter().zip(&self.turns).find_map(|(server, turn)| match turn.try_lock() {
                 Ok(turn) => Some((server, turn)),
@@ -153,10 +156,20 @@ impl Shared {
     }
 }
 
+thread_local! {
+    static HAS_TURN: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A shared server, for as long as this test has it.
 pub(crate) struct Turn {
     server: &'static Server,
     _turn: MutexGuard<'static, ()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        HAS_TURN.set(false);
+    }
 }
 
 impl std::ops::Deref for Turn {
