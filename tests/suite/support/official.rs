@@ -2,12 +2,14 @@
 //! compare it with what flowreg leaves.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::prefect::{Server, programs};
+use super::prefect::{Server, Watched, programs, wait_for};
 use super::{Flowreg, TestRepository, git_environment};
 
 /// The directories of a repository in which `prefect deploy --all` is run.
@@ -16,30 +18,70 @@ fn manifests(repository: &TestRepository) -> Vec<String> {
     files.lines().map(|file| file.trim_end_matches("prefect.yaml").to_owned()).collect()
 }
 
+/// What came of a run of the official client.
+pub(crate) struct Answer {
+    pub code: i64,
+    /// Standard output and standard error as they came.
+    pub output: String,
+}
+
 /// Runs `prefect deploy --all` for each `prefect.yaml`, and fails if it does.
 pub(crate) fn deploy(repository: &TestRepository, server: &Server) {
     for directory in manifests(repository) {
-        let output = try_deploy(&repository.root().join(directory), repository, server);
-        assert!(
-            output.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let answer = try_deploy(&repository.root().join(directory), repository, server);
+        assert_eq!(answer.code, 0, "{}", answer.output);
     }
 }
 
 /// Runs `prefect deploy --all` in a directory.
-pub(crate) fn try_deploy(directory: &Path, repository: &TestRepository, server: &Server) -> Output {
-    Command::new(programs().join("prefect"))
-        .args(["--no-prompt", "deploy", "--all"])
-        .current_dir(directory)
-        .env_clear()
-        .envs(git_environment(repository.outside()))
-        .envs([("PREFECT_API_URL", server.api_url.as_str()), ("REGION", "north")])
-        .envs([("PREFECT_HOME", repository.outside().to_str().unwrap()), ("DO_NOT_TRACK", "1")])
-        .output()
-        .unwrap()
+pub(crate) fn try_deploy(directory: &Path, repository: &TestRepository, server: &Server) -> Answer {
+    let mut environment: BTreeMap<String, String> =
+        git_environment(repository.outside()).into_iter().collect();
+    for (name, value) in [
+        ("PREFECT_API_URL", server.api_url.as_str()),
+        ("REGION", "north"),
+        ("PREFECT_HOME", repository.outside().to_str().unwrap()),
+        ("DO_NOT_TRACK", "1"),
+        ("PYTHONTZPATH", ""),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    let request = json!({
+        "directory": directory,
+        "environment": environment,
+        "arguments": ["--no-prompt", "deploy", "--all"],
+    });
+    Client::shared().ask(&request)
+}
+
+/// The official client, imported once for all runs: see `official_client.py`.
+struct Client {
+    process: Watched,
+}
+
+impl Client {
+    fn shared() -> &'static Self {
+        static CLIENT: OnceLock<Client> = OnceLock::new();
+        CLIENT.get_or_init(|| {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/suite/support/official_client.py");
+            let arguments = ["-B", script.to_str().unwrap(), "socket"];
+            Self { process: Watched::start("python", &arguments, &[]) }
+        })
+    }
+
+    fn ask(&self, request: &Value) -> Answer {
+        let path = self.process.home().join("socket");
+        let mut socket =
+            wait_for("the client did not start", 120, || UnixStream::connect(&path).ok());
+        writeln!(socket, "{request}").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let answer: Value = serde_json::from_str(&answer)
+            .unwrap_or_else(|error| panic!("{error}: {answer:?}: {}", self.process.log()));
+        let output = answer["output"].as_str().unwrap().to_owned();
+        Answer { code: answer["code"].as_i64().unwrap(), output }
+    }
 }
 
 /// flowreg with the same environment as [`deploy`].

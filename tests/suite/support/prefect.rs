@@ -94,6 +94,9 @@ impl Watched {
             .env("TMPDIR", &home)
             .env("PREFECT_HOME", &home)
             .env("DO_NOT_TRACK", "1")
+            // Prefect asks for all time zones with each schedule: from one list of a package, where the
+            // machine's directory of them would be walked.
+            .env("PYTHONTZPATH", "")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_SYSTEM", "/dev/null")
             .envs(environment.iter().copied())
@@ -106,7 +109,12 @@ impl Watched {
         Self { child, home }
     }
 
-    fn log(&self) -> String {
+    /// Where it writes: its home and temporary directory.
+    pub(in crate::support) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(in crate::support) fn log(&self) -> String {
         std::fs::read_to_string(self.home.join("log")).unwrap_or_default()
     }
 }
@@ -215,6 +223,8 @@ impl Server {
             ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
             ("PREFECT_SERVER_UI_ENABLED", "false"),
             ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
+            // Else each write of a schedule makes up to a hundred runs.
+            ("PREFECT_API_SERVICES_SCHEDULER_MAX_RUNS", "4"),
         ];
         let environment = [&environment, settings].concat();
         let arguments = ["server", "start", "--host", "127.0.0.1", "--port", &port.to_string()];
