@@ -240,6 +240,22 @@ fn rows(pinned: &Pinned) -> Vec<(&'static str, Value, &'static str, Expected)> {
     ]
 }
 
+/// The file of the flow.
+const PROBE: &str = "flows/probe.py";
+
+/// Which of them a worker runs, besides `mirror-last`: one run takes several seconds.
+const RUN_BY_A_WORKER: &[&str] =
+    &["colon", "old-name", "below", "bare-name-requirements", "script-clone"];
+
+/// The file that a run starts with, from the root of the work tree that the steps end in.
+fn started_file(end: &Value, entrypoint: &str) -> String {
+    let file = entrypoint.split(':').next().unwrap();
+    match end["below"].as_str().unwrap() {
+        "" => file.to_owned(),
+        below => format!("{below}/{file}"),
+    }
+}
+
 /// More runs at once take longer on a machine with two cores, and keep its server from answering.
 const RUNS_AT_ONCE: usize = 4;
 
@@ -273,13 +289,13 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
         let path = format!("/deployments/{}/create_flow_run", id.as_str().unwrap());
         server.api.ask("POST", &path, &json!({}))["id"].as_str().unwrap().to_owned()
     };
-    let mut runs = Vec::new();
+    let mut ends = Vec::new();
     for (name, .., expected) in &rows {
         let error = errors[*name].as_str();
         match expected {
             Tag | Told => {
                 assert_eq!(error, "", "{name}: {registered}");
-                runs.push((*name, *expected));
+                ends.push((*name, *expected));
             }
             Refused(code) => assert_eq!(error, *code, "{name}"),
         }
@@ -289,6 +305,18 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
         notices.contains("`script-clone`: the pull steps don't clone this repository"),
         "{notices}"
     );
+    // Where each one starts, by Prefect's own function; and what some runs of a worker then say.
+    let code = |expected: Expected| if expected == Told { "main" } else { "v1.0.0" };
+    let held: Vec<Value> =
+        ends.iter().map(|(name, _)| server.api.deployment(&pinned.flow, name)).collect();
+    let steps: Vec<Value> = held.iter().map(|held| held["pull_steps"].clone()).collect();
+    for (((name, expected), held), end) in ends.iter().zip(&held).zip(followed(&server, &steps)) {
+        let commit = pinned.repository.git(&["rev-parse", code(*expected)]);
+        assert_eq!(end["commit"], commit.trim(), "{name}: {end}");
+        assert_eq!(started_file(&end, held["entrypoint"].as_str().unwrap()), PROBE, "{name}");
+    }
+    let runs: Vec<_> = ends.iter().filter(|(name, _)| RUN_BY_A_WORKER.contains(name)).collect();
+    assert_eq!(runs.len(), RUN_BY_A_WORKER.len());
     for some in runs.chunks(RUNS_AT_ONCE) {
         let started: Vec<String> = some.iter().map(|(name, _)| start(name)).collect();
         for ((name, expected), run) in some.iter().zip(started) {
@@ -297,8 +325,7 @@ fn a_run_uses_the_code_of_the_tag_or_the_deployment_is_refused() {
             if message.contains("503 Service Unavailable") {
                 message = result(&server, &start(name));
             }
-            let code = if *expected == Told { "main" } else { "v1.0.0" };
-            assert_eq!(message, code, "{name}");
+            assert_eq!(message, code(*expected), "{name}");
         }
     }
 
@@ -452,11 +479,7 @@ fn where_random_pull_steps_end_is_where_prefect_ends() {
                 continue;
             }
             assert!(is_ours, "{name} {steps} {end}");
-            let directory = end["below"].as_str().unwrap();
-            let file = entrypoint.split(':').next().unwrap();
-            let whole =
-                if directory.is_empty() { file.to_owned() } else { format!("{directory}/{file}") };
-            assert_eq!(whole, "flows/probe.py", "{name} {steps} {end}");
+            assert_eq!(started_file(end, entrypoint), PROBE, "{name} {steps} {end}");
             *counts.entry("registered").or_insert(0) += 1;
         } else {
             let (code, message) = refused[name.as_str()];

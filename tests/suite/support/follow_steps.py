@@ -36,6 +36,9 @@ async def end_of(steps):
 
 def main():
     lists = json.load(sys.stdin)
+    # Steps print.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     ends = []
     for steps in lists:
         # Deep enough for steps that lead upwards.
@@ -46,7 +49,7 @@ def main():
             ends.append(asyncio.run(end_of(steps)))
         except Exception as error:
             ends.append({"error": f"{error!r} {error.__cause__!r}"})
-    json.dump(ends, sys.stdout)
+    json.dump(ends, answer)
 
 
 main()
