@@ -28,11 +28,16 @@ struct Rank {
 }
 
 impl Rank {
+    /// The generation number, where it proves something: zero stands in the commit-graphs of git before 2.19,
+    /// and the largest number for all beyond it.
+    fn proved_generation(self) -> Option<u32> {
+        Some(self.generation).filter(|number| (1..GENERATION_NUMBER_MAX).contains(number))
+    }
+
     /// Whether generation numbers prove that a commit of this rank is no descendant of one of the other.
     fn is_no_descendant_of(self, other: Rank) -> bool {
-        // Zero stands in the commit-graphs of git before 2.19, and the largest number for all beyond it.
-        let is_known = |rank: Rank| (1..GENERATION_NUMBER_MAX).contains(&rank.generation);
-        is_known(self) && is_known(other) && self.generation <= other.generation
+        let numbers = self.proved_generation().zip(other.proved_generation());
+        numbers.is_some_and(|(own, other)| own <= other)
     }
 }
 
@@ -77,6 +82,59 @@ impl<'r> Ancestry<'r> {
         let found = self.graph.get_or_insert_full_commit(id, |_| ());
         let found = found.map_err(|error| unreadable(id, &error))?;
         found.map(|commit| &*commit).ok_or_else(|| unreadable(id, &"it is missing"))
+    }
+
+    /// Whether the commit-graph has the generation number of a commit.
+    pub(super) fn has_generation(&mut self, id: ObjectId) -> Result<bool, GitError> {
+        Ok(self.rank(id)?.proved_generation().is_some())
+    }
+
+    /// Whether generation numbers prove that `sought` is not in the history of a commit, or is that commit.
+    pub(super) fn is_no_descendant(
+        &mut self,
+        id: ObjectId,
+        sought: ObjectId,
+    ) -> Result<bool, GitError> {
+        Ok(self.rank(id)?.is_no_descendant_of(self.rank(sought)?))
+    }
+
+    /// Those of some commits that are in the history of `tip`, which `tip` itself is, too.
+    ///
+    /// # Errors
+    /// If a commit can't be read.
+    pub(super) fn contained(
+        &mut self,
+        tip: ObjectId,
+        candidates: &[ObjectId],
+    ) -> Result<HashSet<ObjectId>, GitError> {
+        let ranks: Result<Vec<Rank>, _> = candidates.iter().map(|id| self.rank(*id)).collect();
+        let generations: Option<Vec<u32>> =
+            ranks?.into_iter().map(Rank::proved_generation).collect();
+        // Without generation numbers, only the other histories tell where to stop.
+        let Some(lowest) = generations.map(|all| all.into_iter().min().unwrap_or(u32::MAX)) else {
+            let elsewhere = self.difference(candidates, &[tip])?;
+            return Ok(candidates.iter().filter(|id| !elsewhere.contains(*id)).copied().collect());
+        };
+        let sought: HashSet<ObjectId> = candidates.iter().copied().collect();
+        let (mut found, mut seen) = (HashSet::default(), HashSet::default());
+        let mut queue = PriorityQueue::new();
+        let mut next = vec![tip];
+        while found.len() < sought.len() {
+            for id in next {
+                let rank = self.rank(id)?;
+                // A child has a higher number than its parents, so nothing that is sought is behind it.
+                let is_beyond = rank.proved_generation().is_some_and(|number| number < lowest);
+                if !is_beyond && seen.insert(id) {
+                    queue.insert(rank, id);
+                }
+            }
+            let Some(id) = queue.pop_value() else { break };
+            if sought.contains(&id) {
+                found.insert(id);
+            }
+            next = self.parents(id)?;
+        }
+        Ok(found)
     }
 
     /// The commits in the history of `tips`, themselves included, that are not in that of `hidden`.

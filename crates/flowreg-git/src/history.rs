@@ -83,9 +83,8 @@ impl Repository {
                 let rest = candidates.get(..wanted).unwrap_or_default();
                 let rest: Vec<_> = rest.iter().filter_map(|commit| here(&local, commit)).collect();
                 let graph = commit_graph(&local);
-                let elsewhere = Ancestry::of(&local, graph.as_ref()).difference(&rest, &[tip])?;
-                let found = rest.iter().filter(|id| !elsewhere.contains(*id));
-                for index in found.filter_map(|id| indices.get(id)).flatten() {
+                let found = Ancestry::of(&local, graph.as_ref()).contained(tip, &rest)?;
+                for index in found.iter().filter_map(|id| indices.get(id)).flatten() {
                     visit(*index);
                 }
                 break;
@@ -110,14 +109,26 @@ impl Repository {
         let starts: Vec<_> = ids.iter().map(|(_, id)| *id).collect();
         let graph = commit_graph(&local);
         let mut ancestry = Ancestry::of(&local, graph.as_ref());
-        // The chain of one that continues leaves the commits which came later exactly there.
-        let later = ancestry.difference(&starts, &[commit_id])?;
+        // The chain of one that continues leaves the commits which came later exactly there. Generation
+        // numbers tell without them where a chain has passed the commit.
+        let later = if ancestry.has_generation(commit_id)? {
+            None
+        } else {
+            Some(ancestry.difference(&starts, &[commit_id])?)
+        };
         let mut seen = HashSet::new();
         for (tip, id) in ids {
             let mut next = Some(id);
             // Where this chain joins one that was walked before, the rest is the same, and the commit
             // was not on it.
-            while let Some(id) = next.filter(|id| later.contains(id) && seen.insert(*id)) {
+            while let Some(id) = next {
+                let may_lead_there = match &later {
+                    Some(later) => later.contains(&id),
+                    None => !ancestry.is_no_descendant(id, commit_id)?,
+                };
+                if !may_lead_there || !seen.insert(id) {
+                    break;
+                }
                 next = ancestry.parents(id)?.first().copied();
             }
             if next == Some(commit_id) {
@@ -140,8 +151,8 @@ impl Repository {
         let ids = (here(&local, ancestor), here(&local, commit));
         let (Some(ancestor), Some(commit)) = ids else { return Ok(false) };
         let graph = commit_graph(&local);
-        let elsewhere = Ancestry::of(&local, graph.as_ref()).difference(&[ancestor], &[commit])?;
-        Ok(!elsewhere.contains(&ancestor))
+        let found = Ancestry::of(&local, graph.as_ref()).contained(commit, &[ancestor])?;
+        Ok(found.contains(&ancestor))
     }
 
     /// What is in the history of `tip` and not in that of `base`; what of it touches the

@@ -49,16 +49,7 @@ impl History {
         for (index, commit) in tags.iter().enumerate() {
             writeln!(stream, "reset refs/tags/v{index}.0.0\nfrom :{}\n", commit + 1).unwrap();
         }
-        let file = repository.outside().join("stream");
-        std::fs::write(&file, stream).unwrap();
-        let import = Command::new("git")
-            .args(["fast-import", "--quiet"])
-            .current_dir(repository.root())
-            .env_clear()
-            .envs(git_environment(repository.outside()))
-            .stdin(File::open(file).unwrap())
-            .status();
-        assert!(import.unwrap().success());
+        import(&repository, &stream);
         let ids = (0..commits.len()).map(|index| repository.commit_id(&format!("c{index}")));
         let ids = ids.collect();
         Self { repository, commits: commits.to_vec(), ids }
@@ -127,6 +118,55 @@ impl History {
             provider: None,
         };
         decide(&request, &existing)
+    }
+}
+
+fn import(repository: &TestRepository, stream: &str) {
+    let file = repository.outside().join("stream");
+    std::fs::write(&file, stream).unwrap();
+    let import = Command::new("git")
+        .args(["fast-import", "--quiet"])
+        .current_dir(repository.root())
+        .env_clear()
+        .envs(git_environment(repository.outside()))
+        .stdin(File::open(file).unwrap())
+        .status();
+    assert!(import.unwrap().success());
+}
+
+/// A branch of so many commits, with no commit of another one.
+fn line(branch: &str, commits: usize) -> String {
+    let commit = |number| {
+        format!(
+            "commit refs/heads/{branch}\ncommitter Ada <ada@example.com> {number} +0000\ndata {}\n{branch}\n",
+            branch.len()
+        )
+    };
+    (1_600_000_000..1_600_000_000 + commits).map(commit).collect()
+}
+
+#[test]
+fn generation_numbers_end_a_search_where_nothing_can_be_found_any_more() {
+    let repository = TestRepository::empty();
+    import(&repository, &(line("one", 20_000) + &line("other", 20_000)));
+    repository.git(&["branch", "root", "one~19999"]);
+    repository.git(&["commit-graph", "write", "--reachable"]);
+    let [one, other, root] = ["one", "other", "root"].map(|name| repository.commit_id(name));
+    let opened = repository.open();
+    let mainline: BranchName = "main".parse().unwrap();
+    let is_in = |commit: &CommitId, tip: &CommitId| {
+        let (branches, globs) = ([(mainline.clone(), tip.clone())], ["main".to_owned()]);
+        let start = std::time::Instant::now();
+        let found = opened.is_on_mainline(commit, &globs, None, &branches).unwrap().unwrap();
+        (found, start.elapsed())
+    };
+    // The only way to find the first commit leads through all others.
+    let (is_found, whole) = is_in(&root, &one);
+    assert!(is_found);
+    for (commit, tip) in [(&one, &other), (&other, &one), (&one, &root)] {
+        let (is_found, taken) = is_in(commit, tip);
+        assert!(!is_found);
+        assert!(taken * 5 < whole, "{taken:?} of {whole:?}");
     }
 }
 
