@@ -6,6 +6,7 @@ mod debug;
 mod error;
 mod exit;
 mod flows;
+mod hinted_command;
 mod hook;
 mod hook_command;
 mod hook_program;

@@ -3,23 +3,42 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, CommandFactory};
-use flowreg_model::quoted;
+use clap::{Command, CommandFactory};
 
 use super::Cli;
+use super::hinted_command::{
+    HintedCommand, HintedOption, find, has_value, has_values, takes_value,
+};
 
-/// What stands for the user's command line in a hint.
-const PLACEHOLDER: &str = "flowreg …";
+/// What stands for the rest of the user's command line in a hint.
+const REST: &str = " …";
 /// The command of hints that the user's own command has no option for.
 const USUAL_COMMAND: &str = "register";
-/// Options of which a command line has one at most.
-const EXCLUSIVE: [&str; 2] = ["tag", "branch"];
+/// Options that mean the same for another command: which repository, settings and target.
+const CARRIED: [&str; 4] = ["directory", "config", "target", "remote"];
 
 /// A command line as it was typed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserCommand {
     /// Without the program's name; what is not UTF-8 is replaced, as nobody could read it anyway.
     arguments: Vec<String>,
+}
+
+/// A part of a command line.
+struct Typed {
+    kind: TypedKind,
+    words: Vec<String>,
+}
+
+#[derive(PartialEq, Eq)]
+enum TypedKind {
+    Command,
+    /// An option with its value.
+    Option(String),
+    /// A flow, a version.
+    Value,
+    /// The same behind `--`: it may look like an option.
+    LastValue,
 }
 
 impl UserCommand {
@@ -31,125 +50,118 @@ impl UserCommand {
 
     /// A hint with the user's command line in it.
     pub(super) fn complete(&self, hint: &str) -> String {
-        let Some((before, after)) = hint.split_once(PLACEHOLDER) else { return hint.to_owned() };
-        let (options, rest) = leading_options(after);
-        format!("{before}{}{rest}", self.with(&options))
+        let root = Cli::command();
+        let (mut completed, mut rest) = (String::new(), hint);
+        while let Some((before, after)) = rest.split_once(REST) {
+            let named = before.rsplit_once(' ').filter(|(_, name)| *name != "flowreg");
+            let (program, name) = named.map_or((before, None), |(text, name)| (text, Some(name)));
+            let is_command = |name: &str| root.find_subcommand(name).is_some();
+            rest = after;
+            let program = program.strip_suffix("flowreg").filter(|_| name.is_none_or(is_command));
+            if let Some(text) = program {
+                let (hinted, after) = HintedCommand::read(&root, name, after);
+                completed.push_str(text);
+                completed.push_str(&self.with(&root, &hinted));
+                rest = after;
+            } else {
+                completed.push_str(before);
+                completed.push_str(REST);
+            }
+        }
+        completed + rest
     }
 
-    /// The command line with options added, quoted for the shell.
-    fn with(&self, options: &[HintedOption]) -> String {
-        let command = Cli::command();
-        let (mut arguments, has_all) = match self.subcommand(&command) {
-            Some(own) => {
-                let has = |option: &HintedOption| find(&command, own, &option.name).is_some();
-                (self.arguments.clone(), options.iter().all(has))
+    /// The command line as a hint changes it, quoted for the shell.
+    fn with(&self, root: &Command, hinted: &HintedCommand<'_>) -> String {
+        let (typed, own) = self.typed(root);
+        let is_own = own.is_some_and(|own| {
+            let has = |option: &HintedOption| find(root, own, &option.name).is_some();
+            hinted.name.is_none_or(|name| name == own.get_name()) && hinted.options.iter().all(has)
+        });
+        let name = hinted.name.unwrap_or(USUAL_COMMAND);
+        let other = root.find_subcommand(name).unwrap_or(root);
+        let is_kept = |one: &&Typed| match &one.kind {
+            TypedKind::Option(name) if is_own => !hinted.replaces(name),
+            TypedKind::Option(name) => {
+                CARRIED.contains(&name.as_str()) && find(root, other, name).is_some()
             }
-            None => (Vec::new(), false),
+            TypedKind::Command => is_own,
+            TypedKind::Value => is_own && hinted.keeps_values(),
+            TypedKind::LastValue => false,
         };
-        if !has_all {
-            arguments = vec![USUAL_COMMAND.to_owned()];
+        let kept = typed.iter().filter(is_kept);
+        let kept = kept.flat_map(|one| one.words.iter().map(|word| hinted.quoted(word)));
+        let mut words: Vec<String> = std::iter::once("flowreg".to_owned()).chain(kept).collect();
+        if !is_own {
+            words.push(name.to_owned());
         }
-        let replaced = |name: &str| {
-            options.iter().any(|option| {
-                option.name == name
-                    || (EXCLUSIVE.contains(&name) && EXCLUSIVE.contains(&option.name.as_str()))
-            })
-        };
-        let mut words = vec!["flowreg".to_owned()];
-        let mut rest = arguments.into_iter();
-        let mut positional = Vec::new();
-        while let Some(argument) = rest.next() {
-            if argument == "--" {
-                positional.extend(rest);
-                break;
-            }
-            let name = argument.strip_prefix("--").map(|text| text.split('=').next().unwrap_or(""));
-            match name.filter(|name| replaced(name)) {
-                // Its value goes as well, unless both are one word.
-                Some(name) if !argument.contains('=') && takes_value(&command, name) => {
-                    rest.next();
-                }
-                Some(_) => {}
-                None => words.push(quoted(&argument).into_owned()),
-            }
-        }
-        for HintedOption { name, value } in options {
+        for HintedOption { name, value } in &hinted.options {
             words.push(format!("--{name}"));
             words.extend(value.clone());
         }
-        if !positional.is_empty() {
+        words.extend(hinted.version.clone());
+        let is_last = |one: &&Typed| one.kind == TypedKind::LastValue;
+        let is_value_kept = is_own && hinted.keeps_values();
+        let mut last = typed.iter().filter(|one| is_value_kept && is_last(one)).peekable();
+        if last.peek().is_some() {
             words.push("--".to_owned());
-            words.extend(positional.iter().map(|one| quoted(one).into_owned()));
+            words.extend(last.flat_map(|one| one.words.iter().map(|word| hinted.quoted(word))));
         }
         words.join(" ")
     }
 
-    /// The command that was given; none for what hooks call.
-    fn subcommand<'c>(&self, command: &'c clap::Command) -> Option<&'c clap::Command> {
-        let mut named = None;
-        for argument in &self.arguments {
-            // `hooks install` is a command below another one.
-            named = named.unwrap_or(command).find_subcommand(argument).or(named);
+    /// What was typed, and the command that it is; none for what hooks call.
+    fn typed<'c>(&self, root: &'c Command) -> (Vec<Typed>, Option<&'c Command>) {
+        let (mut typed, mut own) = (Vec::new(), None);
+        let mut rest = self.arguments.iter().peekable();
+        let mut are_values = false;
+        while let Some(argument) = rest.next() {
+            let mut words = vec![argument.clone()];
+            let command = own.unwrap_or(root);
+            let option = option_of(root, command, argument).filter(|_| !are_values);
+            let kind = if let Some((name, needs_value)) = option {
+                words.extend(needs_value.then(|| rest.next()).flatten().cloned());
+                if needs_value && find(root, command, &name).is_some_and(has_values) {
+                    let is_value = |next: &&String| !next.starts_with('-');
+                    words.extend(std::iter::from_fn(|| rest.next_if(is_value)).cloned());
+                }
+                TypedKind::Option(name)
+            } else if argument == "--" && !are_values {
+                are_values = true;
+                continue;
+            } else if let Some(named) = command.find_subcommand(argument).filter(|_| !are_values) {
+                // `hooks install` is a command below another one.
+                own = Some(named);
+                TypedKind::Command
+            } else if are_values {
+                TypedKind::LastValue
+            } else {
+                TypedKind::Value
+            };
+            typed.push(Typed { kind, words });
         }
-        named.filter(|named| !named.is_hide_set())
+        (typed, own.filter(|own| !own.is_hide_set()))
     }
 }
 
-/// An option that a hint adds, its value as it is written there.
-struct HintedOption {
-    name: String,
-    value: Option<String>,
-}
-
-/// The options with which a text begins, and what comes after them.
-fn leading_options(text: &str) -> (Vec<HintedOption>, &str) {
-    let command = Cli::command();
-    let (mut options, mut rest) = (Vec::new(), text);
-    while let Some((name, after)) = rest.strip_prefix(" --").map(word) {
-        rest = after;
-        let mut value = None;
-        if takes_value(&command, name)
-            && let Some((text, after)) = after.strip_prefix(' ').map(word)
-        {
-            value = Some(text.to_owned());
-            rest = after;
-        }
-        options.push(HintedOption { name: name.to_owned(), value });
+/// The option that an argument is, by its long name, and whether the next argument is its value.
+fn option_of(root: &Command, own: &Command, argument: &str) -> Option<(String, bool)> {
+    if let Some(long) = argument.strip_prefix("--").filter(|long| !long.is_empty()) {
+        let (name, has_value) =
+            long.split_once('=').map_or((long, false), |(name, _)| (name, true));
+        return Some((name.to_owned(), !has_value && takes_value(root, name)));
     }
-    (options, rest)
-}
-
-/// The first word of a text, as a shell sees it: quotation marks hold it together.
-fn word(text: &str) -> (&str, &str) {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let end = text.char_indices().find(|(_, char)| {
-        let is_taken_as_it_is = std::mem::take(&mut is_escaped);
-        match char {
-            _ if is_taken_as_it_is => {}
-            '\'' => is_quoted = !is_quoted,
-            '\\' if !is_quoted => is_escaped = true,
-            _ => {}
+    let letters = argument.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+    let arguments = || own.get_arguments().chain(root.get_arguments());
+    let mut name = String::new();
+    for (at, letter) in letters.char_indices() {
+        let known = arguments().find(|one| one.get_short() == Some(letter))?;
+        known.get_id().as_str().clone_into(&mut name);
+        if has_value(known) {
+            return Some((name, at + letter.len_utf8() == letters.len()));
         }
-        !is_quoted && matches!(char, ' ' | ',')
-    });
-    text.split_at(end.map_or(text.len(), |(at, _)| at))
-}
-
-/// An option of a command, or of all.
-fn find<'c>(
-    command: &'c clap::Command,
-    own: &'c clap::Command,
-    name: &str,
-) -> Option<&'c clap::Arg> {
-    own.get_arguments().chain(command.get_arguments()).find(|one| one.get_long() == Some(name))
-}
-
-/// Whether an option has a value, in the first command that has it.
-fn takes_value(command: &clap::Command, name: &str) -> bool {
-    let own = command.get_subcommands();
-    let mut found = own.flat_map(|own| std::iter::once(own).chain(own.get_subcommands()));
-    let found = found.find_map(|own| find(command, own, name));
-    found.is_some_and(|one| matches!(one.get_action(), ArgAction::Set | ArgAction::Append))
+    }
+    Some((name, false))
 }
 
 #[cfg(test)]
@@ -211,6 +223,55 @@ mod tests {
             ),
             // A command without the option, and none of a person.
             (&["sync"], "flowreg … --remote origin", "flowreg register --remote origin"),
+            (
+                &["-C", "flows", "tag", "--target=local", "--remote", "up", "--bump", "minor"],
+                "flowreg … --tag v1",
+                "flowreg -C flows --target=local --remote up register --tag v1",
+            ),
+            (
+                &["-qC", "flows", "register", "etl"],
+                "flowreg tag … --package etl, and flowreg sync … --status",
+                "flowreg -qC flows tag --package etl, and flowreg -qC flows sync --status",
+            ),
+            // A version in the place of another one, and of what would say which.
+            (
+                &["tag", "1.11.0", "-m", "a text", "--package", "etl", "--register", "-y"],
+                "to begin one: flowreg tag … etl/v1.11.0",
+                "to begin one: flowreg tag -m 'a text' --package etl --register -y etl/v1.11.0",
+            ),
+            (
+                &["tag", "--bump=pre", "--pre", "rc", "--print"],
+                "flowreg tag … v1.11.0, with the version",
+                "flowreg tag --print v1.11.0, with the version",
+            ),
+            (&["plan"], "flowreg tag … VERSION", "flowreg tag VERSION"),
+            (
+                &["tag", "--register", "--adopt", "--jobs", "4", "--bump", "minor"],
+                "flowreg … without --register, or flowreg register … --tag v1",
+                "flowreg tag --bump minor, or flowreg register --tag v1",
+            ),
+            (
+                &["tag", "1.x", "--package", "etl"],
+                "flowreg tag … without VERSION --print",
+                "flowreg tag --package etl --print",
+            ),
+            (
+                &["plan", "--changed-since", "v1.0.O", "--adopt"],
+                "flowreg … with v1.0.0 for v1.0.O",
+                "flowreg plan --changed-since v1.0.0 --adopt",
+            ),
+            (
+                &["tag", "--commit=orign/it's"],
+                r"flowreg … with 'origin/it'\''s' for 'orign/it'\''s'",
+                r"flowreg tag --commit='origin/it'\''s'",
+            ),
+            (
+                &["sync", "--discard", "v1.0.O", "fix/*", "--format", "json"],
+                "flowreg … with v1.0.0 for v1.0.O, or flowreg sync … --status",
+                "flowreg sync --discard v1.0.0 'fix/*' --format json, or flowreg sync --format json \
+                 --status",
+            ),
+            (&["plan"], "and so on … flowreg plans", "and so on … flowreg plans"),
             (&["hook", "pre-push", "origin"], "flowreg … --tag v1", "flowreg register --tag v1"),
         ] {
             assert_eq!(completed(typed, hint), expected, "{typed:?} {hint}");
