@@ -64,7 +64,7 @@ impl CommandError {
     /// Another process has been delivering for longer than this one waits.
     pub(super) fn outbox_is_busy() -> Self {
         Self::new(exit::TARGET_UNREACHABLE, "busy", "another process is delivering")
-            .with_hints(vec!["flowreg sync --status".to_owned()])
+            .with_hints(vec!["flowreg sync … --status".to_owned()])
     }
 
     /// What `output` prints.
@@ -120,7 +120,7 @@ impl From<RunError> for CommandError {
                 Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
             }
             RunError::NoBranches => {
-                let hints = vec!["flowreg … --remote <name>".to_owned()];
+                let hints = vec!["flowreg … --remote NAME".to_owned()];
                 Self::new(exit::GIT, "no_branches", error).with_hints(hints)
             }
             RunError::Interrupted => Self::new(exit::INTERRUPTED, "interrupted", error),
@@ -132,11 +132,11 @@ impl From<DiscardError> for CommandError {
     fn from(error: DiscardError) -> Self {
         match error {
             DiscardError::Outbox(error) => error.into(),
-            DiscardError::NothingWaits { meant: Some(ref name), .. } => {
-                let hints = vec![format!("flowreg sync --discard {}", quoted(name))];
+            DiscardError::NothingWaits { meant: Some(ref meant), ref name } => {
+                let hints = vec![format!("flowreg … with {} for {}", quoted(meant), quoted(name))];
                 Self::usage(error.to_string(), hints)
             }
-            error => Self::usage(error.to_string(), vec!["flowreg sync --status".to_owned()]),
+            error => Self::usage(error.to_string(), vec!["flowreg sync … --status".to_owned()]),
         }
     }
 }

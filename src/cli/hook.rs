@@ -138,6 +138,11 @@ impl Caller<'_> {
         };
         let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
+        let is_told = self.printer.shows_progress() && !git.is_some_and(GitProcess::is_quiet);
+        let (candidates, left_out) = hooked.without_tags_of_no_series(candidates);
+        if let Some(text) = left_out.filter(|_| is_told || is_verbose()) {
+            hooked.report_left_out(&text);
+        }
         let queued = hooked.queue(candidates, &push, &target_of, &is_verbose);
         if queued.is_empty() {
             return exit::DONE;
@@ -147,7 +152,7 @@ impl Caller<'_> {
             return exit::DONE;
         }
         start_watcher(&hooked, git);
-        if self.printer.shows_progress() && !git.is_some_and(GitProcess::is_quiet) {
+        if is_told {
             hooked.report_queued(queued, &push);
         }
         exit::DONE
@@ -172,6 +177,10 @@ impl Caller<'_> {
         };
         let candidates = hooked.candidates(lines);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
+        let (candidates, left_out) = hooked.without_tags_of_no_series(candidates);
+        if let Some(text) = left_out {
+            self.say(&text);
+        }
         let QueuedCount { refs, deletions } =
             hooked.queue(candidates, &push, &target_of, &|| self.printer.is_verbose());
         let count = refs + deletions;

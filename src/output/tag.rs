@@ -107,7 +107,10 @@ impl TagReport {
     /// `nightly-sync (flows/sync.py → lib/tables.py)`.
     fn affected_lines(&self) -> Vec<String> {
         let line = |one: &AffectedSource| {
-            let chain = one.affected_by.join(" → ");
+            let mut chain = one.affected_by.join(" → ");
+            if one.removed {
+                chain.push_str(", removed");
+            }
             match &one.flow {
                 Some(flow) => format!("{flow} ({chain})"),
                 None => chain,

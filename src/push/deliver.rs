@@ -218,10 +218,9 @@ impl Pass<'_> {
         let mut instead = outdone(&series, &known).into_iter();
         let mut left = Vec::new();
         for (record, name) in records.into_iter().zip(&names) {
-            match name.as_ref().and_then(|_| instead.next()).flatten() {
-                Some(other) => {
-                    let why = format!("{other} landed as well, and is registered in its place");
-                    self.drop_record(&record.id, record.push, &why)?;
+            match name.as_ref().and_then(|name| Some((name, instead.next()??))) {
+                Some((name, outdone)) => {
+                    self.drop_record(&record.id, record.push, &outdone.reason(name))?;
                 }
                 None => left.push(record),
             }

@@ -10,13 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::log::DecisionLog;
 use super::outdone::outdone;
 use super::process::{GitProcess, detach};
 use super::queue::{PushContext, PushedRef, queued};
 use super::queued::{QueuedPush, QueuedTarget};
+use super::without_series::reason_without_series;
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
-use flowreg_git::tagging::SeriesSet;
+use flowreg_git::tagging::{SeriesSet, SeveralSeries};
 use flowreg_git::{
     GitDirectories, Repository, RepositoryUrl, binds_to_repository, git_directories, is_mainline,
 };
@@ -204,6 +206,60 @@ impl<'a> HookRun<'a> {
                 self.say(&format!("nothing is queued: {error}; after the push: flowreg register"));
                 QueuedCount::default()
             }
+        }
+    }
+
+    /// Leaves out the tags that are versions of no series, as far as the tags here tell, and writes down why.
+    /// Returns it as well, in one line: whoever pushes a tag expects that it is registered.
+    pub(crate) fn without_tags_of_no_series(
+        &self,
+        candidates: Vec<PushCandidate>,
+    ) -> (Vec<PushCandidate>, Option<String>) {
+        let mut known: Option<(SeriesSet, Result<Vec<String>, SeveralSeries>)> = None;
+        let mut reason = |candidate: &PushCandidate| {
+            let tag = candidate.line.reference.strip_prefix("refs/tags/")?.parse().ok()?;
+            candidate.line.object.as_ref()?;
+            let set = &candidate.settings.as_ref()?.tag.series;
+            let prefixes = match known.take().filter(|(one, _)| one == set) {
+                Some((_, prefixes)) => prefixes,
+                // If they can't be read, the delivery says so.
+                None => set.prefixes(&self.repository.as_ref()?.tag_names().ok()?),
+            };
+            let why = reason_without_series(set, &tag, &prefixes);
+            known = Some((set.clone(), prefixes));
+            why
+        };
+        let (mut left, mut reasons) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            match reason(&candidate) {
+                Some(why) => {
+                    let PushedRef { reference, object, .. } = &candidate.line;
+                    let commit = object.as_ref().map_or("", CommitId::short);
+                    reasons.push((format!("{reference} {commit}"), why));
+                }
+                None => left.push(candidate),
+            }
+        }
+        let outbox = self.outbox();
+        if !reasons.is_empty() {
+            // Nothing may have been queued here before. A log that can't be written stops no push.
+            let _ = std::fs::create_dir_all(outbox.directory());
+        }
+        let log = DecisionLog::of(&outbox);
+        for (label, why) in &reasons {
+            log.write(label, &format!("not registered: {why}"));
+        }
+        let text = reasons.split_first().map(|((_, first), others)| match others.len() {
+            0 => format!("not registered: {first}"),
+            more => format!("not registered: {first}; and {more} more: flowreg sync --status"),
+        });
+        (left, text)
+    }
+
+    /// Prints one line about tags that are not registered, unless `git config flowreg.quiet` is set.
+    pub(crate) fn report_left_out(&self, text: &str) {
+        if !self.is_set("flowreg.quiet") {
+            self.say(text);
         }
     }
 

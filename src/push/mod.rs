@@ -26,6 +26,7 @@ mod shim;
 mod spool;
 mod status;
 mod watch;
+mod without_series;
 
 pub(crate) use confirm::rechecks;
 pub(crate) use deliver::{Delivery, DeliveryOutcome, DeliveryPolicy, deliver};
@@ -43,3 +44,4 @@ pub(crate) use shim::HookName;
 pub(crate) use spool::TARGET_VARIABLES;
 pub(crate) use status::{HookState, HookStatus, status as hook_status};
 pub(crate) use watch::{wait_for_end, watch};
+pub(crate) use without_series::{reason_without_series, told_without_series};

@@ -6,9 +6,30 @@ use std::cmp::Ordering;
 use flowreg_git::tagging::{SeriesSet, TagOrder};
 use flowreg_model::TagName;
 
-/// For each of some tags the one that is registered in its place; `None` for those that are to be
-/// registered. A tag that is no version counts only where there is no version.
-pub(super) fn outdone<'t>(series: &SeriesSet, tags: &[&'t TagName]) -> Vec<Option<&'t TagName>> {
+/// Why a tag is not registered that landed together with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outdone<'t> {
+    /// This one of its series is higher.
+    By(&'t TagName),
+    /// It is no version, and this one is.
+    NoVersionBeside(&'t TagName),
+}
+
+impl Outdone<'_> {
+    /// The reason in words, about a tag.
+    pub(super) fn reason(self, tag: &TagName) -> String {
+        match self {
+            Self::By(other) => format!("{other} landed as well, and is higher"),
+            Self::NoVersionBeside(other) => {
+                format!("{tag} is a version of no series, and {other} landed with it")
+            }
+        }
+    }
+}
+
+/// For each of some tags why it is not registered; `None` for those that are to be. A tag that is no version
+/// counts only where there is no version.
+pub(super) fn outdone<'t>(series: &SeriesSet, tags: &[&'t TagName]) -> Vec<Option<Outdone<'t>>> {
     // One for each series, as a push of thousands of tags has few series.
     let mut highest: Vec<&TagName> = Vec::new();
     for tag in tags.iter().filter(|tag| is_version(series, tag)) {
@@ -20,8 +41,11 @@ pub(super) fn outdone<'t>(series: &SeriesSet, tags: &[&'t TagName]) -> Vec<Optio
     }
     let instead = |tag: &&'t TagName| {
         let same = highest.iter().find(|other| is_alike(series, tag, other));
-        let other = if is_version(series, tag) { same } else { highest.first() };
-        other.copied().filter(|other| other != tag)
+        if is_version(series, tag) {
+            same.copied().filter(|other| other != tag).map(Outdone::By)
+        } else {
+            highest.first().copied().map(Outdone::NoVersionBeside)
+        }
     };
     tags.iter().map(instead).collect()
 }

@@ -266,6 +266,20 @@ fn moved_tag(wanted: &Marks, held: &Marks) -> Option<Refusal> {
     })
 }
 
+/// The tag that a registration moves to and the one that it moves from, if nothing says which is the higher
+/// version, so that no guard compared them.
+pub(crate) fn not_compared<'p>(
+    planned: &'p Planned,
+    series: &SeriesSet,
+) -> Option<(&'p str, &'p str)> {
+    let wanted = planned.registration.marks.tag.as_ref()?;
+    let held = planned.held.as_ref()?.marks.as_ref()?.tag.as_ref()?;
+    let is_written = matches!(planned.action, Action::Create | Action::Update { .. });
+    let order = series.order(&wanted.parse().ok()?, &held.parse().ok()?);
+    let is_unknown = matches!(order, TagOrder::OtherSeries | TagOrder::Unknown);
+    (is_written && is_unknown && wanted != held).then_some((wanted, held))
+}
+
 fn downgrade(wanted: &Marks, held: &Marks, series: &SeriesSet) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
     let is_lower = match series.order(&wanted.parse().ok()?, &held.parse().ok()?) {

@@ -11,7 +11,7 @@ use flowreg_model::{CommitId, Entrypoint};
 use super::manifests::Manifests;
 use super::starts::{EntryKey, Start};
 use super::{Referenced, RunError};
-use crate::manifest::{DeclaredEntrypoint, Entry, Manifest};
+use crate::manifest::{Entry, Manifest};
 use crate::scan::{ANALYSER, Difference, Script, affected};
 use crate::settings::FILE_NAME;
 use crate::store::AnalysisCache;
@@ -42,15 +42,7 @@ impl Affected {
     pub(super) fn chain_of_flow(&self, entrypoint: &Entrypoint) -> Option<Vec<String>> {
         let chain = self.chain(&Start::of_script(entrypoint.path()));
         // A list of flows knows no deployments, so entries are matched by where they lead.
-        let is_meant = |entry: &&EntryKey| {
-            let below = entry.file.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let location = DeclaredEntrypoint::parse(&entry.entrypoint)
-                .and_then(|location| location.in_directory(below));
-            location.is_some_and(|location| {
-                location.object() == entrypoint.object()
-                    && location.files().iter().any(|file| file == entrypoint.path())
-            })
-        };
+        let is_meant = |entry: &&EntryKey| entry.leads_to(entrypoint);
         let declared = || self.entries.iter().filter(is_meant).map(|entry| &entry.file).min();
         // "Its deployment was changed in prefect.yaml" says more than "flowreg.toml changed".
         let is_general = chain.is_none() || chain == self.for_all;

@@ -19,7 +19,9 @@ use super::{
     AppliedRun, ConfigurationError, Configured, Opened, Referenced, RunError, RunRequest,
     Surroundings, Unobserved,
 };
-use crate::push::{Delivery, DeliveryOutcome, QueuedPush, QueuedTarget};
+use crate::push::{
+    Delivery, DeliveryOutcome, QueuedPush, QueuedTarget, reason_without_series, told_without_series,
+};
 use crate::registration::Outcome;
 use crate::scan::ScanError;
 use crate::settings::OnDelete;
@@ -86,6 +88,9 @@ impl Registrar {
             Err(error) if is_gone(&error) && address.is_only => Ok(DeliveryOutcome::Skipped(
                 "it was deleted from the remote after the push".to_owned(),
             )),
+            Err(RunError::Reference(error)) if is_about_series(&error) => {
+                Ok(DeliveryOutcome::Skipped(told_without_series(&error, push.short_name())))
+            }
             applied => Ok(verdict(&applied?)),
         }
     }
@@ -239,11 +244,12 @@ fn reason_to_skip(
             "{branch} is a mainline branch, of which only tags are registered on push"
         )));
     }
-    // Nobody named it, so the series decide as they do for the pin of a mainline branch.
-    if let Ok(ReferenceName::Tag(tag)) = push.name()
-        && configured.settings.tag.series.is_foreign(&tag)
+    // What is declared is known before the remote is asked; else its tags say which series there are.
+    let set = &configured.settings.tag.series;
+    if let (SeriesSet::Declared(_), Ok(ReferenceName::Tag(tag))) = (set, push.name())
+        && let Some(why) = reason_without_series(set, &tag, &set.prefixes(&[]))
     {
-        return Ok(Some(format!("{tag} is a version of no series under [tag]")));
+        return Ok(Some(why));
     }
     // A push that others made to this repository went through none of its remotes.
     if push.is_received {
@@ -376,6 +382,12 @@ fn is_passing(error: &RunError) -> bool {
         RunError::Interrupted => true,
         _ => false,
     }
+}
+
+/// Whether it is not known that a tag is a version. The settings that could say so are those of the pushed
+/// commit, so no repetition changes it.
+fn is_about_series(error: &ReferenceError) -> bool {
+    matches!(error, ReferenceError::NoSeries { .. } | ReferenceError::SeveralSeries(_))
 }
 
 fn is_gone(error: &RunError) -> bool {

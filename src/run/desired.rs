@@ -230,7 +230,7 @@ impl<'r> Desired<'r> {
         }
         notices.append(&mut gathered.notices);
         gathered.notices = notices;
-        packages.restrict(&mut gathered, request.flows.is_restricted());
+        packages.restrict(&mut gathered, &request.flows)?;
         gathered.tell_deploy_calls(&referenced.reference, &request.flows);
         Ok(Self { referenced, request, target, repository_url, manifests, base, gathered })
     }

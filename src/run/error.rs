@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flowreg_git::tagging::{TagError, TagRule};
 use flowreg_git::{BrokenLink, GitError, LocalSpelling, ReferenceError};
-use flowreg_model::{BranchName, CommitId, NameError};
+use flowreg_model::{BranchName, CommitId, NameError, quoted};
 use flowreg_servers::TargetError;
 use flowreg_servers::connection::prefect::ConnectionError;
 
@@ -213,7 +213,7 @@ impl ConfigurationError {
             }
             Self::SubmodulesAtCommit => return PullError::Submodules.hints(),
             Self::OneTagForPrefect1 { tags, .. } => {
-                return tags.iter().map(|tag| format!("flowreg … --tag {tag}")).collect();
+                return tags.iter().map(|tag| format!("flowreg … --tag {}", quoted(tag))).collect();
             }
             Self::Declarations { .. }
             | Self::Unreadable { .. }
@@ -243,9 +243,9 @@ fn no_match(commit: &CommitId, globs: &[String]) -> String {
     if globs.is_empty() {
         return "is an empty list, so no file declares deployments".to_owned();
     }
-    format!("names no file at {}: nothing matches {}", commit.short(), quoted(globs))
+    format!("names no file at {}: nothing matches {}", commit.short(), quoted_globs(globs))
 }
 
-fn quoted(globs: &[String]) -> String {
+fn quoted_globs(globs: &[String]) -> String {
     globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ")
 }

@@ -70,7 +70,7 @@ impl Builder<'_> {
             let message = format!("`{written}` can't be loaded from {}", in_words(root));
             return Ok(Err(error(message).hint(
                 "start the run in the directory of the file: a `set_working_directory` step with \
-                 `{{ <id of git_clone>.directory }}/…`",
+                 `{{ ID_OF_GIT_CLONE.directory }}/…`",
             )));
         };
         // An entrypoint that is right as it stands keeps its spelling (`./etl.py:etl`). That is what

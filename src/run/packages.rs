@@ -1,17 +1,19 @@
 //! Which files are registered at which code reference: in a repository with several packages, the tag of one
 //! stands for its files only (docs/tagging.md, "Several packages").
 
-use flowreg_git::tagging::SeriesPaths;
-use flowreg_model::CodeReference;
+use flowreg_git::tagging::{SeriesPaths, SeriesSet};
+use flowreg_model::{CodeReference, Registration, quoted};
 
 use super::desired::Gathered;
 use super::request::Notice;
+use super::selection::{FlowFilter, SelectionError};
 use super::starts::Start;
 use super::{ConfigurationError, Referenced, RunError};
 
 /// The files of each code reference of a run.
 pub(super) struct PackageFiles<'a> {
     files: Vec<(&'a CodeReference, SeriesPaths)>,
+    set: &'a SeriesSet,
     /// Whether somebody named the first reference's tag, and did not leave it to a branch.
     is_tag_named: bool,
     /// Whether only the first reference can be registered at.
@@ -39,17 +41,16 @@ impl Referenced<'_> {
             return Err(ConfigurationError::OneTagForPrefect1 { commit, tags }.into());
         }
         let set = &self.configured.settings.tag.series;
-        let mut files = Vec::new();
-        for reference in self.references() {
-            let series = reference.tag().and_then(|tag| set.series_of(tag));
-            let package = series.filter(|series| series.package.is_some());
-            if let Some(package) = package {
-                package.check_paths(&self.opened().repository, &reference.commit)?;
-            }
-            let paths = package.map_or(&[][..], |package| &package.paths);
-            files.push((reference, SeriesPaths::new(paths)));
+        let series_of = |one: &CodeReference| one.tag().and_then(|tag| set.series_of(tag));
+        // Also those that have no tag here: of which package a file is depends on the paths of all.
+        if set.has_packages() && self.references().any(|one| series_of(one).is_some()) {
+            set.check_paths(&self.opened().repository, &self.reference.commit)?;
         }
-        Ok(PackageFiles { files, is_tag_named, is_first_only })
+        let files = self.references().map(|reference| {
+            let package = series_of(reference).filter(|series| series.package.is_some());
+            (reference, SeriesPaths::new(package.map_or(&[], |package| &package.paths)))
+        });
+        Ok(PackageFiles { files: files.collect(), set, is_tag_named, is_first_only })
     }
 }
 
@@ -68,24 +69,69 @@ impl<'a> PackageFiles<'a> {
     }
 
     /// Leaves out what belongs to none of the packages: they have tags of their own.
-    pub(super) fn restrict(&self, gathered: &mut Gathered, is_restricted: bool) {
+    ///
+    /// # Errors
+    /// [`SelectionError::OtherPackage`] if that leaves nothing of what was asked for by name.
+    pub(super) fn restrict(
+        &self,
+        gathered: &mut Gathered,
+        filter: &FlowFilter,
+    ) -> Result<(), SelectionError> {
         let is_ours = |file: &str| self.reference_of(file).is_some();
         let starts = &gathered.starts;
         // The file that a run starts with decides, not the one that defines the flow: a package may
         // deploy a flow that it imports from a common library.
-        let mut left_out = Vec::new();
-        gathered.registrations.retain(|one| {
-            let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
-            let is_kept = is_ours(start.map_or(one.entrypoint.path(), Start::file));
-            if !is_kept {
-                left_out.push(format!("{}/{}", one.flow, one.deployment));
-            }
-            is_kept
-        });
+        let (kept, left_out): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut gathered.registrations).into_iter().partition(|one| {
+                let start = starts.get(&(one.flow.to_string(), one.deployment.to_string()));
+                is_ours(start.map_or(one.entrypoint.path(), Start::file))
+            });
+        gathered.registrations = kept;
         let file = |entrypoint: &str| entrypoint.split(':').next().unwrap_or("").to_owned();
         gathered.unbuilt.retain(|item| is_ours(&file(&item.entrypoint)));
         gathered.problems.retain(|problem| is_ours(&problem.path));
-        gathered.notices.extend(self.notice(&left_out, is_restricted));
+        for one in filter.0.iter().filter(|_| !left_out.is_empty()) {
+            self.refuse_other_package(one, gathered, &left_out)?;
+        }
+        let names: Vec<String> =
+            left_out.iter().map(|one| format!("{}/{}", one.flow, one.deployment)).collect();
+        gathered.notices.extend(self.notice(&names, filter.is_restricted()));
+        Ok(())
+    }
+
+    /// Refuses a name all of whose deployments are left out.
+    fn refuse_other_package(
+        &self,
+        text: &str,
+        kept: &Gathered,
+        left_out: &[Registration],
+    ) -> Result<(), SelectionError> {
+        let pair = |one: &Registration| (one.flow.to_string(), one.deployment.to_string());
+        let unbuilt = kept.unbuilt.iter().map(|one| (one.flow.clone(), one.deployment.clone()));
+        let kept_pairs: Vec<_> = kept.registrations.iter().map(pair).chain(unbuilt).collect();
+        let filter = FlowFilter(vec![text.to_owned()]);
+        if filter.has_any(&kept_pairs)? {
+            return Ok(());
+        }
+        let is_meant = |one: &&Registration| filter.has_any(&[pair(one)]).unwrap_or(false);
+        let Some(meant) = left_out.iter().find(is_meant) else { return Ok(()) };
+        let start = kept.starts.get(&pair(meant));
+        let file = start.map_or(meant.entrypoint.path(), Start::file);
+        let hint = match self.set.package_of(file) {
+            Some(package) => format!(
+                "`{file}` is of the package `{package}`: flowreg tag … --package {}",
+                quoted(package)
+            ),
+            None => format!("`{file}` is of no package: a tag of the repository as a whole has it"),
+        };
+        Err(SelectionError::OtherPackage { text: text.to_owned(), tags: self.tags(), hint })
+    }
+
+    /// The tags at which something is registered.
+    fn tags(&self) -> String {
+        let references = self.files.iter().take(if self.is_first_only { 1 } else { usize::MAX });
+        let tags: Vec<&str> = references.map(|(reference, _)| reference.name.as_str()).collect();
+        tags.join(" and ")
     }
 
     /// `is_restricted`: some flows were asked for by name.
@@ -93,8 +139,6 @@ impl<'a> PackageFiles<'a> {
         if left_out.is_empty() {
             return Vec::new();
         }
-        let references = self.files.iter().take(if self.is_first_only { 1 } else { usize::MAX });
-        let tags: Vec<&str> = references.map(|(reference, _)| reference.name.as_str()).collect();
         let (belong, keep) = if left_out.len() == 1 {
             ("deployment belongs", "keeps")
         } else {
@@ -103,7 +147,7 @@ impl<'a> PackageFiles<'a> {
         let text = format!(
             "{} {belong} to no package that {} stands for, and {keep} what is registered",
             left_out.len(),
-            tags.join(" and ")
+            self.tags()
         );
         // Whoever names the tag of a package means that package alone.
         let is_detail = self.is_tag_named && self.files.len() == 1 && !is_restricted;

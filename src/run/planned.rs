@@ -2,9 +2,10 @@
 //!
 //! Nothing is written yet; `flowreg plan` ends here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use flowreg_git::RepositoryUrl;
+use flowreg_git::tagging::SeriesSet;
 use flowreg_model::{
     CodeReference, Field, FlowProblem, Held, Inexact, Registration, TargetDescription, TargetKind,
 };
@@ -16,7 +17,7 @@ use super::desired::{Desired, Explained, Gathered, Unbuilt, is_misconfigured};
 use super::request::{Notice, RunRequest};
 use super::{Referenced, RunError, children, prefect1};
 use crate::registration::{
-    Action, Guards, Plan, choose_work_pools, needs_work_pools, plan, read, rename,
+    Action, Guards, Plan, choose_work_pools, needs_work_pools, not_compared, plan, read, rename,
 };
 
 /// The fifth stage: what has to be done.
@@ -63,6 +64,9 @@ impl<'r> PlannedRun<'r> {
         all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);
         if kind == TargetKind::Prefect1 {
             prefect1::complete_plan(&mut plan, &referenced, target.as_ref())?;
+        }
+        if !guards.allow_downgrade {
+            all_notices.extend(not_compared_notices(&plan, &guards.series));
         }
         for item in &plan.items {
             let flow = &item.registration.flow;
@@ -180,4 +184,20 @@ fn complete_work_pools(plan: &mut Plan, target: &dyn Target) -> Result<Option<No
     Ok(chosen.map(|(chosen, why)| {
         Notice::from(format!("no work pool is configured: using `{chosen}`, {why}"))
     }))
+}
+
+/// Says of which two tags the guard against downgrades could not tell the higher one.
+fn not_compared_notices(plan: &Plan, series: &SeriesSet) -> Vec<Notice> {
+    let pairs = plan.items.iter().filter_map(|item| not_compared(item, series));
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    pairs.for_each(|pair| *counts.entry(pair).or_default() += 1);
+    let text = |((wanted, held), count)| {
+        let (what, verb) =
+            if count == 1 { ("registration", "is") } else { ("registrations", "are") };
+        format!(
+            "{count} {what} {verb} at {held} now: it is no version of the same series as {wanted}, so \
+             whether this is a step back was not checked"
+        )
+    };
+    counts.into_iter().map(text).map(Notice::from).collect()
 }

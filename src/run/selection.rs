@@ -39,6 +39,16 @@ pub enum SelectionError {
         /// Which one is meant, or which there are.
         hint: String,
     },
+    /// It is of a package that no tag of the run stands for.
+    #[error("`{text}` is of no package that {tags} stands for")]
+    OtherPackage {
+        /// What was asked for.
+        text: String,
+        /// The tags of the run.
+        tags: String,
+        /// Which tag has it.
+        hint: String,
+    },
 }
 
 impl SelectionError {
@@ -46,7 +56,9 @@ impl SelectionError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Glob { .. } => None,
-            Self::NoFlow { hint, .. } | Self::NoDeployment { hint, .. } => Some(hint),
+            Self::NoFlow { hint, .. }
+            | Self::NoDeployment { hint, .. }
+            | Self::OtherPackage { hint, .. } => Some(hint),
         }
     }
 }
@@ -124,6 +136,20 @@ impl FlowFilter {
             }
         }
         Ok(selected)
+    }
+
+    /// Whether any of some deployments is asked for; pairs of flow and deployment.
+    ///
+    /// # Errors
+    /// [`SelectionError::Glob`] if a name is no glob.
+    pub(super) fn has_any(&self, pairs: &[(String, String)]) -> Result<bool, SelectionError> {
+        let built = pairs.iter().map(|(flow, name)| (flow.as_str(), name.as_str())).collect();
+        let declared = DeclaredNames { built, failed: Vec::new(), is_incomplete: false };
+        match self.select_deployments(&declared) {
+            Ok(_) => Ok(true),
+            Err(SelectionError::NoDeployment { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn matchers(&self) -> Result<Vec<GlobMatcher>, SelectionError> {

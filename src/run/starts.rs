@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::manifest::{DeclaredEntrypoint, Entry, Manifest};
 use crate::scan::Script;
+use flowreg_model::Entrypoint;
 
 /// Where a run of a flow starts, and where its deployment is declared.
 #[derive(Debug, Clone)]
@@ -35,6 +36,17 @@ impl EntryKey {
             name: entry.name.clone(),
             entrypoint: entry.entrypoint.clone(),
         }
+    }
+
+    /// Whether the entry is for a flow.
+    pub(super) fn leads_to(&self, entrypoint: &Entrypoint) -> bool {
+        let below = self.file.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let location = DeclaredEntrypoint::parse(&self.entrypoint)
+            .and_then(|location| location.in_directory(below));
+        location.is_some_and(|location| {
+            location.object() == entrypoint.object()
+                && location.files().iter().any(|file| file == entrypoint.path())
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod end_to_end;
 mod entrypoint_names;
 mod flow_differential;
 mod flow_scan;
+mod hints;
 mod hooks_beside;
 mod hooks_install;
 mod hooks_managers;

@@ -25,7 +25,11 @@ fn of_several_tags_in_one_push_the_highest_is_registered_once() {
             let line = log.split("refs/tags/").find(|line| line.starts_with(&format!("{tag} ")));
             assert!(line.is_some(), "{tag}: {log}");
         }
-        assert_eq!(log.matches("not registered: v1.10.0 landed as well").count(), 3, "{log}");
+        let higher = "not registered: v1.10.0 landed as well, and is higher";
+        assert_eq!(log.matches(higher).count(), 2, "{log}");
+        let no_version = "not registered: nightly is a version of no series (v…); to register this one: \
+                          flowreg register --tag nightly";
+        assert!(log.contains(no_version), "{log}");
         // Without a version, a tag is what somebody wants to have registered.
         let scenario = Scenario::new(git);
         let commits = tagged(&scenario, &["stable"]);
@@ -77,5 +81,45 @@ fn where_series_are_declared_a_tag_of_none_is_not_registered_by_a_push() {
     scenario.settled();
     scenario.assert_registered(&[("v1.1.0", &commits[0])]);
     let log = scenario.status()["recent"].to_string();
-    assert!(log.contains("web-v9.0.0 is a version of no series under [tag]"), "{log}");
+    assert!(log.contains("web-v9.0.0 is a version of no series (v…)"), "{log}");
+}
+
+#[test]
+fn where_two_series_fit_a_push_registers_none_of_them() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        let commits = tagged(&scenario, &["v1.5.0"]);
+        scenario.push(&["-q", "origin", "v1.5.0"]);
+        scenario.settled();
+        tagged(&scenario, &["1.4.2", "v1.6.0"]);
+        for tag in ["1.4.2", "v1.6.0"] {
+            scenario.push(&["-q", "origin", tag]);
+            scenario.settled();
+            let log = scenario.status()["recent"].to_string();
+            let told = format!(
+                "not registered: the tags are versions of several series: 1.4.2, v1.6.0; \
+                 [tag] prefix in flowreg.toml says which it is; to register this one: flowreg register --tag {tag}"
+            );
+            assert!(log.contains(&told), "{log}");
+        }
+        scenario.assert_registered(&[("v1.5.0", &commits[0])]);
+    });
+}
+
+#[test]
+fn a_tag_beside_the_series_that_is_found_is_not_registered_by_a_push() {
+    let scenario = Scenario::new(&gits()[0]);
+    let commits = tagged(&scenario, &["v1.5.0"]);
+    scenario.push(&["-q", "origin", "v1.5.0"]);
+    scenario.settled();
+    let tags = ["release-1", "other-v9", "nightly", "etl/v2.0.0", "build-12"];
+    tagged(&scenario, &tags);
+    for tag in tags {
+        scenario.push(&["-q", "origin", tag]);
+        scenario.settled();
+        let log = scenario.status()["recent"].to_string();
+        let told = format!("not registered: {tag} is a version of no series (v…)");
+        assert!(log.contains(&told), "{log}");
+    }
+    scenario.assert_registered(&[("v1.5.0", &commits[0])]);
 }

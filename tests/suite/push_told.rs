@@ -118,7 +118,7 @@ fn several_names_and_globs_can_be_discarded_and_sync_says_how() {
     let error = discard(&["v1.0.0", "fix/*", "nothing"], 2);
     assert!(error["error"]["message"].as_str().unwrap().contains("`nothing`"), "{error}");
     let error = discard(&["v1.0.O"], 2);
-    assert_eq!(error["error"]["hints"][0], "flowreg sync --discard v1.0.0");
+    assert_eq!(error["error"]["hints"][0], "flowreg sync --discard v1.0.0 --format json");
     assert_eq!(discard(&["feat/["], 2)["error"]["code"], "usage");
     assert_eq!(names(), left);
     discard(&["feat/*", "refs/tags/v1*"], 0);
@@ -155,4 +155,32 @@ fn what_no_repetition_can_change_is_not_queued_again() {
         assert_ne!(first, second);
         assert_eq!(scenario.flowreg().run(&["sync"]).code, 0);
     });
+}
+
+#[test]
+fn on_a_terminal_a_push_tells_which_tag_is_of_no_series() {
+    let scenario = Scenario::new(&gits()[0]);
+    let told = |push: &str| told_on_a_terminal(&scenario, push);
+    for tag in ["v1.0.0", "release-1", "nightly", "beta-2", "stable"] {
+        scenario.commit(tag);
+        scenario.git(&["tag", tag]);
+    }
+    assert_eq!(
+        told("push origin v1.0.0 release-1"),
+        [
+            "flowreg: not registered: release-1 is a version of no series (v…); to register this one: \
+             flowreg register --tag release-1",
+            "flowreg: 1 ref will be registered once origin has it",
+        ]
+    );
+    assert_eq!(
+        told("push origin nightly beta-2"),
+        ["flowreg: not registered: nightly is a version of no series (v…); to register this one: \
+          flowreg register --tag nightly; and 1 more: flowreg sync --status"]
+    );
+    assert_eq!(told("-c flowreg.quiet=true push origin stable"), [""; 0]);
+    let log = scenario.status()["recent"].to_string();
+    for tag in ["release-1", "nightly", "beta-2", "stable"] {
+        assert!(log.contains(&format!("not registered: {tag} is a version of no series")), "{log}");
+    }
 }

@@ -217,6 +217,13 @@ fn the_tag_of_the_whole_stands_for_what_no_package_at_the_commit_has() {
 fn a_second_series_is_not_begun_by_accident() {
     for (toml, there, package, first, prefix) in [
         ("[tag]\nprefix = \"v\"\n", "1.4.2", None, "v1.4.3", ""),
+        ("[tag]\nprefix = \"v\"\n", "v.1.2.0", None, "v1.2.1", "v."),
+        ("[tag]\nprefix = \"v\"\n", "V1", None, "v1.0.1", "V"),
+        ("[tag]\nprefix = \"v\"\n", "1", None, "v1.0.1", ""),
+        ("[tag]\nprefix = \"v\"\n", "release-7", None, "v7.0.1", "release-"),
+        ("[tag]\nprefix = \"v\"\n", "releases/v1.2.3", None, "v1.2.4", "releases/v"),
+        ("[tag]\nprefix = \"v\"\n", "version/1.2.3", None, "v1.2.4", "version/"),
+        ("[tag]\nprefix = \"v\"\n", "stable-v3", None, "v3.0.1", "stable-v"),
         ("[tag]\nprefix = \"v\"\n", "V1.4", None, "v1.4.1", "V"),
         ("[tag]\nprefix = \"v\"\n", "release-1.10.0", None, "v1.10.1", "release-"),
         ("[tag.package.flows]\n", "flows-1.4.2", Some("flows"), "flows/v1.4.3", "flows-"),
@@ -228,7 +235,7 @@ fn a_second_series_is_not_begun_by_accident() {
         let error = tagged.flowreg().json(&[&["tag", "--print"], &of_package[..]].concat(), 1);
         assert_eq!(error["error"]["code"], "second_series", "{there}");
         let text = error["error"].to_string();
-        assert!(text.contains(there) && text.contains(&format!("flowreg tag {first}")), "{text}");
+        assert!(text.contains(there) && text.contains(&format!("--format json {first}")), "{text}");
         // Nor is it proposed.
         if package.is_none() {
             let hints = tagged.flowreg().json(&["register"], 1)["error"]["hints"].to_string();
@@ -248,12 +255,82 @@ fn a_second_series_is_not_begun_by_accident() {
         let next = tagged.print(&of_package);
         assert!(next.starts_with(prefix) && next.len() > prefix.len(), "{next}");
     }
+    // No prefix can express them; without any settings neither. The command is the user's own.
+    let tomls = ["", "[tag]\nprefix = \"v\"\n"];
+    let written = [
+        ("v1_2_3", "v1.2.4"),
+        ("1-2-3", "v1.2.4"),
+        ("1.2.0rc1", "v1.2.1"),
+        ("v1.2.0.Final", "v1.2.1"),
+        ("v1.2.0.post1", "v1.2.1"),
+        ("1.4.2_prod", "v1.4.3"),
+        ("1.4.x", "v1.4.1"),
+    ];
+    for ((there, first), toml) in written.into_iter().zip(tomls.into_iter().cycle()) {
+        let tagged = configured(toml);
+        tagged.tag(there);
+        tagged.push("feat: more");
+        let error = tagged.flowreg().json(&["tag", "--bump", "minor", "--register"], 1);
+        assert_eq!(error["error"]["code"], "second_series", "{there}");
+        let text = error["error"].to_string();
+        assert!(!text.contains("[tag]"), "{there} {text}");
+        assert!(text.contains(&format!("no series goes on after {there}: ")), "{text}");
+        let begin = format!("flowreg tag --register --format json {first}");
+        assert!(text.contains(&begin), "{text}");
+        assert_eq!(tagged.tag_names(), [there]);
+        assert_eq!(tagged.run(&["--register", first])["tag"], first);
+    }
+    // Dates go on as dates.
+    for (there, prefix, format) in
+        [("2026.01.10", "", "YYYY.0M.0D"), ("release-2026-01-10", "release-", "YYYY-0M-0D")]
+    {
+        let tagged = configured("[tag]\nprefix = \"v\"\n");
+        tagged.tag(there);
+        tagged.push("feat: more");
+        let error = tagged.flowreg().json(&["tag"], 1);
+        let text = error["error"].to_string();
+        assert!(text.contains("flowreg tag --format json v1.0.0"), "{text}");
+        let hint = format!(
+            "prefix = \\\"{prefix}\\\" and scheme = \\\"calver\\\" with format = \\\"{format}\\\""
+        );
+        assert!(text.contains(&hint), "{text}");
+        let toml =
+            format!("[tag]\nprefix = \"{prefix}\"\nscheme = \"calver\"\nformat = \"{format}\"\n");
+        tagged.repository.write("flowreg.toml", toml);
+        tagged.push("feat: as it was");
+        assert!(tagged.print(&[]).starts_with(&format!("{prefix}20")));
+    }
+    let tagged = configured("[tag]\nprefix = \"v\"\n");
+    tagged.tag("20260110");
+    tagged.push("feat: more");
+    let text = tagged.flowreg().json(&["tag"], 1)["error"].to_string();
+    assert!(text.contains("no series goes on after 20260110") && text.contains("json v1.0.0"));
     // Tags of other things are none of a second series.
     let tagged = configured("[tag]\nprefix = \"v\"\n[tag.package.etl]\npaths = [\"flows\"]\n");
-    for tag in ["latest", "build-12", "docs/v3.0.0", "etl/v1.0.0"] {
+    for tag in ["latest", "build-12", "docs/v3.0.0", "etl/v1.0.0", "etl-1.2.0"] {
         tagged.tag(tag);
     }
     assert_eq!(tagged.print(&[]), "v1.0.0");
+    // Nor are those that programs count, with settings and without.
+    let counted = [
+        "latest",
+        "nightly",
+        "build-12",
+        "build-1.2.3",
+        "nightly-20260101",
+        "nightly-2026.01.10",
+        "deploy-2026-01-10",
+        "backup-2026-01-10",
+        "77-fix-login",
+    ];
+    for toml in ["", "[tag]\nprefix = \"v\"\n"] {
+        let tagged = configured(toml);
+        counted.iter().for_each(|tag| tagged.tag(tag));
+        assert_eq!(tagged.run(&[])["tag"], "v1.0.0", "{toml}");
+        assert_eq!(pinned(&tagged), "v1.0.0");
+        tagged.push("feat: more");
+        assert_eq!(tagged.print(&[]), "v1.1.0");
+    }
 }
 
 #[test]
@@ -336,4 +413,72 @@ fn the_tag_of_the_whole_leaves_packages_at_their_own_however_it_is_named() {
         assert_eq!(at(&again), expected, "{arguments:?}");
         assert_eq!(again["summary"]["unchanged"], 3, "{arguments:?}");
     }
+}
+
+#[test]
+fn a_tag_that_the_guard_can_not_compare_is_registered_with_a_word_about_it() {
+    for (before, named) in [("v1.5.0", "other-v9"), ("v1.5.0", "release-1"), ("nightly", "v1.0.0")]
+    {
+        let tagged = Tagged::new();
+        tagged.tag(before);
+        tagged.push("feat: more");
+        tagged.tag(named);
+        let flowreg = tagged.flowreg();
+        let first = flowreg.json(&["register", "--tag", before], 0);
+        assert!(!first["notices"].to_string().contains("step back"), "{first}");
+        let run = flowreg.json(&["register", "--tag", named], 0);
+        let expected = format!(
+            "1 registration is at {before} now: it is no version of the same series as {named}, so \
+             whether this is a step back was not checked"
+        );
+        assert!(run["notices"].to_string().contains(&expected), "{run}");
+        let again = flowreg.json(&["register", "--tag", named], 0);
+        assert!(!again["notices"].to_string().contains("step back"), "{again}");
+    }
+}
+
+#[test]
+fn the_paths_of_every_package_are_checked_where_one_of_them_counts() {
+    let toml = "[tag.package.etl]\npaths = [\"flows\"]\n[tag.package.ml]\npaths = [\"PATH\"]\n";
+    for path in ["mll", "ml/*/flows"] {
+        let tagged = configured(&toml.replace("PATH", path));
+        tagged.tag("etl/v1.0.0");
+        for command in [
+            &["tag", "--package", "etl", "--print"][..],
+            &["register"],
+            &["register", "--tag", "etl/v1.0.0"],
+            &["plan"],
+        ] {
+            let error = tagged.flowreg().json(command, 3);
+            assert_eq!(error["error"]["code"], "no_files", "{command:?}");
+            assert!(error["error"]["message"].to_string().contains("package ml"), "{error}");
+        }
+        // A branch has all flows, of whichever package.
+        tagged.repository.git(&["checkout", "-q", "-b", "feature"]);
+        tagged.flowreg().json(&["register"], 0);
+    }
+}
+
+#[test]
+fn a_flow_of_another_package_that_is_named_is_an_error() {
+    let tagged = packages();
+    let flowreg = tagged.flowreg();
+    for (arguments, text) in [
+        (
+            &["register", "--tag", "ml-2.0.0", "etl"][..],
+            "`etl` is of no package that ml-2.0.0 stands for",
+        ),
+        (&["plan", "--tag", "ml-2.0.0", "ml", "etl"], "`etl` is of no package"),
+        (&["register", "web"], "`web` is of no package that etl/v1.10.0 and ml-2.0.0 stands for"),
+    ] {
+        let error = flowreg.json(arguments, 2);
+        assert!(error["error"]["message"].as_str().unwrap().contains(text), "{error}");
+        let package = if text.contains("web") { "web" } else { "etl" };
+        let hint = format!("is of the package `{package}`: flowreg tag --package {package}");
+        assert!(error["error"]["hints"].to_string().contains(&hint), "{error}");
+    }
+    assert_eq!(flowreg.json(&["list"], 0)["registrations"], serde_json::json!([]));
+    // A glob that has some of each is about those that are there.
+    let run = flowreg.json(&["register", "--tag", "ml-2.0.0", "*l"], 0);
+    assert_eq!(registered(&run), ["ml - created"]);
 }

@@ -46,7 +46,11 @@ fn what_is_wrong_in_a_file_is_known_before_the_tag() {
             let refused = tagged.flowreg().json(arguments, code);
             assert_eq!(refused["outcome"], "refused", "{path}: {refused}");
             assert_eq!((&refused["tag"], &refused["created"]), (&json!("v1.0.0"), &json!(false)));
-            assert!(refused["error"]["hints"].to_string().contains("without --register"));
+            assert!(
+                refused["error"]["hints"]
+                    .to_string()
+                    .contains("to make it all the same: flowreg tag --format json\"")
+            );
         }
         assert_nothing(&tagged);
         // The tag alone was asked for: nothing is planned for it.
@@ -98,7 +102,10 @@ fn a_refusal_leaves_nothing_that_looks_like_a_tag() {
     assert!(run.stdout.contains("flows/broken.py:5:12"), "{run:?}");
     let told = "error: no tag is made: not everything could be registered at v1.0.0\n";
     assert!(
-        run.stderr.ends_with("flowreg register --tag v1.0.0 then registers what can be\n"),
+        run.stderr.ends_with(
+            "hint: to make it all the same: flowreg tag\n\
+             hint: and then, to register what can be: flowreg register --tag v1.0.0\n"
+        ),
         "{run:?}"
     );
     assert!(run.stderr.contains(told), "{run:?}");

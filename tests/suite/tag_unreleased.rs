@@ -123,3 +123,81 @@ fn flows_of_prefect_1_are_told_by_their_files_and_no_python_is_asked() {
         json!([{"flow": null, "path": "flows/one.py", "affected_by": ["flows/one.py", "lib/tables.py"]}])
     );
 }
+
+#[test]
+fn a_flow_that_was_removed_is_named() {
+    let tagged = released();
+    tagged.flowreg().json(&["register"], 0);
+    tagged.repository.git(&["rm", "-q", "flows/report.py"]);
+    tagged.push("Remove the report");
+    let run = tagged.flowreg().run(&["tag"]);
+    assert_eq!(run.code, 11, "{run:?}");
+    assert!(
+        run.stdout.ends_with(
+            "1 flow is affected by what changed since v1.0.0:\n  report (flows/report.py, removed)\n"
+        ),
+        "{run:?}"
+    );
+    let object = tagged.flowreg().json(&["tag", "--register"], 11);
+    assert_eq!(
+        object["affected"],
+        json!([{"flow": "report", "path": "flows/report.py",
+            "affected_by": ["flows/report.py"], "removed": true}])
+    );
+    // Renamed: one goes, one comes.
+    let tagged = released();
+    tagged.repository.write("flows/report.py", FLOW.replace("def report", "def summary"));
+    tagged.push("Call it a summary");
+    let object = tagged.flowreg().json(&["tag"], 11);
+    let names: Vec<_> =
+        object["affected"].as_array().unwrap().iter().map(|one| &one["flow"]).collect();
+    assert_eq!(names, ["summary", "report"]);
+    // Moved to another file: it is there still.
+    let tagged = released();
+    tagged.repository.git(&["mv", "flows/report.py", "flows/weekly.py"]);
+    tagged.push("Move it");
+    let object = tagged.flowreg().json(&["tag"], 11);
+    assert_eq!(object["affected"].as_array().unwrap().len(), 1, "{object}");
+    assert_eq!(object["affected"][0]["removed"], json!(null));
+    // No longer among the files that count.
+    let tagged = released();
+    tagged.repository.write("flowreg.toml", "[flows]\nexclude = [\"flows/report.py\"]\n");
+    tagged.push("Leave it out");
+    let object = tagged.flowreg().json(&["tag"], 11);
+    let gone = object["affected"].as_array().unwrap().iter().find(|one| one["flow"] == "report");
+    assert_eq!(gone.unwrap()["removed"], true, "{object}");
+}
+
+#[test]
+fn a_deployment_that_was_removed_affects_its_flow() {
+    let tagged = released();
+    let entry = |name: &str| format!("- name: {name}\n  entrypoint: flows/report.py:report\n");
+    let both = format!("deployments:\n{}{}", entry("nightly"), entry("weekly"));
+    tagged.repository.write("prefect.yaml", both);
+    tagged.push("feat: deployments");
+    tagged.tag("v1.1.0");
+    tagged.repository.write("prefect.yaml", format!("deployments:\n{}", entry("nightly")));
+    tagged.push("No weekly report");
+    let object = tagged.flowreg().json(&["tag"], 11);
+    assert_eq!(
+        object["affected"],
+        json!([{"flow": "report", "path": "flows/report.py", "affected_by": ["prefect.yaml"]}])
+    );
+}
+
+#[test]
+fn a_removed_file_of_prefect_1_is_named() {
+    let tagged = Tagged::new();
+    tagged.repository.write("flowreg.toml", "target = \"prefect1\"\n");
+    let flow = "from prefect import Flow\n\nwith Flow('one') as flow:\n    pass\n";
+    tagged.repository.write("flows/one.py", flow);
+    tagged.push("feat: one");
+    tagged.run(&[]);
+    tagged.repository.git(&["rm", "-q", "flows/one.py"]);
+    tagged.push("Remove it");
+    let object = tagged.flowreg().json(&["tag"], 11);
+    assert_eq!(
+        object["affected"],
+        json!([{"flow": null, "path": "flows/one.py", "affected_by": ["flows/one.py"], "removed": true}])
+    );
+}

@@ -78,6 +78,8 @@ pub enum GitError {
         revision: String,
         /// What was found, in words.
         reason: String,
+        /// A branch or a tag of which it is a slip.
+        near: Option<String>,
         /// The remote that it names, or that is asked by default.
         remote: Option<RemoteName>,
         /// Whether the repository has the end of its history only.
@@ -213,27 +215,31 @@ impl GitError {
             | Self::CorruptObject { .. } => vec!["git fsck".to_owned()],
             Self::Configuration { .. } => vec!["git config --list --show-origin".to_owned()],
             Self::NoCommit { commit } => vec![format!("git fetch origin {commit}")],
-            Self::NoRevision { revision, remote, is_shallow, .. } => {
-                fetches(revision, remote.as_ref(), *is_shallow)
+            Self::NoRevision { revision, near, remote, is_shallow, .. } => {
+                let near = near.as_deref().map(|near| {
+                    format!("flowreg … with {} for {}", quoted(near), quoted(revision))
+                });
+                let fetches = fetches(revision, remote.as_ref(), *is_shallow);
+                near.into_iter().chain(fetches).collect()
             }
             Self::NoSuchRemote { name, configured } => {
                 let known: Vec<&str> = configured.iter().map(RemoteName::as_str).collect();
                 let near = misspelt(name.as_str(), &known);
                 let near = near.map(|near| format!("flowreg … --remote {}", quoted(near)));
-                near.into_iter().chain([format!("git remote add {name} <url>")]).collect()
+                near.into_iter().chain([format!("git remote add {name} URL")]).collect()
             }
             Self::AddressIsNoText { name, .. } => {
-                vec![format!("git remote set-url {name} <url>")]
+                vec![format!("git remote set-url {name} URL")]
             }
             Self::SeveralRemotes { configured } => {
                 configured.iter().map(|name| format!("flowreg … --remote {name}")).collect()
             }
             Self::NoIdentity { .. } => vec![
-                "git config user.name <name>, and git config user.email <address>".to_owned(),
+                "git config user.name NAME, and git config user.email ADDRESS".to_owned(),
                 "in CI: GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL in the environment".to_owned(),
             ],
             Self::NotSigned { .. } => vec![
-                "git config user.signingkey <key>; for an SSH key also git config gpg.format ssh"
+                "git config user.signingkey KEY; for an SSH key also git config gpg.format ssh"
                     .to_owned(),
             ],
             Self::BrokenLink(_) => vec![BrokenLink::HINT.to_owned()],
@@ -277,7 +283,8 @@ fn fetches(revision: &str, remote: Option<&RemoteName>, is_shallow: bool) -> Vec
     let branch = branch.filter(|branch| branch.parse::<BranchName>().is_ok());
     match (branch, is_shallow) {
         (Some(branch), _) => {
-            vec![format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")]
+            let refspec = format!("+refs/heads/{branch}:refs/remotes/{remote}/{branch}");
+            vec![format!("git fetch {remote} {}", quoted(&refspec))]
         }
         (None, true) => vec![format!("git fetch --unshallow --tags {remote}")],
         (None, false) => vec![format!("git fetch --tags {remote}")],

@@ -67,6 +67,9 @@ impl NameResolver<'_> {
 
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<Resolved, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
+        if self.pushed.is_some() {
+            self.refuse_outside_series(tag)?;
+        }
         let by_commit = self.rules.pin == Pin::Commit;
         // A build of a tag may have checked it out as a branch of that name, which is here only.
         if candidate.source == ReferenceSource::Ci && self.is_active(tag) {
@@ -80,6 +83,23 @@ impl NameResolver<'_> {
         Ok(Resolved {
             reference: self.reference(candidate, name, commit, Channel::Mainline),
             further,
+        })
+    }
+
+    /// Refuses a tag that was pushed and is a version of no series. Whoever pushes tags did not say that they
+    /// are all to be registered; with `--tag` somebody does.
+    fn refuse_outside_series(&self, tag: &TagName) -> Result<(), ReferenceError> {
+        let set = &self.rules.series;
+        let prefixes = set.prefixes(&self.tags_of_series()?)?;
+        set.refuse_outside(tag, &prefixes)
+    }
+
+    /// All tags, of the remote where it was asked; none where the series do not depend on them.
+    fn tags_of_series(&self) -> Result<Vec<TagName>, ReferenceError> {
+        Ok(match (&self.rules.series, self.proof) {
+            (SeriesSet::Declared(_), _) => Vec::new(),
+            (SeriesSet::Found { .. }, Some(proof)) => proof.refs.tags().collect(),
+            (SeriesSet::Found { .. }, None) => self.refs.tags()?,
         })
     }
 
@@ -248,8 +268,10 @@ impl NameResolver<'_> {
         let meant = self.meant_by(&branch);
         let known = self.refs.branches_here(self.remote).unwrap_or_default();
         let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-        let near =
-            misspelt(branch.as_str(), &known).and_then(|near| near.parse().ok()).map(Box::new);
+        // A remote's name may stand before it, and be right.
+        let near = misspelt(branch.as_str(), &known)
+            .or_else(|| misspelt(self.without_remote(&branch)?.1, &known));
+        let near = near.and_then(|near| near.parse().ok()).map(Box::new);
         let is_asked = asked.is_some();
         ReferenceError::NoSuchBranch { from, branch, near, remote, is_asked, meant }
     }
@@ -261,11 +283,22 @@ impl NameResolver<'_> {
         if let Some(tag) = name.strip_prefix("refs/tags/").or_else(|| is_tag().then_some(name)) {
             return tag.parse().ok().map(ReferenceName::Tag);
         }
+        let (remote, stripped) = self.without_remote(branch)?;
+        let stripped: BranchName = stripped.parse().ok()?;
+        let is_known = self.is_there(Some(remote), &stripped)
+            || self.refs.branch(&stripped).is_ok_and(|found| found.is_some())
+            || self.refs.tracking(remote, &stripped).is_ok_and(|found| found.is_some());
+        is_known.then_some(ReferenceName::Branch(stripped))
+    }
+
+    /// The remote whose name a branch's name begins with, and the rest of it.
+    fn without_remote<'b>(&self, branch: &'b BranchName) -> Option<(&RemoteName, &'b str)> {
+        let name = branch.as_str();
         let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
         let mut stripped = self.remotes.iter().filter_map(|remote| {
-            short.strip_prefix(remote.as_str())?.strip_prefix('/')?.parse().ok()
+            Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
         });
-        stripped.next().map(ReferenceName::Branch)
+        stripped.next()
     }
 
     /// Where the branch is in this repository.
@@ -354,12 +387,7 @@ impl NameResolver<'_> {
         if !tags.iter().any(|tag| set.may_have(tag)) {
             return Ok(Vec::new());
         }
-        let all = match (set, self.proof) {
-            (SeriesSet::Declared(_), _) => Vec::new(),
-            (SeriesSet::Found { .. }, Some(proof)) => proof.refs.tags().collect(),
-            (SeriesSet::Found { .. }, None) => self.refs.tags()?,
-        };
-        Ok(set.all(&all)?)
+        Ok(set.all(&self.tags_of_series()?)?)
     }
 
     /// A tag that was found at a commit.
@@ -394,7 +422,10 @@ impl NameResolver<'_> {
             Err(several) => (Vec::new(), Some(several)),
         };
         let unpushed = set.highest_of_each(&series, local).into_iter().map(|(_, tag)| tag.clone());
+        let unasked = self.remote.filter(|_| self.proof.is_none());
         let advice = TagAdvice {
+            lacking: unasked.filter(|remote| self.refs.may_lack_tags(remote)).cloned(),
+            unseen: unasked.filter(|_| tags.is_empty()).cloned(),
             unpushed: unpushed.collect(),
             others,
             next: match &series[..] {

@@ -12,6 +12,7 @@ use super::refs::Refs;
 use super::request::{
     PushedReference, ReferenceRequest, ReferenceRules, Resolution, Rung, RungOutcome,
 };
+use super::tagging::SeriesSet;
 use super::{GitError, ReferenceError, Remote, Repository};
 use flowreg_model::{
     CodeReference, CommitId, Environment, ReferenceName, ReferenceSource, RemoteName, escaped,
@@ -117,7 +118,7 @@ impl<'a> Lookup<'a> {
     ) -> Result<Resolved, ReferenceError> {
         let remote = self.remote.as_ref().map_err(GitError::clone)?.as_ref();
         let mainline = Mainline::new(&self.rules.mainline)?;
-        let proof = prove(self.repository, self.rules, remote, candidate, &mainline)?;
+        let proof = prove(self, remote, candidate, &mainline)?;
         if self.pushed.is_some()
             && let Some(proof) = &proof
             && let CandidateName::Branch(branch) = &candidate.name
@@ -152,12 +153,12 @@ fn chosen_remote(
 
 /// Asks the remote, in one request, for every ref that the name's resolution may need.
 fn prove(
-    repository: &Repository,
-    rules: &ReferenceRules,
+    lookup: &Lookup<'_>,
     remote: Option<&Remote>,
     candidate: &Candidate,
     mainline: &Mainline,
 ) -> Result<Option<Proof>, ReferenceError> {
+    let Lookup { repository, rules, pushed, .. } = lookup;
     if !rules.ask_remote {
         return Ok(None);
     }
@@ -166,8 +167,10 @@ fn prove(
     match &candidate.name {
         CandidateName::Tag(tag) => {
             patterns.add(tag.as_str());
-            // Which packages have tags of their own at its commit, only the remote knows.
-            if !rules.series.packages_beside(tag).is_empty() {
+            // Only the remote knows which packages have tags of their own at its commit, and of a push, which
+            // series there are.
+            let is_found = matches!(rules.series, SeriesSet::Found { .. });
+            if !rules.series.packages_beside(tag).is_empty() || (pushed.is_some() && is_found) {
                 patterns.add_all();
             }
         }

@@ -224,6 +224,14 @@ pub enum ReferenceError {
     /// Nothing says which tags are the versions of this repository.
     #[error(transparent)]
     SeveralSeries(#[from] SeveralSeries),
+    /// A tag that was pushed, and that is a version of no series.
+    #[error("{} is a version of no series ({})", escaped(.tag), written(.prefixes))]
+    NoSeries {
+        /// The tag.
+        tag: TagName,
+        /// What stands before the versions of each series.
+        prefixes: Vec<String>,
+    },
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -243,6 +251,10 @@ pub struct AlikeTags {
 pub struct TagAdvice {
     /// Versions at the commit that only this repository has.
     pub unpushed: Vec<TagName>,
+    /// The remote whose tags this clone may lack, if it was not asked for them.
+    pub lacking: Option<RemoteName>,
+    /// The remote that was not asked, where no tag at all is here.
+    pub unseen: Option<RemoteName>,
     /// Tags at the commit that are versions of no series.
     pub others: Vec<TagName>,
     /// The next version that is free, if it follows from the tags alone.
@@ -279,14 +291,20 @@ impl TagAdvice {
             format!("{make} && git push {remote} {next}")
         });
         let of_packages = self.packages.iter();
-        let of_packages = of_packages.map(|name| format!("flowreg tag --package {}", quoted(name)));
-        let mut hints: Vec<String> = push.or(make).into_iter().collect();
+        let of_packages =
+            of_packages.map(|name| format!("flowreg tag … --package {}", quoted(name)));
+        // What comes next is not known then, nor whether the commit has a tag.
+        let fetch = self.lacking.as_ref().map(|remote| format!("git fetch --tags {remote}"));
+        let mut hints: Vec<String> = push.or(fetch).or(make).into_iter().collect();
         if hints.is_empty() {
             hints.extend(of_packages);
             hints.extend(self.several.iter().flat_map(SeveralSeries::hints));
         }
         if hints.is_empty() {
-            hints.push("flowreg tag".to_owned());
+            hints.push("flowreg tag …".to_owned());
+        }
+        if let (Some(remote), None) = (&self.unseen, &self.lacking) {
+            hints.push(format!("or, if {remote} has tags: git fetch --tags {remote}"));
         }
         hints.push("flowreg … --untagged branch".to_owned());
         hints
@@ -296,6 +314,15 @@ impl TagAdvice {
 fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
     let asked = remote.filter(|_| is_asked);
     asked.map(|remote| format!(" and not on {remote}")).unwrap_or_default()
+}
+
+/// How the versions of series are written: `v…, etl/v…`.
+fn written(prefixes: &[String]) -> String {
+    let written = prefixes.iter().map(|prefix| match prefix.as_str() {
+        "" => "numbers alone".to_owned(),
+        prefix => format!("{}…", escaped(prefix)),
+    });
+    written.collect::<Vec<_>>().join(", ")
 }
 
 fn on(remote: Option<&RemoteName>) -> String {
@@ -346,6 +373,7 @@ impl ReferenceError {
             Self::AnnotatedTag { .. } => "annotated_tag",
             Self::Untagged { .. } => "untagged",
             Self::SeveralSeries(_) => "several_series",
+            Self::NoSeries { .. } => "no_series",
             Self::Git(error) => error.code(),
         }
     }
@@ -401,17 +429,17 @@ impl ReferenceError {
                 near.as_deref().map(BranchName::as_str),
                 match remote {
                     Some(remote) if *is_asked => format!("git ls-remote --heads {remote}"),
-                    Some(remote) => fetch_branch(remote, branch),
+                    Some(remote) => fetch_branch(remote, &without_remote(remote, branch)),
                     None => "git branch --list --all".to_owned(),
                 },
             ),
             Self::AmbiguousName { name, remote: None } => {
-                vec![format!("git branch -m {} <other name>", quoted(name))]
+                vec![format!("git branch -m {} NEW_NAME", quoted(name))]
             }
             // One push renames the branch on the remote. The full name is needed, because of the short
             // one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
-                "git push {remote} {}:refs/heads/<other name> {}",
+                "git push {remote} {}:refs/heads/NEW_NAME {}",
                 quoted(&format!("{remote}/{name}")),
                 quoted(&format!(":refs/heads/{name}"))
             )],
@@ -422,7 +450,7 @@ impl ReferenceError {
             }
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
             Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
-                vec!["flowreg … --branch <branch>".to_owned(), "flowreg … --tag <tag>".to_owned()]
+                vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
             Self::InProgress { operation, .. } => {
                 let branch = operation.branch.as_ref();
@@ -430,7 +458,7 @@ impl ReferenceError {
                     branch.map(|branch| format!("flowreg … --branch {}", quoted(branch.as_str())));
                 [operation.end.to_owned()].into_iter().chain(branch).collect()
             }
-            Self::NoRemote => vec!["git remote add origin <url>".to_owned()],
+            Self::NoRemote => vec!["git remote add origin URL".to_owned()],
             Self::RemoteUnreachable { remote, .. } => vec![format!("git ls-remote {remote}")],
             // To push the branch would give workers two refs of one name.
             Self::RemoteMissingBranch { branch, is_tag: true, .. } => {
@@ -468,6 +496,9 @@ impl ReferenceError {
                 advice.hints(commit, remote.as_ref().map_or("origin", RemoteName::as_str))
             }
             Self::SeveralSeries(several) => several.hints(),
+            Self::NoSeries { tag, .. } => {
+                vec![format!("flowreg register … --tag {}", quoted(tag.as_str()))]
+            }
             Self::Git(error) => error.hints(),
             Self::NotFilledIn { from, .. } => {
                 vec![format!("give {from} a value, or leave it unset in builds that have none")]
@@ -478,6 +509,14 @@ impl ReferenceError {
             | Self::NotACommit { .. } => Vec::new(),
         }
     }
+}
+
+/// A branch without the remote's name before it.
+fn without_remote(remote: &RemoteName, branch: &BranchName) -> BranchName {
+    let name = branch.as_str();
+    let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
+    let short = short.strip_prefix(remote.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    short.and_then(|short| short.parse().ok()).unwrap_or_else(|| branch.clone())
 }
 
 /// The command that fetches a branch, with a full refspec: in a clone of a single branch,

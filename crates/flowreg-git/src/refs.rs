@@ -254,6 +254,26 @@ impl Refs {
         Ok(names)
     }
 
+    /// The names of branches, of remotes' branches and of tags, as people write them.
+    pub(super) fn short_names(&self) -> Result<Vec<String>, GitError> {
+        let mut names = Vec::new();
+        for prefix in ["refs/heads/", "refs/remotes/", TAGS] {
+            self.each_below(prefix, |found| {
+                let name = found.name().as_bstr().to_str().ok();
+                names.extend(name.and_then(|name| name.strip_prefix(prefix)).map(str::to_owned));
+            })?;
+        }
+        Ok(names)
+    }
+
+    /// Whether tags may be missing here that the remote has: the clone is shallow, or was told to fetch none.
+    pub(super) fn may_lack_tags(&self, remote: &RemoteName) -> bool {
+        let option = format!("remote.{remote}.tagOpt");
+        let fetches_none = self.repository.config_snapshot().string(option.as_str());
+        self.repository.is_shallow().unwrap_or(false)
+            || fetches_none.is_some_and(|option| option.as_slice() == b"--no-tags")
+    }
+
     /// The tags that begin with `prefix`, with what they lead to; those that lead to no commit, or
     /// can't be read, are no versions of anything.
     pub(super) fn tags_below(&self, prefix: &str) -> Result<Vec<PeeledTag>, GitError> {

@@ -6,7 +6,7 @@
 use gix::objs::Kind;
 
 use super::{GitError, Repository};
-use flowreg_model::CommitId;
+use flowreg_model::{CommitId, misspelt};
 
 impl Repository {
     /// The commit that a revision names, annotated tags peeled (gitrevisions(7)).
@@ -14,21 +14,25 @@ impl Repository {
     /// # Errors
     /// [`GitError::NoRevision`] if it names no commit that is here.
     pub fn commit_of(&self, revision: &str) -> Result<CommitId, GitError> {
-        let unknown = |reason: String| self.no_revision(revision, reason);
+        self.commit_named(revision).map_err(|reason| self.no_revision(revision, reason))
+    }
+
+    /// The same, with an error in words: whoever asks for many revisions needs no advice about each.
+    pub(super) fn commit_named(&self, revision: &str) -> Result<CommitId, String> {
         if self.reftable.is_some() {
             // A revision may name a ref in many ways, and gix can't read any of them.
             let commit = self.object_named(&format!("{revision}^{{commit}}"));
-            return commit.ok_or_else(|| unknown("git knows no such commit".to_owned()));
+            return commit.ok_or_else(|| "git knows no such commit".to_owned());
         }
         let local = self.inner.to_thread_local();
-        let found = local.rev_parse_single(revision).map_err(|error| unknown(error.to_string()))?;
-        let object = found.object().map_err(|error| unknown(error.to_string()))?;
-        let object = object.peel_tags_to_end().map_err(|error| unknown(error.to_string()))?;
+        let found = local.rev_parse_single(revision).map_err(|error| error.to_string())?;
+        let object = found.object().map_err(|error| error.to_string())?;
+        let object = object.peel_tags_to_end().map_err(|error| error.to_string())?;
         if object.kind != Kind::Commit {
-            return Err(unknown(format!("it is a {}", object.kind)));
+            return Err(format!("it is a {}", object.kind));
         }
         let id: Option<CommitId> = object.id.to_string().parse().ok();
-        id.ok_or_else(|| unknown("its id can't be read".to_owned()))
+        id.ok_or_else(|| "its id can't be read".to_owned())
     }
 
     /// Whether a commit is in the object database, as it may not be in a shallow clone.
@@ -49,9 +53,13 @@ impl Repository {
             let origin = remotes.iter().find(|remote| remote.as_str() == "origin");
             origin.or(remotes.first()).cloned()
         });
+        let names = super::refs::Refs::of(self).short_names().unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let near = misspelt(revision, &names).map(str::to_owned);
         GitError::NoRevision {
             revision: revision.to_owned(),
             reason,
+            near,
             remote,
             is_shallow: self.inner.to_thread_local().is_shallow().unwrap_or(false),
         }

@@ -26,6 +26,14 @@ impl Repository {
         Refs::of(self).tags_below(prefix)
     }
 
+    /// The names of all tags here, whatever they lead to.
+    ///
+    /// # Errors
+    /// If the refs can't be read.
+    pub fn tag_names(&self) -> Result<Vec<TagName>, GitError> {
+        Refs::of(self).tags()
+    }
+
     /// The commit that a tag here leads to.
     ///
     /// # Errors

@@ -37,7 +37,10 @@ impl<'a> PathFilter<'a> {
         }
         // The first commit of all touches what it has.
         if parents.is_empty() {
-            return Ok(self.repository.path_without_files(commit, self.paths)?.is_none());
+            return Ok(self
+                .repository
+                .path_without_files(commit, std::slice::from_ref(self.paths))?
+                .is_none());
         }
         for parent in parents {
             if !self.differs(parent, commit)? {
@@ -69,32 +72,48 @@ impl<'a> PathFilter<'a> {
 }
 
 impl Repository {
-    /// The first of some paths that has no file at a commit.
+    /// The first path that has no file at a commit, and whose it is. Globs cost one walk of the tree,
+    /// however many there are.
     ///
     /// # Errors
     /// If a directory of the commit can't be read.
-    pub fn path_without_files(
+    pub(super) fn path_without_files(
         &self,
         commit: &CommitId,
-        paths: &SeriesPaths,
-    ) -> Result<Option<String>, GitError> {
-        if paths.are_all() {
+        all: &[SeriesPaths],
+    ) -> Result<Option<(usize, String)>, GitError> {
+        if all.iter().all(SeriesPaths::are_all) {
             return Ok(None);
         }
         let tree = self.tree(commit)?;
-        if let Some(plain) = paths.plain() {
-            for path in plain {
-                if entry_at(&tree, path)?.is_none() {
-                    return Ok(Some(path.to_owned()));
+        let mut files: Option<Vec<String>> = None;
+        for (index, paths) in all.iter().enumerate() {
+            let missing = if let Some(plain) = paths.plain() {
+                let mut missing = None;
+                for path in plain {
+                    if missing.is_none() && entry_at(&tree, path)?.is_none() {
+                        missing = Some(path);
+                    }
                 }
+                missing
+            } else {
+                let files = match &mut files {
+                    Some(files) => files,
+                    none => none.insert(files_of(&tree)?),
+                };
+                paths.without_any(files)
+            };
+            if let Some(path) = missing {
+                return Ok(Some((index, path.to_owned())));
             }
-            return Ok(None);
         }
-        let listed = tree.files(|_, _| true, |_| true)?.blobs.into_iter();
-        let files: Vec<String> =
-            listed.map(|blob| String::from_utf8_lossy(&blob.path).into_owned()).collect();
-        Ok(paths.without_any(&files).map(str::to_owned))
+        Ok(None)
     }
+}
+
+fn files_of(tree: &Tree) -> Result<Vec<String>, GitError> {
+    let listed = tree.files(|_, _| true, |_| true)?.blobs.into_iter();
+    Ok(listed.map(|blob| String::from_utf8_lossy(&blob.path).into_owned()).collect())
 }
 
 /// The object that a tree has at a path, a file or a directory.

@@ -133,7 +133,7 @@ impl TagRun<'_> {
         }
         let error = TagError::NotMainline {
             commit: self.commit.clone(),
-            repository: name.map_or_else(|| "this repository".to_owned(), ToString::to_string),
+            remote: name.cloned(),
             is_known: is_on_mainline.is_some(),
             unpushed: unpushed.filter(|_| is_on_mainline == Some(false)),
             is_required,

@@ -63,7 +63,7 @@ impl Opened<'_> {
         }
         let remote = remote.map(|remote| remote.name);
         let undated = tags.iter().filter(|tag| tag.date.is_none()).count();
-        let mut notices = Vec::new();
+        let mut notices: Vec<String> = self.lacks_tags(request, &settings, tags.is_empty())?;
         if let Some(remote) = remote.as_ref().filter(|_| undated > 0) {
             let what = if undated == 1 { "tag is" } else { "tags are" };
             notices.push(format!(

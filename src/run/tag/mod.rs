@@ -12,8 +12,8 @@ mod list;
 mod request;
 mod rounds;
 
-use flowreg_git::ReferenceError;
 use flowreg_git::tagging::Day;
+use flowreg_git::{ReferenceError, Remote};
 use flowreg_model::{CommitId, RemoteName, TagName, escaped, quoted};
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ use self::request::requested_version;
 use self::rounds::TagRun;
 use super::{AppliedRun, Opened, PlannedRun, RunError, Surroundings};
 use crate::registration::PlanSummary;
+use crate::settings::Settings;
 
 pub(crate) use self::affected::AffectedSource;
 pub(crate) use self::list::TagList;
@@ -72,9 +73,10 @@ impl TagNotMade {
     pub(crate) fn hints(&self) -> Vec<String> {
         match self {
             Self::Refused(tag) => vec![
-                "flowreg tag, without --register, makes it all the same".to_owned(),
+                "to make it all the same: flowreg … without --register without --dry-run"
+                    .to_owned(),
                 format!(
-                    "flowreg register --tag {} then registers what can be",
+                    "and then, to register what can be: flowreg register … --tag {}",
                     quoted(tag.as_str())
                 ),
             ],
@@ -151,19 +153,40 @@ impl Opened<'_> {
             self.configure_at(Some(&commit))?.check_target()?;
         }
         request.check()?;
+        settings.tag.series.check_paths(repository, &commit)?;
         let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
         let remote = repository.remote(name)?;
         if remote.is_none() && !request.print {
             return Err(ReferenceError::NoRemote.into());
         }
+        let has_none = request.offline && repository.tag_names()?.is_empty();
+        let lacking = self.lacks_tags(request, &settings, has_none)?;
         let remote = remote.filter(|_| !request.offline);
         let listed = repository.all_tags(remote.as_ref())?;
         let (series, version) = requested_version(request, &settings, &listed)?;
         let here = listed.tags.iter().filter(|tag| tag.commit == commit);
         let tags_at_commit = here.map(|tag| tag.name.clone()).collect();
         let opened = self;
-        TagRun { opened, request, settings, series, commit, version, tags_at_commit, remote }
-            .run(listed, agree)
+        let run =
+            TagRun { opened, request, settings, series, commit, version, tags_at_commit, remote };
+        let mut result = run.run(listed, agree)?;
+        result.tagged.notices.extend(lacking);
+        Ok(result)
+    }
+
+    /// What is to be said where the remote is not asked, and no tag is here.
+    fn lacks_tags(
+        &self,
+        request: &TagRequest,
+        settings: &Settings,
+        has_none: bool,
+    ) -> Result<Vec<String>, RunError> {
+        let name = settings.repository.remote.as_ref().map(|remote| &remote.value);
+        let remote = self.repository.remote(name)?.filter(|_| request.offline && has_none);
+        let text = |Remote { name, .. }| {
+            format!("there are no tags here; if {name} has some: git fetch --tags {name}")
+        };
+        Ok(remote.map(text).into_iter().collect())
     }
 }
 

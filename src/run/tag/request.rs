@@ -82,12 +82,14 @@ impl TagUsageError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::PreWithoutBump => vec!["flowreg … --bump pre".to_owned()],
-            Self::NoVersion { .. } => vec!["flowreg tag --print".to_owned()],
+            Self::NoVersion { .. } => {
+                vec!["to see one: flowreg tag … without VERSION --print".to_owned()]
+            }
             Self::NoPackage { packages, .. } | Self::WhichPackage { packages } => {
                 let option = |name: &String| format!("flowreg … --package {}", quoted(name));
                 packages.iter().map(option).collect()
             }
-            Self::SignedForPrefect1 => vec!["flowreg tag, without --sign".to_owned()],
+            Self::SignedForPrefect1 => vec!["flowreg … without --sign".to_owned()],
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The words are those of <https://calver.org>. Which day it is comes in as a value.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::version::Version;
@@ -144,24 +145,42 @@ impl CalendarFormat {
     }
 }
 
+impl fmt::Display for CalendarFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separators = std::iter::once(None).chain(self.separators.iter().map(Some));
+        for (part, separator) in self.parts.iter().zip(separators) {
+            separator.map_or(Ok(()), |separator| write!(f, "{separator}"))?;
+            f.write_str(part.word())?;
+        }
+        Ok(())
+    }
+}
+
 /// The year from which formats with two digits count (<https://calver.org>): 2006 is `6`, 2106 is `106`.
 const CENTURY: u64 = 2000;
 
+/// The words of formats.
+const WORDS: [(&str, Part); 10] = [
+    ("YYYY", Part::Year { digits: Digits::Full }),
+    ("YY", Part::Year { digits: Digits::Short }),
+    ("0Y", Part::Year { digits: Digits::Padded }),
+    ("MM", Part::Month { is_padded: false }),
+    ("0M", Part::Month { is_padded: true }),
+    ("WW", Part::Week { is_padded: false }),
+    ("0W", Part::Week { is_padded: true }),
+    ("DD", Part::Day { is_padded: false }),
+    ("0D", Part::Day { is_padded: true }),
+    ("MICRO", Part::Micro),
+];
+
 impl Part {
     fn from_str(word: &str) -> Result<Self, FormatError> {
-        Ok(match word {
-            "YYYY" => Self::Year { digits: Digits::Full },
-            "YY" => Self::Year { digits: Digits::Short },
-            "0Y" => Self::Year { digits: Digits::Padded },
-            "MM" => Self::Month { is_padded: false },
-            "0M" => Self::Month { is_padded: true },
-            "WW" => Self::Week { is_padded: false },
-            "0W" => Self::Week { is_padded: true },
-            "DD" => Self::Day { is_padded: false },
-            "0D" => Self::Day { is_padded: true },
-            "MICRO" => Self::Micro,
-            other => return Err(FormatError::Unknown(other.to_owned())),
-        })
+        let known = WORDS.iter().find(|(known, _)| *known == word);
+        known.map(|(_, part)| *part).ok_or_else(|| FormatError::Unknown(word.to_owned()))
+    }
+
+    fn word(self) -> &'static str {
+        WORDS.iter().find(|(_, part)| *part == self).map_or("", |(word, _)| word)
     }
 
     fn rank(self) -> u8 {
@@ -219,7 +238,9 @@ mod tests {
     const DAY: Day = Day { year: 2026, month: 1, day: 2, week: 1, week_year: 2026 };
 
     fn format(text: &str) -> CalendarFormat {
-        text.parse().unwrap()
+        let format: CalendarFormat = text.parse().unwrap();
+        assert_eq!(format.to_string(), text);
+        format
     }
 
     fn next(text: &str, latest: Option<&str>) -> Option<String> {

@@ -112,7 +112,6 @@ struct HistoryVersions {
 /// # Errors
 /// [`TagError`] if nothing can be done, and why.
 pub fn decide(request: &TagRequest<'_>, existing: &SeriesTags) -> Result<Decision, TagError> {
-    request.series.check_paths(request.repository, request.commit)?;
     match request.version {
         RequestedVersion::Exactly { version, may_be_lower, .. } => {
             decide_exact(request, existing, version, *may_be_lower)
@@ -361,10 +360,9 @@ impl TagRequest<'_> {
     }
 
     fn taken(&self, held: &PeeledTag, is_asked_for: bool) -> TagError {
-        let remote = self.remote.map(|remote| remote.name.to_string());
         TagError::Taken {
             tag: held.name.clone(),
-            repository: remote.unwrap_or_else(|| "this repository".to_owned()),
+            remote: self.remote.map(|remote| remote.name.clone()),
             there: held.commit.clone(),
             commit: self.commit.clone(),
             is_asked_for,
@@ -383,7 +381,7 @@ impl TagRequest<'_> {
     /// The ids of the commits that a merge brought to the commit it was merged into, itself included;
     /// none if what a message calls so is not here.
     fn brought_by(&self, merge: &str, base: &str) -> Result<Vec<String>, GitError> {
-        let commits = (self.repository.commit_of(merge), self.repository.commit_of(base));
+        let commits = (self.repository.commit_named(merge), self.repository.commit_named(base));
         let (Ok(merge), Ok(base)) = commits else { return Ok(Vec::new()) };
         let log = self.repository.log_since(Some(&base), &merge, &SeriesPaths::default())?;
         Ok(log.commits.into_iter().map(|commit| commit.id.to_string()).collect())

@@ -19,12 +19,12 @@ pub enum TagError {
         remote: RemoteName,
     },
     /// The version is used for another commit.
-    #[error("the tag {} exists on {repository}, at {there}, so it can't be made at {commit}", escaped(.tag))]
+    #[error("the tag {} exists {}, at {there}, so it can't be made at {commit}", escaped(.tag), place(.remote.as_ref()))]
     Taken {
         /// The tag.
         tag: TagName,
-        /// The remote's name, or `this repository`.
-        repository: String,
+        /// The remote that has it; `None`: this repository.
+        remote: Option<RemoteName>,
         /// Where it is.
         there: CommitId,
         /// Where it should have been.
@@ -43,7 +43,7 @@ pub enum TagError {
         commit: CommitId,
     },
     /// A branch has the name that the tag would have.
-    #[error("{} has a branch {}, so workers could not clone a tag of that name", .remote.as_ref().map_or("this repository", RemoteName::as_str), escaped(.tag))]
+    #[error("{} has a branch {}, so workers could not clone a tag of that name", owner(.remote.as_ref()), escaped(.tag))]
     BranchOfThatName {
         /// The tag.
         tag: TagName,
@@ -72,12 +72,12 @@ pub enum TagError {
         commit: CommitId,
     },
     /// The commit is not in the history of a mainline branch.
-    #[error("{}{} on a mainline branch of {repository}", not_known_whether(*.is_known), is_not(.commit.short(), *.is_known))]
+    #[error("{}{} on a mainline branch of {}", not_known_whether(*.is_known), is_not(.commit.short(), *.is_known), owner(.remote.as_ref()))]
     NotMainline {
         /// The commit.
         commit: CommitId,
-        /// The remote's name, or `this repository`.
-        repository: String,
+        /// The remote; `None`: this repository.
+        remote: Option<RemoteName>,
         /// Whether that is certain.
         is_known: bool,
         /// The mainline branch that is checked out, if it has the commit and was not pushed.
@@ -117,6 +117,14 @@ pub enum TagError {
     /// The repository can't be read.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+fn owner(remote: Option<&RemoteName>) -> &str {
+    remote.map_or("this repository", RemoteName::as_str)
+}
+
+fn place(remote: Option<&RemoteName>) -> String {
+    remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
 }
 
 fn of_package(package: Option<&String>) -> String {
@@ -179,21 +187,22 @@ impl TagError {
             Self::HistoryNeeded { provider, remote, .. } => {
                 let mut hints = history_hints(*provider, remote);
                 hints.push(
-                    "or without history: flowreg … --bump minor, or flowreg tag <version>".to_owned(),
+                    "or without history: flowreg … --bump minor, or flowreg tag … VERSION".to_owned(),
                 );
                 hints
             }
             Self::Taken { is_asked_for: true, .. } => {
                 vec!["a tag never moves: choose the next version".to_owned()]
             }
-            Self::Taken { tag, there, .. } => vec![
-                format!(
-                    "git fetch origin tag {}, and find out why it is at {}",
-                    quoted(tag.as_str()),
-                    there.short()
-                ),
-                "flowreg tag <version>, with a version that is free".to_owned(),
-            ],
+            Self::Taken { tag, there, remote, .. } => {
+                let tag = quoted(tag.as_str());
+                let find = format!("find out why it is at {}", there.short());
+                let find = match remote {
+                    Some(remote) => format!("git fetch {remote} tag {tag}, and {find}"),
+                    None => format!("git show {tag}, and {find}"),
+                };
+                vec![find, "flowreg tag … VERSION, with a version that is free".to_owned()]
+            }
             Self::TakenHere { tag, .. } => vec![format!("git tag -d {}", quoted(tag.as_str()))],
             // The same that a name of both kinds gets once the tag is there.
             Self::BranchOfThatName { tag, remote } => {
@@ -207,10 +216,10 @@ impl TagError {
                 let table = table.unwrap_or_default();
                 vec![format!("flowreg.toml: paths under [tag{table}]: files, directories or globs")]
             }
-            Self::NotMainline { unpushed, is_required, commit, .. } => {
-                not_mainline_hints(unpushed.as_ref(), *is_required, commit)
+            Self::NotMainline { unpushed, is_required, commit, remote, .. } => {
+                not_mainline_hints(unpushed.as_ref(), remote.as_ref(), *is_required, commit)
             }
-            Self::NoBranch => vec!["git switch <branch>".to_owned()],
+            Self::NoBranch => vec!["git switch BRANCH".to_owned()],
             Self::Rejected { remote, rejection, branch, .. } => {
                 rejection_hints(remote, rejection, branch.as_deref())
             }
@@ -219,12 +228,12 @@ impl TagError {
                 vec!["add .MICRO to `format` under [tag] in flowreg.toml".to_owned()]
             }
             Self::Next(NextError::Lower { .. }) => {
-                vec!["flowreg tag <version>, with the version that you mean".to_owned()]
+                vec!["flowreg tag … VERSION, with the version that you mean".to_owned()]
             }
             Self::Next(NextError::NotCounted(_)) => vec![
                 "if versions follow the date: scheme = \"calver\" and format under [tag] in flowreg.toml"
                     .to_owned(),
-                "else: flowreg tag <version>, with the version that you mean".to_owned(),
+                "else: flowreg tag … VERSION, with the version that you mean".to_owned(),
             ],
             Self::Name(_) | Self::Next(_) => Vec::new(),
             Self::Reference(error) => error.hints(),
@@ -276,7 +285,7 @@ impl TagRule {
         match self {
             Self::Mainline { hints, .. } => hints.clone(),
             Self::Unsigned { .. } => {
-                vec!["flowreg tag --sign, or for all tags: git config tag.gpgSign true".to_owned()]
+                vec!["flowreg … --sign, or for all tags: git config tag.gpgSign true".to_owned()]
             }
             Self::Signed { tag, .. } => vec![format!("git verify-tag {}", quoted(tag.as_str()))],
         }
@@ -306,13 +315,18 @@ pub fn history_hints(provider: Option<&str>, remote: &RemoteName) -> Vec<String>
 
 fn not_mainline_hints(
     unpushed: Option<&BranchName>,
+    remote: Option<&RemoteName>,
     is_required: bool,
     commit: &CommitId,
 ) -> Vec<String> {
     let mut hints = match unpushed {
         Some(branch) => vec![
             format!("flowreg … --with-branch, which pushes {} as well", escaped(branch)),
-            format!("or first: git push origin {}", quoted(branch.as_str())),
+            format!(
+                "or first: git push {} {}",
+                remote.map_or("origin", RemoteName::as_str),
+                quoted(branch.as_str())
+            ),
         ],
         None => vec![format!("git branch --remotes --contains {}", commit.short())],
     };
@@ -335,7 +349,7 @@ fn rejection_hints(
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     // Somebody pushed to the branch in the meantime: no rule, and the person can mend it.
     if rejection.is_of_branch && has(&["fetch first", "non-fast-forward", "stale info"]) {
-        let branch = branch.unwrap_or("<branch>");
+        let branch = branch.unwrap_or("BRANCH");
         return vec![format!(
             "git pull --rebase {remote} {branch}, and run the same command again"
         )];

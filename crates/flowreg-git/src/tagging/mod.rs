@@ -9,6 +9,7 @@ mod calendar;
 mod conventional;
 mod decision;
 mod error;
+mod lookalike;
 mod message;
 mod next;
 mod paths;

@@ -1,12 +1,9 @@
 //! A series of versions: the tags of one prefix and scheme, and the files that they stand for.
 
 use super::calendar::CalendarFormat;
-use super::error::TagError;
 use super::next::{Bump, VersionInputs, next};
-use super::paths::SeriesPaths;
 use super::version::Version;
-use crate::Repository;
-use flowreg_model::{CommitId, TagName};
+use flowreg_model::TagName;
 
 /// How versions are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,19 +59,11 @@ impl Series {
         self.scheme.read(tag.as_str().strip_prefix(self.prefix.as_str())?)
     }
 
-    /// Refuses paths that nothing in a commit has: most likely one is misspelt, and no commit would ever
-    /// count.
-    ///
-    /// # Errors
-    /// [`TagError::NoFiles`]; or if the commit can't be read.
-    pub fn check_paths(&self, repository: &Repository, commit: &CommitId) -> Result<(), TagError> {
-        let paths = SeriesPaths::new(&self.paths);
-        match repository.path_without_files(commit, &paths)? {
-            Some(path) => {
-                let (package, commit) = (self.package.clone(), commit.clone());
-                Err(TagError::NoFiles { path, package, commit })
-            }
-            None => Ok(()),
+    /// Whether a version of this series can have a next one.
+    pub(super) fn can_follow(&self, version: &Version) -> bool {
+        match &self.scheme {
+            Scheme::Semantic { .. } => version.semantic().is_some(),
+            Scheme::Calendar(_) => true,
         }
     }
 

@@ -1,10 +1,11 @@
 //! The tags of a series at one moment.
 
-use super::series::Series;
+use super::lookalike::{Lookalike, lookalike};
+use super::series::{Scheme, Series};
 use super::set::SeriesSet;
 use super::version::Version;
 use crate::{PeeledTag, RemoteTags};
-use flowreg_model::{BranchName, CommitId, TagName, escaped};
+use flowreg_model::{BranchName, CommitId, TagName, escaped, quoted};
 
 /// The tags of a series at one moment, the highest version first, and the remote's branches.
 #[derive(Debug, Clone, Default)]
@@ -21,34 +22,46 @@ pub struct SeriesTags {
 pub struct WrittenOtherwise {
     /// The tag.
     pub tag: TagName,
-    /// What stands before its version.
-    pub prefix: String,
+    /// The series of which it is the highest version; `None` if there can't be one.
+    pub own_series: Option<Series>,
     /// The prefix of the series.
     pub series: String,
     /// The package of the series.
     pub package: Option<String>,
-    /// The tag of the version after it, as the series writes it; `None` if it can't be counted up.
-    pub next: Option<TagName>,
+    /// The first tag of the series that is above it; `None` if that does not follow from the tag.
+    pub first: Option<TagName>,
 }
 
 impl WrittenOtherwise {
     /// Both ways out: to go on with the series that is there, or to begin the new one on purpose.
     pub(super) fn hints(&self) -> Vec<String> {
-        let table = match &self.package {
-            Some(name) => format!("[tag.package.{name}]"),
-            None => "[tag]".to_owned(),
-        };
-        let prefix = escaped(&self.prefix);
-        let first = self.next.as_ref().map_or_else(
-            || format!("{}<version>", escaped(&self.series)),
-            |next| escaped(next.as_str()),
-        );
-        vec![
-            format!(
-                "to go on after {}: flowreg.toml: {table} prefix = \"{prefix}\"",
-                escaped(&self.tag)
+        let tag = escaped(&self.tag);
+        let go_on = match &self.own_series {
+            Some(series) => {
+                let table = match &self.package {
+                    Some(name) => format!("[tag.package.{name}]"),
+                    None => "[tag]".to_owned(),
+                };
+                let prefix = escaped(&series.prefix);
+                let scheme = match &series.scheme {
+                    Scheme::Semantic { .. } => String::new(),
+                    Scheme::Calendar(format) => {
+                        format!(" and scheme = \"calver\" with format = \"{format}\"")
+                    }
+                };
+                format!("to go on after {tag}: flowreg.toml: {table} prefix = \"{prefix}\"{scheme}")
+            }
+            None => format!(
+                "no series goes on after {tag}: a version is a prefix, then numbers with points or a date"
             ),
-            format!("to begin a series of its own: flowreg tag {first}"),
+        };
+        let first = self
+            .first
+            .as_ref()
+            .map_or_else(|| format!("{}VERSION", self.series), |first| first.as_str().to_owned());
+        vec![
+            go_on,
+            format!("to begin a series of its own: flowreg tag … {}", quoted(&escaped(first))),
         ]
     }
 }
@@ -81,26 +94,68 @@ impl SeriesTags {
     }
 }
 
-/// The highest tag that looks like a version of what the series is about: with the package's name before it,
-/// or of the repository as a whole.
+/// The highest tag that looks like a version of what the series is about, and is of no series.
 pub(super) fn written_otherwise(
     set: &SeriesSet,
     series: &Series,
     tags: &[TagName],
 ) -> Option<WrittenOtherwise> {
-    let is_alike = |prefix: &str| match &series.package {
-        Some(package) => prefix.to_lowercase().contains(&package.to_lowercase()),
-        None => !prefix.contains('/'),
+    let package = series.package.as_deref();
+    let is_of_package = |tag: &TagName| {
+        let mut packages = set.declared().iter().filter_map(|one| one.package.as_deref());
+        package.is_none() && packages.any(|name| lookalike(tag.as_str(), Some(name)).is_some())
     };
-    let others = set.others(series, tags).into_iter();
-    let alike = others.filter(|(written, _)| is_alike(written.prefix));
-    let (written, tag) =
-        alike.max_by(|(one, _), (other, _)| one.version.precedence(&other.version))?;
+    let is_other = |tag: &&TagName| {
+        set.series_of(tag).is_none() && set.version_of(series, tag).is_none() && !is_of_package(tag)
+    };
+    let alike = tags.iter().filter(is_other);
+    let alike = alike.filter_map(|tag| Some((lookalike(tag.as_str(), package)?, tag)));
+    // By name, where two texts are one version: so that all agree.
+    let (found, tag) =
+        alike.max_by(|(one, a), (other, b)| one.numbers.cmp(&other.numbers).then(a.cmp(b)))?;
     Some(WrittenOtherwise {
         tag: tag.clone(),
-        prefix: written.prefix.to_owned(),
+        own_series: series_going_on(series, &found, tag),
         series: series.prefix.clone(),
         package: series.package.clone(),
-        next: series.after(&written.version),
+        first: first_above(series, &found),
     })
+}
+
+/// Formats of dates that are tags in the wild (<https://calver.org/users.html>), the narrower ones first.
+const FORMATS: &[&str] = &[
+    "YYYY.0M.0D",
+    "YYYY.MM.DD",
+    "YYYY.0M.MICRO",
+    "YYYY.MM.MICRO",
+    "YYYY-0M-0D",
+    "YYYY-MM-DD",
+    "YYYY_0M_0D",
+    "YYYY.0M",
+    "YYYY.MM",
+    "YYYY-0M",
+    "YYYY.0M.0D.MICRO",
+    "YYYY.MM.DD.MICRO",
+    "YYYY.MICRO",
+];
+
+/// The series that a tag is a version of, if a next one can be counted up from it.
+fn series_going_on(series: &Series, found: &Lookalike<'_>, tag: &TagName) -> Option<Series> {
+    let formats = FORMATS.iter().filter_map(|text| text.parse().ok()).map(Scheme::Calendar);
+    let schemes = [series.scheme.clone(), Scheme::default()].into_iter().chain(formats);
+    let mut fitting = schemes.map(|scheme| {
+        let prefix = found.prefix.to_owned();
+        Series { prefix, scheme, package: series.package.clone(), paths: series.paths.clone() }
+    });
+    fitting.find(|one| one.version_of(tag).is_some_and(|version| one.can_follow(&version)))
+}
+
+/// The first tag of a series that is above what is written in another way. Above a date there is no version that
+/// anybody would want.
+fn first_above(series: &Series, found: &Lookalike<'_>) -> Option<TagName> {
+    let mut numbers = found.numbers.iter().copied().chain(std::iter::repeat(0));
+    let mut number = || numbers.next().unwrap_or(0);
+    let version = semver::Version::new(number(), number(), number());
+    let above = || series.after(&version.into());
+    if found.is_date() { None } else { above() }.or_else(|| series.first())
 }

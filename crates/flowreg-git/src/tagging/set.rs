@@ -6,11 +6,15 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use super::error::TagError;
+use super::lookalike::{counts_something_else, is_of_part};
+use super::paths::SeriesPaths;
 use super::series::{Scheme, Series};
 use super::series_tags::written_otherwise;
 use super::version::Version;
 use super::written::{WrittenVersion, version_in};
-use flowreg_model::{TagName, escaped};
+use crate::{ReferenceError, Repository};
+use flowreg_model::{CommitId, TagName, escaped};
 
 /// What stands before the versions of a repository that says nothing and has no versions yet.
 const DEFAULT_PREFIX: &str = "v";
@@ -48,7 +52,7 @@ impl SeveralSeries {
                 "flowreg.toml: [tag] prefix = \"{prefix}\", if {tag} is one of this repository's"
             )
         };
-        let packages = "flowreg.toml: a table [tag.package.<name>] for each package that has versions of \
+        let packages = "flowreg.toml: a table [tag.package.NAME] for each package that has versions of \
                         its own";
         self.0.iter().map(prefix).chain([packages.to_owned()]).collect()
     }
@@ -98,10 +102,78 @@ impl SeriesSet {
         fitting.max_by_key(|one| one.prefix.len())
     }
 
-    /// Whether a tag is a version of none of the series, where they are declared.
-    pub fn is_foreign(&self, tag: &TagName) -> bool {
-        matches!(self, Self::Declared(series) if !series.is_empty())
-            && self.series_of(tag).is_none()
+    /// What stands before the versions of each series; none if nothing is declared and no tag is a version.
+    /// `tags` are all that there are.
+    ///
+    /// # Errors
+    /// [`SeveralSeries`] if the tags fit several.
+    pub fn prefixes(&self, tags: &[TagName]) -> Result<Vec<String>, SeveralSeries> {
+        Ok(match self {
+            Self::Declared(series) => series.iter().map(|one| one.prefix.clone()).collect(),
+            Self::Found { .. } => self.found_prefix(tags)?.map(str::to_owned).into_iter().collect(),
+        })
+    }
+
+    /// Refuses a tag that nobody named and that is a version of no series: the pin of a mainline branch goes by
+    /// the same. `prefixes` are those of the series; where there is none, nothing else could be meant.
+    ///
+    /// # Errors
+    /// [`ReferenceError::NoSeries`]
+    pub fn refuse_outside(&self, tag: &TagName, prefixes: &[String]) -> Result<(), ReferenceError> {
+        let own = self.split(tag).map(|written| written.prefix);
+        if prefixes.is_empty() || prefixes.iter().any(|prefix| own == Some(prefix.as_str())) {
+            return Ok(());
+        }
+        Err(ReferenceError::NoSeries { tag: tag.clone(), prefixes: prefixes.to_vec() })
+    }
+
+    /// Refuses paths that nothing in a commit has, of whichever series: most likely one is misspelt, and no
+    /// commit would ever count. Only globs cost more than a look at single directories.
+    ///
+    /// # Errors
+    /// [`TagError::NoFiles`]; or if the commit can't be read.
+    pub fn check_paths(&self, repository: &Repository, commit: &CommitId) -> Result<(), TagError> {
+        let paths: Vec<(Option<&String>, &[String])> = match self {
+            Self::Declared(all) => {
+                all.iter().map(|one| (one.package.as_ref(), one.paths.as_slice())).collect()
+            }
+            Self::Found { paths, .. } => vec![(None, paths.as_slice())],
+        };
+        let read: Vec<SeriesPaths> =
+            paths.iter().map(|(_, paths)| SeriesPaths::new(paths)).collect();
+        let missing = repository.path_without_files(commit, &read)?;
+        let missing = missing.and_then(|(index, path)| Some((paths.get(index)?.0.cloned(), path)));
+        match missing {
+            Some((package, path)) => {
+                Err(TagError::NoFiles { path, package, commit: commit.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether packages have series of their own.
+    pub fn has_packages(&self) -> bool {
+        self.declared().iter().any(|series| series.package.is_some())
+    }
+
+    /// The package that names a file most closely.
+    pub fn package_of(&self, file: &str) -> Option<&str> {
+        let packages = self.declared().iter().filter_map(|series| {
+            let closeness = SeriesPaths::new(&series.paths).closeness(file)?;
+            Some((closeness, series.package.as_deref()?))
+        });
+        // Of equals the first, as for what is registered at the tag of one.
+        packages
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map(|(_, name)| name)
+    }
+
+    /// The series that are declared.
+    pub(super) fn declared(&self) -> &[Series] {
+        match self {
+            Self::Declared(series) => series,
+            Self::Found { .. } => &[],
+        }
     }
 
     /// The series of the packages that have tags of their own beside this one of the repository as a whole.
@@ -152,23 +224,6 @@ impl SeriesSet {
             versions.max_by(order).map(|(_, tag)| (one, tag))
         });
         highest.collect()
-    }
-
-    /// The tags that are versions of no declared series and not of this one, and yet look like versions.
-    pub(super) fn others<'t>(
-        &self,
-        series: &Series,
-        tags: &'t [TagName],
-    ) -> Vec<(WrittenVersion<'t>, &'t TagName)> {
-        let is_other = |tag: &&TagName| {
-            self.series_of(tag).is_none() && self.version_of(series, tag).is_none()
-        };
-        let versions = tags.iter().filter(is_other).filter_map(|tag| {
-            // A number alone may count anything: `build-12`.
-            let written = version_in(tag.as_str(), Version::parse)?;
-            (written.version.numbers().len() > 1).then_some((written, tag))
-        });
-        versions.collect()
     }
 
     /// Whether a tag looks like a version of one of the series.
@@ -224,12 +279,13 @@ impl SeriesSet {
 
     /// The one prefix of the tags that are versions.
     fn found_prefix<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t str>, SeveralSeries> {
+        let versions = tags.iter().filter_map(|tag| Some((self.split(tag)?, tag)));
         let versions: Vec<_> =
-            tags.iter().filter_map(|tag| Some((self.split(tag)?, tag))).collect();
+            versions.filter(|(written, _)| !counts_something_else(written.prefix)).collect();
         // What has a slash is mostly a version of something below (`etl/v1.0.0`), and a number alone may
-        // count anything (`build-12`): they decide only where there is nothing else.
+        // count anything (`sprint-12`): they decide only where there is nothing else.
         let ranks: [fn(&WrittenVersion<'_>) -> bool; 3] = [
-            |one| one.version.numbers().len() > 1 && !one.prefix.contains('/'),
+            |one| one.version.numbers().len() > 1 && !is_of_part(one.prefix),
             |one| one.version.numbers().len() > 1,
             |_| true,
         ];
@@ -258,7 +314,6 @@ mod tests {
     use super::*;
     use crate::tagging::{CalendarFormat, SeriesTags};
     use crate::{PeeledTag, RemoteTags};
-    use flowreg_model::CommitId;
 
     fn tag(name: &str) -> TagName {
         name.parse().unwrap()
@@ -292,6 +347,10 @@ mod tests {
             (&["1.0.0"], ""),
             (&["2026.01.9", "2026.01.10"], ""),
             (&["release-1.9.0", "build-12", "build-13"], "release-"),
+            // What programs count is no version, with nothing beside it either.
+            (&["build-12", "nightly-2026.01.10"], "v"),
+            (&["v1.0.0", "deploy-2026-01-10", "build-1.2.3"], "v"),
+            (&["releases/v1.0.0", "etl/v2.0.0"], "releases/v"),
             (&["v1.0.0", "etl/v2.0.0", "ml/v1.0.0"], "v"),
             (&["etl/v2.0.0"], "etl/v"),
             (&["v1", "v2"], "v"),
@@ -309,7 +368,8 @@ mod tests {
             &["v1.0.0", "V1.4"],
             &["v1.0.0", "release-1.10.0"],
             &["etl/v1.0.0", "ml/v1.0.0"],
-            &["build-1", "job-2"],
+            &["v1.0.0", "releases/v1.1.0"],
+            &["sprint-1", "stage-2"],
         ] {
             let error = SeriesSet::default().all(&tags(names)).unwrap_err();
             for name in names {
@@ -395,6 +455,31 @@ mod tests {
             let alike = SeriesSet::default().written_alike(&tag(name), &tags(others));
             assert_eq!(alike.as_str(), expected, "{name} {others:?}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_nobody_named_has_to_be_of_a_series() {
+        let is_refused = |set: &SeriesSet, name: &str, others: &[&str]| {
+            let prefixes = set.prefixes(&tags(&[others, &[name]].concat())).unwrap();
+            set.refuse_outside(&tag(name), &prefixes).is_err()
+        };
+        for (name, others, expected) in [
+            ("v1.1.0", &["v1.0.0", "latest"][..], false),
+            ("v1.0.0", &[], false),
+            ("release-1", &["v1.0.0"], true),
+            ("other-v9", &["v1.0.0"], true),
+            ("etl/v1.0.0", &["v1.0.0"], true),
+            ("nightly", &["v1.0.0"], true),
+            ("build-12", &["v1.0.0"], true),
+            ("stable", &["latest", "build-12"], false),
+        ] {
+            assert_eq!(is_refused(&SeriesSet::default(), name, others), expected, "{name}");
+        }
+        let declared = SeriesSet::Declared(vec![series("v"), series("etl/v")]);
+        for (name, expected) in [("v1.0.0", false), ("etl/v1.0.0", false), ("1.4.2", true)] {
+            assert_eq!(is_refused(&declared, name, &["1.4.1"]), expected, "{name}");
+        }
+        SeriesSet::default().prefixes(&tags(&["v1.0.0", "1.4.2", "nightly"])).unwrap_err();
     }
 
     fn tag_names() -> impl Strategy<Value = Vec<TagName>> {

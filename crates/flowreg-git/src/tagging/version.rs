@@ -8,6 +8,9 @@ use semver::{BuildMetadata, Prerelease};
 /// How many digits the first number of a date has at least, where dashes stand between its numbers.
 const YEAR: usize = 4;
 
+/// From which number on a single one is a date: `202601`, `20260110`.
+const DATE: u64 = 100_000;
+
 /// The version in a tag's name.
 ///
 /// Both schemes have numbers, the greatest first. Those of Semantic Versioning may end in a
@@ -80,14 +83,15 @@ impl Version {
     }
 
     /// The semantic version that it is, a missing number taken for zero; `None` if it has too many of
-    /// them, or leading zeros.
+    /// them, leading zeros, or a date as its only number (`20260110`).
     pub(super) fn semantic(&self) -> Option<semver::Version> {
         let mut numbers = self.numbers.iter().map(|number| Some(*number)).chain([Some(0), Some(0)]);
         let (major, minor, patch) = (numbers.next()??, numbers.next()??, numbers.next()??);
         let written: Vec<String> = self.numbers.iter().map(ToString::to_string).collect();
         let rest = self.text.strip_prefix(&written.join("."));
         let is_semantic = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']));
-        (is_semantic && self.numbers.len() <= 3).then(|| semver::Version {
+        let is_date = self.numbers.len() == 1 && major >= DATE;
+        (is_semantic && !is_date && self.numbers.len() <= 3).then(|| semver::Version {
             pre: self.pre.clone(),
             ..semver::Version::new(major, minor, patch)
         })
@@ -179,6 +183,7 @@ mod tests {
             ("2026.01.10", None),
             ("1.2.3.4", None),
             ("2026-01-10", None),
+            ("20260110", None),
         ] {
             let semantic = version(text).semantic().map(|version| version.to_string());
             assert_eq!(semantic.as_deref(), expected, "{text}");

@@ -40,7 +40,8 @@ pub(super) fn version_in(
 }
 
 /// Whether a prefix is a version itself, so that what follows is only the end of it: `1.2.0rc` of `1.2.0rc1`
-/// (PEP 440), `v1.2.0.post` of `v1.2.0.post1`, and `v1_2_` of `v1_2_3`, whose numbers are no version here.
+/// (PEP 440), `v1.2.0.post` of `v1.2.0.post1`, `v1_2_` of `v1_2_3`, whose numbers are no version here, and
+/// `2026/01/` of `2026/01/10`.
 fn ends_in_version(prefix: &str, numbers: usize) -> bool {
     let is_separator = |char: char| matches!(char, '/' | '-' | '_');
     let last = prefix.rsplit(is_separator).next().unwrap_or("");
@@ -51,7 +52,11 @@ fn ends_in_version(prefix: &str, numbers: usize) -> bool {
         })
     };
     let before = prefix.strip_suffix(['-', '_', '.']).unwrap_or("");
-    has_point(last) || (numbers == 1 && before.ends_with(|char: char| char.is_ascii_digit()))
+    let directory = prefix.strip_suffix('/').and_then(|before| before.rsplit('/').next());
+    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    has_point(last)
+        || directory.is_some_and(is_number)
+        || (numbers == 1 && before.ends_with(|char: char| char.is_ascii_digit()))
 }
 
 /// Whether the name really means this version: no pre-release begins with a version of its own (`3.11-v1` in
@@ -83,6 +88,8 @@ mod tests {
             ("1.2.0rc1", None),
             ("v1.2.0.post1", None),
             ("v1_2_3", None),
+            ("2026/01/10", None),
+            ("etl2/1.0.0", Some(("etl2/", "1.0.0"))),
             ("release-2", Some(("release-", "2"))),
             ("k8s-1", Some(("k8s-", "1"))),
             ("etl2-v1", Some(("etl2-v", "1"))),

@@ -422,7 +422,7 @@ fn the_nearest_remote_is_among_the_hints() {
     repository.git(&["remote", "add", "upstream", "https://example.com/up.git"]);
     let hints =
         |name: &str| repository.open().remote(Some(&name.parse().unwrap())).unwrap_err().hints();
-    assert_eq!(hints("orign"), ["flowreg … --remote origin", "git remote add orign <url>"]);
+    assert_eq!(hints("orign"), ["flowreg … --remote origin", "git remote add orign URL"]);
     assert_eq!(hints("Upstream")[0], "flowreg … --remote upstream");
-    assert_eq!(hints("elsewhere"), ["git remote add elsewhere <url>"]);
+    assert_eq!(hints("elsewhere"), ["git remote add elsewhere URL"]);
 }

@@ -371,7 +371,7 @@ fn without_a_remote_there_is_nothing_to_clone_from() {
     repository.commit("first");
     let error = refused(&repository, &[]);
     assert_eq!(error.code(), "no_remote");
-    assert_eq!(error.hints(), ["git remote add origin <url>"]);
+    assert_eq!(error.hints(), ["git remote add origin URL"]);
     repository.git(&["remote", "add", "one", "https://example.com/one"]);
     repository.git(&["remote", "add", "two", "https://example.com/two"]);
     assert_eq!(refused(&repository, &[]).code(), "several_remotes");

@@ -190,7 +190,13 @@ fn an_untagged_mainline_branch_goes_by_the_setting() {
         let (name, commit) = (push.name.as_str(), push.commit.short());
         let make = format!("git tag -a v1.0.0 -m v1.0.0 {commit} && git push origin v1.0.0");
         let message = format!("{name} is mainline and no tag{on} points at {commit}");
-        guard("untagged", message, &[&make, "flowreg … --untagged branch"])
+        // What the remote has is not known until it is asked.
+        let unseen = on.is_empty().then_some("or, if origin has tags: git fetch --tags origin");
+        let hints: Vec<&str> = [Some(make.as_str()), unseen, Some("flowreg … --untagged branch")]
+            .into_iter()
+            .flatten()
+            .collect();
+        guard("untagged", message, &hints)
     };
     let refuse = rules(Untagged::Refuse);
     assert_refused(&offline(&repository, &push, &refuse), &untagged(&push, ""));
@@ -305,12 +311,12 @@ fn a_tag_and_a_branch_of_one_name_are_refused_unless_the_pin_is_the_commit() {
     let here = error(
         "ambiguous_name",
         "twin is both a branch and a tag in this repository",
-        &["git branch -m twin <other name>"],
+        &["git branch -m twin NEW_NAME"],
     );
     let there = error(
         "ambiguous_name",
         "twin is both a branch and a tag on origin",
-        &["git push origin origin/twin:refs/heads/<other name> :refs/heads/twin"],
+        &["git push origin origin/twin:refs/heads/NEW_NAME :refs/heads/twin"],
     );
     for name in [tag("twin"), branch("twin")] {
         let push = push_of(&repository, name);
@@ -333,7 +339,7 @@ fn the_remote_is_the_one_that_the_rules_name() {
         ..ReferenceRules::default()
     };
     let message = "there is no remote `elsewhere` (configured: origin)";
-    let unknown = error("no_such_remote", message, &["git remote add elsewhere <url>"]);
+    let unknown = error("no_such_remote", message, &["git remote add elsewhere URL"]);
     assert_refused(&offline(&repository, &push, &rules("elsewhere")), &unknown);
     assert_refused(&online(&repository, &push, &rules("elsewhere")), &unknown);
     repository.add_bare_remote("elsewhere");
