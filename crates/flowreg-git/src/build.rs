@@ -12,8 +12,54 @@ use flowreg_model::{BranchName, CommitId};
 pub(super) struct Build {
     pub(super) provider: &'static Provider,
     pub(super) reference: BuildReference,
+    /// The commit of HEAD, if it is the one that is built.
+    pub(super) head: Option<CommitId>,
     /// Why it says nothing about HEAD, if so.
-    pub(super) elsewhere: Option<String>,
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// Why what a provider says is not about HEAD, in words.
+pub(super) enum Elsewhere {
+    /// It builds another repository.
+    Repository(String),
+    /// It builds another commit.
+    Commit(String),
+}
+
+impl Elsewhere {
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Repository(reason) | Self::Commit(reason) => reason,
+        }
+    }
+}
+
+impl Build {
+    /// What the provider says: a branch, a tag, or its own name if all that it says is why not to register.
+    pub(super) fn value(&self) -> Option<&str> {
+        match &self.reference {
+            BuildReference::Tag { name, .. }
+            | BuildReference::Branch { name, .. }
+            | BuildReference::PullRequestSource { name, .. } => Some(name),
+            BuildReference::Refused(_) | BuildReference::Forbidden(_) => Some(self.provider.name),
+            BuildReference::Unknown(_) => None,
+        }
+    }
+
+    /// Why that is passed over. What is forbidden is forbidden at every commit of the repository.
+    pub(super) fn reason_to_skip(&self) -> Option<&str> {
+        match (&self.elsewhere, &self.reference) {
+            (Some(Elsewhere::Commit(_)), BuildReference::Forbidden(_)) | (None, _) => None,
+            (Some(elsewhere), _) => Some(elsewhere.reason()),
+        }
+    }
+
+    /// The commit of HEAD, if it is what the build has of this branch.
+    pub(super) fn head_of(&self, branch: &str) -> Option<CommitId> {
+        let is_built =
+            matches!(&self.reference, BuildReference::Branch { name, .. } if name == branch);
+        self.head.clone().filter(|_| is_built)
+    }
 }
 
 impl Ladder<'_> {
@@ -26,63 +72,76 @@ impl Ladder<'_> {
             }
             _ => provider.build_reference(self.environment),
         };
-        let elsewhere = self.elsewhere(provider, &reference)?;
-        Ok(Some(Build { provider, reference, elsewhere }))
+        let head = self.head_commit()?;
+        let elsewhere = match self.other_repository(provider) {
+            None => match &head {
+                Some(head) => self.other_commit(provider, &reference, head)?,
+                None => None,
+            },
+            reason => reason.map(Elsewhere::Repository),
+        };
+        let head = head.filter(|_| elsewhere.is_none());
+        Ok(Some(Build { provider, reference, head, elsewhere }))
     }
 
-    /// Why the build is not of HEAD, if it is not.
-    fn elsewhere(
+    /// That the provider builds another repository, if it does.
+    fn other_repository(&self, provider: &Provider) -> Option<String> {
+        let (variable, named) = provider.repository(self.environment)?;
+        let is_other = is_other_path(self.remote_url?, named);
+        is_other.then(|| format!("{variable} is `{named}`, which is another repository"))
+    }
+
+    /// That the provider builds another commit than HEAD, if it does.
+    fn other_commit(
         &self,
         provider: &Provider,
         reference: &BuildReference,
-    ) -> Result<Option<String>, ReferenceError> {
-        if let (Some((variable, named)), Some(url)) =
-            (provider.repository(self.environment), self.remote_url)
-            && is_other_path(url, named)
-        {
-            return Ok(Some(format!("{variable} is `{named}`, which is another repository")));
-        }
-        let Some(head) = self.head_commit()? else { return Ok(None) };
+        head: &CommitId,
+    ) -> Result<Option<Elsewhere>, ReferenceError> {
         let built = provider.commits(self.environment);
-        let is_pull_request = matches!(reference, BuildReference::PullRequestSource { .. });
-        if built.iter().any(|(_, commit)| *commit == head) {
-            return Ok(None);
-        }
+        let is_built = |commit: &CommitId| built.iter().any(|(_, named)| named.is(commit));
         // A pull request may be checked out as a merge that the provider, or its checkout, made.
-        let is_merge = || {
-            let parents = self.refs.parents(&head);
-            parents.iter().any(|parent| built.iter().any(|(_, commit)| commit == parent))
-        };
-        if is_pull_request && is_merge() {
+        let is_pull_request = matches!(reference, BuildReference::PullRequestSource { .. });
+        if is_built(head) || (is_pull_request && self.refs.parents(head).iter().any(is_built)) {
             return Ok(None);
         }
-        match reference {
-            BuildReference::Tag { name, .. } => {
+        let named = built.iter().find_map(|(variable, named)| Some((*variable, named.short()?)));
+        let reason = match (reference, named) {
+            (BuildReference::Tag { name, .. }, named) => {
                 let tag = name.parse().ok();
                 let there = tag.map(|tag| self.refs.tag(&tag)).transpose()?.flatten();
-                if there.as_ref() == Some(&head) {
-                    return Ok(None);
-                }
-                if let (true, Some(there)) = (built.is_empty(), there) {
-                    return Ok(Some(format!(
-                        "the tag {name} is at {}, and HEAD is {}",
-                        there.short(),
-                        head.short()
-                    )));
+                match (there, named) {
+                    // The variable may have the id of the annotated tag.
+                    (Some(there), _) if there == *head => None,
+                    (Some(there), None) => {
+                        let (there, head) = (there.short(), head.short());
+                        Some(format!("the tag {name} is at {there}, and HEAD is {head}"))
+                    }
+                    (_, named) => named.map(|named| not_head(named, head)),
                 }
             }
-            BuildReference::Branch { name, .. } if built.is_empty() => {
-                return self.not_in_branch(name, &head);
+            (_, Some(named)) => Some(not_head(named, head)),
+            // `HEAD` is what is checked out. That it is in the branch which is built can be seen where
+            // the branch is known; it may be ahead of what was fetched of it before.
+            (BuildReference::Branch { name, .. }, None) => {
+                let is_ahead = !built.is_empty();
+                let is_in = self.is_in_branch(name, head, is_ahead)?;
+                (is_in == Some(false))
+                    .then(|| format!("HEAD ({}) is not in the branch {name}", head.short()))
             }
-            _ => {}
-        }
-        Ok(built.first().map(|(variable, commit)| {
-            format!("{variable} is {}, and HEAD is {}", commit.short(), head.short())
-        }))
+            (_, None) => None,
+        };
+        Ok(reason.map(Elsewhere::Commit))
     }
 
-    /// That HEAD is no commit of the branch, where the branch is known here.
-    fn not_in_branch(&self, name: &str, head: &CommitId) -> Result<Option<String>, ReferenceError> {
+    /// Whether HEAD is in the branch, or, where `or_ahead`, goes on from it; `None` if the branch is not known
+    /// here. Then the remote is asked for it later.
+    fn is_in_branch(
+        &self,
+        name: &str,
+        head: &CommitId,
+        or_ahead: bool,
+    ) -> Result<Option<bool>, ReferenceError> {
         let Ok(branch) = name.parse::<BranchName>() else { return Ok(None) };
         let tracking = match self.remote {
             Some(remote) => self.refs.tracking(remote, &branch)?,
@@ -90,12 +149,44 @@ impl Ladder<'_> {
         };
         let tips: Vec<CommitId> =
             [tracking, self.refs.branch(&branch)?].into_iter().flatten().collect();
-        // Where nothing is known of the branch, the remote is asked for it later.
-        let is_in = |tip: &CommitId| {
-            tip == head || matches!(self.refs.distance(head, tip), CommitDistance::Behind(_))
+        let distances = tips.iter().map(|tip| self.refs.distance(head, tip));
+        let answers = distances.map(|distance| match distance {
+            CommitDistance::Same | CommitDistance::Behind(_) => Some(true),
+            CommitDistance::Ahead(_) => Some(or_ahead),
+            CommitDistance::Diverged => Some(false),
+            CommitDistance::Unknown => None,
+        });
+        // In one of them is enough; in none is certain only if all are known.
+        let answers: Vec<Option<bool>> = answers.collect();
+        let is_open = answers.is_empty() || answers.contains(&None);
+        Ok(if answers.contains(&Some(true)) { Some(true) } else { (!is_open).then_some(false) })
+    }
+
+    /// The commit of HEAD, if the provider builds it for the branch that `GIT_BRANCH` names. Two readings of
+    /// the value may have to be tried.
+    pub(super) fn head_of_git_branch(
+        &self,
+        names: &[&str],
+    ) -> Result<Option<CommitId>, ReferenceError> {
+        let Some(build) = self.build()? else { return Ok(None) };
+        if let Some(head) = names.iter().find_map(|name| build.head_of(name)) {
+            return Ok(Some(head));
+        }
+        // Some providers name the branch by this variable only. But people set it as well, for a branch
+        // that HEAD is not in.
+        let Build { provider, reference: BuildReference::Unknown(_), head: Some(head), .. } = build
+        else {
+            return Ok(None);
         };
-        let is_known = !tips.is_empty() && !tips.iter().any(is_in);
-        Ok(is_known.then(|| format!("HEAD ({}) is not in the branch {name}", head.short())))
+        if !provider.commits(self.environment).iter().any(|(_, named)| named.is(&head)) {
+            return Ok(None);
+        }
+        for name in names {
+            if self.is_in_branch(name, &head, false)? == Some(false) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(head))
     }
 
     /// The commit at HEAD; `None` if there is none yet.
@@ -106,4 +197,8 @@ impl Ladder<'_> {
             Head::Unborn(_) => Ok(None),
         }
     }
+}
+
+fn not_head((variable, named): (&str, &str), head: &CommitId) -> String {
+    format!("{variable} is {named}, and HEAD is {}", head.short())
 }

@@ -85,6 +85,42 @@ pub(super) enum BuildReference {
     Unknown(&'static str),
 }
 
+/// The commit that is built, as far as a provider's variable names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BuiltCommit {
+    /// The word `HEAD`: whatever is checked out. It stands in `BUILDKITE_COMMIT` until the agent has looked.
+    Head,
+    /// An id, whole or shortened.
+    Id(String),
+}
+
+impl BuiltCommit {
+    /// A shortened id has seven digits at least, as git makes them. Anything else, as the number of a revision
+    /// in another system, names no commit.
+    fn of(value: &str) -> Option<Self> {
+        let value = value.trim().to_ascii_lowercase();
+        if value == "head" {
+            return Some(Self::Head);
+        }
+        let is_id =
+            (7..=64).contains(&value.len()) && value.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_id.then_some(Self::Id(value))
+    }
+
+    /// Whether its id is that of a commit.
+    pub(super) fn is(&self, commit: &CommitId) -> bool {
+        matches!(self, Self::Id(id) if commit.as_str().starts_with(id))
+    }
+
+    /// The id as people see it.
+    pub(super) fn short(&self) -> Option<&str> {
+        match self {
+            Self::Head => None,
+            Self::Id(id) => Some(id.get(..7).unwrap_or(id)),
+        }
+    }
+}
+
 const FORK: &str = "the pull request comes from a fork, whose branch is not in this repository";
 pub(super) const QUEUE: &str = "a merge queue's branch is gone after the build";
 const NO_SOURCE: &str = "the pull request build does not name its source branch";
@@ -211,7 +247,7 @@ const PROVIDERS: &[Provider] = &[
     Provider {
         name: "TeamCity",
         recognised: &[&[Set("TEAMCITY_VERSION")]],
-        commits: &[],
+        commits: &["BUILD_VCS_NUMBER"],
         repository: None,
         rules: &[],
         unknown: "puts no branch into the environment: set env.GIT_BRANCH to %teamcity.build.branch%",
@@ -377,17 +413,15 @@ impl Provider {
     }
 
     /// The commits that are built, each with the variable that names it.
-    pub(super) fn commits(&self, environment: &Environment) -> Vec<(&'static str, CommitId)> {
-        // What is no whole id is passed over: `HEAD` stands in BUILDKITE_COMMIT until the agent has looked.
-        let named =
-            |name: &&'static str| Some((*name, environment.get(name)?.trim().parse().ok()?));
+    pub(super) fn commits(&self, environment: &Environment) -> Vec<(&'static str, BuiltCommit)> {
+        let named = |name: &&'static str| Some((*name, BuiltCommit::of(environment.get(name)?)?));
         let mut commits: Vec<_> = self.commits.iter().filter_map(named).collect();
         // GITHUB_SHA is the merge with the target. Many jobs check out the pull request itself, and only
         // the event names its commit.
         if self.commits.contains(&"GITHUB_SHA")
             && let Some(head) = environment.get("GITHUB_EVENT_PATH").and_then(head_of_event)
         {
-            commits.push(("GITHUB_EVENT_PATH", head));
+            commits.push(("GITHUB_EVENT_PATH", BuiltCommit::Id(head)));
         }
         commits
     }
@@ -491,8 +525,10 @@ fn tells_of_fork(event_file: &str) -> bool {
 }
 
 /// The commit of the pull request that a GitHub event is of.
-fn head_of_event(event_file: &str) -> Option<CommitId> {
-    event(event_file).pointer("/pull_request/head/sha")?.as_str()?.parse().ok()
+fn head_of_event(event_file: &str) -> Option<String> {
+    let event = event(event_file);
+    let commit: CommitId = event.pointer("/pull_request/head/sha")?.as_str()?.parse().ok()?;
+    Some(commit.to_string())
 }
 
 /// A GitHub event; null if it can't be read.

@@ -21,10 +21,20 @@ enum RungAnswer {
     Unset(Option<String>),
     /// It has a value that is known to be no branch or tag.
     Skipped { value: String, reason: String },
-    /// It decides.
-    Taken { value: String, candidate: Candidate },
+    /// It decides; the notice is about what a rung below would have said.
+    Taken { value: String, candidate: Candidate, notice: Option<String> },
     /// It has a value that can't be right.
     Refused { value: Option<String>, error: ReferenceError },
+}
+
+impl RungAnswer {
+    /// The same, with the commit of HEAD if the name was found by it.
+    fn found_by(mut self, commit: Option<CommitId>) -> Self {
+        if let Self::Taken { candidate, .. } = &mut self {
+            candidate.head = commit;
+        }
+        self
+    }
 }
 
 /// The name that a rung decided for.
@@ -33,6 +43,9 @@ pub(super) struct Candidate {
     pub(super) source: ReferenceSource,
     /// The flag or the variable.
     pub(super) detail: String,
+    /// The commit of HEAD, if it is what the name was found by: a CI job is for the commit that it has
+    /// checked out, and the branch may have moved on since.
+    pub(super) head: Option<CommitId>,
 }
 
 /// A branch or a tag whose existence is not certain yet.
@@ -46,15 +59,13 @@ pub(super) struct CandidateBranch {
     pub(super) name: BranchName,
     /// The other reading of `origin/x`: the branch `x` of the remote `origin`.
     pub(super) of_remote: Option<(RemoteName, BranchName)>,
-    /// The commit of a detached HEAD, if the CI provider says that it builds this branch.
-    pub(super) built_commit: Option<CommitId>,
     /// The CI provider, if this is the source branch of a pull request that it builds.
     pub(super) pull_request_provider: Option<&'static str>,
 }
 
 impl CandidateBranch {
     pub(super) fn named(name: BranchName) -> Self {
-        Self { name, of_remote: None, built_commit: None, pull_request_provider: None }
+        Self { name, of_remote: None, pull_request_provider: None }
     }
 }
 
@@ -80,13 +91,16 @@ pub(super) struct LadderResult {
 
 type ReadRung = fn(&Ladder<'_>) -> RungAnswer;
 
+/// The rung of the CI provider.
+const CI: &str = "CI";
+
 const RUNGS: [(&str, ReadRung); 7] = [
     ("--tag", |ladder| ladder.tag_flag()),
     ("--branch", |ladder| ladder.branch_flag()),
     ("BUILD_TAG", |ladder| ladder.build_tag()),
     ("GIT_BRANCH", |ladder| ladder.git_branch()),
     ("active branch", |ladder| ladder.active_branch()),
-    ("CI", |ladder| ladder.ci()),
+    (CI, |ladder| ladder.ci()),
     ("git", |ladder| ladder.git()),
 ];
 
@@ -103,10 +117,11 @@ impl Ladder<'_> {
             rungs.push(match read(self) {
                 RungAnswer::Unset(reason) => entry(RungOutcome::Unset, None, reason),
                 RungAnswer::Skipped { value, reason } => {
-                    notices.push(format!("{rung} is `{value}`, which is skipped: {reason}"));
+                    notices.push(skipped(rung, &value, &reason));
                     entry(RungOutcome::Skipped, Some(value), Some(reason))
                 }
-                RungAnswer::Taken { value, candidate } => {
+                RungAnswer::Taken { value, candidate, notice } => {
+                    notices.extend(notice);
                     let detail = candidate.detail.clone();
                     let reason = (detail != rung).then_some(detail);
                     decision = Some(Ok(candidate));
@@ -179,7 +194,7 @@ impl Ladder<'_> {
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
             return RungAnswer::Skipped { value: value.to_owned(), reason };
         }
-        if let Some(reason) = self.jenkins_elsewhere() {
+        if let Some(reason) = self.set_for_another_commit() {
             return RungAnswer::Skipped { value: value.to_owned(), reason };
         }
         let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
@@ -191,15 +206,22 @@ impl Ladder<'_> {
             return RungAnswer::Refused { value: Some(value.to_owned()), error };
         }
         let of_remote = self.of_remote(short);
+        let mut names = vec![short];
+        names.extend(of_remote.iter().map(|(_, name)| name.as_str()));
+        let head = match self.head_of_git_branch(&names) {
+            Ok(head) => head,
+            Err(error) => return RungAnswer::Refused { value: Some(value.to_owned()), error },
+        };
         let candidate = |name| CandidateBranch { of_remote, ..CandidateBranch::named(name) };
-        branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate)
+        branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate).found_by(head)
     }
 
-    /// Why a value of `GIT_BRANCH` that Jenkins set says nothing about HEAD: the job has checked out another
-    /// commit since, as a roll-back does.
-    fn jenkins_elsewhere(&self) -> Option<String> {
-        self.environment.get("JENKINS_URL")?;
-        self.build().ok().flatten()?.elsewhere
+    /// Why a value of `GIT_BRANCH` that the provider set says nothing about HEAD: the job has checked out
+    /// another commit since, as a roll-back does.
+    fn set_for_another_commit(&self) -> Option<String> {
+        let is_set_by_it = ["JENKINS_URL", "TEAMCITY_VERSION"];
+        is_set_by_it.iter().find_map(|name| self.environment.get(name))?;
+        Some(self.build().ok().flatten()?.elsewhere?.reason().to_owned())
     }
 
     /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of
@@ -224,28 +246,8 @@ impl Ladder<'_> {
         let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
             Ok(Head::Branch(name)) => match self.build() {
-                Ok(build) => {
-                    let provider = build.as_ref().map(|build| build.provider.name);
-                    match (build.and_then(|build| instead_of_active(&build, &name)), provider) {
-                        // Only the provider could say what is meant, and it is not asked.
-                        (Some(_), Some(provider)) if self.request.strict => {
-                            let reason = format!(
-                                "{name} is active and not what is built, and --strict looks no further"
-                            );
-                            let error = ReferenceError::Ci { provider, reason };
-                            refused(Some(name.to_string()), error)
-                        }
-                        (Some(answer), _) => answer,
-                        (None, _) => RungAnswer::Taken {
-                            value: name.to_string(),
-                            candidate: Candidate {
-                                name: CandidateName::Branch(CandidateBranch::named(name)),
-                                source: ReferenceSource::ActiveBranch,
-                                detail: "active branch".to_owned(),
-                            },
-                        },
-                    }
-                }
+                Ok(Some(build)) => self.active_in_build(name, &build),
+                Ok(None) => active(name, None),
                 Err(error) => refused(Some(name.to_string()), error),
             },
             Ok(Head::Unborn(branch)) => {
@@ -263,40 +265,46 @@ impl Ladder<'_> {
         }
     }
 
+    /// The active branch in the build of a CI provider.
+    fn active_in_build(&self, name: BranchName, build: &Build) -> RungAnswer {
+        match instead_of_active(build, &name) {
+            // Only the provider could say what is meant, and it is not asked.
+            Some(_) if self.request.strict => {
+                let reason = format!(
+                    "{name} is active and not what is built, and --strict looks no further"
+                );
+                let error = ReferenceError::Ci { provider: build.provider.name, reason };
+                RungAnswer::Refused { value: Some(name.to_string()), error }
+            }
+            Some(answer) => answer,
+            None => {
+                let notice = passed_over(build, &name);
+                let head = build.head_of(name.as_str());
+                active(name, notice).found_by(head)
+            }
+        }
+    }
+
     fn ci(&self) -> RungAnswer {
-        let Build { provider, reference, elsewhere } = match self.build() {
+        let build = match self.build() {
             Ok(Some(build)) => build,
             Ok(None) => return RungAnswer::Unset(Some("no provider was recognised".to_owned())),
             Err(error) => return RungAnswer::Refused { value: None, error },
         };
-        if let Some(reason) = elsewhere {
-            match reference {
-                BuildReference::Tag { name: value, .. }
-                | BuildReference::Branch { name: value, .. }
-                | BuildReference::PullRequestSource { name: value, .. } => {
-                    return RungAnswer::Skipped { value, reason };
-                }
-                BuildReference::Refused(_) => return RungAnswer::Unset(Some(reason)),
-                BuildReference::Forbidden(_) | BuildReference::Unknown(_) => {}
-            }
+        if let (Some(value), Some(reason)) = (build.value(), build.reason_to_skip()) {
+            return RungAnswer::Skipped { value: value.to_owned(), reason: reason.to_owned() };
         }
+        let Build { provider, reference, head, .. } = build;
         let by = |variable| format!("{variable} ({})", provider.name);
-        // In a build of a branch HEAD is a commit of that branch, also where a shallow checkout
-        // made neither a local nor a tracking branch for it.
-        let built = || match self.refs.head() {
-            Ok(Head::Detached(commit)) => Some(commit),
-            _ => None,
-        };
         match reference {
             BuildReference::Tag { variable, name } => {
-                tag(&name, ReferenceSource::Ci, &by(variable))
+                tag(&name, ReferenceSource::Ci, &by(variable)).found_by(head)
             }
+            // HEAD is a commit of that branch, also where a shallow checkout made neither a local nor a
+            // tracking branch for it.
             BuildReference::Branch { variable, name } => {
-                let candidate = |name| CandidateBranch {
-                    built_commit: built(),
-                    ..CandidateBranch::named(name)
-                };
-                branch(&name, ReferenceSource::Ci, &by(variable), candidate)
+                let from = by(variable);
+                branch(&name, ReferenceSource::Ci, &from, CandidateBranch::named).found_by(head)
             }
             BuildReference::PullRequestSource { variable, name } => {
                 // HEAD says nothing about the source branch: it may be a merge with the target.
@@ -323,7 +331,7 @@ impl Ladder<'_> {
 
     fn git(&self) -> RungAnswer {
         match self.pointing_at_head() {
-            Ok((value, candidate)) => RungAnswer::Taken { value, candidate },
+            Ok((value, candidate)) => RungAnswer::Taken { value, candidate, notice: None },
             Err(error) => RungAnswer::Refused { value: None, error },
         }
     }
@@ -344,7 +352,8 @@ impl Ladder<'_> {
                 None => commit,
             },
             Head::Branch(branch) => {
-                return Ok(git_candidate(CandidateName::Branch(CandidateBranch::named(branch))));
+                let name = CandidateName::Branch(CandidateBranch::named(branch));
+                return Ok(git_candidate(name, None));
             }
             Head::Unborn(branch) => return Err(ReferenceError::UnbornHead { branch }),
         };
@@ -352,7 +361,7 @@ impl Ladder<'_> {
         // Branches are looked at only where there is no tag at all: with two tags, one branch does
         // not tell which of the tags is meant.
         if let [tag] = tags.as_slice() {
-            return Ok(git_candidate(CandidateName::Tag(tag.clone())));
+            return Ok(git_candidate(CandidateName::Tag(tag.clone()), Some(commit)));
         }
         let branches = match self.remote {
             Some(remote) if tags.is_empty() => self.refs.tracking_at(remote, &commit)?,
@@ -360,7 +369,8 @@ impl Ladder<'_> {
         };
         match branches.as_slice() {
             [branch] => {
-                Ok(git_candidate(CandidateName::Branch(CandidateBranch::named(branch.clone()))))
+                let name = CandidateName::Branch(CandidateBranch::named(branch.clone()));
+                Ok(git_candidate(name, Some(commit)))
             }
             _ => Err(ReferenceError::Undecided { commit, tags, branches }),
         }
@@ -397,11 +407,13 @@ fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
 /// a fork's, so the rules for pull requests have to hold for it.
 fn instead_of_active(build: &Build, active: &BranchName) -> Option<RungAnswer> {
     let provider = build.provider.name;
-    let is_here = build.elsewhere.is_none();
+    if build.reason_to_skip().is_some() {
+        return None;
+    }
     let reason = match &build.reference {
         BuildReference::Forbidden(reason) => format!("{provider} builds it, and {reason}"),
-        BuildReference::Refused(reason) if is_here => format!("{provider}: {reason}"),
-        BuildReference::PullRequestSource { name, .. } if is_here => {
+        BuildReference::Refused(reason) => format!("{provider}: {reason}"),
+        BuildReference::PullRequestSource { name, .. } => {
             let reason = format!("{provider} builds a pull request of {name}");
             if name == active.as_str() {
                 // The rung of the provider names the same branch: nothing to tell.
@@ -409,10 +421,35 @@ fn instead_of_active(build: &Build, active: &BranchName) -> Option<RungAnswer> {
             }
             reason
         }
-        BuildReference::Tag { name, .. } if is_here => format!("{provider} builds the tag {name}"),
-        _ => return None,
+        BuildReference::Tag { name, .. } => format!("{provider} builds the tag {name}"),
+        BuildReference::Branch { .. } | BuildReference::Unknown(_) => return None,
     };
     Some(RungAnswer::Skipped { value: active.to_string(), reason })
+}
+
+/// The notice of a provider that speaks of something else than HEAD, where the active branch decides.
+fn passed_over(build: &Build, active: &BranchName) -> Option<String> {
+    let value = build.value().filter(|value| *value != active.as_str())?;
+    Some(skipped(CI, value, build.reason_to_skip()?))
+}
+
+/// The notice of a value that is known to be no branch or tag of HEAD.
+fn skipped(rung: &str, value: &str, reason: &str) -> String {
+    format!("{rung} is `{value}`, which is skipped: {reason}")
+}
+
+/// The answer of the active branch where it decides.
+fn active(name: BranchName, notice: Option<String>) -> RungAnswer {
+    RungAnswer::Taken {
+        value: name.to_string(),
+        candidate: Candidate {
+            name: CandidateName::Branch(CandidateBranch::named(name)),
+            source: ReferenceSource::ActiveBranch,
+            detail: "active branch".to_owned(),
+            head: None,
+        },
+        notice,
+    }
 }
 
 /// Writes what became of a rung to the debug log.
@@ -427,12 +464,12 @@ fn log(rung: Option<&Rung>) {
     );
 }
 
-fn git_candidate(name: CandidateName) -> (String, Candidate) {
+fn git_candidate(name: CandidateName, head: Option<CommitId>) -> (String, Candidate) {
     let (value, detail) = match &name {
         CandidateName::Tag(tag) => (tag.to_string(), "the tag at HEAD"),
         CandidateName::Branch(branch) => (branch.name.to_string(), "the remote branch at HEAD"),
     };
-    (value, Candidate { name, source: ReferenceSource::Git, detail: detail.to_owned() })
+    (value, Candidate { name, source: ReferenceSource::Git, detail: detail.to_owned(), head })
 }
 
 fn tag(value: &str, source: ReferenceSource, from: &str) -> RungAnswer {
@@ -458,7 +495,8 @@ fn named(
     match name {
         Ok(name) => RungAnswer::Taken {
             value: value.to_owned(),
-            candidate: Candidate { name, source, detail },
+            candidate: Candidate { name, source, detail, head: None },
+            notice: None,
         },
         Err(error) => RungAnswer::Refused {
             value: Some(value.to_owned()),

@@ -70,6 +70,11 @@ impl NameResolver<'_> {
         if self.pushed.is_some() {
             self.refuse_outside_series(tag)?;
         }
+        // The build of a tag is of its commit. At another one, nobody can tell what the job is for.
+        if let Some(head) = candidate.head.as_ref().filter(|head| **head != commit) {
+            let (from, tag, head) = (candidate.detail.clone(), tag.clone(), head.clone());
+            return Err(ReferenceError::TagNotAtHead { from, tag, commit, head });
+        }
         let by_commit = self.rules.pin == Pin::Commit;
         // A build of a tag may have checked it out as a branch of that name, which is here only.
         if candidate.source == ReferenceSource::Ci && self.is_active(tag) {
@@ -115,10 +120,7 @@ impl NameResolver<'_> {
         if packages.is_empty() {
             return Ok(Vec::new());
         }
-        let tags = match self.proof {
-            Some(proof) => proof.refs.tags_at(commit),
-            None => self.refs.tags_at(commit)?,
-        };
+        let tags = self.tags_for_workers(commit)?;
         let pins = self.rules.series.highest_of_each(&packages, &tags).into_iter();
         pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect()
     }
@@ -187,6 +189,12 @@ impl NameResolver<'_> {
             );
             return Err(ReferenceError::Ci { provider, reason });
         }
+        if is_mainline
+            && let Some(head) = &candidate.head
+            && let Some(resolved) = self.pinned_at_head(candidate, &name, head, notices)?
+        {
+            return Ok(resolved);
+        }
         let commit = self.commit_of_branch(candidate, asked_for, &reading, notices)?;
         if is_mainline {
             return self.pinned(candidate, name, commit);
@@ -235,7 +243,7 @@ impl NameResolver<'_> {
         reading: &BranchReading,
         notices: &mut Vec<String>,
     ) -> Result<CommitId, ReferenceError> {
-        let here = self.branch_here(asked_for, reading)?;
+        let here = self.branch_here(candidate, asked_for, reading)?;
         let branch = reading.name.clone();
         let from = candidate.detail.clone();
         let Some(proof) = self.proof else {
@@ -254,10 +262,36 @@ impl NameResolver<'_> {
                 Err(ReferenceError::RemoteDiffers { remote, branch, there })
             }
             (here, Some(there)) => {
-                notices.extend(here.map(|here| self.difference(&branch, &here, &there)));
+                let what = || format!("what {remote} has ({})", there.short());
+                notices.extend(here.map(|here| self.difference(&branch, &here, &there, &what())));
                 Ok(there)
             }
         }
+    }
+
+    /// What a mainline branch is pinned to in the build of a commit of it: the versions of that commit, also
+    /// if the branch has moved on since. What is registered must not depend on how long a job had to wait.
+    ///
+    /// `None` if it has none, and the branch is to be registered then.
+    fn pinned_at_head(
+        &self,
+        candidate: &Candidate,
+        branch: &BranchName,
+        head: &CommitId,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Resolved>, ReferenceError> {
+        let resolved = match (self.pins_at(candidate, branch, head)?, self.rules.untagged) {
+            (Some(resolved), _) => resolved,
+            (None, Untagged::Refuse) => return Err(self.untagged(branch.clone(), head.clone())),
+            (None, Untagged::Branch | Untagged::Commit) => return Ok(None),
+        };
+        if let Some(there) = self.proof.and_then(|proof| proof.refs.branch(branch))
+            && there != head
+        {
+            let what = format!("HEAD ({}), which this is a build of,", head.short());
+            notices.push(self.difference(branch, head, there, &what));
+        }
+        Ok(Some(resolved))
     }
 
     fn no_such_branch(&self, from: String, reading: &BranchReading) -> ReferenceError {
@@ -303,15 +337,16 @@ impl NameResolver<'_> {
 
     /// Where the branch is in this repository.
     ///
-    /// In a CI build the tracking branch goes before the local one, which an earlier build may have
-    /// left in a reused work tree. HEAD comes last: a build that is run again stands at an old commit.
+    /// Where it was found by HEAD, it is there, whatever a reused work tree has of the branch. In the build of
+    /// a pull request the tracking branch goes before the local one, which an earlier build may have left.
     fn branch_here(
         &self,
+        candidate: &Candidate,
         asked_for: &CandidateBranch,
         reading: &BranchReading,
     ) -> Result<Option<CommitId>, ReferenceError> {
-        if let Some(pushed) = self.pushed {
-            return Ok(Some(pushed.clone()));
+        if let Some(here) = self.pushed.or(candidate.head.as_ref()) {
+            return Ok(Some(here.clone()));
         }
         let local = self.refs.branch(&reading.name)?;
         let remote = reading.of_remote.as_ref().or(self.remote);
@@ -319,23 +354,29 @@ impl NameResolver<'_> {
             Some(remote) => self.refs.tracking(remote, &reading.name)?,
             None => None,
         };
-        let is_build =
-            asked_for.built_commit.is_some() || asked_for.pull_request_provider.is_some();
-        let prefers_remote = reading.of_remote.is_some() || is_build;
-        let found = if prefers_remote { tracking.or(local) } else { local.or(tracking) };
-        Ok(found.or_else(|| asked_for.built_commit.clone()))
+        let is_pull_request = asked_for.pull_request_provider.is_some();
+        let prefers_remote = reading.of_remote.is_some() || is_pull_request;
+        Ok(if prefers_remote { tracking.or(local) } else { local.or(tracking) })
     }
 
-    /// The notice for a branch that is at another commit here than on the remote.
-    fn difference(&self, branch: &BranchName, here: &CommitId, there: &CommitId) -> String {
+    /// The notice for a branch that is at another commit here than on the remote, and what of it is registered.
+    fn difference(
+        &self,
+        branch: &BranchName,
+        here: &CommitId,
+        there: &CommitId,
+        registered: &str,
+    ) -> String {
         let remote = self.remote.map(ToString::to_string).unwrap_or_default();
         let distance = match self.refs.distance(here, there) {
             CommitDistance::Ahead(commits) => format!("is {}ahead of", counted(commits)),
             CommitDistance::Behind(commits) => format!("is {}behind", counted(commits)),
             CommitDistance::Diverged => "has diverged from".to_owned(),
+            CommitDistance::Same | CommitDistance::Unknown => {
+                "is at another commit than on".to_owned()
+            }
         };
-        let there = there.short();
-        format!("{branch} {distance} {remote}; what {remote} has ({there}) is registered")
+        format!("{branch} {distance} {remote}; {registered} is registered")
     }
 
     /// All tags, of this repository and of the remote.
@@ -352,32 +393,45 @@ impl NameResolver<'_> {
         branch: BranchName,
         commit: CommitId,
     ) -> Result<Resolved, ReferenceError> {
-        let local = self.refs.tags_at(&commit)?;
-        // A tag that only this repository has pins nothing: workers could not clone it.
-        let tags = match self.proof {
-            Some(proof) => proof.refs.tags_at(&commit),
-            None => local.clone(),
-        };
-        let series = self.series_at(&tags)?;
-        let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
-        let pins: Result<Vec<CodeReference>, ReferenceError> =
-            pins.map(|(_, tag)| self.pin(candidate, &commit, tag)).collect();
-        let mut pins = pins?.into_iter().map(|mut pin| {
-            pin.source_detail = format!("{} {branch}", pin.source_detail);
-            pin
-        });
-        if let Some(reference) = pins.next() {
-            return Ok(Resolved { reference, further: pins.collect() });
+        if let Some(pinned) = self.pins_at(candidate, &branch, &commit)? {
+            return Ok(pinned);
         }
         // With `commit` workers get the commit's id, and then a twin name does no harm.
         let is_commit = match self.rules.untagged {
-            Untagged::Refuse => return Err(self.untagged(branch, commit, &local, tags)),
+            Untagged::Refuse => return Err(self.untagged(branch, commit)),
             Untagged::Branch => false,
             Untagged::Commit => true,
         };
         self.refuse_twin_name(branch.as_str(), is_commit)?;
         let name = ReferenceName::Branch(branch);
         Ok(self.reference(candidate, name, commit, Channel::Mainline).into())
+    }
+
+    /// The highest version of each series at a commit of a mainline branch; `None` if there is none.
+    fn pins_at(
+        &self,
+        candidate: &Candidate,
+        branch: &BranchName,
+        commit: &CommitId,
+    ) -> Result<Option<Resolved>, ReferenceError> {
+        let tags = self.tags_for_workers(commit)?;
+        let series = self.series_at(&tags)?;
+        let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
+        let pins: Result<Vec<CodeReference>, ReferenceError> =
+            pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect();
+        let mut pins = pins?.into_iter().map(|mut pin| {
+            pin.source_detail = format!("{} {branch}", pin.source_detail);
+            pin
+        });
+        Ok(pins.next().map(|reference| Resolved { reference, further: pins.collect() }))
+    }
+
+    /// The tags at a commit. One that only this repository has pins nothing: workers could not clone it.
+    fn tags_for_workers(&self, commit: &CommitId) -> Result<Vec<TagName>, ReferenceError> {
+        match self.proof {
+            Some(proof) => Ok(proof.refs.tags_at(commit)),
+            None => Ok(self.refs.tags_at(commit)?),
+        }
     }
 
     /// The series that tags at a commit may be of. Without any such tag nothing depends on which they are,
@@ -407,13 +461,10 @@ impl NameResolver<'_> {
         Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
     }
 
-    fn untagged(
-        &self,
-        branch: BranchName,
-        commit: CommitId,
-        local: &[TagName],
-        others: Vec<TagName>,
-    ) -> ReferenceError {
+    /// The error for a mainline branch whose commit has no version.
+    fn untagged(&self, branch: BranchName, commit: CommitId) -> ReferenceError {
+        let local = self.refs.tags_at(&commit).unwrap_or_default();
+        let others = self.tags_for_workers(&commit).unwrap_or_default();
         let set = &self.rules.series;
         // All tags, here and there: the one that is proposed must be free in both.
         let tags = self.all_tags().unwrap_or_default();
@@ -421,7 +472,7 @@ impl NameResolver<'_> {
             Ok(series) => (series, None),
             Err(several) => (Vec::new(), Some(several)),
         };
-        let unpushed = set.highest_of_each(&series, local).into_iter().map(|(_, tag)| tag.clone());
+        let unpushed = set.highest_of_each(&series, &local).into_iter().map(|(_, tag)| tag.clone());
         let unasked = self.remote.filter(|_| self.proof.is_none());
         let advice = TagAdvice {
             lacking: unasked.filter(|remote| self.refs.may_lack_tags(remote)).cloned(),

@@ -71,7 +71,8 @@ pub fn reference_of_push(
             (CandidateName::Branch(CandidateBranch::named(branch.clone())), "--branch")
         }
     };
-    let candidate = Candidate { name, source: ReferenceSource::Flag, detail: flag.to_owned() };
+    let (source, detail) = (ReferenceSource::Flag, flag.to_owned());
+    let candidate = Candidate { name, source, detail, head: None };
     let mut notices = Vec::new();
     let lookup = Lookup::new(repository, rules, Some(&pushed.commit));
     let resolved = lookup.run(&candidate, &mut notices);

@@ -132,6 +132,21 @@ pub enum ReferenceError {
         /// Why not.
         reason: String,
     },
+    /// The build of a tag has checked out another commit.
+    #[error(
+        "{from} names the tag {}, which is at {}, but HEAD is {}",
+        escaped(.tag), .commit.short(), .head.short()
+    )]
+    TagNotAtHead {
+        /// The variable.
+        from: String,
+        /// The tag.
+        tag: TagName,
+        /// Its commit.
+        commit: CommitId,
+        /// Where HEAD is.
+        head: CommitId,
+    },
     /// A branch and a tag share the name.
     #[error("{} is both a branch and a tag {}", escaped(.name), here_or_on(.remote.as_ref()))]
     AmbiguousName {
@@ -362,6 +377,7 @@ impl ReferenceError {
             Self::InProgress { .. } => "in_progress",
             Self::Undecided { .. } => "undecided",
             Self::Ci { .. } => "ci_refused",
+            Self::TagNotAtHead { .. } => "tag_not_at_head",
             Self::AmbiguousName { .. } => "ambiguous_name",
             Self::NoRemote => "no_remote",
             Self::RemoteUnreachable { .. } => "remote_unreachable",
@@ -451,6 +467,10 @@ impl ReferenceError {
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
             Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
+            }
+            Self::TagNotAtHead { tag, .. } => {
+                let tag = quoted(tag.as_str());
+                vec![format!("flowreg … --tag {tag}"), format!("git checkout --detach {tag}")]
             }
             Self::InProgress { operation, .. } => {
                 let branch = operation.branch.as_ref();

@@ -28,10 +28,13 @@ pub(super) enum Head {
 /// How far one commit is from another; the number of commits if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommitDistance {
+    Same,
     Ahead(Option<usize>),
     Behind(Option<usize>),
-    /// Each has commits that the other has not, or what is here does not tell.
+    /// Each has commits that the other has not.
     Diverged,
+    /// What is here does not tell.
+    Unknown,
 }
 
 const HEAD: &str = "HEAD";
@@ -222,9 +225,12 @@ impl Refs {
 
     /// How far `here` is from `there`.
     pub(super) fn distance(&self, here: &CommitId, there: &CommitId) -> CommitDistance {
+        if here == there {
+            return CommitDistance::Same;
+        }
         let id = |commit| object_id(&self.repository, commit);
         let (Some(here), Some(there)) = (id(here), id(there)) else {
-            return CommitDistance::Diverged;
+            return CommitDistance::Unknown;
         };
         let graph = commit_graph(&self.repository);
         let mut ancestry = Ancestry::of(&self.repository, graph.as_ref());
@@ -239,7 +245,8 @@ impl Refs {
             (Ok(ahead), Ok(behind)) if ahead.is_empty() => {
                 CommitDistance::Behind(counted(behind.len()))
             }
-            _ => CommitDistance::Diverged,
+            (Ok(_), Ok(_)) if is_whole => CommitDistance::Diverged,
+            _ => CommitDistance::Unknown,
         }
     }
 

@@ -115,7 +115,8 @@ fn a_build_whose_commit_is_head_is_what_the_provider_says() {
 fn where_no_variable_names_the_commit_head_has_to_be_in_the_branch_or_at_the_tag() {
     let repository = repository();
     for (revision, variables, expected) in [
-        ("v1.0.0", &[("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", "main")][..], "refs/heads/main"),
+        // In the branch, and the version of HEAD is what counts of it.
+        ("v1.0.0", &[("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", "main")][..], "refs/tags/v1.0.0"),
         ("main", &[("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", "main")], "refs/heads/main"),
         (
             "v1.0.0",
@@ -161,31 +162,32 @@ fn a_build_of_another_repository_says_nothing() {
         ];
         let is_github = variable.starts_with("GITHUB");
         let github = if is_github { "true" } else { "false" };
-        name(&resolved(&repository, &[&variables[..], &[("GITHUB_ACTIONS", github)]].concat()))
+        let variables = [&variables[..], &[("GITHUB_ACTIONS", github)]].concat();
+        outcome(&resolved(&repository, &variables), "CI").0
     };
     let https = "https://github.com/Acme/flows.git";
     for (url, variable, named, expected) in [
-        (https, "GITHUB_REPOSITORY", "acme/flows", "refs/heads/main"),
-        ("git@github-work:acme/flows.git", "GITHUB_REPOSITORY", "acme/flows", "refs/heads/main"),
-        (https, "GITHUB_REPOSITORY", "acme/tools", "refs/tags/v1.0.0"),
-        (https, "GITHUB_REPOSITORY", "stranger/flows", "refs/tags/v1.0.0"),
+        (https, "GITHUB_REPOSITORY", "acme/flows", RungOutcome::Taken),
+        ("git@github-work:acme/flows.git", "GITHUB_REPOSITORY", "acme/flows", RungOutcome::Taken),
+        (https, "GITHUB_REPOSITORY", "acme/tools", RungOutcome::Skipped),
+        (https, "GITHUB_REPOSITORY", "stranger/flows", RungOutcome::Skipped),
         (
             "git@ssh.dev.azure.com:v3/acme/data/flows",
             "BUILD_REPOSITORY_URI",
             "https://acme@dev.azure.com/acme/data/_git/flows",
-            "refs/heads/main",
+            RungOutcome::Taken,
         ),
         (
             "git@ssh.dev.azure.com:v3/acme/data/flows",
             "BUILD_REPOSITORY_URI",
             "https://acme@dev.azure.com/acme/data/_git/tools",
-            "refs/tags/v1.0.0",
+            RungOutcome::Skipped,
         ),
         (
             "https://git.example.com/scm/acme/flows.git",
             "GITHUB_REPOSITORY",
             "acme/flows",
-            "refs/heads/main",
+            RungOutcome::Taken,
         ),
     ] {
         assert_eq!(with(url, variable, named), expected, "{url} {named}");

@@ -11,6 +11,7 @@ mod changes;
 mod checkout;
 mod ci;
 mod ci_head;
+mod ci_moved;
 mod head;
 mod history;
 mod identity;
