@@ -20,6 +20,13 @@ hooks=${hooks%"${hooks##*[!/]}"}
 [ ! -h "$hooks" ] || hooks=$(cd -P "$hooks" && pwd)
 previous=$hooks.flowreg/@HOOK@
 if [ -x "$previous" ]; then
+  # Others may have put something beside this one since.
+  for file in "$hooks"/* "$hooks"/.[!.]*; do
+    name=${file##*/}
+    case $name in *.sample | "${0##*/}") continue ;; esac
+    [ ! -e "$file" ] || [ -h "$hooks.flowreg/$name" ] || [ -e "$hooks.flowreg/$name" ] ||
+      ln -s "../${hooks##*/}/$name" "$hooks.flowreg/$name" 2>/dev/null
+  done
   if [ -n "$in" ]; then
     "$previous" "$@" <<SAID || exit
 $in

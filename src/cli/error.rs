@@ -242,6 +242,7 @@ pub(super) fn target_codes(error: &TargetError) -> (u8, &'static str) {
     match error {
         TargetError::Unreachable { .. } => (exit::TARGET_UNREACHABLE, "unreachable"),
         TargetError::Untrusted { .. } => (exit::CONFIGURATION, "untrusted"),
+        TargetError::CertificateFile(_) => (exit::CONFIGURATION, "certificate_file"),
         TargetError::Unauthorized { .. } => (exit::TARGET_REFUSED, "unauthorized"),
         TargetError::NotAnApi { .. } => (exit::TARGET_REFUSED, "not_an_api"),
         TargetError::UnsupportedVersion { .. } => (exit::TARGET_REFUSED, "unsupported_version"),
@@ -260,6 +261,7 @@ pub(super) fn target_hints(error: &TargetError) -> Vec<String> {
             "nothing is lost: run the same command again once the server answers"
         }
         TargetError::Untrusted { problem, settings, .. } => return problem.hints(*settings),
+        TargetError::CertificateFile(error) => return error.hints(),
         TargetError::Unauthorized { .. } => {
             "set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for basic authentication"
         }

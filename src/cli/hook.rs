@@ -9,8 +9,8 @@ use clap::Subcommand;
 use super::{Context, exit};
 use crate::output::Printer;
 use crate::push::{
-    GitProcess, HookRun, PreCommitPush, PushCandidate, PushContext, PushedRef, QueuedCount,
-    pre_push_refs, program_beside, received_refs,
+    GitProcess, HookRun, PreCommitPush, PushCandidate, PushContext, PushedRef, PushedRefs,
+    QueuedCount, pre_push_refs, program_beside, received_refs,
 };
 use crate::run::{Surroundings, is_worth_a_watcher, target_of_settings, waiting_count};
 use crate::settings::Settings;
@@ -96,30 +96,27 @@ impl Caller<'_> {
             self.say("nothing is queued: this is no pre-push hook of pre-commit or prek");
             return exit::DONE;
         };
-        let Some(line) = told.pushed else { return exit::DONE };
+        if told.pushed.is_empty() {
+            return exit::DONE;
+        }
         self.say(
             "pre-commit and prek tell of the first ref only; `flowreg hooks install` sees all of \
              them",
         );
-        let input = line.pre_push_line();
+        let input: String = told.pushed.refs.iter().map(PushedRef::pre_push_line).collect();
         let pushing = Pushing { remote: told.remote, url: told.url, input: input.as_bytes() };
-        self.queue_push(vec![line], &pushing, refusal)
+        self.queue_push(told.pushed, &pushing, refusal)
     }
 
-    fn queue_push(
-        &self,
-        lines: Vec<PushedRef>,
-        pushing: &Pushing<'_>,
-        refusal: &Refusal<'_>,
-    ) -> u8 {
+    fn queue_push(&self, pushed: PushedRefs, pushing: &Pushing<'_>, refusal: &Refusal<'_>) -> u8 {
         let say = |text: &str| self.say(text);
-        if lines.is_empty() {
+        if pushed.is_empty() {
             return exit::DONE;
         }
         let Some(hooked) = HookRun::new(self.environment(), self.directory(), &say) else {
             return exit::DONE;
         };
-        let candidates = hooked.candidates(lines);
+        let candidates = hooked.candidates(pushed.refs);
         // Before anything is queued: a push that the check refuses will not land.
         if candidates.iter().any(PushCandidate::asks_for_check)
             && let Some(code) = refusal(&hooked, &candidates, pushing)
@@ -136,6 +133,7 @@ impl Caller<'_> {
             git,
             is_received,
         };
+        hooked.report_not_text(&pushed.not_text, &push);
         let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
         let is_told = self.printer.shows_progress() && !git.is_some_and(GitProcess::is_quiet);
@@ -160,8 +158,8 @@ impl Caller<'_> {
 
     fn post_receive(&self) -> u8 {
         let say = |text: &str| self.say(text);
-        let lines = received_refs(&standard_input());
-        if lines.is_empty() {
+        let pushed = received_refs(&standard_input());
+        if pushed.is_empty() {
             return exit::DONE;
         }
         let Some(hooked) = HookRun::new(self.environment(), self.directory(), &say) else {
@@ -175,7 +173,8 @@ impl Caller<'_> {
             git: None,
             is_received: true,
         };
-        let candidates = hooked.candidates(lines);
+        hooked.report_not_text(&pushed.not_text, &push);
+        let candidates = hooked.candidates(pushed.refs);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
         let (candidates, left_out) = hooked.without_tags_of_no_series(candidates);
         if let Some(text) = left_out {

@@ -35,14 +35,17 @@ pub(super) fn run(context: &Context<'_>, arguments: &RegisterArguments) -> Comma
         return plan::show(context, &arguments.common, false);
     }
     if arguments.watch {
-        return Ok(watch(context, arguments));
+        return watch(context, arguments);
     }
     register(context, arguments)
 }
 
 /// Registers again whenever the reference is at another commit. An error does not end it: a push
 /// or the next commit may mend it.
-fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> u8 {
+///
+/// # Errors
+/// If the configuration is wrong from the start, as in a build without a server: nothing would come of it.
+fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> CommandResult {
     // This looks once a second, so it must not ask the remote. A commit or a fetch moves the
     // reference here; only then the remote is asked, as part of registering.
     let local = ReferenceChoice { offline: true, ..arguments.common.reference.choice() };
@@ -53,22 +56,27 @@ fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> u8 {
     };
     let mut seen = None;
     let mut retry_at = Some(Instant::now());
+    let mut is_first = true;
     while !context.surroundings.interrupt.is_requested() {
         let current = commit().ok();
         let is_due = retry_at.is_some_and(|at| Instant::now() >= at);
         if current != seen || is_due {
             retry_at = match register(context, arguments) {
                 Ok(_) => None,
+                Err(error) if is_first && error.exit_code == exit::CONFIGURATION => {
+                    return Err(error);
+                }
                 Err(error) => {
                     context.printer.error(&context.completed(error.report()));
                     Some(Instant::now() + WATCH_RETRY)
                 }
             };
             seen = current;
+            is_first = false;
         }
         std::thread::sleep(WATCH_INTERVAL);
     }
-    exit::INTERRUPTED
+    Ok(exit::INTERRUPTED)
 }
 
 fn register(context: &Context<'_>, arguments: &RegisterArguments) -> CommandResult {

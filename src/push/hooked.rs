@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::log::DecisionLog;
+use super::log::{DecisionLog, tell_of_not_text};
 use super::outdone::outdone;
 use super::process::{GitProcess, detach};
 use super::queue::{PushContext, PushedRef, queued};
@@ -263,15 +263,34 @@ impl<'a> HookRun<'a> {
         }
     }
 
+    /// Writes down, and prints, which branches and tags are not registered as their names are no text.
+    pub(crate) fn report_not_text(&self, names: &[String], context: &PushContext<'_>) {
+        let is_quiet =
+            self.is_set("flowreg.quiet") || context.git.is_some_and(GitProcess::is_quiet);
+        for line in tell_of_not_text(names, &self.outbox()) {
+            if !is_quiet && self.is_last_address(context) {
+                self.say(&line);
+            }
+        }
+    }
+
+    /// Whether git pushes to no further address of the remote after this one.
+    fn is_last_address(&self, context: &PushContext<'_>) -> bool {
+        let Some(repository) = &self.repository else { return true };
+        let url = RepositoryUrl::new(context.url, context.directory);
+        repository.pushed_to(context.remote).last().is_none_or(|last| *last == url)
+    }
+
     /// Prints one line about what was queued, unless `git config flowreg.quiet` is set. Of several
     /// addresses to which git pushes one after the other, only at the last one.
     pub(crate) fn report_queued(&self, queued: QueuedCount, context: &PushContext<'_>) {
-        let Some(repository) = &self.repository else { return };
-        let url = RepositoryUrl::new(context.url, context.directory);
-        let is_last = repository.pushed_to(context.remote).last().is_none_or(|last| *last == url);
-        if !self.is_set("flowreg.quiet") && is_last {
+        if self.repository.is_some()
+            && !self.is_set("flowreg.quiet")
+            && self.is_last_address(context)
+        {
             // The name of a remote that was given as an address may hold a password.
             let is_named = context.remote != context.url;
+            let url = RepositoryUrl::new(context.url, context.directory);
             self.say(&queued.text(if is_named { context.remote } else { url.as_str() }));
         }
     }

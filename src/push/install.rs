@@ -96,12 +96,12 @@ fn manager_note(manager: Manager) -> String {
 
 /// Refuses a hooks directory that other repositories share, and a setting that switches hooks off.
 fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
-    let Some((directory, scope)) = hooks.configured.clone() else { return Ok(()) };
+    let Some(configured) = hooks.configured.clone() else { return Ok(()) };
     if hooks.is_off() {
-        return Err(InstallError::HooksOff { directory, scope });
+        return Err(InstallError::HooksOff { configured });
     }
-    if scope.is_shared() && !force {
-        return Err(InstallError::SharedHooks { directory, scope });
+    if configured.scope.is_shared() && !force {
+        return Err(InstallError::SharedHooks { configured });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::recognition::LINE;
-use flowreg_git::{ConfigScope, GitError};
+use flowreg_git::{ConfiguredValue, GitError};
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +22,12 @@ pub(crate) enum InstallError {
     },
     /// All repositories look for hooks in the same directory.
     #[error(
-        "core.hooksPath is `{directory}` in the {} configuration: other repositories run these hooks, too",
-        .scope.as_str()
+        "core.hooksPath is `{}` in the {} configuration: other repositories run these hooks, too",
+        .configured.value, .configured.scope.as_str()
     )]
     SharedHooks {
-        /// As it is configured.
-        directory: String,
-        /// One that other repositories read as well.
-        scope: ConfigScope,
+        /// `core.hooksPath`, in a configuration that other repositories read as well.
+        configured: ConfiguredValue,
     },
     /// Whoever clones the repository would get a script with a path of this machine.
     #[error(
@@ -40,12 +38,10 @@ pub(crate) enum InstallError {
         directory: PathBuf,
     },
     /// Hooks are switched off.
-    #[error("core.hooksPath is `{directory}` ({}): git runs no hooks", .scope.as_str())]
+    #[error("core.hooksPath is `{}` ({}): git runs no hooks", .configured.value, .configured.place())]
     HooksOff {
-        /// As it is configured.
-        directory: String,
-        /// Which configuration.
-        scope: ConfigScope,
+        /// `core.hooksPath`.
+        configured: ConfiguredValue,
     },
     /// There is a hook, and it is not to be chained.
     #[error("there is already a hook at {path}")]
@@ -139,7 +135,7 @@ impl InstallError {
                         .to_owned(),
                 ];
             }
-            Self::HooksOff { scope, .. } => return vec![scope.unset("core.hooksPath")],
+            Self::HooksOff { configured } => return vec![configured.unset("core.hooksPath")],
             Self::Exists { .. } => {
                 return vec![format!("add this line to it: {}", LINE.trim_end())];
             }

@@ -56,6 +56,24 @@ impl DecisionLog {
     }
 }
 
+/// Writes down which branches and tags of a push are not registered because of their names. Returns what is
+/// to be told, a line each.
+pub(super) fn tell_of_not_text(names: &[String], outbox: &Outbox) -> Vec<String> {
+    if !names.is_empty() {
+        // Whatever else is queued would make it.
+        let _ = std::fs::create_dir_all(outbox.directory());
+    }
+    let tell = |name: &String| {
+        let rename = if name.starts_with("refs/tags/") { "git tag" } else { "git branch -m" };
+        let reason = format!(
+            "not registered: its name is not UTF-8; give it another one ({rename}), and push that"
+        );
+        DecisionLog::of(outbox).write(name, &reason);
+        format!("{name} is {reason}")
+    };
+    names.iter().map(tell).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

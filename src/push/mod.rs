@@ -38,7 +38,9 @@ pub(crate) use install::{
 pub(crate) use install_error::InstallError;
 pub(crate) use log::DecisionLog;
 pub(crate) use process::{GitProcess, close_inherited, own_session};
-pub(crate) use queue::{PreCommitPush, PushContext, PushedRef, pre_push_refs, received_refs};
+pub(crate) use queue::{
+    PreCommitPush, PushContext, PushedRef, PushedRefs, pre_push_refs, received_refs,
+};
 pub(crate) use queued::{OutboxRecord, PushState, QueuedPush, QueuedTarget, outbox_records};
 pub(crate) use shim::HookName;
 pub(crate) use spool::TARGET_VARIABLES;

@@ -10,7 +10,10 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
+
 use super::install_error::InstallError;
+use super::recognition::is_executable;
 use super::shim::HookName;
 
 /// What the name of the directory ends with; `hooks/shim.sh` says so as well.
@@ -72,12 +75,53 @@ pub(super) fn refresh(hook: HookName, file: &Path) -> Result<(), InstallError> {
     }
 }
 
-/// Whether something lies beside the hook that was kept which it can't find from there.
-pub(super) fn is_incomplete(hook: HookName, file: &Path) -> bool {
-    let previous = kept(hook, file).filter(|previous| of(hook, file).as_ref() == Some(previous));
-    previous.is_some_and(|previous| {
-        neighbours(file, &previous).is_ok_and(|neighbours| !neighbours.is_empty())
-    })
+/// What our script will do with the hook that was there before.
+pub(super) enum PreviousHook {
+    /// There was none.
+    None,
+    /// It runs it.
+    Runs,
+    /// The directory that it was kept in is there, and it is not.
+    Gone(PathBuf),
+    /// A directory is in its place.
+    Directory(PathBuf),
+    /// It is not executable.
+    NotExecutable(PathBuf),
+    /// It runs, and something beside it can't be linked for it.
+    Incomplete(PathBuf),
+}
+
+/// Looks at the hook that was there before, as our script at `file` does.
+pub(super) fn state(hook: HookName, file: &Path) -> PreviousHook {
+    let Some(path) = kept(hook, file) else { return PreviousHook::None };
+    let directory = path.parent().unwrap_or(&path);
+    match of(hook, file) {
+        // The first version of our script looks for it elsewhere.
+        Some(previous) if previous != path => PreviousHook::Runs,
+        None if !directory.is_dir() || is_kept_for_another(directory, hook) => PreviousHook::None,
+        None => PreviousHook::Gone(path),
+        // A dangling link is there, and leads to nothing.
+        Some(_) if path.metadata().is_err() => PreviousHook::Gone(path),
+        Some(_) if path.is_dir() => PreviousHook::Directory(path),
+        Some(_) if !is_executable(&path) => PreviousHook::NotExecutable(path),
+        Some(_) => {
+            let is_whole = || neighbours(file, &path).is_ok_and(|missing| missing.is_empty());
+            let is_writable = access(directory, AccessFlags::W_OK).is_ok();
+            // Our script links what is missing before it runs it.
+            if is_writable || is_whole() {
+                PreviousHook::Runs
+            } else {
+                PreviousHook::Incomplete(path)
+            }
+        }
+    }
+}
+
+/// Whether the directory is there for a hook of another name.
+fn is_kept_for_another(directory: &Path, hook: HookName) -> bool {
+    let others = [HookName::PrePush, HookName::PostReceive].into_iter().filter(|one| *one != hook);
+    let mut others = others.map(|one| directory.join(one.as_str()));
+    others.any(|path| path.symlink_metadata().is_ok() && !is_neighbour(&path))
 }
 
 /// Puts the hook back to `file`, in place of ours; `false` if there was none.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::process::GitProcess;
 use super::queued::{PushState, QueuedPush, QueuedTarget, now};
 use flowreg_git::{Repository, RepositoryUrl};
-use flowreg_model::{CommitId, Environment, NameError};
+use flowreg_model::{CommitId, Environment, NameError, escaped_bytes};
 
 /// One ref of a push, as git tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +38,47 @@ impl PushedRef {
     }
 }
 
+/// What git tells a hook.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PushedRefs {
+    /// The refs of a push.
+    pub refs: Vec<PushedRef>,
+    /// Branches and tags that can't be registered, as their names are no text; with `\xff` for each byte that
+    /// belongs to no character.
+    pub not_text: Vec<String>,
+}
+
+impl PushedRefs {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.refs.is_empty() && self.not_text.is_empty()
+    }
+
+    fn add(&mut self, reference: &[u8], object: Option<CommitId>, before: Option<CommitId>) {
+        match str::from_utf8(reference) {
+            Ok(reference) => {
+                self.refs.push(PushedRef { reference: reference.to_owned(), object, before });
+            }
+            // Nothing was ever registered of one that goes.
+            Err(_) if object.is_none() => {}
+            Err(_) => {
+                let kinds: [&[u8]; 2] = [b"refs/heads/", b"refs/tags/"];
+                if kinds.iter().any(|kind| reference.starts_with(kind)) {
+                    self.not_text.push(escaped_bytes(reference));
+                }
+            }
+        }
+    }
+}
+
 /// What pre-commit and prek tell of a push.
 pub(crate) struct PreCommitPush<'a> {
     /// The remote's name, or its address.
     pub remote: &'a str,
     /// The remote's address.
     pub url: &'a str,
-    /// The first ref; `None` if it is not known what is pushed. What the remote had before never is.
-    pub pushed: Option<PushedRef>,
+    /// The first ref; none if it is not known what is pushed. What the remote had before never is.
+    pub pushed: PushedRefs,
 }
 
 impl<'a> PreCommitPush<'a> {
@@ -54,15 +87,17 @@ impl<'a> PreCommitPush<'a> {
         let value = |name: &str| environment.get(name);
         let remote = value("PRE_COMMIT_REMOTE_NAME")?;
         let url = value("PRE_COMMIT_REMOTE_URL")?;
-        let reference = value("PRE_COMMIT_REMOTE_BRANCH")?.to_owned();
+        let reference = environment.os("PRE_COMMIT_REMOTE_BRANCH")?.as_encoded_bytes();
         // Where the push brings a root commit, pre-commit sets no PRE_COMMIT_TO_REF, only the name of
         // the local branch.
         let object = value("PRE_COMMIT_TO_REF").and_then(|id| id.parse().ok()).or_else(|| {
             let repository = Repository::discover(directory, environment).ok()?;
             repository.object_named(value("PRE_COMMIT_LOCAL_BRANCH")?)
         });
-        let pushed =
-            object.map(|object| PushedRef { reference, object: Some(object), before: None });
+        let mut pushed = PushedRefs::default();
+        if object.is_some() {
+            pushed.add(reference, object, None);
+        }
         Some(Self { remote, url, pushed })
     }
 }
@@ -86,9 +121,9 @@ pub(crate) struct PushContext<'a> {
 ///
 /// The local ref is what the user typed and may hold blanks, so the line is split from its end
 /// (`docs/facts/hooks.md`). A line of another form is left out.
-pub(crate) fn pre_push_refs(input: &[u8]) -> Vec<PushedRef> {
+pub(crate) fn pre_push_refs(input: &[u8]) -> PushedRefs {
     lines(input, |line| {
-        let mut parts = line.rsplitn(4, ' ');
+        let mut parts = line.rsplitn(4, |byte| *byte == b' ');
         let (before, reference, object) = (parts.next()?, parts.next()?, parts.next()?);
         parts.next()?;
         Some((reference, object, before))
@@ -96,9 +131,9 @@ pub(crate) fn pre_push_refs(input: &[u8]) -> Vec<PushedRef> {
 }
 
 /// Reads what `post-receive` gets: `<old id> <new id> <ref>` on every line.
-pub(crate) fn received_refs(input: &[u8]) -> Vec<PushedRef> {
+pub(crate) fn received_refs(input: &[u8]) -> PushedRefs {
     lines(input, |line| {
-        let mut parts = line.splitn(3, ' ');
+        let mut parts = line.splitn(3, |byte| *byte == b' ');
         let (before, object, reference) = (parts.next()?, parts.next()?, parts.next()?);
         Some((reference, object, before))
     })
@@ -106,23 +141,21 @@ pub(crate) fn received_refs(input: &[u8]) -> Vec<PushedRef> {
 
 fn lines<'a>(
     input: &'a [u8],
-    split: impl Fn(&'a str) -> Option<(&'a str, &'a str, &'a str)>,
-) -> Vec<PushedRef> {
-    let lines = input.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
-    let read = |line: &'a str| {
-        let (reference, object, before) = split(line)?;
-        Some(PushedRef {
-            reference: reference.to_owned(),
-            object: id(object).ok()?,
-            before: id(before).ok()?,
-        })
-    };
-    lines.filter_map(read).collect()
+    split: impl Fn(&'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])>,
+) -> PushedRefs {
+    let mut pushed = PushedRefs::default();
+    for line in input.split(|byte| *byte == b'\n') {
+        let Some((reference, object, before)) = split(line) else { continue };
+        if let (Ok(object), Ok(before)) = (id(object), id(before)) {
+            pushed.add(reference, object, before);
+        }
+    }
+    pushed
 }
 
 /// An object id; all zeros stand for none.
-fn id(text: &str) -> Result<Option<CommitId>, NameError> {
-    let id: CommitId = text.parse()?;
+fn id(text: &[u8]) -> Result<Option<CommitId>, NameError> {
+    let id: CommitId = str::from_utf8(text).map_err(|_| NameError::not_text(text))?.parse()?;
     Ok((!id.as_str().bytes().all(|digit| digit == b'0')).then_some(id))
 }
 
@@ -176,7 +209,7 @@ mod tests {
         let input = format!(
             ":/two words {one} refs/heads/w {zero}\n(delete) {zero} refs/heads/x {two}\nnonsense\n"
         );
-        let lines = pre_push_refs(input.as_bytes());
+        let lines = pre_push_refs(input.as_bytes()).refs;
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].reference, "refs/heads/w");
         assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
@@ -185,9 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_named_and_never_becomes_another_name() {
+        let (one, zero) = ("1".repeat(40), "0".repeat(40));
+        let line = |local: &[u8], remote: &[u8], object: &str| {
+            [local, b" ", object.as_bytes(), b" ", remote, b" ", zero.as_bytes(), b"\n"].concat()
+        };
+        let input = [
+            line(b"refs/heads/caf\xe9", b"refs/heads/caf\xe9", &one),
+            line(b"refs/heads/caf\xe9", b"refs/heads/cafe", &one),
+            line(b"refs/tags/v\xff", b"refs/tags/v\xff", &one),
+            line(b"refs/notes/\xff", b"refs/notes/\xff", &one),
+            line(b"(delete)", b"refs/heads/gone\xff", &zero),
+        ];
+        let pushed = pre_push_refs(&input.concat());
+        let names: Vec<&str> = pushed.refs.iter().map(|one| one.reference.as_str()).collect();
+        assert_eq!(names, ["refs/heads/cafe"]);
+        assert_eq!(pushed.not_text, ["refs/heads/caf\\xe9", "refs/tags/v\\xff"]);
+    }
+
+    #[test]
     fn ids_of_sha_256_are_read_and_their_zeros_as_well() {
         let (one, zero) = ("1".repeat(64), "0".repeat(64));
-        let lines = received_refs(format!("{zero} {one} refs/tags/v1\n").as_bytes());
+        let lines = received_refs(format!("{zero} {one} refs/tags/v1\n").as_bytes()).refs;
         assert_eq!(lines[0].reference, "refs/tags/v1");
         assert_eq!(lines[0].object.as_ref().unwrap().as_str(), one);
         assert_eq!(lines[0].before, None);

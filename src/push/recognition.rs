@@ -3,8 +3,9 @@
 //! would not do.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
 
 use super::install_error::InstallError;
 use super::manager::Manager;
@@ -56,6 +57,8 @@ impl Recognition {
         let theirs = match &found {
             Some(ours) if shim::is_ours(ours) => {
                 let previous = previous::of(hook, &path);
+                // A directory in its place is for the status to tell.
+                let previous = previous.filter(|previous| !previous.is_dir());
                 previous.map(|previous| content(&previous)).transpose()?.flatten()
             }
             found => found.clone(),
@@ -150,7 +153,7 @@ pub(super) fn content(file: &Path) -> Result<Option<Vec<u8>>, InstallError> {
     }
 }
 
-/// Whether git would run a file.
+/// Whether git, or the shell, would run a file: it is there, and this user may execute it.
 pub(super) fn is_executable(file: &Path) -> bool {
-    file.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+    file.is_file() && access(file, AccessFlags::X_OK).is_ok()
 }

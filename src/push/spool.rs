@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::deliver::Delivery;
-use super::log::DecisionLog;
-use super::queue::{PushContext, PushedRef, pre_push_refs, queued, received_refs};
+use super::log::{DecisionLog, tell_of_not_text};
+use super::queue::{PushContext, PushedRef, PushedRefs, pre_push_refs, queued, received_refs};
 use super::queued::QueuedPush;
 use crate::store::{Outbox, OutboxError};
 use flowreg_git::Repository;
@@ -32,7 +32,7 @@ pub(super) fn import_spooled(
         .collect();
     files.sort();
     for file in files {
-        let Some(records) = read(&file, repository, delivery) else {
+        let Some(records) = read(&file, outbox, repository, delivery) else {
             // Kept for a person to look at, under another name so that it is not read again.
             let _ = std::fs::rename(&file, file.with_extension("unreadable"));
             DecisionLog::of(outbox)
@@ -47,10 +47,16 @@ pub(super) fn import_spooled(
     Ok(())
 }
 
-fn read(file: &Path, repository: &Repository, delivery: &dyn Delivery) -> Option<Vec<QueuedPush>> {
+fn read(
+    file: &Path,
+    outbox: &Outbox,
+    repository: &Repository,
+    delivery: &dyn Delivery,
+) -> Option<Vec<QueuedPush>> {
     let bytes = std::fs::read(file).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let (head, lines) = text.split_once("\n\n")?;
+    let end = bytes.windows(2).position(|two| two == b"\n\n")?;
+    let (head, lines) = bytes.split_at(end);
+    let head = String::from_utf8_lossy(head);
     let written =
         |key: &str| head.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     let value = |key: &str| written(key).unwrap_or_default();
@@ -68,7 +74,9 @@ fn read(file: &Path, repository: &Repository, delivery: &dyn Delivery) -> Option
     let written = file.metadata().and_then(|file| file.modified()).ok();
     let age = written.and_then(|time| time.elapsed().ok()).unwrap_or_default();
     let age = u64::try_from(age.as_millis()).unwrap_or_default();
-    let records = read(lines.as_bytes()).into_iter().filter(PushedRef::is_registrable);
+    let PushedRefs { refs, not_text } = read(lines);
+    tell_of_not_text(&not_text, outbox);
+    let records = refs.into_iter().filter(PushedRef::is_registrable);
     let records = records
         .map(|line| {
             let mut push = {

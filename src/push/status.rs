@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::install::{CONFIG_HOOKS, NOT_RUN};
 use super::install_error::InstallError;
 use super::manager::Manager;
-use super::previous;
+use super::previous::{self, PreviousHook};
 use super::recognition::{
     HookPlace, Recognition, calls_flowreg, candidates, content, is_executable, runs_directory,
 };
 use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
-use flowreg_model::{Environment, quoted};
+use flowreg_model::{Environment, quoted_path};
 
 /// Where ours is if it is no file.
 const IN_CONFIGURATION: &str = "hook.flowreg of git's configuration";
@@ -110,6 +110,7 @@ pub(crate) fn status(
         }
         inspection.problems_of_ours(ours, script.as_deref().unwrap_or_default());
     }
+    inspection.bad_switches()?;
     let is_broken = !inspection.problems.is_empty();
     let is_off = inspection.switches(ours.as_ref())?;
     let state = match &ours {
@@ -129,7 +130,7 @@ pub(crate) fn status(
         hooks_path: hooks
             .configured
             .as_ref()
-            .map(|(path, scope)| format!("{path} ({})", scope.as_str())),
+            .map(|configured| format!("{} ({})", configured.value, configured.place())),
         owner: recognition.owner(),
         ours: ours.map(|ours| ours.how),
         binary,
@@ -208,6 +209,21 @@ impl HookInspection<'_> {
         Ok(None)
     }
 
+    /// Settings that are neither on nor off count as unset, which nobody would notice.
+    fn bad_switches(&mut self) -> Result<(), InstallError> {
+        for key in ["flowreg.enabled", "flowreg.quiet", "flowreg.verbose"] {
+            let is_set = self.repository.configured(key).is_some();
+            if !is_set || self.repository.switch(key).is_some() {
+                continue;
+            }
+            let Some(configured) = self.repository.configured_in(key)? else { continue };
+            let (value, place) = (&configured.value, configured.place());
+            let message = format!("{key} is `{value}` ({place}), which is neither true nor false");
+            self.problem("bad_value", message, &configured.unset(key));
+        }
+        Ok(())
+    }
+
     /// Tells of the settings by which nothing is queued, and says whether there is one.
     fn switches(&mut self, ours: Option<&OurHook>) -> Result<bool, InstallError> {
         let before = self.problems.len();
@@ -228,9 +244,10 @@ impl HookInspection<'_> {
             keys.push(("core.hooksPath", "git runs no hooks"));
         }
         for (key, effect) in keys {
-            let Some((value, scope)) = self.repository.configured_in(key)? else { continue };
-            let message = format!("{key} is `{value}` ({}): {effect}", scope.as_str());
-            self.problem(code, message, &scope.unset(key));
+            let Some(configured) = self.repository.configured_in(key)? else { continue };
+            let place = configured.place();
+            let message = format!("{key} is `{}` ({place}): {effect}", configured.value);
+            self.problem(code, message, &configured.unset(key));
         }
         Ok(self.problems.len() > before)
     }
@@ -330,15 +347,48 @@ impl HookInspection<'_> {
             }
             _ => {}
         }
-        if shim::is_ours(script) && previous::is_incomplete(self.hook, &ours.file) {
-            let message =
-                "the hook that runs first does not find what was put beside it since".to_owned();
-            self.problem("incomplete", message, "flowreg hooks install");
+        if shim::is_ours(script) {
+            self.problem_of_previous(&ours.file);
         }
         if self.repository.configured("hook.flowreg.event").is_some() && shim::is_ours(script) {
             let message = "it is installed as a file and in git's configuration".to_owned();
             self.problem("installed_twice", message, "flowreg hooks uninstall, then install one");
         }
+    }
+
+    /// Problems of the hook that was there before: our script passes it by without a word.
+    fn problem_of_previous(&mut self, ours: &Path) {
+        let (code, path, problem) = match previous::state(self.hook, ours) {
+            PreviousHook::None | PreviousHook::Runs => return,
+            PreviousHook::NotExecutable(path) => {
+                let hint = make_executable(&path);
+                let message = format!(
+                    "{} is not executable: the hook that was there before does not run",
+                    path.display()
+                );
+                return self.problem("previous_not_executable", message, &hint);
+            }
+            PreviousHook::Gone(path) => {
+                ("previous_gone", path, "is gone: the hook that was there before does not run")
+            }
+            PreviousHook::Directory(path) => {
+                ("previous_directory", path, "is a directory: every push is refused")
+            }
+            PreviousHook::Incomplete(path) => {
+                let hint = "flowreg hooks install";
+                let message = format!(
+                    "{} does not find what was put beside it since, and nothing can be written there",
+                    path.display()
+                );
+                return self.problem("incomplete", message, hint);
+            }
+        };
+        // Both commands, as the directory that it was kept in says that there is one.
+        let hint = format!(
+            "put it back; or go on without it: rm -r {} && flowreg hooks install",
+            quoted_path(path.parent().unwrap_or(&path))
+        );
+        self.problem(code, format!("{} {problem}", path.display()), &hint);
     }
 
     /// Finds scripts of ours that git does not run, because it looks elsewhere or another tool
@@ -352,11 +402,12 @@ impl HookInspection<'_> {
             if !is_ours {
                 continue;
             }
-            let message = if let Some((configured, scope)) = &self.hooks.configured {
+            let message = if let Some(configured) = &self.hooks.configured {
                 format!(
-                    "installed as {}, but core.hooksPath is `{configured}` ({}): git never runs it",
+                    "installed as {}, but core.hooksPath is `{}` ({}): git never runs it",
                     file.display(),
-                    scope.as_str()
+                    configured.value,
+                    configured.place()
                 )
             } else {
                 let file = file.display();
@@ -372,5 +423,5 @@ impl HookInspection<'_> {
 }
 
 fn make_executable(file: &Path) -> String {
-    format!("chmod +x {}", quoted(&file.display().to_string()))
+    format!("chmod +x {}", quoted_path(file))
 }

@@ -251,6 +251,18 @@ fn a_ci_build_without_a_server_is_exit_code_three() {
             assert!(error["hints"].to_string().contains("--target local"), "{error}");
         }
     }
+    // To wait for the next commit would not bring a server.
+    let arguments = ["register", "--watch", "--untagged", "branch"];
+    let mut watch = flowreg(&[("CI", "true")]).command(&arguments).spawn().unwrap();
+    let ended = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        watch.try_wait().unwrap()
+    });
+    if ended.is_none() {
+        watch.kill().unwrap();
+        watch.wait().unwrap();
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(3));
     // No tag was made that nothing is registered at.
     assert_eq!(repository.git(&["tag", "--list"]), "");
     for variables in [&[("CI", "false")][..], &[("BRANCH_NAME", "main")]] {

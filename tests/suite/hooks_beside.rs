@@ -127,22 +127,33 @@ fn what_a_hook_finds_from_where_it_is_it_still_finds() {
 }
 
 #[test]
-fn what_is_put_beside_a_hook_later_is_found_after_another_install() {
+fn what_is_put_beside_a_hook_later_is_found_at_the_next_push() {
     let (scenario, hooks) = bare_of_hooks(&gits()[0]);
     let script = "#!/bin/sh\nlib=\"$(dirname \"$0\")/_lib.sh\"\n[ ! -f \"$lib\" ] || . \"$lib\"\n";
     write_script(&hooks.join("pre-push"), script);
     scenario.flowreg().json(&["hooks", "install"], 0);
     assert_eq!(status(&scenario)["state"], "installed");
-    write_script(&hooks.join("_lib.sh"), "echo refused by pre-push >&2\nexit 1\n");
-    let found = status(&scenario);
-    assert_eq!(
-        (&found["state"], &found["problems"][0]["code"]),
-        (&"broken".into(), &"incomplete".into())
-    );
-    scenario.flowreg().json(&["hooks", "install"], 0);
-    assert_eq!(status(&scenario)["state"], "installed");
     scenario.branch("feat/x");
-    assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+    assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 0);
+    write_script(&hooks.join("_lib.sh"), "echo refused by pre-push >&2\nexit 1\n");
+    assert_eq!(status(&scenario)["state"], "installed");
+    scenario.commit("second");
+    let refused = || {
+        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+        assert!(pushed.code == 1 && pushed.stderr.contains("refused by pre-push"), "{pushed:?}");
+    };
+    refused();
+    // Another manager replaces it: the link leads there.
+    std::fs::remove_file(hooks.join("_lib.sh")).unwrap();
+    assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 0);
+    scenario.commit("third");
+    symlink("lib of another manager", hooks.join("_lib.sh")).unwrap();
+    write_script(&hooks.join("lib of another manager"), ". \"$(dirname \"$0\")/.hidden\"\n");
+    write_script(&hooks.join(".hidden"), "echo refused by pre-push >&2\nexit 1\n");
+    refused();
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    assert!(!hooks.with_file_name("hooks.flowreg").exists());
+    refused();
 }
 
 #[test]
@@ -171,8 +182,40 @@ fn status_names_the_hook_before_ours_only_where_it_runs() {
     let previous = PathBuf::from(status(&scenario)["previous"].as_str().unwrap());
     assert_eq!(previous.file_name().unwrap(), "pre-push");
     std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(status(&scenario)["previous"], Value::Null);
-    assert!(!scenario.flowreg().run(&["hooks", "status"]).stdout.contains("first runs"));
+    let problem = |code: &str, told: &str, hint: &str| {
+        let found = status(&scenario);
+        assert_eq!((&found["state"], &found["previous"]), (&"broken".into(), &Value::Null));
+        let problem = &found["problems"][0];
+        assert_eq!(problem["code"], code, "{found}");
+        assert_eq!(problem["message"], format!("{} {told}", previous.display()));
+        assert_eq!(problem["hint"], hint, "{found}");
+        let said = scenario.flowreg().run(&["hooks", "status"]);
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(said.stdout.starts_with("broken") && said.stdout.contains(told), "{said:?}");
+        assert!(!said.stdout.contains("first runs"), "{said:?}");
+    };
+    let does_not_run = "the hook that was there before does not run";
+    let executable = format!("chmod +x {}", previous.display());
+    problem("previous_not_executable", &format!("is not executable: {does_not_run}"), &executable);
+    let kept = previous.parent().unwrap();
+    let without = format!(
+        "put it back; or go on without it: rm -r {} && flowreg hooks install",
+        kept.display()
+    );
+    let aside = scenario.repository.outside().join("aside");
+    std::fs::rename(&previous, &aside).unwrap();
+    problem("previous_gone", &format!("is gone: {does_not_run}"), &without);
+    symlink("/nowhere/hook", &previous).unwrap();
+    problem("previous_gone", &format!("is gone: {does_not_run}"), &without);
+    std::fs::remove_file(&previous).unwrap();
+    std::fs::create_dir(&previous).unwrap();
+    problem("previous_directory", "is a directory: every push is refused", &without);
+    // What the hint says helps.
+    std::fs::remove_dir_all(kept).unwrap();
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(status(&scenario)["state"], "installed");
+    std::fs::create_dir(kept).unwrap();
+    std::fs::rename(&aside, &previous).unwrap();
     // A line in a hook of somebody else's runs nothing of ours before it.
     std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o755)).unwrap();
     write_script(&hooks.join("pre-push"), "#!/bin/sh\nflowreg hook pre-push \"$@\"\n");
@@ -270,7 +313,20 @@ fn status_says_when_hooks_are_switched_off() {
         };
         scenario.git(&["config", "flowreg.enabled", "false"]);
         off("flowreg.enabled", "git config --unset flowreg.enabled");
+        scenario.git(&["config", "flowreg.enabled", "of course"]);
+        let found = status(&scenario);
+        assert_eq!(found["state"], "broken", "{found}");
+        let told = "flowreg.enabled is `of course` (local), which is neither true nor false";
+        assert_eq!(found["problems"][0]["message"], told);
         scenario.git(&["config", "--unset", "flowreg.enabled"]);
+        let included = scenario.repository.outside().join("in cluded");
+        std::fs::write(&included, "[flowreg]\n\tenabled = false\n").unwrap();
+        let hint = format!("git config --file '{}' --unset flowreg.enabled", included.display());
+        for key in ["include.path", "includeIf.onbranch:**.path"] {
+            scenario.git(&["config", key, included.to_str().unwrap()]);
+            off(&format!("(local, in {})", included.display()), &hint);
+            scenario.git(&["config", "--unset", key]);
+        }
         scenario.git(&["config", "core.hooksPath", "/dev/null"]);
         off("core.hooksPath", "git config --unset core.hooksPath");
         scenario.git(&["config", "--unset", "core.hooksPath"]);

@@ -7,7 +7,7 @@ use flowreg_model::{
     Channel, CodeReference, Field, Fields, FlowName, Held, Marks, ReferenceName, ReferenceSource,
     Registration,
 };
-use flowreg_servers::connection::prefect::PrefectConnection;
+use flowreg_servers::connection::prefect::{CertificateFile, PrefectConnection};
 use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::{ReadScope, Target, TargetError, Write};
 use secrecy::SecretString;
@@ -416,7 +416,9 @@ fn certificates_that_can_not_be_used_are_told_with_their_file() {
     std::fs::write(&file, "no certificate").unwrap();
     let mut connection = connection("https://127.0.0.1:1/api");
     for path in [file, directory.path().join("absent.pem")] {
-        connection.tls.certificates = Some(path.clone());
+        let (setting, path) = ("PREFECT_API_SSL_CERT_FILE", path.clone());
+        connection.tls.certificates =
+            Some(CertificateFile { setting, origin: None, path: path.clone() });
         let error =
             PrefectServer::connect(connection.clone(), ConnectOptions { jobs: 1 }).err().unwrap();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use flowreg_model::{FlowName, Held};
+use flowreg_servers::connection::prefect::CertificateFile;
 use flowreg_servers::prefect::{ConnectOptions, PrefectServer};
 use flowreg_servers::{ReadScope, Target, TargetError, TlsProblem};
 
@@ -20,7 +21,8 @@ const FUTURE: (&str, &str) = ("20480101000000Z", "20490101000000Z");
 
 fn read(api_url: &str, file: Option<PathBuf>, skip_verify: bool) -> Result<Vec<Held>, TargetError> {
     let mut connection = connection(api_url);
-    connection.tls.certificates = file;
+    connection.tls.certificates =
+        file.map(|path| CertificateFile { setting: "SSL_CERT_FILE", origin: None, path });
     connection.tls.skip_verify = skip_verify;
     let target = PrefectServer::connect(connection, ConnectOptions { jobs: 1 })?;
     let names: [FlowName; 1] = ["etl".parse().unwrap()];
@@ -157,4 +159,120 @@ fn what_can_not_be_trusted_is_configuration_and_names_the_settings() {
         assert!(error["hints"][0].as_str().unwrap().contains(setting), "{error}");
         assert!(!error.to_string().contains("again"), "{error}");
     }
+}
+
+/// Files that hold no certificate, each made in a directory: what is said of it, and the first hint.
+fn useless_files(directory: &Path) -> Vec<(&'static str, &'static str, String)> {
+    let tls = TlsServers::new();
+    tls.self_signed("authority", "authority", &[]);
+    let pem = std::fs::read_to_string(tls.file("authority.pem")).unwrap();
+    let run = |arguments: &[&str]| {
+        let openssl = Command::new("openssl").args(arguments).current_dir(directory).status();
+        assert!(openssl.unwrap().success(), "{arguments:?}");
+    };
+    std::fs::write(directory.join("whole.pem"), &pem).unwrap();
+    std::fs::create_dir(directory.join("a directory")).unwrap();
+    std::fs::write(directory.join("empty.pem"), "").unwrap();
+    std::fs::write(directory.join("garbage.pem"), "garbage\n").unwrap();
+    let lines: Vec<&str> = pem.lines().collect();
+    std::fs::write(directory.join("line-lost.pem"), [&lines[..3], &lines[4..]].concat().join("\n"))
+        .unwrap();
+    std::fs::write(directory.join("cut.pem"), lines[..5].join("\n")).unwrap();
+    run(&["x509", "-in", "whole.pem", "-outform", "der", "-out", "binary.pem"]);
+    let file =
+        "SETTING=FILE, a PEM file with the certificate that signed the server's, or with its own";
+    let none = "in which there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)";
+    let here = |name: &str| directory.join(name).display().to_string();
+    vec![
+        ("absent.pem", "which does not exist", file.to_owned()),
+        ("whole.pem/below", "which does not exist", file.to_owned()),
+        (
+            "~/ca.pem",
+            "which does not exist",
+            "SETTING=FILE with the whole path: `~` is nobody's home here".to_owned(),
+        ),
+        (
+            "a directory",
+            "which is a directory",
+            format!("cat '{}'/*.pem > FILE, and SETTING=FILE", here("a directory")),
+        ),
+        ("empty.pem", "which is empty", file.to_owned()),
+        ("garbage.pem", none, file.to_owned()),
+        (
+            "binary.pem",
+            none,
+            format!(
+                "openssl x509 -inform der -in {} -out FILE, and SETTING=FILE",
+                here("binary.pem")
+            ),
+        ),
+        ("line-lost.pem", "in which a certificate is damaged", file.to_owned()),
+        ("cut.pem", "in which a certificate is damaged", file.to_owned()),
+    ]
+}
+
+#[test]
+fn a_file_of_certificates_that_is_of_no_use_is_named_with_its_setting() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    let cases = useless_files(&directory);
+    // The official client can't use any of them either.
+    let asked: Vec<_> = cases
+        .iter()
+        .filter(|(name, ..)| !name.contains(' '))
+        .map(|(name, ..)| ("https://127.0.0.1:1/api".to_owned(), directory.join(name)))
+        .collect();
+    for (said, (_, file)) in official(&asked).iter().zip(&asked) {
+        assert!(said != "ok" && !said.contains("connection"), "{}: {said}", file.display());
+    }
+    let repository = TestRepository::empty();
+    repository.commit("empty");
+    let prefect = [("PREFECT_API_URL", "https://127.0.0.1:1/api")];
+    let prefect1 = [("PREFECT__CLOUD__API", "https://127.0.0.1:1")];
+    for (setting, variables, target) in [
+        ("PREFECT_API_SSL_CERT_FILE", &prefect[..], "prefect"),
+        ("SSL_CERT_FILE", &prefect, "prefect"),
+        ("REQUESTS_CA_BUNDLE", &prefect1, "prefect1"),
+        ("CURL_CA_BUNDLE", &prefect1, "prefect1"),
+    ] {
+        for (name, words, hint) in &cases {
+            let path = directory.join(name);
+            let flowreg = variables
+                .iter()
+                .fold(Flowreg::in_repository(&repository), |flowreg, (name, value)| {
+                    flowreg.env(name, value)
+                })
+                .env(setting, path.to_str().unwrap());
+            let error = &flowreg.json(&["--target", target, "list"], 3)["error"];
+            assert_eq!(error["code"], "certificate_file", "{setting} {name}: {error}");
+            let told = format!("{setting} names {}, {words}", path.display());
+            let message = error["message"].as_str().unwrap();
+            assert!(message.starts_with(&told), "{setting} {name}: {error}");
+            let unset = format!("to trust the certificates of the system instead: unset {setting}");
+            let hints = [hint.replace("SETTING", setting), unset];
+            assert_eq!(error["hints"], serde_json::json!(hints), "{setting} {name}");
+        }
+    }
+    // One that a file sets is taken away there.
+    repository.write(".env", "PREFECT_API_SSL_CERT_FILE=absent.pem\n");
+    let flowreg = Flowreg::in_repository(&repository).env(prefect[0].0, prefect[0].1);
+    let error = &flowreg.json(&["list"], 3)["error"];
+    let path = repository.root().canonicalize().unwrap().join("absent.pem");
+    let told =
+        format!("PREFECT_API_SSL_CERT_FILE (.env) names {}, which does not exist", path.display());
+    assert_eq!(error["message"], told);
+    let taken = "to trust the certificates of the system instead: take it out of .env";
+    assert_eq!(error["hints"][1], taken);
+    std::fs::remove_file(repository.root().join(".env")).unwrap();
+    let home = repository.outside().join(".prefect");
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(
+        home.join("profiles.toml"),
+        "active = \"dev\"\n[profiles.dev]\nPREFECT_API_SSL_CERT_FILE = \"/absent.pem\"\n",
+    )
+    .unwrap();
+    let error = &flowreg.json(&["list"], 3)["error"];
+    assert!(error["message"].as_str().unwrap().contains("(profile `dev` in "), "{error}");
+    let unset = "prefect config unset PREFECT_API_SSL_CERT_FILE";
+    assert!(error["hints"][1].as_str().unwrap().ends_with(unset), "{error}");
 }

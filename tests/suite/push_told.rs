@@ -66,6 +66,81 @@ fn on_a_terminal_a_push_tells_in_one_line_what_was_queued() {
     });
 }
 
+/// Pushes `refs/heads/feat/x` under another name, which is no text, with these options.
+fn push_as(scenario: &Scenario, name: &[u8], options: &[&str]) -> String {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    let refspec = OsString::from_vec([b"feat/x:", name].concat());
+    let output = Command::new("git")
+        .args([&["push"], options, &["origin"]].concat())
+        .arg(refspec)
+        .current_dir(scenario.repository.root())
+        .env_clear()
+        .envs(scenario.variables())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let lines = said.lines().filter(|line| line.starts_with("flowreg:"));
+    lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_and_written_down() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git);
+        scenario.branch("feat/x");
+        let reason = |name: &str, command: &str| {
+            format!(
+                "{name} is not registered: its name is not UTF-8; give it another one ({command}), and push that"
+            )
+        };
+        let branch = reason("refs/heads/caf\\xe9", "git branch -m");
+        let told = push_as(&scenario, b"refs/heads/caf\xe9", &[]);
+        assert_eq!(told, format!("flowreg: {branch}"));
+        let tag = reason("refs/tags/v\\xff", "git tag");
+        assert_eq!(push_as(&scenario, b"refs/tags/v\xff", &[]), format!("flowreg: {tag}"));
+        assert_eq!(push_as(&scenario, b"refs/heads/quiet\xe9", &["-q"]), "");
+        assert_eq!(push_as(&scenario, b"refs/notes/\xe9", &[]), "");
+        let status = scenario.flowreg().json(&["sync", "--status"], 0);
+        assert_eq!(status["waiting"], serde_json::json!([]), "{status}");
+        let log = status["recent"].to_string();
+        for name in ["caf", "v", "quiet"] {
+            assert!(log.contains(&format!("{name}\\\\x")), "{name}: {log}");
+        }
+        assert!(!log.contains("refs/notes"), "{log}");
+        let said = scenario.flowreg().run(&["sync", "--status"]);
+        assert!(said.stdout.contains("its name is not UTF-8"), "{said:?}");
+        // What is pushed beside it is registered.
+        let commit = scenario.commit("second");
+        scenario.push_only(&["-q", "origin", "feat/x"]);
+        scenario.settled();
+        scenario.assert_registered(&[("feat/x", &commit)]);
+    });
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_by_sync_where_the_shim_kept_it() {
+    let scenario = Scenario::new(&gits()[0]);
+    scenario.branch("feat/x");
+    // The program is not there: the shim keeps what git said.
+    let hook = scenario.repository.root().join(".git/hooks/pre-push");
+    let script = std::fs::read_to_string(&hook).unwrap();
+    let is_program = |line: &str| line.starts_with("flowreg='");
+    let lost = script.lines();
+    let lost = lost.map(|line| if is_program(line) { "flowreg=/nowhere/flowreg" } else { line });
+    std::fs::write(&hook, lost.collect::<Vec<_>>().join("\n")).unwrap();
+    push_as(&scenario, b"refs/heads/caf\xe9", &[]);
+    let spool = scenario.repository.root().join(".git/flowreg/spool");
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 1);
+    scenario.flowreg().json(&["sync"], 0);
+    let status = scenario.flowreg().json(&["sync", "--status"], 0);
+    assert_eq!(status["waiting"], serde_json::json!([]), "{status}");
+    assert!(status["recent"].to_string().contains("caf\\\\xe9: not registered"), "{status}");
+    assert!(scenario.registered().is_empty());
+}
+
 #[test]
 fn of_several_addresses_the_last_one_tells_and_an_address_is_told_without_its_password() {
     let scenario = Scenario::new(&gits()[0]);

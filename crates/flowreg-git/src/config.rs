@@ -8,14 +8,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use gix::bstr::ByteSlice;
-use gix::config::file::{Metadata, includes, init};
+use gix::bstr::{BStr, ByteSlice};
+use gix::config::file::{Metadata, SectionId, includes, init};
 use gix::config::source::Kind;
 use gix::config::{File, KeyRef, Source, path::interpolate};
 use gix::refs::FullNameRef;
 
 use super::GitError;
 use flowreg_model::Environment;
+
+/// How deep includes may be nested, for git as well.
+const MOST_LEVELS: usize = 10;
 
 /// What the conditions of conditional includes (`includeIf "gitdir:…"`, `includeIf "onbranch:…"`)
 /// are compared with.
@@ -40,7 +43,7 @@ pub(super) fn of_user(environment: &Environment) -> Result<File, GitError> {
     Ok(file.unwrap_or_default())
 }
 
-/// Adds the repository's own files, follows includes, and adds `GIT_CONFIG_COUNT`'s values.
+/// Adds the repository's own files and what the environment sets, and follows includes.
 pub(super) fn complete(
     mut configuration: File,
     of_repository: File,
@@ -48,6 +51,10 @@ pub(super) fn complete(
     environment: &Environment,
 ) -> Result<File, GitError> {
     configuration.append(of_repository).map_err(|error| unreadable(&error))?;
+    // Last, because what the environment sets goes before every file, included ones as well. It may include
+    // files itself: `git -c include.path=…`.
+    let of_environment = of_environment(environment)?;
+    configuration.append(of_environment).map_err(|error| unreadable(&error))?;
     let interpolate = interpolate::Context {
         git_install_dir: None,
         home_dir: environment.path("HOME"),
@@ -57,16 +64,66 @@ pub(super) fn complete(
         git_dir: Some(conditions.git_dir),
         branch_name: conditions.branch,
     };
-    let options = init::Options {
-        includes: includes::Options::follow(interpolate, conditional),
-        ignore_io_errors: true,
-        ..Default::default()
-    };
-    configuration.resolve_includes(options).map_err(|error| unreadable(&error))?;
-    // Last, because what the environment sets goes before every file, included ones as well.
-    let of_environment = of_environment(environment)?;
-    configuration.append(of_environment).map_err(|error| unreadable(&error))?;
-    Ok(configuration)
+    follow_includes(configuration, interpolate, conditional)
+}
+
+/// Puts the content of included files behind what includes them.
+///
+/// Level by level, because gix takes the paths of one section in the wrong order, and knows `include` and
+/// `includeIf` in this writing only, where for git a section's name has no case.
+fn follow_includes(
+    mut configuration: File,
+    interpolate: interpolate::Context<'_>,
+    conditional: includes::conditional::Context<'_>,
+) -> Result<File, GitError> {
+    for _ in 0..=MOST_LEVELS {
+        let (split, includes) =
+            with_single_includes(&configuration).map_err(|error| unreadable(&error))?;
+        if includes.is_empty() {
+            return Ok(configuration);
+        }
+        configuration = split;
+        let one_level = includes::Options {
+            max_depth: 1,
+            err_on_max_depth_exceeded: false,
+            ..includes::Options::follow(interpolate, conditional)
+        };
+        let options =
+            init::Options { includes: one_level, ignore_io_errors: true, ..Default::default() };
+        configuration.resolve_includes(options).map_err(|error| unreadable(&error))?;
+        // What was followed is not to be followed again with the next level.
+        for include in includes {
+            configuration.remove_section_by_id(include);
+        }
+    }
+    let reason = format!("files are included more than {MOST_LEVELS} levels deep");
+    Err(GitError::Configuration { reason })
+}
+
+/// The same configuration with one section for each file that is included, and the ids of those sections.
+fn with_single_includes(configuration: &File) -> gix::Result<(File, Vec<SectionId>)> {
+    let mut split = File::new(configuration.meta().clone());
+    let mut includes = Vec::new();
+    for section in configuration.sections() {
+        let name = section.header().name();
+        let condition = section.header().subsection_name();
+        let name = match condition {
+            None if name.eq_ignore_ascii_case(b"include") => "include",
+            Some(_) if name.eq_ignore_ascii_case(b"includeIf") => "includeIf",
+            _ => {
+                split.push_section(section.to_owned())?;
+                continue;
+            }
+        };
+        for path in section.values("path") {
+            let meta = section.meta().clone();
+            let mut include =
+                split.new_section_with_meta(name, condition.map(BStr::to_owned), meta)?;
+            include.push("path", &path)?;
+            includes.push(include.id());
+        }
+    }
+    Ok((split, includes))
 }
 
 /// The values of `GIT_CONFIG_KEY_<n>` and `GIT_CONFIG_VALUE_<n>` (git-config(1), ENVIRONMENT).

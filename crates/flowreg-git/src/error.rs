@@ -20,7 +20,35 @@ pub enum GitError {
     /// Neither the directory nor one of its parents is a repository.
     #[error("{} is not inside a git repository", escaped(.directory.display()))]
     NotARepository {
-        /// Where the search began, or what `GIT_DIR` names.
+        /// Where the search began.
+        directory: PathBuf,
+    },
+    /// A variable of git's leads to no repository or work tree.
+    #[error("{name} is `{}`, which {}", escaped(.path.display()), escaped(.problem))]
+    Variable {
+        /// `GIT_DIR` or `GIT_WORK_TREE`.
+        name: &'static str,
+        /// What it names.
+        path: PathBuf,
+        /// What is wrong with that, in words.
+        problem: String,
+        /// What may be meant instead.
+        meant: Option<PathBuf>,
+    },
+    /// There is a `.git`, but no repository.
+    #[error("{} {}", escaped(.path.display()), escaped(.problem))]
+    UnusableDotGit {
+        /// The `.git`.
+        path: PathBuf,
+        /// What is wrong with it, in words.
+        problem: String,
+        /// Whether it is a symbolic link.
+        is_link: bool,
+    },
+    /// A bare repository was found by searching, and git is to use only those that are named.
+    #[error("{} is a bare repository, and safe.bareRepository allows only those that are named", escaped(.directory.display()))]
+    BareNotNamed {
+        /// The repository.
         directory: PathBuf,
     },
     /// The repository belongs to somebody else and is not listed in `safe.directory`.
@@ -178,6 +206,9 @@ impl GitError {
         match self {
             Self::NoDirectory { .. } => "no_such_directory",
             Self::NotARepository { .. } => "not_a_repository",
+            Self::Variable { .. } => "git_variable",
+            Self::UnusableDotGit { .. } => "unusable_dot_git",
+            Self::BareNotNamed { .. } => "bare_not_named",
             Self::NotOwned { .. } => "not_owned",
             Self::BrokenGitFile { .. } => "broken_git_file",
             Self::Forbidden { .. } => "permission_denied",
@@ -203,6 +234,22 @@ impl GitError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::NotARepository { .. } => vec!["git init".to_owned()],
+            Self::Variable { name, meant, .. } => {
+                let meant =
+                    meant.as_ref().map(|it| format!("{name}={} flowreg …", quoted_path(it)));
+                meant.into_iter().chain([format!("unset {name}")]).collect()
+            }
+            // To make a repository there would be another one than the one that got lost.
+            Self::UnusableDotGit { path, is_link: true, .. } => {
+                vec![format!("ln -sfn <the repository's git directory> {}", quoted_path(path))]
+            }
+            Self::UnusableDotGit { path, is_link: false, .. } => {
+                vec![format!("ls -la {}", quoted_path(path)), "git init".to_owned()]
+            }
+            Self::BareNotNamed { directory } => vec![
+                format!("GIT_DIR={} flowreg …", quoted_path(directory)),
+                "git config --global safe.bareRepository all".to_owned(),
+            ],
             Self::NotOwned { directory } => {
                 let directory = quoted_path(directory);
                 vec![format!("git config --global --add safe.directory {directory}")]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::process::Git;
 use super::{GitError, Repository};
+use flowreg_model::quoted_path;
 
 /// Which configuration file a value is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +41,44 @@ impl ConfigScope {
         matches!(self, Self::System | Self::Global | Self::Command)
     }
 
-    /// The command that removes a value from this configuration.
-    pub fn unset(self, key: &str) -> String {
-        match self {
-            Self::Local => format!("git config --unset {key}"),
-            Self::Command => format!("leave out `-c {key}`, or unset GIT_CONFIG_COUNT"),
-            scope => format!("git config --{} --unset {key}", scope.as_str()),
-        }
-    }
-
     fn of(word: &str) -> Option<Self> {
         [Self::System, Self::Global, Self::Local, Self::Worktree, Self::Command]
             .into_iter()
             .find(|scope| scope.as_str() == word)
+    }
+}
+
+/// A value of git's configuration, and where it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredValue {
+    /// As it is written.
+    pub value: String,
+    /// Which configuration.
+    pub scope: ConfigScope,
+    /// The file, if that configuration includes it: `git config --unset` does not look into it.
+    pub included: Option<PathBuf>,
+}
+
+impl ConfiguredValue {
+    /// Where it is set, for people.
+    pub fn place(&self) -> String {
+        let scope = self.scope.as_str();
+        match &self.included {
+            Some(file) => format!("{scope}, in {}", file.display()),
+            None => scope.to_owned(),
+        }
+    }
+
+    /// The command that removes it.
+    pub fn unset(&self, key: &str) -> String {
+        match (&self.included, self.scope) {
+            (Some(file), _) => format!("git config --file {} --unset {key}", quoted_path(file)),
+            (None, ConfigScope::Local) => format!("git config --unset {key}"),
+            (None, ConfigScope::Command) => {
+                format!("leave out `-c {key}`, or unset GIT_CONFIG_COUNT")
+            }
+            (None, scope) => format!("git config --{} --unset {key}", scope.as_str()),
+        }
     }
 }
 
@@ -61,15 +87,15 @@ impl ConfigScope {
 pub struct HookPath {
     /// Absolute.
     pub directory: PathBuf,
-    /// `core.hooksPath` as it is written, and where; `None` if it is not set.
-    pub configured: Option<(String, ConfigScope)>,
+    /// `core.hooksPath`; `None` if it is not set.
+    pub configured: Option<ConfiguredValue>,
 }
 
 impl HookPath {
     /// Whether the configuration switches the files of hooks off: a `core.hooksPath` in which there
     /// can be none.
     pub fn is_off(&self) -> bool {
-        let written = self.configured.as_ref().map(|(directory, _)| directory.as_str());
+        let written = self.configured.as_ref().map(|configured| configured.value.as_str());
         matches!(written, Some("" | "." | "/dev/null"))
     }
 }
@@ -79,11 +105,27 @@ impl Repository {
     ///
     /// # Errors
     /// If git can't be run.
-    pub fn configured_in(&self, key: &str) -> Result<Option<(String, ConfigScope)>, GitError> {
-        let answer = Git::new(self).run(&["config", "--show-scope", "--get", key], &[])?;
-        let text = String::from_utf8_lossy(&answer.stdout);
-        let parts = text.trim_end_matches('\n').split_once('\t');
-        Ok(parts.and_then(|(scope, value)| Some((value.to_owned(), ConfigScope::of(scope)?))))
+    pub fn configured_in(&self, key: &str) -> Result<Option<ConfiguredValue>, GitError> {
+        let git = Git::new(self);
+        let told = |options: &[&str]| -> Result<Option<Vec<String>>, GitError> {
+            let arguments =
+                [&["config", "-z", "--show-scope", "--show-origin"], options, &["--get", key]];
+            let answer = git.run(&arguments.concat(), &[])?;
+            let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+            Ok(answer.is_success.then(|| text.split('\0').map(ToOwned::to_owned).collect()))
+        };
+        let found = told(&[])?;
+        let Some([word, origin, value, ..]) = found.as_deref() else { return Ok(None) };
+        let Some(scope) = ConfigScope::of(word) else { return Ok(None) };
+        // The scope of an included file is that of the file which includes it.
+        let own = match scope {
+            ConfigScope::Command => None,
+            _ => told(&[&format!("--{word}"), "--no-includes"])?,
+        };
+        let is_own = own.is_some_and(|own| own.get(1) == Some(origin));
+        let file = origin.strip_prefix("file:").filter(|_| !is_own);
+        let included = file.map(|file| git.directory().join(file));
+        Ok(Some(ConfiguredValue { value: value.clone(), scope, included }))
     }
 
     /// Asks git where it looks for hooks.
@@ -93,7 +135,7 @@ impl Repository {
     pub fn hook_path(&self) -> Result<HookPath, GitError> {
         let git = Git::new(self);
         let configured = self.configured_in("core.hooksPath")?;
-        if matches!(&configured, Some((value, _)) if value.is_empty()) {
+        if configured.as_ref().is_some_and(|configured| configured.value.is_empty()) {
             // An empty `core.hooksPath` means that git runs no hooks, and `rev-parse --git-path` fails.
             return Ok(HookPath { directory: PathBuf::from("/dev/null"), configured });
         }

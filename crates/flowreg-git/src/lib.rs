@@ -55,7 +55,7 @@ pub use ci::{ci_build, ci_provider};
 pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
 pub use history::LoggedCommit;
-pub use hook_path::{ConfigScope, HookPath};
+pub use hook_path::{ConfigScope, ConfiguredValue, HookPath};
 pub use identity::{LocalRule, LocalSpelling, RepositoryIdentity};
 pub use links::{BrokenLink, LinkProblem};
 pub use mainline::is_mainline;

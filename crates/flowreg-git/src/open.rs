@@ -85,6 +85,15 @@ fn existing_directory(directory: &Path) -> Result<PathBuf, GitError> {
 fn locate(start: &Path, environment: &Environment) -> Result<Location, GitError> {
     let typed = as_typed(start, environment);
     let work_tree = environment.path("GIT_WORK_TREE").map(|path| start.join(path));
+    if let Some(missing) = work_tree.as_ref().filter(|path| !path.is_dir()) {
+        let problem = problem_of(missing).unwrap_or_else(|| "is no directory".to_owned());
+        return Err(GitError::Variable {
+            name: "GIT_WORK_TREE",
+            path: missing.clone(),
+            problem,
+            meant: None,
+        });
+    }
     let found = match environment.path("GIT_DIR") {
         // Whoever names the directory is not asked whether it is safe; nor does git.
         Some(git_dir) => open_git_dir(&typed.join(git_dir), start)?,
@@ -107,10 +116,36 @@ fn as_typed<'a>(start: &'a Path, environment: &'a Environment) -> &'a Path {
 }
 
 fn open_git_dir(git_dir: &Path, start: &Path) -> Result<RepositoryPath, GitError> {
-    let not_a_repository = || GitError::NotARepository { directory: git_dir.to_owned() };
-    let kind = gix::discover::is_git(git_dir).map_err(|_| not_a_repository())?;
-    let found = RepositoryPath::from_dot_git_dir(git_dir.to_owned(), kind, start);
-    found.ok_or_else(not_a_repository)
+    let kind = gix::discover::is_git(git_dir).ok();
+    let found =
+        kind.and_then(|kind| RepositoryPath::from_dot_git_dir(git_dir.to_owned(), kind, start));
+    found.ok_or_else(|| {
+        // People name the work tree instead of what is in it.
+        let inside = git_dir.join(".git");
+        let meant = gix::discover::is_git(&inside).is_ok().then_some(inside);
+        let problem = problem_of(git_dir).unwrap_or_else(|| "is no git directory".to_owned());
+        GitError::Variable { name: "GIT_DIR", path: git_dir.to_owned(), problem, meant }
+    })
+}
+
+/// What is wrong with a path that should lead to a directory, if it is not there or does not lead to one.
+fn problem_of(path: &Path) -> Option<String> {
+    let leads_to = path.read_link().ok();
+    let problem = match (path.metadata(), leads_to) {
+        (Ok(found), _) if found.is_dir() => return None,
+        (Ok(_), _) => {
+            let named = named_git_dir(path.parent()?, &std::fs::read(path).unwrap_or_default());
+            return named.map(|named| format!("names {}, which is no repository", named.display()));
+        }
+        (Err(error), _) if error.kind() == ErrorKind::PermissionDenied => {
+            "can't be read: permission denied".to_owned()
+        }
+        (Err(_), Some(leads_to)) => {
+            format!("is a symbolic link to {}, which leads nowhere", leads_to.display())
+        }
+        (Err(_), None) => "does not exist".to_owned(),
+    };
+    Some(problem)
 }
 
 fn search_upwards(
@@ -118,7 +153,6 @@ fn search_upwards(
     typed: &Path,
     environment: &Environment,
 ) -> Result<RepositoryPath, GitError> {
-    let not_a_repository = || GitError::NotARepository { directory: start.to_owned() };
     let ceilings = environment.path("GIT_CEILING_DIRECTORIES").unwrap_or(Path::new(""));
     let ceilings = ceilings.as_os_str().as_bytes().split(|byte| *byte == b':');
     let ceilings =
@@ -135,9 +169,14 @@ fn search_upwards(
             && found.as_ref().is_none_or(|(found, _)| !top_of(found).starts_with(directory))
     };
     start.ancestors().take_while(is_before).try_for_each(refuse_unusable)?;
-    let (found, trust) = found.ok_or_else(not_a_repository)?;
-    if trust != Trust::Full {
-        check_safe(start, top_of(&found), environment)?;
+    let (found, trust) = found.ok_or_else(|| {
+        let mut searched = start.ancestors().take_while(|directory| is_searched(directory));
+        let unusable = searched.find_map(unusable_dot_git);
+        unusable.unwrap_or_else(|| GitError::NotARepository { directory: start.to_owned() })
+    })?;
+    let is_bare = matches!(found, RepositoryPath::Repository(_));
+    if trust != Trust::Full || is_bare {
+        ask_git(start, top_of(&found), environment)?;
     }
     // git goes on from the top of the work tree. Only who is there already has named that.
     let named = (typed != start && top_of(&found) == start).then(|| upwards(typed).ok()).flatten();
@@ -171,6 +210,20 @@ fn refuse_unusable(directory: &Path) -> Result<(), GitError> {
     }
 }
 
+/// A `.git` that is no repository, which git passes by without a word.
+fn unusable_dot_git(directory: &Path) -> Option<GitError> {
+    let path = directory.join(".git");
+    let leads_to = path.read_link().ok();
+    path.symlink_metadata().ok()?;
+    let problem = problem_of(&path).unwrap_or_else(|| match &leads_to {
+        Some(leads_to) => {
+            format!("is a symbolic link to {}, which is no git directory", leads_to.display())
+        }
+        None => "is no git directory".to_owned(),
+    });
+    Some(GitError::UnusableDotGit { path, problem, is_link: leads_to.is_some() })
+}
+
 fn open(location: &Location) -> Result<gix::ThreadSafeRepository, GitError> {
     // Trust and configuration were decided above, from the environment that was handed in.
     let options = gix::open::Options::isolated()
@@ -192,21 +245,25 @@ fn is_reftable(of_repository: &gix::config::File) -> bool {
     storage.is_some_and(|storage| storage.eq_ignore_ascii_case(b"reftable"))
 }
 
-/// Refuses a repository of another user, unless git itself would use it. There is more than one form of
-/// `safe.directory`, each version of git knows others, and only some configuration files count: so git
-/// is asked (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory>).
+/// Refuses a repository that git itself would not use: that of another user, and a bare one that nobody named.
+/// There is more than one form of `safe.directory`, each version of git knows others, only some configuration
+/// files count, and a later git may have other defaults: so git is asked
+/// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory>).
 ///
 /// To read such a repository may run programs that its configuration names, and so would the git
 /// processes that are started in it.
-fn check_safe(start: &Path, top: &Path, environment: &Environment) -> Result<(), GitError> {
+fn ask_git(start: &Path, top: &Path, environment: &Environment) -> Result<(), GitError> {
     let answer = Git::searching(start, environment).run(&["rev-parse", "--git-dir"], &[])?;
     if answer.is_success {
         return Ok(());
     }
-    let reason = answer.complaint();
+    let (directory, reason) = (top.to_owned(), answer.complaint());
     // The name of the setting is in every translation of the refusal.
     if reason.contains("safe.directory") {
-        return Err(GitError::NotOwned { directory: top.to_owned() });
+        return Err(GitError::NotOwned { directory });
     }
-    Err(GitError::Broken { directory: top.to_owned(), reason })
+    if reason.contains("safe.bareRepository") {
+        return Err(GitError::BareNotNamed { directory });
+    }
+    Err(GitError::Broken { directory, reason })
 }

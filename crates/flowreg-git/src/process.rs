@@ -96,6 +96,11 @@ impl Git {
         }
     }
 
+    /// Where it runs.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The same with one more variable in git's environment.
     pub(super) fn with_variable(mut self, name: &str, value: &Path) -> Self {
         self.variables.push((name.into(), value.into()));

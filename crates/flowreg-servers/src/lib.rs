@@ -13,7 +13,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use flowreg_model::{BlockDocument, Fields, FlowName, Held, Registration, TargetDescription};
-pub use prefect::tls_error::{TlsProblem, TlsSettings};
+pub use prefect::tls_error::{
+    CertificateFileError, CertificateFileProblem, OtherForm, TlsProblem, TlsSettings,
+};
 
 /// Which registrations to read.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,9 @@ pub enum TargetError {
         /// What can be set about it.
         settings: TlsSettings,
     },
+    /// The file of certificates that a setting names is of no use.
+    #[error(transparent)]
+    CertificateFile(#[from] Box<CertificateFileError>),
     /// The credentials are missing or wrong.
     #[error("{url} refused the credentials ({status})")]
     Unauthorized {

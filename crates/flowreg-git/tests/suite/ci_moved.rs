@@ -390,6 +390,9 @@ fn a_tag_build_whose_commit_is_head_but_not_the_tags_is_refused() {
     assert_eq!(answer(&right).0, "refs/tags/v1.0.0");
 }
 
+/// Its variables, the one that names the repository, and the provider.
+type OtherBuild<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn a_job_of_another_repository_forbids_nothing_here_and_says_so() {
     let moved = Moved::new("feature/x");
@@ -403,7 +406,7 @@ fn a_job_of_another_repository_forbids_nothing_here_and_says_so() {
     .unwrap();
     let queue = "gh-readonly-queue/main/pr-7-abc";
     let event = event.to_str().unwrap();
-    let builds: &[(&[(&str, &str)], &str, &str)] = &[
+    let builds: &[OtherBuild<'_>] = &[
         (
             &[
                 ("GITHUB_ACTIONS", "true"),

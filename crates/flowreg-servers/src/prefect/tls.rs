@@ -1,6 +1,5 @@
 //! How the server's certificate is checked: ring, and the system's roots or a file's.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,8 +12,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_platform_verifier::Verifier;
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::tls_error::{CertificateFileError, CertificateFileProblem};
 use crate::TargetError;
-use crate::connection::prefect::Tls;
+use crate::connection::prefect::{CertificateFile, Tls};
 
 /// Builds the TLS side of a client.
 ///
@@ -33,10 +33,10 @@ pub(super) fn client_config(tls: &Tls, is_https: bool) -> Result<ClientConfig, T
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
             .with_no_client_auth()
-    } else if let Some(path) = &tls.certificates {
+    } else if let Some(file) = &tls.certificates {
         builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TrustedFile::read(path, provider)?))
+            .with_custom_certificate_verifier(Arc::new(TrustedFile::read(file, provider)?))
             .with_no_client_auth()
     } else {
         let verifier = Verifier::new(provider).map_err(|error| {
@@ -66,19 +66,25 @@ struct TrustedFile {
 }
 
 impl TrustedFile {
-    fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, TargetError> {
-        let error = |reason: String| {
-            TargetError::Configuration(format!("the certificates in {}: {reason}", path.display()))
+    fn read(file: &CertificateFile, provider: Arc<CryptoProvider>) -> Result<Self, TargetError> {
+        let error = |problem| {
+            let file = file.clone();
+            TargetError::CertificateFile(Box::new(CertificateFileError { file, problem }))
         };
-        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-        let certificates: Vec<_> = read.map_err(|found| error(found.to_string()))?;
+        let content = std::fs::read(&file.path);
+        let content = content.map_err(|found| error(CertificateFileProblem::of_io(&found)))?;
+        let read: Result<Vec<CertificateDer<'_>>, _> =
+            CertificateDer::pem_slice_iter(&content).collect();
+        let certificates =
+            read.map_err(|found| error(CertificateFileProblem::Damaged(found.to_string())))?;
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
-            roots.add(certificate.clone()).map_err(|found| error(found.to_string()))?;
+            let added = roots.add(certificate.clone());
+            added.map_err(|found| error(CertificateFileProblem::Damaged(found.to_string())))?;
         }
         // Without this, a file of another kind would end in "unknown issuer" at each request.
         if roots.is_empty() {
-            return Err(error("there is none".to_owned()));
+            return Err(error(CertificateFileProblem::of_content(&content)));
         }
         Ok(Self { roots, certificates, provider })
     }

@@ -1,8 +1,12 @@
 //! Why a server can't be trusted, in words that say what to change. None of it passes by itself.
 
 use std::error::Error;
+use std::io::ErrorKind;
 
+use flowreg_model::quoted_path;
 use rustls::CertificateError;
+
+use crate::connection::prefect::CertificateFile;
 
 /// Whose settings a connection has, which go by other names for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,6 +143,119 @@ impl TlsProblem {
                 "look at {address}, {certificates} and at the certificate of the server"
             )],
         }
+    }
+}
+
+/// Why a file of certificates is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} names {}, {problem}", .file.named(), .file.path.display())]
+pub struct CertificateFileError {
+    /// The file.
+    pub file: CertificateFile,
+    /// What is wrong with it.
+    pub problem: CertificateFileProblem,
+}
+
+/// What is wrong with a file of certificates.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFileProblem {
+    /// There is no such file.
+    #[error("which does not exist")]
+    Missing,
+    /// It is no file.
+    #[error("which is a directory")]
+    Directory,
+    /// It can't be read.
+    #[error("which can't be read: {0}")]
+    Unreadable(String),
+    /// There is nothing in it.
+    #[error("which is empty")]
+    Empty,
+    /// There is something else in it.
+    #[error("in which there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    NoCertificate {
+        /// Whether it seems to have certificates in another form.
+        form: Option<OtherForm>,
+    },
+    /// A certificate in it can't be read.
+    #[error("in which a certificate is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A form of certificates that programs make and that is not read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherForm {
+    /// Bytes.
+    Der,
+    /// The form of OpenSSL that says what a certificate is trusted for.
+    Trusted,
+}
+
+impl CertificateFile {
+    /// The setting, and where it is set.
+    fn named(&self) -> String {
+        match &self.origin {
+            Some(origin) => format!("{} ({origin})", self.setting),
+            None => self.setting.to_owned(),
+        }
+    }
+}
+
+impl CertificateFileProblem {
+    pub(super) fn of_io(error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::Missing,
+            ErrorKind::IsADirectory => Self::Directory,
+            ErrorKind::PermissionDenied => Self::Unreadable("permission denied".to_owned()),
+            _ => Self::Unreadable(error.to_string()),
+        }
+    }
+
+    /// Of a file in which no certificate was found.
+    pub(super) fn of_content(content: &[u8]) -> Self {
+        let is_trusted = || content.windows(13).any(|part| part == b"BEGIN TRUSTED");
+        match content {
+            [] => Self::Empty,
+            // A sequence whose length takes two bytes: the beginning of every certificate.
+            [0x30, 0x82, ..] => Self::NoCertificate { form: Some(OtherForm::Der) },
+            _ => Self::NoCertificate { form: is_trusted().then_some(OtherForm::Trusted) },
+        }
+    }
+}
+
+impl CertificateFileError {
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        let CertificateFile { setting, origin, path } = &self.file;
+        let quoted = quoted_path(path);
+        let file = format!(
+            "{setting}=FILE, a PEM file with the certificate that signed the server's, or with its own"
+        );
+        let first = match &self.problem {
+            // The client takes the name as it is, where a shell would have put the home directory.
+            CertificateFileProblem::Missing if path.iter().any(|part| part == "~") => {
+                format!("{setting}=FILE with the whole path: `~` is nobody's home here")
+            }
+            CertificateFileProblem::Directory => {
+                format!("cat {quoted}/*.pem > FILE, and {setting}=FILE")
+            }
+            CertificateFileProblem::Unreadable(_) => format!("ls -l {quoted}"),
+            CertificateFileProblem::NoCertificate { form: Some(OtherForm::Der) } => {
+                format!("openssl x509 -inform der -in {quoted} -out FILE, and {setting}=FILE")
+            }
+            CertificateFileProblem::NoCertificate { form: Some(OtherForm::Trusted) } => {
+                format!("openssl x509 -in {quoted} -out FILE, and {setting}=FILE")
+            }
+            _ => file,
+        };
+        let without = match origin.as_deref() {
+            None => format!("unset {setting}"),
+            Some(origin) if origin.starts_with("profile") => {
+                format!("prefect config unset {setting}")
+            }
+            Some(origin) => format!("take it out of {origin}"),
+        };
+        vec![first, format!("to trust the certificates of the system instead: {without}")]
     }
 }
 

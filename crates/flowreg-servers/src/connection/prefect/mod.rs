@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::TlsSettings;
 use flowreg_model::Environment;
+use layer::SettingValue;
 pub(super) use layer::read_toml;
 use layers::Layers;
 
@@ -52,11 +53,29 @@ pub struct PrefectConnection {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// A PEM file whose certificates are trusted instead of the system's.
-    pub certificates: Option<PathBuf>,
+    pub certificates: Option<CertificateFile>,
     /// `PREFECT_API_TLS_INSECURE_SKIP_VERIFY`.
     pub skip_verify: bool,
     /// Whose settings these are.
     pub settings: TlsSettings,
+}
+
+/// A file of certificates, and what names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFile {
+    /// The setting's name in the environment.
+    pub setting: &'static str,
+    /// The file in which it is set; `None` if that is the environment.
+    pub origin: Option<String>,
+    /// The file that it names.
+    pub path: PathBuf,
+}
+
+impl CertificateFile {
+    /// One that a variable of the environment names.
+    pub(crate) fn of_variable(setting: &'static str, path: PathBuf) -> Self {
+        Self { setting, origin: None, path }
+    }
 }
 
 /// What is wrong with Prefect's configuration.
@@ -194,11 +213,16 @@ fn tls(
         .unwrap_or(false);
     // An empty setting means "no file", and hides SSL_CERT_FILE as it does in the official client.
     let certificates = match layers.text("PREFECT_API_SSL_CERT_FILE")? {
-        Some(found) => Some(found.value.into()),
-        None => environment.os("SSL_CERT_FILE").map(ToOwned::to_owned),
+        Some(found) if found.value.is_empty() => None,
+        Some(SettingValue { setting, origin, value }) => Some(CertificateFile {
+            setting,
+            origin: Some(origin).filter(|origin| origin != setting),
+            path: directory.join(value),
+        }),
+        None => environment
+            .path("SSL_CERT_FILE")
+            .map(|path| CertificateFile::of_variable("SSL_CERT_FILE", directory.join(path))),
     };
-    let certificates =
-        certificates.filter(|path| !path.is_empty()).map(|path| directory.join(path));
     Ok(Tls { certificates, skip_verify, settings: TlsSettings::Prefect })
 }
 

@@ -1,7 +1,5 @@
 //! Expectations were read off the official client, Prefect 3.8.8, in the same directories.
 
-use std::path::Path;
-
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -151,10 +149,14 @@ fn an_empty_key_hides_the_one_below() {
 fn certificates_come_from_prefects_setting_then_from_the_usual_one() {
     let of = |environment: &[(&str, &str)]| Files::full().resolve(environment).tls;
     let usual = ("SSL_CERT_FILE", "/x/ca.pem");
-    assert_eq!(of(&[usual]).certificates.as_deref(), Some(Path::new("/x/ca.pem")));
+    let file = |variables: &[(&str, &str)]| {
+        of(variables).certificates.map(|file| (file.setting, file.origin, file.path))
+    };
+    assert_eq!(file(&[usual]), Some(("SSL_CERT_FILE", None, "/x/ca.pem".into())));
     assert_eq!(of(&[usual, ("PREFECT_API_SSL_CERT_FILE", "")]).certificates, None);
     let own = ("PREFECT_API_SSL_CERT_FILE", "/own.pem");
-    assert_eq!(of(&[usual, own]).certificates.as_deref(), Some(Path::new("/own.pem")));
+    let setting = "PREFECT_API_SSL_CERT_FILE";
+    assert_eq!(file(&[usual, own]), Some((setting, None, "/own.pem".into())));
     assert!(of(&[("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "ON")]).skip_verify);
 }
 

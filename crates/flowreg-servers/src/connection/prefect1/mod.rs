@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::prefect::{ConnectionError, Tls, read_toml, refuse_no_text};
+use super::prefect::{CertificateFile, ConnectionError, Tls, read_toml, refuse_no_text};
 use crate::TlsSettings;
 use flowreg_model::Environment;
 
@@ -96,17 +96,16 @@ pub fn connection(
     }
     // The client uses `requests`, which reads these variables.
     let certificates = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
-    let certificates = certificates.iter().find_map(|name| environment.path(name));
+    let certificates = certificates.iter().find_map(|name| {
+        let path = environment.path(name)?;
+        Some(CertificateFile::of_variable(name, directory.join(path)))
+    });
     Ok(Prefect1Connection {
         api_url: address.to_owned(),
         origin: api.origin,
         key: configured("api_key").map(|found| SecretString::from(found.value)),
         tenant: tenant.map(|found| found.value.to_ascii_lowercase()),
-        tls: Tls {
-            certificates: certificates.map(|path| directory.join(path)),
-            skip_verify: false,
-            settings: TlsSettings::Prefect1,
-        },
+        tls: Tls { certificates, skip_verify: false, settings: TlsSettings::Prefect1 },
     })
 }
 
