@@ -337,6 +337,10 @@ pub(super) fn flow<'a>(
     if let Some(reason_for_all) = interpreter.why_inexact() {
         inexact.push(reason("name", "what the module binds", &reason_for_all));
     }
+    if let Some(lost) = why_lost(flow, function.as_deref()) {
+        inexact.push(reason("name", "the name", &lost));
+        inexact.push(reason("description", "the description", &lost));
+    }
     let description = match description(flow, function.as_deref()) {
         Ok(description) => description,
         Err(unknown) => {
@@ -427,7 +431,16 @@ pub(super) fn option<'a>(
     }
 }
 
-/// The name of a flow, or the reason why it is not known.
+/// Why nothing of a flow is certain, if code that is not followed may have set its attributes.
+pub(super) fn why_lost(
+    flow: &FlowObject<'_>,
+    function: Option<&Function<'_>>,
+) -> Option<Rc<Unknown>> {
+    let of_function = || function.and_then(|function| function.lost.get());
+    flow.lost.get().or_else(of_function).cloned()
+}
+
+/// The name of a flow as it was made, or the reason why it is not known.
 pub(super) fn flow_name<'a>(
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
@@ -467,6 +480,7 @@ fn unknown(why: &str, at: Location) -> Rc<Unknown> {
     Rc::new(Unknown { why: why.to_owned(), at, is_flow_like: true })
 }
 
+/// Why nothing of a flow's function is known.
 fn no_function(flow: &FlowObject<'_>) -> Rc<Unknown> {
     flow.function
         .find_unknown(flow.at)
@@ -521,6 +535,9 @@ pub(super) fn unwrapped<'a>(
     let mut innermost: Option<Rc<Function<'a>>> = None;
     for _ in 0..MOST_WRAPPERS {
         let current = innermost.as_deref().unwrap_or(function);
+        if let Some(lost) = current.lost.get() {
+            return Err(Rc::clone(lost));
+        }
         let attributes = current.attributes.borrow();
         // These three are what `functools.wraps` sets. Others, such as `__signature__` or
         // `__defaults__`, change what `inspect.signature` reads.
@@ -553,6 +570,9 @@ fn schema<'a>(
     };
     let Some(function) = function else { return Err(failed(no_function(flow))) };
     let wrapped = unwrapped(flow, function).map_err(failed)?;
+    if let Some(lost) = why_lost(flow, Some(function)) {
+        return Err(failed(lost));
+    }
     let attributes = flow.attributes.borrow();
     // Attributes of the flow itself from which the schema is made.
     let changes = ["fn", "parameters", "__signature__", "__wrapped__", "__globals__"];

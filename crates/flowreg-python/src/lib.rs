@@ -71,6 +71,7 @@ mod schema;
 mod source;
 mod source_roots;
 mod symbols;
+mod touched;
 mod value;
 
 pub use children::{Child, ChildCall, children};

@@ -23,7 +23,7 @@ impl<'a> Generator<'_, 'a> {
     /// A default as it is registered; `None` if it has no JSON form and is left out.
     pub(crate) fn default(&mut self, value: &Value<'a>) -> SchemaResult<Option<Json>> {
         let here = self.interpreter.here();
-        let unknown = value.find_unknown(here).or_else(|| self.interpreter.find_changed(value));
+        let unknown = value.find_unknown(here);
         if let Some(unknown) = unknown {
             return Err(NoSchema::Unknown(unknown));
         }
@@ -189,7 +189,7 @@ impl<'a> Generator<'_, 'a> {
         }
         let known = fields(class);
         let mut object = Map::new();
-        for (name, value) in &instance.fields {
+        for (name, value) in instance.fields.iter() {
             // Inside a model pydantic writes the value by the type of its field, which may know
             // how.
             if holds_top_level_only(value, 0) {

@@ -5,7 +5,6 @@ use flowreg_model::DeployMethod;
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::{Obstacle, given, open_arguments, schedules};
-use crate::interpreter::Interpreter;
 use crate::interpreter::program::{Deploying, RecordedCall};
 use crate::number::float_repr;
 use crate::value::{Keywords, Made, PrefectCall, Value, keyword, set_keyword};
@@ -91,7 +90,6 @@ impl<'c, 'a> Consumer<'c, 'a> {
 
 /// The arguments of one call.
 pub(super) struct Arguments<'r, 'a> {
-    pub interpreter: &'r Interpreter<'a>,
     pub method: DeployMethod,
     pub call: &'r RecordedCall<'a>,
     pub consumer: Option<Consumer<'r, 'a>>,
@@ -476,7 +474,7 @@ impl<'a> Arguments<'_, 'a> {
     }
 
     fn unchanged(&self, name: &str, value: &Value<'a>) -> Read<()> {
-        match self.interpreter.find_changed(value) {
+        match value.find_lost() {
             Some(unknown) => Err(Obstacle::of(&format!("`{name}`"), &unknown)),
             None => Ok(()),
         }

@@ -128,7 +128,7 @@ impl<'a> Reader<'_, 'a> {
         let (_, line, column) = self.interpreter.line_and_column(at)?;
         let receiver = call.receiver.as_ref()?;
         let (flow, code, code_obstacle) = self.code(receiver);
-        let arguments = Arguments { interpreter: self.interpreter, method, call, consumer };
+        let arguments = Arguments { method, call, consumer };
         let deployment = arguments.name().ok().flatten().or_else(|| {
             (method == DeployMethod::Serve && arguments.has_no_name()).then(|| flow.clone())?
         });
@@ -152,7 +152,7 @@ impl<'a> Reader<'_, 'a> {
             return Some(Obstacle { why: doubt.why.clone(), at: Some(doubt.at) });
         }
         // A list that grows is a change of what is in it, and there is more to say of that.
-        if call.is_changed.get() && !arguments.is_vague() {
+        if call.is_changed() && !arguments.is_vague() {
             return Some(Obstacle::new("the deployment may be changed after it is made"));
         }
         let unknown = self.interpreter.why_inexact()?;
@@ -181,7 +181,10 @@ impl<'a> Reader<'_, 'a> {
         match receiver {
             Value::Flow(flow) => {
                 let function = flows::function(flow);
-                let name = flows::flow_name(flow, function.as_deref()).ok().and_then(Result::ok);
+                let name = flows::flow_name(flow, function.as_deref())
+                    .ok()
+                    .and_then(Result::ok)
+                    .filter(|_| flows::why_lost(flow, function.as_deref()).is_none());
                 if let Some(entrypoint) = self.entrypoint(flow) {
                     return (name, DeployedCode::Here(entrypoint), None);
                 }

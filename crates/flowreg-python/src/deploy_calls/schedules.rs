@@ -30,7 +30,7 @@ pub(super) fn of<'a>(
             "Prefect takes one of `{name}` and `{other}`, not both"
         )));
     }
-    if let Some(unknown) = arguments.interpreter.find_changed(value) {
+    if let Some(unknown) = value.find_lost() {
         return Err(Obstacle::of(&format!("`{name}`"), &unknown));
     }
     let schedules = match name {

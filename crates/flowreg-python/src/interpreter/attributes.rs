@@ -7,8 +7,9 @@ use super::ancestors::ancestors;
 use super::certain::class_name;
 use super::{Evaluated, Interpreter};
 use crate::default::std_value::{StdValue, join_path};
+use crate::flows;
 use crate::symbols;
-use crate::value::{Class, ClassKind, Function, Value, keyword};
+use crate::value::{Class, ClassKind, FlowObject, Function, Value, keyword};
 
 impl<'a> Interpreter<'a> {
     pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
@@ -69,6 +70,7 @@ impl<'a> Interpreter<'a> {
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },
             Value::Function(function) => Self::function_attribute(owner, function, name),
+            Value::Flow(flow) => Self::flow_attribute(owner, flow, name),
             Value::Made(_) => self
                 .made_attribute(owner, name)
                 .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
@@ -106,8 +108,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
-                let is_changed = self.is_marked_changed(&Value::Class(Rc::clone(class)));
-                return match self.unless_changed(name, value, is_changed) {
+                return match self.unless_lost(value) {
                     // Reading a static or class method from the class gives its function.
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,
@@ -128,7 +129,25 @@ impl<'a> Interpreter<'a> {
         Value::Bound(Rc::new((owner.clone(), name.into())))
     }
 
+    fn flow_attribute(owner: &Value<'a>, flow: &FlowObject<'a>, name: &str) -> Value<'a> {
+        let function = flows::function(flow);
+        if let Some(lost) = flows::why_lost(flow, function.as_deref()) {
+            return Value::Unknown(lost);
+        }
+        if let Some(value) = keyword(&flow.attributes.borrow(), name) {
+            return value.clone();
+        }
+        match (name, flows::flow_name(flow, function.as_deref())) {
+            ("name", Ok(Ok(name))) => Value::text(name),
+            ("fn", _) => flow.function.clone(),
+            _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
+        }
+    }
+
     fn function_attribute(owner: &Value<'a>, function: &Function<'a>, name: &str) -> Value<'a> {
+        if let Some(lost) = function.lost.get() {
+            return Value::Unknown(Rc::clone(lost));
+        }
         if let Some(value) = keyword(&function.attributes.borrow(), name) {
             return value.clone();
         }

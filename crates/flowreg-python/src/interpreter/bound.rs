@@ -3,17 +3,14 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{
-    ExceptHandler, Expr, ExprAttribute, ExprContext, Pattern, Stmt, StringLiteralValue,
-};
+use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Pattern, Stmt, StringLiteralValue};
 
 use super::nested::is_flow_spelling;
 
-/// The names a block may bind, which of them look like flows, and the attributes it may set.
+/// The names a block may bind, and which of them look like flows.
 #[derive(Default)]
 pub(crate) struct BoundNames<'a> {
     pub names: Vec<(&'a str, bool)>,
-    pub attributes: Vec<&'a ExprAttribute>,
     /// Whether it has a `from module import *`.
     pub binds_any: bool,
 }
@@ -68,9 +65,6 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
         match expression {
             Expr::Name(name) if !matches!(name.ctx, ExprContext::Load) => {
                 self.add(name.id.as_str());
-            }
-            Expr::Attribute(attribute) if !matches!(attribute.ctx, ExprContext::Load) => {
-                self.attributes.push(attribute);
             }
             // These have scopes of their own.
             Expr::Lambda(_)

@@ -2,16 +2,72 @@
 //! [`super::pydantic`], those of the standard library in [`super::standard`], and functions of the
 //! repository are run by [`super::inline`].
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
 use super::expressions::UNKNOWN_ARGUMENTS;
+use super::mutations::Change;
 use super::{Evaluated, Interpreter, TOO_DEEP};
+use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
-    Class, DataclassOptions, FlowObject, Keywords, Partial, Type, Value, keyword, not_read,
-    own_affair, set_keyword,
+    Class, DataclassOptions, Entries, FlowObject, Keywords, Partial, Type, Value, keyword,
+    not_read, own_affair, set_keyword,
 };
+
+/// Why an object is lost that is given to something unknown.
+const GIVEN: &str = "it is given to code that is not known, which may change it";
+
+/// Modules of the standard library whose functions leave what they are given as it is, and keep
+/// nothing of it.
+const READING_MODULES: &[&str] = &[
+    "base64",
+    "datetime",
+    "decimal",
+    "fractions",
+    "hashlib",
+    "ipaddress",
+    "json",
+    "logging",
+    "math",
+    "os",
+    "pathlib",
+    "platform",
+    "re",
+    "string",
+    "textwrap",
+    "time",
+    "urllib",
+    "uuid",
+    "warnings",
+];
+
+fn is_reading_symbol(path: &str) -> bool {
+    match path.strip_prefix("builtins.") {
+        Some(name) => is_reading_builtin(name),
+        None => path.split('.').next().is_some_and(|module| READING_MODULES.contains(&module)),
+    }
+}
+
+/// Whether a method may change its object, or keep what it is given.
+fn may_change(owner: &Value<'_>, method: &str) -> bool {
+    match owner {
+        Value::List(_) | Value::Set(_) | Value::Dict(_) | Value::View(_) => {
+            !is_reading_method(method)
+        }
+        Value::Instance(_) => !matches!(method, "model_dump" | "model_dump_json"),
+        Value::Opaque(opaque) => opaque.what != "a logger",
+        Value::Str(_)
+        | Value::Bytes(_)
+        | Value::Tuple(_)
+        | Value::Std(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Bool(_)
+        | Value::None => false,
+        _ => true,
+    }
+}
 
 impl<'a> Interpreter<'a> {
     pub(super) fn call(
@@ -66,7 +122,8 @@ impl<'a> Interpreter<'a> {
             },
             Value::Function(function) => return self.call_function(function, arguments, keywords),
             Value::External(path) => {
-                arguments.iter().for_each(|argument| self.mark_deployment_changed(argument));
+                let why = format!("it is given to `{path}`, which may change it");
+                self.lose_given(arguments, keywords, &why);
                 let why = format!("what it returns is not known: {}", not_read(path));
                 let is_flow_like =
                     // A flow that went through a package's decorator is most likely a flow still.
@@ -75,7 +132,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
-                arguments.iter().for_each(|argument| self.mark_deployment_changed(argument));
+                self.lose_given(arguments, keywords, GIVEN);
                 let is_flow_like =
                     unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
                 let made = self.unknown_of_kind(unknown.why.clone(), is_flow_like);
@@ -95,8 +152,16 @@ impl<'a> Interpreter<'a> {
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
             }
             // Calling a flow runs it, while the module is imported.
-            Value::Flow(_) => self.unknown("a flow is run while the module is imported"),
-            other => self.unknown_because(other, "a call of such an object"),
+            Value::Flow(_) => {
+                self.lose(callee, "a flow that is run may change it");
+                self.lose_arguments(arguments, keywords, "a flow that is run may change it");
+                self.unknown("a flow is run while the module is imported")
+            }
+            other => {
+                self.lose(other, GIVEN);
+                self.lose_arguments(arguments, keywords, GIVEN);
+                self.unknown_because(other, "a call of such an object")
+            }
         })
     }
 
@@ -168,9 +233,20 @@ impl<'a> Interpreter<'a> {
                 || path.starts_with("annotated_types.")
                 || path == "typing_extensions.TypedDict" =>
             {
-                self.call_pydantic(path, arguments, keywords)
+                let value = self.call_pydantic(path, arguments, keywords);
+                if matches!(value, Value::Unknown(_)) {
+                    self.lose_arguments(arguments, keywords, GIVEN);
+                }
+                value
             }
-            _ => self.call_standard(path, arguments, keywords),
+            _ => {
+                let value = self.call_standard(path, arguments, keywords);
+                if matches!(value, Value::Unknown(_)) && !is_reading_symbol(path) {
+                    let why = format!("it is given to `{path}()`, which may change it");
+                    self.lose_arguments(arguments, keywords, &why);
+                }
+                value
+            }
         })
     }
 
@@ -184,6 +260,7 @@ impl<'a> Interpreter<'a> {
                 options: RefCell::new(options),
                 attributes: RefCell::default(),
                 at: self.here(),
+                lost: OnceCell::new(),
             })),
         })
     }
@@ -215,6 +292,19 @@ impl<'a> Interpreter<'a> {
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
+        if may_change(owner, method) {
+            if let Change::Made(value) =
+                self.changed_by_method(owner, method, arguments, keywords)?
+            {
+                return Ok(value);
+            }
+            let why = format!("`.{method}()` may change it");
+            self.lose(owner, &why);
+            self.lose_arguments(arguments, keywords, &why);
+        }
+        if let Some(lost) = owner.lost() {
+            return Ok(Value::Unknown(Rc::clone(lost)));
+        }
         // Methods of constants need all arguments to be known.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
@@ -226,7 +316,8 @@ impl<'a> Interpreter<'a> {
                 std::str::from_utf8(bytes).ok().map(Value::text)
             }
             Value::Dict(entries) => Self::dict_method(entries, method, arguments),
-            Value::List(_) | Value::Tuple(_) if &**method == "copy" => Some(owner.clone()),
+            Value::List(items) if &**method == "copy" => Some(Value::list(items.to_vec())),
+            Value::Set(items) if &**method == "copy" => Some(Value::set(items.to_vec())),
             Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
@@ -237,19 +328,17 @@ impl<'a> Interpreter<'a> {
     }
 
     fn dict_method(
-        entries: &Rc<Vec<(Value<'a>, Value<'a>)>>,
+        entries: &Entries<'a>,
         method: &str,
         arguments: &[Value<'a>],
     ) -> Option<Value<'a>> {
         let pair =
             |(key, value): &(Value<'a>, Value<'a>)| Value::tuple(vec![key.clone(), value.clone()]);
-        let view = |items: Vec<Value<'a>>| Value::View(Rc::new(items));
+        let view = |items: Vec<Value<'a>>| Value::View(entries.view(items));
         Some(match (method, arguments) {
             ("get", [key]) => Self::look_up(entries, key).ok()?.unwrap_or(Value::None),
             ("get", [key, default]) => Self::look_up(entries, key).ok()?.unwrap_or(default.clone()),
-            // Values never change, so a copy may share the entries. Changes of either are found by
-            // `effects`.
-            ("copy", []) => Value::Dict(Rc::clone(entries)),
+            ("copy", []) => Value::dict(entries.to_vec()),
             ("keys", []) => view(entries.iter().map(|(key, _)| key.clone()).collect()),
             ("values", []) => view(entries.iter().map(|(_, item)| item.clone()).collect()),
             ("items", []) => view(entries.iter().map(pair).collect()),
@@ -321,6 +410,7 @@ impl<'a> Interpreter<'a> {
             options: RefCell::new(options),
             attributes: RefCell::default(),
             at: self.here(),
+            lost: OnceCell::new(),
         }))
     }
 

@@ -2,10 +2,10 @@
 //!
 //! Whatever is not listed here may work; it is unknown, not an error.
 
-use ruff_python_ast::{Expr, Operator, UnaryOp};
+use ruff_python_ast::{Operator, UnaryOp};
 
 use super::{Evaluated, Interpreter};
-use crate::value::{Scope, Value};
+use crate::value::Value;
 
 /// The kinds of constants between which the operators are known.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -314,37 +314,12 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Notes a possible error where an item of a list is changed and may not be there.
-    pub(super) fn check_item_is_there(
-        &self,
-        list: &Expr,
-        owner: &Value<'a>,
-        index: &Value<'a>,
-        scope: &Scope<'a>,
-    ) {
-        // The list as it was made may have grown since: then no index is certainly out of range.
-        let resizes =
-            list.as_name_expr().is_some_and(|name| scope.module.effects.resizes(name.id.as_str()));
+    pub(super) fn check_item_is_there(&self, owner: &Value<'a>, index: &Value<'a>) {
         if let Value::List(items) = owner
-            && !resizes
             && !is_within(items.len(), index)
         {
             self.note_possible_error("an item is changed that may not be there");
         }
-    }
-
-    /// `name[index]` as a target: the list or dictionary as it was made, since what changes it
-    /// makes it unknown otherwise.
-    pub(super) fn as_it_was_made(
-        &self,
-        owner: &'a ruff_python_ast::Expr,
-        scope: &std::rc::Rc<Scope<'a>>,
-    ) -> Evaluated<Value<'a>> {
-        if let Some(name) = owner.as_name_expr()
-            && let Some(value) = scope.get(name.id.as_str())
-        {
-            return Ok(value);
-        }
-        self.value(owner, scope)
     }
 
     /// `owner.name = ...`
@@ -365,7 +340,6 @@ impl<'a> Interpreter<'a> {
                     let message = format!("cannot assign to field '{name}'");
                     return self.raise("FrozenInstanceError", message);
                 }
-                self.mark_changed(owner);
                 Ok(())
             }
             other if kind(other).is_some() => {

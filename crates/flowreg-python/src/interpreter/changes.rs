@@ -1,36 +1,30 @@
-//! Objects that are changed after they were made: what was read from them before, or is read
-//! later, is not certain.
+//! Objects that are changed after they were made.
 //!
-//! [`crate::effects`] finds by name what a module changes. Whatever such a name is bound to
-//! is marked, so that other modules that share the object know it too.
+//! One rule: an object that anything may change is *lost*, and with it all that can be reached from
+//! it. Code that is run changes what it changes; code that is not run (a loop, a branch, a function
+//! of the repository that is not followed, one that a library is given) changes whatever it touches
+//! ([`crate::touched`]); a library changes what it is given. Whoever reads a lost object finds
+//! something unknown.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
+use ruff_python_ast::{Expr, Stmt};
+
 use super::Interpreter;
-use crate::value::{MOST_PARTS, Scope, Unknown, Value};
+use crate::touched::Touched;
+use crate::value::{Class, Function, Keywords, Scope, Unknown, Value};
 
-fn is_same_object<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
-    match (left, right) {
-        (Value::List(left), Value::List(right)) | (Value::Set(left), Value::Set(right)) => {
-            Rc::ptr_eq(left, right)
-        }
-        (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
-        (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
-        (Value::Class(left), Value::Class(right)) => Rc::ptr_eq(left, right),
-        _ => false,
-    }
-}
-
-/// Whether a value can be changed in place.
-pub(super) fn is_mutable(value: &Value<'_>) -> bool {
-    matches!(value, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_))
-}
+/// How deeply objects may lie in each other that are looked through; what is deeper makes the script
+/// inexact.
+const DEEPEST: u32 = 60;
 
 impl<'a> Interpreter<'a> {
-    /// Binds a name, and marks the value if the module changes what the name stands for.
+    /// Binds a name. Code that may run at any time has the object from now on, if it touches a name like
+    /// this.
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
-        if scope.module.effects.changes(name) {
-            self.mark_changed(&value);
+        if scope.module.escaped.borrow().contains(name) {
+            self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }
         // When the function runs, and whether it does, is not known.
         if scope.is_module() && scope.module.effects.global.contains(name) {
@@ -41,90 +35,280 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Marks an object as one that is changed somewhere; in a program also what is in it, as that may
-    /// be what is changed (`options["env"]["A"] = …`).
-    pub(super) fn mark_changed(&self, value: &Value<'a>) {
-        if self.program.is_some() {
-            self.mark_deployment_changed(value);
-            self.mark_within(value, &mut MOST_PARTS.clone());
+    /// Notes that an object may be changed here, and what is reached from it.
+    pub(super) fn lose(&self, value: &Value<'a>, why: &str) {
+        let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
+        self.lose_because(value, &Rc::new(unknown), 0);
+    }
+
+    /// The same for all arguments of a call.
+    pub(super) fn lose_arguments(
+        &self,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+        why: &str,
+    ) {
+        let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+        given.for_each(|value| self.lose(value, why));
+    }
+
+    /// The same for a call of something that is not known: it may set attributes as well.
+    pub(super) fn lose_given(&self, arguments: &[Value<'a>], keywords: &Keywords<'a>, why: &str) {
+        self.lose_arguments(arguments, keywords, why);
+        let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
+        let unknown = Rc::new(unknown);
+        let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+        given.for_each(|value| self.lose_attributes(value, &unknown, 0));
+    }
+
+    /// Notes what a block may change that is not run.
+    pub(super) fn lose_block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+        self.lose_touched(&Touched::of(body), scope, why);
+    }
+
+    /// Notes what an expression may change that is not evaluated.
+    pub(super) fn lose_expression(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) {
+        let why = format!("`{}` is not evaluated", scope.excerpt(expression));
+        self.lose_touched(&Touched::of_expression(expression), scope, &why);
+    }
+
+    /// Notes what a call may change of a function that is not followed.
+    pub(super) fn lose_call(
+        &self,
+        function: &Rc<Function<'a>>,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+        why: &str,
+    ) {
+        self.lose_arguments(arguments, keywords, why);
+        let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
+        let unknown = Rc::new(unknown);
+        if self.lose_function(function, &unknown, 0) {
+            let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
+            given.for_each(|value| self.lose_attributes(value, &unknown, 0));
         }
+    }
+
+    fn lose_touched(&self, touched: &Touched<'a>, scope: &Rc<Scope<'a>>, why: &str) {
+        let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
+        self.lose_names(touched, scope, &Rc::new(unknown), 0);
+    }
+
+    fn lose_names(
+        &self,
+        touched: &Touched<'a>,
+        scope: &Rc<Scope<'a>>,
+        why: &Rc<Unknown>,
+        depth: u32,
+    ) {
+        for name in &touched.names {
+            if let Some(value) = scope.get(&scope.mangled(name)) {
+                self.lose_because(&value, why, depth);
+            }
+        }
+        let mut sets_attributes = false;
+        for (callee, owners) in &touched.called {
+            match resolved(callee, scope) {
+                Some(Value::Function(function)) => {
+                    sets_attributes |= self.lose_function(&function, why, depth);
+                }
+                Some(value) => self.lose_because(&value, why, depth),
+                // A method of an object: it may change it.
+                None => {
+                    let owners = owners.iter().filter_map(|name| scope.get(&scope.mangled(name)));
+                    owners.for_each(|owner| self.lose_because(&owner, why, depth));
+                }
+            }
+        }
+        let names = if sets_attributes { &touched.names } else { &touched.attributed };
+        for name in names {
+            if let Some(value) = scope.get(&scope.mangled(name)) {
+                self.lose_attributes(&value, why, depth);
+            }
+        }
+    }
+
+    /// The parts of a value are lost, whatever holds them.
+    fn lose_because(&self, value: &Value<'a>, why: &Rc<Unknown>, depth: u32) {
+        if depth > DEEPEST {
+            return self.mark_script_inexact("objects lie too deep in each other");
+        }
+        let all = |values: &mut dyn Iterator<Item = &Value<'a>>| {
+            values.for_each(|value| self.lose_because(value, why, depth + 1));
+        };
+        self.mark_deployment_changed(value);
         match value {
-            // `helpers.NAMES.append(…)`: which of the module's objects is changed is not followed,
-            // so all of its lists and dictionaries count.
-            Value::Module(imported) => imported.is_changed.set(true),
-            Value::Class(_) => self.changed.borrow_mut().push(value.clone()),
-            value if is_mutable(value) => self.changed.borrow_mut().push(value.clone()),
+            Value::List(items) | Value::Set(items) | Value::View(items) => {
+                if items.lost().is_none() {
+                    items.lose(why);
+                    all(&mut items.iter());
+                }
+            }
+            Value::Dict(entries) => {
+                if entries.lost().is_none() {
+                    entries.lose(why);
+                    all(&mut entries.iter().flat_map(|(key, item)| [key, item]));
+                }
+            }
+            Value::Instance(instance) => {
+                if instance.fields.lost().is_none() {
+                    instance.fields.lose(why);
+                    all(&mut instance.fields.iter().map(|(_, field)| field));
+                    self.lose_class(&instance.class, why, depth + 1);
+                }
+            }
+            Value::Tuple(items) => all(&mut items.iter()),
+            Value::Member(member) => all(&mut std::iter::once(&member.value)),
+            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Bound(bound) => {
+                all(&mut std::iter::once(&bound.0));
+                // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
+                if bound.1.starts_with("__") || &*bound.1 == "model_fields" {
+                    self.lose_attributes(&bound.0, why, depth);
+                }
+            }
+            Value::Partial(partial) => {
+                all(&mut std::iter::once(&partial.function));
+                all(&mut partial.arguments.iter());
+                all(&mut partial.keywords.iter().map(|(_, value)| value));
+            }
+            Value::FlowDecorator(keywords) | Value::Constraint(keywords) => {
+                all(&mut keywords.iter().map(|(_, value)| value));
+            }
+            Value::Field(info) => all(&mut info.keywords.iter().map(|(_, value)| value)),
+            Value::Function(function) => {
+                self.lose_function(function, why, depth);
+            }
+            Value::Flow(flow) => self.lose_because(&flow.function, why, depth + 1),
+            Value::Class(class) => self.lose_class(class, why, depth),
+            Value::Opaque(opaque) => {
+                if let Some(class) = &opaque.class {
+                    self.lose_class(class, why, depth);
+                }
+            }
+            Value::Module(imported) => {
+                if self.escaped.borrow_mut().insert(Rc::as_ptr(&imported.scope).cast()) {
+                    let names = imported.scope.names.borrow().snapshot();
+                    all(&mut names.iter().map(|(_, value)| value));
+                }
+            }
             _ => {}
         }
     }
 
-    fn mark_within(&self, value: &Value<'a>, budget: &mut u32) {
-        let Some(rest) = budget.checked_sub(1) else { return };
-        *budget = rest;
-        let inner: Vec<Value<'a>> = match value {
-            Value::List(items) | Value::Tuple(items) => items.to_vec(),
-            Value::Dict(entries) => entries.iter().map(|(_, item)| item.clone()).collect(),
-            Value::Instance(instance) => {
-                instance.fields.iter().map(|(_, field)| field.clone()).collect()
+    /// A function may run at any time from now on. Whether it sets attributes of what it is given.
+    fn lose_function(&self, function: &Rc<Function<'a>>, why: &Rc<Unknown>, depth: u32) -> bool {
+        let touched = Touched::of_function(function);
+        let sets_attributes = function
+            .parameters
+            .iter()
+            .any(|parameter| touched.attributed.contains(&*parameter.name));
+        let is_new = self.escaped.borrow_mut().insert(Rc::as_ptr(function).cast());
+        if is_new && depth <= DEEPEST {
+            function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
+            self.lose_names(&touched, &function.scope, why, depth + 1);
+            let defaults = function.parameters.iter().filter_map(|known| known.default.as_ref());
+            defaults.for_each(|default| self.lose_because(default, why, depth + 1));
+            let attributes = function.attributes.borrow().clone();
+            for (_, value) in &attributes {
+                self.lose_because(value, why, depth + 1);
+            }
+        }
+        sets_attributes
+    }
+
+    /// Any method of a class may run at any time from now on.
+    pub(super) fn lose_class(&self, class: &Rc<Class<'a>>, why: &Rc<Unknown>, depth: u32) {
+        if !self.escaped.borrow_mut().insert(Rc::as_ptr(class).cast()) {
+            return;
+        }
+        let names = class.scope.names.borrow().snapshot();
+        for (_, value) in &names {
+            self.lose_because(value, why, depth + 1);
+        }
+        for ancestor in &class.ancestors {
+            if let Value::Class(_) = ancestor {
+                self.lose_because(ancestor, why, depth + 1);
+            }
+        }
+    }
+
+    /// The same where an instance is made.
+    pub(super) fn lose_methods(&self, class: &Rc<Class<'a>>) {
+        let why = format!("a method of `{}` may change it", class.name);
+        let unknown = Unknown { why, at: self.here(), is_flow_like: false };
+        self.lose_class(class, &Rc::new(unknown), 0);
+    }
+
+    /// Notes that attributes may be set of an object, or of those in it.
+    fn lose_attributes(&self, value: &Value<'a>, why: &Rc<Unknown>, depth: u32) {
+        if depth > DEEPEST {
+            return self.mark_script_inexact("objects lie too deep in each other");
+        }
+        let all = |values: &mut dyn Iterator<Item = &Value<'a>>| {
+            values.for_each(|value| self.lose_attributes(value, why, depth + 1));
+        };
+        let lose = |cell: &OnceCell<Rc<Unknown>>| {
+            cell.get_or_init(|| Rc::clone(why));
+        };
+        match value {
+            Value::List(items) | Value::Set(items) | Value::View(items) | Value::Tuple(items) => {
+                all(&mut items.iter());
+            }
+            Value::Dict(entries) => all(&mut entries.iter().map(|(_, item)| item)),
+            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Bound(bound) => all(&mut std::iter::once(&bound.0)),
+            Value::Function(function) => lose(&function.lost),
+            Value::Flow(flow) => {
+                lose(&flow.lost);
+                self.lose_attributes(&flow.function, why, depth + 1);
             }
             Value::Class(class) => {
-                class.scope.names.borrow().iter().map(|(_, item)| item.clone()).collect()
+                class.obstacle.borrow_mut().get_or_insert_with(|| Rc::clone(why));
+                lose_constants(&class.scope, why);
             }
-            _ => return,
-        };
-        for item in inner.iter().filter(|item| is_mutable(item) || matches!(item, Value::Tuple(_)))
-        {
-            if is_mutable(item) {
-                self.changed.borrow_mut().push(item.clone());
+            Value::Module(imported) => {
+                self.mark_module_inexact(&imported.module, &*why.why);
+                lose_constants(&imported.scope, why);
             }
-            self.mark_within(item, budget);
+            _ => {}
         }
     }
 
-    /// Whether an object was marked.
-    pub(super) fn is_marked_changed(&self, value: &Value<'a>) -> bool {
-        self.changed.borrow().iter().any(|changed| is_same_object(changed, value))
-    }
-
-    /// The value that a name or attribute gives: unknown if the object is changed somewhere.
-    pub(super) fn unless_changed(
-        &self,
-        name: &str,
-        value: Value<'a>,
-        is_changed: bool,
-    ) -> Value<'a> {
-        if is_mutable(&value) && (is_changed || self.is_marked_changed(&value)) {
-            return self.unknown(format!("`{name}` may be changed after it is made"));
+    /// A value as it is read: unknown if the object is lost.
+    pub(super) fn unless_lost(&self, value: Value<'a>) -> Value<'a> {
+        match value.lost() {
+            Some(lost) => Value::Unknown(Rc::clone(lost)),
+            None => value,
         }
-        value
     }
+}
 
-    /// An object inside `value` that is changed somewhere.
-    pub(crate) fn find_changed(&self, value: &Value<'a>) -> Option<Rc<Unknown>> {
-        if self.changed.borrow().is_empty() || !self.has_marked(value, &mut MOST_PARTS.clone()) {
-            return None;
+/// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
+/// who have them already, and what else they may be makes all of it inexact.
+fn lose_constants<'a>(scope: &Scope<'a>, why: &Rc<Unknown>) {
+    let names = scope.names.borrow().snapshot();
+    for (name, value) in names {
+        if !matches!(
+            value,
+            Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(_)
+        ) {
+            scope.set(&name, Value::Unknown(Rc::clone(why)));
         }
-        let why = "a list or dictionary in it may be changed after it is made".to_owned();
-        Some(Rc::new(Unknown { why, at: self.here(), is_flow_like: false }))
     }
+}
 
-    fn has_marked(&self, value: &Value<'a>, budget: &mut u32) -> bool {
-        // A value that is too large to look through counts as changed: not exact, instead of slow.
-        let Some(rest) = budget.checked_sub(1) else { return true };
-        *budget = rest;
-        self.is_marked_changed(value)
-            || match value {
-                Value::List(items)
-                | Value::Tuple(items)
-                | Value::Set(items)
-                | Value::View(items) => items.iter().any(|item| self.has_marked(item, budget)),
-                Value::Dict(entries) => entries.iter().any(|(key, item)| {
-                    self.has_marked(key, budget) || self.has_marked(item, budget)
-                }),
-                Value::Instance(instance) => {
-                    instance.fields.iter().any(|(_, item)| self.has_marked(item, budget))
-                }
-                _ => false,
-            }
+/// What a callee stands for, as far as its names tell without evaluating anything.
+fn resolved<'a>(callee: &Expr, scope: &Rc<Scope<'a>>) -> Option<Value<'a>> {
+    match callee {
+        Expr::Name(name) => scope.get(&scope.mangled(name.id.as_str())),
+        Expr::Call(call) => resolved(&call.func, scope),
+        Expr::Attribute(attribute) => match resolved(&attribute.value, scope)? {
+            Value::Module(imported) => imported.scope.own(attribute.attr.as_str()),
+            Value::Class(class) => class.scope.own(attribute.attr.as_str()),
+            found @ (Value::Symbol(_) | Value::External(_) | Value::Unknown(_)) => Some(found),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -203,7 +203,21 @@ impl<'a> Interpreter<'a> {
         if kind == ClassKind::Enum {
             self.fill_enum(&class);
         }
+        self.note_hooks(&class);
         class
+    }
+
+    /// Methods of base classes and metaclasses run while a class is made.
+    fn note_hooks(&self, class: &Rc<Class<'a>>) {
+        for ancestor in own_ancestors(class).into_iter().skip(1) {
+            let runs = ["__init_subclass__", "__pydantic_init_subclass__", "__class_getitem__"];
+            if runs.iter().any(|name| ancestor.scope.own(name).is_some()) {
+                self.lose_methods(&ancestor);
+            }
+        }
+        for (_, value) in &class.keywords {
+            self.lose(value, &format!("it is given to the class `{}`", class.name));
+        }
     }
 
     fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Value<'a> {

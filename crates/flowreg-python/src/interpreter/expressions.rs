@@ -31,7 +31,14 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         self.at(scope, expression.start());
-        self.deeper(|| self.evaluated(expression, scope), || Ok(self.unknown(TOO_DEEP)))
+        self.deeper(
+            || self.evaluated(expression, scope),
+            || {
+                self.lose_expression(expression, scope);
+                Ok(self.unknown(TOO_DEEP))
+            },
+        )
+        .map(|value| self.unless_lost(value))
     }
 
     fn evaluated(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
@@ -63,7 +70,7 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => Value::Set(Rc::new(Self::distinct(items))),
+                    None => Value::set(Self::distinct(items)),
                 },
                 Err(unknown) => unknown,
             },
@@ -89,7 +96,11 @@ impl<'a> Interpreter<'a> {
                 match Self::truth(&condition) {
                     Some(true) => self.value(&choice.body, scope)?,
                     Some(false) => self.value(&choice.orelse, scope)?,
-                    None => self.unknown(self.reason(&condition, &choice.test, scope)),
+                    None => {
+                        self.lose_expression(&choice.body, scope);
+                        self.lose_expression(&choice.orelse, scope);
+                        self.unknown(self.reason(&condition, &choice.test, scope))
+                    }
                 }
             }
             Expr::Compare(comparison) => self.comparison(comparison, scope)?,
@@ -120,15 +131,21 @@ impl<'a> Interpreter<'a> {
                     return list;
                 }
                 self.first_iterated(expression, scope)?;
+                self.lose_expression(expression, scope);
                 let excerpt = scope.excerpt(expression);
                 self.unknown(format!("`{excerpt}` is a comprehension, which is not evaluated"))
             }
             Expr::Await(awaited) => match self.awaited(&awaited.value, scope) {
                 Some(value) => return value,
-                None => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
+                None => self.not_evaluated(expression, scope),
             },
-            _ => self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression))),
+            _ => self.not_evaluated(expression, scope),
         })
+    }
+
+    fn not_evaluated(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Value<'a> {
+        self.lose_expression(expression, scope);
+        self.unknown(format!("`{}` is not evaluated", scope.excerpt(expression)))
     }
 
     fn number(&self, number: &Number) -> Value<'a> {
@@ -154,7 +171,7 @@ impl<'a> Interpreter<'a> {
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        Ok(self.unless_changed(name, value, scope.module.effects.changes(name)))
+        Ok(self.unless_lost(value))
     }
 
     /// The items of a display; the inner error is an unknown value that takes its place.
@@ -215,7 +232,7 @@ impl<'a> Interpreter<'a> {
             }
             Self::put(&mut entries, key, value);
         }
-        Ok(Value::Dict(Rc::new(entries)))
+        Ok(Value::dict(entries))
     }
 
     fn boolean(
@@ -225,7 +242,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         let mut last = Value::None;
-        for operand in operands {
+        for (at, operand) in operands.iter().enumerate() {
             last = self.value(operand, scope)?;
             let truth = match Self::truth(&last) {
                 // `int or str` as an annotation means `int`: types count as true.
@@ -233,7 +250,12 @@ impl<'a> Interpreter<'a> {
                 truth => truth,
             };
             match (operator, truth) {
-                (_, None) => return Ok(self.unknown(self.reason(&last, operand, scope))),
+                (_, None) => {
+                    for rest in operands.iter().skip(at + 1) {
+                        self.lose_expression(rest, scope);
+                    }
+                    return Ok(self.unknown(self.reason(&last, operand, scope)));
+                }
                 (BoolOp::And, Some(false)) | (BoolOp::Or, Some(true)) => return Ok(last),
                 _ => {}
             }

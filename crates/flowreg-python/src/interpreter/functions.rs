@@ -1,7 +1,7 @@
 //! Function definitions: the signature as it stands in the source, and what decorators make of the
 //! function. Bodies are run by [`super::inline`], where something calls them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
@@ -42,6 +42,7 @@ impl<'a> Interpreter<'a> {
             attributes: RefCell::default(),
             scope: Rc::clone(scope),
             range: definition.range(),
+            lost: OnceCell::new(),
         }));
         // The decorator that stands nearest to the function is applied first.
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
@@ -128,6 +129,7 @@ impl<'a> Interpreter<'a> {
             attributes: RefCell::default(),
             scope: Rc::clone(scope),
             range: node.range(),
+            lost: OnceCell::new(),
         })))
     }
 

@@ -397,7 +397,7 @@ impl<'a> Interpreter<'a> {
             (Some(_), Some(unknown)) if module.effects.is_dynamic_at_import => {
                 Some(Value::Unknown(Rc::clone(unknown)))
             }
-            (Some(value), _) => Some(self.unless_changed(name, value, imported.is_changed.get())),
+            (Some(value), _) => Some(self.unless_lost(value)),
             (None, Some(unknown)) => Some(Value::Unknown(Rc::clone(unknown))),
             (None, None) if imported.scope.own("__getattr__").is_some() => {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
@@ -450,7 +450,7 @@ impl<'a> Interpreter<'a> {
             }
             // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
             // followed.
-            Some(_) if module.effects.mutated.contains("__all__") => None,
+            Some(list) if list.lost().is_some() => None,
             Some(Value::List(names) | Value::Tuple(names)) => {
                 names.iter().map(|name| name.as_str().map(Text::from)).collect()
             }

@@ -66,10 +66,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let is_flow = || arguments.iter().any(Value::is_flow_like) || may_make_flows(function, 0);
         let unknown = |why: String| {
-            arguments.iter().chain(keywords.iter().map(|(_, value)| value)).for_each(|argument| {
-                // What is not followed may change the lists and dictionaries that it is given.
-                self.mark_changed(argument);
-            });
+            self.lose_call(function, arguments, keywords, &why);
             if self.program.is_some() && may_end_program(function, 0) {
                 self.note_stop(&format!("`{}()` may end the program before", function.name));
             }
@@ -147,7 +144,7 @@ impl<'a> Interpreter<'a> {
                     let entries = std::mem::take(&mut rest);
                     let entries =
                         entries.into_iter().map(|(name, value)| (Value::Str(name), value));
-                    Some(Value::Dict(Rc::new(entries.collect())))
+                    Some(Value::dict(entries.collect()))
                 }
                 ParameterKind::PositionalOnly => positional.next().cloned(),
                 ParameterKind::Positional => match (positional.next(), take(&mut rest)) {

@@ -14,8 +14,8 @@ use super::{Evaluated, Interpreter};
 use crate::schema::fields::{FieldAlias, alias, configuration, is_class_variable, metadata_info};
 use crate::schema::types::origin_class;
 use crate::value::{
-    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Opaque, Type, Value, keyword,
-    set_keyword,
+    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Object, Opaque, Type, Value,
+    keyword, set_keyword,
 };
 
 /// Methods that run when an instance is made.
@@ -47,6 +47,9 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
         let name = &class.name;
+        if class.kind.get() != ClassKind::Enum {
+            self.lose_methods(class);
+        }
         Ok(match class.kind.get() {
             ClassKind::Enum => match arguments {
                 [value] => {
@@ -68,6 +71,13 @@ impl<'a> Interpreter<'a> {
             | ClassKind::Dataclass
             | ClassKind::DataclassChild
             | ClassKind::NamedTuple => return self.make_instance(class, arguments, keywords),
+            ClassKind::Plain
+                if own_ancestors(class)
+                    .iter()
+                    .any(|ancestor| ancestor.scope.own("__new__").is_some()) =>
+            {
+                self.unknown(format!("`{name}` has a `__new__` of its own"))
+            }
             ClassKind::Plain if class.obstacle.borrow().is_none() => {
                 let class = Some(Rc::clone(class));
                 Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
@@ -162,7 +172,10 @@ impl<'a> Interpreter<'a> {
             }
             set_keyword(&mut complete, &field.name, value);
         }
-        Ok(Value::Instance(Rc::new(Instance { class: Rc::clone(class), fields: complete })))
+        Ok(Value::Instance(Rc::new(Instance {
+            class: Rc::clone(class),
+            fields: Object::new(complete),
+        })))
     }
 
     /// Whether the code of a class that runs when an instance is made has a `raise`.

@@ -13,7 +13,7 @@
 //! | which module an import means | [`search`] |
 //! | calls | [`calls`] (Prefect), [`standard`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
-//! | what changes after it was made | [`changes`] |
+//! | what changes after it was made | [`mutations`] (what is computed), [`changes`] (what is given up) |
 //! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
 //! | flows out of reach, flows that are not certain | [`nested`], [`likely`] |
 //! | a script that is run and not only imported | [`program`] |
@@ -40,6 +40,7 @@ mod instances;
 mod late_types;
 mod likely;
 mod model_rules;
+mod mutations;
 pub(crate) mod nested;
 pub(crate) mod operators;
 mod options;
@@ -113,8 +114,10 @@ pub(crate) struct Interpreter<'a> {
     calls: Cell<u32>,
     /// Default factories that are open: one may make an instance of its own class.
     factories: Cell<u32>,
-    /// Lists and dictionaries that are changed somewhere after they were made.
-    changed: RefCell<Vec<Value<'a>>>,
+    /// Functions, classes and modules that code has which is not followed, by their places in memory.
+    escaped: RefCell<HashSet<*const ()>>,
+    /// Statements of loops that were run.
+    steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
     unions: RefCell<Vec<Vec<Value<'a>>>>,
     /// Why it is not known which module an import means, if so: `sys.path` is changed.
@@ -164,7 +167,8 @@ impl<'a> Interpreter<'a> {
             open_calls: Cell::new(0),
             calls: Cell::new(0),
             factories: Cell::new(0),
-            changed: RefCell::default(),
+            escaped: RefCell::default(),
+            steps: Cell::new(0),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
             likely: RefCell::default(),
@@ -214,7 +218,7 @@ impl<'a> Interpreter<'a> {
     ) -> Rc<Module<'a>> {
         let mut modules = self.modules.borrow_mut();
         let number = u32::try_from(modules.len()).unwrap_or(u32::MAX);
-        let effects = Effects::of(body, self.program.is_some());
+        let effects = Effects::of(body);
         // `globals()["x"] = …`, `exec` and the like bind names that no walk over the source finds.
         let inexact = effects.dynamic.map(|(function, at)| {
             Rc::new(Unknown {
@@ -230,6 +234,7 @@ impl<'a> Interpreter<'a> {
             text,
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
             inexact: RefCell::new(inexact),
+            escaped: RefCell::default(),
             effects,
         });
         modules.push(Rc::clone(&module));
@@ -263,7 +268,6 @@ impl<'a> Interpreter<'a> {
             scope,
             search,
             is_running: Cell::new(true),
-            is_changed: Cell::new(false),
         });
         self.imported.borrow_mut().insert(Rc::clone(&module.name), Rc::clone(&imported));
         imported

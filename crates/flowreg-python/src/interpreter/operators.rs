@@ -323,7 +323,7 @@ impl<'a> Interpreter<'a> {
                 for (key, value) in right.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
                 }
-                Value::Dict(Rc::new(entries))
+                Value::dict(entries)
             }
             (Operator::Mult, sequence, Value::Int(times))
             | (Operator::Mult, Value::Int(times), sequence) => self.repeated(sequence, times),

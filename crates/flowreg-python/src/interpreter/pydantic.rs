@@ -50,7 +50,7 @@ impl<'a> Interpreter<'a> {
                 let entries = keywords
                     .iter()
                     .map(|(name, value)| (Value::Str(Rc::clone(name)), value.clone()));
-                Value::Dict(Rc::new(entries.collect()))
+                Value::dict(entries.collect())
             }
             (
                 "pydantic",

@@ -12,7 +12,7 @@ use super::{Interpreter, as_type};
 use crate::default::std_value::{Date, PathKind, StdValue, Time, join_path};
 use crate::number::{Int, LARGEST_WHOLE, float_repr};
 use crate::symbols;
-use crate::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
+use crate::value::{FieldInfo, Keywords, Object, Type, Value, keyword, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn call_standard(
@@ -144,15 +144,20 @@ impl<'a> Interpreter<'a> {
             ("len", [value]) => Value::int(i128::try_from(length(value)?).ok()?),
             ("list", []) => Value::list(Vec::new()),
             ("tuple", []) => Value::tuple(Vec::new()),
-            ("set" | "frozenset", []) => Value::Set(Rc::default()),
+            ("set" | "frozenset", []) => Value::set(Vec::new()),
             ("list" | "tuple" | "set" | "frozenset", [value]) => {
                 let items = items_of(value)?;
+                // The order of a set is that of its hashes.
+                let has_order = !matches!(value, Value::Set(items) if items.len() > 1);
+                if !has_order && matches!(name, "list" | "tuple") {
+                    return None;
+                }
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
                     // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
-                    _ => Value::Set(Rc::new(Self::distinct(items))),
+                    _ => Value::set(Self::distinct(items)),
                 }
             }
             ("sorted", [value]) => {
@@ -178,7 +183,10 @@ impl<'a> Interpreter<'a> {
             {
                 return None;
             }
-            ("range", _) => Value::opaque("a range"),
+            ("range", _) => match range(arguments) {
+                Some(numbers) => Value::View(Object::new(numbers)),
+                None => Value::opaque("a range"),
+            },
             ("bytearray" | "bytes", [Value::Bytes(bytes)]) => Value::Bytes(Rc::clone(bytes)),
             ("print", _) => Value::None,
             _ => return None,
@@ -206,7 +214,7 @@ impl<'a> Interpreter<'a> {
         for (name, value) in keywords {
             Self::put(&mut entries, Value::Str(Rc::clone(name)), value.clone());
         }
-        Some(Value::Dict(Rc::new(entries)))
+        Some(Value::dict(entries))
     }
 
     fn other(path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Option<Value<'a>> {
@@ -293,6 +301,24 @@ pub(super) fn length(value: &Value<'_>) -> Option<usize> {
         _ => return None,
     })
 }
+
+/// The numbers of a range with known bounds, if there are not too many.
+fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
+    let bounds: Vec<i64> = arguments.iter().map(as_index).collect::<Option<_>>()?;
+    let (start, end, step) = match *bounds {
+        [end] => (0, end, 1),
+        [start, end] => (start, end, 1),
+        [start, end, step] if step > 0 => (start, end, step),
+        _ => return None,
+    };
+    let numbers = (start..end).step_by(usize::try_from(step).ok()?);
+    let numbers: Vec<_> = numbers.take(LONGEST_RANGE + 1).collect();
+    let numbers = Some(numbers).filter(|numbers| numbers.len() <= LONGEST_RANGE)?;
+    Some(numbers.into_iter().map(|number| Value::int(i128::from(number))).collect())
+}
+
+/// How many numbers of a range are kept.
+const LONGEST_RANGE: usize = 1000;
 
 fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
     Some(match value {

@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{Expr, Operator, Stmt};
 use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
 use super::branches::exception_name;
 use super::certain::is_not_iterable;
+use super::mutations::Change;
 use super::{Evaluated, Interpreter};
-use crate::value::{Annotation, Scope, Text, Value, set_keyword};
+use crate::value::{Annotation, Scope, Text, Unknown, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -98,16 +99,18 @@ impl<'a> Interpreter<'a> {
                 scope.names.borrow_mut().remove(name);
             }
             Expr::Subscript(item) => {
-                // The change itself is known from `effects`; here is only asked whether it raises.
-                let owner = self.as_it_was_made(&item.value, scope)?;
+                let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "deletion")?;
-                self.check_item_is_there(&item.value, &owner, &index, scope);
+                self.check_item_is_there(&owner, &index);
                 if let Value::Dict(entries) = &owner
                     && index.is_constant()
                     && matches!(Self::look_up(entries, &index), Ok(None))
                 {
                     self.note_possible_error("a key is deleted that may not be there");
+                }
+                if let Change::NotFollowed = self.changed_item(&owner, &index, None)? {
+                    self.lose(&owner, "an item of it is deleted");
                 }
             }
             Expr::Attribute(attribute) => {
@@ -180,6 +183,7 @@ impl<'a> Interpreter<'a> {
 
     /// Binds what a block may bind to something unknown.
     pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+        self.lose_block(body, scope, why);
         let bound = BoundNames::of(body);
         for (name, is_flow) in bound.names {
             let unknown = if is_flow {
@@ -188,12 +192,6 @@ impl<'a> Interpreter<'a> {
                 Value::unknown(why, self.here())
             };
             scope.set(name, unknown);
-        }
-        // `flow.name = …` inside the block changes an object that exists outside it.
-        for attribute in bound.attributes {
-            if let Ok(owner) = self.value(&attribute.value, scope) {
-                self.set_attribute(&owner, attribute.attr.as_str(), &self.unknown(why));
-            }
         }
         if bound.binds_any {
             self.mark_module_inexact(&scope.module, why);
@@ -219,10 +217,15 @@ impl<'a> Interpreter<'a> {
                 self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
             }
             Expr::Subscript(item) => {
-                let owner = self.as_it_was_made(&item.value, scope)?;
+                let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "assignment")?;
-                self.check_item_is_there(&item.value, &owner, &index, scope);
+                self.check_item_is_there(&owner, &index);
+                if let Change::NotFollowed = self.changed_item(&owner, &index, Some(value))? {
+                    let why = format!("`{} = …` changes it", scope.excerpt(item));
+                    self.lose(&owner, &why);
+                    self.lose(value, &why);
+                }
             }
             _ => {}
         }
@@ -264,13 +267,33 @@ impl<'a> Interpreter<'a> {
             Value::Function(function) => {
                 set_keyword(&mut function.attributes.borrow_mut(), name, value);
             }
-            Value::Class(class) => class.scope.set(name, value),
+            Value::Class(class) => {
+                // What pydantic and Python themselves read, some of it only when the class is made.
+                if name.starts_with("__") || name.starts_with("model_") {
+                    let why = format!("`{name}` of `{}` is set", class.name);
+                    let unknown = Unknown { why, at: self.here(), is_flow_like: false };
+                    class.obstacle.borrow_mut().get_or_insert_with(|| Rc::new(unknown));
+                }
+                class.scope.set(name, value);
+            }
             Value::Module(imported) => imported.scope.set(name, value),
             // A flow reads these three when it is deployed, as if they had been given.
             Value::Flow(flow) if matches!(name, "name" | "description" | "version") => {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
             Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
+            Value::Symbol(path) if !path.starts_with("sys.") && is_patched(path) => {
+                self.mark_script_inexact(format!("`{path}.{name}` is set"));
+            }
+            Value::Instance(_) => {
+                let why = format!("`{name}` of it is set");
+                self.lose(owner, &why);
+                self.lose(&value, &why);
+            }
+            // Who has the object may change what it holds.
+            Value::Opaque(_) | Value::External(_) | Value::Unknown(_) => {
+                self.lose(&value, &format!("it is kept as `{name}` of an object"));
+            }
             // A schedule may be in several deployments already, so all of them are in doubt.
             Value::Made(_) => self.mark_script_inexact(format!("`{name}` of an object is set")),
             _ => {}
@@ -326,15 +349,66 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<()> {
         if let Expr::Name(name) = &*assign.target {
             let right = self.value(&assign.value, scope)?;
-            let value = match scope.get(name.id.as_str()) {
-                Some(left) => self.binary(assign.op, &left, &right)?,
+            let value = match scope.get(name.id.as_str()).map(|value| self.unless_lost(value)) {
+                Some(left) => {
+                    let is_list = matches!(left, Value::List(_));
+                    // A list takes the items of anything that can be iterated over.
+                    let value = if is_list && assign.op == Operator::Add {
+                        Value::None
+                    } else {
+                        self.binary(assign.op, &left, &right)?
+                    };
+                    // `names += […]` changes a list in place; a number or text is only bound anew.
+                    let is_in_place =
+                        matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
+                    let is_made = is_in_place
+                        && matches!(
+                            self.changed_in_place(assign.op, &left, &right)?,
+                            Change::Made(_)
+                        );
+                    let is_unknown = matches!(left, Value::Unknown(_) | Value::External(_));
+                    if !is_made && (is_in_place || is_unknown) {
+                        let why = format!("`{}` changes it", scope.excerpt(assign));
+                        self.lose(&left, &why);
+                        self.lose(&right, &why);
+                    }
+                    if is_in_place { left } else { value }
+                }
                 None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
                     return self.raise("NameError", format!("name '{}' is not defined", name.id));
                 }
                 None => self.unknown(format!("`{}` has no value before", name.id)),
             };
             self.set(scope, name.id.as_str(), value);
+            return Ok(());
+        }
+        let why = format!("`{}` changes it", scope.excerpt(assign));
+        let right = self.value(&assign.value, scope)?;
+        self.lose(&right, &why);
+        match &*assign.target {
+            Expr::Subscript(item) => {
+                let owner = self.value(&item.value, scope)?;
+                let index = self.value(&item.slice, scope)?;
+                self.check_item_change(&owner, &index, "assignment")?;
+                self.lose(&owner, &why);
+            }
+            Expr::Attribute(attribute) => {
+                let owner = self.value(&attribute.value, scope)?;
+                self.check_attribute_change(&owner, attribute.attr.as_str())?;
+                let name = scope.mangled(attribute.attr.as_str());
+                let held = self.attribute(&owner, &name)?;
+                self.lose(&held, &why);
+                self.set_attribute(&owner, &name, &self.unknown(why));
+            }
+            _ => {}
         }
         Ok(())
     }
+}
+
+/// Whether flowreg takes what is in a module as it is in the standard library, pydantic and Prefect, so that
+/// setting it changes what is read.
+fn is_patched(path: &str) -> bool {
+    let module = path.split('.').next().unwrap_or(path);
+    !matches!(module, "logging" | "warnings" | "socket" | "ssl" | "sys" | "os" | "signal")
 }

@@ -252,7 +252,7 @@ fn merge_info<'a>(all: &mut Keywords<'a>, later: &Keywords<'a>) {
                 for (key, value) in after.iter() {
                     Interpreter::put(&mut entries, key.clone(), value.clone());
                 }
-                Value::Dict(Rc::new(entries))
+                Value::dict(entries)
             }
             _ => value.clone(),
         };

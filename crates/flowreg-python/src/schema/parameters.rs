@@ -178,7 +178,7 @@ fn container<'a>(
         ParameterKind::Keywords => {
             let text = Value::symbol("builtins.str");
             let dict = Value::generic("builtins.dict", vec![text, annotation.clone()]);
-            (Value::Dict(Rc::default()), dict)
+            (Value::dict(Vec::new()), dict)
         }
         _ => return None,
     };

@@ -43,14 +43,6 @@ impl<'a> Value<'a> {
         Value::Symbol(path.into())
     }
 
-    pub(crate) fn list(items: Vec<Value<'a>>) -> Self {
-        Value::List(Rc::new(items))
-    }
-
-    pub(crate) fn tuple(items: Vec<Value<'a>>) -> Self {
-        Value::Tuple(Rc::new(items))
-    }
-
     /// A type expression. One that is larger than any that people write becomes unknown, so that
     /// every walk over a type has an end.
     pub(crate) fn of_type(expression: Type<'a>) -> Self {
@@ -132,6 +124,9 @@ impl<'a> Value<'a> {
     fn is_constant_within(&self, budget: &mut u32) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return false };
         *budget = rest;
+        if self.lost().is_some() {
+            return false;
+        }
         match self {
             Value::None
             | Value::Ellipsis
@@ -163,6 +158,9 @@ impl<'a> Value<'a> {
             return Some(Rc::new(Unknown { why, at, is_flow_like: false }));
         };
         *budget = rest;
+        if let Some(lost) = self.lost() {
+            return Some(Rc::clone(lost));
+        }
         match self {
             Value::Unknown(unknown) => Some(Rc::clone(unknown)),
             // Everything that comes from a package that is not read is unknown, though its path is

@@ -1,11 +1,10 @@
 //! What a name of a module can stand for: constants, types, classes, functions, flows, or nothing
 //! that can be known.
 //!
-//! Values never change once they are made, except attributes of functions, flows and classes, which
-//! Python code sets. A list that the module changes later is found by [`super::effects`] before the
-//! module runs, and reading its name gives something unknown.
+//! Lists, dictionaries, sets and instances are [`Object`]s that everybody shares who has them; functions,
+//! flows and classes have attributes that Python code sets. Everything else never changes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use foldhash::{HashMap, HashSet};
@@ -18,9 +17,11 @@ use super::number::Int;
 
 mod inspect;
 mod location;
+mod object;
 
 pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, own_affair, set_keyword};
 pub(crate) use location::Location;
+pub(crate) use object::{Entries, Fields, Items, Object};
 
 /// A shared piece of text.
 pub(crate) type Text = Rc<str>;
@@ -39,12 +40,12 @@ pub(crate) enum Value<'a> {
     Complex(f64, f64),
     Str(Text),
     Bytes(Rc<[u8]>),
-    List(Rc<Vec<Value<'a>>>),
-    Tuple(Rc<Vec<Value<'a>>>),
-    Set(Rc<Vec<Value<'a>>>),
-    Dict(Rc<Vec<(Value<'a>, Value<'a>)>>),
+    List(Rc<Items<'a>>),
+    Tuple(Rc<Items<'a>>),
+    Set(Rc<Items<'a>>),
+    Dict(Rc<Entries<'a>>),
     /// `dict.keys()` and the like: they can be iterated over, and have no JSON form.
-    View(Rc<Vec<Value<'a>>>),
+    View(Rc<Items<'a>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
     Std(StdValue),
@@ -228,7 +229,7 @@ pub(crate) struct Member<'a> {
 /// An instance of a model, dataclass or named tuple of the module.
 pub(crate) struct Instance<'a> {
     pub class: Rc<Class<'a>>,
-    pub fields: Keywords<'a>,
+    pub fields: Rc<Fields<'a>>,
 }
 
 /// An object without a JSON form.
@@ -271,6 +272,8 @@ pub(crate) struct Function<'a> {
     /// Where the definition stands.
     pub scope: Rc<Scope<'a>>,
     pub range: TextRange,
+    /// Why nothing of it is certain, if so: code that is not followed may have set its attributes.
+    pub lost: OnceCell<Rc<Unknown>>,
 }
 
 /// `functools.partial(...)`.
@@ -287,6 +290,8 @@ pub(crate) struct FlowObject<'a> {
     /// Attributes set afterwards that change more than the options.
     pub attributes: RefCell<Keywords<'a>>,
     pub at: Location,
+    /// As of a function.
+    pub lost: OnceCell<Rc<Unknown>>,
 }
 
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
@@ -346,6 +351,8 @@ pub(crate) struct Module<'a> {
     pub are_annotations_postponed: bool,
     /// Why nothing about the module is exact, if so.
     pub inexact: RefCell<Option<Rc<Unknown>>>,
+    /// Names of the module whose objects code may change that can run at any time.
+    pub escaped: RefCell<HashSet<&'a str>>,
 }
 
 /// A module that was imported: what `sys.modules` holds in Python.
@@ -356,8 +363,6 @@ pub(crate) struct Imported<'a> {
     pub search: Vec<Text>,
     /// Whether its body is still being evaluated.
     pub is_running: Cell<bool>,
-    /// Whether another module changes lists and dictionaries of this one.
-    pub is_changed: Cell<bool>,
 }
 
 /// What kind of body a scope belongs to.

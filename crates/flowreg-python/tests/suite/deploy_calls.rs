@@ -85,6 +85,10 @@ fn calls_that_certainly_run_with_known_arguments_are_read() {
             r#"8:5 deploy etl/a [flows/etl.py:etl] {"name":"a","tags":["a","b"],"paused":true,"parameters":{"days":2,"x":[1,null,2.5]},"work_pool":{"name":"p"}}"#,
         ),
         (
+            "TAGS = ['a']\nTAGS.append('b')\netl.deploy(name='a', tags=TAGS)",
+            r#"7:5 deploy etl/a [flows/etl.py:etl] {"name":"a","tags":["a","b"]}"#,
+        ),
+        (
             "from prefect.schedules import Cron, Interval, RRule\nfrom datetime import timedelta, datetime\netl.serve('a', schedules=[Cron('0 1 * * *', timezone='Europe/Berlin', parameters={'days': 3}, slug='x'), Interval(timedelta(hours=1), anchor_date=datetime(2024,1,1)), RRule('FREQ=DAILY', active=False)])",
             r#"7:5 serve etl/a [flows/etl.py:etl] {"name":"a","schedules":[{"cron":"0 1 * * *","timezone":"Europe/Berlin","parameters":{"days":3},"slug":"x"},{"interval":3600.0,"anchor_date":"2024-01-01T00:00:00"},{"rrule":"FREQ=DAILY","active":false}]}"#,
         ),
@@ -119,6 +123,10 @@ fn calls_that_certainly_run_with_known_arguments_are_read() {
         (
             "import asyncio\nasync def main():\n    await etl.adeploy(name='a', work_pool_name='p')\nasyncio.run(main())",
             r#"7:15 deploy etl/a [flows/etl.py:etl] {"name":"a","work_pool":{"name":"p"}}"#,
+        ),
+        (
+            "ds = []\nfor n in 'a', 'b':\n    ds.append(etl.to_deployment(n))\nfrom prefect import serve\nserve(*ds)",
+            "7:19 to_deployment etl/a [flows/etl.py:etl] {\"name\":\"a\"}\n7:19 to_deployment etl/b [flows/etl.py:etl] {\"name\":\"b\"}",
         ),
         (
             "ds = [etl.to_deployment(n) for n in ('a', 'b')]\nfrom prefect import serve\nserve(*ds)",
@@ -169,8 +177,8 @@ fn calls_that_may_not_run_or_have_unknown_arguments_say_why() {
             "6:5 deploy etl/a [flows/etl.py:etl] ! `work_pool_name` is not known: it depends on the environment (`os.environ`)",
         ),
         (
-            "TAGS = ['a']\nTAGS.append('b')\netl.deploy(name='a', tags=TAGS)",
-            "7:5 deploy etl/a [flows/etl.py:etl] ! `tags` is not known: `TAGS` may be changed after it is made",
+            "from ours import fill\nTAGS = ['a']\nfill(TAGS)\netl.deploy(name='a', tags=TAGS)",
+            "8:5 deploy etl/a [flows/etl.py:etl] ! `tags` is not known: it is given to `ours.fill`, which may change it (flows/etl.py:7)",
         ),
         (
             "etl.serve('a', interval=60, cron='* * * * *')",
@@ -197,8 +205,8 @@ fn calls_that_may_not_run_or_have_unknown_arguments_say_why() {
             "6:9 deploy etl/a [flows/etl.py:etl] ! it stands in a loop or a `match` that is not followed (flows/etl.py:5)",
         ),
         (
-            "ds = []\nfor n in 'a', 'b':\n    ds.append(etl.to_deployment(n))\nfrom prefect import serve\nserve(*ds)",
-            "7:19 to_deployment etl/a [flows/etl.py:etl] ! which deployments `serve()` is given is not known (flows/etl.py:9)\n7:19 to_deployment etl/b [flows/etl.py:etl] ! which deployments `serve()` is given is not known (flows/etl.py:9)",
+            "from ours import fill\nds = []\nfor n in 'a', 'b':\n    ds.append(etl.to_deployment(n))\nfill(ds)\nfrom prefect import serve\nserve(*ds)",
+            "8:19 to_deployment etl/a [flows/etl.py:etl] ! which deployments `serve()` is given is not known (flows/etl.py:11)\n8:19 to_deployment etl/b [flows/etl.py:etl] ! which deployments `serve()` is given is not known (flows/etl.py:11)",
         ),
         (
             "import argparse\nargs = argparse.ArgumentParser().parse_args()\netl.deploy(name=args.name, work_pool_name='p')",

@@ -40,8 +40,6 @@ pub(crate) struct Program<'a> {
     end: RefCell<Option<Rc<Unknown>>>,
     /// The calls of functions that are open, from the outermost to the innermost.
     sites: RefCell<Vec<Location>>,
-    /// The statements that loops have run.
-    steps: Cell<usize>,
 }
 
 /// What is called to deploy flows.
@@ -101,7 +99,16 @@ pub(crate) struct RecordedCall<'a> {
     /// Why it is not certain that it runs, if so.
     pub doubt: Option<Rc<Unknown>>,
     /// Whether what it gives may be changed before it is deployed.
-    pub is_changed: Cell<bool>,
+    is_changed: Cell<bool>,
+    /// Objects that its arguments hold and Prefect does not copy, and how often each had been changed.
+    held: Vec<(Value<'a>, Option<usize>)>,
+}
+
+impl RecordedCall<'_> {
+    /// Whether what a call gives may be changed before it is deployed.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed.get() || self.held.iter().any(|(held, changes)| held.changes() != *changes)
+    }
 }
 
 /// The last part of the path of `Flow.from_source`, in both its forms.
@@ -272,8 +279,21 @@ impl<'a> Interpreter<'a> {
         calls.push(RecordedCall {
             what,
             receiver,
-            arguments: arguments.to_vec(),
-            keywords: keywords.clone(),
+            // As they are now: Prefect keeps copies.
+            arguments: arguments.iter().map(Value::copied).collect(),
+            keywords: keywords
+                .iter()
+                .map(|(name, value)| (Rc::clone(name), value.copied()))
+                .collect(),
+            held: match what {
+                Deploying::ToDeployment => arguments
+                    .iter()
+                    .chain(keywords.iter().map(|(_, value)| value))
+                    .flat_map(Value::objects_within)
+                    .map(|object| (object.clone(), object.changes()))
+                    .collect(),
+                _ => Vec::new(),
+            },
             at: self.here(),
             sites: program.sites.borrow().clone(),
             doubt: doubt.or_else(|| program.end.borrow().clone()),
@@ -314,7 +334,12 @@ impl<'a> Interpreter<'a> {
             return None;
         }
         let items = self.items(iterated, body.statements)?;
+        let changes = iterated.changes();
         for item in items {
+            // Python goes on through the list as it is by now.
+            if iterated.changes() != changes {
+                return None;
+            }
             let round = self.bind(&each.target, &item, scope);
             if let Err(raised) = round.and_then(|()| self.block(&each.body, scope)) {
                 return Some(Err(raised));
@@ -353,18 +378,14 @@ impl<'a> Interpreter<'a> {
     /// What a loop of a program goes through, in its order, with so many statements in each round;
     /// `None` if that is not known or too much.
     fn items(&self, iterated: &Value<'a>, statements: usize) -> Option<Vec<Value<'a>>> {
-        let program = self.program.as_ref()?;
-        if self.find_changed(iterated).is_some() {
-            return None;
-        }
         let items: Vec<Value<'a>> = match iterated {
             Value::List(items) | Value::Tuple(items) | Value::View(items) => items.to_vec(),
             Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
             _ => return None,
         };
-        let steps = items.len().checked_mul(statements)?.checked_add(program.steps.get())?;
+        let steps = items.len().checked_mul(statements)?.checked_add(self.steps.get())?;
         (steps <= MOST_STEPS).then(|| {
-            program.steps.set(steps);
+            self.steps.set(steps);
             items
         })
     }
@@ -435,6 +456,11 @@ impl<'a> Interpreter<'a> {
             is_doubtful |= !is_harmless(statement);
         }
         Ok(())
+    }
+
+    /// Whether it is not certain that a program comes to what stands here.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.program.as_ref().is_some_and(|program| !program.doubts.borrow().is_empty())
     }
 
     /// Notes that the program may not come to what follows.

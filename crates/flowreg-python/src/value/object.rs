@@ -1,0 +1,243 @@
+//! Objects that Python code can change: what they hold, and whether that is known.
+
+use std::cell::{Cell, OnceCell};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use elsa::FrozenVec;
+
+use super::{Keywords, MOST_PARTS, Made, PrefectCall, Unknown, Value};
+
+/// How many items the contents of one object may have together, over all its changes.
+const MOST_CHANGED: usize = 100_000;
+
+/// The content of a list, dictionary, set, tuple, instance, or view of a dictionary. It is told by its
+/// place in memory: two names of one list share one object, and see what either changes.
+///
+/// What may change an object in ways that are not computed makes it *lost*: from then on, whoever reads
+/// it finds something unknown (docs/exactness.md, "What is changed after it was made").
+pub(crate) struct Object<T> {
+    first: T,
+    /// The contents after each change: references to an earlier one stay what they are.
+    later: FrozenVec<Box<T>>,
+    spent: Cell<usize>,
+    lost: Rc<OnceCell<Rc<Unknown>>>,
+    has_views: Cell<bool>,
+}
+
+impl<T> Object<T> {
+    pub(crate) fn new(content: T) -> Rc<Self> {
+        Rc::new(Self::with(content, Rc::default()))
+    }
+
+    fn with(content: T, lost: Rc<OnceCell<Rc<Unknown>>>) -> Self {
+        let (later, spent, has_views) = (FrozenVec::new(), Cell::new(0), Cell::new(false));
+        Self { first: content, later, spent, lost, has_views }
+    }
+
+    /// What shows another object, as `dict.values()` does: it is lost with it.
+    pub(crate) fn view<U>(&self, content: U) -> Rc<Object<U>> {
+        self.has_views.set(true);
+        Rc::new(Object::with(content, Rc::clone(&self.lost)))
+    }
+
+    /// Changes the content; `false` if that can't be followed.
+    pub(crate) fn change(&self, content: T, length: usize) -> bool {
+        let spent = self.spent.get().saturating_add(length);
+        if spent > MOST_CHANGED || self.has_views.get() || self.lost().is_some() {
+            return false;
+        }
+        self.spent.set(spent);
+        self.later.push(Box::new(content));
+        true
+    }
+
+    /// How often it was changed.
+    pub(crate) fn changes(&self) -> usize {
+        self.later.len()
+    }
+
+    /// Notes why the content is not known any more. The first reason is kept.
+    pub(crate) fn lose(&self, why: &Rc<Unknown>) {
+        self.lost.get_or_init(|| Rc::clone(why));
+    }
+
+    pub(crate) fn lost(&self) -> Option<&Rc<Unknown>> {
+        self.lost.get()
+    }
+}
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.later.last().unwrap_or(&self.first)
+    }
+}
+
+/// The items of a list, set, tuple or view.
+pub(crate) type Items<'a> = Object<Vec<Value<'a>>>;
+
+/// The entries of a dictionary.
+pub(crate) type Entries<'a> = Object<Vec<(Value<'a>, Value<'a>)>>;
+
+/// The fields of an instance.
+pub(crate) type Fields<'a> = Object<Keywords<'a>>;
+
+impl<'a> Value<'a> {
+    pub(crate) fn list(items: Vec<Value<'a>>) -> Self {
+        Value::List(Object::new(items))
+    }
+
+    pub(crate) fn tuple(items: Vec<Value<'a>>) -> Self {
+        Value::Tuple(Object::new(items))
+    }
+
+    pub(crate) fn set(items: Vec<Value<'a>>) -> Self {
+        Value::Set(Object::new(items))
+    }
+
+    pub(crate) fn dict(entries: Vec<(Value<'a>, Value<'a>)>) -> Self {
+        Value::Dict(Object::new(entries))
+    }
+
+    /// Why the content of this very object is not known any more, if so.
+    pub(crate) fn lost(&self) -> Option<&Rc<Unknown>> {
+        match self {
+            Value::List(items) | Value::Set(items) | Value::View(items) => items.lost(),
+            Value::Dict(entries) => entries.lost(),
+            Value::Instance(instance) => instance.fields.lost(),
+            _ => None,
+        }
+    }
+
+    /// How often this very object was changed; `None` once it is lost.
+    pub(crate) fn changes(&self) -> Option<usize> {
+        if self.lost().is_some() {
+            return None;
+        }
+        Some(match self {
+            Value::List(items) | Value::Set(items) | Value::View(items) => items.changes(),
+            Value::Dict(entries) => entries.changes(),
+            _ => 0,
+        })
+    }
+
+    /// A copy of the value as it is now, with copies of the objects in it.
+    pub(crate) fn copied(&self) -> Value<'a> {
+        self.copied_within(&mut MOST_PARTS.clone())
+    }
+
+    fn copied_within(&self, budget: &mut u32) -> Value<'a> {
+        // What is too large is not read by whoever asks for the copy.
+        let Some(rest) = budget.checked_sub(1).filter(|_| self.lost().is_none()) else {
+            return self.clone();
+        };
+        *budget = rest;
+        let mut all = |items: &[Value<'a>]| -> Vec<Value<'a>> {
+            items.iter().map(|item| item.copied_within(budget)).collect()
+        };
+        match self {
+            Value::List(items) => Value::list(all(items)),
+            Value::Tuple(items) => Value::tuple(all(items)),
+            Value::Set(items) => Value::set(all(items)),
+            Value::Dict(entries) => {
+                let entries = entries.iter();
+                Value::dict(
+                    entries.map(|(key, item)| (key.clone(), item.copied_within(budget))).collect(),
+                )
+            }
+            Value::Made(made) => match &**made {
+                Made::Call(call) => {
+                    let keywords = call.keywords.iter();
+                    Value::made(Made::Call(PrefectCall {
+                        path: Rc::clone(&call.path),
+                        arguments: all(&call.arguments),
+                        keywords: keywords
+                            .map(|(name, value)| (Rc::clone(name), value.copied_within(budget)))
+                            .collect(),
+                        at: call.at,
+                    }))
+                }
+                _ => self.clone(),
+            },
+            _ => self.clone(),
+        }
+    }
+
+    /// The objects in this value that can be changed, but for the value itself.
+    pub(crate) fn objects_within(&self) -> Vec<Value<'a>> {
+        let (mut objects, mut budget) = (Vec::new(), MOST_PARTS);
+        self.collect_objects(&mut objects, &mut budget);
+        objects
+    }
+
+    fn collect_objects(&self, objects: &mut Vec<Value<'a>>, budget: &mut u32) {
+        for part in self.parts() {
+            let Some(rest) = budget.checked_sub(1) else { return };
+            *budget = rest;
+            if matches!(part, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_))
+            {
+                objects.push(part.clone());
+            }
+            part.collect_objects(objects, budget);
+        }
+    }
+
+    /// The first object in this value that is lost.
+    pub(crate) fn find_lost(&self) -> Option<Rc<Unknown>> {
+        self.find_lost_within(&mut MOST_PARTS.clone())
+    }
+
+    fn find_lost_within(&self, budget: &mut u32) -> Option<Rc<Unknown>> {
+        // Who asks looks for other unknown parts as well, and finds that there are too many.
+        *budget = budget.checked_sub(1)?;
+        if let Some(lost) = self.lost() {
+            return Some(Rc::clone(lost));
+        }
+        self.parts().into_iter().find_map(|part| part.find_lost_within(budget))
+    }
+
+    /// Whether an object can be reached from this value, as far as the parts are looked through; what is
+    /// too large counts as if it could.
+    pub(crate) fn reaches(&self, object: &Value<'a>, budget: &mut u32) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return true };
+        *budget = rest;
+        self.is_same_object(object)
+            || self.parts().into_iter().any(|part| part.reaches(object, budget))
+    }
+
+    /// Whether two values are one list, dictionary, set or instance.
+    pub(crate) fn is_same_object(&self, other: &Value<'a>) -> bool {
+        match (self, other) {
+            (Value::List(left), Value::List(right)) | (Value::Set(left), Value::Set(right)) => {
+                Rc::ptr_eq(left, right)
+            }
+            (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
+            (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
+            _ => false,
+        }
+    }
+
+    /// The values that this one holds.
+    fn parts(&self) -> Vec<&Value<'a>> {
+        match self {
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+                items.iter().collect()
+            }
+            Value::Dict(entries) => entries.iter().flat_map(|(key, item)| [key, item]).collect(),
+            Value::Instance(instance) => instance.fields.iter().map(|(_, field)| field).collect(),
+            Value::Member(member) => vec![&member.value],
+            Value::Wrapped(inner) => vec![inner],
+            Value::Bound(bound) => vec![&bound.0],
+            Value::Partial(partial) => {
+                let keywords = partial.keywords.iter().map(|(_, value)| value);
+                std::iter::once(&partial.function)
+                    .chain(&partial.arguments)
+                    .chain(keywords)
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
