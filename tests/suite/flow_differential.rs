@@ -31,9 +31,9 @@ const DECLINED_CEILING: usize = 15;
 
 /// What came out, over all files of one kind.
 #[derive(Default)]
-struct Score {
-    exact: usize,
-    declined: usize,
+pub(crate) struct Score {
+    pub exact: usize,
+    pub declined: usize,
     /// Files that Prefect can't load and that are problems.
     refused: usize,
     /// Files that Prefect can't load and of which nothing is claimed.
@@ -41,21 +41,46 @@ struct Score {
     /// Files where something of which nothing is claimed keeps other flows from being loaded: what
     /// can't be evaluated is taken to work.
     assumed: usize,
-    wrong: Vec<String>,
+    pub wrong: Vec<String>,
 }
 
-fn number(name: &str) -> Option<u64> {
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "exact {}, declined {}; not loadable: refused {}, doubted {}, assumed {}; wrong {}",
+            self.exact,
+            self.declined,
+            self.refused,
+            self.doubted,
+            self.assumed,
+            self.wrong.len()
+        )
+    }
+}
+
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
 /// What the real Prefect says of each file in a directory.
 fn registered(directory: &Path, seed: u64) -> BTreeMap<String, Value> {
+    registered_with(directory, seed, &[])
+}
+
+/// The same for files that change nothing but what is their own.
+pub(crate) fn registered_together(directory: &Path, seed: u64) -> BTreeMap<String, Value> {
+    registered_with(directory, seed, &["--together"])
+}
+
+fn registered_with(directory: &Path, seed: u64, options: &[&str]) -> BTreeMap<String, Value> {
     let script =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/register_flows.py");
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(programs().join("python"))
         .arg(script)
         .arg(directory)
+        .args(options)
         .env_clear()
         .env("HOME", home.path())
         .env("TMPDIR", home.path())
@@ -143,7 +168,12 @@ fn found_before() -> impl Iterator<Item = FlowFile> {
     })
 }
 
-fn score_file(file: &FlowFile, real: &Value, analysis: &FileAnalysis, score: &mut Score) {
+pub(crate) fn score_file(
+    file: &FlowFile,
+    real: &Value,
+    analysis: &FileAnalysis,
+    score: &mut Score,
+) {
     let code = |code: ProblemCode| analysis.problems.iter().any(|problem| problem.code == code);
     let is_refused = code(ProblemCode::LoadError) || code(ProblemCode::Syntax);
     if let Some(error) = real["load_error"].as_str().or(real["broken"].as_str()) {
@@ -214,7 +244,7 @@ fn score_file(file: &FlowFile, real: &Value, analysis: &FileAnalysis, score: &mu
 const SEED: u64 = 2026;
 
 /// The seed of this run, printed so that it can be repeated.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = number("FLOWREG_DIFFERENTIAL_SEED").unwrap_or(SEED);
     println!("FLOWREG_DIFFERENTIAL_SEED={seed}");
     seed
@@ -248,14 +278,7 @@ fn compare(kind: &str, files: &[FlowFile], seed: u64) -> Score {
 
 fn report(kind: &str, seed: u64, score: &Score, prefect: Duration, ours: Duration) {
     println!(
-        "{kind}: exact {}, declined {}; not loadable: refused {}, doubted {}, assumed {}; wrong {}; \
-         Prefect took {:.1} s, flowreg {:.1} s",
-        score.exact,
-        score.declined,
-        score.refused,
-        score.doubted,
-        score.assumed,
-        score.wrong.len(),
+        "{kind}: {score}; Prefect took {:.1} s, flowreg {:.1} s",
         prefect.as_secs_f64(),
         ours.as_secs_f64()
     );

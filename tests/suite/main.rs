@@ -49,6 +49,7 @@ mod prefect_errors;
 mod prefect_fields;
 mod prefect_server;
 mod prefect_tls;
+mod program_differential;
 mod push_addresses;
 mod push_crash;
 mod push_delivery;

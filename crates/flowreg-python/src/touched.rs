@@ -127,6 +127,8 @@ pub(crate) struct Touched<'a> {
     pub names: HashSet<&'a str>,
     /// Names of objects whose attributes it may set.
     pub attributed: HashSet<&'a str>,
+    /// Whether a function may change or hand on what it is given.
+    pub changes_given: bool,
     /// What it calls, and through which names the object may be reached whose method that is.
     pub called: Vec<(&'a Expr, HashSet<&'a str>)>,
     /// `left` may stand for an object that is reached through `right`.
@@ -140,6 +142,20 @@ impl<'a> Touched<'a> {
         touched.visit_body(body);
         touched.spread();
         touched
+    }
+
+    /// The names through which an object may be reached that `name` stands for after the code.
+    pub(crate) fn sources(&self, name: &'a str) -> HashSet<&'a str> {
+        let mut sources = HashSet::default();
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            for (left, right) in &self.aliases {
+                if *left == name && sources.insert(*right) {
+                    open.push(right);
+                }
+            }
+        }
+        sources
     }
 
     /// Of an expression.
@@ -173,6 +189,8 @@ impl<'a> Touched<'a> {
         }
         let is_parameter =
             |name: &str| function.parameters.iter().any(|parameter| &*parameter.name == name);
+        let owners = touched.called.iter().flat_map(|(_, owners)| owners);
+        touched.changes_given = touched.names.iter().chain(owners).any(|name| is_parameter(name));
         touched.names.retain(|name| !own.contains(name) && !is_parameter(name));
         touched.attributed.retain(|name| !own.contains(name) || is_parameter(name));
         touched
@@ -265,6 +283,12 @@ impl<'a> Touched<'a> {
 }
 
 /// The names of which an expression may give an object, or a part of one.
+pub(crate) fn names_shared(expression: &Expr) -> Vec<&str> {
+    let mut names = Vec::new();
+    shared(expression, &mut names);
+    names
+}
+
 fn shared<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
     match expression {
         Expr::Name(name) => names.push(name.id.as_str()),

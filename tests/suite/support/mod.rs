@@ -10,6 +10,7 @@ pub(crate) mod push;
 #[expect(dead_code, unused_imports, reason = "some are for the analyser's own tests only")]
 #[path = "../../../crates/flowreg-python/tests/suite/random_flows/mod.rs"]
 pub(crate) mod random_flows;
+pub(crate) mod random_programs;
 pub(crate) mod random_yaml;
 pub(crate) mod remotes;
 #[path = "../../../crates/flowreg-git/tests/suite/repository.rs"]

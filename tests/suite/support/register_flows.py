@@ -1,6 +1,6 @@
 """What the real Prefect would register for the flows of every file in a directory.
 
-    python register_flows.py DIRECTORY > answers.ndjson
+    python register_flows.py DIRECTORY [--together] > answers.ndjson
 
 One line per file: {"file", "load_error", "flows": {attribute path: {"name", "description", "schema"}}}.
 Every file is loaded as `prefect deploy` loads it, in a process of its own that is forked after
@@ -106,6 +106,7 @@ def in_child(file):
 
 def main():
     os.chdir(sys.argv[1])
+    together = "--together" in sys.argv
     warnings.simplefilter("ignore")
     import prefect.client.schemas.actions
     import prefect.flows
@@ -122,7 +123,8 @@ def main():
             os.close(reader)
             with os.fdopen(writer, "w") as pipe:
                 for file in files[number::WORKERS]:
-                    pipe.write(in_child(file) + "\n")
+                    answer = json.dumps(load(file), default=repr) if together else in_child(file)
+                    pipe.write(answer + "\n")
             os._exit(0)
         os.close(writer)
         workers.append(reader)

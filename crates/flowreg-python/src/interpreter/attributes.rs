@@ -65,7 +65,12 @@ impl<'a> Interpreter<'a> {
                     // A flow in the class of an object is the same flow on the object. Other
                     // attributes may have been set by `__init__`.
                     flow @ Value::Flow(_) => flow,
-                    _ => self.unknown(format!("`{name}` is an attribute of an object")),
+                    held => {
+                        let why = format!("`{name}` is an attribute of an object");
+                        let unknown = self.unknown(why);
+                        self.note_may_be(&unknown, [held]);
+                        unknown
+                    }
                 },
                 None => self.unknown(format!("`{name}` is an attribute of an object")),
             },

@@ -2,23 +2,15 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtIf, StmtTry, StmtWith};
+use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtTry, StmtWith};
 
+use super::blocks::{Ending, leaves};
 use super::certain::class_name;
 use super::{Evaluated, Interpreter, Raised};
 use crate::value::{Namespace, Scope, Value};
 
 impl<'a> Interpreter<'a> {
-    pub(super) fn if_statement(&self, branch: &'a StmtIf, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        self.alternatives(
-            &branch.test,
-            &branch.body,
-            &branch.elif_else_clauses.iter().collect::<Vec<_>>(),
-            scope,
-        )
-    }
-
-    pub(super) fn alternatives(
+    fn alternatives(
         &self,
         test: &'a Expr,
         body: &'a [Stmt],
@@ -30,20 +22,31 @@ impl<'a> Interpreter<'a> {
             Some(true) => self.block(body, scope),
             Some(false) => self.otherwise(rest, scope),
             None => {
-                let why = self.reason(&condition, test, scope);
-                // Run both sides from the same names, one after the other, and keep what they agree
-                // on.
-                let before = scope.names.borrow().clone();
-                self.open_guess(&format!("it stands under a condition that is not known: {why}"));
-                let taken = self.names_after_branch(scope, body, &why, || self.block(body, scope));
-                *scope.names.borrow_mut() = before;
-                let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
-                let skipped = self.names_after_others(scope, rest, &skipped, &why);
-                self.close_guess();
-                *scope.names.borrow_mut() = self.join(&taken, &skipped, &why);
+                self.either(&condition, test, body, rest, scope);
                 Ok(())
             }
         }
+    }
+
+    /// Runs both sides of a condition that is not known from the same names, one after the other, and
+    /// keeps what they agree on.
+    pub(super) fn either(
+        &self,
+        condition: &Value<'a>,
+        test: &'a Expr,
+        body: &'a [Stmt],
+        rest: &[&'a ElifElseClause],
+        scope: &Rc<Scope<'a>>,
+    ) {
+        let why = self.reason(condition, test, scope);
+        let before = scope.names.borrow().clone();
+        self.open_guess(&format!("it stands under a condition that is not known: {why}"));
+        let taken = self.names_after_branch(scope, body, &why, || self.block(body, scope));
+        *scope.names.borrow_mut() = before;
+        let skipped: Vec<&'a Stmt> = rest.iter().flat_map(|clause| &clause.body).collect();
+        let skipped = self.names_after_others(scope, rest, &skipped, &why);
+        self.close_guess();
+        *scope.names.borrow_mut() = self.join(&taken, &skipped, &why);
     }
 
     fn otherwise(&self, rest: &[&'a ElifElseClause], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -100,6 +103,7 @@ impl<'a> Interpreter<'a> {
                     let is_flow = [left, right].into_iter().flatten().any(Value::is_flow_like);
                     let why = format!("it is bound under a condition that is not known: {why}");
                     let value = self.unknown_of_kind(why, is_flow);
+                    self.note_may_be(&value, [left, right].into_iter().flatten().cloned());
                     // A flow of either side is one, if the other side has none.
                     let mut likely = [left, right].into_iter().flatten();
                     let mut likely = likely.by_ref().filter_map(|side| self.likely_of(side));
@@ -116,9 +120,27 @@ impl<'a> Interpreter<'a> {
 
     pub(super) fn try_statement(
         &self,
+        statement: &'a Stmt,
         attempt: &'a StmtTry,
         scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<()> {
+    ) -> Evaluated<Ending<'a>> {
+        let outcome = self.tried(statement, attempt, scope);
+        // `finally` runs whatever came before, and what ends it counts.
+        match self.run_body(&attempt.finalbody, scope)? {
+            Ending::Fell => outcome,
+            other => Ok(other),
+        }
+    }
+
+    /// A `try` statement without its `finally`.
+    fn tried(
+        &self,
+        statement: &'a Stmt,
+        attempt: &'a StmtTry,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Ending<'a>> {
+        let is_left = leaves(statement);
+        let not_known = || Ending::NotKnown(format!("`{}` may return", scope.excerpt(statement)));
         // Either side may run, depending on the machine. Nothing that any of the blocks binds is
         // known.
         if let Some(module) = self.guarded_import(attempt) {
@@ -128,45 +150,59 @@ impl<'a> Interpreter<'a> {
                 self.bind_to_unknown(&handler.body, scope, &why);
             }
             self.bind_to_unknown(&attempt.orelse, scope, &why);
-            return self.block(&attempt.finalbody, scope);
+            return Ok(if is_left { not_known() } else { Ending::Fell });
         }
         let outcome = if attempt.handlers.is_empty() {
-            self.block(&attempt.body, scope)
+            self.run_body(&attempt.body, scope)
         } else {
             self.caught_block(&attempt.body, scope)
         };
-        if let Err(raised) = outcome {
-            let mut handlers = attempt.handlers.iter();
-            let handler = loop {
-                // Without a handler that fits the exception goes on.
-                let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
-                    return Err(raised);
+        let raised = match outcome {
+            Err(raised) => raised,
+            Ok(ending) => {
+                let may_be_handled =
+                    attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
+                        !handler.body.is_empty() && may_raise(&attempt.body)
+                    });
+                if may_be_handled {
+                    // What the body calls may still raise: what a handler rebinds is not certain.
+                    for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
+                        let why = "it depends on whether the code in `try` raises";
+                        self.bind_to_unknown(&handler.body, scope, why);
+                    }
+                    if is_left {
+                        return Ok(not_known());
+                    }
+                }
+                return match ending {
+                    Ending::Fell => self.run_body(&attempt.orelse, scope),
+                    other => Ok(other),
                 };
-                // Python evaluates the class of each handler in turn, which may raise itself.
-                if let Some(kind) = handler.type_.as_deref() {
-                    self.value(kind, scope)?;
-                }
-                if catches(handler.type_.as_deref(), &raised) {
-                    break handler;
-                }
+            }
+        };
+        let mut handlers = attempt.handlers.iter();
+        let handler = loop {
+            // Without a handler that fits the exception goes on.
+            let Some(ExceptHandler::ExceptHandler(handler)) = handlers.next() else {
+                return Err(raised);
             };
-            if let Some(name) = &handler.name {
-                scope.set(name.as_str(), Value::opaque("an exception"));
+            // Python evaluates the class of each handler in turn, which may raise itself.
+            if let Some(kind) = handler.type_.as_deref() {
+                self.value(kind, scope)?;
             }
-            self.block(&handler.body, scope)?;
-        } else if attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
-            !handler.body.is_empty() && may_raise(&attempt.body)
-        }) {
-            // What the body calls may still raise: what a handler rebinds is not certain.
-            for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
-                let why = "it depends on whether the code in `try` raises";
-                self.bind_to_unknown(&handler.body, scope, why);
+            if catches(handler.type_.as_deref(), &raised) {
+                break handler;
             }
-            self.block(&attempt.orelse, scope)?;
-        } else {
-            self.block(&attempt.orelse, scope)?;
+        };
+        if let Some(name) = &handler.name {
+            scope.set(name.as_str(), Value::opaque("an exception"));
         }
-        self.block(&attempt.finalbody, scope)
+        let ending = self.run_body(&handler.body, scope);
+        // `except E as e` deletes `e` at its end.
+        if let Some(name) = &handler.name {
+            scope.names.borrow_mut().remove(name.as_str());
+        }
+        ending
     }
 
     pub(super) fn with_statement(
@@ -186,6 +222,7 @@ impl<'a> Interpreter<'a> {
             }
             if let Some(target) = &item.optional_vars {
                 let unknown = self.unknown("it is made by a `with` statement");
+                self.note_may_be(&unknown, [manager.clone()]);
                 self.bind(target, &unknown, scope)?;
             }
         }
@@ -193,7 +230,7 @@ impl<'a> Interpreter<'a> {
         let outcome = if is_plain {
             self.block(&with.body, scope)
         } else {
-            self.caught_block(&with.body, scope)
+            self.caught_block(&with.body, scope).map(|_| ())
         };
         if let Err(raised) = outcome {
             // The context manager may swallow it (`contextlib.suppress`).

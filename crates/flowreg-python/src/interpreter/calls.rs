@@ -109,7 +109,14 @@ impl<'a> Interpreter<'a> {
             }
             Value::Bound(bound) => return self.call_method(bound, arguments, keywords),
             Value::Dataclassing(options) => self.apply_dataclass(options, arguments),
-            Value::Class(class) => return self.instantiate(class, arguments, keywords),
+            Value::Class(class) => {
+                let made = self.instantiate(class, arguments, keywords)?;
+                // Its own code has them.
+                if !matches!(made, Value::Instance(_) | Value::Member(_)) {
+                    self.lose_given(arguments, keywords, GIVEN);
+                }
+                made
+            }
             Value::Type(expression) => match &**expression {
                 Type::Named(_) => {
                     // At run time a `NewType` gives back what it is given.
@@ -132,6 +139,7 @@ impl<'a> Interpreter<'a> {
                 self.unknown_of_kind(why, is_flow_like)
             }
             Value::Unknown(unknown) => {
+                self.lose(callee, GIVEN);
                 self.lose_given(arguments, keywords, GIVEN);
                 let is_flow_like =
                     unknown.is_flow_like || arguments.iter().any(Value::is_flow_like);
@@ -139,8 +147,12 @@ impl<'a> Interpreter<'a> {
                 self.note_likely(&made, self.likely_call(callee, arguments, keywords));
                 made
             }
-            Value::Opaque(opaque) if opaque.what == "validator" => Value::opaque("validator"),
+            Value::Opaque(opaque) if opaque.what == "validator" => {
+                self.lose_arguments(arguments, keywords, "a validator may change it");
+                Value::opaque("validator")
+            }
             Value::Opaque(opaque) if opaque.what == "computed field maker" => {
+                self.lose_arguments(arguments, keywords, "a computed field may change it");
                 Value::opaque("computed field")
             }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
@@ -150,6 +162,12 @@ impl<'a> Interpreter<'a> {
             other if is_not_callable(other) => {
                 let class = class_name(other);
                 return self.raise("TypeError", format!("'{class}' object is not callable"));
+            }
+            // Of a task nothing is kept, its function neither.
+            Value::Opaque(opaque) if opaque.what == "task" => {
+                self.lose_given(arguments, keywords, GIVEN);
+                self.mark_script_inexact("a task is run while the module is imported");
+                self.unknown("a task is run while the module is imported")
             }
             // Calling a flow runs it, while the module is imported.
             Value::Flow(_) => {
@@ -308,7 +326,9 @@ impl<'a> Interpreter<'a> {
         // Methods of constants need all arguments to be known.
         let given = arguments.iter().chain(keywords.iter().map(|(_, value)| value));
         if let Some(unknown) = given.clone().find_map(|value| value.find_unknown(self.here())) {
-            return Ok(Value::Unknown(unknown));
+            let unknown = Value::Unknown(unknown);
+            self.note_may_be(&unknown, given.cloned().chain([owner.clone()]));
+            return Ok(unknown);
         }
         let result = match owner {
             Value::Str(text) => Self::text_method(text, method, arguments, keywords),
@@ -323,7 +343,11 @@ impl<'a> Interpreter<'a> {
         };
         Ok(match result {
             Some(value) => value,
-            None => self.unknown_because(owner, &format!("`.{method}()`")),
+            None => {
+                let unknown = self.unknown_because(owner, &format!("`.{method}()`"));
+                self.note_may_be(&unknown, given.cloned().chain([owner.clone()]));
+                unknown
+            }
         })
     }
 

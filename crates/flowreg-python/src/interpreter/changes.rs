@@ -9,11 +9,14 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use crate::touched::Touched;
 use crate::value::{Class, Function, Keywords, Scope, Unknown, Value};
+
+/// How many objects an unknown value may be.
+const MOST_OBJECTS: usize = 500;
 
 /// How deeply objects may lie in each other that are looked through; what is deeper makes the script
 /// inexact.
@@ -29,7 +32,9 @@ impl<'a> Interpreter<'a> {
         // When the function runs, and whether it does, is not known.
         if scope.is_module() && scope.module.effects.global.contains(name) {
             let why = format!("a function changes `{name}` with `global`");
-            scope.set(name, self.unknown(why));
+            let unknown = self.unknown(why);
+            self.note_may_be(&unknown, [value]);
+            scope.set(name, unknown);
         } else {
             scope.set(name, value);
         }
@@ -61,11 +66,6 @@ impl<'a> Interpreter<'a> {
         given.for_each(|value| self.lose_attributes(value, &unknown, 0));
     }
 
-    /// Notes what a block may change that is not run.
-    pub(super) fn lose_block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
-        self.lose_touched(&Touched::of(body), scope, why);
-    }
-
     /// Notes what an expression may change that is not evaluated.
     pub(super) fn lose_expression(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) {
         let why = format!("`{}` is not evaluated", scope.excerpt(expression));
@@ -89,7 +89,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn lose_touched(&self, touched: &Touched<'a>, scope: &Rc<Scope<'a>>, why: &str) {
+    /// Notes what code may change that is not run.
+    pub(super) fn lose_touched(&self, touched: &Touched<'a>, scope: &Rc<Scope<'a>>, why: &str) {
         let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
         self.lose_names(touched, scope, &Rc::new(unknown), 0);
     }
@@ -187,13 +188,26 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Value::Module(imported) => {
-                if self.escaped.borrow_mut().insert(Rc::as_ptr(&imported.scope).cast()) {
+                if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) {
                     let names = imported.scope.names.borrow().snapshot();
                     all(&mut names.iter().map(|(_, value)| value));
                 }
             }
+            Value::Unknown(unknown) => {
+                let objects = self.may_be.borrow_mut().remove(&Rc::as_ptr(unknown));
+                if let Some((_, objects)) = objects {
+                    all(&mut objects.iter());
+                    // `team.name = …`, where it is not known which flow that is.
+                    objects.iter().for_each(|object| self.lose_attributes(object, why, depth + 1));
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Whether code that is not followed gets something for the first time.
+    fn is_first(&self, place: *const (), value: &Value<'a>) -> bool {
+        self.escaped.borrow_mut().insert(place, value.clone()).is_none()
     }
 
     /// A function may run at any time from now on. Whether it sets attributes of what it is given.
@@ -203,7 +217,8 @@ impl<'a> Interpreter<'a> {
             .parameters
             .iter()
             .any(|parameter| touched.attributed.contains(&*parameter.name));
-        let is_new = self.escaped.borrow_mut().insert(Rc::as_ptr(function).cast());
+        let is_new =
+            self.is_first(Rc::as_ptr(function).cast(), &Value::Function(Rc::clone(function)));
         if is_new && depth <= DEEPEST {
             function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
             self.lose_names(&touched, &function.scope, why, depth + 1);
@@ -217,9 +232,9 @@ impl<'a> Interpreter<'a> {
         sets_attributes
     }
 
-    /// Any method of a class may run at any time from now on.
-    pub(super) fn lose_class(&self, class: &Rc<Class<'a>>, why: &Rc<Unknown>, depth: u32) {
-        if !self.escaped.borrow_mut().insert(Rc::as_ptr(class).cast()) {
+    /// Who has a class may change what it holds, and call its methods.
+    fn lose_class(&self, class: &Rc<Class<'a>>, why: &Rc<Unknown>, depth: u32) {
+        if !self.is_first(Rc::as_ptr(class).cast(), &Value::Class(Rc::clone(class))) {
             return;
         }
         let names = class.scope.names.borrow().snapshot();
@@ -233,11 +248,32 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// The same where an instance is made.
+    /// Any method of a class may run at any time from now on, as there is an instance.
     pub(super) fn lose_methods(&self, class: &Rc<Class<'a>>) {
         let why = format!("a method of `{}` may change it", class.name);
-        let unknown = Unknown { why, at: self.here(), is_flow_like: false };
-        self.lose_class(class, &Rc::new(unknown), 0);
+        let unknown = Rc::new(Unknown { why, at: self.here(), is_flow_like: false });
+        let ancestors = class.ancestors.iter().filter_map(|ancestor| match ancestor {
+            Value::Class(ancestor) => Some(ancestor),
+            _ => None,
+        });
+        let classes: Vec<_> = std::iter::once(class).chain(ancestors).collect();
+        let mut changes_given = false;
+        for owner in &classes {
+            for (_, value) in owner.scope.names.borrow().snapshot() {
+                let mut value = value;
+                while let Value::Wrapped(inner) = &value {
+                    value = (**inner).clone();
+                }
+                if let Value::Function(function) = &value {
+                    changes_given |= Touched::of_function(function).changes_given;
+                    self.lose_function(function, &unknown, 0);
+                }
+            }
+        }
+        // `self.names.append(…)` may change a list of the class.
+        if changes_given {
+            classes.into_iter().for_each(|class| self.lose_class(class, &unknown, 0));
+        }
     }
 
     /// Notes that attributes may be set of an object, or of those in it.
@@ -272,6 +308,49 @@ impl<'a> Interpreter<'a> {
                 lose_constants(&imported.scope, why);
             }
             _ => {}
+        }
+    }
+
+    /// Notes which objects an unknown value may be, or hold: what changes it may change them.
+    pub(super) fn note_may_be(
+        &self,
+        value: &Value<'a>,
+        objects: impl IntoIterator<Item = Value<'a>>,
+    ) {
+        let Value::Unknown(unknown) = value else { return };
+        let may_change = |object: &Value<'a>| {
+            !object.is_constant()
+                || matches!(
+                    object,
+                    Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Tuple(_)
+                )
+        };
+        let is_other = |object: &Value<'a>| !matches!(object, Value::Unknown(other) if Rc::ptr_eq(other, unknown));
+        let objects: Vec<_> =
+            objects.into_iter().filter(|object| may_change(object) && is_other(object)).collect();
+        if !objects.is_empty() {
+            let mut may_be = self.may_be.borrow_mut();
+            let entry = may_be.entry(Rc::as_ptr(unknown));
+            let (_, known) = entry.or_insert_with(|| (Rc::clone(unknown), Vec::new()));
+            if known.len() < MOST_OBJECTS {
+                known.extend(objects);
+            } else {
+                drop(may_be);
+                self.mark_script_inexact("a value may be too many objects");
+            }
+        }
+    }
+
+    /// The same for the objects of these names.
+    pub(super) fn note_may_be_named<'n>(
+        &self,
+        value: &Value<'a>,
+        names: impl IntoIterator<Item = &'n str>,
+        scope: &Rc<Scope<'a>>,
+    ) {
+        if matches!(value, Value::Unknown(_)) {
+            let names = names.into_iter();
+            self.note_may_be(value, names.filter_map(|name| scope.get(&scope.mangled(name))));
         }
     }
 

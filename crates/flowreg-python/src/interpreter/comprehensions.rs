@@ -1,4 +1,4 @@
-//! What a comprehension does where it stands; its items are not computed.
+//! What a comprehension does where it stands, if its items are not computed ([`super::loops`]).
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -9,21 +9,9 @@ use super::bound::names_read;
 use super::certain::is_not_iterable;
 use super::{Evaluated, Interpreter};
 use crate::symbols;
-use crate::value::{Scope, Value};
+use crate::value::Scope;
 
 impl<'a> Interpreter<'a> {
-    /// The items of a list that a program makes; `None` if they are not computed.
-    pub(super) fn list_in_program(
-        &self,
-        comprehension: &'a Expr,
-        scope: &Rc<Scope<'a>>,
-    ) -> Option<Evaluated<Value<'a>>> {
-        match comprehension {
-            Expr::ListComp(list) => self.comprehended(&list.elt, &list.generators, scope),
-            _ => None,
-        }
-    }
-
     /// What a comprehension iterates over first is evaluated where it stands.
     pub(super) fn first_iterated(
         &self,

@@ -12,6 +12,7 @@ use super::certain::{
 use super::operators::LONGEST;
 use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
 use crate::number::Int;
+use crate::touched::names_shared;
 use crate::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
@@ -38,7 +39,14 @@ impl<'a> Interpreter<'a> {
                 Ok(self.unknown(TOO_DEEP))
             },
         )
-        .map(|value| self.unless_lost(value))
+        .map(|value| {
+            let value = self.unless_lost(value);
+            // A call says itself what becomes of its arguments.
+            if matches!(value, Value::Unknown(_)) && !expression.is_call_expr() {
+                self.note_may_be_named(&value, names_shared(expression), scope);
+            }
+            value
+        })
     }
 
     fn evaluated(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
@@ -127,8 +135,8 @@ impl<'a> Interpreter<'a> {
                 Value::Slice(Rc::new(parts))
             }
             Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                if let Some(list) = self.list_in_program(expression, scope) {
-                    return list;
+                if let Some(made) = self.comprehended(expression, scope) {
+                    return made;
                 }
                 self.first_iterated(expression, scope)?;
                 self.lose_expression(expression, scope);

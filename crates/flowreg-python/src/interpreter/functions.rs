@@ -80,9 +80,11 @@ impl<'a> Interpreter<'a> {
                     return Ok(Value::Wrapped(Rc::new(value)));
                 }
                 "builtins.property" | "functools.cached_property" => {
+                    self.lose(&value, "a property may change it");
                     return Ok(Value::opaque("property"));
                 }
                 "enum.property" | "types.DynamicClassAttribute" => {
+                    self.lose(&value, "a property may change it");
                     return Ok(Value::opaque("enum property"));
                 }
                 "abc.abstractmethod"

@@ -6,8 +6,9 @@
 use std::rc::Rc;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{ElifElseClause, Expr, Stmt, StmtFunctionDef};
+use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
 
+use super::blocks::Ending;
 use super::bound::BoundNames;
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::imports::passed;
@@ -30,15 +31,6 @@ const MOST_CALLS: u32 = 2_000;
 /// decides only whether the user hears that a flow may be there.
 const DEEPEST_SEARCH: u32 = 3;
 const MOST_NAMES: usize = 20;
-
-/// How a function's body ended.
-enum Ending<'a> {
-    Returned(Value<'a>),
-    /// It reached its end, and gives `None`.
-    Fell,
-    /// Whether it returns here is not known; the words say why.
-    NotKnown(String),
-}
 
 impl<'a> Interpreter<'a> {
     /// The value of a call.
@@ -109,7 +101,8 @@ impl<'a> Interpreter<'a> {
                 Ok(Value::Unknown(Rc::new(Unknown { is_flow_like: true, ..(*unknown).clone() })))
             }
             Ending::Returned(value) => Ok(value),
-            Ending::Fell => Ok(Value::None),
+            // Only loops end with these, and take them.
+            Ending::Fell | Ending::Broke | Ending::Continued => Ok(Value::None),
             Ending::NotKnown(why) => {
                 unknown(format!("what `{}()` returns is not known: {why}", function.name))
             }
@@ -183,67 +176,6 @@ impl<'a> Interpreter<'a> {
             (Some(definition), _) => self.run_body(&definition.body, scope),
             (None, Some(body)) => self.value(body, scope).map(Ending::Returned),
             (None, None) => Ok(Ending::NotKnown("its source is not known".to_owned())),
-        }
-    }
-
-    fn run_body(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<Ending<'a>> {
-        for statement in body {
-            let ending = match statement {
-                Stmt::Return(returned) => Ending::Returned(match &returned.value {
-                    Some(value) => self.value(value, scope)?,
-                    None => Value::None,
-                }),
-                Stmt::If(branch) => {
-                    let clauses: Vec<_> = branch.elif_else_clauses.iter().collect();
-                    let test = Some(&*branch.test);
-                    self.run_branch(statement, test, &branch.body, &clauses, scope)?
-                }
-                // A `return` inside a loop, `try` or `with`: whether it is reached is not followed.
-                _ if leaves(statement) => {
-                    let excerpt = scope.excerpt(statement);
-                    Ending::NotKnown(format!("`{excerpt}` may return"))
-                }
-                _ => {
-                    self.statement(statement, scope)?;
-                    Ending::Fell
-                }
-            };
-            match ending {
-                Ending::Fell => {}
-                other => return Ok(other),
-            }
-        }
-        Ok(Ending::Fell)
-    }
-
-    fn run_branch(
-        &self,
-        statement: &'a Stmt,
-        test: Option<&'a Expr>,
-        body: &'a [Stmt],
-        rest: &[&'a ElifElseClause],
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Ending<'a>> {
-        let Some(test) = test else { return self.run_body(body, scope) };
-        let condition = self.value(test, scope)?;
-        match Self::truth(&condition) {
-            Some(true) => self.run_body(body, scope),
-            Some(false) => match rest.split_first() {
-                None => Ok(Ending::Fell),
-                Some((clause, rest)) => {
-                    let (test, body) = (clause.test.as_ref(), &clause.body);
-                    self.run_branch(statement, test, body, rest, scope)
-                }
-            },
-            // If one branch ends the function and the other does not, both ways go on separately.
-            // That is not followed.
-            None if leaves_or_raises(statement) => {
-                Ok(Ending::NotKnown(self.reason(&condition, test, scope)))
-            }
-            None => {
-                self.alternatives(test, body, rest, scope)?;
-                Ok(Ending::Fell)
-            }
         }
     }
 
@@ -369,13 +301,6 @@ fn is_special(definition: &StmtFunctionDef, is_program: bool) -> bool {
     search.is_special || (search.awaits && !is_program)
 }
 
-/// Whether a statement other than a plain `return` may end the function.
-fn leaves(statement: &Stmt) -> bool {
-    let mut search = OwnNodes::default();
-    search.visit_stmt(statement);
-    search.returns
-}
-
 /// Whether a body has a `raise` of its own.
 pub(super) fn may_raise(body: &[Stmt]) -> bool {
     let mut search = OwnNodes::default();
@@ -383,18 +308,13 @@ pub(super) fn may_raise(body: &[Stmt]) -> bool {
     search.raises
 }
 
-fn leaves_or_raises(statement: &Stmt) -> bool {
-    let mut search = OwnNodes::default();
-    search.visit_stmt(statement);
-    search.returns || search.raises
-}
-
 /// Looks through the statements of a function without those of functions inside it.
 #[expect(clippy::struct_excessive_bools, reason = "each is found by itself")]
 #[derive(Default)]
-struct OwnNodes {
-    returns: bool,
-    raises: bool,
+pub(super) struct OwnNodes {
+    /// Whether it has a `return`, `break` or `continue`.
+    pub leaves: bool,
+    pub raises: bool,
     awaits: bool,
     is_special: bool,
 }
@@ -403,7 +323,7 @@ impl<'a> Visitor<'a> for OwnNodes {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
-            Stmt::Return(_) => self.returns = true,
+            Stmt::Return(_) | Stmt::Break(_) | Stmt::Continue(_) => self.leaves = true,
             Stmt::Raise(_) => self.raises = true,
             Stmt::Global(_) | Stmt::Nonlocal(_) => self.is_special = true,
             _ => {}

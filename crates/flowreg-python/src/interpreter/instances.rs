@@ -150,9 +150,10 @@ impl<'a> Interpreter<'a> {
             let value = match values.iter().position(|(name, _)| *name == field.name) {
                 Some(at) => {
                     let (_, value) = values.swap_remove(at);
-                    if is_validated { self.validated(class, field, value) } else { value }
+                    if is_validated { self.validated(class, field, value.linked()) } else { value }
                 }
                 None => match self.field_default(field) {
+                    FieldDefault::Value(value) if is_validated => value.linked(),
                     FieldDefault::Value(value) => value,
                     // For `dataclasses` a `Field(...)` of pydantic is a default like any other.
                     FieldDefault::Required if !is_validated && field.default.is_some() => {

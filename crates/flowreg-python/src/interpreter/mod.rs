@@ -8,7 +8,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | statements | [`statements`], [`branches`] (`if`, `try`, `with`), [`imports`], [`functions`], [`classes`] |
+//! | statements | [`blocks`], [`statements`], [`branches`] (`if`, `try`, `with`), [`loops`], [`imports`], [`functions`], [`classes`] |
 //! | expressions | [`expressions`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
 //! | which module an import means | [`search`] |
 //! | calls | [`calls`] (Prefect), [`standard`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
@@ -20,6 +20,7 @@
 
 pub(crate) mod ancestors;
 mod attributes;
+mod blocks;
 mod bodies;
 pub(crate) mod bound;
 mod branches;
@@ -39,6 +40,7 @@ mod inline;
 mod instances;
 mod late_types;
 mod likely;
+mod loops;
 mod model_rules;
 mod mutations;
 pub(crate) mod nested;
@@ -114,8 +116,12 @@ pub(crate) struct Interpreter<'a> {
     calls: Cell<u32>,
     /// Default factories that are open: one may make an instance of its own class.
     factories: Cell<u32>,
-    /// Functions, classes and modules that code has which is not followed, by their places in memory.
-    escaped: RefCell<HashSet<*const ()>>,
+    /// Functions, classes and modules that code has which is not followed, by their places in memory. They are
+    /// kept, so that their places are not used again.
+    escaped: RefCell<HashMap<*const (), Value<'a>>>,
+    /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
+    /// that its place is not used again.
+    may_be: RefCell<HashMap<*const Unknown, (Rc<Unknown>, Vec<Value<'a>>)>>,
     /// Statements of loops that were run.
     steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
@@ -136,6 +142,8 @@ impl Drop for Interpreter<'_> {
     fn drop(&mut self) {
         // A function holds its scope and the scope holds the function, so reference counts alone
         // would never free them. Emptying the scopes breaks the circles.
+        drop(self.may_be.take());
+        drop(self.escaped.take());
         for scope in self.scopes.take() {
             drop(scope.names.take());
             drop(scope.annotations.take());
@@ -168,6 +176,7 @@ impl<'a> Interpreter<'a> {
             calls: Cell::new(0),
             factories: Cell::new(0),
             escaped: RefCell::default(),
+            may_be: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),

@@ -56,7 +56,21 @@ impl<'a> Interpreter<'a> {
         let first = || arguments.first().cloned();
         Some(match path {
             "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
-            "builtins.property" => Value::opaque("property"),
+            "builtins.property" => {
+                self.lose_arguments(arguments, keywords, "a property may change it");
+                Value::opaque("property")
+            }
+            "copy.copy" => match arguments {
+                [Value::List(items)] => Value::list(items.to_vec()),
+                [Value::Set(items)] => Value::set(items.to_vec()),
+                [Value::Dict(entries)] => Value::dict(entries.to_vec()),
+                [value @ Value::Tuple(_)] => value.clone(),
+                _ => return None,
+            },
+            "copy.deepcopy" => match arguments {
+                [value] if value.is_constant() => value.copied(),
+                _ => return None,
+            },
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
             "dataclasses.field"
                 if keyword(keywords, "default").is_some()
@@ -159,6 +173,28 @@ impl<'a> Interpreter<'a> {
                     _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::set(Self::distinct(items)),
                 }
+            }
+            ("enumerate", [value]) if !matches!(value, Value::Set(_)) => {
+                let numbered = items_of(value)?.into_iter().enumerate();
+                let pairs = numbered.map(|(at, item)| {
+                    let at = i128::try_from(at).unwrap_or(i128::MAX);
+                    Value::tuple(vec![Value::int(at), item])
+                });
+                Value::View(Object::new(pairs.collect()))
+            }
+            ("zip", many) if !many.iter().any(|value| matches!(value, Value::Set(_))) => {
+                let columns: Vec<_> = many.iter().map(items_of).collect::<Option<_>>()?;
+                let length = columns.iter().map(Vec::len).min().unwrap_or(0);
+                let row = |at: usize| {
+                    let items = columns.iter().filter_map(|column| column.get(at).cloned());
+                    Value::tuple(items.collect())
+                };
+                Value::View(Object::new((0..length).map(row).collect()))
+            }
+            ("reversed", [value @ (Value::List(_) | Value::Tuple(_))]) => {
+                let mut items = items_of(value)?;
+                items.reverse();
+                Value::View(Object::new(items))
             }
             ("sorted", [value]) => {
                 let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;

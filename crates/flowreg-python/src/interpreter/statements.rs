@@ -7,14 +7,14 @@ use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
 use super::branches::exception_name;
-use super::certain::is_not_iterable;
 use super::mutations::Change;
 use super::{Evaluated, Interpreter};
+use crate::touched::Touched;
 use crate::value::{Annotation, Scope, Text, Unknown, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        body.iter().try_for_each(|statement| self.statement(statement, scope))
+        self.run_body(body, scope).map(|_| ())
     }
 
     pub(super) fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -34,25 +34,7 @@ impl<'a> Interpreter<'a> {
             Stmt::Delete(delete) => {
                 delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
             }
-            Stmt::If(branch) => self.if_statement(branch, scope)?,
-            Stmt::Try(attempt) => self.try_statement(attempt, scope)?,
             Stmt::With(with) => self.with_statement(with, scope)?,
-            Stmt::For(each) => self.for_loop(statement, each, scope)?,
-            Stmt::While(repeated) => {
-                // A loop is not followed: how often it runs, and what it leaves, is rarely known.
-                let test = self.value(&repeated.test, scope)?;
-                self.bind_to_unknown(
-                    std::slice::from_ref(statement),
-                    scope,
-                    "it is bound in a loop",
-                );
-                // The body runs at least once. What raises then, raises.
-                let is_endless = Self::truth(&test) == Some(true);
-                if is_endless {
-                    self.look_for_errors(&repeated.body, scope);
-                }
-                self.note_stops_in(statement, is_endless);
-            }
             Stmt::Match(choice) => {
                 let subject = self.value(&choice.subject, scope)?;
                 let why = "it is bound in a `match` statement";
@@ -136,32 +118,9 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// A loop is not followed: what it binds is not known, and what it does once is looked at.
-    fn for_loop(
-        &self,
-        statement: &'a Stmt,
-        each: &'a ruff_python_ast::StmtFor,
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<()> {
-        let iterated = self.value(&each.iter, scope)?;
-        if is_not_iterable(&iterated) && !each.is_async {
-            return self.not_iterable(&iterated);
-        }
-        if let Some(outcome) = self.rounds(each, &iterated, scope) {
-            return outcome;
-        }
-        self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
-        if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
-            self.look_for_errors(&each.body, scope);
-            self.look_for_errors(&each.orelse, scope);
-        }
-        self.note_stops_in(statement, false);
-        Ok(())
-    }
-
     /// Runs a block that Python runs at least once, only to see whether it raises. What it binds is
     /// dropped, for later rounds may bind something else.
-    fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
+    pub(super) fn look_for_errors(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) {
         let before = scope.names.borrow().clone();
         self.open_guess("it stands in a loop or a `match` that is not followed");
         let outcome = self.block(body, scope);
@@ -183,14 +142,23 @@ impl<'a> Interpreter<'a> {
 
     /// Binds what a block may bind to something unknown.
     pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
-        self.lose_block(body, scope, why);
+        let touched = Touched::of(body);
+        self.lose_touched(&touched, scope, why);
         let bound = BoundNames::of(body);
-        for (name, is_flow) in bound.names {
+        let mut sources = Vec::new();
+        for (name, _) in &bound.names {
+            // The name may keep what it has, too.
+            let names = touched.sources(name).into_iter().chain([*name]);
+            sources
+                .push(names.filter_map(|name| scope.get(&scope.mangled(name))).collect::<Vec<_>>());
+        }
+        for ((name, is_flow), sources) in bound.names.into_iter().zip(sources) {
             let unknown = if is_flow {
                 Value::unknown_flow(why, self.here())
             } else {
                 Value::unknown(why, self.here())
             };
+            self.note_may_be(&unknown, sources);
             scope.set(name, unknown);
         }
         if bound.binds_any {
@@ -252,6 +220,7 @@ impl<'a> Interpreter<'a> {
                 .try_for_each(|(target, item)| self.bind(target, item, scope)),
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
+                self.note_may_be(&unknown, [value.clone()]);
                 targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
             }
         }

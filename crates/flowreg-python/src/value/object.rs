@@ -1,12 +1,12 @@
 //! Objects that Python code can change: what they hold, and whether that is known.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
 use elsa::FrozenVec;
 
-use super::{Keywords, MOST_PARTS, Made, PrefectCall, Unknown, Value};
+use super::{Keywords, Location, MOST_PARTS, Made, PrefectCall, Unknown, Value};
 
 /// How many items the contents of one object may have together, over all its changes.
 const MOST_CHANGED: usize = 100_000;
@@ -22,7 +22,10 @@ pub(crate) struct Object<T> {
     later: FrozenVec<Box<T>>,
     spent: Cell<usize>,
     lost: Rc<OnceCell<Rc<Unknown>>>,
-    has_views: Cell<bool>,
+    /// Whether something else is lost with it, or it with something else, as soon as either is changed.
+    is_linked: Cell<bool>,
+    /// What shows the content as it is at the time, and is lost as soon as that changes.
+    views: RefCell<Vec<Rc<OnceCell<Rc<Unknown>>>>>,
 }
 
 impl<T> Object<T> {
@@ -31,21 +34,39 @@ impl<T> Object<T> {
     }
 
     fn with(content: T, lost: Rc<OnceCell<Rc<Unknown>>>) -> Self {
-        let (later, spent, has_views) = (FrozenVec::new(), Cell::new(0), Cell::new(false));
-        Self { first: content, later, spent, lost, has_views }
+        let (later, spent) = (FrozenVec::new(), Cell::new(0));
+        let (is_linked, views) = (Cell::new(false), RefCell::default());
+        Self { first: content, later, spent, lost, is_linked, views }
     }
 
-    /// What shows another object, as `dict.values()` does: it is lost with it.
+    /// What shows another object, as `dict.values()` does: it is lost as soon as that is changed.
     pub(crate) fn view<U>(&self, content: U) -> Rc<Object<U>> {
-        self.has_views.set(true);
-        Rc::new(Object::with(content, Rc::clone(&self.lost)))
+        let view = Object::new(content);
+        match self.lost() {
+            Some(lost) => view.lose(lost),
+            None => self.views.borrow_mut().push(Rc::clone(&view.lost)),
+        }
+        view
+    }
+
+    /// What may be this object or a copy of it: if either is changed, both are lost.
+    fn link<U>(&self, content: U) -> Rc<Object<U>> {
+        self.is_linked.set(true);
+        let linked = Object::with(content, Rc::clone(&self.lost));
+        linked.is_linked.set(true);
+        Rc::new(linked)
     }
 
     /// Changes the content; `false` if that can't be followed.
     pub(crate) fn change(&self, content: T, length: usize) -> bool {
         let spent = self.spent.get().saturating_add(length);
-        if spent > MOST_CHANGED || self.has_views.get() || self.lost().is_some() {
+        if spent > MOST_CHANGED || self.is_linked.get() || self.lost().is_some() {
             return false;
+        }
+        let why = "it shows a dictionary that is changed later".to_owned();
+        let why = Rc::new(Unknown { why, at: Location::default(), is_flow_like: false });
+        for view in self.views.take() {
+            view.get_or_init(|| Rc::clone(&why));
         }
         self.spent.set(spent);
         self.later.push(Box::new(content));
@@ -60,6 +81,9 @@ impl<T> Object<T> {
     /// Notes why the content is not known any more. The first reason is kept.
     pub(crate) fn lose(&self, why: &Rc<Unknown>) {
         self.lost.get_or_init(|| Rc::clone(why));
+        for view in self.views.take() {
+            view.get_or_init(|| Rc::clone(why));
+        }
     }
 
     pub(crate) fn lost(&self) -> Option<&Rc<Unknown>> {
@@ -121,6 +145,31 @@ impl<'a> Value<'a> {
             Value::Dict(entries) => entries.changes(),
             _ => 0,
         })
+    }
+
+    /// The value where it may be copied or not, as pydantic does it: if either is changed, both are lost.
+    pub(crate) fn linked(&self) -> Value<'a> {
+        self.linked_within(&mut MOST_PARTS.clone())
+    }
+
+    fn linked_within(&self, budget: &mut u32) -> Value<'a> {
+        // What is too large is never told as it is.
+        let Some(rest) = budget.checked_sub(1) else { return self.clone() };
+        *budget = rest;
+        let mut all = |items: &[Value<'a>]| -> Vec<Value<'a>> {
+            items.iter().map(|item| item.linked_within(budget)).collect()
+        };
+        match self {
+            Value::List(items) => Value::List(items.link(all(items))),
+            Value::Set(items) => Value::Set(items.link(all(items))),
+            Value::Tuple(items) => Value::tuple(all(items)),
+            Value::Dict(entries) => {
+                let linked = entries.iter();
+                let linked = linked.map(|(key, item)| (key.clone(), item.linked_within(budget)));
+                Value::Dict(entries.link(linked.collect()))
+            }
+            _ => self.clone(),
+        }
     }
 
     /// A copy of the value as it is now, with copies of the objects in it.

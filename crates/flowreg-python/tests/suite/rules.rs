@@ -10,7 +10,7 @@ fn of(body: &str) -> FileAnalysis {
 fn only(body: &str) -> Flow {
     let analysis = of(body);
     assert!(analysis.problems.is_empty(), "{:?}", analysis.problems);
-    assert_eq!(analysis.flows.len(), 1);
+    assert_eq!(analysis.flows.len(), 1, "{body}");
     analysis.flows.into_iter().next().unwrap()
 }
 
@@ -125,6 +125,23 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
         ("for each in (X, [2]): each.clear()", "[]"),
         ("add = X.append\nadd(5)", "[1,5]"),
         ("D = {'x': X}\nfor each in D.values(): each.append(1)", "[1,1]"),
+        ("[X.append(n) for n in (1, 2)]", "[1,1,2]"),
+        ("for n in (1, 2, 3):\n    if n == 2: continue\n    X.append(n)", "[1,1,3]"),
+        ("for n in (1, 2, 3):\n    if n == 2: break\n    X.append(n)\nelse: X.clear()", "[1,1]"),
+        (
+            "def b():\n    for n in (5, 6):\n        if n == 6: return n\n        X.append(n)\nX.append(b())",
+            "[1,5,6]",
+        ),
+        (
+            "def b():\n    try: return X[9]\n    except IndexError: X.append(2)\n    finally: X.append(3)\nb()",
+            "[1,2,3]",
+        ),
+        ("import copy\nY = copy.copy(X)\nY.append(1)", "[1]"),
+        ("try: raise KeyError\nexcept KeyError as e: X.append(2)\nfinally: X.append(3)", "[1,2,3]"),
+        ("[X.append(n) for n in range(5) if n % 2]", "[1,1,3]"),
+        ("while len(X) < 4: X.append(len(X))", "[1,1,2,3]"),
+        ("for at, n in enumerate([5, 6]): X.insert(0, at + n)", "[7,5,1]"),
+        ("for n, t in zip((1, 2), 'xy'): X += [n, t]", "[1,1,\"x\",2,\"y\"]"),
     ] {
         let flow = only(&body(change));
         assert!(flow.is_exact(), "{change}: {:?}", flow.inexact);
@@ -138,7 +155,19 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
         "import os\nos.environ.get('A') and X.append(1)",
         "import os\nwhile os.environ.get('A'): X.append(1)",
         "import os\nfor each in [X]:\n    if os.environ.get('A'): break\n    each.append(1)",
-        "[X.append(n) for n in (1, 2)]",
+        "import os\n[X.append(n) for n in os.environ]",
+        "list(X.append(n) for n in (1, 2))",
+        "class B:\n    @property\n    def n(self): X.append(1)\nB().n",
+        "from prefect import task\n@task\ndef b(): X.append(1)\nb()",
+        "while True: X.append(1)",
+        "import os\nfor n in (1, 2):\n    if os.environ.get('A'): continue\n    X.append(n)",
+        "class B:\n    x = X\nB().x.append(1)",
+        "import os\nY = X if os.environ.get('A') else []\nY.append(1)",
+        "import os\nY = {'x': X}[os.environ['A']]\nY.append(1)",
+        "import os\nif os.environ.get('A'): Y = X\nelse: Y = []\nY.append(1)",
+        "import os\nfor Y in [X, []]:\n    if os.environ.get('A'): break\nY.append(1)",
+        "first, *_ = [X, 1]\nfirst.append(1)",
+        "from pydantic import BaseModel\nclass M(BaseModel):\n    x: list\nM(x=X).x.append(1)",
         "def b():\n    yield X.pop()\nlist(b())",
         "class B:\n    def __init__(self): X.append(1)\nB()",
         "class B:\n    def __init_subclass__(cls): X.append(1)\nclass C(B): ...",
@@ -159,7 +188,7 @@ fn attributes_that_code_may_set_which_is_not_followed_are_not_certain() {
     for change in [
         "from ours import rename\nrename(a)",
         "import os\nwhile os.environ.get('A'): a.name = 'b'",
-        "def rename(what):\n    for each in [what]:\n        if each: break\n        each.name = 'b'\nrename(a)",
+        "import os\ndef rename(what):\n    for each in [what]:\n        if os.environ.get('A'): break\n        each.name = 'b'\nrename(a)",
         "a.__dict__['name'] = 'b'",
         "a.fn.__annotations__['n'] = int",
     ] {

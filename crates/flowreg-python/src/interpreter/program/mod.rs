@@ -12,19 +12,17 @@ mod spelling;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use ruff_python_ast::{Comprehension, Expr, Stmt, StmtFor};
+use ruff_python_ast::{Expr, Stmt};
 
-use super::bound::names_read;
+use super::blocks::Ending;
+use super::loops::LoopBody;
 use super::{Evaluated, Interpreter, Raised};
 use crate::value::{
     Function, Keywords, Location, Made, PrefectCall, Scope, Unknown, Value, own_affair,
 };
 use checkout::{joined, parent};
 pub(super) use spelling::may_exit;
-use spelling::{LoopBody, asynchronous, is_harmless};
-
-/// How many statements all loops of a script may run together.
-const MOST_STEPS: usize = 4_000;
+use spelling::{asynchronous, is_harmless};
 
 /// How many calls are recorded. People deploy a few dozen flows in one file.
 const MOST_CALLS: usize = 500;
@@ -322,74 +320,6 @@ impl<'a> Interpreter<'a> {
         Self::checkout_attribute(made, name)
     }
 
-    /// Runs a loop round by round if what it iterates over is known; `None` if it is not.
-    pub(super) fn rounds(
-        &self,
-        each: &'a StmtFor,
-        iterated: &Value<'a>,
-        scope: &Rc<Scope<'a>>,
-    ) -> Option<Evaluated<()>> {
-        let body = LoopBody::of(&each.body);
-        if each.is_async || body.leaves {
-            return None;
-        }
-        let items = self.items(iterated, body.statements)?;
-        let changes = iterated.changes();
-        for item in items {
-            // Python goes on through the list as it is by now.
-            if iterated.changes() != changes {
-                return None;
-            }
-            let round = self.bind(&each.target, &item, scope);
-            if let Err(raised) = round.and_then(|()| self.block(&each.body, scope)) {
-                return Some(Err(raised));
-            }
-        }
-        Some(self.block(&each.orelse, scope))
-    }
-
-    /// The items of a list comprehension over something known; `None` for any other. One with a
-    /// condition is left out: if that is not known half-way, the calls before it are recorded already.
-    pub(super) fn comprehended(
-        &self,
-        element: &'a Expr,
-        generators: &'a [Comprehension],
-        scope: &Rc<Scope<'a>>,
-    ) -> Option<Evaluated<Value<'a>>> {
-        let [generator] = generators else { return None };
-        let is_plain = !generator.is_async && generator.ifs.is_empty() && !scope.is_class();
-        if self.program.is_none() || !is_plain {
-            return None;
-        }
-        let iterated = match self.value(&generator.iter, scope) {
-            Ok(iterated) => iterated,
-            Err(raised) => return Some(Err(raised)),
-        };
-        let items = self.items(&iterated, 1)?;
-        let locals = names_read(&generator.target).into_iter().collect();
-        let inner = self.keep(Scope::function(locals, "<listcomp>", scope));
-        let made = items.into_iter().map(|item| {
-            self.bind(&generator.target, &item, &inner)?;
-            self.value(element, &inner)
-        });
-        Some(made.collect::<Evaluated<Vec<_>>>().map(Value::list))
-    }
-
-    /// What a loop of a program goes through, in its order, with so many statements in each round;
-    /// `None` if that is not known or too much.
-    fn items(&self, iterated: &Value<'a>, statements: usize) -> Option<Vec<Value<'a>>> {
-        let items: Vec<Value<'a>> = match iterated {
-            Value::List(items) | Value::Tuple(items) | Value::View(items) => items.to_vec(),
-            Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-            _ => return None,
-        };
-        let steps = items.len().checked_mul(statements)?.checked_add(self.steps.get())?;
-        (steps <= MOST_STEPS).then(|| {
-            self.steps.set(steps);
-            items
-        })
-    }
-
     /// The value of `await …`; `None` if this is no program.
     pub(super) fn awaited(
         &self,
@@ -440,22 +370,29 @@ impl<'a> Interpreter<'a> {
 
     /// Runs a block whose exceptions something catches: after whatever may raise, it is not certain
     /// that the rest runs.
-    pub(super) fn caught_block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        let Some(program) = &self.program else { return self.block(body, scope) };
+    pub(super) fn caught_block(
+        &self,
+        body: &'a [Stmt],
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Ending<'a>> {
+        let Some(program) = &self.program else { return self.run_body(body, scope) };
         let mut is_doubtful = false;
         for statement in body {
             if is_doubtful {
                 let why = "what stands before it may raise an exception that is caught";
                 program.doubts.borrow_mut().push(self.doubt(why));
             }
-            let outcome = self.statement(statement, scope);
+            let outcome = self.run_statement(statement, scope);
             if is_doubtful {
                 program.doubts.borrow_mut().pop();
             }
-            outcome?;
+            match outcome? {
+                Ending::Fell => {}
+                other => return Ok(other),
+            }
             is_doubtful |= !is_harmless(statement);
         }
-        Ok(())
+        Ok(Ending::Fell)
     }
 
     /// Whether it is not certain that a program comes to what stands here.

@@ -78,36 +78,3 @@ impl<'a> Visitor<'a> for Exits {
         walk_expr(self, expression);
     }
 }
-
-/// What is in the body of a loop.
-#[derive(Default)]
-pub(super) struct LoopBody {
-    /// Whether a round may end before the body does.
-    pub leaves: bool,
-    /// Whether the loop may end before its rounds do.
-    pub breaks: bool,
-    /// The statements in it, also those inside of others.
-    pub statements: usize,
-}
-
-impl LoopBody {
-    pub(super) fn of(body: &[Stmt]) -> Self {
-        let mut search = Self::default();
-        search.visit_body(body);
-        search
-    }
-}
-
-impl<'a> Visitor<'a> for LoopBody {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        self.statements += 1;
-        match statement {
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
-            Stmt::Break(_) | Stmt::Return(_) => (self.leaves, self.breaks) = (true, true),
-            Stmt::Continue(_) => self.leaves = true,
-            _ => walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_expr(&mut self, _expression: &'a Expr) {}
-}

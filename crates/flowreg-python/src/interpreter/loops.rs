@@ -1,0 +1,305 @@
+//! Loops and comprehensions over something known: they are run round by round. All others are not
+//! followed, and what they may change is given up.
+
+use std::rc::Rc;
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Comprehension, Expr, Number, Stmt, StmtFor, StmtWhile};
+
+use super::blocks::Ending;
+use super::bound::names_read;
+use super::certain::{is_not_iterable, is_unhashable};
+use super::{Evaluated, Interpreter};
+use crate::value::{Scope, Value};
+
+/// How many statements all loops of a script may run together.
+const MOST_STEPS: usize = 4_000;
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn for_loop(
+        &self,
+        statement: &'a Stmt,
+        each: &'a StmtFor,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Ending<'a>> {
+        let iterated = self.value(&each.iter, scope)?;
+        if is_not_iterable(&iterated) && !each.is_async {
+            return self.not_iterable(&iterated);
+        }
+        if let Some(ending) = self.rounds(each, &iterated, scope).transpose() {
+            return ending;
+        }
+        self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        // The body runs at least once. What raises then, raises.
+        if Self::truth(&iterated) == Some(true) && iterated.is_constant() {
+            self.look_for_errors(&each.body, scope);
+            self.look_for_errors(&each.orelse, scope);
+        }
+        self.note_stops_in(statement, false);
+        Ok(after(statement, scope))
+    }
+
+    pub(super) fn while_loop(
+        &self,
+        statement: &'a Stmt,
+        repeated: &'a StmtWhile,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Ending<'a>> {
+        if let Some(ending) = self.while_rounds(repeated, scope).transpose() {
+            return ending;
+        }
+        self.bind_to_unknown(std::slice::from_ref(statement), scope, "it is bound in a loop");
+        let is_endless = is_true(&repeated.test);
+        if is_endless {
+            self.look_for_errors(&repeated.body, scope);
+        }
+        self.note_stops_in(statement, is_endless);
+        Ok(after(statement, scope))
+    }
+
+    /// Runs a loop round by round; `None` if that can't be done, or not to its end.
+    fn rounds(
+        &self,
+        each: &'a StmtFor,
+        iterated: &Value<'a>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Option<Ending<'a>>> {
+        let body = LoopBody::of(&each.body);
+        // What a program deploys in the rounds before it is not known whether there are more is
+        // recorded already.
+        if each.is_async || (body.leaves && self.program.is_some()) {
+            return Ok(None);
+        }
+        let Some(items) = self.items(iterated, body.statements) else { return Ok(None) };
+        let changes = iterated.changes();
+        for item in items {
+            // Python goes on through the list as it is by now.
+            if iterated.changes() != changes {
+                return Ok(None);
+            }
+            self.bind(&each.target, &item, scope)?;
+            match self.run_body(&each.body, scope)? {
+                Ending::Fell | Ending::Continued => {}
+                Ending::Broke => return Ok(Some(Ending::Fell)),
+                Ending::NotKnown(_) => return Ok(None),
+                returned @ Ending::Returned(_) => return Ok(Some(returned)),
+            }
+        }
+        if iterated.changes() != changes {
+            return Ok(None);
+        }
+        self.run_body(&each.orelse, scope).map(Some)
+    }
+
+    /// Runs a `while` loop as long as its condition is known; `None` if it ends otherwise.
+    fn while_rounds(
+        &self,
+        repeated: &'a StmtWhile,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Option<Ending<'a>>> {
+        let body = LoopBody::of(&repeated.body);
+        let is_endless = is_true(&repeated.test) && !body.leaves;
+        if is_endless || (body.leaves && self.program.is_some()) {
+            return Ok(None);
+        }
+        loop {
+            match Self::truth(&self.value(&repeated.test, scope)?) {
+                Some(true) if self.spend(body.statements + 1) => {}
+                Some(false) => return self.run_body(&repeated.orelse, scope).map(Some),
+                _ => return Ok(None),
+            }
+            match self.run_body(&repeated.body, scope)? {
+                Ending::Fell | Ending::Continued => {}
+                Ending::Broke => return Ok(Some(Ending::Fell)),
+                Ending::NotKnown(_) => return Ok(None),
+                returned @ Ending::Returned(_) => return Ok(Some(returned)),
+            }
+        }
+    }
+
+    /// What a comprehension over something known gives; `None` if that is not computed.
+    pub(super) fn comprehended(
+        &self,
+        comprehension: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        let (element, value, generators) = match comprehension {
+            Expr::ListComp(list) => (&*list.elt, None, &list.generators),
+            Expr::SetComp(set) => (&*set.elt, None, &set.generators),
+            Expr::DictComp(dict) => (dict.key.as_deref()?, Some(&*dict.value), &dict.generators),
+            _ => return None,
+        };
+        let [generator] = &generators[..] else { return None };
+        // If a condition is not known half-way, the calls before it are recorded already.
+        let is_plain = generator.ifs.is_empty() || self.program.is_none();
+        if generator.is_async || !is_plain || scope.is_class() || binds(comprehension) {
+            return None;
+        }
+        self.made(element, value, generator, scope).transpose().map(|made| {
+            let (items, values) = made?;
+            Ok(match comprehension {
+                Expr::ListComp(_) => Value::list(items),
+                Expr::SetComp(_) => match items.iter().find(|item| is_unhashable(item)) {
+                    Some(item) => return self.unhashable(item),
+                    None => Value::set(Self::distinct(items)),
+                },
+                _ => {
+                    let mut entries = Vec::new();
+                    for (key, value) in items.into_iter().zip(values) {
+                        if is_unhashable(&key) {
+                            return self.unhashable(&key);
+                        }
+                        if let Some(unknown) = key.find_unknown(self.here()) {
+                            return Ok(Value::Unknown(unknown));
+                        }
+                        Self::put(&mut entries, key, value);
+                    }
+                    Value::dict(entries)
+                }
+            })
+        })
+    }
+
+    /// The items that a comprehension makes, and the values if it makes entries.
+    #[expect(clippy::type_complexity, reason = "items and values, if they are known")]
+    fn made(
+        &self,
+        element: &'a Expr,
+        value: Option<&'a Expr>,
+        generator: &'a Comprehension,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Option<(Vec<Value<'a>>, Vec<Value<'a>>)>> {
+        let iterated = self.value(&generator.iter, scope)?;
+        let Some(items) = self.items(&iterated, 1 + generator.ifs.len()) else { return Ok(None) };
+        let locals = names_read(&generator.target).into_iter().collect();
+        let inner = self.keep(Scope::function(locals, "<listcomp>", scope));
+        let changes = iterated.changes();
+        let (mut made, mut values) = (Vec::new(), Vec::new());
+        'items: for item in items {
+            if iterated.changes() != changes {
+                return Ok(None);
+            }
+            self.bind(&generator.target, &item, &inner)?;
+            for condition in &generator.ifs {
+                match Self::truth(&self.value(condition, &inner)?) {
+                    Some(true) => {}
+                    Some(false) => continue 'items,
+                    None => return Ok(None),
+                }
+            }
+            made.push(self.value(element, &inner)?);
+            if let Some(value) = value {
+                values.push(self.value(value, &inner)?);
+            }
+        }
+        Ok((iterated.changes() == changes).then_some((made, values)))
+    }
+
+    /// What a loop goes through, in its order, with so many statements in each round; `None` if that is
+    /// not known or too much.
+    fn items(&self, iterated: &Value<'a>, statements: usize) -> Option<Vec<Value<'a>>> {
+        let items: Vec<Value<'a>> = match iterated {
+            Value::List(items) | Value::Tuple(items) | Value::View(items) => items.to_vec(),
+            Value::Set(items) if items.len() < 2 => items.to_vec(),
+            Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
+            _ => return None,
+        };
+        self.spend(items.len().checked_mul(statements)?).then_some(items)
+    }
+
+    /// Takes so many statements off those that loops may run; `false` if there are not enough left.
+    fn spend(&self, statements: usize) -> bool {
+        let steps = self.steps.get().saturating_add(statements);
+        let is_enough = steps <= MOST_STEPS;
+        if is_enough {
+            self.steps.set(steps);
+        }
+        is_enough
+    }
+}
+
+/// How a loop ends that is not followed.
+fn after<'a>(statement: &Stmt, scope: &Scope<'a>) -> Ending<'a> {
+    let mut search = OwnReturns(false);
+    search.visit_stmt(statement);
+    if search.0 {
+        Ending::NotKnown(format!("`{}` may return", scope.excerpt(statement)))
+    } else {
+        Ending::Fell
+    }
+}
+
+/// Whether a loop has a `return` of the function that it stands in.
+struct OwnReturns(bool);
+
+impl<'a> Visitor<'a> for OwnReturns {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+            Stmt::Return(_) => self.0 = true,
+            _ => walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_expr(&mut self, _expression: &'a Expr) {}
+}
+
+/// Whether a condition is written as one that always holds.
+fn is_true(test: &Expr) -> bool {
+    match test {
+        Expr::BooleanLiteral(literal) => literal.value,
+        Expr::NumberLiteral(literal) => {
+            matches!(&literal.value, Number::Int(int) if *int != 0)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an expression binds a name of the scope around it.
+fn binds(expression: &Expr) -> bool {
+    let mut search = Binds(false);
+    search.visit_expr(expression);
+    search.0
+}
+
+struct Binds(bool);
+
+impl<'a> Visitor<'a> for Binds {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        self.0 |= matches!(expression, Expr::Named(_) | Expr::Await(_) | Expr::Yield(_));
+        walk_expr(self, expression);
+    }
+}
+
+/// What is in the body of a loop.
+#[derive(Default)]
+pub(super) struct LoopBody {
+    /// Whether a round may end before the body does.
+    pub leaves: bool,
+    /// Whether the loop may end before its rounds do.
+    pub breaks: bool,
+    /// The statements in it, also those inside of others.
+    pub statements: usize,
+}
+
+impl LoopBody {
+    pub(super) fn of(body: &[Stmt]) -> Self {
+        let mut search = Self::default();
+        search.visit_body(body);
+        search
+    }
+}
+
+impl<'a> Visitor<'a> for LoopBody {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        self.statements += 1;
+        match statement {
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+            Stmt::Break(_) | Stmt::Return(_) => (self.leaves, self.breaks) = (true, true),
+            Stmt::Continue(_) => self.leaves = true,
+            _ => walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_expr(&mut self, _expression: &'a Expr) {}
+}
