@@ -26,6 +26,7 @@ impl<'a> Interpreter<'a> {
     /// Binds a name. Code that may run at any time has the object from now on, if it touches a name like
     /// this.
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
+        let value = self.kept(value);
         if scope.module.escaped.borrow().contains(name) {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }

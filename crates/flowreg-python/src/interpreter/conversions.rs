@@ -77,7 +77,7 @@ impl<'a> Interpreter<'a> {
     /// Whether a number of items is within a bound; a bound that is no number says nothing.
     pub(super) fn has_length(name: &str, value: &Value<'a>, bound: &Value<'a>) -> bool {
         let operator = if name == "min_length" { CmpOp::GtE } else { CmpOp::LtE };
-        super::standard::length(value)
+        super::iteration::length(value)
             .and_then(|length| i128::try_from(length).ok())
             .and_then(|length| Self::compare(operator, &Value::int(length), bound))
             == Some(true)

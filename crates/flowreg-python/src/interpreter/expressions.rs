@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, ExprSubscript, Number, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
 use super::certain::{
-    class_name, has_no_parameters, is_no_index, is_not_iterable, is_unhashable, refuses_containing,
-    refuses_order, refuses_unary, takes_other_arguments,
+    class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
 use super::operators::LONGEST;
-use super::{Evaluated, Interpreter, TOO_DEEP, as_type};
+use super::subscripts::as_index;
+use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
 use crate::touched::names_shared;
-use crate::value::{ClassKind, Keywords, Scope, Type, Value, keyword, set_keyword};
+use crate::value::{Keywords, Scope, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(crate) const UNKNOWN_ARGUMENTS: &str = "*";
@@ -202,7 +202,7 @@ impl<'a> Interpreter<'a> {
                     other => return Ok(Err(self.unknown_because(&other, "a starred value"))),
                 }
             } else {
-                items.push(self.value(element, scope)?);
+                items.push(self.kept(self.value(element, scope)?));
             }
         }
         Ok(Ok(items))
@@ -215,7 +215,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let mut entries = Vec::with_capacity(dict.items.len());
         for item in &dict.items {
-            let value = self.value(&item.value, scope)?;
+            let value = self.kept(self.value(&item.value, scope)?);
             let Some(key) = &item.key else {
                 let Value::Dict(more) = &value else {
                     if value.is_constant() {
@@ -327,174 +327,6 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn subscripted(
-        &self,
-        subscript: &'a ExprSubscript,
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Value<'a>> {
-        let owner = self.value(&subscript.value, scope)?;
-        let index = self.value(&subscript.slice, scope)?;
-        self.at(scope, subscript.start());
-        self.subscript(&owner, &index)
-    }
-
-    pub(super) fn subscript(&self, owner: &Value<'a>, index: &Value<'a>) -> Evaluated<Value<'a>> {
-        let arguments = || match index {
-            // `tuple[()]`: no items at all, not no arguments.
-            Value::Tuple(items) if items.is_empty() => vec![index.clone()],
-            Value::Tuple(items) => items.iter().cloned().map(as_type).collect(),
-            other => vec![as_type(other.clone())],
-        };
-        Ok(match owner {
-            Value::Unknown(_) => owner.clone(),
-            Value::List(items) => return self.item(items, index, Value::list),
-            Value::Tuple(items) => return self.item(items, index, Value::tuple),
-            Value::Str(_) if is_no_index(index) => {
-                let message = "string indices must be integers";
-                return self.raise("TypeError", message);
-            }
-            Value::Str(_) => self.text_slice(owner, index),
-            Value::Dict(entries) => {
-                if is_unhashable(index) {
-                    return self.unhashable(index);
-                }
-                if let Some(unknown) = index.find_unknown(self.here()) {
-                    return Ok(Value::Unknown(unknown));
-                }
-                match Self::look_up(entries, index) {
-                    Ok(Some(value)) => value,
-                    Ok(None) => return self.raise("KeyError", Self::show(index)),
-                    Err(_) => self.unknown("a dictionary with keys that can't be compared"),
-                }
-            }
-            Value::Symbol(path) if index.as_str().is_some() && !is_type_module(path) => {
-                self.unknown(format!("`{path}[…]` is not evaluated"))
-            }
-            Value::Symbol(path) if has_no_parameters(path) => {
-                return self.raise("TypeError", format!("type '{path}' is not subscriptable"));
-            }
-            Value::Symbol(path) if takes_other_arguments(path, &arguments()) => {
-                return self.raise("TypeError", format!("the arguments of `{path}` don't fit"));
-            }
-            Value::Symbol(path) => return self.symbol_subscript(path, index, arguments()),
-            Value::Instance(instance) if instance.class.kind.get() == ClassKind::NamedTuple => {
-                let items: Vec<Value<'a>> =
-                    instance.fields.iter().map(|(_, value)| value.clone()).collect();
-                return self.item(&items, index, Value::tuple);
-            }
-            Value::Class(class) if class.kind.get() == ClassKind::Enum => {
-                let members = class.members.borrow();
-                let member = index
-                    .as_str()
-                    .and_then(|wanted| members.iter().find(|(name, _)| &**name == wanted));
-                match member {
-                    Some((_, member)) => Value::Member(Rc::clone(member)),
-                    None if class.obstacle.borrow().is_none() && index.is_constant() => {
-                        return self.raise("KeyError", Self::show(index));
-                    }
-                    None => self.unknown(format!("a member of `{}` that is not known", class.name)),
-                }
-            }
-            // A generic class with arguments. What a class of another package makes of them is
-            // asked when its schema is made.
-            Value::Class(_) | Value::External(_) => {
-                Value::of_type(Type::Generic(owner.clone(), arguments()))
-            }
-            Value::Type(_) => crate::schema::generics::substitute_alias(owner, &arguments()),
-            Value::None
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Float(_)
-            | Value::Function(_)
-            | Value::Module(_) => {
-                let class = class_name(owner);
-                return self.raise("TypeError", format!("'{class}' object is not subscriptable"));
-            }
-            other => self.unknown_because(other, "a subscript"),
-        })
-    }
-
-    fn symbol_subscript(
-        &self,
-        path: &str,
-        index: &Value<'a>,
-        mut arguments: Vec<Value<'a>>,
-    ) -> Evaluated<Value<'a>> {
-        let first = arguments.first().cloned().unwrap_or(Value::None);
-        self.check_type_arguments(path, &arguments)?;
-        // `typing` caches subscripts, and takes unions of the same choices for one.
-        let is_remembered = path.starts_with("typing.") && path != "typing.Literal";
-        if let (true, Some(unknown)) = (is_remembered, self.why_order_unknown(path, &arguments)) {
-            return Ok(unknown);
-        }
-        Ok(Value::of_type(match path {
-            "typing.Optional" if arguments.len() != 1 => {
-                return self.raise("TypeError", "typing.Optional requires a single type.");
-            }
-            // `Optional[X]` is the union of `X` and `None`, also for the checks.
-            "typing.Optional" => return self.checked_union(vec![first, Value::None]),
-            "typing.Union" => return self.checked_union(arguments),
-            "typing.Literal" => Type::Literal(self.literal_values(index)),
-            "typing.Annotated" => Type::Annotated(first, arguments.split_off(1)),
-            _ => Type::Generic(Value::symbol(path), arguments),
-        }))
-    }
-
-    fn literal_values(&self, index: &Value<'a>) -> Vec<Value<'a>> {
-        let arguments = match index {
-            Value::Tuple(items) => items.to_vec(),
-            other => vec![other.clone()],
-        };
-        let mut values: Vec<Value<'a>> = Vec::new();
-        for argument in arguments {
-            // A `Literal` inside a `Literal` is flattened, and repetitions are dropped.
-            let more = match &argument {
-                Value::Type(expression) => match &**expression {
-                    Type::Literal(values) => values.clone(),
-                    _ => vec![self.unknown("a `Literal` with something that is no literal")],
-                },
-                Value::Str(_)
-                | Value::Int(_)
-                | Value::Bool(_)
-                | Value::Bytes(_)
-                | Value::None
-                | Value::Member(_)
-                | Value::Unknown(_) => vec![argument],
-                other => vec![self.unknown_because(other, "a `Literal`")],
-            };
-            for value in more {
-                if !values.iter().any(|known| super::operators::is_identical(known, &value)) {
-                    values.push(value);
-                }
-            }
-        }
-        values
-    }
-
-    fn item(
-        &self,
-        items: &[Value<'a>],
-        index: &Value<'a>,
-        make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
-    ) -> Evaluated<Value<'a>> {
-        if let Value::Slice(slice) = index {
-            return Ok(match slice_range(slice, items.len()) {
-                Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
-                None => self.unknown("a slice with a step"),
-            });
-        }
-        if is_no_index(index) {
-            return self.raise("TypeError", "indices must be integers or slices");
-        }
-        let Some(at) = as_index(index) else { return Ok(self.unknown_because(index, "an index")) };
-        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
-        let at = if at < 0 { at + length } else { at };
-        match usize::try_from(at).ok().and_then(|at| items.get(at)) {
-            Some(item) => Ok(item.clone()),
-            None => self.raise("IndexError", "list index out of range"),
-        }
-    }
-
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let callee = self.value(&call.func, scope)?;
         let mut arguments = Vec::with_capacity(call.arguments.args.len());
@@ -571,38 +403,4 @@ impl<'a> Interpreter<'a> {
             None => self.unknown(format!("{what} is not evaluated here")),
         }
     }
-}
-
-/// Whether what stands in the brackets of a symbol is a type.
-fn is_type_module(path: &str) -> bool {
-    let module = path.split('.').next().unwrap_or(path);
-    matches!(module, "typing" | "builtins" | "collections" | "pydantic" | "contextlib" | "queue")
-        || matches!(module, "os" | "re" | "types" | "asyncio" | "weakref" | "type")
-}
-
-/// A whole number that can be an index.
-pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
-    match value {
-        Value::Int(int) => i64::try_from(int.small()?).ok(),
-        Value::Bool(truth) => Some(i64::from(*truth)),
-        _ => None,
-    }
-}
-
-/// The range a slice without a step takes of `length` items.
-pub(super) fn slice_range(
-    slice: &[Option<i64>; 3],
-    length: usize,
-) -> Option<std::ops::Range<usize>> {
-    let [lower, upper, step] = *slice;
-    if step.is_some_and(|step| step != 1) {
-        return None;
-    }
-    let end = i64::try_from(length).ok()?;
-    let clamp = |bound: i64| {
-        let bound = if bound < 0 { bound.saturating_add(end) } else { bound };
-        usize::try_from(bound.clamp(0, end)).unwrap_or(0)
-    };
-    let (lower, upper) = (clamp(lower.unwrap_or(0)), clamp(upper.unwrap_or(end)));
-    Some(lower..upper.max(lower))
 }

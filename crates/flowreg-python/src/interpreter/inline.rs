@@ -1,7 +1,7 @@
 //! What a call of a function of the repository gives: its body is run on the arguments.
 //!
-//! Factories, decorators and helpers are straight-line code with a few conditions. What is not
-//! (loops that return, generators, methods) is not followed, and what the call gives is unknown.
+//! Factories, decorators and helpers are mostly straight-line code with a few conditions and loops. What
+//! is not (generators, methods) is not followed, and what the call gives is unknown.
 
 use std::rc::Rc;
 

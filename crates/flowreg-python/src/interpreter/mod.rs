@@ -9,9 +9,9 @@
 //! | what | where |
 //! |---|---|
 //! | statements | [`blocks`], [`statements`], [`branches`] (`if`, `try`, `with`), [`loops`], [`imports`], [`functions`], [`classes`] |
-//! | expressions | [`expressions`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
+//! | expressions | [`expressions`], [`subscripts`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
 //! | which module an import means | [`search`] |
-//! | calls | [`calls`] (Prefect), [`standard`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
+//! | calls | [`calls`] (Prefect), [`standard`], [`iteration`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
 //! | what changes after it was made | [`mutations`] (what is computed), [`changes`] (what is given up) |
 //! | what is refused | [`certain`] (values), [`options`] (flows), [`type_arguments`], [`bodies`], [`class_rules`], [`model_rules`], [`settings`], [`late_types`] (classes), [`conversions`] (instances) |
@@ -38,6 +38,7 @@ mod functions;
 mod imports;
 mod inline;
 mod instances;
+mod iteration;
 mod late_types;
 mod likely;
 mod loops;
@@ -54,6 +55,7 @@ mod settings;
 mod standard;
 mod statements;
 pub(crate) mod strings;
+mod subscripts;
 mod type_arguments;
 mod union_order;
 

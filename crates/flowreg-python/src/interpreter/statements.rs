@@ -227,6 +227,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+        let value = &self.kept(value.clone());
         let value = if self.open_guesses.get() > 0 {
             self.unknown(format!("`{name}` is set under a condition that is not known"))
         } else {

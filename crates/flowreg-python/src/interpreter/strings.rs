@@ -6,8 +6,8 @@ use ruff_python_ast::{
     ConversionFlag, ExprFString, FStringPart, InterpolatedElement, InterpolatedStringElement,
 };
 
-use super::expressions::{as_index, slice_range};
 use super::operators::LONGEST;
+use super::subscripts::{as_index, slice_range};
 use super::{Evaluated, Interpreter};
 use crate::number::{complex_repr, float_repr};
 use crate::value::{Keywords, Scope, Text, Value, keyword};

@@ -1,0 +1,147 @@
+//! Builtins that go through the items of what they are given.
+
+use super::Interpreter;
+use super::certain::is_unhashable;
+use super::operators::{MOST_SORTED, is_equal, sorted};
+use super::subscripts::as_index;
+use crate::value::{Object, Value};
+
+impl<'a> Interpreter<'a> {
+    pub(super) fn of_items(&self, name: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+        Some(match (name, arguments) {
+            ("len", [value]) => Value::int(i128::try_from(length(value)?).ok()?),
+            ("list", []) => Value::list(Vec::new()),
+            ("tuple", []) => Value::tuple(Vec::new()),
+            ("set" | "frozenset", []) => Value::set(Vec::new()),
+            ("list" | "tuple" | "set" | "frozenset", [value]) => {
+                let items = items_of(value)?;
+                // The order of a set is that of its hashes.
+                let has_order = !matches!(value, Value::Set(items) if items.len() > 1);
+                if !has_order && matches!(name, "list" | "tuple") {
+                    return None;
+                }
+                match name {
+                    "list" => Value::list(items),
+                    "tuple" => Value::tuple(items),
+                    // Python raises `TypeError`; here it is only left unknown.
+                    _ if items.iter().any(is_unhashable) => return None,
+                    _ => Value::set(Self::distinct(items)),
+                }
+            }
+            ("enumerate", [value]) if !matches!(value, Value::Set(_)) => {
+                let numbered = items_of(value)?.into_iter().enumerate();
+                let pairs = numbered.map(|(at, item)| {
+                    let at = i128::try_from(at).unwrap_or(i128::MAX);
+                    Value::tuple(vec![Value::int(at), item])
+                });
+                Value::View(Object::iterator(pairs.collect()))
+            }
+            ("zip", many) if !many.iter().any(|value| matches!(value, Value::Set(_))) => {
+                let columns: Vec<_> = many.iter().map(items_of).collect::<Option<_>>()?;
+                let length = columns.iter().map(Vec::len).min().unwrap_or(0);
+                let row = |at: usize| {
+                    let items = columns.iter().filter_map(|column| column.get(at).cloned());
+                    Value::tuple(items.collect())
+                };
+                Value::View(Object::iterator((0..length).map(row).collect()))
+            }
+            ("reversed", [value @ (Value::List(_) | Value::Tuple(_))]) => {
+                let mut items = items_of(value)?;
+                items.reverse();
+                Value::View(Object::iterator(items))
+            }
+            ("sorted", [value]) => {
+                let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;
+                Value::list(sorted(&items)?)
+            }
+            ("min" | "max", [value]) => extreme(name, &items_of(value)?)?,
+            ("min" | "max", many) if many.len() > 1 => extreme(name, many)?,
+            ("sum", [value]) => {
+                let mut total = Value::int(0);
+                for item in items_of(value)? {
+                    total = self.binary(ruff_python_ast::Operator::Add, &total, &item).ok()?;
+                }
+                total
+            }
+            ("range", [_, ..] | [])
+                if arguments.len() > 3
+                    || arguments.is_empty()
+                    || arguments.iter().any(|bound| !matches!(bound, Value::Int(_)))
+                    || arguments.get(2).is_some_and(|step| Self::truth(step) == Some(false)) =>
+            {
+                return None;
+            }
+            ("range", _) => match range(arguments) {
+                Some(numbers) => Value::View(Object::new(numbers)),
+                None => Value::opaque("a range"),
+            },
+            _ => return None,
+        })
+    }
+
+    /// A value where it is kept: an iterator gives its items only once, and is not followed.
+    pub(super) fn kept(&self, value: Value<'a>) -> Value<'a> {
+        match &value {
+            Value::View(items) if items.is_iterator() => {
+                let unknown = self.unknown("an iterator gives its items only once");
+                self.note_may_be(&unknown, [value]);
+                unknown
+            }
+            _ => value,
+        }
+    }
+}
+
+pub(super) fn length(value: &Value<'_>) -> Option<usize> {
+    Some(match value {
+        Value::Str(text) => text.chars().count(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+            items.len()
+        }
+        Value::Dict(entries) => entries.len(),
+        _ => return None,
+    })
+}
+
+/// The numbers of a range with known bounds, if there are not too many.
+fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
+    let bounds: Vec<i64> = arguments.iter().map(as_index).collect::<Option<_>>()?;
+    let (start, end, step) = match *bounds {
+        [end] => (0, end, 1),
+        [start, end] => (start, end, 1),
+        [start, end, step] if step > 0 => (start, end, step),
+        _ => return None,
+    };
+    let numbers = (start..end).step_by(usize::try_from(step).ok()?);
+    let numbers: Vec<_> = numbers.take(LONGEST_RANGE + 1).collect();
+    let numbers = Some(numbers).filter(|numbers| numbers.len() <= LONGEST_RANGE)?;
+    Some(numbers.into_iter().map(|number| Value::int(i128::from(number))).collect())
+}
+
+/// How many numbers of a range are kept.
+const LONGEST_RANGE: usize = 1000;
+
+fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
+    Some(match value {
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
+            items.to_vec()
+        }
+        Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
+        Value::Str(text) => text.chars().map(|char| Value::text(char.to_string())).collect(),
+        _ => return None,
+    })
+}
+
+fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
+    if items.len() > MOST_SORTED {
+        return None;
+    }
+    let items = sorted(items)?;
+    let wanted = if name == "min" { items.first() } else { items.last() }?;
+    // `max(1, 1.0)` gives the first of equal items. After sorting it is not known which that was,
+    // unless equal items look the same.
+    let same = items.iter().filter(|item| is_equal(item, wanted) == Some(true)).count();
+    (same == 1 || items.iter().all(|item| matches!(item, Value::Int(_) | Value::Str(_))))
+        .then(|| wanted.clone())
+}
