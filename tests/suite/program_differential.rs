@@ -4,8 +4,6 @@
 //! `FLOWREG_DIFFERENTIAL_SEED` repeats a run, `FLOWREG_DIFFERENTIAL_PROGRAMS` makes it longer,
 //! `FLOWREG_DIFFERENTIAL_KEEP` names a directory that gets the programs.
 
-#![expect(clippy::print_stdout, reason = "the figures are for people")]
-
 use std::path::PathBuf;
 
 use flowreg_python::analyse;

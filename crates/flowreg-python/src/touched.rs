@@ -5,7 +5,7 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{Comprehension, Expr, ExprCall, Pattern, Stmt};
+use ruff_python_ast::{Comprehension, Expr, ExprCall, Identifier, Pattern, Stmt};
 
 use super::interpreter::bound::BoundNames;
 use super::value::Function;
@@ -465,7 +465,7 @@ impl<'a> Visitor<'a> for Captured<'a> {
             Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
             _ => None,
         };
-        self.0.extend(name.map(|name| name.as_str()));
+        self.0.extend(name.map(Identifier::as_str));
         walk_pattern(self, pattern);
     }
 }
@@ -489,7 +489,7 @@ impl<'a> Visitor<'a> for Globals<'a> {
             Stmt::Nonlocal(nonlocal) => &nonlocal.names[..],
             _ => &[],
         };
-        self.0.extend(names.iter().map(|name| name.as_str()));
+        self.0.extend(names.iter().map(Identifier::as_str));
         walk_stmt(self, statement);
     }
 }

@@ -447,7 +447,7 @@ impl<'a> Arguments<'_, 'a> {
                 other => return Err(self.unfit("tags", other, "a list of texts")),
             }
         }
-        self.unchanged("tags", tags)?;
+        Self::unchanged("tags", tags)?;
         Ok(Json::Array(texts))
     }
 
@@ -469,11 +469,11 @@ impl<'a> Arguments<'_, 'a> {
 
     /// A value of an argument as the client sends it.
     pub(super) fn json(&self, name: &str, value: &Value<'a>) -> Read<Json> {
-        self.unchanged(name, value)?;
+        Self::unchanged(name, value)?;
         self.part(name, value, 0, &mut MOST_PARTS.clone())
     }
 
-    fn unchanged(&self, name: &str, value: &Value<'a>) -> Read<()> {
+    fn unchanged(name: &str, value: &Value<'a>) -> Read<()> {
         match value.find_lost() {
             Some(unknown) => Err(Obstacle::of(&format!("`{name}`"), &unknown)),
             None => Ok(()),

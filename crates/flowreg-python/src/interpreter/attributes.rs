@@ -113,7 +113,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
-                return match self.unless_lost(value) {
+                return match value.unless_lost() {
                     // Reading a static or class method from the class gives its function.
                     Value::Wrapped(inner) => (*inner).clone(),
                     other => other,

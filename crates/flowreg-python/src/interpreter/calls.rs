@@ -341,14 +341,11 @@ impl<'a> Interpreter<'a> {
             Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
-        Ok(match result {
-            Some(value) => value,
-            None => {
-                let unknown = self.unknown_because(owner, &format!("`.{method}()`"));
-                self.note_may_be(&unknown, given.cloned().chain([owner.clone()]));
-                unknown
-            }
-        })
+        Ok(result.unwrap_or_else(|| {
+            let unknown = self.unknown_because(owner, &format!("`.{method}()`"));
+            self.note_may_be(&unknown, given.cloned().chain([owner.clone()]));
+            unknown
+        }))
     }
 
     fn dict_method(

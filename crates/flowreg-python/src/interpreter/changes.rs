@@ -140,24 +140,19 @@ impl<'a> Interpreter<'a> {
         };
         self.mark_deployment_changed(value);
         match value {
+            _ if value.lost().is_some() => {}
             Value::List(items) | Value::Set(items) | Value::View(items) => {
-                if items.lost().is_none() {
-                    items.lose(why);
-                    all(&mut items.iter());
-                }
+                items.lose(why);
+                all(&mut items.iter());
             }
             Value::Dict(entries) => {
-                if entries.lost().is_none() {
-                    entries.lose(why);
-                    all(&mut entries.iter().flat_map(|(key, item)| [key, item]));
-                }
+                entries.lose(why);
+                all(&mut entries.iter().flat_map(|(key, item)| [key, item]));
             }
             Value::Instance(instance) => {
-                if instance.fields.lost().is_none() {
-                    instance.fields.lose(why);
-                    all(&mut instance.fields.iter().map(|(_, field)| field));
-                    self.lose_class(&instance.class, why, depth + 1);
-                }
+                instance.fields.lose(why);
+                all(&mut instance.fields.iter().map(|(_, field)| field));
+                self.lose_class(&instance.class, why, depth + 1);
             }
             Value::Tuple(items) => all(&mut items.iter()),
             Value::Member(member) => all(&mut std::iter::once(&member.value)),
@@ -188,11 +183,9 @@ impl<'a> Interpreter<'a> {
                     self.lose_class(class, why, depth);
                 }
             }
-            Value::Module(imported) => {
-                if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) {
-                    let names = imported.scope.names.borrow().snapshot();
-                    all(&mut names.iter().map(|(_, value)| value));
-                }
+            Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
+                let names = imported.scope.names.borrow().snapshot();
+                all(&mut names.iter().map(|(_, value)| value));
             }
             Value::Unknown(unknown) => {
                 let objects = self.may_be.borrow_mut().remove(&Rc::as_ptr(unknown));
@@ -354,19 +347,11 @@ impl<'a> Interpreter<'a> {
             self.note_may_be(value, names.filter_map(|name| scope.get(&scope.mangled(name))));
         }
     }
-
-    /// A value as it is read: unknown if the object is lost.
-    pub(super) fn unless_lost(&self, value: Value<'a>) -> Value<'a> {
-        match value.lost() {
-            Some(lost) => Value::Unknown(Rc::clone(lost)),
-            None => value,
-        }
-    }
 }
 
 /// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
 /// who have them already, and what else they may be makes all of it inexact.
-fn lose_constants<'a>(scope: &Scope<'a>, why: &Rc<Unknown>) {
+fn lose_constants(scope: &Scope<'_>, why: &Rc<Unknown>) {
     let names = scope.names.borrow().snapshot();
     for (name, value) in names {
         if !matches!(

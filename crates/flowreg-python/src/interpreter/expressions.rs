@@ -40,7 +40,7 @@ impl<'a> Interpreter<'a> {
             },
         )
         .map(|value| {
-            let value = self.unless_lost(value);
+            let value = value.unless_lost();
             // A call says itself what becomes of its arguments.
             if matches!(value, Value::Unknown(_)) && !expression.is_call_expr() {
                 self.note_may_be_named(&value, names_shared(expression), scope);
@@ -179,7 +179,7 @@ impl<'a> Interpreter<'a> {
             }
             return self.raise("NameError", format!("name '{name}' is not defined"));
         };
-        Ok(self.unless_lost(value))
+        Ok(value.unless_lost())
     }
 
     /// The items of a display; the inner error is an unknown value that takes its place.
@@ -365,7 +365,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Keywords<'a>> {
         let mut keywords = Keywords::new();
         for node in nodes {
-            let value = self.value(&node.value, scope)?;
+            let value = self.kept(self.value(&node.value, scope)?);
             let Some(name) = &node.arg else {
                 match &value {
                     Value::Dict(entries)

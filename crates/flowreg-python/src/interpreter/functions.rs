@@ -192,6 +192,7 @@ impl<'a> Interpreter<'a> {
             Some(node) => Some(self.value(node, scope)?),
             None => None,
         };
+        let default = default.map(|value| self.kept(value));
         Ok(Parameter { name: parameter.name.as_str().into(), kind, annotation, default, range })
     }
 }

@@ -397,7 +397,7 @@ impl<'a> Interpreter<'a> {
             (Some(_), Some(unknown)) if module.effects.is_dynamic_at_import => {
                 Some(Value::Unknown(Rc::clone(unknown)))
             }
-            (Some(value), _) => Some(self.unless_lost(value)),
+            (Some(value), _) => Some(value.unless_lost()),
             (None, Some(unknown)) => Some(Value::Unknown(Rc::clone(unknown))),
             (None, None) if imported.scope.own("__getattr__").is_some() => {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);

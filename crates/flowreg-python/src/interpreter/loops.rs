@@ -161,7 +161,6 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The items that a comprehension makes, and the values if it makes entries.
-    #[expect(clippy::type_complexity, reason = "items and values, if they are known")]
     fn made(
         &self,
         element: &'a Expr,

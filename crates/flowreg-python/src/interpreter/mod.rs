@@ -87,6 +87,9 @@ pub(crate) struct Raised {
     pub through: Option<Location>,
 }
 
+/// Unknown values, and the objects that each may be.
+type MayBe<'a> = HashMap<*const Unknown, (Rc<Unknown>, Vec<Value<'a>>)>;
+
 /// The outcome of evaluating something.
 pub(crate) type Evaluated<T> = Result<T, Box<Raised>>;
 
@@ -123,7 +126,7 @@ pub(crate) struct Interpreter<'a> {
     escaped: RefCell<HashMap<*const (), Value<'a>>>,
     /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
     /// that its place is not used again.
-    may_be: RefCell<HashMap<*const Unknown, (Rc<Unknown>, Vec<Value<'a>>)>>,
+    may_be: RefCell<MayBe<'a>>,
     /// Statements of loops that were run.
     steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.

@@ -26,7 +26,7 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Change<'a>> {
-        if !self.is_certain_to_run() || !self.may_hold(owner, arguments, keywords) {
+        if !self.is_certain_to_run() || !may_hold(owner, arguments, keywords) {
             return Ok(Change::NotFollowed);
         }
         match owner {
@@ -42,13 +42,6 @@ impl<'a> Interpreter<'a> {
     /// Whether what stands here runs, and not only perhaps.
     fn is_certain_to_run(&self) -> bool {
         self.open_guesses.get() == 0 && !self.is_in_doubt()
-    }
-
-    /// Whether an object can hold values without holding itself.
-    fn may_hold(&self, owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
-        let mut budget = MOST_PARTS;
-        let given = values.iter().chain(keywords.iter().map(|(_, value)| value));
-        !given.into_iter().any(|value| value.reaches(owner, &mut budget))
     }
 
     fn list_changed(
@@ -163,13 +156,12 @@ impl<'a> Interpreter<'a> {
                 Value::None
             }
             ("setdefault", [key, rest @ ..]) if is_known(key) && rest.len() < 2 => {
-                match find(&content, key).and_then(|at| content.get(at)) {
-                    Some((_, item)) => item.clone(),
-                    None => {
-                        let item = rest.first().cloned().unwrap_or(Value::None);
-                        content.push((key.clone(), item.clone()));
-                        item
-                    }
+                if let Some((_, item)) = find(&content, key).and_then(|at| content.get(at)) {
+                    item.clone()
+                } else {
+                    let item = rest.first().cloned().unwrap_or(Value::None);
+                    content.push((key.clone(), item.clone()));
+                    item
                 }
             }
             ("pop", [key, rest @ ..]) if is_known(key) && rest.len() < 2 => {
@@ -200,7 +192,7 @@ impl<'a> Interpreter<'a> {
         value: Option<&Value<'a>>,
     ) -> Evaluated<Change<'a>> {
         let held: Vec<Value<'a>> = value.into_iter().cloned().collect();
-        if !self.is_certain_to_run() || !self.may_hold(owner, &held, &Keywords::new()) {
+        if !self.is_certain_to_run() || !may_hold(owner, &held, &Keywords::new()) {
             return Ok(Change::NotFollowed);
         }
         match (owner, index) {
@@ -263,6 +255,13 @@ impl<'a> Interpreter<'a> {
         let arguments = std::slice::from_ref(value);
         self.changed_by_method(owner, method, arguments, &Keywords::new())
     }
+}
+
+/// Whether an object can hold values without holding itself.
+fn may_hold<'a>(owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
+    let mut budget = MOST_PARTS;
+    let mut given = values.iter().chain(keywords.iter().map(|(_, value)| value));
+    !given.any(|value| value.reaches(owner, &mut budget))
 }
 
 fn set_changed<'a>(items: &Items<'a>, method: &str, arguments: &[Value<'a>]) -> Change<'a> {

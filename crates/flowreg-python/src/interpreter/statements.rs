@@ -319,7 +319,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<()> {
         if let Expr::Name(name) = &*assign.target {
             let right = self.value(&assign.value, scope)?;
-            let value = match scope.get(name.id.as_str()).map(|value| self.unless_lost(value)) {
+            let value = match scope.get(name.id.as_str()).map(Value::unless_lost) {
                 Some(left) => {
                     let is_list = matches!(left, Value::List(_));
                     // A list takes the items of anything that can be iterated over.

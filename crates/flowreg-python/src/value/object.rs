@@ -146,6 +146,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as it is read: unknown if the object is lost.
+    pub(crate) fn unless_lost(self) -> Value<'a> {
+        match self.lost() {
+            Some(lost) => Value::Unknown(Rc::clone(lost)),
+            None => self,
+        }
+    }
+
     /// How often this very object was changed; `None` once it is lost.
     pub(crate) fn changes(&self) -> Option<usize> {
         if self.lost().is_some() {
