@@ -16,6 +16,8 @@ const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals
 pub(crate) struct Effects<'a> {
     /// Names that a `global` statement hands to a function.
     pub global: HashSet<&'a str>,
+    /// Names that a `nonlocal` statement hands to a function inside another.
+    pub nonlocal: HashSet<&'a str>,
     /// The first use of a dynamic namespace.
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
@@ -83,6 +85,9 @@ impl<'a> Visitor<'a> for Effects<'a> {
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));
+            }
+            Stmt::Nonlocal(nonlocal) => {
+                self.nonlocal.extend(nonlocal.names.iter().map(|name| name.as_str()));
             }
             Stmt::Import(import) => {
                 for name in &import.names {

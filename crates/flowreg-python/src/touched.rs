@@ -282,6 +282,31 @@ impl<'a> Touched<'a> {
     }
 }
 
+/// The names that an expression binds with `:=`, each with its value.
+pub(crate) fn named_in(expression: &Expr) -> Vec<(&str, &Expr)> {
+    let mut named = Named::default();
+    named.visit_expr(expression);
+    named.0
+}
+
+#[derive(Default)]
+struct Named<'a>(Vec<(&'a str, &'a Expr)>);
+
+impl<'a> Visitor<'a> for Named<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Named(named) => {
+                if let Expr::Name(name) = &*named.target {
+                    self.0.push((name.id.as_str(), &named.value));
+                }
+            }
+            Expr::Lambda(_) => return,
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+}
+
 /// The names of which an expression may give an object, or a part of one.
 pub(crate) fn names_shared(expression: &Expr) -> Vec<&str> {
     let mut names = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::ancestors::ancestors;
+use super::ancestors::{ancestors, own_ancestors};
 use super::certain::class_name;
 use super::{Evaluated, Interpreter};
 use crate::default::std_value::{StdValue, join_path};
@@ -113,6 +113,9 @@ impl<'a> Interpreter<'a> {
                 }
             }
             if let Some(value) = ancestor.scope.own(name) {
+                if is_descriptor(&value) {
+                    return self.unknown(format!("`{name}` has a `__get__` of its own"));
+                }
                 return match value.unless_lost() {
                     // Reading a static or class method from the class gives its function.
                     Value::Wrapped(inner) => (*inner).clone(),
@@ -162,6 +165,18 @@ impl<'a> Interpreter<'a> {
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
         }
     }
+}
+
+/// Whether reading an attribute of a class runs code of the object that the class has there.
+fn is_descriptor(value: &Value<'_>) -> bool {
+    let class = match value {
+        Value::Opaque(opaque) => opaque.class.as_ref(),
+        Value::Instance(instance) => Some(&instance.class),
+        _ => None,
+    };
+    class.is_some_and(|class| {
+        own_ancestors(class).iter().any(|ancestor| ancestor.scope.own("__get__").is_some())
+    })
 }
 
 fn has_attribute(owner: &Value<'_>, name: &str) -> bool {

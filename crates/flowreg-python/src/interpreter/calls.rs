@@ -78,7 +78,11 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         self.deeper(
             || self.called_value(callee, arguments, keywords),
-            || Ok(self.unknown(TOO_DEEP)),
+            || {
+                self.lose(callee, TOO_DEEP);
+                self.lose_given(arguments, keywords, TOO_DEEP);
+                Ok(self.unknown(TOO_DEEP))
+            },
         )
     }
 
@@ -244,6 +248,7 @@ impl<'a> Interpreter<'a> {
                 return self.raise("SystemExit", "the module ends the interpreter");
             }
             _ if path.starts_with("prefect.") => {
+                self.lose_arguments(arguments, keywords, GIVEN);
                 let is_flow = arguments.iter().any(Value::is_flow_like);
                 self.unknown_of_kind(own_affair(path), is_flow)
             }

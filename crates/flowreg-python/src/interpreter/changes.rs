@@ -12,8 +12,8 @@ use std::rc::Rc;
 use ruff_python_ast::Expr;
 
 use super::Interpreter;
-use crate::touched::Touched;
-use crate::value::{Class, Function, Keywords, Scope, Unknown, Value};
+use crate::touched::{Touched, named_in, names_shared};
+use crate::value::{Class, Function, Keywords, Scope, ScopeKind, Unknown, Value};
 
 /// How many objects an unknown value may be.
 const MOST_OBJECTS: usize = 500;
@@ -31,8 +31,14 @@ impl<'a> Interpreter<'a> {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }
         // When the function runs, and whether it does, is not known.
-        if scope.is_module() && scope.module.effects.global.contains(name) {
-            let why = format!("a function changes `{name}` with `global`");
+        let effects = &scope.module.effects;
+        let statement = match &scope.kind {
+            ScopeKind::Module if effects.global.contains(name) => Some("global"),
+            ScopeKind::Function(_) if effects.nonlocal.contains(name) => Some("nonlocal"),
+            _ => None,
+        };
+        if let Some(statement) = statement {
+            let why = format!("a function changes `{name}` with `{statement}`");
             let unknown = self.unknown(why);
             self.note_may_be(&unknown, [value]);
             scope.set(name, unknown);
@@ -71,6 +77,14 @@ impl<'a> Interpreter<'a> {
     pub(super) fn lose_expression(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) {
         let why = format!("`{}` is not evaluated", scope.excerpt(expression));
         self.lose_touched(&Touched::of_expression(expression), scope, &why);
+        // `(name := …)` binds it in the scope around a comprehension.
+        for (name, value) in named_in(expression) {
+            let unknown = self.unknown(&*why);
+            let held = scope.get(&scope.mangled(name));
+            self.note_may_be(&unknown, held);
+            self.note_may_be_named(&unknown, names_shared(value), scope);
+            self.set(scope, &scope.mangled(name), unknown);
+        }
     }
 
     /// Notes what a call may change of a function that is not followed.

@@ -239,16 +239,23 @@ impl<'a> Interpreter<'a> {
                     let why = format!("the flow is made of the class `{}`", class.name);
                     self.unknown_of_kind(why, true)
                 }
-                _ => self.unknown(format!("what `@{path}` makes of `{}` is not known", class.name)),
+                _ => {
+                    self.lose(&value, "a decorator may change it");
+                    self.unknown(format!("what `@{path}` makes of `{}` is not known", class.name))
+                }
             },
             Value::Dataclassing(options) => {
                 Self::make_dataclass(class, options);
                 value
             }
-            other => match other.find_unknown(self.here()) {
-                Some(unknown) => Value::Unknown(unknown),
-                None => self.unknown(format!("what a decorator makes of `{}`", class.name)),
-            },
+            other => {
+                self.lose(other, "a decorator may change it");
+                self.lose(&value, "a decorator may change it");
+                match other.find_unknown(self.here()) {
+                    Some(unknown) => Value::Unknown(unknown),
+                    None => self.unknown(format!("what a decorator makes of `{}`", class.name)),
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
+use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
@@ -13,7 +14,7 @@ use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
 use crate::touched::names_shared;
-use crate::value::{Keywords, Scope, Value, keyword, set_keyword};
+use crate::value::{Class, Keywords, Scope, Value, keyword, set_keyword};
 
 /// The keyword that stands for positional arguments of which not even the number is known.
 pub(crate) const UNKNOWN_ARGUMENTS: &str = "*";
@@ -44,6 +45,18 @@ impl<'a> Interpreter<'a> {
             // A call says itself what becomes of its arguments.
             if matches!(value, Value::Unknown(_)) && !expression.is_call_expr() {
                 self.note_may_be_named(&value, names_shared(expression), scope);
+                // The evaluation ends at the first part that is not known.
+                if matches!(
+                    expression,
+                    Expr::Dict(_)
+                        | Expr::List(_)
+                        | Expr::Set(_)
+                        | Expr::Tuple(_)
+                        | Expr::Compare(_)
+                        | Expr::FString(_)
+                ) {
+                    self.lose_expression(expression, scope);
+                }
             }
             value
         })
@@ -96,6 +109,7 @@ impl<'a> Interpreter<'a> {
                 let left = self.value(&binary.left, scope)?;
                 let right = self.value(&binary.right, scope)?;
                 self.at(scope, binary.start());
+                self.note_operator(&left, &right);
                 self.binary(binary.op, &left, &right)?
             }
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
@@ -173,6 +187,9 @@ impl<'a> Interpreter<'a> {
             // Python binds these in a class body, or for a method, without any statement.
             if matches!(name, "__qualname__" | "__module__" | "__class__") {
                 return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
+            }
+            if scope.module.effects.global.contains(name) {
+                return Ok(self.unknown(format!("a function binds `{name}` with `global`")));
             }
             if let Some(unknown) = scope.module.inexact.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(unknown)));
@@ -279,6 +296,7 @@ impl<'a> Interpreter<'a> {
         let mut left = self.value(&comparison.left, scope)?;
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
+            self.note_operator(&left, &right);
             match Self::compare(*operator, &left, &right) {
                 // `a < b < c` compares neighbours, and stops at the first that fails.
                 Some(true) => left = right,
@@ -301,6 +319,19 @@ impl<'a> Interpreter<'a> {
             }
         }
         Ok(Value::Bool(true))
+    }
+
+    /// An operator with an object of a class of the repository is a call of one of its methods.
+    fn note_operator(&self, left: &Value<'a>, right: &Value<'a>) {
+        let has_operators = |value: &Value<'a>| match value {
+            Value::Opaque(opaque) => opaque.class.as_ref().is_some_and(has_operators),
+            Value::Instance(instance) => has_operators(&instance.class),
+            _ => false,
+        };
+        if has_operators(left) || has_operators(right) {
+            self.lose(left, "an operator of a class may change it");
+            self.lose(right, "an operator of a class may change it");
+        }
     }
 
     pub(super) fn unary(&self, operator: UnaryOp, operand: &Value<'a>) -> Value<'a> {
@@ -403,4 +434,17 @@ impl<'a> Interpreter<'a> {
             None => self.unknown(format!("{what} is not evaluated here")),
         }
     }
+}
+
+/// Whether a class of the repository says itself what operators do.
+fn has_operators(class: &Rc<Class<'_>>) -> bool {
+    let is_operator = |name: &str| {
+        name.starts_with("__")
+            && name.ends_with("__")
+            && !matches!(name, "__init__" | "__post_init__" | "__repr__" | "__str__" | "__hash__")
+    };
+    own_ancestors(class).iter().any(|ancestor| {
+        let names = ancestor.scope.names.borrow();
+        names.iter().any(|(name, value)| is_operator(name) && matches!(value, Value::Function(_)))
+    })
 }

@@ -336,7 +336,13 @@ impl<'a> Interpreter<'a> {
                             self.changed_in_place(assign.op, &left, &right)?,
                             Change::Made(_)
                         );
-                    let is_unknown = matches!(left, Value::Unknown(_) | Value::External(_));
+                    let is_unknown = matches!(
+                        left,
+                        Value::Unknown(_)
+                            | Value::External(_)
+                            | Value::Opaque(_)
+                            | Value::Instance(_)
+                    );
                     if !is_made && (is_in_place || is_unknown) {
                         let why = format!("`{}` changes it", scope.excerpt(assign));
                         self.lose(&left, &why);

@@ -181,6 +181,32 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
 }
 
 #[test]
+fn names_that_code_binds_which_is_not_followed_are_not_known() {
+    for before in [
+        "def b():\n    n = 1\n    def c():\n        nonlocal n\n        n = 2\n    c()\n    return n\nX = b()",
+        "def b():\n    global X\n    X = 1\nb()",
+        "import os\nX = 1\n[(X := n) for n in os.environ]",
+        "import os\nX = 1\nos.environ.get('A') and (X := 2)",
+        "import os\nX = 1\nY = 1 if (X := os.environ.get('A')) else 2",
+        "class D:\n    def __get__(self, one, owner): return 5\nclass B:\n    x = D()\nX = B.x",
+        "class L(list): ...\nX = L([1])",
+        "class S(str): ...\nX = S('a')",
+        "class D(dict): ...\nX = D(a=1)",
+        "class N(int): ...\nX = N(1)",
+        "class B:\n    def __add__(self, to): to.append(1)\nX = []\nB() + X",
+        "class B:\n    def __eq__(self, to): to.append(1)\nX = []\nB() == X",
+        "class B:\n    def __contains__(self, to): to.append(1)\nX = []\nX in B()",
+        "from ours import every\nX = []\n@every\nclass B:\n    def b(self): X.append(1)",
+        "X = zip([1], [2])\nlist(X)\nX = list(X)",
+        "X = []\nclass B:\n    @property\n    def n(self): X.append(1)\nB().n",
+    ] {
+        let body = format!("{before}\n@flow\ndef a(x=X): ...\n");
+        let flow = only(&body);
+        assert!(!flow.is_exact(), "{before}: {:?}", flow.parameter_openapi_schema);
+    }
+}
+
+#[test]
 fn attributes_that_code_may_set_which_is_not_followed_are_not_certain() {
     let body = |change: &str| format!("@flow\ndef a(): ...\n{change}\n");
     let renamed = only(&body("for each in (a,): each.name = 'team-' + each.name"));
