@@ -7,7 +7,7 @@ use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
 use ruff_python_ast::{Comprehension, Expr, ExprCall, Identifier, Pattern, Stmt};
 
-use super::interpreter::bound::BoundNames;
+use super::interpreter::bound::{BoundNames, captured};
 use super::value::Function;
 
 /// Builtins that neither change nor keep what they are given, and give nothing of it back.
@@ -484,13 +484,7 @@ struct Captured<'a>(Vec<&'a str>);
 
 impl<'a> Visitor<'a> for Captured<'a> {
     fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        let name = match pattern {
-            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
-            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
-            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
-            _ => None,
-        };
-        self.0.extend(name.map(Identifier::as_str));
+        self.0.extend(captured(pattern));
         walk_pattern(self, pattern);
     }
 }

@@ -223,7 +223,6 @@ impl Server {
             ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
             ("PREFECT_SERVER_UI_ENABLED", "false"),
             ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
-            ("PREFECT_API_BLOCKS_REGISTER_ON_START", "false"),
             // Else each write of a schedule makes up to a hundred runs.
             ("PREFECT_API_SERVICES_SCHEDULER_MAX_RUNS", "4"),
         ];

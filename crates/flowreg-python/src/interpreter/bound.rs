@@ -3,7 +3,9 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Pattern, Stmt, StringLiteralValue};
+use ruff_python_ast::{
+    ExceptHandler, Expr, ExprContext, Identifier, Pattern, Stmt, StringLiteralValue,
+};
 
 use super::nested::is_flow_spelling;
 
@@ -86,17 +88,22 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
     }
 
     fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        let name = match pattern {
-            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
-            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
-            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
-            _ => None,
-        };
-        if let Some(name) = name {
-            self.add(name.as_str());
+        if let Some(name) = captured(pattern) {
+            self.add(name);
         }
         walk_pattern(self, pattern);
     }
+}
+
+/// The name that a pattern of a `match` binds itself.
+pub(crate) fn captured(pattern: &Pattern) -> Option<&str> {
+    let name = match pattern {
+        Pattern::MatchAs(pattern) => pattern.name.as_ref(),
+        Pattern::MatchStar(pattern) => pattern.name.as_ref(),
+        Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
+        _ => None,
+    };
+    name.map(Identifier::as_str)
 }
 
 /// The names that an expression reads.
