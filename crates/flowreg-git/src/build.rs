@@ -6,7 +6,7 @@ use super::ci::{self, BuildReference, Provider};
 use super::identity::is_other_path;
 use super::ladder::Ladder;
 use super::refs::{CommitDistance, Head};
-use flowreg_model::{BranchName, CommitId};
+use flowreg_model::{BranchName, CommitId, Environment};
 
 /// The build in which this runs.
 pub(super) struct Build {
@@ -54,10 +54,34 @@ impl Build {
         }
     }
 
+    /// Why nothing of the repository can be registered in this build, whatever is checked out.
+    pub(super) fn forbidden(&self) -> Option<&'static str> {
+        match (&self.reference, &self.elsewhere) {
+            (BuildReference::Forbidden(_), Some(Elsewhere::Repository(_))) => None,
+            (BuildReference::Forbidden(reason), _) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether it is of a pull request of this repository whose source is one of these branches.
+    pub(super) fn is_of_pull_request(&self, branches: &[&str]) -> bool {
+        let is_here = !matches!(self.elsewhere, Some(Elsewhere::Repository(_)));
+        matches!(&self.reference, BuildReference::PullRequestSource { name, .. }
+            if is_here && branches.contains(&short_of(name)))
+    }
+
+    /// Whether `GIT_BRANCH` is all that this provider says of the branch, and HEAD the commit of it.
+    pub(super) fn is_told_by_git_branch(&self, environment: &Environment) -> bool {
+        let is_named = |head: &CommitId| {
+            self.provider.commits(environment).iter().any(|(_, named)| named.is(head))
+        };
+        matches!(self.reference, BuildReference::Unknown(_))
+            && self.head.as_ref().is_some_and(is_named)
+    }
+
     /// The commit of HEAD, if it is what the build has of this branch.
     pub(super) fn head_of(&self, branch: &str) -> Option<CommitId> {
-        let is_built =
-            matches!(&self.reference, BuildReference::Branch { name, .. } if name == branch);
+        let is_built = matches!(&self.reference, BuildReference::Branch { name, .. } if short_of(name) == branch);
         self.head.clone().filter(|_| is_built)
     }
 }
@@ -136,7 +160,7 @@ impl Ladder<'_> {
 
     /// Whether HEAD is in the branch, or, where `or_ahead`, goes on from it; `None` if the branch is not known
     /// here. Then the remote is asked for it later.
-    fn is_in_branch(
+    pub(super) fn is_in_branch(
         &self,
         name: &str,
         head: &CommitId,
@@ -162,31 +186,12 @@ impl Ladder<'_> {
         Ok(if answers.contains(&Some(true)) { Some(true) } else { (!is_open).then_some(false) })
     }
 
-    /// The commit of HEAD, if the provider builds it for the branch that `GIT_BRANCH` names. Two readings of
-    /// the value may have to be tried.
-    pub(super) fn head_of_git_branch(
-        &self,
-        names: &[&str],
-    ) -> Result<Option<CommitId>, ReferenceError> {
-        let Some(build) = self.build()? else { return Ok(None) };
-        if let Some(head) = names.iter().find_map(|name| build.head_of(name)) {
-            return Ok(Some(head));
+    /// The commit of HEAD, if this certainly runs in a job: a job is for the commit that it has checked out.
+    pub(super) fn head_of_job(&self) -> Result<Option<CommitId>, ReferenceError> {
+        match ci::ci_build(self.environment) {
+            Some(_) => self.head_commit(),
+            None => Ok(None),
         }
-        // Some providers name the branch by this variable only. But people set it as well, for a branch
-        // that HEAD is not in.
-        let Build { provider, reference: BuildReference::Unknown(_), head: Some(head), .. } = build
-        else {
-            return Ok(None);
-        };
-        if !provider.commits(self.environment).iter().any(|(_, named)| named.is(&head)) {
-            return Ok(None);
-        }
-        for name in names {
-            if self.is_in_branch(name, &head, false)? == Some(false) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(head))
     }
 
     /// The commit at HEAD; `None` if there is none yet.
@@ -197,6 +202,11 @@ impl Ladder<'_> {
             Head::Unborn(_) => Ok(None),
         }
     }
+}
+
+/// A branch as people write it.
+fn short_of(branch: &str) -> &str {
+    branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
 fn not_head((variable, named): (&str, &str), head: &CommitId) -> String {

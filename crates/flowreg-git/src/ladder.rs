@@ -6,7 +6,7 @@
 //! skipped, because the next rung's guess could run other code in production.
 
 use super::build::Build;
-use super::ci::{self, BuildReference};
+use super::ci::BuildReference;
 use super::operation::Operation;
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
@@ -16,7 +16,7 @@ use flowreg_model::{
 };
 
 /// The answer of one rung.
-enum RungAnswer {
+pub(super) enum RungAnswer {
     /// It has no value; the reason, where there is one to tell.
     Unset(Option<String>),
     /// It has a value that is known to be no branch or tag.
@@ -29,7 +29,7 @@ enum RungAnswer {
 
 impl RungAnswer {
     /// The same, with the commit of HEAD if the name was found by it.
-    fn found_by(mut self, commit: Option<CommitId>) -> Self {
+    pub(super) fn found_by(mut self, commit: Option<CommitId>) -> Self {
         if let Self::Taken { candidate, .. } = &mut self {
             candidate.head = commit;
         }
@@ -157,7 +157,7 @@ impl Ladder<'_> {
     }
 
     /// The value of a variable that has a rung of its own.
-    fn variable(&self, name: &str) -> Result<Option<&str>, ReferenceError> {
+    pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, ReferenceError> {
         match self.environment.os(name).filter(|value| value.to_str().is_none()) {
             Some(value) => Err(ReferenceError::InvalidName {
                 from: name.to_owned(),
@@ -182,72 +182,12 @@ impl Ladder<'_> {
         }
     }
 
-    fn git_branch(&self) -> RungAnswer {
-        let value = match self.variable("GIT_BRANCH") {
-            Ok(Some(value)) => value,
-            Ok(None) => return RungAnswer::Unset(None),
-            Err(error) => return RungAnswer::Refused { value: None, error },
-        };
-        if let Some(refused) = not_filled_in("GIT_BRANCH", value) {
-            return refused;
-        }
-        if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
-            return RungAnswer::Skipped { value: value.to_owned(), reason };
-        }
-        if let Some(reason) = self.set_for_another_commit() {
-            return RungAnswer::Skipped { value: value.to_owned(), reason };
-        }
-        let short = value.strip_prefix("refs/remotes/").unwrap_or(value);
-        if let Some(provider) = ci::provider(self.environment)
-            && self.is_of_merge_queue(short)
-        {
-            let (provider, reason) = (provider.name, ci::QUEUE.to_owned());
-            let error = ReferenceError::Ci { provider, reason };
-            return RungAnswer::Refused { value: Some(value.to_owned()), error };
-        }
-        let of_remote = self.of_remote(short);
-        let mut names = vec![short];
-        names.extend(of_remote.iter().map(|(_, name)| name.as_str()));
-        let head = match self.head_of_git_branch(&names) {
-            Ok(head) => head,
-            Err(error) => return RungAnswer::Refused { value: Some(value.to_owned()), error },
-        };
-        let candidate = |name| CandidateBranch { of_remote, ..CandidateBranch::named(name) };
-        branch(short, ReferenceSource::GitBranch, "GIT_BRANCH", candidate).found_by(head)
-    }
-
-    /// Why a value of `GIT_BRANCH` that the provider set says nothing about HEAD: the job has checked out
-    /// another commit since, as a roll-back does.
-    fn set_for_another_commit(&self) -> Option<String> {
-        let is_set_by_it = ["JENKINS_URL", "TEAMCITY_VERSION"];
-        is_set_by_it.iter().find_map(|name| self.environment.get(name))?;
-        Some(self.build().ok().flatten()?.elsewhere?.reason().to_owned())
-    }
-
-    /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of
-    /// Jenkins sets `GIT_BRANCH` so (docs/facts/ci-variables.md, trap 2).
-    ///
-    /// All remotes are tried, because the name of a remote may contain slashes itself. A value that
-    /// begins with `refs/heads/` never gets here: it can only be the branch of that very name.
-    fn of_remote(&self, value: &str) -> Option<(RemoteName, BranchName)> {
-        self.remotes.iter().find_map(|remote| {
-            let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;
-            Some((remote.clone(), rest.parse().ok()?))
-        })
-    }
-
-    fn is_of_merge_queue(&self, value: &str) -> bool {
-        let of_remote = self.of_remote(value);
-        ci::is_of_merge_queue(value)
-            || of_remote.is_some_and(|(_, name)| ci::is_of_merge_queue(name.as_str()))
-    }
-
     fn active_branch(&self) -> RungAnswer {
         let refused = |value, error| RungAnswer::Refused { value, error };
         match self.refs.head() {
             Ok(Head::Branch(name)) => match self.build() {
                 Ok(Some(build)) => self.active_in_build(name, &build),
-                Ok(None) => active(name, None),
+                Ok(None) => self.active(name, None, None),
                 Err(error) => refused(Some(name.to_string()), error),
             },
             Ok(Head::Unborn(branch)) => {
@@ -280,9 +220,31 @@ impl Ladder<'_> {
             None => {
                 let notice = passed_over(build, &name);
                 let head = build.head_of(name.as_str());
-                active(name, notice).found_by(head)
+                self.active(name, notice, head)
             }
         }
+    }
+
+    /// The answer of the active branch where it decides. In a job it stands for the commit of HEAD, whatever
+    /// the provider names; `head`: the same, where only the provider's word says that this is a job.
+    fn active(
+        &self,
+        name: BranchName,
+        notice: Option<String>,
+        head: Option<CommitId>,
+    ) -> RungAnswer {
+        let value = name.to_string();
+        let head_of_job = match self.head_of_job() {
+            Ok(head_of_job) => head_of_job,
+            Err(error) => return RungAnswer::Refused { value: Some(value), error },
+        };
+        let candidate = Candidate {
+            name: CandidateName::Branch(CandidateBranch::named(name)),
+            source: ReferenceSource::ActiveBranch,
+            detail: "active branch".to_owned(),
+            head: head_of_job.or(head),
+        };
+        RungAnswer::Taken { value, candidate, notice }
     }
 
     fn ci(&self) -> RungAnswer {
@@ -379,7 +341,7 @@ impl Ladder<'_> {
 
 /// Refuses a value that somebody meant to be replaced: `$(releaseTag)` of Azure, `${TAG}`, `{{ tag }}`; and the
 /// words by which other programs say that there is none. Its builds would go on as something else.
-fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
+pub(super) fn not_filled_in(from: &str, value: &str) -> Option<RungAnswer> {
     let text = value.trim();
     let is_between = |(start, end): &(&str, &str)| {
         text.split_once(start).is_some_and(|(_, rest)| rest.contains(end))
@@ -438,20 +400,6 @@ fn skipped(rung: &str, value: &str, reason: &str) -> String {
     format!("{rung} is `{value}`, which is skipped: {reason}")
 }
 
-/// The answer of the active branch where it decides.
-fn active(name: BranchName, notice: Option<String>) -> RungAnswer {
-    RungAnswer::Taken {
-        value: name.to_string(),
-        candidate: Candidate {
-            name: CandidateName::Branch(CandidateBranch::named(name)),
-            source: ReferenceSource::ActiveBranch,
-            detail: "active branch".to_owned(),
-            head: None,
-        },
-        notice,
-    }
-}
-
 /// Writes what became of a rung to the debug log.
 fn log(rung: Option<&Rung>) {
     let Some(Rung { rung, value, outcome, reason }) = rung else { return };
@@ -472,11 +420,11 @@ fn git_candidate(name: CandidateName, head: Option<CommitId>) -> (String, Candid
     (value, Candidate { name, source: ReferenceSource::Git, detail: detail.to_owned(), head })
 }
 
-fn tag(value: &str, source: ReferenceSource, from: &str) -> RungAnswer {
+pub(super) fn tag(value: &str, source: ReferenceSource, from: &str) -> RungAnswer {
     named(value, source, from, value.trim().parse().map(CandidateName::Tag))
 }
 
-fn branch(
+pub(super) fn branch(
     value: &str,
     source: ReferenceSource,
     from: &str,

@@ -15,6 +15,7 @@ mod config;
 mod delta;
 mod directory;
 mod error;
+mod git_branch;
 mod head;
 mod history;
 mod hook_path;

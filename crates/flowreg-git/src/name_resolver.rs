@@ -252,6 +252,10 @@ impl NameResolver<'_> {
         let remote = proof.remote.clone();
         match (here, proof.refs.branch(&branch).cloned()) {
             (None, None) => Err(self.no_such_branch(from, reading)),
+            // Only HEAD is here, and there is nothing that could be pushed.
+            (Some(_), None) if !self.is_branch_here(reading)? => {
+                Err(self.no_such_branch(from, reading))
+            }
             (Some(_), None) => {
                 let is_tag = self.refs.exists(&format!("refs/tags/{branch}"));
                 Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
@@ -313,7 +317,10 @@ impl NameResolver<'_> {
     /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
     fn meant_by(&self, branch: &BranchName) -> Option<ReferenceName> {
         let name = branch.as_str();
-        let is_tag = || self.refs.exists(&format!("refs/tags/{name}"));
+        let is_there =
+            |tag: TagName| self.proof.is_some_and(|proof| proof.refs.tag(&tag).is_some());
+        let is_tag =
+            || self.refs.exists(&format!("refs/tags/{name}")) || name.parse().is_ok_and(is_there);
         if let Some(tag) = name.strip_prefix("refs/tags/").or_else(|| is_tag().then_some(name)) {
             return tag.parse().ok().map(ReferenceName::Tag);
         }
@@ -333,6 +340,17 @@ impl NameResolver<'_> {
             Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
         });
         stripped.next()
+    }
+
+    /// Whether this repository has the branch, or had it from the remote.
+    fn is_branch_here(&self, reading: &BranchReading) -> Result<bool, ReferenceError> {
+        if self.pushed.is_some() || self.refs.branch(&reading.name)?.is_some() {
+            return Ok(true);
+        }
+        match reading.of_remote.as_ref().or(self.remote) {
+            Some(remote) => Ok(self.refs.tracking(remote, &reading.name)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// Where the branch is in this repository.

@@ -38,6 +38,16 @@ pub enum ReferenceError {
         /// What that is.
         what: &'static str,
     },
+    /// The value names something that is no branch.
+    #[error("{from} is `{}`, {what}", escaped(.value))]
+    NotABranch {
+        /// The flag or the variable.
+        from: String,
+        /// Its value.
+        value: String,
+        /// What that is.
+        what: &'static str,
+    },
     /// The tag is neither here nor, if it was asked, at the remote.
     #[error("{from} names the tag {}, which is not in the repository{}", escaped(.tag), or_at(.remote.as_ref(), *.is_asked))]
     NoSuchTag {
@@ -368,6 +378,7 @@ impl ReferenceError {
             Self::InvalidName { .. } => "invalid_name",
             Self::InvalidGlob { .. } => "invalid_glob",
             Self::NotFilledIn { .. } => "not_filled_in",
+            Self::NotABranch { .. } => "not_a_branch",
             Self::NoSuchTag { .. } => "no_such_tag",
             Self::NoSuchBranch { .. } => "no_such_branch",
             Self::AmbiguousBranch { .. } => "ambiguous_branch",
@@ -465,7 +476,10 @@ impl ReferenceError {
                 vec![set(value(stripped)), set(value(literal))]
             }
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
-            Self::DetachedHead { .. } | Self::Undecided { .. } | Self::Ci { .. } => {
+            Self::DetachedHead { .. }
+            | Self::Undecided { .. }
+            | Self::Ci { .. }
+            | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
             Self::TagNotAtHead { tag, .. } => {

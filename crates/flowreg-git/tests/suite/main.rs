@@ -10,6 +10,7 @@
 mod changes;
 mod checkout;
 mod ci;
+mod ci_git_branch;
 mod ci_head;
 mod ci_moved;
 mod head;

@@ -1,0 +1,203 @@
+//! The rung of `GIT_BRANCH`: which branch, or which tag, its value is.
+//!
+//! People set it, and so do providers for which it may be all that tells what is built. What they
+//! put there is not always a branch.
+
+use super::ReferenceError;
+use super::build::Build;
+use super::ci;
+use super::jenkins;
+use super::ladder::{CandidateBranch, Ladder, RungAnswer, branch, not_filled_in, tag};
+use super::refs::Head;
+use flowreg_model::{BranchName, CommitId, ReferenceSource, RemoteName};
+
+const GIT_BRANCH: &str = "GIT_BRANCH";
+
+/// What a value is.
+enum Named<'v> {
+    Tag(&'v str),
+    /// A branch, as its full name says.
+    Branch(&'v str),
+    /// A branch; `origin/x` may be one of a remote.
+    MayBeOfRemote(&'v str),
+}
+
+impl Ladder<'_> {
+    pub(super) fn git_branch(&self) -> RungAnswer {
+        let value = match self.variable(GIT_BRANCH) {
+            Ok(Some(value)) => value,
+            Ok(None) => return RungAnswer::Unset(None),
+            Err(error) => return RungAnswer::Refused { value: None, error },
+        };
+        if let Some(refused) = not_filled_in(GIT_BRANCH, value) {
+            return refused;
+        }
+        let skipped = |reason| RungAnswer::Skipped { value: value.to_owned(), reason };
+        if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
+            return skipped(reason);
+        }
+        let build = match self.build() {
+            Ok(build) => build,
+            Err(error) => return RungAnswer::Refused { value: Some(value.to_owned()), error },
+        };
+        let build = build.as_ref();
+        if build.and_then(Build::forbidden).is_none()
+            && let Some(reason) = self.set_for_another_commit(build)
+        {
+            return skipped(reason);
+        }
+        self.named_by(value.trim(), build)
+            .unwrap_or_else(|error| RungAnswer::Refused { value: Some(value.to_owned()), error })
+    }
+
+    /// Why a value that the provider set says nothing about HEAD: the job has checked out another commit
+    /// since, as a roll-back does.
+    fn set_for_another_commit(&self, build: Option<&Build>) -> Option<String> {
+        let is_set_by_it = ["JENKINS_URL", "TEAMCITY_VERSION"];
+        is_set_by_it.iter().find_map(|name| self.environment.get(name))?;
+        Some(build?.elsewhere.as_ref()?.reason().to_owned())
+    }
+
+    fn named_by(&self, value: &str, build: Option<&Build>) -> Result<RungAnswer, ReferenceError> {
+        let named = self.named(value)?;
+        let (Named::Tag(name) | Named::Branch(name) | Named::MayBeOfRemote(name)) = named;
+        let of_remote = match named {
+            Named::MayBeOfRemote(name) => self.of_remote(name),
+            Named::Tag(_) | Named::Branch(_) => None,
+        };
+        let mut names = vec![name];
+        names.extend(of_remote.iter().map(|(_, name)| name.as_str()));
+        self.refuse_forbidden(&names, build)?;
+        if let Named::Tag(name) = named {
+            let is_built = build.filter(|build| build.is_told_by_git_branch(self.environment));
+            let head = is_built.and_then(|build| build.head.clone());
+            return Ok(tag(name, ReferenceSource::GitBranch, GIT_BRANCH).found_by(head));
+        }
+        let build_of_pull_request = build.filter(|build| build.is_of_pull_request(&names));
+        let head = match build_of_pull_request {
+            // It may be a merge with the target.
+            Some(_) => None,
+            None => self.head_of_git_branch(&names, build)?,
+        };
+        let pull_request_provider = build_of_pull_request.map(|build| build.provider.name);
+        let candidate = |name| CandidateBranch { name, of_remote, pull_request_provider };
+        Ok(branch(name, ReferenceSource::GitBranch, GIT_BRANCH, candidate).found_by(head))
+    }
+
+    /// What a value is, as git reads names: `refs/tags/x` and `tags/x` are a tag, `remotes/origin/x` is the
+    /// branch `x` of `origin`, and so on, if no branch has the whole as its name.
+    fn named<'v>(&self, value: &'v str) -> Result<Named<'v>, ReferenceError> {
+        let full = value.strip_prefix("refs/");
+        let short = full.unwrap_or(value);
+        if full.is_some() || !self.is_branch_here(value)? {
+            if let Some(name) = short.strip_prefix("tags/") {
+                return Ok(Named::Tag(name));
+            }
+            if let Some(name) = short.strip_prefix("heads/") {
+                return Ok(Named::Branch(name));
+            }
+            let of_remote = short.strip_prefix("remotes/");
+            if let Some(name) =
+                of_remote.filter(|name| full.is_some() || self.of_remote(name).is_some())
+            {
+                return Ok(Named::MayBeOfRemote(name));
+            }
+            let what = if full.is_some() {
+                "which is no branch that workers could clone"
+            } else if value.parse::<CommitId>().is_ok() {
+                "which is the id of a commit, and no branch"
+            } else {
+                return Ok(Named::MayBeOfRemote(value));
+            };
+            let (from, value) = (GIT_BRANCH.to_owned(), value.to_owned());
+            return Err(ReferenceError::NotABranch { from, value, what });
+        }
+        Ok(Named::MayBeOfRemote(value))
+    }
+
+    /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of
+    /// Jenkins sets `GIT_BRANCH` so (docs/facts/ci-variables.md, trap 2).
+    ///
+    /// All remotes are tried, because the name of a remote may contain slashes itself.
+    fn of_remote(&self, value: &str) -> Option<(RemoteName, BranchName)> {
+        self.remotes.iter().find_map(|remote| {
+            let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;
+            Some((remote.clone(), rest.parse().ok()?))
+        })
+    }
+
+    /// Refuses what a job can't register whatever it has checked out, and the branch of a merge queue.
+    fn refuse_forbidden(
+        &self,
+        names: &[&str],
+        build: Option<&Build>,
+    ) -> Result<(), ReferenceError> {
+        let Some(build) = build else { return Ok(()) };
+        let is_of_queue = || names.iter().any(|name| ci::is_of_merge_queue(name));
+        match build.forbidden().or_else(|| is_of_queue().then_some(ci::QUEUE)) {
+            Some(reason) => {
+                Err(ReferenceError::Ci { provider: build.provider.name, reason: reason.to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The commit of HEAD, if a job has checked it out for the branch that is named. Two readings of the
+    /// value may have to be tried.
+    ///
+    /// People set the variable as well, for a branch that HEAD is not in.
+    fn head_of_git_branch(
+        &self,
+        names: &[&str],
+        build: Option<&Build>,
+    ) -> Result<Option<CommitId>, ReferenceError> {
+        let of_build = build.and_then(|build| names.iter().find_map(|name| build.head_of(name)));
+        if of_build.is_some() {
+            return Ok(of_build);
+        }
+        let Some(head) = self.head_of_job()? else { return Ok(None) };
+        let active = match self.refs.head()? {
+            Head::Branch(active) => Some(active),
+            Head::Detached(_) | Head::Unborn(_) => None,
+        };
+        if active.as_ref().is_some_and(|active| names.contains(&active.as_str())) {
+            return Ok(Some(head));
+        }
+        let (mut is_in, mut is_outside) = (false, false);
+        for name in names {
+            if let Some(answer) = self.is_in_branch(name, &head, false)? {
+                (is_in, is_outside) = (is_in || answer, is_outside || !answer);
+            }
+        }
+        let is_of_job = if build.is_some_and(|build| build.is_told_by_git_branch(self.environment))
+        {
+            // A shallow checkout may know the branch by HEAD only.
+            !is_outside && (is_in || names.iter().all(|name| self.may_be_branch(name)))
+        } else {
+            active.is_none() && is_in
+        };
+        Ok(is_of_job.then_some(head))
+    }
+
+    /// Whether a name that is no branch here may be one all the same. It is none if it is that of a tag, or one
+    /// that providers give to pull requests.
+    fn may_be_branch(&self, name: &str) -> bool {
+        let mut parts = name.split('/').peekable();
+        let of_request = ["pull", "pulls", "pull-requests", "merge-requests"];
+        let is_kind = parts.next_if(|part| of_request.contains(part)).is_some();
+        let is_number = parts.next().is_some_and(|part| part.parse::<u64>().is_ok());
+        let is_end = matches!(parts.next(), Some("head" | "merge" | "from"));
+        let is_request = is_number && (is_kind || is_end);
+        !is_request && !self.refs.exists(&format!("refs/tags/{name}"))
+    }
+
+    /// Whether a branch has this very name here.
+    fn is_branch_here(&self, name: &str) -> Result<bool, ReferenceError> {
+        let Ok(branch) = name.parse::<BranchName>() else { return Ok(false) };
+        let tracking = match self.remote {
+            Some(remote) => self.refs.tracking(remote, &branch)?,
+            None => None,
+        };
+        Ok(tracking.or(self.refs.branch(&branch)?).is_some())
+    }
+}
