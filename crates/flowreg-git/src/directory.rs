@@ -26,13 +26,17 @@ pub fn git_directories(directory: &Path, environment: &Environment) -> Option<Gi
         None => directory.ancestors().find_map(git_dir_of)?,
     };
     let git_dir = git_dir.canonicalize().ok()?;
-    // The git directory of a linked work tree has a file that names the common one
-    // (gitrepository-layout(5)).
-    let common_dir = match std::fs::read(git_dir.join("commondir")) {
-        Ok(path) => git_dir.join(path_of_line(&path)).canonicalize().ok()?,
-        Err(_) => git_dir.clone(),
-    };
+    let common_dir = common_dir_of(&git_dir)?;
     Some(GitDirectories { git_dir, common_dir })
+}
+
+/// The directory that a git directory shares with those of other work trees: that of a linked work tree has
+/// a file that names it (gitrepository-layout(5)). `None` if that leads nowhere.
+pub(super) fn common_dir_of(git_dir: &Path) -> Option<PathBuf> {
+    match std::fs::read(git_dir.join("commondir")) {
+        Ok(path) => git_dir.join(path_of_line(&path)).canonicalize().ok(),
+        Err(_) => Some(git_dir.to_owned()),
+    }
 }
 
 /// `.git` as a directory, as the file that names one, or the directory itself if it is bare.

@@ -15,11 +15,25 @@ use gix::discover::upwards::Options;
 use gix::sec::Trust;
 
 use super::config::{self, IncludeConditions};
-use super::directory::named_git_dir;
+use super::directory::{common_dir_of, named_git_dir};
 use super::process::{self, Git};
 use super::reftable::{self, Reftable};
 use super::{GitError, Repository};
 use flowreg_model::{Environment, escaped};
+
+/// What work trees share of a repository, as far as it is there.
+const SHARED_PARTS: [&str; 10] = [
+    "config",
+    "objects",
+    "objects/pack",
+    "objects/info",
+    "packed-refs",
+    "refs",
+    "refs/heads",
+    "refs/tags",
+    "refs/remotes",
+    "shallow",
+];
 
 /// A git directory before it is opened.
 struct Location {
@@ -38,6 +52,7 @@ pub(super) fn discover(
     let started = Instant::now();
     let start = existing_directory(directory)?;
     let location = locate(&start, environment)?;
+    refuse_unreadable(&location.git_dir)?;
     let repository = open(&location)?;
     let local = repository.to_thread_local();
     let of_repository = local.config_snapshot().plumbing().clone();
@@ -208,6 +223,22 @@ fn refuse_unusable(directory: &Path) -> Result<(), GitError> {
         Err(error) if is_forbidden(&error) => Err(unreadable(directory)),
         _ => Ok(()),
     }
+}
+
+/// Refuses a repository of which this user may not read all parts. One that was passed over would look as if
+/// there were nothing in it: no remote, no tag, no hook.
+fn refuse_unreadable(git_dir: &Path) -> Result<(), GitError> {
+    let common_dir = common_dir_of(git_dir).unwrap_or_else(|| git_dir.to_owned());
+    let own = ["HEAD", "config.worktree"].map(|part| git_dir.join(part));
+    let shared = SHARED_PARTS.iter().map(|part| common_dir.join(part));
+    for path in own.into_iter().chain(shared) {
+        // Of a directory not only the names have to be read.
+        let read = std::fs::File::open(&path).and_then(|_| path.join(".").metadata());
+        if read.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+            return Err(GitError::Forbidden { path });
+        }
+    }
+    Ok(())
 }
 
 /// A `.git` that is no repository, which git passes by without a word.

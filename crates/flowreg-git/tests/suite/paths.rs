@@ -242,6 +242,26 @@ fn what_may_not_be_read_is_said_and_not_passed_over() {
         assert_eq!(error.hints(), [format!("ls -ld {}", git_dir.display())]);
         close(&path, 0o755);
     }
+    // What can't be read would look as if it were empty.
+    fs::write(git_dir.join("packed-refs"), "").unwrap();
+    for part in
+        ["config", "objects", "objects/pack", "refs", "refs/heads", "refs/tags", "packed-refs"]
+    {
+        let path = git_dir.join(part);
+        // A directory whose names alone can be read is closed as well.
+        let modes: &[u32] = if path.is_dir() { &[0, 0o444] } else { &[0] };
+        let open = path.metadata().unwrap().permissions();
+        for mode in modes {
+            close(&path, *mode);
+            for variables in [&[][..], &[("GIT_DIR", git_dir.to_str().unwrap())]] {
+                let error = outer.open_in(&root.join("inner/below"), variables).err().unwrap();
+                let expected = format!("{} can't be read: permission denied", path.display());
+                assert_eq!((error.code(), error.to_string()), ("permission_denied", expected));
+            }
+            fs::set_permissions(&path, open.clone()).unwrap();
+        }
+    }
+    outer.open_in(&root.join("inner/below"), &[]).unwrap();
     close(&root.join("inner"), 0);
     let error = outer.open_in(&root.join("inner/below"), &[]).err().unwrap();
     assert_eq!(error.code(), "no_such_directory");
