@@ -115,7 +115,7 @@ fn word(text: &str) -> (&str, &str) {
             '\\' if !is_quoted => is_escaped = true,
             _ => {}
         }
-        !is_quoted && matches!(char, ' ' | ',')
+        !is_quoted && matches!(char, ' ' | ',' | '`')
     });
     text.split_at(end.map_or(text.len(), |(at, _)| at))
 }

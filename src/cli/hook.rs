@@ -207,10 +207,10 @@ pub(super) fn note_waiting_pushes(context: &Context<'_>) {
         return;
     }
     let (what, verb) = if count == 1 { ("push", "waits") } else { ("pushes", "wait") };
-    context.printer.note(&format!(
-        "{count} {what} {verb} to be registered: `flowreg sync` delivers, `flowreg sync \
+    context.printer.note(&context.command.complete(&format!(
+        "{count} {what} {verb} to be registered: `flowreg sync …` delivers, `flowreg sync … \
          --status` says why"
-    ));
+    )));
     let is_off = environment.get("FLOWREG_HOOKS") == Some("0");
     if !is_off && !is_ci(environment) && is_worth_a_watcher(&outbox) {
         let say = |_: &str| {};

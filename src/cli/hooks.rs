@@ -65,7 +65,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &HooksArguments) -> CommandR
             Ok(exit::DONE)
         }
         HooksCommand::Status => {
-            let status = hook_status(&repository, environment)?;
+            let mut status = hook_status(&repository, environment)?;
+            for problem in &mut status.problems {
+                problem.hint = context.command.complete(&problem.hint);
+            }
             // "Not installed" is no error: a script may ask in order to install. A broken hook is one,
             // as pushes go unregistered without a sign.
             let is_broken = status.state == HookState::Broken;

@@ -6,6 +6,7 @@ mod debug;
 mod error;
 mod exit;
 mod flows;
+mod git_command;
 mod hinted_command;
 mod hook;
 mod hook_command;
@@ -129,6 +130,7 @@ pub fn run(process: Process) -> u8 {
             return arguments::report_usage(&error, is_json);
         }
     };
+    let command = UserCommand::new(&process.arguments, cli.global.directory.as_deref());
     let printer = Printer::new(
         cli.global.format == Format::Json,
         cli.global.verbosity(),
@@ -162,7 +164,7 @@ pub fn run(process: Process) -> u8 {
         printer: &printer,
         observer: &observer,
         can_ask,
-        command: &UserCommand::new(&process.arguments),
+        command: &command,
     };
     let is_markdown = cli.global.format == Format::Markdown;
     // A misspelt FLOWREG_LOG ends any command but a hook's: a push must not fail because of it.
@@ -224,7 +226,8 @@ impl<'c> Context<'c> {
     fn notices(&self, notices: Vec<Notice>) -> Vec<String> {
         let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
         let notices: Vec<Notice> = notices.into_iter().filter(is_printed).collect();
-        notice_lines(&notices, self.printer.shows_all())
+        let lines = notice_lines(&notices, self.printer.shows_all());
+        lines.iter().map(|line| self.command.complete(line)).collect()
     }
 }
 

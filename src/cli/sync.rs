@@ -14,6 +14,7 @@ use crate::push::{
 use crate::run::{Registrar, Surroundings};
 use crate::store::{Outbox, OutboxLockKind};
 use flowreg_git::Repository;
+use flowreg_model::{escaped, quoted};
 
 /// How much of the log `--status` shows.
 const RECENT: usize = 10;
@@ -38,7 +39,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     let repository = Arc::new(Repository::discover(directory, environment)?);
     let outbox = Outbox::of(repository.common_dir());
     if arguments.status {
-        context.printer.queue(&status(&outbox));
+        context.printer.queue(&status(context, &outbox));
         return Ok(exit::DONE);
     }
     if !arguments.discard.is_empty() {
@@ -63,6 +64,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &SyncArguments) -> CommandRe
     context.printer.sync(&SyncReport {
         delivered: passed.delivered.iter().map(|(push, what)| QueuedItem::of(push, what)).collect(),
         dropped: passed.dropped.iter().map(|(push, why)| QueuedItem::of(push, why)).collect(),
+        way_out: way_out(context, &left),
         waiting: left,
     });
     Ok(code)
@@ -80,14 +82,27 @@ fn exit_code(is_delivered: bool, left: &[QueuedItem]) -> u8 {
     }
 }
 
-fn status(outbox: &Outbox) -> QueueReport {
+fn status(context: &Context<'_>, outbox: &Outbox) -> QueueReport {
     let log = DecisionLog::of(outbox);
+    let waiting = items(outbox_records(outbox));
     QueueReport {
-        waiting: items(outbox_records(outbox)),
+        way_out: way_out(context, &waiting),
+        waiting,
         is_watched: outbox.is_locked(OutboxLockKind::Watch),
         log: log.path().display().to_string(),
         recent: log.recent(RECENT),
     }
+}
+
+/// How to be rid of what waits.
+fn way_out(context: &Context<'_>, waiting: &[QueuedItem]) -> Option<String> {
+    let names: Vec<&str> = waiting.iter().filter_map(|item| item.name.as_deref()).collect();
+    let name = match names.as_slice() {
+        [] => return None,
+        [name] => quoted(&escaped(name)).into_owned(),
+        _ => "NAME…".to_owned(),
+    };
+    Some(context.command.complete(&format!("flowreg sync … --discard {name}")))
 }
 
 fn items(records: Vec<OutboxRecord>) -> Vec<QueuedItem> {
@@ -102,6 +117,7 @@ fn forget(context: &Context<'_>, outbox: &Outbox, names: &[String]) -> CommandRe
         .ok_or_else(CommandError::outbox_is_busy)?;
     let dropped = items(discard(outbox, names)?);
     let waiting = items(outbox_records(outbox));
-    context.printer.sync(&SyncReport { delivered: Vec::new(), dropped, waiting });
+    let way_out = way_out(context, &waiting);
+    context.printer.sync(&SyncReport { delivered: Vec::new(), dropped, waiting, way_out });
     Ok(exit::DONE)
 }

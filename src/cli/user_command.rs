@@ -1,11 +1,14 @@
 //! The user's own command line, for hints: where one says `flowreg …`, people see what they typed, with the
-//! option added, ready to be typed again.
+//! option added, ready to be typed again. The git commands of a hint are for the same repository (`-C`).
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Command, CommandFactory};
+use flowreg_model::quoted_path;
 
 use super::Cli;
+use super::git_command::in_directory;
 use super::hinted_command::{
     HintedCommand, HintedOption, find, has_value, has_values, takes_value,
 };
@@ -16,12 +19,16 @@ const REST: &str = " …";
 const USUAL_COMMAND: &str = "register";
 /// Options that mean the same for another command: which repository, settings and target.
 const CARRIED: [&str; 4] = ["directory", "config", "target", "remote"];
+/// The command for which a target means something else: what waits goes where it was queued for.
+const DELIVERY: &str = "sync";
 
 /// A command line as it was typed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserCommand {
     /// Without the program's name; what is not UTF-8 is replaced, as nobody could read it anyway.
     arguments: Vec<String>,
+    /// `-C`, quoted for the shell.
+    directory: Option<String>,
 }
 
 /// A part of a command line.
@@ -42,23 +49,30 @@ enum TypedKind {
 }
 
 impl UserCommand {
-    /// Of the arguments of the process, the program's name first.
-    pub(super) fn new(arguments: &[OsString]) -> Self {
+    /// Of the arguments of the process, the program's name first, and the directory that they name.
+    pub(super) fn new(arguments: &[OsString], directory: Option<&Path>) -> Self {
         let arguments = arguments.iter().skip(1);
-        Self { arguments: arguments.map(|one| one.to_string_lossy().into_owned()).collect() }
+        Self {
+            arguments: arguments.map(|one| one.to_string_lossy().into_owned()).collect(),
+            directory: directory.map(|directory| quoted_path(directory).into_owned()),
+        }
     }
 
     /// A hint with the user's command line in it.
     pub(super) fn complete(&self, hint: &str) -> String {
+        let directed = self.directory.as_ref().map(|directory| in_directory(hint, directory));
+        let hint = directed.as_deref().unwrap_or(hint);
+        if !hint.contains(REST) {
+            return hint.to_owned();
+        }
         let root = Cli::command();
         let (mut completed, mut rest) = (String::new(), hint);
         while let Some((before, after)) = rest.split_once(REST) {
-            let named = before.rsplit_once(' ').filter(|(_, name)| *name != "flowreg");
-            let (program, name) = named.map_or((before, None), |(text, name)| (text, Some(name)));
-            let is_command = |name: &str| root.find_subcommand(name).is_some();
             rest = after;
-            let program = program.strip_suffix("flowreg").filter(|_| name.is_none_or(is_command));
-            if let Some(text) = program {
+            let named = before.rsplit_once("flowreg").map(|(text, name)| (text, name.trim_start()));
+            let named = named.filter(|(_, name)| find_command(&root, name).is_some());
+            if let Some((text, name)) = named {
+                let name = Some(name).filter(|name| !name.is_empty());
                 let (hinted, after) = HintedCommand::read(&root, name, after);
                 completed.push_str(text);
                 completed.push_str(&self.with(&root, &hinted));
@@ -76,14 +90,20 @@ impl UserCommand {
         let (typed, own) = self.typed(root);
         let is_own = own.is_some_and(|own| {
             let has = |option: &HintedOption| find(root, own, &option.name).is_some();
-            hinted.name.is_none_or(|name| name == own.get_name()) && hinted.options.iter().all(has)
+            let is_named = |name: &str| {
+                find_command(root, name).is_some_and(|named| named.get_name() == own.get_name())
+            };
+            hinted.name.is_none_or(is_named) && hinted.options.iter().all(has)
         });
         let name = hinted.name.unwrap_or(USUAL_COMMAND);
-        let other = root.find_subcommand(name).unwrap_or(root);
+        let other = find_command(root, name).unwrap_or(root);
         let is_kept = |one: &&Typed| match &one.kind {
             TypedKind::Option(name) if is_own => !hinted.replaces(name),
             TypedKind::Option(name) => {
-                CARRIED.contains(&name.as_str()) && find(root, other, name).is_some()
+                let is_delivered = name == "target" && other.get_name() == DELIVERY;
+                CARRIED.contains(&name.as_str())
+                    && find(root, other, name).is_some()
+                    && !is_delivered
             }
             TypedKind::Command => is_own,
             TypedKind::Value => is_own && hinted.keeps_values(),
@@ -144,6 +164,11 @@ impl UserCommand {
     }
 }
 
+/// The command that words name, `hooks install` one below another; the program itself for none.
+fn find_command<'c>(root: &'c Command, words: &str) -> Option<&'c Command> {
+    words.split_whitespace().try_fold(root, |command, word| command.find_subcommand(word))
+}
+
 /// The option that an argument is, by its long name, and whether the next argument is its value.
 fn option_of(root: &Command, own: &Command, argument: &str) -> Option<(String, bool)> {
     if let Some(long) = argument.strip_prefix("--").filter(|long| !long.is_empty()) {
@@ -165,116 +190,4 @@ fn option_of(root: &Command, own: &Command, argument: &str) -> Option<(String, b
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn completed(typed: &[&str], hint: &str) -> String {
-        let arguments: Vec<OsString> = std::iter::once("/usr/bin/flowreg")
-            .chain(typed.iter().copied())
-            .map(OsString::from)
-            .collect();
-        UserCommand::new(&arguments).complete(hint)
-    }
-
-    #[test]
-    fn the_option_is_added_to_what_was_typed() {
-        for (typed, hint, expected) in [
-            (
-                &["register"][..],
-                "flowreg … --untagged branch",
-                "flowreg register --untagged branch",
-            ),
-            (
-                &["-C", "my flows", "plan", "etl*", "--adopt"],
-                "flowreg … --tag v1.0.0",
-                "flowreg -C 'my flows' plan 'etl*' --adopt --tag v1.0.0",
-            ),
-            // What it contradicts goes.
-            (
-                &["register", "--tag", "v1.0.O", "etl"],
-                "flowreg … --tag v1.0.0",
-                "flowreg register etl --tag v1.0.0",
-            ),
-            (&["plan", "--tag=v1"], "flowreg … --branch 'a;b'", "flowreg plan --branch 'a;b'"),
-            (&["register", "--branch", "x"], "flowreg … --tag v1", "flowreg register --tag v1"),
-            (&["plan", "--", "etl"], "flowreg … --adopt", "flowreg plan --adopt -- etl"),
-            (
-                &["plan"],
-                r"flowreg … --tag 'it'\''s a tag', and more",
-                r"flowreg plan --tag 'it'\''s a tag', and more",
-            ),
-            // A hint is more than the command.
-            (
-                &["register"],
-                "git push origin v1 && flowreg … --tag v1",
-                "git push origin v1 && flowreg register --tag v1",
-            ),
-            (&["register"], "BUILD_TAG=v1 flowreg …", "BUILD_TAG=v1 flowreg register"),
-            (
-                &["register"],
-                "flowreg … --allow-downgrade, to go back on purpose",
-                "flowreg register --allow-downgrade, to go back on purpose",
-            ),
-            (&["register"], "git fetch origin", "git fetch origin"),
-            (
-                &["hooks", "install", "--shared"],
-                "flowreg … --force",
-                "flowreg hooks install --shared --force",
-            ),
-            // A command without the option, and none of a person.
-            (&["sync"], "flowreg … --remote origin", "flowreg register --remote origin"),
-            (
-                &["-C", "flows", "tag", "--target=local", "--remote", "up", "--bump", "minor"],
-                "flowreg … --tag v1",
-                "flowreg -C flows --target=local --remote up register --tag v1",
-            ),
-            (
-                &["-qC", "flows", "register", "etl"],
-                "flowreg tag … --package etl, and flowreg sync … --status",
-                "flowreg -qC flows tag --package etl, and flowreg -qC flows sync --status",
-            ),
-            // A version in the place of another one, and of what would say which.
-            (
-                &["tag", "1.11.0", "-m", "a text", "--package", "etl", "--register", "-y"],
-                "to begin one: flowreg tag … etl/v1.11.0",
-                "to begin one: flowreg tag -m 'a text' --package etl --register -y etl/v1.11.0",
-            ),
-            (
-                &["tag", "--bump=pre", "--pre", "rc", "--print"],
-                "flowreg tag … v1.11.0, with the version",
-                "flowreg tag --print v1.11.0, with the version",
-            ),
-            (&["plan"], "flowreg tag … VERSION", "flowreg tag VERSION"),
-            (
-                &["tag", "--register", "--adopt", "--jobs", "4", "--bump", "minor"],
-                "flowreg … without --register, or flowreg register … --tag v1",
-                "flowreg tag --bump minor, or flowreg register --tag v1",
-            ),
-            (
-                &["tag", "1.x", "--package", "etl"],
-                "flowreg tag … without VERSION --print",
-                "flowreg tag --package etl --print",
-            ),
-            (
-                &["plan", "--changed-since", "v1.0.O", "--adopt"],
-                "flowreg … with v1.0.0 for v1.0.O",
-                "flowreg plan --changed-since v1.0.0 --adopt",
-            ),
-            (
-                &["tag", "--commit=orign/it's"],
-                r"flowreg … with 'origin/it'\''s' for 'orign/it'\''s'",
-                r"flowreg tag --commit='origin/it'\''s'",
-            ),
-            (
-                &["sync", "--discard", "v1.0.O", "fix/*", "--format", "json"],
-                "flowreg … with v1.0.0 for v1.0.O, or flowreg sync … --status",
-                "flowreg sync --discard v1.0.0 'fix/*' --format json, or flowreg sync --format json \
-                 --status",
-            ),
-            (&["plan"], "and so on … flowreg plans", "and so on … flowreg plans"),
-            (&["hook", "pre-push", "origin"], "flowreg … --tag v1", "flowreg register --tag v1"),
-        ] {
-            assert_eq!(completed(typed, hint), expected, "{typed:?} {hint}");
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{BAD, CHANGED, DIM, GOOD, HINT, Printer, Verbosity, counted, to_stderr};
 use crate::push::{OutboxRecord, QueuedPush, QueuedTarget};
-use flowreg_model::{escaped, quoted};
+use flowreg_model::escaped;
 
 /// A queued push.
 #[derive(Debug, Serialize)]
@@ -103,6 +103,9 @@ pub(crate) struct QueueReport {
     pub log: String,
     /// Its last lines.
     pub recent: Vec<String>,
+    /// How to be rid of what waits.
+    #[serde(skip)]
+    pub way_out: Option<String>,
 }
 
 /// What `flowreg sync` did.
@@ -114,6 +117,9 @@ pub(crate) struct SyncReport {
     pub dropped: Vec<QueuedItem>,
     /// What still waits.
     pub waiting: Vec<QueuedItem>,
+    /// How to be rid of that.
+    #[serde(skip)]
+    pub way_out: Option<String>,
 }
 
 impl Printer {
@@ -126,7 +132,7 @@ impl Printer {
         write_items(&mut text, "waits", CHANGED, &report.waiting);
         let watched = if report.is_watched { ", a watcher is at work" } else { "" };
         let _ = writeln!(text, "{} waiting{watched}", counted(report.waiting.len(), "push"));
-        write_way_out(&mut text, &report.waiting);
+        write_way_out(&mut text, report.way_out.as_deref());
         if !report.recent.is_empty() {
             let _ = writeln!(text, "{DIM}{}{DIM:#}", escaped(&report.log));
             for line in &report.recent {
@@ -153,7 +159,7 @@ impl Printer {
             report.dropped.len(),
             report.waiting.len()
         );
-        write_way_out(&mut text, &report.waiting);
+        write_way_out(&mut text, report.way_out.as_deref());
         self.human(&text);
     }
 
@@ -171,18 +177,11 @@ impl Printer {
     }
 }
 
-/// How to be rid of what waits.
-fn write_way_out(text: &mut String, waiting: &[QueuedItem]) {
-    let names: Vec<&str> = waiting.iter().filter_map(|item| item.name.as_deref()).collect();
-    let name = match names.as_slice() {
-        [] => return,
-        [name] => quoted(&escaped(name)).into_owned(),
-        _ => "NAME…".to_owned(),
-    };
-    let _ = writeln!(
-        text,
-        "{HINT}hint:{HINT:#} to forget it without registering: flowreg sync --discard {name}"
-    );
+fn write_way_out(text: &mut String, way_out: Option<&str>) {
+    if let Some(way_out) = way_out {
+        let way_out = escaped(way_out);
+        let _ = writeln!(text, "{HINT}hint:{HINT:#} to forget it without registering: {way_out}");
+    }
 }
 
 fn write_items(text: &mut String, word: &str, style: anstyle::Style, items: &[QueuedItem]) {

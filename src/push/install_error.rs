@@ -144,7 +144,7 @@ impl InstallError {
             Self::PreviousTaken { .. } => "look into it, then remove or rename it",
             Self::NotBare { .. } => "leave out --server to install the hook of the one who pushes",
             Self::NoConfigHooks { .. } => "leave out --config to install a hook file",
-            Self::Twice { .. } => "flowreg hooks uninstall",
+            Self::Twice { .. } => "flowreg hooks uninstall …",
             Self::File { .. } | Self::Directory { .. } => return Vec::new(),
         };
         vec![hint.to_owned()]

@@ -277,7 +277,7 @@ impl HookInspection<'_> {
         if matches!(place, HookPlace::Line(_)) && shim::is_ours(found) {
             let message =
                 format!("{} is in place of husky's: the team's script never runs", path.display());
-            self.problem("replaces_husky", message, "flowreg hooks install");
+            self.problem("replaces_husky", message, "flowreg hooks install …");
         }
         if !is_executable(path) {
             let message = format!("{} is not executable: git skips it", path.display());
@@ -291,8 +291,8 @@ impl HookInspection<'_> {
             );
             let hint = match shim::origin(found) {
                 ScriptOrigin::Foreign => "write it with LF line ends",
-                ScriptOrigin::Ours => "flowreg hooks install",
-                ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install --force",
+                ScriptOrigin::Ours => "flowreg hooks install …",
+                ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install … --force",
             };
             self.problem("crlf", message, hint);
         }
@@ -320,7 +320,7 @@ impl HookInspection<'_> {
             }
             None => "flowreg is not on PATH: nothing is queued".to_owned(),
         };
-        let hint = if named.is_some() { "flowreg hooks install" } else { "put flowreg on PATH" };
+        let hint = if named.is_some() { "flowreg hooks install …" } else { "put flowreg on PATH" };
         self.problem("missing_binary", message, hint);
     }
 
@@ -339,11 +339,11 @@ impl HookInspection<'_> {
         match (shim::origin(script), shim::binary(&text)) {
             (ScriptOrigin::Edited, _) => {
                 let message = format!("{file} was changed by hand");
-                self.problem("outdated", message, "flowreg hooks install --force");
+                self.problem("outdated", message, "flowreg hooks install … --force");
             }
             (ScriptOrigin::Ours, Some(binary)) if shim::render(self.hook, &binary) != text => {
                 let message = format!("{file} was written by another version of flowreg");
-                self.problem("outdated", message, "flowreg hooks install");
+                self.problem("outdated", message, "flowreg hooks install …");
             }
             _ => {}
         }
@@ -352,7 +352,7 @@ impl HookInspection<'_> {
         }
         if self.repository.configured("hook.flowreg.event").is_some() && shim::is_ours(script) {
             let message = "it is installed as a file and in git's configuration".to_owned();
-            self.problem("installed_twice", message, "flowreg hooks uninstall, then install one");
+            self.problem("installed_twice", message, "flowreg hooks uninstall …, then install one");
         }
     }
 
@@ -375,7 +375,7 @@ impl HookInspection<'_> {
                 ("previous_directory", path, "is a directory: every push is refused")
             }
             PreviousHook::Incomplete(path) => {
-                let hint = "flowreg hooks install";
+                let hint = "flowreg hooks install …";
                 let message = format!(
                     "{} does not find what was put beside it since, and nothing can be written there",
                     path.display()
@@ -385,7 +385,7 @@ impl HookInspection<'_> {
         };
         // Both commands, as the directory that it was kept in says that there is one.
         let hint = format!(
-            "put it back; or go on without it: rm -r {} && flowreg hooks install",
+            "put it back; or go on without it: rm -r {} && flowreg hooks install …",
             quoted_path(path.parent().unwrap_or(&path))
         );
         self.problem(code, format!("{} {problem}", path.display()), &hint);
@@ -416,7 +416,7 @@ impl HookInspection<'_> {
                     None => format!("{file} never runs: there is no {} hook", hook.as_str()),
                 }
             };
-            self.problem("shadowed", message, "flowreg hooks install");
+            self.problem("shadowed", message, "flowreg hooks install …");
         }
         Ok(())
     }

@@ -207,6 +207,10 @@ fn sync() {
     hint: to forget it without registering: flowreg sync --discard feature/x
     --- exit code 0
     ");
+    let named = flowreg.run(&["-C", ".", "sync", "--status"]);
+    assert!(named.stdout.contains("flowreg -C . sync --discard feature/x"), "{named:?}");
+    let named = flowreg.run(&["-C", ".", "--target", "local", "list"]);
+    assert!(named.stderr.contains("`flowreg -C . sync` delivers"), "{named:?}");
     assert_snapshot!(flowreg.screen(&["--target", "local", "list"]), @"
     local registry
     0 registrations
@@ -231,4 +235,31 @@ fn sync() {
       [time] refs/heads/feature/x 6069491 origin: registered: 1 created
     --- exit code 0
     ");
+}
+
+#[test]
+fn hints_are_for_the_repository_that_was_named() {
+    let tagged = Tagged::new();
+    let flowreg = tagged.flowreg().env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    tagged.repository.git(&["switch", "-qc", "feature/x"]);
+    let hints = |arguments: &[&str], code: i32| {
+        let said = flowreg.json(&[&["-C", "."], arguments].concat(), code);
+        said["error"]["hints"].as_array().unwrap().clone()
+    };
+    let push = "git -C . push -u origin feature/x";
+    assert_eq!(hints(&["--target", "prefect", "register"], 4), [push]);
+    assert_eq!(
+        hints(&["--target", "prefect", "register", "--tag", "v7.0.0"], 4),
+        ["git -C . tag -a -m v7.0.0 v7.0.0 && git -C . push origin v7.0.0"]
+    );
+    let broken =
+        |name: &str| flowreg.json(&["-C", ".", "hooks", "status"], 1)["problems"][0][name].clone();
+    let hook = tagged.repository.root().join(".git/hooks/pre-push");
+    flowreg.json(&["hooks", "install"], 0);
+    let script = std::fs::read_to_string(&hook).unwrap();
+    write_script(&hook, &format!("{script}echo more\n"));
+    assert_eq!(broken("hint"), "flowreg -C . hooks install --force");
+    write_script(&hook, &script);
+    tagged.repository.git(&["config", "flowreg.enabled", "of course"]);
+    assert_eq!(broken("hint"), "git -C . config --unset flowreg.enabled");
 }
