@@ -11,6 +11,7 @@
 mod confirm;
 mod deliver;
 mod discard;
+mod fault;
 mod hooked;
 mod install;
 mod install_error;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::fault::ScriptFault;
 use super::install::{CONFIG_HOOKS, NOT_RUN};
 use super::install_error::InstallError;
 use super::manager::Manager;
@@ -104,6 +105,9 @@ pub(crate) fn status(
     let text = script.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let named = shim::binary(&text);
     let binary = ours.as_ref().and_then(|_| inspection.binary(named.as_deref()));
+    if !script.as_deref().is_some_and(shim::is_ours) {
+        inspection.problem_of_kept();
+    }
     if let Some(ours) = &ours {
         if binary.is_none() {
             inspection.missing_binary(named.as_deref());
@@ -283,18 +287,26 @@ impl HookInspection<'_> {
             let message = format!("{} is not executable: git skips it", path.display());
             self.problem("not_executable", message, &make_executable(path));
         }
-        let shebang = found.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if shebang.starts_with(b"#!") && shebang.ends_with(b"\r") {
-            let message = format!(
-                "{} has Windows line ends: git before 2.54 never ends a push",
-                path.display()
-            );
-            let hint = match shim::origin(found) {
-                ScriptOrigin::Foreign => "write it with LF line ends",
-                ScriptOrigin::Ours => "flowreg hooks install …",
-                ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install … --force",
-            };
-            self.problem("crlf", message, hint);
+        let fault = ScriptFault::of(found, self.environment);
+        let file = path.display();
+        match fault {
+            Some(ScriptFault::WindowsLineEnds) => {
+                let message =
+                    format!("{file} has Windows line ends: git before 2.54 never ends a push");
+                let hint = match shim::origin(found) {
+                    ScriptOrigin::Foreign => "write it with LF line ends",
+                    ScriptOrigin::Ours => "flowreg hooks install …",
+                    ScriptOrigin::Edited | ScriptOrigin::Newer => "flowreg hooks install … --force",
+                };
+                self.problem("crlf", message, hint);
+            }
+            Some(ScriptFault::NoInterpreter(program)) => {
+                let message = format!(
+                    "{file} is for {program}, which is not there: git before 2.54 never ends a push"
+                );
+                self.problem("no_interpreter", message, &format!("install {program}"));
+            }
+            Some(ScriptFault::Empty) | None => {}
         }
     }
 
@@ -320,7 +332,8 @@ impl HookInspection<'_> {
             }
             None => "flowreg is not on PATH: nothing is queued".to_owned(),
         };
-        let hint = if named.is_some() { "flowreg hooks install …" } else { "put flowreg on PATH" };
+        let hint =
+            if named.is_some() { "flowreg hooks install …" } else { "put flowreg on PATH" };
         self.problem("missing_binary", message, hint);
     }
 
@@ -359,7 +372,8 @@ impl HookInspection<'_> {
     /// Problems of the hook that was there before: our script passes it by without a word.
     fn problem_of_previous(&mut self, ours: &Path) {
         let (code, path, problem) = match previous::state(self.hook, ours) {
-            PreviousHook::None | PreviousHook::Runs => return,
+            PreviousHook::None => return,
+            PreviousHook::Runs => return self.fault_of_previous(ours),
             PreviousHook::NotExecutable(path) => {
                 let hint = make_executable(&path);
                 let message = format!(
@@ -383,12 +397,60 @@ impl HookInspection<'_> {
                 return self.problem("incomplete", message, hint);
             }
         };
-        // Both commands, as the directory that it was kept in says that there is one.
-        let hint = format!(
-            "put it back; or go on without it: rm -r {} && flowreg hooks install …",
-            quoted_path(path.parent().unwrap_or(&path))
-        );
+        let hint = format!("put it back; or go on without it: {}", self.without(&path));
         self.problem(code, format!("{} {problem}", path.display()), &hint);
+    }
+
+    /// What becomes of pushes by a hook that our script runs first, and that can't be run.
+    fn fault_of_previous(&mut self, ours: &Path) {
+        let Some(path) = previous::of(self.hook, ours) else { return };
+        let Ok(Some(script)) = content(&path) else { return };
+        let file = path.display();
+        let (code, message, hint) = match ScriptFault::of(&script, self.environment) {
+            None => return,
+            Some(ScriptFault::Empty) => (
+                "previous_empty",
+                format!("{file} is empty: the hook that was there before lets every push pass"),
+                format!("write it again; or go on without it: {}", self.without(&path)),
+            ),
+            Some(ScriptFault::WindowsLineEnds) => (
+                "previous_crlf",
+                format!("{file} has Windows line ends: every push is refused"),
+                "write it with LF line ends".to_owned(),
+            ),
+            Some(ScriptFault::NoInterpreter(program)) => (
+                "previous_no_interpreter",
+                format!("{file} is for {program}, which is not there: every push is refused"),
+                format!("install {program}; or go on without it: {}", self.without(&path)),
+            ),
+        };
+        self.problem(code, message, &hint);
+    }
+
+    /// Finds the hook that was kept for a script of ours which another tool has replaced.
+    fn problem_of_kept(&mut self) {
+        let path = &self.recognition.path;
+        let Some(kept) = previous::of(self.hook, path) else { return };
+        let what = match self.recognition.owner() {
+            Some("other") => format!("{} was replaced", path.display()),
+            Some(owner) => format!("{owner} has replaced {}", path.display()),
+            None => format!("{} is gone", path.display()),
+        };
+        let message = format!(
+            "{what}: {}, which flowreg's hook ran first, does not run any more",
+            kept.display()
+        );
+        let hint = format!("look into it, and then: {}", self.without(&kept));
+        self.problem("kept_not_run", message, &hint);
+    }
+
+    /// The command to go on without the hook that was kept: the directory that it was kept in says that there
+    /// is one.
+    fn without(&self, kept: &Path) -> String {
+        // The first version of our script kept it beside itself.
+        let is_beside = kept.file_name().is_none_or(|name| name != self.hook.as_str());
+        let place = if is_beside { kept } else { kept.parent().unwrap_or(kept) };
+        format!("rm -r {} && flowreg hooks install …", quoted_path(place))
     }
 
     /// Finds scripts of ours that git does not run, because it looks elsewhere or another tool

@@ -223,6 +223,93 @@ fn status_names_the_hook_before_ours_only_where_it_runs() {
 }
 
 #[test]
+fn status_says_what_becomes_of_pushes_by_a_kept_hook_that_can_not_be_run() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    write_script(&hooks.join("pre-push"), "#!/bin/sh\nexit 0\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    let previous = hooks.with_file_name("hooks.flowreg").join("pre-push");
+    let without = format!(
+        "or go on without it: rm -r {} && flowreg -C . hooks install",
+        previous.parent().unwrap().display()
+    );
+    scenario.branch("feat/x");
+    for (script, code, told, hint, is_refused) in [
+        (
+            "#!/nowhere/python\nprint()\n",
+            "previous_no_interpreter",
+            "is for /nowhere/python, which is not there: every push is refused",
+            format!("install /nowhere/python; {without}"),
+            true,
+        ),
+        (
+            "#!/usr/bin/env -S python9.9 -u\nprint()\n",
+            "previous_no_interpreter",
+            "is for python9.9, which is not there: every push is refused",
+            format!("install python9.9; {without}"),
+            true,
+        ),
+        (
+            "#!/bin/sh\r\nexit 0\r\n",
+            "previous_crlf",
+            "has Windows line ends: every push is refused",
+            "write it with LF line ends".to_owned(),
+            true,
+        ),
+        (
+            "",
+            "previous_empty",
+            "is empty: the hook that was there before lets every push pass",
+            format!("write it again; {without}"),
+            false,
+        ),
+    ] {
+        write_script(&previous, script);
+        let said = scenario.flowreg().json(&["-C", ".", "hooks", "status"], 1);
+        let problem = &said["problems"][0];
+        assert_eq!(problem["code"], code, "{said}");
+        assert_eq!(problem["message"], format!("{} {told}", previous.display()));
+        assert_eq!(problem["hint"], hint, "{said}");
+        // It is as the status says.
+        scenario.commit("more");
+        let pushed = scenario.push_only(&["-q", "origin", "feat/x"]);
+        assert_eq!(pushed.code != 0, is_refused, "{script:?}: {pushed:?}");
+    }
+    write_script(&previous, "#!/usr/bin/env -S sh -e\nexit 0\n");
+    assert_eq!(status(&scenario)["state"], "installed");
+}
+
+#[test]
+fn status_says_that_the_kept_hook_does_not_run_where_ours_was_replaced() {
+    let (scenario, hooks) = bare_of_hooks(&gits()[0]);
+    write_script(&hooks.join("pre-push"), BY_NAME);
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    let previous = hooks.with_file_name("hooks.flowreg").join("pre-push");
+    let hook = hooks.join("pre-push");
+    let told = |what: &str| {
+        let said = scenario.flowreg().json(&["-C", ".", "hooks", "status"], 1);
+        let problem = &said["problems"][0];
+        assert_eq!((&said["state"], &problem["code"]), (&"broken".into(), &"kept_not_run".into()));
+        let end = "which flowreg's hook ran first, does not run any more";
+        assert_eq!(problem["message"], format!("{what}: {}, {end}", previous.display()), "{said}");
+        let hint = format!(
+            "look into it, and then: rm -r {} && flowreg -C . hooks install",
+            previous.parent().unwrap().display()
+        );
+        assert_eq!(problem["hint"], hint, "{said}");
+    };
+    write_script(&hook, "#!/bin/sh\nexit 0\n");
+    told(&format!("{} was replaced", hook.display()));
+    write_script(&hook, "#!/bin/sh\nflowreg hook pre-push \"$@\"\n");
+    told(&format!("{} was replaced", hook.display()));
+    std::fs::remove_file(&hook).unwrap();
+    told(&format!("{} is gone", hook.display()));
+    // What the hint says helps.
+    std::fs::remove_dir_all(previous.parent().unwrap()).unwrap();
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(status(&scenario)["state"], "installed");
+}
+
+#[test]
 fn a_hook_that_an_earlier_flowreg_kept_is_taken_over() {
     let (scenario, hooks) = bare_of_hooks(&gits()[0]);
     let first = include_str!("first_shim.sh").replace("@FLOWREG@", "'/nowhere/flowreg'");
