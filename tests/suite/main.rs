@@ -68,6 +68,7 @@ mod source_roots;
 mod tag;
 mod tag_checkouts;
 mod tag_ci;
+mod tag_hints;
 mod tag_list;
 mod tag_plan;
 mod tag_races;

@@ -21,6 +21,17 @@ fn configured(toml: &str) -> Tagged {
     tagged
 }
 
+/// The settings that the hints of a second series show, as they are to be written.
+fn proposed_settings(error: &Value) -> String {
+    let hints = error["error"]["hints"].as_array().unwrap().iter();
+    let hints: Vec<&str> = hints.map(|hint| hint.as_str().unwrap()).collect();
+    let table = hints[0].split_once("in flowreg.toml under ").unwrap().1;
+    let lines = hints[1..].iter().take_while(|hint| hint.contains(" = "));
+    let lines: Vec<&str> =
+        [table.trim_end_matches(':')].into_iter().chain(lines.copied()).collect();
+    lines.join("\n") + "\n"
+}
+
 fn pinned(tagged: &Tagged) -> String {
     tagged.flowreg().json(&["reference"], 0)["reference"]["name"].as_str().unwrap().to_owned()
 }
@@ -246,10 +257,7 @@ fn a_second_series_is_not_begun_by_accident() {
         assert_eq!(tagged.tag_names(), [there]);
         // Both ways out.
         assert_eq!(tagged.print(&[first]), first);
-        let table =
-            package.map_or_else(|| "[tag]".to_owned(), |name| format!("[tag.package.{name}]"));
-        assert!(text.contains(&format!("{table} prefix = \\\"{prefix}\\\"")), "{text}");
-        tagged.repository.write("flowreg.toml", format!("{table}\nprefix = \"{prefix}\"\n"));
+        tagged.repository.write("flowreg.toml", proposed_settings(&error));
         tagged.repository.write("flows/more.py", flow("more"));
         tagged.push("feat: the prefix that is there");
         let next = tagged.print(&of_package);
@@ -290,12 +298,8 @@ fn a_second_series_is_not_begun_by_accident() {
         let error = tagged.flowreg().json(&["tag"], 1);
         let text = error["error"].to_string();
         assert!(text.contains("flowreg tag --format json v1.0.0"), "{text}");
-        let hint = format!(
-            "prefix = \\\"{prefix}\\\" and scheme = \\\"calver\\\" with format = \\\"{format}\\\""
-        );
-        assert!(text.contains(&hint), "{text}");
-        let toml =
-            format!("[tag]\nprefix = \"{prefix}\"\nscheme = \"calver\"\nformat = \"{format}\"\n");
+        let toml = proposed_settings(&error);
+        assert!(toml.contains(&format!("format = \"{format}\"")), "{toml}");
         tagged.repository.write("flowreg.toml", toml);
         tagged.push("feat: as it was");
         assert!(tagged.print(&[]).starts_with(&format!("{prefix}20")));
@@ -316,7 +320,7 @@ fn a_second_series_is_not_begun_by_accident() {
         "latest",
         "nightly",
         "build-12",
-        "build-1.2.3",
+        "sprint-12-build-7",
         "nightly-20260101",
         "nightly-2026.01.10",
         "deploy-2026-01-10",
@@ -334,8 +338,61 @@ fn a_second_series_is_not_begun_by_accident() {
 }
 
 #[test]
+fn names_of_products_that_count_something_have_versions() {
+    for (there, next, declared) in [
+        ("data-pipeline-v1.4.2", "data-pipeline-v1.5.0", 1),
+        ("data-pipeline-1.4.2", "data-pipeline-1.5.0", 1),
+        ("pipeline-v1", "pipeline-v1.1.0", 1),
+        ("job-scheduler-v1.4.2", "job-scheduler-v1.5.0", 1),
+        ("daily-report-1.4.2", "daily-report-1.5.0", 1),
+        ("deployment-v1.0.0", "deployment-v1.1.0", 1),
+        // Of a part of the repository, by its directory.
+        ("etl-pipeline/v1.4.2", "etl-pipeline/v1.5.0", 0),
+    ] {
+        let tagged = Tagged::new();
+        tagged.tag(there);
+        tagged.push("feat: more");
+        assert_eq!(tagged.print(&[]), next, "{there}");
+        tagged.repository.write("flowreg.toml", "[tag]\nprefix = \"v\"\n");
+        tagged.push("chore: configure");
+        tagged.flowreg().json(&["tag", "--print"], declared);
+    }
+}
+
+#[test]
+fn a_calendar_beside_other_versions_goes_on_or_begins_as_it_is_told() {
+    for (format, settings) in [
+        ("YYYY.MM.MICRO", ""),
+        ("YYYY.0M.0D", "prefix = \"\"\n"),
+        ("YYYY.MM.MICRO", "prefix = \"rel-\"\n"),
+    ] {
+        let toml = format!("[tag]\n{settings}scheme = \"calver\"\nformat = \"{format}\"\n");
+        let tagged = configured(&toml);
+        tagged.tag("v1.4.2");
+        tagged.push("feat: more");
+        let error = tagged.flowreg().json(&["tag", "--print"], 1);
+        assert_eq!(error["error"]["code"], "second_series", "{error}");
+        let hints = error["error"]["hints"].as_array().unwrap();
+        // As it is typed.
+        let begin = hints.last().unwrap().as_str().unwrap();
+        let (_, begin) = begin.split_once("flowreg tag ").unwrap();
+        let typed: Vec<&str> = ["tag"].into_iter().chain(begin.split(' ')).collect();
+        let made = tagged.flowreg().run(&typed);
+        assert_eq!(made.code, 0, "{made:?}");
+        let made: Value = serde_json::from_str(&made.stdout).unwrap();
+        assert!(begin.ends_with(made["tag"].as_str().unwrap()), "{begin} {made}");
+        assert!(made["tag"].as_str().unwrap().contains("20"), "{made}");
+        // As it is pasted.
+        tagged.repository.write("flowreg.toml", proposed_settings(&error));
+        tagged.push("feat: as it was");
+        assert_eq!(tagged.print(&[]), "v1.5.0");
+    }
+}
+
+#[test]
 fn a_version_that_can_not_be_counted_up_is_not_guessed() {
-    for there in ["2026.01.10", "v1.2.3.4"] {
+    let dates = ["20260110", "20260110.1", "2026-01-10.1", "2026_01_10.1", "2026-Q1", "2026.1"];
+    for there in ["2026.01.10", "v1.2.3.4"].into_iter().chain(dates) {
         let tagged = Tagged::new();
         tagged.tag(there);
         tagged.push("feat: more");
@@ -381,6 +438,29 @@ fn a_path_that_is_nowhere_is_an_error() {
         tagged.tag("etl/v1.0.0");
         let error = tagged.flowreg().json(&["register"], 3);
         assert_eq!(error["error"]["code"], "no_files", "{path}");
+    }
+    // What a link leads to changes under its own name.
+    for (path, leads_to) in [
+        ("linked", "flows"),
+        ("linked/etl.py", "flows/etl.py"),
+        ("lin*", "flows"),
+        ("gone", "nowhere"),
+    ] {
+        let tagged = configured(&format!("[tag]\nprefix = \"v\"\npaths = [\"{path}\"]\n"));
+        tagged.repository.link("linked", "flows");
+        tagged.repository.link("gone", "nowhere");
+        tagged.push("feat: links");
+        let error = tagged.flowreg().json(&["tag", "--print"], 3);
+        assert_eq!(error["error"]["code"], "no_files", "{path}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("symbolic link"), "{error}");
+        let hint = error["error"]["hints"][0].as_str().unwrap();
+        assert!(hint.contains(&format!("\"{leads_to}\" in place of")), "{hint}");
+    }
+    for paths in ["[\"flows\"]", "[\"lin*\", \"flows\"]", "[\"**/*.py\"]"] {
+        let tagged = configured(&format!("[tag]\nprefix = \"v\"\npaths = {paths}\n"));
+        tagged.repository.link("linked", "flows");
+        tagged.push("feat: a link");
+        assert_eq!(tagged.print(&[]), "v1.0.0", "{paths}");
     }
     for path in ["../etl", "fl[ows"] {
         let tagged = configured(&format!("[tag]\npaths = [\"{path}\"]\n"));

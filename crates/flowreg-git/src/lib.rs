@@ -40,6 +40,7 @@ mod reftable;
 mod remote;
 mod request;
 mod revision;
+mod tag_advice;
 pub mod tagging;
 mod tags;
 mod touched;

@@ -10,14 +10,14 @@
 
 use gix::objs::Kind;
 
-use super::ReferenceError;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::Mainline;
 use super::proof::Proof;
-use super::reference_error::{AlikeTags, TagAdvice};
+use super::reference_error::AlikeTags;
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
 use super::tagging::{Series, SeriesSet};
+use super::{ReferenceError, Repository};
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, RemoteName,
     TagName, misspelt,
@@ -39,6 +39,7 @@ impl From<CodeReference> for Resolved {
 
 /// Looks a candidate's name up, here and in the remote's answer.
 pub(super) struct NameResolver<'a> {
+    pub(super) repository: &'a Repository,
     pub(super) refs: &'a Refs,
     pub(super) rules: &'a ReferenceRules,
     /// The commit that a push put there; it counts instead of where the name is in this repository.
@@ -158,12 +159,14 @@ impl NameResolver<'_> {
         let branch = tag
             .as_str()
             .strip_prefix("refs/heads/")
-            .or_else(|| self.refs.exists(&format!("refs/heads/{tag}")).then_some(tag.as_str()));
+            .or_else(|| self.has_branch(tag.as_str()).then_some(tag.as_str()));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let tags = self.all_tags().unwrap_or_default();
-        let proposed = self.rules.series.written_alike(&tag, &tags);
-        let known = tags.contains(&proposed).then(|| ReferenceName::Tag(proposed.clone()));
-        let meant = meant.or(known);
+        let set = &self.rules.series;
+        let alike = set.written_alike(&tag, &tags);
+        let same = set.of_same_version(&alike, &tags);
+        let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
+        let proposed = (!set.begins_another(&alike, &tags)).then_some(alike);
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
         let alike = Box::new(AlikeTags { proposed, near });
@@ -257,7 +260,7 @@ impl NameResolver<'_> {
                 Err(self.no_such_branch(from, reading))
             }
             (Some(_), None) => {
-                let is_tag = self.refs.exists(&format!("refs/tags/{branch}"));
+                let is_tag = self.has_tag(branch.as_str());
                 Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
             }
             (Some(here), Some(there)) if here == there => Ok(here),
@@ -317,11 +320,8 @@ impl NameResolver<'_> {
     /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
     fn meant_by(&self, branch: &BranchName) -> Option<ReferenceName> {
         let name = branch.as_str();
-        let is_there =
-            |tag: TagName| self.proof.is_some_and(|proof| proof.refs.tag(&tag).is_some());
-        let is_tag =
-            || self.refs.exists(&format!("refs/tags/{name}")) || name.parse().is_ok_and(is_there);
-        if let Some(tag) = name.strip_prefix("refs/tags/").or_else(|| is_tag().then_some(name)) {
+        let is_tag = || self.has_tag(name).then_some(name);
+        if let Some(tag) = name.strip_prefix("refs/tags/").or_else(is_tag) {
             return tag.parse().ok().map(ReferenceName::Tag);
         }
         let (remote, stripped) = self.without_remote(branch)?;
@@ -397,8 +397,25 @@ impl NameResolver<'_> {
         format!("{branch} {distance} {remote}; {registered} is registered")
     }
 
+    /// Whether there is a branch of this name, here or on the remote.
+    pub(super) fn has_branch(&self, name: &str) -> bool {
+        let Ok(branch) = name.parse::<BranchName>() else { return false };
+        let is_tracked =
+            |remote| self.refs.tracking(remote, &branch).is_ok_and(|found| found.is_some());
+        self.refs.exists(&format!("refs/heads/{branch}"))
+            || self.is_there(self.remote, &branch)
+            || self.remote.is_some_and(is_tracked)
+    }
+
+    /// Whether there is a tag of this name, here or on the remote.
+    fn has_tag(&self, name: &str) -> bool {
+        let is_there =
+            |tag: TagName| self.proof.is_some_and(|proof| proof.refs.tag(&tag).is_some());
+        self.refs.exists(&format!("refs/tags/{name}")) || name.parse().is_ok_and(is_there)
+    }
+
     /// All tags, of this repository and of the remote.
-    fn all_tags(&self) -> Result<Vec<TagName>, ReferenceError> {
+    pub(super) fn all_tags(&self) -> Result<Vec<TagName>, ReferenceError> {
         let mut tags = self.refs.tags()?;
         tags.extend(self.proof.iter().flat_map(|proof| proof.refs.tags()));
         Ok(tags)
@@ -445,7 +462,10 @@ impl NameResolver<'_> {
     }
 
     /// The tags at a commit. One that only this repository has pins nothing: workers could not clone it.
-    fn tags_for_workers(&self, commit: &CommitId) -> Result<Vec<TagName>, ReferenceError> {
+    pub(super) fn tags_for_workers(
+        &self,
+        commit: &CommitId,
+    ) -> Result<Vec<TagName>, ReferenceError> {
         match self.proof {
             Some(proof) => Ok(proof.refs.tags_at(commit)),
             None => Ok(self.refs.tags_at(commit)?),
@@ -477,36 +497,6 @@ impl NameResolver<'_> {
         self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
         Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
-    }
-
-    /// The error for a mainline branch whose commit has no version.
-    fn untagged(&self, branch: BranchName, commit: CommitId) -> ReferenceError {
-        let local = self.refs.tags_at(&commit).unwrap_or_default();
-        let others = self.tags_for_workers(&commit).unwrap_or_default();
-        let set = &self.rules.series;
-        // All tags, here and there: the one that is proposed must be free in both.
-        let tags = self.all_tags().unwrap_or_default();
-        let (series, several) = match set.all(&tags) {
-            Ok(series) => (series, None),
-            Err(several) => (Vec::new(), Some(several)),
-        };
-        let unpushed = set.highest_of_each(&series, &local).into_iter().map(|(_, tag)| tag.clone());
-        let unasked = self.remote.filter(|_| self.proof.is_none());
-        let advice = TagAdvice {
-            lacking: unasked.filter(|remote| self.refs.may_lack_tags(remote)).cloned(),
-            unseen: unasked.filter(|_| tags.is_empty()).cloned(),
-            unpushed: unpushed.collect(),
-            others,
-            next: match &series[..] {
-                [one] if !set.begins_beside_others(one, &tags) => set.next_tag(one, &tags),
-                _ => None,
-            },
-            packages: series.iter().filter_map(|one| one.package.clone()).collect(),
-            lightweight: self.rules.lightweight,
-            several,
-        };
-        let remote = self.proof.map(|proof| proof.remote.clone());
-        ReferenceError::Untagged { branch, commit, remote, advice: Box::new(advice) }
     }
 
     /// Refuses an annotated tag where workers can't check one out: those of Prefect 1.

@@ -129,6 +129,7 @@ impl<'a> Lookup<'a> {
             self.repository.fetch_commit(proof.remote.as_str(), there)?;
         }
         let resolver = NameResolver {
+            repository: self.repository,
             refs: &self.refs,
             rules: self.rules,
             pushed: self.pushed,
@@ -171,7 +172,13 @@ fn prove(
             // Only the remote knows which packages have tags of their own at its commit, and of a push, which
             // series there are.
             let is_found = matches!(rules.series, SeriesSet::Found { .. });
-            if !rules.series.packages_beside(tag).is_empty() || (pushed.is_some() && is_found) {
+            // And where the tag is nowhere, only it knows what may have been meant.
+            let is_here = lookup.refs.tag(tag).is_ok_and(|found| found.is_some());
+            let is_pushed = pushed.is_some();
+            if !rules.series.packages_beside(tag).is_empty()
+                || (is_pushed && is_found)
+                || (!is_pushed && !is_here)
+            {
                 patterns.add_all();
             }
         }

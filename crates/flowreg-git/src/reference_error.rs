@@ -1,5 +1,6 @@
 //! Why there is no code reference, and what to type about it.
 
+use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
 use flowreg_model::{
@@ -183,7 +184,7 @@ pub enum ReferenceError {
         remote: RemoteName,
         /// The branch.
         branch: BranchName,
-        /// Whether a tag of this repository has the same name.
+        /// Whether a tag has the same name, here or there.
         is_tag: bool,
     },
     /// The tag is here, but not at the remote.
@@ -265,75 +266,10 @@ pub enum ReferenceError {
 /// Names beside that of a tag which is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlikeTags {
-    /// The same, written like the other tags of the repository.
-    pub proposed: TagName,
+    /// The same, written like the other tags of the repository; `None` where it would begin a second series.
+    pub proposed: Option<TagName>,
     /// A tag that is there, of which this one is a slip.
     pub near: Option<String>,
-}
-
-/// How a mainline branch gets a version at its commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TagAdvice {
-    /// Versions at the commit that only this repository has.
-    pub unpushed: Vec<TagName>,
-    /// The remote whose tags this clone may lack, if it was not asked for them.
-    pub lacking: Option<RemoteName>,
-    /// The remote that was not asked, where no tag at all is here.
-    pub unseen: Option<RemoteName>,
-    /// Tags at the commit that are versions of no series.
-    pub others: Vec<TagName>,
-    /// The next version that is free, if it follows from the tags alone.
-    pub next: Option<TagName>,
-    /// The packages that have versions of their own.
-    pub packages: Vec<String>,
-    /// Whether the tag to propose has to be lightweight.
-    pub lightweight: bool,
-    /// The series that the tags are of, if nothing says which is meant.
-    pub several: Option<SeveralSeries>,
-}
-
-impl TagAdvice {
-    /// What is missing.
-    fn what(&self) -> String {
-        let others: Vec<_> = self.others.iter().map(escaped).collect();
-        match others.as_slice() {
-            [] => "tag".to_owned(),
-            [other] => format!("version tag ({other} is none of a series)"),
-            _ => format!("version tag ({} are none of a series)", others.join(", ")),
-        }
-    }
-
-    fn hints(&self, commit: &CommitId, remote: &str) -> Vec<String> {
-        // A tag that is here already only has to be pushed; a second one would be one too many.
-        let push = self.unpushed.first();
-        let push = push.map(|tag| format!("git push {remote} {}", quoted(tag.as_str())));
-        let commit = commit.short();
-        let make = self.next.as_ref().map(|next| {
-            let next = quoted(next.as_str());
-            let annotated = format!("git tag -a {next} -m {next} {commit}");
-            let make =
-                if self.lightweight { format!("git tag {next} {commit}") } else { annotated };
-            format!("{make} && git push {remote} {next}")
-        });
-        let of_packages = self.packages.iter();
-        let of_packages =
-            of_packages.map(|name| format!("flowreg tag … --package {}", quoted(name)));
-        // What comes next is not known then, nor whether the commit has a tag.
-        let fetch = self.lacking.as_ref().map(|remote| format!("git fetch --tags {remote}"));
-        let mut hints: Vec<String> = push.or(fetch).or(make).into_iter().collect();
-        if hints.is_empty() {
-            hints.extend(of_packages);
-            hints.extend(self.several.iter().flat_map(SeveralSeries::hints));
-        }
-        if hints.is_empty() {
-            hints.push("flowreg tag …".to_owned());
-        }
-        if let (Some(remote), None) = (&self.unseen, &self.lacking) {
-            hints.push(format!("or, if {remote} has tags: git fetch --tags {remote}"));
-        }
-        hints.push("flowreg … --untagged branch".to_owned());
-        hints
-    }
 }
 
 fn or_at(remote: Option<&RemoteName>, is_asked: bool) -> String {
@@ -439,15 +375,16 @@ impl ReferenceError {
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
             Self::NoSuchTag { tag, alike, remote, is_asked, lightweight, .. } => {
                 let AlikeTags { proposed, near } = &**alike;
-                let proposed = quoted(proposed.as_str());
-                let other = match remote {
-                    Some(remote) if *is_asked => {
+                let other = match (remote, proposed) {
+                    (Some(remote), None) if *is_asked => format!("git ls-remote --tags {remote}"),
+                    (Some(remote), Some(proposed)) if *is_asked => {
+                        let proposed = quoted(proposed.as_str());
                         let message =
                             if *lightweight { String::new() } else { format!(" -a -m {proposed}") };
                         format!("git tag{message} {proposed} && git push {remote} {proposed}")
                     }
-                    Some(remote) => format!("git fetch {remote} tag {}", quoted(tag.as_str())),
-                    None => "git tag --list".to_owned(),
+                    (Some(remote), _) => format!("git fetch {remote} tag {}", quoted(tag.as_str())),
+                    (None, _) => "git tag --list".to_owned(),
                 };
                 with_near("tag", near.as_deref(), other)
             }

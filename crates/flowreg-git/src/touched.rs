@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use gix::objs::TreeRefIter;
 
+use super::links::PathResolver;
 use super::tagging::SeriesPaths;
-use super::tree::corrupt;
+use super::tree::{TreeFiles, corrupt};
 use super::{GitError, Repository, Tree};
 use flowreg_model::CommitId;
 
@@ -37,10 +38,9 @@ impl<'a> PathFilter<'a> {
         }
         // The first commit of all touches what it has.
         if parents.is_empty() {
-            return Ok(self
-                .repository
-                .path_without_files(commit, std::slice::from_ref(self.paths))?
-                .is_none());
+            let problem =
+                self.repository.unusable_path(commit, std::slice::from_ref(self.paths))?;
+            return Ok(problem.is_none_or(|problem| problem.leads_to.is_some()));
         }
         for parent in parents {
             if !self.differs(parent, commit)? {
@@ -71,49 +71,78 @@ impl<'a> PathFilter<'a> {
     }
 }
 
+/// A path of a series that no commit could be counted by.
+pub(super) struct UnusablePath {
+    /// Whose path it is, as an index.
+    pub(super) owner: usize,
+    /// The path, or what a glob matches.
+    pub(super) path: String,
+    /// Where it leads, if it is a symbolic link or goes over one; `None`: nothing is there.
+    pub(super) leads_to: Option<String>,
+}
+
 impl Repository {
-    /// The first path that has no file at a commit, and whose it is. Globs cost one walk of the tree,
-    /// however many there are.
+    /// The first path that has no file at a commit, or that changes are not seen by: what a symbolic link leads to
+    /// changes under its own name. Globs cost one walk of the tree, however many there are.
     ///
     /// # Errors
     /// If a directory of the commit can't be read.
-    pub(super) fn path_without_files(
+    pub(super) fn unusable_path(
         &self,
         commit: &CommitId,
         all: &[SeriesPaths],
-    ) -> Result<Option<(usize, String)>, GitError> {
+    ) -> Result<Option<UnusablePath>, GitError> {
         if all.iter().all(SeriesPaths::are_all) {
             return Ok(None);
         }
         let tree = self.tree(commit)?;
-        let mut files: Option<Vec<String>> = None;
-        for (index, paths) in all.iter().enumerate() {
-            let missing = if let Some(plain) = paths.plain() {
-                let mut missing = None;
-                for path in plain {
-                    if missing.is_none() && entry_at(&tree, path)?.is_none() {
-                        missing = Some(path);
-                    }
-                }
-                missing
+        let mut listed: Option<TreeFiles> = None;
+        for (owner, paths) in all.iter().enumerate() {
+            let problem = if let Some(plain) = paths.plain() {
+                let problems = plain.into_iter().map(|path| unusable_plain(&tree, path));
+                problems.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().next()
             } else {
-                let files = match &mut files {
-                    Some(files) => files,
-                    none => none.insert(files_of(&tree)?),
+                let listed = match &mut listed {
+                    Some(listed) => listed,
+                    none => none.insert(tree.files(|_, _| true, |_| true)?),
                 };
-                paths.without_any(files)
+                unusable_glob(listed, paths)
             };
-            if let Some(path) = missing {
-                return Ok(Some((index, path.to_owned())));
+            if let Some((path, leads_to)) = problem {
+                return Ok(Some(UnusablePath { owner, path, leads_to }));
             }
         }
         Ok(None)
     }
 }
 
-fn files_of(tree: &Tree) -> Result<Vec<String>, GitError> {
-    let listed = tree.files(|_, _| true, |_| true)?.blobs.into_iter();
-    Ok(listed.map(|blob| String::from_utf8_lossy(&blob.path).into_owned()).collect())
+/// A path that has nothing, or where it leads over symbolic links.
+type PathProblem = (String, Option<String>);
+
+fn unusable_plain(tree: &Tree, path: &str) -> Result<Option<PathProblem>, GitError> {
+    let leads_to = match PathResolver::new(tree).resolve(path.as_bytes())? {
+        Ok(None) => None,
+        Ok(Some(entry)) if entry.path == path.as_bytes() => return Ok(None),
+        Ok(Some(entry)) => Some(text(&entry.path)),
+        Err(broken) => Some(broken.target),
+    };
+    Ok(Some((path.to_owned(), leads_to)))
+}
+
+fn unusable_glob(listed: &TreeFiles, paths: &SeriesPaths) -> Option<PathProblem> {
+    let files: Vec<String> = listed.blobs.iter().map(|blob| text(&blob.path)).collect();
+    if let Some(path) = paths.without_any(&files) {
+        return Some((path.to_owned(), None));
+    }
+    // What lies in a directory with a link in it is another matter: the directory itself is there.
+    let links = listed.directories.iter().map(|(link, to)| (text(link), text(to)));
+    let mut unseen = links.filter(|(link, to)| paths.names(link) && !paths.has(to));
+    unseen.next().map(|(link, to)| (link, Some(to)))
+}
+
+/// A path as it is written under `paths`.
+fn text(path: &[u8]) -> String {
+    if path.is_empty() { ".".to_owned() } else { String::from_utf8_lossy(path).into_owned() }
 }
 
 /// The object that a tree has at a path, a file or a directory.

@@ -66,7 +66,7 @@ impl<'r> TagRun<'r> {
             commit: &self.commit,
             version: &self.version,
             remote: self.remote.as_ref(),
-            today: today(&self.opened.surroundings),
+            today: Some(today(&self.opened.surroundings)),
             provider: ci_provider(&self.opened.surroundings.environment),
         };
         let mut agreed: Option<AgreedTag<'r>> = None;

@@ -11,7 +11,7 @@ use super::next::{Bump, VersionInputs, next};
 use super::paths::SeriesPaths;
 use super::reverts::impact_of;
 use super::series::{Scheme, Series};
-use super::series_tags::SeriesTags;
+use super::series_tags::{SeriesTags, WrittenOtherwise};
 use super::version::Version;
 use crate::{GitError, LoggedCommit, PeeledTag, Remote, Repository};
 use flowreg_model::{CommitId, RemoteName, TagName};
@@ -52,8 +52,8 @@ pub struct TagRequest<'a> {
     pub version: &'a RequestedVersion,
     /// The remote, if it was asked.
     pub remote: Option<&'a Remote>,
-    /// Which day it is.
-    pub today: Day,
+    /// Which day it is; `None`: not known, and no calendar version follows.
+    pub today: Option<Day>,
     /// The CI provider of the build, for hints.
     pub provider: Option<&'static str>,
 }
@@ -129,7 +129,7 @@ pub fn decide(request: &TagRequest<'_>, existing: &SeriesTags) -> Result<Decisio
                 bump: *bump,
                 pre: pre.clone(),
                 build: build.clone(),
-                today: Some(request.today),
+                today: request.today,
                 ..VersionInputs::default()
             };
             decide_next(request, existing, inputs)
@@ -167,7 +167,7 @@ fn decide_exact(
         return Err(request.taken(held, true));
     }
     let tag = request.tag_of(version)?;
-    request.refuse_second_series(existing)?;
+    request.refuse_second_series(existing, &tag)?;
     let history = versions_in_history(request, &existing.tags)?;
     let latest = history.latest.and_then(|index| existing.tags.get(index));
     if let Some((held, latest)) = latest
@@ -236,7 +236,7 @@ fn decide_next(
         return Err(request.taken(held, false));
     }
     let tag = request.tag_of(&version)?;
-    request.refuse_second_series(existing)?;
+    request.refuse_second_series(existing, &tag)?;
     let commits = if is_cut { Vec::new() } else { commits };
     // The notes of a release begin at the release before it, not at its own pre-releases.
     let previous = if version.is_pre_release() {
@@ -348,12 +348,15 @@ impl TagRequest<'_> {
     }
 
     /// Refuses to begin a series where the versions of the repository are written in another way, unless
-    /// the first one was given in full.
-    fn refuse_second_series(&self, existing: &SeriesTags) -> Result<(), TagError> {
+    /// the first one was given in full. `next` is the one that would begin it.
+    fn refuse_second_series(&self, existing: &SeriesTags, next: &TagName) -> Result<(), TagError> {
         let is_in_full = matches!(self.version, RequestedVersion::Exactly { is_in_full: true, .. });
         match &existing.written_otherwise {
             Some(other) if existing.tags.is_empty() && !is_in_full => {
-                Err(TagError::SecondSeries(Box::new(other.clone())))
+                // A calendar version follows from the day alone, which the other tag does not say.
+                let first = other.first.clone().unwrap_or_else(|| next.clone());
+                let other = WrittenOtherwise { first: Some(first), ..other.clone() };
+                Err(TagError::SecondSeries(Box::new(other)))
             }
             _ => Ok(()),
         }

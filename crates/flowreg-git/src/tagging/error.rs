@@ -62,10 +62,12 @@ pub enum TagError {
     #[error("no tag is a version of {}…, and {} looks like one: a second series would begin", escaped(.0.series.as_str()), escaped(.0.tag.as_str()))]
     SecondSeries(Box<WrittenOtherwise>),
     /// A path of the series is nowhere in the commit.
-    #[error("paths{}: nothing at {} is `{}`", of_package(.package.as_ref()), .commit.short(), escaped(.path))]
+    #[error("paths{}: {}", of_package(.package.as_ref()), path_problem(.path, .leads_to.as_ref(), .commit))]
     NoFiles {
         /// The path, or the glob.
         path: String,
+        /// Where it leads, if it is there and is a symbolic link or behind one.
+        leads_to: Option<String>,
         /// The package of the series.
         package: Option<String>,
         /// The commit.
@@ -129,6 +131,17 @@ fn place(remote: Option<&RemoteName>) -> String {
 
 fn of_package(package: Option<&String>) -> String {
     package.map(|name| format!(" of the package {}", escaped(name))).unwrap_or_default()
+}
+
+fn path_problem(path: &str, leads_to: Option<&String>, commit: &CommitId) -> String {
+    let (path, commit) = (escaped(path), commit.short());
+    match leads_to {
+        None => format!("nothing at {commit} is `{path}`"),
+        Some(to) => format!(
+            "`{path}` leads over a symbolic link at {commit} to `{}`, and what changes there would not count",
+            escaped(to)
+        ),
+    }
 }
 
 /// What a sentence begins with whose answer the history of a clone does not have.
@@ -211,9 +224,15 @@ impl TagError {
             }
             Self::NotHigher { .. } => vec!["flowreg … --allow-downgrade".to_owned()],
             Self::SecondSeries(other) => other.hints(),
-            Self::NoFiles { package, .. } => {
+            Self::NoFiles { package, path, leads_to, .. } => {
                 let table = package.as_ref().map(|name| format!(".package.{}", escaped(name)));
                 let table = table.unwrap_or_default();
+                if let Some(to) = leads_to {
+                    let (path, to) = (escaped(path), escaped(to));
+                    return vec![format!(
+                        "flowreg.toml: paths under [tag{table}]: \"{to}\" in place of \"{path}\""
+                    )];
+                }
                 vec![format!("flowreg.toml: paths under [tag{table}]: files, directories or globs")]
             }
             Self::NotMainline { unpushed, is_required, commit, remote, .. } => {

@@ -6,16 +6,18 @@
 //!
 //! A name is read as words, then a number: `release-`, `1.10.0`. What the words say decides:
 //!
-//! 1. A word that says what is counted, none of it versions (`build-12`, `nightly-2026.01.10`): no version.
+//! 1. Right before the number a word that says what is counted, none of it versions (`build-12`): no version,
+//!    unless it is written like one, with points and no date (`data-pipeline-1.4.2`; not `nightly-2026.01.10`).
 //! 2. No word but those for versions (`V1`, `release-7`, `releases/v1.2.3`, `stable-v3`): any number is one.
-//! 3. Any other word (`flows-1.4.2`): only what is written like a version, with points or three numbers, and no
-//!    date; and none with a slash behind that word, which names a part of the repository (`docs/v1.0.0`).
+//! 3. Any other word (`flows-1.4.2`): only what is written like a version, with points, three numbers or a `v`
+//!    (`pipeline-v1`), and no date; and none with a slash behind that word, which names a part of the
+//!    repository (`docs/v1.0.0`).
 //! 4. No word at all: any number, unless a word follows that is none of a pre-release (`77-fix-login`).
 //!
 //! To refuse once too often costs one command, which the refusal shows; to begin a second series by accident
 //! can't be taken back.
 
-use super::version::Version;
+use super::version::{Version, is_date};
 use super::written::version_in;
 
 /// Words that stand for "version".
@@ -24,7 +26,8 @@ const VERSION_WORDS: &[&str] = &[
     "stable", "tag", "tags", "final", "ga", "lts",
 ];
 
-/// Words of tags that programs make: they count or date something that is no release.
+/// Words of tags that programs make: they count or date something that is no release. Products have such words in
+/// their names as well (`job-scheduler-v1.4.2`), so they mean it only right before a number without points.
 const COUNTER_WORDS: &[&str] = &[
     "archive",
     "auto",
@@ -86,9 +89,6 @@ const STAGES: &[&str] = &[
     "x",
 ];
 
-/// From which number on the first one of a name is taken for a year, or for a whole date.
-const YEAR: u64 = 1900;
-
 /// A name that looks like a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lookalike<'t> {
@@ -101,7 +101,7 @@ pub(super) struct Lookalike<'t> {
 impl Lookalike<'_> {
     /// Whether its numbers are a date, so that no version is counted up from them.
     pub(super) fn is_date(&self) -> bool {
-        self.numbers.first().is_some_and(|first| *first >= YEAR)
+        is_date(&self.numbers)
     }
 }
 
@@ -119,11 +119,12 @@ pub(super) fn lookalike<'t>(name: &'t str, package: Option<&str>) -> Option<Look
     let found = Lookalike { prefix: name.get(..at)?, numbers };
     let words: Vec<&str> = words(head).collect();
     let is_written_like_one = match found.numbers.as_slice() {
-        [] | [_] => false,
+        [] => false,
+        [_] => words.last().is_some_and(|word| VERSION_WORDS.contains(word)) && !found.is_date(),
         [_, _] => is_dotted(text),
         [_, ..] => is_dotted(text) || !found.is_date(),
     };
-    let is_version = if counts_something_else(head) {
+    let is_version = if counts_something_else(head, text) {
         false
     } else if words.is_empty() {
         found.numbers.len() > 1 || rest.is_empty() || is_stage(rest)
@@ -135,10 +136,12 @@ pub(super) fn lookalike<'t>(name: &'t str, package: Option<&str>) -> Option<Look
     is_version.then_some(found)
 }
 
-/// Whether a prefix has a word that says what is counted, and that it is no versions.
-pub(super) fn counts_something_else(prefix: &str) -> bool {
+/// Whether the word right before a number says what is counted, and that it is no versions. `text` begins with
+/// the number: with points it is a version all the same, unless it is a date.
+pub(super) fn counts_something_else(prefix: &str, text: &str) -> bool {
     let prefix = prefix.to_ascii_lowercase();
-    words(&prefix).any(|word| COUNTER_WORDS.contains(&word))
+    let is_counter = words(&prefix).last().is_some_and(|word| COUNTER_WORDS.contains(&word));
+    is_counter && (is_date(&numbers_of(text)) || !is_dotted(text))
 }
 
 /// Whether a prefix names a part of the repository: a word before a slash, unless it means versions.
@@ -271,7 +274,10 @@ mod tests {
             ("20260110", Some(("", &[20_260_110]))),
             ("2026-01-10", Some(("", &[2026, 1, 10]))),
             ("2026/01/10", Some(("", &[2026, 1, 10]))),
-            ("2026-w03", Some(("", &[2026]))),
+            ("2026-w03", Some(("", &[2026, 3]))),
+            ("2026-Q1", Some(("", &[2026, 1]))),
+            ("20260110.1", Some(("", &[20_260_110, 1]))),
+            ("2026-01-10.1", Some(("", &[2026, 1, 10, 1]))),
             ("release-2026-01-10", Some(("release-", &[2026, 1, 10]))),
             // Words that mean versions.
             ("release-7", Some(("release-", &[7]))),
@@ -294,9 +300,21 @@ mod tests {
             ("flows-12-34", None),
             ("docs/v3.0.0", None),
             ("docs/1", None),
+            ("flows-v7", Some(("flows-v", &[7]))),
+            ("flows-v20260110", None),
+            // Products whose names have the words of counters.
+            ("data-pipeline-v1.4.2", Some(("data-pipeline-v", &[1, 4, 2]))),
+            ("data-pipeline-1.4.2", Some(("data-pipeline-", &[1, 4, 2]))),
+            ("pipeline-v1", Some(("pipeline-v", &[1]))),
+            ("job-scheduler-v1.4.2", Some(("job-scheduler-v", &[1, 4, 2]))),
+            ("job-scheduler-7", None),
+            ("daily-report-1.4.2", Some(("daily-report-", &[1, 4, 2]))),
+            ("deployment-v1.0.0", Some(("deployment-v", &[1, 0, 0]))),
+            ("build-1.2.3", Some(("build-", &[1, 2, 3]))),
+            ("etl-pipeline/v1.4.2", None),
             // Counted by programs.
             ("build-12", None),
-            ("build-1.2.3", None),
+            ("sprint-12", None),
             ("release-build-12", None),
             ("nightly-20260101", None),
             ("nightly-2026.01.10", None),

@@ -64,7 +64,7 @@ pub enum NextError {
         "versions of the scheme calver follow from the date: --bump, --pre and --build are for semver"
     )]
     NotSemantic,
-    /// The last version has more numbers than a semantic one, or leading zeros.
+    /// The last version has more numbers than a semantic one or leading zeros, or is a date.
     #[error("{0} is no semantic version, so none can be counted up from it")]
     NotCounted(String),
     /// The format has one version for a day, and it is used.

@@ -69,6 +69,14 @@ impl SeriesPaths {
         plain.collect()
     }
 
+    /// Whether one of the paths is this very file or directory, and not one that it lies in.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.0.iter().any(|one| match one {
+            SeriesPath::Plain(plain) => plain == path,
+            SeriesPath::Glob { itself, .. } => itself.is_match(path),
+        })
+    }
+
     /// The first of the paths that has none of the files.
     pub(crate) fn without_any(&self, files: &[String]) -> Option<&str> {
         let is_without = |path: &&SeriesPath| !files.iter().any(|file| path.has(file));

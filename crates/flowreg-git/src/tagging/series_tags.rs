@@ -26,6 +26,8 @@ pub struct WrittenOtherwise {
     pub own_series: Option<Series>,
     /// The prefix of the series.
     pub series: String,
+    /// Whether its versions are dates.
+    pub is_calendar: bool,
     /// The package of the series.
     pub package: Option<String>,
     /// The first tag of the series that is above it; `None` if that does not follow from the tag.
@@ -36,33 +38,38 @@ impl WrittenOtherwise {
     /// Both ways out: to go on with the series that is there, or to begin the new one on purpose.
     pub(super) fn hints(&self) -> Vec<String> {
         let tag = escaped(&self.tag);
-        let go_on = match &self.own_series {
+        let mut hints = match &self.own_series {
             Some(series) => {
                 let table = match &self.package {
                     Some(name) => format!("[tag.package.{name}]"),
                     None => "[tag]".to_owned(),
                 };
-                let prefix = escaped(&series.prefix);
-                let scheme = match &series.scheme {
-                    Scheme::Semantic { .. } => String::new(),
-                    Scheme::Calendar(format) => {
-                        format!(" and scheme = \"calver\" with format = \"{format}\"")
+                let mut lines = vec![
+                    format!("to go on after {tag}, in flowreg.toml under {table}:"),
+                    format!("prefix = \"{}\"", escaped(&series.prefix)),
+                ];
+                match &series.scheme {
+                    Scheme::Calendar(format) => lines.extend([
+                        "scheme = \"calver\"".to_owned(),
+                        format!("format = \"{format}\""),
+                    ]),
+                    // Only where the settings say otherwise.
+                    Scheme::Semantic { .. } if self.is_calendar => {
+                        lines.push("scheme = \"semver\"".to_owned());
                     }
-                };
-                format!("to go on after {tag}: flowreg.toml: {table} prefix = \"{prefix}\"{scheme}")
+                    Scheme::Semantic { .. } => {}
+                }
+                lines
             }
-            None => format!(
+            None => vec![format!(
                 "no series goes on after {tag}: a version is a prefix, then numbers with points or a date"
-            ),
+            )],
         };
-        let first = self
-            .first
-            .as_ref()
-            .map_or_else(|| format!("{}VERSION", self.series), |first| first.as_str().to_owned());
-        vec![
-            go_on,
-            format!("to begin a series of its own: flowreg tag … {}", quoted(&escaped(first))),
-        ]
+        let first = self.first.as_ref().map(|first| quoted(&escaped(first)).into_owned());
+        hints.extend(
+            first.map(|first| format!("to begin a series of its own: flowreg tag … {first}")),
+        );
+        hints
     }
 }
 
@@ -117,6 +124,7 @@ pub(super) fn written_otherwise(
         tag: tag.clone(),
         own_series: series_going_on(series, &found, tag),
         series: series.prefix.clone(),
+        is_calendar: matches!(series.scheme, Scheme::Calendar(_)),
         package: series.package.clone(),
         first: first_above(series, &found),
     })

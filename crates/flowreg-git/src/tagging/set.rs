@@ -7,10 +7,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::error::TagError;
-use super::lookalike::{counts_something_else, is_of_part};
+use super::lookalike::{counts_something_else, is_of_part, lookalike};
 use super::paths::SeriesPaths;
 use super::series::{Scheme, Series};
-use super::series_tags::written_otherwise;
 use super::version::Version;
 use super::written::{WrittenVersion, version_in};
 use crate::{ReferenceError, Repository};
@@ -128,7 +127,7 @@ impl SeriesSet {
     }
 
     /// Refuses paths that nothing in a commit has, of whichever series: most likely one is misspelt, and no
-    /// commit would ever count. Only globs cost more than a look at single directories.
+    /// commit would ever count. So it is with a symbolic link, whose own text is all that changes there. Only globs cost more than a look at single directories.
     ///
     /// # Errors
     /// [`TagError::NoFiles`]; or if the commit can't be read.
@@ -141,14 +140,10 @@ impl SeriesSet {
         };
         let read: Vec<SeriesPaths> =
             paths.iter().map(|(_, paths)| SeriesPaths::new(paths)).collect();
-        let missing = repository.path_without_files(commit, &read)?;
-        let missing = missing.and_then(|(index, path)| Some((paths.get(index)?.0.cloned(), path)));
-        match missing {
-            Some((package, path)) => {
-                Err(TagError::NoFiles { path, package, commit: commit.clone() })
-            }
-            None => Ok(()),
-        }
+        let Some(problem) = repository.unusable_path(commit, &read)? else { return Ok(()) };
+        let package = paths.get(problem.owner).and_then(|(package, _)| package.cloned());
+        let (path, leads_to) = (problem.path, problem.leads_to);
+        Err(TagError::NoFiles { path, leads_to, package, commit: commit.clone() })
     }
 
     /// Whether packages have series of their own.
@@ -231,20 +226,22 @@ impl SeriesSet {
         self.split(tag).is_some()
     }
 
-    /// Whether a first version of a series would stand beside versions that are written in another way.
-    pub(crate) fn begins_beside_others(&self, series: &Series, tags: &[TagName]) -> bool {
-        let is_new = !tags.iter().any(|tag| self.version_of(series, tag).is_some());
-        is_new && written_otherwise(self, series, tags).is_some()
+    /// The tag that has the version of another one, written in whichever way: `v1.1.0` for `v1.1`.
+    pub(crate) fn of_same_version<'t>(
+        &self,
+        tag: &TagName,
+        others: &'t [TagName],
+    ) -> Option<&'t TagName> {
+        let is_same =
+            |other: &&TagName| self.order(tag, other) == TagOrder::Versions(Ordering::Equal);
+        others.iter().find(|other| *other == tag).or_else(|| others.iter().find(is_same))
     }
 
-    /// The tag after the highest one of a series among all tags of a repository: the next patch version, of a
-    /// pre-release the release. `None` if it does not follow from the tags alone.
-    pub(crate) fn next_tag(&self, series: &Series, tags: &[TagName]) -> Option<TagName> {
-        let versions = tags.iter().filter_map(|tag| self.version_of(series, tag));
-        match versions.max_by(Version::precedence) {
-            Some(highest) => series.after(&highest),
-            None => series.first(),
-        }
+    /// Whether a tag looks like a version of none of the series whose versions the others are.
+    pub(crate) fn begins_another(&self, tag: &TagName, others: &[TagName]) -> bool {
+        let Ok(all) = self.all(others) else { return false };
+        let has = |tag: &TagName| all.iter().any(|one| self.version_of(one, tag).is_some());
+        lookalike(tag.as_str(), None).is_some() && !has(tag) && others.iter().any(has)
     }
 
     /// A version as the other tags of the repository are written: `v1.0.1` for `1.0.1` where they begin with
@@ -257,7 +254,8 @@ impl SeriesSet {
                 return None;
             }
             // Another series' tag is none of this one that was written wrongly.
-            let written = version_in(tag.as_str(), |text| one.parse(text))?;
+            let read = |text: &str| one.scheme.read(text).filter(|version| one.can_follow(version));
+            let written = version_in(tag.as_str(), read)?;
             let is_slip = ["", "v", "V"].contains(&written.prefix);
             let is_used = others.iter().any(|other| self.version_of(one, other).is_some());
             (is_slip && is_used).then(|| one.tag_of(&written.version)).flatten()
@@ -280,8 +278,10 @@ impl SeriesSet {
     /// The one prefix of the tags that are versions.
     fn found_prefix<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t str>, SeveralSeries> {
         let versions = tags.iter().filter_map(|tag| Some((self.split(tag)?, tag)));
-        let versions: Vec<_> =
-            versions.filter(|(written, _)| !counts_something_else(written.prefix)).collect();
+        let is_version = |(written, _): &(WrittenVersion<'_>, &TagName)| {
+            !counts_something_else(written.prefix, &written.version.to_string())
+        };
+        let versions: Vec<_> = versions.filter(is_version).collect();
         // What has a slash is mostly a version of something below (`etl/v1.0.0`), and a number alone may
         // count anything (`sprint-12`): they decide only where there is nothing else.
         let ranks: [fn(&WrittenVersion<'_>) -> bool; 3] = [
@@ -349,7 +349,13 @@ mod tests {
             (&["release-1.9.0", "build-12", "build-13"], "release-"),
             // What programs count is no version, with nothing beside it either.
             (&["build-12", "nightly-2026.01.10"], "v"),
-            (&["v1.0.0", "deploy-2026-01-10", "build-1.2.3"], "v"),
+            (&["v1.0.0", "deploy-2026-01-10", "build-12"], "v"),
+            // Names of products have the same words.
+            (&["data-pipeline-v1.4.2", "build-12"], "data-pipeline-v"),
+            (&["etl-pipeline/v1.4.2"], "etl-pipeline/v"),
+            (&["pipeline-v1"], "pipeline-v"),
+            (&["deployment-1.4.2"], "deployment-"),
+            (&["daily-report-1.4.2", "nightly-2026.01.10"], "daily-report-"),
             (&["releases/v1.0.0", "etl/v2.0.0"], "releases/v"),
             (&["v1.0.0", "etl/v2.0.0", "ml/v1.0.0"], "v"),
             (&["etl/v2.0.0"], "etl/v"),
@@ -370,6 +376,7 @@ mod tests {
             &["etl/v1.0.0", "ml/v1.0.0"],
             &["v1.0.0", "releases/v1.1.0"],
             &["sprint-1", "stage-2"],
+            &["v1.0.0", "build-1.2.3"],
         ] {
             let error = SeriesSet::default().all(&tags(names)).unwrap_err();
             for name in names {
@@ -421,27 +428,6 @@ mod tests {
     }
 
     #[test]
-    fn the_next_version_follows_the_highest_one_and_looks_like_it() {
-        let set = SeriesSet::default();
-        for (names, expected) in [
-            (&["v0.1.0"][..], Some("v0.1.1")),
-            (&["v1.9.0", "v1.10.0", "nightly"], Some("v1.10.1")),
-            (&["v2.0.0-rc.1", "v1.9.9"], Some("v2.0.0")),
-            (&["v1.0.0+build.7"], Some("v1.0.1")),
-            (&["release-1.10"], Some("release-1.10.1")),
-            (&["nightly"], Some("v1.0.0")),
-            (&[], Some("v1.0.0")),
-            (&["2026.01.10"], None),
-            (&["v1.0.18446744073709551615"], None),
-        ] {
-            let tags = tags(names);
-            let all = set.all(&tags).unwrap();
-            let next = set.next_tag(&all[0], &tags);
-            assert_eq!(next.as_ref().map(TagName::as_str), expected, "{names:?}");
-        }
-    }
-
-    #[test]
     fn a_version_is_proposed_as_the_others_are_written() {
         for (name, others, expected) in [
             ("1.0.1", &["v1.0.0"][..], "v1.0.1"),
@@ -451,10 +437,44 @@ mod tests {
             ("nightly", &["v1.0.0"], "nightly"),
             ("docs-1.0.0", &["v1.0.0"], "docs-1.0.0"),
             ("1.0.1", &[], "1.0.1"),
+            ("1.1", &["v1.0.0"], "v1.1"),
+            ("20260110", &["v1.0.0"], "20260110"),
         ] {
             let alike = SeriesSet::default().written_alike(&tag(name), &tags(others));
             assert_eq!(alike.as_str(), expected, "{name} {others:?}");
         }
+    }
+
+    #[test]
+    fn one_version_is_one_tag_and_none_begins_another_series() {
+        let set = SeriesSet::default();
+        for (name, others, expected) in [
+            ("v1.1", &["v1.0.0", "v1.1.0"][..], Some("v1.1.0")),
+            ("v1.1.0+7", &["v1.1.0"], Some("v1.1.0")),
+            ("v1.1.0-rc.1", &["v1.1.0"], None),
+            ("1.1", &["v1.1.0"], None),
+            ("nightly", &["v1.1.0", "nightly"], Some("nightly")),
+            ("latest", &["v1.1.0", "nightly"], None),
+        ] {
+            let others = tags(others);
+            let found = set.of_same_version(&tag(name), &others);
+            assert_eq!(found.map(TagName::as_str), expected, "{name} {others:?}");
+        }
+        for (name, others, expected) in [
+            ("release-1.1.0", &["v1.0.0"][..], true),
+            ("2026.01.10", &["v1.0.0"], true),
+            ("v1.1.0", &["v1.0.0"], false),
+            ("v0.9", &["v1.0.0"], false),
+            ("nightly", &["v1.0.0"], false),
+            ("build-12", &["v1.0.0"], false),
+            ("release-1.1.0", &["nightly"], false),
+            ("release-1.1.0", &[], false),
+        ] {
+            assert_eq!(set.begins_another(&tag(name), &tags(others)), expected, "{name}");
+        }
+        let packages = SeriesSet::Declared(vec![series("v"), series("etl/v")]);
+        assert!(!packages.begins_another(&tag("etl/v1.0.0"), &tags(&["v1.0.0"])));
+        assert!(packages.begins_another(&tag("1.0.0"), &tags(&["v1.0.0"])));
     }
 
     #[test]

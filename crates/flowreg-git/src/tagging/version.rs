@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use semver::{BuildMetadata, Prerelease};
 
 /// How many digits the first number of a date has at least, where dashes stand between its numbers.
 const YEAR: usize = 4;
 
-/// From which number on a single one is a date: `202601`, `20260110`.
+/// Which first numbers are the year of a date.
+const YEARS: RangeInclusive<u64> = 1900..=2999;
+/// From which one on they are a year and its month (`202601`), or a whole date (`20260110`).
 const DATE: u64 = 100_000;
 
 /// The version in a tag's name.
@@ -26,17 +29,15 @@ pub struct Version {
 
 impl Version {
     /// Reads a version: Semantic Versioning 2.0.0, and what people write instead, with fewer or more
-    /// numbers (`1.10`, `1.2.3.4`), with leading zeros (`2026.01.10`), or as a date (`2026-01-10`).
+    /// numbers (`1.10`, `1.2.3.4`), with leading zeros (`2026.01.10`), or as a date (`2026-01-10`, of a quarter or
+    /// week `2026-Q1`, with a counter `2026-01-10.1`).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let numbers = |text: &str, separator: char| -> Option<Vec<u64>> {
             text.split(separator).map(number).collect()
         };
-        let is_date = |separator: char| {
-            text.split_once(separator).is_some_and(|(year, _)| year.len() >= YEAR)
-        };
         // Before the form of semver, which would take the month for a pre-release of the year.
-        for separator in ['-', '_'].into_iter().filter(|separator| is_date(*separator)) {
-            if let Some(numbers) = numbers(text, separator) {
+        for separator in ['-', '_'] {
+            if let Some(numbers) = date(text, separator) {
                 return Some(Self { text: text.to_owned(), numbers, pre: Prerelease::EMPTY });
             }
         }
@@ -83,17 +84,15 @@ impl Version {
     }
 
     /// The semantic version that it is, a missing number taken for zero; `None` if it has too many of
-    /// them, leading zeros, or a date as its only number (`20260110`).
+    /// them, leading zeros, or is a date (`20260110.1`, `2026.1`): the next one is of another day then.
     pub(super) fn semantic(&self) -> Option<semver::Version> {
         let mut numbers = self.numbers.iter().map(|number| Some(*number)).chain([Some(0), Some(0)]);
         let (major, minor, patch) = (numbers.next()??, numbers.next()??, numbers.next()??);
         let written: Vec<String> = self.numbers.iter().map(ToString::to_string).collect();
         let rest = self.text.strip_prefix(&written.join("."));
         let is_semantic = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']));
-        let is_date = self.numbers.len() == 1 && major >= DATE;
-        (is_semantic && !is_date && self.numbers.len() <= 3).then(|| semver::Version {
-            pre: self.pre.clone(),
-            ..semver::Version::new(major, minor, patch)
+        (is_semantic && !is_date(&self.numbers) && self.numbers.len() <= 3).then(|| {
+            semver::Version { pre: self.pre.clone(), ..semver::Version::new(major, minor, patch) }
         })
     }
 }
@@ -112,6 +111,20 @@ impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether numbers are a date, from which no version is counted up.
+pub(super) fn is_date(numbers: &[u64]) -> bool {
+    numbers.first().is_some_and(|first| YEARS.contains(first) || *first >= DATE)
+}
+
+/// The numbers of a date between which this separator stands: the year first, a letter before that of a quarter or
+/// week, points before a counter.
+fn date(text: &str, separator: char) -> Option<Vec<u64>> {
+    let (year, rest) = text.split_once(separator).filter(|(year, _)| year.len() >= YEAR)?;
+    let counted = |part: &str| number(part.trim_start_matches(['q', 'Q', 'w', 'W']));
+    let rest = rest.split([separator, '.']).map(counted);
+    std::iter::once(number(year)).chain(rest).collect()
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -137,6 +150,10 @@ mod tests {
             &["2026.01.9", "2026.01.10", "2026.1.11", "2026.12.0", "2027.01.0"],
             &["2026-01-09", "2026-01-10", "2026-1-11", "2027-01-01"],
             &["2026_01", "2026_02", "2026_10"],
+            &["2026-01-10", "2026-01-10.1", "2026-01-10.10", "2026-01-11"],
+            &["20260110", "20260110.1", "20260110.10", "20260111"],
+            &["2026-Q1", "2026-Q2", "2027-Q1"],
+            &["2026-w09", "2026-w10"],
         ] {
             for pair in ordered.windows(2) {
                 let (one, other) = (version(pair[0]), version(pair[1]));
@@ -184,6 +201,18 @@ mod tests {
             ("1.2.3.4", None),
             ("2026-01-10", None),
             ("20260110", None),
+            ("20260110.1", None),
+            ("202601.1", None),
+            ("20260110.1.0", None),
+            ("202601101530.1", None),
+            ("2026-01-10.1", None),
+            ("2026_01_10.1", None),
+            ("2026-Q1", None),
+            ("2026-w03", None),
+            ("2026.1", None),
+            ("2026.1.10", None),
+            ("1899.1", Some("1899.1.0")),
+            ("3000.1", Some("3000.1.0")),
         ] {
             let semantic = version(text).semantic().map(|version| version.to_string());
             assert_eq!(semantic.as_deref(), expected, "{text}");

@@ -114,7 +114,7 @@ impl History {
             commit: &self.ids[commit],
             version,
             remote: None,
-            today: Day { year: 2026, month: 1, day: 2, week: 1, week_year: 2026 },
+            today: Some(Day { year: 2026, month: 1, day: 2, week: 1, week_year: 2026 }),
             provider: None,
         };
         decide(&request, &existing)

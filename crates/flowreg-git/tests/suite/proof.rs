@@ -333,10 +333,18 @@ fn in_a_clone_of_one_branch_the_fetch_to_type_brings_another() {
 #[test]
 fn the_tag_to_type_for_untagged_mainline_is_free_on_the_remote_too() {
     let (repository, remote) = pushed();
-    repository.git_in(&remote, &["tag", "v2.3.4", "feature/x"]);
     repository.git(&["checkout", "-q", "main"]);
-    let hint = refused(&repository, &[]).hints().swap_remove(0);
-    assert!(hint.ends_with("&& git push origin v2.3.5"), "{hint}");
+    let proposed = || refused(&repository, &[]).hints().swap_remove(0);
+    // A later version of the line has the commit.
+    repository.git_in(&remote, &["tag", "v2.4.0", "feature/x"]);
+    assert_eq!(proposed(), "released in v2.4.0 already: flowreg … --tag v2.4.0");
+    repository.git_in(&remote, &["tag", "-d", "v2.4.0"]);
+    repository.git_in(&remote, &["tag", "v2.3.4", "main"]);
+    repository.commit("third");
+    repository.git(&["push", "-q", "origin", "main"]);
+    assert!(proposed().ends_with("&& git push origin v2.3.5"), "{}", proposed());
+    repository.git_in(&remote, &["tag", "v2.3.5", "feature/x"]);
+    assert_eq!(proposed(), "flowreg tag …");
 }
 
 #[test]

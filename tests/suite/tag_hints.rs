@@ -1,0 +1,146 @@
+//! The tag that a hint proposes is the one that `flowreg tag` would make, or there is none in it.
+
+use serde_json::Value;
+
+use crate::support::{Flowreg, Tagged};
+
+fn hints(run: &Value) -> Vec<String> {
+    let hints = run["error"]["hints"].as_array().unwrap().iter();
+    hints.map(|hint| hint.as_str().unwrap().to_owned()).collect()
+}
+
+/// With a server, for which the remote is asked; what these tests refuse is refused before anything is sent there.
+fn with_server(flowreg: Flowreg) -> Flowreg {
+    flowreg.env("PREFECT_API_URL", "http://127.0.0.1:9/api")
+}
+
+/// What is told where the commit has no version.
+fn untagged(flowreg: Flowreg) -> Vec<String> {
+    let error = with_server(flowreg).json(&["register"], 1);
+    assert_eq!(error["error"]["code"], "untagged", "{error}");
+    hints(&error)
+}
+
+/// Changes something, with this message.
+fn change(tagged: &Tagged, message: &str) -> String {
+    tagged.repository.write("notes.txt", message);
+    tagged.push(message)
+}
+
+fn make(tag: &str, commit: &str) -> String {
+    format!("git tag -a {tag} -m {tag} {} && git push origin {tag}", &commit[..7])
+}
+
+#[test]
+fn a_release_branch_gets_the_version_after_its_own() {
+    let tagged = Tagged::new();
+    let mainline = "[repository]\nmainline = [\"main\", \"release/*\"]\n";
+    tagged.repository.write("flowreg.toml", mainline);
+    tagged.push("chore: configure");
+    tagged.tag("v1.0.0");
+    tagged.repository.git(&["branch", "release/1"]);
+    change(&tagged, "feat!: all of it anew");
+    tagged.tag("v2.0.0");
+    tagged.repository.git(&["checkout", "-q", "release/1"]);
+    for (message, expected) in [
+        ("fix: of the old one", "v1.0.1"),
+        ("feat: for the old one", "v1.1.0"),
+        ("chore: nothing to release", "v1.1.1"),
+    ] {
+        let commit = change(&tagged, message);
+        let hint = untagged(tagged.flowreg()).swap_remove(0);
+        assert_eq!(hint, make(expected, &commit), "{message}");
+        let bump: &[&str] = if message.starts_with("chore") { &["--bump", "patch"] } else { &[] };
+        assert_eq!(tagged.print(bump), expected, "{message}");
+        tagged.tag(expected);
+        let run = tagged.flowreg().json(&["--target", "local", "register"], 0);
+        assert_eq!(run["reference"]["name"], expected, "{message}");
+    }
+    // Neither is a tag proposed whose name is taken, here or by a branch.
+    change(&tagged, "fix: once more");
+    tagged.repository.git(&["tag", "v1.1.2", "main"]);
+    assert_eq!(untagged(tagged.flowreg())[0], "flowreg tag");
+    tagged.repository.git(&["tag", "-d", "v1.1.2"]);
+    tagged.repository.git(&["push", "-q", "origin", "HEAD:refs/heads/v1.1.2"]);
+    assert_eq!(untagged(tagged.flowreg())[0], "flowreg tag");
+}
+
+#[test]
+fn a_late_job_is_told_which_version_has_its_commit() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    let old = change(&tagged, "fix: one");
+    change(&tagged, "feat: more");
+    tagged.tag("v1.1.0");
+    let late = tagged.clone("late", &[]);
+    tagged.repository.git_in(&late, &["checkout", "-q", "--detach", &old]);
+    let job = || {
+        let job = tagged.flowreg_in(&late).env("GITLAB_CI", "true").env("CI_COMMIT_SHA", &old);
+        job.env("CI_COMMIT_BRANCH", "main").env("CI_COMMIT_REF_NAME", "main")
+    };
+    let released = "released in v1.1.0 already: flowreg register --format json --tag v1.1.0";
+    let told = untagged(job());
+    assert_eq!(told[0], released, "{told:?}");
+    assert!(!told.iter().any(|hint| hint.starts_with("git ")), "{told:?}");
+    // Also where somebody made a tag for it by hand.
+    tagged.repository.git_in(&late, &["tag", "v1.1.1", &old]);
+    assert_eq!(untagged(job())[0], released);
+    // What was released later is not here, and may have the commit.
+    tagged.repository.git_in(&late, &["tag", "-d", "v1.1.1"]);
+    change(&tagged, "feat: even more");
+    tagged.tag("v1.2.0");
+    assert_eq!(untagged(job())[0], "flowreg tag");
+}
+
+#[test]
+fn neither_a_branch_nor_a_tag_is_proposed_whose_name_the_other_has() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    tagged.repository.git(&["checkout", "-q", "-b", "feat/x"]);
+    change(&tagged, "feat: on a branch");
+    tagged.repository.git(&["checkout", "-q", "main"]);
+    change(&tagged, "feat: more");
+    tagged.tag("v1.1.0");
+    let clone = tagged.clone("clone", &["--no-tags"]);
+    tagged.repository.git_in(&clone, &["checkout", "-q", "-b", "v1.1.0"]);
+    let refused = |arguments: &[&str]| {
+        let arguments = [&["register"], arguments].concat();
+        hints(&with_server(tagged.flowreg_in(&clone)).json(&arguments, 4))
+    };
+    let own = "flowreg register --format json";
+    assert_eq!(refused(&[]), [format!("{own} --tag v1.1.0")]);
+    tagged.repository.git_in(&clone, &["checkout", "-q", "main"]);
+    tagged.repository.git_in(&clone, &["branch", "-q", "-D", "v1.1.0"]);
+    assert_eq!(refused(&["--branch", "v1.1.0"]), [format!("{own} --tag v1.1.0")]);
+    assert_eq!(refused(&["--tag", "feat/x"]), [format!("{own} --branch feat/x")]);
+    // A branch that only the remote has by now.
+    tagged.repository.git(&["push", "-q", "origin", "main:feat/y"]);
+    assert_eq!(refused(&["--tag", "feat/y"]), [format!("{own} --branch feat/y")]);
+}
+
+#[test]
+fn no_second_tag_is_proposed_for_a_version_and_no_second_series() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    change(&tagged, "feat: more");
+    tagged.tag("v1.1.0");
+    let own = "flowreg register --format json --tag v1.1.0";
+    let list = "git ls-remote --tags origin";
+    for name in ["here", "tagless"] {
+        let arguments: &[&str] = if name == "here" { &[] } else { &["--no-tags"] };
+        let clone = tagged.clone(name, arguments);
+        let refused = |tag: &str| {
+            let arguments = ["register", "--tag", tag];
+            hints(&with_server(tagged.flowreg_in(&clone)).json(&arguments, 4))
+        };
+        for same in ["v1.1", "1.1", "1.1.0", "v1.1.0+7"] {
+            assert_eq!(refused(same), [own], "{name} {same}");
+        }
+        for other in ["release-1.1.0", "release-1.2.0", "flows-1.2.0", "2026.01.10"] {
+            assert_eq!(refused(other).last().unwrap(), list, "{name} {other}");
+            assert!(!refused(other).iter().any(|hint| hint.contains("git tag")), "{other}");
+        }
+        let next = refused("1.2.0");
+        assert_eq!(next, ["git tag -a -m v1.2.0 v1.2.0 && git push origin v1.2.0"], "{name}");
+    }
+}
