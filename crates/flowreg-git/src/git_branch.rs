@@ -67,7 +67,7 @@ impl Ladder<'_> {
         };
         let mut names = vec![name];
         names.extend(of_remote.iter().map(|(_, name)| name.as_str()));
-        self.refuse_forbidden(&names, build)?;
+        refuse_forbidden(&names, build)?;
         if let Named::Tag(name) = named {
             let is_built = build.filter(|build| build.is_told_by_git_branch(self.environment));
             let head = is_built.and_then(|build| build.head.clone());
@@ -124,22 +124,6 @@ impl Ladder<'_> {
             let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;
             Some((remote.clone(), rest.parse().ok()?))
         })
-    }
-
-    /// Refuses what a job can't register whatever it has checked out, and the branch of a merge queue.
-    fn refuse_forbidden(
-        &self,
-        names: &[&str],
-        build: Option<&Build>,
-    ) -> Result<(), ReferenceError> {
-        let Some(build) = build else { return Ok(()) };
-        let is_of_queue = || names.iter().any(|name| ci::is_of_merge_queue(name));
-        match build.forbidden().or_else(|| is_of_queue().then_some(ci::QUEUE)) {
-            Some(reason) => {
-                Err(ReferenceError::Ci { provider: build.provider.name, reason: reason.to_owned() })
-            }
-            None => Ok(()),
-        }
     }
 
     /// The commit of HEAD, if a job has checked it out for the branch that is named. Two readings of the
@@ -199,5 +183,17 @@ impl Ladder<'_> {
             None => None,
         };
         Ok(tracking.or(self.refs.branch(&branch)?).is_some())
+    }
+}
+
+/// Refuses what a job can't register whatever it has checked out, and the branch of a merge queue.
+fn refuse_forbidden(names: &[&str], build: Option<&Build>) -> Result<(), ReferenceError> {
+    let Some(build) = build else { return Ok(()) };
+    let is_of_queue = || names.iter().any(|name| ci::is_of_merge_queue(name));
+    match build.forbidden().or_else(|| is_of_queue().then_some(ci::QUEUE)) {
+        Some(reason) => {
+            Err(ReferenceError::Ci { provider: build.provider.name, reason: reason.to_owned() })
+        }
+        None => Ok(()),
     }
 }

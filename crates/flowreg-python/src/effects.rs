@@ -3,7 +3,7 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{Expr, Identifier, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use super::touched::is_reading_method;
@@ -87,7 +87,7 @@ impl<'a> Visitor<'a> for Effects<'a> {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));
             }
             Stmt::Nonlocal(nonlocal) => {
-                self.nonlocal.extend(nonlocal.names.iter().map(|name| name.as_str()));
+                self.nonlocal.extend(nonlocal.names.iter().map(Identifier::as_str));
             }
             Stmt::Import(import) => {
                 for name in &import.names {
