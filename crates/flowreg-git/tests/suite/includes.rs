@@ -77,8 +77,8 @@ fn included_files_count_in_the_order_of_git() {
         ("[INCLUDE]\n\tPath = @/off\n", Some(false)),
         ("[IncludeIf \"onbranch:main\"]\n\tpath = @/off\n", Some(false)),
         ("[includeIf \"onbranch:other\"]\n\tpath = @/off\n", None),
-        ("[includeIf \"gitdir:@/work/\"]\n\tpath = @/on\n\tpath = @/off\n", Some(false)),
-        ("[includeIf \"gitdir:@/work/\"]\n\tpath = @/off\n\tpath = @/on\n", Some(true)),
+        ("[includeIf \"gitdir:@/\"]\n\tpath = @/on\n\tpath = @/off\n", Some(false)),
+        ("[includeIf \"gitdir:@/\"]\n\tpath = @/off\n\tpath = @/on\n", Some(true)),
         (
             "[includeIf \"hasconfig:remote.*.url:https://example.com/**\"]\n\tpath = @/off\n",
             Some(false),
