@@ -110,13 +110,14 @@ impl<'a> Interpreter<'a> {
         self.lose_names(touched, scope, &Rc::new(unknown), 0);
     }
 
+    /// Whether code among it may set attributes of what it is given.
     fn lose_names(
         &self,
         touched: &Touched<'a>,
         scope: &Rc<Scope<'a>>,
         why: &Rc<Unknown>,
         depth: u32,
-    ) {
+    ) -> bool {
         for name in &touched.names {
             if let Some(value) = scope.get(&scope.mangled(name)) {
                 self.lose_because(&value, why, depth);
@@ -128,11 +129,22 @@ impl<'a> Interpreter<'a> {
                 Some(Value::Function(function)) => {
                     sets_attributes |= self.lose_function(&function, why, depth);
                 }
-                Some(value) => self.lose_because(&value, why, depth),
+                Some(value) => {
+                    // What is called with something unknown is given as to any library.
+                    sets_attributes |=
+                        !matches!(value, Value::Symbol(_) | Value::List(_) | Value::Dict(_));
+                    self.lose_because(&value, why, depth);
+                }
                 // A method of an object: it may change it.
                 None => {
-                    let owners = owners.iter().filter_map(|name| scope.get(&scope.mangled(name)));
-                    owners.for_each(|owner| self.lose_because(&owner, why, depth));
+                    for owner in owners.iter().filter_map(|name| scope.get(&scope.mangled(name))) {
+                        let is_container = matches!(
+                            owner,
+                            Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Str(_)
+                        );
+                        sets_attributes |= !is_container;
+                        self.lose_because(&owner, why, depth);
+                    }
                 }
             }
         }
@@ -142,6 +154,7 @@ impl<'a> Interpreter<'a> {
                 self.lose_attributes(&value, why, depth);
             }
         }
+        sets_attributes
     }
 
     /// The parts of a value are lost, whatever holds them.
@@ -215,21 +228,26 @@ impl<'a> Interpreter<'a> {
 
     /// Whether code that is not followed gets something for the first time.
     fn is_first(&self, place: *const (), value: &Value<'a>) -> bool {
-        self.escaped.borrow_mut().insert(place, value.clone()).is_none()
+        let mut escaped = self.escaped.borrow_mut();
+        // A function that calls itself may do anything as long as it is not known.
+        let is_first = !escaped.contains_key(&place);
+        escaped.entry(place).or_insert_with(|| (value.clone(), true));
+        is_first
     }
 
     /// A function may run at any time from now on. Whether it sets attributes of what it is given.
     fn lose_function(&self, function: &Rc<Function<'a>>, why: &Rc<Unknown>, depth: u32) -> bool {
-        let touched = Touched::of_function(function);
-        let sets_attributes = function
-            .parameters
-            .iter()
-            .any(|parameter| touched.attributed.contains(&*parameter.name));
-        let is_new =
-            self.is_first(Rc::as_ptr(function).cast(), &Value::Function(Rc::clone(function)));
-        if is_new && depth <= DEEPEST {
+        let place = Rc::as_ptr(function).cast();
+        if self.is_first(place, &Value::Function(Rc::clone(function))) && depth <= DEEPEST {
+            let touched = Touched::of_function(function);
+            let mut parameters = function.parameters.iter();
             function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
-            self.lose_names(&touched, &function.scope, why, depth + 1);
+            let hands_on = self.lose_names(&touched, &function.scope, why, depth + 1);
+            let sets_attributes = (hands_on && touched.changes_given)
+                || parameters.any(|parameter| touched.attributed.contains(&*parameter.name));
+            if let Some((_, known)) = self.escaped.borrow_mut().get_mut(&place) {
+                *known = sets_attributes;
+            }
             let defaults = function.parameters.iter().filter_map(|known| known.default.as_ref());
             defaults.for_each(|default| self.lose_because(default, why, depth + 1));
             let attributes = function.attributes.borrow().clone();
@@ -237,7 +255,7 @@ impl<'a> Interpreter<'a> {
                 self.lose_because(value, why, depth + 1);
             }
         }
-        sets_attributes
+        self.escaped.borrow().get(&place).is_none_or(|(_, sets_attributes)| *sets_attributes)
     }
 
     /// Who has a class may change what it holds, and call its methods.

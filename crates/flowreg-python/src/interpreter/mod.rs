@@ -122,8 +122,8 @@ pub(crate) struct Interpreter<'a> {
     /// Default factories that are open: one may make an instance of its own class.
     factories: Cell<u32>,
     /// Functions, classes and modules that code has which is not followed, by their places in memory. They are
-    /// kept, so that their places are not used again.
-    escaped: RefCell<HashMap<*const (), Value<'a>>>,
+    /// kept, so that their places are not used again. Whether each may set attributes of what it is given.
+    escaped: RefCell<HashMap<*const (), (Value<'a>, bool)>>,
     /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
     /// that its place is not used again.
     may_be: RefCell<MayBe<'a>>,

@@ -215,6 +215,9 @@ fn attributes_that_code_may_set_which_is_not_followed_are_not_certain() {
         "from ours import rename\nrename(a)",
         "import os\nwhile os.environ.get('A'): a.name = 'b'",
         "import os\ndef rename(what):\n    for each in [what]:\n        if os.environ.get('A'): break\n        each.name = 'b'\nrename(a)",
+        "def inner(what): what.name = 'b'\ndef outer(what): yield inner(what)\nlist(outer(a))",
+        "import os\nfrom ours import rename\nfor each in os.environ: rename(a)",
+        "import os\nfrom ours import names\nwhile os.environ.get('A'): names.give(a)",
         "a.__dict__['name'] = 'b'",
         "a.fn.__annotations__['n'] = int",
     ] {
