@@ -15,7 +15,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use flowreg_git::{BlobId, GitError, PackPlan, Tree, TreeBlob, TreeFiles};
 use flowreg_model::{DeployCall, Entrypoint, Flow, FlowProblem, ProblemCode};
 use flowreg_python::{
-    FileAnalysis, Layout, Library, ReadError, STACK, SourceFiles, SourceRoots, analyse_script,
+    FileAnalysis, Layout, Library, ReadError, STACK, Session, SourceFiles, SourceRoots,
     is_candidate,
 };
 
@@ -26,8 +26,7 @@ use super::project::ProjectFiles;
 use crate::settings::MANIFEST_NAME;
 use crate::store::AnalysisCache;
 
-/// How much source text of imported modules a thread keeps parsed, in bytes. The trees take some ten
-/// times as much memory.
+/// How much source text a thread keeps parsed, in bytes. The trees take some ten times as much memory.
 const LARGEST_LIBRARY: usize = 2 << 20;
 
 /// How many threads analyse files. Each parses anew what its scripts import, so more of them gain
@@ -432,63 +431,80 @@ struct Analysed<'b> {
     failures: Vec<(&'b str, ScanError)>,
 }
 
-/// Reads and analyses files one after the other, and keeps the modules that they import.
+/// Reads and analyses files one after the other.
 struct Analyst<'s, 'b> {
     layout: &'s Layout,
     sources: &'s dyn SourceFiles,
-    library: Option<Library<'s>>,
     done: Analysed<'b>,
 }
 
 impl<'s, 'b> Analyst<'s, 'b> {
     fn new(layout: &'s Layout, sources: &'s dyn SourceFiles) -> Self {
-        Analyst { layout, sources, library: None, done: Analysed::default() }
+        Analyst { layout, sources, done: Analysed::default() }
     }
 
     /// Does what there is to do until nothing is left.
     fn work(mut self, tree: &Tree, work: &Work<'_, 'b>) -> Analysed<'b> {
         let mut reader = work.plan.reader();
         let mut left = Vec::new();
-        loop {
-            // A family is a file with the deltas that are made from it. Reading it as a whole
-            // unpacks the common base once.
-            let family = work.family.fetch_add(1, Ordering::Relaxed);
-            if family >= work.plan.families() {
-                break;
-            }
+        // A family is a file with the deltas that are made from it. Reading it as a whole unpacks the
+        // common base once.
+        let next = || Some(work.family.fetch_add(1, Ordering::Relaxed));
+        let families = || next().filter(|family| *family < work.plan.families());
+        self.each(families, |analyst, session, family| {
             reader.read(family, |number, content| match (work.pending.get(number), content) {
-                (Some(named), Some(source)) => self.look_at(*named, source),
+                (Some(named), Some(source)) => analyst.look_at(session, *named, source),
                 // The pack could not give it, or not whole. It is read one by one below.
                 _ => left.push(number),
             });
-        }
+        });
         let elsewhere = work.plan.elsewhere();
-        let next = || elsewhere.get(work.file.fetch_add(1, Ordering::Relaxed)).copied();
+        let mut left = left.into_iter();
+        let next = || {
+            let next = || elsewhere.get(work.file.fetch_add(1, Ordering::Relaxed)).copied();
+            left.next().or_else(next)
+        };
         let mut buffer = Vec::new();
-        for number in left.into_iter().chain(std::iter::from_fn(next)) {
-            let Some(named) = work.pending.get(number) else { continue };
+        self.each(next, |analyst, session, number| {
+            let Some(named) = work.pending.get(number) else { return };
             match tree.read(named.1, &mut buffer) {
-                Ok(source) => self.look_at(*named, source),
-                Err(error) => self.done.failures.push((named.0, error.into())),
+                Ok(source) => analyst.look_at(session, *named, source),
+                Err(error) => analyst.done.failures.push((named.0, error.into())),
             }
-        }
+        });
         self.done
     }
 
+    /// Does something for each of what is next, with what was parsed and run so far. If that has grown
+    /// large, it is dropped, and what is needed is read again.
+    fn each<T>(
+        &mut self,
+        mut next: impl FnMut() -> Option<T>,
+        mut look: impl FnMut(&mut Self, &Session<'_>, T),
+    ) {
+        let mut following = next();
+        while following.is_some() {
+            let library = Library::new(self.layout, self.sources);
+            let session = Session::new(&library);
+            while library.size() <= LARGEST_LIBRARY
+                && let Some(this) = following.take()
+            {
+                look(self, &session, this);
+                following = next();
+            }
+        }
+    }
+
     /// Analyses a file that may hold flows.
-    fn look_at(&mut self, (path, blob): PathAndBlob<'b>, source: &[u8]) {
+    fn look_at(&mut self, session: &Session<'_>, (path, blob): PathAndBlob<'b>, source: &[u8]) {
         if !is_candidate(source) {
             self.done.flowless.push(blob.id);
             return;
         }
-        // A library that has grown large is dropped, and the next one reads again what it needs.
-        let library = self.library.take().filter(|library| library.size() <= LARGEST_LIBRARY);
-        let library = library.unwrap_or_else(|| Library::new(self.layout, self.sources));
-        match analyse_script(&library, path, source) {
+        match session.analyse(path, source) {
             Ok(analysis) => self.done.fresh.push(FreshAnalysis::new(path, blob, analysis)),
             Err(error) => self.done.failures.push((path, error.into())),
         }
-        self.library = Some(library);
     }
 }
 

@@ -9,7 +9,7 @@ use super::interpreter::Interpreter;
 use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
-use super::{STACK, STACK_PER_LEVEL, on_stack};
+use super::{STACK, Session, on_stack};
 use flowreg_model::{Entrypoint, Evidence, Explanation, Flow, SearchedDirectory};
 
 /// Explains one flow of a file; `None` if the file has no such flow, or can't be loaded.
@@ -33,12 +33,17 @@ pub fn explain_in(
     explanation.unwrap_or(Ok(None))
 }
 
-fn explain(library: &Library<'_>, entrypoint: &Entrypoint, source: &[u8]) -> Option<Explanation> {
+fn explain<'a>(
+    library: &'a Library<'a>,
+    entrypoint: &Entrypoint,
+    source: &[u8],
+) -> Option<Explanation> {
     let path = entrypoint.path();
-    let file = library.parse(source).ok()?;
+    let file = library.script(path, source).as_ref().ok()?;
     // The whole analysis is done again, since values point into syntax trees and are not kept.
     // People ask for one flow at a time.
-    let interpreter = Interpreter::new(library, path, u32::try_from(STACK / STACK_PER_LEVEL).ok()?);
+    let session = Session::new(library);
+    let interpreter = session.interpreter(path);
     interpreter.run(path, &file.text, file.body()).ok()?;
     let (found, _) = flows::names(&interpreter.script()?.scope);
     let found = found.into_iter().find(|found| found.path == entrypoint.object())?;
@@ -76,7 +81,7 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
         entrypoint: flow.entrypoint.clone(),
         inexact,
         evidence,
-        imports: interpreter.dependencies.borrow().files.iter().cloned().collect(),
+        imports: interpreter.take_dependencies().files.into_iter().collect(),
         search_path: Vec::new(),
     }
 }

@@ -68,6 +68,7 @@ mod probable;
 mod problem;
 mod python;
 mod schema;
+mod session;
 mod source;
 mod source_roots;
 mod symbols;
@@ -82,11 +83,11 @@ pub use library::{ImportTarget, Layout, Library, ReadError, SourceFiles, join};
 pub use lookup::{LookedUp, look_up_in, look_up_module_in};
 pub use prefilter::is_candidate;
 pub use python::Python;
+pub use session::Session;
 pub use source_roots::{SourceRoot, SourceRoots};
 pub use symbols::is_known_module;
 
 use flowreg_model::{DeployCall, Flow, FlowProblem, ProblemCode};
-use interpreter::Interpreter;
 use problem::Problems;
 
 /// How much stack an analysis needs, in bytes.
@@ -143,42 +144,12 @@ pub fn analyse_in(
 ) -> Result<FileAnalysis, ReadError> {
     let analysis = on_stack(STACK, || {
         let library = Library::new(layout, sources);
-        analyse_script(&library, path, source)
+        Session::new(&library).analyse(path, source)
     });
     analysis.unwrap_or_else(|| {
         let message = "there is no memory to analyse it".to_owned();
         Ok(if_meant(path, source, &source::SyntaxError { message, at: 0 }))
     })
-}
-
-/// Finds the flows of one file of a library. The caller's thread needs a stack of [`STACK`].
-///
-/// This is [`analyse_in`] for many files: modules that several of them import are parsed once.
-///
-/// # Errors
-/// What the library's [`SourceFiles`] met, if an imported module could not be read.
-pub fn analyse_script(
-    library: &Library<'_>,
-    path: &str,
-    source: &[u8],
-) -> Result<FileAnalysis, ReadError> {
-    if !is_candidate(source) {
-        return Ok(FileAnalysis::default());
-    }
-    let (analysis, needs_depth) = analyse_within(library, path, source, STACK);
-    if !needs_depth {
-        return library.take_failure().map_or(Ok(analysis), Err);
-    }
-    // Deep sources are rare, and the large stack takes a thread of its own. A library holds `Rc`s
-    // and can't cross to that thread, but its layout and sources can.
-    let (layout, sources) = (library.layout, library.sources());
-    let deep = on_stack(DEEP_STACK, || {
-        let library = Library::with_depth(layout, sources, nesting::LIMIT);
-        let (analysis, _) = analyse_within(&library, path, source, DEEP_STACK);
-        library.take_failure().map_or(Ok(analysis), Err)
-    });
-    // Without memory for the large stack, the shallow answer says what it left out.
-    deep.unwrap_or(Ok(analysis))
 }
 
 /// Runs an analysis on a thread with a stack of `size` bytes; `None` if there is no memory for it.
@@ -187,52 +158,6 @@ pub fn on_stack<T: Send>(size: usize, analysis: impl FnOnce() -> T + Send) -> Op
         let thread = std::thread::Builder::new().stack_size(size).spawn_scoped(scope, analysis);
         Some(thread.ok()?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
-}
-
-/// The analysis, and whether a deeper stack would find more.
-fn analyse_within(
-    library: &Library<'_>,
-    path: &str,
-    source: &[u8],
-    stack: usize,
-) -> (FileAnalysis, bool) {
-    let file = match library.parse(source) {
-        Ok(file) => file,
-        Err(error) => {
-            return (if_meant(path, source, &error), error.message == nesting::TOO_DEEP);
-        }
-    };
-    let deepest = u32::try_from(stack / STACK_PER_LEVEL).unwrap_or(u32::MAX);
-    let interpreter = Interpreter::new(library, path, deepest);
-    let outcome = interpreter.run(path, &file.text, file.body());
-    // After the run, because before it there is no module to mark.
-    if let Some(error) = &file.other_version {
-        interpreter.mark_version_dependent(error);
-    }
-    let problems = Problems { path, text: &file.text };
-    let mut analysis = flows::collect(&interpreter, file.body(), outcome, &problems);
-    analysis.dependencies = interpreter.dependencies.take();
-    let mut needs_depth = interpreter.needs_depth.get();
-    if !prefilter::has_flow_word(source) {
-        // Such a file may deploy the flows of others, but has none of its own.
-        analysis.flows.clear();
-        analysis.problems.clear();
-    }
-    if file.may_deploy || may_deploy_by_import(library, source, &analysis.dependencies) {
-        let program = Interpreter::of_program(library, path, deepest);
-        // What raises in the end has deployed what came before.
-        let _ = program.run(path, &file.text, file.body());
-        analysis.deploy_calls = deploy_calls::collect(&program, path, file.body());
-        analysis.dependencies.extend(program.dependencies.take());
-        needs_depth |= program.needs_depth.get();
-    }
-    (analysis, needs_depth)
-}
-
-/// Whether a script that does something when it is run imports a module that may deploy flows.
-fn may_deploy_by_import(library: &Library<'_>, source: &[u8], dependencies: &Dependencies) -> bool {
-    let deploys = |path: &String| library.file(path).as_ref().is_ok_and(|file| file.may_deploy);
-    memchr::memmem::find(source, b"__main__").is_some() && dependencies.files.iter().any(deploys)
 }
 
 /// The answer for a file that can't be parsed: a problem, if the file is meant to have flows.

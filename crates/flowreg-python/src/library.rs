@@ -292,6 +292,15 @@ impl<'s> Library<'s> {
         self.insert(path, &source)
     }
 
+    /// The script at `path` with its content, kept as long as the library: what scripts share may hold
+    /// parts of it.
+    pub(crate) fn script(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
+        match self.files.get(path) {
+            Some(file) => file,
+            None => self.insert(path, source),
+        }
+    }
+
     fn insert(&self, path: &str, source: &[u8]) -> &Result<ParsedFile, SyntaxError> {
         self.size.set(self.size.get() + source.len());
         self.files.insert(path.to_owned(), Box::new(self.parse(source)))
@@ -301,7 +310,7 @@ impl<'s> Library<'s> {
     ///
     /// # Errors
     /// [`SyntaxError`] for what Python could not read, or what nests too deeply.
-    pub(crate) fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
+    fn parse(&self, source: &[u8]) -> Result<ParsedFile, SyntaxError> {
         let text = source::decode(source)?.into_owned();
         if nesting::depth(&text) > self.deepest {
             return Err(SyntaxError { message: nesting::TOO_DEEP.to_owned(), at: 0 });

@@ -9,7 +9,7 @@ use super::flows::{self, NamedFlow};
 use super::interpreter::Interpreter;
 use super::problem::Problems;
 use super::value::{Imported, Value};
-use super::{Layout, Library, ReadError, STACK, STACK_PER_LEVEL, SourceFiles};
+use super::{Layout, Library, ReadError, STACK, Session, SourceFiles};
 use super::{on_stack, unreadable};
 use flowreg_model::{Flow, FlowProblem, ProblemCode};
 
@@ -83,15 +83,15 @@ fn look_up(
     objects: &[&str],
 ) -> LookedUp {
     let mut answer = LookedUp::default();
-    let file = match library.parse(source) {
+    let file = match library.script(path, source) {
         Ok(file) => file,
         Err(error) => {
-            answer.problems.push(unreadable(path, source, &error));
+            answer.problems.push(unreadable(path, source, error));
             return answer;
         }
     };
-    let deepest = u32::try_from(STACK / STACK_PER_LEVEL).unwrap_or(u32::MAX);
-    let interpreter = Interpreter::new(library, path, deepest);
+    let session = Session::new(library);
+    let interpreter = session.interpreter(path);
     let outcome = interpreter.run(path, &file.text, file.body());
     if let Some(error) = &file.other_version {
         interpreter.mark_version_dependent(error);

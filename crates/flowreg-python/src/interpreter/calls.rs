@@ -2,7 +2,6 @@
 //! [`super::pydantic`], those of the standard library in [`super::standard`], and functions of the
 //! repository are run by [`super::inline`].
 
-use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
@@ -11,8 +10,8 @@ use super::mutations::Change;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
-    Class, DataclassOptions, Entries, FlowObject, Keywords, Partial, Type, Value, keyword,
-    not_read, own_affair, set_keyword,
+    Class, DataclassOptions, Entries, FlowObject, Keywords, Lost, Partial, Shared, Type, Value,
+    keyword, not_read, own_affair, set_keyword,
 };
 
 /// Why an object is lost that is given to something unknown.
@@ -280,10 +279,10 @@ impl<'a> Interpreter<'a> {
             None | Some(Value::None) => Value::FlowDecorator(Rc::new(options)),
             Some(function) => Value::Flow(Rc::new(FlowObject {
                 function: function.clone(),
-                options: RefCell::new(options),
-                attributes: RefCell::default(),
+                options: Shared::new(options),
+                attributes: Shared::default(),
                 at: self.here(),
-                lost: OnceCell::new(),
+                lost: Lost::default(),
             })),
         })
     }
@@ -433,10 +432,10 @@ impl<'a> Interpreter<'a> {
         }
         Value::Flow(Rc::new(FlowObject {
             function: flow.function.clone(),
-            options: RefCell::new(options),
-            attributes: RefCell::default(),
+            options: Shared::new(options),
+            attributes: Shared::default(),
             at: self.here(),
-            lost: OnceCell::new(),
+            lost: Lost::default(),
         }))
     }
 

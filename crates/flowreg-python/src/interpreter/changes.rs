@@ -6,7 +6,6 @@
 //! ([`crate::touched`]); a library changes what it is given. Whoever reads a lost object finds
 //! something unknown.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 use ruff_python_ast::Expr;
@@ -211,7 +210,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
-                let names = imported.scope.names.borrow().snapshot();
+                let names = self.attributes_of(imported);
                 all(&mut names.iter().map(|(_, value)| value));
             }
             Value::Unknown(unknown) => {
@@ -241,7 +240,10 @@ impl<'a> Interpreter<'a> {
         if self.is_first(place, &Value::Function(Rc::clone(function))) && depth <= DEEPEST {
             let touched = Touched::of_function(function);
             let mut parameters = function.parameters.iter();
-            function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
+            let escaped = &function.scope.module.escaped;
+            if !touched.names.iter().all(|name| escaped.borrow().contains(name)) {
+                escaped.borrow_mut().extend(touched.names.iter());
+            }
             let hands_on = self.lose_names(&touched, &function.scope, why, depth + 1);
             let sets_attributes = (hands_on && touched.changes_given)
                 || parameters.any(|parameter| touched.attributed.contains(&*parameter.name));
@@ -310,9 +312,6 @@ impl<'a> Interpreter<'a> {
         let all = |values: &mut dyn Iterator<Item = &Value<'a>>| {
             values.for_each(|value| self.lose_attributes(value, why, depth + 1));
         };
-        let lose = |cell: &OnceCell<Rc<Unknown>>| {
-            cell.get_or_init(|| Rc::clone(why));
-        };
         match value {
             Value::List(items) | Value::Set(items) | Value::View(items) | Value::Tuple(items) => {
                 all(&mut items.iter());
@@ -320,13 +319,13 @@ impl<'a> Interpreter<'a> {
             Value::Dict(entries) => all(&mut entries.iter().map(|(_, item)| item)),
             Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => all(&mut std::iter::once(&bound.0)),
-            Value::Function(function) => lose(&function.lost),
+            Value::Function(function) => function.lost.lose(why),
             Value::Flow(flow) => {
-                lose(&flow.lost);
+                flow.lost.lose(why);
                 self.lose_attributes(&flow.function, why, depth + 1);
             }
             Value::Class(class) => {
-                class.obstacle.borrow_mut().get_or_insert_with(|| Rc::clone(why));
+                class.obstacle.fill(|| Rc::clone(why));
                 lose_constants(&class.scope, why);
             }
             Value::Module(imported) => {

@@ -1,6 +1,5 @@
 //! Class definitions: what kind of class it is, its order of ancestors and its fields.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use ruff_python_ast::StmtClassDef;
@@ -11,7 +10,7 @@ use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::symbols;
 use crate::value::{
-    Annotation, Class, ClassKind, Keywords, Location, Scope, Type, Unknown, Value, not_read,
+    Annotation, Class, ClassKind, Keywords, Location, Scope, Shared, Type, Unknown, Value, not_read,
 };
 
 /// Methods by which a class makes its own schema, or changes the classes that inherit from it. What
@@ -185,12 +184,12 @@ impl<'a> Interpreter<'a> {
             ancestors,
             keywords,
             scope,
-            kind: Cell::new(kind),
+            kind: Shared::new(kind),
             docstring,
-            decorations: RefCell::default(),
-            members: RefCell::default(),
+            decorations: Shared::default(),
+            members: Shared::default(),
             mixin,
-            obstacle: RefCell::new(None),
+            obstacle: Shared::new(None),
         });
         let why = match definition.type_params {
             Some(_) => Some(format!("`{}` has type parameters of Python 3.12", class.name)),

@@ -1,7 +1,6 @@
 //! Function definitions: the signature as it stands in the source, and what decorators make of the
 //! function. Bodies are run by [`super::inline`], where something calls them.
 
-use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFunctionDef};
@@ -10,7 +9,9 @@ use ruff_text_size::{Ranged, TextRange};
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter};
 use crate::source;
-use crate::value::{Annotation, Function, Parameter, ParameterKind, Scope, Unknown, Value};
+use crate::value::{
+    Annotation, Function, Lost, Parameter, ParameterKind, Scope, Shared, Unknown, Value,
+};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn function_definition(
@@ -39,10 +40,10 @@ impl<'a> Interpreter<'a> {
             lambda_body: None,
             parameters,
             docstring: source::docstring(&definition.body).map(Into::into),
-            attributes: RefCell::default(),
+            attributes: Shared::default(),
             scope: Rc::clone(scope),
             range: definition.range(),
-            lost: OnceCell::new(),
+            lost: Lost::default(),
         }));
         // The decorator that stands nearest to the function is applied first.
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
@@ -128,10 +129,10 @@ impl<'a> Interpreter<'a> {
             lambda_body: Some(&node.body),
             parameters,
             docstring: None,
-            attributes: RefCell::default(),
+            attributes: Shared::default(),
             scope: Rc::clone(scope),
             range: node.range(),
-            lost: OnceCell::new(),
+            lost: Lost::default(),
         })))
     }
 

@@ -221,7 +221,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// A module of the repository, after it and its parents ran.
-    fn load(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Rc<Imported<'a>>> {
+    pub(super) fn load(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Rc<Imported<'a>>> {
         if name.matches('.').count() >= LONGEST_NAME {
             return self.not_found(name);
         }
@@ -246,10 +246,12 @@ impl<'a> Interpreter<'a> {
                     }
                     return self.not_found(path);
                 };
-                let imported = self.run_module(path, location, scope)?;
+                let imported = match self.shared(path, &location)? {
+                    Some(imported) => imported,
+                    None => self.run_module(path, location, scope)?,
+                };
                 if let Some(parent) = &parent {
-                    // A loaded submodule becomes an attribute of its package.
-                    parent.scope.set(leaf, Value::Module(Rc::clone(&imported)));
+                    self.become_attribute(parent, leaf, &imported);
                 }
                 imported
             };
@@ -260,6 +262,53 @@ impl<'a> Interpreter<'a> {
             Some(imported) => Ok(imported),
             None => self.not_found(name),
         }
+    }
+
+    /// A loaded submodule becomes an attribute of its package. Where others have made that, every module
+    /// that is loaded counts as one of its attributes (`module_attribute`).
+    fn become_attribute(&self, parent: &Imported<'a>, leaf: &str, imported: &Rc<Imported<'a>>) {
+        let is_bound = || match parent.scope.own(leaf) {
+            Some(Value::Module(known)) => !Rc::ptr_eq(&known, imported),
+            Some(_) => true,
+            None => false,
+        };
+        // Of a package that is not certain only what is bound from now on is known.
+        let is_certain = || parent.module.inexact.borrow().is_none();
+        if parent.scope.names.is_own() || !is_certain() || is_bound() {
+            parent.scope.set(leaf, Value::Module(Rc::clone(imported)));
+        }
+    }
+
+    /// A submodule that is loaded, and that nobody has bound in its package.
+    fn loaded_submodule(&self, package: &Imported<'a>, name: &str) -> Option<Value<'a>> {
+        if package.search.is_empty() {
+            return None;
+        }
+        let path = format!("{}.{name}", package.module.name);
+        let loaded = self.imported.borrow().get(&*path).cloned();
+        if loaded.is_none() && self.unit.is_some() && self.find(&package.search, name).is_some() {
+            // Whether it is loaded depends on what the script has imported before.
+            self.keep_to_itself();
+        }
+        loaded.filter(|loaded| !loaded.is_running.get()).map(Value::Module)
+    }
+
+    /// The names of a module with what they are bound to.
+    pub(super) fn attributes_of(&self, imported: &Imported<'a>) -> Vec<(Text, Value<'a>)> {
+        let mut all = imported.scope.names.borrow().snapshot();
+        if !imported.search.is_empty() && !imported.scope.names.is_own() {
+            let inside = format!("{}.", imported.module.name);
+            for (name, loaded) in &*self.imported.borrow() {
+                let leaf = name.strip_prefix(&*inside).filter(|leaf| !leaf.contains('.'));
+                if let Some(leaf) = leaf
+                    && imported.scope.own(leaf).is_none()
+                    && !loaded.is_running.get()
+                {
+                    all.push((leaf.into(), Value::Module(Rc::clone(loaded))));
+                }
+            }
+        }
+        all
     }
 
     /// Notes a possible error if the project's Python no longer has a module.
@@ -277,7 +326,7 @@ impl<'a> Interpreter<'a> {
 
     fn note_import(&self, scope: &Scope<'a>, imported: &Imported<'a>) {
         let (from, to) = (&scope.module.path, &imported.module.path);
-        if !to.is_empty() && from != to {
+        if !to.is_empty() && !from.is_empty() && from != to {
             self.dependencies.borrow_mut().imports.insert((from.to_string(), to.to_string()));
         }
     }
@@ -315,7 +364,9 @@ impl<'a> Interpreter<'a> {
         }
         let body = file.body();
         let module = self.new_module(name, &path, &file.text, body);
-        self.dependencies.borrow_mut().imports.insert((scope.module.path.to_string(), path));
+        if !scope.module.path.is_empty() {
+            self.dependencies.borrow_mut().imports.insert((scope.module.path.to_string(), path));
+        }
         let imported = self.new_imported(&module, search);
         let doc = source::docstring(body).map_or(Value::None, Value::text);
         imported.scope.set("__doc__", doc);
@@ -403,7 +454,7 @@ impl<'a> Interpreter<'a> {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
                 Some(self.unknown(why))
             }
-            (None, None) => None,
+            (None, None) => self.loaded_submodule(imported, name),
         }
     }
 
@@ -439,14 +490,8 @@ impl<'a> Interpreter<'a> {
         }
         let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
             None => {
-                let names = imported.scope.names.borrow();
-                Some(
-                    names
-                        .iter()
-                        .map(|(name, _)| Rc::clone(name))
-                        .filter(|name| is_public(name))
-                        .collect(),
-                )
+                let all = self.attributes_of(imported).into_iter();
+                Some(all.map(|(name, _)| name).filter(|name| is_public(name)).collect())
             }
             // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
             // followed.

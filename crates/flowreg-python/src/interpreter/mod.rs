@@ -58,6 +58,7 @@ pub(crate) mod strings;
 mod subscripts;
 mod type_arguments;
 mod union_order;
+pub(crate) mod units;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -72,8 +73,11 @@ use super::library::Library;
 use super::nesting;
 use super::python::Python;
 use super::source;
-use super::value::{Imported, Location, Made, Module, Scope, Text, Type, Unknown, Value};
+use super::value::run::Run;
+use super::value::{Imported, Location, Made, Module, Scope, Shared, Text, Type, Unknown, Value};
 use program::Program;
+use union_order::KnownUnion;
+use units::{Loaded, Shelf, Unit, UnitInMaking};
 
 /// An exception that the script certainly raises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,16 +100,23 @@ pub(crate) type Evaluated<T> = Result<T, Box<Raised>>;
 /// The state of a script and of the modules it imports while they run, and after.
 pub(crate) struct Interpreter<'a> {
     library: &'a Library<'a>,
+    shelf: Rc<Shelf<'a>>,
     /// The directories that Prefect puts first on Python's path: the script's own, the root.
     search: Vec<Text>,
     /// The names of modules that a source root has which was found in the project's files.
     rooted: RefCell<HashSet<Text>>,
-    /// By number.
-    modules: RefCell<Vec<Rc<Module<'a>>>>,
     /// `sys.modules`, as far as it is the repository's.
     imported: RefCell<HashMap<Text, Rc<Imported<'a>>>>,
+    /// The same in the order in which they were loaded, also those that are not there any more.
+    loaded: RefCell<Vec<Loaded<'a>>>,
+    /// The units that were taken over.
+    taken_over: RefCell<HashMap<*const Unit<'a>, Rc<Unit<'a>>>>,
     script: OnceCell<Rc<Imported<'a>>>,
-    /// What the answers depend on.
+    /// If there is no script, but a module that runs for all: what is known of that.
+    unit: Option<UnitInMaking>,
+    /// Why no flow of a script that imports the module is exact, if so.
+    doubt: RefCell<Option<Rc<Unknown>>>,
+    /// What the the answers depend on.
     pub dependencies: RefCell<Dependencies>,
     /// The place that is evaluated, for reasons and errors.
     at: Cell<Location>,
@@ -130,7 +141,7 @@ pub(crate) struct Interpreter<'a> {
     /// Statements of loops that were run.
     steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
-    unions: RefCell<Vec<Vec<Value<'a>>>>,
+    unions: RefCell<Vec<KnownUnion<'a>>>,
     /// Why it is not known which module an import means, if so: `sys.path` is changed.
     why_search_unknown: RefCell<Option<Rc<Unknown>>>,
     /// Unknown values, and what each most likely is.
@@ -141,36 +152,62 @@ pub(crate) struct Interpreter<'a> {
     pub program: Option<Program<'a>>,
     /// All scopes: namespaces and the functions in them point at each other.
     scopes: RefCell<Vec<Rc<Scope<'a>>>>,
+    /// Ends with the interpreter.
+    _run: Run,
 }
 
 impl Drop for Interpreter<'_> {
     fn drop(&mut self) {
-        // A function holds its scope and the scope holds the function, so reference counts alone
-        // would never free them. Emptying the scopes breaks the circles.
         drop(self.may_be.take());
         drop(self.escaped.take());
-        for scope in self.scopes.take() {
-            drop(scope.names.take());
-            drop(scope.annotations.take());
-        }
+        units::release(self.scopes.take());
     }
 }
 
 impl<'a> Interpreter<'a> {
     /// An interpreter for the script at `path`; `deepest` is how deeply evaluations may be nested.
-    pub(crate) fn new(library: &'a Library<'a>, path: &str, deepest: u32) -> Interpreter<'a> {
+    pub(crate) fn new(
+        library: &'a Library<'a>,
+        shelf: &Rc<Shelf<'a>>,
+        path: &str,
+        deepest: u32,
+    ) -> Interpreter<'a> {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let mut search: Vec<Text> = vec![directory.into()];
         if !directory.is_empty() {
             search.push("".into());
         }
+        Self::with(library, Rc::clone(shelf), search, deepest, Run::outermost())
+    }
+
+    /// An interpreter for a module that another one imports.
+    fn of_unit(other: &Self, unit: UnitInMaking) -> Interpreter<'a> {
+        let (library, shelf) = (other.library, Rc::clone(&other.shelf));
+        let search = other.search.clone();
+        let mut interpreter = Self::with(library, shelf, search, other.deepest, Run::nested());
+        interpreter.unit = Some(unit);
+        interpreter.depth.set(other.depth.get());
+        interpreter
+    }
+
+    fn with(
+        library: &'a Library<'a>,
+        shelf: Rc<Shelf<'a>>,
+        search: Vec<Text>,
+        deepest: u32,
+        run: Run,
+    ) -> Interpreter<'a> {
         Interpreter {
             library,
+            shelf,
             search,
             rooted: RefCell::default(),
-            modules: RefCell::default(),
             imported: RefCell::default(),
+            loaded: RefCell::default(),
+            taken_over: RefCell::default(),
             script: OnceCell::new(),
+            unit: None,
+            doubt: RefCell::default(),
             dependencies: RefCell::default(),
             at: Cell::default(),
             open_guesses: Cell::new(0),
@@ -189,16 +226,18 @@ impl<'a> Interpreter<'a> {
             broken_links: RefCell::default(),
             program: None,
             scopes: RefCell::default(),
+            _run: run,
         }
     }
 
     /// An interpreter for a script that is run as a program.
     pub(crate) fn of_program(
         library: &'a Library<'a>,
+        shelf: &Rc<Shelf<'a>>,
         path: &str,
         deepest: u32,
     ) -> Interpreter<'a> {
-        let mut interpreter = Interpreter::new(library, path, deepest);
+        let mut interpreter = Interpreter::new(library, shelf, path, deepest);
         interpreter.program = Some(Program::default());
         interpreter
     }
@@ -208,8 +247,7 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// [`Raised`] if the script certainly raises.
     pub(crate) fn run(&self, path: &str, text: &'a str, body: &'a [Stmt]) -> Evaluated<()> {
-        let name = module_name(path);
-        let module = self.new_module(name, path, text, body);
+        let module = self.make_module(0, module_name(path), path, text, body);
         // Prefect gives the script its directory and the working directory as places of
         // submodules, so that `from .sibling import x` works in it.
         let script = self.new_imported(&module, self.search.clone());
@@ -230,8 +268,21 @@ impl<'a> Interpreter<'a> {
         text: &'a str,
         body: &'a [Stmt],
     ) -> Rc<Module<'a>> {
-        let mut modules = self.modules.borrow_mut();
-        let number = u32::try_from(modules.len()).unwrap_or(u32::MAX);
+        // Number 0 is the script, whichever it is.
+        let number = u32::try_from(self.shelf.modules.borrow().len() + 1).unwrap_or(u32::MAX);
+        let module = self.make_module(number, name, path, text, body);
+        self.shelf.modules.borrow_mut().push(Rc::clone(&module));
+        module
+    }
+
+    fn make_module(
+        &self,
+        number: u32,
+        name: &str,
+        path: &str,
+        text: &'a str,
+        body: &'a [Stmt],
+    ) -> Rc<Module<'a>> {
         let effects = Effects::of(body);
         // `globals()["x"] = …`, `exec` and the like bind names that no walk over the source finds.
         let inexact = effects.dynamic.map(|(function, at)| {
@@ -247,11 +298,10 @@ impl<'a> Interpreter<'a> {
             path: path.into(),
             text,
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
-            inexact: RefCell::new(inexact),
-            escaped: RefCell::default(),
+            inexact: Shared::new(inexact),
+            escaped: Shared::default(),
             effects,
         });
-        modules.push(Rc::clone(&module));
         if module.effects.changes_search_path {
             let why = format!("`{path}` changes `sys.path`: which module is meant is not known");
             let at = Location { module: number, at: TextSize::new(0) };
@@ -284,6 +334,7 @@ impl<'a> Interpreter<'a> {
             is_running: Cell::new(true),
         });
         self.imported.borrow_mut().insert(Rc::clone(&module.name), Rc::clone(&imported));
+        self.loaded.borrow_mut().push(Loaded::Module(Rc::clone(&imported)));
         imported
     }
 
@@ -303,10 +354,12 @@ impl<'a> Interpreter<'a> {
         self.script.get()
     }
 
-    /// The modules of the repository that were imported, the script among them.
+    /// The modules of the repository that were imported, the script among them, in the order of their
+    /// imports.
     pub(crate) fn imported(&self) -> Vec<Rc<Imported<'a>>> {
-        let mut all: Vec<_> = self.imported.borrow().values().cloned().collect();
-        all.sort_by_key(|imported| imported.module.number);
+        let imported = self.imported.borrow();
+        let mut all = self.in_order();
+        all.retain(|one| imported.get(&one.module.name).is_some_and(|now| Rc::ptr_eq(now, one)));
         all
     }
 
@@ -332,17 +385,21 @@ impl<'a> Interpreter<'a> {
 
     /// File and line of a place, for people.
     pub(crate) fn position(&self, place: Location) -> String {
-        let modules = self.modules.borrow();
-        let module = usize::try_from(place.module).ok().and_then(|number| modules.get(number));
-        module.map_or_else(String::new, |module| {
+        self.module_at(place).map_or_else(String::new, |module| {
             format!("{}:{}", module.path, source::line(module.text, place.at))
         })
     }
 
+    fn module_at(&self, place: Location) -> Option<Rc<Module<'a>>> {
+        let Some(number) = place.module.checked_sub(1) else {
+            return self.script().map(|script| Rc::clone(&script.module));
+        };
+        self.shelf.modules.borrow().get(usize::try_from(number).ok()?).cloned()
+    }
+
     /// Path, line and column of a place.
     pub(crate) fn line_and_column(&self, place: Location) -> Option<(Text, u32, u32)> {
-        let modules = self.modules.borrow();
-        let module = modules.get(usize::try_from(place.module).ok()?)?;
+        let module = self.module_at(place)?;
         let (line, column) = source::position(module.text, place.at.to_usize());
         Some((Rc::clone(&module.path), line, column))
     }
@@ -356,16 +413,21 @@ impl<'a> Interpreter<'a> {
     /// from it.
     fn mark_module_inexact(&self, module: &Module<'a>, why: impl Into<String>) {
         let at = self.here();
-        module
-            .inexact
-            .borrow_mut()
-            .get_or_insert_with(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
+        module.inexact.fill(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
     }
 
     /// Notes that no flow of the script is exact.
     fn mark_script_inexact(&self, why: impl Into<String>) {
-        if let Some(script) = self.script() {
-            self.mark_module_inexact(&script.module, why);
+        let (why, at) = (why.into(), self.here());
+        self.doubt_script(&Rc::new(Unknown { why, at, is_flow_like: false }));
+    }
+
+    fn doubt_script(&self, why: &Rc<Unknown>) {
+        match self.script() {
+            Some(script) => script.module.inexact.fill(|| Rc::clone(why)),
+            None => {
+                self.doubt.borrow_mut().get_or_insert_with(|| Rc::clone(why));
+            }
         }
     }
 

@@ -78,7 +78,7 @@ impl<'a> Interpreter<'a> {
         if body.iter().any(writes_namespace) {
             let why = format!("the body of `{}` changes its own namespace", class.name);
             let unknown = Unknown { why, at: self.here(), is_flow_like: false };
-            class.obstacle.borrow_mut().get_or_insert_with(|| Rc::new(unknown));
+            class.obstacle.fill(|| Rc::new(unknown));
         }
         if class.kind.get() != ClassKind::Model || class.obstacle.borrow().is_some() {
             return;

@@ -1,13 +1,12 @@
 //! Calls of pydantic, annotated-types and typing_extensions.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{Interpreter, as_type};
 use crate::schema::is_no_type;
 use crate::value::{
-    Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Scope, Type, Value,
-    keyword, set_keyword,
+    Annotation, Class, ClassKind, DataclassOptions, FieldInfo, Keywords, Scope, Shared, Type,
+    Value, keyword, set_keyword,
 };
 
 /// Constraints that a schema shows.
@@ -232,12 +231,12 @@ impl<'a> Interpreter<'a> {
             ancestors: Vec::new(),
             keywords,
             scope: self.keep(Scope::class(name, &module)),
-            kind: Cell::new(kind),
+            kind: Shared::new(kind),
             docstring: None,
-            decorations: RefCell::default(),
-            members: RefCell::default(),
+            decorations: Shared::default(),
+            members: Shared::default(),
             mixin: None,
-            obstacle: RefCell::new(None),
+            obstacle: Shared::new(None),
         })
     }
 }

@@ -32,7 +32,7 @@ impl Interpreter<'_> {
     }
 
     /// The directory of the script.
-    fn script_directory(&self) -> &str {
+    pub(super) fn script_directory(&self) -> &str {
         self.search.first().map_or("", |directory| directory)
     }
 

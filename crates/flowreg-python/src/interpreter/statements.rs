@@ -242,7 +242,7 @@ impl<'a> Interpreter<'a> {
                 if name.starts_with("__") || name.starts_with("model_") {
                     let why = format!("`{name}` of `{}` is set", class.name);
                     let unknown = Unknown { why, at: self.here(), is_flow_like: false };
-                    class.obstacle.borrow_mut().get_or_insert_with(|| Rc::new(unknown));
+                    class.obstacle.fill(|| Rc::new(unknown));
                 }
                 class.scope.set(name, value);
             }

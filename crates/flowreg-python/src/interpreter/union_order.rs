@@ -5,6 +5,9 @@
 //! process makes first stands for both. Libraries that are imported before may have made it already
 //! (docs/facts/python.md, "Types").
 
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
 use super::Interpreter;
 use super::operators::is_identical;
 use crate::schema::unions::{flatten, is_same_type};
@@ -32,7 +35,57 @@ const EARLIER: &[(&str, &[&str])] = &[
 /// one would be slow; it becomes unknown.
 const MOST_PARTS: u32 = 40;
 
+/// A union that `typing` was subscripted with: its choices in their first order.
+#[derive(Clone)]
+pub(super) struct KnownUnion<'a> {
+    choices: Rc<[Value<'a>]>,
+    /// A bit for each choice, the same for equal ones: most unions differ in them.
+    bits: u64,
+}
+
+impl<'a> KnownUnion<'a> {
+    fn new(choices: Vec<Value<'a>>) -> Self {
+        let bits = choices.iter().fold(0, |bits, choice| bits | bit(choice));
+        KnownUnion { choices: choices.into(), bits }
+    }
+
+    /// Whether it is this very one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.choices, &other.choices)
+    }
+
+    fn has_same_choices(&self, other: &Self) -> bool {
+        self.bits == other.bits && has_same_choices(&self.choices, &other.choices)
+    }
+}
+
+fn bit(choice: &Value<'_>) -> u64 {
+    let of_name = |name: &str| foldhash::fast::FixedState::default().hash_one(name) % 60;
+    let number = match choice {
+        Value::Symbol(path) => of_name(path),
+        Value::Class(class) => of_name(&class.name),
+        Value::Type(_) => 61,
+        _ => 62,
+    };
+    1 << number
+}
+
 impl<'a> Interpreter<'a> {
+    /// Whether `typing` keeps a union that others made in the same order here.
+    pub(super) fn is_union_as_known(&self, union: &KnownUnion<'a>) -> bool {
+        let unions = self.unions.borrow();
+        let known = unions.iter().find(|known| known.has_same_choices(union));
+        known.is_none_or(|known| is_same_order(&known.choices, &union.choices))
+    }
+
+    /// Notes a union that others made.
+    pub(super) fn know_union(&self, union: &KnownUnion<'a>) {
+        let mut unions = self.unions.borrow_mut();
+        if !unions.iter().any(|known| known.has_same_choices(union)) {
+            unions.push(union.clone());
+        }
+    }
+
     /// Why the order of a union inside the arguments of a subscript of `typing` is not known.
     pub(super) fn why_order_unknown(
         &self,
@@ -59,19 +112,17 @@ impl<'a> Interpreter<'a> {
                 })
         };
         for union in unions {
-            let mut known = self.unions.borrow_mut();
-            let first = known.iter().find(|known| has_same_choices(known, &union));
-            if is_direct(&union) && is_earlier(path, &union) {
+            let union = KnownUnion::new(union);
+            let is_known = self.is_union_as_known(&union);
+            if is_direct(&union.choices) && is_earlier(path, &union.choices) {
                 let why = "`typing` keeps the order of a union that a library made before";
                 unknown = Some(self.unknown(why));
-            } else if first.is_some_and(|first| !is_same_order(first, &union)) {
+            } else if !is_known {
                 let why = "`typing` keeps the order of the first union of the same choices";
                 unknown = Some(self.unknown(why));
             }
             // The first union of its choices is what all later ones become.
-            if first.is_none() {
-                known.push(union);
-            }
+            self.know_union(&union);
         }
         unknown
     }

@@ -170,6 +170,12 @@ impl SourceRoots {
         chosen.map(String::as_str).chain(found.map(|root| &*root.directory))
     }
 
+    /// Whether the source roots are the same for the scripts of two directories.
+    pub(crate) fn are_same(&self, one: &str, other: &str) -> bool {
+        let pairs = |directory| self.found(directory).map(std::ptr::from_ref);
+        pairs(one).eq(pairs(other))
+    }
+
     /// Which source root has a module that a script in a directory imports. `look_up` says what a
     /// directory has under the name.
     pub(crate) fn root_of(

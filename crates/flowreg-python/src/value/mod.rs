@@ -4,7 +4,7 @@
 //! Lists, dictionaries, sets and instances are [`Object`]s that everybody shares who has them; functions,
 //! flows and classes have attributes that Python code sets. Everything else never changes.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use foldhash::{HashMap, HashSet};
@@ -18,10 +18,12 @@ use super::number::Int;
 mod inspect;
 mod location;
 mod object;
+pub(crate) mod run;
 
 pub(crate) use inspect::{DEEPEST_TYPE, MOST_PARTS, keyword, not_read, own_affair, set_keyword};
 pub(crate) use location::Location;
 pub(crate) use object::{Entries, Fields, Items, Object};
+pub(crate) use run::{Lost, Shared};
 
 /// A shared piece of text.
 pub(crate) type Text = Rc<str>;
@@ -193,15 +195,15 @@ pub(crate) struct Class<'a> {
     pub ancestors: Vec<Value<'a>>,
     pub keywords: Keywords<'a>,
     pub scope: Rc<Scope<'a>>,
-    pub kind: Cell<ClassKind>,
+    pub kind: Shared<ClassKind>,
     pub docstring: Option<Text>,
-    pub decorations: RefCell<Decorations<'a>>,
+    pub decorations: Shared<Decorations<'a>>,
     /// Members of an enum, in order, aliases included.
-    pub members: RefCell<Vec<(Text, Rc<Member<'a>>)>>,
+    pub members: Shared<Vec<(Text, Rc<Member<'a>>)>>,
     /// The mixed-in type of an enum: `str`, `int` or `float`.
     pub mixin: Option<&'static str>,
     /// Why the schema can't be computed, if so.
-    pub obstacle: RefCell<Option<Rc<Unknown>>>,
+    pub obstacle: Shared<Option<Rc<Unknown>>>,
 }
 
 impl Class<'_> {
@@ -212,7 +214,7 @@ impl Class<'_> {
 }
 
 /// What decorators and annotations have said about a class.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Decorations<'a> {
     pub is_runtime_checkable: bool,
     pub dataclass: Option<Rc<DataclassOptions<'a>>>,
@@ -268,12 +270,12 @@ pub(crate) struct Function<'a> {
     pub parameters: Vec<Parameter<'a>>,
     pub docstring: Option<Text>,
     /// Set from outside: `f.__doc__ = ...`, and by `functools.wraps`.
-    pub attributes: RefCell<Keywords<'a>>,
+    pub attributes: Shared<Keywords<'a>>,
     /// Where the definition stands.
     pub scope: Rc<Scope<'a>>,
     pub range: TextRange,
     /// Why nothing of it is certain, if so: code that is not followed may have set its attributes.
-    pub lost: OnceCell<Rc<Unknown>>,
+    pub lost: Lost,
 }
 
 /// `functools.partial(...)`.
@@ -286,12 +288,12 @@ pub(crate) struct Partial<'a> {
 /// A `prefect.Flow`.
 pub(crate) struct FlowObject<'a> {
     pub function: Value<'a>,
-    pub options: RefCell<Keywords<'a>>,
+    pub options: Shared<Keywords<'a>>,
     /// Attributes set afterwards that change more than the options.
-    pub attributes: RefCell<Keywords<'a>>,
+    pub attributes: Shared<Keywords<'a>>,
     pub at: Location,
     /// As of a function.
-    pub lost: OnceCell<Rc<Unknown>>,
+    pub lost: Lost,
 }
 
 /// A mapping from names to values in the order of their first binding, as a Python namespace.
@@ -350,9 +352,9 @@ pub(crate) struct Module<'a> {
     /// Whether annotations are kept unevaluated.
     pub are_annotations_postponed: bool,
     /// Why nothing about the module is exact, if so.
-    pub inexact: RefCell<Option<Rc<Unknown>>>,
+    pub inexact: Shared<Option<Rc<Unknown>>>,
     /// Names of the module whose objects code may change that can run at any time.
-    pub escaped: RefCell<HashSet<&'a str>>,
+    pub escaped: Shared<HashSet<&'a str>>,
 }
 
 /// A module that was imported: what `sys.modules` holds in Python.
@@ -380,9 +382,9 @@ pub(crate) struct Scope<'a> {
     /// Of the class or function; empty for a module.
     pub qualname: Text,
     pub module: Rc<Module<'a>>,
-    pub names: RefCell<Namespace<'a>>,
+    pub names: Shared<Namespace<'a>>,
     /// Annotated names of a class body.
-    pub annotations: RefCell<Vec<(Text, Annotation<'a>)>>,
+    pub annotations: Shared<Vec<(Text, Annotation<'a>)>>,
     pub parent: Option<Rc<Scope<'a>>>,
 }
 
@@ -392,8 +394,8 @@ impl<'a> Scope<'a> {
             kind: ScopeKind::Module,
             qualname: "".into(),
             module: Rc::clone(module),
-            names: RefCell::default(),
-            annotations: RefCell::default(),
+            names: Shared::default(),
+            annotations: Shared::default(),
             parent: None,
         })
     }
@@ -416,8 +418,8 @@ impl<'a> Scope<'a> {
             kind,
             qualname: qualname.into(),
             module: Rc::clone(&parent.module),
-            names: RefCell::default(),
-            annotations: RefCell::default(),
+            names: Shared::default(),
+            annotations: Shared::default(),
             parent: Some(Rc::clone(parent)),
         })
     }

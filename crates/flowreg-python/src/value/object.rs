@@ -1,11 +1,10 @@
 //! Objects that Python code can change: what they hold, and whether that is known.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use elsa::FrozenVec;
-
+use super::run::{Lost, Shared, Versions};
 use super::{Keywords, Location, MOST_PARTS, Made, PrefectCall, Unknown, Value};
 
 /// How many items the contents of one object may have together, over all its changes.
@@ -18,16 +17,22 @@ const MOST_CHANGED: usize = 100_000;
 /// it finds something unknown (docs/exactness.md, "What is changed after it was made").
 pub(crate) struct Object<T> {
     first: T,
-    /// The contents after each change: references to an earlier one stay what they are.
-    later: FrozenVec<Box<T>>,
-    spent: Cell<usize>,
-    lost: Rc<OnceCell<Rc<Unknown>>>,
-    /// Whether something else is lost with it, or it with something else, as soon as either is changed.
-    is_linked: Cell<bool>,
+    /// The contents after each change.
+    later: Versions<T>,
+    state: Shared<State>,
+    lost: Rc<Lost>,
     /// Whether it gives its items only once.
     is_iterator: bool,
     /// What shows the content as it is at the time, and is lost as soon as that changes.
-    views: RefCell<Vec<Rc<OnceCell<Rc<Unknown>>>>>,
+    views: RefCell<Vec<Rc<Lost>>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// How many items all contents have together.
+    spent: usize,
+    /// Whether something else is lost with it, or it with something else, as soon as either is changed.
+    is_linked: bool,
 }
 
 impl<T> Object<T> {
@@ -44,10 +49,15 @@ impl<T> Object<T> {
         self.is_iterator
     }
 
-    fn with(content: T, lost: Rc<OnceCell<Rc<Unknown>>>) -> Self {
-        let (later, spent) = (FrozenVec::new(), Cell::new(0));
-        let (is_linked, views) = (Cell::new(false), RefCell::default());
-        Self { first: content, later, spent, lost, is_linked, is_iterator: false, views }
+    fn with(content: T, lost: Rc<Lost>) -> Self {
+        Self {
+            first: content,
+            later: Versions::default(),
+            state: Shared::default(),
+            lost,
+            is_iterator: false,
+            views: RefCell::default(),
+        }
     }
 
     /// What shows another object, as `dict.values()` does: it is lost as soon as that is changed.
@@ -62,39 +72,42 @@ impl<T> Object<T> {
 
     /// What may be this object or a copy of it: if either is changed, both are lost.
     fn link<U>(&self, content: U) -> Rc<Object<U>> {
-        self.is_linked.set(true);
+        if !self.state.get().is_linked {
+            self.state.borrow_mut().is_linked = true;
+        }
         let linked = Object::with(content, Rc::clone(&self.lost));
-        linked.is_linked.set(true);
+        linked.state.borrow_mut().is_linked = true;
         Rc::new(linked)
     }
 
     /// Changes the content; `false` if that can't be followed.
     pub(crate) fn change(&self, content: T, length: usize) -> bool {
-        let spent = self.spent.get().saturating_add(length);
-        if spent > MOST_CHANGED || self.is_linked.get() || self.lost().is_some() {
+        let State { spent, is_linked } = self.state.get();
+        let spent = spent.saturating_add(length);
+        if spent > MOST_CHANGED || is_linked || self.lost().is_some() {
             return false;
         }
         let why = "it shows a dictionary that is changed later".to_owned();
-        let why = Rc::new(Unknown { why, at: Location::default(), is_flow_like: false });
-        for view in self.views.take() {
-            view.get_or_init(|| Rc::clone(&why));
-        }
-        self.spent.set(spent);
-        self.later.push(Box::new(content));
+        self.lose_views(&Rc::new(Unknown { why, at: Location::default(), is_flow_like: false }));
+        self.state.borrow_mut().spent = spent;
+        self.later.push(content);
         true
     }
 
     /// How often it was changed.
     pub(crate) fn changes(&self) -> usize {
-        self.later.len()
+        self.later.count()
     }
 
     /// Notes why the content is not known any more. The first reason is kept.
     pub(crate) fn lose(&self, why: &Rc<Unknown>) {
-        self.lost.get_or_init(|| Rc::clone(why));
-        for view in self.views.take() {
-            view.get_or_init(|| Rc::clone(why));
-        }
+        self.lost.lose(why);
+        self.lose_views(why);
+    }
+
+    fn lose_views(&self, why: &Rc<Unknown>) {
+        // They stay where they are: another script may not have changed anything.
+        self.views.borrow().iter().for_each(|view| view.lose(why));
     }
 
     pub(crate) fn lost(&self) -> Option<&Rc<Unknown>> {

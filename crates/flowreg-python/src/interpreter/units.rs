@@ -1,0 +1,400 @@
+//! Modules that run once for all scripts that import them.
+//!
+//! A module is run by an interpreter of its own, as if nothing else had been imported before. If it then
+//! turns out that it has changed nothing but its own objects, the result is a *unit*: what it loaded,
+//! noted and depends on. A script that imports the module takes the unit over, unless something in it
+//! could be different there: another object stands for one of its modules, or the script has changed
+//! some of them already. Then, and where a module changes what others have made, it runs again as a
+//! part of the script, as it would in Python.
+//!
+//! What a script changes of a unit afterwards only that script sees ([`crate::value::run`]).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use foldhash::{HashMap, HashSet};
+
+use super::search::ModuleLocation;
+use super::union_order::KnownUnion;
+use super::{Evaluated, Interpreter};
+use crate::dependencies::Dependencies;
+use crate::library::ImportTarget;
+use crate::value::run::Run;
+use crate::value::{Imported, Module, Scope, Text, Unknown, Value};
+
+/// What analyses of one library share.
+#[derive(Default)]
+pub(crate) struct Shelf<'a> {
+    /// All modules that ran, by number.
+    pub(super) modules: RefCell<Vec<Rc<Module<'a>>>>,
+    /// For different directories of scripts there may be different units of one module.
+    units: RefCell<HashMap<Key, Vec<Rc<Unit<'a>>>>>,
+    /// The modules of which a unit is being made.
+    running: RefCell<Vec<Key>>,
+    /// Modules that are no units, and those that are none while another one is being made: they import it.
+    unshared: RefCell<HashMap<Key, Vec<Option<Key>>>>,
+    scopes: RefCell<Vec<Rc<Scope<'a>>>>,
+    /// Whether nothing is shared: each script runs all that it imports.
+    #[cfg(test)]
+    pub(crate) is_off: Cell<bool>,
+}
+
+impl Drop for Shelf<'_> {
+    fn drop(&mut self) {
+        release(self.scopes.take());
+    }
+}
+
+/// A function holds its scope and the scope holds the function, so reference counts alone would never
+/// free them. Emptying the scopes breaks the circles.
+pub(super) fn release(scopes: Vec<Rc<Scope<'_>>>) {
+    for scope in scopes {
+        scope.names.clear();
+        scope.annotations.clear();
+    }
+}
+
+/// The name of a module, and its file or directories.
+type Key = (Text, Text);
+
+fn key(name: &str, location: &ModuleLocation) -> Key {
+    let place = match location {
+        ModuleLocation::File { path, .. } => path.as_str().into(),
+        ModuleLocation::Directories(directories) => directories.join("\n").into(),
+    };
+    (name.into(), place)
+}
+
+/// A module that ran for all, with what it loaded.
+pub(super) struct Unit<'a> {
+    root: Rc<Imported<'a>>,
+    loaded: Vec<Loaded<'a>>,
+    /// The directory of the script for which it ran.
+    directory: Text,
+    /// Whether it is the same for scripts of other directories.
+    holds_for: RefCell<HashMap<Text, bool>>,
+    dependencies: Dependencies,
+    rooted: HashSet<Text>,
+    escaped: Vec<(*const (), (Value<'a>, bool))>,
+    may_be: Vec<(*const Unknown, (Rc<Unknown>, Vec<Value<'a>>))>,
+    unions: Vec<KnownUnion<'a>>,
+    likely: Vec<(Rc<Unknown>, Value<'a>)>,
+    /// Why no flow of a script that imports it is exact, if so.
+    doubt: Option<Rc<Unknown>>,
+}
+
+impl<'a> Unit<'a> {
+    /// Leaves out what is known of the units that it took over itself.
+    fn leave_out<'u>(&mut self, others: impl Iterator<Item = &'u Rc<Unit<'a>>>)
+    where
+        'a: 'u,
+    {
+        for other in others {
+            self.rooted.retain(|name| !other.rooted.contains(name));
+            self.escaped
+                .retain(|(place, _)| !other.escaped.iter().any(|(known, _)| known == place));
+            // Code of this module may have added objects to what another one says.
+            self.may_be.retain(|(place, (_, objects))| {
+                let has = |(known, (_, all)): &(_, (_, Vec<_>))| {
+                    known == place && all.len() >= objects.len()
+                };
+                !other.may_be.iter().any(has)
+            });
+            self.unions.retain(|union| !other.unions.iter().any(|known| known.is(union)));
+            self.likely.retain(|(unknown, _)| {
+                !other.likely.iter().any(|(known, _)| Rc::ptr_eq(known, unknown))
+            });
+        }
+    }
+
+    /// What was looked up in the directory of the script, and what was found.
+    fn own_lookups(&self) -> impl Iterator<Item = (&str, ImportTarget)> {
+        let lookups = self.dependencies.lookups.iter();
+        lookups
+            .filter(|((place, _), _)| **place == *self.directory)
+            .map(|((_, name), found)| (name.as_str(), *found))
+    }
+}
+
+/// What an interpreter loaded.
+#[derive(Clone)]
+pub(super) enum Loaded<'a> {
+    /// A module that it ran itself, or is running.
+    Module(Rc<Imported<'a>>),
+    Unit(Rc<Unit<'a>>),
+}
+
+/// What an interpreter knows that makes a unit.
+pub(super) struct UnitInMaking {
+    key: Key,
+    is_shareable: Cell<bool>,
+    /// The module that is being made at the same time and that this one imports.
+    waits_for: RefCell<Option<Key>>,
+}
+
+impl<'a> Interpreter<'a> {
+    /// A module as all scripts have it; `None` if it has to run as a part of this one.
+    ///
+    /// # Errors
+    /// If this is a unit in making that can't become one.
+    pub(super) fn shared(
+        &self,
+        name: &str,
+        location: &ModuleLocation,
+    ) -> Evaluated<Option<Rc<Imported<'a>>>> {
+        #[cfg(test)]
+        if self.shelf.is_off.get() {
+            return Ok(None);
+        }
+        let key = key(name, location);
+        let is_root = self.unit.as_ref().is_some_and(|unit| unit.key == key);
+        if self.program.is_some() || is_root || self.is_below_script(name) {
+            return Ok(None);
+        }
+        let known = self.shelf.units.borrow().get(&key).cloned().unwrap_or_default();
+        if let Some(unit) = known.iter().find(|unit| self.fits(unit)) {
+            self.take_over(unit);
+            self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(unit)));
+            return Ok(Some(Rc::clone(&unit.root)));
+        }
+        if known.iter().any(|unit| self.is_for_this_directory(unit)) {
+            return Ok(None);
+        }
+        if self.shelf.running.borrow().contains(&key) {
+            if let Some(unit) = &self.unit {
+                unit.is_shareable.set(false);
+                unit.waits_for.replace(Some(key));
+            }
+            return self.raise(NOT_SHARED, "a module that is being imported");
+        }
+        if self.is_unshared(&key) {
+            return Ok(None);
+        }
+        self.shelf.running.borrow_mut().push(key.clone());
+        let made = self.make_unit(&key, location);
+        self.shelf.running.borrow_mut().pop();
+        match made {
+            Ok(unit) => {
+                self.shelf.units.borrow_mut().entry(key).or_default().push(Rc::clone(&unit));
+                if !self.fits(&unit) {
+                    return Ok(None);
+                }
+                self.take_over(&unit);
+                self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(&unit)));
+                Ok(Some(Rc::clone(&unit.root)))
+            }
+            Err(waits_for) => {
+                self.shelf.unshared.borrow_mut().entry(key).or_default().push(waits_for);
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_unshared(&self, key: &Key) -> bool {
+        let unshared = self.shelf.unshared.borrow();
+        let running = self.shelf.running.borrow();
+        unshared.get(key).is_some_and(|reasons| {
+            reasons.iter().any(|reason| reason.as_ref().is_none_or(|key| running.contains(key)))
+        })
+    }
+
+    /// Whether a module is loaded as a submodule of the script, for which it is not a module like others.
+    fn is_below_script(&self, name: &str) -> bool {
+        self.script().is_some_and(|script| {
+            let below = name.strip_prefix(&*script.module.name);
+            below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+        })
+    }
+
+    /// What is evaluated depends on the script: the module is run again as a part of it.
+    pub(super) fn keep_to_itself(&self) {
+        if let Some(unit) = &self.unit {
+            unit.is_shareable.set(false);
+        }
+    }
+
+    /// Runs a module for all scripts.
+    ///
+    /// # Errors
+    /// The module that it waits for, if it can't be a unit because of that, or `None`.
+    fn make_unit(&self, key: &Key, location: &ModuleLocation) -> Result<Rc<Unit<'a>>, Option<Key>> {
+        let made = Interpreter::of_unit(
+            self,
+            UnitInMaking {
+                key: key.clone(),
+                is_shareable: Cell::new(true),
+                waits_for: RefCell::default(),
+            },
+        );
+        // No module asks for it: the script notes that itself.
+        let nowhere = Scope::module(&made.new_module("", "", "", &[]));
+        let outcome = made.load(&key.0, &nowhere);
+        if made.needs_depth.get() {
+            self.needs_depth.set(true);
+        }
+        let waits_for = || made.unit.as_ref().and_then(|unit| unit.waits_for.take());
+        let Ok(root) = outcome else { return Err(waits_for()) };
+        let is_same = match location {
+            ModuleLocation::File { path, search } => {
+                *root.module.path == **path && root.search == *search
+            }
+            ModuleLocation::Directories(directories) => root.search == *directories,
+        };
+        let is_shareable = made.unit.as_ref().is_some_and(|unit| unit.is_shareable.get());
+        let is_unit = is_same
+            && is_shareable
+            && !made.needs_depth.get()
+            && !Run::has_changed_others()
+            && made.why_search_unknown.borrow().is_none()
+            && made.broken_links.borrow().is_empty();
+        if !is_unit {
+            return Err(waits_for());
+        }
+        self.shelf.scopes.borrow_mut().extend(made.scopes.take());
+        let mut unit = Unit {
+            root,
+            loaded: made.loaded.take(),
+            directory: self.script_directory().into(),
+            holds_for: RefCell::default(),
+            dependencies: made.dependencies.take(),
+            rooted: made.rooted.take(),
+            escaped: made.escaped.take().into_iter().collect(),
+            may_be: made.may_be.take().into_iter().collect(),
+            unions: made.unions.take(),
+            likely: made.likely.take(),
+            doubt: made.doubt.take(),
+        };
+        unit.leave_out(made.taken_over.borrow().values());
+        Ok(Rc::new(unit))
+    }
+
+    /// Whether a unit is what this script would make of the module now.
+    fn fits(&self, unit: &Rc<Unit<'a>>) -> bool {
+        self.fits_within(unit, !Run::has_changed_others(), &mut HashSet::default())
+    }
+
+    fn fits_within(
+        &self,
+        unit: &Rc<Unit<'a>>,
+        is_unchanged: bool,
+        seen: &mut HashSet<*const Unit<'a>>,
+    ) -> bool {
+        if self.taken_over.borrow().contains_key(&Rc::as_ptr(unit)) {
+            return is_unchanged;
+        }
+        if !seen.insert(Rc::as_ptr(unit)) {
+            return true;
+        }
+        self.is_for_this_directory(unit)
+            && unit.unions.iter().all(|union| self.is_union_as_known(union))
+            && unit.loaded.iter().all(|loaded| match loaded {
+                Loaded::Unit(unit) => self.fits_within(unit, is_unchanged, seen),
+                Loaded::Module(imported) => {
+                    match self.imported.borrow().get(&imported.module.name) {
+                        Some(known) => is_unchanged && Rc::ptr_eq(known, imported),
+                        None => true,
+                    }
+                }
+            })
+    }
+
+    /// Whether the imports of a unit find the same from the directory of this script: the script's own
+    /// directory comes first.
+    fn is_for_this_directory(&self, unit: &Unit<'a>) -> bool {
+        let directory = self.script_directory();
+        if *unit.directory == *directory {
+            return true;
+        }
+        if let Some(holds) = unit.holds_for.borrow().get(directory) {
+            return *holds;
+        }
+        let layout = self.library.layout;
+        let is_missing = |name: &str| layout.look_up(directory, name) == ImportTarget::Missing;
+        // The root is a place of all scripts, so that nothing has to be missing in it.
+        let holds = layout.source_roots.are_same(&unit.directory, directory)
+            && unit.own_lookups().all(|(name, found)| {
+                (unit.directory.is_empty() || found == ImportTarget::Missing)
+                    && (directory.is_empty() || is_missing(name))
+            });
+        unit.holds_for.borrow_mut().insert(directory.into(), holds);
+        holds
+    }
+
+    fn take_over(&self, unit: &Rc<Unit<'a>>) {
+        let known = self.taken_over.borrow_mut().insert(Rc::as_ptr(unit), Rc::clone(unit));
+        if known.is_some() {
+            return;
+        }
+        for loaded in &unit.loaded {
+            match loaded {
+                Loaded::Unit(unit) => self.take_over(unit),
+                Loaded::Module(imported) => {
+                    let name = Rc::clone(&imported.module.name);
+                    self.imported.borrow_mut().insert(name, Rc::clone(imported));
+                }
+            }
+        }
+        self.rooted.borrow_mut().extend(unit.rooted.iter().cloned());
+        let mut escaped = self.escaped.borrow_mut();
+        for (place, (value, sets_attributes)) in &unit.escaped {
+            let (_, known) = escaped.entry(*place).or_insert_with(|| (value.clone(), false));
+            *known |= sets_attributes;
+        }
+        let mut may_be = self.may_be.borrow_mut();
+        for (place, (unknown, objects)) in &unit.may_be {
+            let new = || (Rc::clone(unknown), Vec::new());
+            may_be.entry(*place).or_insert_with(new).1.extend(objects.iter().cloned());
+        }
+        self.likely.borrow_mut().extend(unit.likely.iter().cloned());
+        unit.unions.iter().for_each(|union| self.know_union(union));
+        if let Some(doubt) = &unit.doubt {
+            self.doubt_script(doubt);
+        }
+    }
+
+    /// What the answers depend on, with what was taken over.
+    pub(crate) fn take_dependencies(&self) -> Dependencies {
+        let mut all = self.dependencies.take();
+        let directory = self.script_directory();
+        for unit in self.taken_over.borrow().values() {
+            let Dependencies { lookups, elsewhere, files, imports } = &unit.dependencies;
+            let is_moved = *unit.directory != *directory;
+            let is_left = |place: &str| is_moved && !place.is_empty() && *place == *unit.directory;
+            let kept = lookups.iter().filter(|((place, _), _)| !is_left(place));
+            all.lookups.extend(kept.map(|(looked_up, found)| (looked_up.clone(), *found)));
+            if is_moved && !directory.is_empty() {
+                all.lookups.extend(unit.own_lookups().map(|(name, _)| {
+                    ((directory.to_owned(), name.to_owned()), ImportTarget::Missing)
+                }));
+            }
+            all.elsewhere.extend(elsewhere.clone());
+            all.files.extend(files.iter().cloned());
+            all.imports.extend(imports.iter().cloned());
+        }
+        all
+    }
+
+    /// The modules that were loaded, in the order in which they were.
+    pub(super) fn in_order(&self) -> Vec<Rc<Imported<'a>>> {
+        let (mut all, mut seen) = (Vec::new(), HashSet::default());
+        flatten(&self.loaded.borrow(), &mut all, &mut seen);
+        all
+    }
+}
+
+fn flatten<'a>(
+    loaded: &[Loaded<'a>],
+    all: &mut Vec<Rc<Imported<'a>>>,
+    seen: &mut HashSet<*const Unit<'a>>,
+) {
+    for one in loaded {
+        match one {
+            Loaded::Module(imported) => all.push(Rc::clone(imported)),
+            Loaded::Unit(unit) if seen.insert(Rc::as_ptr(unit)) => flatten(&unit.loaded, all, seen),
+            Loaded::Unit(_) => {}
+        }
+    }
+}
+
+/// The kind of an error that is flowreg's, not Python's: the module runs again as a part of another.
+pub(super) const NOT_SHARED: &str = "(not shared)";

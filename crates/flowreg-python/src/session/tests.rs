@@ -1,0 +1,218 @@
+//! What scripts share changes no answer: random repositories whose modules change each other, each script
+//! analysed alone, and all of them in one session in two orders.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{Layout, STACK, on_stack};
+
+/// The same sequence everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn pick<'p>(&mut self, all: &[&'p str]) -> &'p str {
+        all[self.below(all.len())]
+    }
+}
+
+const NAMES: &[&str] = &["one", "two", "three", "four", "five", "sixth", "seven"];
+
+/// How a module that was imported is called here.
+fn import(random: &mut Random, other: &str) -> (String, String) {
+    match random.below(5) {
+        0 => (format!("import {other}\n"), other.to_owned()),
+        1 => (format!("import pack.{other}\n"), format!("pack.{other}")),
+        2 => (format!("from pack import {other}\n"), other.to_owned()),
+        3 => (format!("from pack import {other} as again\n"), "again".to_owned()),
+        _ => {
+            let name = random.pick(&["LIST", "TABLE", "Model", "change", "make"]);
+            (
+                format!(
+                    "from {other} import *\nfrom {other} import {name} as taken\nimport {other}\n"
+                ),
+                other.to_owned(),
+            )
+        }
+    }
+}
+
+fn statement(random: &mut Random, module: &str) -> String {
+    match random.below(19) {
+        0 => format!("{module}.LIST.append(7)\n"),
+        1 => format!("{module}.TABLE['k'] = [1]\n"),
+        2 => format!("{module}.change(3)\n"),
+        3 => format!("import other_package\nother_package.use({module}.LIST)\n"),
+        4 => format!("import other_package\nother_package.use({module}.change)\n"),
+        5 => format!("import other_package\nother_package.use({module})\n"),
+        6 => format!("{module}.COUNT = 5\n"),
+        7 => format!("{module}.Model.level = 'x'\n"),
+        8 => format!("SEEN = {module}.TABLE.values()\n"),
+        9 => format!("MADE = {module}.make(2)\nMADE['deep'].append(1)\n"),
+        10 => format!("class Sub({module}.Model):\n    extra: int = 1\n"),
+        11 => format!("for name in {module}.LIST:\n    {module}.TABLE[str(name)] = name\n"),
+        12 => format!("import os\nif os.environ.get('X'):\n    {module}.LIST.clear()\n"),
+        13 => format!("ALIAS = {module}.LIST\nALIAS += [8]\n"),
+        14 => format!(
+            "from typing import List, Union\nU = List[Union[{}]]\n",
+            random.pick(&["int, str", "str, int"])
+        ),
+        15 => format!("{module}.work.name = 'renamed'\n"),
+        16 => format!("@{module}.register\ndef hook():\n    LIST.append(9)\n"),
+        17 => format!(
+            "try:\n    {module}.NOTHING\nexcept AttributeError:\n    MISSING = {module}.LIST\n"
+        ),
+        _ => format!("HERE = {{'l': {module}.LIST}}\nHERE['l'].append(4)\n"),
+    }
+}
+
+fn module(random: &mut Random, name: &str) -> String {
+    let mut text = String::from("from pydantic import BaseModel\nfrom prefect import flow\n");
+    let mut known = Vec::new();
+    for _ in 0..random.below(4) {
+        let other = random.pick(NAMES);
+        if other != name || random.below(8) == 0 {
+            let (line, called) = import(random, other);
+            text += &line;
+            known.push(called);
+        }
+    }
+    text += "LIST = [1, 2]\nTABLE = {'a': [1], 'b': LIST}\nCOUNT = 1\nHOOKS = []\n\n\n\
+             def change(value):\n    LIST.append(value)\n    return LIST\n\n\n\
+             def make(value):\n    return {'deep': [value], 'list': LIST}\n\n\n\
+             def register(fn):\n    HOOKS.append(fn)\n    return fn\n\n\n\
+             class Model(BaseModel):\n    level: str = 'low'\n    items: list = LIST\n\n\n\
+             @flow\ndef work(x: int = COUNT):\n    pass\n\n\n";
+    for _ in 0..random.below(4) {
+        if known.is_empty() {
+            break;
+        }
+        let called = known[random.below(known.len())].clone();
+        text += &statement(random, &called);
+    }
+    text
+}
+
+fn script(random: &mut Random) -> String {
+    let mut text = String::from("from prefect import flow\n");
+    let mut known = Vec::new();
+    for _ in 0..1 + random.below(4) {
+        let other = random.pick(NAMES);
+        let (line, called) = import(random, other);
+        text += &line;
+        known.push(called.clone());
+        if random.below(2) == 0 {
+            text += &statement(random, &called);
+        }
+    }
+    text += "LIST = [0]\n";
+    for called in &known {
+        let name = called.replace('.', "_");
+        text += &format!(
+            "\n\n@flow\ndef run_{name}(a=list({called}.LIST), b={called}.TABLE, c: {called}.Model = {called}.Model(), \
+             d=len({called}.HOOKS), e={called}.COUNT):\n    pass\n"
+        );
+    }
+    text
+}
+
+fn repository(random: &mut Random) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for name in NAMES {
+        // Some are in the root, some in a package, some in both.
+        if random.below(3) > 0 {
+            files.insert(format!("{name}.py"), module(random, name));
+        }
+        files.insert(format!("pack/{name}.py"), module(random, name));
+    }
+    if random.below(2) == 0 {
+        let text = if random.below(2) == 0 { module(random, "") } else { String::new() };
+        files.insert("pack/__init__.py".to_owned(), text);
+    }
+    for number in 0..4 {
+        let directory = random.pick(&["", "flows/", "jobs/"]);
+        files.insert(format!("{directory}s{number}.py"), script(random));
+    }
+    if random.below(4) == 0 {
+        files.insert("jobs/two.py".to_owned(), module(random, "two"));
+    }
+    files
+}
+
+/// The answer without the reasons: of several, the first one counts that is met.
+fn told(analysis: &FileAnalysis) -> FileAnalysis {
+    let mut told = analysis.clone();
+    for flow in &mut told.flows {
+        for inexact in &mut flow.inexact {
+            inexact.reason.clear();
+        }
+    }
+    told
+}
+
+type Answers = BTreeMap<String, FileAnalysis>;
+
+fn answers<'f>(
+    files: &BTreeMap<String, String>,
+    scripts: impl Iterator<Item = &'f String>,
+    is_off: bool,
+) -> Answers {
+    let layout = Layout::new(files.keys().map(String::as_str));
+    let sources = |path: &str| Ok(files[path].clone().into_bytes());
+    let library = Library::new(&layout, &sources);
+    let session = Session::new(&library);
+    session.shelf.is_off.set(is_off);
+    scripts
+        .map(|path| (path.clone(), session.analyse(path, files[path].as_bytes()).unwrap()))
+        .collect()
+}
+
+#[test]
+fn what_scripts_share_changes_no_answer() {
+    let seed = std::env::var("FLOWREG_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let count = std::env::var("FLOWREG_TEST_COUNT").map_or(300, |count| count.parse().unwrap());
+    let (mut exact, mut all) = (0, 0);
+    on_stack(STACK, || {
+        for number in 0..count {
+            let mut random = Random(seed * 1_000_003 + number);
+            random.below(2);
+            let files = repository(&mut random);
+            let scripts = || files.keys().filter(|path| !path.starts_with("pack/"));
+            let alone = answers(&files, scripts(), true);
+            for (order, together) in [
+                ("forward", answers(&files, scripts(), false)),
+                ("back", answers(&files, scripts().rev(), false)),
+            ] {
+                for (path, expected) in &alone {
+                    let found = &together[path];
+                    if told(found) != told(expected) {
+                        for (path, text) in &files {
+                            println!("=== {path}\n{text}");
+                        }
+                        let (alone, together) = (format!("{expected:#?}"), format!("{found:#?}"));
+                        let differing = alone.lines().zip(together.lines()).filter(|(a, b)| a != b);
+                        let differing: Vec<_> = differing.take(6).collect();
+                        for analysis in [expected, found] {
+                            for flow in &analysis.flows {
+                                println!("{}: {:?} {:?}", flow.entrypoint, flow.inexact, flow.parameter_openapi_schema.as_ref().map(ToString::to_string));
+                            }
+                            println!("{:?}", analysis.problems);
+                        }
+                        panic!("repository {number}, {order}, {path}: {differing:#?}");
+                    }
+                }
+            }
+            let flows = alone.values().flat_map(|analysis| &analysis.flows);
+            all += flows.clone().count();
+            exact += flows.filter(|flow| flow.is_exact()).count();
+        }
+    })
+    .unwrap();
+    println!("{exact} of {all} flows are exact");
+    assert!(exact * 5 > all, "{exact} of {all} flows are exact: too few to say anything");
+}
