@@ -4,15 +4,16 @@
 //! Only object ids and paths of the tree at hand are compared. Times of files mean nothing: a scan
 //! reads a commit, not the working directory.
 //!
-//! Thousands of scripts import the same few modules. So what they depend on stands in shared lists,
-//! scripts refer to it by number, and whether an entry still holds is asked once per run.
+//! Thousands of scripts import the same few modules. So what a module depends on is one group for all
+//! of them, scripts refer to it by number, and whether it still holds is asked once per run.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::{HashMap, HashMapExt};
 use serde::{Deserialize, Serialize};
 
+use super::graph::ImportGraph;
 use super::stored::{from_bytes, to_bytes};
 use crate::store::LARGEST_CACHE;
 use flowreg_git::{BlobId, TreeBlob};
@@ -36,8 +37,23 @@ struct CacheContent<'c> {
     elsewhere: Vec<(&'c str, Option<&'c str>)>,
     #[serde(borrow)]
     files: Vec<CachedFile<'c>>,
+    /// The paths of files that import something, or are imported.
+    #[serde(borrow)]
+    paths: Vec<&'c str>,
+    groups: Vec<CachedGroup>,
     #[serde(borrow)]
     scripts: Vec<CachedScript<'c>>,
+}
+
+/// What a script, or a module that scripts share, depends on; numbers are positions in the lists of
+/// [`CacheContent`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct CachedGroup {
+    lookups: Vec<u32>,
+    elsewhere: Vec<u32>,
+    files: Vec<u32>,
+    /// Which file imports which.
+    imports: Vec<(u32, u32)>,
 }
 
 /// What was found under a name in a directory.
@@ -56,7 +72,7 @@ struct CachedFile<'c> {
     id: &'c [u8],
 }
 
-/// The analysis of one file; numbers are positions in the lists of [`CacheContent`].
+/// The analysis of one file; `groups` are positions in the list of [`CacheContent`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct CachedScript<'c> {
     path: &'c str,
@@ -64,9 +80,7 @@ struct CachedScript<'c> {
     id: &'c [u8],
     /// For which version of Python and which source roots it holds.
     profile: &'c str,
-    lookups: Vec<u32>,
-    elsewhere: Vec<u32>,
-    files: Vec<u32>,
+    groups: Vec<u32>,
     #[serde(with = "serde_bytes")]
     analysis: &'c [u8],
 }
@@ -82,8 +96,9 @@ pub(super) struct CurrentTree<'t> {
 pub(super) struct Cache<'c> {
     saved: CacheContent<'c>,
     positions: HashMap<(&'c str, &'c [u8]), Vec<usize>>,
-    /// Which entries of the lists hold for the tree at hand, as far as they were asked.
-    holds: Mutex<[Vec<Option<bool>>; 3]>,
+    /// Which groups, and which entries of the other lists, hold for the tree at hand, as far as they were
+    /// asked.
+    holds: Mutex<Holds>,
 }
 
 /// The result of an analysis that this run made.
@@ -94,6 +109,14 @@ pub(super) struct FreshAnalysis<'f> {
     /// The analysis as the cache keeps it. Written here, on the thread that made it, because the flows
     /// are taken out before the cache is saved.
     bytes: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Holds {
+    groups: Vec<Option<bool>>,
+    lookups: Vec<Option<bool>>,
+    elsewhere: Vec<Option<bool>>,
+    files: Vec<Option<bool>>,
 }
 
 impl<'f> FreshAnalysis<'f> {
@@ -108,7 +131,7 @@ impl<'f> FreshAnalysis<'f> {
             flows: std::mem::take(&mut self.analysis.flows),
             problems: std::mem::take(&mut self.analysis.problems),
             deploy_calls: std::mem::take(&mut self.analysis.deploy_calls),
-            dependencies: Dependencies::default(),
+            dependencies: Vec::new(),
         }
     }
 }
@@ -122,8 +145,13 @@ impl<'c> Cache<'c> {
         for (position, script) in saved.scripts.iter().enumerate() {
             positions.entry((script.path, script.id)).or_default().push(position);
         }
-        let holds = [saved.lookups.len(), saved.elsewhere.len(), saved.files.len()];
-        Cache { saved, positions, holds: Mutex::new(holds.map(|length| vec![None; length])) }
+        let holds = Holds {
+            groups: vec![None; saved.groups.len()],
+            lookups: vec![None; saved.lookups.len()],
+            elsewhere: vec![None; saved.elsewhere.len()],
+            files: vec![None; saved.files.len()],
+        };
+        Cache { saved, positions, holds: Mutex::new(holds) }
     }
 
     /// Whether nothing is known.
@@ -168,14 +196,30 @@ impl<'c> Cache<'c> {
 
     fn holds(&self, script: &CachedScript<'c>, current: &CurrentTree<'_>) -> bool {
         let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-        let [lookups, elsewhere, files] = &mut *holds;
-        all(&script.lookups, lookups, &self.saved.lookups, |lookup| {
-            current.layout.look_up(lookup.directory, lookup.name) == lookup.found
-        }) && all(&script.elsewhere, elsewhere, &self.saved.elsewhere, |(name, directory)| {
-            current.layout.directory_of(name) == *directory
-        }) && all(&script.files, files, &self.saved.files, |file| {
-            current.files.get(file.path).is_some_and(|blob| blob.id.as_bytes() == file.id)
+        let Holds { groups, lookups, elsewhere, files } = &mut *holds;
+        all(&script.groups, groups, &self.saved.groups, |group| {
+            all(&group.lookups, lookups, &self.saved.lookups, |lookup| {
+                current.layout.look_up(lookup.directory, lookup.name) == lookup.found
+            }) && all(&group.elsewhere, elsewhere, &self.saved.elsewhere, |(name, directory)| {
+                current.layout.directory_of(name) == *directory
+            }) && all(&group.files, files, &self.saved.files, |file| {
+                current.files.get(file.path).is_some_and(|blob| blob.id.as_bytes() == file.id)
+            })
         })
+    }
+
+    /// Adds what the analyses at `used` import to a graph.
+    pub(super) fn add_imports(&self, used: &BTreeSet<usize>, graph: &mut ImportGraph) {
+        let scripts = used.iter().filter_map(|position| self.saved.scripts.get(*position));
+        let groups: BTreeSet<u32> = scripts.flat_map(|script| &script.groups).copied().collect();
+        let path = |number: &u32| self.saved.paths.get(usize::try_from(*number).ok()?);
+        for group in groups.iter().filter_map(|number| item(&self.saved.groups, *number)) {
+            for (importer, imported) in &group.imports {
+                if let (Some(importer), Some(imported)) = (path(importer), path(imported)) {
+                    graph.add(importer, imported);
+                }
+            }
+        }
     }
 
     /// The cache with what was found now. Old analyses stay while there is room, those that were
@@ -205,11 +249,16 @@ impl<'c> Cache<'c> {
             scripts.push(tables.kept(script, &self.saved));
         }
         let flowless = self.flowless_with(flowless);
+        let mut groups: Vec<(CachedGroup, u32)> = tables.groups.into_iter().collect();
+        groups.sort_unstable_by_key(|(_, number)| *number);
+        let groups = groups.into_iter().map(|(group, _)| group).collect();
         let saved = CacheContent {
             flowless: &flowless,
             lookups: tables.lookups.items,
             elsewhere: tables.elsewhere.items,
             files: tables.files.items,
+            paths: tables.paths.items,
+            groups,
             scripts,
         };
         rmp_serde::to_vec(&saved).ok()
@@ -228,6 +277,10 @@ impl<'c> Cache<'c> {
         ids.dedup();
         ids.concat()
     }
+}
+
+fn item<T>(items: &[T], number: u32) -> Option<&T> {
+    items.get(usize::try_from(number).ok()?)
 }
 
 /// Whether all entries at `numbers` hold; each is asked once.
@@ -249,10 +302,9 @@ fn all<T>(
 impl CachedScript<'_> {
     /// About how much of the file it takes.
     fn size(&self) -> usize {
-        let numbers = self.lookups.len() + self.elsewhere.len() + self.files.len();
         // Roughly: the numbers take up to five bytes each in MessagePack, and the rest of an entry
-        // about a hundred.
-        100 + self.path.len() + self.analysis.len() + 5 * numbers
+        // about a hundred. The groups are few.
+        100 + self.path.len() + self.analysis.len() + 5 * self.groups.len()
     }
 }
 
@@ -285,6 +337,12 @@ struct Tables<'s> {
     lookups: Table<CachedLookup<'s>>,
     elsewhere: Table<(&'s str, Option<&'s str>)>,
     files: Table<CachedFile<'s>>,
+    paths: Table<&'s str>,
+    groups: HashMap<CachedGroup, u32>,
+    /// Where a group stands that this run found, by its place in memory.
+    fresh: HashMap<*const Dependencies, u32>,
+    /// Where a group stands that was kept, by its number in the lists that were read.
+    kept: HashMap<u32, u32>,
 }
 
 impl<'s> Tables<'s> {
@@ -293,45 +351,84 @@ impl<'s> Tables<'s> {
         fresh: &'s FreshAnalysis<'s>,
         current: &CurrentTree<'s>,
     ) -> CachedScript<'s> {
-        let reads = &fresh.analysis.dependencies;
-        let lookups = reads.lookups.iter().map(|((directory, name), found)| {
-            self.lookups.position(CachedLookup { directory, name, found: *found })
-        });
-        let elsewhere = reads
-            .elsewhere
-            .iter()
-            .map(|(name, directory)| self.elsewhere.position((name, directory.as_deref())));
-        let files = reads.files.iter().map(|path| {
-            let id = current.files.get(path.as_str()).map_or(&[][..], |blob| blob.id.as_bytes());
-            self.files.position(CachedFile { path, id })
-        });
+        let parts = &fresh.analysis.dependencies;
         CachedScript {
             path: fresh.path,
             id: fresh.blob.id.as_bytes(),
             profile: current.profile,
-            lookups: lookups.collect(),
-            elsewhere: elsewhere.collect(),
-            files: files.collect(),
+            groups: parts.iter().map(|part| self.fresh_group(part, current)).collect(),
             analysis: &fresh.bytes,
         }
     }
 
+    fn fresh_group(&mut self, part: &'s Arc<Dependencies>, current: &CurrentTree<'s>) -> u32 {
+        if let Some(number) = self.fresh.get(&Arc::as_ptr(part)) {
+            return *number;
+        }
+        let lookups = part.lookups.iter().map(|((directory, name), found)| {
+            self.lookups.position(CachedLookup { directory, name, found: *found })
+        });
+        let elsewhere = part
+            .elsewhere
+            .iter()
+            .map(|(name, directory)| self.elsewhere.position((name, directory.as_deref())));
+        let files = part.files.iter().map(|path| {
+            let id = current.files.get(path.as_str()).map_or(&[][..], |blob| blob.id.as_bytes());
+            self.files.position(CachedFile { path, id })
+        });
+        let imports = part.imports.iter().map(|(importer, imported)| {
+            (self.paths.position(importer), self.paths.position(imported))
+        });
+        let group = CachedGroup {
+            lookups: lookups.collect(),
+            elsewhere: elsewhere.collect(),
+            files: files.collect(),
+            imports: imports.collect(),
+        };
+        let number = self.add(group);
+        self.fresh.insert(Arc::as_ptr(part), number);
+        number
+    }
+
     fn kept(&mut self, script: &CachedScript<'s>, saved: &CacheContent<'s>) -> CachedScript<'s> {
-        // Numbers of the old lists become numbers of the new ones. Entries that no script uses any
-        // more are left behind.
+        let groups = script.groups.iter().filter_map(|number| self.kept_group(*number, saved));
+        CachedScript { groups: groups.collect(), ..script.clone() }
+    }
+
+    /// Numbers of the old lists become numbers of the new ones. Entries that no script uses any more are
+    /// left behind.
+    fn kept_group(&mut self, number: u32, saved: &CacheContent<'s>) -> Option<u32> {
         fn moved<T: Copy + Eq + std::hash::Hash>(
             numbers: &[u32],
             items: &[T],
             table: &mut Table<T>,
         ) -> Vec<u32> {
-            let item = |number: &u32| items.get(usize::try_from(*number).ok()?).copied();
-            numbers.iter().filter_map(item).map(|item| table.position(item)).collect()
+            let known = numbers.iter().filter_map(|number| item(items, *number));
+            known.map(|item| table.position(*item)).collect()
         }
-        CachedScript {
-            lookups: moved(&script.lookups, &saved.lookups, &mut self.lookups),
-            elsewhere: moved(&script.elsewhere, &saved.elsewhere, &mut self.elsewhere),
-            files: moved(&script.files, &saved.files, &mut self.files),
-            ..script.clone()
+        if let Some(number) = self.kept.get(&number) {
+            return Some(*number);
         }
+        let group = item(&saved.groups, number)?;
+        let imports = group.imports.iter().filter_map(|(importer, imported)| {
+            let (importer, imported) =
+                (item(&saved.paths, *importer)?, item(&saved.paths, *imported)?);
+            Some((self.paths.position(importer), self.paths.position(imported)))
+        });
+        let imports = imports.collect();
+        let group = CachedGroup {
+            lookups: moved(&group.lookups, &saved.lookups, &mut self.lookups),
+            elsewhere: moved(&group.elsewhere, &saved.elsewhere, &mut self.elsewhere),
+            files: moved(&group.files, &saved.files, &mut self.files),
+            imports,
+        };
+        let position = self.add(group);
+        self.kept.insert(number, position);
+        Some(position)
+    }
+
+    fn add(&mut self, group: CachedGroup) -> u32 {
+        let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        *self.groups.entry(group).or_insert(next)
     }
 }

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
-use flowreg_python::Dependencies;
 use flowreg_python::FileAnalysis;
 
 #[derive(Serialize, Deserialize)]
@@ -15,7 +14,6 @@ struct Stored {
     problems: Vec<StoredProblem>,
     /// As JSON text; `None` if there are none, which most files have.
     deploy_calls: Option<String>,
-    imports: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,7 +89,6 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
             [] => None,
             calls => Some(serde_json::to_string(calls).ok()?),
         },
-        imports: analysis.dependencies.imports.iter().cloned().collect(),
     };
     rmp_serde::to_vec(&stored).ok()
 }
@@ -117,7 +114,7 @@ fn limit(stored: StoredLimit) -> Option<VersionLimit> {
     })
 }
 
-/// The analysis of the file at `path`; what it depends on is left out but for the imports.
+/// The analysis of the file at `path`; what it depends on is left out.
 pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
     let stored: Stored = rmp_serde::from_slice(bytes).ok()?;
     let flow = |flow: StoredFlow| {
@@ -153,9 +150,6 @@ pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
             None => Vec::new(),
             Some(calls) => serde_json::from_str(&calls).ok()?,
         },
-        dependencies: Dependencies {
-            imports: stored.imports.into_iter().collect(),
-            ..Dependencies::default()
-        },
+        dependencies: Vec::new(),
     })
 }

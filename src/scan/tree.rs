@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 
 use foldhash::HashMap;
@@ -246,10 +246,17 @@ pub fn scan(
         if !unknown.is_empty() && std::thread::Builder::new().spawn_scoped(scope, save).is_err() {
             save();
         }
-        let imports = fresh.iter().flat_map(|fresh| &fresh.analysis.dependencies.imports);
         let keeps_problems = selection.only.is_some();
-        collected(linked::by_path(&selected, analyses, keeps_problems).into_iter(), imports)
+        collected(linked::by_path(&selected, analyses, keeps_problems).into_iter())
     });
+    known.add_imports(&used, &mut scan.imports);
+    let mut seen = HashSet::new();
+    let parts = fresh.iter().flat_map(|fresh| &fresh.analysis.dependencies);
+    for part in parts.filter(|part| seen.insert(Arc::as_ptr(part))) {
+        for (importer, imported) in &part.imports {
+            scan.imports.add(importer, imported);
+        }
+    }
     tracing::debug!(
         files = blobs.len(),
         candidates = scripts.len(),
@@ -329,24 +336,14 @@ pub(super) fn read_file(
     Ok(buffer)
 }
 
-/// The flows of all files together, those that are imported apart. `imports` are those that the
-/// analyses don't hold themselves.
-fn collected<'i>(
-    analyses: impl Iterator<Item = FileAnalysis>,
-    imports: impl Iterator<Item = &'i (String, String)>,
-) -> Scan {
+/// The flows of all files together, those that are imported apart.
+fn collected(analyses: impl Iterator<Item = FileAnalysis>) -> Scan {
     let mut scan = Scan::default();
-    for (importer, imported) in imports {
-        scan.imports.add(importer, imported);
-    }
     let mut found = Vec::new();
     for analysis in analyses {
         found.extend(analysis.flows);
         scan.problems.extend(analysis.problems);
         scan.deploy_calls.extend(analysis.deploy_calls);
-        for (importer, imported) in &analysis.dependencies.imports {
-            scan.imports.add(importer, imported);
-        }
     }
     let own: HashSet<Entrypoint> = found
         .iter()

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::library::ImportTarget;
 
-/// What was looked up and read: the answers hold as long as all of it stays the same.
+/// What was looked up and read, by a script itself or by one of the modules that it imports: the answers
+/// hold as long as all of it stays the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dependencies {
     /// By directory and name: what an import of this name found there, also where it found nothing.
@@ -17,14 +18,4 @@ pub struct Dependencies {
     pub files: BTreeSet<String>,
     /// Which file imports which, the importing one first: paths from the root.
     pub imports: BTreeSet<(String, String)>,
-}
-
-impl Dependencies {
-    /// Adds what another run of the same file depends on.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.lookups.extend(other.lookups);
-        self.elsewhere.extend(other.elsewhere);
-        self.files.extend(other.files);
-        self.imports.extend(other.imports);
-    }
 }

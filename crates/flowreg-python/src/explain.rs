@@ -1,5 +1,7 @@
 //! How a flow came about: the lines its parts were read from, and the rules.
 
+use std::collections::BTreeSet;
+
 use ruff_text_size::{Ranged, TextSize};
 use serde_json::Value as Json;
 
@@ -81,7 +83,7 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
         entrypoint: flow.entrypoint.clone(),
         inexact,
         evidence,
-        imports: interpreter.take_dependencies().files.into_iter().collect(),
+        imports: imported(interpreter),
         search_path: Vec::new(),
     }
 }
@@ -216,4 +218,11 @@ fn parameter<'a>(
         },
         value,
     }
+}
+
+/// The files that were read, in order.
+fn imported(interpreter: &Interpreter<'_>) -> Vec<String> {
+    let parts = interpreter.take_dependencies();
+    let files: BTreeSet<&String> = parts.iter().flat_map(|part| &part.files).collect();
+    files.into_iter().cloned().collect()
 }

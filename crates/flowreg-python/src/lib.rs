@@ -87,6 +87,8 @@ pub use session::Session;
 pub use source_roots::{SourceRoot, SourceRoots};
 pub use symbols::is_known_module;
 
+use std::sync::Arc;
+
 use flowreg_model::{DeployCall, Flow, FlowProblem, ProblemCode};
 use problem::Problems;
 
@@ -112,8 +114,9 @@ pub struct FileAnalysis {
     pub problems: Vec<FlowProblem>,
     /// What the file deploys by itself when it is run, in the order of the source.
     pub deploy_calls: Vec<DeployCall>,
-    /// What the answers depend on besides the file itself.
-    pub dependencies: Dependencies,
+    /// What the answers depend on besides the file itself. Scripts that import the same module share a
+    /// part.
+    pub dependencies: Vec<Arc<Dependencies>>,
 }
 
 /// Finds the flows of a file that stands alone: every module that it imports and that is not of

@@ -1,6 +1,7 @@
 //! The analysis of many scripts, one after the other.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::dependencies::Dependencies;
 use super::deploy_calls;
@@ -94,11 +95,11 @@ impl<'a> Session<'a> {
     }
 
     /// Whether a script that does something when it is run imports a module that may deploy flows.
-    fn may_deploy_by_import(&self, source: &[u8], dependencies: &Dependencies) -> bool {
+    fn may_deploy_by_import(&self, source: &[u8], dependencies: &[Arc<Dependencies>]) -> bool {
         let deploys =
             |path: &String| self.library.file(path).as_ref().is_ok_and(|file| file.may_deploy);
         memchr::memmem::find(source, b"__main__").is_some()
-            && dependencies.files.iter().any(deploys)
+            && dependencies.iter().flat_map(|part| &part.files).any(deploys)
     }
 }
 

@@ -11,6 +11,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet};
 
@@ -73,7 +74,9 @@ pub(super) struct Unit<'a> {
     directory: Text,
     /// Whether it is the same for scripts of other directories.
     holds_for: RefCell<HashMap<Text, bool>>,
-    dependencies: Dependencies,
+    dependencies: Arc<Dependencies>,
+    /// The same for scripts of other directories.
+    moved: RefCell<HashMap<Text, Arc<Dependencies>>>,
     rooted: HashSet<Text>,
     escaped: Vec<(*const (), (Value<'a>, bool))>,
     may_be: Vec<(*const Unknown, (Rc<Unknown>, Vec<Value<'a>>))>,
@@ -105,6 +108,27 @@ impl<'a> Unit<'a> {
                 !other.likely.iter().any(|(known, _)| Rc::ptr_eq(known, unknown))
             });
         }
+    }
+
+    /// What it depends on for scripts of a directory, for which it holds.
+    fn dependencies_in(&self, directory: &str) -> Arc<Dependencies> {
+        if *self.directory == *directory {
+            return Arc::clone(&self.dependencies);
+        }
+        let mut moved = self.moved.borrow_mut();
+        let known = moved.entry(directory.into()).or_insert_with(|| {
+            let mut own = Dependencies::clone(&self.dependencies);
+            if !self.directory.is_empty() {
+                own.lookups.retain(|(place, _), _| **place != *self.directory);
+            }
+            if !directory.is_empty() {
+                own.lookups.extend(self.own_lookups().map(|(name, _)| {
+                    ((directory.to_owned(), name.to_owned()), ImportTarget::Missing)
+                }));
+            }
+            Arc::new(own)
+        });
+        Arc::clone(known)
     }
 
     /// What was looked up in the directory of the script, and what was found.
@@ -256,7 +280,8 @@ impl<'a> Interpreter<'a> {
             loaded: made.loaded.take(),
             directory: self.script_directory().into(),
             holds_for: RefCell::default(),
-            dependencies: made.dependencies.take(),
+            dependencies: Arc::new(made.dependencies.take()),
+            moved: RefCell::default(),
             rooted: made.rooted.take(),
             escaped: made.escaped.take().into_iter().collect(),
             may_be: made.may_be.take().into_iter().collect(),
@@ -352,25 +377,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// What the answers depend on, with what was taken over.
-    pub(crate) fn take_dependencies(&self) -> Dependencies {
-        let mut all = self.dependencies.take();
+    /// What the answers depend on: what was evaluated here, and each unit that was taken over.
+    pub(crate) fn take_dependencies(&self) -> Vec<Arc<Dependencies>> {
+        let mut all = vec![Arc::new(self.dependencies.take())];
         let directory = self.script_directory();
-        for unit in self.taken_over.borrow().values() {
-            let Dependencies { lookups, elsewhere, files, imports } = &unit.dependencies;
-            let is_moved = *unit.directory != *directory;
-            let is_left = |place: &str| is_moved && !place.is_empty() && *place == *unit.directory;
-            let kept = lookups.iter().filter(|((place, _), _)| !is_left(place));
-            all.lookups.extend(kept.map(|(looked_up, found)| (looked_up.clone(), *found)));
-            if is_moved && !directory.is_empty() {
-                all.lookups.extend(unit.own_lookups().map(|(name, _)| {
-                    ((directory.to_owned(), name.to_owned()), ImportTarget::Missing)
-                }));
-            }
-            all.elsewhere.extend(elsewhere.clone());
-            all.files.extend(files.iter().cloned());
-            all.imports.extend(imports.iter().cloned());
-        }
+        visit_units(&self.loaded.borrow(), &mut HashSet::default(), &mut |unit| {
+            all.push(unit.dependencies_in(directory));
+        });
         all
     }
 
@@ -392,6 +405,21 @@ fn flatten<'a>(
             Loaded::Module(imported) => all.push(Rc::clone(imported)),
             Loaded::Unit(unit) if seen.insert(Rc::as_ptr(unit)) => flatten(&unit.loaded, all, seen),
             Loaded::Unit(_) => {}
+        }
+    }
+}
+
+fn visit_units<'a>(
+    loaded: &[Loaded<'a>],
+    seen: &mut HashSet<*const Unit<'a>>,
+    visit: &mut impl FnMut(&Unit<'a>),
+) {
+    for one in loaded {
+        if let Loaded::Unit(unit) = one
+            && seen.insert(Rc::as_ptr(unit))
+        {
+            visit(unit);
+            visit_units(&unit.loaded, seen, visit);
         }
     }
 }

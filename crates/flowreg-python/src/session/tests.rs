@@ -199,7 +199,12 @@ fn what_scripts_share_changes_no_answer() {
                         let differing: Vec<_> = differing.take(6).collect();
                         for analysis in [expected, found] {
                             for flow in &analysis.flows {
-                                println!("{}: {:?} {:?}", flow.entrypoint, flow.inexact, flow.parameter_openapi_schema.as_ref().map(ToString::to_string));
+                                println!(
+                                    "{}: {:?} {:?}",
+                                    flow.entrypoint,
+                                    flow.inexact,
+                                    flow.parameter_openapi_schema.as_ref().map(ToString::to_string)
+                                );
                             }
                             println!("{:?}", analysis.problems);
                         }
