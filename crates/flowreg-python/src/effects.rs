@@ -3,7 +3,7 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, Identifier, Stmt};
+use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use super::touched::is_reading_method;
@@ -16,8 +16,6 @@ const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals
 pub(crate) struct Effects<'a> {
     /// Names that a `global` statement hands to a function.
     pub global: HashSet<&'a str>,
-    /// Names that a `nonlocal` statement hands to a function inside another.
-    pub nonlocal: HashSet<&'a str>,
     /// The first use of a dynamic namespace.
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
@@ -85,9 +83,6 @@ impl<'a> Visitor<'a> for Effects<'a> {
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));
-            }
-            Stmt::Nonlocal(nonlocal) => {
-                self.nonlocal.extend(nonlocal.names.iter().map(Identifier::as_str));
             }
             Stmt::Import(import) => {
                 for name in &import.names {

@@ -233,7 +233,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
     open.reverse();
     while let Some((path, value)) = open.pop() {
         match value {
-            Value::Wrapped(inner) => open.push((path, (*inner).clone())),
+            Value::Wrapped(inner, _) => open.push((path, (*inner).clone())),
             Value::Flow(flow) => {
                 // Several names may lead to one flow. It is registered once, by the name of its
                 // function if that is among them, else by the name that was bound first.
@@ -274,7 +274,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
 
 fn may_lead_to_flow(value: &Value<'_>) -> bool {
     match value {
-        Value::Wrapped(_) | Value::Flow(_) | Value::Class(_) => true,
+        Value::Wrapped(..) | Value::Flow(_) | Value::Class(_) => true,
         Value::Unknown(unknown) => unknown.is_flow_like,
         _ => false,
     }
@@ -287,7 +287,7 @@ fn is_own_name(path: &str, flow: &FlowObject<'_>) -> bool {
 /// The function of a flow, if it is one of this file.
 pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
     let mut value = flow.function.clone();
-    while let Value::Wrapped(inner) = &value {
+    while let Value::Wrapped(inner, _) = &value {
         value = (**inner).clone();
     }
     match value {
@@ -350,7 +350,7 @@ pub(super) fn flow<'a>(
     };
     let mut limits = Vec::new();
     // `@flow` above `@classmethod` can't be loaded by Prefect 3.1 and older.
-    let is_over_a_method = matches!(flow.function, Value::Wrapped(_));
+    let is_over_a_method = matches!(flow.function, Value::Wrapped(..));
     let schema = match schema(interpreter, flow, function.as_deref()) {
         Ok((schema, found)) => {
             limits = found;

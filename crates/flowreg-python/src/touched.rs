@@ -5,10 +5,10 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{Comprehension, Expr, ExprCall, Identifier, Pattern, Stmt};
+use ruff_python_ast::{Comprehension, Expr, ExprCall, Pattern, Stmt};
 
 use super::interpreter::bound::{BoundNames, captured};
-use super::value::Function;
+use super::value::{Function, OuterNames};
 
 /// Builtins that neither change nor keep what they are given, and give nothing of it back.
 const READING: &[&str] = &[
@@ -129,6 +129,8 @@ pub(crate) struct Touched<'a> {
     pub attributed: HashSet<&'a str>,
     /// Whether a function may change or hand on what it is given.
     pub changes_given: bool,
+    /// Names that it binds outside of itself.
+    pub outer: OuterNames<'a>,
     /// What it calls, and through which names the object may be reached whose method that is.
     pub called: Vec<(&'a Expr, HashSet<&'a str>)>,
     /// `left` may stand for an object that is reached through `right`.
@@ -184,8 +186,9 @@ impl<'a> Touched<'a> {
             BoundNames::of(&definition.body).into_locals()
         });
         if let Some(definition) = function.definition {
-            let globals = Globals::of(&definition.body);
-            own.retain(|name| !globals.contains(name));
+            touched.outer = OuterNames::within(&definition.body);
+            let outer = &touched.outer;
+            own.retain(|name| !outer.global.contains(name) && !outer.nonlocal.contains(name));
         }
         let is_parameter =
             |name: &str| function.parameters.iter().any(|parameter| &*parameter.name == name);
@@ -486,30 +489,6 @@ impl<'a> Visitor<'a> for Captured<'a> {
     fn visit_pattern(&mut self, pattern: &'a Pattern) {
         self.0.extend(captured(pattern));
         walk_pattern(self, pattern);
-    }
-}
-
-/// The names that a body says are those of a scope around it.
-#[derive(Default)]
-struct Globals<'a>(HashSet<&'a str>);
-
-impl<'a> Globals<'a> {
-    fn of(body: &'a [Stmt]) -> HashSet<&'a str> {
-        let mut globals = Globals::default();
-        globals.visit_body(body);
-        globals.0
-    }
-}
-
-impl<'a> Visitor<'a> for Globals<'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        let names = match statement {
-            Stmt::Global(global) => &global.names[..],
-            Stmt::Nonlocal(nonlocal) => &nonlocal.names[..],
-            _ => &[],
-        };
-        self.0.extend(names.iter().map(Identifier::as_str));
-        walk_stmt(self, statement);
     }
 }
 

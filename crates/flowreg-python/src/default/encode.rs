@@ -129,7 +129,7 @@ impl<'a> Generator<'_, 'a> {
             | Value::Ellipsis
             | Value::Type(_)
             | Value::View(_)
-            | Value::Wrapped(_) => return Err(NoSchema::Unconstrained),
+            | Value::Wrapped(..) => return Err(NoSchema::Unconstrained),
             Value::Opaque(opaque) => match &opaque.class {
                 None => return Err(NoSchema::Unconstrained),
                 // Without a base that has a JSON form (`str`, `dict` …) the object has none either.

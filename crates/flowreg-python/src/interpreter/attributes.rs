@@ -9,7 +9,10 @@ use super::{Evaluated, Interpreter};
 use crate::default::std_value::{StdValue, join_path};
 use crate::flows;
 use crate::symbols;
-use crate::value::{Class, ClassKind, FlowObject, Function, Value, keyword};
+use super::objects::{Held, accessor, look_along};
+use crate::value::{
+    Class, ClassKind, FlowObject, Function, Keywords, MethodKind, Partial, Value, keyword,
+};
 
 impl<'a> Interpreter<'a> {
     pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
@@ -52,7 +55,14 @@ impl<'a> Interpreter<'a> {
                 _ => self.unknown(format!("`{}.{name}`", member.class_name)),
             },
             Value::Instance(instance) => match keyword(&instance.fields, name) {
+                _ if instance.fields.lost().is_some() => owner.clone().unless_lost(),
                 Some(value) => value.clone(),
+                None if let Held::Found(
+                    value @ (Value::Function(_) | Value::Wrapped(..) | Value::Opaque(_)),
+                ) = look_along(&ancestors(&instance.class), name) =>
+                {
+                    self.bound_to(owner, &instance.class, value)?
+                }
                 None if lacks(&instance.class, name) => {
                     let message =
                         format!("'{}' object has no attribute '{name}'", instance.class.name);
@@ -60,8 +70,20 @@ impl<'a> Interpreter<'a> {
                 }
                 None => Value::Bound(Rc::new((owner.clone(), name.into()))),
             },
-            Value::Opaque(opaque) => match &opaque.class {
-                Some(class) => match self.class_attribute(owner, class, name) {
+            Value::Super(of) => self.super_attribute(&of.0, &of.1, name)?,
+            Value::Opaque(opaque) => match (&opaque.class, &opaque.attributes) {
+                (Some(class), Some(attributes)) => {
+                    self.object_attribute(owner, class, attributes, name)?
+                }
+                (None, Some(_)) if accessor(owner, "fget").is_some() => {
+                    Value::Bound(Rc::new((owner.clone(), name.into())))
+                }
+                (None, Some(attributes)) => match (attributes.lost(), keyword(attributes, name)) {
+                    (Some(lost), _) => Value::Unknown(Rc::clone(lost)),
+                    (None, Some(value)) => value.clone(),
+                    (None, None) => self.unknown(format!("`{name}` is an attribute of an object")),
+                },
+                (Some(class), None) => match self.class_attribute(owner, class, name) {
                     // A flow in the class of an object is the same flow on the object. Other
                     // attributes may have been set by `__init__`.
                     flow @ Value::Flow(_) => flow,
@@ -72,7 +94,7 @@ impl<'a> Interpreter<'a> {
                         unknown
                     }
                 },
-                None => self.unknown(format!("`{name}` is an attribute of an object")),
+                (None, None) => self.unknown(format!("`{name}` is an attribute of an object")),
             },
             Value::Function(function) => Self::function_attribute(owner, function, name),
             Value::Flow(flow) => Self::flow_attribute(owner, flow, name),
@@ -116,15 +138,38 @@ impl<'a> Interpreter<'a> {
                 if is_descriptor(&value) {
                     return self.unknown(format!("`{name}` has a `__get__` of its own"));
                 }
-                return match value.unless_lost() {
-                    // Reading a static or class method from the class gives its function.
-                    Value::Wrapped(inner) => (*inner).clone(),
-                    other => other,
+                return match (value.unless_lost(), owner) {
+                    (Value::Wrapped(inner, MethodKind::Class), Value::Class(owner))
+                        if !inner.is_flow_like() =>
+                    {
+                        Value::Partial(Rc::new(Partial {
+                            function: (*inner).clone(),
+                            arguments: vec![Value::Class(Rc::clone(owner))],
+                            keywords: Keywords::new(),
+                        }))
+                    }
+                    // Reading a static method from the class gives its function.
+                    (Value::Wrapped(inner, _), _) => (*inner).clone(),
+                    (other, _) => other,
                 };
             }
         }
-        if name == "__name__" {
-            return Value::Str(Rc::clone(&class.name));
+        let is_known = class.obstacle.borrow().is_none();
+        match name {
+            "__name__" => return Value::Str(Rc::clone(&class.name)),
+            "__qualname__" if is_known => return Value::Str(Rc::clone(&class.qualname)),
+            "__module__" if is_known => {
+                return class
+                    .scope
+                    .top()
+                    .own("__name__")
+                    .unwrap_or_else(|| self.unknown("the name of the module"));
+            }
+            // pydantic and `dataclasses` set it themselves.
+            "__doc__" if is_known && class.kind.get() == ClassKind::Plain => {
+                return class.docstring.clone().map_or(Value::None, Value::Str);
+            }
+            _ => {}
         }
         if class.kind.get() == ClassKind::Enum
             && class.obstacle.borrow().is_none()

@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Ending<'a>> {
         let Some(test) = test else { return self.run_body(body, scope) };
         let condition = self.value(test, scope)?;
-        match Self::truth(&condition) {
+        match self.condition(&condition)? {
             Some(true) => self.run_body(body, scope),
             Some(false) => match rest.split_first() {
                 None => Ok(Ending::Fell),

@@ -18,7 +18,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let condition = self.value(test, scope)?;
-        match Self::truth(&condition) {
+        match self.condition(&condition)? {
             Some(true) => self.block(body, scope),
             Some(false) => self.otherwise(rest, scope),
             None => {
@@ -287,7 +287,7 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Value::Module(left), Value::Module(right)) => Rc::ptr_eq(left, right),
         (Value::FlowDecorator(left), Value::FlowDecorator(right)) => Rc::ptr_eq(left, right),
         (Value::Type(left), Value::Type(right)) => Rc::ptr_eq(left, right),
-        (Value::Wrapped(left), Value::Wrapped(right)) => Rc::ptr_eq(left, right),
+        (Value::Wrapped(left, _), Value::Wrapped(right, _)) => Rc::ptr_eq(left, right),
         (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
         (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
         (Value::Partial(left), Value::Partial(right)) => Rc::ptr_eq(left, right),

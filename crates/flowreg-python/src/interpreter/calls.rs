@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::certain::{class_name, is_not_callable};
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::mutations::Change;
+use super::objects::{accessor, is_followed};
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -56,7 +57,9 @@ fn may_change(owner: &Value<'_>, method: &str) -> bool {
             !is_reading_method(method)
         }
         Value::Instance(_) => !matches!(method, "model_dump" | "model_dump_json"),
-        Value::Opaque(opaque) => opaque.what != "a logger",
+        Value::Opaque(opaque) => {
+            !matches!(opaque.what, "a logger" | "property" | "cached property")
+        }
         Value::Str(_)
         | Value::Bytes(_)
         | Value::Tuple(_)
@@ -116,7 +119,9 @@ impl<'a> Interpreter<'a> {
             Value::Class(class) => {
                 let made = self.instantiate(class, arguments, keywords)?;
                 // Its own code has them.
-                if !matches!(made, Value::Instance(_) | Value::Member(_)) {
+                let is_followed = matches!(&made, Value::Instance(_) | Value::Member(_))
+                    || is_followed(class);
+                if !is_followed {
                     self.lose_given(arguments, keywords, GIVEN);
                 }
                 made
@@ -159,8 +164,17 @@ impl<'a> Interpreter<'a> {
                 self.lose_arguments(arguments, keywords, "a computed field may change it");
                 Value::opaque("computed field")
             }
+            Value::Opaque(opaque) if opaque.class.is_some() && opaque.attributes.is_some() => {
+                return match self.called_object(callee, arguments, keywords) {
+                    Some(answer) => answer,
+                    None => {
+                        let class = opaque.class.as_ref().map_or("", |class| &*class.name);
+                        self.raise("TypeError", format!("'{class}' object is not callable"))
+                    }
+                };
+            }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
-            Value::Opaque(opaque) if opaque.what == "property" => {
+            Value::Opaque(opaque) if matches!(opaque.what, "property" | "cached property") => {
                 return self.raise("TypeError", "'property' object is not callable");
             }
             other if is_not_callable(other) => {
@@ -243,6 +257,18 @@ impl<'a> Interpreter<'a> {
             "typing.TypeVar" if arguments.len() == 2 => {
                 return self.raise("TypeError", "A single constraint is not allowed");
             }
+            "builtins.object.__new__" => match arguments {
+                [Value::Class(class), ..] if is_followed(class) => self.bare_object(class),
+                _ => {
+                    self.lose_arguments(arguments, keywords, GIVEN);
+                    self.unknown("an object that is made by `object.__new__`")
+                }
+            },
+            "builtins.object.__init__" | "builtins.object.__init_subclass__"
+                if arguments.len() == 1 && keywords.is_empty() =>
+            {
+                Value::None
+            }
             "functools.update_wrapper" => self.update_wrapper(arguments, keywords),
             "sys.exit" | "builtins.exit" | "builtins.quit" | "os._exit" | "os.abort" => {
                 return self.raise("SystemExit", "the module ends the interpreter");
@@ -314,6 +340,17 @@ impl<'a> Interpreter<'a> {
         }
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
+        }
+        if let (Some(getter), "setter" | "getter", [function]) =
+            (accessor(owner, "fget"), &**method, arguments)
+        {
+            // `@value.setter`
+            let mut parts = vec![("fget".into(), getter), ("fset".into(), function.clone())];
+            if &**method == "getter" {
+                parts = vec![("fget".into(), function.clone())];
+                parts.extend(accessor(owner, "fset").map(|setter| ("fset".into(), setter)));
+            }
+            return Ok(Value::object(None, "property", parts));
         }
         if may_change(owner, method) {
             if let Change::Made(value) =

@@ -13,7 +13,7 @@ use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use crate::touched::{Touched, named_in, names_shared};
-use crate::value::{Class, Function, Keywords, Scope, ScopeKind, Unknown, Value};
+use crate::value::{Class, Function, Keywords, Scope, Unknown, Value};
 
 /// How many objects an unknown value may be.
 const MOST_OBJECTS: usize = 500;
@@ -30,21 +30,27 @@ impl<'a> Interpreter<'a> {
         if scope.module.escaped.borrow().contains(name) {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }
-        // When the function runs, and whether it does, is not known.
-        let effects = &scope.module.effects;
-        let statement = match &scope.kind {
-            ScopeKind::Module if effects.global.contains(name) => Some("global"),
-            ScopeKind::Function(_) if effects.nonlocal.contains(name) => Some("nonlocal"),
-            _ => None,
-        };
-        if let Some(statement) = statement {
-            let why = format!("a function changes `{name}` with `{statement}`");
-            let unknown = self.unknown(why);
-            self.note_may_be(&unknown, [value]);
-            scope.set(name, unknown);
+        let home = scope.home(name);
+        let target = home.as_deref().unwrap_or(scope);
+        // When a function runs that is not followed, and whether it does, is not known.
+        let why = if target.rebound.borrow().contains(name) {
+            format!("a function binds `{name}` that is not followed")
+        } else if home.is_some() && !self.is_certain_to_run() {
+            format!("`{name}` is bound under a condition that is not known")
         } else {
-            scope.set(name, value);
-        }
+            return target.set(name, value);
+        };
+        let unknown = self.unknown(why);
+        self.note_may_be(&unknown, target.own(name).into_iter().chain([value]));
+        target.set(name, unknown);
+    }
+
+    /// A name that code binds which is not followed.
+    fn lose_binding(&self, scope: &Scope<'a>, name: &'a str, why: &Rc<Unknown>) {
+        scope.rebound.borrow_mut().insert(name);
+        let unknown = Value::Unknown(Rc::new((**why).clone()));
+        self.note_may_be(&unknown, scope.own(name));
+        scope.set(name, unknown);
     }
 
     /// Notes that an object may be changed here, and what is reached from it.
@@ -183,7 +189,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Tuple(items) => all(&mut items.iter()),
             Value::Member(member) => all(&mut std::iter::once(&member.value)),
-            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => {
                 all(&mut std::iter::once(&bound.0));
                 // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
@@ -206,10 +212,21 @@ impl<'a> Interpreter<'a> {
             Value::Flow(flow) => self.lose_because(&flow.function, why, depth + 1),
             Value::Class(class) => self.lose_class(class, why, depth),
             Value::Opaque(opaque) => {
+                if let Some(attributes) = &opaque.attributes {
+                    // A property stays what it is.
+                    let is_first = attributes.lost().is_none();
+                    if opaque.class.is_some() || opaque.what == "an object" {
+                        attributes.lose(why);
+                    }
+                    if is_first {
+                        all(&mut attributes.iter().map(|(_, value)| value));
+                    }
+                }
                 if let Some(class) = &opaque.class {
                     self.lose_class(class, why, depth);
                 }
             }
+            Value::Super(of) => all(&mut std::iter::once(&of.0)),
             Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
                 let names = imported.scope.names.borrow().snapshot();
                 all(&mut names.iter().map(|(_, value)| value));
@@ -235,6 +252,15 @@ impl<'a> Interpreter<'a> {
         is_first
     }
 
+    /// Whether code that is not followed has a function, class or module.
+    pub(super) fn has_escaped(&self, value: &Value<'a>) -> bool {
+        let place = match value {
+            Value::Class(class) => Rc::as_ptr(class).cast(),
+            _ => return false,
+        };
+        self.escaped.borrow().contains_key(&place)
+    }
+
     /// A function may run at any time from now on. Whether it sets attributes of what it is given.
     fn lose_function(&self, function: &Rc<Function<'a>>, why: &Rc<Unknown>, depth: u32) -> bool {
         let place = Rc::as_ptr(function).cast();
@@ -242,6 +268,14 @@ impl<'a> Interpreter<'a> {
             let touched = Touched::of_function(function);
             let mut parameters = function.parameters.iter();
             function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
+            for name in &touched.outer.global {
+                self.lose_binding(&function.scope.top(), name, why);
+            }
+            for name in &touched.outer.nonlocal {
+                if let Some(scope) = function.scope.binder(name) {
+                    self.lose_binding(&scope, name, why);
+                }
+            }
             let hands_on = self.lose_names(&touched, &function.scope, why, depth + 1);
             let sets_attributes = (hands_on && touched.changes_given)
                 || parameters.any(|parameter| touched.attributed.contains(&*parameter.name));
@@ -287,7 +321,7 @@ impl<'a> Interpreter<'a> {
         for owner in &classes {
             for (_, value) in owner.scope.names.borrow().snapshot() {
                 let mut value = value;
-                while let Value::Wrapped(inner) = &value {
+                while let Value::Wrapped(inner, _) = &value {
                     value = (**inner).clone();
                 }
                 if let Value::Function(function) = &value {
@@ -318,7 +352,7 @@ impl<'a> Interpreter<'a> {
                 all(&mut items.iter());
             }
             Value::Dict(entries) => all(&mut entries.iter().map(|(_, item)| item)),
-            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => all(&mut std::iter::once(&bound.0)),
             Value::Function(function) => lose(&function.lost),
             Value::Flow(flow) => {
@@ -388,7 +422,7 @@ fn lose_constants(scope: &Scope<'_>, why: &Rc<Unknown>) {
     for (name, value) in names {
         if !matches!(
             value,
-            Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(_)
+            Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
         ) {
             scope.set(&name, Value::Unknown(Rc::clone(why)));
         }

@@ -192,6 +192,7 @@ impl<'a> Interpreter<'a> {
             mixin,
             obstacle: RefCell::new(None),
         });
+        let _ = class.scope.class.set(Rc::downgrade(&class));
         let why = match definition.type_params {
             Some(_) => Some(format!("`{}` has type parameters of Python 3.12", class.name)),
             None => self.obstacle(&class),

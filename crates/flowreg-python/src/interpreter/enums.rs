@@ -181,7 +181,7 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     matches!(
         value,
         Value::Function(_)
-            | Value::Wrapped(_)
+            | Value::Wrapped(..)
             | Value::Class(_)
             | Value::Opaque(_)
             | Value::Flow(_)

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, Operator, UnaryOp};
 use ruff_text_size::Ranged;
 
 use super::ancestors::own_ancestors;
@@ -98,6 +98,11 @@ impl<'a> Interpreter<'a> {
             Expr::Dict(dict) => self.dictionary(dict, scope)?,
             Expr::UnaryOp(unary) => {
                 let operand = self.value(&unary.operand, scope)?;
+                if unary.op == UnaryOp::Not
+                    && let Some(truth) = self.condition(&operand)?
+                {
+                    return Ok(Value::Bool(!truth));
+                }
                 if refuses_unary(unary.op, &operand) {
                     let class = class_name(&operand);
                     let message = format!("bad operand type for unary operator: '{class}'");
@@ -109,13 +114,18 @@ impl<'a> Interpreter<'a> {
                 let left = self.value(&binary.left, scope)?;
                 let right = self.value(&binary.right, scope)?;
                 self.at(scope, binary.start());
+                if let Some(method) = operator_method(binary.op)
+                    && let Some(made) = self.operated(method, &left, &right)
+                {
+                    return made;
+                }
                 self.note_operator(&left, &right);
                 self.binary(binary.op, &left, &right)?
             }
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
             Expr::If(choice) => {
                 let condition = self.value(&choice.test, scope)?;
-                match Self::truth(&condition) {
+                match self.condition(&condition)? {
                     Some(true) => self.value(&choice.body, scope)?,
                     Some(false) => self.value(&choice.orelse, scope)?,
                     None => {
@@ -269,7 +279,7 @@ impl<'a> Interpreter<'a> {
         let mut last = Value::None;
         for (at, operand) in operands.iter().enumerate() {
             last = self.value(operand, scope)?;
-            let truth = match Self::truth(&last) {
+            let truth = match self.condition(&last)? {
                 // `int or str` as an annotation means `int`: types count as true.
                 None if Self::is_type(&last) => Some(true),
                 truth => truth,
@@ -296,8 +306,14 @@ impl<'a> Interpreter<'a> {
         let mut left = self.value(&comparison.left, scope)?;
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
-            self.note_operator(&left, &right);
-            match Self::compare(*operator, &left, &right) {
+            let answer = match self.compared_objects(*operator, &left, &right) {
+                Some(answer) => self.condition(&answer?)?,
+                None => {
+                    self.note_operator(&left, &right);
+                    Self::compare(*operator, &left, &right)
+                }
+            };
+            match answer {
                 // `a < b < c` compares neighbours, and stops at the first that fails.
                 Some(true) => left = right,
                 Some(false) => return Ok(Value::Bool(false)),
@@ -319,6 +335,32 @@ impl<'a> Interpreter<'a> {
             }
         }
         Ok(Value::Bool(true))
+    }
+
+    /// A comparison that an object has a method for; `None` if it is one of plain values.
+    fn compared_objects(
+        &self,
+        operator: CmpOp,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        let method = match operator {
+            CmpOp::Eq => "__eq__",
+            CmpOp::NotEq => "__ne__",
+            CmpOp::Lt => "__lt__",
+            CmpOp::LtE => "__le__",
+            CmpOp::Gt => "__gt__",
+            CmpOp::GtE => "__ge__",
+            CmpOp::In | CmpOp::NotIn => {
+                let found = self.special_method(right, "__contains__", std::slice::from_ref(left))?;
+                return Some(found.and_then(|found| match self.condition(&found)? {
+                    Some(is_in) => Ok(Value::Bool(is_in == (operator == CmpOp::In))),
+                    None => Ok(self.unknown_because(&found, "a comparison")),
+                }));
+            }
+            CmpOp::Is | CmpOp::IsNot => return None,
+        };
+        self.operated(method, left, right)
     }
 
     /// An operator with an object of a class of the repository is a call of one of its methods.
@@ -360,6 +402,12 @@ impl<'a> Interpreter<'a> {
 
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let callee = self.value(&call.func, scope)?;
+        if callee.is_symbol("builtins.super")
+            && call.arguments.is_empty()
+            && let Some(found) = self.super_object(scope)
+        {
+            return Ok(found);
+        }
         let mut arguments = Vec::with_capacity(call.arguments.args.len());
         let mut starred = Keywords::new();
         for argument in &call.arguments.args {
@@ -434,6 +482,24 @@ impl<'a> Interpreter<'a> {
             None => self.unknown(format!("{what} is not evaluated here")),
         }
     }
+}
+
+/// The method by which a class says what an operator does.
+fn operator_method(operator: Operator) -> Option<&'static str> {
+    Some(match operator {
+        Operator::Add => "__add__",
+        Operator::Sub => "__sub__",
+        Operator::Mult => "__mul__",
+        Operator::Div => "__truediv__",
+        Operator::FloorDiv => "__floordiv__",
+        Operator::Mod => "__mod__",
+        Operator::BitOr => "__or__",
+        Operator::BitAnd => "__and__",
+        Operator::LShift => "__lshift__",
+        Operator::RShift => "__rshift__",
+        Operator::MatMult => "__matmul__",
+        Operator::Pow | Operator::BitXor => return None,
+    })
 }
 
 /// Whether a class of the repository says itself what operators do.

@@ -10,7 +10,10 @@ use ruff_text_size::{Ranged, TextRange};
 use super::nested::is_flow_spelling;
 use super::{Evaluated, Interpreter};
 use crate::source;
-use crate::value::{Annotation, Function, Parameter, ParameterKind, Scope, Unknown, Value};
+use super::objects::property;
+use crate::value::{
+    Annotation, Function, MethodKind, Parameter, ParameterKind, Scope, Unknown, Value,
+};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn function_definition(
@@ -76,13 +79,14 @@ impl<'a> Interpreter<'a> {
             match &**path {
                 // Neither is a flow's function itself: `Value::Wrapped` is looked through where
                 // Prefect does so.
-                "builtins.staticmethod" | "builtins.classmethod" => {
-                    return Ok(Value::Wrapped(Rc::new(value)));
+                "builtins.staticmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value), MethodKind::Static));
                 }
-                "builtins.property" | "functools.cached_property" => {
-                    self.lose(&value, "a property may change it");
-                    return Ok(Value::opaque("property"));
+                "builtins.classmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value), MethodKind::Class));
                 }
+                "builtins.property" => return Ok(property("property", value)),
+                "functools.cached_property" => return Ok(property("cached property", value)),
                 "enum.property" | "types.DynamicClassAttribute" => {
                     self.lose(&value, "a property may change it");
                     return Ok(Value::opaque("enum property"));

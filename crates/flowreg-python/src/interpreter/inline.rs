@@ -77,12 +77,10 @@ impl<'a> Interpreter<'a> {
         self.calls.set(calls + 1);
         // Errors inside the function are reported there, and the call as the way to them.
         let site = self.here();
-        let locals = function.definition.map(|definition| BoundNames::of(&definition.body));
-        let scope = Scope::function(
-            locals.map(BoundNames::into_locals).unwrap_or_default(),
-            &function.qualname,
-            &function.scope,
-        );
+        let first = function.parameters.first().map(|parameter| Rc::clone(&parameter.name));
+        let names = function.definition.map(|definition| BoundNames::of(&definition.body));
+        let names = names.unwrap_or_default().into_function(first);
+        let scope = Scope::function(names, &function.qualname, &function.scope);
         let scope = self.keep(scope);
         self.bind_arguments(function, arguments, keywords, &scope)?;
         self.open_calls.set(self.open_calls.get() + 1);
@@ -280,16 +278,12 @@ fn refusal(
     if keyword(keywords, "**").is_some() || keyword(keywords, UNKNOWN_ARGUMENTS).is_some() {
         return Some("its arguments are not known");
     }
-    if function.scope.is_class() {
-        // `self` would have to be an object with state.
-        return Some("it is a method");
-    }
     let definition = function.definition?;
     if definition.is_async && !is_program {
         return Some("it is asynchronous");
     }
     if is_special(definition, is_program) {
-        return Some("it is a generator, or changes names outside it");
+        return Some("it is a generator");
     }
     None
 }
@@ -325,7 +319,6 @@ impl<'a> Visitor<'a> for OwnNodes {
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
             Stmt::Return(_) | Stmt::Break(_) | Stmt::Continue(_) => self.leaves = true,
             Stmt::Raise(_) => self.raises = true,
-            Stmt::Global(_) | Stmt::Nonlocal(_) => self.is_special = true,
             _ => {}
         }
         walk_stmt(self, statement);

@@ -10,7 +10,7 @@ use super::blocks::Ending;
 use super::bound::names_read;
 use super::certain::{is_not_iterable, is_unhashable};
 use super::{Evaluated, Interpreter};
-use crate::value::{Scope, Value};
+use crate::value::{FunctionNames, Scope, Value};
 
 /// How many statements all loops of a script may run together.
 const MOST_STEPS: usize = 4_000;
@@ -103,7 +103,8 @@ impl<'a> Interpreter<'a> {
             return Ok(None);
         }
         loop {
-            match Self::truth(&self.value(&repeated.test, scope)?) {
+            let test = self.value(&repeated.test, scope)?;
+            match self.condition(&test)? {
                 Some(true) if self.spend(body.statements + 1) => {}
                 Some(false) => return self.run_body(&repeated.orelse, scope).map(Some),
                 _ => return Ok(None),
@@ -132,7 +133,7 @@ impl<'a> Interpreter<'a> {
         let [generator] = &generators[..] else { return None };
         // If a condition is not known half-way, the calls before it are recorded already.
         let is_plain = generator.ifs.is_empty() || self.program.is_none();
-        if generator.is_async || !is_plain || scope.is_class() || binds(comprehension) {
+        if generator.is_async || !is_plain || scope.is_class() || suspends(comprehension) {
             return None;
         }
         self.made(element, value, generator, scope).transpose().map(|made| {
@@ -171,7 +172,8 @@ impl<'a> Interpreter<'a> {
         let iterated = self.value(&generator.iter, scope)?;
         let Some(items) = self.items(&iterated, 1 + generator.ifs.len()) else { return Ok(None) };
         let locals = names_read(&generator.target).into_iter().collect();
-        let inner = self.keep(Scope::function(locals, "<listcomp>", scope));
+        let names = FunctionNames { locals, is_comprehension: true, ..FunctionNames::default() };
+        let inner = self.keep(Scope::function(names, "<listcomp>", scope));
         let changes = iterated.changes();
         let (mut made, mut values) = (Vec::new(), Vec::new());
         'items: for item in items {
@@ -180,7 +182,8 @@ impl<'a> Interpreter<'a> {
             }
             self.bind(&generator.target, &item, &inner)?;
             for condition in &generator.ifs {
-                match Self::truth(&self.value(condition, &inner)?) {
+                let test = self.value(condition, &inner)?;
+                match self.condition(&test)? {
                     Some(true) => {}
                     Some(false) => continue 'items,
                     None => return Ok(None),
@@ -254,18 +257,18 @@ fn is_true(test: &Expr) -> bool {
     }
 }
 
-/// Whether an expression binds a name of the scope around it.
-fn binds(expression: &Expr) -> bool {
-    let mut search = Binds(false);
+/// Whether an expression waits or gives something to its caller.
+fn suspends(expression: &Expr) -> bool {
+    let mut search = Suspends(false);
     search.visit_expr(expression);
     search.0
 }
 
-struct Binds(bool);
+struct Suspends(bool);
 
-impl<'a> Visitor<'a> for Binds {
+impl<'a> Visitor<'a> for Suspends {
     fn visit_expr(&mut self, expression: &'a Expr) {
-        self.0 |= matches!(expression, Expr::Named(_) | Expr::Await(_) | Expr::Yield(_));
+        self.0 |= matches!(expression, Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_));
         walk_expr(self, expression);
     }
 }

@@ -45,6 +45,7 @@ mod loops;
 mod model_rules;
 mod mutations;
 pub(crate) mod nested;
+mod objects;
 pub(crate) mod operators;
 mod options;
 pub(crate) mod program;

@@ -40,7 +40,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether what stands here runs, and not only perhaps.
-    fn is_certain_to_run(&self) -> bool {
+    pub(super) fn is_certain_to_run(&self) -> bool {
         self.open_guesses.get() == 0 && !self.is_in_doubt()
     }
 
@@ -258,7 +258,7 @@ impl<'a> Interpreter<'a> {
 }
 
 /// Whether an object can hold values without holding itself.
-fn may_hold<'a>(owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
+pub(super) fn may_hold<'a>(owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
     let mut budget = MOST_PARTS;
     let mut given = values.iter().chain(keywords.iter().map(|(_, value)| value));
     !given.any(|value| value.reaches(owner, &mut budget))

@@ -10,7 +10,8 @@ use super::branches::exception_name;
 use super::mutations::Change;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
-use crate::value::{Annotation, Scope, Text, Unknown, Value, set_keyword};
+use super::objects::class_of;
+use crate::value::{Annotation, ClassKind, Scope, Text, Unknown, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -51,7 +52,7 @@ impl<'a> Interpreter<'a> {
             }
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
-                if Self::truth(&test) == Some(false) {
+                if self.condition(&test)? == Some(false) {
                     return self.raise("AssertionError", scope.excerpt(&*assert.test));
                 }
             }
@@ -62,6 +63,9 @@ impl<'a> Interpreter<'a> {
                 // used.
                 let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
                 self.bind(&alias.name, &unknown, scope)?;
+            }
+            Stmt::Global(_) if scope.is_class() => {
+                self.mark_module_inexact(&scope.module, "a class binds names of its module");
             }
             _ => {}
         }
@@ -78,7 +82,8 @@ impl<'a> Interpreter<'a> {
                 }
                 // Under a condition that is not known this runs on a copy of the names, which is
                 // joined with the other branch afterwards.
-                scope.names.borrow_mut().remove(name);
+                let home = scope.home(name);
+                home.as_deref().unwrap_or(scope).names.borrow_mut().remove(name);
             }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
@@ -102,7 +107,8 @@ impl<'a> Interpreter<'a> {
                     Value::Function(function) if self.open_guesses.get() == 0 => {
                         function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
                     }
-                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
+                    owner if class_of(owner).is_some() => self.delete_on_object(owner, name),
+                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted"))?,
                 }
             }
             _ => {}
@@ -159,7 +165,7 @@ impl<'a> Interpreter<'a> {
                 Value::unknown(why, self.here())
             };
             self.note_may_be(&unknown, sources);
-            scope.set(name, unknown);
+            scope.home(name).as_deref().unwrap_or(scope).set(name, unknown);
         }
         if bound.binds_any {
             self.mark_module_inexact(&scope.module, why);
@@ -182,18 +188,14 @@ impl<'a> Interpreter<'a> {
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 self.check_attribute_change(&owner, attribute.attr.as_str())?;
-                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
+                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value)?;
             }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "assignment")?;
-                self.check_item_is_there(&owner, &index);
-                if let Change::NotFollowed = self.changed_item(&owner, &index, Some(value))? {
-                    let why = format!("`{} = …` changes it", scope.excerpt(item));
-                    self.lose(&owner, &why);
-                    self.lose(value, &why);
-                }
+                let why = format!("`{} = …` changes it", scope.excerpt(item));
+                self.set_item(&owner, &index, value, &why)?;
             }
             _ => {}
         }
@@ -226,8 +228,16 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+    pub(super) fn set_attribute(
+        &self,
+        owner: &Value<'a>,
+        name: &str,
+        value: &Value<'a>,
+    ) -> Evaluated<()> {
         let value = &self.kept(value.clone());
+        if class_of(owner).is_some() {
+            return self.set_object_attribute(owner, name, value);
+        }
         let value = if self.open_guesses.get() > 0 {
             self.unknown(format!("`{name}` is set under a condition that is not known"))
         } else {
@@ -239,10 +249,16 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => {
                 // What pydantic and Python themselves read, some of it only when the class is made.
-                if name.starts_with("__") || name.starts_with("model_") {
+                let is_field = class.kind.get() != ClassKind::Plain
+                    && class.scope.annotations.borrow().iter().any(|(known, _)| &**known == name);
+                if name.starts_with("__") || name.starts_with("model_") || is_field {
                     let why = format!("`{name}` of `{}` is set", class.name);
                     let unknown = Unknown { why, at: self.here(), is_flow_like: false };
                     class.obstacle.borrow_mut().get_or_insert_with(|| Rc::new(unknown));
+                }
+                // Who has the class may change what it holds.
+                if self.has_escaped(owner) {
+                    self.lose(&value, &format!("it is kept as `{name}` of a class"));
                 }
                 class.scope.set(name, value);
             }
@@ -255,19 +271,16 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) if !path.starts_with("sys.") && is_patched(path) => {
                 self.mark_script_inexact(format!("`{path}.{name}` is set"));
             }
-            Value::Instance(_) => {
-                let why = format!("`{name}` of it is set");
-                self.lose(owner, &why);
-                self.lose(&value, &why);
-            }
             // Who has the object may change what it holds.
             Value::Opaque(_) | Value::External(_) | Value::Unknown(_) => {
                 self.lose(&value, &format!("it is kept as `{name}` of an object"));
+                self.lose(owner, &format!("`{name}` of it is set"));
             }
             // A schedule may be in several deployments already, so all of them are in doubt.
             Value::Made(_) => self.mark_script_inexact(format!("`{name}` of an object is set")),
             _ => {}
         }
+        Ok(())
     }
 
     fn annotated(
@@ -317,66 +330,84 @@ impl<'a> Interpreter<'a> {
         assign: &'a ruff_python_ast::StmtAugAssign,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        if let Expr::Name(name) = &*assign.target {
-            let right = self.value(&assign.value, scope)?;
-            let value = match scope.get(name.id.as_str()).map(Value::unless_lost) {
-                Some(left) => {
-                    let is_list = matches!(left, Value::List(_));
-                    // A list takes the items of anything that can be iterated over.
-                    let value = if is_list && assign.op == Operator::Add {
-                        Value::None
-                    } else {
-                        self.binary(assign.op, &left, &right)?
-                    };
-                    // `names += […]` changes a list in place; a number or text is only bound anew.
-                    let is_in_place =
-                        matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
-                    let is_made = is_in_place
-                        && matches!(
-                            self.changed_in_place(assign.op, &left, &right)?,
-                            Change::Made(_)
-                        );
-                    let is_unknown = matches!(
-                        left,
-                        Value::Unknown(_)
-                            | Value::External(_)
-                            | Value::Opaque(_)
-                            | Value::Instance(_)
-                    );
-                    if !is_made && (is_in_place || is_unknown) {
-                        let why = format!("`{}` changes it", scope.excerpt(assign));
-                        self.lose(&left, &why);
-                        self.lose(&right, &why);
-                    }
-                    if is_in_place { left } else { value }
-                }
-                None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
-                    return self.raise("NameError", format!("name '{}' is not defined", name.id));
-                }
-                None => self.unknown(format!("`{}` has no value before", name.id)),
-            };
-            self.set(scope, name.id.as_str(), value);
-            return Ok(());
-        }
         let why = format!("`{}` changes it", scope.excerpt(assign));
-        let right = self.value(&assign.value, scope)?;
-        self.lose(&right, &why);
         match &*assign.target {
+            Expr::Name(name) => {
+                let name = &*scope.mangled(name.id.as_str());
+                let held = scope.get(name).map(Value::unless_lost);
+                let right = self.value(&assign.value, scope)?;
+                let value = match held {
+                    Some(left) => self.in_place(assign.op, left, &right, &why)?,
+                    None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
+                        return self.raise("NameError", format!("name '{name}' is not defined"));
+                    }
+                    None => self.unknown(format!("`{name}` has no value before")),
+                };
+                self.set(scope, name, value);
+            }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
+                let held = self.subscript(&owner, &index)?;
+                let right = self.value(&assign.value, scope)?;
+                let value = self.in_place(assign.op, held, &right, &why)?;
                 self.check_item_change(&owner, &index, "assignment")?;
-                self.lose(&owner, &why);
+                self.set_item(&owner, &index, &value, &why)?;
             }
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
-                self.check_attribute_change(&owner, attribute.attr.as_str())?;
                 let name = scope.mangled(attribute.attr.as_str());
                 let held = self.attribute(&owner, &name)?;
-                self.lose(&held, &why);
-                self.set_attribute(&owner, &name, &self.unknown(why));
+                let right = self.value(&assign.value, scope)?;
+                let value = self.in_place(assign.op, held, &right, &why)?;
+                self.check_attribute_change(&owner, attribute.attr.as_str())?;
+                self.set_attribute(&owner, &name, &value)?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// `left <operator>= right`: a list takes the items in place, a number or text is made anew.
+    fn in_place(
+        &self,
+        operator: Operator,
+        left: Value<'a>,
+        right: &Value<'a>,
+        why: &str,
+    ) -> Evaluated<Value<'a>> {
+        let is_in_place = matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
+        if is_in_place
+            && let Change::Made(_) = self.changed_in_place(operator, &left, right)?
+        {
+            return Ok(left);
+        }
+        // A list takes the items of anything that can be iterated over.
+        let is_any = matches!((&left, operator), (Value::List(_), Operator::Add));
+        let value = if is_any { Value::None } else { self.binary(operator, &left, right)? };
+        if is_in_place || !left.is_constant() {
+            self.lose(&left, why);
+            self.lose(right, why);
+        }
+        Ok(if is_in_place { left } else { value })
+    }
+
+    /// `owner[index] = value`.
+    fn set_item(
+        &self,
+        owner: &Value<'a>,
+        index: &Value<'a>,
+        value: &Value<'a>,
+        why: &str,
+    ) -> Evaluated<()> {
+        self.check_item_is_there(owner, index);
+        let arguments = [index.clone(), value.clone()];
+        if let Some(set) = self.special_method(owner, "__setitem__", &arguments) {
+            return set.map(|_| ());
+        }
+        if let Change::NotFollowed = self.changed_item(owner, index, Some(value))? {
+            self.lose(owner, why);
+            self.lose(value, why);
         }
         Ok(())
     }

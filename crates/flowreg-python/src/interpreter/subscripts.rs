@@ -30,6 +30,9 @@ impl<'a> Interpreter<'a> {
             Value::Tuple(items) => items.iter().cloned().map(as_type).collect(),
             other => vec![as_type(other.clone())],
         };
+        if let Some(item) = self.special_method(owner, "__getitem__", std::slice::from_ref(index)) {
+            return item;
+        }
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::List(items) => return self.item(items, index, Value::list),

@@ -5,7 +5,7 @@
 //! flows and classes have attributes that Python code sets. Everything else never changes.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use foldhash::{HashMap, HashSet};
 use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
@@ -60,7 +60,10 @@ pub(crate) enum Value<'a> {
     Class(Rc<Class<'a>>),
     Function(Rc<Function<'a>>),
     /// `staticmethod(x)` or `classmethod(x)`.
-    Wrapped(Rc<Value<'a>>),
+    Wrapped(Rc<Value<'a>>, MethodKind),
+    /// `super()` in a method: the object or class that it is called on, and the class behind which names are
+    /// looked up.
+    Super(Rc<(Value<'a>, Rc<Class<'a>>)>),
     FlowDecorator(Rc<Keywords<'a>>),
     Flow(Rc<FlowObject<'a>>),
     Partial(Rc<Partial<'a>>),
@@ -236,6 +239,15 @@ pub(crate) struct Instance<'a> {
 pub(crate) struct Opaque<'a> {
     pub class: Option<Rc<Class<'a>>>,
     pub what: &'static str,
+    /// Its own attributes, if all code is followed that may set them.
+    pub attributes: Option<Rc<Fields<'a>>>,
+}
+
+/// What a method of a class gets that is no plain function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MethodKind {
+    Static,
+    Class,
 }
 
 /// How an argument reaches a parameter.
@@ -371,7 +383,27 @@ pub(crate) enum ScopeKind<'a> {
     Module,
     Class,
     /// A call of a function, with the names that its body binds.
-    Function(HashSet<&'a str>),
+    Function(FunctionNames<'a>),
+}
+
+/// The names of a function's body.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct FunctionNames<'a> {
+    /// Those that it binds itself.
+    pub locals: HashSet<&'a str>,
+    /// Those of `global` and `nonlocal` statements.
+    pub outer: OuterNames<'a>,
+    /// Its first parameter.
+    pub first: Option<Text>,
+    /// Whether it is that of a comprehension, in which `:=` binds outside.
+    pub is_comprehension: bool,
+}
+
+/// The names that `global` and `nonlocal` statements hand to a function.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct OuterNames<'a> {
+    pub global: HashSet<&'a str>,
+    pub nonlocal: HashSet<&'a str>,
 }
 
 /// A namespace, and the scope around it in which names are looked for next.
@@ -381,9 +413,13 @@ pub(crate) struct Scope<'a> {
     pub qualname: Text,
     pub module: Rc<Module<'a>>,
     pub names: RefCell<Namespace<'a>>,
+    /// Names that functions bind from outside which are not followed: they may be bound anew at any time.
+    pub rebound: RefCell<HashSet<&'a str>>,
     /// Annotated names of a class body.
     pub annotations: RefCell<Vec<(Text, Annotation<'a>)>>,
     pub parent: Option<Rc<Scope<'a>>>,
+    /// The class whose body this is, once it is made.
+    pub class: OnceCell<Weak<Class<'a>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -393,8 +429,10 @@ impl<'a> Scope<'a> {
             qualname: "".into(),
             module: Rc::clone(module),
             names: RefCell::default(),
+            rebound: RefCell::default(),
             annotations: RefCell::default(),
             parent: None,
+            class: OnceCell::new(),
         })
     }
 
@@ -404,11 +442,11 @@ impl<'a> Scope<'a> {
 
     /// The body of a function that is called; `qualname` is the function's.
     pub(crate) fn function(
-        locals: HashSet<&'a str>,
+        names: FunctionNames<'a>,
         qualname: &str,
         parent: &Rc<Self>,
     ) -> Rc<Self> {
-        Self::inside(ScopeKind::Function(locals), qualname.to_owned(), parent)
+        Self::inside(ScopeKind::Function(names), qualname.to_owned(), parent)
     }
 
     fn inside(kind: ScopeKind<'a>, qualname: String, parent: &Rc<Self>) -> Rc<Self> {
@@ -417,8 +455,10 @@ impl<'a> Scope<'a> {
             qualname: qualname.into(),
             module: Rc::clone(&parent.module),
             names: RefCell::default(),
+            rebound: RefCell::default(),
             annotations: RefCell::default(),
             parent: Some(Rc::clone(parent)),
+            class: OnceCell::new(),
         })
     }
 
@@ -452,6 +492,14 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn is_function(&self) -> bool {
         matches!(self.kind, ScopeKind::Function(_))
+    }
+
+    /// The first parameter of the function whose call this is.
+    pub(crate) fn first_parameter(&self) -> Option<&str> {
+        match &self.kind {
+            ScopeKind::Function(names) => names.first.as_deref(),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_class(&self) -> bool {

@@ -162,6 +162,8 @@ impl<'a> Value<'a> {
         Some(match self {
             Value::List(items) | Value::Set(items) | Value::View(items) => items.changes(),
             Value::Dict(entries) => entries.changes(),
+            Value::Instance(instance) => instance.fields.changes(),
+            Value::Opaque(opaque) => opaque.attributes.as_ref().map_or(0, |all| all.changes()),
             _ => 0,
         })
     }
@@ -244,8 +246,14 @@ impl<'a> Value<'a> {
         for part in self.parts() {
             let Some(rest) = budget.checked_sub(1) else { return };
             *budget = rest;
-            if matches!(part, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_))
-            {
+            if matches!(
+                part,
+                Value::List(_)
+                    | Value::Dict(_)
+                    | Value::Set(_)
+                    | Value::Instance(_)
+                    | Value::Opaque(_)
+            ) {
                 objects.push(part.clone());
             }
             part.collect_objects(objects, budget);
@@ -283,6 +291,7 @@ impl<'a> Value<'a> {
             }
             (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
             (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
+            (Value::Opaque(left), Value::Opaque(right)) => Rc::ptr_eq(left, right),
             _ => false,
         }
     }
@@ -295,8 +304,12 @@ impl<'a> Value<'a> {
             }
             Value::Dict(entries) => entries.iter().flat_map(|(key, item)| [key, item]).collect(),
             Value::Instance(instance) => instance.fields.iter().map(|(_, field)| field).collect(),
+            Value::Opaque(opaque) => {
+                opaque.attributes.iter().flat_map(|all| all.iter().map(|(_, value)| value)).collect()
+            }
+            Value::Super(of) => vec![&of.0],
             Value::Member(member) => vec![&member.value],
-            Value::Wrapped(inner) => vec![inner],
+            Value::Wrapped(inner, _) => vec![inner],
             Value::Bound(bound) => vec![&bound.0],
             Value::Partial(partial) => {
                 let keywords = partial.keywords.iter().map(|(_, value)| value);
