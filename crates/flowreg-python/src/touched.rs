@@ -129,6 +129,8 @@ pub(crate) struct Touched<'a> {
     pub attributed: HashSet<&'a str>,
     /// Whether a function may change or hand on what it is given.
     pub changes_given: bool,
+    /// Names that it reads.
+    pub read: HashSet<&'a str>,
     /// Names that it binds outside of itself.
     pub outer: OuterNames<'a>,
     /// What it calls, and through which names the object may be reached whose method that is.
@@ -461,6 +463,9 @@ impl<'a> Visitor<'a> for Touched<'a> {
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
+            Expr::Name(name) => {
+                self.read.insert(name.id.as_str());
+            }
             Expr::Call(call) => self.call(call),
             Expr::Named(named) => self.alias(&named.target, &named.value),
             Expr::Yield(given) => {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
 use super::expressions::UNKNOWN_ARGUMENTS;
+use super::functional::TAKING_METHODS;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
 use super::{Evaluated, Interpreter, TOO_DEEP};
@@ -70,6 +71,10 @@ fn may_change(owner: &Value<'_>, method: &str) -> bool {
         | Value::None => false,
         _ => true,
     }
+}
+
+fn is_iterator(value: &Value<'_>) -> bool {
+    matches!(value, Value::Iterator(_))
 }
 
 impl<'a> Interpreter<'a> {
@@ -201,7 +206,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn call_symbol(
+    pub(super) fn call_symbol(
         &self,
         path: &str,
         arguments: &[Value<'a>],
@@ -209,6 +214,9 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         if let Some(value) = self.program_symbol(path, arguments, keywords) {
             return value;
+        }
+        if let Some(value) = self.call_functional(path, arguments, keywords)? {
+            return Ok(value);
         }
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
@@ -352,6 +360,25 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(Value::object(None, "property", parts));
         }
+        let is_builtin = matches!(
+            owner,
+            Value::List(_) | Value::Set(_) | Value::Dict(_) | Value::Str(_) | Value::Tuple(_)
+        );
+        let taken;
+        let arguments = if is_builtin && arguments.iter().any(is_iterator) {
+            let mut known = Vec::with_capacity(arguments.len());
+            for value in arguments {
+                let is_taken = is_iterator(value) && TAKING_METHODS.contains(&&**method);
+                known.push(match if is_taken { self.taken(value)? } else { None } {
+                    Some(items) => Value::list(items),
+                    None => self.kept(value.clone()),
+                });
+            }
+            taken = known;
+            &taken[..]
+        } else {
+            arguments
+        };
         if may_change(owner, method) {
             if let Change::Made(value) =
                 self.changed_by_method(owner, method, arguments, keywords)?

@@ -13,7 +13,7 @@ use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use crate::touched::{Touched, named_in, names_shared};
-use crate::value::{Class, Function, Keywords, Scope, Unknown, Value};
+use crate::value::{Class, Function, Iterating, Keywords, Scope, Unknown, Value};
 
 /// How many objects an unknown value may be.
 const MOST_OBJECTS: usize = 500;
@@ -26,7 +26,13 @@ impl<'a> Interpreter<'a> {
     /// Binds a name. Code that may run at any time has the object from now on, if it touches a name like
     /// this.
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
-        let value = self.kept(value);
+        // Methods and other modules read the names of a class.
+        let value = if scope.is_class() { self.kept(value) } else { value };
+        let is_read = matches!(value, Value::Iterator(_))
+            && scope.module.readers.borrow().contains(name);
+        if is_read {
+            self.lose(&value, "code that is not followed may take its items");
+        }
         if scope.module.escaped.borrow().contains(name) {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }
@@ -129,6 +135,12 @@ impl<'a> Interpreter<'a> {
                 self.lose_because(&value, why, depth);
             }
         }
+        // Whoever reads an iterator may take its items.
+        for name in &touched.read {
+            if let Some(value @ Value::Iterator(_)) = scope.get(name) {
+                self.lose_because(&value, why, depth);
+            }
+        }
         let mut sets_attributes = false;
         for (callee, owners) in &touched.called {
             match resolved(callee, scope) {
@@ -226,6 +238,28 @@ impl<'a> Interpreter<'a> {
                     self.lose_class(class, why, depth);
                 }
             }
+            Value::Iterator(iterator) if iterator.lost.get().is_none() => {
+                iterator.lose(why);
+                all(&mut iterator.parts().into_iter());
+                match &iterator.iterating {
+                    Iterating::Expression(element, generator, _, scope) => {
+                        for part in generator.ifs.iter().chain([*element]) {
+                            let touched = Touched::of_expression(part);
+                            self.lose_names(&touched, scope, why, depth + 1);
+                        }
+                        let shared = names_shared(element).into_iter();
+                        let held: Vec<_> = shared.filter_map(|name| scope.get(name)).collect();
+                        all(&mut held.iter());
+                    }
+                    Iterating::Call(function, scope, items) => {
+                        self.lose_function(function, why, depth + 1);
+                        let names = scope.names.borrow().snapshot();
+                        all(&mut names.iter().map(|(_, value)| value));
+                        all(&mut items.borrow().iter().flatten());
+                    }
+                    _ => {}
+                }
+            }
             Value::Super(of) => all(&mut std::iter::once(&of.0)),
             Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
                 let names = imported.scope.names.borrow().snapshot();
@@ -268,6 +302,7 @@ impl<'a> Interpreter<'a> {
             let touched = Touched::of_function(function);
             let mut parameters = function.parameters.iter();
             function.scope.module.escaped.borrow_mut().extend(touched.names.iter());
+            function.scope.module.readers.borrow_mut().extend(touched.read.iter());
             for name in &touched.outer.global {
                 self.lose_binding(&function.scope.top(), name, why);
             }

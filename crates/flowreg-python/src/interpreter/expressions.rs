@@ -114,13 +114,7 @@ impl<'a> Interpreter<'a> {
                 let left = self.value(&binary.left, scope)?;
                 let right = self.value(&binary.right, scope)?;
                 self.at(scope, binary.start());
-                if let Some(method) = operator_method(binary.op)
-                    && let Some(made) = self.operated(method, &left, &right)
-                {
-                    return made;
-                }
-                self.note_operator(&left, &right);
-                self.binary(binary.op, &left, &right)?
+                self.operator(binary.op, &left, &right)?
             }
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
             Expr::If(choice) => {
@@ -162,6 +156,9 @@ impl<'a> Interpreter<'a> {
                 if let Some(made) = self.comprehended(expression, scope) {
                     return made;
                 }
+                if let Some(made) = self.generator_expression(expression, scope)? {
+                    return Ok(made);
+                }
                 self.first_iterated(expression, scope)?;
                 self.lose_expression(expression, scope);
                 let excerpt = scope.excerpt(expression);
@@ -171,6 +168,20 @@ impl<'a> Interpreter<'a> {
                 Some(value) => return value,
                 None => self.not_evaluated(expression, scope),
             },
+            Expr::Yield(given) if !self.yields.borrow().is_empty() => {
+                let value = match &given.value {
+                    Some(value) => self.kept(self.value(value, scope)?),
+                    None => Value::None,
+                };
+                self.give(Some(vec![value]));
+                Value::None
+            }
+            Expr::YieldFrom(given) if !self.yields.borrow().is_empty() => {
+                let value = self.value(&given.value, scope)?;
+                let items = self.taken(&value)?;
+                self.give(items);
+                Value::None
+            }
             _ => self.not_evaluated(expression, scope),
         })
     }
@@ -218,15 +229,16 @@ impl<'a> Interpreter<'a> {
         let mut items = Vec::with_capacity(elements.len());
         for element in elements {
             if let Expr::Starred(starred) = element {
-                match self.value(&starred.value, scope)? {
-                    Value::List(more) | Value::Tuple(more)
-                        if items.len() + more.len() > LONGEST =>
-                    {
+                let starred = self.value(&starred.value, scope)?;
+                if is_not_iterable(&starred) {
+                    return self.not_iterable(&starred);
+                }
+                match self.taken(&starred)? {
+                    Some(more) if items.len() + more.len() > LONGEST => {
                         return Ok(Err(self.unknown("a display with too many items")));
                     }
-                    Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
-                    other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => return Ok(Err(self.unknown_because(&other, "a starred value"))),
+                    Some(more) => items.extend(more),
+                    None => return Ok(Err(self.unknown_because(&starred, "a starred value"))),
                 }
             } else {
                 items.push(self.kept(self.value(element, scope)?));
@@ -306,35 +318,63 @@ impl<'a> Interpreter<'a> {
         let mut left = self.value(&comparison.left, scope)?;
         for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
             let right = self.value(right, scope)?;
-            let answer = match self.compared_objects(*operator, &left, &right) {
-                Some(answer) => self.condition(&answer?)?,
-                None => {
-                    self.note_operator(&left, &right);
-                    Self::compare(*operator, &left, &right)
-                }
-            };
+            let answer = self.compared(*operator, &left, &right)?;
             match answer {
                 // `a < b < c` compares neighbours, and stops at the first that fails.
-                Some(true) => left = right,
-                Some(false) => return Ok(Value::Bool(false)),
-                None => {
-                    let is_refused = match operator {
-                        CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => {
-                            refuses_order(&left, &right)
-                        }
-                        CmpOp::In | CmpOp::NotIn => refuses_containing(&right, &left),
-                        _ => false,
-                    };
-                    if is_refused {
-                        let message = "the comparison is not supported between these values";
-                        return self.raise("TypeError", message);
-                    }
-                    let pair = Value::tuple(vec![left, right]);
-                    return Ok(self.unknown_because(&pair, "a comparison"));
-                }
+                Value::Bool(true) => left = right,
+                other => return Ok(other),
             }
         }
         Ok(Value::Bool(true))
+    }
+
+    /// `left <operator> right`
+    pub(super) fn compared(
+        &self,
+        operator: CmpOp,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if let Some(answer) = self.compared_objects(operator, left, right) {
+            let answer = answer?;
+            return Ok(match self.condition(&answer)? {
+                Some(truth) => Value::Bool(truth),
+                None => self.unknown_because(&answer, "a comparison"),
+            });
+        }
+        self.note_operator(left, right);
+        if let Some(truth) = Self::compare(operator, left, right) {
+            return Ok(Value::Bool(truth));
+        }
+        let is_refused = match operator {
+            CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => refuses_order(left, right),
+            CmpOp::In | CmpOp::NotIn => refuses_containing(right, left),
+            _ => false,
+        };
+        if is_refused {
+            return self.raise("TypeError", "the comparison is not supported between these values");
+        }
+        if let (CmpOp::In | CmpOp::NotIn, Value::Iterator(_)) = (operator, right) {
+            self.lose(right, "some of its items are taken");
+        }
+        let pair = Value::tuple(vec![left.clone(), right.clone()]);
+        Ok(self.unknown_because(&pair, "a comparison"))
+    }
+
+    /// `left <operator> right`
+    pub(super) fn operator(
+        &self,
+        operator: Operator,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if let Some(method) = operator_method(operator)
+            && let Some(made) = self.operated(method, left, right)
+        {
+            return made;
+        }
+        self.note_operator(left, right);
+        self.binary(operator, left, right)
     }
 
     /// A comparison that an object has a method for; `None` if it is one of plain values.
@@ -412,15 +452,16 @@ impl<'a> Interpreter<'a> {
         let mut starred = Keywords::new();
         for argument in &call.arguments.args {
             if let Expr::Starred(argument) = argument {
-                match self.value(&argument.value, scope)? {
-                    Value::List(more) | Value::Tuple(more)
-                        if arguments.len() + more.len() <= MOST_ARGUMENTS =>
-                    {
-                        arguments.extend(more.iter().cloned());
+                let given = self.value(&argument.value, scope)?;
+                if is_not_iterable(&given) {
+                    return self.not_iterable(&given);
+                }
+                match self.taken(&given)? {
+                    Some(more) if arguments.len() + more.len() <= MOST_ARGUMENTS => {
+                        arguments.extend(more);
                     }
-                    other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => {
-                        let unknown = self.unknown_because(&other, "a starred argument");
+                    _ => {
+                        let unknown = self.unknown_because(&given, "a starred argument");
                         // How many arguments it brings is not known either. The marker keeps the
                         // function from being called as if it were one.
                         arguments.push(unknown.clone());

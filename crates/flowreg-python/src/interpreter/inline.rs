@@ -3,6 +3,7 @@
 //! Factories, decorators and helpers are mostly straight-line code with a few conditions and loops. What
 //! is not (generators, methods) is not followed, and what the call gives is unknown.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
@@ -12,11 +13,12 @@ use super::blocks::Ending;
 use super::bound::BoundNames;
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::imports::passed;
+use super::iterators::iterator;
 use super::nested::makes_flows;
 use super::program::may_exit;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::value::{
-    Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
+    Function, Iterating, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
 };
 
 /// Calls that may be open at once. Factories and helpers at the top of a module are a few deep;
@@ -83,6 +85,11 @@ impl<'a> Interpreter<'a> {
         let scope = Scope::function(names, &function.qualname, &function.scope);
         let scope = self.keep(scope);
         self.bind_arguments(function, arguments, keywords, &scope)?;
+        if function.definition.is_some_and(is_generator) {
+            // Its body runs when its items are taken.
+            let function = Rc::clone(function);
+            return Ok(iterator(Iterating::Call(function, scope, RefCell::default())));
+        }
         self.open_calls.set(self.open_calls.get() + 1);
         let outcome = self.at_site(site, || {
             self.deeper(
@@ -130,7 +137,10 @@ impl<'a> Interpreter<'a> {
                 Some(rest.remove(at).1)
             };
             let value = match parameter.kind {
-                ParameterKind::Rest => Some(Value::tuple(positional.by_ref().cloned().collect())),
+                ParameterKind::Rest => {
+                    let rest = positional.by_ref().cloned();
+                    Some(Value::tuple(rest.map(|value| self.kept(value)).collect()))
+                }
                 ParameterKind::Keywords => {
                     let entries = std::mem::take(&mut rest);
                     let entries =
@@ -282,17 +292,18 @@ fn refusal(
     if definition.is_async && !is_program {
         return Some("it is asynchronous");
     }
-    if is_special(definition, is_program) {
-        return Some("it is a generator");
-    }
-    None
-}
-
-/// Whether a body has statements that are not followed.
-fn is_special(definition: &StmtFunctionDef, is_program: bool) -> bool {
     let mut search = OwnNodes::default();
     search.visit_body(&definition.body);
-    search.is_special || (search.awaits && !is_program)
+    if search.yields && (is_program || definition.is_async) {
+        return Some("it is a generator");
+    }
+    (search.awaits && !is_program).then_some("it is asynchronous")
+}
+
+fn is_generator(definition: &StmtFunctionDef) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_body(&definition.body);
+    search.yields
 }
 
 /// Whether a body has a `raise` of its own.
@@ -310,7 +321,7 @@ pub(super) struct OwnNodes {
     pub leaves: bool,
     pub raises: bool,
     awaits: bool,
-    is_special: bool,
+    yields: bool,
 }
 
 impl<'a> Visitor<'a> for OwnNodes {
@@ -327,7 +338,7 @@ impl<'a> Visitor<'a> for OwnNodes {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Lambda(_) => return,
-            Expr::Yield(_) | Expr::YieldFrom(_) => self.is_special = true,
+            Expr::Yield(_) | Expr::YieldFrom(_) => self.yields = true,
             Expr::Await(_) => self.awaits = true,
             _ => {}
         }

@@ -4,6 +4,7 @@ use super::Interpreter;
 use super::certain::is_unhashable;
 use super::operators::{MOST_SORTED, is_equal, sorted};
 use super::subscripts::as_index;
+use super::iterators::contained;
 use crate::value::{Object, Value};
 
 impl<'a> Interpreter<'a> {
@@ -14,12 +15,11 @@ impl<'a> Interpreter<'a> {
             ("tuple", []) => Value::tuple(Vec::new()),
             ("set" | "frozenset", []) => Value::set(Vec::new()),
             ("list" | "tuple" | "set" | "frozenset", [value]) => {
-                let items = items_of(value)?;
-                // The order of a set is that of its hashes.
-                let has_order = !matches!(value, Value::Set(items) if items.len() > 1);
-                if !has_order && matches!(name, "list" | "tuple") {
-                    return None;
-                }
+                let items = match value {
+                    // The order of a set is that of its hashes.
+                    Value::Set(items) if !matches!(name, "list" | "tuple") => items.to_vec(),
+                    value => contained(value)?,
+                };
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
@@ -27,41 +27,6 @@ impl<'a> Interpreter<'a> {
                     _ if items.iter().any(is_unhashable) => return None,
                     _ => Value::set(Self::distinct(items)),
                 }
-            }
-            ("enumerate", [value]) if !matches!(value, Value::Set(_)) => {
-                let numbered = items_of(value)?.into_iter().enumerate();
-                let pairs = numbered.map(|(at, item)| {
-                    let at = i128::try_from(at).unwrap_or(i128::MAX);
-                    Value::tuple(vec![Value::int(at), item])
-                });
-                Value::View(Object::iterator(pairs.collect()))
-            }
-            ("zip", many) if !many.iter().any(|value| matches!(value, Value::Set(_))) => {
-                let columns: Vec<_> = many.iter().map(items_of).collect::<Option<_>>()?;
-                let length = columns.iter().map(Vec::len).min().unwrap_or(0);
-                let row = |at: usize| {
-                    let items = columns.iter().filter_map(|column| column.get(at).cloned());
-                    Value::tuple(items.collect())
-                };
-                Value::View(Object::iterator((0..length).map(row).collect()))
-            }
-            ("reversed", [value @ (Value::List(_) | Value::Tuple(_))]) => {
-                let mut items = items_of(value)?;
-                items.reverse();
-                Value::View(Object::iterator(items))
-            }
-            ("sorted", [value]) => {
-                let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;
-                Value::list(sorted(&items)?)
-            }
-            ("min" | "max", [value]) => extreme(name, &items_of(value)?)?,
-            ("min" | "max", many) if many.len() > 1 => extreme(name, many)?,
-            ("sum", [value]) => {
-                let mut total = Value::int(0);
-                for item in items_of(value)? {
-                    total = self.binary(ruff_python_ast::Operator::Add, &total, &item).ok()?;
-                }
-                total
             }
             ("range", [_, ..] | [])
                 if arguments.len() > 3
@@ -77,18 +42,6 @@ impl<'a> Interpreter<'a> {
             },
             _ => return None,
         })
-    }
-
-    /// A value where it is kept: an iterator gives its items only once, and is not followed.
-    pub(super) fn kept(&self, value: Value<'a>) -> Value<'a> {
-        match &value {
-            Value::View(items) if items.is_iterator() => {
-                let unknown = self.unknown("an iterator gives its items only once");
-                self.note_may_be(&unknown, [value]);
-                unknown
-            }
-            _ => value,
-        }
     }
 }
 
@@ -122,18 +75,7 @@ fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
 /// How many numbers of a range are kept.
 const LONGEST_RANGE: usize = 1000;
 
-fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
-    Some(match value {
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
-            items.to_vec()
-        }
-        Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-        Value::Str(text) => text.chars().map(|char| Value::text(char.to_string())).collect(),
-        _ => return None,
-    })
-}
-
-fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
+pub(super) fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
     if items.len() > MOST_SORTED {
         return None;
     }

@@ -7,10 +7,10 @@ use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Comprehension, Expr, Number, Stmt, StmtFor, StmtWhile};
 
 use super::blocks::Ending;
-use super::bound::names_read;
 use super::certain::{is_not_iterable, is_unhashable};
 use super::{Evaluated, Interpreter};
-use crate::value::{FunctionNames, Scope, Value};
+use super::iterators::{Next, contained};
+use crate::value::{Scope, Value};
 
 /// How many statements all loops of a script may run together.
 const MOST_STEPS: usize = 4_000;
@@ -70,6 +70,13 @@ impl<'a> Interpreter<'a> {
         if each.is_async || (body.leaves && self.program.is_some()) {
             return Ok(None);
         }
+        let iterated = match self.special_method(iterated, "__iter__", &[]) {
+            Some(made) => &made?,
+            None => iterated,
+        };
+        if let Value::Iterator(_) = iterated {
+            return self.rounds_of_iterator(each, iterated, body.statements, scope);
+        }
         let Some(items) = self.items(iterated, body.statements) else { return Ok(None) };
         let changes = iterated.changes();
         for item in items {
@@ -89,6 +96,30 @@ impl<'a> Interpreter<'a> {
             return Ok(None);
         }
         self.run_body(&each.orelse, scope).map(Some)
+    }
+
+    /// The same for an iterator: each item is taken when its round begins.
+    fn rounds_of_iterator(
+        &self,
+        each: &'a StmtFor,
+        iterator: &Value<'a>,
+        statements: usize,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Option<Ending<'a>>> {
+        loop {
+            let item = match self.next_of(iterator)? {
+                Next::Item(item) if self.spend(statements) => item,
+                Next::End => return self.run_body(&each.orelse, scope).map(Some),
+                _ => return Ok(None),
+            };
+            self.bind(&each.target, &item, scope)?;
+            match self.run_body(&each.body, scope)? {
+                Ending::Fell | Ending::Continued => {}
+                Ending::Broke => return Ok(Some(Ending::Fell)),
+                Ending::NotKnown(_) => return Ok(None),
+                returned @ Ending::Returned(_) => return Ok(Some(returned)),
+            }
+        }
     }
 
     /// Runs a `while` loop as long as its condition is known; `None` if it ends otherwise.
@@ -170,16 +201,34 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Option<(Vec<Value<'a>>, Vec<Value<'a>>)>> {
         let iterated = self.value(&generator.iter, scope)?;
-        let Some(items) = self.items(&iterated, 1 + generator.ifs.len()) else { return Ok(None) };
-        let locals = names_read(&generator.target).into_iter().collect();
-        let names = FunctionNames { locals, is_comprehension: true, ..FunctionNames::default() };
-        let inner = self.keep(Scope::function(names, "<listcomp>", scope));
+        let statements = 1 + generator.ifs.len();
+        let iterator = match &iterated {
+            Value::Iterator(_) | Value::Opaque(_) => self.iterator_of(&iterated)?,
+            _ => None,
+        };
+        let mut items = match iterator {
+            Some(_) => Vec::new().into_iter(),
+            None => match self.items(&iterated, statements) {
+                Some(items) => items.into_iter(),
+                None => return Ok(None),
+            },
+        };
+        let inner = self.comprehension_scope(generator, scope);
         let changes = iterated.changes();
         let (mut made, mut values) = (Vec::new(), Vec::new());
-        'items: for item in items {
-            if iterated.changes() != changes {
-                return Ok(None);
-            }
+        'items: loop {
+            let item = match &iterator {
+                Some(iterator) => match self.next_of(iterator)? {
+                    Next::Item(item) if self.spend(statements) => item,
+                    Next::End => break,
+                    _ => return Ok(None),
+                },
+                None if iterated.changes() != changes => return Ok(None),
+                None => match items.next() {
+                    Some(item) => item,
+                    None => break,
+                },
+            };
             self.bind(&generator.target, &item, &inner)?;
             for condition in &generator.ifs {
                 let test = self.value(condition, &inner)?;
@@ -189,9 +238,9 @@ impl<'a> Interpreter<'a> {
                     None => return Ok(None),
                 }
             }
-            made.push(self.value(element, &inner)?);
+            made.push(self.kept(self.value(element, &inner)?));
             if let Some(value) = value {
-                values.push(self.value(value, &inner)?);
+                values.push(self.kept(self.value(value, &inner)?));
             }
         }
         Ok((iterated.changes() == changes).then_some((made, values)))
@@ -200,17 +249,12 @@ impl<'a> Interpreter<'a> {
     /// What a loop goes through, in its order, with so many statements in each round; `None` if that is
     /// not known or too much.
     fn items(&self, iterated: &Value<'a>, statements: usize) -> Option<Vec<Value<'a>>> {
-        let items: Vec<Value<'a>> = match iterated {
-            Value::List(items) | Value::Tuple(items) | Value::View(items) => items.to_vec(),
-            Value::Set(items) if items.len() < 2 => items.to_vec(),
-            Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-            _ => return None,
-        };
+        let items = contained(iterated)?;
         self.spend(items.len().checked_mul(statements)?).then_some(items)
     }
 
     /// Takes so many statements off those that loops may run; `false` if there are not enough left.
-    fn spend(&self, statements: usize) -> bool {
+    pub(super) fn spend(&self, statements: usize) -> bool {
         let steps = self.steps.get().saturating_add(statements);
         let is_enough = steps <= MOST_STEPS;
         if is_enough {

@@ -34,11 +34,13 @@ mod comprehensions;
 mod conversions;
 mod enums;
 pub(crate) mod expressions;
+mod functional;
 mod functions;
 mod imports;
 mod inline;
 mod instances;
 mod iteration;
+mod iterators;
 mod late_types;
 mod likely;
 mod loops;
@@ -128,6 +130,8 @@ pub(crate) struct Interpreter<'a> {
     /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
     /// that its place is not used again.
     may_be: RefCell<MayBe<'a>>,
+    /// What the generators have given that are run.
+    yields: iterators::Given<'a>,
     /// Statements of loops that were run.
     steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
@@ -183,6 +187,7 @@ impl<'a> Interpreter<'a> {
             factories: Cell::new(0),
             escaped: RefCell::default(),
             may_be: RefCell::default(),
+            yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
@@ -250,6 +255,7 @@ impl<'a> Interpreter<'a> {
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
             inexact: RefCell::new(inexact),
             escaped: RefCell::default(),
+            readers: RefCell::default(),
             effects,
         });
         modules.push(Rc::clone(&module));

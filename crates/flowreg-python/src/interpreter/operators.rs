@@ -523,7 +523,7 @@ fn is_plain(member: &Member<'_>) -> bool {
     member.mixin.is_some()
 }
 
-fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> {
+pub(super) fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> {
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         return match (left, right) {
             (Numeric::Int(Int::Small(left)), Numeric::Int(Int::Small(right))) => {

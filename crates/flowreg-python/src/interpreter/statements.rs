@@ -10,6 +10,7 @@ use super::branches::exception_name;
 use super::mutations::Change;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
+use super::iterators::contained;
 use super::objects::class_of;
 use crate::value::{Annotation, ClassKind, Scope, Text, Unknown, Value, set_keyword};
 
@@ -208,18 +209,38 @@ impl<'a> Interpreter<'a> {
         value: &Value<'a>,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        let items = match value {
-            Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
-            _ => None,
+        let listed;
+        let value = match value {
+            Value::Iterator(_) => match self.taken(value)? {
+                Some(items) => {
+                    listed = Value::list(items);
+                    &listed
+                }
+                None => value,
+            },
+            value => value,
         };
-        // `first, *rest = …`: which target gets what is not computed.
-        let is_starred = targets.iter().any(Expr::is_starred_expr);
-        self.check_count(value, targets.len(), is_starred)?;
-        match items {
-            Some(items) if !is_starred && items.len() == targets.len() => targets
+        let star = targets.iter().position(Expr::is_starred_expr);
+        self.check_count(value, targets.len(), star.is_some())?;
+        let items = match value {
+            Value::Iterator(_) => None,
+            value => contained(value),
+        };
+        match (items, star) {
+            (Some(items), None) if items.len() == targets.len() => targets
                 .iter()
                 .zip(items.iter())
                 .try_for_each(|(target, item)| self.bind(target, item, scope)),
+            // `first, *rest = …`
+            (Some(mut items), Some(star)) if items.len() + 1 >= targets.len() => {
+                let behind = targets.len() - star - 1;
+                let last = items.split_off(items.len() - behind);
+                let middle = items.split_off(star);
+                let parts = items.into_iter().chain([Value::list(middle)]).chain(last);
+                targets.iter().zip(parts).try_for_each(|(target, item)| {
+                    self.bind(target, &item, scope)
+                })
+            }
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 self.note_may_be(&unknown, [value.clone()]);
@@ -393,7 +414,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `owner[index] = value`.
-    fn set_item(
+    pub(super) fn set_item(
         &self,
         owner: &Value<'a>,
         index: &Value<'a>,

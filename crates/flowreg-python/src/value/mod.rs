@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 
 use foldhash::{HashMap, HashSet};
-use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
+use ruff_python_ast::{Comprehension, Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
 
 use super::default::std_value::StdValue;
@@ -46,6 +46,7 @@ pub(crate) enum Value<'a> {
     Dict(Rc<Entries<'a>>),
     /// `dict.keys()` and the like: they can be iterated over, and have no JSON form.
     View(Rc<Items<'a>>),
+    Iterator(Rc<Iterator<'a>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
     Std(StdValue),
@@ -235,6 +236,35 @@ pub(crate) struct Instance<'a> {
     pub fields: Rc<Fields<'a>>,
 }
 
+/// What gives its items one after the other, and only once.
+pub(crate) struct Iterator<'a> {
+    pub iterating: Iterating<'a>,
+    /// How many items were taken.
+    pub taken: Cell<usize>,
+    pub has_ended: Cell<bool>,
+    /// Why it is not known how many items were taken, if so.
+    pub lost: OnceCell<Rc<Unknown>>,
+}
+
+/// How an iterator makes its items; sources are iterators.
+pub(crate) enum Iterating<'a> {
+    /// The items of a container, which must not have been changed since, and how often it had been.
+    Items(Vec<Value<'a>>, Value<'a>, Option<usize>),
+    Zip(Vec<Value<'a>>),
+    Map(Value<'a>, Vec<Value<'a>>),
+    Filter(Value<'a>, Value<'a>),
+    Enumerate(Value<'a>, i128),
+    Chain(Vec<Value<'a>>),
+    /// `itertools.islice`: how many are left out first, and how many are given.
+    Slice(Value<'a>, usize, Option<usize>),
+    /// `itertools.count`
+    Count(i128, i128),
+    /// A generator expression with one `for`.
+    Expression(&'a Expr, &'a Comprehension, Value<'a>, Rc<Scope<'a>>),
+    /// A generator that was called: its function, the scope with its arguments, what it gives once it ran.
+    Call(Rc<Function<'a>>, Rc<Scope<'a>>, RefCell<Option<Vec<Value<'a>>>>),
+}
+
 /// An object without a JSON form.
 pub(crate) struct Opaque<'a> {
     pub class: Option<Rc<Class<'a>>>,
@@ -340,7 +370,7 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Text, &Value<'a>)> {
+    pub(crate) fn iter(&self) -> impl std::iter::Iterator<Item = (&Text, &Value<'a>)> {
         self.entries.iter().flatten().map(|(name, value)| (name, value))
     }
 
@@ -365,6 +395,8 @@ pub(crate) struct Module<'a> {
     pub inexact: RefCell<Option<Rc<Unknown>>>,
     /// Names of the module whose objects code may change that can run at any time.
     pub escaped: RefCell<HashSet<&'a str>>,
+    /// Names that such code reads.
+    pub readers: RefCell<HashSet<&'a str>>,
 }
 
 /// A module that was imported: what `sys.modules` holds in Python.

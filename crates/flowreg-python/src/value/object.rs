@@ -24,8 +24,6 @@ pub(crate) struct Object<T> {
     lost: Rc<OnceCell<Rc<Unknown>>>,
     /// Whether something else is lost with it, or it with something else, as soon as either is changed.
     is_linked: Cell<bool>,
-    /// Whether it gives its items only once.
-    is_iterator: bool,
     /// What shows the content as it is at the time, and is lost as soon as that changes.
     views: RefCell<Vec<Rc<OnceCell<Rc<Unknown>>>>>,
 }
@@ -35,19 +33,10 @@ impl<T> Object<T> {
         Rc::new(Self::with(content, Rc::default()))
     }
 
-    /// What `zip` and the like give.
-    pub(crate) fn iterator(content: T) -> Rc<Self> {
-        Rc::new(Self { is_iterator: true, ..Self::with(content, Rc::default()) })
-    }
-
-    pub(crate) fn is_iterator(&self) -> bool {
-        self.is_iterator
-    }
-
     fn with(content: T, lost: Rc<OnceCell<Rc<Unknown>>>) -> Self {
         let (later, spent) = (FrozenVec::new(), Cell::new(0));
         let (is_linked, views) = (Cell::new(false), RefCell::default());
-        Self { first: content, later, spent, lost, is_linked, is_iterator: false, views }
+        Self { first: content, later, spent, lost, is_linked, views }
     }
 
     /// What shows another object, as `dict.values()` does: it is lost as soon as that is changed.
@@ -308,6 +297,7 @@ impl<'a> Value<'a> {
                 opaque.attributes.iter().flat_map(|all| all.iter().map(|(_, value)| value)).collect()
             }
             Value::Super(of) => vec![&of.0],
+            Value::Iterator(iterator) => iterator.parts(),
             Value::Member(member) => vec![&member.value],
             Value::Wrapped(inner, _) => vec![inner],
             Value::Bound(bound) => vec![&bound.0],

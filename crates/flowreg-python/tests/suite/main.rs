@@ -13,6 +13,7 @@ mod fuzz;
 mod load_errors;
 #[expect(dead_code, reason = "some is for the comparison with the real Prefect only")]
 mod random_flows;
+mod programs;
 mod robustness;
 mod rules;
 mod schema_rules;
