@@ -9,7 +9,7 @@ use ruff_text_size::{Ranged, TextSize};
 use super::touched::is_reading_method;
 
 /// Functions that give access to a namespace by strings.
-const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals", "delattr"];
+const DYNAMIC: &[&str] = &["exec", "eval"];
 
 /// What a module does to its names.
 #[derive(Default)]

@@ -129,6 +129,8 @@ pub(crate) struct Touched<'a> {
     pub attributed: HashSet<&'a str>,
     /// Whether a function may change or hand on what it is given.
     pub changes_given: bool,
+    /// Whether it may change the names of its module through `globals()` or `locals()`.
+    pub namespace: bool,
     /// Names that it reads.
     pub read: HashSet<&'a str>,
     /// Names that it binds outside of itself.
@@ -285,6 +287,13 @@ impl<'a> Touched<'a> {
         }
         arguments.for_each(|argument| self.hand_on(argument));
     }
+}
+
+/// Whether an expression gives the names of a module as a dictionary, or perhaps.
+fn is_namespace(expression: &Expr) -> bool {
+    let Expr::Call(call) = expression else { return false };
+    let is_one = |name: &str| matches!(name, "globals" | "locals" | "vars");
+    call.arguments.is_empty() && call.func.as_name_expr().is_some_and(|name| is_one(name.id.as_str()))
 }
 
 /// The names that an expression binds with `:=`, each with its value.
@@ -466,7 +475,21 @@ impl<'a> Visitor<'a> for Touched<'a> {
             Expr::Name(name) => {
                 self.read.insert(name.id.as_str());
             }
-            Expr::Call(call) => self.call(call),
+            // `globals()["x"]` and `globals().get("x")` only read.
+            Expr::Subscript(item) if item.ctx.is_load() && is_namespace(&item.value) => {
+                return self.visit_expr(&item.slice);
+            }
+            Expr::Call(call)
+                if call.func.as_attribute_expr().is_some_and(|method| {
+                    method.attr.as_str() == "get" && is_namespace(&method.value)
+                }) =>
+            {
+                return call.arguments.args.iter().for_each(|given| self.visit_expr(given));
+            }
+            Expr::Call(call) => {
+                self.namespace |= is_namespace(expression);
+                self.call(call);
+            }
             Expr::Named(named) => self.alias(&named.target, &named.value),
             Expr::Yield(given) => {
                 if let Some(value) = &given.value {

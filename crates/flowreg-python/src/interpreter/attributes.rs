@@ -20,6 +20,9 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
             // Enums of the standard library: the tables do not have their members.
+            Value::Symbol(path) if name == "__name__" && has_name(path) => {
+                Value::text(path.trim_start_matches("builtins."))
+            }
             Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
                 self.unknown(format!("`{path}.{name}` is not looked up"))
             }
@@ -49,6 +52,12 @@ impl<'a> Interpreter<'a> {
                 value
             }
             Value::Class(class) => self.class_attribute(owner, class, name),
+            Value::Field(info) if info.is_pydantic && name == "default" => {
+                match keyword(&info.keywords, "default") {
+                    Some(value) => value.clone(),
+                    None => self.unknown("a field without a default"),
+                }
+            }
             Value::Member(member) => match name {
                 "value" => member.value.clone(),
                 "name" => Value::Str(Rc::clone(&member.name)),
@@ -75,13 +84,23 @@ impl<'a> Interpreter<'a> {
                 (Some(class), Some(attributes)) => {
                     self.object_attribute(owner, class, attributes, name)?
                 }
-                (None, Some(_)) if accessor(owner, "fget").is_some() => {
+                (None, Some(_))
+                    if accessor(owner, "fget").is_some() || opaque.what == "a template" =>
+                {
                     Value::Bound(Rc::new((owner.clone(), name.into())))
                 }
                 (None, Some(attributes)) => match (attributes.lost(), keyword(attributes, name)) {
                     (Some(lost), _) => Value::Unknown(Rc::clone(lost)),
                     (None, Some(value)) => value.clone(),
-                    (None, None) => self.unknown(format!("`{name}` is an attribute of an object")),
+                    (None, None) if opaque.what == "an object" && !name.starts_with("__") => {
+                        let message = format!("object has no attribute '{name}'");
+                        return self.raise("AttributeError", message);
+                    }
+                    (None, None) => {
+                        let unknown = self.unknown(format!("`{name}` is an attribute of an object"));
+                        self.note_may_be(&unknown, [owner.clone()]);
+                        unknown
+                    }
                 },
                 (Some(class), None) => match self.class_attribute(owner, class, name) {
                     // A flow in the class of an object is the same flow on the object. Other
@@ -96,7 +115,7 @@ impl<'a> Interpreter<'a> {
                 },
                 (None, None) => self.unknown(format!("`{name}` is an attribute of an object")),
             },
-            Value::Function(function) => Self::function_attribute(owner, function, name),
+            Value::Function(function) => self.function_attribute(owner, function, name),
             Value::Flow(flow) => Self::flow_attribute(owner, flow, name),
             Value::Made(_) => self
                 .made_attribute(owner, name)
@@ -193,11 +212,18 @@ impl<'a> Interpreter<'a> {
         match (name, flows::flow_name(flow, function.as_deref())) {
             ("name", Ok(Ok(name))) => Value::text(name),
             ("fn", _) => flow.function.clone(),
+            // What was computed when the flow was made is computed anew for a deployment.
+            ("parameters", _) => Value::unknown("the parameters of a flow as it was made", flow.at),
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
         }
     }
 
-    fn function_attribute(owner: &Value<'a>, function: &Function<'a>, name: &str) -> Value<'a> {
+    fn function_attribute(
+        &self,
+        owner: &Value<'a>,
+        function: &Function<'a>,
+        name: &str,
+    ) -> Value<'a> {
         if let Some(lost) = function.lost.get() {
             return Value::Unknown(Rc::clone(lost));
         }
@@ -207,7 +233,10 @@ impl<'a> Interpreter<'a> {
         match name {
             "__name__" => Value::Str(Rc::clone(&function.name)),
             "__doc__" => function.docstring.clone().map_or(Value::None, Value::Str),
-            _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
+            "__qualname__" => Value::Str(Rc::clone(&function.qualname)),
+            _ => self
+                .signature_part(function, name)
+                .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
         }
     }
 }
@@ -222,6 +251,14 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     class.is_some_and(|class| {
         own_ancestors(class).iter().any(|ancestor| ancestor.scope.own("__get__").is_some())
     })
+}
+
+/// Whether the `__name__` of a symbol is its path: a module at the top, or a builtin.
+fn has_name(path: &str) -> bool {
+    match path.strip_prefix("builtins.") {
+        Some(name) => !name.contains('.') && !name.starts_with('_'),
+        None => !path.contains('.') && symbols::is_standard(path),
+    }
 }
 
 fn has_attribute(owner: &Value<'_>, name: &str) -> bool {

@@ -8,8 +8,10 @@ use std::rc::Rc;
 use super::certain::{class_name, is_not_callable};
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::functional::TAKING_METHODS;
+use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
+use super::operators::combined;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -169,6 +171,9 @@ impl<'a> Interpreter<'a> {
                 self.lose_arguments(arguments, keywords, "a computed field may change it");
                 Value::opaque("computed field")
             }
+            Value::Opaque(opaque) if opaque.what == "a cached function" => {
+                return self.call_cached(callee, arguments, keywords);
+            }
             Value::Opaque(opaque) if opaque.class.is_some() && opaque.attributes.is_some() => {
                 return match self.called_object(callee, arguments, keywords) {
                     Some(answer) => answer,
@@ -215,8 +220,10 @@ impl<'a> Interpreter<'a> {
         if let Some(value) = self.program_symbol(path, arguments, keywords) {
             return value;
         }
-        if let Some(value) = self.call_functional(path, arguments, keywords)? {
-            return Ok(value);
+        for family in [Self::call_functional, Self::call_reflection, Self::call_library] {
+            if let Some(value) = family(self, path, arguments, keywords)? {
+                return Ok(value);
+            }
         }
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
@@ -264,6 +271,15 @@ impl<'a> Interpreter<'a> {
             },
             "typing.TypeVar" if arguments.len() == 2 => {
                 return self.raise("TypeError", "A single constraint is not allowed");
+            }
+            // `str.lower(text)`: a method that is called on its class.
+            _ if let Some((class, method)) =
+                path.strip_prefix("builtins.").and_then(|path| path.split_once('.'))
+                && let Some((owner, rest)) = arguments.split_first()
+                && class_name(owner) == class
+                && !method.starts_with("__") =>
+            {
+                return self.call_method(&(owner.clone(), method.into()), rest, keywords);
             }
             "builtins.object.__new__" => match arguments {
                 [Value::Class(class), ..] if is_followed(class) => self.bare_object(class),
@@ -349,6 +365,28 @@ impl<'a> Interpreter<'a> {
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
+        if let Value::Opaque(opaque) = owner
+            && opaque.what == "a template"
+            && matches!(&**method, "substitute" | "safe_substitute")
+        {
+            return Ok(self.substituted_template(opaque, method, arguments, keywords));
+        }
+        // The names of a module, as `globals()` gives them.
+        if let Value::Bound(bound) = owner
+            && let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1)
+            && is_reading_method(method)
+        {
+            let found = match (&**method, arguments) {
+                ("get", [Value::Str(name), ..]) => imported.scope.own(name),
+                _ => None,
+            };
+            return Ok(found.unwrap_or_else(|| {
+                let unknown = self.unknown("the names of a module are gone through");
+                let names = imported.scope.names.borrow().snapshot();
+                self.note_may_be(&unknown, names.into_iter().map(|(_, value)| value));
+                unknown
+            }));
+        }
         if let (Some(getter), "setter" | "getter", [function]) =
             (accessor(owner, "fget"), &**method, arguments)
         {
@@ -379,6 +417,12 @@ impl<'a> Interpreter<'a> {
         } else {
             arguments
         };
+        // A copy of a `defaultdict` is one, too.
+        if &**method == "copy" && self.factory_of(owner).is_some() {
+            let unknown = self.unknown("a copy of a `defaultdict`");
+            self.note_may_be(&unknown, [owner.clone()]);
+            return Ok(unknown);
+        }
         if may_change(owner, method) {
             if let Change::Made(value) =
                 self.changed_by_method(owner, method, arguments, keywords)?
@@ -407,6 +451,7 @@ impl<'a> Interpreter<'a> {
             Value::Dict(entries) => Self::dict_method(entries, method, arguments),
             Value::List(items) if &**method == "copy" => Some(Value::list(items.to_vec())),
             Value::Set(items) if &**method == "copy" => Some(Value::set(items.to_vec())),
+            Value::Set(items) => Self::set_method(items, method, arguments),
             Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
@@ -434,6 +479,38 @@ impl<'a> Interpreter<'a> {
             ("items", []) => view(entries.iter().map(pair).collect()),
             _ => return None,
         })
+    }
+
+    fn set_method(
+        items: &[Value<'a>],
+        method: &str,
+        arguments: &[Value<'a>],
+    ) -> Option<Value<'a>> {
+        use ruff_python_ast::Operator::{BitAnd, BitOr, BitXor, Sub};
+        let [other] = arguments else { return None };
+        let other = match other {
+            Value::Set(items) => items.to_vec(),
+            other => Self::distinct(contained(other)?),
+        };
+        let is_within = |inner: &[Value<'a>], outer: &[Value<'a>]| {
+            Some(Value::Bool(match combined(Sub, inner, outer)? {
+                Value::Set(rest) => rest.is_empty(),
+                _ => return None,
+            }))
+        };
+        match method {
+            "union" => combined(BitOr, items, &other),
+            "intersection" => combined(BitAnd, items, &other),
+            "difference" => combined(Sub, items, &other),
+            "symmetric_difference" => combined(BitXor, items, &other),
+            "issubset" => is_within(items, &other),
+            "issuperset" => is_within(&other, items),
+            "isdisjoint" => match combined(BitAnd, items, &other)? {
+                Value::Set(both) => Some(Value::Bool(both.is_empty())),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn std_value_method(

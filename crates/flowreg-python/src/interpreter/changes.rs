@@ -135,6 +135,12 @@ impl<'a> Interpreter<'a> {
                 self.lose_because(&value, why, depth);
             }
         }
+        if touched.namespace {
+            let module = scope.module.number;
+            for known in self.imported().into_iter().filter(|known| known.module.number == module) {
+                self.lose_attributes(&Value::Module(known), why, depth);
+            }
+        }
         // Whoever reads an iterator may take its items.
         for name in &touched.read {
             if let Some(value @ Value::Iterator(_)) = scope.get(name) {

@@ -7,6 +7,7 @@ use ruff_python_ast::StmtClassDef;
 use ruff_text_size::Ranged;
 
 use super::ancestors::{ancestors, own_ancestors};
+use super::objects::{Held, look_along};
 use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::symbols;
@@ -151,6 +152,7 @@ impl<'a> Interpreter<'a> {
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
+        self.run_hook(&class)?;
         // In the order of Python: the metaclass refuses the body, then the decorators run, nearest
         // first, and what they refuse comes after.
         self.check_model_body(&class);
@@ -158,7 +160,7 @@ impl<'a> Interpreter<'a> {
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());
-            value = self.class_decorated(decorator, value);
+            value = self.class_decorated(decorator, value)?;
             self.check_decorated(decorator, &class)?;
         }
         self.check_class(&class)?;
@@ -204,16 +206,40 @@ impl<'a> Interpreter<'a> {
         if kind == ClassKind::Enum {
             self.fill_enum(&class);
         }
-        self.note_hooks(&class);
         class
+    }
+
+    /// The `__init_subclass__` of a base runs when a class is made.
+    fn run_hook(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        let behind = ancestors(class);
+        let behind = behind.get(1..).unwrap_or_default();
+        let hook = match look_along(behind, "__init_subclass__") {
+            Held::Found(hook @ (Value::Function(_) | Value::Wrapped(..)))
+                if class.kind.get() == ClassKind::Plain && class.obstacle.borrow().is_none() =>
+            {
+                hook
+            }
+            Held::Missing if class.keywords.is_empty() => return Ok(()),
+            _ => {
+                self.note_hooks(class);
+                return Ok(());
+            }
+        };
+        let function = match &hook {
+            Value::Wrapped(inner, _) => (**inner).clone(),
+            other => other.clone(),
+        };
+        let arguments = [Value::Class(Rc::clone(class))];
+        self.call(&function, &arguments, &class.keywords).map(|_| ())
     }
 
     /// Methods of base classes and metaclasses run while a class is made.
     fn note_hooks(&self, class: &Rc<Class<'a>>) {
         for ancestor in own_ancestors(class).into_iter().skip(1) {
-            let runs = ["__init_subclass__", "__pydantic_init_subclass__", "__class_getitem__"];
+            let runs = ["__init_subclass__", "__pydantic_init_subclass__"];
             if runs.iter().any(|name| ancestor.scope.own(name).is_some()) {
                 self.lose_methods(&ancestor);
+                self.lose(&Value::Class(Rc::clone(class)), "a method of a base may change it");
             }
         }
         for (_, value) in &class.keywords {
@@ -221,9 +247,18 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Value<'a> {
-        let Value::Class(class) = &value else { return value };
-        match decorator {
+    fn class_decorated(
+        &self,
+        decorator: &Value<'a>,
+        value: Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        let Value::Class(class) = &value else { return Ok(value) };
+        Ok(match decorator {
+            Value::Function(_) | Value::Partial(_) | Value::Bound(_)
+                if class.kind.get() == ClassKind::Plain =>
+            {
+                return self.call(decorator, std::slice::from_ref(&value), &Keywords::new());
+            }
             Value::Symbol(path) => match &**path {
                 "dataclasses.dataclass" => {
                     self.dataclass_decorator(std::slice::from_ref(&value), &Vec::new(), false)
@@ -257,13 +292,23 @@ impl<'a> Interpreter<'a> {
                     None => self.unknown(format!("what a decorator makes of `{}`", class.name)),
                 }
             }
-        }
+        })
     }
 
     /// Why nothing can be said about the schema of a class.
     fn obstacle(&self, class: &Rc<Class<'a>>) -> Option<String> {
         let name = &class.name;
-        if let Some(hook) = SCHEMA_HOOKS.iter().find(|hook| class.scope.own(hook).is_some()) {
+        // They say nothing about the schema of a plain class, which has none.
+        let is_plain = class.kind.get() == ClassKind::Plain;
+        let may_have = |hook: &&&str| {
+            !is_plain || !matches!(**hook, "__init_subclass__" | "__class_getitem__")
+        };
+        let has = |hook: &&&str| {
+            let all = own_ancestors(class);
+            let many = if is_plain { 1 } else { all.len() };
+            all.iter().take(many).any(|class| class.scope.own(hook).is_some())
+        };
+        if let Some(hook) = SCHEMA_HOOKS.iter().filter(may_have).find(has) {
             return Some(format!("`{name}` makes its own schema with `{hook}`"));
         }
         let is_named_tuple_child = class.kind.get() == ClassKind::NamedTuple

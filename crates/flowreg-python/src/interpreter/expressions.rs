@@ -448,6 +448,12 @@ impl<'a> Interpreter<'a> {
         {
             return Ok(found);
         }
+        if call.arguments.is_empty()
+            && let Value::Symbol(path) = &callee
+            && matches!(&**path, "builtins.locals" | "builtins.vars")
+        {
+            return self.names_of_scope(scope);
+        }
         let mut arguments = Vec::with_capacity(call.arguments.args.len());
         let mut starred = Keywords::new();
         for argument in &call.arguments.args {
@@ -476,6 +482,22 @@ impl<'a> Interpreter<'a> {
         keywords.extend(starred);
         self.at(scope, call.start());
         self.call(&callee, &arguments, &keywords)
+    }
+
+    /// `locals()`
+    fn names_of_scope(&self, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        if scope.is_module() {
+            return self.call_symbol("builtins.globals", &[], &Keywords::new());
+        }
+        let names = scope.names.borrow().snapshot();
+        if scope.is_class() {
+            let why = "`locals()` may bind any name of a class";
+            self.mark_module_inexact(&scope.module, why);
+            return Ok(self.unknown(why));
+        }
+        // What is set in it binds no name of a function.
+        let entries = names.into_iter().map(|(name, value)| (Value::Str(name), self.kept(value)));
+        Ok(Value::dict(entries.collect()))
     }
 
     pub(super) fn keywords(

@@ -16,6 +16,7 @@ use super::imports::passed;
 use super::iterators::iterator;
 use super::nested::makes_flows;
 use super::program::may_exit;
+use super::signatures;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::value::{
     Function, Iterating, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
@@ -84,7 +85,11 @@ impl<'a> Interpreter<'a> {
         let names = names.unwrap_or_default().into_function(first);
         let scope = Scope::function(names, &function.qualname, &function.scope);
         let scope = self.keep(scope);
-        self.bind_arguments(function, arguments, keywords, &scope)?;
+        match signatures::changed(function) {
+            Ok(Some(changed)) => self.bind_arguments(&changed, arguments, keywords, &scope)?,
+            Ok(None) => self.bind_arguments(function, arguments, keywords, &scope)?,
+            Err(why) => return unknown(why.why.clone()),
+        }
         if function.definition.is_some_and(is_generator) {
             // Its body runs when its items are taken.
             let function = Rc::clone(function);
@@ -300,7 +305,14 @@ fn refusal(
     (search.awaits && !is_program).then_some("it is asynchronous")
 }
 
-fn is_generator(definition: &StmtFunctionDef) -> bool {
+/// Whether a statement has a `yield` of its own.
+pub(super) fn yields(statement: &Stmt) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_stmt(statement);
+    search.yields
+}
+
+pub(super) fn is_generator(definition: &StmtFunctionDef) -> bool {
     let mut search = OwnNodes::default();
     search.visit_body(&definition.body);
     search.yields

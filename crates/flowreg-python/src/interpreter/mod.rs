@@ -31,8 +31,10 @@ mod changes;
 mod class_rules;
 pub(crate) mod classes;
 mod comprehensions;
+mod contexts;
 mod conversions;
 mod enums;
+mod exceptions;
 pub(crate) mod expressions;
 mod functional;
 mod functions;
@@ -42,8 +44,10 @@ mod instances;
 mod iteration;
 mod iterators;
 mod late_types;
+mod library;
 mod likely;
 mod loops;
+mod matching;
 mod model_rules;
 mod mutations;
 pub(crate) mod nested;
@@ -53,8 +57,10 @@ mod options;
 pub(crate) mod program;
 mod pydantic;
 pub(crate) mod scope;
+mod reflection;
 mod search;
 mod settings;
+pub(crate) mod signatures;
 mod standard;
 mod statements;
 pub(crate) mod strings;
@@ -88,6 +94,8 @@ pub(crate) struct Raised {
     pub at: Location,
     /// The outermost import or call that it passed.
     pub through: Option<Location>,
+    /// Which of the objects that were raised it is.
+    pub object: Option<usize>,
 }
 
 /// Unknown values, and the objects that each may be.
@@ -130,6 +138,11 @@ pub(crate) struct Interpreter<'a> {
     /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
     /// that its place is not used again.
     may_be: RefCell<MayBe<'a>>,
+    /// The exceptions that were raised as objects, and those that are handled.
+    exceptions: RefCell<Vec<Value<'a>>>,
+    handled: RefCell<Vec<Box<Raised>>>,
+    /// Dictionaries that call something for a key that they have not, and what.
+    defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
     /// What the generators have given that are run.
     yields: iterators::Given<'a>,
     /// Statements of loops that were run.
@@ -154,6 +167,8 @@ impl Drop for Interpreter<'_> {
         // would never free them. Emptying the scopes breaks the circles.
         drop(self.may_be.take());
         drop(self.escaped.take());
+        drop(self.exceptions.take());
+        drop(self.defaults.take());
         for scope in self.scopes.take() {
             drop(scope.names.take());
             drop(scope.annotations.take());
@@ -187,6 +202,9 @@ impl<'a> Interpreter<'a> {
             factories: Cell::new(0),
             escaped: RefCell::default(),
             may_be: RefCell::default(),
+            exceptions: RefCell::default(),
+            handled: RefCell::default(),
+            defaults: RefCell::default(),
             yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
@@ -393,7 +411,7 @@ impl<'a> Interpreter<'a> {
 
     fn raise<T>(&self, kind: &str, message: impl Into<String>) -> Evaluated<T> {
         let (kind, message) = (kind.to_owned(), message.into());
-        Err(Box::new(Raised { kind, message, at: self.here(), through: None }))
+        Err(Box::new(Raised { kind, message, at: self.here(), through: None, object: None }))
     }
 
     /// Runs an evaluation, or `too_deep` if the stack might not hold one level more. The caller may

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::ancestors::ancestors;
+use super::exceptions::{is_exception, is_exception_class};
 use super::{Evaluated, Interpreter};
 use crate::touched::{Touched, is_reading_method};
 use crate::value::{
@@ -79,7 +80,7 @@ pub(super) fn is_followed(class: &Rc<Class<'_>>) -> bool {
                 class.kind.get() == ClassKind::Plain
                     && ATTRIBUTE_HOOKS.iter().all(|hook| class.scope.own(hook).is_none())
             }
-            Value::Symbol(path) => is_bare(path),
+            Value::Symbol(path) => is_bare(path) || is_exception(path),
             _ => false,
         })
 }
@@ -94,6 +95,11 @@ pub(super) fn look_along<'a>(order: &[Value<'a>], name: &str) -> Held<'a> {
                 }
             }
             Value::Symbol(path) if is_bare(path) || path.starts_with("pydantic.") => {}
+            // What every exception has.
+            Value::Symbol(path)
+                if is_exception(path)
+                    && (matches!(name, "__init__" | "__new__" | "__init_subclass__" | "__call__")
+                        || !(name.starts_with("__") || matches!(name, "args" | "with_traceback" | "add_note"))) => {}
             other => return Held::NotKnown(other.clone()),
         }
     }
@@ -126,6 +132,10 @@ impl<'a> Interpreter<'a> {
             }
             _ => self.bare_object(class),
         };
+        let is_exception = is_exception_class(class);
+        if is_exception {
+            self.set_on_object(&made, "args", &Value::tuple(arguments.to_vec()));
+        }
         // What is no object of the class is given as it is.
         if !class_of(&made).is_some_and(|made| Rc::ptr_eq(made, class)) {
             return Ok(made);
@@ -136,6 +146,7 @@ impl<'a> Interpreter<'a> {
                 self.call(&bound, arguments, keywords)?;
             }
             _ if matches!(maker, Held::Missing)
+                && !is_exception
                 && !(arguments.is_empty() && keywords.is_empty()) =>
             {
                 return self.raise("TypeError", format!("{}() takes no arguments", class.name));
@@ -311,7 +322,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Sets an attribute of the object itself.
-    fn set_on_object(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+    pub(super) fn set_on_object(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
         self.change_object(owner, &[value.clone()], &format!("`{name}` of it is set"), |all| {
             set_keyword(all, name, value.clone());
         });
@@ -391,9 +402,9 @@ impl<'a> Interpreter<'a> {
             .position(|known| matches!(known, Value::Class(known) if Rc::ptr_eq(known, after)))
             .and_then(|at| order.get(at + 1..));
         let Some(behind) = behind else { return Ok(not_known()) };
-        let bare = |owner: &Value<'a>| {
+        let bare = |base: &str| {
             Value::Partial(Rc::new(Partial {
-                function: Value::Symbol(format!("builtins.object.{name}").into()),
+                function: Value::Symbol(format!("{base}.{name}").into()),
                 arguments: vec![owner.clone()],
                 keywords: Keywords::new(),
             }))
@@ -408,7 +419,12 @@ impl<'a> Interpreter<'a> {
             }
             (Held::Found(held), _) => self.bound_to(owner, class, held)?,
             (Held::Missing, _) if name == "__new__" => Value::symbol("builtins.object.__new__"),
-            (Held::Missing, _) if matches!(name, "__init__" | "__init_subclass__") => bare(owner),
+            (Held::Missing, _) if name == "__init__" && is_exception_class(class) => {
+                bare("builtins.BaseException")
+            }
+            (Held::Missing, _) if matches!(name, "__init__" | "__init_subclass__") => {
+                bare("builtins.object")
+            }
             _ => not_known(),
         })
     }

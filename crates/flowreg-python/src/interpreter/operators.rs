@@ -8,7 +8,7 @@ use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
 use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Type, Value};
+use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Object, Type, Value};
 
 /// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
@@ -18,7 +18,7 @@ pub(super) const LONGEST: usize = 100_000;
 pub(crate) const MOST_SORTED: usize = 1000;
 
 /// Keys of which it is not known whether they are equal.
-pub(super) struct NotComparable;
+pub(crate) struct NotComparable;
 
 /// Whether two constants are of one kind and equal.
 pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
@@ -71,8 +71,40 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         (Value::Dict(left), Value::Dict(right)) if left.is_empty() || right.is_empty() => {
             Some(left.len() == right.len())
         }
-        // Sets and dictionaries are equal whatever their order; comparing them is not needed so
-        // far.
+        // Sets and dictionaries are equal whatever their order.
+        (Value::Set(left), Value::Set(right)) => {
+            if left.len() != right.len() {
+                return Some(false);
+            }
+            for item in left.iter() {
+                let mut is_in = false;
+                for known in right.iter() {
+                    is_in |= is_equal_within(known, item, budget)?;
+                }
+                if !is_in {
+                    return Some(false);
+                }
+            }
+            Some(true)
+        }
+        (Value::Dict(left), Value::Dict(right)) => {
+            if left.len() != right.len() {
+                return Some(false);
+            }
+            for (key, value) in left.iter() {
+                let mut found = None;
+                for (known, other) in right.iter() {
+                    if is_equal_within(known, key, budget)? {
+                        found = Some(other);
+                    }
+                }
+                match found {
+                    Some(other) if is_equal_within(value, other, budget)? => {}
+                    _ => return Some(false),
+                }
+            }
+            Some(true)
+        }
         (Value::Set(_) | Value::Dict(_) | Value::Complex(..), _)
         | (_, Value::Set(_) | Value::Dict(_) | Value::Complex(..)) => None,
         (Value::Std(left), Value::Std(right)) => match (left, right) {
@@ -224,7 +256,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The value of a key.
-    pub(super) fn look_up(
+    pub(crate) fn look_up(
         entries: &[(Value<'a>, Value<'a>)],
         key: &Value<'a>,
     ) -> Result<Option<Value<'a>>, NotComparable> {
@@ -318,13 +350,23 @@ impl<'a> Interpreter<'a> {
             {
                 Value::tuple(left.iter().chain(right.iter()).cloned().collect())
             }
-            (Operator::BitOr, Value::Dict(left), Value::Dict(right)) => {
+            (Operator::BitOr, Value::Dict(left), Value::Dict(right))
+                if self.defaults.borrow().is_empty() =>
+            {
                 let mut entries = left.to_vec();
                 for (key, value) in right.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
                 }
                 Value::dict(entries)
             }
+            (
+                Operator::BitOr | Operator::BitAnd | Operator::Sub | Operator::BitXor,
+                Value::Set(left),
+                Value::Set(right),
+            ) => match combined(operator, left, right) {
+                Some(set) => set,
+                None => self.unknown("an operator of sets that is not evaluated here"),
+            },
             (Operator::Mult, sequence, Value::Int(times))
             | (Operator::Mult, Value::Int(times), sequence) => self.repeated(sequence, times),
             (Operator::Mod, Value::Str(template), arguments) => {
@@ -490,6 +532,48 @@ impl<'a> Interpreter<'a> {
         }
         Ok(result.map_or_else(|| self.unknown("the number is too large"), Value::int))
     }
+}
+
+/// `left | right` and the like of sets; `None` if it is not known which items are equal.
+pub(super) fn combined<'a>(
+    operator: Operator,
+    left: &[Value<'a>],
+    right: &[Value<'a>],
+) -> Option<Value<'a>> {
+    let has = |items: &[Value<'a>], item: &Value<'a>| {
+        for known in items {
+            if is_equal(known, item)? {
+                return Some(true);
+            }
+        }
+        Some(false)
+    };
+    let mut items = Vec::new();
+    for item in left {
+        let is_in_both = has(right, item)?;
+        let is_taken = match operator {
+            Operator::BitAnd => is_in_both,
+            Operator::BitOr => true,
+            _ => !is_in_both,
+        };
+        if is_taken {
+            items.push(item.clone());
+        }
+    }
+    if matches!(operator, Operator::BitOr | Operator::BitXor) {
+        for item in right {
+            if !has(left, item)? {
+                items.push(item.clone());
+            }
+        }
+    }
+    let set = Object::new(items.clone());
+    // What is left of a larger set may lie in a larger table, in another order.
+    if left.len() > 4 || right.len() > 4 {
+        let length = items.len();
+        set.change(items, length);
+    }
+    Some(Value::Set(set))
 }
 
 fn is_in_class(path: &str) -> bool {

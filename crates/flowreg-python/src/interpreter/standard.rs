@@ -66,12 +66,13 @@ impl<'a> Interpreter<'a> {
             "copy.copy" => match arguments {
                 [Value::List(items)] => Value::list(items.to_vec()),
                 [Value::Set(items)] => Value::set(items.to_vec()),
+                [value] if self.factory_of(value).is_some() => return None,
                 [Value::Dict(entries)] => Value::dict(entries.to_vec()),
                 [value @ Value::Tuple(_)] => value.clone(),
                 _ => return None,
             },
             "copy.deepcopy" => match arguments {
-                [value] if value.is_constant() => value.copied(),
+                [value] if value.is_constant() && self.defaults.borrow().is_empty() => value.copied(),
                 _ => return None,
             },
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
@@ -143,8 +144,6 @@ impl<'a> Interpreter<'a> {
         }
         Some(match (name, arguments) {
             ("str", []) => Value::text(""),
-            ("str", [value]) => self.stringified(value),
-            ("repr", [value]) => self.repr(value),
             ("int", []) => Value::int(0),
             ("int", [Value::Int(_)]) => arguments.first()?.clone(),
             ("int", [Value::Bool(truth)]) => Value::int(i128::from(*truth)),

@@ -6,7 +6,6 @@ use ruff_python_ast::{Expr, Operator, Stmt};
 use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
-use super::branches::exception_name;
 use super::mutations::Change;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
@@ -36,25 +35,18 @@ impl<'a> Interpreter<'a> {
             Stmt::Delete(delete) => {
                 delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
             }
-            Stmt::With(with) => self.with_statement(with, scope)?,
-            Stmt::Match(choice) => {
-                let subject = self.value(&choice.subject, scope)?;
-                let why = "it is bound in a `match` statement";
-                self.bind_to_unknown(std::slice::from_ref(statement), scope, why);
-                if subject.is_constant() {
-                    choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
-                }
-                self.note_stops_in(statement, false);
-            }
-            Stmt::Raise(raise) => {
-                // A bare `raise` without an exception at hand is a `RuntimeError`.
-                let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
-                return self.raise(kind, "the module raises it itself");
-            }
+            Stmt::Raise(raise) => return self.raise_statement(raise, scope),
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
                 if self.condition(&test)? == Some(false) {
-                    return self.raise("AssertionError", scope.excerpt(&*assert.test));
+                    let said = match &assert.msg {
+                        Some(message) => vec![self.value(message, scope)?],
+                        None => Vec::new(),
+                    };
+                    let kind = "builtins.AssertionError";
+                    let object = self.call_symbol(kind, &said, &Vec::new())?;
+                    let excerpt = scope.excerpt(&*assert.test);
+                    return self.raise_object("AssertionError", &excerpt, object);
                 }
             }
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
@@ -256,7 +248,9 @@ impl<'a> Interpreter<'a> {
         value: &Value<'a>,
     ) -> Evaluated<()> {
         let value = &self.kept(value.clone());
-        if class_of(owner).is_some() {
+        if matches!(owner, Value::Opaque(opaque) if opaque.attributes.is_some() && opaque.what == "an object")
+            || class_of(owner).is_some()
+        {
             return self.set_object_attribute(owner, name, value);
         }
         let value = if self.open_guesses.get() > 0 {
@@ -425,6 +419,9 @@ impl<'a> Interpreter<'a> {
         let arguments = [index.clone(), value.clone()];
         if let Some(set) = self.special_method(owner, "__setitem__", &arguments) {
             return set.map(|_| ());
+        }
+        if self.set_in_dictionary(owner, index, value)? {
+            return Ok(());
         }
         if let Change::NotFollowed = self.changed_item(owner, index, Some(value))? {
             self.lose(owner, why);

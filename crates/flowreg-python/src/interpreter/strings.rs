@@ -6,6 +6,9 @@ use ruff_python_ast::{
     ConversionFlag, ExprFString, FStringPart, InterpolatedElement, InterpolatedStringElement,
 };
 
+use super::ancestors::ancestors;
+use super::exceptions::text_of;
+use super::objects::{Held, class_of, look_along};
 use super::operators::LONGEST;
 use super::subscripts::{as_index, slice_range};
 use super::{Evaluated, Interpreter};
@@ -66,9 +69,15 @@ impl<'a> Interpreter<'a> {
             return Ok(Err(self.unknown("a debug f-string")));
         }
         let converted = match element.conversion {
-            ConversionFlag::None => value.clone(),
-            ConversionFlag::Str => self.shown(display(&value), &value),
-            ConversionFlag::Repr => self.shown(repr(&value), &value),
+            ConversionFlag::None => match class_of(&value) {
+                Some(class) if !matches!(look_along(&ancestors(class), "__format__"), Held::Missing) => {
+                    self.unknown("a `__format__` of a class")
+                }
+                Some(_) => self.stringified(&value)?,
+                None => value.clone(),
+            },
+            ConversionFlag::Str => self.stringified(&value)?,
+            ConversionFlag::Repr => self.repr(&value)?,
             ConversionFlag::Ascii => self.unknown("`!a` in an f-string"),
         };
         let specification = match &element.format_spec {
@@ -94,12 +103,28 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `str(value)`.
-    pub(super) fn stringified(&self, value: &Value<'a>) -> Value<'a> {
-        self.shown(display(value), value)
+    pub(super) fn stringified(&self, value: &Value<'a>) -> Evaluated<Value<'a>> {
+        for method in ["__str__", "__repr__"] {
+            if let Some(text) = self.text_by(value, method) {
+                return text;
+            }
+        }
+        Ok(self.shown(display(value), value))
     }
 
-    pub(super) fn repr(&self, value: &Value<'a>) -> Value<'a> {
-        self.shown(repr(value), value)
+    /// `repr(value)`.
+    pub(super) fn repr(&self, value: &Value<'a>) -> Evaluated<Value<'a>> {
+        let text = self.text_by(value, "__repr__");
+        text.unwrap_or_else(|| Ok(self.shown(repr(value), value)))
+    }
+
+    /// What an object says of itself, if it has a method for it.
+    fn text_by(&self, value: &Value<'a>, method: &str) -> Option<Evaluated<Value<'a>>> {
+        let class = class_of(value)?;
+        match look_along(&ancestors(class), method) {
+            Held::Found(_) => self.special_method(value, method, &[]),
+            _ => None,
+        }
     }
 
     /// `template % arguments`.
@@ -287,12 +312,13 @@ pub(crate) fn display(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Str(text) => Some(text.to_string()),
         Value::Std(std_value) => std_value.display(),
+        Value::Opaque(_) => text_of(value),
         other => repr(other),
     }
 }
 
 /// `repr(value)` of a constant that is not too large.
-fn repr(value: &Value<'_>) -> Option<String> {
+pub(super) fn repr(value: &Value<'_>) -> Option<String> {
     if value.is_constant() { repr_of(value) } else { None }
 }
 
@@ -308,6 +334,13 @@ fn repr_of(value: &Value<'_>) -> Option<String> {
         Value::List(items) if items.len() < 1000 => {
             let items: Option<Vec<String>> = items.iter().map(repr_of).collect();
             format!("[{}]", items?.join(", "))
+        }
+        Value::Tuple(items) if items.len() < 1000 => {
+            let items: Option<Vec<String>> = items.iter().map(repr_of).collect();
+            match &items?[..] {
+                [only] => format!("({only},)"),
+                items => format!("({})", items.join(", ")),
+            }
         }
         _ => return None,
     })

@@ -8,6 +8,8 @@ use ruff_text_size::Ranged;
 use super::certain::{
     class_name, has_no_parameters, is_no_index, is_unhashable, takes_other_arguments,
 };
+use super::ancestors::ancestors;
+use super::objects::{Held, look_along};
 use super::{Evaluated, Interpreter, as_type};
 use crate::value::{ClassKind, Scope, Type, Value};
 
@@ -34,6 +36,12 @@ impl<'a> Interpreter<'a> {
             return item;
         }
         Ok(match owner {
+            Value::Bound(bound)
+                if let Some(name) = index.as_str()
+                    && let Some(value) = self.in_dictionary(bound, name) =>
+            {
+                value
+            }
             Value::Unknown(_) => owner.clone(),
             Value::List(items) => return self.item(items, index, Value::list),
             Value::Tuple(items) => return self.item(items, index, Value::tuple),
@@ -51,7 +59,16 @@ impl<'a> Interpreter<'a> {
                 }
                 match Self::look_up(entries, index) {
                     Ok(Some(value)) => value,
-                    Ok(None) => return self.raise("KeyError", Self::show(index)),
+                    Ok(None) => match self.factory_of(owner) {
+                        // `collections.defaultdict`
+                        Some(factory) => {
+                            let made = self.call(&factory, &[], &Vec::new())?;
+                            let why = "an item of it is made that it had not";
+                            self.set_item(owner, index, &made, why)?;
+                            made
+                        }
+                        None => return self.raise("KeyError", Self::show(index)),
+                    },
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
@@ -82,6 +99,16 @@ impl<'a> Interpreter<'a> {
                     }
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
+            }
+            Value::Class(class)
+                if let Held::Found(hook) = look_along(&ancestors(class), "__class_getitem__") =>
+            {
+                let hook = match hook {
+                    Value::Wrapped(inner, _) => (*inner).clone(),
+                    other => other,
+                };
+                let arguments = [owner.clone(), index.clone()];
+                return self.call(&hook, &arguments, &Vec::new());
             }
             // A generic class with arguments. What a class of another package makes of them is
             // asked when its schema is made.
