@@ -139,6 +139,8 @@ pub(crate) struct Touched<'a> {
     pub called: Vec<(&'a Expr, HashSet<&'a str>)>,
     /// `left` may stand for an object that is reached through `right`.
     aliases: Vec<(&'a str, &'a str)>,
+    /// Whether what it returns is of no concern.
+    ignores_returns: bool,
 }
 
 impl<'a> Touched<'a> {
@@ -170,6 +172,26 @@ impl<'a> Touched<'a> {
         touched.visit_expr(expression);
         touched.spread();
         touched
+    }
+
+    /// Whether a function does nothing but read, and give back what it reads.
+    pub(crate) fn only_reads(function: &Function<'a>) -> bool {
+        let mut touched = Touched { ignores_returns: true, ..Touched::default() };
+        match (function.definition, function.lambda_body) {
+            (Some(definition), _) => touched.visit_body(&definition.body),
+            (None, Some(body)) => touched.visit_expr(body),
+            (None, None) => {}
+        }
+        let own = function.definition.map_or_else(HashSet::default, |definition| {
+            BoundNames::of(&definition.body).into_locals()
+        });
+        touched.spread();
+        let outer = function.definition.map(|definition| OuterNames::within(&definition.body));
+        touched.names.iter().all(|name| own.contains(name))
+            && touched.attributed.is_empty()
+            && touched.called.is_empty()
+            && !touched.namespace
+            && outer.is_none_or(|outer| outer.global.is_empty() && outer.nonlocal.is_empty())
     }
 
     /// Of the body of a function; its own names are left out, but for parameters among
@@ -438,7 +460,9 @@ impl<'a> Visitor<'a> for Touched<'a> {
                 }
             }
             Stmt::Return(returned) => {
-                if let Some(value) = &returned.value {
+                if let Some(value) = &returned.value
+                    && !self.ignores_returns
+                {
                     self.hand_on(value);
                 }
             }
@@ -475,6 +499,11 @@ impl<'a> Visitor<'a> for Touched<'a> {
             Expr::Name(name) => {
                 self.read.insert(name.id.as_str());
             }
+            // `"x" in globals()`
+            Expr::Compare(comparison) => {
+                let parts = std::iter::once(&*comparison.left).chain(&comparison.comparators);
+                return parts.filter(|part| !is_namespace(part)).for_each(|part| self.visit_expr(part));
+            }
             // `globals()["x"]` and `globals().get("x")` only read.
             Expr::Subscript(item) if item.ctx.is_load() && is_namespace(&item.value) => {
                 return self.visit_expr(&item.slice);
@@ -492,11 +521,13 @@ impl<'a> Visitor<'a> for Touched<'a> {
             }
             Expr::Named(named) => self.alias(&named.target, &named.value),
             Expr::Yield(given) => {
-                if let Some(value) = &given.value {
+                if let Some(value) = &given.value
+                    && !self.ignores_returns
+                {
                     self.hand_on(value);
                 }
             }
-            Expr::YieldFrom(given) => self.hand_on(&given.value),
+            Expr::YieldFrom(given) if !self.ignores_returns => self.hand_on(&given.value),
             Expr::Lambda(lambda) => self.hand_on(&lambda.body),
             _ => {}
         }

@@ -95,6 +95,9 @@ impl<'a> Generator<'_, 'a> {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 self.items(items, budget, depth)?
             }
+            Value::Dict(_) if self.interpreter.factory_of(value).is_some() => {
+                return self.no_value("the JSON form of a `defaultdict`");
+            }
             Value::Dict(entries) => {
                 let mut object = Map::new();
                 for (key, value) in entries.iter() {

@@ -46,6 +46,10 @@ const READING_MODULES: &[&str] = &[
     "warnings",
 ];
 
+/// Methods of lists and dictionaries that compare nothing.
+const PLACING_METHODS: &[&str] =
+    &["append", "clear", "copy", "extend", "insert", "items", "keys", "reverse", "values"];
+
 fn is_reading_symbol(path: &str) -> bool {
     match path.strip_prefix("builtins.") {
         Some(name) => is_reading_builtin(name),
@@ -313,6 +317,7 @@ impl<'a> Interpreter<'a> {
                 value
             }
             _ => {
+                self.note_implicit_use(arguments);
                 let value = self.call_standard(path, arguments, keywords);
                 if matches!(value, Value::Unknown(_)) && !is_reading_symbol(path) {
                     let why = format!("it is given to `{path}()`, which may change it");
@@ -417,6 +422,9 @@ impl<'a> Interpreter<'a> {
         } else {
             arguments
         };
+        if is_builtin && !PLACING_METHODS.contains(&&**method) {
+            self.note_implicit_use(arguments.iter().chain([owner]));
+        }
         // A copy of a `defaultdict` is one, too.
         if &**method == "copy" && self.factory_of(owner).is_some() {
             let unknown = self.unknown("a copy of a `defaultdict`");

@@ -28,10 +28,8 @@ impl<'a> Interpreter<'a> {
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
         // Methods and other modules read the names of a class.
         let value = if scope.is_class() { self.kept(value) } else { value };
-        let is_read = matches!(value, Value::Iterator(_))
-            && scope.module.readers.borrow().contains(name);
-        if is_read {
-            self.lose(&value, "code that is not followed may take its items");
+        if scope.module.readers.borrow().contains(name) && self.runs_when_read(&value) {
+            self.lose(&value, "code that is not followed reads it, and may run its methods");
         }
         if scope.module.escaped.borrow().contains(name) {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
@@ -49,6 +47,11 @@ impl<'a> Interpreter<'a> {
         let unknown = self.unknown(why);
         self.note_may_be(&unknown, target.own(name).into_iter().chain([value]));
         target.set(name, unknown);
+    }
+
+    /// Whether code that only reads a value may change something.
+    fn runs_when_read(&self, value: &Value<'a>) -> bool {
+        matches!(value, Value::Iterator(_)) || self.is_implicit(value)
     }
 
     /// A name that code binds which is not followed.
@@ -141,9 +144,11 @@ impl<'a> Interpreter<'a> {
                 self.lose_attributes(&Value::Module(known), why, depth);
             }
         }
-        // Whoever reads an iterator may take its items.
+        // Whoever reads an iterator may take its items, and whoever reads an object may make it run methods.
         for name in &touched.read {
-            if let Some(value @ Value::Iterator(_)) = scope.get(name) {
+            if let Some(value) = scope.get(&scope.mangled(name))
+                && self.runs_when_read(&value)
+            {
                 self.lose_because(&value, why, depth);
             }
         }
@@ -402,13 +407,29 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => {
                 class.obstacle.borrow_mut().get_or_insert_with(|| Rc::clone(why));
-                lose_constants(&class.scope, why);
+                self.lose_constants(&class.scope, why);
             }
             Value::Module(imported) => {
                 self.mark_module_inexact(&imported.module, &*why.why);
-                lose_constants(&imported.scope, why);
+                self.lose_constants(&imported.scope, why);
             }
             _ => {}
+        }
+    }
+
+    /// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
+    /// who have them already, and what else they may be makes all of it inexact.
+    fn lose_constants(&self, scope: &Scope<'a>, why: &Rc<Unknown>) {
+        let names = scope.names.borrow().snapshot();
+        for (name, value) in names {
+            if !matches!(
+                value,
+                Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
+            ) {
+                let unknown = Value::Unknown(Rc::new((**why).clone()));
+                self.note_likely(&unknown, self.likely_of(&value));
+                scope.set(&name, unknown);
+            }
         }
     }
 
@@ -452,20 +473,6 @@ impl<'a> Interpreter<'a> {
         if matches!(value, Value::Unknown(_)) {
             let names = names.into_iter();
             self.note_may_be(value, names.filter_map(|name| scope.get(&scope.mangled(name))));
-        }
-    }
-}
-
-/// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
-/// who have them already, and what else they may be makes all of it inexact.
-fn lose_constants(scope: &Scope<'_>, why: &Rc<Unknown>) {
-    let names = scope.names.borrow().snapshot();
-    for (name, value) in names {
-        if !matches!(
-            value,
-            Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
-        ) {
-            scope.set(&name, Value::Unknown(Rc::clone(why)));
         }
     }
 }

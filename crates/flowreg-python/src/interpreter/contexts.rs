@@ -122,7 +122,7 @@ impl<'a> Interpreter<'a> {
                         let object = self.raised_object(&raised);
                         let class = match class_of(&object) {
                             Some(class) => Value::Class(Rc::clone(class)),
-                            None => self.unknown("the class of an exception"),
+                            None => self.attribute(&object, "__class__")?,
                         };
                         let trace = self.unknown("a traceback");
                         let answer = match self.special_method(value, "__exit__", &[class, object, trace]) {

@@ -152,6 +152,13 @@ impl<'a> Interpreter<'a> {
         })
     }
 
+    /// `KeyError(key)`
+    pub(super) fn missing_key<T>(&self, key: &Value<'a>) -> Evaluated<T> {
+        let given = std::slice::from_ref(key);
+        let object = self.call_symbol("builtins.KeyError", given, &Vec::new())?;
+        self.raise_object("KeyError", &Self::show(key), object)
+    }
+
     /// The object that was raised, if it is known.
     pub(super) fn raised_object(&self, raised: &Raised) -> Value<'a> {
         let exceptions = self.exceptions.borrow();

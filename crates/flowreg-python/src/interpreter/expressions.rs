@@ -91,7 +91,10 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => Value::set(Self::distinct(items)),
+                    None => {
+                        self.note_implicit_use(&items);
+                        Value::set(Self::distinct(items))
+                    }
                 },
                 Err(unknown) => unknown,
             },
@@ -273,6 +276,7 @@ impl<'a> Interpreter<'a> {
             if is_unhashable(&key) {
                 return self.unhashable(&key);
             }
+            self.note_implicit_use([&key]);
             // Whether an unknown key equals one of the others decides which value counts.
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
@@ -343,6 +347,9 @@ impl<'a> Interpreter<'a> {
             });
         }
         self.note_operator(left, right);
+        if !matches!(operator, CmpOp::Is | CmpOp::IsNot) {
+            self.note_implicit_use([left, right]);
+        }
         if let Some(truth) = Self::compare(operator, left, right) {
             return Ok(Value::Bool(truth));
         }
@@ -374,6 +381,7 @@ impl<'a> Interpreter<'a> {
             return made;
         }
         self.note_operator(left, right);
+        self.note_implicit_use([left, right]);
         self.binary(operator, left, right)
     }
 
@@ -548,7 +556,7 @@ impl<'a> Interpreter<'a> {
 }
 
 /// The method by which a class says what an operator does.
-fn operator_method(operator: Operator) -> Option<&'static str> {
+pub(super) fn operator_method(operator: Operator) -> Option<&'static str> {
     Some(match operator {
         Operator::Add => "__add__",
         Operator::Sub => "__sub__",

@@ -117,7 +117,10 @@ impl<'a> Interpreter<'a> {
                     _ => return self.not_taken(path, arguments),
                 }
             }
-            ("reversed", [value @ (Value::List(_) | Value::Tuple(_) | Value::View(_))]) if none => {
+            (
+                "reversed",
+                [value @ (Value::List(_) | Value::Tuple(_) | Value::View(_) | Value::Str(_))],
+            ) if none => {
                 match contained(value) {
                     Some(mut items) => {
                         items.reverse();

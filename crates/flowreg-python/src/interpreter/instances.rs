@@ -82,7 +82,7 @@ impl<'a> Interpreter<'a> {
             | ClassKind::NamedTuple => {
                 let made = self.make_instance(class, arguments, keywords)?;
                 match made {
-                    Value::Instance(_) => self.note_implicit(class, &made),
+                    Value::Instance(_) => self.note_implicit(class),
                     _ => self.lose_methods(class),
                 }
                 return Ok(made);

@@ -63,9 +63,19 @@ fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
     let (start, end, step) = match *bounds {
         [end] => (0, end, 1),
         [start, end] => (start, end, 1),
-        [start, end, step] if step > 0 => (start, end, step),
+        [start, end, step] => (start, end, step),
         _ => return None,
     };
+    if step < 0 {
+        // From the end backwards: as many numbers as there are forwards.
+        let count = (start.checked_sub(end)?.max(0)).checked_add(-step - 1)? / -step;
+        let count = usize::try_from(count).ok().filter(|count| *count <= LONGEST_RANGE)?;
+        let number = |at: usize| {
+            let far = i128::try_from(at).unwrap_or(0) * i128::from(step);
+            Value::int(i128::from(start) + far)
+        };
+        return Some((0..count).map(number).collect());
+    }
     let numbers = (start..end).step_by(usize::try_from(step).ok()?);
     let numbers: Vec<_> = numbers.take(LONGEST_RANGE + 1).collect();
     let numbers = Some(numbers).filter(|numbers| numbers.len() <= LONGEST_RANGE)?;

@@ -56,6 +56,24 @@ impl<'a> Interpreter<'a> {
                 self.set_on_object(owner, "args", &Value::tuple(rest.to_vec()));
                 Some(Value::None)
             }
+            ("builtins.int", [Value::Str(text)])
+                if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+            {
+                let message = format!("invalid literal for int() with base 10: '{text}'");
+                let given = [Value::text(&message)];
+                let object = self.call_symbol("builtins.ValueError", &given, keywords)?;
+                return self.raise_object("ValueError", &message, object);
+            }
+            ("builtins.dict.fromkeys", [keys, rest @ ..]) if rest.len() < 2 => {
+                let value = rest.first().cloned().unwrap_or(Value::None);
+                self.taken(keys)?.map(|keys| {
+                    let mut entries = Vec::new();
+                    for key in keys {
+                        Self::put(&mut entries, key, value.clone());
+                    }
+                    Value::dict(entries)
+                })
+            }
             ("builtins.round", [Value::Int(_) | Value::Bool(_)]) => {
                 self.call_symbol("builtins.int", arguments, keywords).map(Some)?
             }
@@ -240,7 +258,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// What a dictionary calls for a key that it has not.
-    pub(super) fn factory_of(&self, dictionary: &Value<'a>) -> Option<Value<'a>> {
+    pub(crate) fn factory_of(&self, dictionary: &Value<'a>) -> Option<Value<'a>> {
         let Value::Dict(entries) = dictionary else { return None };
         let defaults = self.defaults.borrow();
         defaults.get(&Rc::as_ptr(entries).cast()).map(|(_, factory)| factory.clone())
@@ -277,12 +295,15 @@ fn substituted<'a>(
                 after.split_at(end)
             }
         };
-        let is_name = name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
-        // Python raises, or leaves it as it stands.
-        if !is_name || (is_safe && find(name).is_none()) {
+        if !name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_') {
             return None;
         }
-        text.push_str(&find(name)??);
+        match find(name) {
+            Some(value) => text.push_str(&value?),
+            // It stays as it stands.
+            None if is_safe => text.push_str(rest.get(at..rest.len() - more.len())?),
+            None => return None,
+        }
         rest = more;
     }
     text.push_str(rest);

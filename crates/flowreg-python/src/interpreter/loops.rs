@@ -161,22 +161,29 @@ impl<'a> Interpreter<'a> {
             Expr::DictComp(dict) => (dict.key.as_deref()?, Some(&*dict.value), &dict.generators),
             _ => return None,
         };
-        let [generator] = &generators[..] else { return None };
         // If a condition is not known half-way, the calls before it are recorded already.
-        let is_plain = generator.ifs.is_empty() || self.program.is_none();
-        if generator.is_async || !is_plain || scope.is_class() || suspends(comprehension) {
+        let is_plain = self.program.is_none()
+            || (generators.len() == 1 && generators.iter().all(|known| known.ifs.is_empty()));
+        let is_async = generators.iter().any(|generator| generator.is_async);
+        if is_async || !is_plain || scope.is_class() || suspends(comprehension) {
             return None;
         }
-        self.made(element, value, generator, scope).transpose().map(|made| {
+        let mut made = (Vec::new(), Vec::new());
+        let outcome = self.made(element, value, generators, scope, &mut made);
+        outcome.map(|is_known| is_known.then_some(made)).transpose().map(|made| {
             let (items, values) = made?;
             Ok(match comprehension {
                 Expr::ListComp(_) => Value::list(items),
                 Expr::SetComp(_) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => Value::set(Self::distinct(items)),
+                    None => {
+                        self.note_implicit_use(&items);
+                        Value::set(Self::distinct(items))
+                    }
                 },
                 _ => {
                     let mut entries = Vec::new();
+                    self.note_implicit_use(&items);
                     for (key, value) in items.into_iter().zip(values) {
                         if is_unhashable(&key) {
                             return self.unhashable(&key);
@@ -192,14 +199,23 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// The items that a comprehension makes, and the values if it makes entries.
+    /// Adds the items that a comprehension makes, and the values if it makes entries; `false` if they are not
+    /// known.
     fn made(
         &self,
         element: &'a Expr,
         value: Option<&'a Expr>,
-        generator: &'a Comprehension,
+        generators: &'a [Comprehension],
         scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Option<(Vec<Value<'a>>, Vec<Value<'a>>)>> {
+        made: &mut (Vec<Value<'a>>, Vec<Value<'a>>),
+    ) -> Evaluated<bool> {
+        let Some((generator, rest)) = generators.split_first() else {
+            made.0.push(self.kept(self.value(element, scope)?));
+            if let Some(value) = value {
+                made.1.push(self.kept(self.value(value, scope)?));
+            }
+            return Ok(true);
+        };
         let iterated = self.value(&generator.iter, scope)?;
         let statements = 1 + generator.ifs.len();
         let iterator = match &iterated {
@@ -210,23 +226,22 @@ impl<'a> Interpreter<'a> {
             Some(_) => Vec::new().into_iter(),
             None => match self.items(&iterated, statements) {
                 Some(items) => items.into_iter(),
-                None => return Ok(None),
+                None => return Ok(false),
             },
         };
         let inner = self.comprehension_scope(generator, scope);
         let changes = iterated.changes();
-        let (mut made, mut values) = (Vec::new(), Vec::new());
         'items: loop {
             let item = match &iterator {
                 Some(iterator) => match self.next_of(iterator)? {
                     Next::Item(item) if self.spend(statements) => item,
-                    Next::End => break,
-                    _ => return Ok(None),
+                    Next::End => return Ok(true),
+                    _ => return Ok(false),
                 },
-                None if iterated.changes() != changes => return Ok(None),
+                None if iterated.changes() != changes => return Ok(false),
                 None => match items.next() {
                     Some(item) => item,
-                    None => break,
+                    None => return Ok(true),
                 },
             };
             self.bind(&generator.target, &item, &inner)?;
@@ -235,15 +250,13 @@ impl<'a> Interpreter<'a> {
                 match self.condition(&test)? {
                     Some(true) => {}
                     Some(false) => continue 'items,
-                    None => return Ok(None),
+                    None => return Ok(false),
                 }
             }
-            made.push(self.kept(self.value(element, &inner)?));
-            if let Some(value) = value {
-                values.push(self.kept(self.value(value, &inner)?));
+            if !self.made(element, value, rest, &inner, made)? {
+                return Ok(false);
             }
         }
-        Ok((iterated.changes() == changes).then_some((made, values)))
     }
 
     /// What a loop goes through, in its order, with so many statements in each round; `None` if that is

@@ -81,7 +81,7 @@ use super::library::Library;
 use super::nesting;
 use super::python::Python;
 use super::source;
-use super::value::{Imported, Location, Made, Module, Scope, Text, Type, Unknown, Value};
+use super::value::{Class, Imported, Location, Made, Module, Scope, Text, Type, Unknown, Value};
 use program::Program;
 
 /// An exception that the script certainly raises.
@@ -143,6 +143,8 @@ pub(crate) struct Interpreter<'a> {
     handled: RefCell<Vec<Box<Raised>>>,
     /// Dictionaries that call something for a key that they have not, and what.
     defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
+    /// Classes of objects with methods that Python runs without a call that names them.
+    implicit: RefCell<HashMap<*const (), Rc<Class<'a>>>>,
     /// What the generators have given that are run.
     yields: iterators::Given<'a>,
     /// Statements of loops that were run.
@@ -169,6 +171,7 @@ impl Drop for Interpreter<'_> {
         drop(self.escaped.take());
         drop(self.exceptions.take());
         drop(self.defaults.take());
+        drop(self.implicit.take());
         for scope in self.scopes.take() {
             drop(scope.names.take());
             drop(scope.annotations.take());
@@ -205,6 +208,7 @@ impl<'a> Interpreter<'a> {
             exceptions: RefCell::default(),
             handled: RefCell::default(),
             defaults: RefCell::default(),
+            implicit: RefCell::default(),
             yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),

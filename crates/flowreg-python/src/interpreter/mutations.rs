@@ -171,7 +171,7 @@ impl<'a> Interpreter<'a> {
                 match (find(&content, key), rest.first()) {
                     (Some(at), _) => content.remove(at).1,
                     (None, Some(otherwise)) => otherwise.clone(),
-                    (None, None) => return self.raise("KeyError", Self::show(key)),
+                    (None, None) => return self.missing_key(key),
                 }
             }
             ("popitem", []) => match content.pop() {

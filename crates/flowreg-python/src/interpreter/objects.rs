@@ -9,10 +9,11 @@ use std::rc::Rc;
 use super::ancestors::ancestors;
 use super::exceptions::{is_exception, is_exception_class};
 use super::{Evaluated, Interpreter};
+use crate::schema::fields::configuration;
 use crate::touched::{Touched, is_reading_method};
 use crate::value::{
-    Class, ClassKind, Fields, Keywords, MethodKind, Opaque, Partial, Scope, Value, keyword,
-    set_keyword,
+    Class, ClassKind, Fields, Keywords, MOST_PARTS, MethodKind, Opaque, Partial, Scope, Value,
+    keyword, set_keyword,
 };
 
 /// Special methods that run only where the interpreter runs them.
@@ -106,6 +107,30 @@ pub(super) fn look_along<'a>(order: &[Value<'a>], name: &str) -> Held<'a> {
     Held::Missing
 }
 
+/// Whether a class has methods that may run without a call that names them, and do more than read: special
+/// ones, those behind properties, and those that are named like a reading method of a container.
+fn has_implicit(class: &Rc<Class<'_>>) -> bool {
+    ancestors(class).iter().any(|ancestor| {
+        let Value::Class(ancestor) = ancestor else { return false };
+        let names = ancestor.scope.names.borrow();
+        names.iter().any(|(name, value)| {
+            let is_special = name.starts_with("__") && name.ends_with("__");
+            let mut functions: Vec<Value<'_>> =
+                ["fget", "fset"].iter().filter_map(|part| accessor(value, part)).collect();
+            if is_special && !FOLLOWED.contains(&&**name) || is_reading_method(name) {
+                functions.push(value.clone());
+            }
+            functions.into_iter().any(|function| match function {
+                Value::Function(function) => !Touched::only_reads(&function),
+                Value::Wrapped(..) | Value::Partial(_) | Value::Unknown(_) | Value::External(_) => {
+                    true
+                }
+                _ => false,
+            })
+        })
+    })
+}
+
 impl<'a> Interpreter<'a> {
     /// An object of a plain class, as a call of the class makes it.
     ///
@@ -159,36 +184,42 @@ impl<'a> Interpreter<'a> {
     /// `object.__new__(class)`.
     pub(super) fn bare_object(&self, class: &Rc<Class<'a>>) -> Value<'a> {
         let made = Value::object(Some(Rc::clone(class)), "an object", Keywords::new());
-        self.note_implicit(class, &made);
+        self.note_implicit(class);
         made
     }
 
-    /// Methods of a new object that may run without being called by their names.
-    pub(super) fn note_implicit(&self, class: &Rc<Class<'a>>, object: &Value<'a>) {
-        let why = format!("a method of `{}` may change it", class.name);
-        for ancestor in ancestors(class) {
-            let Value::Class(ancestor) = ancestor else { continue };
-            let names = ancestor.scope.names.borrow().snapshot();
-            for (name, value) in names {
-                let is_special = name.starts_with("__") && name.ends_with("__");
-                let accessors = ["fget", "fset"].map(|part| accessor(&value, part));
-                let functions = match &value {
-                    Value::Function(_) | Value::Wrapped(..) | Value::Partial(_)
-                        if is_special && !FOLLOWED.contains(&&*name)
-                            || is_reading_method(&name) =>
-                    {
-                        vec![value.clone()]
-                    }
-                    _ => accessors.into_iter().flatten().collect(),
-                };
-                for function in functions {
-                    if let Value::Function(function) = &function
-                        && Touched::of_function(function).changes_given
-                    {
-                        self.lose(object, &why);
-                    }
-                    self.lose(&function, &why);
-                }
+    /// Notes whether Python may run methods of a class without a call that names them.
+    pub(super) fn note_implicit(&self, class: &Rc<Class<'a>>) {
+        let place: *const () = Rc::as_ptr(class).cast();
+        if !self.implicit.borrow().contains_key(&place) && has_implicit(class) {
+            self.implicit.borrow_mut().insert(place, Rc::clone(class));
+        }
+    }
+
+    /// Whether a value is an object with such methods, or holds one.
+    pub(super) fn is_implicit(&self, value: &Value<'a>) -> bool {
+        !self.implicit.borrow().is_empty() && self.is_implicit_within(value, &mut MOST_PARTS.clone())
+    }
+
+    fn is_implicit_within(&self, value: &Value<'a>, budget: &mut u32) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return true };
+        *budget = rest;
+        class_of(value).is_some_and(|class| {
+            self.implicit.borrow().contains_key(&Rc::as_ptr(class).cast())
+        }) || value.parts().into_iter().any(|part| self.is_implicit_within(part, budget))
+    }
+
+    /// Python may run such methods of these values here.
+    pub(super) fn note_implicit_use<'v>(&self, values: impl IntoIterator<Item = &'v Value<'a>>)
+    where
+        'a: 'v,
+    {
+        if self.implicit.borrow().is_empty() {
+            return;
+        }
+        for value in values {
+            if self.is_implicit(value) {
+                self.lose(value, "a method of it may run here");
             }
         }
     }
@@ -345,9 +376,7 @@ impl<'a> Interpreter<'a> {
         let attributes = match owner {
             Value::Opaque(opaque) => opaque.attributes.as_ref(),
             // A model may validate what is set.
-            Value::Instance(instance) => (instance.class.kind.get() == ClassKind::Dataclass)
-                .then_some(&instance.fields)
-                .filter(|_| !super::classes::is_pydantic_dataclass(&instance.class)),
+            Value::Instance(instance) => may_be_set(&instance.class).then_some(&instance.fields),
             _ => None,
         };
         let is_made = attributes.is_some_and(|attributes| {
@@ -537,4 +566,21 @@ impl<'a> Interpreter<'a> {
             || (right.is_constant() && !matches!(right, Value::Std(_)));
         (is_plain && has_order).then(|| left.is_same_object(right))
     }
+}
+
+/// Whether a value that is set on an instance is kept as it is.
+fn may_be_set(class: &Rc<Class<'_>>) -> bool {
+    let has_hook = ancestors(class).iter().any(|ancestor| match ancestor {
+        Value::Class(class) => {
+            ATTRIBUTE_HOOKS.iter().any(|hook| class.scope.own(hook).is_some())
+        }
+        _ => false,
+    });
+    !has_hook
+        && match class.kind.get() {
+            ClassKind::Dataclass => !super::classes::is_pydantic_dataclass(class),
+            // A model may validate what is set, or refuse it.
+            ClassKind::Model => configuration(class).is_some_and(|settings| settings.is_empty()),
+            _ => false,
+        }
 }

@@ -218,6 +218,22 @@ impl<'a> Interpreter<'a> {
             (Value::None, _) | (_, Value::None) => Some(false),
             (Value::Bool(left), Value::Bool(right)) => Some(left == right),
             (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Class(left), Value::Class(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Function(left), Value::Function(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Flow(left), Value::Flow(right)) => Some(Rc::ptr_eq(left, right)),
+            // pydantic may have copied a list or not.
+            (Value::List(left), Value::List(right)) | (Value::Set(left), Value::Set(right)) => {
+                (!left.is_linked() && !right.is_linked()).then(|| Rc::ptr_eq(left, right))
+            }
+            (Value::Dict(left), Value::Dict(right)) => {
+                (!left.is_linked() && !right.is_linked()).then(|| Rc::ptr_eq(left, right))
+            }
+            (Value::Opaque(known), Value::Opaque(other))
+                if known.class.is_some() && other.class.is_some() =>
+            {
+                Some(Rc::ptr_eq(known, other))
+            }
+            (Value::Symbol(left), Value::Symbol(right)) if left == right => Some(true),
             _ => None,
         };
         match operator {
@@ -248,6 +264,12 @@ impl<'a> Interpreter<'a> {
                 }
                 Some(false)
             }
+            (Value::Bound(bound), Value::Str(name)) => match (&bound.0, &*bound.1) {
+                (Value::Module(imported), "__dict__") if !name.starts_with("__") => {
+                    Some(imported.scope.own(name).is_some())
+                }
+                _ => None,
+            },
             (Value::Dict(entries), item) => {
                 Self::look_up(entries, item).ok().map(|found| found.is_some())
             }

@@ -391,12 +391,27 @@ impl<'a> Interpreter<'a> {
         right: &Value<'a>,
         why: &str,
     ) -> Evaluated<Value<'a>> {
+        let listed = match (&left, right) {
+            (Value::List(_), Value::Iterator(_)) => self.taken(right)?.map(Value::list),
+            _ => None,
+        };
+        let right = listed.as_ref().unwrap_or(right);
         let is_in_place = matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
         if is_in_place
             && let Change::Made(_) = self.changed_in_place(operator, &left, right)?
         {
             return Ok(left);
         }
+        if let Some(method) = super::expressions::operator_method(operator) {
+            let own = method.replacen("__", "__i", 1);
+            if let Some(value) = self.special_method(&left, &own, std::slice::from_ref(right)) {
+                return value;
+            }
+            if let Some(value) = self.operated(method, &left, right) {
+                return value;
+            }
+        }
+        self.note_implicit_use([&left, right]);
         // A list takes the items of anything that can be iterated over.
         let is_any = matches!((&left, operator), (Value::List(_), Operator::Add));
         let value = if is_any { Value::None } else { self.binary(operator, &left, right)? };
@@ -419,6 +434,9 @@ impl<'a> Interpreter<'a> {
         let arguments = [index.clone(), value.clone()];
         if let Some(set) = self.special_method(owner, "__setitem__", &arguments) {
             return set.map(|_| ());
+        }
+        if matches!(owner, Value::Dict(_)) {
+            self.note_implicit_use([index]);
         }
         if self.set_in_dictionary(owner, index, value)? {
             return Ok(());

@@ -10,7 +10,7 @@ use super::ancestors::ancestors;
 use super::exceptions::text_of;
 use super::objects::{Held, class_of, look_along};
 use super::operators::LONGEST;
-use super::subscripts::{as_index, slice_range};
+use super::subscripts::{as_index, stepped};
 use super::{Evaluated, Interpreter};
 use crate::number::{complex_repr, float_repr};
 use crate::value::{Keywords, Scope, Text, Value, keyword};
@@ -94,6 +94,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn shown(&self, text: Option<String>, value: &Value<'a>) -> Value<'a> {
+        self.note_implicit_use([value]);
         text.map_or_else(|| self.unknown_because(value, "text of such a value"), Value::text)
     }
 
@@ -180,8 +181,14 @@ impl<'a> Interpreter<'a> {
 
     pub(super) fn text_slice(&self, text: &Value<'a>, index: &Value<'a>) -> Value<'a> {
         let chars: Vec<char> = text.as_str().unwrap_or_default().chars().collect();
+        if let Value::Slice(slice) = index
+            && let Some(places) = stepped(slice, chars.len())
+        {
+            let part = places.into_iter().filter_map(|at| chars.get(at));
+            return Value::text(part.collect::<String>());
+        }
         let range = match index {
-            Value::Slice(slice) => slice_range(slice, chars.len()),
+            Value::Slice(_) => None,
             other => as_index(other).and_then(|at| {
                 let length = i64::try_from(chars.len()).ok()?;
                 let at = usize::try_from(if at < 0 { at + length } else { at }).ok()?;
@@ -251,6 +258,72 @@ impl<'a> Interpreter<'a> {
                 let zeros = width.saturating_sub(text.chars().count());
                 Value::text(format!("{sign}{}{digits}", "0".repeat(zeros)))
             }
+            ("ljust" | "rjust", _, [Value::Int(width), rest @ ..]) if rest.len() < 2 => {
+                let width = usize::try_from(width.small()?).ok().filter(|width| *width < 1000)?;
+                let fill = match rest.first() {
+                    None => " ",
+                    Some(fill) => fill.as_str().filter(|fill| fill.chars().count() == 1)?,
+                };
+                let fill = fill.repeat(width.saturating_sub(text.chars().count()));
+                Value::text(match method {
+                    "ljust" => format!("{text}{fill}"),
+                    _ => format!("{fill}{text}"),
+                })
+            }
+            ("find", Some([part]), _) => match text.find(part) {
+                Some(at) => Value::int(i128::try_from(text.get(..at)?.chars().count()).ok()?),
+                None => Value::int(-1),
+            },
+            ("count", Some([part]), _) if !part.is_empty() => {
+                Value::int(i128::try_from(text.matches(part).count()).ok()?)
+            }
+            ("partition" | "rpartition", Some([by]), _) if !by.is_empty() => {
+                let is_last = method == "rpartition";
+                let parts = if is_last { text.rsplit_once(by) } else { text.split_once(by) };
+                let parts = match (parts, is_last) {
+                    (Some((left, right)), _) => [left, by, right],
+                    (None, false) => [text, "", ""],
+                    (None, true) => ["", "", text],
+                };
+                Value::tuple(parts.iter().map(Value::text).collect())
+            }
+            ("split" | "rsplit", _, [Value::Str(by), Value::Int(most)]) if !by.is_empty() => {
+                let most = usize::try_from(most.small()?).ok()?;
+                if method == "split" {
+                    texts(text.splitn(most.checked_add(1)?, &**by).collect())
+                } else {
+                    let mut parts: Vec<&str> = text.rsplitn(most.checked_add(1)?, &**by).collect();
+                    parts.reverse();
+                    texts(parts)
+                }
+            }
+            ("splitlines", Some([]), _) if text.is_ascii() && !text.contains(['\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e']) => {
+                texts(text.lines().collect())
+            }
+            ("isalpha" | "isalnum" | "isupper" | "islower" | "isspace", Some([]), _)
+                if text.is_ascii() =>
+            {
+                let all = |is: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| is(&b));
+                let has_case = text.bytes().any(|byte| byte.is_ascii_alphabetic());
+                Value::Bool(match method {
+                    "isalpha" => all(u8::is_ascii_alphabetic),
+                    "isalnum" => all(u8::is_ascii_alphanumeric),
+                    "isspace" => text.chars().all(|c| " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f".contains(c)) && !text.is_empty(),
+                    "isupper" => has_case && !text.bytes().any(|byte| byte.is_ascii_lowercase()),
+                    _ => has_case && !text.bytes().any(|byte| byte.is_ascii_uppercase()),
+                })
+            }
+            ("swapcase", Some([]), _) if text.is_ascii() => Value::text(
+                text.chars()
+                    .map(|char| {
+                        if char.is_ascii_lowercase() {
+                            char.to_ascii_uppercase()
+                        } else {
+                            char.to_ascii_lowercase()
+                        }
+                    })
+                    .collect::<String>(),
+            ),
             ("isdigit", Some([]), _) if text.is_ascii() => {
                 Value::Bool(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
             }

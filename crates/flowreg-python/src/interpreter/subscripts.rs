@@ -35,6 +35,9 @@ impl<'a> Interpreter<'a> {
         if let Some(item) = self.special_method(owner, "__getitem__", std::slice::from_ref(index)) {
             return item;
         }
+        if matches!(owner, Value::Dict(_)) {
+            self.note_implicit_use([index]);
+        }
         Ok(match owner {
             Value::Bound(bound)
                 if let Some(name) = index.as_str()
@@ -67,7 +70,7 @@ impl<'a> Interpreter<'a> {
                             self.set_item(owner, index, &made, why)?;
                             made
                         }
-                        None => return self.raise("KeyError", Self::show(index)),
+                        None => return self.missing_key(index),
                     },
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
@@ -193,9 +196,11 @@ impl<'a> Interpreter<'a> {
         make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if let Value::Slice(slice) = index {
-            return Ok(match slice_range(slice, items.len()) {
-                Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
-                None => self.unknown("a slice with a step"),
+            return Ok(match stepped(slice, items.len()) {
+                Some(places) => {
+                    make(places.into_iter().filter_map(|at| items.get(at).cloned()).collect())
+                }
+                None => self.unknown("a slice with a step of zero"),
             });
         }
         if is_no_index(index) {
@@ -225,6 +230,27 @@ pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
         Value::Bool(truth) => Some(i64::from(*truth)),
         _ => None,
     }
+}
+
+/// The places that a slice takes of `length` items, in its order.
+pub(super) fn stepped(slice: &[Option<i64>; 3], length: usize) -> Option<Vec<usize>> {
+    let step = slice[2].unwrap_or(1);
+    let length = i64::try_from(length).ok()?;
+    // Python starts at the other end if it goes backwards.
+    let (lowest, highest) = if step < 0 { (-1, length - 1) } else { (0, length) };
+    let bound = |bound: Option<i64>, otherwise: i64| match bound {
+        None => otherwise,
+        Some(bound) if bound < 0 => bound.saturating_add(length).max(lowest),
+        Some(bound) => bound.min(highest),
+    };
+    let (first, last) = if step < 0 { (highest, lowest) } else { (lowest, highest) };
+    let (mut at, end) = (bound(slice[0], first), bound(slice[1], last));
+    let mut places = Vec::new();
+    while step != 0 && if step > 0 { at < end } else { at > end } {
+        places.push(usize::try_from(at).ok()?);
+        at = at.checked_add(step)?;
+    }
+    (step != 0).then_some(places)
 }
 
 /// The range a slice without a step takes of `length` items.

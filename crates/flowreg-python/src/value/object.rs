@@ -73,6 +73,11 @@ impl<T> Object<T> {
         true
     }
 
+    /// Whether it may be a copy of another object, or another one of it.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.is_linked.get()
+    }
+
     /// How often it was changed.
     pub(crate) fn changes(&self) -> usize {
         self.later.len()
@@ -286,7 +291,7 @@ impl<'a> Value<'a> {
     }
 
     /// The values that this one holds.
-    fn parts(&self) -> Vec<&Value<'a>> {
+    pub(crate) fn parts(&self) -> Vec<&Value<'a>> {
         match self {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
                 items.iter().collect()
