@@ -49,7 +49,9 @@ impl<'a> Effects<'a> {
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
                 self.dynamic.get_or_insert((name.id.as_str(), call.start()));
-                self.is_dynamic_at_import |= self.depth == 0;
+                // What is given a dictionary of its own binds no name of the module.
+                let binds = name.id.as_str() == "exec" && call.arguments.len() == 1;
+                self.is_dynamic_at_import |= binds && self.depth == 0;
             }
             _ => {}
         }

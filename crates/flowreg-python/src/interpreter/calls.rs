@@ -11,7 +11,7 @@ use super::functional::TAKING_METHODS;
 use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
-use super::operators::combined;
+use super::operators::{combined, distinct};
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -285,8 +285,13 @@ impl<'a> Interpreter<'a> {
             {
                 return self.call_method(&(owner.clone(), method.into()), rest, keywords);
             }
-            "builtins.object.__new__" => match arguments {
-                [Value::Class(class), ..] if is_followed(class) => self.bare_object(class),
+            "builtins.object.__new__" | "builtins.str.__new__" | "builtins.int.__new__" => match arguments {
+                [Value::Class(class), ..]
+                    if class.kind.get() == crate::value::ClassKind::Enum
+                        || (is_followed(class) && path == "builtins.object.__new__") =>
+                {
+                    self.bare_object(class)
+                }
                 _ => {
                     self.lose_arguments(arguments, keywords, GIVEN);
                     self.unknown("an object that is made by `object.__new__`")
@@ -498,7 +503,7 @@ impl<'a> Interpreter<'a> {
         let [other] = arguments else { return None };
         let other = match other {
             Value::Set(items) => items.to_vec(),
-            other => Self::distinct(contained(other)?),
+            other => distinct(&contained(other)?)?,
         };
         let is_within = |inner: &[Value<'a>], outer: &[Value<'a>]| {
             Some(Value::Bool(match combined(Sub, inner, outer)? {

@@ -13,7 +13,7 @@ use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use crate::touched::{Touched, named_in, names_shared};
-use crate::value::{Class, Function, Iterating, Keywords, Scope, Unknown, Value};
+use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Unknown, Value};
 
 /// How many objects an unknown value may be.
 const MOST_OBJECTS: usize = 500;
@@ -141,7 +141,7 @@ impl<'a> Interpreter<'a> {
         if touched.namespace {
             let module = scope.module.number;
             for known in self.imported().into_iter().filter(|known| known.module.number == module) {
-                self.lose_attributes(&Value::Module(known), why, depth);
+                self.lose_namespace(&known, why);
             }
         }
         // Whoever reads an iterator may take its items, and whoever reads an object may make it run methods.
@@ -215,6 +215,9 @@ impl<'a> Interpreter<'a> {
             Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => {
                 all(&mut std::iter::once(&bound.0));
+                if let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1) {
+                    self.lose_namespace(imported, why);
+                }
                 // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
                 if bound.1.starts_with("__") || &*bound.1 == "model_fields" {
                     self.lose_attributes(&bound.0, why, depth);
@@ -400,6 +403,20 @@ impl<'a> Interpreter<'a> {
             Value::Dict(entries) => all(&mut entries.iter().map(|(_, item)| item)),
             Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => all(&mut std::iter::once(&bound.0)),
+            Value::Iterator(iterator) => {
+                all(&mut iterator.parts().into_iter());
+                if let Iterating::Call(_, scope, _) = &iterator.iterating {
+                    let names = scope.names.borrow().snapshot();
+                    all(&mut names.iter().map(|(_, value)| value));
+                }
+            }
+            Value::Partial(partial) => {
+                all(&mut partial.arguments.iter().chain([&partial.function]));
+            }
+            Value::Opaque(opaque) => {
+                let held = opaque.attributes.as_ref().map(|all| all.to_vec()).unwrap_or_default();
+                all(&mut held.iter().map(|(_, value)| value));
+            }
             Value::Function(function) => lose(&function.lost),
             Value::Flow(flow) => {
                 lose(&flow.lost);
@@ -414,6 +431,20 @@ impl<'a> Interpreter<'a> {
                 self.lose_constants(&imported.scope, why);
             }
             _ => {}
+        }
+    }
+
+    /// Any name of a module may be bound anew, its functions and flows, too.
+    fn lose_namespace(&self, imported: &Imported<'a>, why: &Rc<Unknown>) {
+        self.mark_module_inexact(&imported.module, &*why.why);
+        let names = imported.scope.names.borrow().snapshot();
+        for (name, value) in names {
+            let likely = self.likely_of(&value);
+            let is_flow_like = value.is_flow_like();
+            let unknown = Value::Unknown(Rc::new(Unknown { is_flow_like, ..(**why).clone() }));
+            self.note_likely(&unknown, likely);
+            self.note_may_be(&unknown, [value]);
+            imported.scope.set(&name, unknown);
         }
     }
 

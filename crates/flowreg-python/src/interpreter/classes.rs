@@ -209,8 +209,16 @@ impl<'a> Interpreter<'a> {
         class
     }
 
-    /// The `__init_subclass__` of a base runs when a class is made.
+    /// What runs when a class is made: `__set_name__` of what is in it, and `__init_subclass__` of a base.
     fn run_hook(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        // Python first tells the objects in its body the names that they have there.
+        let names = class.scope.names.borrow().snapshot();
+        for (name, value) in names {
+            let arguments = [Value::Class(Rc::clone(class)), Value::Str(name)];
+            if let Some(told) = self.special_method(&value, "__set_name__", &arguments) {
+                told?;
+            }
+        }
         let behind = ancestors(class);
         let behind = behind.get(1..).unwrap_or_default();
         let hook = match look_along(behind, "__init_subclass__") {

@@ -9,7 +9,7 @@ use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
-use super::operators::LONGEST;
+use super::operators::{LONGEST, is_same_key};
 use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
@@ -91,10 +91,7 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => {
-                        self.note_implicit_use(&items);
-                        Value::set(Self::distinct(items))
-                    }
+                    None => self.set_of(items),
                 },
                 Err(unknown) => unknown,
             },
@@ -277,6 +274,9 @@ impl<'a> Interpreter<'a> {
                 return self.unhashable(&key);
             }
             self.note_implicit_use([&key]);
+            if entries.iter().any(|(known, _)| is_same_key(known, &key).is_none()) {
+                return Ok(self.unknown("keys of which it is not known whether they are equal"));
+            }
             // Whether an unknown key equals one of the others decides which value counts.
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
@@ -320,16 +320,23 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         let mut left = self.value(&comparison.left, scope)?;
-        for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
+        let mut answer = Value::Bool(true);
+        for (at, (operator, right)) in
+            comparison.ops.iter().zip(&comparison.comparators).enumerate()
+        {
             let right = self.value(right, scope)?;
-            let answer = self.compared(*operator, &left, &right)?;
-            match answer {
-                // `a < b < c` compares neighbours, and stops at the first that fails.
-                Value::Bool(true) => left = right,
-                other => return Ok(other),
+            answer = self.compared(*operator, &left, &right)?;
+            if at + 1 == comparison.ops.len() {
+                break;
+            }
+            // `a < b < c` compares neighbours, and stops at the first that fails.
+            match self.condition(&answer)? {
+                Some(true) => left = right,
+                Some(false) => break,
+                None => return Ok(self.unknown_because(&answer, "a comparison")),
             }
         }
-        Ok(Value::Bool(true))
+        Ok(answer)
     }
 
     /// `left <operator> right`
@@ -340,11 +347,7 @@ impl<'a> Interpreter<'a> {
         right: &Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if let Some(answer) = self.compared_objects(operator, left, right) {
-            let answer = answer?;
-            return Ok(match self.condition(&answer)? {
-                Some(truth) => Value::Bool(truth),
-                None => self.unknown_because(&answer, "a comparison"),
-            });
+            return answer;
         }
         self.note_operator(left, right);
         if !matches!(operator, CmpOp::Is | CmpOp::IsNot) {

@@ -154,7 +154,7 @@ impl<'a> Interpreter<'a> {
                 }
                 let mut total = rest.first().cloned().unwrap_or(Value::int(0));
                 for item in items {
-                    total = self.binary(Operator::Add, &total, &item)?;
+                    total = self.operator(Operator::Add, &total, &item)?;
                 }
                 total
             }
@@ -287,7 +287,7 @@ impl<'a> Interpreter<'a> {
                 let mut sums: Vec<Value<'a>> = Vec::new();
                 for item in items {
                     let sum = match sums.last() {
-                        Some(before) => self.binary(Operator::Add, before, &item)?,
+                        Some(before) => self.operator(Operator::Add, before, &item)?,
                         None => item,
                     };
                     sums.push(sum);

@@ -25,7 +25,7 @@ impl<'a> Interpreter<'a> {
                     "tuple" => Value::tuple(items),
                     // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
-                    _ => Value::set(Self::distinct(items)),
+                    _ => self.set_of(items),
                 }
             }
             ("range", [_, ..] | [])

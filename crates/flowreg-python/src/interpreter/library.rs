@@ -188,7 +188,7 @@ impl<'a> Interpreter<'a> {
             } else {
                 self.compared(CmpOp::Lt, item, known)?
             };
-            match (is_left, Self::truth(&goes_on)) {
+            match (is_left, self.condition(&goes_on)?) {
                 (true, Some(true)) | (false, Some(false)) => low = middle + 1,
                 (_, Some(_)) => high = middle,
                 (_, None) => return Ok(None),

@@ -10,6 +10,7 @@ use super::blocks::Ending;
 use super::certain::{is_not_iterable, is_unhashable};
 use super::{Evaluated, Interpreter};
 use super::iterators::{Next, contained};
+use super::operators::distinct;
 use crate::value::{Scope, Value};
 
 /// How many statements all loops of a script may run together.
@@ -176,14 +177,15 @@ impl<'a> Interpreter<'a> {
                 Expr::ListComp(_) => Value::list(items),
                 Expr::SetComp(_) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => {
-                        self.note_implicit_use(&items);
-                        Value::set(Self::distinct(items))
-                    }
+                    None => self.set_of(items),
                 },
                 _ => {
                     let mut entries = Vec::new();
                     self.note_implicit_use(&items);
+                    if distinct(&items).is_none() {
+                        let why = "keys of which it is not known whether they are equal";
+                        return Ok(self.unknown(why));
+                    }
                     for (key, value) in items.into_iter().zip(values) {
                         if is_unhashable(&key) {
                             return self.unhashable(&key);

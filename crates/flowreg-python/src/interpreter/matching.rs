@@ -60,7 +60,8 @@ impl<'a> Interpreter<'a> {
         match pattern {
             Pattern::MatchValue(value) => {
                 let value = self.value(&value.value, scope)?;
-                Ok(Self::truth(&self.compared(CmpOp::Eq, subject, &value)?))
+                let is_equal = self.compared(CmpOp::Eq, subject, &value)?;
+                self.condition(&is_equal)
             }
             Pattern::MatchSingleton(single) => {
                 let value = match single.value {

@@ -30,7 +30,7 @@ const FOLLOWED: &[&str] = &[
 
 /// Methods by which a class says itself what its attributes are.
 const ATTRIBUTE_HOOKS: &[&str] =
-    &["__getattribute__", "__setattr__", "__delattr__", "__slots__", "__dict__"];
+    &["__getattribute__", "__setattr__", "__delattr__", "__slots__", "__dict__", "__del__"];
 
 /// What the ancestors of a class have under a name.
 pub(super) enum Held<'a> {
@@ -244,6 +244,21 @@ impl<'a> Interpreter<'a> {
                 with((*inner).clone(), Value::Class(Rc::clone(class)))
             }
             Value::Wrapped(inner, _) => (*inner).clone(),
+            // `contextlib.contextmanager` makes a function, which is bound.
+            Value::Partial(ref partial)
+                if partial.function.is_symbol("contextlib.contextmanager()") =>
+            {
+                let mut arguments = partial.arguments.clone();
+                arguments.push(owner.clone());
+                Value::Partial(Rc::new(Partial {
+                    function: partial.function.clone(),
+                    arguments,
+                    keywords: Keywords::new(),
+                }))
+            }
+            Value::Opaque(ref opaque) if opaque.what == "a cached function" => {
+                self.perhaps_bound(owner, &value)
+            }
             Value::Opaque(_) if accessor(&value, "fget").is_some() => {
                 let getter = accessor(&value, "fget").unwrap_or(Value::None);
                 self.call(&getter, std::slice::from_ref(owner), &Keywords::new())?

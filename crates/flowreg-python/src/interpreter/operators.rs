@@ -8,7 +8,9 @@ use super::certain::{class_name, refuses_operator};
 use super::{Evaluated, Interpreter, as_type};
 use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Object, Type, Value};
+use super::ancestors::ancestors;
+use super::objects::{Held, is_followed, look_along};
+use crate::value::{Class, DEEPEST_TYPE, MOST_PARTS, Member, Object, Type, Value};
 
 /// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
@@ -68,6 +70,12 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
             all(left, right)
         }
         (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
+        (Value::Opaque(known), Value::Opaque(other)) => match (&known.class, &other.class) {
+            (Some(left), Some(right)) if has_identity(left) && has_identity(right) => {
+                Some(Rc::ptr_eq(known, other))
+            }
+            _ => None,
+        },
         (Value::Dict(left), Value::Dict(right)) if left.is_empty() || right.is_empty() => {
             Some(left.len() == right.len())
         }
@@ -116,6 +124,11 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         _ if left.is_constant() && right.is_constant() => Some(is_identical(left, right)),
         _ => None,
     }
+}
+
+/// Whether the objects of a class are told by their identity.
+fn has_identity(class: &Rc<Class<'_>>) -> bool {
+    is_followed(class) && matches!(look_along(&ancestors(class), "__eq__"), Held::Missing)
 }
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
@@ -298,15 +311,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Items without their repetitions, in the order they were first seen.
-    pub(super) fn distinct(items: Vec<Value<'a>>) -> Vec<Value<'a>> {
-        let mut distinct: Vec<Value<'a>> = Vec::new();
-        for item in items {
-            if !distinct.iter().any(|known| is_equal(known, &item) == Some(true)) {
-                distinct.push(item);
-            }
+    /// A set of these items.
+    pub(super) fn set_of(&self, items: Vec<Value<'a>>) -> Value<'a> {
+        self.note_implicit_use(&items);
+        match distinct(&items) {
+            Some(items) => Value::set(items),
+            None => self.unknown("items of which it is not known whether they are equal"),
         }
-        distinct
     }
 
     /// `left <operator> right`.
@@ -554,6 +565,44 @@ impl<'a> Interpreter<'a> {
         }
         Ok(result.map_or_else(|| self.unknown("the number is too large"), Value::int))
     }
+}
+
+/// Whether two values are one key of a dictionary or one item of a set; `None` if a class says so itself.
+pub(super) fn is_same_key<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
+    if let Some(is_equal) = is_equal(left, right) {
+        return Some(is_equal);
+    }
+    let has_own = |value: &Value<'a>| match value {
+        Value::Opaque(opaque) => opaque.class.is_some(),
+        Value::Instance(_) | Value::Unknown(_) | Value::External(_) => true,
+        Value::Tuple(items) => items.iter().any(|item| {
+            matches!(item, Value::Opaque(_) | Value::Instance(_) | Value::Unknown(_))
+        }),
+        _ => false,
+    };
+    // Functions, classes and the like are told by their identity.
+    (!has_own(left) && !has_own(right)).then(|| match (left, right) {
+        (Value::Symbol(left), Value::Symbol(right)) => left == right,
+        (Value::Class(left), Value::Class(right)) => Rc::ptr_eq(left, right),
+        (Value::Function(left), Value::Function(right)) => Rc::ptr_eq(left, right),
+        (Value::Flow(left), Value::Flow(right)) => Rc::ptr_eq(left, right),
+        _ => false,
+    })
+}
+
+/// Items without their repetitions, in the order they were first seen; `None` if it is not known which are
+/// equal.
+pub(super) fn distinct<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
+    let mut distinct: Vec<Value<'a>> = Vec::new();
+    'items: for item in items {
+        for known in &distinct {
+            if is_same_key(known, item)? {
+                continue 'items;
+            }
+        }
+        distinct.push(item.clone());
+    }
+    Some(distinct)
 }
 
 /// `left | right` and the like of sets; `None` if it is not known which items are equal.

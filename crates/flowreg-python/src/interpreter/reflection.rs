@@ -108,6 +108,13 @@ impl<'a> Interpreter<'a> {
             }
             ("builtins.str", [value]) => self.stringified(value)?,
             ("builtins.repr", [value]) => self.repr(value)?,
+            (
+                "builtins.len",
+                [value @ (Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_))],
+            ) => {
+                let class = super::certain::class_name(value);
+                return self.raise("TypeError", format!("object of type '{class}' has no len()"));
+            }
             ("builtins.len", [value]) if class_of(value).is_some() => {
                 match self.special_method(value, "__len__", &[]) {
                     Some(length) => length?,

@@ -97,6 +97,12 @@ impl<'a> Interpreter<'a> {
                 let owner = self.value(&attribute.value, scope)?;
                 let name = attribute.attr.as_str();
                 match &owner {
+                    Value::Function(_) if matches!(name, "__defaults__" | "__kwdefaults__") => {
+                        self.set_attribute(&owner, name, &Value::None)?;
+                    }
+                    Value::Function(_) if name == "__annotations__" => {
+                        self.set_attribute(&owner, name, &Value::dict(Vec::new()))?;
+                    }
                     Value::Function(function) if self.open_guesses.get() == 0 => {
                         function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
                     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::ExprSubscript;
+use ruff_python_ast::{Expr, ExprSubscript};
 use ruff_text_size::Ranged;
 
 use super::certain::{
@@ -22,6 +22,15 @@ impl<'a> Interpreter<'a> {
         let owner = self.value(&subscript.value, scope)?;
         let index = self.value(&subscript.slice, scope)?;
         self.at(scope, subscript.start());
+        // `sys.modules[__name__]`
+        if let (Expr::Attribute(attribute), Value::Str(name)) = (&*subscript.value, &index)
+            && attribute.attr.as_str() == "modules"
+            && self.value(&attribute.value, scope)?.is_symbol("sys")
+            && let Some(known) =
+                self.imported().into_iter().find(|known| known.module.name == *name)
+        {
+            return Ok(Value::Module(known));
+        }
         self.subscript(&owner, &index)
     }
 
@@ -35,9 +44,7 @@ impl<'a> Interpreter<'a> {
         if let Some(item) = self.special_method(owner, "__getitem__", std::slice::from_ref(index)) {
             return item;
         }
-        if matches!(owner, Value::Dict(_)) {
-            self.note_implicit_use([index]);
-        }
+        self.note_implicit_use([index]);
         Ok(match owner {
             Value::Bound(bound)
                 if let Some(name) = index.as_str()
