@@ -3,21 +3,19 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, Identifier, Stmt};
+use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use super::touched::is_reading_method;
 
 /// Functions that give access to a namespace by strings.
-const DYNAMIC: &[&str] = &["exec", "eval", "globals", "setattr", "vars", "locals", "delattr"];
+const DYNAMIC: &[&str] = &["exec", "eval"];
 
 /// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
     /// Names that a `global` statement hands to a function.
     pub global: HashSet<&'a str>,
-    /// Names that a `nonlocal` statement hands to a function inside another.
-    pub nonlocal: HashSet<&'a str>,
     /// The first use of a dynamic namespace.
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
@@ -51,7 +49,9 @@ impl<'a> Effects<'a> {
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
                 self.dynamic.get_or_insert((name.id.as_str(), call.start()));
-                self.is_dynamic_at_import |= self.depth == 0;
+                // What is given a dictionary of its own binds no name of the module.
+                let binds = name.id.as_str() == "exec" && call.arguments.len() == 1;
+                self.is_dynamic_at_import |= binds && self.depth == 0;
             }
             _ => {}
         }
@@ -85,9 +85,6 @@ impl<'a> Visitor<'a> for Effects<'a> {
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));
-            }
-            Stmt::Nonlocal(nonlocal) => {
-                self.nonlocal.extend(nonlocal.names.iter().map(Identifier::as_str));
             }
             Stmt::Import(import) => {
                 for name in &import.names {

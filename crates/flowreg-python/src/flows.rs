@@ -9,14 +9,16 @@ use ruff_text_size::{Ranged, TextSize};
 use super::FileAnalysis;
 use super::docstring;
 use super::interpreter::bound::BoundNames;
-use super::interpreter::{Evaluated, Interpreter, Raised, nested};
+use super::interpreter::{Evaluated, Interpreter, Raised, nested, signatures};
 use super::probable;
 use super::problem::Problems;
 use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
 use super::schema::versions::Difference;
 use super::source::line;
-use super::value::{Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
+use super::value::{
+    Annotation, Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword,
+};
 use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
 };
@@ -51,7 +53,7 @@ impl DefinitionError {
     /// The same as the exception that ends the script.
     pub(super) fn raised(self) -> Raised {
         let DefinitionError { kind, message, at } = self;
-        Raised { kind, message, at, through: None }
+        Raised { kind, message, at, through: None, object: None }
     }
 }
 
@@ -233,7 +235,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
     open.reverse();
     while let Some((path, value)) = open.pop() {
         match value {
-            Value::Wrapped(inner) => open.push((path, (*inner).clone())),
+            Value::Wrapped(inner, _) => open.push((path, (*inner).clone())),
             Value::Flow(flow) => {
                 // Several names may lead to one flow. It is registered once, by the name of its
                 // function if that is among them, else by the name that was bound first.
@@ -274,7 +276,7 @@ pub(super) fn names<'a>(scope: &Scope<'a>) -> (Vec<NamedFlow<'a>>, Vec<ProbableF
 
 fn may_lead_to_flow(value: &Value<'_>) -> bool {
     match value {
-        Value::Wrapped(_) | Value::Flow(_) | Value::Class(_) => true,
+        Value::Wrapped(..) | Value::Flow(_) | Value::Class(_) => true,
         Value::Unknown(unknown) => unknown.is_flow_like,
         _ => false,
     }
@@ -287,7 +289,7 @@ fn is_own_name(path: &str, flow: &FlowObject<'_>) -> bool {
 /// The function of a flow, if it is one of this file.
 pub(super) fn function<'a>(flow: &FlowObject<'a>) -> Option<Rc<Function<'a>>> {
     let mut value = flow.function.clone();
-    while let Value::Wrapped(inner) = &value {
+    while let Value::Wrapped(inner, _) = &value {
         value = (**inner).clone();
     }
     match value {
@@ -350,7 +352,7 @@ pub(super) fn flow<'a>(
     };
     let mut limits = Vec::new();
     // `@flow` above `@classmethod` can't be loaded by Prefect 3.1 and older.
-    let is_over_a_method = matches!(flow.function, Value::Wrapped(_));
+    let is_over_a_method = matches!(flow.function, Value::Wrapped(..));
     let schema = match schema(interpreter, flow, function.as_deref()) {
         Ok((schema, found)) => {
             limits = found;
@@ -539,24 +541,59 @@ pub(super) fn unwrapped<'a>(
             return Err(Rc::clone(lost));
         }
         let attributes = current.attributes.borrow();
-        // These three are what `functools.wraps` sets. Others, such as `__signature__` or
-        // `__defaults__`, change what `inspect.signature` reads.
-        let is_known = |name: &str| matches!(name, "__doc__" | "__name__" | "__wrapped__");
+        // What else Python and Prefect read, such as `__code__`, is not followed.
+        let is_known = |name: &str| {
+            let is_followed = matches!(
+                name,
+                "__doc__"
+                    | "__name__"
+                    | "__wrapped__"
+                    | "__annotations__"
+                    | "__defaults__"
+                    | "__kwdefaults__"
+                    | "__signature__"
+            );
+            is_followed || !name.starts_with("__")
+        };
         if attributes.iter().any(|(name, _)| !is_known(name)) {
             return Err(unknown("attributes of the function are set", flow.at));
         }
-        let inner = match keyword(&attributes, "__wrapped__") {
-            None => {
-                drop(attributes);
-                return Ok(innermost);
-            }
-            Some(Value::Function(inner)) => Rc::clone(inner),
-            Some(_) => return Err(unknown("the function's `__wrapped__` is set", flow.at)),
-        };
+        // `inspect.signature` takes a `__signature__` for what it is, and looks through a wrapper else.
+        let inner =
+            match (keyword(&attributes, "__signature__"), keyword(&attributes, "__wrapped__")) {
+                (Some(signature), _) => match signed(signature) {
+                    Some(inner) => inner,
+                    None => return Err(unknown("the function's `__signature__` is set", flow.at)),
+                },
+                (None, None) => {
+                    drop(attributes);
+                    let changed = signatures::changed(innermost.as_deref().unwrap_or(function))?;
+                    return Ok(changed.or(innermost));
+                }
+                (None, Some(Value::Function(inner))) => Rc::clone(inner),
+                (None, Some(_)) => {
+                    return Err(unknown("the function's `__wrapped__` is set", flow.at));
+                }
+            };
         drop(attributes);
         innermost = Some(inner);
     }
     Err(unknown("the function is wrapped too often", flow.at))
+}
+
+/// The function whose signature `inspect.signature` gave, if its annotations are no texts: those of a
+/// `__signature__` are not evaluated.
+fn signed<'a>(signature: &Value<'a>) -> Option<Rc<Function<'a>>> {
+    let Value::Opaque(opaque) = signature else { return None };
+    let attributes = opaque.attributes.as_ref().filter(|_| opaque.what == "a signature")?;
+    let Value::Function(function) = keyword(attributes, "of")? else { return None };
+    let is_plain = |annotation: &Annotation<'a>| match annotation {
+        Annotation::Missing => true,
+        Annotation::Value(value) => !matches!(value, Value::Str(_)),
+        Annotation::Postponed(_) => false,
+    };
+    let is_known = function.parameters.iter().all(|parameter| is_plain(&parameter.annotation));
+    is_known.then(|| Rc::clone(function))
 }
 
 fn schema<'a>(

@@ -145,7 +145,7 @@ fn follow<'a>(
             _ => return,
         };
     }
-    while let Value::Wrapped(inner) = &value {
+    while let Value::Wrapped(inner, _) = &value {
         value = (**inner).clone();
     }
     let unknown = match value {

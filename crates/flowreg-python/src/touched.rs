@@ -5,10 +5,10 @@
 
 use foldhash::HashSet;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
-use ruff_python_ast::{Comprehension, Expr, ExprCall, Identifier, Pattern, Stmt};
+use ruff_python_ast::{Comprehension, Expr, ExprCall, Pattern, Stmt};
 
 use super::interpreter::bound::{BoundNames, captured};
-use super::value::Function;
+use super::value::{Function, OuterNames};
 
 /// Builtins that neither change nor keep what they are given, and give nothing of it back.
 const READING: &[&str] = &[
@@ -129,10 +129,18 @@ pub(crate) struct Touched<'a> {
     pub attributed: HashSet<&'a str>,
     /// Whether a function may change or hand on what it is given.
     pub changes_given: bool,
+    /// Whether it may change the names of its module through `globals()` or `locals()`.
+    pub namespace: bool,
+    /// Names that it reads.
+    pub read: HashSet<&'a str>,
+    /// Names that it binds outside of itself.
+    pub outer: OuterNames<'a>,
     /// What it calls, and through which names the object may be reached whose method that is.
     pub called: Vec<(&'a Expr, HashSet<&'a str>)>,
     /// `left` may stand for an object that is reached through `right`.
     aliases: Vec<(&'a str, &'a str)>,
+    /// Whether what it returns is of no concern.
+    ignores_returns: bool,
 }
 
 impl<'a> Touched<'a> {
@@ -166,6 +174,26 @@ impl<'a> Touched<'a> {
         touched
     }
 
+    /// Whether a function does nothing but read, and give back what it reads.
+    pub(crate) fn only_reads(function: &Function<'a>) -> bool {
+        let mut touched = Touched { ignores_returns: true, ..Touched::default() };
+        match (function.definition, function.lambda_body) {
+            (Some(definition), _) => touched.visit_body(&definition.body),
+            (None, Some(body)) => touched.visit_expr(body),
+            (None, None) => {}
+        }
+        let own = function.definition.map_or_else(HashSet::default, |definition| {
+            BoundNames::of(&definition.body).into_locals()
+        });
+        touched.spread();
+        let outer = function.definition.map(|definition| OuterNames::within(&definition.body));
+        touched.names.iter().all(|name| own.contains(name))
+            && touched.attributed.is_empty()
+            && touched.called.is_empty()
+            && !touched.namespace
+            && outer.is_none_or(|outer| outer.global.is_empty() && outer.nonlocal.is_empty())
+    }
+
     /// Of the body of a function; its own names are left out, but for parameters among
     /// [`Touched::attributed`].
     pub(crate) fn of_function(function: &Function<'a>) -> Self {
@@ -184,8 +212,9 @@ impl<'a> Touched<'a> {
             BoundNames::of(&definition.body).into_locals()
         });
         if let Some(definition) = function.definition {
-            let globals = Globals::of(&definition.body);
-            own.retain(|name| !globals.contains(name));
+            touched.outer = OuterNames::within(&definition.body);
+            let outer = &touched.outer;
+            own.retain(|name| !outer.global.contains(name) && !outer.nonlocal.contains(name));
         }
         let is_parameter =
             |name: &str| function.parameters.iter().any(|parameter| &*parameter.name == name);
@@ -280,6 +309,14 @@ impl<'a> Touched<'a> {
         }
         arguments.for_each(|argument| self.hand_on(argument));
     }
+}
+
+/// Whether an expression gives the names of a module as a dictionary, or perhaps.
+fn is_namespace(expression: &Expr) -> bool {
+    let Expr::Call(call) = expression else { return false };
+    let is_one = |name: &str| matches!(name, "globals" | "locals" | "vars");
+    call.arguments.is_empty()
+        && call.func.as_name_expr().is_some_and(|name| is_one(name.id.as_str()))
 }
 
 /// The names that an expression binds with `:=`, each with its value.
@@ -424,7 +461,9 @@ impl<'a> Visitor<'a> for Touched<'a> {
                 }
             }
             Stmt::Return(returned) => {
-                if let Some(value) = &returned.value {
+                if let Some(value) = &returned.value
+                    && !self.ignores_returns
+                {
                     self.hand_on(value);
                 }
             }
@@ -458,14 +497,40 @@ impl<'a> Visitor<'a> for Touched<'a> {
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
-            Expr::Call(call) => self.call(call),
+            Expr::Name(name) => {
+                self.read.insert(name.id.as_str());
+            }
+            // `"x" in globals()`
+            Expr::Compare(comparison) => {
+                let parts = std::iter::once(&*comparison.left).chain(&comparison.comparators);
+                return parts
+                    .filter(|part| !is_namespace(part))
+                    .for_each(|part| self.visit_expr(part));
+            }
+            // `globals()["x"]` and `globals().get("x")` only read.
+            Expr::Subscript(item) if item.ctx.is_load() && is_namespace(&item.value) => {
+                return self.visit_expr(&item.slice);
+            }
+            Expr::Call(call)
+                if call.func.as_attribute_expr().is_some_and(|method| {
+                    method.attr.as_str() == "get" && is_namespace(&method.value)
+                }) =>
+            {
+                return call.arguments.args.iter().for_each(|given| self.visit_expr(given));
+            }
+            Expr::Call(call) => {
+                self.namespace |= is_namespace(expression);
+                self.call(call);
+            }
             Expr::Named(named) => self.alias(&named.target, &named.value),
             Expr::Yield(given) => {
-                if let Some(value) = &given.value {
+                if let Some(value) = &given.value
+                    && !self.ignores_returns
+                {
                     self.hand_on(value);
                 }
             }
-            Expr::YieldFrom(given) => self.hand_on(&given.value),
+            Expr::YieldFrom(given) if !self.ignores_returns => self.hand_on(&given.value),
             Expr::Lambda(lambda) => self.hand_on(&lambda.body),
             _ => {}
         }
@@ -486,30 +551,6 @@ impl<'a> Visitor<'a> for Captured<'a> {
     fn visit_pattern(&mut self, pattern: &'a Pattern) {
         self.0.extend(captured(pattern));
         walk_pattern(self, pattern);
-    }
-}
-
-/// The names that a body says are those of a scope around it.
-#[derive(Default)]
-struct Globals<'a>(HashSet<&'a str>);
-
-impl<'a> Globals<'a> {
-    fn of(body: &'a [Stmt]) -> HashSet<&'a str> {
-        let mut globals = Globals::default();
-        globals.visit_body(body);
-        globals.0
-    }
-}
-
-impl<'a> Visitor<'a> for Globals<'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        let names = match statement {
-            Stmt::Global(global) => &global.names[..],
-            Stmt::Nonlocal(nonlocal) => &nonlocal.names[..],
-            _ => &[],
-        };
-        self.0.extend(names.iter().map(Identifier::as_str));
-        walk_stmt(self, statement);
     }
 }
 

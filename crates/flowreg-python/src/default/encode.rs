@@ -95,6 +95,9 @@ impl<'a> Generator<'_, 'a> {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
                 self.items(items, budget, depth)?
             }
+            Value::Dict(_) if self.interpreter.factory_of(value).is_some() => {
+                return self.no_value("the JSON form of a `defaultdict`");
+            }
             Value::Dict(entries) => {
                 let mut object = Map::new();
                 for (key, value) in entries.iter() {
@@ -129,7 +132,7 @@ impl<'a> Generator<'_, 'a> {
             | Value::Ellipsis
             | Value::Type(_)
             | Value::View(_)
-            | Value::Wrapped(_) => return Err(NoSchema::Unconstrained),
+            | Value::Wrapped(..) => return Err(NoSchema::Unconstrained),
             Value::Opaque(opaque) => match &opaque.class {
                 None => return Err(NoSchema::Unconstrained),
                 // Without a base that has a JSON form (`str`, `dict` …) the object has none either.

@@ -5,11 +5,14 @@ use std::rc::Rc;
 
 use super::ancestors::{ancestors, own_ancestors};
 use super::certain::class_name;
+use super::objects::{Held, accessor, look_along};
 use super::{Evaluated, Interpreter};
 use crate::default::std_value::{StdValue, join_path};
 use crate::flows;
 use crate::symbols;
-use crate::value::{Class, ClassKind, FlowObject, Function, Value, keyword};
+use crate::value::{
+    Class, ClassKind, FlowObject, Function, Keywords, MethodKind, Partial, Value, keyword,
+};
 
 impl<'a> Interpreter<'a> {
     pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
@@ -17,6 +20,9 @@ impl<'a> Interpreter<'a> {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
             // Enums of the standard library: the tables do not have their members.
+            Value::Symbol(path) if name == "__name__" && has_name(path) => {
+                Value::text(path.trim_start_matches("builtins."))
+            }
             Value::Symbol(path) if matches!(&**path, "http.HTTPStatus" | "enum.Enum") => {
                 self.unknown(format!("`{path}.{name}` is not looked up"))
             }
@@ -46,13 +52,26 @@ impl<'a> Interpreter<'a> {
                 value
             }
             Value::Class(class) => self.class_attribute(owner, class, name),
+            Value::Field(info) if info.is_pydantic && name == "default" => {
+                match keyword(&info.keywords, "default") {
+                    Some(value) => value.clone(),
+                    None => self.unknown("a field without a default"),
+                }
+            }
             Value::Member(member) => match name {
                 "value" => member.value.clone(),
                 "name" => Value::Str(Rc::clone(&member.name)),
                 _ => self.unknown(format!("`{}.{name}`", member.class_name)),
             },
             Value::Instance(instance) => match keyword(&instance.fields, name) {
+                _ if instance.fields.lost().is_some() => owner.clone().unless_lost(),
                 Some(value) => value.clone(),
+                None if let Held::Found(
+                    value @ (Value::Function(_) | Value::Wrapped(..) | Value::Opaque(_)),
+                ) = look_along(&ancestors(&instance.class), name) =>
+                {
+                    self.bound_to(owner, &instance.class, value)?
+                }
                 None if lacks(&instance.class, name) => {
                     let message =
                         format!("'{}' object has no attribute '{name}'", instance.class.name);
@@ -60,8 +79,31 @@ impl<'a> Interpreter<'a> {
                 }
                 None => Value::Bound(Rc::new((owner.clone(), name.into()))),
             },
-            Value::Opaque(opaque) => match &opaque.class {
-                Some(class) => match self.class_attribute(owner, class, name) {
+            Value::Super(of) => self.super_attribute(&of.0, &of.1, name)?,
+            Value::Opaque(opaque) => match (&opaque.class, &opaque.attributes) {
+                (Some(class), Some(attributes)) => {
+                    self.object_attribute(owner, class, attributes, name)?
+                }
+                (None, Some(_))
+                    if accessor(owner, "fget").is_some() || opaque.what == "a template" =>
+                {
+                    Value::Bound(Rc::new((owner.clone(), name.into())))
+                }
+                (None, Some(attributes)) => match (attributes.lost(), keyword(attributes, name)) {
+                    (Some(lost), _) => Value::Unknown(Rc::clone(lost)),
+                    (None, Some(value)) => value.clone(),
+                    (None, None) if opaque.what == "an object" && !name.starts_with("__") => {
+                        let message = format!("object has no attribute '{name}'");
+                        return self.raise("AttributeError", message);
+                    }
+                    (None, None) => {
+                        let unknown =
+                            self.unknown(format!("`{name}` is an attribute of an object"));
+                        self.note_may_be(&unknown, [owner.clone()]);
+                        unknown
+                    }
+                },
+                (Some(class), None) => match self.class_attribute(owner, class, name) {
                     // A flow in the class of an object is the same flow on the object. Other
                     // attributes may have been set by `__init__`.
                     flow @ Value::Flow(_) => flow,
@@ -72,9 +114,9 @@ impl<'a> Interpreter<'a> {
                         unknown
                     }
                 },
-                None => self.unknown(format!("`{name}` is an attribute of an object")),
+                (None, None) => self.unknown(format!("`{name}` is an attribute of an object")),
             },
-            Value::Function(function) => Self::function_attribute(owner, function, name),
+            Value::Function(function) => self.function_attribute(owner, function, name),
             Value::Flow(flow) => Self::flow_attribute(owner, flow, name),
             Value::Made(_) => self
                 .made_attribute(owner, name)
@@ -116,15 +158,38 @@ impl<'a> Interpreter<'a> {
                 if is_descriptor(&value) {
                     return self.unknown(format!("`{name}` has a `__get__` of its own"));
                 }
-                return match value.unless_lost() {
-                    // Reading a static or class method from the class gives its function.
-                    Value::Wrapped(inner) => (*inner).clone(),
-                    other => other,
+                return match (value.unless_lost(), owner) {
+                    (Value::Wrapped(inner, MethodKind::Class), Value::Class(owner))
+                        if !inner.is_flow_like() =>
+                    {
+                        Value::Partial(Rc::new(Partial {
+                            function: (*inner).clone(),
+                            arguments: vec![Value::Class(Rc::clone(owner))],
+                            keywords: Keywords::new(),
+                        }))
+                    }
+                    // Reading a static method from the class gives its function.
+                    (Value::Wrapped(inner, _), _) => (*inner).clone(),
+                    (other, _) => other,
                 };
             }
         }
-        if name == "__name__" {
-            return Value::Str(Rc::clone(&class.name));
+        let is_known = class.obstacle.borrow().is_none();
+        match name {
+            "__name__" => return Value::Str(Rc::clone(&class.name)),
+            "__qualname__" if is_known => return Value::Str(Rc::clone(&class.qualname)),
+            "__module__" if is_known => {
+                return class
+                    .scope
+                    .top()
+                    .own("__name__")
+                    .unwrap_or_else(|| self.unknown("the name of the module"));
+            }
+            // pydantic and `dataclasses` set it themselves.
+            "__doc__" if is_known && class.kind.get() == ClassKind::Plain => {
+                return class.docstring.clone().map_or(Value::None, Value::Str);
+            }
+            _ => {}
         }
         if class.kind.get() == ClassKind::Enum
             && class.obstacle.borrow().is_none()
@@ -148,11 +213,18 @@ impl<'a> Interpreter<'a> {
         match (name, flows::flow_name(flow, function.as_deref())) {
             ("name", Ok(Ok(name))) => Value::text(name),
             ("fn", _) => flow.function.clone(),
+            // What was computed when the flow was made is computed anew for a deployment.
+            ("parameters", _) => Value::unknown("the parameters of a flow as it was made", flow.at),
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
         }
     }
 
-    fn function_attribute(owner: &Value<'a>, function: &Function<'a>, name: &str) -> Value<'a> {
+    fn function_attribute(
+        &self,
+        owner: &Value<'a>,
+        function: &Function<'a>,
+        name: &str,
+    ) -> Value<'a> {
         if let Some(lost) = function.lost.get() {
             return Value::Unknown(Rc::clone(lost));
         }
@@ -162,7 +234,10 @@ impl<'a> Interpreter<'a> {
         match name {
             "__name__" => Value::Str(Rc::clone(&function.name)),
             "__doc__" => function.docstring.clone().map_or(Value::None, Value::Str),
-            _ => Value::Bound(Rc::new((owner.clone(), name.into()))),
+            "__qualname__" => Value::Str(Rc::clone(&function.qualname)),
+            _ => self
+                .signature_part(function, name)
+                .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
         }
     }
 }
@@ -177,6 +252,14 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     class.is_some_and(|class| {
         own_ancestors(class).iter().any(|ancestor| ancestor.scope.own("__get__").is_some())
     })
+}
+
+/// Whether the `__name__` of a symbol is its path: a module at the top, or a builtin.
+fn has_name(path: &str) -> bool {
+    match path.strip_prefix("builtins.") {
+        Some(name) => !name.contains('.') && !name.starts_with('_'),
+        None => !path.contains('.') && symbols::is_standard(path),
+    }
 }
 
 fn has_attribute(owner: &Value<'_>, name: &str) -> bool {

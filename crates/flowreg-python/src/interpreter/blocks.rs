@@ -58,7 +58,27 @@ impl<'a> Interpreter<'a> {
             Stmt::For(each) => self.for_loop(statement, each, scope)?,
             Stmt::While(repeated) => self.while_loop(statement, repeated, scope)?,
             Stmt::Try(attempt) => self.try_statement(statement, attempt, scope)?,
-            // A `return` inside a `with` or `match`: whether it is reached is not followed.
+            Stmt::With(with) => self.with_statement(statement, with, scope)?,
+            Stmt::Match(choice) => {
+                let subject = self.value(&choice.subject, scope)?;
+                if self.program.is_none()
+                    && let Some(ending) = self.matched(choice, &subject, scope)?
+                {
+                    return Ok(ending);
+                }
+                let why = "it is bound in a `match` statement";
+                self.bind_to_unknown(std::slice::from_ref(statement), scope, why);
+                if leaves(statement) {
+                    let excerpt = scope.excerpt(statement);
+                    return Ok(Ending::NotKnown(format!("`{excerpt}` may return")));
+                }
+                if subject.is_constant() {
+                    choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
+                }
+                self.note_stops_in(statement, false);
+                Ending::Fell
+            }
+            // A `return` inside another statement: whether it is reached is not followed.
             _ if leaves(statement) => {
                 let excerpt = scope.excerpt(statement);
                 Ending::NotKnown(format!("`{excerpt}` may return"))
@@ -80,7 +100,7 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Ending<'a>> {
         let Some(test) = test else { return self.run_body(body, scope) };
         let condition = self.value(test, scope)?;
-        match Self::truth(&condition) {
+        match self.condition(&condition)? {
             Some(true) => self.run_body(body, scope),
             Some(false) => match rest.split_first() {
                 None => Ok(Ending::Fell),

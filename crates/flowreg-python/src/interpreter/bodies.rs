@@ -514,7 +514,7 @@ fn is_private_attribute(value: &Value<'_>) -> bool {
 fn unannotated<'a>(class: &Class<'a>, value: &Value<'a>) -> Unannotated {
     let (ignored, refused) = (Unannotated::Ignored, Unannotated::Refused);
     match value {
-        Value::Function(_) | Value::Wrapped(_) | Value::Partial(_) | Value::FlowDecorator(_) => {
+        Value::Function(_) | Value::Wrapped(..) | Value::Partial(_) | Value::FlowDecorator(_) => {
             ignored
         }
         Value::Class(other) => {
@@ -523,7 +523,7 @@ fn unannotated<'a>(class: &Class<'a>, value: &Value<'a>) -> Unannotated {
             if is_nested { ignored } else { refused }
         }
         Value::Opaque(opaque) => match (&opaque.class, opaque.what) {
-            (None, "property" | "validator" | "computed field") => ignored,
+            (None, "property" | "cached property" | "validator" | "computed field") => ignored,
             (None, "task" | "a logger" | "a range" | "enum property") => refused,
             _ => Unannotated::NotKnown,
         },

@@ -8,6 +8,7 @@ use ruff_python_ast::{
 };
 
 use super::nested::is_flow_spelling;
+use crate::value::{FunctionNames, OuterNames, Text};
 
 /// The names a block may bind, and which of them look like flows.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub(crate) struct BoundNames<'a> {
     pub names: Vec<(&'a str, bool)>,
     /// Whether it has a `from module import *`.
     pub binds_any: bool,
+    /// Those among them that `global` and `nonlocal` statements say are bound outside.
+    pub outer: OuterNames<'a>,
 }
 
 impl<'a> BoundNames<'a> {
@@ -24,9 +27,22 @@ impl<'a> BoundNames<'a> {
         bound
     }
 
-    /// The names alone, as those of a function's body.
+    /// The names that a function's body binds in its own scope.
     pub(crate) fn into_locals(self) -> HashSet<&'a str> {
-        self.names.into_iter().map(|(name, _)| name).collect()
+        self.into_function(None).locals
+    }
+
+    /// The same, with those that it binds elsewhere.
+    pub(crate) fn into_function(self, first: Option<Text>) -> FunctionNames<'a> {
+        let outer = self.outer;
+        let names = self.names.into_iter().map(|(name, _)| name);
+        let is_own = |name: &&str| !outer.global.contains(name) && !outer.nonlocal.contains(name);
+        FunctionNames {
+            locals: names.filter(is_own).collect(),
+            outer,
+            first,
+            is_comprehension: false,
+        }
     }
 
     fn add(&mut self, name: &'a str) {
@@ -45,6 +61,7 @@ impl<'a> Visitor<'a> for BoundNames<'a> {
                 self.names.push((function.name.as_str(), is_flow));
             }
             Stmt::ClassDef(class) => self.add(class.name.as_str()),
+            Stmt::Global(_) | Stmt::Nonlocal(_) => self.outer.add(statement),
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
@@ -104,6 +121,36 @@ pub(crate) fn captured(pattern: &Pattern) -> Option<&str> {
         _ => None,
     };
     name.map(Identifier::as_str)
+}
+
+impl<'a> OuterNames<'a> {
+    /// The names of all such statements in a body, also inside the functions in it.
+    pub(crate) fn within(body: &'a [Stmt]) -> Self {
+        let mut search = AllOuterNames(OuterNames::default());
+        search.visit_body(body);
+        search.0
+    }
+
+    fn add(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Global(global) => self.global.extend(global.names.iter().map(Identifier::as_str)),
+            Stmt::Nonlocal(nonlocal) => {
+                self.nonlocal.extend(nonlocal.names.iter().map(Identifier::as_str));
+            }
+            _ => {}
+        }
+    }
+}
+
+struct AllOuterNames<'a>(OuterNames<'a>);
+
+impl<'a> Visitor<'a> for AllOuterNames<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        self.0.add(statement);
+        walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, _expression: &'a Expr) {}
 }
 
 /// The names that an expression reads.

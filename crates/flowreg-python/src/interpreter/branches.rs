@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtTry, StmtWith};
+use ruff_python_ast::{ElifElseClause, ExceptHandler, Expr, Stmt, StmtTry};
 
 use super::blocks::{Ending, leaves};
-use super::certain::class_name;
-use super::{Evaluated, Interpreter, Raised};
+use super::exceptions::exception_name;
+use super::{Evaluated, Interpreter};
 use crate::value::{Namespace, Scope, Value};
 
 impl<'a> Interpreter<'a> {
@@ -18,7 +18,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
         let condition = self.value(test, scope)?;
-        match Self::truth(&condition) {
+        match self.condition(&condition)? {
             Some(true) => self.block(body, scope),
             Some(false) => self.otherwise(rest, scope),
             None => {
@@ -187,58 +187,29 @@ impl<'a> Interpreter<'a> {
                 return Err(raised);
             };
             // Python evaluates the class of each handler in turn, which may raise itself.
-            if let Some(kind) = handler.type_.as_deref() {
-                self.value(kind, scope)?;
-            }
-            if catches(handler.type_.as_deref(), &raised) {
-                break handler;
+            let Some(kind) = handler.type_.as_deref() else { break handler };
+            let kinds = self.value(kind, scope)?;
+            match self.catches(&kinds, &raised) {
+                Some(true) => break handler,
+                Some(false) => {}
+                None => {
+                    let why = "which handler takes an exception is not known";
+                    self.mark_script_inexact(why);
+                    break handler;
+                }
             }
         };
         if let Some(name) = &handler.name {
-            scope.set(name.as_str(), Value::opaque("an exception"));
+            self.set(scope, name.as_str(), self.raised_object(&raised));
         }
+        self.handled.borrow_mut().push(raised);
         let ending = self.run_body(&handler.body, scope);
+        self.handled.borrow_mut().pop();
         // `except E as e` deletes `e` at its end.
         if let Some(name) = &handler.name {
             scope.names.borrow_mut().remove(name.as_str());
         }
         ending
-    }
-
-    pub(super) fn with_statement(
-        &self,
-        with: &'a StmtWith,
-        scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<()> {
-        for item in &with.items {
-            let manager = self.value(&item.context_expr, scope)?;
-            // Numbers, texts and containers have no `__enter__`. The constants of the standard
-            // library are left out, for paths had one before Python 3.13.
-            if manager.is_constant() && !matches!(manager, Value::Std(_)) {
-                let class = class_name(&manager);
-                let message =
-                    format!("'{class}' object does not support the context manager protocol");
-                return self.raise("TypeError", message);
-            }
-            if let Some(target) = &item.optional_vars {
-                let unknown = self.unknown("it is made by a `with` statement");
-                self.note_may_be(&unknown, [manager.clone()]);
-                self.bind(target, &unknown, scope)?;
-            }
-        }
-        let is_plain = with.items.iter().all(|item| lets_exceptions_pass(&item.context_expr));
-        let outcome = if is_plain {
-            self.block(&with.body, scope)
-        } else {
-            self.caught_block(&with.body, scope).map(|_| ())
-        };
-        if let Err(raised) = outcome {
-            // The context manager may swallow it (`contextlib.suppress`).
-            let why = format!("`{}` may be raised in a `with` block", raised.kind);
-            self.bind_to_unknown(&with.body, scope, &why);
-            self.mark_script_inexact(why);
-        }
-        Ok(())
     }
 
     /// A module that may or may not be there, imported in a `try` that is prepared for it.
@@ -287,7 +258,7 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Value::Module(left), Value::Module(right)) => Rc::ptr_eq(left, right),
         (Value::FlowDecorator(left), Value::FlowDecorator(right)) => Rc::ptr_eq(left, right),
         (Value::Type(left), Value::Type(right)) => Rc::ptr_eq(left, right),
-        (Value::Wrapped(left), Value::Wrapped(right)) => Rc::ptr_eq(left, right),
+        (Value::Wrapped(left, _), Value::Wrapped(right, _)) => Rc::ptr_eq(left, right),
         (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
         (Value::Member(left), Value::Member(right)) => Rc::ptr_eq(left, right),
         (Value::Partial(left), Value::Partial(right)) => Rc::ptr_eq(left, right),
@@ -303,48 +274,12 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     }
 }
 
-/// Whether a context manager is spelled like one that catches nothing.
-fn lets_exceptions_pass(manager: &Expr) -> bool {
-    let Expr::Call(call) = manager else { return false };
-    let name = match &*call.func {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        _ => return false,
-    };
-    matches!(name, "open" | "tags" | "TemporaryDirectory" | "NamedTemporaryFile")
-}
-
-/// The exception's class as it is spelled, without its module.
-pub(super) fn exception_name(expression: &Expr) -> &str {
-    match expression {
-        Expr::Call(call) => exception_name(&call.func),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        Expr::Name(name) => name.id.as_str(),
-        _ => "Exception",
-    }
-}
-
 fn handled(handler: Option<&Expr>) -> Vec<&str> {
     match handler {
         None => vec!["BaseException"],
         Some(Expr::Tuple(tuple)) => tuple.elts.iter().map(exception_name).collect(),
         Some(expression) => vec![exception_name(expression)],
     }
-}
-
-fn catches(handler: Option<&Expr>, raised: &Raised) -> bool {
-    handled(handler).into_iter().any(|name| {
-        name == raised.kind
-            || name == "BaseException"
-            // The part of the hierarchy of exceptions that the interpreter raises.
-            || (name == "Exception"
-                && !matches!(raised.kind.as_str(), "SystemExit" | "KeyboardInterrupt"))
-            || (name == "ArithmeticError" && raised.kind == "ZeroDivisionError")
-            || (name == "AttributeError" && raised.kind == "FrozenInstanceError")
-            || (name == "ValueError" && raised.kind == "ValidationError")
-            || (name == "ImportError" && raised.kind == "ModuleNotFoundError")
-            || (name == "LookupError" && matches!(raised.kind.as_str(), "KeyError" | "IndexError"))
-    })
 }
 
 /// Whether a block does more than importing and defining, so that it may raise.

@@ -6,7 +6,11 @@ use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
 use super::expressions::UNKNOWN_ARGUMENTS;
+use super::functional::TAKING_METHODS;
+use super::iterators::contained;
 use super::mutations::Change;
+use super::objects::{accessor, is_followed};
+use super::operators::{combined, distinct};
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -41,6 +45,10 @@ const READING_MODULES: &[&str] = &[
     "warnings",
 ];
 
+/// Methods of lists and dictionaries that compare nothing.
+const PLACING_METHODS: &[&str] =
+    &["append", "clear", "copy", "extend", "insert", "items", "keys", "reverse", "values"];
+
 fn is_reading_symbol(path: &str) -> bool {
     match path.strip_prefix("builtins.") {
         Some(name) => is_reading_builtin(name),
@@ -55,7 +63,9 @@ fn may_change(owner: &Value<'_>, method: &str) -> bool {
             !is_reading_method(method)
         }
         Value::Instance(_) => !matches!(method, "model_dump" | "model_dump_json"),
-        Value::Opaque(opaque) => opaque.what != "a logger",
+        Value::Opaque(opaque) => {
+            !matches!(opaque.what, "a logger" | "property" | "cached property")
+        }
         Value::Str(_)
         | Value::Bytes(_)
         | Value::Tuple(_)
@@ -66,6 +76,10 @@ fn may_change(owner: &Value<'_>, method: &str) -> bool {
         | Value::None => false,
         _ => true,
     }
+}
+
+fn is_iterator(value: &Value<'_>) -> bool {
+    matches!(value, Value::Iterator(_))
 }
 
 impl<'a> Interpreter<'a> {
@@ -115,7 +129,9 @@ impl<'a> Interpreter<'a> {
             Value::Class(class) => {
                 let made = self.instantiate(class, arguments, keywords)?;
                 // Its own code has them.
-                if !matches!(made, Value::Instance(_) | Value::Member(_)) {
+                let is_followed =
+                    matches!(&made, Value::Instance(_) | Value::Member(_)) || is_followed(class);
+                if !is_followed {
                     self.lose_given(arguments, keywords, GIVEN);
                 }
                 made
@@ -158,8 +174,20 @@ impl<'a> Interpreter<'a> {
                 self.lose_arguments(arguments, keywords, "a computed field may change it");
                 Value::opaque("computed field")
             }
+            Value::Opaque(opaque) if opaque.what == "a cached function" => {
+                return self.call_cached(callee, arguments, keywords);
+            }
+            Value::Opaque(opaque) if opaque.class.is_some() && opaque.attributes.is_some() => {
+                return match self.called_object(callee, arguments, keywords) {
+                    Some(answer) => answer,
+                    None => {
+                        let class = opaque.class.as_ref().map_or("", |class| &*class.name);
+                        self.raise("TypeError", format!("'{class}' object is not callable"))
+                    }
+                };
+            }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
-            Value::Opaque(opaque) if opaque.what == "property" => {
+            Value::Opaque(opaque) if matches!(opaque.what, "property" | "cached property") => {
                 return self.raise("TypeError", "'property' object is not callable");
             }
             other if is_not_callable(other) => {
@@ -186,7 +214,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn call_symbol(
+    pub(super) fn call_symbol(
         &self,
         path: &str,
         arguments: &[Value<'a>],
@@ -194,6 +222,11 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         if let Some(value) = self.program_symbol(path, arguments, keywords) {
             return value;
+        }
+        for family in [Self::call_functional, Self::call_reflection, Self::call_library] {
+            if let Some(value) = family(self, path, arguments, keywords)? {
+                return Ok(value);
+            }
         }
         Ok(match path {
             "prefect.flow" => return self.make_flow(keywords.clone(), arguments),
@@ -242,6 +275,34 @@ impl<'a> Interpreter<'a> {
             "typing.TypeVar" if arguments.len() == 2 => {
                 return self.raise("TypeError", "A single constraint is not allowed");
             }
+            // `str.lower(text)`: a method that is called on its class.
+            _ if let Some((class, method)) =
+                path.strip_prefix("builtins.").and_then(|path| path.split_once('.'))
+                && let Some((owner, rest)) = arguments.split_first()
+                && class_name(owner) == class
+                && !method.starts_with("__") =>
+            {
+                return self.call_method(&(owner.clone(), method.into()), rest, keywords);
+            }
+            "builtins.object.__new__" | "builtins.str.__new__" | "builtins.int.__new__" => {
+                match arguments {
+                    [Value::Class(class), ..]
+                        if class.kind.get() == crate::value::ClassKind::Enum
+                            || (is_followed(class) && path == "builtins.object.__new__") =>
+                    {
+                        self.bare_object(class)
+                    }
+                    _ => {
+                        self.lose_arguments(arguments, keywords, GIVEN);
+                        self.unknown("an object that is made by `object.__new__`")
+                    }
+                }
+            }
+            "builtins.object.__init__" | "builtins.object.__init_subclass__"
+                if arguments.len() == 1 && keywords.is_empty() =>
+            {
+                Value::None
+            }
             "functools.update_wrapper" => self.update_wrapper(arguments, keywords),
             "sys.exit" | "builtins.exit" | "builtins.quit" | "os._exit" | "os.abort" => {
                 return self.raise("SystemExit", "the module ends the interpreter");
@@ -262,6 +323,7 @@ impl<'a> Interpreter<'a> {
                 value
             }
             _ => {
+                self.note_implicit_use(arguments);
                 let value = self.call_standard(path, arguments, keywords);
                 if matches!(value, Value::Unknown(_)) && !is_reading_symbol(path) {
                     let why = format!("it is given to `{path}()`, which may change it");
@@ -314,6 +376,67 @@ impl<'a> Interpreter<'a> {
         if let Value::Flow(flow) = owner {
             return self.flow_method(flow, method, arguments, keywords);
         }
+        if let Value::Opaque(opaque) = owner
+            && opaque.what == "a template"
+            && matches!(&**method, "substitute" | "safe_substitute")
+        {
+            return Ok(self.substituted_template(opaque, method, arguments, keywords));
+        }
+        // The names of a module, as `globals()` gives them.
+        if let Value::Bound(bound) = owner
+            && let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1)
+            && is_reading_method(method)
+        {
+            let found = match (&**method, arguments) {
+                ("get", [Value::Str(name), ..]) => imported.scope.own(name),
+                _ => None,
+            };
+            return Ok(found.unwrap_or_else(|| {
+                let unknown = self.unknown("the names of a module are gone through");
+                let names = imported.scope.names.borrow().snapshot();
+                self.note_may_be(&unknown, names.into_iter().map(|(_, value)| value));
+                unknown
+            }));
+        }
+        if let (Some(getter), "setter" | "getter", [function]) =
+            (accessor(owner, "fget"), &**method, arguments)
+        {
+            // `@value.setter`
+            let mut parts = vec![("fget".into(), getter), ("fset".into(), function.clone())];
+            if &**method == "getter" {
+                parts = vec![("fget".into(), function.clone())];
+                parts.extend(accessor(owner, "fset").map(|setter| ("fset".into(), setter)));
+            }
+            return Ok(Value::object(None, "property", parts));
+        }
+        let is_builtin = matches!(
+            owner,
+            Value::List(_) | Value::Set(_) | Value::Dict(_) | Value::Str(_) | Value::Tuple(_)
+        );
+        let taken;
+        let arguments = if is_builtin && arguments.iter().any(is_iterator) {
+            let mut known = Vec::with_capacity(arguments.len());
+            for value in arguments {
+                let is_taken = is_iterator(value) && TAKING_METHODS.contains(&&**method);
+                known.push(match if is_taken { self.taken(value)? } else { None } {
+                    Some(items) => Value::list(items),
+                    None => self.kept(value.clone()),
+                });
+            }
+            taken = known;
+            &taken[..]
+        } else {
+            arguments
+        };
+        if is_builtin && !PLACING_METHODS.contains(&&**method) {
+            self.note_implicit_use(arguments.iter().chain([owner]));
+        }
+        // A copy of a `defaultdict` is one, too.
+        if &**method == "copy" && self.factory_of(owner).is_some() {
+            let unknown = self.unknown("a copy of a `defaultdict`");
+            self.note_may_be(&unknown, [owner.clone()]);
+            return Ok(unknown);
+        }
         if may_change(owner, method) {
             if let Change::Made(value) =
                 self.changed_by_method(owner, method, arguments, keywords)?
@@ -342,6 +465,7 @@ impl<'a> Interpreter<'a> {
             Value::Dict(entries) => Self::dict_method(entries, method, arguments),
             Value::List(items) if &**method == "copy" => Some(Value::list(items.to_vec())),
             Value::Set(items) if &**method == "copy" => Some(Value::set(items.to_vec())),
+            Value::Set(items) => Self::set_method(items, method, arguments),
             Value::Std(std_value) => Self::std_value_method(std_value, method, arguments),
             _ => None,
         };
@@ -369,6 +493,34 @@ impl<'a> Interpreter<'a> {
             ("items", []) => view(entries.iter().map(pair).collect()),
             _ => return None,
         })
+    }
+
+    fn set_method(items: &[Value<'a>], method: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+        use ruff_python_ast::Operator::{BitAnd, BitOr, BitXor, Sub};
+        let [other] = arguments else { return None };
+        let other = match other {
+            Value::Set(items) => items.to_vec(),
+            other => distinct(&contained(other)?)?,
+        };
+        let is_within = |inner: &[Value<'a>], outer: &[Value<'a>]| {
+            Some(Value::Bool(match combined(Sub, inner, outer)? {
+                Value::Set(rest) => rest.is_empty(),
+                _ => return None,
+            }))
+        };
+        match method {
+            "union" => combined(BitOr, items, &other),
+            "intersection" => combined(BitAnd, items, &other),
+            "difference" => combined(Sub, items, &other),
+            "symmetric_difference" => combined(BitXor, items, &other),
+            "issubset" => is_within(items, &other),
+            "issuperset" => is_within(&other, items),
+            "isdisjoint" => match combined(BitAnd, items, &other)? {
+                Value::Set(both) => Some(Value::Bool(both.is_empty())),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn std_value_method(

@@ -8,11 +8,12 @@
 
 use std::rc::Rc;
 
+use foldhash::HashSet;
 use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use crate::touched::{Touched, named_in, names_shared};
-use crate::value::{Class, Function, Keywords, Scope, ScopeKind, Unknown, Value};
+use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
 /// How many objects an unknown value may be.
 const MOST_OBJECTS: usize = 500;
@@ -25,25 +26,40 @@ impl<'a> Interpreter<'a> {
     /// Binds a name. Code that may run at any time has the object from now on, if it touches a name like
     /// this.
     pub(super) fn set(&self, scope: &Scope<'a>, name: &str, value: Value<'a>) {
-        let value = self.kept(value);
+        // Methods and other modules read the names of a class.
+        let value = if scope.is_class() { self.kept(value) } else { value };
+        if scope.module.readers.borrow().contains(name) && self.runs_when_read(&value) {
+            self.lose(&value, "code that is not followed reads it, and may run its methods");
+        }
         if scope.module.escaped.borrow().contains(name) {
             self.lose(&value, &format!("`{name}` may be changed by code that is not followed"));
         }
-        // When the function runs, and whether it does, is not known.
-        let effects = &scope.module.effects;
-        let statement = match &scope.kind {
-            ScopeKind::Module if effects.global.contains(name) => Some("global"),
-            ScopeKind::Function(_) if effects.nonlocal.contains(name) => Some("nonlocal"),
-            _ => None,
-        };
-        if let Some(statement) = statement {
-            let why = format!("a function changes `{name}` with `{statement}`");
-            let unknown = self.unknown(why);
-            self.note_may_be(&unknown, [value]);
-            scope.set(name, unknown);
+        let home = scope.home(name);
+        let target = home.as_deref().unwrap_or(scope);
+        // When a function runs that is not followed, and whether it does, is not known.
+        let why = if target.rebound.borrow().contains(name) {
+            format!("a function binds `{name}` that is not followed")
+        } else if home.is_some() && !self.is_certain_to_run() {
+            format!("`{name}` is bound under a condition that is not known")
         } else {
-            scope.set(name, value);
-        }
+            return target.set(name, value);
+        };
+        let unknown = self.unknown(why);
+        self.note_may_be(&unknown, target.own(name).into_iter().chain([value]));
+        target.set(name, unknown);
+    }
+
+    /// Whether code that only reads a value may change something.
+    fn runs_when_read(&self, value: &Value<'a>) -> bool {
+        matches!(value, Value::Iterator(_)) || self.is_implicit(value)
+    }
+
+    /// A name that code binds which is not followed.
+    fn lose_binding(&self, scope: &Scope<'a>, name: &'a str, why: &Rc<Unknown>) {
+        scope.rebound.borrow_mut().insert(name);
+        let unknown = Value::Unknown(Rc::new((**why).clone()));
+        self.note_may_be(&unknown, scope.own(name));
+        scope.set(name, unknown);
     }
 
     /// Notes that an object may be changed here, and what is reached from it.
@@ -122,6 +138,20 @@ impl<'a> Interpreter<'a> {
                 self.lose_because(&value, why, depth);
             }
         }
+        if touched.namespace {
+            let module = scope.module.number;
+            for known in self.imported().into_iter().filter(|known| known.module.number == module) {
+                self.lose_namespace(&known, why);
+            }
+        }
+        // Whoever reads an iterator may take its items, and whoever reads an object may make it run methods.
+        for name in &touched.read {
+            if let Some(value) = scope.get(&scope.mangled(name))
+                && self.runs_when_read(&value)
+            {
+                self.lose_because(&value, why, depth);
+            }
+        }
         let mut sets_attributes = false;
         for (callee, owners) in &touched.called {
             match resolved(callee, scope) {
@@ -182,9 +212,12 @@ impl<'a> Interpreter<'a> {
             }
             Value::Tuple(items) => all(&mut items.iter()),
             Value::Member(member) => all(&mut std::iter::once(&member.value)),
-            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => {
                 all(&mut std::iter::once(&bound.0));
+                if let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1) {
+                    self.lose_namespace(imported, why);
+                }
                 // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
                 if bound.1.starts_with("__") || &*bound.1 == "model_fields" {
                     self.lose_attributes(&bound.0, why, depth);
@@ -205,10 +238,43 @@ impl<'a> Interpreter<'a> {
             Value::Flow(flow) => self.lose_because(&flow.function, why, depth + 1),
             Value::Class(class) => self.lose_class(class, why, depth),
             Value::Opaque(opaque) => {
+                if let Some(attributes) = &opaque.attributes {
+                    // A property stays what it is.
+                    let is_first = attributes.lost().is_none();
+                    if opaque.class.is_some() || opaque.what == "an object" {
+                        attributes.lose(why);
+                    }
+                    if is_first {
+                        all(&mut attributes.iter().map(|(_, value)| value));
+                    }
+                }
                 if let Some(class) = &opaque.class {
                     self.lose_class(class, why, depth);
                 }
             }
+            Value::Iterator(iterator) if iterator.lost.get().is_none() => {
+                iterator.lose(why);
+                all(&mut iterator.parts().into_iter());
+                match &iterator.iterating {
+                    Iterating::Expression(element, generator, _, scope) => {
+                        for part in generator.ifs.iter().chain([*element]) {
+                            let touched = Touched::of_expression(part);
+                            self.lose_names(&touched, scope, why, depth + 1);
+                        }
+                        let shared = names_shared(element).into_iter();
+                        let held: Vec<_> = shared.filter_map(|name| scope.get(name)).collect();
+                        all(&mut held.iter());
+                    }
+                    Iterating::Call(function, scope, items) => {
+                        self.lose_function(function, why, depth + 1);
+                        let names = scope.names.borrow().snapshot();
+                        all(&mut names.iter().map(|(_, value)| value));
+                        all(&mut items.borrow().iter().flatten());
+                    }
+                    _ => {}
+                }
+            }
+            Value::Super(of) => all(&mut std::iter::once(&of.0)),
             Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
                 let names = self.attributes_of(imported);
                 all(&mut names.iter().map(|(_, value)| value));
@@ -234,15 +300,31 @@ impl<'a> Interpreter<'a> {
         is_first
     }
 
+    /// Whether code that is not followed has a function, class or module.
+    pub(super) fn has_escaped(&self, value: &Value<'a>) -> bool {
+        let place = match value {
+            Value::Class(class) => Rc::as_ptr(class).cast(),
+            _ => return false,
+        };
+        self.escaped.borrow().contains_key(&place)
+    }
+
     /// A function may run at any time from now on. Whether it sets attributes of what it is given.
     fn lose_function(&self, function: &Rc<Function<'a>>, why: &Rc<Unknown>, depth: u32) -> bool {
         let place = Rc::as_ptr(function).cast();
         if self.is_first(place, &Value::Function(Rc::clone(function))) && depth <= DEEPEST {
             let touched = Touched::of_function(function);
             let mut parameters = function.parameters.iter();
-            let escaped = &function.scope.module.escaped;
-            if !touched.names.iter().all(|name| escaped.borrow().contains(name)) {
-                escaped.borrow_mut().extend(touched.names.iter());
+            let module = &function.scope.module;
+            add_names(&module.escaped, &touched.names);
+            add_names(&module.readers, &touched.read);
+            for name in &touched.outer.global {
+                self.lose_binding(&function.scope.top(), name, why);
+            }
+            for name in &touched.outer.nonlocal {
+                if let Some(scope) = function.scope.binder(name) {
+                    self.lose_binding(&scope, name, why);
+                }
             }
             let hands_on = self.lose_names(&touched, &function.scope, why, depth + 1);
             let sets_attributes = (hands_on && touched.changes_given)
@@ -289,7 +371,7 @@ impl<'a> Interpreter<'a> {
         for owner in &classes {
             for (_, value) in owner.scope.names.borrow().snapshot() {
                 let mut value = value;
-                while let Value::Wrapped(inner) = &value {
+                while let Value::Wrapped(inner, _) = &value {
                     value = (**inner).clone();
                 }
                 if let Value::Function(function) = &value {
@@ -317,8 +399,22 @@ impl<'a> Interpreter<'a> {
                 all(&mut items.iter());
             }
             Value::Dict(entries) => all(&mut entries.iter().map(|(_, item)| item)),
-            Value::Wrapped(inner) => all(&mut std::iter::once(&**inner)),
+            Value::Wrapped(inner, _) => all(&mut std::iter::once(&**inner)),
             Value::Bound(bound) => all(&mut std::iter::once(&bound.0)),
+            Value::Iterator(iterator) => {
+                all(&mut iterator.parts().into_iter());
+                if let Iterating::Call(_, scope, _) = &iterator.iterating {
+                    let names = scope.names.borrow().snapshot();
+                    all(&mut names.iter().map(|(_, value)| value));
+                }
+            }
+            Value::Partial(partial) => {
+                all(&mut partial.arguments.iter().chain([&partial.function]));
+            }
+            Value::Opaque(opaque) => {
+                let held = opaque.attributes.as_ref().map(|all| all.to_vec()).unwrap_or_default();
+                all(&mut held.iter().map(|(_, value)| value));
+            }
             Value::Function(function) => function.lost.lose(why),
             Value::Flow(flow) => {
                 flow.lost.lose(why);
@@ -326,13 +422,43 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => {
                 class.obstacle.fill(|| Rc::clone(why));
-                lose_constants(&class.scope, why);
+                self.lose_constants(&class.scope, why);
             }
             Value::Module(imported) => {
                 self.mark_module_inexact(&imported.module, &*why.why);
-                lose_constants(&imported.scope, why);
+                self.lose_constants(&imported.scope, why);
             }
             _ => {}
+        }
+    }
+
+    /// Any name of a module may be bound anew, its functions and flows, too.
+    fn lose_namespace(&self, imported: &Imported<'a>, why: &Rc<Unknown>) {
+        self.mark_module_inexact(&imported.module, &*why.why);
+        let names = imported.scope.names.borrow().snapshot();
+        for (name, value) in names {
+            let likely = self.likely_of(&value);
+            let is_flow_like = value.is_flow_like();
+            let unknown = Value::Unknown(Rc::new(Unknown { is_flow_like, ..(**why).clone() }));
+            self.note_likely(&unknown, likely);
+            self.note_may_be(&unknown, [value]);
+            imported.scope.set(&name, unknown);
+        }
+    }
+
+    /// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
+    /// who have them already, and what else they may be makes all of it inexact.
+    fn lose_constants(&self, scope: &Scope<'a>, why: &Rc<Unknown>) {
+        let names = scope.names.borrow().snapshot();
+        for (name, value) in names {
+            if !matches!(
+                value,
+                Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
+            ) {
+                let unknown = Value::Unknown(Rc::new((**why).clone()));
+                self.note_likely(&unknown, self.likely_of(&value));
+                scope.set(&name, unknown);
+            }
         }
     }
 
@@ -380,20 +506,6 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// Any name of a class or module may be bound anew. Its functions and classes stay what they are to those
-/// who have them already, and what else they may be makes all of it inexact.
-fn lose_constants(scope: &Scope<'_>, why: &Rc<Unknown>) {
-    let names = scope.names.borrow().snapshot();
-    for (name, value) in names {
-        if !matches!(
-            value,
-            Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(_)
-        ) {
-            scope.set(&name, Value::Unknown(Rc::clone(why)));
-        }
-    }
-}
-
 /// What a callee stands for, as far as its names tell without evaluating anything.
 fn resolved<'a>(callee: &Expr, scope: &Rc<Scope<'a>>) -> Option<Value<'a>> {
     match callee {
@@ -406,5 +518,12 @@ fn resolved<'a>(callee: &Expr, scope: &Rc<Scope<'a>>) -> Option<Value<'a>> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Adds names to those of a module, which others may have made.
+fn add_names<'n>(known: &Shared<HashSet<&'n str>>, names: &HashSet<&'n str>) {
+    if !names.iter().all(|name| known.borrow().contains(name)) {
+        known.borrow_mut().extend(names);
     }
 }

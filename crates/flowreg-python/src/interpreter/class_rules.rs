@@ -149,9 +149,14 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    fn check_keywords(&self, class: &Class<'a>) -> Evaluated<()> {
+    fn check_keywords(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
         // Keywords of a class go to `__init_subclass__`, which takes none unless an ancestor says
         // otherwise.
+        // `__init_subclass__` was called with them.
+        let has_hook = |ancestor: &Rc<Class<'a>>| ancestor.scope.own("__init_subclass__").is_some();
+        if super::ancestors::own_ancestors(class).iter().skip(1).any(has_hook) {
+            return Ok(());
+        }
         let taken: &[&str] = match class.kind.get() {
             ClassKind::Plain | ClassKind::Dataclass | ClassKind::DataclassChild => &[],
             ClassKind::TypedDict => &["total", "closed", "extra_items"],

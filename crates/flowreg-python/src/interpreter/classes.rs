@@ -6,6 +6,7 @@ use ruff_python_ast::StmtClassDef;
 use ruff_text_size::Ranged;
 
 use super::ancestors::{ancestors, own_ancestors};
+use super::objects::{Held, look_along};
 use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::symbols;
@@ -150,6 +151,7 @@ impl<'a> Interpreter<'a> {
             _ => source::docstring(&definition.body).map(Into::into),
         };
         let class = self.make_class(definition, bases, keywords, inner, docstring);
+        self.run_hook(&class)?;
         // In the order of Python: the metaclass refuses the body, then the decorators run, nearest
         // first, and what they refuse comes after.
         self.check_model_body(&class);
@@ -157,7 +159,7 @@ impl<'a> Interpreter<'a> {
         let mut value = Value::Class(Rc::clone(&class));
         for (decorator, node) in decorators.iter().zip(&definition.decorator_list).rev() {
             self.at(scope, node.start());
-            value = self.class_decorated(decorator, value);
+            value = self.class_decorated(decorator, value)?;
             self.check_decorated(decorator, &class)?;
         }
         self.check_class(&class)?;
@@ -191,6 +193,7 @@ impl<'a> Interpreter<'a> {
             mixin,
             obstacle: Shared::new(None),
         });
+        let _ = class.scope.class.set(Rc::downgrade(&class));
         let why = match definition.type_params {
             Some(_) => Some(format!("`{}` has type parameters of Python 3.12", class.name)),
             None => self.obstacle(&class),
@@ -202,16 +205,48 @@ impl<'a> Interpreter<'a> {
         if kind == ClassKind::Enum {
             self.fill_enum(&class);
         }
-        self.note_hooks(&class);
         class
+    }
+
+    /// What runs when a class is made: `__set_name__` of what is in it, and `__init_subclass__` of a base.
+    fn run_hook(&self, class: &Rc<Class<'a>>) -> Evaluated<()> {
+        // Python first tells the objects in its body the names that they have there.
+        let names = class.scope.names.borrow().snapshot();
+        for (name, value) in names {
+            let arguments = [Value::Class(Rc::clone(class)), Value::Str(name)];
+            if let Some(told) = self.special_method(&value, "__set_name__", &arguments) {
+                told?;
+            }
+        }
+        let behind = ancestors(class);
+        let behind = behind.get(1..).unwrap_or_default();
+        let hook = match look_along(behind, "__init_subclass__") {
+            Held::Found(hook @ (Value::Function(_) | Value::Wrapped(..)))
+                if class.kind.get() == ClassKind::Plain && class.obstacle.borrow().is_none() =>
+            {
+                hook
+            }
+            Held::Missing if class.keywords.is_empty() => return Ok(()),
+            _ => {
+                self.note_hooks(class);
+                return Ok(());
+            }
+        };
+        let function = match &hook {
+            Value::Wrapped(inner, _) => (**inner).clone(),
+            other => other.clone(),
+        };
+        let arguments = [Value::Class(Rc::clone(class))];
+        self.call(&function, &arguments, &class.keywords).map(|_| ())
     }
 
     /// Methods of base classes and metaclasses run while a class is made.
     fn note_hooks(&self, class: &Rc<Class<'a>>) {
         for ancestor in own_ancestors(class).into_iter().skip(1) {
-            let runs = ["__init_subclass__", "__pydantic_init_subclass__", "__class_getitem__"];
+            let runs = ["__init_subclass__", "__pydantic_init_subclass__"];
             if runs.iter().any(|name| ancestor.scope.own(name).is_some()) {
                 self.lose_methods(&ancestor);
+                self.lose(&Value::Class(Rc::clone(class)), "a method of a base may change it");
             }
         }
         for (_, value) in &class.keywords {
@@ -219,9 +254,14 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Value<'a> {
-        let Value::Class(class) = &value else { return value };
-        match decorator {
+    fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Evaluated<Value<'a>> {
+        let Value::Class(class) = &value else { return Ok(value) };
+        Ok(match decorator {
+            Value::Function(_) | Value::Partial(_) | Value::Bound(_)
+                if class.kind.get() == ClassKind::Plain =>
+            {
+                return self.call(decorator, std::slice::from_ref(&value), &Keywords::new());
+            }
             Value::Symbol(path) => match &**path {
                 "dataclasses.dataclass" => {
                     self.dataclass_decorator(std::slice::from_ref(&value), &Vec::new(), false)
@@ -255,13 +295,23 @@ impl<'a> Interpreter<'a> {
                     None => self.unknown(format!("what a decorator makes of `{}`", class.name)),
                 }
             }
-        }
+        })
     }
 
     /// Why nothing can be said about the schema of a class.
     fn obstacle(&self, class: &Rc<Class<'a>>) -> Option<String> {
         let name = &class.name;
-        if let Some(hook) = SCHEMA_HOOKS.iter().find(|hook| class.scope.own(hook).is_some()) {
+        // They say nothing about the schema of a plain class, which has none.
+        let is_plain = class.kind.get() == ClassKind::Plain;
+        let may_have = |hook: &&&str| {
+            !is_plain || !matches!(**hook, "__init_subclass__" | "__class_getitem__")
+        };
+        let has = |hook: &&&str| {
+            let all = own_ancestors(class);
+            let many = if is_plain { 1 } else { all.len() };
+            all.iter().take(many).any(|class| class.scope.own(hook).is_some())
+        };
+        if let Some(hook) = SCHEMA_HOOKS.iter().filter(may_have).find(has) {
             return Some(format!("`{name}` makes its own schema with `{hook}`"));
         }
         let is_named_tuple_child = class.kind.get() == ClassKind::NamedTuple

@@ -6,7 +6,7 @@ use super::Interpreter;
 use super::ancestors::own_ancestors;
 use super::operators::is_equal;
 use crate::number::Int;
-use crate::value::{Class, ClassKind, Keywords, Member, Text, Value};
+use crate::value::{Class, ClassKind, Keywords, Member, Text, Value, keyword};
 
 /// The type that an enum mixes in (`class Color(str, Enum)`), by its ancestors.
 pub(super) fn mixin(ancestors: &[Value<'_>]) -> Option<&'static str> {
@@ -22,6 +22,24 @@ pub(super) fn mixin(ancestors: &[Value<'_>]) -> Option<&'static str> {
     })
 }
 
+/// A method by which an enum of the repository makes its values.
+fn enum_hook<'a>(class: &Rc<Class<'a>>, name: &str) -> Option<Value<'a>> {
+    own_ancestors(class).iter().find_map(|ancestor| match ancestor.scope.own(name)? {
+        Value::Wrapped(inner, _) => Some((*inner).clone()),
+        other => Some(other),
+    })
+}
+
+fn fits_mixin(mixin: Option<&str>, value: &Value<'_>) -> bool {
+    matches!(
+        (mixin, value),
+        (None, _)
+            | (Some("str"), Value::Str(_))
+            | (Some("int"), Value::Int(_))
+            | (Some("float"), Value::Float(_))
+    )
+}
+
 fn inherits(class: &Class<'_>, path: &str) -> bool {
     class.ancestors.iter().any(|ancestor| ancestor.is_symbol(path))
 }
@@ -30,7 +48,7 @@ impl<'a> Interpreter<'a> {
     /// Finds the members of an enum class in its body.
     pub(super) fn fill_enum(&self, class: &Rc<Class<'a>>) {
         // Hooks by which an enum makes its values with code.
-        let hooks = ["_generate_next_value_", "__new__", "_missing_", "__init__", "_ignore_"];
+        let hooks = ["_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
                 let why = format!("`{}` makes its members with its own code", class.name);
@@ -68,13 +86,73 @@ impl<'a> Interpreter<'a> {
                 .find(|(known, _)| auto.as_ref().is_some_and(|auto| Rc::ptr_eq(known, auto)));
             let value = match known {
                 Some((_, value)) => value.clone(),
-                None => self.member_value(class, &name, value, &values),
+                None => {
+                    let value = match (&value, enum_hook(class, "_generate_next_value_")) {
+                        (Value::Auto(_), Some(hook)) => {
+                            let before = Value::list(values.clone());
+                            let count = i128::try_from(values.len()).unwrap_or(0);
+                            let given = [
+                                Value::Str(Rc::clone(&name)),
+                                Value::int(1),
+                                Value::int(count),
+                                before,
+                            ];
+                            self.call(&hook, &given, &Keywords::new())
+                                .unwrap_or_else(|_| self.unknown("a value that an enum makes"))
+                        }
+                        _ => value,
+                    };
+                    match enum_hook(class, "__new__") {
+                        Some(maker) => self.made_member(class, &maker, &name, value),
+                        None => self.member_value(class, &name, value, &values),
+                    }
+                }
             };
+            if let Value::Unknown(_) = value
+                && (enum_hook(class, "__new__").is_some()
+                    || enum_hook(class, "_generate_next_value_").is_some())
+            {
+                let why = format!("`{}` makes its members with its own code", class.name);
+                *class.obstacle.borrow_mut() = Some(Rc::new(crate::value::Unknown {
+                    why,
+                    at: self.here(),
+                    is_flow_like: false,
+                }));
+            }
             if let Some(auto) = auto {
                 automatic.push((auto, value.clone()));
             }
             values.push(value.clone());
             Self::add_member(class, &name, value);
+        }
+    }
+
+    /// The value of a member that the `__new__` of its class makes.
+    fn made_member(
+        &self,
+        class: &Rc<Class<'a>>,
+        maker: &Value<'a>,
+        name: &str,
+        value: Value<'a>,
+    ) -> Value<'a> {
+        let mut given = vec![Value::Class(Rc::clone(class))];
+        match &value {
+            Value::Tuple(items) => given.extend(items.iter().cloned()),
+            Value::Auto(_) => return self.unknown("an `auto()` that is given to `__new__`"),
+            other => given.push(other.clone()),
+        }
+        let made = self.call(maker, &given, &Keywords::new());
+        let set = match &made {
+            Ok(Value::Opaque(opaque)) => opaque
+                .attributes
+                .as_ref()
+                .filter(|all| all.lost().is_none())
+                .and_then(|all| keyword(all, "_value_").cloned()),
+            _ => None,
+        };
+        match set {
+            Some(set) if fits_mixin(class.mixin, &set) => set,
+            _ => self.unknown(format!("the value of `{}.{name}` is made by `__new__`", class.name)),
         }
     }
 
@@ -181,7 +259,7 @@ fn is_descriptor(value: &Value<'_>) -> bool {
     matches!(
         value,
         Value::Function(_)
-            | Value::Wrapped(_)
+            | Value::Wrapped(..)
             | Value::Class(_)
             | Value::Opaque(_)
             | Value::Flow(_)

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, Number, Operator, UnaryOp};
 use ruff_text_size::Ranged;
 
 use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
-use super::operators::LONGEST;
+use super::operators::{LONGEST, is_same_key};
 use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
@@ -91,13 +91,18 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => Value::set(Self::distinct(items)),
+                    None => self.set_of(items),
                 },
                 Err(unknown) => unknown,
             },
             Expr::Dict(dict) => self.dictionary(dict, scope)?,
             Expr::UnaryOp(unary) => {
                 let operand = self.value(&unary.operand, scope)?;
+                if unary.op == UnaryOp::Not
+                    && let Some(truth) = self.condition(&operand)?
+                {
+                    return Ok(Value::Bool(!truth));
+                }
                 if refuses_unary(unary.op, &operand) {
                     let class = class_name(&operand);
                     let message = format!("bad operand type for unary operator: '{class}'");
@@ -109,13 +114,12 @@ impl<'a> Interpreter<'a> {
                 let left = self.value(&binary.left, scope)?;
                 let right = self.value(&binary.right, scope)?;
                 self.at(scope, binary.start());
-                self.note_operator(&left, &right);
-                self.binary(binary.op, &left, &right)?
+                self.operator(binary.op, &left, &right)?
             }
             Expr::BoolOp(boolean) => self.boolean(boolean.op, &boolean.values, scope)?,
             Expr::If(choice) => {
                 let condition = self.value(&choice.test, scope)?;
-                match Self::truth(&condition) {
+                match self.condition(&condition)? {
                     Some(true) => self.value(&choice.body, scope)?,
                     Some(false) => self.value(&choice.orelse, scope)?,
                     None => {
@@ -152,6 +156,9 @@ impl<'a> Interpreter<'a> {
                 if let Some(made) = self.comprehended(expression, scope) {
                     return made;
                 }
+                if let Some(made) = self.generator_expression(expression, scope)? {
+                    return Ok(made);
+                }
                 self.first_iterated(expression, scope)?;
                 self.lose_expression(expression, scope);
                 let excerpt = scope.excerpt(expression);
@@ -161,6 +168,20 @@ impl<'a> Interpreter<'a> {
                 Some(value) => return value,
                 None => self.not_evaluated(expression, scope),
             },
+            Expr::Yield(given) if !self.yields.borrow().is_empty() => {
+                let value = match &given.value {
+                    Some(value) => self.kept(self.value(value, scope)?),
+                    None => Value::None,
+                };
+                self.give(Some(vec![value]));
+                Value::None
+            }
+            Expr::YieldFrom(given) if !self.yields.borrow().is_empty() => {
+                let value = self.value(&given.value, scope)?;
+                let items = self.taken(&value)?;
+                self.give(items);
+                Value::None
+            }
             _ => self.not_evaluated(expression, scope),
         })
     }
@@ -208,15 +229,16 @@ impl<'a> Interpreter<'a> {
         let mut items = Vec::with_capacity(elements.len());
         for element in elements {
             if let Expr::Starred(starred) = element {
-                match self.value(&starred.value, scope)? {
-                    Value::List(more) | Value::Tuple(more)
-                        if items.len() + more.len() > LONGEST =>
-                    {
+                let starred = self.value(&starred.value, scope)?;
+                if is_not_iterable(&starred) {
+                    return self.not_iterable(&starred);
+                }
+                match self.taken(&starred)? {
+                    Some(more) if items.len() + more.len() > LONGEST => {
                         return Ok(Err(self.unknown("a display with too many items")));
                     }
-                    Value::List(more) | Value::Tuple(more) => items.extend(more.iter().cloned()),
-                    other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => return Ok(Err(self.unknown_because(&other, "a starred value"))),
+                    Some(more) => items.extend(more),
+                    None => return Ok(Err(self.unknown_because(&starred, "a starred value"))),
                 }
             } else {
                 items.push(self.kept(self.value(element, scope)?));
@@ -251,6 +273,10 @@ impl<'a> Interpreter<'a> {
             if is_unhashable(&key) {
                 return self.unhashable(&key);
             }
+            self.note_implicit_use([&key]);
+            if entries.iter().any(|(known, _)| is_same_key(known, &key).is_none()) {
+                return Ok(self.unknown("keys of which it is not known whether they are equal"));
+            }
             // Whether an unknown key equals one of the others decides which value counts.
             if let Some(unknown) = key.find_unknown(self.here()) {
                 return Ok(Value::Unknown(unknown));
@@ -269,7 +295,7 @@ impl<'a> Interpreter<'a> {
         let mut last = Value::None;
         for (at, operand) in operands.iter().enumerate() {
             last = self.value(operand, scope)?;
-            let truth = match Self::truth(&last) {
+            let truth = match self.condition(&last)? {
                 // `int or str` as an annotation means `int`: types count as true.
                 None if Self::is_type(&last) => Some(true),
                 truth => truth,
@@ -294,31 +320,99 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         let mut left = self.value(&comparison.left, scope)?;
-        for (operator, right) in comparison.ops.iter().zip(&comparison.comparators) {
+        let mut answer = Value::Bool(true);
+        for (at, (operator, right)) in
+            comparison.ops.iter().zip(&comparison.comparators).enumerate()
+        {
             let right = self.value(right, scope)?;
-            self.note_operator(&left, &right);
-            match Self::compare(*operator, &left, &right) {
-                // `a < b < c` compares neighbours, and stops at the first that fails.
+            answer = self.compared(*operator, &left, &right)?;
+            if at + 1 == comparison.ops.len() {
+                break;
+            }
+            // `a < b < c` compares neighbours, and stops at the first that fails.
+            match self.condition(&answer)? {
                 Some(true) => left = right,
-                Some(false) => return Ok(Value::Bool(false)),
-                None => {
-                    let is_refused = match operator {
-                        CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => {
-                            refuses_order(&left, &right)
-                        }
-                        CmpOp::In | CmpOp::NotIn => refuses_containing(&right, &left),
-                        _ => false,
-                    };
-                    if is_refused {
-                        let message = "the comparison is not supported between these values";
-                        return self.raise("TypeError", message);
-                    }
-                    let pair = Value::tuple(vec![left, right]);
-                    return Ok(self.unknown_because(&pair, "a comparison"));
-                }
+                Some(false) => break,
+                None => return Ok(self.unknown_because(&answer, "a comparison")),
             }
         }
-        Ok(Value::Bool(true))
+        Ok(answer)
+    }
+
+    /// `left <operator> right`
+    pub(super) fn compared(
+        &self,
+        operator: CmpOp,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if let Some(answer) = self.compared_objects(operator, left, right) {
+            return answer;
+        }
+        self.note_operator(left, right);
+        if !matches!(operator, CmpOp::Is | CmpOp::IsNot) {
+            self.note_implicit_use([left, right]);
+        }
+        if let Some(truth) = Self::compare(operator, left, right) {
+            return Ok(Value::Bool(truth));
+        }
+        let is_refused = match operator {
+            CmpOp::Lt | CmpOp::LtE | CmpOp::Gt | CmpOp::GtE => refuses_order(left, right),
+            CmpOp::In | CmpOp::NotIn => refuses_containing(right, left),
+            _ => false,
+        };
+        if is_refused {
+            return self.raise("TypeError", "the comparison is not supported between these values");
+        }
+        if let (CmpOp::In | CmpOp::NotIn, Value::Iterator(_)) = (operator, right) {
+            self.lose(right, "some of its items are taken");
+        }
+        let pair = Value::tuple(vec![left.clone(), right.clone()]);
+        Ok(self.unknown_because(&pair, "a comparison"))
+    }
+
+    /// `left <operator> right`
+    pub(super) fn operator(
+        &self,
+        operator: Operator,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Evaluated<Value<'a>> {
+        if let Some(method) = operator_method(operator)
+            && let Some(made) = self.operated(method, left, right)
+        {
+            return made;
+        }
+        self.note_operator(left, right);
+        self.note_implicit_use([left, right]);
+        self.binary(operator, left, right)
+    }
+
+    /// A comparison that an object has a method for; `None` if it is one of plain values.
+    fn compared_objects(
+        &self,
+        operator: CmpOp,
+        left: &Value<'a>,
+        right: &Value<'a>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        let method = match operator {
+            CmpOp::Eq => "__eq__",
+            CmpOp::NotEq => "__ne__",
+            CmpOp::Lt => "__lt__",
+            CmpOp::LtE => "__le__",
+            CmpOp::Gt => "__gt__",
+            CmpOp::GtE => "__ge__",
+            CmpOp::In | CmpOp::NotIn => {
+                let found =
+                    self.special_method(right, "__contains__", std::slice::from_ref(left))?;
+                return Some(found.and_then(|found| match self.condition(&found)? {
+                    Some(is_in) => Ok(Value::Bool(is_in == (operator == CmpOp::In))),
+                    None => Ok(self.unknown_because(&found, "a comparison")),
+                }));
+            }
+            CmpOp::Is | CmpOp::IsNot => return None,
+        };
+        self.operated(method, left, right)
     }
 
     /// An operator with an object of a class of the repository is a call of one of its methods.
@@ -360,19 +454,32 @@ impl<'a> Interpreter<'a> {
 
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let callee = self.value(&call.func, scope)?;
+        if callee.is_symbol("builtins.super")
+            && call.arguments.is_empty()
+            && let Some(found) = self.super_object(scope)
+        {
+            return Ok(found);
+        }
+        if call.arguments.is_empty()
+            && let Value::Symbol(path) = &callee
+            && matches!(&**path, "builtins.locals" | "builtins.vars")
+        {
+            return self.names_of_scope(scope);
+        }
         let mut arguments = Vec::with_capacity(call.arguments.args.len());
         let mut starred = Keywords::new();
         for argument in &call.arguments.args {
             if let Expr::Starred(argument) = argument {
-                match self.value(&argument.value, scope)? {
-                    Value::List(more) | Value::Tuple(more)
-                        if arguments.len() + more.len() <= MOST_ARGUMENTS =>
-                    {
-                        arguments.extend(more.iter().cloned());
+                let given = self.value(&argument.value, scope)?;
+                if is_not_iterable(&given) {
+                    return self.not_iterable(&given);
+                }
+                match self.taken(&given)? {
+                    Some(more) if arguments.len() + more.len() <= MOST_ARGUMENTS => {
+                        arguments.extend(more);
                     }
-                    other if is_not_iterable(&other) => return self.not_iterable(&other),
-                    other => {
-                        let unknown = self.unknown_because(&other, "a starred argument");
+                    _ => {
+                        let unknown = self.unknown_because(&given, "a starred argument");
                         // How many arguments it brings is not known either. The marker keeps the
                         // function from being called as if it were one.
                         arguments.push(unknown.clone());
@@ -387,6 +494,22 @@ impl<'a> Interpreter<'a> {
         keywords.extend(starred);
         self.at(scope, call.start());
         self.call(&callee, &arguments, &keywords)
+    }
+
+    /// `locals()`
+    fn names_of_scope(&self, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        if scope.is_module() {
+            return self.call_symbol("builtins.globals", &[], &Keywords::new());
+        }
+        let names = scope.names.borrow().snapshot();
+        if scope.is_class() {
+            let why = "`locals()` may bind any name of a class";
+            self.mark_module_inexact(&scope.module, why);
+            return Ok(self.unknown(why));
+        }
+        // What is set in it binds no name of a function.
+        let entries = names.into_iter().map(|(name, value)| (Value::Str(name), self.kept(value)));
+        Ok(Value::dict(entries.collect()))
     }
 
     pub(super) fn keywords(
@@ -434,6 +557,24 @@ impl<'a> Interpreter<'a> {
             None => self.unknown(format!("{what} is not evaluated here")),
         }
     }
+}
+
+/// The method by which a class says what an operator does.
+pub(super) fn operator_method(operator: Operator) -> Option<&'static str> {
+    Some(match operator {
+        Operator::Add => "__add__",
+        Operator::Sub => "__sub__",
+        Operator::Mult => "__mul__",
+        Operator::Div => "__truediv__",
+        Operator::FloorDiv => "__floordiv__",
+        Operator::Mod => "__mod__",
+        Operator::BitOr => "__or__",
+        Operator::BitAnd => "__and__",
+        Operator::LShift => "__lshift__",
+        Operator::RShift => "__rshift__",
+        Operator::MatMult => "__matmul__",
+        Operator::Pow | Operator::BitXor => return None,
+    })
 }
 
 /// Whether a class of the repository says itself what operators do.

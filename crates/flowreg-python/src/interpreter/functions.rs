@@ -7,10 +7,11 @@ use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFu
 use ruff_text_size::{Ranged, TextRange};
 
 use super::nested::is_flow_spelling;
+use super::objects::property;
 use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::value::{
-    Annotation, Function, Lost, Parameter, ParameterKind, Scope, Shared, Unknown, Value,
+    Annotation, Function, Lost, MethodKind, Parameter, ParameterKind, Scope, Shared, Unknown, Value,
 };
 
 impl<'a> Interpreter<'a> {
@@ -77,13 +78,14 @@ impl<'a> Interpreter<'a> {
             match &**path {
                 // Neither is a flow's function itself: `Value::Wrapped` is looked through where
                 // Prefect does so.
-                "builtins.staticmethod" | "builtins.classmethod" => {
-                    return Ok(Value::Wrapped(Rc::new(value)));
+                "builtins.staticmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value), MethodKind::Static));
                 }
-                "builtins.property" | "functools.cached_property" => {
-                    self.lose(&value, "a property may change it");
-                    return Ok(Value::opaque("property"));
+                "builtins.classmethod" => {
+                    return Ok(Value::Wrapped(Rc::new(value), MethodKind::Class));
                 }
+                "builtins.property" => return Ok(property("property", value)),
+                "functools.cached_property" => return Ok(property("cached property", value)),
                 "enum.property" | "types.DynamicClassAttribute" => {
                     self.lose(&value, "a property may change it");
                     return Ok(Value::opaque("enum property"));

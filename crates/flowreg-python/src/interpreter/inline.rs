@@ -12,11 +12,14 @@ use super::blocks::Ending;
 use super::bound::BoundNames;
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::imports::passed;
+use super::iterators::iterator;
 use super::nested::makes_flows;
 use super::program::may_exit;
+use super::signatures;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::value::{
-    Function, Keywords, ParameterKind, Scope, Unknown, Value, keyword, set_keyword,
+    Function, Iterating, Keywords, ParameterKind, Scope, Shared, Unknown, Value, keyword,
+    set_keyword,
 };
 
 /// Calls that may be open at once. Factories and helpers at the top of a module are a few deep;
@@ -77,14 +80,21 @@ impl<'a> Interpreter<'a> {
         self.calls.set(calls + 1);
         // Errors inside the function are reported there, and the call as the way to them.
         let site = self.here();
-        let locals = function.definition.map(|definition| BoundNames::of(&definition.body));
-        let scope = Scope::function(
-            locals.map(BoundNames::into_locals).unwrap_or_default(),
-            &function.qualname,
-            &function.scope,
-        );
+        let first = function.parameters.first().map(|parameter| Rc::clone(&parameter.name));
+        let names = function.definition.map(|definition| BoundNames::of(&definition.body));
+        let names = names.unwrap_or_default().into_function(first);
+        let scope = Scope::function(names, &function.qualname, &function.scope);
         let scope = self.keep(scope);
-        self.bind_arguments(function, arguments, keywords, &scope)?;
+        match signatures::changed(function) {
+            Ok(Some(changed)) => self.bind_arguments(&changed, arguments, keywords, &scope)?,
+            Ok(None) => self.bind_arguments(function, arguments, keywords, &scope)?,
+            Err(why) => return unknown(why.why.clone()),
+        }
+        if function.definition.is_some_and(is_generator) {
+            // Its body runs when its items are taken.
+            let function = Rc::clone(function);
+            return Ok(iterator(Iterating::Call(function, scope, Shared::default())));
+        }
         self.open_calls.set(self.open_calls.get() + 1);
         let outcome = self.at_site(site, || {
             self.deeper(
@@ -132,7 +142,10 @@ impl<'a> Interpreter<'a> {
                 Some(rest.remove(at).1)
             };
             let value = match parameter.kind {
-                ParameterKind::Rest => Some(Value::tuple(positional.by_ref().cloned().collect())),
+                ParameterKind::Rest => {
+                    let rest = positional.by_ref().cloned();
+                    Some(Value::tuple(rest.map(|value| self.kept(value)).collect()))
+                }
                 ParameterKind::Keywords => {
                     let entries = std::mem::take(&mut rest);
                     let entries =
@@ -280,25 +293,29 @@ fn refusal(
     if keyword(keywords, "**").is_some() || keyword(keywords, UNKNOWN_ARGUMENTS).is_some() {
         return Some("its arguments are not known");
     }
-    if function.scope.is_class() {
-        // `self` would have to be an object with state.
-        return Some("it is a method");
-    }
     let definition = function.definition?;
     if definition.is_async && !is_program {
         return Some("it is asynchronous");
     }
-    if is_special(definition, is_program) {
-        return Some("it is a generator, or changes names outside it");
-    }
-    None
-}
-
-/// Whether a body has statements that are not followed.
-fn is_special(definition: &StmtFunctionDef, is_program: bool) -> bool {
     let mut search = OwnNodes::default();
     search.visit_body(&definition.body);
-    search.is_special || (search.awaits && !is_program)
+    if search.yields && (is_program || definition.is_async) {
+        return Some("it is a generator");
+    }
+    (search.awaits && !is_program).then_some("it is asynchronous")
+}
+
+/// Whether a statement has a `yield` of its own.
+pub(super) fn yields(statement: &Stmt) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_stmt(statement);
+    search.yields
+}
+
+pub(super) fn is_generator(definition: &StmtFunctionDef) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_body(&definition.body);
+    search.yields
 }
 
 /// Whether a body has a `raise` of its own.
@@ -316,7 +333,7 @@ pub(super) struct OwnNodes {
     pub leaves: bool,
     pub raises: bool,
     awaits: bool,
-    is_special: bool,
+    yields: bool,
 }
 
 impl<'a> Visitor<'a> for OwnNodes {
@@ -325,7 +342,6 @@ impl<'a> Visitor<'a> for OwnNodes {
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => return,
             Stmt::Return(_) | Stmt::Break(_) | Stmt::Continue(_) => self.leaves = true,
             Stmt::Raise(_) => self.raises = true,
-            Stmt::Global(_) | Stmt::Nonlocal(_) => self.is_special = true,
             _ => {}
         }
         walk_stmt(self, statement);
@@ -334,7 +350,7 @@ impl<'a> Visitor<'a> for OwnNodes {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Lambda(_) => return,
-            Expr::Yield(_) | Expr::YieldFrom(_) => self.is_special = true,
+            Expr::Yield(_) | Expr::YieldFrom(_) => self.yields = true,
             Expr::Await(_) => self.awaits = true,
             _ => {}
         }

@@ -14,8 +14,8 @@ use super::{Evaluated, Interpreter};
 use crate::schema::fields::{FieldAlias, alias, configuration, is_class_variable, metadata_info};
 use crate::schema::types::origin_class;
 use crate::value::{
-    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Object, Opaque, Type, Value,
-    keyword, set_keyword,
+    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Object, Type, Value, keyword,
+    set_keyword,
 };
 
 /// Methods that run when an instance is made.
@@ -47,7 +47,16 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
         let name = &class.name;
-        if class.kind.get() != ClassKind::Enum {
+        let is_followed_later = matches!(
+            class.kind.get(),
+            ClassKind::Enum
+                | ClassKind::Plain
+                | ClassKind::Model
+                | ClassKind::Dataclass
+                | ClassKind::DataclassChild
+                | ClassKind::NamedTuple
+        );
+        if !is_followed_later {
             self.lose_methods(class);
         }
         Ok(match class.kind.get() {
@@ -70,17 +79,16 @@ impl<'a> Interpreter<'a> {
             ClassKind::Model
             | ClassKind::Dataclass
             | ClassKind::DataclassChild
-            | ClassKind::NamedTuple => return self.make_instance(class, arguments, keywords),
-            ClassKind::Plain
-                if own_ancestors(class)
-                    .iter()
-                    .any(|ancestor| ancestor.scope.own("__new__").is_some()) =>
-            {
-                self.unknown(format!("`{name}` has a `__new__` of its own"))
+            | ClassKind::NamedTuple => {
+                let made = self.make_instance(class, arguments, keywords)?;
+                match made {
+                    Value::Instance(_) => self.note_implicit(class),
+                    _ => self.lose_methods(class),
+                }
+                return Ok(made);
             }
             ClassKind::Plain if class.obstacle.borrow().is_none() => {
-                let class = Some(Rc::clone(class));
-                Value::Opaque(Rc::new(Opaque { class, what: "an object" }))
+                return self.make_object(class, arguments, keywords);
             }
             // Prefect 1 projects did this, and some still do: report it instead of missing it.
             _ if class.ancestors.iter().any(|ancestor| ancestor.is_symbol("prefect.Flow")) => {

@@ -2,6 +2,7 @@
 
 use super::Interpreter;
 use super::certain::is_unhashable;
+use super::iterators::contained;
 use super::operators::{MOST_SORTED, is_equal, sorted};
 use super::subscripts::as_index;
 use crate::value::{Object, Value};
@@ -14,54 +15,18 @@ impl<'a> Interpreter<'a> {
             ("tuple", []) => Value::tuple(Vec::new()),
             ("set" | "frozenset", []) => Value::set(Vec::new()),
             ("list" | "tuple" | "set" | "frozenset", [value]) => {
-                let items = items_of(value)?;
-                // The order of a set is that of its hashes.
-                let has_order = !matches!(value, Value::Set(items) if items.len() > 1);
-                if !has_order && matches!(name, "list" | "tuple") {
-                    return None;
-                }
+                let items = match value {
+                    // The order of a set is that of its hashes.
+                    Value::Set(items) if !matches!(name, "list" | "tuple") => items.to_vec(),
+                    value => contained(value)?,
+                };
                 match name {
                     "list" => Value::list(items),
                     "tuple" => Value::tuple(items),
                     // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
-                    _ => Value::set(Self::distinct(items)),
+                    _ => self.set_of(items),
                 }
-            }
-            ("enumerate", [value]) if !matches!(value, Value::Set(_)) => {
-                let numbered = items_of(value)?.into_iter().enumerate();
-                let pairs = numbered.map(|(at, item)| {
-                    let at = i128::try_from(at).unwrap_or(i128::MAX);
-                    Value::tuple(vec![Value::int(at), item])
-                });
-                Value::View(Object::iterator(pairs.collect()))
-            }
-            ("zip", many) if !many.iter().any(|value| matches!(value, Value::Set(_))) => {
-                let columns: Vec<_> = many.iter().map(items_of).collect::<Option<_>>()?;
-                let length = columns.iter().map(Vec::len).min().unwrap_or(0);
-                let row = |at: usize| {
-                    let items = columns.iter().filter_map(|column| column.get(at).cloned());
-                    Value::tuple(items.collect())
-                };
-                Value::View(Object::iterator((0..length).map(row).collect()))
-            }
-            ("reversed", [value @ (Value::List(_) | Value::Tuple(_))]) => {
-                let mut items = items_of(value)?;
-                items.reverse();
-                Value::View(Object::iterator(items))
-            }
-            ("sorted", [value]) => {
-                let items = items_of(value).filter(|items| items.len() < MOST_SORTED)?;
-                Value::list(sorted(&items)?)
-            }
-            ("min" | "max", [value]) => extreme(name, &items_of(value)?)?,
-            ("min" | "max", many) if many.len() > 1 => extreme(name, many)?,
-            ("sum", [value]) => {
-                let mut total = Value::int(0);
-                for item in items_of(value)? {
-                    total = self.binary(ruff_python_ast::Operator::Add, &total, &item).ok()?;
-                }
-                total
             }
             ("range", [_, ..] | [])
                 if arguments.len() > 3
@@ -77,18 +42,6 @@ impl<'a> Interpreter<'a> {
             },
             _ => return None,
         })
-    }
-
-    /// A value where it is kept: an iterator gives its items only once, and is not followed.
-    pub(super) fn kept(&self, value: Value<'a>) -> Value<'a> {
-        match &value {
-            Value::View(items) if items.is_iterator() => {
-                let unknown = self.unknown("an iterator gives its items only once");
-                self.note_may_be(&unknown, [value]);
-                unknown
-            }
-            _ => value,
-        }
     }
 }
 
@@ -110,9 +63,19 @@ fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
     let (start, end, step) = match *bounds {
         [end] => (0, end, 1),
         [start, end] => (start, end, 1),
-        [start, end, step] if step > 0 => (start, end, step),
+        [start, end, step] => (start, end, step),
         _ => return None,
     };
+    if step < 0 {
+        // From the end backwards: as many numbers as there are forwards.
+        let count = (start.checked_sub(end)?.max(0)).checked_add(-step - 1)? / -step;
+        let count = usize::try_from(count).ok().filter(|count| *count <= LONGEST_RANGE)?;
+        let number = |at: usize| {
+            let far = i128::try_from(at).unwrap_or(0) * i128::from(step);
+            Value::int(i128::from(start) + far)
+        };
+        return Some((0..count).map(number).collect());
+    }
     let numbers = (start..end).step_by(usize::try_from(step).ok()?);
     let numbers: Vec<_> = numbers.take(LONGEST_RANGE + 1).collect();
     let numbers = Some(numbers).filter(|numbers| numbers.len() <= LONGEST_RANGE)?;
@@ -122,18 +85,7 @@ fn range<'a>(arguments: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
 /// How many numbers of a range are kept.
 const LONGEST_RANGE: usize = 1000;
 
-fn items_of<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
-    Some(match value {
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
-            items.to_vec()
-        }
-        Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-        Value::Str(text) => text.chars().map(|char| Value::text(char.to_string())).collect(),
-        _ => return None,
-    })
-}
-
-fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
+pub(super) fn extreme<'a>(name: &str, items: &[Value<'a>]) -> Option<Value<'a>> {
     if items.len() > MOST_SORTED {
         return None;
     }

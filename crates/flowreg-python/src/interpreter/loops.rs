@@ -7,8 +7,9 @@ use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Comprehension, Expr, Number, Stmt, StmtFor, StmtWhile};
 
 use super::blocks::Ending;
-use super::bound::names_read;
 use super::certain::{is_not_iterable, is_unhashable};
+use super::iterators::{Next, contained};
+use super::operators::distinct;
 use super::{Evaluated, Interpreter};
 use crate::value::{Scope, Value};
 
@@ -70,6 +71,13 @@ impl<'a> Interpreter<'a> {
         if each.is_async || (body.leaves && self.program.is_some()) {
             return Ok(None);
         }
+        let iterated = match self.special_method(iterated, "__iter__", &[]) {
+            Some(made) => &made?,
+            None => iterated,
+        };
+        if let Value::Iterator(_) = iterated {
+            return self.rounds_of_iterator(each, iterated, body.statements, scope);
+        }
         let Some(items) = self.items(iterated, body.statements) else { return Ok(None) };
         let changes = iterated.changes();
         for item in items {
@@ -91,6 +99,30 @@ impl<'a> Interpreter<'a> {
         self.run_body(&each.orelse, scope).map(Some)
     }
 
+    /// The same for an iterator: each item is taken when its round begins.
+    fn rounds_of_iterator(
+        &self,
+        each: &'a StmtFor,
+        iterator: &Value<'a>,
+        statements: usize,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<Option<Ending<'a>>> {
+        loop {
+            let item = match self.next_of(iterator)? {
+                Next::Item(item) if self.spend(statements) => item,
+                Next::End => return self.run_body(&each.orelse, scope).map(Some),
+                _ => return Ok(None),
+            };
+            self.bind(&each.target, &item, scope)?;
+            match self.run_body(&each.body, scope)? {
+                Ending::Fell | Ending::Continued => {}
+                Ending::Broke => return Ok(Some(Ending::Fell)),
+                Ending::NotKnown(_) => return Ok(None),
+                returned @ Ending::Returned(_) => return Ok(Some(returned)),
+            }
+        }
+    }
+
     /// Runs a `while` loop as long as its condition is known; `None` if it ends otherwise.
     fn while_rounds(
         &self,
@@ -103,7 +135,8 @@ impl<'a> Interpreter<'a> {
             return Ok(None);
         }
         loop {
-            match Self::truth(&self.value(&repeated.test, scope)?) {
+            let test = self.value(&repeated.test, scope)?;
+            match self.condition(&test)? {
                 Some(true) if self.spend(body.statements + 1) => {}
                 Some(false) => return self.run_body(&repeated.orelse, scope).map(Some),
                 _ => return Ok(None),
@@ -129,22 +162,30 @@ impl<'a> Interpreter<'a> {
             Expr::DictComp(dict) => (dict.key.as_deref()?, Some(&*dict.value), &dict.generators),
             _ => return None,
         };
-        let [generator] = &generators[..] else { return None };
         // If a condition is not known half-way, the calls before it are recorded already.
-        let is_plain = generator.ifs.is_empty() || self.program.is_none();
-        if generator.is_async || !is_plain || scope.is_class() || binds(comprehension) {
+        let is_plain = self.program.is_none()
+            || (generators.len() == 1 && generators.iter().all(|known| known.ifs.is_empty()));
+        let is_async = generators.iter().any(|generator| generator.is_async);
+        if is_async || !is_plain || scope.is_class() || suspends(comprehension) {
             return None;
         }
-        self.made(element, value, generator, scope).transpose().map(|made| {
+        let mut made = (Vec::new(), Vec::new());
+        let outcome = self.made(element, value, generators, scope, &mut made);
+        outcome.map(|is_known| is_known.then_some(made)).transpose().map(|made| {
             let (items, values) = made?;
             Ok(match comprehension {
                 Expr::ListComp(_) => Value::list(items),
                 Expr::SetComp(_) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => Value::set(Self::distinct(items)),
+                    None => self.set_of(items),
                 },
                 _ => {
                     let mut entries = Vec::new();
+                    self.note_implicit_use(&items);
+                    if distinct(&items).is_none() {
+                        let why = "keys of which it is not known whether they are equal";
+                        return Ok(self.unknown(why));
+                    }
                     for (key, value) in items.into_iter().zip(values) {
                         if is_unhashable(&key) {
                             return self.unhashable(&key);
@@ -160,54 +201,75 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// The items that a comprehension makes, and the values if it makes entries.
+    /// Adds the items that a comprehension makes, and the values if it makes entries; `false` if they are not
+    /// known.
     fn made(
         &self,
         element: &'a Expr,
         value: Option<&'a Expr>,
-        generator: &'a Comprehension,
+        generators: &'a [Comprehension],
         scope: &Rc<Scope<'a>>,
-    ) -> Evaluated<Option<(Vec<Value<'a>>, Vec<Value<'a>>)>> {
-        let iterated = self.value(&generator.iter, scope)?;
-        let Some(items) = self.items(&iterated, 1 + generator.ifs.len()) else { return Ok(None) };
-        let locals = names_read(&generator.target).into_iter().collect();
-        let inner = self.keep(Scope::function(locals, "<listcomp>", scope));
-        let changes = iterated.changes();
-        let (mut made, mut values) = (Vec::new(), Vec::new());
-        'items: for item in items {
-            if iterated.changes() != changes {
-                return Ok(None);
+        made: &mut (Vec<Value<'a>>, Vec<Value<'a>>),
+    ) -> Evaluated<bool> {
+        let Some((generator, rest)) = generators.split_first() else {
+            made.0.push(self.kept(self.value(element, scope)?));
+            if let Some(value) = value {
+                made.1.push(self.kept(self.value(value, scope)?));
             }
+            return Ok(true);
+        };
+        let iterated = self.value(&generator.iter, scope)?;
+        let statements = 1 + generator.ifs.len();
+        let iterator = match &iterated {
+            Value::Iterator(_) | Value::Opaque(_) => self.iterator_of(&iterated)?,
+            _ => None,
+        };
+        let mut items = match iterator {
+            Some(_) => Vec::new().into_iter(),
+            None => match self.items(&iterated, statements) {
+                Some(items) => items.into_iter(),
+                None => return Ok(false),
+            },
+        };
+        let inner = self.comprehension_scope(generator, scope);
+        let changes = iterated.changes();
+        'items: loop {
+            let item = match &iterator {
+                Some(iterator) => match self.next_of(iterator)? {
+                    Next::Item(item) if self.spend(statements) => item,
+                    Next::End => return Ok(true),
+                    _ => return Ok(false),
+                },
+                None if iterated.changes() != changes => return Ok(false),
+                None => match items.next() {
+                    Some(item) => item,
+                    None => return Ok(true),
+                },
+            };
             self.bind(&generator.target, &item, &inner)?;
             for condition in &generator.ifs {
-                match Self::truth(&self.value(condition, &inner)?) {
+                let test = self.value(condition, &inner)?;
+                match self.condition(&test)? {
                     Some(true) => {}
                     Some(false) => continue 'items,
-                    None => return Ok(None),
+                    None => return Ok(false),
                 }
             }
-            made.push(self.value(element, &inner)?);
-            if let Some(value) = value {
-                values.push(self.value(value, &inner)?);
+            if !self.made(element, value, rest, &inner, made)? {
+                return Ok(false);
             }
         }
-        Ok((iterated.changes() == changes).then_some((made, values)))
     }
 
     /// What a loop goes through, in its order, with so many statements in each round; `None` if that is
     /// not known or too much.
     fn items(&self, iterated: &Value<'a>, statements: usize) -> Option<Vec<Value<'a>>> {
-        let items: Vec<Value<'a>> = match iterated {
-            Value::List(items) | Value::Tuple(items) | Value::View(items) => items.to_vec(),
-            Value::Set(items) if items.len() < 2 => items.to_vec(),
-            Value::Dict(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-            _ => return None,
-        };
+        let items = contained(iterated)?;
         self.spend(items.len().checked_mul(statements)?).then_some(items)
     }
 
     /// Takes so many statements off those that loops may run; `false` if there are not enough left.
-    fn spend(&self, statements: usize) -> bool {
+    pub(super) fn spend(&self, statements: usize) -> bool {
         let steps = self.steps.get().saturating_add(statements);
         let is_enough = steps <= MOST_STEPS;
         if is_enough {
@@ -254,18 +316,18 @@ fn is_true(test: &Expr) -> bool {
     }
 }
 
-/// Whether an expression binds a name of the scope around it.
-fn binds(expression: &Expr) -> bool {
-    let mut search = Binds(false);
+/// Whether an expression waits or gives something to its caller.
+fn suspends(expression: &Expr) -> bool {
+    let mut search = Suspends(false);
     search.visit_expr(expression);
     search.0
 }
 
-struct Binds(bool);
+struct Suspends(bool);
 
-impl<'a> Visitor<'a> for Binds {
+impl<'a> Visitor<'a> for Suspends {
     fn visit_expr(&mut self, expression: &'a Expr) {
-        self.0 |= matches!(expression, Expr::Named(_) | Expr::Await(_) | Expr::Yield(_));
+        self.0 |= matches!(expression, Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_));
         walk_expr(self, expression);
     }
 }

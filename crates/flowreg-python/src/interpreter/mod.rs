@@ -31,27 +31,36 @@ mod changes;
 mod class_rules;
 pub(crate) mod classes;
 mod comprehensions;
+mod contexts;
 mod conversions;
 mod enums;
+mod exceptions;
 pub(crate) mod expressions;
+mod functional;
 mod functions;
 mod imports;
 mod inline;
 mod instances;
 mod iteration;
+mod iterators;
 mod late_types;
+mod library;
 mod likely;
 mod loops;
+mod matching;
 mod model_rules;
 mod mutations;
 pub(crate) mod nested;
+mod objects;
 pub(crate) mod operators;
 mod options;
 pub(crate) mod program;
 mod pydantic;
+mod reflection;
 pub(crate) mod scope;
 mod search;
 mod settings;
+pub(crate) mod signatures;
 mod standard;
 mod statements;
 pub(crate) mod strings;
@@ -74,7 +83,9 @@ use super::nesting;
 use super::python::Python;
 use super::source;
 use super::value::run::Run;
-use super::value::{Imported, Location, Made, Module, Scope, Shared, Text, Type, Unknown, Value};
+use super::value::{
+    Class, Imported, Location, Made, Module, Scope, Shared, Text, Type, Unknown, Value,
+};
 use program::Program;
 use union_order::KnownUnion;
 use units::{Loaded, Shelf, Unit, UnitInMaking};
@@ -89,6 +100,8 @@ pub(crate) struct Raised {
     pub at: Location,
     /// The outermost import or call that it passed.
     pub through: Option<Location>,
+    /// Which of the objects that were raised it is.
+    pub object: Option<usize>,
 }
 
 /// Unknown values, and the objects that each may be.
@@ -116,7 +129,7 @@ pub(crate) struct Interpreter<'a> {
     unit: Option<UnitInMaking>,
     /// Why no flow of a script that imports the module is exact, if so.
     doubt: RefCell<Option<Rc<Unknown>>>,
-    /// What the the answers depend on.
+    /// What the answers depend on.
     pub dependencies: RefCell<Dependencies>,
     /// The place that is evaluated, for reasons and errors.
     at: Cell<Location>,
@@ -138,6 +151,15 @@ pub(crate) struct Interpreter<'a> {
     /// Unknown values, by their places in memory, and the objects that each may be or hold. The value is kept, so
     /// that its place is not used again.
     may_be: RefCell<MayBe<'a>>,
+    /// The exceptions that were raised as objects, and those that are handled.
+    exceptions: RefCell<Vec<Value<'a>>>,
+    handled: RefCell<Vec<Box<Raised>>>,
+    /// Dictionaries that call something for a key that they have not, and what.
+    defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
+    /// Classes of objects with methods that Python runs without a call that names them.
+    implicit: RefCell<HashMap<*const (), Rc<Class<'a>>>>,
+    /// What the generators have given that are run.
+    yields: iterators::Given<'a>,
     /// Statements of loops that were run.
     steps: Cell<usize>,
     /// The choices of the unions that `typing` was subscripted with, in their first order.
@@ -160,6 +182,9 @@ impl Drop for Interpreter<'_> {
     fn drop(&mut self) {
         drop(self.may_be.take());
         drop(self.escaped.take());
+        drop(self.exceptions.take());
+        drop(self.defaults.take());
+        drop(self.implicit.take());
         units::release(self.scopes.take());
     }
 }
@@ -219,6 +244,11 @@ impl<'a> Interpreter<'a> {
             factories: Cell::new(0),
             escaped: RefCell::default(),
             may_be: RefCell::default(),
+            exceptions: RefCell::default(),
+            handled: RefCell::default(),
+            defaults: RefCell::default(),
+            implicit: RefCell::default(),
+            yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
             why_search_unknown: RefCell::default(),
@@ -300,6 +330,7 @@ impl<'a> Interpreter<'a> {
             are_annotations_postponed: body.iter().any(source::postpones_annotations),
             inexact: Shared::new(inexact),
             escaped: Shared::default(),
+            readers: Shared::default(),
             effects,
         });
         if module.effects.changes_search_path {
@@ -448,7 +479,7 @@ impl<'a> Interpreter<'a> {
 
     fn raise<T>(&self, kind: &str, message: impl Into<String>) -> Evaluated<T> {
         let (kind, message) = (kind.to_owned(), message.into());
-        Err(Box::new(Raised { kind, message, at: self.here(), through: None }))
+        Err(Box::new(Raised { kind, message, at: self.here(), through: None, object: None }))
     }
 
     /// Runs an evaluation, or `too_deep` if the stack might not hold one level more. The caller may

@@ -43,7 +43,7 @@ impl<'a> Interpreter<'a> {
     ) {
         // `@field_validator` without brackets is given the function instead of names of fields.
         let is_bare =
-            matches!(arguments, [Value::Function(_) | Value::Wrapped(_) | Value::Opaque(_)]);
+            matches!(arguments, [Value::Function(_) | Value::Wrapped(..) | Value::Opaque(_)]);
         let has_no_fields = arguments.is_empty() && keyword(keywords, "**").is_none();
         let is_true = |name: &str| keyword(keywords, name).and_then(Self::truth) != Some(false);
         let has = |name: &str| keyword(keywords, name).is_some();

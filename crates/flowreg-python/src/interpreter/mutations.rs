@@ -1,7 +1,8 @@
 //! What changes lists, dictionaries and sets in ways that are computed: their own methods, items that are
 //! set and deleted, and operators like `+=`.
 
-use super::operators::{MOST_SORTED, is_equal, sorted};
+use super::iterators::contained;
+use super::operators::is_equal;
 use super::subscripts::{as_index, slice_range};
 use super::{Evaluated, Interpreter};
 use crate::value::{Entries, Items, Keywords, MOST_PARTS, Value};
@@ -30,6 +31,15 @@ impl<'a> Interpreter<'a> {
             return Ok(Change::NotFollowed);
         }
         match owner {
+            Value::List(items) if method == "sort" && arguments.is_empty() => {
+                let changes = items.changes();
+                match self.sorted_by(items.to_vec(), keywords)? {
+                    Some(sorted) if items.changes() == changes => {
+                        Ok(changed(items, sorted, Value::None))
+                    }
+                    _ => Ok(Change::NotFollowed),
+                }
+            }
             Value::List(items) if keywords.is_empty() => {
                 self.list_changed(items, method, arguments)
             }
@@ -40,7 +50,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether what stands here runs, and not only perhaps.
-    fn is_certain_to_run(&self) -> bool {
+    pub(super) fn is_certain_to_run(&self) -> bool {
         self.open_guesses.get() == 0 && !self.is_in_doubt()
     }
 
@@ -57,7 +67,7 @@ impl<'a> Interpreter<'a> {
                 Value::None
             }
             ("extend", [more]) => {
-                let Some(more) = iterated(more) else { return Ok(Change::NotFollowed) };
+                let Some(more) = contained(more) else { return Ok(Change::NotFollowed) };
                 content.extend(more);
                 Value::None
             }
@@ -103,13 +113,6 @@ impl<'a> Interpreter<'a> {
                 content.reverse();
                 Value::None
             }
-            ("sort", []) if content.len() < MOST_SORTED => match sorted(&content) {
-                Some(sorted) => {
-                    content = sorted;
-                    Value::None
-                }
-                None => return Ok(Change::NotFollowed),
-            },
             _ => return Ok(Change::NotFollowed),
         };
         Ok(changed(items, content, given))
@@ -168,7 +171,7 @@ impl<'a> Interpreter<'a> {
                 match (find(&content, key), rest.first()) {
                     (Some(at), _) => content.remove(at).1,
                     (None, Some(otherwise)) => otherwise.clone(),
-                    (None, None) => return self.raise("KeyError", Self::show(key)),
+                    (None, None) => return self.missing_key(key),
                 }
             }
             ("popitem", []) => match content.pop() {
@@ -202,7 +205,7 @@ impl<'a> Interpreter<'a> {
                 };
                 let more = match value {
                     None => Vec::new(),
-                    Some(value) => match iterated(value) {
+                    Some(value) => match contained(value) {
                         Some(more) => more,
                         None => return Ok(Change::NotFollowed),
                     },
@@ -258,7 +261,11 @@ impl<'a> Interpreter<'a> {
 }
 
 /// Whether an object can hold values without holding itself.
-fn may_hold<'a>(owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
+pub(super) fn may_hold<'a>(
+    owner: &Value<'a>,
+    values: &[Value<'a>],
+    keywords: &Keywords<'a>,
+) -> bool {
     let mut budget = MOST_PARTS;
     let mut given = values.iter().chain(keywords.iter().map(|(_, value)| value));
     !given.any(|value| value.reaches(owner, &mut budget))
@@ -284,7 +291,14 @@ fn set_changed<'a>(items: &Items<'a>, method: &str, arguments: &[Value<'a>]) -> 
                 content.remove(at);
             }
         }
-        ("update", [more]) => match iterated(more) {
+        ("update", [Value::Set(more)]) if more.iter().all(is_known) => {
+            for item in more.iter() {
+                if find(&content, item).is_none() {
+                    content.push(item.clone());
+                }
+            }
+        }
+        ("update", [more]) => match contained(more) {
             Some(more) if more.iter().all(is_known) => {
                 for item in more {
                     if find(&content, &item).is_none() {
@@ -307,17 +321,6 @@ fn changed<'a, T>(
 ) -> Change<'a> {
     let length = content.len();
     if object.change(content, length) { Change::Made(given) } else { Change::NotFollowed }
-}
-
-/// What `extend` takes from a value, in its order.
-fn iterated<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
-    match value {
-        Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items.to_vec()),
-        Value::Dict(entries) => Some(entries.iter().map(|(key, _)| key.clone()).collect()),
-        Value::Set(items) if items.len() < 2 => Some(items.to_vec()),
-        Value::Str(text) => Some(text.chars().map(|char| Value::text(char.to_string())).collect()),
-        _ => None,
-    }
 }
 
 /// The place of an index among so many items.

@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use ruff_python_ast::{CmpOp, Operator};
 
+use super::ancestors::ancestors;
 use super::certain::{class_name, refuses_operator};
+use super::objects::{Held, is_followed, look_along};
 use super::{Evaluated, Interpreter, as_type};
 use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use crate::value::{DEEPEST_TYPE, MOST_PARTS, Member, Type, Value};
+use crate::value::{Class, DEEPEST_TYPE, MOST_PARTS, Member, Object, Type, Value};
 
 /// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
 pub(super) const LONGEST: usize = 100_000;
@@ -18,7 +20,7 @@ pub(super) const LONGEST: usize = 100_000;
 pub(crate) const MOST_SORTED: usize = 1000;
 
 /// Keys of which it is not known whether they are equal.
-pub(super) struct NotComparable;
+pub(crate) struct NotComparable;
 
 /// Whether two constants are of one kind and equal.
 pub(crate) fn is_identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
@@ -68,11 +70,49 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
             all(left, right)
         }
         (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
+        (Value::Opaque(known), Value::Opaque(other)) => match (&known.class, &other.class) {
+            (Some(left), Some(right)) if has_identity(left) && has_identity(right) => {
+                Some(Rc::ptr_eq(known, other))
+            }
+            _ => None,
+        },
         (Value::Dict(left), Value::Dict(right)) if left.is_empty() || right.is_empty() => {
             Some(left.len() == right.len())
         }
-        // Sets and dictionaries are equal whatever their order; comparing them is not needed so
-        // far.
+        // Sets and dictionaries are equal whatever their order.
+        (Value::Set(left), Value::Set(right)) => {
+            if left.len() != right.len() {
+                return Some(false);
+            }
+            for item in left.iter() {
+                let mut is_in = false;
+                for known in right.iter() {
+                    is_in |= is_equal_within(known, item, budget)?;
+                }
+                if !is_in {
+                    return Some(false);
+                }
+            }
+            Some(true)
+        }
+        (Value::Dict(left), Value::Dict(right)) => {
+            if left.len() != right.len() {
+                return Some(false);
+            }
+            for (key, value) in left.iter() {
+                let mut found = None;
+                for (known, other) in right.iter() {
+                    if is_equal_within(known, key, budget)? {
+                        found = Some(other);
+                    }
+                }
+                match found {
+                    Some(other) if is_equal_within(value, other, budget)? => {}
+                    _ => return Some(false),
+                }
+            }
+            Some(true)
+        }
         (Value::Set(_) | Value::Dict(_) | Value::Complex(..), _)
         | (_, Value::Set(_) | Value::Dict(_) | Value::Complex(..)) => None,
         (Value::Std(left), Value::Std(right)) => match (left, right) {
@@ -84,6 +124,11 @@ fn is_equal_within<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut u32) ->
         _ if left.is_constant() && right.is_constant() => Some(is_identical(left, right)),
         _ => None,
     }
+}
+
+/// Whether the objects of a class are told by their identity.
+fn has_identity(class: &Rc<Class<'_>>) -> bool {
+    is_followed(class) && matches!(look_along(&ancestors(class), "__eq__"), Held::Missing)
 }
 
 /// Whether a part of a type, or metadata, has a hash; `None` if it is not known.
@@ -186,6 +231,22 @@ impl<'a> Interpreter<'a> {
             (Value::None, _) | (_, Value::None) => Some(false),
             (Value::Bool(left), Value::Bool(right)) => Some(left == right),
             (Value::Member(left), Value::Member(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Class(left), Value::Class(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Function(left), Value::Function(right)) => Some(Rc::ptr_eq(left, right)),
+            (Value::Flow(left), Value::Flow(right)) => Some(Rc::ptr_eq(left, right)),
+            // pydantic may have copied a list or not.
+            (Value::List(left), Value::List(right)) | (Value::Set(left), Value::Set(right)) => {
+                (!left.is_linked() && !right.is_linked()).then(|| Rc::ptr_eq(left, right))
+            }
+            (Value::Dict(left), Value::Dict(right)) => {
+                (!left.is_linked() && !right.is_linked()).then(|| Rc::ptr_eq(left, right))
+            }
+            (Value::Opaque(known), Value::Opaque(other))
+                if known.class.is_some() && other.class.is_some() =>
+            {
+                Some(Rc::ptr_eq(known, other))
+            }
+            (Value::Symbol(left), Value::Symbol(right)) if left == right => Some(true),
             _ => None,
         };
         match operator {
@@ -216,6 +277,12 @@ impl<'a> Interpreter<'a> {
                 }
                 Some(false)
             }
+            (Value::Bound(bound), Value::Str(name)) => match (&bound.0, &*bound.1) {
+                (Value::Module(imported), "__dict__") if !name.starts_with("__") => {
+                    Some(imported.scope.own(name).is_some())
+                }
+                _ => None,
+            },
             (Value::Dict(entries), item) => {
                 Self::look_up(entries, item).ok().map(|found| found.is_some())
             }
@@ -224,7 +291,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The value of a key.
-    pub(super) fn look_up(
+    pub(crate) fn look_up(
         entries: &[(Value<'a>, Value<'a>)],
         key: &Value<'a>,
     ) -> Result<Option<Value<'a>>, NotComparable> {
@@ -244,15 +311,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Items without their repetitions, in the order they were first seen.
-    pub(super) fn distinct(items: Vec<Value<'a>>) -> Vec<Value<'a>> {
-        let mut distinct: Vec<Value<'a>> = Vec::new();
-        for item in items {
-            if !distinct.iter().any(|known| is_equal(known, &item) == Some(true)) {
-                distinct.push(item);
-            }
+    /// A set of these items.
+    pub(super) fn set_of(&self, items: Vec<Value<'a>>) -> Value<'a> {
+        self.note_implicit_use(&items);
+        match distinct(&items) {
+            Some(items) => Value::set(items),
+            None => self.unknown("items of which it is not known whether they are equal"),
         }
-        distinct
     }
 
     /// `left <operator> right`.
@@ -318,13 +383,23 @@ impl<'a> Interpreter<'a> {
             {
                 Value::tuple(left.iter().chain(right.iter()).cloned().collect())
             }
-            (Operator::BitOr, Value::Dict(left), Value::Dict(right)) => {
+            (Operator::BitOr, Value::Dict(left), Value::Dict(right))
+                if self.defaults.borrow().is_empty() =>
+            {
                 let mut entries = left.to_vec();
                 for (key, value) in right.iter() {
                     Self::put(&mut entries, key.clone(), value.clone());
                 }
                 Value::dict(entries)
             }
+            (
+                Operator::BitOr | Operator::BitAnd | Operator::Sub | Operator::BitXor,
+                Value::Set(left),
+                Value::Set(right),
+            ) => match combined(operator, left, right) {
+                Some(set) => set,
+                None => self.unknown("an operator of sets that is not evaluated here"),
+            },
             (Operator::Mult, sequence, Value::Int(times))
             | (Operator::Mult, Value::Int(times), sequence) => self.repeated(sequence, times),
             (Operator::Mod, Value::Str(template), arguments) => {
@@ -492,6 +567,86 @@ impl<'a> Interpreter<'a> {
     }
 }
 
+/// Whether two values are one key of a dictionary or one item of a set; `None` if a class says so itself.
+pub(super) fn is_same_key<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<bool> {
+    if let Some(is_equal) = is_equal(left, right) {
+        return Some(is_equal);
+    }
+    let has_own = |value: &Value<'a>| match value {
+        Value::Opaque(opaque) => opaque.class.is_some(),
+        Value::Instance(_) | Value::Unknown(_) | Value::External(_) => true,
+        Value::Tuple(items) => items
+            .iter()
+            .any(|item| matches!(item, Value::Opaque(_) | Value::Instance(_) | Value::Unknown(_))),
+        _ => false,
+    };
+    // Functions, classes and the like are told by their identity.
+    (!has_own(left) && !has_own(right)).then(|| match (left, right) {
+        (Value::Symbol(left), Value::Symbol(right)) => left == right,
+        (Value::Class(left), Value::Class(right)) => Rc::ptr_eq(left, right),
+        (Value::Function(left), Value::Function(right)) => Rc::ptr_eq(left, right),
+        (Value::Flow(left), Value::Flow(right)) => Rc::ptr_eq(left, right),
+        _ => false,
+    })
+}
+
+/// Items without their repetitions, in the order they were first seen; `None` if it is not known which are
+/// equal.
+pub(super) fn distinct<'a>(items: &[Value<'a>]) -> Option<Vec<Value<'a>>> {
+    let mut distinct: Vec<Value<'a>> = Vec::new();
+    'items: for item in items {
+        for known in &distinct {
+            if is_same_key(known, item)? {
+                continue 'items;
+            }
+        }
+        distinct.push(item.clone());
+    }
+    Some(distinct)
+}
+
+/// `left | right` and the like of sets; `None` if it is not known which items are equal.
+pub(super) fn combined<'a>(
+    operator: Operator,
+    left: &[Value<'a>],
+    right: &[Value<'a>],
+) -> Option<Value<'a>> {
+    let has = |items: &[Value<'a>], item: &Value<'a>| {
+        for known in items {
+            if is_equal(known, item)? {
+                return Some(true);
+            }
+        }
+        Some(false)
+    };
+    let mut items = Vec::new();
+    for item in left {
+        let is_in_both = has(right, item)?;
+        let is_taken = match operator {
+            Operator::BitAnd => is_in_both,
+            Operator::BitOr => true,
+            _ => !is_in_both,
+        };
+        if is_taken {
+            items.push(item.clone());
+        }
+    }
+    if matches!(operator, Operator::BitOr | Operator::BitXor) {
+        for item in right {
+            if !has(left, item)? {
+                items.push(item.clone());
+            }
+        }
+    }
+    let set = Object::new(items.clone());
+    // What is left of a larger set may lie in a larger table, in another order.
+    if left.len() > 4 || right.len() > 4 {
+        let length = items.len();
+        set.change(items, length);
+    }
+    Some(Value::Set(set))
+}
+
 fn is_in_class(path: &str) -> bool {
     let owner = path.rsplit_once('.').and_then(|(owner, _)| owner.rsplit('.').next());
     owner.is_some_and(|owner| owner.starts_with(char::is_uppercase))
@@ -523,7 +678,7 @@ fn is_plain(member: &Member<'_>) -> bool {
     member.mixin.is_some()
 }
 
-fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> {
+pub(super) fn order<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<std::cmp::Ordering> {
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         return match (left, right) {
             (Numeric::Int(Int::Small(left)), Numeric::Int(Int::Small(right))) => {

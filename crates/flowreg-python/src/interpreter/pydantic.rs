@@ -60,7 +60,10 @@ impl<'a> Interpreter<'a> {
                 Value::opaque("validator")
             }
             ("pydantic", "computed_field") => match arguments.first() {
-                Some(Value::Opaque(_) | Value::Function(_)) => Value::opaque("computed field"),
+                Some(field @ (Value::Opaque(_) | Value::Function(_))) => {
+                    self.lose(field, "a computed field may change it");
+                    Value::opaque("computed field")
+                }
                 _ => Value::opaque("computed field maker"),
             },
             ("pydantic", "PrivateAttr") => Value::opaque("a private attribute"),

@@ -4,6 +4,7 @@
 use ruff_text_size::Ranged;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::symbols;
 use crate::value::{Scope, ScopeKind, Value};
@@ -39,15 +40,61 @@ impl<'a> Scope<'a> {
                 }
                 // A name that a function binds anywhere is local everywhere in it. Unbound as yet,
                 // it does not fall back to the module.
-                if let ScopeKind::Function(locals) = &current.kind
-                    && locals.contains(name)
-                {
-                    return None;
+                if let ScopeKind::Function(names) = &current.kind {
+                    if names.locals.contains(name) {
+                        return None;
+                    }
+                    if names.outer.global.contains(name) {
+                        return self.top_names(name).or_else(|| symbols::builtin(name));
+                    }
                 }
             }
             scope = current.parent.as_deref();
         }
         symbols::builtin(name)
+    }
+
+    fn top_names(&self, name: &str) -> Option<Value<'a>> {
+        let mut scope = self;
+        while let Some(parent) = &scope.parent {
+            scope = parent;
+        }
+        scope.own(name)
+    }
+
+    /// The scope in which a name is bound from here, if it is another one.
+    pub(crate) fn home(&self, name: &str) -> Option<Rc<Self>> {
+        let ScopeKind::Function(names) = &self.kind else { return None };
+        let mut outer = self.parent.as_ref()?;
+        if names.outer.global.contains(name) {
+            return Some(outer.top());
+        }
+        if names.outer.nonlocal.contains(name) {
+            return outer.binder(name);
+        }
+        if !names.is_comprehension || names.locals.contains(name) {
+            return None;
+        }
+        while let (ScopeKind::Function(names), Some(parent)) = (&outer.kind, &outer.parent)
+            && names.is_comprehension
+        {
+            outer = parent;
+        }
+        Some(outer.home(name).unwrap_or_else(|| Rc::clone(outer)))
+    }
+
+    /// The nearest function, from here on, that binds a name itself.
+    pub(crate) fn binder(self: &Rc<Self>, name: &str) -> Option<Rc<Self>> {
+        let mut scope = Some(self);
+        while let Some(current) = scope {
+            if let ScopeKind::Function(names) = &current.kind
+                && (names.locals.contains(name) || current.own(name).is_some())
+            {
+                return Some(Rc::clone(current));
+            }
+            scope = current.parent.as_ref();
+        }
+        None
     }
 
     /// The source text of a piece of syntax of the scope's module, on one line and not too long.

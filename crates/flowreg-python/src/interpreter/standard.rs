@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use super::by_name::is_odd_enum;
 use super::model_rules::is_plain_pattern;
+use super::objects::property;
 use super::subscripts::as_index;
 use super::{Interpreter, as_type};
 use crate::default::std_value::{Date, PathKind, StdValue, Time, join_path};
 use crate::number::{Int, LARGEST_WHOLE, float_repr};
 use crate::symbols;
-use crate::value::{FieldInfo, Keywords, Type, Value, keyword, set_keyword};
+use crate::value::{FieldInfo, Keywords, MethodKind, Type, Value, keyword, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn call_standard(
@@ -53,20 +54,27 @@ impl<'a> Interpreter<'a> {
     ) -> Option<Value<'a>> {
         let first = || arguments.first().cloned();
         Some(match path {
-            "builtins.staticmethod" | "builtins.classmethod" => Value::Wrapped(Rc::new(first()?)),
-            "builtins.property" => {
-                self.lose_arguments(arguments, keywords, "a property may change it");
-                Value::opaque("property")
-            }
+            "builtins.staticmethod" => Value::Wrapped(Rc::new(first()?), MethodKind::Static),
+            "builtins.classmethod" => Value::Wrapped(Rc::new(first()?), MethodKind::Class),
+            "builtins.property" => match (arguments, keywords.as_slice()) {
+                ([getter], []) => property("property", getter.clone()),
+                _ => {
+                    self.lose_arguments(arguments, keywords, "a property may change it");
+                    Value::opaque("property")
+                }
+            },
             "copy.copy" => match arguments {
                 [Value::List(items)] => Value::list(items.to_vec()),
                 [Value::Set(items)] => Value::set(items.to_vec()),
+                [value] if self.factory_of(value).is_some() => return None,
                 [Value::Dict(entries)] => Value::dict(entries.to_vec()),
                 [value @ Value::Tuple(_)] => value.clone(),
                 _ => return None,
             },
             "copy.deepcopy" => match arguments {
-                [value] if value.is_constant() => value.copied(),
+                [value] if value.is_constant() && self.defaults.borrow().is_empty() => {
+                    value.copied()
+                }
                 _ => return None,
             },
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),
@@ -138,8 +146,6 @@ impl<'a> Interpreter<'a> {
         }
         Some(match (name, arguments) {
             ("str", []) => Value::text(""),
-            ("str", [value]) => self.stringified(value),
-            ("repr", [value]) => self.repr(value),
             ("int", []) => Value::int(0),
             ("int", [Value::Int(_)]) => arguments.first()?.clone(),
             ("int", [Value::Bool(truth)]) => Value::int(i128::from(*truth)),

@@ -6,11 +6,12 @@ use ruff_python_ast::{Expr, Operator, Stmt};
 use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
-use super::branches::exception_name;
+use super::iterators::contained;
 use super::mutations::Change;
+use super::objects::class_of;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
-use crate::value::{Annotation, Scope, Text, Unknown, Value, set_keyword};
+use crate::value::{Annotation, ClassKind, Scope, Text, Unknown, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
     pub(super) fn block(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -34,25 +35,18 @@ impl<'a> Interpreter<'a> {
             Stmt::Delete(delete) => {
                 delete.targets.iter().try_for_each(|target| self.delete(target, scope))?;
             }
-            Stmt::With(with) => self.with_statement(with, scope)?,
-            Stmt::Match(choice) => {
-                let subject = self.value(&choice.subject, scope)?;
-                let why = "it is bound in a `match` statement";
-                self.bind_to_unknown(std::slice::from_ref(statement), scope, why);
-                if subject.is_constant() {
-                    choice.cases.iter().for_each(|case| self.look_for_errors(&case.body, scope));
-                }
-                self.note_stops_in(statement, false);
-            }
-            Stmt::Raise(raise) => {
-                // A bare `raise` without an exception at hand is a `RuntimeError`.
-                let kind = raise.exc.as_deref().map_or("RuntimeError", exception_name);
-                return self.raise(kind, "the module raises it itself");
-            }
+            Stmt::Raise(raise) => return self.raise_statement(raise, scope),
             Stmt::Assert(assert) => {
                 let test = self.value(&assert.test, scope)?;
-                if Self::truth(&test) == Some(false) {
-                    return self.raise("AssertionError", scope.excerpt(&*assert.test));
+                if self.condition(&test)? == Some(false) {
+                    let said = match &assert.msg {
+                        Some(message) => vec![self.value(message, scope)?],
+                        None => Vec::new(),
+                    };
+                    let kind = "builtins.AssertionError";
+                    let object = self.call_symbol(kind, &said, &Vec::new())?;
+                    let excerpt = scope.excerpt(&*assert.test);
+                    return self.raise_object("AssertionError", &excerpt, object);
                 }
             }
             Stmt::FunctionDef(function) => self.function_definition(function, scope)?,
@@ -62,6 +56,9 @@ impl<'a> Interpreter<'a> {
                 // used.
                 let unknown = self.unknown("it is bound by a `type` statement of Python 3.12");
                 self.bind(&alias.name, &unknown, scope)?;
+            }
+            Stmt::Global(_) if scope.is_class() => {
+                self.mark_module_inexact(&scope.module, "a class binds names of its module");
             }
             _ => {}
         }
@@ -78,7 +75,8 @@ impl<'a> Interpreter<'a> {
                 }
                 // Under a condition that is not known this runs on a copy of the names, which is
                 // joined with the other branch afterwards.
-                scope.names.borrow_mut().remove(name);
+                let home = scope.home(name);
+                home.as_deref().unwrap_or(scope).names.borrow_mut().remove(name);
             }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
@@ -99,10 +97,17 @@ impl<'a> Interpreter<'a> {
                 let owner = self.value(&attribute.value, scope)?;
                 let name = attribute.attr.as_str();
                 match &owner {
+                    Value::Function(_) if matches!(name, "__defaults__" | "__kwdefaults__") => {
+                        self.set_attribute(&owner, name, &Value::None)?;
+                    }
+                    Value::Function(_) if name == "__annotations__" => {
+                        self.set_attribute(&owner, name, &Value::dict(Vec::new()))?;
+                    }
                     Value::Function(function) if self.open_guesses.get() == 0 => {
                         function.attributes.borrow_mut().retain(|(known, _)| &**known != name);
                     }
-                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted")),
+                    owner if class_of(owner).is_some() => self.delete_on_object(owner, name),
+                    _ => self.set_attribute(&owner, name, &self.unknown("it is deleted"))?,
                 }
             }
             _ => {}
@@ -159,7 +164,7 @@ impl<'a> Interpreter<'a> {
                 Value::unknown(why, self.here())
             };
             self.note_may_be(&unknown, sources);
-            scope.set(name, unknown);
+            scope.home(name).as_deref().unwrap_or(scope).set(name, unknown);
         }
         if bound.binds_any {
             self.mark_module_inexact(&scope.module, why);
@@ -182,18 +187,14 @@ impl<'a> Interpreter<'a> {
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
                 self.check_attribute_change(&owner, attribute.attr.as_str())?;
-                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value);
+                self.set_attribute(&owner, &scope.mangled(attribute.attr.as_str()), value)?;
             }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
                 self.check_item_change(&owner, &index, "assignment")?;
-                self.check_item_is_there(&owner, &index);
-                if let Change::NotFollowed = self.changed_item(&owner, &index, Some(value))? {
-                    let why = format!("`{} = …` changes it", scope.excerpt(item));
-                    self.lose(&owner, &why);
-                    self.lose(value, &why);
-                }
+                let why = format!("`{} = …` changes it", scope.excerpt(item));
+                self.set_item(&owner, &index, value, &why)?;
             }
             _ => {}
         }
@@ -206,18 +207,39 @@ impl<'a> Interpreter<'a> {
         value: &Value<'a>,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        let items = match value {
-            Value::List(items) | Value::Tuple(items) | Value::View(items) => Some(items),
-            _ => None,
+        let listed;
+        let value = match value {
+            Value::Iterator(_) => match self.taken(value)? {
+                Some(items) => {
+                    listed = Value::list(items);
+                    &listed
+                }
+                None => value,
+            },
+            value => value,
         };
-        // `first, *rest = …`: which target gets what is not computed.
-        let is_starred = targets.iter().any(Expr::is_starred_expr);
-        self.check_count(value, targets.len(), is_starred)?;
-        match items {
-            Some(items) if !is_starred && items.len() == targets.len() => targets
+        let star = targets.iter().position(Expr::is_starred_expr);
+        self.check_count(value, targets.len(), star.is_some())?;
+        let items = match value {
+            Value::Iterator(_) => None,
+            value => contained(value),
+        };
+        match (items, star) {
+            (Some(items), None) if items.len() == targets.len() => targets
                 .iter()
                 .zip(items.iter())
                 .try_for_each(|(target, item)| self.bind(target, item, scope)),
+            // `first, *rest = …`
+            (Some(mut items), Some(star)) if items.len() + 1 >= targets.len() => {
+                let behind = targets.len() - star - 1;
+                let last = items.split_off(items.len() - behind);
+                let middle = items.split_off(star);
+                let parts = items.into_iter().chain([Value::list(middle)]).chain(last);
+                targets
+                    .iter()
+                    .zip(parts)
+                    .try_for_each(|(target, item)| self.bind(target, &item, scope))
+            }
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 self.note_may_be(&unknown, [value.clone()]);
@@ -226,8 +248,18 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn set_attribute(&self, owner: &Value<'a>, name: &str, value: &Value<'a>) {
+    pub(super) fn set_attribute(
+        &self,
+        owner: &Value<'a>,
+        name: &str,
+        value: &Value<'a>,
+    ) -> Evaluated<()> {
         let value = &self.kept(value.clone());
+        if matches!(owner, Value::Opaque(opaque) if opaque.attributes.is_some() && opaque.what == "an object")
+            || class_of(owner).is_some()
+        {
+            return self.set_object_attribute(owner, name, value);
+        }
         let value = if self.open_guesses.get() > 0 {
             self.unknown(format!("`{name}` is set under a condition that is not known"))
         } else {
@@ -239,10 +271,16 @@ impl<'a> Interpreter<'a> {
             }
             Value::Class(class) => {
                 // What pydantic and Python themselves read, some of it only when the class is made.
-                if name.starts_with("__") || name.starts_with("model_") {
+                let is_field = class.kind.get() != ClassKind::Plain
+                    && class.scope.annotations.borrow().iter().any(|(known, _)| &**known == name);
+                if name.starts_with("__") || name.starts_with("model_") || is_field {
                     let why = format!("`{name}` of `{}` is set", class.name);
                     let unknown = Unknown { why, at: self.here(), is_flow_like: false };
                     class.obstacle.fill(|| Rc::new(unknown));
+                }
+                // Who has the class may change what it holds.
+                if self.has_escaped(owner) {
+                    self.lose(&value, &format!("it is kept as `{name}` of a class"));
                 }
                 class.scope.set(name, value);
             }
@@ -255,19 +293,16 @@ impl<'a> Interpreter<'a> {
             Value::Symbol(path) if !path.starts_with("sys.") && is_patched(path) => {
                 self.mark_script_inexact(format!("`{path}.{name}` is set"));
             }
-            Value::Instance(_) => {
-                let why = format!("`{name}` of it is set");
-                self.lose(owner, &why);
-                self.lose(&value, &why);
-            }
             // Who has the object may change what it holds.
             Value::Opaque(_) | Value::External(_) | Value::Unknown(_) => {
                 self.lose(&value, &format!("it is kept as `{name}` of an object"));
+                self.lose(owner, &format!("`{name}` of it is set"));
             }
             // A schedule may be in several deployments already, so all of them are in doubt.
             Value::Made(_) => self.mark_script_inexact(format!("`{name}` of an object is set")),
             _ => {}
         }
+        Ok(())
     }
 
     fn annotated(
@@ -317,66 +352,103 @@ impl<'a> Interpreter<'a> {
         assign: &'a ruff_python_ast::StmtAugAssign,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<()> {
-        if let Expr::Name(name) = &*assign.target {
-            let right = self.value(&assign.value, scope)?;
-            let value = match scope.get(name.id.as_str()).map(Value::unless_lost) {
-                Some(left) => {
-                    let is_list = matches!(left, Value::List(_));
-                    // A list takes the items of anything that can be iterated over.
-                    let value = if is_list && assign.op == Operator::Add {
-                        Value::None
-                    } else {
-                        self.binary(assign.op, &left, &right)?
-                    };
-                    // `names += […]` changes a list in place; a number or text is only bound anew.
-                    let is_in_place =
-                        matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
-                    let is_made = is_in_place
-                        && matches!(
-                            self.changed_in_place(assign.op, &left, &right)?,
-                            Change::Made(_)
-                        );
-                    let is_unknown = matches!(
-                        left,
-                        Value::Unknown(_)
-                            | Value::External(_)
-                            | Value::Opaque(_)
-                            | Value::Instance(_)
-                    );
-                    if !is_made && (is_in_place || is_unknown) {
-                        let why = format!("`{}` changes it", scope.excerpt(assign));
-                        self.lose(&left, &why);
-                        self.lose(&right, &why);
-                    }
-                    if is_in_place { left } else { value }
-                }
-                None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
-                    return self.raise("NameError", format!("name '{}' is not defined", name.id));
-                }
-                None => self.unknown(format!("`{}` has no value before", name.id)),
-            };
-            self.set(scope, name.id.as_str(), value);
-            return Ok(());
-        }
         let why = format!("`{}` changes it", scope.excerpt(assign));
-        let right = self.value(&assign.value, scope)?;
-        self.lose(&right, &why);
         match &*assign.target {
+            Expr::Name(name) => {
+                let name = &*scope.mangled(name.id.as_str());
+                let held = scope.get(name).map(Value::unless_lost);
+                let right = self.value(&assign.value, scope)?;
+                let value = match held {
+                    Some(left) => self.in_place(assign.op, left, &right, &why)?,
+                    None if scope.module.inexact.borrow().is_none() && !scope.is_function() => {
+                        return self.raise("NameError", format!("name '{name}' is not defined"));
+                    }
+                    None => self.unknown(format!("`{name}` has no value before")),
+                };
+                self.set(scope, name, value);
+            }
             Expr::Subscript(item) => {
                 let owner = self.value(&item.value, scope)?;
                 let index = self.value(&item.slice, scope)?;
+                let held = self.subscript(&owner, &index)?;
+                let right = self.value(&assign.value, scope)?;
+                let value = self.in_place(assign.op, held, &right, &why)?;
                 self.check_item_change(&owner, &index, "assignment")?;
-                self.lose(&owner, &why);
+                self.set_item(&owner, &index, &value, &why)?;
             }
             Expr::Attribute(attribute) => {
                 let owner = self.value(&attribute.value, scope)?;
-                self.check_attribute_change(&owner, attribute.attr.as_str())?;
                 let name = scope.mangled(attribute.attr.as_str());
                 let held = self.attribute(&owner, &name)?;
-                self.lose(&held, &why);
-                self.set_attribute(&owner, &name, &self.unknown(why));
+                let right = self.value(&assign.value, scope)?;
+                let value = self.in_place(assign.op, held, &right, &why)?;
+                self.check_attribute_change(&owner, attribute.attr.as_str())?;
+                self.set_attribute(&owner, &name, &value)?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// `left <operator>= right`: a list takes the items in place, a number or text is made anew.
+    fn in_place(
+        &self,
+        operator: Operator,
+        left: Value<'a>,
+        right: &Value<'a>,
+        why: &str,
+    ) -> Evaluated<Value<'a>> {
+        let listed = match (&left, right) {
+            (Value::List(_), Value::Iterator(_)) => self.taken(right)?.map(Value::list),
+            _ => None,
+        };
+        let right = listed.as_ref().unwrap_or(right);
+        let is_in_place = matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
+        if is_in_place && let Change::Made(_) = self.changed_in_place(operator, &left, right)? {
+            return Ok(left);
+        }
+        if let Some(method) = super::expressions::operator_method(operator) {
+            let own = method.replacen("__", "__i", 1);
+            if let Some(value) = self.special_method(&left, &own, std::slice::from_ref(right)) {
+                return value;
+            }
+            if let Some(value) = self.operated(method, &left, right) {
+                return value;
+            }
+        }
+        self.note_implicit_use([&left, right]);
+        // A list takes the items of anything that can be iterated over.
+        let is_any = matches!((&left, operator), (Value::List(_), Operator::Add));
+        let value = if is_any { Value::None } else { self.binary(operator, &left, right)? };
+        if is_in_place || !left.is_constant() {
+            self.lose(&left, why);
+            self.lose(right, why);
+        }
+        Ok(if is_in_place { left } else { value })
+    }
+
+    /// `owner[index] = value`.
+    pub(super) fn set_item(
+        &self,
+        owner: &Value<'a>,
+        index: &Value<'a>,
+        value: &Value<'a>,
+        why: &str,
+    ) -> Evaluated<()> {
+        self.check_item_is_there(owner, index);
+        let arguments = [index.clone(), value.clone()];
+        if let Some(set) = self.special_method(owner, "__setitem__", &arguments) {
+            return set.map(|_| ());
+        }
+        if matches!(owner, Value::Dict(_)) {
+            self.note_implicit_use([index]);
+        }
+        if self.set_in_dictionary(owner, index, value)? {
+            return Ok(());
+        }
+        if let Change::NotFollowed = self.changed_item(owner, index, Some(value))? {
+            self.lose(owner, why);
+            self.lose(value, why);
         }
         Ok(())
     }

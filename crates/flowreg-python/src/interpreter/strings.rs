@@ -6,8 +6,11 @@ use ruff_python_ast::{
     ConversionFlag, ExprFString, FStringPart, InterpolatedElement, InterpolatedStringElement,
 };
 
+use super::ancestors::ancestors;
+use super::exceptions::text_of;
+use super::objects::{Held, class_of, look_along};
 use super::operators::LONGEST;
-use super::subscripts::{as_index, slice_range};
+use super::subscripts::{as_index, stepped};
 use super::{Evaluated, Interpreter};
 use crate::number::{complex_repr, float_repr};
 use crate::value::{Keywords, Scope, Text, Value, keyword};
@@ -66,9 +69,17 @@ impl<'a> Interpreter<'a> {
             return Ok(Err(self.unknown("a debug f-string")));
         }
         let converted = match element.conversion {
-            ConversionFlag::None => value.clone(),
-            ConversionFlag::Str => self.shown(display(&value), &value),
-            ConversionFlag::Repr => self.shown(repr(&value), &value),
+            ConversionFlag::None => match class_of(&value) {
+                Some(class)
+                    if !matches!(look_along(&ancestors(class), "__format__"), Held::Missing) =>
+                {
+                    self.unknown("a `__format__` of a class")
+                }
+                Some(_) => self.stringified(&value)?,
+                None => value.clone(),
+            },
+            ConversionFlag::Str => self.stringified(&value)?,
+            ConversionFlag::Repr => self.repr(&value)?,
             ConversionFlag::Ascii => self.unknown("`!a` in an f-string"),
         };
         let specification = match &element.format_spec {
@@ -85,6 +96,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn shown(&self, text: Option<String>, value: &Value<'a>) -> Value<'a> {
+        self.note_implicit_use([value]);
         text.map_or_else(|| self.unknown_because(value, "text of such a value"), Value::text)
     }
 
@@ -94,12 +106,28 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `str(value)`.
-    pub(super) fn stringified(&self, value: &Value<'a>) -> Value<'a> {
-        self.shown(display(value), value)
+    pub(super) fn stringified(&self, value: &Value<'a>) -> Evaluated<Value<'a>> {
+        for method in ["__str__", "__repr__"] {
+            if let Some(text) = self.text_by(value, method) {
+                return text;
+            }
+        }
+        Ok(self.shown(display(value), value))
     }
 
-    pub(super) fn repr(&self, value: &Value<'a>) -> Value<'a> {
-        self.shown(repr(value), value)
+    /// `repr(value)`.
+    pub(super) fn repr(&self, value: &Value<'a>) -> Evaluated<Value<'a>> {
+        let text = self.text_by(value, "__repr__");
+        text.unwrap_or_else(|| Ok(self.shown(repr(value), value)))
+    }
+
+    /// What an object says of itself, if it has a method for it.
+    fn text_by(&self, value: &Value<'a>, method: &str) -> Option<Evaluated<Value<'a>>> {
+        let class = class_of(value)?;
+        match look_along(&ancestors(class), method) {
+            Held::Found(_) => self.special_method(value, method, &[]),
+            _ => None,
+        }
     }
 
     /// `template % arguments`.
@@ -155,8 +183,14 @@ impl<'a> Interpreter<'a> {
 
     pub(super) fn text_slice(&self, text: &Value<'a>, index: &Value<'a>) -> Value<'a> {
         let chars: Vec<char> = text.as_str().unwrap_or_default().chars().collect();
+        if let Value::Slice(slice) = index
+            && let Some(places) = stepped(slice, chars.len())
+        {
+            let part = places.into_iter().filter_map(|at| chars.get(at));
+            return Value::text(part.collect::<String>());
+        }
         let range = match index {
-            Value::Slice(slice) => slice_range(slice, chars.len()),
+            Value::Slice(_) => None,
             other => as_index(other).and_then(|at| {
                 let length = i64::try_from(chars.len()).ok()?;
                 let at = usize::try_from(if at < 0 { at + length } else { at }).ok()?;
@@ -226,6 +260,78 @@ impl<'a> Interpreter<'a> {
                 let zeros = width.saturating_sub(text.chars().count());
                 Value::text(format!("{sign}{}{digits}", "0".repeat(zeros)))
             }
+            ("ljust" | "rjust", _, [Value::Int(width), rest @ ..]) if rest.len() < 2 => {
+                let width = usize::try_from(width.small()?).ok().filter(|width| *width < 1000)?;
+                let fill = match rest.first() {
+                    None => " ",
+                    Some(fill) => fill.as_str().filter(|fill| fill.chars().count() == 1)?,
+                };
+                let fill = fill.repeat(width.saturating_sub(text.chars().count()));
+                Value::text(match method {
+                    "ljust" => format!("{text}{fill}"),
+                    _ => format!("{fill}{text}"),
+                })
+            }
+            ("find", Some([part]), _) => match text.find(part) {
+                Some(at) => Value::int(i128::try_from(text.get(..at)?.chars().count()).ok()?),
+                None => Value::int(-1),
+            },
+            ("count", Some([part]), _) if !part.is_empty() => {
+                Value::int(i128::try_from(text.matches(part).count()).ok()?)
+            }
+            ("partition" | "rpartition", Some([by]), _) if !by.is_empty() => {
+                let is_last = method == "rpartition";
+                let parts = if is_last { text.rsplit_once(by) } else { text.split_once(by) };
+                let parts = match (parts, is_last) {
+                    (Some((left, right)), _) => [left, by, right],
+                    (None, false) => [text, "", ""],
+                    (None, true) => ["", "", text],
+                };
+                Value::tuple(parts.iter().map(Value::text).collect())
+            }
+            ("split" | "rsplit", _, [Value::Str(by), Value::Int(most)]) if !by.is_empty() => {
+                let most = usize::try_from(most.small()?).ok()?;
+                if method == "split" {
+                    texts(text.splitn(most.checked_add(1)?, &**by).collect())
+                } else {
+                    let mut parts: Vec<&str> = text.rsplitn(most.checked_add(1)?, &**by).collect();
+                    parts.reverse();
+                    texts(parts)
+                }
+            }
+            ("splitlines", Some([]), _)
+                if text.is_ascii()
+                    && !text.contains(['\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e']) =>
+            {
+                texts(text.lines().collect())
+            }
+            ("isalpha" | "isalnum" | "isupper" | "islower" | "isspace", Some([]), _)
+                if text.is_ascii() =>
+            {
+                let all = |is: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| is(&b));
+                let has_case = text.bytes().any(|byte| byte.is_ascii_alphabetic());
+                Value::Bool(match method {
+                    "isalpha" => all(u8::is_ascii_alphabetic),
+                    "isalnum" => all(u8::is_ascii_alphanumeric),
+                    "isspace" => {
+                        text.chars().all(|c| " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f".contains(c))
+                            && !text.is_empty()
+                    }
+                    "isupper" => has_case && !text.bytes().any(|byte| byte.is_ascii_lowercase()),
+                    _ => has_case && !text.bytes().any(|byte| byte.is_ascii_uppercase()),
+                })
+            }
+            ("swapcase", Some([]), _) if text.is_ascii() => Value::text(
+                text.chars()
+                    .map(|char| {
+                        if char.is_ascii_lowercase() {
+                            char.to_ascii_uppercase()
+                        } else {
+                            char.to_ascii_lowercase()
+                        }
+                    })
+                    .collect::<String>(),
+            ),
             ("isdigit", Some([]), _) if text.is_ascii() => {
                 Value::Bool(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
             }
@@ -287,12 +393,13 @@ pub(crate) fn display(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Str(text) => Some(text.to_string()),
         Value::Std(std_value) => std_value.display(),
+        Value::Opaque(_) => text_of(value),
         other => repr(other),
     }
 }
 
 /// `repr(value)` of a constant that is not too large.
-fn repr(value: &Value<'_>) -> Option<String> {
+pub(super) fn repr(value: &Value<'_>) -> Option<String> {
     if value.is_constant() { repr_of(value) } else { None }
 }
 
@@ -308,6 +415,13 @@ fn repr_of(value: &Value<'_>) -> Option<String> {
         Value::List(items) if items.len() < 1000 => {
             let items: Option<Vec<String>> = items.iter().map(repr_of).collect();
             format!("[{}]", items?.join(", "))
+        }
+        Value::Tuple(items) if items.len() < 1000 => {
+            let items: Option<Vec<String>> = items.iter().map(repr_of).collect();
+            match &items?[..] {
+                [only] => format!("({only},)"),
+                items => format!("({})", items.join(", ")),
+            }
         }
         _ => return None,
     })

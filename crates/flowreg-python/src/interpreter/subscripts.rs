@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::ExprSubscript;
+use ruff_python_ast::{Expr, ExprSubscript};
 use ruff_text_size::Ranged;
 
+use super::ancestors::ancestors;
 use super::certain::{
     class_name, has_no_parameters, is_no_index, is_unhashable, takes_other_arguments,
 };
+use super::objects::{Held, look_along};
 use super::{Evaluated, Interpreter, as_type};
 use crate::value::{ClassKind, Scope, Type, Value};
 
@@ -20,6 +22,15 @@ impl<'a> Interpreter<'a> {
         let owner = self.value(&subscript.value, scope)?;
         let index = self.value(&subscript.slice, scope)?;
         self.at(scope, subscript.start());
+        // `sys.modules[__name__]`
+        if let (Expr::Attribute(attribute), Value::Str(name)) = (&*subscript.value, &index)
+            && attribute.attr.as_str() == "modules"
+            && self.value(&attribute.value, scope)?.is_symbol("sys")
+            && let Some(known) =
+                self.imported().into_iter().find(|known| known.module.name == *name)
+        {
+            return Ok(Value::Module(known));
+        }
         self.subscript(&owner, &index)
     }
 
@@ -30,7 +41,17 @@ impl<'a> Interpreter<'a> {
             Value::Tuple(items) => items.iter().cloned().map(as_type).collect(),
             other => vec![as_type(other.clone())],
         };
+        if let Some(item) = self.special_method(owner, "__getitem__", std::slice::from_ref(index)) {
+            return item;
+        }
+        self.note_implicit_use([index]);
         Ok(match owner {
+            Value::Bound(bound)
+                if let Some(name) = index.as_str()
+                    && let Some(value) = self.in_dictionary(bound, name) =>
+            {
+                value
+            }
             Value::Unknown(_) => owner.clone(),
             Value::List(items) => return self.item(items, index, Value::list),
             Value::Tuple(items) => return self.item(items, index, Value::tuple),
@@ -48,7 +69,16 @@ impl<'a> Interpreter<'a> {
                 }
                 match Self::look_up(entries, index) {
                     Ok(Some(value)) => value,
-                    Ok(None) => return self.raise("KeyError", Self::show(index)),
+                    Ok(None) => match self.factory_of(owner) {
+                        // `collections.defaultdict`
+                        Some(factory) => {
+                            let made = self.call(&factory, &[], &Vec::new())?;
+                            let why = "an item of it is made that it had not";
+                            self.set_item(owner, index, &made, why)?;
+                            made
+                        }
+                        None => return self.missing_key(index),
+                    },
                     Err(_) => self.unknown("a dictionary with keys that can't be compared"),
                 }
             }
@@ -79,6 +109,16 @@ impl<'a> Interpreter<'a> {
                     }
                     None => self.unknown(format!("a member of `{}` that is not known", class.name)),
                 }
+            }
+            Value::Class(class)
+                if let Held::Found(hook) = look_along(&ancestors(class), "__class_getitem__") =>
+            {
+                let hook = match hook {
+                    Value::Wrapped(inner, _) => (*inner).clone(),
+                    other => other,
+                };
+                let arguments = [owner.clone(), index.clone()];
+                return self.call(&hook, &arguments, &Vec::new());
             }
             // A generic class with arguments. What a class of another package makes of them is
             // asked when its schema is made.
@@ -163,9 +203,11 @@ impl<'a> Interpreter<'a> {
         make: impl Fn(Vec<Value<'a>>) -> Value<'a>,
     ) -> Evaluated<Value<'a>> {
         if let Value::Slice(slice) = index {
-            return Ok(match slice_range(slice, items.len()) {
-                Some(range) => make(items.get(range).unwrap_or_default().to_vec()),
-                None => self.unknown("a slice with a step"),
+            return Ok(match stepped(slice, items.len()) {
+                Some(places) => {
+                    make(places.into_iter().filter_map(|at| items.get(at).cloned()).collect())
+                }
+                None => self.unknown("a slice with a step of zero"),
             });
         }
         if is_no_index(index) {
@@ -195,6 +237,27 @@ pub(super) fn as_index(value: &Value<'_>) -> Option<i64> {
         Value::Bool(truth) => Some(i64::from(*truth)),
         _ => None,
     }
+}
+
+/// The places that a slice takes of `length` items, in its order.
+pub(super) fn stepped(slice: &[Option<i64>; 3], length: usize) -> Option<Vec<usize>> {
+    let step = slice[2].unwrap_or(1);
+    let length = i64::try_from(length).ok()?;
+    // Python starts at the other end if it goes backwards.
+    let (lowest, highest) = if step < 0 { (-1, length - 1) } else { (0, length) };
+    let bound = |bound: Option<i64>, otherwise: i64| match bound {
+        None => otherwise,
+        Some(bound) if bound < 0 => bound.saturating_add(length).max(lowest),
+        Some(bound) => bound.min(highest),
+    };
+    let (first, last) = if step < 0 { (highest, lowest) } else { (lowest, highest) };
+    let (mut at, end) = (bound(slice[0], first), bound(slice[1], last));
+    let mut places = Vec::new();
+    while step != 0 && if step > 0 { at < end } else { at > end } {
+        places.push(usize::try_from(at).ok()?);
+        at = at.checked_add(step)?;
+    }
+    (step != 0).then_some(places)
 }
 
 /// The range a slice without a step takes of `length` items.

@@ -21,7 +21,7 @@ use super::{Evaluated, Interpreter};
 use crate::dependencies::Dependencies;
 use crate::library::ImportTarget;
 use crate::value::run::Run;
-use crate::value::{Imported, Module, Scope, Text, Unknown, Value};
+use crate::value::{Class, Imported, Module, Scope, Text, Unknown, Value};
 
 /// What analyses of one library share.
 #[derive(Default)]
@@ -82,6 +82,8 @@ pub(super) struct Unit<'a> {
     may_be: Vec<(*const Unknown, (Rc<Unknown>, Vec<Value<'a>>))>,
     unions: Vec<KnownUnion<'a>>,
     likely: Vec<(Rc<Unknown>, Value<'a>)>,
+    defaults: Vec<(*const (), (Value<'a>, Value<'a>))>,
+    implicit: Vec<(*const (), Rc<Class<'a>>)>,
     /// Why no flow of a script that imports it is exact, if so.
     doubt: Option<Rc<Unknown>>,
 }
@@ -176,7 +178,7 @@ impl<'a> Interpreter<'a> {
             return Ok(None);
         }
         let known = self.shelf.units.borrow().get(&key).cloned().unwrap_or_default();
-        if let Some(unit) = known.iter().find(|unit| self.fits(unit)) {
+        if let Some(unit) = known.iter().find(|unit| self.would_make(unit)) {
             self.take_over(unit);
             self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(unit)));
             return Ok(Some(Rc::clone(&unit.root)));
@@ -200,7 +202,7 @@ impl<'a> Interpreter<'a> {
         match made {
             Ok(unit) => {
                 self.shelf.units.borrow_mut().entry(key).or_default().push(Rc::clone(&unit));
-                if !self.fits(&unit) {
+                if !self.would_make(&unit) {
                     return Ok(None);
                 }
                 self.take_over(&unit);
@@ -287,6 +289,8 @@ impl<'a> Interpreter<'a> {
             may_be: made.may_be.take().into_iter().collect(),
             unions: made.unions.take(),
             likely: made.likely.take(),
+            defaults: made.defaults.take().into_iter().collect(),
+            implicit: made.implicit.take().into_iter().collect(),
             doubt: made.doubt.take(),
         };
         unit.leave_out(made.taken_over.borrow().values());
@@ -294,11 +298,11 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether a unit is what this script would make of the module now.
-    fn fits(&self, unit: &Rc<Unit<'a>>) -> bool {
-        self.fits_within(unit, !Run::has_changed_others(), &mut HashSet::default())
+    fn would_make(&self, unit: &Rc<Unit<'a>>) -> bool {
+        self.holds_within(unit, !Run::has_changed_others(), &mut HashSet::default())
     }
 
-    fn fits_within(
+    fn holds_within(
         &self,
         unit: &Rc<Unit<'a>>,
         is_unchanged: bool,
@@ -313,7 +317,7 @@ impl<'a> Interpreter<'a> {
         self.is_for_this_directory(unit)
             && unit.unions.iter().all(|union| self.is_union_as_known(union))
             && unit.loaded.iter().all(|loaded| match loaded {
-                Loaded::Unit(unit) => self.fits_within(unit, is_unchanged, seen),
+                Loaded::Unit(unit) => self.holds_within(unit, is_unchanged, seen),
                 Loaded::Module(imported) => {
                     match self.imported.borrow().get(&imported.module.name) {
                         Some(known) => is_unchanged && Rc::ptr_eq(known, imported),
@@ -371,6 +375,8 @@ impl<'a> Interpreter<'a> {
             may_be.entry(*place).or_insert_with(new).1.extend(objects.iter().cloned());
         }
         self.likely.borrow_mut().extend(unit.likely.iter().cloned());
+        self.defaults.borrow_mut().extend(unit.defaults.iter().cloned());
+        self.implicit.borrow_mut().extend(unit.implicit.iter().cloned());
         unit.unions.iter().for_each(|union| self.know_union(union));
         if let Some(doubt) = &unit.doubt {
             self.doubt_script(doubt);

@@ -351,6 +351,7 @@ fn evaluate<'a>(
                     message: format!("invalid syntax in the annotation \"{text}\""),
                     at: interpreter.here(),
                     through: None,
+                    object: None,
                 }));
             }
         },

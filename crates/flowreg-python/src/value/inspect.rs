@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Keywords, Location, Made, Opaque, Type, Unknown, Value};
+use super::{Class, Keywords, Location, Made, Object, Opaque, Type, Unknown, Value};
 use crate::number::Int;
 
 /// How many parts a type may have. Aliases of aliases can double with each line of the source.
@@ -77,7 +77,17 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn opaque(what: &'static str) -> Self {
-        Value::Opaque(Rc::new(Opaque { class: None, what }))
+        Value::Opaque(Rc::new(Opaque { class: None, what, attributes: None }))
+    }
+
+    /// An object with attributes of its own.
+    pub(crate) fn object(
+        class: Option<Rc<Class<'a>>>,
+        what: &'static str,
+        attributes: Keywords<'a>,
+    ) -> Self {
+        let attributes = Some(Object::new(attributes));
+        Value::Opaque(Rc::new(Opaque { class, what, attributes }))
     }
 
     pub(crate) fn unknown(why: impl Into<String>, at: Location) -> Self {
@@ -93,7 +103,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Flow(_) => true,
             Value::Unknown(unknown) => unknown.is_flow_like,
-            Value::Wrapped(inner) => inner.is_flow_like(),
+            Value::Wrapped(inner, _) => inner.is_flow_like(),
             _ => false,
         }
     }

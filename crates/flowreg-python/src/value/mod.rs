@@ -4,11 +4,11 @@
 //! Lists, dictionaries, sets and instances are [`Object`]s that everybody shares who has them; functions,
 //! flows and classes have attributes that Python code sets. Everything else never changes.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::cell::{Cell, OnceCell};
+use std::rc::{Rc, Weak};
 
 use foldhash::{HashMap, HashSet};
-use ruff_python_ast::{Expr, Stmt, StmtFunctionDef};
+use ruff_python_ast::{Comprehension, Expr, Stmt, StmtFunctionDef};
 use ruff_text_size::TextRange;
 
 use super::default::std_value::StdValue;
@@ -48,6 +48,7 @@ pub(crate) enum Value<'a> {
     Dict(Rc<Entries<'a>>),
     /// `dict.keys()` and the like: they can be iterated over, and have no JSON form.
     View(Rc<Items<'a>>),
+    Iterator(Rc<Iterator<'a>>),
     Slice(Rc<[Option<i64>; 3]>),
     /// A date, duration, path, decimal number and the like.
     Std(StdValue),
@@ -62,7 +63,10 @@ pub(crate) enum Value<'a> {
     Class(Rc<Class<'a>>),
     Function(Rc<Function<'a>>),
     /// `staticmethod(x)` or `classmethod(x)`.
-    Wrapped(Rc<Value<'a>>),
+    Wrapped(Rc<Value<'a>>, MethodKind),
+    /// `super()` in a method: the object or class that it is called on, and the class behind which names are
+    /// looked up.
+    Super(Rc<(Value<'a>, Rc<Class<'a>>)>),
     FlowDecorator(Rc<Keywords<'a>>),
     Flow(Rc<FlowObject<'a>>),
     Partial(Rc<Partial<'a>>),
@@ -234,10 +238,48 @@ pub(crate) struct Instance<'a> {
     pub fields: Rc<Fields<'a>>,
 }
 
+/// What gives its items one after the other, and only once.
+pub(crate) struct Iterator<'a> {
+    pub iterating: Iterating<'a>,
+    /// How many items were taken.
+    pub taken: Shared<usize>,
+    pub has_ended: Shared<bool>,
+    /// Why it is not known how many items were taken, if so.
+    pub lost: Lost,
+}
+
+/// How an iterator makes its items; sources are iterators.
+pub(crate) enum Iterating<'a> {
+    /// The items of a container, which must not have been changed since, and how often it had been.
+    Items(Vec<Value<'a>>, Value<'a>, Option<usize>),
+    Zip(Vec<Value<'a>>),
+    Map(Value<'a>, Vec<Value<'a>>),
+    Filter(Value<'a>, Value<'a>),
+    Enumerate(Value<'a>, i128),
+    Chain(Vec<Value<'a>>),
+    /// `itertools.islice`: how many are left out first, and how many are given.
+    Slice(Value<'a>, usize, Option<usize>),
+    /// `itertools.count`
+    Count(i128, i128),
+    /// A generator expression with one `for`.
+    Expression(&'a Expr, &'a Comprehension, Value<'a>, Rc<Scope<'a>>),
+    /// A generator that was called: its function, the scope with its arguments, what it gives once it ran.
+    Call(Rc<Function<'a>>, Rc<Scope<'a>>, Shared<Option<Vec<Value<'a>>>>),
+}
+
 /// An object without a JSON form.
 pub(crate) struct Opaque<'a> {
     pub class: Option<Rc<Class<'a>>>,
     pub what: &'static str,
+    /// Its own attributes, if all code is followed that may set them.
+    pub attributes: Option<Rc<Fields<'a>>>,
+}
+
+/// What a method of a class gets that is no plain function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MethodKind {
+    Static,
+    Class,
 }
 
 /// How an argument reaches a parameter.
@@ -330,7 +372,7 @@ impl<'a> Namespace<'a> {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Text, &Value<'a>)> {
+    pub(crate) fn iter(&self) -> impl std::iter::Iterator<Item = (&Text, &Value<'a>)> {
         self.entries.iter().flatten().map(|(name, value)| (name, value))
     }
 
@@ -355,6 +397,8 @@ pub(crate) struct Module<'a> {
     pub inexact: Shared<Option<Rc<Unknown>>>,
     /// Names of the module whose objects code may change that can run at any time.
     pub escaped: Shared<HashSet<&'a str>>,
+    /// Names that such code reads.
+    pub readers: Shared<HashSet<&'a str>>,
 }
 
 /// A module that was imported: what `sys.modules` holds in Python.
@@ -373,7 +417,27 @@ pub(crate) enum ScopeKind<'a> {
     Module,
     Class,
     /// A call of a function, with the names that its body binds.
-    Function(HashSet<&'a str>),
+    Function(FunctionNames<'a>),
+}
+
+/// The names of a function's body.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct FunctionNames<'a> {
+    /// Those that it binds itself.
+    pub locals: HashSet<&'a str>,
+    /// Those of `global` and `nonlocal` statements.
+    pub outer: OuterNames<'a>,
+    /// Its first parameter.
+    pub first: Option<Text>,
+    /// Whether it is that of a comprehension, in which `:=` binds outside.
+    pub is_comprehension: bool,
+}
+
+/// The names that `global` and `nonlocal` statements hand to a function.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct OuterNames<'a> {
+    pub global: HashSet<&'a str>,
+    pub nonlocal: HashSet<&'a str>,
 }
 
 /// A namespace, and the scope around it in which names are looked for next.
@@ -383,9 +447,13 @@ pub(crate) struct Scope<'a> {
     pub qualname: Text,
     pub module: Rc<Module<'a>>,
     pub names: Shared<Namespace<'a>>,
+    /// Names that functions bind from outside which are not followed: they may be bound anew at any time.
+    pub rebound: Shared<HashSet<&'a str>>,
     /// Annotated names of a class body.
     pub annotations: Shared<Vec<(Text, Annotation<'a>)>>,
     pub parent: Option<Rc<Scope<'a>>>,
+    /// The class whose body this is, once it is made.
+    pub class: OnceCell<Weak<Class<'a>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -395,8 +463,10 @@ impl<'a> Scope<'a> {
             qualname: "".into(),
             module: Rc::clone(module),
             names: Shared::default(),
+            rebound: Shared::default(),
             annotations: Shared::default(),
             parent: None,
+            class: OnceCell::new(),
         })
     }
 
@@ -406,11 +476,11 @@ impl<'a> Scope<'a> {
 
     /// The body of a function that is called; `qualname` is the function's.
     pub(crate) fn function(
-        locals: HashSet<&'a str>,
+        names: FunctionNames<'a>,
         qualname: &str,
         parent: &Rc<Self>,
     ) -> Rc<Self> {
-        Self::inside(ScopeKind::Function(locals), qualname.to_owned(), parent)
+        Self::inside(ScopeKind::Function(names), qualname.to_owned(), parent)
     }
 
     fn inside(kind: ScopeKind<'a>, qualname: String, parent: &Rc<Self>) -> Rc<Self> {
@@ -419,8 +489,10 @@ impl<'a> Scope<'a> {
             qualname: qualname.into(),
             module: Rc::clone(&parent.module),
             names: Shared::default(),
+            rebound: Shared::default(),
             annotations: Shared::default(),
             parent: Some(Rc::clone(parent)),
+            class: OnceCell::new(),
         })
     }
 
@@ -454,6 +526,14 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn is_function(&self) -> bool {
         matches!(self.kind, ScopeKind::Function(_))
+    }
+
+    /// The first parameter of the function whose call this is.
+    pub(crate) fn first_parameter(&self) -> Option<&str> {
+        match &self.kind {
+            ScopeKind::Function(names) => names.first.as_deref(),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_class(&self) -> bool {

@@ -21,8 +21,6 @@ pub(crate) struct Object<T> {
     later: Versions<T>,
     state: Shared<State>,
     lost: Rc<Lost>,
-    /// Whether it gives its items only once.
-    is_iterator: bool,
     /// What shows the content as it is at the time, and is lost as soon as that changes.
     views: RefCell<Vec<Rc<Lost>>>,
 }
@@ -40,22 +38,12 @@ impl<T> Object<T> {
         Rc::new(Self::with(content, Rc::default()))
     }
 
-    /// What `zip` and the like give.
-    pub(crate) fn iterator(content: T) -> Rc<Self> {
-        Rc::new(Self { is_iterator: true, ..Self::with(content, Rc::default()) })
-    }
-
-    pub(crate) fn is_iterator(&self) -> bool {
-        self.is_iterator
-    }
-
     fn with(content: T, lost: Rc<Lost>) -> Self {
         Self {
             first: content,
             later: Versions::default(),
             state: Shared::default(),
             lost,
-            is_iterator: false,
             views: RefCell::default(),
         }
     }
@@ -92,6 +80,11 @@ impl<T> Object<T> {
         self.state.borrow_mut().spent = spent;
         self.later.push(content);
         true
+    }
+
+    /// Whether it may be a copy of another object, or another one of it.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.state.get().is_linked
     }
 
     /// How often it was changed.
@@ -175,6 +168,8 @@ impl<'a> Value<'a> {
         Some(match self {
             Value::List(items) | Value::Set(items) | Value::View(items) => items.changes(),
             Value::Dict(entries) => entries.changes(),
+            Value::Instance(instance) => instance.fields.changes(),
+            Value::Opaque(opaque) => opaque.attributes.as_ref().map_or(0, |all| all.changes()),
             _ => 0,
         })
     }
@@ -257,8 +252,14 @@ impl<'a> Value<'a> {
         for part in self.parts() {
             let Some(rest) = budget.checked_sub(1) else { return };
             *budget = rest;
-            if matches!(part, Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Instance(_))
-            {
+            if matches!(
+                part,
+                Value::List(_)
+                    | Value::Dict(_)
+                    | Value::Set(_)
+                    | Value::Instance(_)
+                    | Value::Opaque(_)
+            ) {
                 objects.push(part.clone());
             }
             part.collect_objects(objects, budget);
@@ -296,20 +297,28 @@ impl<'a> Value<'a> {
             }
             (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
             (Value::Instance(left), Value::Instance(right)) => Rc::ptr_eq(left, right),
+            (Value::Opaque(left), Value::Opaque(right)) => Rc::ptr_eq(left, right),
             _ => false,
         }
     }
 
     /// The values that this one holds.
-    fn parts(&self) -> Vec<&Value<'a>> {
+    pub(crate) fn parts(&self) -> Vec<&Value<'a>> {
         match self {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::View(items) => {
                 items.iter().collect()
             }
             Value::Dict(entries) => entries.iter().flat_map(|(key, item)| [key, item]).collect(),
             Value::Instance(instance) => instance.fields.iter().map(|(_, field)| field).collect(),
+            Value::Opaque(opaque) => opaque
+                .attributes
+                .iter()
+                .flat_map(|all| all.iter().map(|(_, value)| value))
+                .collect(),
+            Value::Super(of) => vec![&of.0],
+            Value::Iterator(iterator) => iterator.parts(),
             Value::Member(member) => vec![&member.value],
-            Value::Wrapped(inner) => vec![inner],
+            Value::Wrapped(inner, _) => vec![inner],
             Value::Bound(bound) => vec![&bound.0],
             Value::Partial(partial) => {
                 let keywords = partial.keywords.iter().map(|(_, value)| value);

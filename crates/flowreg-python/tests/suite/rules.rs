@@ -142,6 +142,15 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
         ("while len(X) < 4: X.append(len(X))", "[1,1,2,3]"),
         ("for at, n in enumerate([5, 6]): X.insert(0, at + n)", "[7,5,1]"),
         ("for n, t in zip((1, 2), 'xy'): X += [n, t]", "[1,1,\"x\",2,\"y\"]"),
+        ("list(X.append(n) for n in (1, 2))", "[1,1,2]"),
+        ("class B:\n    @property\n    def n(self): X.append(1)\nB().n", "[1,1]"),
+        ("class B:\n    x = X\nB().x.append(1)", "[1,1]"),
+        ("first, *_ = [X, 1]\nfirst.append(1)", "[1,1]"),
+        ("def b():\n    yield X.pop()\nlist(b())", "[]"),
+        ("class B:\n    def __init__(self): X.append(1)\nB()", "[1,1]"),
+        ("class B:\n    def __init_subclass__(cls): X.append(1)\nclass C(B): ...", "[1,1]"),
+        ("X.append(0)\nX.sort(key=lambda n: -n)", "[1,0]"),
+        ("X.append(0)\nX.sort(key=lambda n: -n, reverse=True)", "[0,1]"),
     ] {
         let flow = only(&body(change));
         assert!(flow.is_exact(), "{change}: {:?}", flow.inexact);
@@ -156,23 +165,15 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
         "import os\nwhile os.environ.get('A'): X.append(1)",
         "import os\nfor each in [X]:\n    if os.environ.get('A'): break\n    each.append(1)",
         "import os\n[X.append(n) for n in os.environ]",
-        "list(X.append(n) for n in (1, 2))",
-        "class B:\n    @property\n    def n(self): X.append(1)\nB().n",
         "from prefect import task\n@task\ndef b(): X.append(1)\nb()",
         "while True: X.append(1)",
         "import os\nfor n in (1, 2):\n    if os.environ.get('A'): continue\n    X.append(n)",
-        "class B:\n    x = X\nB().x.append(1)",
         "import os\nY = X if os.environ.get('A') else []\nY.append(1)",
         "import os\nY = {'x': X}[os.environ['A']]\nY.append(1)",
         "import os\nif os.environ.get('A'): Y = X\nelse: Y = []\nY.append(1)",
         "import os\nfor Y in [X, []]:\n    if os.environ.get('A'): break\nY.append(1)",
-        "first, *_ = [X, 1]\nfirst.append(1)",
         "from pydantic import BaseModel\nclass M(BaseModel):\n    x: list\nM(x=X).x.append(1)",
-        "def b():\n    yield X.pop()\nlist(b())",
-        "class B:\n    def __init__(self): X.append(1)\nB()",
-        "class B:\n    def __init_subclass__(cls): X.append(1)\nclass C(B): ...",
         "import random\nrandom.shuffle(X)",
-        "X.sort(key=len)",
         "import os\nX[os.getpid()] = 1",
     ] {
         let flow = only(&body(change));
@@ -181,10 +182,29 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
 }
 
 #[test]
+fn what_functions_and_methods_bind_and_change_is_computed() {
+    for (before, expected) in [
+        (
+            "def b():\n    n = 1\n    def c():\n        nonlocal n\n        n = 2\n    c()\n    return n\nX = b()",
+            "2",
+        ),
+        ("def b():\n    global X\n    X = 1\nb()", "1"),
+        ("class B:\n    def __add__(self, to): to.append(1)\nX = []\nB() + X", "[1]"),
+        ("class B:\n    def __eq__(self, to): to.append(1)\nX = []\nB() == X", "[1]"),
+        ("class B:\n    def __contains__(self, to): to.append(1)\nX = []\nX in B()", "[1]"),
+        ("X = zip([1], [2])\nlist(X)\nX = list(X)", "[]"),
+        ("X = []\nclass B:\n    @property\n    def n(self): X.append(1)\nB().n", "[1]"),
+    ] {
+        let flow = only(&format!("{before}\n@flow\ndef a(x=X): ...\n"));
+        assert!(flow.is_exact(), "{before}: {:?}", flow.inexact);
+        let schema = flow.parameter_openapi_schema.unwrap();
+        assert_eq!(schema["properties"]["x"]["default"].to_string(), expected, "{before}");
+    }
+}
+
+#[test]
 fn names_that_code_binds_which_is_not_followed_are_not_known() {
     for before in [
-        "def b():\n    n = 1\n    def c():\n        nonlocal n\n        n = 2\n    c()\n    return n\nX = b()",
-        "def b():\n    global X\n    X = 1\nb()",
         "import os\nX = 1\n[(X := n) for n in os.environ]",
         "import os\nX = 1\nos.environ.get('A') and (X := 2)",
         "import os\nX = 1\nY = 1 if (X := os.environ.get('A')) else 2",
@@ -193,12 +213,16 @@ fn names_that_code_binds_which_is_not_followed_are_not_known() {
         "class S(str): ...\nX = S('a')",
         "class D(dict): ...\nX = D(a=1)",
         "class N(int): ...\nX = N(1)",
-        "class B:\n    def __add__(self, to): to.append(1)\nX = []\nB() + X",
-        "class B:\n    def __eq__(self, to): to.append(1)\nX = []\nB() == X",
-        "class B:\n    def __contains__(self, to): to.append(1)\nX = []\nX in B()",
         "from ours import every\nX = []\n@every\nclass B:\n    def b(self): X.append(1)",
-        "X = zip([1], [2])\nlist(X)\nX = list(X)",
-        "X = []\nclass B:\n    @property\n    def n(self): X.append(1)\nB().n",
+        "import threading\nX = 1\ndef b():\n    global X\n    X = 2\nthreading.Thread(target=b).start()",
+        "import os\nX = 1\ndef b():\n    global X\n    X = 2\nif os.environ.get('A'): b()",
+        "import os\nclass B:\n    def __init__(self): self.n = []\nb = B()\nif os.environ.get('A'): b.n.append(1)\nX = b.n",
+        "import os\nclass B:\n    def __init__(self): self.n = []\n    @property\n    def m(self): self.n.append(1)\nb = B()\nif os.environ.get('A'): b.m\nX = b.n",
+        "import os\nX = []\nclass B:\n    def __str__(self):\n        X.append(1)\n        return 'b'\nb = B()\nif os.environ.get('A'): print(b)",
+        "import os\nX = iter([1, 2])\nif os.environ.get('A'): list(X)\nX = list(X)",
+        "from ours import use\nclass B:\n    def __init__(self): self.n = []\nb = B()\nuse(b)\nX = b.n",
+        "from ours import use\nX = []\nclass B:\n    def m(self): X.append(1)\nuse(B())",
+        "X = {'b', 'a'}\nX = list(X)",
     ] {
         let body = format!("{before}\n@flow\ndef a(x=X): ...\n");
         let flow = only(&body);
@@ -212,13 +236,21 @@ fn attributes_that_code_may_set_which_is_not_followed_are_not_certain() {
     let renamed = only(&body("for each in (a,): each.name = 'team-' + each.name"));
     assert_eq!((renamed.name.as_str(), renamed.is_exact()), ("team-a", true));
     for change in [
+        "a.__dict__['name'] = 'b'",
+        "setattr(a, 'name', 'b')",
+        "def inner(what): what.name = 'b'\ndef outer(what): yield inner(what)\nlist(outer(a))",
+    ] {
+        let flow = only(&body(change));
+        assert_eq!((flow.name.as_str(), flow.is_exact()), ("b", true), "{change}");
+    }
+    for change in [
         "from ours import rename\nrename(a)",
         "import os\nwhile os.environ.get('A'): a.name = 'b'",
         "import os\ndef rename(what):\n    for each in [what]:\n        if os.environ.get('A'): break\n        each.name = 'b'\nrename(a)",
-        "def inner(what): what.name = 'b'\ndef outer(what): yield inner(what)\nlist(outer(a))",
+        "from ours import use\ndef inner(what): what.name = 'b'\ndef outer(what): yield inner(what)\nuse(outer(a))",
         "import os\nfrom ours import rename\nfor each in os.environ: rename(a)",
         "import os\nfrom ours import names\nwhile os.environ.get('A'): names.give(a)",
-        "a.__dict__['name'] = 'b'",
+        "import os\na.__dict__[os.environ['A']] = 'b'",
         "a.fn.__annotations__['n'] = int",
     ] {
         let flow = only(&body(change));
@@ -279,7 +311,12 @@ fn a_flow_of_one_side_of_a_condition_is_listed_and_not_exact() {
 
 #[test]
 fn dynamic_namespaces_make_every_flow_inexact() {
-    assert!(!only("@flow\ndef a(): ...\ndef b(): globals()['a'] = 1").is_exact());
+    assert!(only("@flow\ndef a(): ...\ndef b(): globals()['a'] = 1").is_exact());
+    assert!(
+        !only("from ours import use\n@flow\ndef a(): ...\ndef b(): globals()['a'] = 1\nuse(b)")
+            .is_exact()
+    );
+    assert!(!only("@flow\ndef a(): ...\nfor n, o in list(globals().items()):\n    if n == 'a': o.name = 'b'").is_exact());
     assert!(!only("from ours import *\n@flow\ndef a(): ...").is_exact());
 }
 

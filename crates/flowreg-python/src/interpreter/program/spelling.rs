@@ -4,7 +4,7 @@
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, Stmt};
 
-use super::super::branches::exception_name;
+use super::super::exceptions::exception_name;
 use super::{Deploying, is_from_source};
 
 /// The name of what is called when `name` is awaited, if that is the asynchronous form of a function
