@@ -115,8 +115,8 @@ impl From<RunError> for CommandError {
             // The hint names `origin`, which the user has to replace if the remote has another name:
             // the error does not know which one was asked.
             RunError::BranchExists(ref branch) => {
-                let branch = quoted(branch.as_str());
-                let hints = vec![format!("git push --delete origin {branch}")];
+                let branch = format!("refs/heads/{branch}");
+                let hints = vec![format!("git push --delete origin {}", quoted(&branch))];
                 Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
             }
             RunError::NoBranches => {

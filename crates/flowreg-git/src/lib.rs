@@ -53,7 +53,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use changes::{ChangeKind, ChangedPath};
-pub use ci::{ci_build, ci_provider};
+pub use ci::{ci_build, ci_provider, is_of_merge_queue};
 pub use directory::{GitDirectories, git_directories};
 pub use error::GitError;
 pub use history::LoggedCommit;

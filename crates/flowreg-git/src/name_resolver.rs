@@ -141,7 +141,14 @@ impl NameResolver<'_> {
             // Unlike a branch, a tag is not meant to move: which of the two is right, only a person
             // can tell.
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
-            (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
+            (Some(_), None) => {
+                let is_pinned_by_commit = self.rules.pin == Pin::Commit;
+                self.refuse_twin_name(tag.as_str(), is_pinned_by_commit)?;
+                let branch = tag.as_str().parse::<BranchName>();
+                let is_branch = !is_pinned_by_commit
+                    && branch.is_ok_and(|branch| proof.refs.branch(&branch).is_some());
+                Err(ReferenceError::RemoteMissingTag { remote, tag, is_branch })
+            }
             (None, None) => Err(self.no_such_tag(from, tag)),
             // The remote peels tags of tags, but not down to a commit if they lead to something else.
             (None, Some(there)) => match self.refs.kind(&there) {
@@ -166,7 +173,8 @@ impl NameResolver<'_> {
         let alike = set.written_alike(&tag, &tags);
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
-        let proposed = (!set.begins_another(&alike, &tags)).then_some(alike);
+        let is_free = !set.begins_another(&alike, &tags) && !self.has_branch(alike.as_str());
+        let proposed = is_free.then_some(alike);
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
         let alike = Box::new(AlikeTags { proposed, near });
@@ -260,6 +268,7 @@ impl NameResolver<'_> {
                 Err(self.no_such_branch(from, reading))
             }
             (Some(_), None) => {
+                self.refuse_twin_name(branch.as_str(), false)?;
                 let is_tag = self.has_tag(branch.as_str());
                 Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
             }

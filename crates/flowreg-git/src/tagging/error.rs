@@ -17,6 +17,8 @@ pub enum TagError {
         provider: Option<&'static str>,
         /// The remote that has them.
         remote: RemoteName,
+        /// Whether the tags' names are enough, once `--bump` says what goes up.
+        is_bump_enough: bool,
     },
     /// The version is used for another commit.
     #[error("the tag {} exists {}, at {there}, so it can't be made at {commit}", escaped(.tag), place(.remote.as_ref()))]
@@ -197,11 +199,11 @@ impl TagError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::HistoryNeeded { provider, remote, .. } => {
+            Self::HistoryNeeded { provider, remote, is_bump_enough, .. } => {
                 let mut hints = history_hints(*provider, remote);
-                hints.push(
-                    "or without history: flowreg … --bump minor, or flowreg tag … VERSION".to_owned(),
-                );
+                let bump = "or without history: flowreg … without --pre --bump minor, or flowreg tag … VERSION";
+                let version = "or without history: flowreg tag … VERSION";
+                hints.push(if *is_bump_enough { bump } else { version }.to_owned());
                 hints
             }
             Self::Taken { is_asked_for: true, .. } => {
@@ -344,7 +346,8 @@ fn not_mainline_hints(
             format!(
                 "or first: git push {} {}",
                 remote.map_or("origin", RemoteName::as_str),
-                quoted(branch.as_str())
+                // A tag may have the short name as well.
+                quoted(&format!("refs/heads/{branch}"))
             ),
         ],
         None => vec![format!("git branch --remotes --contains {}", commit.short())],

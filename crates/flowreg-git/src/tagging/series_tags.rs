@@ -4,6 +4,7 @@ use super::lookalike::{Lookalike, lookalike};
 use super::series::{Scheme, Series};
 use super::set::SeriesSet;
 use super::version::Version;
+use super::written::version_in;
 use crate::{PeeledTag, RemoteTags};
 use flowreg_model::{BranchName, CommitId, TagName, escaped, quoted};
 
@@ -92,6 +93,21 @@ impl SeriesTags {
     /// The tags with their versions, the highest first.
     pub fn iter(&self) -> impl Iterator<Item = &(Version, PeeledTag)> {
         self.tags.iter()
+    }
+
+    /// What to type in place of a text that is no version of the series.
+    pub fn hints_instead_of(&self, series: &Series, text: &str) -> Vec<String> {
+        // Any version would be refused that is not given in full.
+        if let Some(other) = self.written_otherwise.as_ref().filter(|_| self.tags.is_empty()) {
+            return other.hints();
+        }
+        let written = version_in(text, |text| series.parse(text)).map(|written| written.version);
+        let free = written.filter(|version| self.tag_of(version).is_none());
+        let in_full = free.and_then(|version| series.tag_of(&version));
+        vec![match in_full {
+            Some(tag) => format!("flowreg tag … {}", quoted(tag.as_str())),
+            None => "to see one: flowreg tag … without VERSION --print".to_owned(),
+        }]
     }
 
     /// The tag that has a version, whatever its build metadata.

@@ -297,7 +297,7 @@ fn a_tag_that_moved_after_the_push_is_refused() {
     repository.git(&["push", "-q", "origin", ":v1"]);
     assert_reference(&offline(&repository, &second, &rules), &at(&second.commit));
     let message = "the tag v1 is not on origin, where workers look for it";
-    let missing = error("remote_missing_tag", message, &["git push origin v1"]);
+    let missing = error("remote_missing_tag", message, &["git push origin refs/tags/v1"]);
     assert_refused(&online(&repository, &second, &rules), &missing);
 }
 
