@@ -506,7 +506,7 @@ fn owner_and_name(address: &str) -> impl Iterator<Item = String> {
 }
 
 /// How the branches begin that merge queues make: those of GitHub, Mergify, Trunk, Graphite and Aviator
-/// (docs/facts/ci-variables.md, "Merge queues").
+/// (docs/facts/ci-variables.md).
 const MERGE_QUEUES: &[&str] = &[
     "gh-readonly-queue/",
     "mergify/merge-queue/",

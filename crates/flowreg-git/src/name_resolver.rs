@@ -508,23 +508,6 @@ impl NameResolver<'_> {
         Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
     }
 
-    /// Refuses an annotated tag where workers can't check one out: those of Prefect 1.
-    ///
-    /// What counts is the remote's tag. The one here may be a lightweight copy that
-    /// `actions/checkout` made (docs/facts/ci-variables.md, trap 12).
-    fn refuse_annotated(&self, tag: &TagName) -> Result<(), ReferenceError> {
-        if !self.rules.lightweight {
-            return Ok(());
-        }
-        let is_annotated = match self.proof {
-            Some(proof) => proof.refs.is_annotated(tag),
-            None => self.refs.is_annotated(tag),
-        };
-        let remote = self.proof.map(|proof| proof.remote.clone());
-        let error = || ReferenceError::AnnotatedTag { tag: tag.clone(), remote };
-        if is_annotated { Err(error()) } else { Ok(()) }
-    }
-
     /// Refuses a name that is both a branch and a tag, here or on the remote.
     fn refuse_twin_name(
         &self,

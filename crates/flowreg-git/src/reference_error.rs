@@ -1,5 +1,6 @@
 //! Why there is no code reference, and what to type about it.
 
+use super::lightweight::LightweightTwin;
 use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
@@ -244,6 +245,8 @@ pub enum ReferenceError {
         tag: TagName,
         /// The remote, if it was asked.
         remote: Option<RemoteName>,
+        /// What there is of a lightweight one beside it.
+        twin: LightweightTwin,
     },
     /// A mainline branch whose commit carries no version.
     #[error("{} is mainline and no {}{} points at {}", escaped(.branch), .advice.what(), on(.remote.as_ref()), .commit.short())]
@@ -472,19 +475,7 @@ impl ReferenceError {
                 let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
                 vec![format!("git fetch {remote} {}", quoted(&refspec))]
             }
-            // The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
-            // is what workers of Prefect 1 can check out.
-            Self::AnnotatedTag { tag, remote } => {
-                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                let (light, commit) = (format!("{tag}-light"), format!("{tag}^{{}}"));
-                let (light, commit) = (quoted(&light), quoted(&commit));
-                vec![
-                    format!(
-                        "git tag {light} {commit} && git push {remote} {light} && flowreg … --tag {light}"
-                    ),
-                    "make tags for Prefect 1 without -a, -s and -m".to_owned(),
-                ]
-            }
+            Self::AnnotatedTag { tag, remote, twin } => twin.hints(tag, remote.as_ref()),
             Self::Untagged { commit, remote, advice, .. } => {
                 advice.hints(commit, remote.as_ref().map_or("origin", RemoteName::as_str))
             }

@@ -199,7 +199,9 @@ fn unusable_plain(tree: &Tree, path: &str) -> Result<Option<PathProblem>, GitErr
 fn unusable_glob(listed: &TreeFiles, paths: &SeriesPaths) -> Option<PathProblem> {
     let (linked, real): (Vec<_>, Vec<_>) =
         listed.blobs.iter().partition(|blob| blob.target.is_some());
-    let names = |blobs: Vec<&TreeBlob>| blobs.iter().map(|blob| text(&blob.path)).collect();
+    let names = |blobs: Vec<&TreeBlob>| -> Vec<String> {
+        blobs.iter().map(|blob| text(&blob.path)).collect()
+    };
     let without_files = paths.without_any(&names(real));
     if let Some(path) = without_files.without_any(&names(linked)).first() {
         return Some((path.to_owned(), None));
