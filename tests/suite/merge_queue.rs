@@ -47,6 +47,11 @@ fn without_the_variables_of_a_provider_it_is_refused_as_well() {
         tagged.repository.git(&["push", "-q", "origin", queue]);
         tagged.repository.git(&["checkout", "-q", "--detach"]);
         refused(&[("CI", "true")]);
+        // Its target has been moved there.
+        tagged.repository.git(&["push", "-q", "origin", &format!("{queue}:feat/x")]);
+        let moved = reference(&[("CI", "true")], 0, &[]);
+        assert_eq!(moved["reference"]["name"], "feat/x", "{moved}");
+        tagged.repository.git(&["push", "-q", "origin", ":feat/x"]);
         let named = reference(&[], 0, &["--branch", queue]);
         assert_eq!(named["reference"]["name"], queue, "{named}");
         tagged.repository.git(&["checkout", "-q", "main"]);

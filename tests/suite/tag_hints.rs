@@ -217,3 +217,32 @@ fn neither_is_a_tag_proposed_to_be_pushed_whose_name_a_branch_has() {
     let alike = hints(&with_server(tagged.flowreg()).json(&["register", "--tag", "1.0.1"], 4));
     assert!(!alike.iter().any(|hint| hint.contains("git push")), "{alike:?}");
 }
+
+#[test]
+fn what_is_proposed_to_be_pushed_goes_to_the_remote_that_is_there() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    let commit = change(&tagged, "feat: more");
+    let make = "git tag -a v1.1.0 -m v1.1.0";
+    let untagged = || hints(&tagged.flowreg().json(&["reference"], 1)).swap_remove(0);
+    assert_eq!(untagged(), format!("{make} {} && git push origin v1.1.0", &commit[..7]));
+    tagged.repository.git(&["remote", "rename", "origin", "up"]);
+    assert_eq!(untagged(), format!("{make} {} && git push up v1.1.0", &commit[..7]));
+    // Of a branch that is there still, with the tag's name beside it.
+    tagged.repository.git(&["push", "-q", "up", "main:refs/heads/feat/x", "main:refs/tags/feat/x"]);
+    let exists = tagged.flowreg().json(&["--target", "local", "prune", "--branch", "feat/x"], 1);
+    assert_eq!(hints(&exists), ["git push --delete up refs/heads/feat/x"], "{exists}");
+    tagged.repository.git(&["push", "-q", "--delete", "up", "refs/heads/feat/x"]);
+    tagged.repository.git(&["remote", "remove", "up"]);
+    assert_eq!(untagged(), format!("{make} {}", &commit[..7]));
+}
+
+#[test]
+fn a_kind_before_the_name_of_a_tag_is_no_part_of_it() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    for (value, meant) in [("tags/v1.0.0", "--tag v1.0.0"), ("heads/main", "--branch main")] {
+        let error = tagged.flowreg().env("BUILD_TAG", value).json(&["reference"], 4);
+        assert_eq!(hints(&error), [format!("flowreg reference --format json {meant}")], "{value}");
+    }
+}

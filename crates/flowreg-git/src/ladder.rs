@@ -349,10 +349,15 @@ impl Ladder<'_> {
         if let Some(tag) = self.the_one_of(&tags)? {
             return Ok(git_candidate(CandidateName::Tag(tag.clone()), Some(commit)));
         }
-        let branches = match self.remote {
+        let mut branches = match self.remote {
             Some(remote) if tags.is_empty() => self.refs.tracking_at(remote, &commit)?,
             _ => Vec::new(),
         };
+        // A merge queue moves its target to the commit that it has built, and removes its own branch then.
+        let is_lasting = |branch: &BranchName| !ci::is_of_merge_queue(branch.as_str());
+        if branches.iter().any(is_lasting) {
+            branches.retain(is_lasting);
+        }
         match branches.as_slice() {
             [branch] => {
                 let name = CandidateName::Branch(CandidateBranch::named(branch.clone()));

@@ -5,10 +5,13 @@ use super::name_resolver::NameResolver;
 use flowreg_model::{RemoteName, TagName, quoted};
 
 /// What there is of the lightweight tag that hints propose beside an annotated one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LightweightTwin {
     /// Nothing has its name.
-    Free,
+    Free {
+        /// The remote to push it to.
+        remote: Option<RemoteName>,
+    },
     /// It is there, at the same commit.
     Made,
     /// Something else has its name.
@@ -22,14 +25,14 @@ fn twin_name(tag: &TagName) -> String {
 impl LightweightTwin {
     /// What to type. The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
     /// is what workers of Prefect 1 can check out.
-    pub(super) fn hints(self, tag: &TagName, remote: Option<&RemoteName>) -> Vec<String> {
-        let remote = remote.map_or("origin", RemoteName::as_str);
+    pub(super) fn hints(&self, tag: &TagName) -> Vec<String> {
         let (light, commit) = (twin_name(tag), format!("{tag}^{{}}"));
         let (light, commit) = (quoted(&light), quoted(&commit));
         let named = format!("flowreg … --tag {light}");
         let first = match self {
-            Self::Free => {
-                Some(format!("git tag {light} {commit} && git push {remote} {light} && {named}"))
+            Self::Free { remote } => {
+                let push = remote.as_ref().map(|remote| format!("git push {remote} {light} && "));
+                Some(format!("git tag {light} {commit} && {}{named}", push.unwrap_or_default()))
             }
             Self::Made => Some(named),
             Self::Taken => None,
@@ -68,7 +71,7 @@ impl NameResolver<'_> {
             }
             Some(_) if self.refs.is_annotated(&twin) => LightweightTwin::Taken,
             Some(_) => LightweightTwin::Made,
-            None => LightweightTwin::Free,
+            None => LightweightTwin::Free { remote: self.remote.cloned() },
         }
     }
 }

@@ -163,14 +163,16 @@ impl NameResolver<'_> {
     }
 
     fn no_such_tag(&self, from: String, tag: TagName) -> ReferenceError {
-        let branch = tag
-            .as_str()
-            .strip_prefix("refs/heads/")
-            .or_else(|| self.has_branch(tag.as_str()).then_some(tag.as_str()));
+        let short = |kind: &str| tag.as_str().strip_prefix(kind);
+        let has_branch = |name: &&str| self.has_branch(name);
+        let branch = short("refs/heads/")
+            .or_else(|| short("heads/").filter(has_branch))
+            .or_else(|| Some(tag.as_str()).filter(has_branch));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let tags = self.all_tags().unwrap_or_default();
         let set = &self.rules.series;
-        let alike = set.written_alike(&tag, &tags);
+        let name = short("tags/").and_then(|name| name.parse().ok()).unwrap_or_else(|| tag.clone());
+        let alike = set.written_alike(&name, &tags);
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
         let is_free = !set.begins_another(&alike, &tags) && !self.has_branch(alike.as_str());

@@ -475,10 +475,8 @@ impl ReferenceError {
                 let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
                 vec![format!("git fetch {remote} {}", quoted(&refspec))]
             }
-            Self::AnnotatedTag { tag, remote, twin } => twin.hints(tag, remote.as_ref()),
-            Self::Untagged { commit, remote, advice, .. } => {
-                advice.hints(commit, remote.as_ref().map_or("origin", RemoteName::as_str))
-            }
+            Self::AnnotatedTag { tag, twin, .. } => twin.hints(tag),
+            Self::Untagged { commit, advice, .. } => advice.hints(commit),
             Self::SeveralSeries(several) => several.hints(),
             Self::NoSeries { tag, .. } => {
                 vec![format!("flowreg register … --tag {}", quoted(tag.as_str()))]

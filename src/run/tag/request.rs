@@ -51,7 +51,7 @@ pub enum TagUsageError {
     #[error("--pre goes with --bump pre")]
     PreWithoutBump,
     /// The version does not follow the scheme of the series.
-    #[error("`{text}` is no version of the scheme of {prefix}…")]
+    #[error("`{text}` is no version of the scheme of {}", written(.prefix))]
     NoVersion {
         /// What was asked for.
         text: String,
@@ -77,6 +77,11 @@ pub enum TagUsageError {
     /// Workers of Prefect 1 crash on annotated tags, and a signed tag is one.
     #[error("workers of prefect1 can't use a signed tag: it is an annotated one")]
     SignedForPrefect1,
+}
+
+/// How the tags of a series are written.
+fn written(prefix: &str) -> String {
+    if prefix.is_empty() { "tags without a prefix".to_owned() } else { format!("{prefix}…") }
 }
 
 impl TagUsageError {

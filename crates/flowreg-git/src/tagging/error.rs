@@ -341,15 +341,15 @@ fn not_mainline_hints(
     commit: &CommitId,
 ) -> Vec<String> {
     let mut hints = match unpushed {
-        Some(branch) => vec![
-            format!("flowreg … --with-branch, which pushes {} as well", escaped(branch)),
-            format!(
-                "or first: git push {} {}",
-                remote.map_or("origin", RemoteName::as_str),
-                // A tag may have the short name as well.
-                quoted(&format!("refs/heads/{branch}"))
-            ),
-        ],
+        Some(branch) => {
+            let along =
+                format!("flowreg … --with-branch, which pushes {} as well", escaped(branch));
+            // With its full name, as a tag may have the short one.
+            let name = format!("refs/heads/{branch}");
+            let push =
+                remote.map(|remote| format!("or first: git push {remote} {}", quoted(&name)));
+            [along].into_iter().chain(push).collect()
+        }
         None => vec![format!("git branch --remotes --contains {}", commit.short())],
     };
     hints.push(if is_required {

@@ -77,24 +77,24 @@ fn is_of_repository(one: &WrittenVersion<'_>) -> bool {
     numbers.len() > 1 && !is_of_part(one.prefix) && (is_of_versions(one.prefix) || is_in_full)
 }
 
-/// Whether a tag may be one where nothing says so more clearly. Two numbers or a date behind another word
-/// (`schema-1.2`, `py3.11`, `prod-2026-01-10`) are mostly of something else, and so is what has a slash
-/// (`etl/v1.0.0`); a number alone may count anything (`sprint-12`), but for `v2`.
+/// Whether a tag may be one where nothing says so more clearly. Two numbers behind another word (`schema-1.2`,
+/// `py3.11`) are mostly of something else. More so is a date there (`prod-2026-01-10`), what has a slash
+/// (`etl/v1.0.0`), and a number alone, which may count anything (`sprint-12`), but for `v2`.
 fn is_usual(one: &WrittenVersion<'_>) -> bool {
-    let is_version = one.version.numbers().len() > 1 || says_version(one.prefix);
-    is_version && !is_of_part(one.prefix)
+    let numbers = one.version.numbers();
+    let is_counted = numbers.len() > 1 && (is_of_versions(one.prefix) || !is_date(numbers));
+    (is_counted || says_version(one.prefix)) && !is_of_part(one.prefix)
 }
 
 /// The prefixes that more tags have than `prefix`, each with a tag: a word that most tags have may well be that
-/// of the repository itself. Dates do not count, as they mark something more often than they are versions.
+/// of the repository itself.
 fn outnumbering<'t>(
     versions: &[(WrittenVersion<'t>, &'t TagName)],
     prefix: &str,
 ) -> BTreeMap<&'t str, &'t TagName> {
     let mut counts: BTreeMap<&str, (usize, &TagName)> = BTreeMap::new();
     for (written, tag) in versions {
-        let numbers = written.version.numbers();
-        let is_counted = numbers.len() > 1 && !is_of_part(written.prefix) && !is_date(numbers);
+        let is_counted = written.version.numbers().len() > 1 && is_usual(written);
         if is_counted || written.prefix == prefix {
             let (count, last) = counts.entry(written.prefix).or_insert((0, tag));
             (*count, *last) = (*count + 1, tag);

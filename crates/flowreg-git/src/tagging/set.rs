@@ -316,6 +316,8 @@ mod tests {
             (&["1.4.2", "prod-2026-01-10", "prod-2026-02-10"], ""),
             (&["flows-1.4.2", "schema-1.2", "prod-2026-01-10"], "flows-"),
             (&["v1.3", "v1.4", "schema-1.1", "schema-1.2"], "v"),
+            (&["v3", "prod-2026-01-10"], "v"),
+            (&["schema-1.2", "prod-2026-01-10", "prod-2026-02-10"], "schema-"),
             // Where nothing else is there, it is that of the repository.
             (&["schema-1.2"], "schema-"),
             (&["prod-2026-01-10", "latest"], "prod-"),
