@@ -80,12 +80,11 @@ impl<'a> PathFilter<'a> {
             return Ok(Rc::clone(known));
         }
         let tree = self.repository.tree(commit)?;
-        let mut open: Vec<Vec<u8>> = match &self.plain {
-            Some(plain) => plain.iter().map(|path| path.as_bytes().to_vec()).collect(),
-            None => {
-                let links = self.links_below(&tree, b"", tree.root())?;
-                links.iter().filter(|path| self.paths.has(&text(path))).cloned().collect()
-            }
+        let mut open: Vec<Vec<u8>> = if let Some(plain) = &self.plain {
+            plain.iter().map(|path| path.as_bytes().to_vec()).collect()
+        } else {
+            let links = self.links_below(&tree, b"", tree.root())?;
+            links.iter().filter(|path| self.paths.has(&text(path))).cloned().collect()
         };
         let mut resolver = PathResolver::new(&tree);
         let mut found = Objects::new();
