@@ -237,6 +237,7 @@ impl HookInspection<'_> {
             let message = "FLOWREG_HOOKS is 0 in this environment: nothing is queued".to_owned();
             self.problem(code, message, "unset FLOWREG_HOOKS");
         }
+        // Of husky 5 to 8 git runs the script itself, in which our line comes before theirs.
         if let (HookPlace::Line(script), Some(_)) = (&self.recognition.place, ours)
             && *script != self.recognition.path
             && let Some(switch) = HuskySwitch::of(self.environment)

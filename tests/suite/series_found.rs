@@ -27,6 +27,10 @@ fn a_stray_tag_of_another_kind_stops_nothing() {
         tagged.flowreg().json(&["--target", "local", "register"], 0);
         tagged.push("feat: more");
         assert_eq!(tagged.print(&[]), "v1.5.0", "{stray}");
+        // Whoever makes a version is told what was not counted; a date is none.
+        let told = tagged.flowreg().run(&["tag", "--print"]).stderr;
+        let is_told = told.contains(&format!("{stray} does not count as a version"));
+        assert_eq!(is_told, !stray.contains("2026"), "{told}");
         // A commit that has none but that one has no version, and the message names it.
         tagged.tag(next);
         let error = reference(&tagged, 1);
@@ -55,6 +59,17 @@ fn a_series_that_may_be_meant_is_asked_about_with_the_line_to_write() {
         tagged.push("chore: say which");
         assert_eq!(tagged.print(&["9.0.0"]), "v9.0.0", "{tags:?}");
     }
+}
+
+#[test]
+fn the_line_that_is_proposed_can_be_pasted_whatever_the_prefix_is() {
+    let tagged = tagged_with(&["v1.0.0", "we\"ird-1.0.0"]);
+    let error = reference(&tagged, 3);
+    let hint = error["error"]["hints"][1].as_str().unwrap();
+    let line = hint.split_once("[tag] ").unwrap().1.split_once(", if").unwrap().0;
+    tagged.repository.write("flowreg.toml", format!("[tag]\n{line}\n"));
+    tagged.push("chore: say which");
+    assert_eq!(tagged.print(&["--bump", "patch"]), "we\"ird-1.0.1");
 }
 
 #[test]

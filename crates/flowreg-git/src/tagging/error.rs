@@ -2,6 +2,7 @@
 
 use super::next::NextError;
 use super::series_tags::WrittenOtherwise;
+use super::toml_string::toml_string;
 use crate::{GitError, ReferenceError, Rejection};
 use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped, quoted};
 
@@ -230,9 +231,9 @@ impl TagError {
                 let table = package.as_ref().map(|name| format!(".package.{}", escaped(name)));
                 let table = table.unwrap_or_default();
                 if let Some(to) = leads_to {
-                    let (path, to) = (escaped(path), escaped(to));
+                    let (path, to) = (toml_string(path), toml_string(to));
                     return vec![format!(
-                        "flowreg.toml: paths under [tag{table}]: \"{to}\" in place of \"{path}\""
+                        "flowreg.toml: paths under [tag{table}]: {to} in place of {path}"
                     )];
                 }
                 vec![format!("flowreg.toml: paths under [tag{table}]: files, directories or globs")]

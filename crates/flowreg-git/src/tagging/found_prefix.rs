@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::lookalike::{counts_something_else, is_of_part, is_of_versions, says_version};
+use super::toml_string::toml_string;
 use super::version::is_date;
 use super::written::WrittenVersion;
 use flowreg_model::{TagName, escaped};
@@ -22,10 +23,8 @@ impl SeveralSeries {
     /// What to write into `flowreg.toml`.
     pub fn hints(&self) -> Vec<String> {
         let prefix = |(prefix, tag): &(String, TagName)| {
-            let (prefix, tag) = (escaped(prefix), escaped(tag));
-            format!(
-                "flowreg.toml: [tag] prefix = \"{prefix}\", if {tag} is one of this repository's"
-            )
+            let (prefix, tag) = (toml_string(prefix), escaped(tag));
+            format!("flowreg.toml: [tag] prefix = {prefix}, if {tag} is one of this repository's")
         };
         let packages = "flowreg.toml: a table [tag.package.NAME] for each package that has versions of \
                         its own";

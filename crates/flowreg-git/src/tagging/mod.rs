@@ -20,6 +20,7 @@ mod series;
 mod series_tags;
 mod set;
 mod squash;
+mod toml_string;
 mod version;
 mod written;
 

@@ -3,6 +3,7 @@
 use super::lookalike::{Lookalike, lookalike};
 use super::series::{Scheme, Series};
 use super::set::SeriesSet;
+use super::toml_string::toml_string;
 use super::version::Version;
 use super::written::version_in;
 use crate::{PeeledTag, RemoteTags};
@@ -47,7 +48,7 @@ impl WrittenOtherwise {
                 };
                 let mut lines = vec![
                     format!("to go on after {tag}, in flowreg.toml under {table}:"),
-                    format!("prefix = \"{}\"", escaped(&series.prefix)),
+                    format!("prefix = {}", toml_string(&series.prefix)),
                 ];
                 match &series.scheme {
                     Scheme::Calendar(format) => lines.extend([
@@ -93,6 +94,18 @@ impl SeriesTags {
     /// The tags with their versions, the highest first.
     pub fn iter(&self) -> impl Iterator<Item = &(Version, PeeledTag)> {
         self.tags.iter()
+    }
+
+    /// What to say where a version is made beside a tag that looks like one of another series, and nothing declares
+    /// which tags are the repository's.
+    pub fn notice_of_left_out(&self, set: &SeriesSet) -> Option<String> {
+        let other = self.written_otherwise.as_ref().filter(|_| !self.tags.is_empty())?;
+        matches!(set, SeriesSet::Found { .. }).then(|| {
+            let tag = escaped(&other.tag);
+            format!(
+                "{tag} does not count as a version of this repository; [tag] prefix in flowreg.toml says which tags do"
+            )
+        })
     }
 
     /// What to type in place of a text that is no version of the series.
