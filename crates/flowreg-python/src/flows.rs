@@ -16,7 +16,9 @@ use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
 use super::schema::versions::Difference;
 use super::source::line;
-use super::value::{Annotation, Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
+use super::value::{
+    Annotation, Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword,
+};
 use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
 };
@@ -557,21 +559,22 @@ pub(super) fn unwrapped<'a>(
             return Err(unknown("attributes of the function are set", flow.at));
         }
         // `inspect.signature` takes a `__signature__` for what it is, and looks through a wrapper else.
-        let inner = match (keyword(&attributes, "__signature__"), keyword(&attributes, "__wrapped__")) {
-            (Some(signature), _) => match signed(signature) {
-                Some(inner) => inner,
-                None => return Err(unknown("the function's `__signature__` is set", flow.at)),
-            },
-            (None, None) => {
-                drop(attributes);
-                let changed = signatures::changed(innermost.as_deref().unwrap_or(function))?;
-                return Ok(changed.or(innermost));
-            }
-            (None, Some(Value::Function(inner))) => Rc::clone(inner),
-            (None, Some(_)) => {
-                return Err(unknown("the function's `__wrapped__` is set", flow.at));
-            }
-        };
+        let inner =
+            match (keyword(&attributes, "__signature__"), keyword(&attributes, "__wrapped__")) {
+                (Some(signature), _) => match signed(signature) {
+                    Some(inner) => inner,
+                    None => return Err(unknown("the function's `__signature__` is set", flow.at)),
+                },
+                (None, None) => {
+                    drop(attributes);
+                    let changed = signatures::changed(innermost.as_deref().unwrap_or(function))?;
+                    return Ok(changed.or(innermost));
+                }
+                (None, Some(Value::Function(inner))) => Rc::clone(inner),
+                (None, Some(_)) => {
+                    return Err(unknown("the function's `__wrapped__` is set", flow.at));
+                }
+            };
         drop(attributes);
         innermost = Some(inner);
     }

@@ -315,7 +315,8 @@ impl<'a> Touched<'a> {
 fn is_namespace(expression: &Expr) -> bool {
     let Expr::Call(call) = expression else { return false };
     let is_one = |name: &str| matches!(name, "globals" | "locals" | "vars");
-    call.arguments.is_empty() && call.func.as_name_expr().is_some_and(|name| is_one(name.id.as_str()))
+    call.arguments.is_empty()
+        && call.func.as_name_expr().is_some_and(|name| is_one(name.id.as_str()))
 }
 
 /// The names that an expression binds with `:=`, each with its value.
@@ -502,7 +503,9 @@ impl<'a> Visitor<'a> for Touched<'a> {
             // `"x" in globals()`
             Expr::Compare(comparison) => {
                 let parts = std::iter::once(&*comparison.left).chain(&comparison.comparators);
-                return parts.filter(|part| !is_namespace(part)).for_each(|part| self.visit_expr(part));
+                return parts
+                    .filter(|part| !is_namespace(part))
+                    .for_each(|part| self.visit_expr(part));
             }
             // `globals()["x"]` and `globals().get("x")` only read.
             Expr::Subscript(item) if item.ctx.is_load() && is_namespace(&item.value) => {

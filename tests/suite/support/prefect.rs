@@ -238,8 +238,9 @@ impl Server {
                 Err(log) => eprintln!("a Prefect server did not start, another one is:\n{log}"),
             }
         }
-        Self::try_start(bin, settings, auth)
-            .unwrap_or_else(|log| panic!("three Prefect servers did not start; the last one:\n{log}"))
+        Self::try_start(bin, settings, auth).unwrap_or_else(|log| {
+            panic!("three Prefect servers did not start; the last one:\n{log}")
+        })
     }
 
     /// # Errors

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::ancestors::{ancestors, own_ancestors};
 use super::certain::class_name;
+use super::objects::{Held, accessor, look_along};
 use super::{Evaluated, Interpreter};
 use crate::default::std_value::{StdValue, join_path};
 use crate::flows;
 use crate::symbols;
-use super::objects::{Held, accessor, look_along};
 use crate::value::{
     Class, ClassKind, FlowObject, Function, Keywords, MethodKind, Partial, Value, keyword,
 };
@@ -97,7 +97,8 @@ impl<'a> Interpreter<'a> {
                         return self.raise("AttributeError", message);
                     }
                     (None, None) => {
-                        let unknown = self.unknown(format!("`{name}` is an attribute of an object"));
+                        let unknown =
+                            self.unknown(format!("`{name}` is an attribute of an object"));
                         self.note_may_be(&unknown, [owner.clone()]);
                         unknown
                     }

@@ -37,7 +37,12 @@ impl<'a> BoundNames<'a> {
         let outer = self.outer;
         let names = self.names.into_iter().map(|(name, _)| name);
         let is_own = |name: &&str| !outer.global.contains(name) && !outer.nonlocal.contains(name);
-        FunctionNames { locals: names.filter(is_own).collect(), outer, first, is_comprehension: false }
+        FunctionNames {
+            locals: names.filter(is_own).collect(),
+            outer,
+            first,
+            is_comprehension: false,
+        }
     }
 
     fn add(&mut self, name: &'a str) {

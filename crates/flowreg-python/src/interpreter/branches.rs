@@ -152,6 +152,7 @@ impl<'a> Interpreter<'a> {
             self.bind_to_unknown(&attempt.orelse, scope, &why);
             return Ok(if is_left { not_known() } else { Ending::Fell });
         }
+        let doubtful = self.doubtful.get();
         let outcome = if attempt.handlers.is_empty() {
             self.run_body(&attempt.body, scope)
         } else {
@@ -164,6 +165,9 @@ impl<'a> Interpreter<'a> {
                     attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
                         !handler.body.is_empty() && may_raise(&attempt.body)
                     });
+                // Where all of it is known, nothing was raised.
+                let may_be_handled = may_be_handled
+                    && (self.doubtful.get() != doubtful || !self.is_certain_to_run());
                 if may_be_handled {
                     // What the body calls may still raise: what a handler rebinds is not certain.
                     for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {

@@ -130,8 +130,8 @@ impl<'a> Interpreter<'a> {
             Value::Class(class) => {
                 let made = self.instantiate(class, arguments, keywords)?;
                 // Its own code has them.
-                let is_followed = matches!(&made, Value::Instance(_) | Value::Member(_))
-                    || is_followed(class);
+                let is_followed =
+                    matches!(&made, Value::Instance(_) | Value::Member(_)) || is_followed(class);
                 if !is_followed {
                     self.lose_given(arguments, keywords, GIVEN);
                 }
@@ -285,18 +285,20 @@ impl<'a> Interpreter<'a> {
             {
                 return self.call_method(&(owner.clone(), method.into()), rest, keywords);
             }
-            "builtins.object.__new__" | "builtins.str.__new__" | "builtins.int.__new__" => match arguments {
-                [Value::Class(class), ..]
-                    if class.kind.get() == crate::value::ClassKind::Enum
-                        || (is_followed(class) && path == "builtins.object.__new__") =>
-                {
-                    self.bare_object(class)
+            "builtins.object.__new__" | "builtins.str.__new__" | "builtins.int.__new__" => {
+                match arguments {
+                    [Value::Class(class), ..]
+                        if class.kind.get() == crate::value::ClassKind::Enum
+                            || (is_followed(class) && path == "builtins.object.__new__") =>
+                    {
+                        self.bare_object(class)
+                    }
+                    _ => {
+                        self.lose_arguments(arguments, keywords, GIVEN);
+                        self.unknown("an object that is made by `object.__new__`")
+                    }
                 }
-                _ => {
-                    self.lose_arguments(arguments, keywords, GIVEN);
-                    self.unknown("an object that is made by `object.__new__`")
-                }
-            },
+            }
             "builtins.object.__init__" | "builtins.object.__init_subclass__"
                 if arguments.len() == 1 && keywords.is_empty() =>
             {
@@ -494,11 +496,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn set_method(
-        items: &[Value<'a>],
-        method: &str,
-        arguments: &[Value<'a>],
-    ) -> Option<Value<'a>> {
+    fn set_method(items: &[Value<'a>], method: &str, arguments: &[Value<'a>]) -> Option<Value<'a>> {
         use ruff_python_ast::Operator::{BitAnd, BitOr, BitXor, Sub};
         let [other] = arguments else { return None };
         let other = match other {

@@ -255,11 +255,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn class_decorated(
-        &self,
-        decorator: &Value<'a>,
-        value: Value<'a>,
-    ) -> Evaluated<Value<'a>> {
+    fn class_decorated(&self, decorator: &Value<'a>, value: Value<'a>) -> Evaluated<Value<'a>> {
         let Value::Class(class) = &value else { return Ok(value) };
         Ok(match decorator {
             Value::Function(_) | Value::Partial(_) | Value::Bound(_)

@@ -72,7 +72,9 @@ impl<'a> Interpreter<'a> {
                     match self.run_statement(statement, &body.scope)? {
                         Ending::Fell => {}
                         _ => {
-                            self.mark_script_inexact("a context manager ends before it gives anything");
+                            self.mark_script_inexact(
+                                "a context manager ends before it gives anything",
+                            );
                         }
                     }
                 }
@@ -125,10 +127,11 @@ impl<'a> Interpreter<'a> {
                             None => self.attribute(&object, "__class__")?,
                         };
                         let trace = self.unknown("a traceback");
-                        let answer = match self.special_method(value, "__exit__", &[class, object, trace]) {
-                            Some(answer) => answer?,
-                            None => Value::None,
-                        };
+                        let answer =
+                            match self.special_method(value, "__exit__", &[class, object, trace]) {
+                                Some(answer) => answer?,
+                                None => Value::None,
+                            };
                         match self.condition(&answer)? {
                             Some(true) => Ok(Ending::Fell),
                             Some(false) => Err(raised),
@@ -279,9 +282,8 @@ fn generator_body<'a>(
     }
     let others = parts.after.iter().chain(&parts.finally);
     // A second `yield` raises, and what returns ends it before the rest.
-    let is_plain = others.chain(&parts.before).all(|known| {
-        !super::inline::yields(known) && !leaves(known)
-    });
+    let is_plain =
+        others.chain(&parts.before).all(|known| !super::inline::yields(known) && !leaves(known));
     is_plain.then_some(parts)
 }
 

@@ -91,8 +91,12 @@ impl<'a> Interpreter<'a> {
                         (Value::Auto(_), Some(hook)) => {
                             let before = Value::list(values.clone());
                             let count = i128::try_from(values.len()).unwrap_or(0);
-                            let given =
-                                [Value::Str(Rc::clone(&name)), Value::int(1), Value::int(count), before];
+                            let given = [
+                                Value::Str(Rc::clone(&name)),
+                                Value::int(1),
+                                Value::int(count),
+                                before,
+                            ];
                             self.call(&hook, &given, &Keywords::new())
                                 .unwrap_or_else(|_| self.unknown("a value that an enum makes"))
                         }

@@ -182,7 +182,8 @@ impl<'a> Interpreter<'a> {
             }
             Value::Symbol(path) | Value::External(path) => {
                 let name = path.rsplit('.').next().unwrap_or(path);
-                let name = if matches!(name, "IOError" | "EnvironmentError") { "OSError" } else { name };
+                let name =
+                    if matches!(name, "IOError" | "EnvironmentError") { "OSError" } else { name };
                 let object = self.raised_object(raised);
                 match class_of(&object) {
                     Some(class) => Some(ancestors(class).iter().any(|ancestor| {
@@ -192,8 +193,11 @@ impl<'a> Interpreter<'a> {
                     })),
                     None if raised.object.is_some() && !matches!(object, Value::Opaque(_)) => {
                         // The class is known by its name only, as it stands in the source.
-                        let is_own = parent(&raised.kind).is_none() && raised.kind != "BaseException";
-                        (name == "BaseException" || (!is_own && inherits(&raised.kind, name)) || raised.kind == name)
+                        let is_own =
+                            parent(&raised.kind).is_none() && raised.kind != "BaseException";
+                        (name == "BaseException"
+                            || (!is_own && inherits(&raised.kind, name))
+                            || raised.kind == name)
                             .then_some(true)
                             .or((!is_own).then_some(false))
                             .or((name == "Exception").then_some(true))

@@ -42,6 +42,9 @@ impl<'a> Interpreter<'a> {
         )
         .map(|value| {
             let value = value.unless_lost();
+            if matches!(value, Value::Unknown(_) | Value::External(_) | Value::Bound(_)) {
+                self.note_doubtful();
+            }
             // A call says itself what becomes of its arguments.
             if matches!(value, Value::Unknown(_)) && !expression.is_call_expr() {
                 self.note_may_be_named(&value, names_shared(expression), scope);
@@ -403,7 +406,8 @@ impl<'a> Interpreter<'a> {
             CmpOp::Gt => "__gt__",
             CmpOp::GtE => "__ge__",
             CmpOp::In | CmpOp::NotIn => {
-                let found = self.special_method(right, "__contains__", std::slice::from_ref(left))?;
+                let found =
+                    self.special_method(right, "__contains__", std::slice::from_ref(left))?;
                 return Some(found.and_then(|found| match self.condition(&found)? {
                     Some(is_in) => Ok(Value::Bool(is_in == (operator == CmpOp::In))),
                     None => Ok(self.unknown_because(&found, "a comparison")),
@@ -452,7 +456,12 @@ impl<'a> Interpreter<'a> {
     }
 
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let doubtful = self.doubtful.get();
         let callee = self.value(&call.func, scope)?;
+        if let Value::Bound(_) = callee {
+            // Whether there is such a method is known when it is called.
+            self.doubtful.set(doubtful);
+        }
         if callee.is_symbol("builtins.super")
             && call.arguments.is_empty()
             && let Some(found) = self.super_object(scope)

@@ -56,7 +56,9 @@ impl<'a> Interpreter<'a> {
             (_, [taken @ (Value::Iterator(_) | Value::Opaque(_))])
                 if TAKING.contains(&path) && none =>
             {
-                let Some(items) = self.taken(taken)? else { return self.not_taken(path, arguments) };
+                let Some(items) = self.taken(taken)? else {
+                    return self.not_taken(path, arguments);
+                };
                 return self.call_symbol(path, &[Value::list(items)], keywords).map(Some);
             }
             ("iter", [value]) if none => match self.iterator_of(value)? {
@@ -120,15 +122,13 @@ impl<'a> Interpreter<'a> {
             (
                 "reversed",
                 [value @ (Value::List(_) | Value::Tuple(_) | Value::View(_) | Value::Str(_))],
-            ) if none => {
-                match contained(value) {
-                    Some(mut items) => {
-                        items.reverse();
-                        iterator(Iterating::Items(items, value.clone(), value.changes()))
-                    }
-                    None => return self.not_taken(path, arguments),
+            ) if none => match contained(value) {
+                Some(mut items) => {
+                    items.reverse();
+                    iterator(Iterating::Items(items, value.clone(), value.changes()))
                 }
-            }
+                None => return self.not_taken(path, arguments),
+            },
             ("sorted", [value]) => {
                 let items = match value {
                     Value::Set(items) if value.lost().is_none() => Some(items.to_vec()),
@@ -204,15 +204,12 @@ impl<'a> Interpreter<'a> {
         Ok(Some(sources))
     }
 
-    fn call_itertools(
-        &self,
-        path: &str,
-        arguments: &[Value<'a>],
-    ) -> Evaluated<Option<Value<'a>>> {
+    fn call_itertools(&self, path: &str, arguments: &[Value<'a>]) -> Evaluated<Option<Value<'a>>> {
         let given = |items: Vec<Value<'a>>| {
             iterator(Iterating::Items(items, Value::None, Value::<'a>::None.changes()))
         };
-        let tuples = |many: Vec<Vec<Value<'a>>>| given(many.into_iter().map(Value::tuple).collect());
+        let tuples =
+            |many: Vec<Vec<Value<'a>>>| given(many.into_iter().map(Value::tuple).collect());
         let name = path.trim_start_matches("itertools.");
         Ok(Some(match (name, arguments) {
             ("chain", sources) => match self.sources(sources)? {
@@ -336,11 +333,7 @@ impl<'a> Interpreter<'a> {
         }))
     }
 
-    fn call_operator(
-        &self,
-        path: &str,
-        arguments: &[Value<'a>],
-    ) -> Evaluated<Option<Value<'a>>> {
+    fn call_operator(&self, path: &str, arguments: &[Value<'a>]) -> Evaluated<Option<Value<'a>>> {
         use CmpOp::{Eq, Gt, GtE, Lt, LtE, NotEq};
         let name = path.trim_start_matches("operator.");
         let binary = match name {

@@ -8,9 +8,9 @@ use ruff_python_ast::{Expr, ExprLambda, ParameterWithDefault, Parameters, StmtFu
 use ruff_text_size::{Ranged, TextRange};
 
 use super::nested::is_flow_spelling;
+use super::objects::property;
 use super::{Evaluated, Interpreter};
 use crate::source;
-use super::objects::property;
 use crate::value::{
     Annotation, Function, MethodKind, Parameter, ParameterKind, Scope, Unknown, Value,
 };

@@ -14,8 +14,8 @@ use super::{Evaluated, Interpreter};
 use crate::schema::fields::{FieldAlias, alias, configuration, is_class_variable, metadata_info};
 use crate::schema::types::origin_class;
 use crate::value::{
-    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Object, Type, Value,
-    keyword, set_keyword,
+    Annotation, Class, ClassKind, FieldInfo, Instance, Keywords, Object, Type, Value, keyword,
+    set_keyword,
 };
 
 /// Methods that run when an instance is made.

@@ -2,9 +2,9 @@
 
 use super::Interpreter;
 use super::certain::is_unhashable;
+use super::iterators::contained;
 use super::operators::{MOST_SORTED, is_equal, sorted};
 use super::subscripts::as_index;
-use super::iterators::contained;
 use crate::value::{Object, Value};
 
 impl<'a> Interpreter<'a> {

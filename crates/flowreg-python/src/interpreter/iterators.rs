@@ -10,9 +10,7 @@ use super::blocks::Ending;
 use super::bound::names_read;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
-use crate::value::{
-    Function, FunctionNames, Iterating, Iterator, Keywords, Scope, Unknown, Value,
-};
+use crate::value::{Function, FunctionNames, Iterating, Iterator, Keywords, Scope, Unknown, Value};
 
 /// How many items are taken from one iterator. `itertools.count` has no end.
 const MOST_ITEMS: usize = 2_000;
@@ -76,9 +74,7 @@ impl<'a> Interpreter<'a> {
             return Ok(Some(made?).filter(|made| matches!(made, Value::Iterator(_))));
         }
         let items = contained(value);
-        Ok(items.map(|items| {
-            iterator(Iterating::Items(items, value.clone(), value.changes()))
-        }))
+        Ok(items.map(|items| iterator(Iterating::Items(items, value.clone(), value.changes()))))
     }
 
     /// Takes the next item of an iterator.
@@ -91,15 +87,13 @@ impl<'a> Interpreter<'a> {
             return Ok(Next::End);
         }
         let taken = iterator.taken.get();
-        let next = if iterator.lost.get().is_some()
-            || taken >= MOST_ITEMS
-            || !self.is_certain_to_run()
-        {
-            Next::NotKnown
-        } else {
-            iterator.taken.set(taken + 1);
-            self.made_next(&iterator.iterating, taken)?
-        };
+        let next =
+            if iterator.lost.get().is_some() || taken >= MOST_ITEMS || !self.is_certain_to_run() {
+                Next::NotKnown
+            } else {
+                iterator.taken.set(taken + 1);
+                self.made_next(&iterator.iterating, taken)?
+            };
         match next {
             Next::NotKnown => self.lose(value, "an item is taken that is not known"),
             Next::End => iterator.has_ended.set(true),
@@ -183,35 +177,50 @@ impl<'a> Interpreter<'a> {
                 self.next_of_expression(element, generator, source, scope)
             }
             Iterating::Call(function, scope, items) => {
-                let mut known = items.borrow_mut();
-                let items = match &*known {
-                    Some(items) => items,
-                    // Its body runs as a whole. That is the same only if nobody sees when it does.
-                    None => {
-                        let touched = Touched::of_function(function);
-                        let is_quiet = touched.names.is_empty()
-                            && touched.outer.global.is_empty()
-                            && touched.outer.nonlocal.is_empty()
-                            && touched.called.is_empty()
-                            && !touched.changes_given;
-                        if !is_quiet {
-                            return Ok(Next::NotKnown);
-                        }
-                        let Some(made) = self.run_generator(function, scope)? else {
-                            return Ok(Next::NotKnown);
-                        };
-                        known.insert(made)
-                    }
-                };
+                if items.borrow().is_none() {
+                    // Its body runs as a whole. That is the same only if it does nothing but read, and as long
+                    // as nobody changes what it reads.
+                    let Some(read) = self.read_by(function, scope) else {
+                        return Ok(Next::NotKnown);
+                    };
+                    let Some(made) = self.run_generator(function, scope)? else {
+                        return Ok(Next::NotKnown);
+                    };
+                    *items.borrow_mut() = Some((made, read));
+                }
+                let known = items.borrow();
+                let Some((items, read)) = &*known else { return Ok(Next::NotKnown) };
+                if read.iter().any(|(value, changes)| value.changes() != *changes) {
+                    return Ok(Next::NotKnown);
+                }
                 Ok(items.get(taken).map_or(Next::End, |item| Next::Item(item.clone())))
             }
         }
     }
 
-    fn next_of_all(
+    /// The objects that a generator reads, and how often each was changed; `None` if it does more, or reads what
+    /// may be bound anew.
+    fn read_by(
         &self,
-        sources: &[Value<'a>],
-    ) -> Evaluated<Result<Vec<Value<'a>>, Next<'a>>> {
+        function: &Rc<Function<'a>>,
+        scope: &Rc<Scope<'a>>,
+    ) -> Option<Vec<(Value<'a>, Option<usize>)>> {
+        let given = scope.names.borrow().snapshot();
+        let touched = Touched::of_function(function);
+        let is_fixed = |name: &&str| {
+            scope.own(name).is_some()
+                || scope.kind.has_local(name)
+                || matches!(scope.get(name), Some(Value::Symbol(path)) if path.starts_with("builtins."))
+        };
+        if !Touched::only_reads(function) || !touched.read.iter().all(is_fixed) {
+            return None;
+        }
+        let within = given.iter().flat_map(|(_, value)| value.objects_within());
+        let all = given.iter().map(|(_, value)| value.clone()).chain(within);
+        Some(all.map(|value| (value.clone(), value.changes())).collect())
+    }
+
+    fn next_of_all(&self, sources: &[Value<'a>]) -> Evaluated<Result<Vec<Value<'a>>, Next<'a>>> {
         let mut items = Vec::with_capacity(sources.len());
         for source in sources {
             match self.next_of(source)? {
@@ -376,9 +385,7 @@ impl<'a> Iterator<'a> {
             | Iterating::Slice(source, ..)
             | Iterating::Expression(_, _, source, _) => vec![source],
             Iterating::Zip(sources) | Iterating::Chain(sources) => sources.iter().collect(),
-            Iterating::Map(function, sources) => {
-                std::iter::once(function).chain(sources).collect()
-            }
+            Iterating::Map(function, sources) => std::iter::once(function).chain(sources).collect(),
             Iterating::Filter(function, source) => vec![function, source],
             Iterating::Count(..) | Iterating::Call(..) => Vec::new(),
         }

@@ -86,7 +86,8 @@ impl<'a> Interpreter<'a> {
                 })
             }
             ("builtins.round", [Value::Float(number), digits])
-                if number.abs() < 1e15 && as_index(digits).is_some_and(|n| (0..16).contains(&n)) =>
+                if number.abs() < 1e15
+                    && as_index(digits).is_some_and(|n| (0..16).contains(&n)) =>
             {
                 let digits = usize::try_from(as_index(digits).unwrap_or(0)).unwrap_or(0);
                 format!("{number:.digits$}").parse().ok().map(Value::Float)
@@ -171,12 +172,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Where `bisect` puts an item in a list; `None` if that is not known.
-    fn bisected(
-        &self,
-        path: &str,
-        list: &Value<'a>,
-        item: &Value<'a>,
-    ) -> Evaluated<Option<usize>> {
+    fn bisected(&self, path: &str, list: &Value<'a>, item: &Value<'a>) -> Evaluated<Option<usize>> {
         let Value::List(items) = list else { return Ok(None) };
         let is_left = path.ends_with("_left");
         let (mut low, mut high) = (0, items.len());
@@ -205,7 +201,8 @@ impl<'a> Interpreter<'a> {
         keywords: &Keywords<'a>,
     ) -> Evaluated<Value<'a>> {
         let Value::Opaque(opaque) = cached else { return Ok(Value::None) };
-        let part = |name: &str| opaque.attributes.as_ref().and_then(|all| keyword(all, name).cloned());
+        let part =
+            |name: &str| opaque.attributes.as_ref().and_then(|all| keyword(all, name).cloned());
         let function = part("fn").unwrap_or(Value::None);
         if !arguments.is_empty() || !keywords.is_empty() || !self.is_certain_to_run() {
             self.lose(&function, "it is called with a cache");

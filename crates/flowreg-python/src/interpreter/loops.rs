@@ -8,9 +8,9 @@ use ruff_python_ast::{Comprehension, Expr, Number, Stmt, StmtFor, StmtWhile};
 
 use super::blocks::Ending;
 use super::certain::{is_not_iterable, is_unhashable};
-use super::{Evaluated, Interpreter};
 use super::iterators::{Next, contained};
 use super::operators::distinct;
+use super::{Evaluated, Interpreter};
 use crate::value::{Scope, Value};
 
 /// How many statements all loops of a script may run together.

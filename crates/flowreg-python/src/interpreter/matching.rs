@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use ruff_python_ast::{
-    CmpOp, Identifier, Pattern, PatternMatchClass, PatternMatchMapping, PatternMatchSequence, Singleton, StmtMatch,
+    CmpOp, Identifier, Pattern, PatternMatchClass, PatternMatchMapping, PatternMatchSequence,
+    Singleton, StmtMatch,
 };
 
 use super::ancestors::ancestors;
@@ -202,14 +203,13 @@ impl<'a> Interpreter<'a> {
         match (&class, &pattern.arguments.patterns[..]) {
             (_, []) => {}
             // `int(x)` takes the number itself.
-            (Value::Symbol(_), [inner]) => {
-                match self.fits(inner, subject, scope, captured)? {
-                    Some(true) => {}
-                    other => return Ok(other),
-                }
-            }
+            (Value::Symbol(_), [inner]) => match self.fits(inner, subject, scope, captured)? {
+                Some(true) => {}
+                other => return Ok(other),
+            },
             (Value::Class(class), patterns) => {
-                let Some(names) = places(class).filter(|names| names.len() >= patterns.len()) else {
+                let Some(names) = places(class).filter(|names| names.len() >= patterns.len())
+                else {
                     return Ok(None);
                 };
                 parts.extend(names.into_iter().zip(patterns));

@@ -56,8 +56,8 @@ pub(crate) mod operators;
 mod options;
 pub(crate) mod program;
 mod pydantic;
-pub(crate) mod scope;
 mod reflection;
+pub(crate) mod scope;
 mod search;
 mod settings;
 pub(crate) mod signatures;
@@ -145,6 +145,8 @@ pub(crate) struct Interpreter<'a> {
     defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
     /// Classes of objects with methods that Python runs without a call that names them.
     implicit: RefCell<HashMap<*const (), Rc<Class<'a>>>>,
+    /// How much of what was evaluated is not known, and may have raised.
+    doubtful: Cell<u64>,
     /// What the generators have given that are run.
     yields: iterators::Given<'a>,
     /// Statements of loops that were run.
@@ -209,6 +211,7 @@ impl<'a> Interpreter<'a> {
             handled: RefCell::default(),
             defaults: RefCell::default(),
             implicit: RefCell::default(),
+            doubtful: Cell::new(0),
             yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
@@ -384,6 +387,7 @@ impl<'a> Interpreter<'a> {
     /// Notes that nothing about `module` is exact. The first reason is kept: later ones often follow
     /// from it.
     fn mark_module_inexact(&self, module: &Module<'a>, why: impl Into<String>) {
+        self.note_doubtful();
         let at = self.here();
         module
             .inexact
@@ -409,7 +413,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// Notes that something is not known that may have raised.
+    fn note_doubtful(&self) {
+        self.doubtful.set(self.doubtful.get() + 1);
+    }
+
     pub(crate) fn unknown(&self, why: impl Into<String>) -> Value<'a> {
+        self.note_doubtful();
         Value::unknown(why, self.here())
     }
 

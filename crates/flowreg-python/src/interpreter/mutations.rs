@@ -261,7 +261,11 @@ impl<'a> Interpreter<'a> {
 }
 
 /// Whether an object can hold values without holding itself.
-pub(super) fn may_hold<'a>(owner: &Value<'a>, values: &[Value<'a>], keywords: &Keywords<'a>) -> bool {
+pub(super) fn may_hold<'a>(
+    owner: &Value<'a>,
+    values: &[Value<'a>],
+    keywords: &Keywords<'a>,
+) -> bool {
     let mut budget = MOST_PARTS;
     let mut given = values.iter().chain(keywords.iter().map(|(_, value)| value));
     !given.any(|value| value.reaches(owner, &mut budget))

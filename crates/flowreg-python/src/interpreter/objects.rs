@@ -99,8 +99,11 @@ pub(super) fn look_along<'a>(order: &[Value<'a>], name: &str) -> Held<'a> {
             // What every exception has.
             Value::Symbol(path)
                 if is_exception(path)
-                    && (matches!(name, "__init__" | "__new__" | "__init_subclass__" | "__call__")
-                        || !(name.starts_with("__") || matches!(name, "args" | "with_traceback" | "add_note"))) => {}
+                    && (matches!(
+                        name,
+                        "__init__" | "__new__" | "__init_subclass__" | "__call__"
+                    ) || !(name.starts_with("__")
+                        || matches!(name, "args" | "with_traceback" | "add_note"))) => {}
             other => return Held::NotKnown(other.clone()),
         }
     }
@@ -145,7 +148,11 @@ impl<'a> Interpreter<'a> {
         if !is_followed(class) {
             self.lose_methods(class);
             let class = Some(Rc::clone(class));
-            return Ok(Value::Opaque(Rc::new(Opaque { class, what: "an object", attributes: None })));
+            return Ok(Value::Opaque(Rc::new(Opaque {
+                class,
+                what: "an object",
+                attributes: None,
+            })));
         }
         let order = ancestors(class);
         let maker = look_along(&order, "__new__");
@@ -198,15 +205,16 @@ impl<'a> Interpreter<'a> {
 
     /// Whether a value is an object with such methods, or holds one.
     pub(super) fn is_implicit(&self, value: &Value<'a>) -> bool {
-        !self.implicit.borrow().is_empty() && self.is_implicit_within(value, &mut MOST_PARTS.clone())
+        !self.implicit.borrow().is_empty()
+            && self.is_implicit_within(value, &mut MOST_PARTS.clone())
     }
 
     fn is_implicit_within(&self, value: &Value<'a>, budget: &mut u32) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return true };
         *budget = rest;
-        class_of(value).is_some_and(|class| {
-            self.implicit.borrow().contains_key(&Rc::as_ptr(class).cast())
-        }) || value.parts().into_iter().any(|part| self.is_implicit_within(part, budget))
+        class_of(value)
+            .is_some_and(|class| self.implicit.borrow().contains_key(&Rc::as_ptr(class).cast()))
+            || value.parts().into_iter().any(|part| self.is_implicit_within(part, budget))
     }
 
     /// Python may run such methods of these values here.
@@ -553,21 +561,32 @@ impl<'a> Interpreter<'a> {
         left: &Value<'a>,
         right: &Value<'a>,
     ) -> Option<Evaluated<Value<'a>>> {
-        // A class that inherits from that of the left side would be asked first.
-        class_of(left)?;
-        if class_of(right).is_some_and(|right| !class_of(left).is_some_and(|left| Rc::ptr_eq(left, right))) {
-            return None;
-        }
+        // A class that inherits from that of the left side is asked first.
+        let (left, right, method) = match (class_of(left)?, class_of(right)) {
+            (class, Some(other)) if !Rc::ptr_eq(class, other) => {
+                let inherits = ancestors(other)
+                    .iter()
+                    .any(|known| matches!(known, Value::Class(known) if Rc::ptr_eq(known, class)));
+                match reflected(method).filter(|_| inherits) {
+                    Some(method) => (right, left, method),
+                    None if inherits => return None,
+                    None => (left, right, method),
+                }
+            }
+            _ => (left, right, method),
+        };
         let compared = |is_equal: bool| Some(Ok(Value::Bool(is_equal)));
         match self.special_method(left, method, std::slice::from_ref(right)) {
             Some(answer) => Some(answer),
-            None if method == "__ne__" => match self.special_method(left, "__eq__", std::slice::from_ref(right)) {
-                Some(answer) => Some(answer.map(|answer| match Self::truth(&answer) {
-                    Some(is_equal) => Value::Bool(!is_equal),
-                    None => self.unknown_because(&answer, "a comparison"),
-                })),
-                None => self.by_identity(left, right).and_then(|same| compared(!same)),
-            },
+            None if method == "__ne__" => {
+                match self.special_method(left, "__eq__", std::slice::from_ref(right)) {
+                    Some(answer) => Some(answer.map(|answer| match Self::truth(&answer) {
+                        Some(is_equal) => Value::Bool(!is_equal),
+                        None => self.unknown_because(&answer, "a comparison"),
+                    })),
+                    None => self.by_identity(left, right).and_then(|same| compared(!same)),
+                }
+            }
             None if method == "__eq__" => self.by_identity(left, right).and_then(compared),
             None => None,
         }
@@ -583,12 +602,23 @@ impl<'a> Interpreter<'a> {
     }
 }
 
+/// The comparison that means the same from the other side.
+fn reflected(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "__eq__" => "__eq__",
+        "__ne__" => "__ne__",
+        "__lt__" => "__gt__",
+        "__le__" => "__ge__",
+        "__gt__" => "__lt__",
+        "__ge__" => "__le__",
+        _ => return None,
+    })
+}
+
 /// Whether a value that is set on an instance is kept as it is.
 fn may_be_set(class: &Rc<Class<'_>>) -> bool {
     let has_hook = ancestors(class).iter().any(|ancestor| match ancestor {
-        Value::Class(class) => {
-            ATTRIBUTE_HOOKS.iter().any(|hook| class.scope.own(hook).is_some())
-        }
+        Value::Class(class) => ATTRIBUTE_HOOKS.iter().any(|hook| class.scope.own(hook).is_some()),
         _ => false,
     });
     !has_hook

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use ruff_python_ast::{CmpOp, Operator};
 
+use super::ancestors::ancestors;
 use super::certain::{class_name, refuses_operator};
+use super::objects::{Held, is_followed, look_along};
 use super::{Evaluated, Interpreter, as_type};
 use crate::default::std_value::{StdValue, join_path};
 use crate::number::Int;
-use super::ancestors::ancestors;
-use super::objects::{Held, is_followed, look_along};
 use crate::value::{Class, DEEPEST_TYPE, MOST_PARTS, Member, Object, Type, Value};
 
 /// The longest text or list that is computed. `"x" * 10**9` in a source must not take the memory.
@@ -575,9 +575,9 @@ pub(super) fn is_same_key<'a>(left: &Value<'a>, right: &Value<'a>) -> Option<boo
     let has_own = |value: &Value<'a>| match value {
         Value::Opaque(opaque) => opaque.class.is_some(),
         Value::Instance(_) | Value::Unknown(_) | Value::External(_) => true,
-        Value::Tuple(items) => items.iter().any(|item| {
-            matches!(item, Value::Opaque(_) | Value::Instance(_) | Value::Unknown(_))
-        }),
+        Value::Tuple(items) => items
+            .iter()
+            .any(|item| matches!(item, Value::Opaque(_) | Value::Instance(_) | Value::Unknown(_))),
         _ => false,
     };
     // Functions, classes and the like are told by their identity.

@@ -78,11 +78,13 @@ impl<'a> Interpreter<'a> {
             ("builtins.callable", [value]) => match value {
                 Value::Function(_) | Value::Class(_) | Value::Partial(_) => Value::Bool(true),
                 value if value.is_constant() => Value::Bool(false),
-                value => match class_of(value).map(|class| look_along(&ancestors(class), "__call__")) {
-                    Some(Held::Found(_)) => Value::Bool(true),
-                    Some(Held::Missing) => Value::Bool(false),
-                    _ => return Ok(None),
-                },
+                value => {
+                    match class_of(value).map(|class| look_along(&ancestors(class), "__call__")) {
+                        Some(Held::Found(_)) => Value::Bool(true),
+                        Some(Held::Missing) => Value::Bool(false),
+                        _ => return Ok(None),
+                    }
+                }
             },
             (
                 "inspect.iscoroutinefunction" | "asyncio.iscoroutinefunction",
@@ -100,7 +102,9 @@ impl<'a> Interpreter<'a> {
             ("inspect.signature", [function @ Value::Function(_)]) => {
                 Value::object(None, "a signature", vec![("of".into(), function.clone())])
             }
-            ("inspect.getdoc", [Value::Function(function)]) if function.attributes.borrow().is_empty() => {
+            ("inspect.getdoc", [Value::Function(function)])
+                if function.attributes.borrow().is_empty() =>
+            {
                 match &function.docstring {
                     Some(text) => Value::text(crate::docstring::clean(text)),
                     None => Value::None,
@@ -129,7 +133,8 @@ impl<'a> Interpreter<'a> {
             }
             ("builtins.globals", []) => {
                 let here = self.here().module;
-                let imported = self.imported().into_iter().find(|known| known.module.number == here);
+                let imported =
+                    self.imported().into_iter().find(|known| known.module.number == here);
                 match imported {
                     Some(module) => {
                         Value::Bound(Rc::new((Value::Module(module), "__dict__".into())))
@@ -185,7 +190,11 @@ impl<'a> Interpreter<'a> {
     }
 
     /// `owner.__dict__[name]`; `None` if it is not known.
-    pub(super) fn in_dictionary(&self, bound: &(Value<'a>, crate::value::Text), name: &str) -> Option<Value<'a>> {
+    pub(super) fn in_dictionary(
+        &self,
+        bound: &(Value<'a>, crate::value::Text),
+        name: &str,
+    ) -> Option<Value<'a>> {
         match (&bound.0, &*bound.1) {
             (Value::Module(imported), "__dict__") => imported.scope.own(name),
             (Value::Opaque(opaque), "__dict__") => {
@@ -221,7 +230,11 @@ fn inherits<'a>(class: &Rc<Class<'a>>, of: &Rc<Class<'a>>) -> Option<bool> {
     if !is_known(class) || !is_known(of) || of.kind.get() == ClassKind::Protocol || has_hook(of) {
         return None;
     }
-    Some(ancestors(class).iter().any(|known| matches!(known, Value::Class(known) if Rc::ptr_eq(known, of))))
+    Some(
+        ancestors(class)
+            .iter()
+            .any(|known| matches!(known, Value::Class(known) if Rc::ptr_eq(known, of))),
+    )
 }
 
 pub(super) fn is_instance<'a>(value: &Value<'a>, class: &Value<'a>) -> Option<bool> {
@@ -239,7 +252,9 @@ pub(super) fn is_instance<'a>(value: &Value<'a>, class: &Value<'a>) -> Option<bo
         }
         Value::Class(of) => match class_of(value) {
             Some(class) => inherits(class, of),
-            None if value.is_constant() || matches!(value, Value::Function(_) | Value::Class(_)) => {
+            None if value.is_constant()
+                || matches!(value, Value::Function(_) | Value::Class(_)) =>
+            {
                 is_known(of).then_some(false)
             }
             None => None,
@@ -267,9 +282,11 @@ pub(super) fn is_instance<'a>(value: &Value<'a>, class: &Value<'a>) -> Option<bo
                 Value::Instance(instance)
                     if instance.class.kind.get() == ClassKind::Dataclass
                         && is_known(&instance.class)
-                        && instance.class.ancestors.iter().all(|known| {
-                            known.as_symbol().is_none_or(is_bare)
-                        }) =>
+                        && instance
+                            .class
+                            .ancestors
+                            .iter()
+                            .all(|known| known.as_symbol().is_none_or(is_bare)) =>
                 {
                     ""
                 }

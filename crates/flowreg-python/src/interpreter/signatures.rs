@@ -5,7 +5,9 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::Interpreter;
-use crate::value::{Annotation, Function, Location, Parameter, ParameterKind, Unknown, Value, keyword, set_keyword};
+use crate::value::{
+    Annotation, Function, Location, Parameter, ParameterKind, Unknown, Value, keyword, set_keyword,
+};
 
 /// The attributes of a function from which its signature is made.
 const PARTS: &[&str] = &["__annotations__", "__defaults__", "__kwdefaults__"];
@@ -31,12 +33,14 @@ impl<'a> Interpreter<'a> {
                     }
                 }
                 if function.definition.is_some_and(|definition| definition.returns.is_some()) {
-                    entries.push(entry("return", &self.unknown("the type that a function returns")));
+                    entries
+                        .push(entry("return", &self.unknown("the type that a function returns")));
                 }
                 Value::dict(entries)
             }
             "__defaults__" => {
-                let positional = parameters().filter(|parameter| has_default_by_position(parameter));
+                let positional =
+                    parameters().filter(|parameter| has_default_by_position(parameter));
                 let defaults: Vec<_> =
                     positional.filter_map(|parameter| parameter.default.clone()).collect();
                 if defaults.is_empty() { Value::None } else { Value::tuple(defaults) }
@@ -59,7 +63,9 @@ impl<'a> Interpreter<'a> {
 ///
 /// # Errors
 /// Why it is not known.
-pub(crate) fn changed<'a>(function: &Function<'a>) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
+pub(crate) fn changed<'a>(
+    function: &Function<'a>,
+) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
     let attributes = function.attributes.borrow();
     if !attributes.iter().any(|(name, _)| PARTS.contains(&&**name)) {
         return Ok(None);
@@ -98,7 +104,8 @@ pub(crate) fn changed<'a>(function: &Function<'a>) -> Result<Option<Rc<Function<
                 Some(Value::None) => default = None,
                 Some(Value::Tuple(values)) if values.len() <= count => {
                     let first = count - values.len();
-                    default = (place - 1usize).checked_sub(first).and_then(|at| values.get(at).cloned());
+                    default =
+                        (place - 1usize).checked_sub(first).and_then(|at| values.get(at).cloned());
                 }
                 Some(_) => return Err(unknown("its defaults are set")),
             }

@@ -72,7 +72,9 @@ impl<'a> Interpreter<'a> {
                 _ => return None,
             },
             "copy.deepcopy" => match arguments {
-                [value] if value.is_constant() && self.defaults.borrow().is_empty() => value.copied(),
+                [value] if value.is_constant() && self.defaults.borrow().is_empty() => {
+                    value.copied()
+                }
                 _ => return None,
             },
             "dataclasses.dataclass" => self.dataclass_decorator(arguments, keywords, false),

@@ -6,11 +6,11 @@ use ruff_python_ast::{Expr, Operator, Stmt};
 use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
+use super::iterators::contained;
 use super::mutations::Change;
+use super::objects::class_of;
 use super::{Evaluated, Interpreter};
 use crate::touched::Touched;
-use super::iterators::contained;
-use super::objects::class_of;
 use crate::value::{Annotation, ClassKind, Scope, Text, Unknown, Value, set_keyword};
 
 impl<'a> Interpreter<'a> {
@@ -21,8 +21,14 @@ impl<'a> Interpreter<'a> {
     pub(super) fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         self.at(scope, statement.start());
         match statement {
-            Stmt::Import(import) => self.import(import, scope)?,
-            Stmt::ImportFrom(import) => self.import_from(import, scope)?,
+            Stmt::Import(import) => {
+                self.note_doubtful();
+                self.import(import, scope)?;
+            }
+            Stmt::ImportFrom(import) => {
+                self.note_doubtful();
+                self.import_from(import, scope)?;
+            }
             Stmt::Expr(expression) => self.effect(&expression.value, scope)?,
             Stmt::Assign(assign) => {
                 let value = self.value(&assign.value, scope)?;
@@ -235,9 +241,10 @@ impl<'a> Interpreter<'a> {
                 let last = items.split_off(items.len() - behind);
                 let middle = items.split_off(star);
                 let parts = items.into_iter().chain([Value::list(middle)]).chain(last);
-                targets.iter().zip(parts).try_for_each(|(target, item)| {
-                    self.bind(target, &item, scope)
-                })
+                targets
+                    .iter()
+                    .zip(parts)
+                    .try_for_each(|(target, item)| self.bind(target, &item, scope))
             }
             _ => {
                 let unknown = self.unknown("it is unpacked from a value that is not known");
@@ -403,9 +410,7 @@ impl<'a> Interpreter<'a> {
         };
         let right = listed.as_ref().unwrap_or(right);
         let is_in_place = matches!(left, Value::List(_) | Value::Set(_) | Value::Dict(_));
-        if is_in_place
-            && let Change::Made(_) = self.changed_in_place(operator, &left, right)?
-        {
+        if is_in_place && let Change::Made(_) = self.changed_in_place(operator, &left, right)? {
             return Ok(left);
         }
         if let Some(method) = super::expressions::operator_method(operator) {

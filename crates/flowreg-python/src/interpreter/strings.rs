@@ -70,7 +70,9 @@ impl<'a> Interpreter<'a> {
         }
         let converted = match element.conversion {
             ConversionFlag::None => match class_of(&value) {
-                Some(class) if !matches!(look_along(&ancestors(class), "__format__"), Held::Missing) => {
+                Some(class)
+                    if !matches!(look_along(&ancestors(class), "__format__"), Held::Missing) =>
+                {
                     self.unknown("a `__format__` of a class")
                 }
                 Some(_) => self.stringified(&value)?,
@@ -297,7 +299,10 @@ impl<'a> Interpreter<'a> {
                     texts(parts)
                 }
             }
-            ("splitlines", Some([]), _) if text.is_ascii() && !text.contains(['\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e']) => {
+            ("splitlines", Some([]), _)
+                if text.is_ascii()
+                    && !text.contains(['\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e']) =>
+            {
                 texts(text.lines().collect())
             }
             ("isalpha" | "isalnum" | "isupper" | "islower" | "isspace", Some([]), _)
@@ -308,7 +313,10 @@ impl<'a> Interpreter<'a> {
                 Value::Bool(match method {
                     "isalpha" => all(u8::is_ascii_alphabetic),
                     "isalnum" => all(u8::is_ascii_alphanumeric),
-                    "isspace" => text.chars().all(|c| " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f".contains(c)) && !text.is_empty(),
+                    "isspace" => {
+                        text.chars().all(|c| " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f".contains(c))
+                            && !text.is_empty()
+                    }
                     "isupper" => has_case && !text.bytes().any(|byte| byte.is_ascii_lowercase()),
                     _ => has_case && !text.bytes().any(|byte| byte.is_ascii_uppercase()),
                 })

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use ruff_python_ast::{Expr, ExprSubscript};
 use ruff_text_size::Ranged;
 
+use super::ancestors::ancestors;
 use super::certain::{
     class_name, has_no_parameters, is_no_index, is_unhashable, takes_other_arguments,
 };
-use super::ancestors::ancestors;
 use super::objects::{Held, look_along};
 use super::{Evaluated, Interpreter, as_type};
 use crate::value::{ClassKind, Scope, Type, Value};

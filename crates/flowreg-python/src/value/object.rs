@@ -298,9 +298,11 @@ impl<'a> Value<'a> {
             }
             Value::Dict(entries) => entries.iter().flat_map(|(key, item)| [key, item]).collect(),
             Value::Instance(instance) => instance.fields.iter().map(|(_, field)| field).collect(),
-            Value::Opaque(opaque) => {
-                opaque.attributes.iter().flat_map(|all| all.iter().map(|(_, value)| value)).collect()
-            }
+            Value::Opaque(opaque) => opaque
+                .attributes
+                .iter()
+                .flat_map(|all| all.iter().map(|(_, value)| value))
+                .collect(),
             Value::Super(of) => vec![&of.0],
             Value::Iterator(iterator) => iterator.parts(),
             Value::Member(member) => vec![&member.value],

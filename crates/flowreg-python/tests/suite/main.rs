@@ -11,9 +11,9 @@ mod conformance;
 mod deploy_calls;
 mod fuzz;
 mod load_errors;
+mod programs;
 #[expect(dead_code, reason = "some is for the comparison with the real Prefect only")]
 mod random_flows;
-mod programs;
 mod robustness;
 mod rules;
 mod schema_rules;
