@@ -206,7 +206,7 @@ impl<'a> Interpreter<'a> {
         if let Some(name) = &handler.name {
             self.set(scope, name.as_str(), self.raised_object(&raised));
         }
-        self.handled.borrow_mut().push(raised);
+        self.handled.borrow_mut().push(*raised);
         let ending = self.run_body(&handler.body, scope);
         self.handled.borrow_mut().pop();
         // `except E as e` deletes `e` at its end.
@@ -274,7 +274,7 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         | (Value::Tuple(left), Value::Tuple(right)) => Rc::ptr_eq(left, right),
         (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
         (Value::Unknown(left), Value::Unknown(right)) => Rc::ptr_eq(left, right),
-        _ => super::operators::is_identical(left, right),
+        _ => super::equality::is_identical(left, right),
     }
 }
 

@@ -9,7 +9,8 @@ use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
-use super::operators::{LONGEST, is_same_key};
+use super::equality::is_same_key;
+use super::operators::LONGEST;
 use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
@@ -94,7 +95,7 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => self.set_of(items),
+                    None => self.set_of(&items),
                 },
                 Err(unknown) => unknown,
             },
@@ -464,7 +465,7 @@ impl<'a> Interpreter<'a> {
         }
         if callee.is_symbol("builtins.super")
             && call.arguments.is_empty()
-            && let Some(found) = self.super_object(scope)
+            && let Some(found) = Self::super_object(scope)
         {
             return Ok(found);
         }

@@ -34,6 +34,7 @@ mod comprehensions;
 mod contexts;
 mod conversions;
 mod enums;
+pub(crate) mod equality;
 mod exceptions;
 pub(crate) mod expressions;
 mod functional;
@@ -61,10 +62,12 @@ pub(crate) mod scope;
 mod search;
 mod settings;
 pub(crate) mod signatures;
+mod special_methods;
 mod standard;
 mod statements;
 pub(crate) mod strings;
 mod subscripts;
+mod text_methods;
 mod type_arguments;
 mod union_order;
 
@@ -140,7 +143,7 @@ pub(crate) struct Interpreter<'a> {
     may_be: RefCell<MayBe<'a>>,
     /// The exceptions that were raised as objects, and those that are handled.
     exceptions: RefCell<Vec<Value<'a>>>,
-    handled: RefCell<Vec<Box<Raised>>>,
+    handled: RefCell<Vec<Raised>>,
     /// Dictionaries that call something for a key that they have not, and what.
     defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
     /// Classes of objects with methods that Python runs without a call that names them.

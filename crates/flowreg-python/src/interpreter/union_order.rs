@@ -6,7 +6,7 @@
 //! (docs/facts/python.md, "Types").
 
 use super::Interpreter;
-use super::operators::is_identical;
+use super::equality::is_identical;
 use crate::schema::unions::{flatten, is_same_type};
 use crate::value::{DEEPEST_TYPE, Type, Value};
 
