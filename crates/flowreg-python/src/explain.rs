@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::ReadError;
 use super::flows::{self, NamedFlow};
-use super::interpreter::Interpreter;
+use super::interpreter::{Interpreter, signatures};
 use super::library::{Layout, Library, SourceFiles};
 use super::problem::Problems;
 use super::value::{FlowObject, Function, Location, Parameter, Value};
@@ -63,7 +63,7 @@ fn explained<'a>(interpreter: &Interpreter<'a>, found: &NamedFlow<'a>, flow: &Fl
     if let Some(function) = &function {
         // The parameters are those that `inspect.signature` reads, which looks through
         // `functools.wraps`.
-        let wrapped = flows::unwrapped(&found.flow, function).unwrap_or_default();
+        let wrapped = signatures::unwrapped(found.flow.at, function).unwrap_or_default();
         let function = wrapped.as_ref().unwrap_or(function);
         evidence.extend(
             function

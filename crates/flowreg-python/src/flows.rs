@@ -16,16 +16,10 @@ use super::schema::NoSchema;
 use super::schema::parameters::{Failure, parameters};
 use super::schema::versions::Difference;
 use super::source::line;
-use super::value::{
-    Annotation, Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword,
-};
+use super::value::{Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
 use flowreg_model::{
     Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
 };
-
-/// How many `functools.wraps` around each other are looked through. People write one or two; the
-/// end keeps a wrapper that wraps itself from going on forever.
-const MOST_WRAPPERS: usize = 50;
 
 /// Characters that Prefect allows in no flow name (docs/facts/python.md, "Names").
 const FORBIDDEN: &[char] = &['/', '%', '&', '>', '<'];
@@ -528,74 +522,6 @@ fn description<'a>(
     }
 }
 
-/// The function whose signature `inspect.signature` reads: the innermost of those that
-/// `functools.wraps` put around each other; `None` if the function is no wrapper.
-pub(super) fn unwrapped<'a>(
-    flow: &FlowObject<'a>,
-    function: &Function<'a>,
-) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
-    let mut innermost: Option<Rc<Function<'a>>> = None;
-    for _ in 0..MOST_WRAPPERS {
-        let current = innermost.as_deref().unwrap_or(function);
-        if let Some(lost) = current.lost.get() {
-            return Err(Rc::clone(lost));
-        }
-        let attributes = current.attributes.borrow();
-        // What else Python and Prefect read, such as `__code__`, is not followed.
-        let is_known = |name: &str| {
-            let is_followed = matches!(
-                name,
-                "__doc__"
-                    | "__name__"
-                    | "__wrapped__"
-                    | "__annotations__"
-                    | "__defaults__"
-                    | "__kwdefaults__"
-                    | "__signature__"
-            );
-            is_followed || !name.starts_with("__")
-        };
-        if attributes.iter().any(|(name, _)| !is_known(name)) {
-            return Err(unknown("attributes of the function are set", flow.at));
-        }
-        // `inspect.signature` takes a `__signature__` for what it is, and looks through a wrapper else.
-        let inner =
-            match (keyword(&attributes, "__signature__"), keyword(&attributes, "__wrapped__")) {
-                (Some(signature), _) => match signed(signature) {
-                    Some(inner) => inner,
-                    None => return Err(unknown("the function's `__signature__` is set", flow.at)),
-                },
-                (None, None) => {
-                    drop(attributes);
-                    let changed = signatures::changed(innermost.as_deref().unwrap_or(function))?;
-                    return Ok(changed.or(innermost));
-                }
-                (None, Some(Value::Function(inner))) => Rc::clone(inner),
-                (None, Some(_)) => {
-                    return Err(unknown("the function's `__wrapped__` is set", flow.at));
-                }
-            };
-        drop(attributes);
-        innermost = Some(inner);
-    }
-    Err(unknown("the function is wrapped too often", flow.at))
-}
-
-/// The function whose signature `inspect.signature` gave, if its annotations are no texts: those of a
-/// `__signature__` are not evaluated.
-fn signed<'a>(signature: &Value<'a>) -> Option<Rc<Function<'a>>> {
-    let Value::Opaque(opaque) = signature else { return None };
-    let attributes = opaque.attributes.as_ref().filter(|_| opaque.what == "a signature")?;
-    let Value::Function(function) = keyword(attributes, "of")? else { return None };
-    let is_plain = |annotation: &Annotation<'a>| match annotation {
-        Annotation::Missing => true,
-        Annotation::Value(value) => !matches!(value, Value::Str(_)),
-        Annotation::Postponed(_) => false,
-    };
-    let is_known = function.parameters.iter().all(|parameter| is_plain(&parameter.annotation));
-    is_known.then(|| Rc::clone(function))
-}
-
 fn schema<'a>(
     interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
@@ -606,7 +532,7 @@ fn schema<'a>(
         reason: NoSchema::Unknown(unknown),
     };
     let Some(function) = function else { return Err(failed(no_function(flow))) };
-    let wrapped = unwrapped(flow, function).map_err(failed)?;
+    let wrapped = signatures::unwrapped(flow.at, function).map_err(failed)?;
     if let Some(lost) = why_lost(flow, Some(function)) {
         return Err(failed(lost));
     }

@@ -232,15 +232,14 @@ impl Server {
     /// On a busy machine a server may not come up: its port may have been taken meanwhile, or what it
     /// does at its start takes longer than it waits itself. It is started again then.
     fn start_from(bin: &Path, settings: &[(&str, &str)], auth: Option<&str>) -> Self {
-        for _ in 0..2 {
+        let mut logs = Vec::new();
+        for _ in 0..3 {
             match Self::try_start(bin, settings, auth) {
                 Ok(server) => return server,
-                Err(log) => eprintln!("a Prefect server did not start, another one is:\n{log}"),
+                Err(log) => logs.push(log),
             }
         }
-        Self::try_start(bin, settings, auth).unwrap_or_else(|log| {
-            panic!("three Prefect servers did not start; the last one:\n{log}")
-        })
+        panic!("three Prefect servers did not start:\n{}", logs.join("\n---\n"))
     }
 
     /// # Errors

@@ -386,7 +386,7 @@ impl Writer<'_> {
             49 => format!("wrapped = kept(add)\nwrapped({shared}, {number})\n{lists}.append(wrapped.calls)"),
             50 => format!("@named\nclass Named(Base):\n    pass\n{numbers}.append(len(Named.tag) + Named.size)"),
             51 => format!("taken = iter({shared})\n{numbers}.append(next(taken, {number}))\n{lists}.append(list(taken))"),
-            52 => format!("made = (one * 2 for one in {shared})\n{numbers}.extend(made)\n{lists}.append(list(made))"),
+            52 => format!("made = (one * 2 for one in list({shared}))\n{numbers}.extend(made)\n{lists}.append(list(made))"),
             53 => format!("{numbers}.append(sum(one for one in {shared} if one > {number}))"),
             54 => format!("if any(one.append({number}) or len(one) > 2 for one in {lists}):\n    {numbers}.append(1)"),
             55 => format!("list(map({shared}.append, [{number}, 1]))"),

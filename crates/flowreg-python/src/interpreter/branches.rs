@@ -152,6 +152,7 @@ impl<'a> Interpreter<'a> {
             self.bind_to_unknown(&attempt.orelse, scope, &why);
             return Ok(if is_left { not_known() } else { Ending::Fell });
         }
+        let doubtful = self.doubtful.get();
         let outcome = if attempt.handlers.is_empty() {
             self.run_body(&attempt.body, scope)
         } else {
@@ -164,6 +165,9 @@ impl<'a> Interpreter<'a> {
                     attempt.handlers.iter().any(|ExceptHandler::ExceptHandler(handler)| {
                         !handler.body.is_empty() && may_raise(&attempt.body)
                     });
+                // Where all of it is known, nothing was raised.
+                let may_be_handled = may_be_handled
+                    && (self.doubtful.get() != doubtful || !self.is_certain_to_run());
                 if may_be_handled {
                     // What the body calls may still raise: what a handler rebinds is not certain.
                     for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
@@ -202,7 +206,7 @@ impl<'a> Interpreter<'a> {
         if let Some(name) = &handler.name {
             self.set(scope, name.as_str(), self.raised_object(&raised));
         }
-        self.handled.borrow_mut().push(raised);
+        self.handled.borrow_mut().push(*raised);
         let ending = self.run_body(&handler.body, scope);
         self.handled.borrow_mut().pop();
         // `except E as e` deletes `e` at its end.
@@ -270,7 +274,7 @@ fn is_same<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         | (Value::Tuple(left), Value::Tuple(right)) => Rc::ptr_eq(left, right),
         (Value::Dict(left), Value::Dict(right)) => Rc::ptr_eq(left, right),
         (Value::Unknown(left), Value::Unknown(right)) => Rc::ptr_eq(left, right),
-        _ => super::operators::is_identical(left, right),
+        _ => super::equality::is_identical(left, right),
     }
 }
 

@@ -5,12 +5,12 @@
 use std::rc::Rc;
 
 use super::certain::{class_name, is_not_callable};
+use super::equality::{combined, distinct};
 use super::expressions::UNKNOWN_ARGUMENTS;
 use super::functional::TAKING_METHODS;
 use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
-use super::operators::{combined, distinct};
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -178,13 +178,10 @@ impl<'a> Interpreter<'a> {
                 return self.call_cached(callee, arguments, keywords);
             }
             Value::Opaque(opaque) if opaque.class.is_some() && opaque.attributes.is_some() => {
-                return match self.called_object(callee, arguments, keywords) {
-                    Some(answer) => answer,
-                    None => {
-                        let class = opaque.class.as_ref().map_or("", |class| &*class.name);
-                        self.raise("TypeError", format!("'{class}' object is not callable"))
-                    }
-                };
+                return self.called_object(callee, arguments, keywords).unwrap_or_else(|| {
+                    let class = opaque.class.as_ref().map_or("", |class| &*class.name);
+                    self.raise("TypeError", format!("'{class}' object is not callable"))
+                });
             }
             Value::Opaque(opaque) if opaque.what == "task options" => Value::opaque("task"),
             Value::Opaque(opaque) if matches!(opaque.what, "property" | "cached property") => {

@@ -64,6 +64,7 @@ impl<'a> Interpreter<'a> {
 
     /// Notes that an object may be changed here, and what is reached from it.
     pub(super) fn lose(&self, value: &Value<'a>, why: &str) {
+        self.note_doubtful();
         let unknown = Unknown { why: why.to_owned(), at: self.here(), is_flow_like: false };
         self.lose_because(value, &Rc::new(unknown), 0);
     }
@@ -269,7 +270,7 @@ impl<'a> Interpreter<'a> {
                         self.lose_function(function, why, depth + 1);
                         let names = scope.names.borrow().snapshot();
                         all(&mut names.iter().map(|(_, value)| value));
-                        all(&mut items.borrow().iter().flatten());
+                        all(&mut items.borrow().iter().flat_map(|(items, _)| items));
                     }
                     _ => {}
                 }

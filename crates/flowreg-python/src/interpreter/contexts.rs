@@ -56,7 +56,7 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Ending<'a>> {
         let value = self.value(&item.context_expr, scope)?;
-        let Some(manager) = self.manager(&value).filter(|_| self.program.is_none()) else {
+        let Some(manager) = manager(&value).filter(|_| self.program.is_none()) else {
             self.enter_unknown(item, &value, scope)?;
             return self.not_entered(statement, with, rest, scope);
         };
@@ -164,30 +164,6 @@ impl<'a> Interpreter<'a> {
         Ending::Fell
     }
 
-    fn manager(&self, value: &Value<'a>) -> Option<Manager<'a>> {
-        let Value::Opaque(opaque) = value else { return None };
-        let attributes = opaque.attributes.as_ref().filter(|all| all.lost().is_none())?;
-        let part = |name: &str| keyword(attributes, name).cloned();
-        match opaque.what {
-            "a suppressor" => part("kinds").map(Manager::Suppressor),
-            "a null context" => part("value").map(Manager::Null),
-            "a generator context" => match part("generator")? {
-                Value::Iterator(iterator) => match &iterator.iterating {
-                    Iterating::Call(function, scope, _) if iterator.taken.get() == 0 => {
-                        generator_body(function, scope).map(Manager::Generator)
-                    }
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => {
-                let order = ancestors(class_of(value)?);
-                let has = |name: &str| matches!(look_along(&order, name), Held::Found(_));
-                (has("__enter__") && has("__exit__")).then_some(Manager::Object)
-            }
-        }
-    }
-
     /// A context manager that is not known.
     fn enter_unknown(
         &self,
@@ -241,6 +217,31 @@ impl<'a> Interpreter<'a> {
             self.mark_script_inexact(why);
         }
         Ok(Ending::Fell)
+    }
+}
+
+/// What is known of a context manager.
+fn manager<'a>(value: &Value<'a>) -> Option<Manager<'a>> {
+    let Value::Opaque(opaque) = value else { return None };
+    let attributes = opaque.attributes.as_ref().filter(|all| all.lost().is_none())?;
+    let part = |name: &str| keyword(attributes, name).cloned();
+    match opaque.what {
+        "a suppressor" => part("kinds").map(Manager::Suppressor),
+        "a null context" => part("value").map(Manager::Null),
+        "a generator context" => match part("generator")? {
+            Value::Iterator(iterator) => match &iterator.iterating {
+                Iterating::Call(function, scope, _) if iterator.taken.get() == 0 => {
+                    generator_body(function, scope).map(Manager::Generator)
+                }
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => {
+            let order = ancestors(class_of(value)?);
+            let has = |name: &str| matches!(look_along(&order, name), Held::Found(_));
+            (has("__enter__") && has("__exit__")).then_some(Manager::Object)
+        }
     }
 }
 

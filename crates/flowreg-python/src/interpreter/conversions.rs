@@ -4,8 +4,8 @@
 use ruff_python_ast::CmpOp;
 
 use super::Interpreter;
+use super::equality::is_equal;
 use super::instances::DEEPEST_VALIDATED;
-use super::operators::is_equal;
 use crate::default::std_value::{Date, StdValue};
 use crate::number::LARGEST_WHOLE;
 use crate::schema::fields::configuration;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Interpreter;
 use super::ancestors::own_ancestors;
-use super::operators::is_equal;
+use super::equality::is_equal;
 use crate::number::Int;
 use crate::value::{Class, ClassKind, Keywords, Member, Text, Value, keyword};
 
@@ -86,27 +86,7 @@ impl<'a> Interpreter<'a> {
                 .find(|(known, _)| auto.as_ref().is_some_and(|auto| Rc::ptr_eq(known, auto)));
             let value = match known {
                 Some((_, value)) => value.clone(),
-                None => {
-                    let value = match (&value, enum_hook(class, "_generate_next_value_")) {
-                        (Value::Auto(_), Some(hook)) => {
-                            let before = Value::list(values.clone());
-                            let count = i128::try_from(values.len()).unwrap_or(0);
-                            let given = [
-                                Value::Str(Rc::clone(&name)),
-                                Value::int(1),
-                                Value::int(count),
-                                before,
-                            ];
-                            self.call(&hook, &given, &Keywords::new())
-                                .unwrap_or_else(|_| self.unknown("a value that an enum makes"))
-                        }
-                        _ => value,
-                    };
-                    match enum_hook(class, "__new__") {
-                        Some(maker) => self.made_member(class, &maker, &name, value),
-                        None => self.member_value(class, &name, value, &values),
-                    }
-                }
+                None => self.own_value(class, &name, value, &values),
             };
             if let Value::Unknown(_) = value
                 && (enum_hook(class, "__new__").is_some()
@@ -127,16 +107,40 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// The value of a member, as the class says it.
+    fn own_value(
+        &self,
+        class: &Rc<Class<'a>>,
+        name: &Text,
+        value: Value<'a>,
+        before: &[Value<'a>],
+    ) -> Value<'a> {
+        let value = match (&value, enum_hook(class, "_generate_next_value_")) {
+            (Value::Auto(_), Some(hook)) => {
+                let count = Value::int(i128::try_from(before.len()).unwrap_or(0));
+                let known = Value::list(before.to_vec());
+                let given = [Value::Str(Rc::clone(name)), Value::int(1), count, known];
+                self.call(&hook, &given, &Keywords::new())
+                    .unwrap_or_else(|_| self.unknown("a value that an enum makes"))
+            }
+            _ => value,
+        };
+        match enum_hook(class, "__new__") {
+            Some(maker) => self.made_member(class, &maker, name, &value),
+            None => self.member_value(class, name, value, before),
+        }
+    }
+
     /// The value of a member that the `__new__` of its class makes.
     fn made_member(
         &self,
         class: &Rc<Class<'a>>,
         maker: &Value<'a>,
         name: &str,
-        value: Value<'a>,
+        value: &Value<'a>,
     ) -> Value<'a> {
         let mut given = vec![Value::Class(Rc::clone(class))];
-        match &value {
+        match value {
             Value::Tuple(items) => given.extend(items.iter().cloned()),
             Value::Auto(_) => return self.unknown("an `auto()` that is given to `__new__`"),
             other => given.push(other.clone()),

@@ -106,7 +106,7 @@ impl<'a> Interpreter<'a> {
             // A bare `raise` raises again what is handled; without that it is a `RuntimeError`.
             let handled = self.handled.borrow().last().cloned();
             return match handled {
-                Some(raised) => Err(raised),
+                Some(raised) => Err(Box::new(raised)),
                 None => self.raise("RuntimeError", "the module raises it itself"),
             };
         };

@@ -9,7 +9,8 @@ use super::ancestors::own_ancestors;
 use super::certain::{
     class_name, is_not_iterable, is_unhashable, refuses_containing, refuses_order, refuses_unary,
 };
-use super::operators::{LONGEST, is_same_key};
+use super::equality::is_same_key;
+use super::operators::LONGEST;
 use super::subscripts::as_index;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::number::Int;
@@ -42,6 +43,9 @@ impl<'a> Interpreter<'a> {
         )
         .map(|value| {
             let value = value.unless_lost();
+            if matches!(value, Value::Unknown(_) | Value::External(_) | Value::Bound(_)) {
+                self.note_doubtful();
+            }
             // A call says itself what becomes of its arguments.
             if matches!(value, Value::Unknown(_)) && !expression.is_call_expr() {
                 self.note_may_be_named(&value, names_shared(expression), scope);
@@ -91,7 +95,7 @@ impl<'a> Interpreter<'a> {
             Expr::Set(set) => match self.sequence(&set.elts, scope)? {
                 Ok(items) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => self.set_of(items),
+                    None => self.set_of(&items),
                 },
                 Err(unknown) => unknown,
             },
@@ -453,10 +457,15 @@ impl<'a> Interpreter<'a> {
     }
 
     fn called(&self, call: &'a ExprCall, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+        let doubtful = self.doubtful.get();
         let callee = self.value(&call.func, scope)?;
+        if let Value::Bound(_) = callee {
+            // Whether there is such a method is known when it is called.
+            self.doubtful.set(doubtful);
+        }
         if callee.is_symbol("builtins.super")
             && call.arguments.is_empty()
-            && let Some(found) = self.super_object(scope)
+            && let Some(found) = Self::super_object(scope)
         {
             return Ok(found);
         }

@@ -57,30 +57,30 @@ impl<'a> Interpreter<'a> {
                 if TAKING.contains(&path) && none =>
             {
                 let Some(items) = self.taken(taken)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 return self.call_symbol(path, &[Value::list(items)], keywords).map(Some);
             }
             ("iter", [value]) if none => match self.iterator_of(value)? {
                 Some(iterator) => iterator,
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("next", [source @ Value::Iterator(_), rest @ ..]) if none && rest.len() < 2 => {
                 match (self.next_of(source)?, rest.first()) {
                     (Next::Item(item), _) => item,
                     (Next::End, Some(otherwise)) => otherwise.clone(),
                     (Next::End, None) => return self.raise("StopIteration", ""),
-                    (Next::NotKnown, _) => return self.not_taken(path, arguments),
+                    (Next::NotKnown, _) => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("any" | "all", [value]) if none => {
                 let Some(source) = self.iterator_of(value)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 loop {
                     match self.next_of(&source)? {
                         Next::End => break Value::Bool(path == "builtins.all"),
-                        Next::NotKnown => return self.not_taken(path, arguments),
+                        Next::NotKnown => return Ok(Some(self.not_taken(path, arguments))),
                         Next::Item(item) => match self.condition(&item)? {
                             Some(truth) if truth == (path == "builtins.any") => {
                                 break Value::Bool(truth);
@@ -88,7 +88,7 @@ impl<'a> Interpreter<'a> {
                             Some(_) => {}
                             None => {
                                 self.lose(&source, "how many items are taken is not known");
-                                return self.not_taken(path, std::slice::from_ref(&item));
+                                return Ok(Some(self.not_taken(path, std::slice::from_ref(&item))));
                             }
                         },
                     }
@@ -97,16 +97,16 @@ impl<'a> Interpreter<'a> {
             ("map", [function, sources @ ..]) if none && !sources.is_empty() => {
                 match self.sources(sources)? {
                     Some(sources) => iterator(Iterating::Map(function.clone(), sources)),
-                    None => return self.not_taken(path, arguments),
+                    None => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("filter", [function, source]) if none => match self.iterator_of(source)? {
                 Some(source) => iterator(Iterating::Filter(function.clone(), source)),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("zip", sources) if none => match self.sources(sources)? {
                 Some(sources) => iterator(Iterating::Zip(sources)),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("enumerate", [source, rest @ ..]) if rest.len() + keywords.len() < 2 => {
                 let zero = Value::int(0);
@@ -116,7 +116,7 @@ impl<'a> Interpreter<'a> {
                     (Some(source), Some(start)) if is_known => {
                         iterator(Iterating::Enumerate(source, i128::from(start)))
                     }
-                    _ => return self.not_taken(path, arguments),
+                    _ => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             (
@@ -127,17 +127,17 @@ impl<'a> Interpreter<'a> {
                     items.reverse();
                     iterator(Iterating::Items(items, value.clone(), value.changes()))
                 }
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("sorted", [value]) => {
                 let items = match value {
                     Value::Set(items) if value.lost().is_none() => Some(items.to_vec()),
                     value => self.taken(value)?,
                 };
-                let Some(items) = items else { return self.not_taken(path, arguments) };
+                let Some(items) = items else { return Ok(Some(self.not_taken(path, arguments))) };
                 match self.sorted_by(items, keywords)? {
                     Some(items) => Value::list(items),
-                    None => return self.not_taken(path, arguments),
+                    None => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("min" | "max", [_, ..]) => return self.extreme_by(path, arguments, keywords),
@@ -146,11 +146,11 @@ impl<'a> Interpreter<'a> {
                     Value::Set(items) if value.lost().is_none() => Some(items.to_vec()),
                     value => self.taken(value)?,
                 };
-                let Some(items) = items else { return self.not_taken(path, arguments) };
+                let Some(items) = items else { return Ok(Some(self.not_taken(path, arguments))) };
                 // From Python 3.12 on floats are added with less error.
                 let floats = items.iter().filter(|item| matches!(item, Value::Float(_))).count();
                 if floats > 1 {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 }
                 let mut total = rest.first().cloned().unwrap_or(Value::int(0));
                 for item in items {
@@ -160,7 +160,7 @@ impl<'a> Interpreter<'a> {
             }
             ("functools.reduce", [function, source, rest @ ..]) if none && rest.len() < 2 => {
                 let Some(items) = self.taken(source)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 let mut items = items.into_iter();
                 let Some(mut total) = rest.first().cloned().or_else(|| items.next()) else {
@@ -183,7 +183,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// What is unknown because the items of an argument are, which may have been taken.
-    fn not_taken(&self, path: &str, arguments: &[Value<'a>]) -> Evaluated<Option<Value<'a>>> {
+    fn not_taken(&self, path: &str, arguments: &[Value<'a>]) -> Value<'a> {
         let name = path.trim_start_matches("builtins.");
         let why = format!("it is given to `{name}()`, which is not followed there");
         let unknown = match arguments.iter().find_map(|value| value.find_unknown(self.here())) {
@@ -192,7 +192,7 @@ impl<'a> Interpreter<'a> {
         };
         self.lose_arguments(arguments, &Keywords::new(), &why);
         self.note_may_be(&unknown, arguments.iter().cloned());
-        Ok(Some(unknown))
+        unknown
     }
 
     fn sources(&self, values: &[Value<'a>]) -> Evaluated<Option<Vec<Value<'a>>>> {
@@ -214,15 +214,15 @@ impl<'a> Interpreter<'a> {
         Ok(Some(match (name, arguments) {
             ("chain", sources) => match self.sources(sources)? {
                 Some(sources) => iterator(Iterating::Chain(sources)),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("chain.from_iterable", [value]) => {
                 let Some(values) = self.taken(value)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 match self.sources(&values)? {
                     Some(sources) => iterator(Iterating::Chain(sources)),
-                    None => return self.not_taken(path, arguments),
+                    None => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("islice", [source, bounds @ ..]) if matches!(bounds.len(), 1 | 2) => {
@@ -240,7 +240,7 @@ impl<'a> Interpreter<'a> {
                         let most = end.map(|end| end.saturating_sub(first));
                         iterator(Iterating::Slice(source, first, most))
                     }
-                    _ => return self.not_taken(path, arguments),
+                    _ => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("count", []) => iterator(Iterating::Count(0, 1)),
@@ -255,13 +255,13 @@ impl<'a> Interpreter<'a> {
             ("repeat", [item, count]) if let Some(count) = as_index(count) => {
                 let count = usize::try_from(count).unwrap_or(0).min(MOST_TUPLES + 1);
                 if count > MOST_TUPLES {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 }
                 given(vec![item.clone(); count])
             }
             ("starmap", [function, source]) => {
                 let Some(rows) = self.taken(source)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 // Each column is a source of a `map`.
                 let rows: Option<Vec<Vec<Value<'a>>>> = rows.iter().map(contained).collect();
@@ -274,12 +274,12 @@ impl<'a> Interpreter<'a> {
                         let sources = (0..width).map(column).collect();
                         iterator(Iterating::Map(function.clone(), sources))
                     }
-                    _ => return self.not_taken(path, arguments),
+                    _ => return Ok(Some(self.not_taken(path, arguments))),
                 }
             }
             ("accumulate", [source]) => {
                 let Some(items) = self.taken(source)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 let mut sums: Vec<Value<'a>> = Vec::new();
                 for item in items {
@@ -293,16 +293,16 @@ impl<'a> Interpreter<'a> {
             }
             ("pairwise", [source]) => match self.taken(source)? {
                 Some(items) => tuples(items.windows(2).map(<[_]>::to_vec).collect()),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("product", sources) if !sources.is_empty() => {
                 let mut rows: Vec<Vec<Value<'a>>> = vec![Vec::new()];
                 for source in sources {
                     let Some(items) = self.taken(source)? else {
-                        return self.not_taken(path, arguments);
+                        return Ok(Some(self.not_taken(path, arguments)));
                     };
                     if rows.len().saturating_mul(items.len()) > MOST_TUPLES {
-                        return self.not_taken(path, arguments);
+                        return Ok(Some(self.not_taken(path, arguments)));
                     }
                     let with = |row: &Vec<Value<'a>>| {
                         let longer = |item: &Value<'a>| {
@@ -318,11 +318,11 @@ impl<'a> Interpreter<'a> {
                 if let Some(length) = as_index(length) =>
             {
                 let Some(items) = self.taken(source)? else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 let Some(chosen) = choices(items.len(), length, name == "permutations") else {
-                    return self.not_taken(path, arguments);
+                    return Ok(Some(self.not_taken(path, arguments)));
                 };
                 let row = |places: Vec<usize>| {
                     places.into_iter().filter_map(|at| items.get(at).cloned()).collect()
@@ -369,11 +369,11 @@ impl<'a> Interpreter<'a> {
             }
             ("not_", [value]) => match self.condition(value)? {
                 Some(truth) => Value::Bool(!truth),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("truth", [value]) => match self.condition(value)? {
                 Some(truth) => Value::Bool(truth),
-                None => return self.not_taken(path, arguments),
+                None => return Ok(Some(self.not_taken(path, arguments))),
             },
             ("neg", [value]) => self.unary(UnaryOp::USub, value),
             ("getitem", [owner, index]) => return self.subscript(owner, index).map(Some),
@@ -468,7 +468,7 @@ impl<'a> Interpreter<'a> {
             many => Some(many.to_vec()),
         };
         let Some(items) = items.filter(|_| is_known) else {
-            return self.not_taken(path, arguments);
+            return Ok(Some(self.not_taken(path, arguments)));
         };
         let name = path.trim_start_matches("builtins.");
         if items.is_empty() {
@@ -489,7 +489,7 @@ impl<'a> Interpreter<'a> {
                         None => true,
                         Some((known, _)) => match order(&rank, known) {
                             Some(order) => order == wanted,
-                            None => return self.not_taken(path, arguments),
+                            None => return Ok(Some(self.not_taken(path, arguments))),
                         },
                     };
                     if is_better {
@@ -501,7 +501,7 @@ impl<'a> Interpreter<'a> {
         };
         match found {
             Some(found) => Ok(Some(found)),
-            None => self.not_taken(path, arguments),
+            None => Ok(Some(self.not_taken(path, arguments))),
         }
     }
 }

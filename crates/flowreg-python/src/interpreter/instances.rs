@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::ancestors::own_ancestors;
 use super::classes::{ClassField, fields, is_pydantic_dataclass};
+use super::equality::{is_equal, is_identical};
 use super::inline::may_raise;
-use super::operators::{is_equal, is_identical};
 use super::{Evaluated, Interpreter};
 use crate::schema::fields::{FieldAlias, alias, configuration, is_class_variable, metadata_info};
 use crate::schema::types::origin_class;

@@ -2,8 +2,9 @@
 
 use super::Interpreter;
 use super::certain::is_unhashable;
+use super::equality::is_equal;
 use super::iterators::contained;
-use super::operators::{MOST_SORTED, is_equal, sorted};
+use super::operators::{MOST_SORTED, sorted};
 use super::subscripts::as_index;
 use crate::value::{Object, Value};
 
@@ -25,7 +26,7 @@ impl<'a> Interpreter<'a> {
                     "tuple" => Value::tuple(items),
                     // Python raises `TypeError`; here it is only left unknown.
                     _ if items.iter().any(is_unhashable) => return None,
-                    _ => self.set_of(items),
+                    _ => self.set_of(&items),
                 }
             }
             ("range", [_, ..] | [])

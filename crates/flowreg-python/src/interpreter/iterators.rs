@@ -57,7 +57,7 @@ pub(super) fn contained<'a>(value: &Value<'a>) -> Option<Vec<Value<'a>>> {
     })
 }
 
-pub(super) fn iterator<'a>(iterating: Iterating<'a>) -> Value<'a> {
+pub(super) fn iterator(iterating: Iterating<'_>) -> Value<'_> {
     Value::Iterator(Rc::new(Iterator {
         iterating,
         taken: Shared::default(),
@@ -125,12 +125,10 @@ impl<'a> Interpreter<'a> {
                     Next::Item(item) => item,
                     other => return Ok(other),
                 };
-                let answer = match function {
-                    Value::None => item.clone(),
-                    _ => {
-                        let arguments = std::slice::from_ref(&item);
-                        self.call(function, arguments, &Keywords::new())?
-                    }
+                let answer = if let Value::None = function {
+                    item.clone()
+                } else {
+                    self.call(function, std::slice::from_ref(&item), &Keywords::new())?
                 };
                 match self.condition(&answer)? {
                     Some(true) => return Ok(Next::Item(item)),
@@ -179,26 +177,22 @@ impl<'a> Interpreter<'a> {
                 self.next_of_expression(element, generator, source, scope)
             }
             Iterating::Call(function, scope, items) => {
-                let mut known = items.borrow_mut();
-                let items = match &*known {
-                    Some(items) => items,
-                    // Its body runs as a whole. That is the same only if nobody sees when it does.
-                    None => {
-                        let touched = Touched::of_function(function);
-                        let is_quiet = touched.names.is_empty()
-                            && touched.outer.global.is_empty()
-                            && touched.outer.nonlocal.is_empty()
-                            && touched.called.is_empty()
-                            && !touched.changes_given;
-                        if !is_quiet {
-                            return Ok(Next::NotKnown);
-                        }
-                        let Some(made) = self.run_generator(function, scope)? else {
-                            return Ok(Next::NotKnown);
-                        };
-                        known.insert(made)
-                    }
-                };
+                if items.borrow().is_none() {
+                    // Its body runs as a whole. That is the same only if it does nothing but read, and as long
+                    // as nobody changes what it reads.
+                    let Some(read) = read_by(function, scope) else {
+                        return Ok(Next::NotKnown);
+                    };
+                    let Some(made) = self.run_generator(function, scope)? else {
+                        return Ok(Next::NotKnown);
+                    };
+                    *items.borrow_mut() = Some((made, read));
+                }
+                let known = items.borrow();
+                let Some((items, read)) = &*known else { return Ok(Next::NotKnown) };
+                if read.iter().any(|(value, changes)| value.changes() != *changes) {
+                    return Ok(Next::NotKnown);
+                }
                 Ok(items.get(taken).map_or(Next::End, |item| Next::Item(item.clone())))
             }
         }
@@ -358,6 +352,27 @@ impl<'a> Interpreter<'a> {
             _ => value,
         }
     }
+}
+
+/// The objects that a generator reads, and how often each was changed; `None` if it does more, or reads what
+/// may be bound anew.
+fn read_by<'a>(
+    function: &Rc<Function<'a>>,
+    scope: &Rc<Scope<'a>>,
+) -> Option<Vec<(Value<'a>, Option<usize>)>> {
+    let given = scope.names.borrow().snapshot();
+    let touched = Touched::of_function(function);
+    let is_fixed = |name: &&str| {
+        scope.own(name).is_some()
+            || scope.kind.has_local(name)
+            || matches!(scope.get(name), Some(Value::Symbol(path)) if path.starts_with("builtins."))
+    };
+    if !Touched::only_reads(function) || !touched.read.iter().all(is_fixed) {
+        return None;
+    }
+    let within = given.iter().flat_map(|(_, value)| value.objects_within());
+    let all = given.iter().map(|(_, value)| value.clone()).chain(within);
+    Some(all.map(|value| (value.clone(), value.changes())).collect())
 }
 
 impl<'a> Iterator<'a> {

@@ -1,6 +1,7 @@
 //! Functions of builtins and the standard library that compute with plain values, change a list that they
 //! are given, or make an object that is followed.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use ruff_python_ast::CmpOp;
@@ -283,14 +284,13 @@ fn substituted<'a>(
             rest = more;
             continue;
         }
-        let (name, more) = match after.strip_prefix('{') {
-            Some(inner) => inner.split_once('}')?,
-            None => {
-                let end = after
-                    .find(|char: char| !(char.is_ascii_alphanumeric() || char == '_'))
-                    .unwrap_or(after.len());
-                after.split_at(end)
-            }
+        let (name, more) = if let Some(inner) = after.strip_prefix('{') {
+            inner.split_once('}')?
+        } else {
+            let end = after
+                .find(|char: char| !(char.is_ascii_alphanumeric() || char == '_'))
+                .unwrap_or(after.len());
+            after.split_at(end)
         };
         if !name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_') {
             return None;
@@ -418,7 +418,7 @@ fn write_json_text(content: &str, text: &mut String, is_ascii: bool) {
             char if u32::from(char) < 0x20 || (is_ascii && !char.is_ascii()) => {
                 let mut units = [0; 2];
                 for unit in char.encode_utf16(&mut units) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(text, "\\u{unit:04x}");
                 }
             }
             char => text.push(char),

@@ -8,8 +8,8 @@ use ruff_python_ast::{Comprehension, Expr, Number, Stmt, StmtFor, StmtWhile};
 
 use super::blocks::Ending;
 use super::certain::{is_not_iterable, is_unhashable};
+use super::equality::distinct;
 use super::iterators::{Next, contained};
-use super::operators::distinct;
 use super::{Evaluated, Interpreter};
 use crate::value::{Scope, Value};
 
@@ -177,7 +177,7 @@ impl<'a> Interpreter<'a> {
                 Expr::ListComp(_) => Value::list(items),
                 Expr::SetComp(_) => match items.iter().find(|item| is_unhashable(item)) {
                     Some(item) => return self.unhashable(item),
-                    None => self.set_of(items),
+                    None => self.set_of(&items),
                 },
                 _ => {
                     let mut entries = Vec::new();

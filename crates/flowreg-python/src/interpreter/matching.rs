@@ -181,7 +181,7 @@ impl<'a> Interpreter<'a> {
                 Ok(None) => return Ok(Some(false)),
                 Err(_) => return Ok(None),
             }
-            rest.retain(|(known, _)| super::operators::is_equal(known, &key) != Some(true));
+            rest.retain(|(known, _)| super::equality::is_equal(known, &key) != Some(true));
         }
         captured.extend(mapping.rest.as_ref().map(|name| (name, Value::dict(rest))));
         Ok(Some(true))

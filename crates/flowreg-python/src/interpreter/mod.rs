@@ -34,6 +34,7 @@ mod comprehensions;
 mod contexts;
 mod conversions;
 mod enums;
+pub(crate) mod equality;
 mod exceptions;
 pub(crate) mod expressions;
 mod functional;
@@ -61,10 +62,12 @@ pub(crate) mod scope;
 mod search;
 mod settings;
 pub(crate) mod signatures;
+mod special_methods;
 mod standard;
 mod statements;
 pub(crate) mod strings;
 mod subscripts;
+mod text_methods;
 mod type_arguments;
 mod union_order;
 pub(crate) mod units;
@@ -153,11 +156,13 @@ pub(crate) struct Interpreter<'a> {
     may_be: RefCell<MayBe<'a>>,
     /// The exceptions that were raised as objects, and those that are handled.
     exceptions: RefCell<Vec<Value<'a>>>,
-    handled: RefCell<Vec<Box<Raised>>>,
+    handled: RefCell<Vec<Raised>>,
     /// Dictionaries that call something for a key that they have not, and what.
     defaults: RefCell<HashMap<*const (), (Value<'a>, Value<'a>)>>,
     /// Classes of objects with methods that Python runs without a call that names them.
     implicit: RefCell<HashMap<*const (), Rc<Class<'a>>>>,
+    /// How much of what was evaluated is not known, and may have raised.
+    doubtful: Cell<u64>,
     /// What the generators have given that are run.
     yields: iterators::Given<'a>,
     /// Statements of loops that were run.
@@ -248,6 +253,7 @@ impl<'a> Interpreter<'a> {
             handled: RefCell::default(),
             defaults: RefCell::default(),
             implicit: RefCell::default(),
+            doubtful: Cell::new(0),
             yields: RefCell::default(),
             steps: Cell::new(0),
             unions: RefCell::default(),
@@ -443,6 +449,7 @@ impl<'a> Interpreter<'a> {
     /// Notes that nothing about `module` is exact. The first reason is kept: later ones often follow
     /// from it.
     fn mark_module_inexact(&self, module: &Module<'a>, why: impl Into<String>) {
+        self.note_doubtful();
         let at = self.here();
         module.inexact.fill(|| Rc::new(Unknown { why: why.into(), at, is_flow_like: false }));
     }
@@ -473,7 +480,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// Notes that something is not known that may have raised.
+    fn note_doubtful(&self) {
+        self.doubtful.set(self.doubtful.get() + 1);
+    }
+
     pub(crate) fn unknown(&self, why: impl Into<String>) -> Value<'a> {
+        self.note_doubtful();
         Value::unknown(why, self.here())
     }
 

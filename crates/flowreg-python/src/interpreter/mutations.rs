@@ -1,8 +1,8 @@
 //! What changes lists, dictionaries and sets in ways that are computed: their own methods, items that are
 //! set and deleted, and operators like `+=`.
 
+use super::equality::is_equal;
 use super::iterators::contained;
-use super::operators::is_equal;
 use super::subscripts::{as_index, slice_range};
 use super::{Evaluated, Interpreter};
 use crate::value::{Entries, Items, Keywords, MOST_PARTS, Value};

@@ -6,11 +6,18 @@ use std::rc::Rc;
 use super::ancestors::ancestors;
 use super::objects::{Held, class_of, is_bare, is_followed, look_along};
 use super::{Evaluated, Interpreter};
-use crate::value::{Class, ClassKind, Function, Keywords, Value};
+use crate::value::{Class, ClassKind, Function, Keywords, Text, Value, keyword};
 
 /// Builtin classes of which constants and objects of the repository are told.
 const BUILTIN_CLASSES: &[&str] =
     &["bool", "bytes", "complex", "dict", "float", "int", "list", "set", "str", "tuple"];
+
+/// Whether there is an attribute.
+enum Certain<'a> {
+    Found(Value<'a>),
+    Missing,
+    NotKnown,
+}
 
 impl<'a> Interpreter<'a> {
     /// A call that asks or sets what an object has; `None` if the function is no such.
@@ -27,9 +34,9 @@ impl<'a> Interpreter<'a> {
             ("builtins.getattr", [owner, Value::Str(name)]) => self.attribute(owner, name)?,
             ("builtins.getattr", [owner, Value::Str(name), otherwise]) => {
                 match self.certain_attribute(owner, name)? {
-                    Some(Some(value)) => value,
-                    Some(None) => otherwise.clone(),
-                    None => {
+                    Certain::Found(value) => value,
+                    Certain::Missing => otherwise.clone(),
+                    Certain::NotKnown => {
                         let unknown = self.unknown(format!("whether there is a `{name}`"));
                         let held = self.attribute(owner, name)?;
                         self.note_may_be(&unknown, [owner.clone(), otherwise.clone(), held]);
@@ -39,8 +46,9 @@ impl<'a> Interpreter<'a> {
             }
             ("builtins.hasattr", [owner, Value::Str(name)]) => {
                 match self.certain_attribute(owner, name)? {
-                    Some(found) => Value::Bool(found.is_some()),
-                    None => self.unknown(format!("whether there is a `{name}`")),
+                    Certain::Found(_) => Value::Bool(true),
+                    Certain::Missing => Value::Bool(false),
+                    Certain::NotKnown => self.unknown(format!("whether there is a `{name}`")),
                 }
             }
             ("builtins.setattr", [owner, Value::Str(name), value])
@@ -147,20 +155,16 @@ impl<'a> Interpreter<'a> {
         }))
     }
 
-    /// An attribute, or that there is none; `None` if that is not certain.
-    fn certain_attribute(
-        &self,
-        owner: &Value<'a>,
-        name: &str,
-    ) -> Evaluated<Option<Option<Value<'a>>>> {
+    /// An attribute, or that there is none.
+    fn certain_attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Certain<'a>> {
         match self.attribute(owner, name) {
-            Err(raised) if raised.kind == "AttributeError" => Ok(Some(None)),
+            Err(raised) if raised.kind == "AttributeError" => Ok(Certain::Missing),
             Err(raised) => Err(raised),
             // Whether these are there is asked when they are used.
             Ok(Value::Bound(_) | Value::Unknown(_) | Value::External(_) | Value::Symbol(_)) => {
-                Ok(None)
+                Ok(Certain::NotKnown)
             }
-            Ok(value) => Ok(Some(Some(value))),
+            Ok(value) => Ok(Certain::Found(value)),
         }
     }
 
@@ -188,21 +192,17 @@ impl<'a> Interpreter<'a> {
         }
         Ok(is_followed)
     }
+}
 
-    /// `owner.__dict__[name]`; `None` if it is not known.
-    pub(super) fn in_dictionary(
-        &self,
-        bound: &(Value<'a>, crate::value::Text),
-        name: &str,
-    ) -> Option<Value<'a>> {
-        match (&bound.0, &*bound.1) {
-            (Value::Module(imported), "__dict__") => imported.scope.own(name),
-            (Value::Opaque(opaque), "__dict__") => {
-                let attributes = opaque.attributes.as_ref().filter(|all| all.lost().is_none())?;
-                crate::value::keyword(attributes, name).cloned()
-            }
-            _ => None,
+/// `owner.__dict__[name]`; `None` if it is not known.
+pub(super) fn in_dictionary<'a>(bound: &(Value<'a>, Text), name: &str) -> Option<Value<'a>> {
+    match (&bound.0, &*bound.1) {
+        (Value::Module(imported), "__dict__") => imported.scope.own(name),
+        (Value::Opaque(opaque), "__dict__") => {
+            let attributes = opaque.attributes.as_ref().filter(|all| all.lost().is_none())?;
+            keyword(attributes, name).cloned()
         }
+        _ => None,
     }
 }
 

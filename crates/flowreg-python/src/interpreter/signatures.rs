@@ -9,6 +9,10 @@ use crate::value::{
     keyword, set_keyword,
 };
 
+/// How many `functools.wraps` around each other are looked through. People write one or two; the
+/// end keeps a wrapper that wraps itself from going on forever.
+const MOST_WRAPPERS: usize = 50;
+
 /// The attributes of a function from which its signature is made.
 const PARTS: &[&str] = &["__annotations__", "__defaults__", "__kwdefaults__"];
 
@@ -143,4 +147,76 @@ pub(crate) fn changed<'a>(
         range: function.range,
         lost: Lost::default(),
     })))
+}
+
+/// The function whose signature `inspect.signature` reads: the innermost of those that
+/// `functools.wraps` put around each other; `None` if the function is no wrapper.
+pub(crate) fn unwrapped<'a>(
+    at: Location,
+    function: &Function<'a>,
+) -> Result<Option<Rc<Function<'a>>>, Rc<Unknown>> {
+    let mut innermost: Option<Rc<Function<'a>>> = None;
+    for _ in 0..MOST_WRAPPERS {
+        let current = innermost.as_deref().unwrap_or(function);
+        if let Some(lost) = current.lost.get() {
+            return Err(Rc::clone(lost));
+        }
+        let attributes = current.attributes.borrow();
+        // What else Python and Prefect read, such as `__code__`, is not followed.
+        let is_known = |name: &str| {
+            let is_followed = matches!(
+                name,
+                "__doc__"
+                    | "__name__"
+                    | "__wrapped__"
+                    | "__annotations__"
+                    | "__defaults__"
+                    | "__kwdefaults__"
+                    | "__signature__"
+            );
+            is_followed || !name.starts_with("__")
+        };
+        if attributes.iter().any(|(name, _)| !is_known(name)) {
+            return Err(not_known("attributes of the function are set", at));
+        }
+        // `inspect.signature` takes a `__signature__` for what it is, and looks through a wrapper else.
+        let inner =
+            match (keyword(&attributes, "__signature__"), keyword(&attributes, "__wrapped__")) {
+                (Some(signature), _) => match signed(signature) {
+                    Some(inner) => inner,
+                    None => return Err(not_known("the function's `__signature__` is set", at)),
+                },
+                (None, None) => {
+                    drop(attributes);
+                    let changed = changed(innermost.as_deref().unwrap_or(function))?;
+                    return Ok(changed.or(innermost));
+                }
+                (None, Some(Value::Function(inner))) => Rc::clone(inner),
+                (None, Some(_)) => {
+                    return Err(not_known("the function's `__wrapped__` is set", at));
+                }
+            };
+        drop(attributes);
+        innermost = Some(inner);
+    }
+    Err(not_known("the function is wrapped too often", at))
+}
+
+/// The function whose signature `inspect.signature` gave, if its annotations are no texts: those of a
+/// `__signature__` are not evaluated.
+fn signed<'a>(signature: &Value<'a>) -> Option<Rc<Function<'a>>> {
+    let Value::Opaque(opaque) = signature else { return None };
+    let attributes = opaque.attributes.as_ref().filter(|_| opaque.what == "a signature")?;
+    let Value::Function(function) = keyword(attributes, "of")? else { return None };
+    let is_plain = |annotation: &Annotation<'a>| match annotation {
+        Annotation::Missing => true,
+        Annotation::Value(value) => !matches!(value, Value::Str(_)),
+        Annotation::Postponed(_) => false,
+    };
+    let is_known = function.parameters.iter().all(|parameter| is_plain(&parameter.annotation));
+    is_known.then(|| Rc::clone(function))
+}
+
+fn not_known(why: &str, at: Location) -> Rc<Unknown> {
+    Rc::new(Unknown { why: why.to_owned(), at, is_flow_like: false })
 }

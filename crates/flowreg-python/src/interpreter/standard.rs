@@ -56,13 +56,13 @@ impl<'a> Interpreter<'a> {
         Some(match path {
             "builtins.staticmethod" => Value::Wrapped(Rc::new(first()?), MethodKind::Static),
             "builtins.classmethod" => Value::Wrapped(Rc::new(first()?), MethodKind::Class),
-            "builtins.property" => match (arguments, keywords.as_slice()) {
-                ([getter], []) => property("property", getter.clone()),
-                _ => {
-                    self.lose_arguments(arguments, keywords, "a property may change it");
-                    Value::opaque("property")
-                }
-            },
+            "builtins.property" if arguments.len() == 1 && keywords.is_empty() => {
+                property("property", first()?)
+            }
+            "builtins.property" => {
+                self.lose_arguments(arguments, keywords, "a property may change it");
+                Value::opaque("property")
+            }
             "copy.copy" => match arguments {
                 [Value::List(items)] => Value::list(items.to_vec()),
                 [Value::Set(items)] => Value::set(items.to_vec()),

@@ -21,8 +21,14 @@ impl<'a> Interpreter<'a> {
     pub(super) fn statement(&self, statement: &'a Stmt, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         self.at(scope, statement.start());
         match statement {
-            Stmt::Import(import) => self.import(import, scope)?,
-            Stmt::ImportFrom(import) => self.import_from(import, scope)?,
+            Stmt::Import(import) => {
+                self.note_doubtful();
+                self.import(import, scope)?;
+            }
+            Stmt::ImportFrom(import) => {
+                self.note_doubtful();
+                self.import_from(import, scope)?;
+            }
             Stmt::Expr(expression) => self.effect(&expression.value, scope)?,
             Stmt::Assign(assign) => {
                 let value = self.value(&assign.value, scope)?;

@@ -10,6 +10,7 @@ use super::certain::{
     class_name, has_no_parameters, is_no_index, is_unhashable, takes_other_arguments,
 };
 use super::objects::{Held, look_along};
+use super::reflection::in_dictionary;
 use super::{Evaluated, Interpreter, as_type};
 use crate::value::{ClassKind, Scope, Type, Value};
 
@@ -48,7 +49,7 @@ impl<'a> Interpreter<'a> {
         Ok(match owner {
             Value::Bound(bound)
                 if let Some(name) = index.as_str()
-                    && let Some(value) = self.in_dictionary(bound, name) =>
+                    && let Some(value) = in_dictionary(bound, name) =>
             {
                 value
             }
@@ -188,7 +189,7 @@ impl<'a> Interpreter<'a> {
                 other => vec![self.unknown_because(other, "a `Literal`")],
             };
             for value in more {
-                if !values.iter().any(|known| super::operators::is_identical(known, &value)) {
+                if !values.iter().any(|known| super::equality::is_identical(known, &value)) {
                     values.push(value);
                 }
             }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use std::rc::Rc;
 
 use super::Interpreter;
-use super::operators::is_identical;
+use super::equality::is_identical;
 use crate::schema::unions::{flatten, is_same_type};
 use crate::value::{DEEPEST_TYPE, Type, Value};
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::{Generator, NoSchema, Schema, SchemaResult, TypeContext, entry, of_type};
-use crate::interpreter::operators::is_identical;
+use crate::interpreter::equality::is_identical;
 use crate::value::{Type, Value};
 
 /// The choices of a union, with those of nested unions in their place.

@@ -264,8 +264,11 @@ pub(crate) enum Iterating<'a> {
     /// A generator expression with one `for`.
     Expression(&'a Expr, &'a Comprehension, Value<'a>, Rc<Scope<'a>>),
     /// A generator that was called: its function, the scope with its arguments, what it gives once it ran.
-    Call(Rc<Function<'a>>, Rc<Scope<'a>>, Shared<Option<Vec<Value<'a>>>>),
+    Call(Rc<Function<'a>>, Rc<Scope<'a>>, Shared<Option<Generated<'a>>>),
 }
+
+/// What a generator gives, and what it read: objects, and how often each had been changed.
+pub(crate) type Generated<'a> = (Vec<Value<'a>>, Vec<(Value<'a>, Option<usize>)>);
 
 /// An object without a JSON form.
 pub(crate) struct Opaque<'a> {
@@ -418,6 +421,13 @@ pub(crate) enum ScopeKind<'a> {
     Class,
     /// A call of a function, with the names that its body binds.
     Function(FunctionNames<'a>),
+}
+
+impl ScopeKind<'_> {
+    /// Whether a name is bound in this very body of a function.
+    pub(crate) fn has_local(&self, name: &str) -> bool {
+        matches!(self, ScopeKind::Function(names) if names.locals.contains(name))
+    }
 }
 
 /// The names of a function's body.

@@ -251,7 +251,7 @@ fn attributes_that_code_may_set_which_is_not_followed_are_not_certain() {
         "import os\nfrom ours import rename\nfor each in os.environ: rename(a)",
         "import os\nfrom ours import names\nwhile os.environ.get('A'): names.give(a)",
         "import os\na.__dict__[os.environ['A']] = 'b'",
-        "a.fn.__annotations__['n'] = int",
+        "import os\na.fn.__annotations__[os.environ['A']] = int",
     ] {
         let flow = only(&body(change));
         assert_eq!((flow.name.as_str(), flow.is_exact()), ("a", false), "{change}");
