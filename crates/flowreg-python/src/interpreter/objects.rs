@@ -17,16 +17,8 @@ use crate::value::{
 };
 
 /// Special methods that run only where the interpreter runs them.
-const FOLLOWED: &[&str] = &[
-    "__call__",
-    "__class_getitem__",
-    "__enter__",
-    "__exit__",
-    "__init__",
-    "__init_subclass__",
-    "__new__",
-    "__post_init__",
-];
+const FOLLOWED: &[&str] =
+    &["__call__", "__class_getitem__", "__init__", "__init_subclass__", "__new__", "__post_init__"];
 
 /// Methods by which a class says itself what its attributes are.
 const ATTRIBUTE_HOOKS: &[&str] =
@@ -204,17 +196,36 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether a value is an object with such methods, or holds one.
-    pub(super) fn is_implicit(&self, value: &Value<'a>) -> bool {
+    fn is_implicit(&self, value: &Value<'a>) -> bool {
         !self.implicit.borrow().is_empty()
-            && self.is_implicit_within(value, &mut MOST_PARTS.clone())
+            && self.is_implicit_within(value, false, &mut MOST_PARTS.clone())
     }
 
-    fn is_implicit_within(&self, value: &Value<'a>, budget: &mut u32) -> bool {
+    /// Whether code that only reads a value may change something: it may take the items of an iterator, make a
+    /// `defaultdict` add an item, or make an object run such a method.
+    pub(super) fn runs_when_read(&self, value: &Value<'a>) -> bool {
+        let is_any = !self.implicit.borrow().is_empty() || !self.defaults.borrow().is_empty();
+        matches!(value, Value::Iterator(_))
+            || (is_any && self.is_implicit_within(value, true, &mut MOST_PARTS.clone()))
+    }
+
+    fn is_implicit_within(
+        &self,
+        value: &Value<'a>,
+        with_factories: bool,
+        budget: &mut u32,
+    ) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return true };
         *budget = rest;
+        if with_factories && self.factory_of(value).is_some() {
+            return true;
+        }
         class_of(value)
             .is_some_and(|class| self.implicit.borrow().contains_key(&Rc::as_ptr(class).cast()))
-            || value.parts().into_iter().any(|part| self.is_implicit_within(part, budget))
+            || value
+                .parts()
+                .into_iter()
+                .any(|part| self.is_implicit_within(part, with_factories, budget))
     }
 
     /// Python may run such methods of these values here.
