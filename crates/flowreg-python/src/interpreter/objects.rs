@@ -6,14 +6,14 @@
 
 use std::rc::Rc;
 
-use super::ancestors::ancestors;
+use super::ancestors::{ancestors, own_ancestors};
 use super::exceptions::{is_exception, is_exception_class};
 use super::{Evaluated, Interpreter};
 use crate::schema::fields::configuration;
 use crate::touched::{Touched, is_reading_method};
 use crate::value::{
-    Class, ClassKind, Fields, Keywords, MOST_PARTS, MethodKind, Opaque, Partial, Scope, Value,
-    keyword, set_keyword,
+    Class, ClassKind, Fields, Keywords, MOST_PARTS, MethodKind, Opaque, Partial, Scope, Unknown,
+    Value, keyword, set_keyword,
 };
 
 /// Special methods that run only where the interpreter runs them.
@@ -76,6 +76,11 @@ pub(super) fn is_followed(class: &Rc<Class<'_>>) -> bool {
             Value::Symbol(path) => is_bare(path) || is_exception(path),
             _ => false,
         })
+}
+
+/// Why it is not known what a class has by now, if so.
+pub(super) fn obstacle(class: &Rc<Class<'_>>) -> Option<Rc<Unknown>> {
+    own_ancestors(class).iter().find_map(|known| known.obstacle.borrow().clone())
 }
 
 /// The first of these classes that has a name.
@@ -342,6 +347,10 @@ impl<'a> Interpreter<'a> {
                 Ok(Value::Bound(Rc::new((owner.clone(), name.into()))))
             }
             Held::Missing => {
+                // Code that is not followed may have given the class more attributes since.
+                if let Some(unknown) = obstacle(class) {
+                    return Ok(Value::Unknown(unknown));
+                }
                 if let Held::Found(hook) = look_along(&order, "__getattr__") {
                     let hook = self.bound_to(owner, class, hook)?;
                     return self.call(&hook, &[Value::text(name)], &Keywords::new());
