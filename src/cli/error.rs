@@ -112,11 +112,16 @@ impl From<RunError> for CommandError {
                 Self::usage(error.to_string(), hints)
             }
             RunError::TagUsage(error) => Self::usage(error.to_string(), error.hints()),
-            // The hint names `origin`, which the user has to replace if the remote has another name:
-            // the error does not know which one was asked.
-            RunError::BranchExists(ref branch) => {
-                let branch = quoted(branch.as_str());
-                let hints = vec![format!("git push --delete origin {branch}")];
+            RunError::BranchExists { ref branch, ref remote } => {
+                let hint = match remote {
+                    // With its full name, as a tag may have the short one.
+                    Some(remote) => {
+                        let branch = format!("refs/heads/{branch}");
+                        format!("git push --delete {remote} {}", quoted(&branch))
+                    }
+                    None => format!("git branch -D {}", quoted(branch.as_str())),
+                };
+                let hints = vec![hint];
                 Self::new(exit::REFUSED, "branch_exists", error).with_hints(hints)
             }
             RunError::NoBranches => {

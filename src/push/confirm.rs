@@ -154,6 +154,9 @@ impl LandingCheck<'_> {
     }
 
     fn not_there(&self, push: &QueuedPush) -> Landing {
+        if push.is_answered {
+            return Landing::Rejected;
+        }
         // Without a known process nobody saw the push end, so the time counts from when it
         // was queued, and is longer.
         let (since, patience) = match push.git {

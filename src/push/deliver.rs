@@ -108,7 +108,7 @@ pub(crate) fn deliver(
         unreachable: Vec::new(),
     };
     let (mut ids, mut pushes) = (Vec::new(), Vec::new());
-    for OutboxRecord { id, push } in outbox_records(outbox) {
+    for OutboxRecord { id, push } in answered(outbox)? {
         match push {
             // Before the remote is asked: a mirror that refuses or does not answer is nobody's business.
             Ok(push) => {
@@ -143,6 +143,26 @@ pub(crate) fn deliver(
         pass.deliver_ref(take_ref(&mut records))?;
     }
     Ok(Some(pass.passed))
+}
+
+/// All records, with the note on those whose server has given its answer. It is on disk before the record that
+/// shows it is dropped.
+fn answered(outbox: &Outbox) -> Result<Vec<OutboxRecord>, OutboxError> {
+    let mut records = outbox_records(outbox);
+    for at in 1..records.len() {
+        let (before, rest) = records.split_at_mut(at);
+        let Some(Ok(later)) = rest.first().map(|record| &record.push) else { continue };
+        for OutboxRecord { id, push } in before {
+            if let Ok(push) = push
+                && !push.is_answered
+                && push.is_answered_before(later)
+            {
+                push.is_answered = true;
+                outbox.replace(id, push)?;
+            }
+        }
+    }
+    Ok(records)
 }
 
 /// A record, whether its push landed, and the record as it was read.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::install_error::InstallError;
 use super::manager::Manager;
-use super::previous;
+use super::previous::{self, PutBack};
 use super::recognition::{
     HookPlace, LINE, Recognition, calls_flowreg, candidates, content, is_executable, runs_directory,
 };
@@ -75,9 +75,7 @@ pub(crate) fn install(
     if !is_received && repository.configured("hook.flowreg.event").is_some() {
         return Err(InstallError::Twice { path: "hook.flowreg".into() });
     }
-    if !request.force && repository.tracks(&hooks.directory)? {
-        return Err(InstallError::TrackedHooks { directory: hooks.directory });
-    }
+    refuse_tracked(repository, &hooks, request.force)?;
     let managers = repository.workdir().map(Manager::of_work_tree).unwrap_or_default();
     let mut notes: Vec<String> =
         managers.into_iter().chain(recognition.manager).map(manager_note).collect();
@@ -88,6 +86,25 @@ pub(crate) fn install(
         notes.push(NOT_RUN.to_owned());
     }
     write_shim(repository, request, file, notes)
+}
+
+/// Refuses a hooks directory that the repository tracks.
+fn refuse_tracked(
+    repository: &Repository,
+    hooks: &HookPath,
+    force: bool,
+) -> Result<(), InstallError> {
+    if !force && repository.tracks(&hooks.directory)? {
+        return Err(InstallError::TrackedHooks { directory: hooks.directory.clone() });
+    }
+    Ok(())
+}
+
+/// Why an installation in this directory would be refused without `--force`; `None` if it would not.
+pub(super) fn reason_for_force(repository: &Repository, hooks: &HookPath) -> Option<InstallError> {
+    let refused =
+        refuse_elsewhere(hooks, false).and_then(|()| refuse_tracked(repository, hooks, false));
+    refused.err()
 }
 
 fn manager_note(manager: Manager) -> String {
@@ -122,7 +139,9 @@ fn install_line(
         Some(text) if calls_flowreg(&text) => "unchanged",
         // The script of the team may read standard input, and then a line behind it gets none. Where
         // ours belongs is for a person to decide.
-        Some(_) if !request.force => return Err(InstallError::Exists { path: script.to_owned() }),
+        Some(_) if !request.force => {
+            return Err(InstallError::TeamScript { path: script.to_owned() });
+        }
         Some(text) => {
             write(script, &[LINE.as_bytes(), &text].concat(), 0o755)?;
             "updated"
@@ -283,15 +302,15 @@ fn take_away(hook: HookName, file: &Path, force: bool) -> Result<Option<HookChan
     }
     let place = file.display().to_string();
     let change = |action, notes| Ok(Some(HookChange { place, action, previous: None, notes }));
-    if previous::put_back(hook, file)? {
-        return change("restored", Vec::new());
+    let PutBack { is_restored, mut notes } = previous::put_back(hook, file)?;
+    if is_restored {
+        return change("restored", notes);
     }
     remove(file)?;
-    let moved = file.extension().is_some_and(|extension| extension == "old");
-    change(
-        "removed",
-        moved.then(|| "another tool had moved it there".to_owned()).into_iter().collect(),
-    )
+    if file.extension().is_some_and(|extension| extension == "old") {
+        notes.push("another tool had moved it there".to_owned());
+    }
+    change("removed", notes)
 }
 
 fn remove(file: &Path) -> Result<(), InstallError> {

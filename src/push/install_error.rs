@@ -49,6 +49,14 @@ pub(crate) enum InstallError {
         /// The hook.
         path: PathBuf,
     },
+    /// The script of the team's may read what git says, and then a line behind that gets nothing.
+    #[error(
+        "there is already a script of the team's at {path}, and where our line belongs in it is for you to say"
+    )]
+    TeamScript {
+        /// The script.
+        path: PathBuf,
+    },
     /// A directory is where the hook should be.
     #[error("{path} is a directory")]
     Directory {
@@ -104,7 +112,7 @@ impl InstallError {
             Self::SharedHooks { .. } => "shared_hooks",
             Self::TrackedHooks { .. } => "tracked_hooks",
             Self::HooksOff { .. } => "hooks_off",
-            Self::Exists { .. } => "hook_exists",
+            Self::Exists { .. } | Self::TeamScript { .. } => "hook_exists",
             Self::Directory { .. } => "hook_is_directory",
             Self::Newer { .. } => "newer_hook",
             Self::Edited { .. } => "edited_hook",
@@ -137,7 +145,16 @@ impl InstallError {
             }
             Self::HooksOff { configured } => return vec![configured.unset("core.hooksPath")],
             Self::Exists { .. } => {
-                return vec![format!("add this line to it: {}", LINE.trim_end())];
+                return vec![
+                    format!("add this line to it: {}", LINE.trim_end()),
+                    "or have it run first: flowreg … without --no-chain".to_owned(),
+                ];
+            }
+            Self::TeamScript { .. } => {
+                return vec![
+                    format!("add this line to it: {}", LINE.trim_end()),
+                    "or have it put at the top of the script: flowreg … --force".to_owned(),
+                ];
             }
             Self::Newer { .. } => "use that flowreg, or overwrite the hook: flowreg … --force",
             Self::Edited { .. } => "to remove or overwrite it anyway: flowreg … --force",

@@ -13,6 +13,7 @@ mod deliver;
 mod discard;
 mod fault;
 mod hooked;
+mod husky_switch;
 mod install;
 mod install_error;
 mod log;

@@ -124,25 +124,46 @@ fn is_kept_for_another(directory: &Path, hook: HookName) -> bool {
     others.any(|path| path.symlink_metadata().is_ok() && !is_neighbour(&path))
 }
 
-/// Puts the hook back to `file`, in place of ours; `false` if there was none.
-pub(super) fn put_back(hook: HookName, file: &Path) -> Result<bool, InstallError> {
+/// What came of putting a hook back.
+#[derive(Default)]
+pub(super) struct PutBack {
+    /// Whether there was one.
+    pub is_restored: bool,
+    /// What could not be put back.
+    pub notes: Vec<String>,
+}
+
+/// Puts the hook back to `file`, in place of ours, with what it has written beside itself meanwhile.
+pub(super) fn put_back(hook: HookName, file: &Path) -> Result<PutBack, InstallError> {
     let previous = of(hook, file);
     if let Some(previous) = &previous {
         std::fs::rename(previous, file).map_err(failed(previous))?;
     }
-    let Some(directory) = kept(hook, file).and_then(|kept| Some(kept.parent()?.to_owned())) else {
-        return Ok(previous.is_some());
+    let is_restored = previous.is_some();
+    let directory = kept(hook, file).and_then(|kept| Some(kept.parent()?.to_owned()));
+    // The hook of another name needs what is beside it still.
+    let Some(directory) = directory.filter(|one| !is_kept_for_another(one, hook)) else {
+        return Ok(PutBack { is_restored, notes: Vec::new() });
     };
-    let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-    let (links, kept): (Vec<PathBuf>, Vec<PathBuf>) =
-        entries.map(|entry| entry.path()).partition(|path| is_neighbour(path));
-    // The hook of another name needs its neighbours still.
-    if kept.is_empty() {
-        links.iter().try_for_each(std::fs::remove_file).map_err(failed(&directory))?;
-        // It may not be there, and if somebody has put something into it, it stays.
-        let _ = std::fs::remove_dir(&directory);
+    let hooks = file.parent().unwrap_or(file);
+    let mut notes = Vec::new();
+    for path in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+        let path = path.path();
+        if is_neighbour(&path) {
+            std::fs::remove_file(&path).map_err(failed(&path))?;
+            continue;
+        }
+        let home = hooks.join(path.file_name().unwrap_or_default());
+        // Never over another file. What is on another file system can't be renamed.
+        let is_free = home.symlink_metadata().is_err();
+        if !(is_free && std::fs::rename(&path, &home).is_ok()) {
+            let why = if is_free { "it can't be moved to" } else { "there is another one at" };
+            notes.push(format!("{} stays: {why} {}", path.display(), home.display()));
+        }
     }
-    Ok(previous.is_some())
+    // It may not be there, and something may have stayed in it.
+    let _ = std::fs::remove_dir(&directory);
+    Ok(PutBack { is_restored, notes })
 }
 
 /// Links everything that lies beside the hook from where it is kept.

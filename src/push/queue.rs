@@ -196,6 +196,7 @@ pub(crate) fn queued(
         reason: None,
         ended_at: None,
         deliveries: 0,
+        is_answered: false,
     }
 }
 

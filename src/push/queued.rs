@@ -113,6 +113,10 @@ pub(crate) struct QueuedPush {
     pub ended_at: Option<u64>,
     /// How often a delivery was tried.
     pub deliveries: u32,
+    /// Whether the same process has gone on to another address of the remote since: then this one has given
+    /// its answer, and does not change its mind.
+    #[serde(default)]
+    pub is_answered: bool,
 }
 
 impl QueuedPush {
@@ -168,6 +172,16 @@ impl QueuedPush {
         };
         let is_same_remote = self.remote == other.remote && self.url == other.url;
         self.reference == other.reference && is_same_remote && is_same_target
+    }
+
+    /// Whether another push shows that this one has its answer: git pushes to the addresses of a remote one after
+    /// the other, and runs the hook for each.
+    pub(super) fn is_answered_before(&self, other: &Self) -> bool {
+        self.git.is_some()
+            && self.git == other.git
+            && self.remote == other.remote
+            && self.url != other.url
+            && self.queued_at <= other.queued_at
     }
 
     /// `refs/heads/x 3f2a91c origin`

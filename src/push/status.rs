@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::fault::ScriptFault;
-use super::install::{CONFIG_HOOKS, NOT_RUN};
+use super::husky_switch::HuskySwitch;
+use super::install::{CONFIG_HOOKS, NOT_RUN, reason_for_force};
 use super::install_error::InstallError;
 use super::manager::Manager;
 use super::previous::{self, PreviousHook};
@@ -236,6 +237,13 @@ impl HookInspection<'_> {
             let message = "FLOWREG_HOOKS is 0 in this environment: nothing is queued".to_owned();
             self.problem(code, message, "unset FLOWREG_HOOKS");
         }
+        // Of husky 5 to 8 git runs the script itself, in which our line comes before theirs.
+        if let (HookPlace::Line(script), Some(_)) = (&self.recognition.place, ours)
+            && *script != self.recognition.path
+            && let Some(switch) = HuskySwitch::of(self.environment)
+        {
+            self.problem(code, switch.message, &switch.hint);
+        }
         let in_configuration = ours.is_some_and(|ours| ours.how == IN_CONFIGURATION);
         let mut keys = Vec::new();
         if self.repository.switch("flowreg.enabled") == Some(false) {
@@ -332,9 +340,11 @@ impl HookInspection<'_> {
             }
             None => "flowreg is not on PATH: nothing is queued".to_owned(),
         };
-        let hint =
-            if named.is_some() { "flowreg hooks install …" } else { "put flowreg on PATH" };
-        self.problem("missing_binary", message, hint);
+        let hint = match named {
+            Some(_) => self.install(),
+            None => "put flowreg on PATH".to_owned(),
+        };
+        self.problem("missing_binary", message, &hint);
     }
 
     fn problems_of_ours(&mut self, ours: &OurHook, script: &[u8]) {
@@ -352,11 +362,11 @@ impl HookInspection<'_> {
         match (shim::origin(script), shim::binary(&text)) {
             (ScriptOrigin::Edited, _) => {
                 let message = format!("{file} was changed by hand");
-                self.problem("outdated", message, "flowreg hooks install … --force");
+                self.problem("outdated", message, &self.install_with_force());
             }
             (ScriptOrigin::Ours, Some(binary)) if shim::render(self.hook, &binary) != text => {
                 let message = format!("{file} was written by another version of flowreg");
-                self.problem("outdated", message, "flowreg hooks install …");
+                self.problem("outdated", message, &self.install());
             }
             _ => {}
         }
@@ -389,12 +399,11 @@ impl HookInspection<'_> {
                 ("previous_directory", path, "is a directory: every push is refused")
             }
             PreviousHook::Incomplete(path) => {
-                let hint = "flowreg hooks install …";
                 let message = format!(
                     "{} does not find what was put beside it since, and nothing can be written there",
                     path.display()
                 );
-                return self.problem("incomplete", message, hint);
+                return self.problem("incomplete", message, &self.install());
             }
         };
         let hint = format!("put it back; or go on without it: {}", self.without(&path));
@@ -450,7 +459,38 @@ impl HookInspection<'_> {
         // The first version of our script kept it beside itself.
         let is_beside = kept.file_name().is_none_or(|name| name != self.hook.as_str());
         let place = if is_beside { kept } else { kept.parent().unwrap_or(kept) };
-        format!("rm -r {} && flowreg hooks install …", quoted_path(place))
+        format!("rm -r {} && {}", quoted_path(place), self.install())
+    }
+
+    /// The command that installs this hook, as it goes through here.
+    fn install(&self) -> String {
+        match reason_for_force(self.repository, self.hooks) {
+            None => format!("flowreg hooks install …{}", self.install_option()),
+            Some(_) => self.install_with_force(),
+        }
+    }
+
+    fn install_with_force(&self) -> String {
+        format!("flowreg hooks install …{} --force", self.install_option())
+    }
+
+    /// Without it the hook of the one who pushes is installed.
+    fn install_option(&self) -> &'static str {
+        match self.hook {
+            HookName::PostReceive => " --server",
+            HookName::PrePush => "",
+        }
+    }
+
+    /// What to type where git does not look into the directory in which ours is. Whether to write into one that
+    /// others use as well is for a person to decide.
+    fn install_where_git_looks(&self) -> String {
+        let refused = reason_for_force(self.repository, self.hooks);
+        let hints = refused.map(|refused| refused.hints()).unwrap_or_default();
+        let command = format!("flowreg hooks install …{}", self.install_option());
+        let hints = hints.iter().map(|hint| hint.replace("flowreg …", &command));
+        let hints: Vec<String> = hints.collect();
+        if hints.is_empty() { self.install() } else { hints.join("; ") }
     }
 
     /// Finds scripts of ours that git does not run, because it looks elsewhere or another tool
@@ -478,7 +518,7 @@ impl HookInspection<'_> {
                     None => format!("{file} never runs: there is no {} hook", hook.as_str()),
                 }
             };
-            self.problem("shadowed", message, "flowreg hooks install …");
+            self.problem("shadowed", message, &self.install_where_git_looks());
         }
         Ok(())
     }

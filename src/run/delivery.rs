@@ -8,6 +8,7 @@ use std::sync::Arc;
 use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitError, PushedReference, ReferenceError, Repository, RepositoryUrl, is_mainline,
+    is_of_merge_queue,
 };
 use flowreg_model::{BranchName, Channel, CommitId, FlowProblem, Held, ReferenceName, RemoteName};
 use flowreg_servers::{ReadScope, Target, Write};
@@ -243,6 +244,12 @@ fn reason_to_skip(
         return Ok(Some(format!(
             "{branch} is a mainline branch, of which only tags are registered on push"
         )));
+    }
+    if let Some(branch) = branch_of(push)
+        && !push.is_deletion()
+        && is_of_merge_queue(branch.as_str())
+    {
+        return Ok(Some("a merge queue made the branch, which is gone after the build".to_owned()));
     }
     // What is declared is known before the remote is asked; else its tags say which series there are.
     let set = &configured.settings.tag.series;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flowreg_git::tagging::{TagError, TagRule};
 use flowreg_git::{BrokenLink, GitError, LocalSpelling, ReferenceError};
-use flowreg_model::{BranchName, CommitId, NameError, quoted};
+use flowreg_model::{BranchName, CommitId, NameError, RemoteName, quoted};
 use flowreg_servers::TargetError;
 use flowreg_servers::connection::prefect::ConnectionError;
 
@@ -63,8 +63,13 @@ pub enum RunError {
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// The registrations of a branch are to be removed, and the branch exists.
-    #[error("{0} is on the remote, so its registrations are in use")]
-    BranchExists(BranchName),
+    #[error("{branch} is {}, so its registrations are in use", place(.remote.as_ref()))]
+    BranchExists {
+        /// The branch.
+        branch: BranchName,
+        /// The remote that has it; `None`: this repository.
+        remote: Option<RemoteName>,
+    },
     /// The remote has no branches, so every registration of a branch would be removed.
     #[error("the remote has no branches at all")]
     NoBranches,
@@ -226,6 +231,10 @@ impl ConfigurationError {
 }
 
 /// The first mistake, and how many others there are.
+fn place(remote: Option<&RemoteName>) -> String {
+    remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
+}
+
 fn listed(mistakes: &[String]) -> String {
     let first = mistakes.first().map(String::as_str).unwrap_or_default();
     match mistakes.len().saturating_sub(1) {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
-    GitError, ReferenceRequest, ReferenceRules, Remote, Repository, RepositoryIdentity, Untagged,
-    resolve,
+    GitError, ReferenceError, ReferenceRequest, ReferenceRules, Remote, Repository,
+    RepositoryIdentity, Untagged, resolve,
 };
 use flowreg_model::{BranchName, CommitId, Environment, Held, RemoteName, TargetKind};
 use flowreg_servers::Target;
@@ -255,7 +255,12 @@ impl<'s> Opened<'s> {
             (request.tag, request.branch) = (None, None);
             resolve(&self.repository, &Environment::default(), &request).reference
         });
-        climbed.ok().map(|reference| reference.commit)
+        match climbed {
+            Ok(reference) => Some(reference.commit),
+            // Whichever of its tags is meant, HEAD is at this commit.
+            Err(ReferenceError::Undecided { commit, .. }) => Some(commit),
+            Err(_) => None,
+        }
     }
 
     fn flags(&self, choice: &ReferenceChoice) -> Flags {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use flowreg_git::ReferenceError;
+use flowreg_git::{ReferenceError, Remote};
 use flowreg_model::{BranchName, Channel, Held, RemoteName, TargetDescription};
 use flowreg_servers::{ReadScope, TargetError, Write};
 
@@ -54,9 +54,11 @@ impl Opened<'_> {
         let configured = self.configure()?;
         // Before the target: a remote that can't be reached must end the run, as without its list
         // every branch would look deleted.
-        let existing = configured.branches(request)?;
+        let remote = configured.remote_of_branches(request)?;
+        let existing = configured.branches(remote.as_ref())?;
         if let Some(branch) = request.branch.as_ref().filter(|branch| existing.contains(*branch)) {
-            return Err(RunError::BranchExists(branch.clone()));
+            let (branch, remote) = (branch.clone(), remote.map(|remote| remote.name));
+            return Err(RunError::BranchExists { branch, remote });
         }
         // One after the other: deletions are few, and the order of the report is that of the writes.
         let target = configured.connect(Some(1))?;
@@ -106,11 +108,10 @@ impl Opened<'_> {
 
 impl Configured<'_> {
     /// The branches that are there: the remote's; of a repository without one its own.
-    fn branches(&self, request: &PruneRequest) -> Result<HashSet<BranchName>, RunError> {
-        let configured = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
+    fn branches(&self, remote: Option<&Remote>) -> Result<HashSet<BranchName>, RunError> {
         let repository = &self.opened.repository;
-        let branches = match repository.remote(request.remote.as_ref().or(configured))? {
-            Some(remote) => repository.ask_for_branches(&remote)?,
+        let branches = match remote {
+            Some(remote) => repository.ask_for_branches(remote)?,
             None if self.target.needs_remote() => return Err(ReferenceError::NoRemote.into()),
             None => repository.own_branches()?,
         };
@@ -120,5 +121,11 @@ impl Configured<'_> {
             return Err(RunError::NoBranches);
         }
         Ok(branches.into_iter().map(|(branch, _)| branch).collect())
+    }
+
+    /// The remote whose branches count; `None` if there is none.
+    fn remote_of_branches(&self, request: &PruneRequest) -> Result<Option<Remote>, RunError> {
+        let configured = self.settings.repository.remote.as_ref().map(|remote| &remote.value);
+        Ok(self.opened.repository.remote(request.remote.as_ref().or(configured))?)
     }
 }

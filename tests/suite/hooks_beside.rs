@@ -429,3 +429,27 @@ fn status_says_when_hooks_are_switched_off() {
         assert!(found["problems"][0]["message"].as_str().unwrap().contains("command"), "{found}");
     });
 }
+
+#[test]
+fn what_the_hook_has_written_beside_itself_comes_back_with_it() {
+    on_every_git(|git| {
+        let (scenario, hooks) = bare_of_hooks(git);
+        let script = "#!/bin/sh\nd=$(dirname \"$0\")\necho seen >> \"$d/state\"\nmkdir -p \"$d/cache\"\n\
+            echo new > \"$d/unfinished\"\nmv \"$d/unfinished\" \"$d/known\"\n";
+        write_script(&hooks.join("pre-push"), script);
+        std::fs::write(hooks.join("known"), "old\n").unwrap();
+        scenario.flowreg().json(&["hooks", "install"], 0);
+        scenario.branch("feat/x");
+        assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 0);
+        let kept = hooks.with_file_name("hooks.flowreg");
+        assert!(kept.join("state").exists());
+        let gone = scenario.flowreg().json(&["hooks", "uninstall"], 0);
+        assert_eq!(names_in(&hooks), ["cache", "known", "pre-push", "state"]);
+        assert_eq!(std::fs::read_to_string(hooks.join("state")).unwrap(), "seen\n");
+        // It is not put over another file: both are there, and that is told.
+        assert_eq!(std::fs::read_to_string(hooks.join("known")).unwrap(), "old\n");
+        assert_eq!(std::fs::read_to_string(kept.join("known")).unwrap(), "new\n");
+        let notes = gone["hooks"][0]["notes"].to_string();
+        assert!(notes.contains("hooks.flowreg/known stays"), "{gone}");
+    });
+}

@@ -355,3 +355,23 @@ fn a_client_without_a_path_finds_flowreg_in_the_usual_places() {
     assert_eq!(scenario.status()["waiting"].as_array().unwrap().len(), 1);
     assert!(!scenario.repository.root().join(".git/flowreg/spool").exists());
 }
+
+#[test]
+fn the_command_that_status_proposes_goes_through() {
+    let scenario = Scenario::new(&gits()[0]);
+    let shared = scenario.repository.outside().join("shared hooks");
+    // Where other repositories look as well, it is for a person to decide.
+    let global = scenario.repository.outside().join("global");
+    std::fs::write(&global, format!("[core]\n\thooksPath = {}\n", shared.display())).unwrap();
+    let scenario = scenario.env("GIT_CONFIG_GLOBAL", global.to_str().unwrap());
+    let hint = || status(&scenario)["problems"][0]["hint"].as_str().unwrap().to_owned();
+    assert!(hint().contains("add this line to the pre-push hook there: "), "{}", hint());
+    assert!(hint().ends_with("flowreg hooks install --force"), "{}", hint());
+    scenario.flowreg().json(&["hooks", "install"], 1);
+    scenario.flowreg().json(&["hooks", "install", "--force"], 0);
+    let ours = std::fs::read_to_string(shared.join("pre-push")).unwrap();
+    // An older script of ours there is written anew by the same decision.
+    std::fs::write(shared.join("pre-push"), ours.replace("flowreg='", "flowreg='/nowhere"))
+        .unwrap();
+    assert_eq!(hint(), "flowreg hooks install --force");
+}

@@ -220,6 +220,8 @@ fn husky_runs_the_committed_line_in_whatever_directory_it_is() {
             scenario.flowreg().json(&["hooks", "install"], 1)["error"]["code"],
             "hook_exists"
         );
+        let told = scenario.flowreg().run(&["hooks", "install"]).stderr;
+        assert!(told.contains("flowreg hooks install --force"), "{told}");
         scenario.flowreg().json(&["hooks", "install", "--force"], 0);
         scenario.branch("feat/refused");
         let pushed = scenario.push_only(&["-q", "origin", "feat/refused"]);
@@ -287,4 +289,39 @@ fn the_hook_of_git_lfs_is_recognised_and_chained() {
     let installed = scenario.flowreg().json(&["hooks", "install"], 0);
     assert!(installed["hooks"][0]["notes"].to_string().contains("git-lfs"), "{installed}");
     assert_all_is_seen(&scenario);
+}
+
+#[test]
+fn status_says_when_husky_runs_no_hooks() {
+    let Some(scenario) = with_husky(".husky") else { return };
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    let home = scenario.repository.outside().join("home of husky");
+    let script = home.join(".config/husky/init.sh");
+    std::fs::create_dir_all(script.parent().unwrap()).unwrap();
+    let scenario = scenario.env("HOME", home.to_str().unwrap());
+    let is_queued = |scenario: &Scenario, branch: &str| {
+        scenario.branch(branch);
+        assert_eq!(scenario.push_only(&["-q", "origin", branch]).code, 0);
+        scenario.settled();
+        scenario.registered().iter().any(|(name, _)| name == branch)
+    };
+    assert_eq!(status(&scenario)["state"], "installed");
+    std::fs::write(&script, "export PATH\nexport HUSKY=0\n").unwrap();
+    let found = status(&scenario);
+    assert_eq!(found["state"], "off", "{found}");
+    assert_eq!(found["problems"][0]["code"], "switched_off", "{found}");
+    assert!(
+        found["problems"][0]["message"].to_string().contains("init.sh sets HUSKY to 0"),
+        "{found}"
+    );
+    assert!(!is_queued(&scenario, "feat/one"));
+    std::fs::write(&script, "export HUSKY=1\n").unwrap();
+    let scenario = scenario.env("HUSKY", "0");
+    assert_eq!(status(&scenario)["state"], "installed");
+    assert!(is_queued(&scenario, "feat/two"));
+    std::fs::remove_file(&script).unwrap();
+    let found = status(&scenario);
+    assert_eq!(found["state"], "off", "{found}");
+    assert_eq!(found["problems"][0]["hint"], "unset HUSKY", "{found}");
+    assert!(!is_queued(&scenario, "feat/three"));
 }

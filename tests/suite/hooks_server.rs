@@ -158,3 +158,19 @@ fn nobody_who_pushes_gets_to_see_the_environment_of_the_server() {
         assert!(registered_in(&receiving.up).is_empty());
     });
 }
+
+#[test]
+fn status_proposes_the_hook_of_the_server() {
+    on_every_git(|git| {
+        let receiving = Receiving::new(git);
+        let hook = receiving.up.join("hooks/post-receive");
+        let ours = std::fs::read_to_string(&hook).unwrap();
+        std::fs::write(&hook, format!("{ours}# by hand\n")).unwrap();
+        let flowreg = receiving.scenario.flowreg_in(&receiving.up);
+        let status: serde_json::Value =
+            serde_json::from_str(&flowreg.run(&["hooks", "status", "--format", "json"]).stdout)
+                .unwrap();
+        let hint = "flowreg hooks install --server --force";
+        assert_eq!(status["problems"][0]["hint"], hint, "{status}");
+    });
+}

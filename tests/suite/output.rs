@@ -430,7 +430,7 @@ fn an_error_with_hints() {
     assert_snapshot!(flowreg.screen(&["register"]), @"
     --- standard error
     error: main is mainline and no tag points at 189d5ea
-    hint: git tag -a v1.0.1 -m v1.0.1 189d5ea && git push origin v1.0.1
+    hint: git tag -a v1.0.1 -m v1.0.1 189d5ea
     hint: flowreg register --untagged branch
     --- exit code 1
     ");

@@ -47,6 +47,30 @@ fn of_two_push_urls_the_one_that_workers_clone_from_counts() {
 }
 
 #[test]
+fn what_the_workers_address_refused_does_not_wait_once_git_has_gone_on_to_the_other() {
+    on_every_git(|git| {
+        let scenario = Scenario::new(git).in_ci();
+        scenario.git(&["init", "-q", "--bare", "../mirror.git"]);
+        pushed_to(&scenario, &["../up.git", "../mirror.git"]);
+        refuse(&scenario.up());
+        scenario.branch("feat/x");
+        assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+        let synced = scenario.flowreg().json(&["sync"], 0);
+        assert_eq!(synced["waiting"], serde_json::json!([]), "{synced}");
+        let dropped = synced["dropped"].to_string();
+        assert!(dropped.contains("the remote does not have it"), "{synced}");
+        assert!(scenario.registered().is_empty());
+        // The last one may be a server that goes on after its client is gone: nobody knows yet.
+        scenario.git(&["config", "--unset-all", "remote.origin.pushurl"]);
+        pushed_to(&scenario, &["../mirror.git", "../up.git"]);
+        scenario.commit("second");
+        assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+        let synced = scenario.flowreg().json(&["sync"], 7);
+        assert_eq!(synced["waiting"][0]["state"], "unconfirmed", "{synced}");
+    });
+}
+
+#[test]
 fn a_mirror_that_refuses_or_is_gone_is_nobody_s_business() {
     on_every_git(|git| {
         let scenario = Scenario::new(git).in_ci();

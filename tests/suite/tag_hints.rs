@@ -144,3 +144,105 @@ fn no_second_tag_is_proposed_for_a_version_and_no_second_series() {
         assert_eq!(next, ["git tag -a -m v1.2.0 v1.2.0 && git push origin v1.2.0"], "{name}");
     }
 }
+
+#[test]
+fn without_history_no_command_is_proposed_that_needs_it_as_well() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    for number in 0..4 {
+        change(&tagged, &format!("feat: {number}"));
+    }
+    let clone = tagged.clone("shallow", &["--depth=1"]);
+    let flowreg = || tagged.flowreg_in(&clone);
+    let own = "flowreg tag --format json";
+    let proposed = |arguments: &[&str]| {
+        let error = flowreg().json(&[&["tag"], arguments].concat(), 4);
+        assert_eq!(error["error"]["code"], "history_needed", "{error}");
+        hints(&error).pop().unwrap()
+    };
+    // The last commit of its branch: the tags' names are enough.
+    let bump = format!("or without history: {own} --bump minor, or {own} VERSION");
+    assert_eq!(proposed(&[]), bump);
+    assert_eq!(proposed(&["--bump", "pre", "--pre", "beta"]), bump);
+    assert_eq!(flowreg().json(&["tag", "--bump", "minor", "--print"], 0)["tag"], "v1.1.0");
+    // Of a commit in between they are not.
+    change(&tagged, "feat: on top");
+    let version = format!("or without history: {own} VERSION");
+    for arguments in [&[][..], &["--bump", "minor"], &["--bump", "pre"]] {
+        assert_eq!(proposed(arguments), version, "{arguments:?}");
+    }
+    assert_eq!(flowreg().json(&["tag", "1.5.0", "--print"], 0)["tag"], "v1.5.0");
+}
+
+#[test]
+fn what_is_proposed_for_a_version_of_another_writing_goes_through() {
+    let tagged = Tagged::new();
+    tagged.repository.write("flowreg.toml", "[tag.package.flows]\n");
+    tagged.push("chore: configure");
+    let refused = |version: &str| {
+        hints(&tagged.flowreg().json(&["tag", "--package", "flows", "--print", version], 2))
+    };
+    let own = "flowreg tag --package flows --print --format json";
+    assert_eq!(refused("v1.5.0"), [format!("{own} flows/v1.5.0")]);
+    assert_eq!(tagged.print(&["--package", "flows", "flows/v1.5.0"]), "flows/v1.5.0");
+    // Beside tags that look like versions of it, the next one is not simply made.
+    tagged.tag("flows-1.4.2");
+    let both = refused("v1.5.0");
+    assert!(both[1].contains("prefix = \"flows-\""), "{both:?}");
+    assert_eq!(both[2], format!("to begin a series of its own: {own} flows/v1.4.3"));
+    assert_eq!(tagged.print(&["--package", "flows", "flows/v1.4.3"]), "flows/v1.4.3");
+}
+
+#[test]
+fn neither_is_a_tag_proposed_to_be_pushed_whose_name_a_branch_has() {
+    let tagged = Tagged::new();
+    let git = |arguments: &[&str]| tagged.repository.git(arguments);
+    git(&["tag", "x"]);
+    let refused = || hints(&with_server(tagged.flowreg()).json(&["register", "--tag", "x"], 4));
+    assert_eq!(refused(), ["git push origin refs/tags/x"]);
+    // Here: git itself could not tell which of the two is meant.
+    git(&["branch", "x"]);
+    assert_eq!(refused(), ["git branch -m x NEW_NAME"]);
+    let branch = hints(&with_server(tagged.flowreg()).json(&["register", "--branch", "x"], 4));
+    assert_eq!(branch, ["git branch -m x NEW_NAME"]);
+    git(&["branch", "-m", "x", "other"]);
+    // There: workers would clone the branch.
+    git(&["push", "-q", "origin", "other:refs/heads/x"]);
+    assert_eq!(refused(), ["flowreg register --format json --branch x"]);
+    git(&["push", "-q", "origin", ":refs/heads/x"]);
+    git(&["push", "-q", "origin", "refs/tags/x"]);
+    // A version that would be written like the others, where a branch has that name.
+    tagged.tag("v1.0.0");
+    git(&["push", "-q", "origin", "main:refs/heads/v1.0.1"]);
+    let alike = hints(&with_server(tagged.flowreg()).json(&["register", "--tag", "1.0.1"], 4));
+    assert!(!alike.iter().any(|hint| hint.contains("git push")), "{alike:?}");
+}
+
+#[test]
+fn what_is_proposed_to_be_pushed_goes_to_the_remote_that_is_there() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    let commit = change(&tagged, "feat: more");
+    let make = "git tag -a v1.1.0 -m v1.1.0";
+    let untagged = || hints(&tagged.flowreg().json(&["reference"], 1)).swap_remove(0);
+    assert_eq!(untagged(), format!("{make} {} && git push origin v1.1.0", &commit[..7]));
+    tagged.repository.git(&["remote", "rename", "origin", "up"]);
+    assert_eq!(untagged(), format!("{make} {} && git push up v1.1.0", &commit[..7]));
+    // Of a branch that is there still, with the tag's name beside it.
+    tagged.repository.git(&["push", "-q", "up", "main:refs/heads/feat/x", "main:refs/tags/feat/x"]);
+    let exists = tagged.flowreg().json(&["--target", "local", "prune", "--branch", "feat/x"], 1);
+    assert_eq!(hints(&exists), ["git push --delete up refs/heads/feat/x"], "{exists}");
+    tagged.repository.git(&["push", "-q", "--delete", "up", "refs/heads/feat/x"]);
+    tagged.repository.git(&["remote", "remove", "up"]);
+    assert_eq!(untagged(), format!("{make} {}", &commit[..7]));
+}
+
+#[test]
+fn a_kind_before_the_name_of_a_tag_is_no_part_of_it() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    for (value, meant) in [("tags/v1.0.0", "--tag v1.0.0"), ("heads/main", "--branch main")] {
+        let error = tagged.flowreg().env("BUILD_TAG", value).json(&["reference"], 4);
+        assert_eq!(hints(&error), [format!("flowreg reference --format json {meant}")], "{value}");
+    }
+}

@@ -505,12 +505,20 @@ fn owner_and_name(address: &str) -> impl Iterator<Item = String> {
     path.rsplit(['/', ':']).take(2).map(str::to_ascii_lowercase).collect::<Vec<_>>().into_iter()
 }
 
-/// How the branches begin that merge queues make, those of GitHub and of services beside it.
-const MERGE_QUEUES: &[&str] =
-    &["gh-readonly-queue/", "mergify/merge-queue/", "trunk-merge/", "gtmq_"];
+/// How the branches begin that merge queues make: those of GitHub, Mergify, Trunk, Graphite and Aviator
+/// (docs/facts/ci-variables.md).
+const MERGE_QUEUES: &[&str] = &[
+    "gh-readonly-queue/",
+    "mergify/merge-queue/",
+    "tmp-mergify/merge-queue/",
+    "trunk-merge/",
+    "gtmq_",
+    "mq-bot-",
+    "mq-tmp-",
+];
 
 /// Whether a merge queue made the branch, which is gone after the build.
-pub(super) fn is_of_merge_queue(branch: &str) -> bool {
+pub fn is_of_merge_queue(branch: &str) -> bool {
     let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
     MERGE_QUEUES.iter().any(|prefix| branch.starts_with(prefix))
 }

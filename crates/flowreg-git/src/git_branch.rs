@@ -5,7 +5,6 @@
 
 use super::ReferenceError;
 use super::build::Build;
-use super::ci;
 use super::jenkins;
 use super::ladder::{CandidateBranch, Ladder, RungAnswer, branch, not_filled_in, tag};
 use super::refs::Head;
@@ -67,7 +66,7 @@ impl Ladder<'_> {
         };
         let mut names = vec![name];
         names.extend(of_remote.iter().map(|(_, name)| name.as_str()));
-        refuse_forbidden(&names, build)?;
+        refuse_forbidden(build)?;
         if let Named::Tag(name) = named {
             let is_built = build.filter(|build| build.is_told_by_git_branch(self.environment));
             let head = is_built.and_then(|build| build.head.clone());
@@ -186,14 +185,10 @@ impl Ladder<'_> {
     }
 }
 
-/// Refuses what a job can't register whatever it has checked out, and the branch of a merge queue.
-fn refuse_forbidden(names: &[&str], build: Option<&Build>) -> Result<(), ReferenceError> {
-    let Some(build) = build else { return Ok(()) };
-    let is_of_queue = || names.iter().any(|name| ci::is_of_merge_queue(name));
-    match build.forbidden().or_else(|| is_of_queue().then_some(ci::QUEUE)) {
-        Some(reason) => {
-            Err(ReferenceError::Ci { provider: build.provider.name, reason: reason.to_owned() })
-        }
+/// Refuses what a job can't register whatever it has checked out.
+fn refuse_forbidden(build: Option<&Build>) -> Result<(), ReferenceError> {
+    match build.and_then(|build| Some((build.provider.name, build.forbidden()?))) {
+        Some((provider, reason)) => Err(ReferenceError::Ci { provider, reason: reason.to_owned() }),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 //! skipped, because the next rung's guess could run other code in production.
 
 use super::build::Build;
-use super::ci::BuildReference;
+use super::ci::{self, BuildReference};
 use super::operation::Operation;
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
@@ -35,6 +35,18 @@ impl RungAnswer {
         }
         self
     }
+
+    /// Refuses the branch of a merge queue, which is gone after the build: whoever names it, a provider or
+    /// not, but for the option, by which people say that the branch is one of theirs.
+    fn without_merge_queue(self) -> Self {
+        let Self::Taken { value, candidate, .. } = &self else { return self };
+        let Some(branch) = candidate.merge_queue_branch() else { return self };
+        let (from, branch) = (candidate.detail.clone(), branch.clone());
+        Self::Refused {
+            value: Some(value.clone()),
+            error: ReferenceError::MergeQueue { from, branch },
+        }
+    }
 }
 
 /// The name that a rung decided for.
@@ -46,6 +58,18 @@ pub(super) struct Candidate {
     /// The commit of HEAD, if it is what the name was found by: a CI job is for the commit that it has
     /// checked out, and the branch may have moved on since.
     pub(super) head: Option<CommitId>,
+}
+
+impl Candidate {
+    /// The branch that it names, in any reading of the value, if a merge queue made it and no option names it.
+    fn merge_queue_branch(&self) -> Option<&BranchName> {
+        let CandidateName::Branch(branch) = &self.name else { return None };
+        let of_remote = branch.of_remote.as_ref().map(|(_, name)| name);
+        let mut readings = of_remote.into_iter().chain([&branch.name]);
+        readings.find(|name| {
+            self.source != ReferenceSource::Flag && ci::is_of_merge_queue(name.as_str())
+        })
+    }
 }
 
 /// A branch or a tag whose existence is not certain yet.
@@ -114,7 +138,7 @@ impl Ladder<'_> {
                 rungs.push(entry(RungOutcome::NotReached, None, None));
                 continue;
             }
-            rungs.push(match read(self) {
+            rungs.push(match read(self).without_merge_queue() {
                 RungAnswer::Unset(reason) => entry(RungOutcome::Unset, None, reason),
                 RungAnswer::Skipped { value, reason } => {
                     notices.push(skipped(rung, &value, &reason));
@@ -322,13 +346,18 @@ impl Ladder<'_> {
         let tags = self.refs.tags_at(&commit)?;
         // Branches are looked at only where there is no tag at all: with two tags, one branch does
         // not tell which of the tags is meant.
-        if let [tag] = tags.as_slice() {
+        if let Some(tag) = self.the_one_of(&tags)? {
             return Ok(git_candidate(CandidateName::Tag(tag.clone()), Some(commit)));
         }
-        let branches = match self.remote {
+        let mut branches = match self.remote {
             Some(remote) if tags.is_empty() => self.refs.tracking_at(remote, &commit)?,
             _ => Vec::new(),
         };
+        // A merge queue moves its target to the commit that it has built, and removes its own branch then.
+        let is_lasting = |branch: &BranchName| !ci::is_of_merge_queue(branch.as_str());
+        if branches.iter().any(is_lasting) {
+            branches.retain(is_lasting);
+        }
         match branches.as_slice() {
             [branch] => {
                 let name = CandidateName::Branch(CandidateBranch::named(branch.clone()));
@@ -336,6 +365,22 @@ impl Ladder<'_> {
             }
             _ => Err(ReferenceError::Undecided { commit, tags, branches }),
         }
+    }
+}
+
+impl Ladder<'_> {
+    /// The one tag of several at a commit that is a version: those of no series (`latest`, `build-12`) say
+    /// nothing beside it. `None` if several are versions, or none is and there are several.
+    fn the_one_of<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t TagName>, ReferenceError> {
+        if let [] | [_] = tags {
+            return Ok(tags.first());
+        }
+        let set = &self.request.rules.series;
+        let Ok(series) = set.all(&self.refs.tags()?) else { return Ok(None) };
+        let is_version =
+            |tag: &&TagName| series.iter().any(|one| set.version_of(one, tag).is_some());
+        let mut versions = tags.iter().filter(is_version);
+        Ok(versions.next().filter(|_| versions.next().is_none()))
     }
 }
 

@@ -141,7 +141,14 @@ impl NameResolver<'_> {
             // Unlike a branch, a tag is not meant to move: which of the two is right, only a person
             // can tell.
             (Some(here), Some(there)) => Err(ReferenceError::MovedTag { tag, remote, here, there }),
-            (Some(_), None) => Err(ReferenceError::RemoteMissingTag { remote, tag }),
+            (Some(_), None) => {
+                let is_pinned_by_commit = self.rules.pin == Pin::Commit;
+                self.refuse_twin_name(tag.as_str(), is_pinned_by_commit)?;
+                let branch = tag.as_str().parse::<BranchName>();
+                let is_branch = !is_pinned_by_commit
+                    && branch.is_ok_and(|branch| proof.refs.branch(&branch).is_some());
+                Err(ReferenceError::RemoteMissingTag { remote, tag, is_branch })
+            }
             (None, None) => Err(self.no_such_tag(from, tag)),
             // The remote peels tags of tags, but not down to a commit if they lead to something else.
             (None, Some(there)) => match self.refs.kind(&there) {
@@ -156,17 +163,20 @@ impl NameResolver<'_> {
     }
 
     fn no_such_tag(&self, from: String, tag: TagName) -> ReferenceError {
-        let branch = tag
-            .as_str()
-            .strip_prefix("refs/heads/")
-            .or_else(|| self.has_branch(tag.as_str()).then_some(tag.as_str()));
+        let short = |kind: &str| tag.as_str().strip_prefix(kind);
+        let has_branch = |name: &&str| self.has_branch(name);
+        let branch = short("refs/heads/")
+            .or_else(|| short("heads/").filter(has_branch))
+            .or_else(|| Some(tag.as_str()).filter(has_branch));
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let tags = self.all_tags().unwrap_or_default();
         let set = &self.rules.series;
-        let alike = set.written_alike(&tag, &tags);
+        let name = short("tags/").and_then(|name| name.parse().ok()).unwrap_or_else(|| tag.clone());
+        let alike = set.written_alike(&name, &tags);
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
-        let proposed = (!set.begins_another(&alike, &tags)).then_some(alike);
+        let is_free = !set.begins_another(&alike, &tags) && !self.has_branch(alike.as_str());
+        let proposed = is_free.then_some(alike);
         let known: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         let near = misspelt(tag.as_str(), &known).map(ToOwned::to_owned);
         let alike = Box::new(AlikeTags { proposed, near });
@@ -260,6 +270,7 @@ impl NameResolver<'_> {
                 Err(self.no_such_branch(from, reading))
             }
             (Some(_), None) => {
+                self.refuse_twin_name(branch.as_str(), false)?;
                 let is_tag = self.has_tag(branch.as_str());
                 Err(ReferenceError::RemoteMissingBranch { remote, branch, is_tag })
             }
@@ -497,23 +508,6 @@ impl NameResolver<'_> {
         self.refuse_annotated(tag)?;
         let name = ReferenceName::Tag(tag.clone());
         Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
-    }
-
-    /// Refuses an annotated tag where workers can't check one out: those of Prefect 1.
-    ///
-    /// What counts is the remote's tag. The one here may be a lightweight copy that
-    /// `actions/checkout` made (docs/facts/ci-variables.md, trap 12).
-    fn refuse_annotated(&self, tag: &TagName) -> Result<(), ReferenceError> {
-        if !self.rules.lightweight {
-            return Ok(());
-        }
-        let is_annotated = match self.proof {
-            Some(proof) => proof.refs.is_annotated(tag),
-            None => self.refs.is_annotated(tag),
-        };
-        let remote = self.proof.map(|proof| proof.remote.clone());
-        let error = || ReferenceError::AnnotatedTag { tag: tag.clone(), remote };
-        if is_annotated { Err(error()) } else { Ok(()) }
     }
 
     /// Refuses a name that is both a branch and a tag, here or on the remote.

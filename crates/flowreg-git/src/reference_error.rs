@@ -1,5 +1,6 @@
 //! Why there is no code reference, and what to type about it.
 
+use super::lightweight::LightweightTwin;
 use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
@@ -143,6 +144,14 @@ pub enum ReferenceError {
         /// Why not.
         reason: String,
     },
+    /// The branch is one that a merge queue made for a build.
+    #[error("{from}: a merge queue made the branch {}, which is gone after the build", escaped(.branch))]
+    MergeQueue {
+        /// The variable, or where else the branch was found.
+        from: String,
+        /// The branch.
+        branch: BranchName,
+    },
     /// The build of a tag has checked out another commit.
     #[error(
         "{from} names the tag {}, which is at {}, but HEAD is {}",
@@ -194,6 +203,8 @@ pub enum ReferenceError {
         remote: RemoteName,
         /// The tag.
         tag: TagName,
+        /// Whether a branch has the same name there.
+        is_branch: bool,
     },
     /// The branch is at a commit there that is not here.
     #[error("{remote} has the branch {} at {there}, which is not in this repository", escaped(.branch))]
@@ -234,6 +245,8 @@ pub enum ReferenceError {
         tag: TagName,
         /// The remote, if it was asked.
         remote: Option<RemoteName>,
+        /// What there is of a lightweight one beside it.
+        twin: LightweightTwin,
     },
     /// A mainline branch whose commit carries no version.
     #[error("{} is mainline and no {}{} points at {}", escaped(.branch), .advice.what(), on(.remote.as_ref()), .commit.short())]
@@ -323,7 +336,7 @@ impl ReferenceError {
             Self::DetachedHead { .. } => "detached_head",
             Self::InProgress { .. } => "in_progress",
             Self::Undecided { .. } => "undecided",
-            Self::Ci { .. } => "ci_refused",
+            Self::Ci { .. } | Self::MergeQueue { .. } => "ci_refused",
             Self::TagNotAtHead { .. } => "tag_not_at_head",
             Self::AmbiguousName { .. } => "ambiguous_name",
             Self::NoRemote => "no_remote",
@@ -419,6 +432,13 @@ impl ReferenceError {
             | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
+            Self::MergeQueue { branch, .. } => vec![
+                format!(
+                    "flowreg … --branch {}, if no merge queue made it",
+                    quoted(branch.as_str())
+                ),
+                "flowreg … --tag TAG".to_owned(),
+            ],
             Self::TagNotAtHead { tag, .. } => {
                 let tag = quoted(tag.as_str());
                 vec![format!("flowreg … --tag {tag}"), format!("git checkout --detach {tag}")]
@@ -438,8 +458,13 @@ impl ReferenceError {
             Self::RemoteMissingBranch { remote, branch, .. } => {
                 vec![format!("git push -u {remote} {}", quoted(branch.as_str()))]
             }
-            Self::RemoteMissingTag { remote, tag } => {
-                vec![format!("git push {remote} {}", quoted(tag.as_str()))]
+            // Nor the tag, if a branch has its name there.
+            Self::RemoteMissingTag { tag, is_branch: true, .. } => {
+                vec![format!("flowreg … --branch {}", quoted(tag.as_str()))]
+            }
+            // With its full name: where the pin is the commit, a branch here may have the short one.
+            Self::RemoteMissingTag { remote, tag, .. } => {
+                vec![format!("git push {remote} {}", quoted(&format!("refs/tags/{tag}")))]
             }
             Self::RemoteDiffers { remote, branch, .. } => vec![fetch_branch(remote, branch)],
             Self::TagNotFetched { remote, tag, .. } => {
@@ -450,22 +475,8 @@ impl ReferenceError {
                 let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
                 vec![format!("git fetch {remote} {}", quoted(&refspec))]
             }
-            // The annotated tag stays as it is: others may have fetched it. A lightweight one beside it
-            // is what workers of Prefect 1 can check out.
-            Self::AnnotatedTag { tag, remote } => {
-                let remote = remote.as_ref().map_or("origin", RemoteName::as_str);
-                let (light, commit) = (format!("{tag}-light"), format!("{tag}^{{}}"));
-                let (light, commit) = (quoted(&light), quoted(&commit));
-                vec![
-                    format!(
-                        "git tag {light} {commit} && git push {remote} {light} && flowreg … --tag {light}"
-                    ),
-                    "make tags for Prefect 1 without -a, -s and -m".to_owned(),
-                ]
-            }
-            Self::Untagged { commit, remote, advice, .. } => {
-                advice.hints(commit, remote.as_ref().map_or("origin", RemoteName::as_str))
-            }
+            Self::AnnotatedTag { tag, twin, .. } => twin.hints(tag),
+            Self::Untagged { commit, advice, .. } => advice.hints(commit),
             Self::SeveralSeries(several) => several.hints(),
             Self::NoSeries { tag, .. } => {
                 vec![format!("flowreg register … --tag {}", quoted(tag.as_str()))]

@@ -11,6 +11,8 @@ use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped, quoted};
 pub struct TagAdvice {
     /// Versions at the commit that only this repository has.
     pub unpushed: Vec<TagName>,
+    /// The remote to push a tag to.
+    pub remote: Option<RemoteName>,
     /// The remote whose tags this clone may lack, if it was not asked for them.
     pub lacking: Option<RemoteName>,
     /// The remote that was not asked, where no tag at all is here.
@@ -40,21 +42,26 @@ impl TagAdvice {
         }
     }
 
-    pub(super) fn hints(&self, commit: &CommitId, remote: &str) -> Vec<String> {
+    pub(super) fn hints(&self, commit: &CommitId) -> Vec<String> {
+        // Where there is no remote, the tag here is all that can be wanted.
+        let and_push = |name: &str| match &self.remote {
+            Some(remote) => format!(" && git push {remote} {name}"),
+            None => String::new(),
+        };
         // Any tag at the commit would be higher than the later one, or lower than what is registered.
         let released = self.released.as_ref().map(|tag| {
             format!("released in {tag} already: flowreg … --tag {}", quoted(tag.as_str()))
         });
         // A tag that is here already only has to be pushed; a second one would be one too many.
-        let push = self.unpushed.first();
-        let push = push.map(|tag| format!("git push {remote} {}", quoted(tag.as_str())));
+        let push = self.unpushed.first().zip(self.remote.as_ref());
+        let push = push.map(|(tag, remote)| format!("git push {remote} {}", quoted(tag.as_str())));
         let commit = commit.short();
         let make = self.next.as_ref().map(|next| {
             let next = quoted(next.as_str());
             let annotated = format!("git tag -a {next} -m {next} {commit}");
             let make =
                 if self.lightweight { format!("git tag {next} {commit}") } else { annotated };
-            format!("{make} && git push {remote} {next}")
+            format!("{make}{}", and_push(&next))
         });
         let of_packages = self.packages.iter();
         let of_packages =
@@ -103,6 +110,7 @@ impl NameResolver<'_> {
             NextRelease::Unknown => (None, None),
         };
         let advice = TagAdvice {
+            remote: self.remote.cloned(),
             lacking: unasked.filter(|remote| self.refs.may_lack_tags(remote)).cloned(),
             unseen: unasked.filter(|_| tags.is_empty()).cloned(),
             unpushed: unpushed.filter(|tag| !self.has_branch(tag.as_str())).collect(),

@@ -1,12 +1,15 @@
 //! Which commits change something at the paths of a series, and whether the paths are there at all.
+//!
+//! What a symbolic link below a path leads to belongs to it: a worker reads it there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use gix::objs::TreeRefIter;
 
-use super::links::PathResolver;
+use super::links::{PathResolver, below};
 use super::tagging::SeriesPaths;
-use super::tree::{TreeFiles, corrupt};
+use super::tree::{TreeBlob, TreeFiles, corrupt};
 use super::{GitError, Repository, Tree};
 use flowreg_model::CommitId;
 
@@ -16,14 +19,24 @@ pub(super) struct PathFilter<'a> {
     paths: &'a SeriesPaths,
     /// The paths, if no wildcards are among them: then no trees have to be compared.
     plain: Option<Vec<&'a str>>,
-    /// The object that a commit has at each plain path. A commit is asked about twice: for itself, and as
-    /// the parent of the one after it.
-    known: HashMap<CommitId, Vec<Option<gix::ObjectId>>>,
+    /// A commit is asked about twice: for itself, and as the parent of the one after it.
+    known: HashMap<CommitId, Rc<Objects>>,
+    /// The links below each directory that was looked at. Most directories are the same in many commits.
+    links: HashMap<gix::ObjectId, Rc<[Vec<u8>]>>,
 }
+
+/// What a commit has at some paths, and where that is once links are followed; `None`: nothing.
+type Objects = BTreeMap<Vec<u8>, Option<(Vec<u8>, gix::ObjectId)>>;
 
 impl<'a> PathFilter<'a> {
     pub(super) fn new(repository: &'a Repository, paths: &'a SeriesPaths) -> Self {
-        Self { repository, paths, plain: paths.plain(), known: HashMap::new() }
+        Self {
+            repository,
+            paths,
+            plain: paths.plain(),
+            known: HashMap::new(),
+            links: HashMap::new(),
+        }
     }
 
     /// Whether a commit differs from each of its parents at a path: a merge that takes one side as
@@ -51,23 +64,76 @@ impl<'a> PathFilter<'a> {
     }
 
     fn differs(&mut self, parent: &CommitId, commit: &CommitId) -> Result<bool, GitError> {
-        if self.plain.is_some() {
-            return Ok(self.objects_at(parent)? != self.objects_at(commit)?);
+        if self.plain.is_none() {
+            let changed = self.repository.changed_paths(parent, commit)?;
+            if changed.iter().any(|one| self.paths.has(&one.path)) {
+                return Ok(true);
+            }
         }
-        let changed = self.repository.changed_paths(parent, commit)?;
-        Ok(changed.iter().any(|one| self.paths.has(&one.path)))
+        Ok(self.objects_at(parent)? != self.objects_at(commit)?)
     }
 
-    fn objects_at(&mut self, commit: &CommitId) -> Result<Vec<Option<gix::ObjectId>>, GitError> {
+    /// What a commit has at the plain paths, or, where globs are among them, at the links that they match; and
+    /// at every link below those.
+    fn objects_at(&mut self, commit: &CommitId) -> Result<Rc<Objects>, GitError> {
         if let Some(known) = self.known.get(commit) {
-            return Ok(known.clone());
+            return Ok(Rc::clone(known));
         }
         let tree = self.repository.tree(commit)?;
-        let found: Result<Vec<_>, _> =
-            self.plain.iter().flatten().map(|path| entry_at(&tree, path)).collect();
-        let found = found?;
-        self.known.insert(commit.clone(), found.clone());
+        let mut open: Vec<Vec<u8>> = if let Some(plain) = &self.plain {
+            plain.iter().map(|path| path.as_bytes().to_vec()).collect()
+        } else {
+            let links = self.links_below(&tree, b"", tree.root())?;
+            links.iter().filter(|path| self.paths.has(&text(path))).cloned().collect()
+        };
+        let mut resolver = PathResolver::new(&tree);
+        let mut found = Objects::new();
+        while let Some(path) = open.pop() {
+            if found.contains_key(&path) {
+                continue;
+            }
+            // A link that leads nowhere has nothing that could change.
+            let entry = resolver.resolve(&path)?.unwrap_or_default();
+            if let Some(directory) = entry.as_ref().filter(|entry| entry.mode.is_tree()) {
+                let links = self.links_below(&tree, &directory.path, directory.id)?;
+                open.extend(links.iter().map(|link| below(&directory.path, link)));
+            }
+            found.insert(path, entry.map(|entry| (entry.path, entry.id)));
+        }
+        let found = Rc::new(found);
+        self.known.insert(commit.clone(), Rc::clone(&found));
         Ok(found)
+    }
+
+    /// The symbolic links in a directory and in all below it, with their paths from there.
+    fn links_below(
+        &mut self,
+        tree: &Tree,
+        path: &[u8],
+        id: gix::ObjectId,
+    ) -> Result<Rc<[Vec<u8>]>, GitError> {
+        if let Some(known) = self.links.get(&id) {
+            return Ok(Rc::clone(known));
+        }
+        let (mut links, mut directories) = (Vec::new(), Vec::new());
+        let mut buffer = Vec::new();
+        let data = tree.directory(id, path, &mut buffer)?;
+        for entry in TreeRefIter::from_bytes(data, id.kind()) {
+            let entry = entry.map_err(|error| corrupt(id, path, &error))?;
+            let name = entry.filename.to_vec();
+            if entry.mode.is_link() {
+                links.push(name);
+            } else if entry.mode.is_tree() {
+                directories.push((name, entry.oid.to_owned()));
+            }
+        }
+        for (name, id) in directories {
+            let inside = self.links_below(tree, &below(path, &name), id)?;
+            links.extend(inside.iter().map(|link| below(&name, link)));
+        }
+        let links: Rc<[Vec<u8>]> = links.into();
+        self.links.insert(id, Rc::clone(&links));
+        Ok(links)
     }
 }
 
@@ -130,32 +196,22 @@ fn unusable_plain(tree: &Tree, path: &str) -> Result<Option<PathProblem>, GitErr
 }
 
 fn unusable_glob(listed: &TreeFiles, paths: &SeriesPaths) -> Option<PathProblem> {
-    let files: Vec<String> = listed.blobs.iter().map(|blob| text(&blob.path)).collect();
-    if let Some(path) = paths.without_any(&files) {
+    let (linked, real): (Vec<_>, Vec<_>) =
+        listed.blobs.iter().partition(|blob| blob.target.is_some());
+    let names = |blobs: Vec<&TreeBlob>| -> Vec<String> {
+        blobs.iter().map(|blob| text(&blob.path)).collect()
+    };
+    let without_files = paths.without_any(&names(real));
+    if let Some(path) = without_files.without_any(&names(linked)).first() {
         return Some((path.to_owned(), None));
     }
-    // What lies in a directory with a link in it is another matter: the directory itself is there.
+    // A link among other files is another matter: what it leads to counts with them.
     let links = listed.directories.iter().map(|(link, to)| (text(link), text(to)));
-    let mut unseen = links.filter(|(link, to)| paths.names(link) && !paths.has(to));
+    let mut unseen = links.filter(|(link, to)| without_files.names(link) && !paths.has(to));
     unseen.next().map(|(link, to)| (link, Some(to)))
 }
 
 /// A path as it is written under `paths`.
 fn text(path: &[u8]) -> String {
     if path.is_empty() { ".".to_owned() } else { String::from_utf8_lossy(path).into_owned() }
-}
-
-/// The object that a tree has at a path, a file or a directory.
-fn entry_at(tree: &Tree, path: &str) -> Result<Option<gix::ObjectId>, GitError> {
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let Some(tree) = tree.subtree(directory)? else { return Ok(None) };
-    let mut buffer = Vec::new();
-    let data = tree.directory(tree.root(), directory.as_bytes(), &mut buffer)?;
-    for entry in TreeRefIter::from_bytes(data, tree.root().kind()) {
-        let entry = entry.map_err(|error| corrupt(tree.root(), directory.as_bytes(), &error))?;
-        if entry.filename == name.as_bytes() {
-            return Ok(Some(entry.oid.to_owned()));
-        }
-    }
-    Ok(None)
 }

@@ -1,6 +1,6 @@
 //! What is asked of `flowreg tag`, and which series and version that means.
 
-use flowreg_git::tagging::{Bump, RequestedVersion, Series};
+use flowreg_git::tagging::{Bump, RequestedVersion, Series, SeriesTags};
 use flowreg_git::{ReferenceError, RemoteTags};
 use flowreg_model::{TagName, quoted};
 
@@ -51,12 +51,14 @@ pub enum TagUsageError {
     #[error("--pre goes with --bump pre")]
     PreWithoutBump,
     /// The version does not follow the scheme of the series.
-    #[error("`{text}` is no version of the scheme of {prefix}…")]
+    #[error("`{text}` is no version of the scheme of {}", written(.prefix))]
     NoVersion {
         /// What was asked for.
         text: String,
         /// The prefix of the series.
         prefix: String,
+        /// What to type.
+        hints: Vec<String>,
     },
     /// No such package.
     #[error("there is no package `{name}` under [tag.package]")]
@@ -77,14 +79,17 @@ pub enum TagUsageError {
     SignedForPrefect1,
 }
 
+/// How the tags of a series are written.
+fn written(prefix: &str) -> String {
+    if prefix.is_empty() { "tags without a prefix".to_owned() } else { format!("{prefix}…") }
+}
+
 impl TagUsageError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::PreWithoutBump => vec!["flowreg … --bump pre".to_owned()],
-            Self::NoVersion { .. } => {
-                vec!["to see one: flowreg tag … without VERSION --print".to_owned()]
-            }
+            Self::NoVersion { hints, .. } => hints.clone(),
             Self::NoPackage { packages, .. } | Self::WhichPackage { packages } => {
                 let option = |name: &String| format!("flowreg … --package {}", quoted(name));
                 packages.iter().map(option).collect()
@@ -130,7 +135,12 @@ pub(super) fn requested_version(
     let in_full = name.strip_prefix(series.prefix.as_str()).and_then(|rest| series.parse(rest));
     let is_in_full = in_full.is_some();
     let version = in_full.or_else(|| series.parse(name)).ok_or_else(|| {
-        TagUsageError::NoVersion { text: text.clone(), prefix: series.prefix.clone() }
+        let tags = SeriesTags::new(listed.clone(), &settings.tag.series, &series);
+        TagUsageError::NoVersion {
+            text: text.clone(),
+            prefix: series.prefix.clone(),
+            hints: tags.hints_instead_of(&series, name),
+        }
     })?;
     let may_be_lower = request.run.allow_downgrade;
     Ok((series, RequestedVersion::Exactly { version, may_be_lower, is_in_full }))

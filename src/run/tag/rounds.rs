@@ -84,6 +84,7 @@ impl<'r> TagRun<'r> {
                 return self.without_new_tag(&decision, tagged);
             };
             tagged.notices.extend(self.check_mainline(&tags)?);
+            tagged.notices.extend(tags.notice_of_left_out(set));
             let Some(remote) = self.remote.as_ref().filter(|_| !self.request.print) else {
                 return Ok(tagged.without_plan());
             };

@@ -204,7 +204,7 @@ fn decide_next(
         return Ok(Decision::Contained { by, previous });
     }
     let (commits, is_cut) = request.log_since(released.map(|(_, tag)| &tag.commit))?;
-    let history_needed = || request.history_needed(released.map(|(_, tag)| &tag.name));
+    let history_needed = || request.history_needed(existing, &inputs, history, history.released);
     // A bump says all that the commits could; a calendar version follows from the day. A first
     // version is the series' initial one whatever the commits are.
     let is_calendar = matches!(request.series.scheme, Scheme::Calendar(_));
@@ -274,15 +274,19 @@ fn beyond_shallow(
     // tag of another branch could only make the next version higher. Without a bump the commits since
     // then would have to be read, and they are not here.
     let is_tip = existing.branches.iter().any(|(_, tip)| tip == request.commit);
-    if inputs.bump.is_none_or(|bump| bump == Bump::Pre) || !is_tip {
-        let since = latest.or(released).and_then(|index| tags.get(index));
-        return Err(request.history_needed(since.map(|(_, tag)| &tag.name)));
-    }
-    Ok(HistoryVersions {
+    let since = latest.or(released);
+    let history = HistoryVersions {
         latest: latest.or(history.latest),
         released: released.or(history.released),
         ..history
-    })
+    };
+    if !is_tip {
+        return Err(request.no_history(since.and_then(|index| tags.get(index)), false));
+    }
+    if inputs.bump.is_none_or(|bump| bump == Bump::Pre) {
+        return Err(request.history_needed(existing, inputs, history, since));
+    }
+    Ok(history)
 }
 
 /// Finds the highest version, and the highest release, among a commit's ancestors. `tags` are in
@@ -372,13 +376,37 @@ impl TagRequest<'_> {
         }
     }
 
-    fn history_needed(&self, since: Option<&TagName>) -> TagError {
-        let since = since.map_or_else(|| "the beginning".to_owned(), ToString::to_string);
+    /// The error where the history since a tag is not here; of a commit whose tags are all known. `since` is
+    /// an index like those of `history`.
+    fn history_needed(
+        &self,
+        existing: &SeriesTags,
+        inputs: &VersionInputs,
+        history: HistoryVersions,
+        since: Option<usize>,
+    ) -> TagError {
+        let at = |index: Option<usize>| index.and_then(|index| existing.tags.get(index));
+        let version = |index| at(index).map(|(version, _)| version.clone());
+        let bumped = VersionInputs {
+            bump: Some(Bump::Minor),
+            pre: None,
+            latest: version(history.latest),
+            released: version(history.released),
+            ..inputs.clone()
+        };
+        let bumped = next(self.series, &bumped).ok().flatten();
+        let is_bump_enough = bumped.is_some_and(|version| existing.tag_of(&version).is_none());
+        self.no_history(at(since), is_bump_enough)
+    }
+
+    fn no_history(&self, since: Option<&(Version, PeeledTag)>, is_bump_enough: bool) -> TagError {
+        let since =
+            since.map_or_else(|| "the beginning".to_owned(), |(_, tag)| tag.name.to_string());
         let remote = self.remote.map(|remote| remote.name.clone());
         let Some(remote) = remote.or_else(|| "origin".parse::<RemoteName>().ok()) else {
             return TagError::Name(since);
         };
-        TagError::HistoryNeeded { since, provider: self.provider, remote }
+        TagError::HistoryNeeded { since, provider: self.provider, remote, is_bump_enough }
     }
 
     /// The ids of the commits that a merge brought to the commit it was merged into, itself included;

@@ -2,6 +2,7 @@
 
 use super::next::NextError;
 use super::series_tags::WrittenOtherwise;
+use super::toml_string::toml_string;
 use crate::{GitError, ReferenceError, Rejection};
 use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped, quoted};
 
@@ -17,6 +18,8 @@ pub enum TagError {
         provider: Option<&'static str>,
         /// The remote that has them.
         remote: RemoteName,
+        /// Whether the tags' names are enough, once `--bump` says what goes up.
+        is_bump_enough: bool,
     },
     /// The version is used for another commit.
     #[error("the tag {} exists {}, at {there}, so it can't be made at {commit}", escaped(.tag), place(.remote.as_ref()))]
@@ -197,11 +200,11 @@ impl TagError {
     /// What to type.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::HistoryNeeded { provider, remote, .. } => {
+            Self::HistoryNeeded { provider, remote, is_bump_enough, .. } => {
                 let mut hints = history_hints(*provider, remote);
-                hints.push(
-                    "or without history: flowreg … --bump minor, or flowreg tag … VERSION".to_owned(),
-                );
+                let bump = "or without history: flowreg … without --pre --bump minor, or flowreg tag … VERSION";
+                let version = "or without history: flowreg tag … VERSION";
+                hints.push(if *is_bump_enough { bump } else { version }.to_owned());
                 hints
             }
             Self::Taken { is_asked_for: true, .. } => {
@@ -228,9 +231,9 @@ impl TagError {
                 let table = package.as_ref().map(|name| format!(".package.{}", escaped(name)));
                 let table = table.unwrap_or_default();
                 if let Some(to) = leads_to {
-                    let (path, to) = (escaped(path), escaped(to));
+                    let (path, to) = (toml_string(path), toml_string(to));
                     return vec![format!(
-                        "flowreg.toml: paths under [tag{table}]: \"{to}\" in place of \"{path}\""
+                        "flowreg.toml: paths under [tag{table}]: {to} in place of {path}"
                     )];
                 }
                 vec![format!("flowreg.toml: paths under [tag{table}]: files, directories or globs")]
@@ -339,14 +342,15 @@ fn not_mainline_hints(
     commit: &CommitId,
 ) -> Vec<String> {
     let mut hints = match unpushed {
-        Some(branch) => vec![
-            format!("flowreg … --with-branch, which pushes {} as well", escaped(branch)),
-            format!(
-                "or first: git push {} {}",
-                remote.map_or("origin", RemoteName::as_str),
-                quoted(branch.as_str())
-            ),
-        ],
+        Some(branch) => {
+            let along =
+                format!("flowreg … --with-branch, which pushes {} as well", escaped(branch));
+            // With its full name, as a tag may have the short one.
+            let name = format!("refs/heads/{branch}");
+            let push =
+                remote.map(|remote| format!("or first: git push {remote} {}", quoted(&name)));
+            [along].into_iter().chain(push).collect()
+        }
         None => vec![format!("git branch --remotes --contains {}", commit.short())],
     };
     hints.push(if is_required {

@@ -144,6 +144,16 @@ pub(super) fn counts_something_else(prefix: &str, text: &str) -> bool {
     is_counter && (is_date(&numbers_of(text)) || !is_dotted(text))
 }
 
+/// Whether a prefix has no other words than those for versions, as `v`, `release-` and none at all.
+pub(super) fn is_of_versions(prefix: &str) -> bool {
+    words(&prefix.to_ascii_lowercase()).all(|word| VERSION_WORDS.contains(&word))
+}
+
+/// Whether a word for versions stands right before the number: `v`, `pipeline-v`, `release-`.
+pub(super) fn says_version(prefix: &str) -> bool {
+    words(&prefix.to_ascii_lowercase()).last().is_some_and(|word| VERSION_WORDS.contains(&word))
+}
+
 /// Whether a prefix names a part of the repository: a word before a slash, unless it means versions.
 pub(super) fn is_of_part(prefix: &str) -> bool {
     let prefix = prefix.to_ascii_lowercase();

@@ -77,10 +77,15 @@ impl SeriesPaths {
         })
     }
 
-    /// The first of the paths that has none of the files.
-    pub(crate) fn without_any(&self, files: &[String]) -> Option<&str> {
+    /// Those of the paths that have none of the files.
+    pub(crate) fn without_any(&self, files: &[String]) -> Self {
         let is_without = |path: &&SeriesPath| !files.iter().any(|file| path.has(file));
-        self.0.iter().find(is_without).map(SeriesPath::text)
+        Self(self.0.iter().filter(is_without).cloned().collect())
+    }
+
+    /// The first of the paths, as it is written.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(SeriesPath::text)
     }
 }
 

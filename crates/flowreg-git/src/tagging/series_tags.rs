@@ -3,7 +3,9 @@
 use super::lookalike::{Lookalike, lookalike};
 use super::series::{Scheme, Series};
 use super::set::SeriesSet;
+use super::toml_string::toml_string;
 use super::version::Version;
+use super::written::version_in;
 use crate::{PeeledTag, RemoteTags};
 use flowreg_model::{BranchName, CommitId, TagName, escaped, quoted};
 
@@ -46,7 +48,7 @@ impl WrittenOtherwise {
                 };
                 let mut lines = vec![
                     format!("to go on after {tag}, in flowreg.toml under {table}:"),
-                    format!("prefix = \"{}\"", escaped(&series.prefix)),
+                    format!("prefix = {}", toml_string(&series.prefix)),
                 ];
                 match &series.scheme {
                     Scheme::Calendar(format) => lines.extend([
@@ -92,6 +94,33 @@ impl SeriesTags {
     /// The tags with their versions, the highest first.
     pub fn iter(&self) -> impl Iterator<Item = &(Version, PeeledTag)> {
         self.tags.iter()
+    }
+
+    /// What to say where a version is made beside a tag that looks like one of another series, and nothing declares
+    /// which tags are the repository's.
+    pub fn notice_of_left_out(&self, set: &SeriesSet) -> Option<String> {
+        let other = self.written_otherwise.as_ref().filter(|_| !self.tags.is_empty())?;
+        matches!(set, SeriesSet::Found { .. }).then(|| {
+            let tag = escaped(&other.tag);
+            format!(
+                "{tag} does not count as a version of this repository; [tag] prefix in flowreg.toml says which tags do"
+            )
+        })
+    }
+
+    /// What to type in place of a text that is no version of the series.
+    pub fn hints_instead_of(&self, series: &Series, text: &str) -> Vec<String> {
+        // Any version would be refused that is not given in full.
+        if let Some(other) = self.written_otherwise.as_ref().filter(|_| self.tags.is_empty()) {
+            return other.hints();
+        }
+        let written = version_in(text, |text| series.parse(text)).map(|written| written.version);
+        let free = written.filter(|version| self.tag_of(version).is_none());
+        let in_full = free.and_then(|version| series.tag_of(&version));
+        vec![match in_full {
+            Some(tag) => format!("flowreg tag … {}", quoted(tag.as_str())),
+            None => "to see one: flowreg tag … without VERSION --print".to_owned(),
+        }]
     }
 
     /// The tag that has a version, whatever its build metadata.

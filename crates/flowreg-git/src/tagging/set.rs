@@ -4,16 +4,16 @@
 //! and hints all ask here, so that they can't differ.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use super::error::TagError;
-use super::lookalike::{counts_something_else, is_of_part, lookalike};
+use super::found_prefix::{SeveralSeries, found_prefix};
+use super::lookalike::lookalike;
 use super::paths::SeriesPaths;
 use super::series::{Scheme, Series};
 use super::version::Version;
 use super::written::{WrittenVersion, version_in};
 use crate::{ReferenceError, Repository};
-use flowreg_model::{CommitId, TagName, escaped};
+use flowreg_model::{CommitId, TagName};
 
 /// What stands before the versions of a repository that says nothing and has no versions yet.
 const DEFAULT_PREFIX: &str = "v";
@@ -30,31 +30,6 @@ pub enum SeriesSet {
         /// As in [`Series`].
         paths: Vec<String>,
     },
-}
-
-/// Several prefixes that fit, each with a tag: nothing says which of them the versions have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the tags are versions of several series: {}", examples(.0))]
-pub struct SeveralSeries(Vec<(String, TagName)>);
-
-fn examples(series: &[(String, TagName)]) -> String {
-    let examples: Vec<String> = series.iter().map(|(_, tag)| escaped(tag)).collect();
-    examples.join(", ")
-}
-
-impl SeveralSeries {
-    /// What to write into `flowreg.toml`.
-    pub fn hints(&self) -> Vec<String> {
-        let prefix = |(prefix, tag): &(String, TagName)| {
-            let (prefix, tag) = (escaped(prefix), escaped(tag));
-            format!(
-                "flowreg.toml: [tag] prefix = \"{prefix}\", if {tag} is one of this repository's"
-            )
-        };
-        let packages = "flowreg.toml: a table [tag.package.NAME] for each package that has versions of \
-                        its own";
-        self.0.iter().map(prefix).chain([packages.to_owned()]).collect()
-    }
 }
 
 /// How a tag relates to another one.
@@ -277,33 +252,7 @@ impl SeriesSet {
 
     /// The one prefix of the tags that are versions.
     fn found_prefix<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t str>, SeveralSeries> {
-        let versions = tags.iter().filter_map(|tag| Some((self.split(tag)?, tag)));
-        let is_version = |(written, _): &(WrittenVersion<'_>, &TagName)| {
-            !counts_something_else(written.prefix, &written.version.to_string())
-        };
-        let versions: Vec<_> = versions.filter(is_version).collect();
-        // What has a slash is mostly a version of something below (`etl/v1.0.0`), and a number alone may
-        // count anything (`sprint-12`): they decide only where there is nothing else.
-        let ranks: [fn(&WrittenVersion<'_>) -> bool; 3] = [
-            |one| one.version.numbers().len() > 1 && !is_of_part(one.prefix),
-            |one| one.version.numbers().len() > 1,
-            |_| true,
-        ];
-        for is_meant in ranks {
-            let meant = versions.iter().filter(|(written, _)| is_meant(written));
-            let prefixes: BTreeMap<&str, &TagName> =
-                meant.map(|(written, tag)| (written.prefix, *tag)).collect();
-            match prefixes.first_key_value() {
-                None => {}
-                Some((prefix, _)) if prefixes.len() == 1 => return Ok(Some(prefix)),
-                Some(_) => {
-                    let named = prefixes.into_iter();
-                    let named = named.map(|(prefix, tag)| (prefix.to_owned(), tag.clone()));
-                    return Err(SeveralSeries(named.collect()));
-                }
-            }
-        }
-        Ok(None)
+        found_prefix(tags.iter().filter_map(|tag| Some((self.split(tag)?, tag))))
     }
 }
 
@@ -361,6 +310,17 @@ mod tests {
             (&["etl/v2.0.0"], "etl/v"),
             (&["v1", "v2"], "v"),
             (&["etl2-v1.0.0"], "etl2-v"),
+            // What stands behind another word is a version of that.
+            (&["v1.4.2", "schema-1.2"], "v"),
+            (&["v1.4.2", "py3.11", "prod-2026-01-10"], "v"),
+            (&["1.4.2", "prod-2026-01-10", "prod-2026-02-10"], ""),
+            (&["flows-1.4.2", "schema-1.2", "prod-2026-01-10"], "flows-"),
+            (&["v1.3", "v1.4", "schema-1.1", "schema-1.2"], "v"),
+            (&["v3", "prod-2026-01-10"], "v"),
+            (&["schema-1.2", "prod-2026-01-10", "prod-2026-02-10"], "schema-"),
+            // Where nothing else is there, it is that of the repository.
+            (&["schema-1.2"], "schema-"),
+            (&["prod-2026-01-10", "latest"], "prod-"),
         ] {
             let found = SeriesSet::default().all(&tags(names)).unwrap();
             assert_eq!(found[0].prefix, expected, "{names:?}");
@@ -377,6 +337,12 @@ mod tests {
             &["v1.0.0", "releases/v1.1.0"],
             &["sprint-1", "stage-2"],
             &["v1.0.0", "build-1.2.3"],
+            &["v1.4.2", "flows-1.4.2"],
+            &["v1.4.2", "pipeline-v1.4"],
+            &["schema-1.2", "flows-1.4"],
+            // An old tag beside those of today.
+            &["v0.1", "flows-1.4", "flows-1.4-rc.1"],
+            &["v2", "schema-1.2"],
         ] {
             let error = SeriesSet::default().all(&tags(names)).unwrap_err();
             for name in names {

@@ -202,6 +202,8 @@ fn a_merge_queues_branch_is_refused_detached_or_not() {
         "mergify/merge-queue/0a1b2c",
         "trunk-merge/pr-7/0a1b2c",
         "gtmq_spec_0a1b2c_1700000000000",
+        "mq-bot-7-0a1b2c",
+        "mq-tmp-7",
     ] {
         let builds: &[&[(&str, &str)]] = &[
             &[
@@ -214,6 +216,8 @@ fn a_merge_queues_branch_is_refused_detached_or_not() {
             &[("JENKINS_URL", "https://ci"), ("BRANCH_NAME", queue)],
             &[("JENKINS_URL", "https://ci"), ("GIT_BRANCH", queue)],
             &[("JENKINS_URL", "https://ci"), ("GIT_BRANCH", &format!("origin/{queue}"))],
+            &[("GIT_BRANCH", queue)],
+            &[("CI", "true"), ("GIT_BRANCH", &format!("origin/{queue}"))],
         ];
         for build in builds {
             repository.git(&["checkout", "-q", "--detach", "main"]);
@@ -426,5 +430,5 @@ fn hints_name_what_was_meant() {
         ["git tag -a -m v1.0.1 v1.0.1 && git push origin v1.0.1"]
     );
     // Pushing the branch would give workers a branch and a tag of one name.
-    assert_eq!(asked("GIT_BRANCH", "v2.0.0"), ["flowreg … --tag v2.0.0"]);
+    assert_eq!(asked("GIT_BRANCH", "v2.0.0"), ["git branch -m v2.0.0 NEW_NAME"]);
 }

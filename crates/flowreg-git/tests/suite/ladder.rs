@@ -454,7 +454,7 @@ fn the_tag_to_type_for_untagged_mainline_is_the_next_one_that_is_free() {
         let hint = refused(&repository, &[]).hints().swap_remove(0);
         let tag = hint.split(' ').nth(3).unwrap().to_owned();
         let short = &repository.git(&["rev-parse", "HEAD"])[..7];
-        let expected = format!("git tag -a {tag} -m {tag} {short} && git push origin {tag}");
+        let expected = format!("git tag -a {tag} -m {tag} {short}");
         assert_eq!(hint, expected);
         tag
     };

@@ -165,7 +165,7 @@ fn a_tag_that_is_not_on_the_remote_is_refused_with_the_push_to_type() {
     repository.git(&["tag", "v1"]);
     let error = refused(&repository, &[("BUILD_TAG", "v1")]);
     assert_eq!(error.code(), "remote_missing_tag");
-    assert_eq!(error.hints(), ["git push origin v1"]);
+    assert_eq!(error.hints(), ["git push origin refs/tags/v1"]);
     assert_eq!(refused(&repository, &[("BUILD_TAG", "v2")]).code(), "no_such_tag");
 }
 

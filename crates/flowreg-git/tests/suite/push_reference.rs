@@ -297,7 +297,7 @@ fn a_tag_that_moved_after_the_push_is_refused() {
     repository.git(&["push", "-q", "origin", ":v1"]);
     assert_reference(&offline(&repository, &second, &rules), &at(&second.commit));
     let message = "the tag v1 is not on origin, where workers look for it";
-    let missing = error("remote_missing_tag", message, &["git push origin v1"]);
+    let missing = error("remote_missing_tag", message, &["git push origin refs/tags/v1"]);
     assert_refused(&online(&repository, &second, &rules), &missing);
 }
 
@@ -349,4 +349,27 @@ fn the_remote_is_the_one_that_the_rules_name() {
     let message = "the branch feature/x is not on elsewhere, where workers look for it";
     let missing = error("remote_missing_branch", message, &["git push -u elsewhere feature/x"]);
     assert_refused(&online(&repository, &push, &rules("elsewhere")), &missing);
+}
+
+#[test]
+fn the_lightweight_tag_that_is_proposed_is_none_that_is_there() {
+    let repository = pushed();
+    repository.git(&["tag", "-a", "-m", "release", "v1", "feature/x"]);
+    repository.git(&["push", "-q", "origin", "v1"]);
+    let rules = ReferenceRules { lightweight: true, ..ReferenceRules::default() };
+    let push = push_of(&repository, tag("v1"));
+    let proposed = || {
+        let hints = online(&repository, &push, &rules).reference.unwrap_err().hints();
+        hints.into_iter().filter(|hint| hint.contains("v1-light")).collect::<Vec<_>>()
+    };
+    let make = "git tag v1-light 'v1^{}' && git push origin v1-light && flowreg … --tag v1-light";
+    assert_eq!(proposed(), [make]);
+    // It was made before, or something else has its name.
+    repository.git(&["tag", "v1-light", "v1^{}"]);
+    assert_eq!(proposed(), ["flowreg … --tag v1-light"]);
+    repository.git(&["tag", "-f", "v1-light", "main"]);
+    assert!(proposed().is_empty());
+    repository.git(&["tag", "-d", "v1-light"]);
+    repository.git(&["branch", "v1-light"]);
+    assert!(proposed().is_empty());
 }
