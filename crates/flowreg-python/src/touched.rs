@@ -268,7 +268,15 @@ impl<'a> Touched<'a> {
                 self.attributed.extend(owners.iter());
                 self.names.extend(owners);
             }
-            Expr::Subscript(item) => self.hand_on(&item.value),
+            Expr::Subscript(item) => {
+                // `f.__annotations__["x"] = …`
+                if let Expr::Attribute(part) = &*item.value
+                    && part.attr.as_str().starts_with("__")
+                {
+                    self.attributed.extend(names_shared(&part.value));
+                }
+                self.hand_on(&item.value);
+            }
             Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.store(target, value)),
             Expr::List(list) => list.elts.iter().for_each(|target| self.store(target, value)),
             Expr::Starred(starred) => return self.store(&starred.value, value),
@@ -281,8 +289,9 @@ impl<'a> Touched<'a> {
 
     fn calls(&mut self, callee: &'a Expr) {
         let mut owners = Vec::new();
-        if let Expr::Attribute(attribute) = callee {
-            shared(&attribute.value, &mut owners);
+        match callee {
+            Expr::Attribute(attribute) => shared(&attribute.value, &mut owners),
+            callee => shared(callee, &mut owners),
         }
         self.called.push((callee, owners.into_iter().collect()));
     }

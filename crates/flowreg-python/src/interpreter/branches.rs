@@ -105,10 +105,11 @@ impl<'a> Interpreter<'a> {
                     let value = self.unknown_of_kind(why, is_flow);
                     self.note_may_be(&value, [left, right].into_iter().flatten().cloned());
                     // A flow of either side is one, if the other side has none.
-                    let mut likely = [left, right].into_iter().flatten();
-                    let mut likely = likely.by_ref().filter_map(|side| self.likely_of(side));
-                    if let (Some(only), None) = (likely.next(), likely.next()) {
-                        self.note_likely(&value, Some(only));
+                    let likely = [left, right].into_iter().flatten();
+                    let mut likely = likely.filter_map(|side| self.likely_of(side));
+                    match (likely.next(), likely.next()) {
+                        (Some(one), Some(other)) if !is_same(&one, &other) => {}
+                        (one, _) => self.note_likely(&value, one),
                     }
                     value
                 }

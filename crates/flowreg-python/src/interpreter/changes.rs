@@ -49,11 +49,6 @@ impl<'a> Interpreter<'a> {
         target.set(name, unknown);
     }
 
-    /// Whether code that only reads a value may change something.
-    fn runs_when_read(&self, value: &Value<'a>) -> bool {
-        matches!(value, Value::Iterator(_)) || self.is_implicit(value)
-    }
-
     /// A name that code binds which is not followed.
     fn lose_binding(&self, scope: &Scope<'a>, name: &'a str, why: &Rc<Unknown>) {
         scope.rebound.borrow_mut().insert(name);
@@ -155,6 +150,13 @@ impl<'a> Interpreter<'a> {
         }
         let mut sets_attributes = false;
         for (callee, owners) in &touched.called {
+            // A name that is called may stand for what another name leads to.
+            if let Expr::Name(callee) = callee {
+                let others = owners.iter().filter(|name| **name != callee.id.as_str());
+                for other in others.filter_map(|name| scope.get(&scope.mangled(name))) {
+                    self.lose_because(&other, why, depth);
+                }
+            }
             match resolved(callee, scope) {
                 Some(Value::Function(function)) => {
                     sets_attributes |= self.lose_function(&function, why, depth);
@@ -173,6 +175,10 @@ impl<'a> Interpreter<'a> {
                             Value::List(_) | Value::Dict(_) | Value::Set(_) | Value::Str(_)
                         );
                         sets_attributes |= !is_container;
+                        // `f.__annotations__.update(…)`
+                        if let Value::Function(_) = owner {
+                            self.lose_attributes(&owner, why, depth);
+                        }
                         self.lose_because(&owner, why, depth);
                     }
                 }
@@ -242,7 +248,7 @@ impl<'a> Interpreter<'a> {
                 if let Some(attributes) = &opaque.attributes {
                     // A property stays what it is.
                     let is_first = attributes.lost().is_none();
-                    if opaque.class.is_some() || opaque.what == "an object" {
+                    if !matches!(opaque.what, "property" | "cached property") {
                         attributes.lose(why);
                     }
                     if is_first {

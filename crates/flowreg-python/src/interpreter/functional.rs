@@ -57,30 +57,34 @@ impl<'a> Interpreter<'a> {
                 if TAKING.contains(&path) && none =>
             {
                 let Some(items) = self.taken(taken)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
                 };
                 return self.call_symbol(path, &[Value::list(items)], keywords).map(Some);
             }
             ("iter", [value]) if none => match self.iterator_of(value)? {
                 Some(iterator) => iterator,
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, keywords))),
             },
             ("next", [source @ Value::Iterator(_), rest @ ..]) if none && rest.len() < 2 => {
                 match (self.next_of(source)?, rest.first()) {
                     (Next::Item(item), _) => item,
                     (Next::End, Some(otherwise)) => otherwise.clone(),
                     (Next::End, None) => return self.raise("StopIteration", ""),
-                    (Next::NotKnown, _) => return Ok(Some(self.not_taken(path, arguments))),
+                    (Next::NotKnown, _) => {
+                        return Ok(Some(self.not_taken(path, arguments, keywords)));
+                    }
                 }
             }
             ("any" | "all", [value]) if none => {
                 let Some(source) = self.iterator_of(value)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
                 };
                 loop {
                     match self.next_of(&source)? {
                         Next::End => break Value::Bool(path == "builtins.all"),
-                        Next::NotKnown => return Ok(Some(self.not_taken(path, arguments))),
+                        Next::NotKnown => {
+                            return Ok(Some(self.not_taken(path, arguments, keywords)));
+                        }
                         Next::Item(item) => match self.condition(&item)? {
                             Some(truth) if truth == (path == "builtins.any") => {
                                 break Value::Bool(truth);
@@ -88,7 +92,11 @@ impl<'a> Interpreter<'a> {
                             Some(_) => {}
                             None => {
                                 self.lose(&source, "how many items are taken is not known");
-                                return Ok(Some(self.not_taken(path, std::slice::from_ref(&item))));
+                                return Ok(Some(self.not_taken(
+                                    path,
+                                    std::slice::from_ref(&item),
+                                    keywords,
+                                )));
                             }
                         },
                     }
@@ -97,16 +105,16 @@ impl<'a> Interpreter<'a> {
             ("map", [function, sources @ ..]) if none && !sources.is_empty() => {
                 match self.sources(sources)? {
                     Some(sources) => iterator(Iterating::Map(function.clone(), sources)),
-                    None => return Ok(Some(self.not_taken(path, arguments))),
+                    None => return Ok(Some(self.not_taken(path, arguments, keywords))),
                 }
             }
             ("filter", [function, source]) if none => match self.iterator_of(source)? {
                 Some(source) => iterator(Iterating::Filter(function.clone(), source)),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, keywords))),
             },
             ("zip", sources) if none => match self.sources(sources)? {
                 Some(sources) => iterator(Iterating::Zip(sources)),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, keywords))),
             },
             ("enumerate", [source, rest @ ..]) if rest.len() + keywords.len() < 2 => {
                 let zero = Value::int(0);
@@ -116,7 +124,7 @@ impl<'a> Interpreter<'a> {
                     (Some(source), Some(start)) if is_known => {
                         iterator(Iterating::Enumerate(source, i128::from(start)))
                     }
-                    _ => return Ok(Some(self.not_taken(path, arguments))),
+                    _ => return Ok(Some(self.not_taken(path, arguments, keywords))),
                 }
             }
             (
@@ -127,17 +135,19 @@ impl<'a> Interpreter<'a> {
                     items.reverse();
                     iterator(Iterating::Items(items, value.clone(), value.changes()))
                 }
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, keywords))),
             },
             ("sorted", [value]) => {
                 let items = match value {
                     Value::Set(items) if value.lost().is_none() => Some(items.to_vec()),
                     value => self.taken(value)?,
                 };
-                let Some(items) = items else { return Ok(Some(self.not_taken(path, arguments))) };
+                let Some(items) = items else {
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
+                };
                 match self.sorted_by(items, keywords)? {
                     Some(items) => Value::list(items),
-                    None => return Ok(Some(self.not_taken(path, arguments))),
+                    None => return Ok(Some(self.not_taken(path, arguments, keywords))),
                 }
             }
             ("min" | "max", [_, ..]) => return self.extreme_by(path, arguments, keywords),
@@ -146,11 +156,13 @@ impl<'a> Interpreter<'a> {
                     Value::Set(items) if value.lost().is_none() => Some(items.to_vec()),
                     value => self.taken(value)?,
                 };
-                let Some(items) = items else { return Ok(Some(self.not_taken(path, arguments))) };
+                let Some(items) = items else {
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
+                };
                 // From Python 3.12 on floats are added with less error.
                 let floats = items.iter().filter(|item| matches!(item, Value::Float(_))).count();
                 if floats > 1 {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
                 }
                 let mut total = rest.first().cloned().unwrap_or(Value::int(0));
                 for item in items {
@@ -160,7 +172,7 @@ impl<'a> Interpreter<'a> {
             }
             ("functools.reduce", [function, source, rest @ ..]) if none && rest.len() < 2 => {
                 let Some(items) = self.taken(source)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, keywords)));
                 };
                 let mut items = items.into_iter();
                 let Some(mut total) = rest.first().cloned().or_else(|| items.next()) else {
@@ -183,14 +195,14 @@ impl<'a> Interpreter<'a> {
     }
 
     /// What is unknown because the items of an argument are, which may have been taken.
-    fn not_taken(&self, path: &str, arguments: &[Value<'a>]) -> Value<'a> {
+    fn not_taken(&self, path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) -> Value<'a> {
         let name = path.trim_start_matches("builtins.");
         let why = format!("it is given to `{name}()`, which is not followed there");
         let unknown = match arguments.iter().find_map(|value| value.find_unknown(self.here())) {
             Some(unknown) => Value::Unknown(unknown),
             None => self.unknown(format!("`{name}()` is not evaluated there")),
         };
-        self.lose_arguments(arguments, &Keywords::new(), &why);
+        self.lose_arguments(arguments, keywords, &why);
         self.note_may_be(&unknown, arguments.iter().cloned());
         unknown
     }
@@ -214,15 +226,15 @@ impl<'a> Interpreter<'a> {
         Ok(Some(match (name, arguments) {
             ("chain", sources) => match self.sources(sources)? {
                 Some(sources) => iterator(Iterating::Chain(sources)),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
             },
             ("chain.from_iterable", [value]) => {
                 let Some(values) = self.taken(value)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 };
                 match self.sources(&values)? {
                     Some(sources) => iterator(Iterating::Chain(sources)),
-                    None => return Ok(Some(self.not_taken(path, arguments))),
+                    None => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
                 }
             }
             ("islice", [source, bounds @ ..]) if matches!(bounds.len(), 1 | 2) => {
@@ -240,7 +252,7 @@ impl<'a> Interpreter<'a> {
                         let most = end.map(|end| end.saturating_sub(first));
                         iterator(Iterating::Slice(source, first, most))
                     }
-                    _ => return Ok(Some(self.not_taken(path, arguments))),
+                    _ => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
                 }
             }
             ("count", []) => iterator(Iterating::Count(0, 1)),
@@ -255,13 +267,13 @@ impl<'a> Interpreter<'a> {
             ("repeat", [item, count]) if let Some(count) = as_index(count) => {
                 let count = usize::try_from(count).unwrap_or(0).min(MOST_TUPLES + 1);
                 if count > MOST_TUPLES {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 }
                 given(vec![item.clone(); count])
             }
             ("starmap", [function, source]) => {
                 let Some(rows) = self.taken(source)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 };
                 // Each column is a source of a `map`.
                 let rows: Option<Vec<Vec<Value<'a>>>> = rows.iter().map(contained).collect();
@@ -274,12 +286,12 @@ impl<'a> Interpreter<'a> {
                         let sources = (0..width).map(column).collect();
                         iterator(Iterating::Map(function.clone(), sources))
                     }
-                    _ => return Ok(Some(self.not_taken(path, arguments))),
+                    _ => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
                 }
             }
             ("accumulate", [source]) => {
                 let Some(items) = self.taken(source)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 };
                 let mut sums: Vec<Value<'a>> = Vec::new();
                 for item in items {
@@ -293,16 +305,16 @@ impl<'a> Interpreter<'a> {
             }
             ("pairwise", [source]) => match self.taken(source)? {
                 Some(items) => tuples(items.windows(2).map(<[_]>::to_vec).collect()),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
             },
             ("product", sources) if !sources.is_empty() => {
                 let mut rows: Vec<Vec<Value<'a>>> = vec![Vec::new()];
                 for source in sources {
                     let Some(items) = self.taken(source)? else {
-                        return Ok(Some(self.not_taken(path, arguments)));
+                        return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                     };
                     if rows.len().saturating_mul(items.len()) > MOST_TUPLES {
-                        return Ok(Some(self.not_taken(path, arguments)));
+                        return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                     }
                     let with = |row: &Vec<Value<'a>>| {
                         let longer = |item: &Value<'a>| {
@@ -318,11 +330,11 @@ impl<'a> Interpreter<'a> {
                 if let Some(length) = as_index(length) =>
             {
                 let Some(items) = self.taken(source)? else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 };
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 let Some(chosen) = choices(items.len(), length, name == "permutations") else {
-                    return Ok(Some(self.not_taken(path, arguments)));
+                    return Ok(Some(self.not_taken(path, arguments, &Keywords::new())));
                 };
                 let row = |places: Vec<usize>| {
                     places.into_iter().filter_map(|at| items.get(at).cloned()).collect()
@@ -369,11 +381,11 @@ impl<'a> Interpreter<'a> {
             }
             ("not_", [value]) => match self.condition(value)? {
                 Some(truth) => Value::Bool(!truth),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
             },
             ("truth", [value]) => match self.condition(value)? {
                 Some(truth) => Value::Bool(truth),
-                None => return Ok(Some(self.not_taken(path, arguments))),
+                None => return Ok(Some(self.not_taken(path, arguments, &Keywords::new()))),
             },
             ("neg", [value]) => self.unary(UnaryOp::USub, value),
             ("getitem", [owner, index]) => return self.subscript(owner, index).map(Some),
@@ -468,7 +480,7 @@ impl<'a> Interpreter<'a> {
             many => Some(many.to_vec()),
         };
         let Some(items) = items.filter(|_| is_known) else {
-            return Ok(Some(self.not_taken(path, arguments)));
+            return Ok(Some(self.not_taken(path, arguments, keywords)));
         };
         let name = path.trim_start_matches("builtins.");
         if items.is_empty() {
@@ -489,7 +501,7 @@ impl<'a> Interpreter<'a> {
                         None => true,
                         Some((known, _)) => match order(&rank, known) {
                             Some(order) => order == wanted,
-                            None => return Ok(Some(self.not_taken(path, arguments))),
+                            None => return Ok(Some(self.not_taken(path, arguments, keywords))),
                         },
                     };
                     if is_better {
@@ -501,7 +513,7 @@ impl<'a> Interpreter<'a> {
         };
         match found {
             Some(found) => Ok(Some(found)),
-            None => Ok(Some(self.not_taken(path, arguments))),
+            None => Ok(Some(self.not_taken(path, arguments, keywords))),
         }
     }
 }

@@ -169,7 +169,8 @@ impl<'a> Interpreter<'a> {
                     }
                     FieldDefault::Required => {
                         let message = format!("{}.{} is required", class.name, field.name);
-                        return self.raise("ValidationError", message);
+                        let kind = if is_validated { "ValidationError" } else { "TypeError" };
+                        return self.raise(kind, message);
                     }
                     FieldDefault::NotKnown => {
                         self.unknown(format!("the default of `{}.{}`", class.name, field.name))

@@ -291,6 +291,9 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(items);
         }
+        if !matches!(value, Value::Iterator(_) | Value::Opaque(_)) {
+            return Ok(contained(value));
+        }
         let Some(iterator) = self.iterator_of(value)? else { return Ok(None) };
         let mut items = Vec::new();
         loop {

@@ -205,6 +205,11 @@ impl<'a> Interpreter<'a> {
         let part =
             |name: &str| opaque.attributes.as_ref().and_then(|all| keyword(all, name).cloned());
         let function = part("fn").unwrap_or(Value::None);
+        let lost = opaque.attributes.as_ref().and_then(|all| all.lost().cloned());
+        if let Some(lost) = lost {
+            self.lose_given(arguments, keywords, "it is given to a function with a cache");
+            return Ok(Value::Unknown(lost));
+        }
         if !arguments.is_empty() || !keywords.is_empty() || !self.is_certain_to_run() {
             self.lose(&function, "it is called with a cache");
             self.lose(cached, "it is called with a cache");

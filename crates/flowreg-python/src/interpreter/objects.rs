@@ -6,27 +6,19 @@
 
 use std::rc::Rc;
 
-use super::ancestors::ancestors;
+use super::ancestors::{ancestors, own_ancestors};
 use super::exceptions::{is_exception, is_exception_class};
 use super::{Evaluated, Interpreter};
 use crate::schema::fields::configuration;
 use crate::touched::{Touched, is_reading_method};
 use crate::value::{
-    Class, ClassKind, Fields, Keywords, MOST_PARTS, MethodKind, Opaque, Partial, Scope, Value,
-    keyword, set_keyword,
+    Class, ClassKind, Fields, Keywords, MOST_PARTS, MethodKind, Opaque, Partial, Scope, Unknown,
+    Value, keyword, set_keyword,
 };
 
 /// Special methods that run only where the interpreter runs them.
-const FOLLOWED: &[&str] = &[
-    "__call__",
-    "__class_getitem__",
-    "__enter__",
-    "__exit__",
-    "__init__",
-    "__init_subclass__",
-    "__new__",
-    "__post_init__",
-];
+const FOLLOWED: &[&str] =
+    &["__call__", "__class_getitem__", "__init__", "__init_subclass__", "__new__", "__post_init__"];
 
 /// Methods by which a class says itself what its attributes are.
 const ATTRIBUTE_HOOKS: &[&str] =
@@ -84,6 +76,11 @@ pub(super) fn is_followed(class: &Rc<Class<'_>>) -> bool {
             Value::Symbol(path) => is_bare(path) || is_exception(path),
             _ => false,
         })
+}
+
+/// Why it is not known what a class has by now, if so.
+pub(super) fn obstacle(class: &Rc<Class<'_>>) -> Option<Rc<Unknown>> {
+    own_ancestors(class).iter().find_map(|known| known.obstacle.borrow().clone())
 }
 
 /// The first of these classes that has a name.
@@ -204,17 +201,36 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether a value is an object with such methods, or holds one.
-    pub(super) fn is_implicit(&self, value: &Value<'a>) -> bool {
+    fn is_implicit(&self, value: &Value<'a>) -> bool {
         !self.implicit.borrow().is_empty()
-            && self.is_implicit_within(value, &mut MOST_PARTS.clone())
+            && self.is_implicit_within(value, false, &mut MOST_PARTS.clone())
     }
 
-    fn is_implicit_within(&self, value: &Value<'a>, budget: &mut u32) -> bool {
+    /// Whether code that only reads a value may change something: it may take the items of an iterator, make a
+    /// `defaultdict` add an item, or make an object run such a method.
+    pub(super) fn runs_when_read(&self, value: &Value<'a>) -> bool {
+        let is_any = !self.implicit.borrow().is_empty() || !self.defaults.borrow().is_empty();
+        matches!(value, Value::Iterator(_))
+            || (is_any && self.is_implicit_within(value, true, &mut MOST_PARTS.clone()))
+    }
+
+    fn is_implicit_within(
+        &self,
+        value: &Value<'a>,
+        with_factories: bool,
+        budget: &mut u32,
+    ) -> bool {
         let Some(rest) = budget.checked_sub(1) else { return true };
         *budget = rest;
+        if with_factories && self.factory_of(value).is_some() {
+            return true;
+        }
         class_of(value)
             .is_some_and(|class| self.implicit.borrow().contains_key(&Rc::as_ptr(class).cast()))
-            || value.parts().into_iter().any(|part| self.is_implicit_within(part, budget))
+            || value
+                .parts()
+                .into_iter()
+                .any(|part| self.is_implicit_within(part, with_factories, budget))
     }
 
     /// Python may run such methods of these values here.
@@ -331,6 +347,10 @@ impl<'a> Interpreter<'a> {
                 Ok(Value::Bound(Rc::new((owner.clone(), name.into()))))
             }
             Held::Missing => {
+                // Code that is not followed may have given the class more attributes since.
+                if let Some(unknown) = obstacle(class) {
+                    return Ok(Value::Unknown(unknown));
+                }
                 if let Held::Found(hook) = look_along(&order, "__getattr__") {
                     let hook = self.bound_to(owner, class, hook)?;
                     return self.call(&hook, &[Value::text(name)], &Keywords::new());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::ancestors::ancestors;
-use super::objects::{Held, class_of, is_followed, look_along};
+use super::objects::{Held, class_of, is_followed, look_along, obstacle};
 use super::{Evaluated, Interpreter};
 use crate::value::{Keywords, Value};
 
@@ -52,7 +52,7 @@ impl<'a> Interpreter<'a> {
             other => other.lost().cloned(),
         };
         let method = match (look_along(&ancestors(class), "__call__"), lost) {
-            (Held::Missing, _) => return None,
+            (Held::Missing, _) if obstacle(class).is_none() => return None,
             (Held::Found(method), None) => method,
             _ => {
                 let why = "it is given to an object that is not known";

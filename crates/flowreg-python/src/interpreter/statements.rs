@@ -153,6 +153,7 @@ impl<'a> Interpreter<'a> {
 
     /// Binds what a block may bind to something unknown.
     pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
+        self.note_doubtful();
         let touched = Touched::of(body);
         self.lose_touched(&touched, scope, why);
         let bound = BoundNames::of(body);

@@ -223,6 +223,9 @@ fn names_that_code_binds_which_is_not_followed_are_not_known() {
         "from ours import use\nclass B:\n    def __init__(self): self.n = []\nb = B()\nuse(b)\nX = b.n",
         "from ours import use\nX = []\nclass B:\n    def m(self): X.append(1)\nuse(B())",
         "X = {'b', 'a'}\nX = list(X)",
+        "from ours import extend\nclass B: ...\nb = B()\nextend(B)\nX = b.n",
+        "from ours import extend\nclass B: ...\nextend(B)\nX = B().n",
+        "from ours import extend\nclass B: ...\nb = B()\nextend(B)\nX = b()",
     ] {
         let body = format!("{before}\n@flow\ndef a(x=X): ...\n");
         let flow = only(&body);
