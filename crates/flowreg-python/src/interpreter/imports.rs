@@ -251,7 +251,7 @@ impl<'a> Interpreter<'a> {
                     None => self.run_module(path, location, scope)?,
                 };
                 if let Some(parent) = &parent {
-                    self.become_attribute(parent, leaf, &imported);
+                    become_attribute(parent, leaf, &imported);
                 }
                 imported
             };
@@ -261,21 +261,6 @@ impl<'a> Interpreter<'a> {
         match parent {
             Some(imported) => Ok(imported),
             None => self.not_found(name),
-        }
-    }
-
-    /// A loaded submodule becomes an attribute of its package. Where others have made that, every module
-    /// that is loaded counts as one of its attributes (`module_attribute`).
-    fn become_attribute(&self, parent: &Imported<'a>, leaf: &str, imported: &Rc<Imported<'a>>) {
-        let is_bound = || match parent.scope.own(leaf) {
-            Some(Value::Module(known)) => !Rc::ptr_eq(&known, imported),
-            Some(_) => true,
-            None => false,
-        };
-        // Of a package that is not certain only what is bound from now on is known.
-        let is_certain = || parent.module.inexact.borrow().is_none();
-        if parent.scope.names.is_own() || !is_certain() || is_bound() {
-            parent.scope.set(leaf, Value::Module(Rc::clone(imported)));
         }
     }
 
@@ -511,6 +496,21 @@ impl<'a> Interpreter<'a> {
             self.set(scope, &name, value);
         }
         Ok(())
+    }
+}
+
+/// A loaded submodule becomes an attribute of its package. Where others have made that, every module
+/// that is loaded counts as one of its attributes (`module_attribute`).
+fn become_attribute<'a>(parent: &Imported<'a>, leaf: &str, imported: &Rc<Imported<'a>>) {
+    let is_bound = || match parent.scope.own(leaf) {
+        Some(Value::Module(known)) => !Rc::ptr_eq(&known, imported),
+        Some(_) => true,
+        None => false,
+    };
+    // Of a package that is not certain only what is bound from now on is known.
+    let is_certain = || parent.module.inexact.borrow().is_none();
+    if parent.scope.names.is_own() || !is_certain() || is_bound() {
+        parent.scope.set(leaf, Value::Module(Rc::clone(imported)));
     }
 }
 

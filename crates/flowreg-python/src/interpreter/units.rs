@@ -17,7 +17,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::search::ModuleLocation;
 use super::union_order::KnownUnion;
-use super::{Evaluated, Interpreter};
+use super::{Evaluated, Interpreter, MayBe};
 use crate::dependencies::Dependencies;
 use crate::library::ImportTarget;
 use crate::value::run::Run;
@@ -78,12 +78,12 @@ pub(super) struct Unit<'a> {
     /// The same for scripts of other directories.
     moved: RefCell<HashMap<Text, Arc<Dependencies>>>,
     rooted: HashSet<Text>,
-    escaped: Vec<(*const (), (Value<'a>, bool))>,
-    may_be: Vec<(*const Unknown, (Rc<Unknown>, Vec<Value<'a>>))>,
+    escaped: HashMap<*const (), (Value<'a>, bool)>,
+    may_be: MayBe<'a>,
     unions: Vec<KnownUnion<'a>>,
     likely: Vec<(Rc<Unknown>, Value<'a>)>,
-    defaults: Vec<(*const (), (Value<'a>, Value<'a>))>,
-    implicit: Vec<(*const (), Rc<Class<'a>>)>,
+    defaults: HashMap<*const (), (Value<'a>, Value<'a>)>,
+    implicit: HashMap<*const (), Rc<Class<'a>>>,
     /// Why no flow of a script that imports it is exact, if so.
     doubt: Option<Rc<Unknown>>,
 }
@@ -96,14 +96,10 @@ impl<'a> Unit<'a> {
     {
         for other in others {
             self.rooted.retain(|name| !other.rooted.contains(name));
-            self.escaped
-                .retain(|(place, _)| !other.escaped.iter().any(|(known, _)| known == place));
+            self.escaped.retain(|place, _| !other.escaped.contains_key(place));
             // Code of this module may have added objects to what another one says.
-            self.may_be.retain(|(place, (_, objects))| {
-                let has = |(known, (_, all)): &(_, (_, Vec<_>))| {
-                    known == place && all.len() >= objects.len()
-                };
-                !other.may_be.iter().any(has)
+            self.may_be.retain(|place, (_, objects)| {
+                other.may_be.get(place).is_none_or(|(_, known)| known.len() < objects.len())
             });
             self.unions.retain(|union| !other.unions.iter().any(|known| known.is(union)));
             self.likely.retain(|(unknown, _)| {
@@ -285,12 +281,12 @@ impl<'a> Interpreter<'a> {
             dependencies: Arc::new(made.dependencies.take()),
             moved: RefCell::default(),
             rooted: made.rooted.take(),
-            escaped: made.escaped.take().into_iter().collect(),
-            may_be: made.may_be.take().into_iter().collect(),
+            escaped: made.escaped.take(),
+            may_be: made.may_be.take(),
             unions: made.unions.take(),
             likely: made.likely.take(),
-            defaults: made.defaults.take().into_iter().collect(),
-            implicit: made.implicit.take().into_iter().collect(),
+            defaults: made.defaults.take(),
+            implicit: made.implicit.take(),
             doubt: made.doubt.take(),
         };
         unit.leave_out(made.taken_over.borrow().values());
@@ -375,8 +371,8 @@ impl<'a> Interpreter<'a> {
             may_be.entry(*place).or_insert_with(new).1.extend(objects.iter().cloned());
         }
         self.likely.borrow_mut().extend(unit.likely.iter().cloned());
-        self.defaults.borrow_mut().extend(unit.defaults.iter().cloned());
-        self.implicit.borrow_mut().extend(unit.implicit.iter().cloned());
+        self.defaults.borrow_mut().extend(unit.defaults.clone());
+        self.implicit.borrow_mut().extend(unit.implicit.clone());
         unit.unions.iter().for_each(|union| self.know_union(union));
         if let Some(doubt) = &unit.doubt {
             self.doubt_script(doubt);
