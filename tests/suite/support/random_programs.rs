@@ -426,7 +426,7 @@ impl Writer<'_> {
             89 => self.unknown(&format!("if os.getpid():\n    count()\n{numbers}.append(counter)")),
             90 => self.unknown(&format!("base = Base({shared})\nfor one in range(os.getpid() % 3 + 1):\n    base = base({number})\nbase.held.append(1)")),
             91 => self.unknown(&format!("base = Base({shared})\nif os.getpid():\n    base.own = [1]\n    base.held = {numbers}\nbase.held.append(2)\n{lists}.append(base.own)")),
-            92 => self.unknown(&format!("heapq.heappush({shared}, {number})")),
+            92 => self.unknown(&format!("heapq.heapify({numbers})\nheapq.heappush({shared}, {number})")),
             93 => self.unknown(&format!("operator.methodcaller('append', {number})({shared})")),
             94 => self.unknown(&format!("sorted([1, 2], key=lambda v: {shared}.append(v) or v)")),
             95 => self.unknown(&format!("if os.getpid():\n    {shared}.append({number})")),
