@@ -12,6 +12,7 @@ use foldhash::HashSet;
 use ruff_python_ast::Expr;
 
 use super::Interpreter;
+use super::inline::expression_yields;
 use crate::touched::{Touched, named_in, names_shared};
 use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
@@ -88,6 +89,9 @@ impl<'a> Interpreter<'a> {
     pub(super) fn lose_expression(&self, expression: &'a Expr, scope: &Rc<Scope<'a>>) {
         let why = format!("`{}` is not evaluated", scope.excerpt(expression));
         self.lose_touched(&Touched::of_expression(expression), scope, &why);
+        if expression_yields(expression) {
+            self.give(None);
+        }
         // `(name := …)` binds it in the scope around a comprehension.
         for (name, value) in named_in(expression) {
             let unknown = self.unknown(&*why);

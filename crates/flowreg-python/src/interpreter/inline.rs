@@ -312,6 +312,13 @@ pub(super) fn yields(statement: &Stmt) -> bool {
     search.yields
 }
 
+/// Whether an expression has one.
+pub(super) fn expression_yields(expression: &Expr) -> bool {
+    let mut search = OwnNodes::default();
+    search.visit_expr(expression);
+    search.yields
+}
+
 pub(super) fn is_generator(definition: &StmtFunctionDef) -> bool {
     let mut search = OwnNodes::default();
     search.visit_body(&definition.body);

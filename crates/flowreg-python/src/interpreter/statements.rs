@@ -6,6 +6,7 @@ use ruff_python_ast::{Expr, Operator, Stmt};
 use ruff_text_size::Ranged;
 
 use super::bound::BoundNames;
+use super::inline::yields;
 use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::class_of;
@@ -154,6 +155,9 @@ impl<'a> Interpreter<'a> {
     /// Binds what a block may bind to something unknown.
     pub(super) fn bind_to_unknown(&self, body: &'a [Stmt], scope: &Rc<Scope<'a>>, why: &str) {
         self.note_doubtful();
+        if body.iter().any(yields) {
+            self.give(None);
+        }
         let touched = Touched::of(body);
         self.lose_touched(&touched, scope, why);
         let bound = BoundNames::of(body);

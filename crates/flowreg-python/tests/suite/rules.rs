@@ -175,6 +175,16 @@ fn a_list_has_what_it_has_in_the_end_or_is_not_known() {
         "from pydantic import BaseModel\nclass M(BaseModel):\n    x: list\nM(x=X).x.append(1)",
         "import random\nrandom.shuffle(X)",
         "import os\nX[os.getpid()] = 1",
+        "import os\ndef b(many):\n    for n in many: yield n\n    yield 9\nX.extend(b(os.environ))",
+        "import os\ndef b():\n    if os.environ.get('A'): yield 1\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    os.environ.get('A') and (yield 1)\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    n = os.environ.get('A') or (yield 1)\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    yield from os.environ\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    while os.environ.get('A'): yield 1\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    try: yield os.environ['A']\n    except KeyError: yield 2\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    match os.environ.get('A'):\n        case 'x': yield 1\n    yield 9\nX.extend(b())",
+        "import os\ndef b():\n    for n in (1, 2):\n        if os.environ.get('A'): break\n        yield n\nX.extend(b())",
+        "import os\ndef b():\n    if os.environ.get('A'): return\n    yield 9\nX.extend(b())",
     ] {
         let flow = only(&body(change));
         assert!(!flow.is_exact(), "{change}");
