@@ -29,9 +29,12 @@ use crate::store::AnalysisCache;
 /// How much source text a thread keeps parsed, in bytes. The trees take some ten times as much memory.
 const LARGEST_LIBRARY: usize = 2 << 20;
 
-/// How many threads analyse files. Each parses anew what its scripts import, so more of them gain
+/// How many threads analyse files. Each parses and runs anew what its scripts import, so more of them gain
 /// less and less.
 const MOST_THREADS: usize = 8;
+
+/// How many scripts are worth another thread.
+const SCRIPTS_PER_THREAD: usize = 100;
 
 /// What was found in a tree.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -377,7 +380,7 @@ fn analyse_all<'b>(
     let read = |path: &str| read_file(&imports, current.files, path);
     let (layout, sources, work) = (current.layout, &read, &work);
     let available = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = available.min(MOST_THREADS).min(pending.len());
+    let threads = available.min(MOST_THREADS).min(pending.len().div_ceil(SCRIPTS_PER_THREAD));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .filter_map(|_| {

@@ -163,7 +163,7 @@ fn a_push_to_another_spelling_is_registered_and_a_deletion_removes() {
         command.envs(environment).env("PREFECT_API_URL", &project.server.api_url);
         let pushed = command.env("FLOWREG_RECHECKS", "0.1,0.4,1,2,4,8").output().unwrap();
         assert!(pushed.status.success(), "{pushed:?}");
-        wait_for("the push is dealt with", 60, || {
+        wait_for("the push is dealt with", 150, || {
             let status = project.flowreg().json(&["sync", "--status"], 0);
             (status["watched"] == false).then_some(status)
         })
