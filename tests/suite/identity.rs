@@ -161,7 +161,7 @@ fn a_push_to_another_spelling_is_registered_and_a_deletion_removes() {
         command.arg("push").args(arguments).current_dir(repository.root()).env_clear();
         let environment = git_environment(repository.outside());
         command.envs(environment).env("PREFECT_API_URL", &project.server.api_url);
-        let pushed = command.env("FLOWREG_RECHECKS", "0.1,0.4,1,2,4,8").output().unwrap();
+        let pushed = command.env("FLOWREG_RECHECKS", "0.1,0.4,1,2,4,8,16,32").output().unwrap();
         assert!(pushed.status.success(), "{pushed:?}");
         wait_for("the push is dealt with", 150, || {
             let status = project.flowreg().json(&["sync", "--status"], 0);
