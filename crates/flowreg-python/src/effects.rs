@@ -69,9 +69,10 @@ fn without_subscripts(expression: &Expr) -> &Expr {
     }
 }
 
+/// `sys.path`, or `sys.modules`, in which a module is looked for first.
 fn is_search_path(expression: &Expr) -> bool {
     expression.as_attribute_expr().is_some_and(|attribute| {
-        attribute.attr.as_str() == "path"
+        matches!(attribute.attr.as_str(), "path" | "modules")
             && attribute.value.as_name_expr().is_some_and(|name| name.id.as_str() == "sys")
     })
 }
@@ -82,6 +83,10 @@ impl<'a> Visitor<'a> for Effects<'a> {
             Stmt::Assign(assign) => {
                 self.changes_search_path |=
                     assign.targets.iter().any(|target| is_search_path(without_subscripts(target)));
+            }
+            Stmt::Delete(delete) => {
+                self.changes_search_path |=
+                    delete.targets.iter().any(|target| is_search_path(without_subscripts(target)));
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));

@@ -139,6 +139,8 @@ pub(crate) struct Touched<'a> {
     pub called: Vec<(&'a Expr, HashSet<&'a str>)>,
     /// `left` may stand for an object that is reached through `right`.
     aliases: Vec<(&'a str, &'a str)>,
+    /// The statements that import something.
+    pub imports: Vec<&'a Stmt>,
     /// Whether what it returns is of no concern.
     ignores_returns: bool,
 }
@@ -190,6 +192,7 @@ impl<'a> Touched<'a> {
         touched.names.iter().all(|name| own.contains(name))
             && touched.attributed.is_empty()
             && touched.called.is_empty()
+            && touched.imports.is_empty()
             && !touched.namespace
             && outer.is_none_or(|outer| outer.global.is_empty() && outer.nonlocal.is_empty())
     }
@@ -428,6 +431,7 @@ fn bound_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
 impl<'a> Visitor<'a> for Touched<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
+            Stmt::Import(_) | Stmt::ImportFrom(_) => self.imports.push(statement),
             Stmt::Assign(assign) => {
                 for target in &assign.targets {
                     self.alias(target, &assign.value);

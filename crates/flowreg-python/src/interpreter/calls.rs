@@ -11,6 +11,7 @@ use super::functional::TAKING_METHODS;
 use super::iterators::contained;
 use super::mutations::Change;
 use super::objects::{accessor, is_followed};
+use super::possible_imports::imports_by_name;
 use super::{Evaluated, Interpreter, TOO_DEEP};
 use crate::touched::{is_reading_builtin, is_reading_method};
 use crate::value::{
@@ -219,6 +220,9 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         if let Some(value) = self.program_symbol(path, arguments, keywords) {
             return value;
+        }
+        if imports_by_name(path) {
+            self.import_by_name(path, arguments.first());
         }
         for family in [Self::call_functional, Self::call_reflection, Self::call_library] {
             if let Some(value) = family(self, path, arguments, keywords)? {

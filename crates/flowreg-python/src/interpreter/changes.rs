@@ -13,6 +13,7 @@ use ruff_python_ast::Expr;
 
 use super::Interpreter;
 use super::inline::expression_yields;
+use super::possible_imports::imports_by_name;
 use crate::touched::{Touched, named_in, names_shared};
 use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
@@ -152,6 +153,9 @@ impl<'a> Interpreter<'a> {
                 self.lose_because(&value, why, depth);
             }
         }
+        for statement in &touched.imports {
+            self.may_import(statement, scope);
+        }
         let mut sets_attributes = false;
         for (callee, owners) in &touched.called {
             // A name that is called may stand for what another name leads to.
@@ -162,6 +166,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             match resolved(callee, scope) {
+                Some(Value::Symbol(path)) if imports_by_name(&path) => self.may_import_any(&path),
                 Some(Value::Function(function)) => {
                     sets_attributes |= self.lose_function(&function, why, depth);
                 }
@@ -287,7 +292,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Super(of) => all(&mut std::iter::once(&of.0)),
             Value::Module(imported) if self.is_first(Rc::as_ptr(&imported.scope).cast(), value) => {
-                let names = self.attributes_of(imported);
+                let names = imported.scope.names.borrow().snapshot();
                 all(&mut names.iter().map(|(_, value)| value));
             }
             Value::Unknown(unknown) => {

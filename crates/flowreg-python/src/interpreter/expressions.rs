@@ -209,9 +209,9 @@ impl<'a> Interpreter<'a> {
     fn name(&self, name: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let name = &*scope.mangled(name);
         let Some(value) = scope.get(name) else {
-            // Python binds these in a class body, or for a method, without any statement.
-            if matches!(name, "__qualname__" | "__module__" | "__class__") {
-                return Ok(self.unknown(format!("`{name}` is bound by the class around it")));
+            // Python binds these in a module, a class body, or for a method, without any statement.
+            if crate::symbols::is_bound_silently(name) {
+                return Ok(self.unknown(format!("`{name}` is bound by Python")));
             }
             if scope.module.effects.global.contains(name) {
                 return Ok(self.unknown(format!("a function binds `{name}` with `global`")));

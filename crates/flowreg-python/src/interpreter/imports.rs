@@ -15,7 +15,7 @@ use crate::symbols;
 use crate::value::{Imported, Location, Scope, Text, Value};
 
 /// How many parts a module's name may have. Each may run a module, and they run inside each other.
-const LONGEST_NAME: usize = 50;
+pub(super) const LONGEST_NAME: usize = 50;
 
 impl<'a> Interpreter<'a> {
     pub(super) fn import(&self, import: &'a StmtImport, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
@@ -132,6 +132,17 @@ impl<'a> Interpreter<'a> {
         name: &str,
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
+        let path = self.absolute(level, name, scope)?;
+        self.loaded(self.load(&path, scope), &path)
+    }
+
+    /// The full name of a module that is named from where it is imported.
+    pub(super) fn absolute(
+        &self,
+        level: u32,
+        name: &str,
+        scope: &Rc<Scope<'a>>,
+    ) -> Evaluated<String> {
         let module = &scope.module;
         let beyond =
             || self.raise("ImportError", "attempted relative import beyond top-level package");
@@ -154,8 +165,7 @@ impl<'a> Interpreter<'a> {
                 None => return beyond(),
             }
         }
-        let path = if name.is_empty() { package.to_owned() } else { format!("{package}.{name}") };
-        self.loaded(self.load(&path, scope), &path)
+        Ok(if name.is_empty() { package.to_owned() } else { format!("{package}.{name}") })
     }
 
     /// The value of an import. Modules that a build writes (`_version.py`) are missing in the
@@ -248,7 +258,12 @@ impl<'a> Interpreter<'a> {
                 };
                 let imported = match self.shared(path, &location)? {
                     Some(imported) => imported,
-                    None => self.run_module(path, location, scope)?,
+                    None => {
+                        if self.open_guesses.get() > 0 && self.program.is_none() {
+                            self.doubt_import(path);
+                        }
+                        self.run_module(path, location, scope)?
+                    }
                 };
                 if let Some(parent) = &parent {
                     become_attribute(parent, leaf, &imported);
@@ -264,36 +279,15 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// A submodule that is loaded, and that nobody has bound in its package.
-    fn loaded_submodule(&self, package: &Imported<'a>, name: &str) -> Option<Value<'a>> {
-        if package.search.is_empty() {
-            return None;
-        }
-        let path = format!("{}.{name}", package.module.name);
-        let loaded = self.imported.borrow().get(&*path).cloned();
-        if loaded.is_none() && self.unit.is_some() && self.find(&package.search, name).is_some() {
-            // Whether it is loaded depends on what the script has imported before.
+    /// Notes that whether a submodule is loaded that is not an attribute of its package depends on what the
+    /// script has imported before.
+    fn note_unloaded(&self, package: &Imported<'a>, name: &str) {
+        if self.unit.is_some()
+            && !package.search.is_empty()
+            && self.find(&package.search, name).is_some()
+        {
             self.keep_to_itself();
         }
-        loaded.filter(|loaded| !loaded.is_running.get()).map(Value::Module)
-    }
-
-    /// The names of a module with what they are bound to.
-    pub(super) fn attributes_of(&self, imported: &Imported<'a>) -> Vec<(Text, Value<'a>)> {
-        let mut all = imported.scope.names.borrow().snapshot();
-        if !imported.search.is_empty() && !imported.scope.names.is_own() {
-            let inside = format!("{}.", imported.module.name);
-            for (name, loaded) in &*self.imported.borrow() {
-                let leaf = name.strip_prefix(&*inside).filter(|leaf| !leaf.contains('.'));
-                if let Some(leaf) = leaf
-                    && imported.scope.own(leaf).is_none()
-                    && !loaded.is_running.get()
-                {
-                    all.push((leaf.into(), Value::Module(Rc::clone(loaded))));
-                }
-            }
-        }
-        all
     }
 
     /// Notes a possible error if the project's Python no longer has a module.
@@ -439,7 +433,13 @@ impl<'a> Interpreter<'a> {
                 let why = format!("`{}` makes `{name}` with `__getattr__`", module.path);
                 Some(self.unknown(why))
             }
-            (None, None) => self.loaded_submodule(imported, name),
+            (None, None) if symbols::is_of_every_module(name) => {
+                Some(self.unknown(format!("`{name}` of a module")))
+            }
+            (None, None) => {
+                self.note_unloaded(imported, name);
+                None
+            }
         }
     }
 
@@ -475,8 +475,9 @@ impl<'a> Interpreter<'a> {
         }
         let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
             None => {
-                let all = self.attributes_of(imported).into_iter();
-                Some(all.map(|(name, _)| name).filter(|name| is_public(name)).collect())
+                let names = imported.scope.names.borrow();
+                let all = names.iter().map(|(name, _)| Rc::clone(name));
+                Some(all.filter(|name| is_public(name)).collect())
             }
             // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
             // followed.
@@ -499,18 +500,18 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// A loaded submodule becomes an attribute of its package. Where others have made that, every module
-/// that is loaded counts as one of its attributes (`module_attribute`).
-fn become_attribute<'a>(parent: &Imported<'a>, leaf: &str, imported: &Rc<Imported<'a>>) {
-    let is_bound = || match parent.scope.own(leaf) {
-        Some(Value::Module(known)) => !Rc::ptr_eq(&known, imported),
-        Some(_) => true,
-        None => false,
-    };
-    // Of a package that is not certain only what is bound from now on is known.
-    let is_certain = || parent.module.inexact.borrow().is_none();
-    if parent.scope.names.is_own() || !is_certain() || is_bound() {
-        parent.scope.set(leaf, Value::Module(Rc::clone(imported)));
+/// A loaded submodule becomes an attribute of its package.
+pub(super) fn become_attribute<'a>(
+    package: &Imported<'a>,
+    leaf: &str,
+    submodule: &Rc<Imported<'a>>,
+) {
+    let value = Value::Module(Rc::clone(submodule));
+    match package.scope.own(leaf) {
+        Some(Value::Module(known)) if Rc::ptr_eq(&known, submodule) => {}
+        Some(_) => package.scope.set(leaf, value),
+        // A package that others have made stays what it is for modules that ask for nothing else.
+        None => package.scope.names.borrow_mut_silently().set(leaf.into(), value),
     }
 }
 

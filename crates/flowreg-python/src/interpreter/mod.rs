@@ -11,6 +11,7 @@
 //! | statements | [`blocks`], [`statements`], [`branches`] (`if`, `try`, `with`), [`loops`], [`imports`], [`functions`], [`classes`] |
 //! | expressions | [`expressions`], [`subscripts`], [`operators`], [`strings`], [`attributes`], [`comprehensions`], [`union_order`] |
 //! | which module an import means | [`search`] |
+//! | what is imported perhaps, and once for all | [`possible_imports`], [`units`] |
 //! | calls | [`calls`] (Prefect), [`standard`], [`iteration`], [`pydantic`], [`inline`] (functions of the repository), [`by_name`] |
 //! | classes | [`enums`], [`instances`], [`ancestors`] |
 //! | what changes after it was made | [`mutations`] (what is computed), [`changes`] (what is given up) |
@@ -55,6 +56,7 @@ pub(crate) mod nested;
 mod objects;
 pub(crate) mod operators;
 mod options;
+mod possible_imports;
 pub(crate) mod program;
 mod pydantic;
 mod reflection;
@@ -127,6 +129,8 @@ pub(crate) struct Interpreter<'a> {
     loaded: RefCell<Vec<Loaded<'a>>>,
     /// The units that were taken over.
     taken_over: RefCell<HashMap<*const Unit<'a>, Rc<Unit<'a>>>>,
+    /// Units that code may import which is not run.
+    looked_at: RefCell<Vec<Rc<Unit<'a>>>>,
     script: OnceCell<Rc<Imported<'a>>>,
     /// If there is no script, but a module that runs for all: what is known of that.
     unit: Option<UnitInMaking>,
@@ -235,6 +239,7 @@ impl<'a> Interpreter<'a> {
             imported: RefCell::default(),
             loaded: RefCell::default(),
             taken_over: RefCell::default(),
+            looked_at: RefCell::default(),
             script: OnceCell::new(),
             unit: None,
             doubt: RefCell::default(),
@@ -340,7 +345,9 @@ impl<'a> Interpreter<'a> {
             effects,
         });
         if module.effects.changes_search_path {
-            let why = format!("`{path}` changes `sys.path`: which module is meant is not known");
+            let why = format!(
+                "`{path}` changes `sys.path` or `sys.modules`: which module is meant is not known"
+            );
             let at = Location { module: number, at: TextSize::new(0) };
             self.why_search_unknown
                 .borrow_mut()

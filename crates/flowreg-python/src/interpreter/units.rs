@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet};
 
+use super::imports::become_attribute;
 use super::search::ModuleLocation;
 use super::union_order::KnownUnion;
 use super::{Evaluated, Interpreter, MayBe};
@@ -70,6 +71,8 @@ fn key(name: &str, location: &ModuleLocation) -> Key {
 pub(super) struct Unit<'a> {
     root: Rc<Imported<'a>>,
     loaded: Vec<Loaded<'a>>,
+    /// Units that its code may import which is not run.
+    looked_at: Vec<Loaded<'a>>,
     /// The directory of the script for which it ran.
     directory: Text,
     /// Whether it is the same for scripts of other directories.
@@ -192,22 +195,28 @@ impl<'a> Interpreter<'a> {
         if self.is_unshared(&key) {
             return Ok(None);
         }
+        let made = self.new_unit(&key, location).filter(|unit| self.would_make(unit));
+        Ok(made.map(|unit| {
+            self.take_over(&unit);
+            self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(&unit)));
+            Rc::clone(&unit.root)
+        }))
+    }
+
+    /// Makes a unit, and keeps it; `None` if the module can't be one.
+    fn new_unit(&self, key: &Key, location: &ModuleLocation) -> Option<Rc<Unit<'a>>> {
         self.shelf.running.borrow_mut().push(key.clone());
-        let made = self.make_unit(&key, location);
+        let made = self.make_unit(key, location);
         self.shelf.running.borrow_mut().pop();
+        let key = key.clone();
         match made {
             Ok(unit) => {
                 self.shelf.units.borrow_mut().entry(key).or_default().push(Rc::clone(&unit));
-                if !self.would_make(&unit) {
-                    return Ok(None);
-                }
-                self.take_over(&unit);
-                self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(&unit)));
-                Ok(Some(Rc::clone(&unit.root)))
+                Some(unit)
             }
             Err(waits_for) => {
                 self.shelf.unshared.borrow_mut().entry(key).or_default().push(waits_for);
-                Ok(None)
+                None
             }
         }
     }
@@ -226,6 +235,35 @@ impl<'a> Interpreter<'a> {
             let below = name.strip_prefix(&*script.module.name);
             below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
         })
+    }
+
+    /// Whether a module that code may import changes nothing but its own objects when it runs.
+    pub(super) fn changes_only_itself(&self, name: &str, location: &ModuleLocation) -> bool {
+        let key = key(name, location);
+        if self.is_below_script(name) {
+            return false;
+        }
+        if self.shelf.running.borrow().contains(&key) {
+            // It is loaded where this module is a part of the other.
+            self.keep_to_itself();
+            return true;
+        }
+        if let ModuleLocation::File { path, .. } = location {
+            self.dependencies.borrow_mut().files.insert(path.clone());
+        }
+        let known = self.shelf.units.borrow().get(&key).cloned().unwrap_or_default();
+        let known = known.into_iter().find(|unit| self.is_for_this_directory(unit));
+        let unit = match known {
+            Some(unit) => unit,
+            None if self.is_unshared(&key) => return false,
+            None => match self.new_unit(&key, location) {
+                Some(unit) => unit,
+                None => return false,
+            },
+        };
+        let is_harmless = self.would_make(&unit);
+        self.looked_at.borrow_mut().push(unit);
+        is_harmless
     }
 
     /// What is evaluated depends on the script: the module is run again as a part of it.
@@ -275,7 +313,8 @@ impl<'a> Interpreter<'a> {
         self.shelf.scopes.borrow_mut().extend(made.scopes.take());
         let mut unit = Unit {
             root,
-            loaded: made.loaded.take(),
+            loaded: made.still_loaded(),
+            looked_at: made.looked_at.take().into_iter().map(Loaded::Unit).collect(),
             directory: self.script_directory().into(),
             holds_for: RefCell::default(),
             dependencies: Arc::new(made.dependencies.take()),
@@ -354,8 +393,13 @@ impl<'a> Interpreter<'a> {
             match loaded {
                 Loaded::Unit(unit) => self.take_over(unit),
                 Loaded::Module(imported) => {
-                    let name = Rc::clone(&imported.module.name);
-                    self.imported.borrow_mut().insert(name, Rc::clone(imported));
+                    let name = &imported.module.name;
+                    self.imported.borrow_mut().insert(Rc::clone(name), Rc::clone(imported));
+                    let Some((parent, leaf)) = name.rsplit_once('.') else { continue };
+                    let parent = self.imported.borrow().get(parent).cloned();
+                    if let Some(parent) = parent.filter(|parent| parent.scope.own(leaf).is_none()) {
+                        become_attribute(&parent, leaf, imported);
+                    }
                 }
             }
         }
@@ -383,8 +427,23 @@ impl<'a> Interpreter<'a> {
     pub(crate) fn take_dependencies(&self) -> Vec<Arc<Dependencies>> {
         let mut all = vec![Arc::new(self.dependencies.take())];
         let directory = self.script_directory();
-        visit_units(&self.loaded.borrow(), &mut HashSet::default(), &mut |unit| {
-            all.push(unit.dependencies_in(directory));
+        let mut seen = HashSet::default();
+        let looked_at: Vec<_> = self.looked_at.borrow().iter().cloned().map(Loaded::Unit).collect();
+        for loaded in [&*self.loaded.borrow(), &looked_at] {
+            visit_units(loaded, &mut seen, &mut |unit| all.push(unit.dependencies_in(directory)));
+        }
+        all
+    }
+
+    /// What was loaded but for modules that raised: Python forgets them.
+    fn still_loaded(&self) -> Vec<Loaded<'a>> {
+        let imported = self.imported.borrow();
+        let mut all = self.loaded.take();
+        all.retain(|loaded| match loaded {
+            Loaded::Unit(_) => true,
+            Loaded::Module(one) => {
+                imported.get(&one.module.name).is_some_and(|now| Rc::ptr_eq(now, one))
+            }
         });
         all
     }
@@ -422,6 +481,7 @@ fn visit_units<'a>(
         {
             visit(unit);
             visit_units(&unit.loaded, seen, visit);
+            visit_units(&unit.looked_at, seen, visit);
         }
     }
 }

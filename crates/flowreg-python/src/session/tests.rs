@@ -236,3 +236,91 @@ fn what_scripts_share_changes_no_answer() {
     println!("{exact} of {all} flows are exact");
     assert!(exact * 5 > all, "{exact} of {all} flows are exact: too few to say anything");
 }
+
+/// The default of the flow `f` of a script beside modules; `None` if the flow is not exact.
+fn default_of(code: &str, expression: &str) -> Option<String> {
+    let script = format!(
+        "from prefect import flow\nimport lib\n{code}\n\n\n@flow\ndef f(x={expression}):\n    pass\n"
+    );
+    let files = [
+        ("lib.py", "L = [1]\n"),
+        ("plug.py", "import lib\nlib.L.append('plug')\n"),
+        ("plain.py", "import lib\nOWN = lib.L + [2]\n"),
+        ("raises.py", "raise ImportError('not here')\n"),
+        ("tries.py", "try:\n    import raises\nexcept ImportError:\n    pass\n"),
+        ("pack/__init__.py", "def get():\n    return sub.V\n"),
+        ("pack/sub.py", "V = 3\n"),
+        ("s.py", script.as_str()),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+    let script = "s.py".to_owned();
+    let answers = on_stack(STACK, || answers(&files, std::iter::once(&script), false)).unwrap();
+    let analysis = &answers["s.py"];
+    assert!(analysis.problems.is_empty(), "{code}: {:?}", analysis.problems);
+    let flow = &analysis.flows[0];
+    let schema = flow.parameter_openapi_schema.as_ref().filter(|_| flow.is_exact())?;
+    Some(schema["properties"]["x"]["default"].to_string())
+}
+
+#[test]
+fn a_module_that_changes_others_and_may_be_imported_leaves_nothing_certain() {
+    for code in [
+        "import os\nif os.environ.get('A'):\n    import plug",
+        "try:\n    import some_package\nexcept ImportError:\n    import plug",
+        "import os\nfor name in os.listdir('.'):\n    import plug",
+        "import os\ndef load():\n    import plug\nx = load() if os.environ.get('A') else 0",
+        "from threading import Thread\ndef load():\n    import plug\nThread(target=load).start()",
+        "from threading import Thread\nThread(target=lambda: __import__('plug')).start()",
+        "import importlib\nimportlib.import_module('plug')",
+        "import importlib, os\nimportlib.import_module(os.environ['A'])",
+        "__import__('plug')",
+        "import runpy\nrunpy.run_module('plug')",
+    ] {
+        assert_eq!(default_of(code, "lib.L"), None, "{code}");
+    }
+    for (code, expected) in [
+        ("import plug", "[1,\"plug\"]"),
+        ("import os\nif os.environ.get('A'):\n    import plain", "[1]"),
+        ("try:\n    import some_package\nexcept ImportError:\n    import plain", "[1]"),
+        ("import importlib\nimportlib.import_module('plain')", "[1]"),
+        ("import importlib\nimportlib.import_module('some_package')", "[1]"),
+        (
+            "from threading import Thread\ndef load():\n    import plain\nThread(target=load).start()",
+            "[1]",
+        ),
+        ("def load():\n    import plug", "[1]"),
+    ] {
+        assert_eq!(default_of(code, "lib.L").as_deref(), Some(expected), "{code}");
+    }
+}
+
+#[test]
+fn a_module_that_raised_is_imported_anew() {
+    let code = "import tries\ntry:\n    import raises\n    R = 'loaded'\nexcept ImportError:\n    R = 'raised'";
+    assert_eq!(default_of(code, "R").as_deref(), Some("\"raised\""));
+}
+
+#[test]
+fn a_submodule_is_a_name_of_its_package_once_it_is_imported() {
+    assert_eq!(default_of("import pack.sub", "pack.get()").as_deref(), Some("3"));
+}
+
+#[test]
+fn what_every_module_has_is_not_known_and_no_error() {
+    for code in
+        ["X = lib.__dict__['L']", "X = lib.__spec__.name", "X = __loader__", "X = lib.__package__"]
+    {
+        assert_eq!(default_of(code, "X"), None, "{code}");
+    }
+}
+
+#[test]
+fn a_table_of_modules_that_is_changed_makes_imports_unknown() {
+    for code in [
+        "import sys\nlib.L.append(2)\ndel sys.modules['lib']\nimport lib",
+        "import sys\nlib.L.append(2)\nsys.modules.pop('lib')\nimport lib",
+        "import sys, types\nmade = types.ModuleType('lib')\nsys.modules['lib'] = made\nimport lib",
+    ] {
+        assert_eq!(default_of(code, "lib.L"), None, "{code}");
+    }
+}

@@ -300,7 +300,7 @@ const INSTALLED_WITH_PREFECT: &[&str] = &[
     "cffi", "charset_normalizer", "click", "cloudpickle", "colorama", "coolname", "cronsim",
     "cryptography", "cyclopts", "dateparser", "dateparser_cli", "dateparser_data", "dateparser_scripts",
     "dateutil", "docker", "docket", "docstring_parser", "dotenv", "exceptiongroup", "fastapi", "fsspec",
-    "graphviz", "greenlet", "griffe", "griffecli", "h11", "httpcore", "httpx", "humanize", "idna",
+    "graphviz", "greenlet", "griffe", "griffecli", "h11", "h2", "hpack", "httpcore", "httpx", "humanize", "hyperframe", "idna",
     "jinja2", "jinja2_humanize_extension", "jsonpatch", "jsonpatch_cli", "jsonpointer", "jsonschema",
     "jsonschema_specifications", "key_value", "mako", "markdown", "markdown_it", "markupsafe", "mdurl",
     "oauthlib", "opentelemetry", "orjson", "packaging", "pathspec", "pendulum", "pluggy",

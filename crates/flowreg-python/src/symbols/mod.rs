@@ -289,6 +289,26 @@ pub(crate) fn star(module: &str) -> Option<Vec<Rc<str>>> {
     Some(listed.iter().map(|name| Rc::from(*name)).collect())
 }
 
+/// Whether Python binds a name like this in a module, a class body or a method without any statement.
+pub(crate) fn is_bound_silently(name: &str) -> bool {
+    is_of_every_module(name) || matches!(name, "__qualname__" | "__module__" | "__class__")
+}
+
+/// Whether Python gives modules an attribute of this name by itself.
+pub(crate) fn is_of_every_module(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "__annotations__",
+        "__builtins__",
+        "__cached__",
+        "__dict__",
+        "__loader__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    ];
+    NAMES.contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

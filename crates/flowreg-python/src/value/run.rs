@@ -122,11 +122,18 @@ impl<T> Shared<T> {
 impl<T: Clone> Shared<T> {
     /// For a change that only the run that is going on sees, unless it has made the value.
     pub(crate) fn borrow_mut(&self) -> RefMut<'_, T> {
+        if !self.is_own() {
+            note_change_of_another();
+        }
+        self.borrow_mut_silently()
+    }
+
+    /// The same for a change that follows from what was imported, and makes no difference to other modules.
+    pub(crate) fn borrow_mut_silently(&self) -> RefMut<'_, T> {
         let state = NOW.get();
         if self.made_in == state.run {
             return self.value.borrow_mut();
         }
-        note_change_of_another();
         RefMut::map(self.others.borrow_mut(), |others| {
             others.retain(|(run, _)| *run >= state.outermost);
             let place = others.iter().position(|(run, _)| *run == state.run);
