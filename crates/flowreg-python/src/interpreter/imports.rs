@@ -256,14 +256,13 @@ impl<'a> Interpreter<'a> {
                     }
                     return self.not_found(path);
                 };
-                let imported = match self.shared(path, &location)? {
-                    Some(imported) => imported,
-                    None => {
-                        if self.open_guesses.get() > 0 && self.program.is_none() {
-                            self.doubt_import(path);
-                        }
-                        self.run_module(path, location, scope)?
+                let imported = if let Some(imported) = self.shared(path, &location)? {
+                    imported
+                } else {
+                    if self.open_guesses.get() > 0 && self.program.is_none() {
+                        self.doubt_import(path);
                     }
+                    self.run_module(path, location, scope)?
                 };
                 if let Some(parent) = &parent {
                     become_attribute(parent, leaf, &imported);
