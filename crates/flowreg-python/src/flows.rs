@@ -337,7 +337,11 @@ pub(super) fn flow<'a>(
         inexact.push(reason("name", "the name", &lost));
         inexact.push(reason("description", "the description", &lost));
     }
-    let description = match description(flow, function.as_deref()) {
+    let described = match interpreter.why_unsure() {
+        Some(unsure) => Err(unsure),
+        None => description(flow, function.as_deref()),
+    };
+    let description = match described {
         Ok(description) => description,
         Err(unknown) => {
             inexact.push(reason("description", "the description", &unknown));
@@ -532,6 +536,9 @@ fn schema<'a>(
         reason: NoSchema::Unknown(unknown),
     };
     let Some(function) = function else { return Err(failed(no_function(flow))) };
+    if let Some(unsure) = interpreter.why_unsure() {
+        return Err(failed(unsure));
+    }
     let wrapped = signatures::unwrapped(flow.at, function).map_err(failed)?;
     if let Some(lost) = why_lost(flow, Some(function)) {
         return Err(failed(lost));

@@ -136,6 +136,8 @@ pub(crate) struct Interpreter<'a> {
     unit: Option<UnitInMaking>,
     /// Why no flow of a script that imports the module is exact, if so.
     doubt: RefCell<Option<Rc<Unknown>>>,
+    /// Why modules may be changed by one that is imported perhaps, if so.
+    unsure: RefCell<Option<Rc<Unknown>>>,
     /// What the answers depend on.
     pub dependencies: RefCell<Dependencies>,
     /// The place that is evaluated, for reasons and errors.
@@ -243,6 +245,7 @@ impl<'a> Interpreter<'a> {
             script: OnceCell::new(),
             unit: None,
             doubt: RefCell::default(),
+            unsure: RefCell::default(),
             dependencies: RefCell::default(),
             at: Cell::default(),
             open_guesses: Cell::new(0),

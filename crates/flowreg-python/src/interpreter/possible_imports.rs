@@ -9,7 +9,7 @@ use super::Interpreter;
 use super::imports::LONGEST_NAME;
 use super::search::ModuleLocation;
 use crate::symbols;
-use crate::value::{Scope, Value};
+use crate::value::{Scope, Unknown, Value};
 
 impl<'a> Interpreter<'a> {
     /// Notes that code which is not run may import modules: if one of them changes more than itself, nothing
@@ -75,18 +75,27 @@ impl<'a> Interpreter<'a> {
     }
 
     pub(super) fn may_import_any(&self, function: &str) {
-        if self.program.is_none() {
-            self.mark_script_inexact(format!(
-                "`{function}()` may import a module that changes others"
-            ));
-        }
+        self.doubt_values(format!("`{function}()` may import a module that changes others"));
     }
 
     /// Notes that a module may be imported, or not, that may change what others have made.
     pub(super) fn doubt_import(&self, path: &str) {
-        self.mark_script_inexact(format!(
+        self.doubt_values(format!(
             "whether `{path}` is imported is not known, and it may change other modules"
         ));
+    }
+
+    fn doubt_values(&self, why: String) {
+        if self.program.is_none() {
+            let unsure = Rc::new(Unknown { why, at: self.here(), is_flow_like: false });
+            self.doubt_script(&unsure);
+            self.unsure.borrow_mut().get_or_insert(unsure);
+        }
+    }
+
+    /// Why nothing is certain of any flow of the script, if so: not its name, and not what its parameters are.
+    pub(crate) fn why_unsure(&self) -> Option<Rc<Unknown>> {
+        self.unsure.borrow().clone()
     }
 }
 

@@ -89,6 +89,7 @@ pub(super) struct Unit<'a> {
     implicit: HashMap<*const (), Rc<Class<'a>>>,
     /// Why no flow of a script that imports it is exact, if so.
     doubt: Option<Rc<Unknown>>,
+    unsure: Option<Rc<Unknown>>,
 }
 
 impl<'a> Unit<'a> {
@@ -327,6 +328,7 @@ impl<'a> Interpreter<'a> {
             defaults: made.defaults.take(),
             implicit: made.implicit.take(),
             doubt: made.doubt.take(),
+            unsure: made.unsure.take(),
         };
         unit.leave_out(made.taken_over.borrow().values());
         Ok(Rc::new(unit))
@@ -420,6 +422,9 @@ impl<'a> Interpreter<'a> {
         unit.unions.iter().for_each(|union| self.know_union(union));
         if let Some(doubt) = &unit.doubt {
             self.doubt_script(doubt);
+        }
+        if let Some(unsure) = &unit.unsure {
+            self.unsure.borrow_mut().get_or_insert_with(|| Rc::clone(unsure));
         }
     }
 

@@ -237,8 +237,8 @@ fn what_scripts_share_changes_no_answer() {
     assert!(exact * 5 > all, "{exact} of {all} flows are exact: too few to say anything");
 }
 
-/// The default of the flow `f` of a script beside modules; `None` if the flow is not exact.
-fn default_of(code: &str, expression: &str) -> Option<String> {
+/// The flow `f` of a script beside modules.
+fn flow_of(code: &str, expression: &str) -> flowreg_model::Flow {
     let script = format!(
         "from prefect import flow\nimport lib\n{code}\n\n\n@flow\ndef f(x={expression}):\n    pass\n"
     );
@@ -257,7 +257,12 @@ fn default_of(code: &str, expression: &str) -> Option<String> {
     let answers = on_stack(STACK, || answers(&files, std::iter::once(&script), false)).unwrap();
     let analysis = &answers["s.py"];
     assert!(analysis.problems.is_empty(), "{code}: {:?}", analysis.problems);
-    let flow = &analysis.flows[0];
+    analysis.flows[0].clone()
+}
+
+/// The default of its parameter; `None` if the flow is not exact.
+fn default_of(code: &str, expression: &str) -> Option<String> {
+    let flow = flow_of(code, expression);
     let schema = flow.parameter_openapi_schema.as_ref().filter(|_| flow.is_exact())?;
     Some(schema["properties"]["x"]["default"].to_string())
 }
@@ -277,6 +282,7 @@ fn a_module_that_changes_others_and_may_be_imported_leaves_nothing_certain() {
         "import runpy\nrunpy.run_module('plug')",
     ] {
         assert_eq!(default_of(code, "lib.L"), None, "{code}");
+        assert!(flow_of(code, "lib.L").parameter_openapi_schema.is_none(), "{code}");
     }
     for (code, expected) in [
         ("import plug", "[1,\"plug\"]"),
