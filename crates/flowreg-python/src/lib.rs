@@ -16,7 +16,8 @@
 //! | namespace | the names that lead to flows | `flows.rs`, `value/` |
 //! | flow | its JSON schema | `schema/`, `default/`, `docstring.rs` |
 //!
-//! `session.rs` analyses one script after the other, and `library.rs` keeps the files that are read, each parsed once; `source_roots/` says from which
+//! `session.rs` analyses one script after the other, and `library.rs` keeps the files that are read,
+//! each parsed once; `source_roots/` says from which
 //! directories of the repository Python imports. `dependencies.rs` notes what an
 //! answer depends on, so that a cache can tell whether it still holds. `effects.rs` finds in one
 //! walk what a module does to its own names behind the reader's back. `explain.rs` says for one

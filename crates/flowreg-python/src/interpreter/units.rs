@@ -89,6 +89,7 @@ pub(super) struct Unit<'a> {
     implicit: HashMap<*const (), Rc<Class<'a>>>,
     /// Why no flow of a script that imports it is exact, if so.
     doubt: Option<Rc<Unknown>>,
+    /// Why modules may be changed by one that is imported perhaps, if so.
     unsure: Option<Rc<Unknown>>,
 }
 
@@ -177,31 +178,29 @@ impl<'a> Interpreter<'a> {
         if self.program.is_some() || is_root || self.is_below_script(name) {
             return Ok(None);
         }
-        let known = self.shelf.units.borrow().get(&key).cloned().unwrap_or_default();
-        if let Some(unit) = known.iter().find(|unit| self.would_make(unit)) {
-            self.take_over(unit);
-            self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(unit)));
-            return Ok(Some(Rc::clone(&unit.root)));
-        }
-        if known.iter().any(|unit| self.is_for_this_directory(unit)) {
-            return Ok(None);
-        }
         if self.shelf.running.borrow().contains(&key) {
+            self.keep_to_itself();
             if let Some(unit) = &self.unit {
-                unit.is_shareable.set(false);
                 unit.waits_for.replace(Some(key));
             }
             return self.raise(NOT_SHARED, "a module that is being imported");
         }
-        if self.is_unshared(&key) {
-            return Ok(None);
-        }
-        let made = self.new_unit(&key, location).filter(|unit| self.would_make(unit));
-        Ok(made.map(|unit| {
+        let unit = self.unit_of(&key, location).filter(|unit| self.would_make(unit));
+        Ok(unit.map(|unit| {
             self.take_over(&unit);
-            self.loaded.borrow_mut().push(Loaded::Unit(Rc::clone(&unit)));
-            Rc::clone(&unit.root)
+            let root = Rc::clone(&unit.root);
+            self.loaded.borrow_mut().push(Loaded::Unit(unit));
+            root
         }))
+    }
+
+    /// The unit of a module for scripts of this directory; `None` if there can't be one.
+    fn unit_of(&self, key: &Key, location: &ModuleLocation) -> Option<Rc<Unit<'a>>> {
+        let known = self.shelf.units.borrow().get(key).cloned().unwrap_or_default();
+        if let Some(unit) = known.into_iter().find(|unit| self.is_for_this_directory(unit)) {
+            return Some(unit);
+        }
+        if self.is_unshared(key) { None } else { self.new_unit(key, location) }
     }
 
     /// Makes a unit, and keeps it; `None` if the module can't be one.
@@ -252,16 +251,7 @@ impl<'a> Interpreter<'a> {
         if let ModuleLocation::File { path, .. } = location {
             self.dependencies.borrow_mut().files.insert(path.clone());
         }
-        let known = self.shelf.units.borrow().get(&key).cloned().unwrap_or_default();
-        let known = known.into_iter().find(|unit| self.is_for_this_directory(unit));
-        let unit = match known {
-            Some(unit) => unit,
-            None if self.is_unshared(&key) => return false,
-            None => match self.new_unit(&key, location) {
-                Some(unit) => unit,
-                None => return false,
-            },
-        };
+        let Some(unit) = self.unit_of(&key, location) else { return false };
         let is_harmless = self.would_make(&unit);
         self.looked_at.borrow_mut().push(unit);
         is_harmless

@@ -90,7 +90,7 @@ impl<T> Shared<T> {
     }
 
     /// Whether the run that is going on has made it.
-    pub(crate) fn is_own(&self) -> bool {
+    fn is_own(&self) -> bool {
         self.made_in == now()
     }
 
