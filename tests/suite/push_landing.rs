@@ -485,10 +485,12 @@ fn a_push_through_a_pipe_does_not_wait_for_the_watcher() {
         scenario.server_hook("pre-receive", "#!/bin/sh\nexit 1\n");
         scenario.branch("feat/x");
         // `output()` reads both pipes to their end: it returns when nobody holds them any more.
-        let started = std::time::Instant::now();
+        // A push that had waited for the watcher would leave none behind. On a busy machine the
+        // watcher may still be on its way, so it is looked for a while.
         assert_eq!(scenario.push_only(&["origin", "feat/x"]).code, 1);
-        assert!(started.elapsed() < std::time::Duration::from_secs(4));
-        assert!(find_watcher(scenario.repository.root()).is_some());
+        crate::support::prefect::wait_for("there is a watcher", 10, || {
+            find_watcher(scenario.repository.root())
+        });
         scenario.settled();
     });
 }
