@@ -300,6 +300,7 @@ impl Merge {
         flow.name = name;
         flow.description = answer.description;
         flow.parameter_openapi_schema = Some(answer.schema);
+        flow.open_schema = None;
         flow.inexact.clear();
         flow.limits.clear();
         flow.source = FlowSource::Introspected;
@@ -360,6 +361,7 @@ fn new_flow(
         description: answer.description,
         engine: Engine::Prefect,
         parameter_openapi_schema: Some(answer.schema),
+        open_schema: None,
         inexact: Vec::new(),
         limits: Vec::new(),
         source: FlowSource::Introspected,

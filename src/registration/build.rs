@@ -182,6 +182,7 @@ pub(crate) fn build(
             source.author,
         ),
         fields,
+        open_schema: flow.open_schema.clone(),
         upload: None,
     };
     Ok(Built { registration, origins })
@@ -457,6 +458,7 @@ mod tests {
             description: None,
             engine: Engine::Prefect,
             parameter_openapi_schema: Some(json!({"title": "Parameters"})),
+            open_schema: None,
             inexact: Vec::new(),
             limits: Vec::new(),
             source: FlowSource::Static,

@@ -42,6 +42,9 @@ pub(super) struct Declared {
     /// Fields of [`RESET`] that are declared to be something else.
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub fields: Names,
+    /// Whether parameters are not checked because too little is known of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unchecked: bool,
 }
 
 /// What is known of the last registration.

@@ -92,6 +92,7 @@ mod tests {
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new(repository, &reference, false, None),
             fields: Fields::new(),
+            open_schema: None,
             upload: None,
             reference,
         }

@@ -13,6 +13,7 @@ mod guests;
 mod layers;
 mod moments;
 pub(crate) mod names;
+mod open_schema;
 mod plan;
 mod pools;
 mod prefect1;

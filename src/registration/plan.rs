@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::changes::{self, Change, Kept};
 use super::declared::LastDeclaration;
 use super::diff;
+use super::open_schema::{self, has_schema, is_unchecked};
 use super::refusal::Refusal;
 use super::schedules;
 use flowreg_git::tagging::{SeriesSet, TagOrder};
@@ -151,9 +152,15 @@ pub fn plan_one(
     if let Some(refusal) = refused {
         return Planned::refused(registration, held, refusal);
     }
+    open_schema::declare(&mut registration, held.as_ref());
+    let is_unchecked = is_unchecked(&registration);
     let Some(held) = held else {
-        let declared = diff::complete_new(&mut registration.fields);
-        enforce_known_schema(&mut registration.fields);
+        let mut declared = diff::complete_new(&mut registration.fields);
+        declared.unchecked = is_unchecked;
+        // Always sent, as the server stores `true` for an absent one but then does not check the
+        // parameters of this very request (docs/facts/prefect.md, "Parameters").
+        let is_checked = has_schema(&registration.fields) && !is_unchecked;
+        registration.fields.get_or_set(Field::EnforceParameterSchema, is_checked);
         registration.marks.declared = Some(declared.text());
         let (action, changes, kept) = (Action::Create, Vec::new(), Vec::new());
         return Planned { registration, held: None, action, changes, kept };
@@ -166,11 +173,16 @@ pub fn plan_one(
     if differences.schedules.is_ambiguous {
         return Planned::refused(registration, Some(held), Refusal::AmbiguousSchedules);
     }
-    if !has_schema(&held.fields)
-        && has_schema(&differences.fields)
+    // The target checks parameters from the moment there is a schema to check them with, unless the
+    // repository declares something else; afterwards people may change it.
+    let was_unchecked = last.recorded().is_some_and(|last| last.unchecked);
+    if (was_unchecked || !has_schema(&held.fields))
+        && has_schema(&registration.fields)
+        && !is_unchecked
+        && *held.fields.value(Field::EnforceParameterSchema) != Value::Bool(true)
         && !registration.fields.has(Field::EnforceParameterSchema)
     {
-        enforce_known_schema(&mut differences.fields);
+        differences.fields.set(Field::EnforceParameterSchema, true);
     }
     let marks = changes::mark_changes(&registration.marks, held.marks.as_ref(), is_ours);
     // A write deletes scheduled runs, so a registration of an older flowreg, which has no record of
@@ -218,20 +230,6 @@ fn duplicate_slug(registration: &Registration) -> Option<Refusal> {
     let schedules = registration.fields.items(Field::Schedules);
     let slug = schedules::duplicate_slug(schedules)?.to_owned();
     Some(Refusal::DuplicateSlug { slug })
-}
-
-/// Lets the server check parameters from the moment there is a schema to check them with, unless
-/// the repository declares something else; afterwards people may change it. The flag is always
-/// sent, as the server stores `true` for an absent one but then does not check the parameters of
-/// this very request (docs/facts/prefect.md, "Parameters").
-fn enforce_known_schema(fields: &mut Fields) {
-    let is_known = has_schema(fields);
-    fields.get_or_set(Field::EnforceParameterSchema, is_known);
-}
-
-fn has_schema(fields: &Fields) -> bool {
-    let schema = fields.get(Field::ParameterOpenapiSchema).and_then(Value::as_object);
-    schema.is_some_and(|schema| !schema.is_empty())
 }
 
 fn refusal(
@@ -314,6 +312,7 @@ mod tests {
             entrypoint: Entrypoint::new("flows/etl.py", "etl"),
             marks: Marks::new("https://example.com/flows.git", &reference, true, None),
             fields: [(Field::Version, json!(tag))].into_iter().collect(),
+            open_schema: None,
             upload: None,
             reference,
         }

@@ -113,6 +113,7 @@ mod tests {
             marks: Marks::new("r", &reference, true, None),
             reference,
             fields,
+            open_schema: None,
             upload: None,
         };
         plan(vec![registration], Vec::new(), &Guards::default(), &|_| true)

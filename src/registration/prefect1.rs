@@ -125,6 +125,7 @@ impl Preparation {
             reference: reference.clone(),
             marks,
             fields: flow_parts.into(),
+            open_schema: None,
             upload: Some(Upload {
                 serialized_flow: compressed,
                 idempotency_key,

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use flowreg_git::RepositoryUrl;
 use flowreg_git::tagging::SeriesSet;
 use flowreg_model::{
-    CodeReference, Field, FlowProblem, Held, Inexact, Registration, TargetDescription, TargetKind,
+    CodeReference, Field, FlowProblem, Held, Inexact, OpenSchema, Registration, TargetDescription,
+    TargetKind,
 };
 use flowreg_servers::Target;
 
@@ -40,6 +41,26 @@ pub struct PlannedRun<'r> {
     pub explained: Explained,
     /// How many registrations take no part: their flows did not change.
     pub left_out: usize,
+}
+
+/// What is not certain about a flow, and what is registered then.
+fn doubt(registration: &Registration, Inexact { what, reason }: &Inexact) -> String {
+    let flow = &registration.flow;
+    if what == "name" {
+        return format!("{flow}: the name is not certain: {reason}");
+    }
+    let is_schema = what == Field::ParameterOpenapiSchema.name();
+    match registration.open_schema.as_ref().filter(|_| is_schema) {
+        Some(OpenSchema { open, .. }) => {
+            let names: Vec<String> = open.iter().map(|name| format!("`{name}`")).collect();
+            format!(
+                "{flow}: {what} is not exact: what is not known of {} is left open, or stays as the \
+                 target has it: {reason}",
+                names.join(", ")
+            )
+        }
+        None => format!("{flow}: {what} is not exact and stays as the target has it: {reason}"),
+    }
 }
 
 impl<'r> PlannedRun<'r> {
@@ -76,12 +97,7 @@ impl<'r> PlannedRun<'r> {
             let remarks = remarks.get(&item.registration.entrypoint).into_iter().flatten().cloned();
             let rename = rename_remark(&item.registration).filter(|_| kind == TargetKind::Prefect);
             let inexact = inexact.get(flow).into_iter().flatten();
-            let doubts = inexact.map(|Inexact { what, reason }| match what.as_str() {
-                "name" => format!("{flow}: the name is not certain: {reason}"),
-                _ => {
-                    format!("{flow}: {what} is not exact and stays as the target has it: {reason}")
-                }
-            });
+            let doubts = inexact.map(|inexact| doubt(&item.registration, inexact));
             let remarks = remarks.chain(doubts).chain(rename);
             all_notices.extend(remarks.map(|text| Notice { is_detail, ..Notice::from(text) }));
         }

@@ -146,6 +146,7 @@ fn flow(name: FlowName, path: &str, built: &BuiltFlow) -> Flow {
         description: None,
         engine: Engine::Prefect1,
         parameter_openapi_schema: None,
+        open_schema: None,
         inexact: Vec::new(),
         limits: Vec::new(),
         source: FlowSource::Introspected,

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use flowreg_model::{Engine, Entrypoint, Flow, FlowProblem, Inexact, ProblemCode, VersionLimit};
+use flowreg_model::{
+    Engine, Entrypoint, Flow, FlowProblem, Inexact, OpenSchema, ProblemCode, VersionLimit,
+};
 use flowreg_python::FileAnalysis;
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +27,8 @@ struct StoredFlow {
     description: Option<String>,
     /// As JSON text.
     schema: Option<String>,
+    /// What is known of a schema that is not exact, as JSON text, and the parameters that are open.
+    open: Option<(String, Vec<String>)>,
     inexact: Vec<(String, String)>,
     limits: Vec<StoredLimit>,
 }
@@ -59,6 +63,7 @@ pub(super) fn to_bytes(analysis: &FileAnalysis) -> Option<Vec<u8>> {
         line: flow.line,
         description: flow.description.clone(),
         schema: flow.parameter_openapi_schema.as_ref().map(text),
+        open: flow.open_schema.as_ref().map(|open| (text(&open.schema), open.open.clone())),
         inexact: flow
             .inexact
             .iter()
@@ -126,6 +131,12 @@ pub(super) fn from_bytes(path: &str, bytes: &[u8]) -> Option<FileAnalysis> {
             description: flow.description,
             engine: Engine::Prefect,
             parameter_openapi_schema: json(flow.schema)?,
+            open_schema: match flow.open {
+                None => None,
+                Some((schema, open)) => {
+                    Some(OpenSchema { schema: serde_json::from_str(&schema).ok()?, open })
+                }
+            },
             source: flowreg_model::FlowSource::Static,
             inexact: flow
                 .inexact

@@ -17,6 +17,7 @@ use flowreg_model::{Flow, ProblemCode, json_equal};
 use flowreg_python::{FileAnalysis, Layout, analyse, analyse_in, is_candidate};
 use serde_json::Value;
 
+use crate::support::open_schemas::contradictions;
 use crate::support::prefect::programs;
 use crate::support::random_flows::{FlowFile, Random, hazardous, ordinary};
 
@@ -145,6 +146,9 @@ fn differences(flow: &Flow, expected: &Value) -> Vec<String> {
             }
             None => differences.push(format!("schema: {ours} for {}", expected["schema_error"])),
         }
+    }
+    if let Some(schema) = expected.get("schema") {
+        differences.extend(contradictions(flow, schema));
     }
     differences
 }

@@ -21,6 +21,7 @@ fn flow(path: &str, name: &str, inexact: &[(&str, &str)]) -> Flow {
         description: None,
         engine: Engine::Prefect,
         parameter_openapi_schema: Some(json!({"properties": {}})),
+        open_schema: None,
         inexact: inexact.collect(),
         limits: Vec::new(),
         source: FlowSource::Static,

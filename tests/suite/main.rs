@@ -39,6 +39,7 @@ mod manifest_differential;
 mod manifest_errors;
 mod manifest_yaml;
 mod merge_queue;
+mod open_schema;
 mod output;
 mod output_git;
 mod pin_holds;

@@ -495,6 +495,7 @@ fn an_update_sends_only_what_changes() {
         marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
         reference,
         fields: Fields::from_iter([(Field::Version, "v1".into())]),
+        open_schema: None,
         upload: None,
     };
     let fields = Fields::from_iter([(Field::Description, "new".into())]);

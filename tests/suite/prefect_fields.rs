@@ -68,6 +68,7 @@ impl Deployment {
             marks: Marks::new(REPOSITORY, &reference, false, None),
             reference,
             fields: serde_json::from_value(declared).unwrap(),
+            open_schema: None,
             upload: None,
         }
     }

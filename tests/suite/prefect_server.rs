@@ -39,6 +39,7 @@ fn registration(flow: &str, tag: &str, fields: Value) -> Registration {
         marks: Marks::new(REPOSITORY, &reference, reference.tag().is_some(), Some("ada")),
         reference,
         fields,
+        open_schema: None,
         upload: None,
     }
 }

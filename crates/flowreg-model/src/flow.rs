@@ -35,6 +35,15 @@ pub struct Inexact {
     pub reason: String,
 }
 
+/// What is known of a parameter schema that is not known for certain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenSchema {
+    /// A schema with all parameters, in which nothing is said of what is not known.
+    pub schema: Value,
+    /// The parameters of which something is not known.
+    pub open: Vec<String>,
+}
+
 /// A flow at a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
@@ -52,6 +61,8 @@ pub struct Flow {
     pub engine: Engine,
     /// What `POST /deployments/` would carry; `None` if it could not be computed.
     pub parameter_openapi_schema: Option<Value>,
+    /// What is known of the schema where it could not be computed, if the parameters are known.
+    pub open_schema: Option<OpenSchema>,
     /// Empty if the flow is exact.
     pub inexact: Vec<Inexact>,
     /// For which versions of Prefect the schema holds, where not for all.
@@ -70,7 +81,11 @@ impl Flow {
     /// known; the flow is then not exact.
     pub fn resolve_for(&mut self, version: &Version) {
         for limit in std::mem::take(&mut self.limits) {
-            if limit.holds(version) || self.parameter_openapi_schema.is_none() {
+            if limit.holds(version) {
+                continue;
+            }
+            if self.parameter_openapi_schema.is_none() {
+                self.open_schema = None;
                 continue;
             }
             self.parameter_openapi_schema = limit.instead;

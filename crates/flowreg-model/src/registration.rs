@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Channel, CodeReference, DeploymentName, Entrypoint, Fields, FlowName};
+use super::{Channel, CodeReference, DeploymentName, Entrypoint, Fields, FlowName, OpenSchema};
 
 /// The marks that flowreg leaves on what it created: labels on Prefect 3, tags on Prefect 2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub struct Registration {
     ///
     /// For Prefect 1 they are the parts of the serialized flow: `storage`, `run_config`, `tasks` …
     pub fields: Fields,
+    /// What is known of the parameter schema, if it is not among the fields.
+    pub open_schema: Option<OpenSchema>,
     /// What Prefect 1 is sent.
     pub upload: Option<Upload>,
 }

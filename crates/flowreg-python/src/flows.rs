@@ -13,12 +13,12 @@ use super::interpreter::{Evaluated, Interpreter, Raised, nested, signatures};
 use super::probable;
 use super::problem::Problems;
 use super::schema::NoSchema;
-use super::schema::parameters::{Failure, parameters};
+use super::schema::parameters::{Failure, ParameterSchema, parameters};
 use super::schema::versions::Difference;
 use super::source::line;
 use super::value::{Class, FlowObject, Function, Location, Scope, Unknown, Value, keyword};
 use flowreg_model::{
-    Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, ProblemCode, VersionLimit,
+    Engine, Entrypoint, Flow, FlowName, FlowProblem, Inexact, OpenSchema, ProblemCode,
 };
 
 /// Characters that Prefect allows in no flow name (docs/facts/python.md, "Names").
@@ -351,15 +351,28 @@ pub(super) fn flow<'a>(
     let mut limits = Vec::new();
     // `@flow` above `@classmethod` can't be loaded by Prefect 3.1 and older.
     let is_over_a_method = matches!(flow.function, Value::Wrapped(..));
-    let schema = match schema(interpreter, flow, function.as_deref()) {
-        Ok((schema, found)) => {
+    let (mut schema_known, mut open_schema) = (None, None);
+    let doubt = match schema(interpreter, flow, function.as_deref()) {
+        Ok(ParameterSchema { schema, limits: found, doubt }) => {
             limits = found;
             if is_over_a_method {
                 limits.push(Difference::Loader.of_schema(None));
             }
-            Some(schema)
+            match doubt {
+                None => {
+                    schema_known = Some(schema);
+                    None
+                }
+                Some((failure, open)) => {
+                    open_schema = Some(OpenSchema { schema, open });
+                    Some(failure)
+                }
+            }
         }
-        Err(failure) => match failure.reason {
+        Err(failure) => Some(failure),
+    };
+    if let Some(Failure { part, reason: why }) = doubt {
+        match why {
             NoSchema::Raises(kind, message) => {
                 return Err(DefinitionError {
                     kind: kind.to_owned(),
@@ -368,12 +381,14 @@ pub(super) fn flow<'a>(
                 });
             }
             NoSchema::Unknown(unknown) => {
-                inexact.push(reason("parameter_openapi_schema", &failure.part, &unknown));
-                None
+                inexact.push(reason("parameter_openapi_schema", &part, &unknown));
             }
-            NoSchema::Unconstrained | NoSchema::Callable => None,
-        },
-    };
+            NoSchema::Unconstrained | NoSchema::Callable => {
+                let unknown = unknown("it has no schema", interpreter.here());
+                inexact.push(reason("parameter_openapi_schema", &part, &unknown));
+            }
+        }
+    }
     let Ok(name) = name.parse::<FlowName>() else {
         let message = format!("'{name}' can't be the name of a flow");
         return Err(DefinitionError { kind: "InvalidNameError".to_owned(), message, at: flow.at });
@@ -385,7 +400,8 @@ pub(super) fn flow<'a>(
         line: line(problems.text, at),
         description,
         engine: Engine::Prefect,
-        parameter_openapi_schema: schema,
+        parameter_openapi_schema: schema_known,
+        open_schema,
         inexact,
         limits,
         source: flowreg_model::FlowSource::Static,
@@ -530,7 +546,7 @@ fn schema<'a>(
     interpreter: &Interpreter<'a>,
     flow: &FlowObject<'a>,
     function: Option<&Function<'a>>,
-) -> Result<(serde_json::Value, Vec<VersionLimit>), Failure> {
+) -> Result<ParameterSchema, Failure> {
     let failed = |unknown: Rc<Unknown>| Failure {
         part: "the signature".to_owned(),
         reason: NoSchema::Unknown(unknown),

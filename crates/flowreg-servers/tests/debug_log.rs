@@ -121,6 +121,7 @@ fn registration() -> Registration {
         marks: Marks::new("https://git.example.com/r.git", &reference, true, None),
         reference,
         fields: Fields::from_iter([(Field::Parameters, json!({"password": PARAMETER}))]),
+        open_schema: None,
         upload: None,
     }
 }

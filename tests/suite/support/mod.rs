@@ -2,6 +2,8 @@
 
 pub(crate) mod needs;
 pub(crate) mod official;
+#[path = "../../../crates/flowreg-python/tests/suite/open_schemas.rs"]
+pub(crate) mod open_schemas;
 pub(crate) mod pipelines;
 pub(crate) mod prefect;
 pub(crate) mod prefect1;

@@ -41,39 +41,97 @@ pub(crate) struct Failure {
     pub reason: NoSchema,
 }
 
+/// The schema of a function's parameters.
+pub(crate) struct ParameterSchema {
+    /// The schema, in which parameters that are not known are left open.
+    pub schema: Json,
+    /// For which versions of Prefect it holds, where not for all.
+    pub limits: Vec<VersionLimit>,
+    /// The parameters that are not known for certain, and why the first of them is not.
+    pub doubt: Option<(Failure, Vec<String>)>,
+}
+
 /// The schema of a function's parameters, described by its docstring.
 ///
 /// # Errors
-/// [`Failure`] at the first parameter that is not known or that Prefect refuses.
+/// [`Failure`] where Prefect refuses the signature.
 pub(crate) fn parameters<'a>(
     interpreter: &Interpreter<'a>,
     function: &Function<'a>,
     doc: Option<&str>,
     validates: bool,
-) -> Result<(Json, Vec<VersionLimit>), Failure> {
+) -> Result<ParameterSchema, Failure> {
     let differences = versions::of_signature(function);
     // The schema of 3.8.8, and with it those of other versions, where they differ in a known way.
-    let (schema, more) = object(interpreter, function, doc, validates, false)?;
+    let object = |as_containers| object(interpreter, function, doc, validates, as_containers);
+    let (schema, more, doubts) = object(false)?;
     let mut limits = Vec::new();
     for difference in differences.into_iter().chain(more) {
         let instead = match difference {
-            Difference::Variadic => Some(object(interpreter, function, doc, validates, true)?.0),
+            Difference::Variadic => {
+                let (schema, _, doubts) = object(true)?;
+                doubts.first.is_none().then_some(schema)
+            }
             _ => None,
         };
         limits.push(difference.of_schema(instead));
     }
-    Ok((schema, limits))
+    let doubt = doubts.first.map(|failure| (failure, doubts.parameters));
+    Ok(ParameterSchema { schema, limits, doubt })
 }
 
-/// The schema, and where other versions differ; `as_containers`: variadic parameters as Prefect
-/// 3.9 reads them.
+/// What is not known of a signature.
+#[derive(Default)]
+struct Doubts {
+    /// Why, of the first.
+    first: Option<Failure>,
+    /// The parameters that it concerns.
+    parameters: Vec<String>,
+}
+
+impl Doubts {
+    /// Takes what is not known as nothing.
+    ///
+    /// # Errors
+    /// [`Failure`] where Prefect refuses the signature for certain. After the first doubt nothing is:
+    /// whether Prefect comes this far depends on it.
+    fn or_open<T>(
+        &mut self,
+        name: &str,
+        part: &str,
+        result: SchemaResult<T>,
+    ) -> Result<Option<T>, Failure> {
+        let reason = match result {
+            Ok(known) => return Ok(Some(known)),
+            Err(reason) => reason,
+        };
+        self.open(name, Failure { part: part.to_owned(), reason })?;
+        Ok(None)
+    }
+
+    fn open(&mut self, name: &str, failure: Failure) -> Result<(), Failure> {
+        if self.first.is_none() {
+            if matches!(failure.reason, NoSchema::Raises(..)) {
+                return Err(failure);
+            }
+            self.first = Some(failure);
+        }
+        if self.parameters.last().is_none_or(|last| last != name) {
+            self.parameters.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The schema, where other versions differ, and what is not known; `as_containers`: variadic
+/// parameters as Prefect 3.9 reads them.
 fn object<'a>(
     interpreter: &Interpreter<'a>,
     function: &Function<'a>,
     doc: Option<&str>,
     validates: bool,
     as_containers: bool,
-) -> Result<(Json, Vec<Difference>), Failure> {
+) -> Result<(Json, Vec<Difference>, Doubts), Failure> {
     let raises = |part: &str, kind, message: String| Failure {
         part: part.to_owned(),
         reason: NoSchema::Raises(kind, message),
@@ -84,13 +142,16 @@ fn object<'a>(
             return Err(raises(name, "ReservedArgumentError", message));
         }
     }
-    // The model that validates the arguments resolves quoted types among its own fields first.
-    if let Some(name) = hidden_type(interpreter, function) {
-        let why = format!("the parameter `{name}` has the name of a type that is quoted");
-        let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
-        return Err(Failure { part: name, reason: NoSchema::Unknown(Rc::new(reason)) });
-    }
-    let (annotations, is_fallback) = evaluated(interpreter, function, validates)?;
+    let mut doubts = Doubts::default();
+    let (annotations, is_fallback) = match evaluated(interpreter, function, validates) {
+        Ok(evaluated) => evaluated,
+        Err(failure) => {
+            doubts.open(&failure.part.clone(), failure)?;
+            doubts.parameters.clear();
+            (function.parameters.iter().map(|_| Annotation::Missing).collect(), false)
+        }
+    };
+    let is_any_type_known = doubts.first.is_none();
     let texts = doc.map_or_else(Vec::new, |doc| docstring::parameters(&docstring::clean(doc)));
     let mut generator = Generator::new(interpreter);
     let (mut properties, mut required) = (Schema::new(), Vec::new());
@@ -109,14 +170,14 @@ fn object<'a>(
                 "Fields must not use names with leading underscores; e.g., use '{plain}' \
                  instead of '{name}'."
             );
-            return Err(raises(name, "PydanticUserError", message));
+            doubts.open(name, raises(name, "PydanticUserError", message))?;
         }
         let is_taken = TAKEN.contains(&name)
             && !matches!(parameter.kind, ParameterKind::Rest | ParameterKind::Keywords);
         if validates && (is_taken || VALIDATION.contains(&name)) {
             let message = "Flow function is not compatible with `validate_parameters`. Disable \
                            validation or change the argument names.";
-            return Err(raises(name, "ValueError", message.to_owned()));
+            doubts.open(name, raises(name, "ValueError", message.to_owned()))?;
         }
         // If one string of the signature did not resolve, Prefect leaves all strings to pydantic,
         // which resolves each in Prefect's own module.
@@ -135,8 +196,11 @@ fn object<'a>(
             Some((parameter, annotation)) => (parameter, annotation),
             None => (parameter, &annotation),
         };
+        if !is_any_type_known && doubts.parameters.last().is_none_or(|last| last != name) {
+            doubts.parameters.push(name.to_owned());
+        }
         let (schema, is_required) =
-            generator.parameter(function, parameter, annotation, (position, text))?;
+            generator.parameter(function, parameter, annotation, (position, text), &mut doubts)?;
         properties.insert(name.to_owned(), schema.into());
         if is_required {
             required.push(Json::String(name.to_owned()));
@@ -162,7 +226,7 @@ fn object<'a>(
     if has_definitions {
         differences.push(Difference::Loader);
     }
-    Ok((Json::Object(schema), differences))
+    Ok((Json::Object(schema), differences, doubts))
 }
 
 /// A variadic parameter as Prefect 3.9 reads it: a list or dictionary with an empty one as default.
@@ -263,6 +327,12 @@ fn evaluated<'a>(
     function: &Function<'a>,
     validates: bool,
 ) -> Result<(Vec<Annotation<'a>>, bool), Failure> {
+    // The model that validates the arguments resolves quoted types among its own fields first.
+    if let Some(name) = hidden_type(interpreter, function) {
+        let why = format!("the parameter `{name}` has the name of a type that is quoted");
+        let reason = Unknown { why, at: interpreter.here(), is_flow_like: false };
+        return Err(Failure { part: name, reason: NoSchema::Unknown(Rc::new(reason)) });
+    }
     let as_written = || function.parameters.iter().map(|p| p.annotation.clone()).collect();
     let returns = function.definition.and_then(|definition| definition.returns.as_deref());
     let quoted_return = match returns {
@@ -367,31 +437,32 @@ impl<'a> Generator<'_, 'a> {
         parameter: &Parameter<'a>,
         annotation: &Value<'a>,
         (position, text): (usize, Option<&str>),
+        doubts: &mut Doubts,
     ) -> Result<(Schema, bool), Failure> {
         let name = &parameter.name;
-        if is_final_type(annotation) && parameter.default.is_some() {
-            let part = format!("the type of `{name}`");
-            let reason = self.unknown::<()>("`Final` with a default");
-            return Err(Failure { part, reason: reason.err().unwrap_or(NoSchema::Unconstrained) });
-        }
-        let failed = |part: &str| {
-            let part = part.to_owned();
-            move |reason| Failure { part, reason }
-        };
         let annotation_part = format!("the type of `{name}`");
         let default_part = format!("the default of `{name}`");
         // One part without a schema leaves the whole parameter unconstrained.
         let mark = self.definitions.mark();
-        let (mut schema, metadata) = match self.parameter_type(annotation, function) {
+        let typed = if is_final_type(annotation) && parameter.default.is_some() {
+            self.unknown("`Final` with a default")
+        } else {
+            self.parameter_type(annotation, function)
+        };
+        if typed.is_err() {
+            // A type without a schema takes with it the definitions that were made for its parts.
+            self.definitions.truncate(mark);
+        }
+        let typed = match typed {
             Err(NoSchema::Unconstrained | NoSchema::Callable) => {
                 self.has_no_schema.set(true);
-                // A type without a schema takes with it the definitions that were made for its
-                // parts.
-                self.definitions.truncate(mark);
-                (Schema::new(), Keywords::new())
+                Some((Schema::new(), Keywords::new()))
             }
-            other => (other.map_err(failed(&annotation_part))?, metadata_info(annotation)),
+            other => doubts
+                .or_open(name, &annotation_part, other)?
+                .map(|schema| (schema, metadata_info(annotation))),
         };
+        let (mut schema, metadata) = typed.unwrap_or_default();
         let mut description = text.map(str::to_owned);
         let mut extra = Schema::new();
         let mut default = parameter.default.clone();
@@ -400,10 +471,13 @@ impl<'a> Generator<'_, 'a> {
             // `dataclasses.field()` as a default is an object like any other, without a JSON form.
             Some(Value::Field(info)) if !info.is_pydantic => default = None,
             Some(Value::Field(info)) => {
-                let part = failed(&default_part);
-                (default, extra) =
-                    self.field_default(&info.keywords, &mut description).map_err(part)?;
-                is_required = default.is_none();
+                let known = self.field_default(&info.keywords, &mut description);
+                let known = doubts.or_open(name, &default_part, known)?;
+                is_required = match &known {
+                    Some((default, _)) => default.is_none(),
+                    None => keyword(&info.keywords, "default").is_none(),
+                };
+                (default, extra) = known.unwrap_or_default();
             }
             Some(Value::Ellipsis) => (default, is_required) = (None, true),
             Some(_) => {}
@@ -416,15 +490,17 @@ impl<'a> Generator<'_, 'a> {
             },
         }
         schema.insert("title".to_owned(), Json::String(name.to_string()));
-        if let Some(default) = &default
-            && let Some(encoded) = self.default(default).map_err(failed(&default_part))?
-        {
-            schema.insert("default".to_owned(), encoded);
+        if let Some(default) = &default {
+            let encoded = self.default(default);
+            if let Some(encoded) = doubts.or_open(name, &default_part, encoded)?.flatten() {
+                schema.insert("default".to_owned(), encoded);
+            }
         }
         if let Some(description) = description {
             schema.insert("description".to_owned(), description.into());
         }
-        self.extra_keys(&mut schema, &metadata).map_err(failed(&annotation_part))?;
+        let extra_keys = self.extra_keys(&mut schema, &metadata);
+        doubts.or_open(name, &annotation_part, extra_keys)?;
         schema.insert("position".to_owned(), position.into());
         // Last, because Prefect merges `json_schema_extra` over everything, `position` and `title`
         // too.

@@ -10,6 +10,8 @@ use flowreg_model::{Flow, ProblemCode, json_equal};
 use flowreg_python::{FileAnalysis, Layout, analyse_in, is_candidate};
 use serde_json::Value;
 
+use crate::open_schemas::contradictions;
+
 #[derive(Default)]
 struct Score {
     exact: usize,
@@ -54,6 +56,7 @@ fn differences(flow: &Flow, expected: &Value, volatile: &[&str]) -> Vec<String> 
             differences.push(format!("schema\n  {ours}\n  {schema}"));
         }
     }
+    differences.extend(contradictions(flow, schema));
     differences
 }
 

@@ -11,6 +11,7 @@ mod conformance;
 mod deploy_calls;
 mod fuzz;
 mod load_errors;
+mod open_schemas;
 mod programs;
 #[expect(dead_code, reason = "some is for the comparison with the real Prefect only")]
 mod random_flows;

@@ -7,6 +7,8 @@ use flowreg_model::{Flow, ProblemCode, json_equal};
 use flowreg_python::{Layout, analyse_in};
 use serde_json::{Map, Value};
 
+use crate::open_schemas::contradictions;
+
 /// So many of the programs that Prefect loads are exact at least.
 const EXACT_FLOOR: usize = 450;
 
@@ -48,6 +50,11 @@ fn small_programs_are_exact_or_declined_and_never_wrong() {
         };
         let problem = analysis.problems.iter().find(|problem| is_error(problem.code));
         let inexact = analysis.flows.iter().flat_map(|flow| &flow.inexact).next();
+        for flow in &analysis.flows {
+            if let Some(truth) = truth["flows"].get(flow.entrypoint.object()) {
+                wrong.extend(contradictions(flow, &truth["schema"]));
+            }
+        }
         match (truth["flows"].as_object(), problem, inexact) {
             (None, Some(_), _) => exact += 1,
             (None, None, None) => wrong.push(format!("{file}: Prefect can't load it")),
