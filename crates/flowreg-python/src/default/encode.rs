@@ -129,6 +129,9 @@ impl<'a> Generator<'_, 'a> {
             Value::Symbol(_)
             | Value::Class(_)
             | Value::Function(_)
+            | Value::Flow(_)
+            | Value::Partial(_)
+            | Value::Module(_)
             | Value::Ellipsis
             | Value::Type(_)
             | Value::View(_)
