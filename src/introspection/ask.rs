@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failure::{Failure, Generation, Unavailable};
 use super::interpreter;
 use super::process::{PYTHONPATH, PythonProcess, Reply, Watch};
-use super::protocol::{LoadedFile, Message, Question, Request};
+use super::protocol::{Answer, Depends, LoadedFile, Message, Question, Request};
 use flowreg_git::Repository;
 use flowreg_model::{CommitId, Environment};
 
@@ -94,11 +94,11 @@ pub fn ask(
     questions: &[Question],
     watch: &dyn Watch,
 ) -> Result<Answers, AskError> {
-    logged(ask_python(context, None, questions, watch))
+    logged(ask_python(context, None, questions, watch)).map(|(answers, _)| answers)
 }
 
 /// Tells the log why there are no answers.
-fn logged(answers: Result<Answers, AskError>) -> Result<Answers, AskError> {
+pub(super) fn logged<T>(answers: Result<T, AskError>) -> Result<T, AskError> {
     answers.inspect_err(|error| tracing::debug!(%error, "Python gives no answers"))
 }
 
@@ -119,19 +119,46 @@ pub(crate) fn build(
         objects: Vec::new(),
         discover: true,
         source_roots: Vec::new(),
+        may_be_kept: false,
     };
     let questions: Vec<Question> = paths.iter().map(question).collect();
-    logged(ask_python(context, Some(options), &questions, watch))
+    logged(ask_python(context, Some(options), &questions, watch)).map(|(answers, _)| answers)
 }
 
-fn ask_python(
+impl IntrospectionContext<'_> {
+    /// The directory that paths of interpreters count from.
+    fn base(&self) -> &Path {
+        self.repository.workdir().unwrap_or(self.directory)
+    }
+
+    /// An interpreter as a person would type it.
+    pub(super) fn shown(&self, python: &Path) -> String {
+        python.strip_prefix(self.base()).unwrap_or(python).display().to_string()
+    }
+}
+
+/// Finds the interpreter.
+///
+/// # Errors
+/// [`Unavailable`] if there is none.
+pub(super) fn find_python(context: &IntrospectionContext<'_>) -> Result<PathBuf, Unavailable> {
+    interpreter::find(context.python, context.base(), context.environment)
+}
+
+/// For each answer what it depended on, and its text; `None` if it is not to be kept.
+pub(super) type Kept = Vec<Option<(Depends, String)>>;
+
+/// Asks the questions in a process of its own.
+///
+/// # Errors
+/// [`AskError`] if nothing can be asked at all.
+pub(super) fn ask_python(
     context: &IntrospectionContext<'_>,
     prefect1: Option<&Value>,
     questions: &[Question],
     watch: &dyn Watch,
-) -> Result<Answers, AskError> {
-    let base = context.repository.workdir().unwrap_or(context.directory);
-    let python = interpreter::find(context.python, base, context.environment)?;
+) -> Result<(Answers, Kept), AskError> {
+    let python = find_python(context)?;
     tracing::debug!(python = %python.display(), files = questions.len(), "asking Python");
     let home = TemporaryHome::make(context.environment)?;
     let generation = if prefect1.is_some() { Generation::One } else { Generation::Later };
@@ -160,6 +187,7 @@ fn ask_python(
     let work_tree = context.repository.workdir().map(within);
     process.send(&Request {
         root: &within(&root),
+        checkout: &root,
         shown: work_tree.as_deref().unwrap_or(Path::new(".")),
         work_tree: work_tree.as_deref(),
         python_path: context.environment.raw(PYTHONPATH).filter(|path| !path.is_empty()),
@@ -170,14 +198,17 @@ fn ask_python(
     });
     // What is not answered when Python ends, or when the time for all files is up, stays so.
     let mut files = vec![Err(Failure::Unanswered); questions.len()];
+    let mut kept: Kept = questions.iter().map(|_| None).collect();
     let until = Instant::now() + context.limits.run;
     let mut done = 0;
     while done < files.len() {
         match process.next_reply(until, done, watch) {
             Reply::Message(Message::Answer(number, answer)) => {
                 // Files are loaded side by side, so answers come in any order.
-                if let Some(file) = files.get_mut(number) {
-                    *file = answer;
+                let Answer { outcome, depends, line } = *answer;
+                if let (Some(file), Some(kept)) = (files.get_mut(number), kept.get_mut(number)) {
+                    *file = outcome;
+                    *kept = depends.map(|depends| (depends, line));
                 }
                 done += 1;
             }
@@ -200,8 +231,7 @@ fn ask_python(
     // Python ends before its directory is removed, which it could still write into.
     drop(process);
     drop(home);
-    let python = python.strip_prefix(base).unwrap_or(&python).display().to_string();
-    Ok(Answers { python, prefect, files })
+    Ok((Answers { python: context.shown(&python), prefect, files }, kept))
 }
 
 /// The messages before the first question: Python reports which Prefect it has, and then that it has

@@ -187,6 +187,11 @@ pub enum Failure {
     NotFound,
     /// The attribute is something else.
     NotAFlow,
+    /// A module came from the work tree: what Python says is not what the commit says.
+    WorkTree {
+        /// Its full name.
+        module: String,
+    },
     /// Prefect's server would refuse the name of the flow.
     BadName {
         /// What is wrong.
@@ -220,6 +225,11 @@ impl fmt::Display for Failure {
             Self::TooLarge { bytes } => write!(f, "the answer is too large: {bytes} bytes"),
             Self::NotFound => f.write_str("the imported module has no such attribute"),
             Self::NotAFlow => f.write_str("in the imported module it is no flow"),
+            Self::WorkTree { module } => write!(
+                f,
+                "`{}` was imported from the work tree, and not from the commit",
+                cut(module)
+            ),
             Self::BadName { message } => f.write_str(&cut(message)),
             Self::Unanswered => f.write_str("Python ended before it came to this file"),
         }
@@ -257,6 +267,12 @@ impl Failure {
                 )
             }
             Self::NeedsApi { .. } => "move the call into the flow".to_owned(),
+            Self::WorkTree { module } => {
+                let package = module.split('.').next().unwrap_or(module);
+                format!(
+                    "commit `{package}`, or install it into {python} other than as an editable install"
+                )
+            }
             Self::Exited { .. } => {
                 "put what runs the file as a program below `if __name__ == \"__main__\":`"
                     .to_owned()

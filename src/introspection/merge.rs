@@ -67,7 +67,22 @@ pub fn questions(
             questions.entry(at.path()).or_insert_with(|| question(scan, at.path(), false));
         question.objects.push(at.object().to_owned());
     }
+    // Who always asks wants to know what Python says today. And some answers hold for one run only.
+    for question in questions.values_mut() {
+        question.may_be_kept = mode == Introspect::Auto && !is_fleeting(scan, &question.path);
+    }
     questions.into_values().collect()
+}
+
+/// Whether something in a file is another thing at every run, or on every machine.
+fn is_fleeting(scan: &Scan, path: &str) -> bool {
+    let is_it = |reason: &str| {
+        reason.contains("depends on where the module runs")
+            || MOMENTARY.iter().any(|words| reason.contains(words))
+    };
+    let flows = scan.flows.iter().filter(|flow| flow.entrypoint.path() == path);
+    flows.flat_map(|flow| &flow.inexact).any(|inexact| is_it(&inexact.reason))
+        || scan.problems.iter().any(|problem| problem.path == path && is_it(&problem.message))
 }
 
 /// Says in the debug log why Python is asked about a flow.
@@ -88,7 +103,14 @@ fn question(scan: &Scan, path: &str, discover: bool) -> Question {
     let is_module = path.strip_suffix(".py").is_none();
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let source_roots = scan.source_roots.directories(if is_module { "" } else { directory });
-    Question { path: path.to_owned(), is_module, objects: Vec::new(), discover, source_roots }
+    Question {
+        path: path.to_owned(),
+        is_module,
+        objects: Vec::new(),
+        discover,
+        source_roots,
+        may_be_kept: true,
+    }
 }
 
 fn is_unknown(problem: &FlowProblem) -> bool {

@@ -3,7 +3,7 @@
 //!
 //! `merge` says what has to be asked and merges the answers into the scan. `ask` finds the
 //! `interpreter` and talks (`protocol`) to one `process` of it, which runs `harness/` on a checkout
-//! of the commit in a temporary directory. A flow of Prefect 1 exists only once its file has run:
+//! of the commit in a temporary directory. What it answers is `kept` for the next run. A flow of Prefect 1 exists only once its file has run:
 //! `build` has such flows made and serialized in the same way. `steps` runs the build steps of a
 //! `prefect.yaml` where a person asked for that.
 //!
@@ -13,6 +13,7 @@
 mod ask;
 mod failure;
 mod interpreter;
+mod kept;
 mod merge;
 mod process;
 mod protocol;
@@ -21,6 +22,7 @@ mod steps;
 pub(crate) use ask::build;
 pub use ask::{Answers, AskError, IntrospectionContext, Limits, ask};
 pub use failure::{Failure, Unavailable};
+pub use kept::ask_what_is_new;
 pub use merge::{IntrospectedScan, merge_answers, note_unanswered, questions};
 pub use process::Watch;
 pub(crate) use protocol::{BuildRefusal, BuiltFlow, Serialized};

@@ -23,9 +23,10 @@ use flowreg_model::Environment;
 pub(super) const PYTHONPATH: &str = "PYTHONPATH";
 
 /// The files that Python runs; the first one is started.
-const HARNESS: [(&str, &str); 4] = [
+pub(super) const HARNESS: [(&str, &str); 5] = [
     ("harness.py", include_str!("harness/harness.py")),
     ("flowreg_children.py", include_str!("harness/flowreg_children.py")),
+    ("flowreg_depends.py", include_str!("harness/flowreg_depends.py")),
     ("flowreg_flows.py", include_str!("harness/flowreg_flows.py")),
     ("flowreg_prefect1.py", include_str!("harness/flowreg_prefect1.py")),
 ];

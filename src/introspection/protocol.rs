@@ -19,6 +19,9 @@ pub struct Question {
     pub objects: Vec<String>,
     /// Whether other flows of the file are wanted, too.
     pub discover: bool,
+    /// Whether an answer that was given before will do.
+    #[serde(skip)]
+    pub may_be_kept: bool,
     /// Directories, from the root of the repository, that Python looks in besides the file's own and
     /// the root.
     pub source_roots: Vec<String>,
@@ -29,6 +32,8 @@ pub struct Question {
 pub(super) struct Request<'a> {
     /// The checkout; the working directory while files are loaded.
     pub root: &'a Path,
+    /// The root of the checkout, in which [`Request::root`] is.
+    pub checkout: &'a Path,
     /// The directory that answers name instead of the checkout: the work tree, or `.`.
     pub shown: &'a Path,
     /// The work tree, if there is one: what is on Python's path there counts as it is in the
@@ -56,9 +61,31 @@ pub(super) enum Message {
     /// Prefect can't be imported, for this reason.
     Broken(String),
     /// The answer about the file with this index in the request.
-    Answer(usize, Result<LoadedFile, Failure>),
+    Answer(usize, Box<Answer>),
     /// All files are answered.
     Done,
+}
+
+/// The answer about one file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer {
+    /// What was found out.
+    pub outcome: Result<LoadedFile, Failure>,
+    /// What that depended on; `None` if it is not to be kept.
+    pub depends: Option<Depends>,
+    /// The line as it came.
+    pub line: String,
+}
+
+/// What the answer about a file depended on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Depends {
+    /// Files of the checkout that were opened.
+    pub files: Vec<String>,
+    /// Files and directories outside of it, and their state; `None` where there was none.
+    pub outside: Vec<(String, Option<String>)>,
+    /// Variables of the environment that were read; `None` for all of them.
+    pub variables: Option<Vec<String>>,
 }
 
 /// What Python says about a file that it could load.
@@ -131,13 +158,20 @@ pub struct BuildRefusal {
 
 impl Message {
     /// Reads one line; `None` if it is not a message of the harness.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let line: Line = serde_json::from_slice(line).ok()?;
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let mut line: Line = serde_json::from_slice(text).ok()?;
         Some(match line.message.as_str() {
             "found" => Self::Found(line.prefect),
             "ready" => Self::Ready(line.prefect?),
             "broken" => Self::Broken(line.reason?),
-            "answer" => Self::Answer(line.file?, line.answer()?),
+            "answer" => {
+                let (file, depends) = (line.file?, line.depends.take());
+                let line_text =
+                    depends.as_ref().map(|_| String::from_utf8_lossy(text).into_owned());
+                let line_text = line_text.unwrap_or_default();
+                let outcome = line.answer()?;
+                Self::Answer(file, Box::new(Answer { outcome, depends, line: line_text }))
+            }
             "done" => Self::Done,
             _ => return None,
         })
@@ -155,6 +189,7 @@ struct Line {
     file: Option<usize>,
     failure: Option<FailureLine>,
     flows: Option<Vec<FlowLine>>,
+    depends: Option<Depends>,
     #[serde(default)]
     names_paths: bool,
     #[serde(default)]
@@ -258,6 +293,7 @@ impl FailureLine {
             "too_large" => Failure::TooLarge { bytes: self.bytes? },
             "not_found" => Failure::NotFound,
             "not_a_flow" => Failure::NotAFlow,
+            "work_tree" => Failure::WorkTree { module: module? },
             _ => return None,
         })
     }
@@ -286,11 +322,15 @@ mod tests {
         };
         let flows = vec![("C.a".to_owned(), Ok(flow)), ("b".to_owned(), Err(Failure::NotAFlow))];
         let loaded = LoadedFile { flows, ..LoadedFile::default() };
-        assert_eq!(read(answer), Message::Answer(3, Ok(loaded)));
+        let answered = |file, line: &str| match read(line) {
+            Message::Answer(number, answer) if number == file => answer.outcome,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answered(3, answer), Ok(loaded));
         let failed = r#"{"failure": {"kind": "exited", "code": 3, "last": null},
             "message": "answer", "file": 0}"#;
         let exited = Failure::Exited { code: 3, last: None };
-        assert_eq!(read(failed), Message::Answer(0, Err(exited)));
+        assert_eq!(answered(0, failed), Err(exited));
         assert_eq!(read(r#"{"message": "done"}"#), Message::Done);
     }
 
@@ -315,8 +355,10 @@ mod tests {
         let line = r#"{"message": "answer", "file": 0, "flows": [{"object": "a", "name": "a",
             "description": null, "line": null,
             "schema": {"x": 123456789012345678901234567890, "y": 1.0}}]}"#;
-        let Message::Answer(0, Ok(loaded)) = read(line) else { panic!("no answer") };
-        let [(_, Ok(flow))] = &loaded.flows[..] else { panic!("no flow") };
+        let Message::Answer(0, answer) = read(line) else { panic!("no answer") };
+        let [(_, Ok(flow))] = &answer.outcome.as_ref().unwrap().flows[..] else {
+            panic!("no flow")
+        };
         let written = r#"{"x":123456789012345678901234567890,"y":1.0}"#;
         assert_eq!(flow.schema.to_string(), written);
     }

@@ -11,8 +11,8 @@ use super::request::Notice;
 use super::starts::Start;
 use super::{FlowFilter, Referenced, RunError};
 use crate::introspection::{
-    AskError, IntrospectedScan, IntrospectionContext, Limits, ask, merge_answers, note_unanswered,
-    questions,
+    AskError, IntrospectedScan, IntrospectionContext, Limits, ask_what_is_new, merge_answers,
+    note_unanswered, questions,
 };
 use crate::scan::{ANALYSER, NamedFlows, Scan, Selection, explain, look_up, scan};
 use crate::store::AnalysisCache;
@@ -162,7 +162,12 @@ impl Referenced<'_> {
             // removed, only the work that is under way is told of it.
             let _handled = surroundings.interrupt.handle_for_now();
             let work = self.opened().work("asking Python", questions.len());
-            ask(&self.python_at(root, Limits::default()), &questions, &work)
+            ask_what_is_new(
+                &self.python_at(root, Limits::default()),
+                self.tree()?,
+                &questions,
+                &work,
+            )
         };
         if surroundings.interrupt.is_requested() {
             return Err(RunError::Interrupted);

@@ -4,6 +4,7 @@
 //! written by another analyser counts as empty, and one that can't be written costs only time.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The most bytes of content that are written. Every run reads the whole file, so it must not grow with
@@ -34,6 +35,11 @@ impl AnalysisCache {
         Self::named(common_dir, "imports", analyser)
     }
 
+    /// The same for `flowreg/answers`: what Python said about flows.
+    pub(crate) fn of_answers(common_dir: &Path, analyser: &str) -> Self {
+        Self::named(common_dir, "answers", analyser)
+    }
+
     fn named(common_dir: &Path, name: &str, analyser: &str) -> Self {
         let path = common_dir.join("flowreg").join(name);
         let content = read(&path, analyser);
@@ -57,7 +63,13 @@ impl AnalysisCache {
     /// If the directory can't be written, as in a repository that one may only read.
     pub(crate) fn save(&self, content: &[u8]) -> std::io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
+        if !directory.is_dir() {
+            if !directory.parent().is_some_and(is_own) {
+                tracing::debug!(cache = %self.path.display(), "not kept: a repository of others");
+                return Ok(());
+            }
+            std::fs::create_dir_all(directory)?;
+        }
         let mut file = tempfile::Builder::new().prefix("analyses.").tempfile_in(directory)?;
         file.write_all(header(&self.analyser, content).as_bytes())?;
         file.write_all(content)?;
@@ -65,6 +77,15 @@ impl AnalysisCache {
         tracing::debug!(cache = %self.path.display(), bytes = content.len(), "cache written");
         Ok(())
     }
+}
+
+/// Whether a git common directory is that of a repository in which this user works. Who only reads in
+/// another one, such as a bare repository on a server, leaves nothing there.
+fn is_own(common_dir: &Path) -> bool {
+    let is_of_work_tree = common_dir.components().any(|part| part.as_os_str() == ".git")
+        || common_dir.join("worktrees").is_dir();
+    let owner = std::fs::metadata(common_dir).map(|status| status.uid());
+    is_of_work_tree && owner.is_ok_and(|owner| owner == nix::unistd::geteuid().as_raw())
 }
 
 /// The first line: who wrote the rest, and its check sum.
@@ -87,27 +108,46 @@ fn read(path: &Path, analyser: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn own(home: &tempfile::TempDir) -> PathBuf {
+        let directory = home.path().join(".git");
+        std::fs::create_dir(&directory).unwrap();
+        directory
+    }
+
     #[test]
     fn what_is_damaged_or_from_another_analyser_counts_as_empty() {
-        let directory = tempfile::tempdir().unwrap();
-        AnalysisCache::open(directory.path(), "one", "").save(b"answers").unwrap();
-        assert_eq!(AnalysisCache::open(directory.path(), "one", "").content(), b"answers");
-        assert!(AnalysisCache::open(directory.path(), "two", "").content().is_empty());
-        let path = directory.path().join("flowreg/analyses");
+        let home = tempfile::tempdir().unwrap();
+        let directory = own(&home);
+        AnalysisCache::open(&directory, "one", "").save(b"answers").unwrap();
+        assert_eq!(AnalysisCache::open(&directory, "one", "").content(), b"answers");
+        assert!(AnalysisCache::open(&directory, "two", "").content().is_empty());
+        let path = directory.join("flowreg/analyses");
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one", "").content().is_empty());
+        assert!(AnalysisCache::open(&directory, "one", "").content().is_empty());
         std::fs::write(&path, b"").unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one", "").content().is_empty());
+        assert!(AnalysisCache::open(&directory, "one", "").content().is_empty());
     }
 
     #[test]
     fn a_directory_that_cannot_be_written_is_an_error_and_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("flowreg");
+        let home = tempfile::tempdir().unwrap();
+        let directory = own(&home);
+        let file = directory.join("flowreg");
         std::fs::write(&file, b"in the way").unwrap();
-        assert!(AnalysisCache::open(directory.path(), "one", "").save(b"answers").is_err());
+        assert!(AnalysisCache::open(&directory, "one", "").save(b"answers").is_err());
         assert_eq!(std::fs::read(file).unwrap(), b"in the way");
+    }
+
+    #[test]
+    fn a_repository_in_which_nobody_works_stays_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        AnalysisCache::open(home.path(), "one", "").save(b"answers").unwrap();
+        assert!(!home.path().join("flowreg").exists());
+        // Unless flowreg is there already, such as a server's hook.
+        std::fs::create_dir(home.path().join("flowreg")).unwrap();
+        AnalysisCache::open(home.path(), "one", "").save(b"answers").unwrap();
+        assert_eq!(AnalysisCache::open(home.path(), "one", "").content(), b"answers");
     }
 }

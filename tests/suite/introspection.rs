@@ -34,6 +34,7 @@ fn question(path: &str) -> Question {
         objects: vec!["job".to_owned()],
         discover: false,
         source_roots: Vec::new(),
+        may_be_kept: false,
     }
 }
 
@@ -315,6 +316,7 @@ fn flows_that_nobody_named_are_found_where_they_are_made() {
         objects: Vec::new(),
         discover: true,
         source_roots: Vec::new(),
+        may_be_kept: false,
     }];
     let environment = repository.environment(&[]);
     let answers = ask_with(&repository, &questions, &environment, Limits::default()).unwrap();

@@ -30,6 +30,7 @@ mod identity;
 mod in_progress;
 mod introspection;
 mod introspection_corpus;
+mod introspection_kept;
 mod introspection_merge;
 mod introspection_runs;
 mod layout;

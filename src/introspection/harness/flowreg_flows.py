@@ -4,6 +4,8 @@ import json
 import os
 import sys
 
+from flowreg_depends import Depends, is_below
+
 # A reason is one line that people read.
 REASON_LENGTH = 300
 
@@ -138,8 +140,16 @@ class File:
         self.shown = request["shown"]
         self.reasons = Reasons(self.root)
         self.names_paths = False
+        self.work_tree = request["work_tree"]
+        self.depends = Depends(request)
 
     def answer(self):
+        self.depends.watch()
+        answer = self.loaded()
+        answer["depends"] = self.depends.report()
+        return answer
+
+    def loaded(self):
         path = self.question["path"]
         command = os.path.join(os.path.dirname(sys.executable or "python"), "prefect")
         sys.argv = [command, "deploy", path]
@@ -151,6 +161,9 @@ class File:
             module = self.prefect.load(path, self.question["is_module"])
         except BaseException as error:
             return {"failure": self.reasons.failure(error)}
+        other = self.of_work_tree()
+        if other:
+            return {"failure": {"kind": "work_tree", "module": other}}
         flows, seen = [], set()
         for name in self.question["objects"]:
             flows.append(self.asked(module, name, seen))
@@ -161,6 +174,18 @@ class File:
                     seen.add(id(flow))
                     flows.append(self.described(name, flow, module))
         return {"flows": flows, "names_paths": self.names_paths}
+
+    def of_work_tree(self):
+        """A module that came from the work tree: what it says is not what the commit says. A virtual
+        environment that lies there has installed packages."""
+        for name, module in sorted(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if self.work_tree and isinstance(path, str):
+                path = os.path.abspath(path)
+                is_installed = is_below(path, sys.prefix) or is_below(path, self.depends.home)
+                if is_below(path, self.work_tree) and not is_installed:
+                    return name
+        return None
 
     def asked(self, module, name, seen):
         value = module

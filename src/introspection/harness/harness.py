@@ -101,11 +101,33 @@ def look_in_checkout(request):
 
     if work_tree:
         sys.path[:] = [moved(path) for path in sys.path]
+        for finder in sys.meta_path:
+            look_elsewhere(finder, root, work_tree)
     if given:
         entries = given.split(os.pathsep)
         sys.path[:0] = [os.path.join(root, path) for path in entries if not os.path.isabs(path)]
         os.environ["PYTHONPATH"] = given
     importlib.invalidate_caches()
+
+
+def look_elsewhere(finder, root, work_tree):
+    """An editable install by setuptools has a finder with a table of its own: each package and its
+    directory."""
+    module = sys.modules.get(getattr(finder, "__module__", None))
+    tables = [getattr(module, name, None) for name in ("MAPPING", "NAMESPACES")]
+
+    def moved(path):
+        inside = os.path.relpath(path, work_tree)
+        is_elsewhere = inside.split(os.sep)[0] == os.pardir
+        is_installed = path.startswith(sys.prefix + os.sep)
+        return path if is_elsewhere or is_installed else os.path.join(root, inside)
+
+    for table in tables:
+        for name, place in list(table.items()) if isinstance(table, dict) else []:
+            if isinstance(place, str):
+                table[name] = moved(place)
+            elif isinstance(place, list):
+                table[name] = [moved(path) for path in place if isinstance(path, str)]
 
 
 def in_this_process(prefect, request, send):

@@ -264,13 +264,13 @@ pub(crate) fn has_no_json(path: &str) -> bool {
     let Some((module, leaf)) = path.rsplit_once('.') else { return false };
     is_opaque_class(path)
         || match module {
-            "builtins" => !leaf.starts_with("__"),
-            "builtins.str" | "builtins.bytes" | "builtins.list" | "builtins.dict"
-            | "builtins.set" | "builtins.int" | "builtins.float" => !leaf.starts_with("__"),
+            "builtins" | "builtins.str" | "builtins.bytes" | "builtins.list" | "builtins.dict"
+            | "builtins.set" | "builtins.int" | "builtins.float" | "operator" => {
+                !leaf.starts_with("__")
+            }
             "math" => {
                 !matches!(leaf, "pi" | "e" | "tau" | "inf" | "nan") && !leaf.starts_with("__")
             }
-            "operator" => !leaf.starts_with("__"),
             "json" => matches!(leaf, "dump" | "dumps" | "load" | "loads"),
             "os.path" => matches!(leaf, "join" | "basename" | "dirname" | "abspath" | "exists"),
             "datetime" => !leaf.contains("YEAR"),
