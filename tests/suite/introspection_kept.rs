@@ -65,9 +65,10 @@ impl Scenario {
         let before = self.starts();
         let listed = flowreg.json(&["flows"], 0);
         let flow = &listed["flows"][0];
-        let told = match flow["exact"].as_bool().unwrap() {
-            true => flow["parameter_openapi_schema"]["properties"]["n"]["default"].clone(),
-            false => flow["inexact"][0]["reason"].clone(),
+        let told = if flow["exact"] == true {
+            flow["parameter_openapi_schema"]["properties"]["n"]["default"].clone()
+        } else {
+            flow["inexact"][0]["reason"].clone()
         };
         (told, self.starts() > before)
     }
