@@ -204,13 +204,14 @@ pub(super) fn report_usage(error: &clap::Error, is_json: bool) -> u8 {
         // clap writes several lines for people; the first one says what is wrong.
         let text = error.to_string();
         let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
-        Printer::new(true, Verbosity::Normal, false).error(&ErrorReport {
+        let report = ErrorReport {
             code: "usage".to_owned(),
             place: None,
             message,
             causes: Vec::new(),
             hints: vec!["flowreg --help".to_owned()],
-        });
+        };
+        Printer::new(true, Verbosity::Normal, false).error(&report, &[]);
     } else {
         let _ = error.print();
     }

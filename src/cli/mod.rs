@@ -45,7 +45,7 @@ use self::sync::SyncArguments;
 use self::tag::TagArguments;
 use self::user_command::UserCommand;
 use crate::output::{ErrorReport, Printer, notice_lines};
-use crate::run::{Notice, Observer, Opened, Surroundings};
+use crate::run::{Notice, Opened, Surroundings};
 use flowreg_git::ci_build;
 use flowreg_model::{Environment, TargetKind};
 
@@ -192,7 +192,7 @@ pub fn run(process: Process) -> u8 {
         hook::note_waiting_pushes(&context);
     }
     let code = result.unwrap_or_else(|error| {
-        context.printer.error(&context.completed(error.report()));
+        context.print_error(&error);
         error.exit_code
     });
     // Wins over any other code: a script that reads half a JSON object must not take it for whole.
@@ -203,7 +203,7 @@ pub fn run(process: Process) -> u8 {
 struct Context<'c> {
     surroundings: &'c Surroundings,
     printer: &'c Printer,
-    observer: &'c dyn Observer,
+    observer: &'c ProgressObserver,
     /// Whether a person can be asked: on a terminal, and not in a build.
     can_ask: bool,
     command: &'c UserCommand,
@@ -212,6 +212,7 @@ struct Context<'c> {
 impl<'c> Context<'c> {
     /// Opens the repository that the command is about.
     fn open(&self) -> Result<Opened<'c>, CommandError> {
+        self.observer.forget();
         Ok(Opened::discover(self.surroundings.clone(), self.observer)?)
     }
 
@@ -219,6 +220,17 @@ impl<'c> Context<'c> {
     fn completed(&self, report: ErrorReport) -> ErrorReport {
         let hints = report.hints.iter().map(|hint| self.command.complete(hint)).collect();
         ErrorReport { hints, ..report }
+    }
+
+    /// Prints the error that ends a run, behind what was noticed until then: it may say why the run took this
+    /// reference.
+    fn print_error(&self, error: &CommandError) {
+        self.printer.error(&self.completed(error.report()), &self.noticed_so_far());
+    }
+
+    /// What a run that fails has noticed.
+    fn noticed_so_far(&self) -> Vec<String> {
+        self.notices(self.observer.noticed_so_far())
     }
 
     /// The notices that are printed; details only with `-v`. What is the same for several deployments

@@ -67,7 +67,7 @@ fn watch(context: &Context<'_>, arguments: &RegisterArguments) -> CommandResult 
                     return Err(error);
                 }
                 Err(error) => {
-                    context.printer.error(&context.completed(error.report()));
+                    context.print_error(&error);
                     Some(Instant::now() + WATCH_RETRY)
                 }
             };

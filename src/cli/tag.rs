@@ -182,6 +182,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
         // Not returned as an error: the tag is at the remote by now, and has to be reported in any case.
         Some(Err(error)) => {
             let error = CommandError::from(error);
+            let of_registration = context.noticed_so_far().into_iter();
+            let is_new = |notice: &String| !report.notices.contains(notice);
+            let of_registration: Vec<String> = of_registration.filter(is_new).collect();
+            report.notices.extend(of_registration);
             (code, report.error) = (error.exit_code, Some(context.completed(error.report())));
         }
     }
@@ -195,7 +199,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &TagArguments) -> CommandRes
         tag_outputs::write(context, arguments.dotenv.as_deref(), &report, arguments.print);
     // In JSON the error is a part of the one object that was printed.
     if let Some(error) = report.error.as_ref().filter(|_| !context.printer.is_json()) {
-        context.printer.error(error);
+        context.printer.error(error, &[]);
     }
     written.map(|()| code)
 }

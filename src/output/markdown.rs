@@ -54,10 +54,12 @@ pub(super) fn run(report: &RunReport) -> String {
         let _ = writeln!(text, "\n… and {more} more");
     }
     let _ = writeln!(text, "\n{}", plain(&summary_line(report)));
-    for notice in &report.notices {
-        let _ = writeln!(text, "\n> {}", plain(notice));
-    }
-    text
+    text + &notices(&report.notices)
+}
+
+/// What is worth knowing and stops nothing.
+pub(super) fn notices(notices: &[String]) -> String {
+    notices.iter().map(|notice| format!("\n> {}\n", plain(notice))).collect()
 }
 
 /// An error that ended a command.

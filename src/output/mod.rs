@@ -115,13 +115,18 @@ impl Printer {
         self.shows_progress
     }
 
-    /// Prints the error that ends a command.
-    pub(crate) fn error(&self, error: &ErrorReport) {
+    /// Prints the error that ends a command, and what was noticed before.
+    pub(crate) fn error(&self, error: &ErrorReport, notices: &[String]) {
         if self.is_json {
-            self.json(&json!({ "error": error }));
+            let mut body = json!({ "error": error });
+            if let Some(body) = body.as_object_mut().filter(|_| !notices.is_empty()) {
+                body.insert("notices".to_owned(), json!(notices));
+            }
+            self.json(&body);
         } else {
+            self.warnings(notices);
             if self.is_markdown {
-                self.print(&markdown::error(error));
+                self.print(&(markdown::error(error) + &markdown::notices(notices)));
             }
             to_stderr(&error.lines());
         }

@@ -34,7 +34,7 @@ pub struct AppliedRun {
     pub notices: Vec<Notice>,
     /// Where fields come from, and which must not be shown.
     pub explained: Explained,
-    /// How many registrations took no part: their flows did not change.
+    /// How many registrations took no part: their flows did not change, or belong to other packages.
     pub left_out: usize,
     /// Whether Ctrl-C ended it early.
     pub is_interrupted: bool,

@@ -35,6 +35,10 @@ impl<'r> Compared<'r> {
             // Prefect 2, would differ at every run, and every write deletes scheduled runs.
             adapted = desired.target.adapt(&mut registrations)?;
         }
+        let notices = &mut desired.gathered.notices;
+        notices.extend(adapted.into_iter().map(Notice::from));
+        notices.extend(unchanged.notices);
+        desired.opened().observer.noticed(&desired.gathered.notices);
         let held = {
             let is_ours = desired.referenced.configured.owner()?;
             read(&registrations, desired.target.as_ref(), desired.request.adopt, &is_ours)?
@@ -48,12 +52,11 @@ impl<'r> Compared<'r> {
                 keep_moments(registration, &held, parameters);
             }
         }
-        let notices = &mut desired.gathered.notices;
-        notices.extend(adapted.into_iter().map(Notice::from));
-        notices.extend(unchanged.notices);
-        notices.extend(as_on_mainline.notices);
+        desired.gathered.notices.extend(as_on_mainline.notices);
+        desired.opened().observer.noticed(&desired.gathered.notices);
         desired.gathered.registrations = registrations;
-        Ok(Self { desired, held, left_out: unchanged.count + as_on_mainline.count })
+        let left_out = desired.gathered.left_out + unchanged.count + as_on_mainline.count;
+        Ok(Self { desired, held, left_out })
     }
 
     /// Decides what has to be done, and asks the guards.

@@ -32,8 +32,11 @@ struct StepOutputs(HashMap<String, Result<Outputs, String>>);
 
 impl Builder<'_> {
     /// The deployments of the manifests.
-    pub(super) fn declared(&self, manifests: &Manifests) -> Result<Gathered, RunError> {
-        let mut gathered = Gathered::default();
+    pub(super) fn declared(
+        &self,
+        manifests: &Manifests,
+        gathered: &mut Gathered,
+    ) -> Result<(), RunError> {
         gathered.notices.extend(manifests.without_deployments());
         gathered.problems.extend(manifests.broken());
         // Read once for all files: each variable and each block costs a request.
@@ -56,7 +59,7 @@ impl Builder<'_> {
         }
         // A deployment is selected by the name of its flow, too, and that name is known only once
         // the script is analysed. So the flows of all drafts are found before any is left out.
-        let found = self.find_flows(&drafts, &mut gathered)?;
+        let found = self.find_flows(&drafts, gathered)?;
         let mut deployments = Vec::new();
         let mut missing = Vec::new();
         for one in drafts {
@@ -65,7 +68,7 @@ impl Builder<'_> {
                 None => missing.push(one),
             }
         }
-        let mut called = self.called_besides(&mut gathered)?;
+        let mut called = self.called_besides(gathered)?;
         gathered.unbuilt.extend(called.take_unbuilt());
         for one in missing {
             // Where other code runs, the flow need not be in this repository at all.
@@ -109,10 +112,9 @@ impl Builder<'_> {
                 gathered.unbuilt.push(declared_twice(&one, &flow, lines));
                 continue;
             }
-            self.add_declared(&mut gathered, one, flow, &values)?;
+            self.add_declared(gathered, one, flow, &values)?;
         }
-        self.add_called(&mut gathered, called, &lines)?;
-        Ok(gathered)
+        self.add_called(gathered, called, &lines)
     }
 
     /// What calls in Python declare besides, anywhere in the tree.

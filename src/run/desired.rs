@@ -79,6 +79,8 @@ pub(super) struct Gathered {
     pub(super) files: Option<TreeFiles>,
     /// What Python deploys by itself, and is not registered for it.
     pub(super) told: Vec<ToldCall>,
+    /// How many registrations take no part, as they belong to other packages.
+    pub(super) left_out: usize,
 }
 
 /// Why a deployment can't become a registration: who has to change something.
@@ -195,13 +197,25 @@ impl<'r> Desired<'r> {
         referenced: Referenced<'r>,
         request: &'r RunRequest,
     ) -> Result<Self, RunError> {
-        let mut notices: Vec<Notice> = Vec::new();
+        let opened = referenced.opened();
+        let mut gathered = Gathered::default();
+        let desired = Self::gather(referenced, request, &mut gathered);
+        opened.observer.noticed(&gathered.notices);
+        Ok(Self { gathered, ..desired? })
+    }
+
+    /// Gathers what should be registered; also what was gathered before an error.
+    fn gather(
+        referenced: Referenced<'r>,
+        request: &'r RunRequest,
+        gathered: &mut Gathered,
+    ) -> Result<Self, RunError> {
         // What can refuse the whole run comes first: the scan of the tree, Python and the target
         // cost seconds, and a tag that may not be registered is known at once.
-        notices.extend(tag_rules::check(&referenced)?.map(Notice::from));
+        gathered.notices.extend(tag_rules::check(&referenced)?.map(Notice::from));
         let base = referenced.base(request.changed_since.as_ref())?;
         let repository_url = referenced.configured.repository_url()?;
-        notices.extend(referenced.circumstances(&repository_url)?);
+        gathered.notices.extend(referenced.circumstances(&repository_url)?);
         let author = referenced.opened().repository.author();
         let target = referenced.configured.connect(request.jobs)?;
         let packages = referenced.package_files()?;
@@ -217,21 +231,21 @@ impl<'r> Desired<'r> {
         builder.check_commit_pin()?;
         let manifests = referenced.manifests()?;
         // Prefect 1 has no `prefect.yaml`: one that lies in the repository is for another target.
-        let mut gathered = if referenced.configured.is_prefect1() {
-            builder.built_flows()?
+        if referenced.configured.is_prefect1() {
+            builder.built_flows(gathered)?;
         } else if manifests.declare_deployments() {
-            builder.declared(&manifests)?
+            builder.declared(&manifests, gathered)?;
         } else {
-            notices.extend(manifests.silent_about_deployments());
-            builder.every_flow()?
-        };
-        if !referenced.configured.is_prefect1() {
-            notices.extend(referenced.unread_manifests(&manifests, gathered.files.as_ref())?);
+            gathered.notices.extend(manifests.silent_about_deployments());
+            builder.every_flow(gathered)?;
         }
-        notices.append(&mut gathered.notices);
-        gathered.notices = notices;
-        packages.restrict(&mut gathered, &request.flows)?;
+        if !referenced.configured.is_prefect1() {
+            let unread = referenced.unread_manifests(&manifests, gathered.files.as_ref())?;
+            gathered.notices.extend(unread);
+        }
+        packages.restrict(gathered, &request.flows)?;
         gathered.tell_deploy_calls(&referenced.reference, &request.flows);
+        let gathered = Gathered::default();
         Ok(Self { referenced, request, target, repository_url, manifests, base, gathered })
     }
 
@@ -256,7 +270,7 @@ impl<'r> Desired<'r> {
 
 impl Builder<'_> {
     /// Every flow, with one deployment as `flowreg.toml` says.
-    fn every_flow(&self) -> Result<Gathered, RunError> {
+    fn every_flow(&self, gathered: &mut Gathered) -> Result<(), RunError> {
         let filter = &self.request.flows;
         let access = self.referenced.configured.settings.repository.access.as_ref();
         if pull::submodules_at_commit(&self.source.git_clone(access)).is_some() {
@@ -267,14 +281,10 @@ impl Builder<'_> {
         let mut called = self.called(&scan);
         let lines = with_calls(&DeclarationLines::new(), &called.drafts);
         let Scan { flows, problems, files, .. } = scan;
-        let mut gathered = Gathered {
-            notices: notices.into_iter().map(Notice::from).collect(),
-            remarks,
-            moments,
-            files: Some(files),
-            told: std::mem::take(&mut called.told),
-            ..Gathered::default()
-        };
+        gathered.notices.extend(notices.into_iter().map(Notice::from));
+        (gathered.remarks, gathered.moments) = (remarks, moments);
+        gathered.files = Some(files);
+        gathered.told = std::mem::take(&mut called.told);
         // Before the selection: an override for a flow that was not asked for is not misspelt.
         gathered.notices.extend(self.unused_overrides(flows.iter()));
         let selected = called.select(flows, filter)?;
@@ -288,7 +298,7 @@ impl Builder<'_> {
         for mut flow in selected.into_iter().filter(is_free) {
             let start = Start::of_script(flow.entrypoint.path());
             let explained = FieldOrigins::default();
-            if let Err(error) = self.add(&mut gathered, &mut flow, start, None, explained)? {
+            if let Err(error) = self.add(gathered, &mut flow, start, None, explained)? {
                 let hint = error
                     .hint()
                     .unwrap_or("change `deployment` of this flow in flowreg.toml".to_owned());
@@ -304,8 +314,7 @@ impl Builder<'_> {
                 });
             }
         }
-        self.add_called(&mut gathered, called, &lines)?;
-        Ok(gathered)
+        self.add_called(gathered, called, &lines)
     }
 
     /// The source of what starts in a file.

@@ -55,6 +55,7 @@ impl Referenced<'_> {
         } else {
             self.introspected_flows(filter)?
         };
+        self.opened().tell(&notices);
         let Scan { mut flows, imported, mut problems, files, .. } = scan;
         // A flow that other files import is registered by the file that defines it, and people look
         // for it there. Programs want every entrypoint by which Prefect could load it.

@@ -1,9 +1,11 @@
-//! How a run reports its progress: the caller implements [`Observer`], and shows it or not.
+//! What a run tells while it is under way: the caller implements [`Observer`], and shows it or not.
 
 use super::Interrupt;
+use super::request::Notice;
 use crate::introspection::Watch;
 
-/// Receives the progress of work that may take long. One piece of work is under way at a time.
+/// Receives the progress of work that may take long, and what is noticed. One piece of work is under way at a
+/// time.
 pub trait Observer: Sync {
     /// Work begins that has this many steps; `what` is what is done, for people.
     fn started(&self, what: &'static str, steps: usize);
@@ -13,6 +15,10 @@ pub trait Observer: Sync {
 
     /// The work has ended, well or not.
     fn finished(&self);
+
+    /// Something was noticed. A result has all notices; if the run fails, there is none to have them, and they
+    /// may say why it failed. The same one may come several times.
+    fn noticed(&self, notices: &[Notice]);
 }
 
 /// An observer that ignores everything.
@@ -25,6 +31,8 @@ impl Observer for Unobserved {
     fn progressed(&self, _: usize) {}
 
     fn finished(&self) {}
+
+    fn noticed(&self, _: &[Notice]) {}
 }
 
 /// Work that is under way: tells the observer, and listens for Ctrl-C.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use flowreg_git::tagging::SeriesSet;
 use flowreg_git::{
     GitError, ReferenceError, ReferenceRequest, ReferenceRules, Remote, Repository,
-    RepositoryIdentity, Untagged, resolve,
+    RepositoryIdentity, Resolution, Untagged, resolve,
 };
 use flowreg_model::{BranchName, CommitId, Environment, Held, RemoteName, TargetKind};
 use flowreg_servers::Target;
@@ -24,7 +24,7 @@ use tracing::debug;
 use super::error::{ConfigurationError, RunError};
 use super::observer::ObservedWork;
 use super::referenced::{Climbed, Referenced};
-use super::request::{ReferenceChoice, RunRequest};
+use super::request::{Notice, ReferenceChoice, RunRequest};
 use super::{JOBS, Observer, PlannedRun, Surroundings};
 use crate::registration::is_guest;
 use crate::settings::{FILE_NAME, Flags, Introspect, Origin, Settings, Sourced};
@@ -114,7 +114,9 @@ impl<'s> Opened<'s> {
     pub fn climb(&self, choice: &ReferenceChoice) -> Result<Climbed<'_>, RunError> {
         // The file is read at the commit that the ladder leads to, and says how the ladder is
         // climbed. So it is climbed first with the defaults and without the network.
-        let first = self.climb_for_settings(choice);
+        let (first, notices) = self.climb_for_settings(choice);
+        // Why it is this file: the only word on that if there is a mistake in it.
+        self.tell(&notices);
         let mut file = self.configuration_at(first.as_ref())?;
         let mut rounds = 0;
         loop {
@@ -122,6 +124,7 @@ impl<'s> Opened<'s> {
             let request = request(&configured.settings, choice, configured.target.kind());
             debug!("climbing the ladder for the code reference");
             let resolution = resolve(&self.repository, &self.surroundings.environment, &request);
+            self.tell(&resolution.notices);
             rounds += 1;
             let Ok(reference) = &resolution.reference else {
                 return Ok(Climbed { configured, resolution, is_offline: choice.offline });
@@ -170,7 +173,7 @@ impl<'s> Opened<'s> {
     /// [`RunError`] if the settings can't be read.
     pub fn configure(&self) -> Result<Configured<'_>, RunError> {
         let choice = ReferenceChoice { offline: true, ..ReferenceChoice::default() };
-        self.configure_at(self.climb_for_settings(&choice).as_ref())
+        self.configure_at(self.climb_for_settings(&choice).0.as_ref())
     }
 
     /// The settings at a commit.
@@ -221,7 +224,7 @@ impl<'s> Opened<'s> {
     /// line says about references.
     pub(super) fn settings_of_push(&self, commit: Option<&CommitId>) -> Result<Settings, RunError> {
         let choice = ReferenceChoice { offline: true, ..ReferenceChoice::default() };
-        let climbed = || self.climb_for_settings(&choice);
+        let climbed = || self.climb_for_settings(&choice).0;
         let commit = commit.cloned().or_else(climbed);
         self.settings(
             &ReferenceChoice::default(),
@@ -233,13 +236,19 @@ impl<'s> Opened<'s> {
         ObservedWork::start(self.observer, &self.surroundings.interrupt, what, steps)
     }
 
-    /// The commit whose `flowreg.toml` counts; `None` leaves the defaults, and the error to the
-    /// second climb.
-    fn climb_for_settings(&self, choice: &ReferenceChoice) -> Option<CommitId> {
-        if self.surroundings.config.is_some() {
-            return None;
-        }
-        let defaults = Settings::resolve(&self.flags(choice), None).ok()?;
+    /// Tells the observer what was noticed about the reference or the tag.
+    pub(super) fn tell(&self, notices: &[String]) {
+        let notices: Vec<Notice> = notices.iter().cloned().map(Notice::from).collect();
+        self.observer.noticed(&notices);
+    }
+
+    /// The commit whose `flowreg.toml` counts, and what was noticed on the way; `None` leaves the defaults,
+    /// and the error to the second climb.
+    fn climb_for_settings(&self, choice: &ReferenceChoice) -> (Option<CommitId>, Vec<String>) {
+        let defaults = Settings::resolve(&self.flags(choice), None);
+        let Some(defaults) = defaults.ok().filter(|_| self.surroundings.config.is_none()) else {
+            return (None, Vec::new());
+        };
         // The embedded registry asks no remote, and with `commit` a mainline branch without a tag
         // is not refused: whether it has to be is for the file to say that is looked for here.
         let mut request = request(&defaults, choice, TargetKind::Local);
@@ -248,19 +257,22 @@ impl<'s> Opened<'s> {
         request.rules.series = SeriesSet::Declared(Vec::new());
         let environment = &self.surroundings.environment;
         debug!("climbing the ladder for {FILE_NAME}");
-        let climbed = resolve(&self.repository, environment, &request).reference.or_else(|_| {
+        let Resolution { reference, notices, .. } =
+            resolve(&self.repository, environment, &request);
+        let climbed = reference.or_else(|_| {
             // A CI job may be asked for a tag that only the remote has. Which remote that is stands
             // in a file, so the one at HEAD is read: without flags and variables the ladder leads
             // there.
             (request.tag, request.branch) = (None, None);
             resolve(&self.repository, &Environment::default(), &request).reference
         });
-        match climbed {
+        let commit = match climbed {
             Ok(reference) => Some(reference.commit),
             // Whichever of its tags is meant, HEAD is at this commit.
             Err(ReferenceError::Undecided { commit, .. }) => Some(commit),
             Err(_) => None,
-        }
+        };
+        (commit, notices)
     }
 
     fn flags(&self, choice: &ReferenceChoice) -> Flags {

@@ -10,6 +10,9 @@ use super::selection::{FlowFilter, SelectionError};
 use super::starts::Start;
 use super::{ConfigurationError, Referenced, RunError};
 
+/// How many of the deployments that are left out are named.
+const NAMED: usize = 3;
+
 /// The files of each code reference of a run.
 pub(super) struct PackageFiles<'a> {
     files: Vec<(&'a CodeReference, SeriesPaths)>,
@@ -95,6 +98,7 @@ impl<'a> PackageFiles<'a> {
         }
         let names: Vec<String> =
             left_out.iter().map(|one| format!("{}/{}", one.flow, one.deployment)).collect();
+        gathered.left_out = names.len();
         gathered.notices.extend(self.notice(&names, filter.is_restricted()));
         Ok(())
     }
@@ -139,19 +143,25 @@ impl<'a> PackageFiles<'a> {
         if left_out.is_empty() {
             return Vec::new();
         }
-        let (belong, keep) = if left_out.len() == 1 {
-            ("deployment belongs", "keeps")
-        } else {
-            ("deployments belong", "keep")
-        };
+        let (belong, keep) =
+            if left_out.len() == 1 { ("belongs", "keeps") } else { ("belong", "keep") };
         let text = format!(
             "{} {belong} to no package that {} stands for, and {keep} what is registered",
-            left_out.len(),
+            named(left_out),
             self.tags()
         );
         // Whoever names the tag of a package means that package alone.
         let is_detail = self.is_tag_named && self.files.len() == 1 && !is_restricted;
         let details = left_out.iter().map(|name| Notice::detail(format!("left out: {name}")));
         std::iter::once(Notice { is_detail, ..Notice::from(text) }).chain(details).collect()
+    }
+}
+
+/// `etl/nightly, report/default, sync/default and 9 more`
+fn named(deployments: &[String]) -> String {
+    let first = deployments.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match deployments.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }

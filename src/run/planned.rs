@@ -39,7 +39,7 @@ pub struct PlannedRun<'r> {
     pub unbuilt: Vec<Unbuilt>,
     /// Where fields come from, and which must not be shown.
     pub explained: Explained,
-    /// How many registrations take no part: their flows did not change.
+    /// How many registrations take no part: their flows did not change, or belong to other packages.
     pub left_out: usize,
 }
 
@@ -83,6 +83,7 @@ impl<'r> PlannedRun<'r> {
         // After the plan, as only registrations that are to be created need a pool: those that exist
         // keep the one they have. Asking for the pools costs a request, so it is done on demand.
         all_notices.extend(complete_work_pools(&mut plan, target.as_ref())?);
+        referenced.opened().observer.noticed(&all_notices);
         if kind == TargetKind::Prefect1 {
             prefect1::complete_plan(&mut plan, &referenced, target.as_ref())?;
         }
@@ -101,6 +102,7 @@ impl<'r> PlannedRun<'r> {
             let remarks = remarks.chain(doubts).chain(rename);
             all_notices.extend(remarks.map(|text| Notice { is_detail, ..Notice::from(text) }));
         }
+        referenced.opened().observer.noticed(&all_notices);
         Ok(Self {
             referenced,
             target,

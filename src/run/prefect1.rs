@@ -169,7 +169,7 @@ fn unloadable(path: &str, failure: &Failure, python: &str) -> FlowProblem {
 
 impl Builder<'_> {
     /// Every flow of Prefect 1 that is asked for.
-    pub(super) fn built_flows(&self) -> Result<Gathered, RunError> {
+    pub(super) fn built_flows(&self, gathered: &mut Gathered) -> Result<(), RunError> {
         let preparation = self.referenced.preparation(&self.source)?;
         let found = std::thread::scope(|scope| {
             // Whether the project exists is asked while Python starts, which hides the request. The
@@ -181,13 +181,9 @@ impl Builder<'_> {
             self.referenced.build_flows(&preparation)
         })?;
         let filter = &self.request.flows;
-        let notices = self.unused_overrides(found.flows.iter());
-        let mut gathered = Gathered {
-            notices,
-            problems: found.problems,
-            files: Some(found.files),
-            ..Gathered::default()
-        };
+        gathered.notices.extend(self.unused_overrides(found.flows.iter()));
+        gathered.problems = found.problems;
+        gathered.files = Some(found.files);
         let selected = filter.select(found.flows)?;
         if filter.is_restricted() {
             gathered.keep_problems_of(&selected);
@@ -208,7 +204,7 @@ impl Builder<'_> {
                 // Taken out and not copied, as a serialized flow can have megabytes.
                 match std::mem::replace(&mut built.outcome, Err(no_refusal())) {
                     Ok(serialized) => {
-                        self.add_built(&mut gathered, &preparation, flow, &built, serialized)?;
+                        self.add_built(gathered, &preparation, flow, &built, serialized)?;
                     }
                     Err(refused) => {
                         let project = preparation.project.as_str();
@@ -217,7 +213,7 @@ impl Builder<'_> {
                 }
             }
         }
-        Ok(gathered)
+        Ok(())
     }
 
     fn add_built(

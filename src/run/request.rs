@@ -49,7 +49,7 @@ pub struct RunRequest {
 }
 
 /// Something that is worth knowing and stops nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Notice {
     /// One sentence.
     pub text: String,

@@ -40,6 +40,7 @@ mod manifest_differential;
 mod manifest_errors;
 mod manifest_yaml;
 mod merge_queue;
+mod notices;
 mod open_schema;
 mod output;
 mod output_git;

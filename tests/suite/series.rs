@@ -164,7 +164,11 @@ fn packages_at_one_commit_are_registered_in_one_run_each_at_its_tag() {
     assert_eq!(run["reference"]["name"], "etl/v1.10.0");
     assert_eq!(run["further"][0]["name"], "ml-2.0.0");
     let notices = run["notices"].to_string();
-    assert!(notices.contains("1 deployment belongs to no package that etl/v1.10.0 and ml-2.0.0"));
+    assert!(
+        notices.contains("web/default belongs to no package that etl/v1.10.0 and ml-2.0.0"),
+        "{notices}"
+    );
+    assert_eq!(run["summary"]["left_out"], 1, "{run}");
     let screen = flowreg.screen(&["register"]);
     assert!(screen.contains("tags etl/v1.10.0 and ml-2.0.0 (active branch main)"), "{screen}");
     assert!(screen.contains("2 unchanged"), "{screen}");

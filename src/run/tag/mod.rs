@@ -161,6 +161,7 @@ impl Opened<'_> {
         }
         let has_none = request.offline && repository.tag_names()?.is_empty();
         let lacking = self.lacks_tags(request, &settings, has_none)?;
+        self.tell(&lacking);
         let remote = remote.filter(|_| !request.offline);
         let listed = repository.all_tags(remote.as_ref())?;
         let (series, version) = requested_version(request, &settings, &listed)?;

@@ -81,10 +81,12 @@ impl<'r> TagRun<'r> {
             let decision = decide(&question, &tags)?;
             let mut tagged = self.tagged_commit(&decision)?;
             let Decision::Create { tag, previous, commits, .. } = &decision else {
+                self.opened.tell(&tagged.notices);
                 return self.without_new_tag(&decision, tagged);
             };
             tagged.notices.extend(self.check_mainline(&tags)?);
             tagged.notices.extend(tags.notice_of_left_out(set));
+            self.opened.tell(&tagged.notices);
             let Some(remote) = self.remote.as_ref().filter(|_| !self.request.print) else {
                 return Ok(tagged.without_plan());
             };

@@ -1,0 +1,100 @@
+//! What a run notices reaches the user also where the run fails: it may say why it took this reference.
+
+use serde_json::{Value, json};
+
+use crate::support::{Flowreg, Tagged};
+
+const SKIPPED: &str = "BUILD_TAG is `jenkins-etl-7`, which is skipped: Jenkins sets it to the name of the build, which is no git \
+     tag";
+
+/// In a build of Jenkins, whose `BUILD_TAG` is no tag.
+fn on_jenkins(tagged: &Tagged) -> Flowreg {
+    let jenkins = [
+        ("BUILD_TAG", "jenkins-etl-7"),
+        ("JENKINS_URL", "https://ci.example.com/"),
+        ("BUILD_NUMBER", "7"),
+    ];
+    jenkins.iter().fold(tagged.flowreg(), |flowreg, (name, value)| flowreg.env(name, value))
+}
+
+/// A feature branch that the remote does not have, so that a server could not be written.
+fn unpushed() -> Tagged {
+    let tagged = Tagged::new();
+    tagged.repository.git(&["checkout", "-q", "-b", "feat/x"]);
+    tagged.repository.commit("not pushed");
+    tagged
+}
+
+#[test]
+fn an_error_comes_with_what_was_noticed_before() {
+    let tagged = unpushed();
+    let flowreg = on_jenkins(&tagged).env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    for command in [&["register"][..], &["plan"], &["register", "--dry-run"], &["flows"]] {
+        let failed = flowreg.json(command, 4);
+        assert_eq!(failed["error"]["code"], "remote_missing_branch", "{command:?}");
+        assert_eq!(failed["notices"], json!([SKIPPED]), "{command:?}");
+        let told = flowreg.run(command).stderr;
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], format!("warning: {SKIPPED}"), "{command:?}");
+        assert!(lines[1].starts_with("error: "), "{command:?}: {told}");
+        let quiet = flowreg.run(&[command, &["-q"]].concat()).stderr;
+        assert!(quiet.starts_with("error: "), "{command:?}: {quiet}");
+    }
+    let markdown = flowreg.run(&["plan", "--format", "markdown"]).stdout;
+    assert!(markdown.ends_with("which is no git tag\n"), "{markdown}");
+    // The result of `reference` has them in any case, and once.
+    let reference = flowreg.json(&["reference"], 4);
+    assert_eq!(reference["notices"], json!([SKIPPED]));
+    // Nothing was noticed, nothing is said.
+    let failed = tagged.flowreg().json(&["register", "nope"], 2);
+    assert_eq!(failed.get("notices"), None, "{failed}");
+}
+
+/// Each stage of a run may be the one that fails.
+#[test]
+fn whatever_fails_later_does_not_hide_what_was_noticed() {
+    let tagged = Tagged::new();
+    tagged.repository.git(&["checkout", "-q", "-b", "feat/x"]);
+    tagged.push("a branch");
+    let notices = |failed: &Value| failed["notices"].to_string();
+    // No server answers: the scan was done, the target was to be read.
+    tagged.repository.write("flowreg.toml", "[flow.etll]\ntags = [\"x\"]\n");
+    tagged.push("a misspelt flow");
+    let server = on_jenkins(&tagged).env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    let failed = server.json(&["register"], 7);
+    assert!(notices(&failed).contains(SKIPPED), "{failed}");
+    assert!(notices(&failed).contains("[flow.\\\"etll\\\"] is the name of no flow"), "{failed}");
+    // A flow that is not there: the selection ends the run.
+    let failed = on_jenkins(&tagged).json(&["register", "nope", "--target", "local"], 2);
+    assert!(notices(&failed).contains(SKIPPED), "{failed}");
+    assert!(notices(&failed).contains("is the name of no flow"), "{failed}");
+    let failed = on_jenkins(&tagged).json(&["flows", "nope"], 2);
+    assert_eq!(failed["notices"], json!([SKIPPED]));
+    // A mistake in the file that was found at this reference.
+    tagged.repository.write("flowreg.toml", "[flows]\nincluded = []\n");
+    tagged.push("a mistake");
+    for command in ["register", "plan", "flows", "reference"] {
+        let failed = on_jenkins(&tagged).json(&[command], 3);
+        assert_eq!(failed["notices"], json!([SKIPPED]), "{command}");
+    }
+}
+
+/// The tag is at the remote by then, so the error is a part of the report.
+#[test]
+fn flowreg_tag_tells_what_the_registration_noticed_before_it_failed() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    tagged.repository.write("flowreg.toml", "[flow.etll]\ntags = [\"x\"]\n");
+    tagged.push("feat: a misspelt flow");
+    tagged.tag("v1.1.0");
+    let server = tagged.flowreg().env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    let failed = server.json(&["tag", "--register"], 7);
+    assert_eq!(failed["outcome"], "exists", "{failed}");
+    let notices = failed["notices"].to_string();
+    assert_eq!(notices.matches("is the name of no flow").count(), 1, "{failed}");
+    // And before it is made.
+    tagged.push("feat: another");
+    let failed = server.json(&["tag", "--register"], 7);
+    assert_eq!(failed.get("outcome"), None, "{failed}");
+    assert!(failed["notices"].to_string().contains("is the name of no flow"), "{failed}");
+}
