@@ -15,6 +15,9 @@ use flowreg_git::{GitError, ReferenceError};
 use flowreg_model::quoted;
 use flowreg_servers::TargetError;
 
+/// What happened.
+type Source = Box<dyn Error + Send + Sync>;
+
 /// An error that ends a command.
 #[derive(Debug)]
 pub(super) struct CommandError {
@@ -23,7 +26,7 @@ pub(super) struct CommandError {
     /// The word that JSON uses.
     pub code: String,
     /// What happened.
-    pub source: Box<dyn Error + Send + Sync>,
+    pub source: Source,
     /// What to type.
     pub hints: Vec<String>,
     /// What a server said about it, line by line.
@@ -31,11 +34,7 @@ pub(super) struct CommandError {
 }
 
 impl CommandError {
-    fn new(
-        exit_code: u8,
-        code: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
+    fn new(exit_code: u8, code: impl Into<String>, source: impl Into<Source>) -> Self {
         Self {
             exit_code,
             code: code.into(),
@@ -48,6 +47,11 @@ impl CommandError {
     fn with_hints(mut self, hints: Vec<String>) -> Self {
         self.hints = hints;
         self
+    }
+
+    /// A setting that is wrong.
+    fn configuration(hints: Vec<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(exit::CONFIGURATION, "configuration", source).with_hints(hints)
     }
 
     /// A command line that clap accepts and that still makes no sense.
@@ -98,11 +102,8 @@ impl From<RunError> for CommandError {
             // The embedded registry is the target of such a run, and the ledger is in the same file.
             RunError::Store(error) => Self::new(exit::TARGET_REFUSED, "registry", error),
             RunError::Outbox(error) => error.into(),
-            RunError::Connection(error) => Self::new(exit::CONFIGURATION, "configuration", error),
-            RunError::Configuration(error) => {
-                let hints = error.hints();
-                Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
-            }
+            RunError::Connection(error) => Self::configuration(error.hints(), error),
+            RunError::Configuration(error) => Self::configuration(error.hints(), error),
             RunError::Python(error) => {
                 let hints = error.hint().into_iter().collect();
                 Self::new(exit::CONFIGURATION, "python", error).with_hints(hints)
@@ -200,8 +201,7 @@ impl From<TagRule> for CommandError {
 
 impl From<FileError> for CommandError {
     fn from(error: FileError) -> Self {
-        let hints = error.hint.iter().cloned().collect();
-        Self::new(exit::CONFIGURATION, "configuration", error).with_hints(hints)
+        Self::configuration(error.hint.iter().cloned().collect(), error)
     }
 }
 

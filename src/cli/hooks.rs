@@ -84,7 +84,7 @@ fn install_hook(
     arguments: &InstallArguments,
 ) -> CommandResult {
     let installed = if arguments.git_config == Some(None) {
-        install_in_configuration(repository)?
+        install_in_configuration(repository, arguments.force)?
     } else {
         // The shim calls the small program, which starts faster. Where only `flowreg` was copied to
         // the machine, it serves as well, as both take the same arguments.

@@ -24,6 +24,7 @@ mod sync;
 mod tag;
 mod tag_outputs;
 mod user_command;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -239,7 +240,8 @@ impl<'c> Context<'c> {
         let is_printed = |notice: &Notice| !notice.is_detail || self.printer.is_verbose();
         let notices: Vec<Notice> = notices.into_iter().filter(is_printed).collect();
         let lines = notice_lines(&notices, self.printer.shows_all());
-        lines.iter().map(|line| self.command.complete(line)).collect()
+        let lines = lines.iter().map(|line| self.command.complete(line));
+        variables::unread(&self.surroundings.environment).into_iter().chain(lines).collect()
     }
 }
 

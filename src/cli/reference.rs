@@ -6,6 +6,7 @@ use super::arguments::ReferenceArguments;
 use super::error::CommandError;
 use super::{CommandResult, Context, exit};
 use crate::output::ReferenceReport;
+use crate::run::Notice;
 
 #[derive(Debug, Args)]
 pub(super) struct ReferenceCommandArguments {
@@ -21,11 +22,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &ReferenceCommandArguments) 
     let climbed = opened.climb(&arguments.reference.choice())?;
     let resolution = &climbed.resolution;
     let error = resolution.reference.as_ref().err().cloned().map(CommandError::from);
+    let notices = resolution.notices.iter().cloned().map(Notice::from).collect();
+    let notices = context.notices(notices);
     let report = ReferenceReport {
         reference: resolution.reference.as_ref().ok(),
         further: &resolution.further,
         ladder: &resolution.ladder,
-        notices: &resolution.notices,
+        notices: &notices,
         needs_proof: climbed.configured.target.needs_remote(),
         error: error.as_ref().map(|error| context.completed(error.report())),
     };

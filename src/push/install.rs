@@ -67,9 +67,14 @@ pub(crate) fn install(
     if let Some(directory) = repository.workdir().filter(|_| is_received) {
         return Err(InstallError::NotBare { directory: directory.to_owned() });
     }
+    if !is_received {
+        refuse_bare(repository, request.force, false)?;
+    }
     let recognition = Recognition::of(&hooks, hook)?;
     let file = match &recognition.place {
-        HookPlace::Line(script) => return install_line(repository, request, &recognition, script),
+        HookPlace::Line(script) => {
+            return install_line(repository, &hooks, request, &recognition, script);
+        }
         HookPlace::Script(file) => file,
     };
     if !is_received && repository.configured("hook.flowreg.event").is_some() {
@@ -100,10 +105,33 @@ fn refuse_tracked(
     Ok(())
 }
 
+/// Refuses the hook of the one who pushes in a bare repository: people push to it. With linked work trees they
+/// push from there, and git runs the same hook.
+fn refuse_bare(
+    repository: &Repository,
+    force: bool,
+    in_configuration: bool,
+) -> Result<(), InstallError> {
+    let is_bare = repository.workdir().is_none() && !repository.has_linked_work_trees();
+    if is_bare && !force {
+        let directory = repository.common_dir().to_owned();
+        return Err(InstallError::Bare { directory, in_configuration });
+    }
+    Ok(())
+}
+
 /// Why an installation in this directory would be refused without `--force`; `None` if it would not.
-pub(super) fn reason_for_force(repository: &Repository, hooks: &HookPath) -> Option<InstallError> {
-    let refused =
-        refuse_elsewhere(hooks, false).and_then(|()| refuse_tracked(repository, hooks, false));
+pub(super) fn reason_for_force(
+    repository: &Repository,
+    hooks: &HookPath,
+    hook: HookName,
+) -> Option<InstallError> {
+    let refused = refuse_elsewhere(hooks, false)
+        .and_then(|()| match hook {
+            HookName::PrePush => refuse_bare(repository, false, false),
+            HookName::PostReceive => Ok(()),
+        })
+        .and_then(|()| refuse_tracked(repository, hooks, false));
     refused.err()
 }
 
@@ -126,13 +154,22 @@ fn refuse_elsewhere(hooks: &HookPath, force: bool) -> Result<(), InstallError> {
 /// Writes our line into the script of the team's that husky runs.
 fn install_line(
     repository: &Repository,
+    hooks: &HookPath,
     request: &InstallRequest,
     recognition: &Recognition,
     script: &Path,
 ) -> Result<HookChange, InstallError> {
     // An older flowreg, which did not know this husky, may have replaced its hook.
     take_away(request.hook, &recognition.path, request.force)?;
-    let notes = vec![manager_note(Manager::Husky)];
+    let mut notes = vec![manager_note(Manager::Husky)];
+    if recognition.lacks_husky {
+        // What an earlier flowreg had put there; git would list it as new.
+        let _ = recognition.path.parent().map(std::fs::remove_dir);
+        let command = Manager::command_of_husky(hooks);
+        notes.push(format!(
+            "husky is not set up in this work tree, and git runs no hooks: {command}"
+        ));
+    }
     let shown = script.strip_prefix(repository.workdir().unwrap_or(script)).unwrap_or(script);
     let place = shown.display().to_string();
     let action = match content(script)? {
@@ -177,7 +214,7 @@ fn write_shim(
             return Err(InstallError::Exists { path: path() });
         }
         Some(ScriptOrigin::Foreign) => {
-            previous::keep(hook, file)?;
+            previous::keep(hook, file, found.as_deref().unwrap_or_default())?;
             "installed"
         }
         Some(_) if found.as_deref() == Some(script.as_bytes()) && is_executable(file) => {
@@ -224,7 +261,9 @@ fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), InstallError> {
 /// [`InstallError`]; then nothing is changed.
 pub(crate) fn install_in_configuration(
     repository: &Repository,
+    force: bool,
 ) -> Result<HookChange, InstallError> {
+    refuse_bare(repository, force, true)?;
     let (major, minor) = repository.git_version()?;
     if (major, minor) < CONFIG_HOOKS {
         return Err(InstallError::NoConfigHooks { major, minor });

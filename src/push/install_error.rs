@@ -3,8 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::previous;
 use super::recognition::LINE;
 use flowreg_git::{ConfiguredValue, GitError};
+use flowreg_model::quoted_path;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,16 @@ pub(crate) enum InstallError {
         /// The work tree.
         directory: PathBuf,
     },
+    /// Nobody pushes from there, it seems.
+    #[error(
+        "{directory} is a bare repository: a pre-push hook runs for what is pushed from it, and not for what is pushed to it"
+    )]
+    Bare {
+        /// The repository.
+        directory: PathBuf,
+        /// Whether git's configuration was to have the hook.
+        in_configuration: bool,
+    },
     /// This git does not read hooks from its configuration.
     #[error("git {major}.{minor} does not read hooks from its configuration (2.54 does)")]
     NoConfigHooks {
@@ -118,6 +130,7 @@ impl InstallError {
             Self::Edited { .. } => "edited_hook",
             Self::PreviousTaken { .. } => "previous_taken",
             Self::NotBare { .. } => "not_bare",
+            Self::Bare { .. } => "bare",
             Self::NoConfigHooks { .. } => "no_config_hooks",
             Self::Twice { .. } => "installed_twice",
         }
@@ -156,9 +169,19 @@ impl InstallError {
                     "or have it put at the top of the script: flowreg … --force".to_owned(),
                 ];
             }
+            Self::Bare { in_configuration, .. } => {
+                let without = if *in_configuration { " without --config" } else { "" };
+                return vec![
+                    format!("for what is pushed to it: flowreg … --server{without}"),
+                    "for what is pushed from it: flowreg … --force".to_owned(),
+                ];
+            }
+            Self::PreviousTaken { path } => {
+                let place = quoted_path(previous::place(path));
+                return vec![format!("look into it, and to go on without it: rm -r {place}")];
+            }
             Self::Newer { .. } => "use that flowreg, or overwrite the hook: flowreg … --force",
             Self::Edited { .. } => "to remove or overwrite it anyway: flowreg … --force",
-            Self::PreviousTaken { .. } => "look into it, then remove or rename it",
             Self::NotBare { .. } => "leave out --server to install the hook of the one who pushes",
             Self::NoConfigHooks { .. } => "leave out --config to install a hook file",
             Self::Twice { .. } => "flowreg hooks uninstall …",

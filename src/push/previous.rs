@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::install_error::InstallError;
-use super::recognition::is_executable;
+use super::manager::Manager;
+use super::recognition::{content, is_executable};
 use super::shim::HookName;
 
 /// What the name of the directory ends with; `hooks/shim.sh` says so as well.
 const BESIDE: &str = ".flowreg";
+/// The ending that the first version of our script gave it.
+const FIRST_ENDING: &str = "flowreg-prev";
 
 /// Where the hook is kept that was at `file`. Its name is that of the hook, also where another tool has
 /// given our script an ending. A link to the directory is followed: relative links in it lead from
@@ -31,7 +34,7 @@ fn kept(hook: HookName, file: &Path) -> Option<PathBuf> {
 
 /// Where the first version of our script kept it.
 fn kept_first(hook: HookName, file: &Path) -> PathBuf {
-    file.with_file_name(format!("{}.flowreg-prev", hook.as_str()))
+    file.with_file_name(format!("{}.{FIRST_ENDING}", hook.as_str()))
 }
 
 /// The hook that was there before our script at `file`, if there was one.
@@ -44,14 +47,33 @@ pub(super) fn of(hook: HookName, file: &Path) -> Option<PathBuf> {
 ///
 /// By a second name and not by a rename, so that there is a hook at every moment: a push may run
 /// meanwhile. File systems without hard links get the rename.
-pub(super) fn keep(hook: HookName, file: &Path) -> Result<(), InstallError> {
+pub(super) fn keep(hook: HookName, file: &Path, found: &[u8]) -> Result<(), InstallError> {
     if let Some(path) = of(hook, file) {
-        return Err(InstallError::PreviousTaken { path });
+        if !is_outdated(&path, found) {
+            return Err(InstallError::PreviousTaken { path });
+        }
+        std::fs::remove_file(&path).map_err(failed(&path))?;
     }
     let no_directory = || failed(file)(io::ErrorKind::NotFound.into());
     let previous = kept(hook, file).ok_or_else(no_directory)?;
     link_neighbours(file, &previous)?;
     second_name(file, &previous)
+}
+
+/// Whether the hook that is kept says nothing that the one which is there now does not: it is the same, or what the
+/// same tool had made before.
+pub(super) fn is_outdated(kept: &Path, found: &[u8]) -> bool {
+    let Ok(Some(before)) = content(kept) else { return false };
+    let makers = [&*before, found].map(Manager::of_hook);
+    before == found
+        || matches!(makers, [Some(one), Some(other)] if one == other && one.writes_its_hook_anew())
+}
+
+/// What has to be removed to go on without a hook that is kept: the directory that it is in says that there is one.
+pub(super) fn place(kept: &Path) -> &Path {
+    // The first version of our script kept it beside itself.
+    let is_beside = kept.extension().is_some_and(|ending| ending == FIRST_ENDING);
+    if is_beside { kept } else { kept.parent().unwrap_or(kept) }
 }
 
 /// Brings what the first version of our script had kept to where the script of today looks for it.

@@ -27,6 +27,8 @@ pub(super) struct Recognition {
     pub manager: Option<Manager>,
     /// Where ours belongs.
     pub place: HookPlace,
+    /// Whether `core.hooksPath` names a directory of husky's that is not there: git runs no hooks.
+    pub lacks_husky: bool,
 }
 
 /// Where our hook belongs.
@@ -65,9 +67,14 @@ impl Recognition {
         };
         let manager = theirs.as_deref().and_then(Manager::of_hook);
         let directory = hooks.directory.join("post-receive.d");
+        let of_absent_husky = Manager::script_of_absent_husky(hooks, hook.as_str())
+            .filter(|_| found.as_deref().is_none_or(shim::is_ours));
+        let lacks_husky = of_absent_husky.is_some();
         let place = if hook == HookName::PostReceive && directory.is_dir() {
             HookPlace::Script(directory.join("flowreg"))
-        } else if let Some(script) = Manager::script_of_husky(&path, theirs.as_deref()) {
+        } else if let Some(script) =
+            Manager::script_of_husky(&path, theirs.as_deref()).or(of_absent_husky)
+        {
             HookPlace::Line(script)
         } else if found.as_deref().and_then(Manager::of_hook).is_some_and(Manager::runs_legacy) {
             // If their hook were kept and run by ours, it would look for `.legacy`, find our script, and
@@ -76,7 +83,7 @@ impl Recognition {
         } else {
             HookPlace::Script(path.clone())
         };
-        Ok(Self { path, found, manager, place })
+        Ok(Self { path, found, manager, place, lacks_husky })
     }
 
     /// Whose hook git runs: `flowreg`, a manager, or `other`; `None` if there is none.
@@ -151,6 +158,11 @@ pub(super) fn content(file: &Path) -> Result<Option<Vec<u8>>, InstallError> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Where a link leads to, if that is not there.
+pub(super) fn dangling(file: &Path) -> Option<PathBuf> {
+    file.read_link().ok().filter(|_| file.metadata().is_err())
 }
 
 /// Whether git, or the shell, would run a file: it is there, and this user may execute it.

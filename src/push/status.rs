@@ -13,7 +13,8 @@ use super::install_error::InstallError;
 use super::manager::Manager;
 use super::previous::{self, PreviousHook};
 use super::recognition::{
-    HookPlace, Recognition, calls_flowreg, candidates, content, is_executable, runs_directory,
+    HookPlace, Recognition, calls_flowreg, candidates, content, dangling, is_executable,
+    runs_directory,
 };
 use super::shim::{self, HookName, ScriptOrigin};
 use flowreg_git::{HookPath, Repository};
@@ -115,6 +116,13 @@ pub(crate) fn status(
         }
         inspection.problems_of_ours(ours, script.as_deref().unwrap_or_default());
     }
+    if ours.is_some() && recognition.lacks_husky {
+        let message = format!(
+            "{} is not there: git runs no hooks in this work tree",
+            hooks.directory.display()
+        );
+        inspection.problem("no_husky", message, &Manager::command_of_husky(&hooks));
+    }
     inspection.bad_switches()?;
     let is_broken = !inspection.problems.is_empty();
     let is_off = inspection.switches(ours.as_ref())?;
@@ -178,7 +186,7 @@ impl HookInspection<'_> {
     /// Finds what calls flowreg: our script where it belongs or as the hook itself, or a line that calls
     /// flowreg in somebody else's script or configuration; `None` if nothing does.
     fn ours(&self) -> Result<Option<OurHook>, InstallError> {
-        let Recognition { path, found, manager, place } = self.recognition;
+        let Recognition { path, found, manager, place, .. } = self.recognition;
         let found = found.as_deref();
         let at = |file: &Path, how: String| Some(OurHook { file: file.to_owned(), how });
         if found.is_some_and(shim::is_ours) && !matches!(place, HookPlace::Line(_)) {
@@ -286,6 +294,15 @@ impl HookInspection<'_> {
             return self.problem("directory", message, "remove it");
         }
         let Some(found) = found else { return };
+        if let Some(target) = dangling(path) {
+            let message = format!(
+                "{} leads to {}, which is not there: git skips it",
+                path.display(),
+                target.display()
+            );
+            let hint = format!("put it there; or go on without it: rm {}", quoted_path(path));
+            return self.problem("dangling", message, &hint);
+        }
         if matches!(place, HookPlace::Line(_)) && shim::is_ours(found) {
             let message =
                 format!("{} is in place of husky's: the team's script never runs", path.display());
@@ -439,7 +456,7 @@ impl HookInspection<'_> {
     /// Finds the hook that was kept for a script of ours which another tool has replaced.
     fn problem_of_kept(&mut self) {
         let path = &self.recognition.path;
-        let Some(kept) = previous::of(self.hook, path) else { return };
+        let Some(kept) = self.kept_and_replaced() else { return };
         let what = match self.recognition.owner() {
             Some("other") => format!("{} was replaced", path.display()),
             Some(owner) => format!("{owner} has replaced {}", path.display()),
@@ -449,22 +466,31 @@ impl HookInspection<'_> {
             "{what}: {}, which flowreg's hook ran first, does not run any more",
             kept.display()
         );
-        let hint = format!("look into it, and then: {}", self.without(&kept));
-        self.problem("kept_not_run", message, &hint);
+        self.problem("kept_not_run", message, &self.after_a_look(&kept));
+    }
+
+    /// The hook that is kept for a script of ours which is not there any more, unless the tool that made it has made
+    /// it anew.
+    fn kept_and_replaced(&self) -> Option<PathBuf> {
+        let Recognition { path, found, .. } = self.recognition;
+        let kept = previous::of(self.hook, path)?;
+        let is_outdated = |found: &Vec<u8>| previous::is_outdated(&kept, found);
+        (!found.as_ref().is_some_and(is_outdated)).then_some(kept)
+    }
+
+    fn after_a_look(&self, kept: &Path) -> String {
+        format!("look into it, and then: {}", self.without(kept))
     }
 
     /// The command to go on without the hook that was kept: the directory that it was kept in says that there
     /// is one.
     fn without(&self, kept: &Path) -> String {
-        // The first version of our script kept it beside itself.
-        let is_beside = kept.file_name().is_none_or(|name| name != self.hook.as_str());
-        let place = if is_beside { kept } else { kept.parent().unwrap_or(kept) };
-        format!("rm -r {} && {}", quoted_path(place), self.install())
+        format!("rm -r {} && {}", quoted_path(previous::place(kept)), self.install())
     }
 
     /// The command that installs this hook, as it goes through here.
     fn install(&self) -> String {
-        match reason_for_force(self.repository, self.hooks) {
+        match reason_for_force(self.repository, self.hooks, self.hook) {
             None => format!("flowreg hooks install …{}", self.install_option()),
             Some(_) => self.install_with_force(),
         }
@@ -485,7 +511,7 @@ impl HookInspection<'_> {
     /// What to type where git does not look into the directory in which ours is. Whether to write into one that
     /// others use as well is for a person to decide.
     fn install_where_git_looks(&self) -> String {
-        let refused = reason_for_force(self.repository, self.hooks);
+        let refused = reason_for_force(self.repository, self.hooks, self.hook);
         let hints = refused.map(|refused| refused.hints()).unwrap_or_default();
         let command = format!("flowreg hooks install …{}", self.install_option());
         let hints = hints.iter().map(|hint| hint.replace("flowreg …", &command));
@@ -518,7 +544,12 @@ impl HookInspection<'_> {
                     None => format!("{file} never runs: there is no {} hook", hook.as_str()),
                 }
             };
-            self.problem("shadowed", message, &self.install_where_git_looks());
+            // An installation would find the place taken in which it keeps the hook that is there now.
+            let hint = match self.kept_and_replaced() {
+                Some(kept) if self.recognition.found.is_some() => self.after_a_look(&kept),
+                _ => self.install_where_git_looks(),
+            };
+            self.problem("shadowed", message, &hint);
         }
         Ok(())
     }

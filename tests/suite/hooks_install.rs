@@ -333,10 +333,74 @@ fn a_bare_repository_that_is_pushed_from_has_the_other_hook() {
     let up = scenario.up();
     let status = || scenario.flowreg_in(&up).json(&["hooks", "status"], 0);
     assert_eq!(status()["hook"], "post-receive");
-    scenario.flowreg_in(&up).json(&["hooks", "install"], 0);
+    // Mostly it is pushed to, and there this hook never runs.
+    for arguments in [&["hooks", "install"][..], &["hooks", "install", "--no-chain"]] {
+        let refused = scenario.flowreg_in(&up).json(arguments, 1);
+        assert_eq!(refused["error"]["code"], "bare", "{refused}");
+        let own = [arguments, &["--format", "json"]].concat().join(" ");
+        assert_eq!(
+            refused["error"]["hints"],
+            serde_json::json!([
+                format!("for what is pushed to it: flowreg {own} --server"),
+                format!("for what is pushed from it: flowreg {own} --force"),
+            ])
+        );
+    }
+    assert!(!up.join("hooks/pre-push").exists());
+    scenario.flowreg_in(&up).json(&["hooks", "install", "--force"], 0);
     assert_eq!((&status()["hook"], &status()["state"]), (&"pre-push".into(), &"installed".into()));
+    // What is proposed to mend it goes through.
+    let file = up.join("hooks/pre-push");
+    let ours = std::fs::read_to_string(&file).unwrap();
+    write_script(&file, &ours.replace("flowreg='", "flowreg='/nowhere"));
+    let broken = scenario.flowreg_in(&up).json(&["hooks", "status"], 1);
+    assert_eq!(broken["problems"][0]["hint"], "flowreg hooks install --force", "{broken}");
     scenario.flowreg_in(&up).json(&["hooks", "install", "--server"], 0);
     assert_eq!(status()["hook"], "post-receive");
+}
+
+/// People push from the work trees of such a repository, and git runs its hooks.
+#[test]
+fn a_bare_repository_with_linked_work_trees_has_the_hook_of_who_pushes() {
+    let scenario = bare_of_hooks(&gits()[0]);
+    let bare = scenario.repository.outside().join("bare.git");
+    scenario.git(&["clone", "-q", "--bare", "../up.git", "../bare.git"]);
+    scenario.git_in(&bare, &["worktree", "add", "-q", "-b", "feat/x", "../linked"]);
+    scenario.flowreg_in(&bare).json(&["hooks", "install"], 0);
+    let linked = scenario.repository.outside().join("linked");
+    assert_eq!(scenario.flowreg_in(&linked).json(&["hooks", "status"], 0)["state"], "installed");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_said_to_be_one() {
+    let scenario = bare_of_hooks(&gits()[0]);
+    std::os::unix::fs::symlink("../nowhere/pre push", hook(&scenario)).unwrap();
+    assert_eq!(problems(&scenario), ["dangling"]);
+    let found = status(&scenario);
+    let problem = &found["problems"][0];
+    let file = hook(&scenario);
+    assert_eq!(
+        problem["message"],
+        format!(
+            "{} leads to ../nowhere/pre push, which is not there: git skips it",
+            file.display()
+        )
+    );
+    // It is kept as it is, and runs again if what it leads to comes back.
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(problems(&scenario), ["previous_gone"]);
+    write_script(&scenario.repository.root().join(".git/nowhere/pre push"), "#!/bin/sh\nexit 1\n");
+    assert_eq!(problems(&scenario), Vec::<String>::new());
+    scenario.branch("feat/x");
+    assert_eq!(scenario.push_only(&["-q", "origin", "feat/x"]).code, 1);
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    std::fs::remove_file(scenario.repository.root().join(".git/nowhere/pre push")).unwrap();
+    // What is proposed goes through.
+    let hint = problem["hint"].as_str().unwrap();
+    let (_, command) = hint.rsplit_once(": ").unwrap();
+    let run = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(run.success(), "{command}");
+    assert_eq!(problems(&scenario), Vec::<String>::new());
 }
 
 #[test]

@@ -165,6 +165,129 @@ fn lefthook_runs_our_job_and_status_sees_what_it_does_to_our_hook() {
     assert_all_is_seen(&scenario);
 }
 
+/// What a hint says to type, without what it says before.
+fn typed(hint: &Value) -> String {
+    let hint = hint.as_str().unwrap();
+    hint.rsplit_once(": ").map_or(hint, |(_, command)| command).to_owned()
+}
+
+/// Types a line into a shell at the top of the work tree.
+fn type_in_shell(scenario: &Scenario, line: &str) {
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .current_dir(scenario.repository.root())
+        .env_clear()
+        .envs(scenario.variables())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+}
+
+/// Types the first hint of the status until nothing is broken, which must take no more than this many.
+fn mend(scenario: &Scenario, most: usize) {
+    for _ in 0..most {
+        let found = status(scenario);
+        if found["state"] == "installed" {
+            return;
+        }
+        match found["problems"].get(0) {
+            Some(problem) => type_in_shell(scenario, &typed(&problem["hint"])),
+            None => type_in_shell(scenario, "flowreg hooks install"),
+        }
+    }
+    assert_eq!(status(scenario)["state"], "installed", "{}", status(scenario));
+}
+
+#[test]
+fn what_status_proposes_goes_through_however_often_lefthook_replaces_the_hook() {
+    let scenario = with("lefthook.yml", "pre-push:\n  jobs:\n    - run: echo of lefthook >&2\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    for _ in 0..3 {
+        run(&scenario, "lefthook", &["install", "-f"]);
+        assert_eq!(status(&scenario)["state"], "broken");
+        mend(&scenario, 1);
+        // What is kept is lefthook's hook of today.
+        let kept = scenario.repository.root().join(".git/hooks.flowreg/pre-push");
+        let theirs = std::fs::read_to_string(kept).unwrap();
+        assert!(theirs.contains("call_lefthook"), "{theirs}");
+    }
+    let pushed = scenario.push_only(&["--dry-run", "origin", "main:feat/zero"]);
+    assert!(
+        pushed.stdout.contains("of lefthook") || pushed.stderr.contains("of lefthook"),
+        "{pushed:?}"
+    );
+    assert_all_is_seen(&scenario);
+
+    // A hook of the user's own that ours ran first is looked at by a person.
+    let scenario = with("lefthook.yml", "pre-push:\n  jobs:\n    - run: \"true\"\n");
+    let own = scenario.repository.root().join(".git/hooks/pre-push");
+    write_script(&own, "#!/bin/sh\nexit 0\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    run(&scenario, "lefthook", &["install", "-f"]);
+    let refused = scenario.flowreg().json(&["hooks", "install"], 1);
+    assert_eq!(refused["error"]["code"], "previous_taken", "{refused}");
+    let hints: Vec<Value> = status(&scenario)["problems"].as_array().unwrap().clone();
+    assert!(hints.iter().all(|one| one["hint"].to_string().contains("look into it")), "{hints:?}");
+    mend(&scenario, 1);
+    assert_all_is_seen(&scenario);
+    // So says the installation that is refused.
+    write_script(&own, "#!/bin/sh\n# of another tool\nexit 0\n");
+    let refused = scenario.flowreg().json(&["hooks", "install"], 1);
+    type_in_shell(&scenario, &typed(&refused["error"]["hints"][0]));
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    assert_eq!(status(&scenario)["state"], "installed");
+}
+
+#[test]
+fn what_status_proposes_goes_through_after_other_tools() {
+    for program in ["pre-commit", "prek"] {
+        let scenario = with(".pre-commit-config.yaml", EMPTY);
+        scenario.flowreg().json(&["hooks", "install"], 0);
+        for _ in 0..2 {
+            run(&scenario, program, &["install", "-f", "-t", "pre-push"]);
+            mend(&scenario, 1);
+        }
+        assert_all_is_seen(&scenario);
+    }
+    // A tool that nobody knows overwrites the hook with its own, again and again.
+    let scenario = with("README", "a tool\n");
+    let place = scenario.repository.root().join(".git/hooks/pre-push");
+    write_script(&place, "#!/bin/sh\n# first\nexit 0\n");
+    scenario.flowreg().json(&["hooks", "install"], 0);
+    for script in ["#!/bin/sh\n# first\nexit 0\n", "#!/bin/sh\n# second\nexit 0\n"] {
+        write_script(&place, script);
+        // The same hook once more is nothing to be looked at: the state is that of before the installation.
+        if script.contains("first") {
+            assert_eq!(status(&scenario)["state"], "not_installed");
+            scenario.flowreg().json(&["hooks", "install"], 0);
+        } else {
+            assert_eq!(status(&scenario)["problems"][0]["code"], "kept_not_run");
+            mend(&scenario, 1);
+        }
+        let kept = scenario.repository.root().join(".git/hooks.flowreg/pre-push");
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), script);
+    }
+    assert_all_is_seen(&scenario);
+}
+
+#[test]
+fn the_job_that_lefthook_s_users_are_told_works_as_it_is_written() {
+    let scenario = with("lefthook.yml", "pre-push:\n  jobs:\n    - run: \"true\"\n");
+    let installed = scenario.flowreg().json(&["hooks", "install"], 0);
+    let note = installed["hooks"][0]["notes"][0].as_str().unwrap().to_owned();
+    assert!(!note.contains("hooks/lefthook.yml"), "{note}");
+    let (_, job) = note.split_once("in lefthook.yml: ").unwrap();
+    scenario.flowreg().json(&["hooks", "uninstall"], 0);
+    scenario
+        .repository
+        .write("lefthook.yml", format!("pre-push:\n  jobs:\n    - run: \"true\"\n    {job}\n"));
+    scenario.commit("the job");
+    scenario.git(&["push", "-q", "--no-verify", "origin", "main"]);
+    run(&scenario, "lefthook", &["install"]);
+    assert_eq!(status(&scenario)["ours"], "a job of lefthook.yml");
+    assert_all_is_seen(&scenario);
+}
+
 /// Lets the real husky write its hooks below a directory; `None` if there is no npm to install it.
 fn with_husky(directory: &str) -> Option<Scenario> {
     let husky = managers().join("husky/node_modules/husky");
@@ -229,6 +352,57 @@ fn husky_runs_the_committed_line_in_whatever_directory_it_is() {
         assert!(pushed.stderr.contains("refused by the team"), "{directory}: {pushed:?}");
         scenario.flowreg().json(&["hooks", "uninstall"], 0);
         assert_eq!(std::fs::read_to_string(&script).unwrap(), theirs);
+    }
+}
+
+/// git ignores husky's own directory, so a linked work tree has none until husky is run there.
+#[test]
+fn a_linked_work_tree_without_husky_gets_the_line_and_no_path_of_this_machine() {
+    for directory in [".husky", ".config/git hooks"] {
+        let Some(scenario) = with_husky(directory) else { return };
+        scenario.git(&["worktree", "add", "-q", "-b", "linked", "../linked"]);
+        let linked = scenario.repository.outside().join("linked");
+        let hooks = |arguments: &[&str], code: i32| {
+            scenario.flowreg_in(&linked).json(&[&["hooks"], arguments].concat(), code)
+        };
+        // An earlier flowreg has put its script where husky's belongs.
+        let first = include_str!("first_shim.sh").replace("@FLOWREG@", "'/nowhere/flowreg'");
+        write_script(&linked.join(directory).join("_/pre-push"), &first);
+        assert_eq!(hooks(&["status"], 1)["problems"][0]["code"], "replaces_husky");
+        let installed = hooks(&["install"], 0);
+        assert_eq!(installed["hooks"][0]["place"], format!("{directory}/pre-push"));
+        let quoted = if directory == ".husky" { "" } else { " '.config/git hooks'" };
+        let command = format!("npx husky{quoted}");
+        assert!(installed["hooks"][0]["notes"].to_string().contains(&command), "{installed}");
+        let listed = scenario.git_in(&linked, &["ls-files", "-z", "--others"]);
+        assert_eq!(listed, format!("{directory}/pre-push\0"));
+        let line = std::fs::read_to_string(linked.join(directory).join("pre-push")).unwrap();
+        assert_eq!(line, include_str!("../../hooks/husky.sh"));
+        // git runs no hooks there, so it is not said to be installed.
+        let found = hooks(&["status"], 1);
+        assert_eq!(found["problems"][0]["code"], "no_husky", "{found}");
+        assert_eq!(found["problems"][0]["hint"], command, "{found}");
+        let husky = managers().join("husky/node_modules/husky/bin.js");
+        let run = Command::new("node")
+            .arg(husky)
+            .args((directory != ".husky").then_some(directory))
+            .current_dir(&linked)
+            .env_clear()
+            .envs(scenario.variables())
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(hooks(&["status"], 0)["state"], "installed");
+        scenario.git_in(&linked, &["commit", "-q", "--allow-empty", "-m", "linked"]);
+        scenario.git_in(&linked, &["push", "-q", "origin", "linked"]);
+        scenario.settled();
+        assert_eq!(scenario.registered().last().unwrap().0, "linked");
+        // A directory of that name with hooks of somebody's own is not husky's.
+        scenario.git(&["worktree", "add", "-q", "-b", "other", "../other"]);
+        let other = scenario.repository.outside().join("other");
+        write_script(&other.join(directory).join("_/post-commit"), "#!/bin/sh\n");
+        let installed = scenario.flowreg_in(&other).json(&["hooks", "install"], 0);
+        assert!(installed["hooks"][0]["place"].as_str().unwrap().ends_with("/_/pre-push"));
     }
 }
 

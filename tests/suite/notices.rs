@@ -98,3 +98,59 @@ fn flowreg_tag_tells_what_the_registration_noticed_before_it_failed() {
     assert_eq!(failed.get("outcome"), None, "{failed}");
     assert!(failed["notices"].to_string().contains("is the name of no flow"), "{failed}");
 }
+
+#[test]
+fn a_variable_that_is_meant_for_flowreg_and_not_read_is_told() {
+    let tagged = Tagged::new();
+    tagged.tag("v1.0.0");
+    let flowreg = tagged
+        .flowreg()
+        .env("FLOWREG_TARGET", "prefect")
+        .env("FLOWREG_HOOK", "0")
+        .env("FLOWREG_IMAGE", "registry.example.com/flowreg:1");
+    let expected = json!([
+        "FLOWREG_HOOK is not read; did you mean FLOWREG_HOOKS?",
+        "FLOWREG_TARGET is not read: it is the option --target",
+    ]);
+    for command in ["register", "plan", "reference", "flows"] {
+        assert_eq!(flowreg.json(&[command], 0)["notices"], expected, "{command}");
+    }
+    assert_eq!(flowreg.json(&["register", "nope"], 2)["notices"], expected);
+}
+
+#[test]
+fn what_stands_in_place_of_a_value_is_told_from_an_address() {
+    let tagged = Tagged::new();
+    for (value, told) in [
+        ("$(PREFECT_URL)", "contains `$(PREFECT_URL)`, a template that was not replaced"),
+        ("${{ vars.URL }}", "contains `${{ vars.URL }}`, a template that was not replaced"),
+        ("https://${HOST}/api", "contains `${HOST}`, a template that was not replaced"),
+        ("***", "contains asterisks, which stand for a secret in a log"),
+        ("null", "is `null`, which stands for no value"),
+        ("undefined", "is `undefined`, which stands for no value"),
+    ] {
+        let failed = tagged.flowreg().env("PREFECT_API_URL", value).json(&["register"], 3);
+        assert_eq!(failed["error"]["message"], format!("PREFECT_API_URL {told}"), "{value}");
+        assert_eq!(failed["error"]["hints"][1], "export PREFECT_API_URL=https://…/api", "{value}");
+        // The client of Prefect 1 fills in `${…}` by itself, with nothing where there is nothing.
+        if value.contains("${") {
+            continue;
+        }
+        let old = tagged.flowreg().env("PREFECT__CLOUD__API", value);
+        let failed = old.json(&["register", "--target", "prefect1"], 3);
+        let message = failed["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with(told), "{value}: {message}");
+    }
+    // Of a key nothing is shown but what is certainly none.
+    let server = tagged.flowreg().env("PREFECT_API_URL", "http://127.0.0.1:9/api");
+    let failed = server.env("PREFECT_API_KEY", "$(PREFECT_KEY)").json(&["plan", "--offline"], 3);
+    let message = "PREFECT_API_KEY contains `$(PREFECT_KEY)`, a template that was not replaced";
+    assert_eq!(failed["error"]["message"], message);
+    // A file says so as well.
+    tagged.repository.write(".env", "PREFECT_API_URL=null\n");
+    let failed = tagged.flowreg().json(&["register"], 3);
+    assert_eq!(
+        failed["error"]["message"],
+        "PREFECT_API_URL (.env) is `null`, which stands for no value"
+    );
+}

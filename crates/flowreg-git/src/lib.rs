@@ -128,6 +128,12 @@ impl Repository {
         self.configuration.boolean(key).ok().flatten()
     }
 
+    /// Whether there are work trees beside the one of the repository itself.
+    pub fn has_linked_work_trees(&self) -> bool {
+        let linked = std::fs::read_dir(self.common_dir.join("worktrees"));
+        linked.is_ok_and(|mut linked| linked.next().is_some())
+    }
+
     /// The work tree; a bare repository has none.
     pub fn workdir(&self) -> Option<&Path> {
         self.workdir.as_deref()

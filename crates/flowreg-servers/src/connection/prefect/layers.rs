@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::layer::{Layer, SettingValue, from_table, from_variables, read_file, read_toml};
 use super::refuse_no_text;
 use super::{ConnectionError, dotenv, profiles, values};
+use crate::connection::placeholder::Placeholder;
 use flowreg_model::Environment;
 
 /// All sources, the strongest first.
@@ -78,8 +79,12 @@ impl Layers {
         &self,
         setting: &'static str,
     ) -> Result<Option<SecretString>, ConnectionError> {
-        let found = self.text(setting)?.map(|found| found.value);
-        Ok(found.filter(|value| !value.is_empty()).map(SecretString::from))
+        let found = self.text(setting)?.filter(|found| !found.value.is_empty());
+        let Some(SettingValue { origin, value, .. }) = found else { return Ok(None) };
+        match Placeholder::of(&value) {
+            Some(placeholder) => Err(values::unfilled(setting, &origin, placeholder)),
+            None => Ok(Some(SecretString::from(value))),
+        }
     }
 
     /// The custom headers of all sources together; for one name the strongest source counts.

@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::placeholder::Placeholder;
 use crate::TlsSettings;
 use flowreg_model::Environment;
 use layer::SettingValue;
 pub(super) use layer::read_toml;
 use layers::Layers;
+pub(super) use values::unfilled;
 
 /// The connection to a Prefect API.
 #[derive(Debug, Clone)]
@@ -111,6 +113,16 @@ pub enum ConnectionError {
         /// What it should be: `a number`.
         expected: &'static str,
     },
+    /// Something stands where a value should be.
+    #[error("{setting}{} {}", in_origin(.origin.as_ref()), .placeholder.text())]
+    Unfilled {
+        /// The setting's name in the environment.
+        setting: String,
+        /// Where it is set; `None`: in the environment.
+        origin: Option<String>,
+        /// What stands there.
+        placeholder: Placeholder,
+    },
     /// The active profile does not exist.
     #[error("the Prefect profile `{name}` ({origin}) is not in {path}")]
     UnknownProfile {
@@ -123,6 +135,31 @@ pub enum ConnectionError {
         /// The profiles that it has.
         known: Vec<String>,
     },
+}
+
+impl ConnectionError {
+    /// What to type.
+    pub fn hints(&self) -> Vec<String> {
+        let Self::Unfilled { setting, placeholder, .. } = self else { return Vec::new() };
+        let is_address = setting.ends_with("URL") || setting.ends_with("API");
+        let example = if is_address { "https://…/api" } else { "…" };
+        let why = match placeholder {
+            Placeholder::Template(written) => {
+                format!("is what `{written}` names defined for this job?")
+            }
+            Placeholder::Nothing(_) => {
+                "is the variable that it is made of defined for this job?".to_owned()
+            }
+            Placeholder::Mask => {
+                "the secret itself is needed, and not what a log shows of it".to_owned()
+            }
+        };
+        vec![why, format!("export {setting}={example}")]
+    }
+}
+
+fn in_origin(origin: Option<&String>) -> String {
+    origin.map_or_else(String::new, |origin| format!(" ({origin})"))
 }
 
 /// Resolves how to reach Prefect, or `None` if no address is configured anywhere.

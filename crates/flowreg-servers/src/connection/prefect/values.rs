@@ -8,6 +8,7 @@ use url::Url;
 
 use super::ConnectionError;
 use super::layer::SettingValue;
+use crate::connection::placeholder::Placeholder;
 
 /// An address, taken apart.
 pub(super) struct Address {
@@ -26,8 +27,17 @@ pub(super) fn invalid(found: &SettingValue, expected: &'static str) -> Connectio
     }
 }
 
+/// The error for what stands in place of a value.
+pub(crate) fn unfilled(setting: &str, origin: &str, placeholder: Placeholder) -> ConnectionError {
+    let origin = Some(origin.to_owned()).filter(|origin| origin != setting);
+    ConnectionError::Unfilled { setting: setting.to_owned(), origin, placeholder }
+}
+
 /// The address of an API; only `http` and `https` can be one.
 pub(super) fn address(found: &SettingValue) -> Result<Address, ConnectionError> {
+    if let Some(placeholder) = Placeholder::within_address(&found.value) {
+        return Err(unfilled(found.setting, &found.origin, placeholder));
+    }
     let error = || invalid(found, "an http:// or https:// address");
     let mut url = Url::parse(found.value.trim()).map_err(|_| error())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::prefect::{CertificateFile, ConnectionError, Tls, read_toml, refuse_no_text};
+use super::placeholder::Placeholder;
+use super::prefect::{CertificateFile, ConnectionError, Tls, read_toml, refuse_no_text, unfilled};
 use crate::TlsSettings;
 use flowreg_model::Environment;
 
@@ -65,6 +66,9 @@ pub fn connection(
     let api =
         settings.get("cloud.api").cloned().unwrap_or_else(|| default("https://api.prefect.io"));
     let address = api.value.trim().trim_end_matches('/');
+    if let Some(placeholder) = Placeholder::within_address(address) {
+        return Err(unfilled("PREFECT__CLOUD__API", &api.origin, placeholder));
+    }
     let url = url::Url::parse(address).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.host_str().is_some()
@@ -84,6 +88,12 @@ pub fn connection(
         let own = settings.get(&format!("cloud.{name}"));
         own.filter(|found| !found.value.is_empty()).or_else(|| login.get(name)).cloned()
     };
+    let key = configured("api_key");
+    if let Some(found) = &key
+        && let Some(placeholder) = Placeholder::of(&found.value)
+    {
+        return Err(unfilled("PREFECT__CLOUD__API_KEY", &found.origin, placeholder));
+    }
     let tenant = configured("tenant_id");
     if let Some(SettingValue { origin, .. }) =
         tenant.as_ref().filter(|found| !is_uuid(&found.value))
@@ -103,7 +113,7 @@ pub fn connection(
     Ok(Prefect1Connection {
         api_url: address.to_owned(),
         origin: api.origin,
-        key: configured("api_key").map(|found| SecretString::from(found.value)),
+        key: key.map(|found| SecretString::from(found.value)),
         tenant: tenant.map(|found| found.value.to_ascii_lowercase()),
         tls: Tls { certificates, skip_verify: false, settings: TlsSettings::Prefect1 },
     })
