@@ -125,14 +125,8 @@ impl Caller<'_> {
         }
         hooked.report_old_records();
         let git = GitProcess::pushing();
-        let is_received = false;
-        let push = PushContext {
-            remote: pushing.remote,
-            url: pushing.url,
-            directory: self.directory(),
-            git,
-            is_received,
-        };
+        let push = PushContext::to(pushing.remote, pushing.url, self.directory());
+        let push = PushContext { git, ..push };
         hooked.report_not_text(&pushed.not_text, &push);
         let is_verbose = || self.printer.is_verbose() || git.is_some_and(GitProcess::is_verbose);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);
@@ -166,13 +160,8 @@ impl Caller<'_> {
             return exit::DONE;
         };
         let here = hooked.common_dir().display().to_string();
-        let push = PushContext {
-            remote: &here,
-            url: &here,
-            directory: self.directory(),
-            git: None,
-            is_received: true,
-        };
+        let push = PushContext::to(&here, &here, self.directory());
+        let push = PushContext { is_received: true, ..push };
         hooked.report_not_text(&pushed.not_text, &push);
         let candidates = hooked.candidates(pushed.refs);
         let target_of = |settings: &Settings| target_of_settings(self.surroundings, settings);

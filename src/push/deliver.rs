@@ -107,13 +107,13 @@ pub(crate) fn deliver(
         passed: PassReport::default(),
         unreachable: Vec::new(),
     };
-    let (mut ids, mut pushes) = (Vec::new(), Vec::new());
+    let (mut ids, mut pushes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for OutboxRecord { id, push } in answered(outbox)? {
         match push {
             // Before the remote is asked: a mirror that refuses or does not answer is nobody's business.
             Ok(push) => {
                 if let Some(why) = delivery.reason_to_skip(&push) {
-                    pass.drop_record(&id, push, &why)?;
+                    skipped.push((id, push, why));
                 } else {
                     ids.push(id);
                     pushes.push(push);
@@ -122,6 +122,7 @@ pub(crate) fn deliver(
             Err(error) => pass.log.write(&id, &error.to_string()),
         }
     }
+    pass.drop_records(skipped)?;
     let before = pushes.clone();
     // Where the hook could not tell the target, it is what the first delivery finds, for good: a later
     // one may run with another profile.
@@ -236,15 +237,16 @@ impl Pass<'_> {
             records.iter().map(|record| record.push.short_name().parse().ok()).collect();
         let known: Vec<&TagName> = names.iter().flatten().collect();
         let mut instead = outdone(&series, &known).into_iter();
-        let mut left = Vec::new();
+        let (mut left, mut dropped) = (Vec::new(), Vec::new());
         for (record, name) in records.into_iter().zip(&names) {
             match name.as_ref().and_then(|name| Some((name, instead.next()??))) {
                 Some((name, outdone)) => {
-                    self.drop_record(&record.id, record.push, &outdone.reason(name))?;
+                    dropped.push((record.id, record.push, outdone.reason(name)));
                 }
                 None => left.push(record),
             }
         }
+        self.drop_records(dropped)?;
         Ok(left)
     }
 
@@ -335,7 +337,7 @@ impl Pass<'_> {
             DeliveryOutcome::Done(what) => {
                 let verb = if push.is_deletion() { "removed" } else { "registered" };
                 self.log.write(&push.label(), &format!("{verb}: {what}"));
-                self.outbox.remove(id)?;
+                self.outbox.remove(&[id])?;
                 self.passed.delivered.push((push, what));
                 Ok(())
             }
@@ -371,9 +373,23 @@ impl Pass<'_> {
 
     /// Removes a record without a delivery.
     fn drop_record(&mut self, id: &str, push: QueuedPush, why: &str) -> Result<(), OutboxError> {
-        self.log.write(&push.label(), &format!("not registered: {why}"));
-        self.outbox.remove(id)?;
-        self.passed.dropped.push((push, why.to_owned()));
+        self.drop_records(vec![(id.to_owned(), push, why.to_owned())])
+    }
+
+    /// Removes records without a delivery, in one write: a push may have thousands of tags that are outdone.
+    fn drop_records(
+        &mut self,
+        dropped: Vec<(String, QueuedPush, String)>,
+    ) -> Result<(), OutboxError> {
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        for (_, push, why) in &dropped {
+            self.log.write(&push.label(), &format!("not registered: {why}"));
+        }
+        let ids: Vec<&str> = dropped.iter().map(|(id, ..)| &**id).collect();
+        self.outbox.remove(&ids)?;
+        self.passed.dropped.extend(dropped.into_iter().map(|(_, push, why)| (push, why)));
         Ok(())
     }
 }

@@ -65,8 +65,9 @@ pub(crate) fn discard(
     let log = DecisionLog::of(outbox);
     for record in &meant {
         log.write(short_name(record).unwrap_or(&record.id), "discarded by hand");
-        outbox.remove(&record.id)?;
     }
+    let ids: Vec<&str> = meant.iter().map(|record| &*record.id).collect();
+    outbox.remove(&ids)?;
     Ok(meant)
 }
 

@@ -19,9 +19,7 @@ use super::without_series::reason_without_series;
 use crate::settings::{FILE_NAME, Flags, Settings};
 use crate::store::Outbox;
 use flowreg_git::tagging::{SeriesSet, SeveralSeries};
-use flowreg_git::{
-    GitDirectories, Repository, RepositoryUrl, binds_to_repository, git_directories, is_mainline,
-};
+use flowreg_git::{GitDirectories, Repository, binds_to_repository, git_directories, is_mainline};
 use flowreg_model::{BranchName, CommitId, Environment, TagName, TargetKind};
 
 /// A push that has waited longer than this is mentioned at the next push.
@@ -124,14 +122,22 @@ impl<'a> HookRun<'a> {
 
     /// Reads the settings of each pushed commit.
     pub(crate) fn candidates(&self, lines: Vec<PushedRef>) -> Vec<PushCandidate> {
-        // `git push --all` lists many branches, and neighbours often point to one commit: its
-        // `flowreg.toml` is read once.
+        // `git push --all` lists many branches, and neighbours often point to one commit: it and its
+        // `flowreg.toml` are read once.
         let mut last: Option<(CommitId, Option<Rc<Settings>>)> = None;
+        let mut peeled: Option<(CommitId, Option<CommitId>)> = None;
         let mut look = |line: PushedRef| {
             // Of a deletion only the commit that the branch had is known.
             let object = line.object.as_ref().or(line.before.as_ref());
             let known = line.is_registrable().then_some(self.repository.as_ref()).flatten();
-            let commit = known.zip(object).and_then(|(here, object)| here.peeled(object));
+            let commit = known.zip(object).and_then(|(here, object)| match &peeled {
+                Some((same, commit)) if same == object => commit.clone(),
+                _ => {
+                    let commit = here.peeled(object);
+                    peeled = Some((object.clone(), commit.clone()));
+                    commit
+                }
+            });
             let settings = match (&commit, &last) {
                 (Some(commit), Some((same, settings))) if commit == same => settings.clone(),
                 (Some(commit), _) => {
@@ -277,8 +283,7 @@ impl<'a> HookRun<'a> {
     /// Whether git pushes to no further address of the remote after this one.
     fn is_last_address(&self, context: &PushContext<'_>) -> bool {
         let Some(repository) = &self.repository else { return true };
-        let url = RepositoryUrl::new(context.url, context.directory);
-        repository.pushed_to(context.remote).last().is_none_or(|last| *last == url)
+        repository.pushed_to(context.remote).last().is_none_or(|last| *last == context.url)
     }
 
     /// Prints one line about what was queued, unless `git config flowreg.quiet` is set. Of several
@@ -288,10 +293,7 @@ impl<'a> HookRun<'a> {
             && !self.is_set("flowreg.quiet")
             && self.is_last_address(context)
         {
-            // The name of a remote that was given as an address may hold a password.
-            let is_named = context.remote != context.url;
-            let url = RepositoryUrl::new(context.url, context.directory);
-            self.say(&queued.text(if is_named { context.remote } else { url.as_str() }));
+            self.say(&queued.text(context.shown_remote()));
         }
     }
 

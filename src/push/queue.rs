@@ -103,18 +103,39 @@ impl<'a> PreCommitPush<'a> {
 }
 
 /// Where a push comes from and goes to, as the hook knows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct PushContext<'a> {
     /// The remote's name, or its address again.
     pub remote: &'a str,
-    /// The address, as git gives it.
-    pub url: &'a str,
+    /// The address without credentials. It is found out once for all refs, as links are followed for that.
+    pub url: RepositoryUrl,
+    /// Whether the remote was given by its name.
+    pub is_named: bool,
     /// Where git runs the hook: a relative address begins there.
     pub directory: &'a Path,
     /// The `git push`; `None` if it is not known, or has ended.
     pub git: Option<GitProcess>,
     /// Whether this repository received the push.
     pub is_received: bool,
+}
+
+impl<'a> PushContext<'a> {
+    /// A push to a remote at an address, both as git gives them.
+    pub(crate) fn to(remote: &'a str, url: &str, directory: &'a Path) -> Self {
+        Self {
+            remote,
+            url: RepositoryUrl::new(url, directory),
+            is_named: remote != url,
+            directory,
+            git: None,
+            is_received: false,
+        }
+    }
+
+    /// The remote's name. For a push to an address git gives that as the name, too, and it may hold a password.
+    pub(crate) fn shown_remote(&self) -> &str {
+        if self.is_named { self.remote } else { self.url.as_str() }
+    }
 }
 
 /// Reads what `pre-push` gets: `<local ref> <local id> <remote ref> <remote id>` on every line.
@@ -171,18 +192,13 @@ pub(crate) fn queued(
     target: Option<QueuedTarget>,
 ) -> QueuedPush {
     let PushedRef { reference, object, before } = line;
-    let url = RepositoryUrl::new(context.url, context.directory);
     let tracking = repository
         .filter(|_| !context.is_received)
         .and_then(|repository| repository.tracking_of(context.remote, &reference));
-    // For a push to a URL git gives the URL as the name too, and it may hold a password: only the
-    // address without credentials is written down.
-    let is_named = context.remote != context.url;
-    let remote = if is_named { context.remote.to_owned() } else { url.as_str().to_owned() };
     QueuedPush {
         queued_at: now(),
-        remote,
-        url: url.as_str().to_owned(),
+        remote: context.shown_remote().to_owned(),
+        url: context.url.as_str().to_owned(),
         directory: context.directory.to_string_lossy().into_owned(),
         reference,
         object,

@@ -202,11 +202,8 @@ pub(crate) struct OutboxRecord {
 
 /// Everything that waits, oldest first.
 pub(crate) fn outbox_records(outbox: &Outbox) -> Vec<OutboxRecord> {
-    let read = |id: String| {
-        let push = outbox.read(&id).transpose()?;
-        Some(OutboxRecord { id, push })
-    };
-    outbox.ids().into_iter().filter_map(read).collect()
+    let records = outbox.records().into_iter();
+    records.map(|(id, push)| OutboxRecord { id, push }).collect()
 }
 
 /// Milliseconds since 1970.

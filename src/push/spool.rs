@@ -63,13 +63,9 @@ fn read(
     let variables = TARGET_VARIABLES.iter().filter_map(|name| Some((*name, written(name)?)));
     let variables: Vec<(&str, &str)> = variables.collect();
     let is_received = value("hook") == "post-receive";
-    let context = PushContext {
-        remote: value("remote"),
-        url: value("url"),
-        directory: Path::new(value("directory")),
-        git: None,
-        is_received,
-    };
+    let directory = Path::new(value("directory"));
+    let context =
+        PushContext { is_received, ..PushContext::to(value("remote"), value("url"), directory) };
     let read = if is_received { received_refs } else { pre_push_refs };
     let written = file.metadata().and_then(|file| file.modified()).ok();
     let age = written.and_then(|time| time.elapsed().ok()).unwrap_or_default();

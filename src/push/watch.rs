@@ -102,8 +102,10 @@ fn wait_for_an_end(outbox: &Outbox, seen: &[String]) {
     let processes = || -> Vec<GitProcess> {
         outbox_records(outbox).into_iter().filter_map(|record| record.push.ok()?.git).collect()
     };
-    let going_on: Vec<GitProcess> =
-        processes().into_iter().filter(|process| process.is_running()).collect();
+    let mut going_on = processes();
+    // All refs of a push have one process.
+    going_on.dedup();
+    going_on.retain(|process| process.is_running());
     let mut look = LOOK.0;
     while going_on.iter().all(|process| process.is_running())
         && !going_on.is_empty()

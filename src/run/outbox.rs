@@ -35,7 +35,7 @@ pub(crate) fn forget_registered(opened: &Opened<'_>, applied: &AppliedRun) {
         });
         let meant_for = || push.target.clone().or_else(|| usual.target_of(&push));
         if is_same && meant_for().is_some_and(|target| target.is(&applied.queued_target)) {
-            let _ = outbox.remove(&record.id);
+            let _ = outbox.remove(&[&record.id]);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Opens the SQLite file and brings its tables up to date.
 
+use std::fs::File;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,9 @@ const VERSION: i64 = 1;
 /// How long a process waits for another one that writes. Writes take milliseconds, but ten hooks may
 /// deliver at once on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SET_GROUP_ID: u32 = 0o2000;
+const GROUP_WRITES: u32 = 0o020;
 
 const TABLES: &str = "
 CREATE TABLE registration (
@@ -88,6 +93,7 @@ impl Store {
             .map_err(|source| StoreError::Directory { path: directory.clone(), source })?;
         let path = directory.join("flowreg.db");
         let failed = |source| StoreError::Database { path: path.clone(), source };
+        create(common_dir, &path);
         let connection = Connection::open(&path).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let found = version(&connection).map_err(failed)?;
@@ -162,6 +168,20 @@ impl Store {
     }
 }
 
+/// Makes the file, so that SQLite does not make it readable for everybody: values of the environment come into it with
+/// the templates of `prefect.yaml`. Its journals get the same permissions. One that is there stays as it is, as
+/// somebody may have opened it on purpose.
+fn create(common_dir: &Path, path: &Path) {
+    // git marks the directories of a repository that a group shares so (`core.sharedRepository`).
+    let shared = SET_GROUP_ID | GROUP_WRITES;
+    let is_shared = common_dir
+        .metadata()
+        .is_ok_and(|directory| directory.permissions().mode() & shared == shared);
+    let mode = if is_shared { 0o660 } else { 0o600 };
+    // Where it can't be made, SQLite says why.
+    let _ = File::options().write(true).create_new(true).mode(mode).open(path);
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
@@ -180,6 +200,33 @@ mod tests {
         let error = Store::open(directory.path()).unwrap_err();
         assert!(matches!(error, StoreError::Newer { found: 2, .. }), "{error}");
         assert_eq!(std::fs::read(directory.path().join("flowreg/flowreg.db")).unwrap(), before);
+    }
+
+    #[test]
+    fn only_its_owner_may_read_the_file_and_its_journals() {
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let set = |path: &Path, mode: u32| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for (of_directory, expected) in [(0o755, 0o600), (0o775, 0o600), (0o2775, 0o660)] {
+            let directory = tempfile::tempdir().unwrap();
+            set(directory.path(), of_directory);
+            let mut store = Store::open(directory.path()).unwrap();
+            let write = |one: &Transaction<'_>| one.execute_batch("DELETE FROM ledger");
+            store.write(write).unwrap();
+            let file = directory.path().join("flowreg/flowreg.db");
+            for ending in ["db", "db-wal", "db-shm"] {
+                let found = mode(&file.with_extension(ending));
+                // The umask may take something from the group, and nothing from the owner.
+                assert_eq!(found & !expected, 0, "{of_directory:o} {ending} {found:o}");
+                assert_eq!(found & 0o600, 0o600, "{of_directory:o} {ending} {found:o}");
+            }
+            drop(store);
+            // Opened to others on purpose.
+            set(&file, 0o644);
+            Store::open(directory.path()).unwrap();
+            assert_eq!(mode(&file), 0o644);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! that waits.
 
 mod analyses;
+mod batch;
 mod database;
 mod ledger;
 mod local;

@@ -42,6 +42,7 @@ mod manifest_yaml;
 mod merge_queue;
 mod notices;
 mod open_schema;
+mod outbox_files;
 mod output;
 mod output_git;
 mod pin_holds;

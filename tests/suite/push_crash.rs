@@ -104,11 +104,18 @@ fn a_hook_that_is_killed_loses_no_push() {
             let after = Duration::from_micros(turn * 400);
             kill_when_seen(&root, "hook pre-push", after, Duration::from_secs(3))
         });
-        let pushed = scenario.push_only(&["-q", "origin", &format!("HEAD:refs/heads/{name}")]);
+        // One record in a file of its own, and three in one.
+        let count = if turn % 2 == 0 { 1 } else { 3 };
+        let names: Vec<String> = (0..count).map(|part| format!("{name}-{part}")).collect();
+        let refs = names.iter().map(|name| format!("HEAD:refs/heads/{name}"));
+        let refs: Vec<String> = refs.collect();
+        let mut arguments = vec!["-q", "origin"];
+        arguments.extend(refs.iter().map(String::as_str));
+        let pushed = scenario.push_only(&arguments);
         // The shim sees the hook die, keeps what git said, and lets the push go on.
         assert_eq!((pushed.code, pushed.stdout.as_str()), (0, ""), "{pushed:?}");
         killed += u64::from(killer.join().unwrap());
-        expected.insert(name, description);
+        expected.extend(names.into_iter().map(|name| (name, description.clone())));
     }
     assert!(killed > TIMES / 3, "only {killed} were seen in time");
     assert_nothing_lost(&scenario, &expected);
@@ -142,11 +149,12 @@ fn a_sync_that_is_killed_loses_nothing_and_repeats_nothing() {
     let mut expected = BTreeMap::new();
     scenario.git(&["checkout", "-q", "-b", "feat/sync"]);
     for turn in 0..TIMES {
-        let name = format!("feat/sync-{turn}");
+        let names = ["a", "b", "c"].map(|part| format!("feat/sync-{turn}-{part}"));
         let description = format!("sync {turn}");
         scenario.commit(&description);
-        scenario.push_only(&["-q", "origin", &format!("HEAD:refs/heads/{name}")]);
-        expected.insert(name, description);
+        let [a, b, c] = names.each_ref().map(|name| format!("HEAD:refs/heads/{name}"));
+        scenario.push_only(&["-q", "origin", &a, &b, &c]);
+        expected.extend(names.map(|name| (name, description.clone())));
         let mut sync = scenario.flowreg().command(&["sync", "-q"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(turn * 5));
         let _ = sync.kill();
