@@ -103,8 +103,10 @@ impl Batch {
         gone.extend(lines);
         let path = self.gone_file();
         if gone.len() < self.count {
-            // A line break first, as the last line may be unfinished.
-            let text = lines.iter().map(|line| format!("\n{line}{FINISHED}")).collect::<String>();
+            // A line break first, as the last line may be unfinished; and one after each, as a power failure may leave
+            // zeros behind it.
+            let lines = lines.iter().map(|line| format!("{line}{FINISHED}\n"));
+            let text: String = std::iter::once("\n".to_owned()).chain(lines).collect();
             let mut file = File::options().create(true).append(true).open(&path)?;
             file.write_all(text.as_bytes())?;
             return file.sync_data();

@@ -448,11 +448,8 @@ mod tests {
         let ids = put(&outbox, 200);
         let batch = outbox.batches().remove(0);
         outbox.remove(&[&ids[3]]).unwrap();
-        let gone = outbox.directory.join(batch.base()).with_extension("gone");
-        let gone = outbox
-            .files()
-            .find(|path| path.extension().is_some_and(|end| end == "gone"))
-            .unwrap_or(gone);
+        let is_gone = |path: &PathBuf| path.extension().is_some_and(|end| end == "gone");
+        let gone = outbox.files().find(is_gone).unwrap();
         let before = std::fs::read(&gone).unwrap();
         outbox.remove(&[&ids[117]]).unwrap();
         let after = std::fs::read(&gone).unwrap();
