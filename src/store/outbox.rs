@@ -454,13 +454,15 @@ mod tests {
         outbox.remove(&[&ids[117]]).unwrap();
         let after = std::fs::read(&gone).unwrap();
         // Cut off after each byte of the line, and then another record goes.
-        for length in before.len()..after.len() {
+        for length in before.len()..=after.len() {
             std::fs::write(&gone, &after[..length]).unwrap();
             outbox.remove(&[&ids[42]]).unwrap();
             let left = names(&outbox);
-            assert_eq!(left.len(), 198, "{length}");
+            // The last byte is a line break, and nothing hangs on it.
+            let is_whole = length + 1 >= after.len();
+            assert_eq!(left.len(), if is_whole { 197 } else { 198 }, "{length}");
             for (name, is_left) in
-                [("3", false), ("42", false), ("117", true), ("1", true), ("11", true)]
+                [("3", false), ("42", false), ("117", !is_whole), ("1", true), ("11", true)]
             {
                 assert_eq!(left.contains(&name.to_owned()), is_left, "{name} {length}");
             }
