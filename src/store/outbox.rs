@@ -126,7 +126,7 @@ impl Outbox {
         let ids = match records {
             [] => return Ok(Vec::new()),
             [record] => {
-                self.write(&self.file(&id), &line(record).map_err(self.failed(&id))?)?;
+                write(&self.file(&id), &line(record).map_err(self.failed(&id))?)?;
                 vec![id]
             }
             records => {
@@ -135,7 +135,7 @@ impl Outbox {
                     bytes.extend(line(record).map_err(self.failed(&id))?);
                 }
                 let file = self.directory.join(Batch::file_name(&id, records.len()));
-                self.write(&file, &bytes)?;
+                write(&file, &bytes)?;
                 (0..records.len()).map(|line| Batch::id(&id, line)).collect()
             }
         };
@@ -148,7 +148,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError`] if the file can't be written; the old one is there then.
     pub(crate) fn replace<T: Serialize>(&self, id: &str, record: &T) -> Result<(), OutboxError> {
-        self.write(&self.file(id), &line(record).map_err(self.failed(id))?)?;
+        write(&self.file(id), &line(record).map_err(self.failed(id))?)?;
         self.sync()
     }
 
@@ -307,18 +307,6 @@ impl Outbox {
         Ok(())
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), OutboxError> {
-        let failed = |source| OutboxError::File { path: path.to_owned(), source };
-        // With the process id in the name, two processes that replace one record at once don't write
-        // into the same file.
-        let unfinished = path.with_extension(format!("{}.{UNFINISHED}", std::process::id()));
-        let mut file = File::create(&unfinished).map_err(failed)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-        // Synced before the rename: the other way round a power failure could leave the name of the
-        // record with empty content.
-        std::fs::rename(&unfinished, path).map_err(failed)
-    }
-
     /// The error of the file that a record has of its own.
     fn failed(&self, id: &str) -> impl Fn(io::Error) -> OutboxError {
         let path = self.file(id);
@@ -331,6 +319,19 @@ impl Outbox {
             .and_then(|directory| directory.sync_all())
             .map_err(|source| OutboxError::File { path: self.directory.clone(), source })
     }
+}
+
+/// Makes a file appear complete and on disk; the directory is still to be synced.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), OutboxError> {
+    let failed = |source| OutboxError::File { path: path.to_owned(), source };
+    // With the process id in the name, two processes that replace one record at once don't write
+    // into the same file.
+    let unfinished = path.with_extension(format!("{}.{UNFINISHED}", std::process::id()));
+    let mut file = File::create(&unfinished).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    // Synced before the rename: the other way round a power failure could leave the name of the
+    // record with empty content.
+    std::fs::rename(&unfinished, path).map_err(failed)
 }
 
 /// A record as it is written.

@@ -9,10 +9,12 @@ use crate::support::push::{Scenario, gits};
 /// The files with records.
 fn files(scenario: &Scenario) -> Vec<String> {
     let outbox = scenario.repository.root().join(".git/flowreg/outbox");
-    let names = std::fs::read_dir(outbox).unwrap().flatten();
-    let names = names.map(|entry| entry.file_name().to_str().unwrap().to_owned());
+    let paths = std::fs::read_dir(outbox).unwrap().flatten().map(|entry| entry.path());
+    // The locks and the log of decisions.
+    let is_other = |path: &Path| path.extension().is_none_or(|ending| ending == "lock");
+    let paths = paths.filter(|path| !is_other(path));
     let mut names: Vec<String> =
-        names.filter(|name| name != "log" && !name.ends_with(".lock")).collect();
+        paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     names
 }
