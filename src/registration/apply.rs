@@ -1,11 +1,13 @@
 //! Carries a plan out: what can be written is written, whatever happens to the rest.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::plan::{Action, Plan, Planned};
 use super::refusal::Refusal;
-use flowreg_model::{Held, Registration};
+use flowreg_model::{Held, Marks, Registration};
 use flowreg_servers::{Target, TargetError, Write};
 
 /// What became of one registration.
@@ -40,10 +42,25 @@ pub struct Applied {
 const MOST_ROUNDS: u32 = 20;
 
 /// Plans a registration anew, with what the target holds of it now.
-pub type Replan<'a> = &'a (dyn Fn(Registration, Option<Held>) -> Planned + Sync);
+type Replan<'a> = &'a (dyn Fn(Registration, Option<Held>) -> Planned + Sync);
+
+/// Reads what the target holds of some registrations now.
+type Reread<'a> = &'a (dyn Fn(&[Registration]) -> Result<Vec<Held>, TargetError> + Sync);
+
+/// How the writes of other runs are met.
+#[derive(Clone, Copy)]
+pub struct Others<'a> {
+    /// Plans anew what they wrote.
+    pub replan: Replan<'a>,
+    /// Reads what the target holds of some registrations now.
+    pub reread: Reread<'a>,
+    /// Whether the first is certainly a higher version than the second.
+    pub outranks: &'a (dyn Fn(&Marks, &Marks) -> bool + Sync),
+}
 
 /// Carries out a plan and returns the outcomes in the plan's order. What other runs wrote since the target
-/// was read is planned anew by `replan`, so that the guards see it.
+/// was read is planned anew, so that the guards see it; so is what they wrote over ours, where the target can't
+/// keep them from it. The second value says why that could not be looked at.
 ///
 /// `jobs` writes may be under way at once; the target holds them back as it needs.
 /// `progress` is called with the number of registrations that are done; before each one
@@ -54,8 +71,8 @@ pub fn apply(
     jobs: usize,
     progress: &(dyn Fn(usize) + Sync),
     is_interrupted: &(dyn Fn() -> bool + Sync),
-    replan: Replan<'_>,
-) -> Vec<Applied> {
+    others: Others<'_>,
+) -> (Vec<Applied>, Option<TargetError>) {
     let writes: Vec<usize> = plan
         .items
         .iter()
@@ -74,7 +91,7 @@ pub fn apply(
             if is_unreachable.load(Ordering::Relaxed) || is_interrupted() {
                 continue;
             }
-            let (replaced, result) = write(item, target, replan);
+            let (replaced, result) = write(item, target, others.replan);
             // With the server gone, each of the remaining writes would wait for the same time-out. A
             // write that was refused, on the other hand, says nothing about the others.
             if matches!(result, Some(Err(TargetError::Unreachable { .. }))) {
@@ -94,12 +111,85 @@ pub fn apply(
             }
         }),
     }
-    let is_versioned = target.is_versioned();
-    outcomes(
-        plan,
-        is_versioned,
-        results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
-    )
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let unsettled = match target.settling_time() {
+        Some(time) if !is_interrupted() => settle(&plan, &mut results, target, time, others).err(),
+        _ => None,
+    };
+    (outcomes(plan, target.is_versioned(), results), unsettled)
+}
+
+/// Looks whether what was written is still there once nobody can have a write under way that was sent
+/// before he could see ours. What is lower than ours, or half ours, is put right; what is higher stays, and is
+/// told. Of two that no version orders, the later one stays.
+///
+/// # Errors
+/// [`TargetError`] if the target can't be read any more.
+fn settle(
+    plan: &Plan,
+    results: &mut [Written],
+    target: &dyn Target,
+    time: Duration,
+    others: Others<'_>,
+) -> Result<(), TargetError> {
+    let mut open: Vec<&mut Written> =
+        results.iter_mut().filter(|written| matches!(written.result, Some(Ok(_)))).collect();
+    for _ in 0..MOST_ROUNDS {
+        let ours: Vec<Registration> = open
+            .iter()
+            .filter_map(|written| {
+                written.replaced.as_ref().or_else(|| plan.items.get(written.index))
+            })
+            .map(|planned| planned.registration.clone())
+            .collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(time);
+        let held = (others.reread)(&ours)?;
+        let mut by_name: HashMap<(String, String), Held> = held
+            .into_iter()
+            .map(|held| ((held.flow.clone(), held.deployment.clone()), held))
+            .collect();
+        let mut again = Vec::new();
+        for (written, registration) in open.into_iter().zip(ours) {
+            let key = (registration.flow.to_string(), registration.deployment.to_string());
+            // Who removed it did so after it was registered.
+            let Some(held) = by_name.remove(&key) else { continue };
+            let is_theirs =
+                held.marks.as_ref().is_none_or(|theirs| !is_of_one(&registration.marks, theirs));
+            let is_lower = held
+                .marks
+                .as_ref()
+                .is_some_and(|theirs| (others.outranks)(&registration.marks, theirs));
+            let is_creator = target.is_creator(&held);
+            let planned = (others.replan)(registration, Some(held));
+            match planned.action {
+                Action::Unchanged if !is_creator => {
+                    (written.replaced, written.result) = (Some(planned), None);
+                }
+                Action::Refuse(_) => (written.replaced, written.result) = (Some(planned), None),
+                Action::Update { .. } if !is_theirs || is_lower => {
+                    let (replaced, result) = write(&planned, target, others.replan);
+                    written.replaced = Some(replaced.unwrap_or(planned));
+                    written.result = result;
+                    again.push(written);
+                }
+                _ => {}
+            }
+        }
+        again.retain(|written| matches!(written.result, Some(Ok(_))));
+        open = again;
+    }
+    Ok(())
+}
+
+/// Whether two registrations are for the same code of the same repository.
+fn is_of_one(ours: &Marks, theirs: &Marks) -> bool {
+    let code = |marks: &Marks| {
+        (marks.repository.clone(), marks.branch.clone(), marks.tag.clone(), marks.commit.clone())
+    };
+    code(ours) == code(theirs)
 }
 
 /// Writes one item. Where another run wrote the registration since it was read, it is planned anew, and that

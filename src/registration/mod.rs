@@ -25,7 +25,7 @@ mod slugs;
 pub mod triggers;
 
 pub(crate) use apply::Applied;
-pub use apply::{Outcome, Replan, apply};
+pub use apply::{Others, Outcome, apply};
 pub(crate) use build::{
     BuildError, CodeSource, Declaration, Pinned, build, check_object, origin_of,
 };
@@ -34,7 +34,7 @@ pub(crate) use changes::{Change, HIDDEN};
 pub(crate) use guests::{Counterpart, counterparts};
 pub(crate) use moments::keep_moments;
 pub use plan::{Action, Guards, PlanSummary, Planned, plan, plan_one};
-pub(crate) use plan::{Plan, not_compared};
+pub(crate) use plan::{Plan, not_compared, outranks};
 pub(crate) use pools::{choose_work_pools, needs_work_pools};
 pub use prefect1::Prefect1SettingsError;
 pub(crate) use prefect1::{Preparation, is_guest};

@@ -278,6 +278,11 @@ pub(crate) fn not_compared<'p>(
     (is_written && is_unknown && wanted != held).then_some((wanted, held))
 }
 
+/// Whether what has the first marks is certainly a higher version than what has the second.
+pub(crate) fn outranks(ours: &Marks, theirs: &Marks, series: &SeriesSet) -> bool {
+    downgrade(theirs, ours, series).is_some()
+}
+
 fn downgrade(wanted: &Marks, held: &Marks, series: &SeriesSet) -> Option<Refusal> {
     let (wanted, held) = (wanted.tag.as_ref()?, held.tag.as_ref()?);
     let is_lower = match series.order(&wanted.parse().ok()?, &held.parse().ok()?) {

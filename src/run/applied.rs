@@ -3,7 +3,7 @@
 //! The ledger is this clone's own diary. It decides nothing on Prefect 3; on Prefect 1 it is where
 //! the commits of tags are remembered, which the server has no place for.
 
-use flowreg_model::{CodeReference, FlowProblem, Held, Registration, TargetDescription};
+use flowreg_model::{CodeReference, FlowProblem, Held, Marks, Registration, TargetDescription};
 
 use super::JOBS;
 use super::desired::{Explained, Unbuilt, is_misconfigured};
@@ -12,7 +12,8 @@ use super::queued_target::queued_target;
 use super::request::Notice;
 use crate::introspection::Watch;
 use crate::push::QueuedTarget;
-use crate::registration::{Applied, Outcome, apply, plan_one};
+use crate::registration::{Applied, Others, Outcome, apply, outranks, plan_one, read};
+use crate::store::Turn;
 
 /// The last stage: what became of each registration.
 pub struct AppliedRun {
@@ -73,7 +74,24 @@ impl AppliedRun {
         let replan = |registration: Registration, held: Option<Held>| {
             plan_one(registration, held, &guards, &is_ours)
         };
-        let applied = apply(plan, target.as_ref(), jobs, &progress, &is_interrupted, &replan);
+        // The embedded registry needs none: it is read and written in one transaction.
+        let writes = summary.create + summary.update > 0 && target.settling_time().is_some();
+        let turn = writes.then(|| Turn::take(opened.repository.common_dir(), &is_interrupted));
+        let adopts = guards.adopt;
+        let reread =
+            |registrations: &[Registration]| read(registrations, target.as_ref(), adopts, &is_ours);
+        let outranks = |ours: &Marks, theirs: &Marks| outranks(ours, theirs, &guards.series);
+        let others = Others { replan: &replan, reread: &reread, outranks: &outranks };
+        let (applied, unsettled) =
+            apply(plan, target.as_ref(), jobs, &progress, &is_interrupted, others);
+        drop(turn);
+        if let Some(error) = unsettled {
+            let text = format!(
+                "what was registered could not be read again ({error}): whether another run came in \
+                 between is not known"
+            );
+            notices.push(text.into());
+        }
         // Ends the progress bar, which would be drawn over what is printed next.
         drop(work);
         let description = target.describe();

@@ -12,6 +12,7 @@ mod ledger;
 mod local;
 mod outbox;
 mod registry;
+mod turn;
 
 pub use analyses::AnalysisCache;
 pub(crate) use analyses::LARGEST_CACHE;
@@ -22,3 +23,4 @@ pub(crate) use local::LocalRegistry;
 pub use outbox::OutboxError;
 pub(crate) use outbox::{Outbox, OutboxLockKind};
 pub(crate) use registry::RegistryRow;
+pub(crate) use turn::Turn;

@@ -52,6 +52,7 @@ mod prefect1_errors;
 mod prefect2;
 mod prefect_errors;
 mod prefect_fields;
+mod prefect_races;
 mod prefect_server;
 mod prefect_tls;
 mod program_differential;

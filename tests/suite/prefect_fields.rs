@@ -2,7 +2,7 @@
 //! declares no longer goes, what people made stays, and nothing is written for nothing.
 
 use flowreg::registration::{
-    Action, Guards, Outcome, Planned, apply, plan, plan_one, read, triggers,
+    Action, Guards, Others, Outcome, Planned, apply, plan, plan_one, read, triggers,
 };
 use flowreg_model::{Channel, CodeReference, Marks, ReferenceName, ReferenceSource, Registration};
 use serde_json::{Value, json};
@@ -84,7 +84,12 @@ impl Deployment {
         let replan = |registration: Registration, held| {
             plan_one(registration, held, &guards, &|url| url == REPOSITORY)
         };
-        let mut applied = apply(plan, &target, 1, &|_| {}, &|| false, &replan);
+        let reread = |registrations: &[Registration]| {
+            read(registrations, &target, true, &|url| url == REPOSITORY)
+        };
+        let others = Others { replan: &replan, reread: &reread, outranks: &|_, _| false };
+        let (mut applied, unsettled) = apply(plan, &target, 1, &|_| {}, &|| false, others);
+        assert!(unsettled.is_none(), "{unsettled:?}");
         let outcome = applied.remove(0).outcome;
         assert!(
             matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged),

@@ -110,8 +110,12 @@ fn a_created_deployment_is_read_back_as_it_was_declared() {
     let schedules: Vec<Schedule> =
         serde_json::from_value(held.fields.value(Field::Schedules).clone()).unwrap();
     assert_eq!(schedules.len(), 2);
-    // Carried out once more, it is the same deployment.
-    assert_eq!(target.apply(&Write::Create(&registration)).unwrap(), id);
+    // Carried out once more, it says that there is one, and writes nothing.
+    let counted = target.requests();
+    let again = target.apply(&Write::Create(&registration));
+    let Err(TargetError::Overtaken { held: Some(held) }) = again else { panic!("{again:?}") };
+    assert_eq!(held.id, id);
+    assert_eq!(target.requests().writes, counted.writes);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod prefect;
 pub mod prefect1;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -203,6 +204,17 @@ pub trait Target: Sync {
     /// nothing was written.
     fn is_versioned(&self) -> bool {
         false
+    }
+
+    /// How long a write of somebody else may still be under way that was sent before he could see ours;
+    /// what is there after this time stays. `None` if nobody can come in between at all.
+    fn settling_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether it was this run that created what is held, if it was created since this run has begun.
+    fn is_creator(&self, _held: &Held) -> bool {
+        true
     }
 
     /// Carries out one write and returns the registration's id at the target. Where it can tell that

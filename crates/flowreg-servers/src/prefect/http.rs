@@ -97,6 +97,8 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
     /// The server's clock, if the answer has a `Date`.
     pub date: Option<SystemTime>,
+    /// Whether something was made that was not there before (201).
+    pub is_new: bool,
 }
 
 /// Sends requests to one API.
@@ -113,6 +115,8 @@ pub(crate) struct Http {
     reads: AtomicU64,
     writes: AtomicU64,
     repeated: AtomicU64,
+    /// In microseconds.
+    longest_request: AtomicU64,
 }
 
 /// The token that a server with CSRF protection asks for. All threads share one, as the server
@@ -153,6 +157,7 @@ impl Http {
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
+            longest_request: AtomicU64::new(0),
             connection,
         })
     }
@@ -169,6 +174,11 @@ impl Http {
             writes: self.writes.load(Ordering::Relaxed),
             repeated: self.repeated.load(Ordering::Relaxed),
         }
+    }
+
+    /// How long a request took at most, until it was answered.
+    pub(crate) fn longest_request(&self) -> Duration {
+        Duration::from_micros(self.longest_request.load(Ordering::Relaxed))
     }
 
     /// How many writes are let in at once now.
@@ -200,9 +210,15 @@ impl Http {
         loop {
             attempts += 1;
             let token = self.csrf.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let trouble = match self.attempt(request, token.as_ref()) {
+            let sent = Instant::now();
+            let attempt = self.attempt(request, token.as_ref());
+            let time = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.longest_request.fetch_max(time, Ordering::Relaxed);
+            let trouble = match attempt {
                 Ok(reply) if reply.status < 300 => {
-                    return Ok(Answer { date: date(&reply.headers), body: reply.body });
+                    let is_new = reply.status == 201;
+                    let date = date(&reply.headers);
+                    return Ok(Answer { date, is_new, body: reply.body });
                 }
                 Ok(reply) if reply.status == 403 && tokens < 3 && self.wants_token(&reply) => {
                     self.renew_token(token.as_ref())?;

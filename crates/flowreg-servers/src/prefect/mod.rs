@@ -20,6 +20,7 @@ mod write;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -30,8 +31,13 @@ pub use http::RequestCounts;
 use super::{ReadScope, Target, TargetError, WorkPools, Write};
 use crate::connection::prefect::PrefectConnection;
 use flowreg_model::{
-    BlockDocument, Field, Fields, FlowName, Held, Registration, TargetDescription, TargetKind,
+    BlockDocument, Field, Fields, FlowName, Held, Marks, Registration, TargetDescription,
+    TargetKind, json_equal,
 };
+
+/// How long it takes at least, and at most, until what is read after a write stays.
+const SHORTEST_SETTLING: Duration = Duration::from_millis(100);
+const LONGEST_SETTLING: Duration = Duration::from_secs(3);
 
 /// How a server is used.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +61,8 @@ struct ReadCache {
     flows: HashMap<String, String>,
     deployments: HashMap<String, Arc<Value>>,
     automations: automations::ByDeployment,
+    /// When the server wrote what this run has created, by id.
+    created: HashMap<String, String>,
 }
 
 impl PrefectServer {
@@ -160,22 +168,70 @@ impl PrefectServer {
 
     fn create(&self, registration: &Registration) -> Result<Option<String>, TargetError> {
         let flow_id = self.flow_id(&registration.flow)?;
-        let id = write::create(&self.http, registration, &flow_id, self.is_two())?;
+        // Read directly before the write: the server would take what is new as a change of what
+        // somebody has registered since it was read.
+        let (flow, deployment) = (registration.flow.as_str(), registration.deployment.as_str());
+        if let Some(found) = read::deployment_named(&self.http, flow, deployment)? {
+            return Err(self.overtaken(registration, None, found)?);
+        }
+        let made = write::create(&self.http, registration, &flow_id, self.is_two())?;
+        let Some(made) = made else {
+            let found = read::deployment_named(&self.http, flow, deployment)?;
+            return Err(match found {
+                Some(found) => self.overtaken(registration, None, found)?,
+                None => TargetError::Overtaken { held: None },
+            });
+        };
+        let id = write::id(&self.http, &made)?;
+        if let Some(updated) = read::text(&made, "updated") {
+            self.cache().created.insert(id.clone(), updated.to_owned());
+        }
         if let Some(triggers) = registration.fields.list(Field::Triggers) {
             automations::replace(&self.http, &id, triggers, &[])?;
         }
         Ok(Some(id))
     }
 
-    /// The deployment as it was read; what another process wrote since is overwritten only in
-    /// the fields that change.
-    fn deployment(&self, id: &str) -> Result<Arc<Value>, TargetError> {
-        // It is taken out of the cache, as after this write the server holds something else.
-        if let Some(deployment) = self.cache().deployments.remove(id) {
-            return Ok(deployment);
+    /// The deployment, read directly before it is written.
+    ///
+    /// # Errors
+    /// [`TargetError::Overtaken`] if it is not as it was when the plan was made.
+    fn current(&self, id: &str, change: Change<'_>) -> Result<Value, TargetError> {
+        let Change { held, registration, .. } = change;
+        let found = match self.http.read(&Method::GET, &format!("/deployments/{id}"), None) {
+            Err(TargetError::Refused { status: 404, .. }) => {
+                return Err(TargetError::Overtaken { held: None });
+            }
+            found => found?,
+        };
+        let found = if self.is_two() { two::as_three(&found) } else { found };
+        let now = held::held(&held.flow, &found);
+        let is_same = |(field, value): (Field<'_>, &Value)| {
+            field == Field::Triggers || json_equal(value, held.fields.value(field))
+        };
+        if now.marks == held.marks && now.fields.iter().all(is_same) {
+            return Ok(found);
         }
-        let deployment = self.http.read(&Method::GET, &format!("/deployments/{id}"), None)?;
-        Ok(Arc::new(if self.is_two() { two::as_three(&deployment) } else { deployment }))
+        Err(self.overtaken(registration, Some(held), found)?)
+    }
+
+    /// What somebody else has written meanwhile, with the triggers that may be ours.
+    fn overtaken(
+        &self,
+        registration: &Registration,
+        before: Option<&Held>,
+        found: Value,
+    ) -> Result<TargetError, TargetError> {
+        let found = if self.is_two() { two::as_three(&found) } else { found };
+        let mut now = held::held(registration.flow.as_str(), &found);
+        let known = before.map(|held| held.fields.items(Field::Triggers)).unwrap_or_default();
+        let wanted = registration.fields.items(Field::Triggers);
+        let mut names = trigger_names(known.iter().chain(wanted));
+        names.extend(now.marks.as_ref().into_iter().flat_map(declared_triggers));
+        if !names.is_empty() {
+            self.read_triggers(Some(&names), &mut [&mut now])?;
+        }
+        Ok(TargetError::Overtaken { held: Some(Box::new(now)) })
     }
 
     /// Changes the triggers before the deployment. The deployment's marks say which triggers were
@@ -183,6 +239,12 @@ impl PrefectServer {
     /// the triggers that it has to change.
     fn update(&self, id: &str, change: Change<'_>) -> Result<Option<String>, TargetError> {
         let Change { held, registration, fields, marks_change } = change;
+        // It is taken out of the cache, as after this write the server holds something else.
+        let read = self.cache().deployments.remove(id);
+        if read.as_ref().is_some_and(|read| held::is_scheduled(read)) {
+            due::wait(&self.http, id)?;
+        }
+        let deployment = &self.current(id, change)?;
         if let Some(triggers) = fields.list(Field::Triggers) {
             self.replace_triggers(id, held, triggers)?;
         }
@@ -192,11 +254,6 @@ impl PrefectServer {
             // its scheduled runs (docs/facts/prefect.md).
             return Ok(Some(id.to_owned()));
         }
-        let deployment = self.deployment(id)?;
-        if held::is_scheduled(&deployment) {
-            due::wait(&self.http, id)?;
-        }
-        let deployment = &deployment;
         let is_two = self.is_two();
         let update = write::Update { held, registration, fields, marks_change, deployment, is_two };
         write::update(&self.http, update)?;
@@ -233,6 +290,15 @@ struct Change<'a> {
 fn trigger_names<'a>(triggers: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     let name = |trigger: &Value| read::text(trigger, "name").unwrap_or_default().to_owned();
     triggers.into_iter().map(name).collect()
+}
+
+/// The names of triggers that marks say were declared.
+fn declared_triggers(marks: &Marks) -> Vec<String> {
+    let declared: Option<Value> =
+        marks.declared.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let names = declared.as_ref().and_then(|declared| declared.get("triggers")?.as_array());
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.map(ToOwned::to_owned).collect()
 }
 
 impl Target for PrefectServer {
@@ -306,6 +372,18 @@ impl Target for PrefectServer {
     fn block(&self, type_slug: &str, name: &str) -> Result<Option<BlockDocument>, TargetError> {
         self.contact()?;
         read::block(&self.http, type_slug, name)
+    }
+
+    fn settling_time(&self) -> Option<Duration> {
+        // Whoever has read before our write was there sends his own within the time of a request.
+        Some((self.http.longest_request() * 4).clamp(SHORTEST_SETTLING, LONGEST_SETTLING))
+    }
+
+    fn is_creator(&self, held: &Held) -> bool {
+        // Runs that create one deployment at once are all told that they made it. The server has the time
+        // of the last one.
+        let created = held.id.as_ref().and_then(|id| self.cache().created.get(id).cloned());
+        created.is_none() || created == held.registered_at
     }
 
     fn apply(&self, write: &Write<'_>) -> Result<Option<String>, TargetError> {

@@ -88,6 +88,20 @@ fn batch(
     Ok(())
 }
 
+/// The deployment of a flow by its name, as the API gives it, if there is one.
+pub(super) fn deployment_named(
+    http: &Http,
+    flow: &str,
+    deployment: &str,
+) -> Result<Option<Value>, TargetError> {
+    let path = format!("/deployments/name/{}/{}", path_segment(flow), path_segment(deployment));
+    match http.read(&Method::GET, &path, None) {
+        Ok(found) => Ok(Some(found)),
+        Err(TargetError::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The work pools.
 pub(super) fn work_pools(http: &Http) -> Result<Vec<WorkPool>, TargetError> {
     let pools = pages(http, "/work_pools/filter", None, &json!({}))?;

@@ -40,13 +40,14 @@ pub(super) fn create_flow(http: &Http, name: &str) -> Result<String, TargetError
     id(http, &flow)
 }
 
-/// Creates a deployment and returns its id.
+/// Creates a deployment and returns it as the server has it then; `None` if there was one meanwhile, which
+/// has then been changed.
 pub(super) fn create(
     http: &Http,
     registration: &Registration,
     flow_id: &str,
     is_two: bool,
-) -> Result<String, TargetError> {
+) -> Result<Option<Value>, TargetError> {
     let mut fields = registration.fields.clone();
     fields.remove(Field::Triggers);
     // The server takes `true` for an absent flag, but checks the parameters of this very request
@@ -60,8 +61,13 @@ pub(super) fn create(
     if is_two {
         body = two::as_two(&body, None);
     }
-    let deployment = write(http, &Method::POST, "/deployments/", &body)?;
-    id(http, &deployment)
+    let repeated = http.requests().repeated;
+    let (method, path) = (&Method::POST, "/deployments/");
+    let answer = http.send(Request { kind: Kind::Write, method, path, body: Some(&body) })?;
+    let deployment = http.json(&answer)?;
+    // Of a request that was sent again the first one may have made it, and its answer was lost.
+    let is_ours = answer.is_new || http.requests().repeated != repeated;
+    Ok(is_ours.then_some(deployment))
 }
 
 /// Changes a deployment.
@@ -214,7 +220,7 @@ fn write(http: &Http, method: &Method, path: &str, body: &Value) -> Result<Value
     http.json(&answer)
 }
 
-fn id(http: &Http, object: &Value) -> Result<String, TargetError> {
+pub(super) fn id(http: &Http, object: &Value) -> Result<String, TargetError> {
     text(object, "id")
         .map(ToOwned::to_owned)
         .ok_or_else(|| http.no_api("the answer has no id".to_owned()))
