@@ -13,6 +13,7 @@ use gix::objs::Kind;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::Mainline;
 use super::proof::Proof;
+use super::pull_request::mainline_of_pull_request;
 use super::reference_error::AlikeTags;
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
@@ -68,7 +69,7 @@ impl NameResolver<'_> {
 
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<Resolved, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
-        if self.pushed.is_some() {
+        if is_unnamed(candidate, self.pushed) {
             self.refuse_outside_series(tag)?;
         }
         // The build of a tag is of its commit. At another one, nobody can tell what the job is for.
@@ -92,8 +93,8 @@ impl NameResolver<'_> {
         })
     }
 
-    /// Refuses a tag that was pushed and is a version of no series. Whoever pushes tags did not say that they
-    /// are all to be registered; with `--tag` somebody does.
+    /// Refuses a tag that nobody named and that is a version of no series. Whoever pushes tags did not say that
+    /// they are all to be registered; with `--tag` somebody does.
     fn refuse_outside_series(&self, tag: &TagName) -> Result<(), ReferenceError> {
         let set = &self.rules.series;
         let prefixes = set.prefixes(&self.tags_of_series()?)?;
@@ -192,15 +193,11 @@ impl NameResolver<'_> {
         notices: &mut Vec<String>,
     ) -> Result<Resolved, ReferenceError> {
         let reading = self.reading(&candidate.detail, asked_for)?;
+        reading.refuse_other_remote(&candidate.detail, self.remote)?;
         let name = reading.name.clone();
         let is_mainline = self.mainline.contains(&name);
-        // Most providers do not say whether a pull request comes from a fork, and a fork's branch is
-        // often called `main`. Registering ours in its place would release what nobody merged.
         if let Some(provider) = asked_for.pull_request_provider.filter(|_| is_mainline) {
-            let reason = format!(
-                "the pull request's source branch has the name of a mainline branch (`{name}`), so it may belong to a fork"
-            );
-            return Err(ReferenceError::Ci { provider, reason });
+            return Err(mainline_of_pull_request(provider, &name));
         }
         if is_mainline
             && let Some(head) = &candidate.head
@@ -208,7 +205,12 @@ impl NameResolver<'_> {
         {
             return Ok(resolved);
         }
-        let commit = self.commit_of_branch(candidate, asked_for, &reading, notices)?;
+        let mut moved_on = Vec::new();
+        let commit = self.commit_of_branch(candidate, asked_for, &reading, &mut moved_on)?;
+        if let Some(provider) = asked_for.pull_request_provider {
+            self.check_pull_request(provider, &name, &commit, &mut moved_on)?;
+        }
+        notices.extend(moved_on);
         if is_mainline {
             return self.pinned(candidate, name, commit);
         }
@@ -389,7 +391,7 @@ impl NameResolver<'_> {
     }
 
     /// The notice for a branch that is at another commit here than on the remote, and what of it is registered.
-    fn difference(
+    pub(super) fn difference(
         &self,
         branch: &BranchName,
         here: &CommitId,
@@ -490,7 +492,7 @@ impl NameResolver<'_> {
         if !tags.iter().any(|tag| set.may_have(tag)) {
             return Ok(Vec::new());
         }
-        Ok(set.all(&self.tags_of_series()?)?)
+        Ok(set.for_versions(tags, &self.tags_of_series()?)?)
     }
 
     /// A tag that was found at a commit.
@@ -562,11 +564,34 @@ impl NameResolver<'_> {
     }
 }
 
+/// Whether a tag was found at HEAD or in a push, and not named: only a version is meant then. Which series there
+/// are is what the remote says; what is here of its tags may be less.
+pub(super) fn is_unnamed(candidate: &Candidate, pushed: Option<&CommitId>) -> bool {
+    pushed.is_some() || candidate.source == ReferenceSource::Git
+}
+
 /// How the value of a rung is to be read.
 struct BranchReading {
     name: BranchName,
     /// The remote whose name the value began with.
     of_remote: Option<RemoteName>,
+}
+
+impl BranchReading {
+    /// Refuses the branch of a remote that workers do not clone from: theirs may have another one of that name.
+    fn refuse_other_remote(
+        &self,
+        from: &str,
+        remote: Option<&RemoteName>,
+    ) -> Result<(), ReferenceError> {
+        match (self.of_remote.clone(), remote.cloned()) {
+            (Some(named), Some(remote)) if named != remote => {
+                let (from, branch) = (from.to_owned(), self.name.clone());
+                Err(ReferenceError::OtherRemote { from, branch, named, remote })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `1 commit `, `2 commits `, or nothing if the number is not known.

@@ -1,6 +1,7 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::lightweight::LightweightTwin;
+use super::names_at_head::NamesAtHead;
 use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
@@ -98,6 +99,21 @@ pub enum ReferenceError {
         /// The value without the remote's name.
         stripped: BranchName,
     },
+    /// The value names a branch of a remote that workers do not clone from.
+    #[error(
+        "{from} names the branch {} of the remote {named}, but workers clone from {remote}",
+        escaped(.branch)
+    )]
+    OtherRemote {
+        /// The variable.
+        from: String,
+        /// The branch.
+        branch: BranchName,
+        /// Its remote.
+        named: RemoteName,
+        /// The remote that workers clone from.
+        remote: RemoteName,
+    },
     /// The ref leads to a tree or a blob.
     #[error("{} is a {kind}, not a commit", escaped(.name))]
     NotACommit {
@@ -117,6 +133,8 @@ pub enum ReferenceError {
     DetachedHead {
         /// Where HEAD is.
         commit: CommitId,
+        /// What points at it.
+        names: Box<NamesAtHead>,
     },
     /// HEAD is at no branch because git is in the middle of something.
     #[error("HEAD is detached at {}: {}", .commit.short(), escaped(.operation))]
@@ -127,14 +145,12 @@ pub enum ReferenceError {
         operation: Box<Operation>,
     },
     /// HEAD is at no branch, and several or no names point at it.
-    #[error("HEAD is detached at {}, and {}", .commit.short(), candidates(.tags, .branches))]
+    #[error("HEAD is detached at {}, and {}", .commit.short(), .names.why_undecided())]
     Undecided {
         /// Where HEAD is.
         commit: CommitId,
-        /// The tags that point at it.
-        tags: Vec<TagName>,
-        /// The remote's branches that point at it; not looked at if there are tags.
-        branches: Vec<BranchName>,
+        /// What points at it.
+        names: Box<NamesAtHead>,
     },
     /// What the CI provider tells can't be registered.
     #[error("{provider}: {reason}")]
@@ -143,6 +159,20 @@ pub enum ReferenceError {
         provider: &'static str,
         /// Why not.
         reason: String,
+    },
+    /// The branch that has the name of a pull request's source branch is not what the build has checked out.
+    #[error("{provider}: {}", not_of(.branch, .head, *.is_known))]
+    ForeignBranch {
+        /// The provider.
+        provider: &'static str,
+        /// The branch.
+        branch: BranchName,
+        /// Where HEAD is.
+        head: CommitId,
+        /// Whether the history that is here tells for certain.
+        is_known: bool,
+        /// The remote to fetch the rest of it from.
+        remote: Option<RemoteName>,
     },
     /// The branch is one that a merge queue made for a build.
     #[error("{from}: a merge queue made the branch {}, which is gone after the build", escaped(.branch))]
@@ -307,16 +337,19 @@ fn here_or_on(remote: Option<&RemoteName>) -> String {
     remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
 }
 
-fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
-    let tags: Vec<_> = tags.iter().map(TagName::as_str).collect();
-    let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
-    match (tags.is_empty(), branches.is_empty()) {
-        (true, true) => "no tag and no remote branch points at it".to_owned(),
-        (false, _) => format!("several tags point at it: {}", escaped(tags.join(", "))),
-        (true, false) => {
-            format!("several remote branches point at it: {}", escaped(branches.join(", ")))
-        }
+/// What is known of HEAD and the branch that a pull request's source branch has the name of.
+fn not_of(branch: &BranchName, head: &CommitId, is_known: bool) -> String {
+    let (branch, head) = (escaped(branch), head.short());
+    if is_known {
+        return format!(
+            "HEAD ({head}) is neither in the branch {branch} nor a merge of it: the pull request may belong to a fork, \
+             or its branch was rewritten since"
+        );
     }
+    format!(
+        "this clone is shallow, and does not tell whether HEAD ({head}) is in the branch {branch} or a merge of it: the \
+         pull request may belong to a fork"
+    )
 }
 
 impl ReferenceError {
@@ -331,12 +364,13 @@ impl ReferenceError {
             Self::NoSuchTag { .. } => "no_such_tag",
             Self::NoSuchBranch { .. } => "no_such_branch",
             Self::AmbiguousBranch { .. } => "ambiguous_branch",
+            Self::OtherRemote { .. } => "other_remote",
             Self::NotACommit { .. } => "not_a_commit",
             Self::UnbornHead { .. } => "unborn_head",
             Self::DetachedHead { .. } => "detached_head",
             Self::InProgress { .. } => "in_progress",
             Self::Undecided { .. } => "undecided",
-            Self::Ci { .. } | Self::MergeQueue { .. } => "ci_refused",
+            Self::Ci { .. } | Self::ForeignBranch { .. } | Self::MergeQueue { .. } => "ci_refused",
             Self::TagNotAtHead { .. } => "tag_not_at_head",
             Self::AmbiguousName { .. } => "ambiguous_name",
             Self::NoRemote => "no_remote",
@@ -413,11 +447,11 @@ impl ReferenceError {
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {} NEW_NAME", quoted(name))]
             }
-            // One push renames the branch on the remote. The full name is needed, because of the short
-            // one git could not tell which of the two is meant.
+            // One push renames the branch on the remote. It is fetched first, as it may not be here; full names
+            // are needed, because of the short one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
-                "git push {remote} {}:refs/heads/NEW_NAME {}",
-                quoted(&format!("{remote}/{name}")),
+                "git fetch {remote} {} && git push {remote} FETCH_HEAD:refs/heads/NEW_NAME {}",
+                quoted(&format!("refs/heads/{name}")),
                 quoted(&format!(":refs/heads/{name}"))
             )],
             Self::AmbiguousBranch { from, literal, stripped } => {
@@ -425,12 +459,21 @@ impl ReferenceError {
                 let set = |value: String| format!("{from}={} flowreg …", quoted(&value));
                 vec![set(value(stripped)), set(value(literal))]
             }
+            Self::OtherRemote { branch, named, .. } => vec![
+                format!("flowreg … --remote {}", quoted(named.as_str())),
+                format!("flowreg … --branch {}", quoted(branch.as_str())),
+            ],
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
-            Self::DetachedHead { .. }
-            | Self::Undecided { .. }
-            | Self::Ci { .. }
-            | Self::NotABranch { .. } => {
+            Self::DetachedHead { names, .. } | Self::Undecided { names, .. } => names.hints(),
+            Self::Ci { .. } | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
+            }
+            Self::ForeignBranch { branch, is_known, remote, .. } => {
+                let fetch = remote.as_ref().filter(|_| !is_known);
+                let fetch = fetch.map(|remote| format!("git fetch --unshallow {remote}"));
+                let branch = quoted(branch.as_str());
+                let named = format!("flowreg … --branch {branch}, if it is the pull request's");
+                fetch.into_iter().chain([named]).collect()
             }
             Self::MergeQueue { branch, .. } => vec![
                 format!(
@@ -479,7 +522,7 @@ impl ReferenceError {
             Self::Untagged { commit, advice, .. } => advice.hints(commit),
             Self::SeveralSeries(several) => several.hints(),
             Self::NoSeries { tag, .. } => {
-                vec![format!("flowreg register … --tag {}", quoted(tag.as_str()))]
+                vec![format!("flowreg … --tag {}", quoted(tag.as_str()))]
             }
             Self::Git(error) => error.hints(),
             Self::NotFilledIn { from, .. } => {

@@ -68,6 +68,25 @@ impl SeriesSet {
         }
     }
 
+    /// The series of which some tags may be versions; `all` are all tags that there are. If they are versions of
+    /// nothing, which of several series is meant does not matter.
+    ///
+    /// # Errors
+    /// [`SeveralSeries`] if `all` fit several, and one of the tags is of those.
+    pub(crate) fn for_versions(
+        &self,
+        tags: &[TagName],
+        all: &[TagName],
+    ) -> Result<Vec<Series>, SeveralSeries> {
+        let is_of = |several: &SeveralSeries, tag: &TagName| {
+            self.split(tag).is_some_and(|written| several.has(written.prefix))
+        };
+        match self.all(all) {
+            Err(several) if !tags.iter().any(|tag| is_of(&several, tag)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
     /// The declared series that a tag is a version of. One prefix may be the beginning of another, and a
     /// tag may fit both: the longer one is meant.
     pub fn series_of(&self, tag: &TagName) -> Option<&Series> {
@@ -318,6 +337,12 @@ mod tests {
             (&["v1.3", "v1.4", "schema-1.1", "schema-1.2"], "v"),
             (&["v3", "prod-2026-01-10"], "v"),
             (&["schema-1.2", "prod-2026-01-10", "prod-2026-02-10"], "schema-"),
+            // A number alone may count anything behind a word that is none for versions.
+            (&["sprint-42"], "v"),
+            (&["sprint-1", "stage-2", "DATA-12", "pr-17", "python3", "etl/7"], "v"),
+            (&["sprint-42", "release-7"], "release-"),
+            (&["sprint-42", "7"], ""),
+            (&["sprint-42", "etl/v2"], "etl/v"),
             // Where nothing else is there, it is that of the repository.
             (&["schema-1.2"], "schema-"),
             (&["prod-2026-01-10", "latest"], "prod-"),
@@ -335,7 +360,7 @@ mod tests {
             &["v1.0.0", "release-1.10.0"],
             &["etl/v1.0.0", "ml/v1.0.0"],
             &["v1.0.0", "releases/v1.1.0"],
-            &["sprint-1", "stage-2"],
+            &["v2", "release-3"],
             &["v1.0.0", "build-1.2.3"],
             &["v1.4.2", "flows-1.4.2"],
             &["v1.4.2", "pipeline-v1.4"],

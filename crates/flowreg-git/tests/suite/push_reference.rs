@@ -316,7 +316,9 @@ fn a_tag_and_a_branch_of_one_name_are_refused_unless_the_pin_is_the_commit() {
     let there = error(
         "ambiguous_name",
         "twin is both a branch and a tag on origin",
-        &["git push origin origin/twin:refs/heads/NEW_NAME :refs/heads/twin"],
+        &[
+            "git fetch origin refs/heads/twin && git push origin FETCH_HEAD:refs/heads/NEW_NAME :refs/heads/twin",
+        ],
     );
     for name in [tag("twin"), branch("twin")] {
         let push = push_of(&repository, name);
