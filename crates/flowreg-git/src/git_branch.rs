@@ -78,16 +78,14 @@ impl Ladder<'_> {
             return Ok(tag(name, ReferenceSource::GitBranch, GIT_BRANCH).found_by(head));
         }
         let build_of_pull_request = build.filter(|build| build.is_of_pull_request(&names));
-        let head = match build_of_pull_request {
+        let head = if build_of_pull_request.is_some() {
             // It may be a merge with the target.
-            Some(_) => None,
-            None => {
-                // Jenkins puts the remote before every name of a branch, so that any other name is none.
-                let is_jenkins = self.environment.get("JENKINS_URL").is_some();
-                let is_branch =
-                    matches!(named, Named::Branch(_)) || of_remote.is_some() || !is_jenkins;
-                self.head_of_git_branch(&names, is_branch, build)?
-            }
+            None
+        } else {
+            // Jenkins puts the remote before every name of a branch, so that any other name is none.
+            let is_jenkins = self.environment.get("JENKINS_URL").is_some();
+            let is_branch = matches!(named, Named::Branch(_)) || of_remote.is_some() || !is_jenkins;
+            self.head_of_git_branch(&names, is_branch, build)?
         };
         let pull_request_provider = build_of_pull_request.map(|build| build.provider);
         let candidate = |name| CandidateBranch { name, of_remote, pull_request_provider };

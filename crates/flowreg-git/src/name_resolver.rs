@@ -13,11 +13,11 @@ use gix::objs::Kind;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::Mainline;
 use super::proof::Proof;
-use super::pull_request::mainline_of_pull_request;
+use super::pull_request::ForeignBranch;
 use super::reference_error::AlikeTags;
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
-use super::tagging::{Series, SeriesSet};
+use super::tagging::SeriesSet;
 use super::{ReferenceError, Repository};
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, RemoteName,
@@ -102,7 +102,7 @@ impl NameResolver<'_> {
     }
 
     /// All tags, of the remote where it was asked; none where the series do not depend on them.
-    fn tags_of_series(&self) -> Result<Vec<TagName>, ReferenceError> {
+    pub(super) fn tags_of_series(&self) -> Result<Vec<TagName>, ReferenceError> {
         Ok(match (&self.rules.series, self.proof) {
             (SeriesSet::Declared(_), _) => Vec::new(),
             (SeriesSet::Found { .. }, Some(proof)) => proof.refs.tags().collect(),
@@ -127,7 +127,11 @@ impl NameResolver<'_> {
         pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect()
     }
 
-    fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
+    pub(super) fn commit_of_tag(
+        &self,
+        from: &str,
+        tag: &TagName,
+    ) -> Result<CommitId, ReferenceError> {
         let here = match self.pushed {
             Some(pushed) => Some(pushed.clone()),
             None => self.refs.tag(tag)?,
@@ -197,7 +201,7 @@ impl NameResolver<'_> {
         let name = reading.name.clone();
         let is_mainline = self.mainline.contains(&name);
         if let Some(provider) = asked_for.pull_request_provider.filter(|_| is_mainline) {
-            return Err(mainline_of_pull_request(provider, &name));
+            return Err(self.foreign_branch(provider, &name, ForeignBranch::Mainline));
         }
         if is_mainline
             && let Some(head) = &candidate.head
@@ -212,7 +216,7 @@ impl NameResolver<'_> {
         }
         notices.extend(moved_on);
         if is_mainline {
-            return self.pinned(candidate, name, commit);
+            return self.pinned(candidate, name, commit, notices);
         }
         self.refuse_twin_name(name.as_str(), false)?;
         let name = ReferenceName::Branch(name);
@@ -300,7 +304,8 @@ impl NameResolver<'_> {
         head: &CommitId,
         notices: &mut Vec<String>,
     ) -> Result<Option<Resolved>, ReferenceError> {
-        let resolved = match (self.pins_at(candidate, branch, head)?, self.rules.untagged) {
+        let resolved = match (self.pins_at(candidate, branch, head, notices)?, self.rules.untagged)
+        {
             (Some(resolved), _) => resolved,
             (None, Untagged::Refuse) => return Err(self.untagged(branch.clone(), head.clone())),
             (None, Untagged::Branch | Untagged::Commit) => return Ok(None),
@@ -434,86 +439,8 @@ impl NameResolver<'_> {
         Ok(tags)
     }
 
-    /// A mainline branch is registered at the highest version of each series that points at its commit.
-    fn pinned(
-        &self,
-        candidate: &Candidate,
-        branch: BranchName,
-        commit: CommitId,
-    ) -> Result<Resolved, ReferenceError> {
-        if let Some(pinned) = self.pins_at(candidate, &branch, &commit)? {
-            return Ok(pinned);
-        }
-        // With `commit` workers get the commit's id, and then a twin name does no harm.
-        let is_commit = match self.rules.untagged {
-            Untagged::Refuse => return Err(self.untagged(branch, commit)),
-            Untagged::Branch => false,
-            Untagged::Commit => true,
-        };
-        self.refuse_twin_name(branch.as_str(), is_commit)?;
-        let name = ReferenceName::Branch(branch);
-        Ok(self.reference(candidate, name, commit, Channel::Mainline).into())
-    }
-
-    /// The highest version of each series at a commit of a mainline branch; `None` if there is none.
-    fn pins_at(
-        &self,
-        candidate: &Candidate,
-        branch: &BranchName,
-        commit: &CommitId,
-    ) -> Result<Option<Resolved>, ReferenceError> {
-        let tags = self.tags_for_workers(commit)?;
-        let series = self.series_at(&tags)?;
-        let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
-        let pins: Result<Vec<CodeReference>, ReferenceError> =
-            pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect();
-        let mut pins = pins?.into_iter().map(|mut pin| {
-            pin.source_detail = format!("{} {branch}", pin.source_detail);
-            pin
-        });
-        Ok(pins.next().map(|reference| Resolved { reference, further: pins.collect() }))
-    }
-
-    /// The tags at a commit. One that only this repository has pins nothing: workers could not clone it.
-    pub(super) fn tags_for_workers(
-        &self,
-        commit: &CommitId,
-    ) -> Result<Vec<TagName>, ReferenceError> {
-        match self.proof {
-            Some(proof) => Ok(proof.refs.tags_at(commit)),
-            None => Ok(self.refs.tags_at(commit)?),
-        }
-    }
-
-    /// The series that tags at a commit may be of. Without any such tag nothing depends on which they are,
-    /// so that several are no error then.
-    fn series_at(&self, tags: &[TagName]) -> Result<Vec<Series>, ReferenceError> {
-        let set = &self.rules.series;
-        if !tags.iter().any(|tag| set.may_have(tag)) {
-            return Ok(Vec::new());
-        }
-        Ok(set.for_versions(tags, &self.tags_of_series()?)?)
-    }
-
-    /// A tag that was found at a commit.
-    fn pin(
-        &self,
-        candidate: &Candidate,
-        commit: &CommitId,
-        tag: &TagName,
-    ) -> Result<CodeReference, ReferenceError> {
-        // The remote's tag is at the commit; if a tag of that name is elsewhere here, it moved.
-        if self.proof.is_some() {
-            self.commit_of_tag(&candidate.detail, tag)?;
-        }
-        self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
-        self.refuse_annotated(tag)?;
-        let name = ReferenceName::Tag(tag.clone());
-        Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
-    }
-
     /// Refuses a name that is both a branch and a tag, here or on the remote.
-    fn refuse_twin_name(
+    pub(super) fn refuse_twin_name(
         &self,
         name: &str,
         is_pinned_by_commit: bool,
@@ -545,7 +472,7 @@ impl NameResolver<'_> {
         matches!(self.refs.head(), Ok(Head::Branch(branch)) if branch.as_str() == tag.as_str())
     }
 
-    fn reference(
+    pub(super) fn reference(
         &self,
         candidate: &Candidate,
         name: ReferenceName,

@@ -96,10 +96,9 @@ impl Ladder<'_> {
     fn names_at(&self, commit: &CommitId) -> Result<NamesAtHead, ReferenceError> {
         let tags = self.refs.tags_at(commit)?;
         let set = &self.request.rules.series;
-        let series = match tags.iter().any(|tag| set.may_have(tag)) {
-            true => set.for_versions(&tags, &self.refs.tags()?)?,
-            false => Vec::new(),
-        };
+        let may_be_versions = tags.iter().any(|tag| set.may_have(tag));
+        let series =
+            if may_be_versions { set.for_versions(&tags, &self.refs.tags()?)? } else { Vec::new() };
         let is_version =
             |tag: &TagName| series.iter().any(|one| set.version_of(one, tag).is_some());
         let (versions, others) = tags.into_iter().partition(is_version);

@@ -8,22 +8,62 @@ use super::ReferenceError;
 use super::ci::Provider;
 use super::name_resolver::NameResolver;
 use super::refs::CommitDistance;
-use flowreg_model::{BranchName, CommitId};
+use flowreg_model::{BranchName, CommitId, RemoteName, escaped, quoted};
 
-/// The error for a pull request whose source branch has the name of a mainline branch. A fork's branch is often
-/// called `main`, and what nobody merged is no release.
-pub(super) fn mainline_of_pull_request(
-    provider: &'static Provider,
-    branch: &BranchName,
-) -> ReferenceError {
-    let provider = provider.name;
-    let reason = format!(
-        "the pull request's source branch has the name of a mainline branch (`{branch}`), so it may belong to a fork"
-    );
-    ReferenceError::Ci { provider, reason }
+/// Why the branch that has the name of a pull request's source branch is not registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForeignBranch {
+    /// It is mainline. A fork's branch is often called `main`, and what nobody merged is no release.
+    Mainline,
+    /// HEAD, which is at this commit, is neither in it nor a merge of it.
+    NotBuilt(CommitId),
+    /// The history that is here does not tell.
+    Unknown(CommitId),
+}
+
+impl ForeignBranch {
+    pub(super) fn reason(&self, branch: &BranchName) -> String {
+        let branch = escaped(branch);
+        match self {
+            Self::Mainline => format!(
+                "the pull request's source branch has the name of a mainline branch ({branch}), and what a pull request builds is no release"
+            ),
+            Self::NotBuilt(head) => format!(
+                "HEAD ({}) is neither in the branch {branch} nor a merge of it: the pull request may belong to a fork, or its branch was rewritten since",
+                head.short()
+            ),
+            Self::Unknown(head) => format!(
+                "this clone is shallow, and does not tell whether HEAD ({}) is in the branch {branch} or a merge of it: the pull request may belong to a fork",
+                head.short()
+            ),
+        }
+    }
+
+    pub(super) fn hints(&self, branch: &BranchName, remote: Option<&RemoteName>) -> Vec<String> {
+        let named = format!("flowreg … --branch {}", quoted(branch.as_str()));
+        match (self, remote) {
+            (Self::Mainline, _) => vec![named],
+            (Self::Unknown(_), Some(remote)) => {
+                vec![format!("git fetch --unshallow {remote}"), named]
+            }
+            (Self::NotBuilt(_) | Self::Unknown(_), _) => {
+                vec![format!("{named}, if it is the pull request's")]
+            }
+        }
+    }
 }
 
 impl NameResolver<'_> {
+    pub(super) fn foreign_branch(
+        &self,
+        provider: &'static Provider,
+        branch: &BranchName,
+        why: ForeignBranch,
+    ) -> ReferenceError {
+        let (provider, branch, remote) = (provider.name, branch.clone(), self.remote.cloned());
+        ReferenceError::ForeignBranch { provider, branch, why: Box::new(why), remote }
+    }
+
     /// Refuses the branch if HEAD is neither in it nor a merge of it: then it only has the same name.
     ///
     /// The branch may have moved on since the checkout. As in the build of a branch, what the remote has by
@@ -53,7 +93,8 @@ impl NameResolver<'_> {
                 CommitDistance::Unknown => is_known = false,
             }
         }
-        let (provider, branch, remote) = (provider.name, branch.clone(), self.remote.cloned());
-        Err(ReferenceError::ForeignBranch { provider, branch, head, is_known, remote })
+        let why =
+            if is_known { ForeignBranch::NotBuilt(head) } else { ForeignBranch::Unknown(head) };
+        Err(self.foreign_branch(provider, branch, why))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::lightweight::LightweightTwin;
 use super::names_at_head::NamesAtHead;
+use super::pull_request::ForeignBranch;
 use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
@@ -160,18 +161,16 @@ pub enum ReferenceError {
         /// Why not.
         reason: String,
     },
-    /// The branch that has the name of a pull request's source branch is not what the build has checked out.
-    #[error("{provider}: {}", not_of(.branch, .head, *.is_known))]
+    /// The branch that has the name of a pull request's source branch can't be taken for it.
+    #[error("{provider}: {}", .why.reason(.branch))]
     ForeignBranch {
         /// The provider.
         provider: &'static str,
         /// The branch.
         branch: BranchName,
-        /// Where HEAD is.
-        head: CommitId,
-        /// Whether the history that is here tells for certain.
-        is_known: bool,
-        /// The remote to fetch the rest of it from.
+        /// Why not.
+        why: Box<ForeignBranch>,
+        /// The remote that workers clone from.
         remote: Option<RemoteName>,
     },
     /// The branch is one that a merge queue made for a build.
@@ -337,21 +336,6 @@ fn here_or_on(remote: Option<&RemoteName>) -> String {
     remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
 }
 
-/// What is known of HEAD and the branch that a pull request's source branch has the name of.
-fn not_of(branch: &BranchName, head: &CommitId, is_known: bool) -> String {
-    let (branch, head) = (escaped(branch), head.short());
-    if is_known {
-        return format!(
-            "HEAD ({head}) is neither in the branch {branch} nor a merge of it: the pull request may belong to a fork, \
-             or its branch was rewritten since"
-        );
-    }
-    format!(
-        "this clone is shallow, and does not tell whether HEAD ({head}) is in the branch {branch} or a merge of it: the \
-         pull request may belong to a fork"
-    )
-}
-
 impl ReferenceError {
     /// The stable name of the error in JSON.
     pub fn code(&self) -> &'static str {
@@ -468,13 +452,7 @@ impl ReferenceError {
             Self::Ci { .. } | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
-            Self::ForeignBranch { branch, is_known, remote, .. } => {
-                let fetch = remote.as_ref().filter(|_| !is_known);
-                let fetch = fetch.map(|remote| format!("git fetch --unshallow {remote}"));
-                let branch = quoted(branch.as_str());
-                let named = format!("flowreg … --branch {branch}, if it is the pull request's");
-                fetch.into_iter().chain([named]).collect()
-            }
+            Self::ForeignBranch { branch, why, remote, .. } => why.hints(branch, remote.as_ref()),
             Self::MergeQueue { branch, .. } => vec![
                 format!(
                     "flowreg … --branch {}, if no merge queue made it",
