@@ -77,7 +77,8 @@ fn a_detached_head_is_at_the_one_version_beside_tags_of_no_series() {
     for (toml, tags, expected) in [
         ("", &["v1.0.0", "build-12", "latest"][..], Some("v1.0.0")),
         ("", &["v1.0.0", "nightly-2026.01.10"], Some("v1.0.0")),
-        ("", &["latest"], Some("latest")),
+        ("", &["latest"], None),
+        ("", &["sprint-42", "v1.0.0"], Some("v1.0.0")),
         ("", &["latest", "build-12"], None),
         ("", &["v1.0.0", "v1.0.1", "latest"], None),
         ("", &["v1.0.0", "1.0.0"], None),

@@ -68,7 +68,8 @@ impl NameResolver<'_> {
             let (_, tag) = highest.first()?;
             let is_higher =
                 self.rules.series.order(tag, pin) == TagOrder::Versions(Ordering::Greater);
-            is_higher.then(|| unpushed(tag, remote))
+            // To push it would give workers two refs of one name.
+            (is_higher && !self.has_branch(tag.as_str())).then(|| unpushed(tag, remote))
         });
         Ok(above.collect())
     }

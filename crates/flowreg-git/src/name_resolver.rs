@@ -176,7 +176,10 @@ impl NameResolver<'_> {
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let tags = self.all_tags().unwrap_or_default();
         let set = &self.rules.series;
-        let name = short("tags/").and_then(|name| name.parse().ok()).unwrap_or_else(|| tag.clone());
+        // No tag has a remote's name before its own, as branches have.
+        let name = self.without_remote(tag.as_str()).map_or(tag.as_str(), |(_, name)| name);
+        let name = name.strip_prefix("tags/").unwrap_or(name).parse();
+        let name = name.unwrap_or_else(|_| tag.clone());
         let alike = set.written_alike(&name, &tags);
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
@@ -329,35 +332,36 @@ impl NameResolver<'_> {
         let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
         // A remote's name may stand before it, and be right.
         let near = misspelt(branch.as_str(), &known)
-            .or_else(|| misspelt(self.without_remote(&branch)?.1, &known));
+            .or_else(|| misspelt(self.without_remote(branch.as_str())?.1, &known));
         let near = near.and_then(|near| near.parse().ok()).map(Box::new);
         let is_asked = asked.is_some();
         ReferenceError::NoSuchBranch { from, branch, near, remote, is_asked, meant }
     }
 
     /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
-    fn meant_by(&self, branch: &BranchName) -> Option<ReferenceName> {
+    fn meant_by<'b>(&self, branch: &'b BranchName) -> Option<ReferenceName> {
         let name = branch.as_str();
         let is_tag = || self.has_tag(name).then_some(name);
-        if let Some(tag) = name.strip_prefix("refs/tags/").or_else(is_tag) {
+        let after = |name: &'b str| name.strip_prefix("tags/").filter(|name| self.has_tag(name));
+        let tag = name.strip_prefix("refs/tags/").or_else(is_tag).or_else(|| after(name));
+        if let Some(tag) = tag {
             return tag.parse().ok().map(ReferenceName::Tag);
         }
-        let (remote, stripped) = self.without_remote(branch)?;
+        let (remote, stripped) = self.without_remote(name)?;
+        let tag = Some(stripped).filter(|name| self.has_tag(name)).or_else(|| after(stripped));
         let stripped: BranchName = stripped.parse().ok()?;
         let is_known = self.is_there(Some(remote), &stripped)
             || self.refs.branch(&stripped).is_ok_and(|found| found.is_some())
             || self.refs.tracking(remote, &stripped).is_ok_and(|found| found.is_some());
-        is_known.then_some(ReferenceName::Branch(stripped))
+        match tag.and_then(|tag| tag.parse().ok()) {
+            _ if is_known => Some(ReferenceName::Branch(stripped)),
+            tag => tag.map(ReferenceName::Tag),
+        }
     }
 
-    /// The remote whose name a branch's name begins with, and the rest of it.
-    fn without_remote<'b>(&self, branch: &'b BranchName) -> Option<(&RemoteName, &'b str)> {
-        let name = branch.as_str();
-        let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
-        let mut stripped = self.remotes.iter().filter_map(|remote| {
-            Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
-        });
-        stripped.next()
+    /// The remote whose name a name begins with, and the rest of it.
+    fn without_remote<'b>(&self, name: &'b str) -> Option<(&RemoteName, &'b str)> {
+        without_remote(self.remotes, name)
     }
 
     /// Whether this repository has the branch, or had it from the remote.
@@ -489,6 +493,19 @@ impl NameResolver<'_> {
             proved: self.proof.is_some(),
         }
     }
+}
+
+/// The remote whose name a name begins with, and the rest of it.
+pub(super) fn without_remote<'r, 'b>(
+    remotes: &'r [RemoteName],
+    name: &'b str,
+) -> Option<(&'r RemoteName, &'b str)> {
+    let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
+    let short = short.strip_prefix("remotes/").unwrap_or(short);
+    let mut stripped = remotes.iter().filter_map(|remote| {
+        Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
+    });
+    stripped.next()
 }
 
 /// Whether a tag was found at HEAD or in a push, and not named: only a version is meant then. Which series there

@@ -6,7 +6,7 @@
 
 use super::ladder::{Candidate, CandidateBranch, CandidateName, Ladder, LadderResult};
 use super::mainline::Mainline;
-use super::name_resolver::{NameResolver, Resolved, is_unnamed};
+use super::name_resolver::{NameResolver, Resolved, is_unnamed, without_remote};
 use super::proof::{Proof, RefPatterns, RemoteRefs};
 use super::refs::Refs;
 use super::request::{
@@ -189,6 +189,10 @@ fn prove(
                 if mainline.contains(name) {
                     patterns.add_all();
                 }
+            }
+            // Where no branch is called so, the remote's name may have been put before what was meant.
+            if let Some((_, meant)) = without_remote(&lookup.remotes, branch.name.as_str()) {
+                patterns.add(meant);
             }
         }
     }

@@ -404,7 +404,7 @@ impl ReferenceError {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
-            Self::NoSuchTag { tag, alike, remote, is_asked, lightweight, .. } => {
+            Self::NoSuchTag { alike, remote, is_asked, lightweight, .. } => {
                 let AlikeTags { proposed, near } = &**alike;
                 let other = match (remote, proposed) {
                     (Some(remote), None) if *is_asked => format!("git ls-remote --tags {remote}"),
@@ -414,7 +414,8 @@ impl ReferenceError {
                             if *lightweight { String::new() } else { format!(" -a -m {proposed}") };
                         format!("git tag{message} {proposed} && git push {remote} {proposed}")
                     }
-                    (Some(remote), _) => format!("git fetch {remote} tag {}", quoted(tag.as_str())),
+                    // Whether there is such a tag, and how it is written, only the remote knows.
+                    (Some(remote), _) => format!("git fetch --tags {remote}"),
                     (None, _) => "git tag --list".to_owned(),
                 };
                 with_near("tag", near.as_deref(), other)

@@ -131,7 +131,10 @@ impl SeriesTags {
             counted.is_none_or(|(counted, _)| version.rank(counted).is_gt())
         });
         let is_there = |name: &TagName| self.tags.iter().any(|(_, tag)| tag.name == *name);
-        for (_, tag) in above.filter(|(_, tag)| !is_there(&tag.name)) {
+        // To push a tag that is called like a branch would give workers two refs of one name.
+        let is_branch =
+            |name: &TagName| self.branches.iter().any(|(one, _)| one.as_str() == name.as_str());
+        for (_, tag) in above.filter(|(_, tag)| !is_there(&tag.name) && !is_branch(&tag.name)) {
             if repository.is_ancestor(&tag.commit, commit)? {
                 return Ok(Some(&tag.name));
             }

@@ -246,3 +246,35 @@ fn the_active_branch_is_the_one_that_git_names_where_another_stands_for_it() {
     let error = repository.open().head_commit().unwrap_err();
     assert_eq!(error.to_string(), "the branch unborn has no commit yet");
 }
+
+#[test]
+fn a_name_with_too_much_before_it_is_hinted_without() {
+    let repository = repository();
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["push", "-q", "origin", "v1.0.0", "HEAD:refs/heads/feature/y"]);
+    repository.git(&["update-ref", "-d", "refs/remotes/origin/feature/y"]);
+    let hints = |tag: Option<&str>, branch: Option<&str>, ask_remote| {
+        let (tag, branch) = (tag.map(str::to_owned), branch.map(str::to_owned));
+        let rules = ReferenceRules { ask_remote, ..Default::default() };
+        let request = ReferenceRequest { tag, branch, strict: false, rules };
+        let resolution = resolve(&repository.open(), &repository.environment(&[]), &request);
+        resolution.reference.unwrap_err().hints()
+    };
+    for ask_remote in [false, true] {
+        for tag in ["origin/v1.0.0", "tags/v1.0.0", "origin/tags/v1.0.0", "1.0.0", "v1.0"] {
+            let hints = hints(Some(tag), None, ask_remote);
+            assert_eq!(hints, ["flowreg … --tag v1.0.0"], "{tag} {ask_remote}");
+        }
+        for branch in ["tags/v1.0.0", "refs/tags/v1.0.0", "origin/tags/v1.0.0", "origin/v1.0.0"] {
+            let hints = hints(None, Some(branch), ask_remote);
+            assert_eq!(hints, ["flowreg … --tag v1.0.0"], "{branch} {ask_remote}");
+        }
+        let hints = hints(None, Some("origin/feature/x"), ask_remote);
+        assert_eq!(hints, ["flowreg … --branch feature/x"]);
+    }
+    // The remote knows what was never fetched.
+    assert_eq!(hints(None, Some("origin/feature/y"), true), ["flowreg … --branch feature/y"]);
+    repository.git(&["tag", "-d", "v1.0.0"]);
+    assert_eq!(hints(Some("1.0.0"), None, true), ["flowreg … --tag v1.0.0"]);
+    assert_eq!(hints(Some("1.0.0"), None, false), ["git fetch --tags origin"]);
+}
