@@ -118,8 +118,8 @@ impl<'r> TagRun<'r> {
         Err(TagError::Outrun(MOST_ROUNDS).into())
     }
 
-    /// What to say where this clone has a higher version in the commit's history than the remote, which alone counts.
-    /// The embedded registry, which asks no remote, would be pinned to it.
+    /// What to say where this clone has a higher version in the commit's history than the tag of the run, as only the
+    /// remote's count. The embedded registry, which asks no remote, would be pinned to it.
     fn notice_of_unpushed(
         &self,
         tags: &SeriesTags,
@@ -127,11 +127,11 @@ impl<'r> TagRun<'r> {
     ) -> Result<Option<String>, RunError> {
         let Some(remote) = &self.remote else { return Ok(None) };
         let repository = &self.opened.repository;
-        let here = repository.all_tags(None)?;
-        let here = SeriesTags::new(here, &self.settings.tag.series, &self.series);
-        let own = tagged.tag.as_ref().filter(|_| tagged.outcome == TagOutcome::Exists);
-        let counted = own.map(|(tag, _)| tag).or(tagged.previous.as_ref());
-        let above = tags.unpushed_above(&here, counted, (repository, &self.commit))?;
+        let set = &self.settings.tag.series;
+        let here = SeriesTags::new(repository.all_tags(None)?, set, &self.series);
+        let counted = tagged.tag.as_ref().map(|(tag, _)| tag).or(tagged.previous.as_ref());
+        let counted = counted.and_then(|tag| set.version_of(&self.series, tag));
+        let above = tags.unpushed_above(&here, counted.as_ref(), (repository, &self.commit))?;
         Ok(above.map(|tag| tagging::unpushed(tag, &remote.name)))
     }
 

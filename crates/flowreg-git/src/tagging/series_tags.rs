@@ -123,13 +123,12 @@ impl SeriesTags {
     pub fn unpushed_above<'h>(
         &self,
         here: &'h Self,
-        counted: Option<&TagName>,
+        counted: Option<&Version>,
         (repository, commit): (&Repository, &CommitId),
     ) -> Result<Option<&'h TagName>, GitError> {
-        let counted = self.tags.iter().find(|(_, tag)| Some(&tag.name) == counted);
-        let above = here.tags.iter().take_while(|(version, _)| {
-            counted.is_none_or(|(counted, _)| version.rank(counted).is_gt())
-        });
+        let is_above =
+            |version: &Version| counted.is_none_or(|counted| version.rank(counted).is_gt());
+        let above = here.tags.iter().take_while(|(version, _)| is_above(version));
         let is_there = |name: &TagName| self.tags.iter().any(|(_, tag)| tag.name == *name);
         // To push a tag that is called like a branch would give workers two refs of one name.
         let is_branch =
