@@ -127,14 +127,27 @@ fn where_tags_may_be_missing_they_are_fetched_first() {
         assert_eq!(untagged[0], "git fetch --tags origin", "{name}");
         assert!(!untagged.iter().any(|hint| hint.contains("git tag")), "{name} {untagged:?}");
         let expected = "there are no tags here; if origin has some: git fetch --tags origin";
-        for command in [&["tag", "--list", "--offline"][..], &["tag", "--print", "--offline"]] {
-            let run = flowreg.json(command, 0);
-            assert!(run["notices"].to_string().contains(expected), "{name} {command:?} {run}");
-        }
+        let run = flowreg.json(&["tag", "--list", "--offline"], 0);
+        assert!(run["notices"].to_string().contains(expected), "{name} {run}");
+        // No version is counted from what may be missing.
+        let needed = hints(&flowreg.json(&["tag", "--print", "--offline"], 4));
+        assert_eq!(
+            needed,
+            [
+                "flowreg tag --print --format json",
+                "git fetch --tags origin",
+                "or without tags: flowreg tag --print --offline --format json VERSION",
+            ],
+            "{name}"
+        );
         // Asked, the remote has one.
         assert_eq!(flowreg.json(&["tag", "--bump", "minor", "--print"], 0)["tag"], "v1.1.0");
     }
+    // A whole clone has all tags that there were.
     let fresh = Tagged::new();
+    let run = fresh.flowreg().json(&["tag", "--print", "--offline"], 0);
+    assert_eq!(run["tag"], "v1.0.0");
+    assert!(run["notices"].to_string().contains("there are no tags here"), "{run}");
     let untagged = hints(&fresh.flowreg().json(&["register"], 1));
     assert!(untagged[0].starts_with("git tag -a v1.0.0"), "{untagged:?}");
     assert_eq!(untagged[1], "or, if origin has tags: git fetch --tags origin");

@@ -70,6 +70,7 @@ mod registry_faults;
 mod run;
 mod series;
 mod series_found;
+mod series_order;
 mod server_errors;
 mod source_roots;
 mod tag;

@@ -501,7 +501,7 @@ fn the_tag_of_the_whole_leaves_packages_at_their_own_however_it_is_named() {
 
 #[test]
 fn a_tag_that_the_guard_can_not_compare_is_registered_with_a_word_about_it() {
-    for (before, named) in [("v1.5.0", "other-v9"), ("v1.5.0", "release-1"), ("nightly", "v1.0.0")]
+    for (before, named) in [("v1.5.0", "other-v9"), ("v1.5.0", "schema-1.2"), ("nightly", "v1.0.0")]
     {
         let tagged = Tagged::new();
         tagged.tag(before);

@@ -75,15 +75,18 @@ fn the_line_that_is_proposed_can_be_pasted_whatever_the_prefix_is() {
 #[test]
 fn a_detached_head_is_at_the_one_version_beside_tags_of_no_series() {
     for (toml, tags, expected) in [
-        ("", &["v1.0.0", "build-12", "latest"][..], Some("v1.0.0")),
-        ("", &["v1.0.0", "nightly-2026.01.10"], Some("v1.0.0")),
-        ("", &["latest"], Some("latest")),
-        ("", &["latest", "build-12"], None),
-        ("", &["v1.0.0", "v1.0.1", "latest"], None),
-        ("", &["v1.0.0", "1.0.0"], None),
+        ("", &["v1.0.0", "build-12", "latest"][..], Ok("v1.0.0")),
+        ("", &["v1.0.0", "nightly-2026.01.10"], Ok("v1.0.0")),
+        ("", &["v1.0.0", "sprint-42"], Ok("v1.0.0")),
+        // Without a version it is at main, which has none either.
+        ("", &["latest"], Err(("untagged", 1))),
+        ("", &["latest", "build-12"], Err(("untagged", 1))),
+        ("", &["sprint-42"], Err(("untagged", 1))),
+        ("", &["v1.0.0", "v1.0.1", "latest"], Err(("undecided", 4))),
+        ("", &["v1.0.0", "1.0.0"], Err(("several_series", 3))),
         // The settings of HEAD say which are versions.
-        ("[tag]\nprefix = \"release-\"\n", &["v2.0.0", "release-1.0.0"], Some("release-1.0.0")),
-        ("[tag]\nprefix = \"release-\"\n", &["v2.0.0", "latest"], None),
+        ("[tag]\nprefix = \"release-\"\n", &["v2.0.0", "release-1.0.0"], Ok("release-1.0.0")),
+        ("[tag]\nprefix = \"release-\"\n", &["v2.0.0", "latest"], Err(("untagged", 1))),
     ] {
         let tagged = Tagged::new();
         if !toml.is_empty() {
@@ -92,12 +95,13 @@ fn a_detached_head_is_at_the_one_version_beside_tags_of_no_series() {
         }
         tags.iter().for_each(|tag| tagged.tag(tag));
         tagged.repository.git(&["checkout", "-q", "--detach"]);
-        let found = reference(&tagged, if expected.is_some() { 0 } else { 4 });
-        if let Some(expected) = expected {
-            assert_eq!(found["reference"]["name"], expected, "{toml} {tags:?}");
-            assert_eq!(found["reference"]["kind"], "tag", "{toml} {tags:?}");
-        } else {
-            assert_eq!(found["error"]["code"], "undecided", "{toml} {tags:?}");
+        let found = reference(&tagged, expected.err().map_or(0, |(_, exit)| exit));
+        match expected {
+            Ok(tag) => {
+                assert_eq!(found["reference"]["name"], tag, "{toml} {tags:?}");
+                assert_eq!(found["reference"]["kind"], "tag", "{toml} {tags:?}");
+            }
+            Err((code, _)) => assert_eq!(found["error"]["code"], code, "{toml} {tags:?}"),
         }
     }
 }

@@ -57,9 +57,20 @@ pub(super) struct Provider {
     commits: &'static [&'static str],
     /// The variable that names the repository that is built: a URL, or owner and name.
     repository: Option<&'static str>,
+    /// Which parent of the merge that is built for a pull request is the commit of the source branch.
+    merge: MergeOf,
     rules: &'static [CiRule],
     /// What to say if no rule applies, after the provider's name.
     unknown: &'static str,
+}
+
+/// How the merge is made that is built for a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MergeOf {
+    /// The source is merged into the target, as `refs/pull/N/merge` is: it is the second parent.
+    Source,
+    /// The target is merged into the source, which is the first parent.
+    Target,
 }
 
 /// The branch or tag of a build, as the provider's variables name it.
@@ -135,6 +146,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("GITHUB_ACTIONS", "true")]],
         commits: &["GITHUB_SHA"],
         repository: Some("GITHUB_REPOSITORY"),
+        merge: MergeOf::Source,
         rules: &[
             Forbid(&[Set("GITHUB_HEAD_REF"), EventOfFork("GITHUB_EVENT_PATH")], FORK),
             PullRequest(&[], "GITHUB_HEAD_REF"),
@@ -151,6 +163,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("GITLAB_CI", "true")]],
         commits: &["CI_COMMIT_SHA", "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"],
         repository: Some("CI_PROJECT_PATH"),
+        merge: MergeOf::Source,
         rules: &[
             // CI_COMMIT_REF_NAME is a branch or a tag and is never read.
             Forbid(&[Is("CI_MERGE_REQUEST_EVENT_TYPE", "merge_train")], QUEUE),
@@ -167,6 +180,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("BITBUCKET_BUILD_NUMBER")]],
         commits: &["BITBUCKET_COMMIT"],
         repository: Some("BITBUCKET_REPO_FULL_NAME"),
+        merge: MergeOf::Target,
         rules: &[
             PullRequest(&[Set("BITBUCKET_PR_ID")], "BITBUCKET_BRANCH"),
             Tag(&[], "BITBUCKET_TAG"),
@@ -179,6 +193,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("CIRCLECI", "true")]],
         commits: &["CIRCLE_SHA1"],
         repository: Some("CIRCLE_REPOSITORY_URL"),
+        merge: MergeOf::Source,
         rules: &[
             Forbid(&[StartsWith("CIRCLE_BRANCH", "pull/")], FORK),
             Forbid(&[Set("CIRCLE_PR_REPONAME")], FORK),
@@ -193,6 +208,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("BUILDKITE", "true")]],
         commits: &["BUILDKITE_COMMIT"],
         repository: Some("BUILDKITE_REPO"),
+        merge: MergeOf::Source,
         rules: &[
             // On tag builds BUILDKITE_BRANCH is the tag.
             Tag(&[], "BUILDKITE_TAG"),
@@ -210,6 +226,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("JENKINS_URL"), Set("BRANCH_NAME")]],
         commits: &["GIT_COMMIT"],
         repository: Some("GIT_URL"),
+        merge: MergeOf::Target,
         rules: &[
             // BRANCH_NAME is PR-24 on pull requests and the tag on tag builds.
             Forbid(&[Set("CHANGE_FORK")], FORK),
@@ -225,6 +242,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("JENKINS_URL")]],
         commits: &["GIT_COMMIT"],
         repository: Some("GIT_URL"),
+        merge: MergeOf::Source,
         // GIT_BRANCH has its own rung.
         rules: &[Branch(&[], "GIT_LOCAL_BRANCH")],
         unknown: "names no branch apart from GIT_BRANCH",
@@ -234,6 +252,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("TF_BUILD", "true")]],
         commits: &["BUILD_SOURCEVERSION", "SYSTEM_PULLREQUEST_SOURCECOMMITID"],
         repository: Some("BUILD_REPOSITORY_URI"),
+        merge: MergeOf::Source,
         rules: &[
             // BUILD_SOURCEBRANCHNAME is only the part after the last slash and is never read.
             Forbid(&[Is("SYSTEM_PULLREQUEST_ISFORK", "true")], FORK),
@@ -249,6 +268,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("TEAMCITY_VERSION")]],
         commits: &["BUILD_VCS_NUMBER"],
         repository: None,
+        merge: MergeOf::Source,
         rules: &[],
         unknown: "puts no branch into the environment: set env.GIT_BRANCH to %teamcity.build.branch%",
     },
@@ -257,6 +277,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("TRAVIS", "true")]],
         commits: &["TRAVIS_COMMIT", "TRAVIS_PULL_REQUEST_SHA"],
         repository: Some("TRAVIS_REPO_SLUG"),
+        merge: MergeOf::Source,
         rules: &[
             // TRAVIS_BRANCH is the target on pull requests and the tag on tag builds.
             Forbid(&[
@@ -275,6 +296,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("CI", "woodpecker")], &[Is("CI_SYSTEM_NAME", "woodpecker")]],
         commits: &["CI_COMMIT_SHA"],
         repository: Some("CI_REPO"),
+        merge: MergeOf::Source,
         rules: &[
             // CI_COMMIT_BRANCH is the target here; GitLab uses the same name for the source.
             PullRequest(&[StartsWith("CI_PIPELINE_EVENT", "pull_request")], "CI_COMMIT_SOURCE_BRANCH"),
@@ -289,6 +311,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("DRONE", "true")]],
         commits: &["DRONE_COMMIT_SHA", "DRONE_COMMIT"],
         repository: Some("DRONE_REPO"),
+        merge: MergeOf::Source,
         rules: &[
             // DRONE_BRANCH is the target on pull requests; DRONE_SOURCE_BRANCH is set on pushes too.
             PullRequest(&[Set("DRONE_PULL_REQUEST")], "DRONE_SOURCE_BRANCH"),
@@ -305,6 +328,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("CODEBUILD_BUILD_ID")]],
         commits: &["CODEBUILD_RESOLVED_SOURCE_VERSION"],
         repository: Some("CODEBUILD_SOURCE_REPO_URL"),
+        merge: MergeOf::Source,
         rules: &[
             PullRequest(&[StartsWith("CODEBUILD_WEBHOOK_TRIGGER", "pr/")], "CODEBUILD_WEBHOOK_HEAD_REF"),
             Refuse(&[StartsWith("CODEBUILD_SOURCE_VERSION", "pr/")], NO_SOURCE),
@@ -320,6 +344,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("SEMAPHORE", "true")]],
         commits: &["SEMAPHORE_GIT_SHA", "SEMAPHORE_GIT_PR_SHA"],
         repository: Some("SEMAPHORE_GIT_REPO_SLUG"),
+        merge: MergeOf::Source,
         rules: &[
             // SEMAPHORE_GIT_BRANCH is the target on pull requests.
             Forbid(&[
@@ -338,6 +363,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Is("APPVEYOR", "true")]],
         commits: &["APPVEYOR_REPO_COMMIT", "APPVEYOR_PULL_REQUEST_HEAD_COMMIT"],
         repository: Some("APPVEYOR_REPO_NAME"),
+        merge: MergeOf::Source,
         rules: &[
             // APPVEYOR_REPO_BRANCH is the base on pull requests.
             Forbid(&[
@@ -358,6 +384,7 @@ const PROVIDERS: &[Provider] = &[
         recognised: &[&[Set("TAG_NAME")], &[Set("BRANCH_NAME")], &[Set("_HEAD_BRANCH")], &[Set("_PR_NUMBER")]],
         commits: &["COMMIT_SHA", "REVISION_ID"],
         repository: Some("REPO_FULL_NAME"),
+        merge: MergeOf::Source,
         rules: &[
             Forbid(&[DifferentRepositories("_HEAD_REPO_URL", "REPO_FULL_NAME")], FORK),
             PullRequest(&[], "_HEAD_BRANCH"),
@@ -424,6 +451,15 @@ impl Provider {
             commits.push(("GITHUB_EVENT_PATH", BuiltCommit::Id(head)));
         }
         commits
+    }
+
+    /// The commit of the source branch in the merge that is built for a pull request. A merge of more than two
+    /// commits is no provider's.
+    pub(super) fn source_of_merge<'c>(&self, parents: &'c [CommitId]) -> Option<&'c CommitId> {
+        match (parents, self.merge) {
+            ([_, source], MergeOf::Source) | ([source, _], MergeOf::Target) => Some(source),
+            _ => None,
+        }
     }
 
     /// The repository that is built, and the variable that names it.

@@ -35,6 +35,11 @@ impl Ladder<'_> {
         if let Some(reason) = jenkins::reason_against_branch(value, self.environment) {
             return skipped(reason);
         }
+        match self.name_for_head(value.trim()) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return skipped(reason.to_owned()),
+            Err(error) => return RungAnswer::Refused { value: Some(value.to_owned()), error },
+        }
         let build = match self.build() {
             Ok(build) => build,
             Err(error) => return RungAnswer::Refused { value: Some(value.to_owned()), error },
@@ -61,7 +66,7 @@ impl Ladder<'_> {
         let named = self.named(value)?;
         let (Named::Tag(name) | Named::Branch(name) | Named::MayBeOfRemote(name)) = named;
         let of_remote = match named {
-            Named::MayBeOfRemote(name) => self.of_remote(name),
+            Named::MayBeOfRemote(name) => self.of_remote(name)?,
             Named::Tag(_) | Named::Branch(_) => None,
         };
         let mut names = vec![name];
@@ -73,12 +78,16 @@ impl Ladder<'_> {
             return Ok(tag(name, ReferenceSource::GitBranch, GIT_BRANCH).found_by(head));
         }
         let build_of_pull_request = build.filter(|build| build.is_of_pull_request(&names));
-        let head = match build_of_pull_request {
+        let head = if build_of_pull_request.is_some() {
             // It may be a merge with the target.
-            Some(_) => None,
-            None => self.head_of_git_branch(&names, build)?,
+            None
+        } else {
+            // Jenkins puts the remote before every name of a branch, so that any other name is none.
+            let is_jenkins = self.environment.get("JENKINS_URL").is_some();
+            let is_branch = matches!(named, Named::Branch(_)) || of_remote.is_some() || !is_jenkins;
+            self.head_of_git_branch(&names, is_branch, build)?
         };
-        let pull_request_provider = build_of_pull_request.map(|build| build.provider.name);
+        let pull_request_provider = build_of_pull_request.map(|build| build.provider);
         let candidate = |name| CandidateBranch { name, of_remote, pull_request_provider };
         Ok(branch(name, ReferenceSource::GitBranch, GIT_BRANCH, candidate).found_by(head))
     }
@@ -88,28 +97,37 @@ impl Ladder<'_> {
     fn named<'v>(&self, value: &'v str) -> Result<Named<'v>, ReferenceError> {
         let full = value.strip_prefix("refs/");
         let short = full.unwrap_or(value);
-        if full.is_some() || !self.is_branch_here(value)? {
-            if let Some(name) = short.strip_prefix("tags/") {
-                return Ok(Named::Tag(name));
-            }
-            if let Some(name) = short.strip_prefix("heads/") {
-                return Ok(Named::Branch(name));
-            }
-            let of_remote = short.strip_prefix("remotes/");
-            if let Some(name) =
-                of_remote.filter(|name| full.is_some() || self.of_remote(name).is_some())
-            {
-                return Ok(Named::MayBeOfRemote(name));
-            }
-            let what = if full.is_some() {
-                "which is no branch that workers could clone"
-            } else if value.parse::<CommitId>().is_ok() {
+        if full.is_none() && self.is_branch_here(value)? {
+            return Ok(Named::MayBeOfRemote(value));
+        }
+        if let Some(name) = short.strip_prefix("tags/") {
+            return Ok(Named::Tag(name));
+        }
+        if let Some(name) = short.strip_prefix("heads/") {
+            return Ok(Named::Branch(name));
+        }
+        let of_remote = short.strip_prefix("remotes/");
+        let of_remote =
+            of_remote.filter(|name| full.is_some() || self.after_remote(name).is_some());
+        let what = match of_remote {
+            Some(name) => return self.named_of_remote(name),
+            None if full.is_some() => "which is no branch that workers could clone",
+            None if value.parse::<CommitId>().is_ok() => {
                 "which is the id of a commit, and no branch"
-            } else {
-                return Ok(Named::MayBeOfRemote(value));
-            };
-            let (from, value) = (GIT_BRANCH.to_owned(), value.to_owned());
-            return Err(ReferenceError::NotABranch { from, value, what });
+            }
+            None => return self.named_of_remote(value),
+        };
+        let (from, value) = (GIT_BRANCH.to_owned(), value.to_owned());
+        Err(ReferenceError::NotABranch { from, value, what })
+    }
+
+    /// `origin/tags/x` is the tag `x`, if `origin` has no branch of that name.
+    fn named_of_remote<'v>(&self, value: &'v str) -> Result<Named<'v>, ReferenceError> {
+        if let Some((remote, rest)) = self.after_remote(value)
+            && let Some(tag) = rest.strip_prefix("refs/").unwrap_or(rest).strip_prefix("tags/")
+            && !self.is_fetched(remote, rest)?
+        {
+            return Ok(Named::Tag(tag));
         }
         Ok(Named::MayBeOfRemote(value))
     }
@@ -117,21 +135,67 @@ impl Ladder<'_> {
     /// `origin/x` as the branch `x` of `origin`, if there is such a remote; the git plugin of
     /// Jenkins sets `GIT_BRANCH` so (docs/facts/ci-variables.md, trap 2).
     ///
+    /// A job that puts the remote before what has it already, or before a full name, means that branch as well,
+    /// unless there is one of the whole name.
+    fn of_remote(&self, value: &str) -> Result<Option<(RemoteName, BranchName)>, ReferenceError> {
+        let Some((remote, mut rest)) = self.after_remote(value) else { return Ok(None) };
+        if !self.is_fetched(remote, rest)? {
+            let short = rest.strip_prefix("refs/").unwrap_or(rest);
+            let branch = short.strip_prefix("heads/");
+            let again = || rest.strip_prefix(remote.as_str())?.strip_prefix('/');
+            rest = branch.or_else(again).unwrap_or(rest);
+        }
+        Ok(rest.parse().ok().map(|branch| (remote.clone(), branch)))
+    }
+
+    /// A remote, and what stands behind its name.
+    ///
     /// All remotes are tried, because the name of a remote may contain slashes itself.
-    fn of_remote(&self, value: &str) -> Option<(RemoteName, BranchName)> {
+    fn after_remote<'v>(&self, value: &'v str) -> Option<(&RemoteName, &'v str)> {
         self.remotes.iter().find_map(|remote| {
             let rest = value.strip_prefix(remote.as_str())?.strip_prefix('/')?;
-            Some((remote.clone(), rest.parse().ok()?))
+            Some((remote, rest))
+        })
+    }
+
+    /// Whether a remote's branch of this very name was fetched.
+    fn is_fetched(&self, remote: &RemoteName, name: &str) -> Result<bool, ReferenceError> {
+        let Ok(branch) = name.parse::<BranchName>() else { return Ok(false) };
+        Ok(self.refs.tracking(remote, &branch)?.is_some())
+    }
+
+    /// Why a value is no branch that is one of git's names for HEAD, for a remote's HEAD or for another commit
+    /// (gitrevisions(7)); `None` if it is none of them, or a branch is called so.
+    fn name_for_head(&self, value: &str) -> Result<Option<&'static str>, ReferenceError> {
+        let short = value.strip_prefix("refs/").unwrap_or(value);
+        let short = short.strip_prefix("remotes/").unwrap_or(short);
+        let (remote, name) = match self.after_remote(short) {
+            Some((remote, name)) => (Some(remote), name),
+            None => (None, short),
+        };
+        let is_pseudo_ref = name.ends_with("HEAD")
+            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        if !is_pseudo_ref || self.is_branch_here(value)? {
+            return Ok(None);
+        }
+        Ok(match remote {
+            Some(_) if name == "HEAD" => {
+                Some("it stands for whichever branch the remote has as its default")
+            }
+            Some(remote) if self.is_fetched(remote, name)? => None,
+            _ => Some("it is git's own name for a commit, and no branch"),
         })
     }
 
     /// The commit of HEAD, if a job has checked it out for the branch that is named. Two readings of the
     /// value may have to be tried.
     ///
-    /// People set the variable as well, for a branch that HEAD is not in.
+    /// People set the variable as well, for a branch that HEAD is not in. `is_branch`: the value is certainly that
+    /// of a branch, known here or not.
     fn head_of_git_branch(
         &self,
         names: &[&str],
+        is_branch: bool,
         build: Option<&Build>,
     ) -> Result<Option<CommitId>, ReferenceError> {
         let of_build = build.and_then(|build| names.iter().find_map(|name| build.head_of(name)));
@@ -155,7 +219,8 @@ impl Ladder<'_> {
         let is_of_job = if build.is_some_and(|build| build.is_told_by_git_branch(self.environment))
         {
             // A shallow checkout may know the branch by HEAD only.
-            !is_outside && (is_in || names.iter().all(|name| self.may_be_branch(name)))
+            let may_be = || is_branch && names.iter().all(|name| self.may_be_branch(name));
+            !is_outside && (is_in || may_be())
         } else {
             active.is_none() && is_in
         };

@@ -6,7 +6,7 @@
 //! skipped, because the next rung's guess could run other code in production.
 
 use super::build::Build;
-use super::ci::{self, BuildReference};
+use super::ci::{self, BuildReference, Provider};
 use super::operation::Operation;
 use super::refs::{Head, Refs};
 use super::request::{ReferenceRequest, Rung, RungOutcome};
@@ -84,7 +84,7 @@ pub(super) struct CandidateBranch {
     /// The other reading of `origin/x`: the branch `x` of the remote `origin`.
     pub(super) of_remote: Option<(RemoteName, BranchName)>,
     /// The CI provider, if this is the source branch of a pull request that it builds.
-    pub(super) pull_request_provider: Option<&'static str>,
+    pub(super) pull_request_provider: Option<&'static Provider>,
 }
 
 impl CandidateBranch {
@@ -219,8 +219,8 @@ impl Ladder<'_> {
             }
             // `--strict` is for people who want no guess: only flags, variables and the active branch.
             Ok(Head::Detached(commit)) if self.request.strict => {
-                let detached = |commit| ReferenceError::DetachedHead { commit };
-                refused(None, self.in_progress(&commit).unwrap_or_else(|| detached(commit)))
+                let error = self.in_progress(&commit).map_or_else(|| self.detached(commit), Ok);
+                refused(None, error.unwrap_or_else(|error| error))
             }
             Ok(Head::Detached(commit)) => {
                 RungAnswer::Unset(Some(format!("HEAD is detached at {}", commit.short())))
@@ -295,7 +295,7 @@ impl Ladder<'_> {
             BuildReference::PullRequestSource { variable, name } => {
                 // HEAD says nothing about the source branch: it may be a merge with the target.
                 let candidate = |name| CandidateBranch {
-                    pull_request_provider: Some(provider.name),
+                    pull_request_provider: Some(provider),
                     ..CandidateBranch::named(name)
                 };
                 branch(&name, ReferenceSource::Ci, &by(variable), candidate)
@@ -315,72 +315,12 @@ impl Ladder<'_> {
         }
     }
 
-    fn git(&self) -> RungAnswer {
-        match self.pointing_at_head() {
-            Ok((value, candidate)) => RungAnswer::Taken { value, candidate, notice: None },
-            Err(error) => RungAnswer::Refused { value: None, error },
-        }
-    }
-
     /// The error for a HEAD that git itself has detached for a while: a rebase puts it at the branch or
     /// tag that it goes to, a bisect at one release after the other.
-    fn in_progress(&self, commit: &CommitId) -> Option<ReferenceError> {
+    pub(super) fn in_progress(&self, commit: &CommitId) -> Option<ReferenceError> {
         let operation = self.refs.operation().filter(Operation::detaches)?;
         let operation = Box::new(operation);
         Some(ReferenceError::InProgress { commit: commit.clone(), operation })
-    }
-
-    /// The one tag, else the one branch of the remote, that points at a detached HEAD.
-    fn pointing_at_head(&self) -> Result<(String, Candidate), ReferenceError> {
-        let commit = match self.refs.head()? {
-            Head::Detached(commit) => match self.in_progress(&commit) {
-                Some(error) => return Err(error),
-                None => commit,
-            },
-            Head::Branch(branch) => {
-                let name = CandidateName::Branch(CandidateBranch::named(branch));
-                return Ok(git_candidate(name, None));
-            }
-            Head::Unborn(branch) => return Err(ReferenceError::UnbornHead { branch }),
-        };
-        let tags = self.refs.tags_at(&commit)?;
-        // Branches are looked at only where there is no tag at all: with two tags, one branch does
-        // not tell which of the tags is meant.
-        if let Some(tag) = self.the_one_of(&tags)? {
-            return Ok(git_candidate(CandidateName::Tag(tag.clone()), Some(commit)));
-        }
-        let mut branches = match self.remote {
-            Some(remote) if tags.is_empty() => self.refs.tracking_at(remote, &commit)?,
-            _ => Vec::new(),
-        };
-        // A merge queue moves its target to the commit that it has built, and removes its own branch then.
-        let is_lasting = |branch: &BranchName| !ci::is_of_merge_queue(branch.as_str());
-        if branches.iter().any(is_lasting) {
-            branches.retain(is_lasting);
-        }
-        match branches.as_slice() {
-            [branch] => {
-                let name = CandidateName::Branch(CandidateBranch::named(branch.clone()));
-                Ok(git_candidate(name, Some(commit)))
-            }
-            _ => Err(ReferenceError::Undecided { commit, tags, branches }),
-        }
-    }
-}
-
-impl Ladder<'_> {
-    /// The one tag of several at a commit that is a version: those of no series (`latest`, `build-12`) say
-    /// nothing beside it. `None` if several are versions, or none is and there are several.
-    fn the_one_of<'t>(&self, tags: &'t [TagName]) -> Result<Option<&'t TagName>, ReferenceError> {
-        if let [] | [_] = tags {
-            return Ok(tags.first());
-        }
-        let set = &self.request.rules.series;
-        let Ok(series) = set.all(&self.refs.tags()?) else { return Ok(None) };
-        let is_version =
-            |tag: &&TagName| series.iter().any(|one| set.version_of(one, tag).is_some());
-        let mut versions = tags.iter().filter(is_version);
-        Ok(versions.next().filter(|_| versions.next().is_none()))
     }
 }
 
@@ -455,14 +395,6 @@ fn log(rung: Option<&Rung>) {
         reason = reason.as_ref().map(escaped),
         "reference ladder"
     );
-}
-
-fn git_candidate(name: CandidateName, head: Option<CommitId>) -> (String, Candidate) {
-    let (value, detail) = match &name {
-        CandidateName::Tag(tag) => (tag.to_string(), "the tag at HEAD"),
-        CandidateName::Branch(branch) => (branch.name.to_string(), "the remote branch at HEAD"),
-    };
-    (value, Candidate { name, source: ReferenceSource::Git, detail: detail.to_owned(), head })
 }
 
 pub(super) fn tag(value: &str, source: ReferenceSource, from: &str) -> RungAnswer {

@@ -13,10 +13,11 @@ use gix::objs::Kind;
 use super::ladder::{Candidate, CandidateBranch, CandidateName};
 use super::mainline::Mainline;
 use super::proof::Proof;
+use super::pull_request::ForeignBranch;
 use super::reference_error::AlikeTags;
 use super::refs::{CommitDistance, Head, Refs};
 use super::request::{Pin, ReferenceRules, Untagged};
-use super::tagging::{Series, SeriesSet};
+use super::tagging::SeriesSet;
 use super::{ReferenceError, Repository};
 use flowreg_model::{
     BranchName, Channel, CodeReference, CommitId, ReferenceName, ReferenceSource, RemoteName,
@@ -68,7 +69,7 @@ impl NameResolver<'_> {
 
     fn tag(&self, candidate: &Candidate, tag: &TagName) -> Result<Resolved, ReferenceError> {
         let commit = self.commit_of_tag(&candidate.detail, tag)?;
-        if self.pushed.is_some() {
+        if is_unnamed(candidate, self.pushed) {
             self.refuse_outside_series(tag)?;
         }
         // The build of a tag is of its commit. At another one, nobody can tell what the job is for.
@@ -92,8 +93,8 @@ impl NameResolver<'_> {
         })
     }
 
-    /// Refuses a tag that was pushed and is a version of no series. Whoever pushes tags did not say that they
-    /// are all to be registered; with `--tag` somebody does.
+    /// Refuses a tag that nobody named and that is a version of no series. Whoever pushes tags did not say that
+    /// they are all to be registered; with `--tag` somebody does.
     fn refuse_outside_series(&self, tag: &TagName) -> Result<(), ReferenceError> {
         let set = &self.rules.series;
         let prefixes = set.prefixes(&self.tags_of_series()?)?;
@@ -101,7 +102,7 @@ impl NameResolver<'_> {
     }
 
     /// All tags, of the remote where it was asked; none where the series do not depend on them.
-    fn tags_of_series(&self) -> Result<Vec<TagName>, ReferenceError> {
+    pub(super) fn tags_of_series(&self) -> Result<Vec<TagName>, ReferenceError> {
         Ok(match (&self.rules.series, self.proof) {
             (SeriesSet::Declared(_), _) => Vec::new(),
             (SeriesSet::Found { .. }, Some(proof)) => proof.refs.tags().collect(),
@@ -126,7 +127,11 @@ impl NameResolver<'_> {
         pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect()
     }
 
-    fn commit_of_tag(&self, from: &str, tag: &TagName) -> Result<CommitId, ReferenceError> {
+    pub(super) fn commit_of_tag(
+        &self,
+        from: &str,
+        tag: &TagName,
+    ) -> Result<CommitId, ReferenceError> {
         let here = match self.pushed {
             Some(pushed) => Some(pushed.clone()),
             None => self.refs.tag(tag)?,
@@ -171,7 +176,10 @@ impl NameResolver<'_> {
         let meant = branch.and_then(|name| name.parse().ok()).map(ReferenceName::Branch);
         let tags = self.all_tags().unwrap_or_default();
         let set = &self.rules.series;
-        let name = short("tags/").and_then(|name| name.parse().ok()).unwrap_or_else(|| tag.clone());
+        // No tag has a remote's name before its own, as branches have.
+        let name = self.without_remote(tag.as_str()).map_or(tag.as_str(), |(_, name)| name);
+        let name = name.strip_prefix("tags/").unwrap_or(name).parse();
+        let name = name.unwrap_or_else(|_| tag.clone());
         let alike = set.written_alike(&name, &tags);
         let same = set.of_same_version(&alike, &tags);
         let meant = meant.or_else(|| same.cloned().map(ReferenceName::Tag));
@@ -192,15 +200,11 @@ impl NameResolver<'_> {
         notices: &mut Vec<String>,
     ) -> Result<Resolved, ReferenceError> {
         let reading = self.reading(&candidate.detail, asked_for)?;
+        reading.refuse_other_remote(&candidate.detail, self.remote)?;
         let name = reading.name.clone();
         let is_mainline = self.mainline.contains(&name);
-        // Most providers do not say whether a pull request comes from a fork, and a fork's branch is
-        // often called `main`. Registering ours in its place would release what nobody merged.
         if let Some(provider) = asked_for.pull_request_provider.filter(|_| is_mainline) {
-            let reason = format!(
-                "the pull request's source branch has the name of a mainline branch (`{name}`), so it may belong to a fork"
-            );
-            return Err(ReferenceError::Ci { provider, reason });
+            return Err(self.foreign_branch(provider, &name, ForeignBranch::Mainline));
         }
         if is_mainline
             && let Some(head) = &candidate.head
@@ -208,9 +212,14 @@ impl NameResolver<'_> {
         {
             return Ok(resolved);
         }
-        let commit = self.commit_of_branch(candidate, asked_for, &reading, notices)?;
+        let mut moved_on = Vec::new();
+        let commit = self.commit_of_branch(candidate, asked_for, &reading, &mut moved_on)?;
+        if let Some(provider) = asked_for.pull_request_provider {
+            self.check_pull_request(provider, &name, &commit, &mut moved_on)?;
+        }
+        notices.extend(moved_on);
         if is_mainline {
-            return self.pinned(candidate, name, commit);
+            return self.pinned(candidate, name, commit, notices);
         }
         self.refuse_twin_name(name.as_str(), false)?;
         let name = ReferenceName::Branch(name);
@@ -298,7 +307,8 @@ impl NameResolver<'_> {
         head: &CommitId,
         notices: &mut Vec<String>,
     ) -> Result<Option<Resolved>, ReferenceError> {
-        let resolved = match (self.pins_at(candidate, branch, head)?, self.rules.untagged) {
+        let resolved = match (self.pins_at(candidate, branch, head, notices)?, self.rules.untagged)
+        {
             (Some(resolved), _) => resolved,
             (None, Untagged::Refuse) => return Err(self.untagged(branch.clone(), head.clone())),
             (None, Untagged::Branch | Untagged::Commit) => return Ok(None),
@@ -322,35 +332,36 @@ impl NameResolver<'_> {
         let known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
         // A remote's name may stand before it, and be right.
         let near = misspelt(branch.as_str(), &known)
-            .or_else(|| misspelt(self.without_remote(&branch)?.1, &known));
+            .or_else(|| misspelt(self.without_remote(branch.as_str())?.1, &known));
         let near = near.and_then(|near| near.parse().ok()).map(Box::new);
         let is_asked = asked.is_some();
         ReferenceError::NoSuchBranch { from, branch, near, remote, is_asked, meant }
     }
 
     /// What the name of a branch that is nowhere seems to mean: a tag, or a branch of a remote.
-    fn meant_by(&self, branch: &BranchName) -> Option<ReferenceName> {
+    fn meant_by<'b>(&self, branch: &'b BranchName) -> Option<ReferenceName> {
         let name = branch.as_str();
         let is_tag = || self.has_tag(name).then_some(name);
-        if let Some(tag) = name.strip_prefix("refs/tags/").or_else(is_tag) {
+        let after = |name: &'b str| name.strip_prefix("tags/").filter(|name| self.has_tag(name));
+        let tag = name.strip_prefix("refs/tags/").or_else(is_tag).or_else(|| after(name));
+        if let Some(tag) = tag {
             return tag.parse().ok().map(ReferenceName::Tag);
         }
-        let (remote, stripped) = self.without_remote(branch)?;
+        let (remote, stripped) = self.without_remote(name)?;
+        let tag = Some(stripped).filter(|name| self.has_tag(name)).or_else(|| after(stripped));
         let stripped: BranchName = stripped.parse().ok()?;
         let is_known = self.is_there(Some(remote), &stripped)
             || self.refs.branch(&stripped).is_ok_and(|found| found.is_some())
             || self.refs.tracking(remote, &stripped).is_ok_and(|found| found.is_some());
-        is_known.then_some(ReferenceName::Branch(stripped))
+        match tag.and_then(|tag| tag.parse().ok()) {
+            _ if is_known => Some(ReferenceName::Branch(stripped)),
+            tag => tag.map(ReferenceName::Tag),
+        }
     }
 
-    /// The remote whose name a branch's name begins with, and the rest of it.
-    fn without_remote<'b>(&self, branch: &'b BranchName) -> Option<(&RemoteName, &'b str)> {
-        let name = branch.as_str();
-        let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
-        let mut stripped = self.remotes.iter().filter_map(|remote| {
-            Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
-        });
-        stripped.next()
+    /// The remote whose name a name begins with, and the rest of it.
+    fn without_remote<'b>(&self, name: &'b str) -> Option<(&RemoteName, &'b str)> {
+        without_remote(self.remotes, name)
     }
 
     /// Whether this repository has the branch, or had it from the remote.
@@ -389,7 +400,7 @@ impl NameResolver<'_> {
     }
 
     /// The notice for a branch that is at another commit here than on the remote, and what of it is registered.
-    fn difference(
+    pub(super) fn difference(
         &self,
         branch: &BranchName,
         here: &CommitId,
@@ -432,86 +443,8 @@ impl NameResolver<'_> {
         Ok(tags)
     }
 
-    /// A mainline branch is registered at the highest version of each series that points at its commit.
-    fn pinned(
-        &self,
-        candidate: &Candidate,
-        branch: BranchName,
-        commit: CommitId,
-    ) -> Result<Resolved, ReferenceError> {
-        if let Some(pinned) = self.pins_at(candidate, &branch, &commit)? {
-            return Ok(pinned);
-        }
-        // With `commit` workers get the commit's id, and then a twin name does no harm.
-        let is_commit = match self.rules.untagged {
-            Untagged::Refuse => return Err(self.untagged(branch, commit)),
-            Untagged::Branch => false,
-            Untagged::Commit => true,
-        };
-        self.refuse_twin_name(branch.as_str(), is_commit)?;
-        let name = ReferenceName::Branch(branch);
-        Ok(self.reference(candidate, name, commit, Channel::Mainline).into())
-    }
-
-    /// The highest version of each series at a commit of a mainline branch; `None` if there is none.
-    fn pins_at(
-        &self,
-        candidate: &Candidate,
-        branch: &BranchName,
-        commit: &CommitId,
-    ) -> Result<Option<Resolved>, ReferenceError> {
-        let tags = self.tags_for_workers(commit)?;
-        let series = self.series_at(&tags)?;
-        let pins = self.rules.series.highest_of_each(&series, &tags).into_iter();
-        let pins: Result<Vec<CodeReference>, ReferenceError> =
-            pins.map(|(_, tag)| self.pin(candidate, commit, tag)).collect();
-        let mut pins = pins?.into_iter().map(|mut pin| {
-            pin.source_detail = format!("{} {branch}", pin.source_detail);
-            pin
-        });
-        Ok(pins.next().map(|reference| Resolved { reference, further: pins.collect() }))
-    }
-
-    /// The tags at a commit. One that only this repository has pins nothing: workers could not clone it.
-    pub(super) fn tags_for_workers(
-        &self,
-        commit: &CommitId,
-    ) -> Result<Vec<TagName>, ReferenceError> {
-        match self.proof {
-            Some(proof) => Ok(proof.refs.tags_at(commit)),
-            None => Ok(self.refs.tags_at(commit)?),
-        }
-    }
-
-    /// The series that tags at a commit may be of. Without any such tag nothing depends on which they are,
-    /// so that several are no error then.
-    fn series_at(&self, tags: &[TagName]) -> Result<Vec<Series>, ReferenceError> {
-        let set = &self.rules.series;
-        if !tags.iter().any(|tag| set.may_have(tag)) {
-            return Ok(Vec::new());
-        }
-        Ok(set.all(&self.tags_of_series()?)?)
-    }
-
-    /// A tag that was found at a commit.
-    fn pin(
-        &self,
-        candidate: &Candidate,
-        commit: &CommitId,
-        tag: &TagName,
-    ) -> Result<CodeReference, ReferenceError> {
-        // The remote's tag is at the commit; if a tag of that name is elsewhere here, it moved.
-        if self.proof.is_some() {
-            self.commit_of_tag(&candidate.detail, tag)?;
-        }
-        self.refuse_twin_name(tag.as_str(), self.rules.pin == Pin::Commit)?;
-        self.refuse_annotated(tag)?;
-        let name = ReferenceName::Tag(tag.clone());
-        Ok(self.reference(candidate, name, commit.clone(), Channel::Mainline))
-    }
-
     /// Refuses a name that is both a branch and a tag, here or on the remote.
-    fn refuse_twin_name(
+    pub(super) fn refuse_twin_name(
         &self,
         name: &str,
         is_pinned_by_commit: bool,
@@ -543,7 +476,7 @@ impl NameResolver<'_> {
         matches!(self.refs.head(), Ok(Head::Branch(branch)) if branch.as_str() == tag.as_str())
     }
 
-    fn reference(
+    pub(super) fn reference(
         &self,
         candidate: &Candidate,
         name: ReferenceName,
@@ -562,11 +495,47 @@ impl NameResolver<'_> {
     }
 }
 
+/// The remote whose name a name begins with, and the rest of it.
+pub(super) fn without_remote<'r, 'b>(
+    remotes: &'r [RemoteName],
+    name: &'b str,
+) -> Option<(&'r RemoteName, &'b str)> {
+    let short = name.strip_prefix("refs/remotes/").unwrap_or(name);
+    let short = short.strip_prefix("remotes/").unwrap_or(short);
+    let mut stripped = remotes.iter().filter_map(|remote| {
+        Some((remote, short.strip_prefix(remote.as_str())?.strip_prefix('/')?))
+    });
+    stripped.next()
+}
+
+/// Whether a tag was found at HEAD or in a push, and not named: only a version is meant then. Which series there
+/// are is what the remote says; what is here of its tags may be less.
+pub(super) fn is_unnamed(candidate: &Candidate, pushed: Option<&CommitId>) -> bool {
+    pushed.is_some() || candidate.source == ReferenceSource::Git
+}
+
 /// How the value of a rung is to be read.
 struct BranchReading {
     name: BranchName,
     /// The remote whose name the value began with.
     of_remote: Option<RemoteName>,
+}
+
+impl BranchReading {
+    /// Refuses the branch of a remote that workers do not clone from: theirs may have another one of that name.
+    fn refuse_other_remote(
+        &self,
+        from: &str,
+        remote: Option<&RemoteName>,
+    ) -> Result<(), ReferenceError> {
+        match (self.of_remote.clone(), remote.cloned()) {
+            (Some(named), Some(remote)) if named != remote => {
+                let (from, branch) = (from.to_owned(), self.name.clone());
+                Err(ReferenceError::OtherRemote { from, branch, named, remote })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `1 commit `, `2 commits `, or nothing if the number is not known.

@@ -6,7 +6,7 @@
 
 use super::ladder::{Candidate, CandidateBranch, CandidateName, Ladder, LadderResult};
 use super::mainline::Mainline;
-use super::name_resolver::{NameResolver, Resolved};
+use super::name_resolver::{NameResolver, Resolved, is_unnamed, without_remote};
 use super::proof::{Proof, RefPatterns, RemoteRefs};
 use super::refs::Refs;
 use super::request::{
@@ -169,15 +169,14 @@ fn prove(
     match &candidate.name {
         CandidateName::Tag(tag) => {
             patterns.add(tag.as_str());
-            // Only the remote knows which packages have tags of their own at its commit, and of a push, which
-            // series there are.
+            // Only the remote knows which packages have tags of their own at its commit, and of a tag that
+            // nobody named, which series there are.
             let is_found = matches!(rules.series, SeriesSet::Found { .. });
             // And where the tag is nowhere, only it knows what may have been meant.
             let is_here = lookup.refs.tag(tag).is_ok_and(|found| found.is_some());
-            let is_pushed = pushed.is_some();
             if !rules.series.packages_beside(tag).is_empty()
-                || (is_pushed && is_found)
-                || (!is_pushed && !is_here)
+                || (is_found && is_unnamed(candidate, *pushed))
+                || (pushed.is_none() && !is_here)
             {
                 patterns.add_all();
             }
@@ -190,6 +189,10 @@ fn prove(
                 if mainline.contains(name) {
                     patterns.add_all();
                 }
+            }
+            // Where no branch is called so, the remote's name may have been put before what was meant.
+            if let Some((_, meant)) = without_remote(&lookup.remotes, branch.name.as_str()) {
+                patterns.add(meant);
             }
         }
     }

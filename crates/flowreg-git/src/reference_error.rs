@@ -1,6 +1,8 @@
 //! Why there is no code reference, and what to type about it.
 
 use super::lightweight::LightweightTwin;
+use super::names_at_head::NamesAtHead;
+use super::pull_request::ForeignBranch;
 use super::tag_advice::TagAdvice;
 use super::tagging::SeveralSeries;
 use super::{GitError, Operation};
@@ -98,6 +100,21 @@ pub enum ReferenceError {
         /// The value without the remote's name.
         stripped: BranchName,
     },
+    /// The value names a branch of a remote that workers do not clone from.
+    #[error(
+        "{from} names the branch {} of the remote {named}, but workers clone from {remote}",
+        escaped(.branch)
+    )]
+    OtherRemote {
+        /// The variable.
+        from: String,
+        /// The branch.
+        branch: BranchName,
+        /// Its remote.
+        named: RemoteName,
+        /// The remote that workers clone from.
+        remote: RemoteName,
+    },
     /// The ref leads to a tree or a blob.
     #[error("{} is a {kind}, not a commit", escaped(.name))]
     NotACommit {
@@ -117,6 +134,8 @@ pub enum ReferenceError {
     DetachedHead {
         /// Where HEAD is.
         commit: CommitId,
+        /// What points at it.
+        names: Box<NamesAtHead>,
     },
     /// HEAD is at no branch because git is in the middle of something.
     #[error("HEAD is detached at {}: {}", .commit.short(), escaped(.operation))]
@@ -127,14 +146,12 @@ pub enum ReferenceError {
         operation: Box<Operation>,
     },
     /// HEAD is at no branch, and several or no names point at it.
-    #[error("HEAD is detached at {}, and {}", .commit.short(), candidates(.tags, .branches))]
+    #[error("HEAD is detached at {}, and {}", .commit.short(), .names.why_undecided())]
     Undecided {
         /// Where HEAD is.
         commit: CommitId,
-        /// The tags that point at it.
-        tags: Vec<TagName>,
-        /// The remote's branches that point at it; not looked at if there are tags.
-        branches: Vec<BranchName>,
+        /// What points at it.
+        names: Box<NamesAtHead>,
     },
     /// What the CI provider tells can't be registered.
     #[error("{provider}: {reason}")]
@@ -143,6 +160,18 @@ pub enum ReferenceError {
         provider: &'static str,
         /// Why not.
         reason: String,
+    },
+    /// The branch that has the name of a pull request's source branch can't be taken for it.
+    #[error("{provider}: {}", .why.reason(.branch))]
+    ForeignBranch {
+        /// The provider.
+        provider: &'static str,
+        /// The branch.
+        branch: BranchName,
+        /// Why not.
+        why: Box<ForeignBranch>,
+        /// The remote that workers clone from.
+        remote: Option<RemoteName>,
     },
     /// The branch is one that a merge queue made for a build.
     #[error("{from}: a merge queue made the branch {}, which is gone after the build", escaped(.branch))]
@@ -307,18 +336,6 @@ fn here_or_on(remote: Option<&RemoteName>) -> String {
     remote.map_or_else(|| "in this repository".to_owned(), |remote| format!("on {remote}"))
 }
 
-fn candidates(tags: &[TagName], branches: &[BranchName]) -> String {
-    let tags: Vec<_> = tags.iter().map(TagName::as_str).collect();
-    let branches: Vec<_> = branches.iter().map(BranchName::as_str).collect();
-    match (tags.is_empty(), branches.is_empty()) {
-        (true, true) => "no tag and no remote branch points at it".to_owned(),
-        (false, _) => format!("several tags point at it: {}", escaped(tags.join(", "))),
-        (true, false) => {
-            format!("several remote branches point at it: {}", escaped(branches.join(", ")))
-        }
-    }
-}
-
 impl ReferenceError {
     /// The stable name of the error in JSON.
     pub fn code(&self) -> &'static str {
@@ -331,12 +348,13 @@ impl ReferenceError {
             Self::NoSuchTag { .. } => "no_such_tag",
             Self::NoSuchBranch { .. } => "no_such_branch",
             Self::AmbiguousBranch { .. } => "ambiguous_branch",
+            Self::OtherRemote { .. } => "other_remote",
             Self::NotACommit { .. } => "not_a_commit",
             Self::UnbornHead { .. } => "unborn_head",
             Self::DetachedHead { .. } => "detached_head",
             Self::InProgress { .. } => "in_progress",
             Self::Undecided { .. } => "undecided",
-            Self::Ci { .. } | Self::MergeQueue { .. } => "ci_refused",
+            Self::Ci { .. } | Self::ForeignBranch { .. } | Self::MergeQueue { .. } => "ci_refused",
             Self::TagNotAtHead { .. } => "tag_not_at_head",
             Self::AmbiguousName { .. } => "ambiguous_name",
             Self::NoRemote => "no_remote",
@@ -386,7 +404,7 @@ impl ReferenceError {
             Self::NoSuchTag { from, meant: Some(meant), .. }
             | Self::NoSuchBranch { from, meant: Some(meant), .. } => meant_hints(from, meant),
             // If the remote was asked, it has no such tag either, and a fetch would not bring it.
-            Self::NoSuchTag { tag, alike, remote, is_asked, lightweight, .. } => {
+            Self::NoSuchTag { alike, remote, is_asked, lightweight, .. } => {
                 let AlikeTags { proposed, near } = &**alike;
                 let other = match (remote, proposed) {
                     (Some(remote), None) if *is_asked => format!("git ls-remote --tags {remote}"),
@@ -396,7 +414,8 @@ impl ReferenceError {
                             if *lightweight { String::new() } else { format!(" -a -m {proposed}") };
                         format!("git tag{message} {proposed} && git push {remote} {proposed}")
                     }
-                    (Some(remote), _) => format!("git fetch {remote} tag {}", quoted(tag.as_str())),
+                    // Whether there is such a tag, and how it is written, only the remote knows.
+                    (Some(remote), _) => format!("git fetch --tags {remote}"),
                     (None, _) => "git tag --list".to_owned(),
                 };
                 with_near("tag", near.as_deref(), other)
@@ -413,11 +432,11 @@ impl ReferenceError {
             Self::AmbiguousName { name, remote: None } => {
                 vec![format!("git branch -m {} NEW_NAME", quoted(name))]
             }
-            // One push renames the branch on the remote. The full name is needed, because of the short
-            // one git could not tell which of the two is meant.
+            // One push renames the branch on the remote. It is fetched first, as it may not be here; full names
+            // are needed, because of the short one git could not tell which of the two is meant.
             Self::AmbiguousName { name, remote: Some(remote) } => vec![format!(
-                "git push {remote} {}:refs/heads/NEW_NAME {}",
-                quoted(&format!("{remote}/{name}")),
+                "git fetch {remote} {} && git push {remote} FETCH_HEAD:refs/heads/NEW_NAME {}",
+                quoted(&format!("refs/heads/{name}")),
                 quoted(&format!(":refs/heads/{name}"))
             )],
             Self::AmbiguousBranch { from, literal, stripped } => {
@@ -425,13 +444,16 @@ impl ReferenceError {
                 let set = |value: String| format!("{from}={} flowreg …", quoted(&value));
                 vec![set(value(stripped)), set(value(literal))]
             }
+            Self::OtherRemote { branch, named, .. } => vec![
+                format!("flowreg … --remote {}", quoted(named.as_str())),
+                format!("flowreg … --branch {}", quoted(branch.as_str())),
+            ],
             Self::UnbornHead { .. } => vec!["git commit".to_owned()],
-            Self::DetachedHead { .. }
-            | Self::Undecided { .. }
-            | Self::Ci { .. }
-            | Self::NotABranch { .. } => {
+            Self::DetachedHead { names, .. } | Self::Undecided { names, .. } => names.hints(),
+            Self::Ci { .. } | Self::NotABranch { .. } => {
                 vec!["flowreg … --branch BRANCH".to_owned(), "flowreg … --tag TAG".to_owned()]
             }
+            Self::ForeignBranch { branch, why, remote, .. } => why.hints(branch, remote.as_ref()),
             Self::MergeQueue { branch, .. } => vec![
                 format!(
                     "flowreg … --branch {}, if no merge queue made it",
@@ -479,7 +501,7 @@ impl ReferenceError {
             Self::Untagged { commit, advice, .. } => advice.hints(commit),
             Self::SeveralSeries(several) => several.hints(),
             Self::NoSeries { tag, .. } => {
-                vec![format!("flowreg register … --tag {}", quoted(tag.as_str()))]
+                vec![format!("flowreg … --tag {}", quoted(tag.as_str()))]
             }
             Self::Git(error) => error.hints(),
             Self::NotFilledIn { from, .. } => {

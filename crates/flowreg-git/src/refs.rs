@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice;
 use gix::head::Kind as HeadKind;
 use gix::prelude::ReferenceExt;
+use gix::refs::{FullName, Target};
 use gix::state::InProgress;
 
 use super::ancestry::{Ancestry, commit_graph};
@@ -42,6 +43,9 @@ const TAGS: &str = "refs/tags/";
 
 /// More commits than this are not counted: the number would tell nobody anything.
 const MOST_COUNTED: usize = 1000;
+
+/// More symbolic refs in a row are a circle for git as well.
+const MOST_SYMBOLIC: usize = 5;
 
 /// A tag and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,16 +128,35 @@ impl Refs {
                     broken(HEAD, &"it points at no object of the repository").into()
                 });
             }
-            HeadKind::Unborn(name) => {
-                return Ok(Head::Unborn(escaped_bytes(name.as_ref().shorten())));
-            }
-            HeadKind::Symbolic(reference) => reference.name,
+            HeadKind::Unborn(name) => Err(name),
+            HeadKind::Symbolic(reference) => self.last_of(reference)?,
+        };
+        let name = match name {
+            Ok(name) => name,
+            Err(unborn) => return Ok(Head::Unborn(escaped_bytes(unborn.as_ref().shorten()))),
         };
         let text = name.as_bstr().to_str();
         let text = text.map_err(|_| NameError::not_text(name.as_ref().shorten()));
         text.and_then(str::parse)
             .map(Head::Branch)
             .map_err(|error| ReferenceError::InvalidName { from: HEAD.to_owned(), error })
+    }
+
+    /// The branch that one stands for as a symbolic ref, which is the active one for git (git-symbolic-ref(1)); as an
+    /// error where it has no commit yet.
+    fn last_of(
+        &self,
+        mut branch: gix::refs::Reference,
+    ) -> Result<Result<FullName, FullName>, GitError> {
+        for _ in 0..MOST_SYMBOLIC {
+            let Target::Symbolic(next) = branch.target else { return Ok(Ok(branch.name)) };
+            let found = self.repository.try_find_reference(next.as_ref());
+            match found.map_err(|error| broken(HEAD, &error))? {
+                Some(found) => branch = found.detach(),
+                None => return Ok(Err(next)),
+            }
+        }
+        Err(broken(HEAD, &"it leads through too many symbolic refs"))
     }
 
     /// What git is in the middle of.

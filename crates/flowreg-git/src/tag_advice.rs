@@ -34,12 +34,7 @@ pub struct TagAdvice {
 impl TagAdvice {
     /// What is missing.
     pub(super) fn what(&self) -> String {
-        let others: Vec<_> = self.others.iter().map(escaped).collect();
-        match others.as_slice() {
-            [] => "tag".to_owned(),
-            [other] => format!("version tag ({other} is none of a series)"),
-            _ => format!("version tag ({} are none of a series)", others.join(", ")),
-        }
+        version_tag(&self.others)
     }
 
     pub(super) fn hints(&self, commit: &CommitId) -> Vec<String> {
@@ -81,6 +76,16 @@ impl TagAdvice {
         }
         hints.push("flowreg … --untagged branch".to_owned());
         hints
+    }
+}
+
+/// What a commit lacks that has no tag but these, of no series.
+pub(super) fn version_tag(others: &[TagName]) -> String {
+    let others: Vec<_> = others.iter().map(escaped).collect();
+    match others.as_slice() {
+        [] => "tag".to_owned(),
+        [other] => format!("version tag ({other} is none of a series)"),
+        _ => format!("version tag ({} are none of a series)", others.join(", ")),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::proof::{RefPatterns, RemoteRefs};
 use super::refs::{PeeledTag, Refs, object_id};
 use super::{GitError, ReferenceError, Remote, Repository, process};
-use flowreg_model::{BranchName, CommitId, TagName};
+use flowreg_model::{BranchName, CommitId, RemoteName, TagName};
 
 /// The tags and branches of a remote at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Repository {
             Some(commit.time().map_err(|error| corrupt(&error))?)
         };
         Ok(time.map(|time| time.seconds))
+    }
+
+    /// Whether tags may be missing here that the remote has: the clone is shallow, or was told to fetch none.
+    pub fn may_lack_tags(&self, remote: &RemoteName) -> bool {
+        Refs::of(self).may_lack_tags(remote)
     }
 
     /// All tags: the remote's with its branches, or without a remote those that are here.

@@ -12,7 +12,7 @@ mod list;
 mod request;
 mod rounds;
 
-use flowreg_git::tagging::Day;
+use flowreg_git::tagging::{Day, RequestedVersion, TagError};
 use flowreg_git::{ReferenceError, Remote};
 use flowreg_model::{CommitId, RemoteName, TagName, escaped, quoted};
 use serde::Serialize;
@@ -162,9 +162,16 @@ impl Opened<'_> {
         let has_none = request.offline && repository.tag_names()?.is_empty();
         let lacking = self.lacks_tags(request, &settings, has_none)?;
         self.tell(&lacking);
-        let remote = remote.filter(|_| !request.offline);
+        let (remote, unasked) = if request.offline { (None, remote) } else { (remote, None) };
         let listed = repository.all_tags(remote.as_ref())?;
         let (series, version) = requested_version(request, &settings, &listed)?;
+        // The first version would be made although the remote may have others.
+        if let (RequestedVersion::Next { .. }, Some(remote)) = (&version, &unasked)
+            && has_none
+            && repository.may_lack_tags(&remote.name)
+        {
+            return Err(TagError::TagsNeeded { remote: remote.name.clone() }.into());
+        }
         let here = listed.tags.iter().filter(|tag| tag.commit == commit);
         let tags_at_commit = here.map(|tag| tag.name.clone()).collect();
         let opened = self;

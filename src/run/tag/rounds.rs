@@ -80,6 +80,7 @@ impl<'r> TagRun<'r> {
             }
             let decision = decide(&question, &tags)?;
             let mut tagged = self.tagged_commit(&decision)?;
+            tagged.notices.extend(self.notice_of_unpushed(&tags, &tagged)?);
             let Decision::Create { tag, previous, commits, .. } = &decision else {
                 self.opened.tell(&tagged.notices);
                 return self.without_new_tag(&decision, tagged);
@@ -117,6 +118,23 @@ impl<'r> TagRun<'r> {
             std::thread::sleep(pause(round));
         }
         Err(TagError::Outrun(MOST_ROUNDS).into())
+    }
+
+    /// What to say where this clone has a higher version in the commit's history than the tag of the run, as only the
+    /// remote's count. The embedded registry, which asks no remote, would be pinned to it.
+    fn notice_of_unpushed(
+        &self,
+        tags: &SeriesTags,
+        tagged: &TaggedCommit,
+    ) -> Result<Option<String>, RunError> {
+        let Some(remote) = &self.remote else { return Ok(None) };
+        let repository = &self.opened.repository;
+        let set = &self.settings.tag.series;
+        let here = SeriesTags::new(repository.all_tags(None)?, set, &self.series);
+        let counted = tagged.tag.as_ref().map(|(tag, _)| tag).or(tagged.previous.as_ref());
+        let counted = counted.and_then(|tag| set.version_of(&self.series, tag));
+        let above = tags.unpushed_above(&here, counted.as_ref(), (repository, &self.commit))?;
+        Ok(above.map(|tag| tagging::unpushed(tag, &remote.name)))
     }
 
     /// Makes the plan for a tag, where one is wanted, and asks whether to go on. The inner error is

@@ -21,6 +21,12 @@ pub enum TagError {
         /// Whether the tags' names are enough, once `--bump` says what goes up.
         is_bump_enough: bool,
     },
+    /// The next version follows from tags that this clone may lack, and the remote is not to be asked for them.
+    #[error("the next version goes on from the tags of {remote}, and this clone has none of them")]
+    TagsNeeded {
+        /// The remote that has them.
+        remote: RemoteName,
+    },
     /// The version is used for another commit.
     #[error("the tag {} exists {}, at {there}, so it can't be made at {commit}", escaped(.tag), place(.remote.as_ref()))]
     Taken {
@@ -161,6 +167,7 @@ impl TagError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::HistoryNeeded { .. } => "history_needed",
+            Self::TagsNeeded { .. } => "tags_needed",
             Self::Taken { .. } | Self::TakenHere { .. } => "tag_taken",
             Self::BranchOfThatName { .. } => "ambiguous_name",
             Self::NotHigher { .. } => "not_higher",
@@ -207,6 +214,11 @@ impl TagError {
                 hints.push(if *is_bump_enough { bump } else { version }.to_owned());
                 hints
             }
+            Self::TagsNeeded { remote } => vec![
+                "flowreg … without --offline".to_owned(),
+                format!("git fetch --tags {remote}"),
+                "or without tags: flowreg tag … VERSION".to_owned(),
+            ],
             Self::Taken { is_asked_for: true, .. } => {
                 vec!["a tag never moves: choose the next version".to_owned()]
             }

@@ -20,6 +20,11 @@ fn examples(series: &[(String, TagName)]) -> String {
 }
 
 impl SeveralSeries {
+    /// Whether a prefix is one of them.
+    pub(super) fn has(&self, prefix: &str) -> bool {
+        self.0.iter().any(|(one, _)| one == prefix)
+    }
+
     /// What to write into `flowreg.toml`.
     pub fn hints(&self) -> Vec<String> {
         let prefix = |(prefix, tag): &(String, TagName)| {
@@ -43,9 +48,14 @@ pub(super) fn found_prefix<'t>(
         !counts_something_else(written.prefix, &written.version.to_string())
     };
     let versions: Vec<_> = tags.filter(is_version).collect();
-    // Each decides only where there is nothing of those before it.
-    let ranks: [fn(&WrittenVersion<'_>) -> bool; 4] =
-        [is_of_repository, is_usual, |one| one.version.numbers().len() > 1, |_| true];
+    // Each decides only where there is nothing of those before it. A number alone is a version behind a word for
+    // one (`etl/v2`); behind another word it may count anything (`sprint-42`, `python3`, `pr-17`).
+    let ranks: [fn(&WrittenVersion<'_>) -> bool; 4] = [
+        is_of_repository,
+        is_usual,
+        |one| one.version.numbers().len() > 1,
+        |one| says_version(one.prefix) || is_of_versions(one.prefix),
+    ];
     for is_meant in ranks {
         let meant = versions.iter().filter(|(written, _)| is_meant(written));
         let mut prefixes: BTreeMap<&str, &TagName> =

@@ -33,6 +33,6 @@ pub use next::{Bump, NextError};
 pub(crate) use next_release::{NextRelease, next_release};
 pub use paths::SeriesPaths;
 pub use series::{Scheme, Series};
-pub use series_tags::{SeriesTags, WrittenOtherwise};
+pub use series_tags::{SeriesTags, WrittenOtherwise, unpushed};
 pub use set::{SeriesSet, TagOrder};
 pub use version::Version;

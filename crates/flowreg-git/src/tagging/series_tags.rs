@@ -1,13 +1,13 @@
 //! The tags of a series at one moment.
 
-use super::lookalike::{Lookalike, lookalike};
+use super::lookalike::{Lookalike, counts_something_else, is_of_versions, lookalike, says_version};
 use super::series::{Scheme, Series};
 use super::set::SeriesSet;
 use super::toml_string::toml_string;
 use super::version::Version;
 use super::written::version_in;
-use crate::{PeeledTag, RemoteTags};
-use flowreg_model::{BranchName, CommitId, TagName, escaped, quoted};
+use crate::{GitError, PeeledTag, RemoteTags, Repository};
+use flowreg_model::{BranchName, CommitId, RemoteName, TagName, escaped, quoted};
 
 /// The tags of a series at one moment, the highest version first, and the remote's branches.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,16 @@ impl WrittenOtherwise {
     }
 }
 
+/// What to say of a version that only this repository has: neither is a branch pinned to it, nor does the next one
+/// go on from it.
+pub fn unpushed(tag: &TagName, remote: &RemoteName) -> String {
+    let (name, full) = (escaped(tag), format!("refs/tags/{tag}"));
+    format!(
+        "{name} is only in this repository, so it does not count; to make it count: git push {remote} {}",
+        quoted(&escaped(full))
+    )
+}
+
 impl SeriesTags {
     /// The tags of one of the series of a repository, of all that there are.
     pub fn new(listed: RemoteTags, set: &SeriesSet, series: &Series) -> Self {
@@ -83,11 +93,8 @@ impl SeriesTags {
         let versions = listed.tags.into_iter();
         let versions = versions.filter_map(|tag| Some((set.version_of(series, &tag.name)?, tag)));
         let mut tags: Vec<_> = versions.collect();
-        // Versions that differ in build metadata alone have no order of their own; by name, so that
-        // two runs decide alike.
-        tags.sort_by(|(one, a), (other, b)| {
-            other.precedence(one).then_with(|| b.name.cmp(&a.name))
-        });
+        // Two texts may be one version (`v1.10` and `v1.10.0`): by name, so that two runs decide alike.
+        tags.sort_by(|(one, a), (other, b)| other.rank(one).then_with(|| b.name.cmp(&a.name)));
         Self { tags, branches: listed.branches, written_otherwise }
     }
 
@@ -106,6 +113,32 @@ impl SeriesTags {
                 "{tag} does not count as a version of this repository; [tag] prefix in flowreg.toml says which tags do"
             )
         })
+    }
+
+    /// The highest version in a commit's history that only this repository has, if it is above `counted`. `self` are
+    /// the tags of the remote, `here` those of this repository.
+    ///
+    /// # Errors
+    /// If the history can't be read.
+    pub fn unpushed_above<'h>(
+        &self,
+        here: &'h Self,
+        counted: Option<&Version>,
+        (repository, commit): (&Repository, &CommitId),
+    ) -> Result<Option<&'h TagName>, GitError> {
+        let is_above =
+            |version: &Version| counted.is_none_or(|counted| version.rank(counted).is_gt());
+        let above = here.tags.iter().take_while(|(version, _)| is_above(version));
+        let is_there = |name: &TagName| self.tags.iter().any(|(_, tag)| tag.name == *name);
+        // To push a tag that is called like a branch would give workers two refs of one name.
+        let is_branch =
+            |name: &TagName| self.branches.iter().any(|(one, _)| one.as_str() == name.as_str());
+        for (_, tag) in above.filter(|(_, tag)| !is_there(&tag.name) && !is_branch(&tag.name)) {
+            if repository.is_ancestor(&tag.commit, commit)? {
+                return Ok(Some(&tag.name));
+            }
+        }
+        Ok(None)
     }
 
     /// What to type in place of a text that is no version of the series.
@@ -144,11 +177,16 @@ pub(super) fn written_otherwise(
     let is_other = |tag: &&TagName| {
         set.series_of(tag).is_none() && set.version_of(series, tag).is_none() && !is_of_package(tag)
     };
-    let alike = tags.iter().filter(is_other);
-    let alike = alike.filter_map(|tag| Some((lookalike(tag.as_str(), package)?, tag)));
-    // By name, where two texts are one version: so that all agree.
-    let (found, tag) =
-        alike.max_by(|(one, a), (other, b)| one.numbers.cmp(&other.numbers).then(a.cmp(b)))?;
+    let others: Vec<&TagName> = tags.iter().filter(is_other).collect();
+    let alike = highest(&others, |tag| lookalike(tag.as_str(), package));
+    // Where no tag is a version, numbers behind another word may well be those of the repository.
+    let has_versions = || others.len() < tags.len();
+    let counted = || highest(&others, |tag| single_number(set, tag));
+    let (found, tag) = match alike {
+        Some(alike) => alike,
+        None if has_versions() => return None,
+        None => counted()?,
+    };
     Some(WrittenOtherwise {
         tag: tag.clone(),
         own_series: series_going_on(series, &found, tag),
@@ -157,6 +195,23 @@ pub(super) fn written_otherwise(
         package: series.package.clone(),
         first: first_above(series, &found),
     })
+}
+
+/// A number behind any word, where nothing is declared, unless the word says that no versions are counted.
+fn single_number<'t>(set: &SeriesSet, tag: &'t TagName) -> Option<Lookalike<'t>> {
+    let written = set.split(tag).filter(|_| matches!(set, SeriesSet::Found { .. }))?;
+    let (prefix, numbers) = (written.prefix, written.version.numbers().to_vec());
+    let is_other = counts_something_else(prefix, &written.version.to_string());
+    (!is_other).then_some(Lookalike { prefix, numbers })
+}
+
+/// The tag with the highest numbers; by name, where two texts are one version: so that all agree.
+fn highest<'t>(
+    tags: &[&'t TagName],
+    read: impl Fn(&'t TagName) -> Option<Lookalike<'t>>,
+) -> Option<(Lookalike<'t>, &'t TagName)> {
+    let read = tags.iter().filter_map(|tag| Some((read(tag)?, *tag)));
+    read.max_by(|(one, a), (other, b)| one.numbers.cmp(&other.numbers).then(a.cmp(b)))
 }
 
 /// Formats of dates that are tags in the wild (<https://calver.org/users.html>), the narrower ones first.
@@ -194,5 +249,8 @@ fn first_above(series: &Series, found: &Lookalike<'_>) -> Option<TagName> {
     let mut number = || numbers.next().unwrap_or(0);
     let version = semver::Version::new(number(), number(), number());
     let above = || series.after(&version.into());
-    if found.is_date() { None } else { above() }.or_else(|| series.first())
+    // Nor is there one above what is counted, as the number of a sprint is.
+    let says_so = is_of_versions(found.prefix) || says_version(found.prefix);
+    let is_counted = found.numbers.len() == 1 && !says_so;
+    if found.is_date() || is_counted { None } else { above() }.or_else(|| series.first())
 }

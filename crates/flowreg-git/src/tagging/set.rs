@@ -7,10 +7,10 @@ use std::cmp::Ordering;
 
 use super::error::TagError;
 use super::found_prefix::{SeveralSeries, found_prefix};
-use super::lookalike::lookalike;
+use super::lookalike::{is_of_versions, lookalike};
 use super::paths::SeriesPaths;
 use super::series::{Scheme, Series};
-use super::version::Version;
+use super::version::{Version, is_date};
 use super::written::{WrittenVersion, version_in};
 use crate::{ReferenceError, Repository};
 use flowreg_model::{CommitId, TagName};
@@ -65,6 +65,25 @@ impl SeriesSet {
                 let (scheme, paths) = (scheme.clone(), paths.clone());
                 Ok(vec![Series { prefix, scheme, package: None, paths }])
             }
+        }
+    }
+
+    /// The series of which some tags may be versions; `all` are all tags that there are. If they are versions of
+    /// nothing, which of several series is meant does not matter.
+    ///
+    /// # Errors
+    /// [`SeveralSeries`] if `all` fit several, and one of the tags is of those.
+    pub(crate) fn for_versions(
+        &self,
+        tags: &[TagName],
+        all: &[TagName],
+    ) -> Result<Vec<Series>, SeveralSeries> {
+        let is_of = |several: &SeveralSeries, tag: &TagName| {
+            self.split(tag).is_some_and(|written| several.has(written.prefix))
+        };
+        match self.all(all) {
+            Err(several) if !tags.iter().any(|tag| is_of(&several, tag)) => Ok(Vec::new()),
+            found => found,
         }
     }
 
@@ -171,11 +190,21 @@ impl SeriesSet {
         match (written(one), written(other)) {
             (_, None) => TagOrder::Unknown,
             (None, Some(_)) => TagOrder::NoVersion,
-            (Some(one), Some(other)) if one.prefix == other.prefix => {
-                TagOrder::Versions(one.version.precedence(&other.version))
+            (Some(one), Some(other)) if self.are_of_one_series(&one, &other) => {
+                TagOrder::Versions(one.version.rank(&other.version))
             }
             (Some(_), Some(_)) => TagOrder::OtherSeries,
         }
+    }
+
+    /// Whether two versions can be compared: they have one prefix. Where nothing declares which prefix the series
+    /// has, `1.0.0`, `v1.0.0` and `release-1.0.0` say no more than that they are versions, so that they are taken for
+    /// one series; a date and a version are not.
+    fn are_of_one_series(&self, one: &WrittenVersion<'_>, other: &WrittenVersion<'_>) -> bool {
+        let is_plain = |written: &WrittenVersion<'_>| is_of_versions(written.prefix);
+        let is_dated = |written: &WrittenVersion<'_>| is_date(written.version.numbers());
+        let are_alike = || is_plain(one) && is_plain(other) && is_dated(one) == is_dated(other);
+        one.prefix == other.prefix || (matches!(self, Self::Found { .. }) && are_alike())
     }
 
     /// The highest of some tags in each series, in the order of the series. A tag of none of them has no
@@ -189,7 +218,7 @@ impl SeriesSet {
             let versions = tags.iter().filter_map(|tag| Some((self.version_of(one, tag)?, tag)));
             // Two texts may be one version (`v1.10` and `v1.10.0`): by name, so that all agree.
             let order = |(one, a): &(Version, &TagName), (other, b): &(Version, &TagName)| {
-                one.precedence(other).then_with(|| a.as_str().cmp(b.as_str()))
+                one.rank(other).then_with(|| a.as_str().cmp(b.as_str()))
             };
             versions.max_by(order).map(|(_, tag)| (one, tag))
         });
@@ -207,8 +236,14 @@ impl SeriesSet {
         tag: &TagName,
         others: &'t [TagName],
     ) -> Option<&'t TagName> {
-        let is_same =
-            |other: &&TagName| self.order(tag, other) == TagOrder::Versions(Ordering::Equal);
+        let own = self.split(tag);
+        let is_same = |other: &&TagName| {
+            let both = own.as_ref().zip(self.split(other));
+            both.is_some_and(|(own, other)| {
+                self.are_of_one_series(own, &other)
+                    && own.version.precedence(&other.version).is_eq()
+            })
+        };
         others.iter().find(|other| *other == tag).or_else(|| others.iter().find(is_same))
     }
 
@@ -239,7 +274,7 @@ impl SeriesSet {
     }
 
     /// The prefix and the version in the name of a tag of these series.
-    fn split<'t>(&self, tag: &'t TagName) -> Option<WrittenVersion<'t>> {
+    pub(super) fn split<'t>(&self, tag: &'t TagName) -> Option<WrittenVersion<'t>> {
         match self {
             Self::Found { scheme, .. } => version_in(tag.as_str(), |text| scheme.read(text)),
             Self::Declared(_) => {
@@ -318,6 +353,12 @@ mod tests {
             (&["v1.3", "v1.4", "schema-1.1", "schema-1.2"], "v"),
             (&["v3", "prod-2026-01-10"], "v"),
             (&["schema-1.2", "prod-2026-01-10", "prod-2026-02-10"], "schema-"),
+            // A number alone may count anything behind a word that is none for versions.
+            (&["sprint-42"], "v"),
+            (&["sprint-1", "stage-2", "DATA-12", "pr-17", "python3", "etl/7"], "v"),
+            (&["sprint-42", "release-7"], "release-"),
+            (&["sprint-42", "7"], ""),
+            (&["sprint-42", "etl/v2"], "etl/v"),
             // Where nothing else is there, it is that of the repository.
             (&["schema-1.2"], "schema-"),
             (&["prod-2026-01-10", "latest"], "prod-"),
@@ -335,7 +376,7 @@ mod tests {
             &["v1.0.0", "release-1.10.0"],
             &["etl/v1.0.0", "ml/v1.0.0"],
             &["v1.0.0", "releases/v1.1.0"],
-            &["sprint-1", "stage-2"],
+            &["v2", "release-3"],
             &["v1.0.0", "build-1.2.3"],
             &["v1.4.2", "flows-1.4.2"],
             &["v1.4.2", "pipeline-v1.4"],
@@ -394,6 +435,24 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_declared_the_words_for_versions_are_one_series() {
+        use std::cmp::Ordering::{Greater, Less};
+        let set = SeriesSet::default();
+        for (one, other, expected) in [
+            ("1.0.0", "v2.0.0", TagOrder::Versions(Less)),
+            ("release-1.10.0", "v1.9.0", TagOrder::Versions(Greater)),
+            ("v1.0.0+9", "v1.0.0+10", TagOrder::Versions(Less)),
+            ("2026.01.10", "v2.0.0", TagOrder::OtherSeries),
+            ("flows-1.0.0", "v2.0.0", TagOrder::OtherSeries),
+            ("etl/v1.0.0", "v2.0.0", TagOrder::OtherSeries),
+        ] {
+            assert_eq!(set.order(&tag(one), &tag(other)), expected, "{one} {other}");
+        }
+        let declared = SeriesSet::Declared(vec![series("v"), series("")]);
+        assert_eq!(declared.order(&tag("1.0.0"), &tag("v2.0.0")), TagOrder::OtherSeries);
+    }
+
+    #[test]
     fn a_version_is_proposed_as_the_others_are_written() {
         for (name, others, expected) in [
             ("1.0.1", &["v1.0.0"][..], "v1.0.1"),
@@ -418,7 +477,9 @@ mod tests {
             ("v1.1", &["v1.0.0", "v1.1.0"][..], Some("v1.1.0")),
             ("v1.1.0+7", &["v1.1.0"], Some("v1.1.0")),
             ("v1.1.0-rc.1", &["v1.1.0"], None),
-            ("1.1", &["v1.1.0"], None),
+            ("1.1", &["v1.1.0"], Some("v1.1.0")),
+            ("1.10.0", &["v1.0.0", "release-1.10.0"], Some("release-1.10.0")),
+            ("1.1", &["etl/v1.1.0", "flows-1.1"], None),
             ("nightly", &["v1.1.0", "nightly"], Some("nightly")),
             ("latest", &["v1.1.0", "nightly"], None),
         ] {
@@ -474,6 +535,7 @@ mod tests {
             4 => "[0-9]{1,2}\\.[0-9]{1,2}\\.[0-9]{1,2}(-rc\\.[0-9]{1,2}|-beta|)",
             1 => "[0-9]{1,2}(\\.[0-9]{1,2}){0,3}",
             1 => "20[0-9]{2}[.-](0[1-9]|1[0-2])[.-][0-9]{1,2}",
+            1 => "[0-9]\\.0\\.0\\+[0-9]{1,2}",
             1 => "(latest|nightly|x[0-9])",
         ];
         let name = (prefix, version).prop_map(|(prefix, version)| format!("{prefix}{version}"));
@@ -519,7 +581,7 @@ mod tests {
                 let pinned = pin.and_then(|tag| set.version_of(one, tag));
                 prop_assert_eq!(start.is_some(), pinned.is_some());
                 let (Some(pin), Some(start), Some(pinned)) = (pin, start, pinned) else { continue };
-                prop_assert!(start.precedence(&pinned).is_eq(), "{start} {pinned}");
+                prop_assert_eq!(&start, &pinned);
                 for tag in tags.iter().filter(|tag| set.version_of(one, tag).is_some()) {
                     let order = set.order(pin, tag);
                     prop_assert!(

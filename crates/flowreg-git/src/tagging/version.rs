@@ -70,6 +70,17 @@ impl Version {
         padded(&self.numbers).cmp(&padded(&other.numbers)).then_with(|| self.pre.cmp(&other.pre))
     }
 
+    /// Which of two tags is the higher one. Versions that differ in build metadata alone are one release, and builds
+    /// of it one after the other: `1.0.0+10` is above `1.0.0+9`.
+    pub fn rank(&self, other: &Self) -> Ordering {
+        self.precedence(other).then_with(|| self.build().cmp(&other.build()))
+    }
+
+    fn build(&self) -> BuildMetadata {
+        let build = self.text.split_once('+').map(|(_, build)| BuildMetadata::new(build));
+        build.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// Whether it comes before the release that it is called after: `1.2.0-rc.1`.
     pub fn is_pre_release(&self) -> bool {
         !self.pre.is_empty()
@@ -163,6 +174,17 @@ mod tests {
         for (one, other) in [("1.10", "1.10.0"), ("1.0.0+7", "1.0.0"), ("2026.01", "2026.1")] {
             assert!(version(one).precedence(&version(other)).is_eq(), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn builds_of_one_version_are_ranked_by_their_numbers() {
+        let ordered =
+            ["1.0.0-rc.1+3", "1.0.0", "1.0.0+1", "1.0.0+2", "1.0.0+10", "1.0.0+b", "1.0.1"];
+        for pair in ordered.windows(2) {
+            let (one, other) = (version(pair[0]), version(pair[1]));
+            assert!(one.rank(&other).is_lt() && other.rank(&one).is_gt(), "{one} {other}");
+        }
+        assert!(version("1.10").rank(&version("1.10.0")).is_eq());
     }
 
     #[test]

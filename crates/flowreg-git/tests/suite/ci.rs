@@ -323,7 +323,11 @@ fn a_pull_request_never_registers_mainline() {
         ("CI_COMMIT_BRANCH", "main"),
     ];
     let error = build(&repository, &woodpecker, &[]).reference.unwrap_err();
-    assert!(matches!(error, ReferenceError::Ci { provider: "Woodpecker", .. }), "{error}");
+    assert!(
+        matches!(error, ReferenceError::ForeignBranch { provider: "Woodpecker", .. }),
+        "{error}"
+    );
+    assert_eq!(error.hints(), ["flowreg … --branch main"]);
 }
 
 #[test]

@@ -176,14 +176,23 @@ fn a_branch_may_have_a_name_that_looks_like_something_else() {
 #[test]
 fn a_branch_that_a_shallow_checkout_knows_by_head_only_is_one() {
     let fixture = Fixture::new();
-    let variables =
-        [("JENKINS_URL", "x"), ("GIT_COMMIT", fixture.old.as_str()), ("GIT_BRANCH", "fix/y")];
+    let old = fixture.old.as_str();
     fixture.repository.git(&["checkout", "-q", "--detach", "v1.1.0"]);
-    assert_eq!(name(&fixture.resolved(&variables, false)), "refs/heads/fix/y");
-    // Nothing is here that could be pushed.
-    let error = fixture.resolved(&variables, true).reference.unwrap_err();
-    assert_eq!(error.code(), "no_such_branch");
-    assert_eq!(error.hints(), ["git ls-remote --heads origin"]);
+    let teamcity = [("TEAMCITY_VERSION", "2026.1"), ("BUILD_VCS_NUMBER", old)];
+    let jenkins = [("JENKINS_URL", "x"), ("GIT_COMMIT", old)];
+    for (job, value) in
+        [(teamcity, "fix/y"), (jenkins, "origin/fix/y"), (jenkins, "refs/heads/fix/y")]
+    {
+        let variables = [&job[..], &[("GIT_BRANCH", value)]].concat();
+        assert_eq!(name(&fixture.resolved(&variables, false)), "refs/heads/fix/y", "{value}");
+        // Nothing is here that could be pushed.
+        let error = fixture.resolved(&variables, true).reference.unwrap_err();
+        assert_eq!(error.code(), "no_such_branch");
+        assert_eq!(error.hints(), ["git ls-remote --heads origin"]);
+    }
+    // Jenkins names the remote.
+    let variables = [&jenkins[..], &[("GIT_BRANCH", "fix/y")]].concat();
+    assert_eq!(name(&fixture.resolved(&variables, false)), "no_such_branch");
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn a_build_tag_that_does_not_exist_is_an_error_and_nothing_else_is_tried() {
     assert_eq!(error.hints(), ["git tag --list"], "there is no remote to fetch it from");
     repository.add_bare_remote("upstream");
     let error = refused(&repository, &[("BUILD_TAG", "v9")]);
-    assert_eq!(error.hints(), ["git fetch upstream tag v9"]);
+    assert_eq!(error.hints(), ["git fetch --tags upstream"]);
     // A branch of that name is no tag.
     assert_eq!(refused(&repository, &[("BUILD_TAG", "feature/x")]).code(), "no_such_tag");
 }

@@ -241,6 +241,15 @@ fn a_tag_and_a_branch_of_one_name_on_the_remote_are_refused_in_both_directions()
     let pinned = ReferenceRequest::from(ReferenceRules { pin: Pin::Commit, ..Default::default() });
     let reference = resolution(&repository, &[("BUILD_TAG", "twin")], &pinned).reference.unwrap();
     assert_eq!(reference.commit, repository.commit_id("feature/x"));
+    // What is proposed can be typed where the branch was never fetched, and renames it there.
+    repository.git(&["update-ref", "-d", "refs/remotes/origin/twin"]);
+    let hints = refused(&repository, &[("BUILD_TAG", "twin")]).hints();
+    for command in hints[0].split(" && ") {
+        type_in(&repository, repository.root(), command);
+    }
+    let branches = repository.git_in(&remote, &["branch", "--format=%(refname:short)"]);
+    assert_eq!(branches, "NEW_NAME\nfeature/x\nmain");
+    assert_eq!(proved(&repository, &[("BUILD_TAG", "twin")]).name.full(), "refs/tags/twin");
 }
 
 #[test]

@@ -178,7 +178,14 @@ fn a_mainline_branch_is_pinned_by_the_highest_tag_at_its_commit() {
     repository.git(&["tag", "v2.0.0", "main"]);
     let rules = ReferenceRules::default();
     assert_reference(&offline(&repository, &push, &rules), &at("v2.0.0"));
-    assert_reference(&online(&repository, &push, &rules), &proved(at("v1.10.0")));
+    let pinned = online(&repository, &push, &rules);
+    assert_eq!(pinned.reference.as_ref().unwrap(), &proved(at("v1.10.0")));
+    let notice = "v2.0.0 is only in this repository, so it does not count; to make it count: git push origin refs/tags/v2.0.0";
+    assert_eq!(pinned.notices, [notice]);
+    // Not if that would make a name of two refs.
+    repository.git(&["push", "-q", "origin", "HEAD:refs/heads/v2.0.0"]);
+    repository.git(&["fetch", "-q", "origin"]);
+    assert_eq!(online(&repository, &push, &rules).notices, [""; 0]);
 }
 
 #[test]
@@ -316,7 +323,9 @@ fn a_tag_and_a_branch_of_one_name_are_refused_unless_the_pin_is_the_commit() {
     let there = error(
         "ambiguous_name",
         "twin is both a branch and a tag on origin",
-        &["git push origin origin/twin:refs/heads/NEW_NAME :refs/heads/twin"],
+        &[
+            "git fetch origin refs/heads/twin && git push origin FETCH_HEAD:refs/heads/NEW_NAME :refs/heads/twin",
+        ],
     );
     for name in [tag("twin"), branch("twin")] {
         let push = push_of(&repository, name);

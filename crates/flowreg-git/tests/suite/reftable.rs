@@ -18,6 +18,8 @@ fn references_hold_with_reftable() {
         "open::",
         "operation::",
         "ci_head::",
+        "names_at_head::",
+        "pull_requests::",
     ]);
 }
 
