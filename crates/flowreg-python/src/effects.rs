@@ -22,6 +22,8 @@ pub(crate) struct Effects<'a> {
     pub is_dynamic_at_import: bool,
     /// Whether the module puts something into `sys.path` before other entries.
     pub changes_search_path: bool,
+    /// Whether it changes `sys.modules`, by which another object may stand for the module itself.
+    pub changes_loaded: bool,
     /// Whether Prefect is imported anywhere.
     pub imports_prefect: bool,
     depth: u32,
@@ -45,7 +47,7 @@ impl<'a> Effects<'a> {
                     && attribute.attr.as_str() != "append"
                     && !is_reading_method(attribute.attr.as_str()) =>
             {
-                self.changes_search_path = true;
+                self.changes_search(&attribute.value);
             }
             Expr::Name(name) if DYNAMIC.contains(&name.id.as_str()) => {
                 self.dynamic.get_or_insert((name.id.as_str(), call.start()));
@@ -54,6 +56,17 @@ impl<'a> Effects<'a> {
                 self.is_dynamic_at_import |= binds && self.depth == 0;
             }
             _ => {}
+        }
+    }
+
+    /// Notes what is changed, if it is what Python looks up modules in.
+    fn changes_search(&mut self, changed: &Expr) {
+        let changed = without_subscripts(changed);
+        if is_search_path(changed) {
+            self.changes_search_path = true;
+            let attribute = changed.as_attribute_expr();
+            self.changes_loaded |=
+                attribute.is_some_and(|attribute| attribute.attr.as_str() == "modules");
         }
     }
 
@@ -81,12 +94,10 @@ impl<'a> Visitor<'a> for Effects<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Assign(assign) => {
-                self.changes_search_path |=
-                    assign.targets.iter().any(|target| is_search_path(without_subscripts(target)));
+                assign.targets.iter().for_each(|target| self.changes_search(target));
             }
             Stmt::Delete(delete) => {
-                self.changes_search_path |=
-                    delete.targets.iter().any(|target| is_search_path(without_subscripts(target)));
+                delete.targets.iter().for_each(|target| self.changes_search(target));
             }
             Stmt::Global(global) => {
                 self.global.extend(global.names.iter().map(|name| name.id.as_str()));

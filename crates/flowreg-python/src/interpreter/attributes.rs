@@ -16,6 +16,9 @@ use crate::value::{
 
 impl<'a> Interpreter<'a> {
     pub(crate) fn attribute(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        if let Some(value) = self.reaching_attribute(owner, name) {
+            return Ok(value);
+        }
         Ok(match owner {
             Value::Unknown(_) => owner.clone(),
             Value::External(path) => Value::External(format!("{path}.{name}").into()),
@@ -44,7 +47,8 @@ impl<'a> Interpreter<'a> {
                 }
             }
             Value::Module(imported) => {
-                let Some(value) = self.module_attribute(imported, name) else {
+                let value = self.module_attribute(imported, name);
+                let Some(value) = value.or_else(|| self.lacking(imported, name)) else {
                     let module = &imported.module.name;
                     let message = format!("module '{module}' has no attribute '{name}'");
                     return self.raise("AttributeError", message);
@@ -60,6 +64,9 @@ impl<'a> Interpreter<'a> {
             }
             Value::Member(member) => match name {
                 "value" => member.value.clone(),
+                "name" if member.may_be_alias => {
+                    self.unknown(format!("`{}` may be another name", member.name))
+                }
                 "name" => Value::Str(Rc::clone(&member.name)),
                 _ => self.unknown(format!("`{}.{name}`", member.class_name)),
             },
@@ -85,7 +92,9 @@ impl<'a> Interpreter<'a> {
                     self.object_attribute(owner, class, attributes, name)?
                 }
                 (None, Some(_))
-                    if accessor(owner, "fget").is_some() || opaque.what == "a template" =>
+                    if accessor(owner, "fget").is_some()
+                        || opaque.what == "a template"
+                        || (opaque.what == "task" && name == "with_options") =>
                 {
                     Value::Bound(Rc::new((owner.clone(), name.into())))
                 }
@@ -212,7 +221,7 @@ impl<'a> Interpreter<'a> {
         }
         match (name, flows::flow_name(flow, function.as_deref())) {
             ("name", Ok(Ok(name))) => Value::text(name),
-            ("fn", _) => flow.function.clone(),
+            ("fn" | "__wrapped__", _) => flow.function.clone(),
             // What was computed when the flow was made is computed anew for a deployment.
             ("parameters", _) => Value::unknown("the parameters of a flow as it was made", flow.at),
             _ => Value::Bound(Rc::new((owner.clone(), name.into()))),

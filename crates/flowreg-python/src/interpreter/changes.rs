@@ -14,6 +14,7 @@ use ruff_python_ast::Expr;
 use super::Interpreter;
 use super::inline::expression_yields;
 use super::possible_imports::imports_by_name;
+use super::reach;
 use crate::touched::{Touched, named_in, names_shared};
 use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
@@ -167,13 +168,16 @@ impl<'a> Interpreter<'a> {
             }
             match resolved(callee, scope) {
                 Some(Value::Symbol(path)) if imports_by_name(&path) => self.may_import_any(&path),
+                Some(Value::Symbol(path)) => {
+                    sets_attributes |= reach::sets_attributes(&path);
+                    self.note_reaching_call(&path);
+                }
                 Some(Value::Function(function)) => {
                     sets_attributes |= self.lose_function(&function, why, depth);
                 }
                 Some(value) => {
                     // What is called with something unknown is given as to any library.
-                    sets_attributes |=
-                        !matches!(value, Value::Symbol(_) | Value::List(_) | Value::Dict(_));
+                    sets_attributes |= !matches!(value, Value::List(_) | Value::Dict(_));
                     self.lose_because(&value, why, depth);
                 }
                 // A method of an object: it may change it.

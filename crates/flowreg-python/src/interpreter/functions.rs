@@ -95,7 +95,7 @@ impl<'a> Interpreter<'a> {
                 | "typing.no_type_check"
                 | "typing.override"
                 | "typing.overload" => return Ok(value),
-                "prefect.task" => return Ok(Value::opaque("task")),
+                "prefect.task" => return Ok(Value::task(value)),
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{StmtImport, StmtImportFrom};
+use ruff_python_ast::{Alias, StmtImport, StmtImportFrom};
 
 use super::search::ModuleLocation;
 use super::{Evaluated, Interpreter, Raised};
@@ -23,6 +23,13 @@ impl<'a> Interpreter<'a> {
             let path = alias.name.as_str();
             let value = self.import_module(path, scope)?;
             match (&alias.asname, path.split_once('.')) {
+                (Some(name), Some((top, rest))) if matches!(value, Value::Module(_)) => {
+                    // `import a.b as c` binds what `a` has under the name `b`, as `from a import b`.
+                    let top = self.import_module(top, scope)?;
+                    let mut parts = rest.split('.');
+                    let value = parts.try_fold(top, |owner, part| self.part_of(&owner, part))?;
+                    self.set(scope, name.as_str(), value);
+                }
                 (Some(name), _) => self.set(scope, name.as_str(), value),
                 (None, None) => self.set(scope, path, value),
                 (None, Some((top, _))) => {
@@ -63,10 +70,44 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
+    /// What an owner has under a name that `import` has just loaded as its submodule.
+    fn part_of(&self, owner: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        if let Value::Module(imported) = owner {
+            return self.member_of(imported, name);
+        }
+        match self.attribute(owner, name) {
+            // It may have the `__name__` of a module that has one.
+            Err(raised) if raised.kind == "AttributeError" => match owner {
+                Value::Class(_) | Value::Function(_) | Value::Opaque(_) => {
+                    let why = format!("`{name}` may be a module or an attribute");
+                    self.note_possible_error(why.clone());
+                    Ok(self.unknown(why))
+                }
+                _ => self.raise("ImportError", format!("cannot import name '{name}'")),
+            },
+            other => other,
+        }
+    }
+
     /// Whether an import statement depends on what is installed.
-    pub(super) fn is_foreign(&self, module: &str) -> bool {
-        !symbols::is_known_module(module)
-            && module.split('.').next().is_some_and(|top| !self.is_ours(top))
+    pub(super) fn is_foreign(&self, module: &str, names: &[Alias]) -> bool {
+        let Some(top) = module.split('.').next() else { return false };
+        !symbols::is_known_module(module) && (!self.is_ours(top) || self.is_elsewhere(module, names))
+    }
+
+    /// Whether an import needs a part of a namespace package that the repository does not have: another
+    /// package may have it.
+    fn is_elsewhere(&self, module: &str, names: &[Alias]) -> bool {
+        let top = module.split('.').next().unwrap_or(module);
+        let mut search = self.search_for(top).directories;
+        for part in module.split('.') {
+            match self.find(&search, part) {
+                None => return true,
+                Some(ModuleLocation::File { .. }) => return false,
+                Some(ModuleLocation::Directories(directories)) => search = directories,
+            }
+        }
+        names.iter().any(|alias| self.find(&search, alias.name.as_str()).is_none())
     }
 
     /// The module that `import path` would give under its last name.
@@ -114,7 +155,11 @@ impl<'a> Interpreter<'a> {
                 if search.is_rooted {
                     self.rooted.borrow_mut().insert(top.into());
                 }
-                match self.load(path, scope) {
+                let outcome = self.load(path, scope);
+                if let Some(unknown) = self.why_replaced(&outcome) {
+                    return Ok(unknown);
+                }
+                match outcome {
                     // A directory without `__init__.py` that lacks the module proves nothing: an
                     // installed package of the name would have been used instead of it.
                     Err(raised) if found == ImportTarget::Directory && is_missing(&raised) => {
@@ -133,7 +178,23 @@ impl<'a> Interpreter<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Evaluated<Value<'a>> {
         let path = self.absolute(level, name, scope)?;
-        self.loaded(self.load(&path, scope), &path)
+        let outcome = self.load(&path, scope);
+        match self.why_replaced(&outcome) {
+            Some(unknown) => Ok(unknown),
+            None => self.loaded(outcome, &path),
+        }
+    }
+
+    /// What an import gives of a module that may have put something else into `sys.modules` while it ran.
+    fn why_replaced(&self, outcome: &Evaluated<Rc<Imported<'a>>>) -> Option<Value<'a>> {
+        let imported = outcome.as_ref().ok()?;
+        if !imported.module.effects.changes_loaded {
+            return None;
+        }
+        let unknown = self.why_search_unknown.borrow().clone()?;
+        let value = Value::Unknown(unknown);
+        self.note_may_be(&value, [Value::Module(Rc::clone(imported))]);
+        Some(value)
     }
 
     /// The full name of a module that is named from where it is imported.
@@ -407,9 +468,27 @@ impl<'a> Interpreter<'a> {
         if self.is_rooted(&path) {
             return Ok(self.unknown(format!("`{path}` is not in the source root")));
         }
+        if self.is_open(imported) {
+            return Ok(Value::External(path.into()));
+        }
         let why = if imported.is_running.get() { "partially initialized module " } else { "" };
         let module = &imported.module.name;
         self.raise("ImportError", format!("cannot import name '{name}' from {why}'{module}'"))
+    }
+
+    /// Whether a module is a namespace package of which other packages may have portions: its submodules
+    /// are looked for on all of Python's path.
+    fn is_open(&self, imported: &Imported<'a>) -> bool {
+        let name = &imported.module.name;
+        let is_namespace = |imported: &Imported<'a>| {
+            imported.module.path.is_empty() && !imported.search.is_empty()
+        };
+        let parents = name.match_indices('.').filter_map(|(at, _)| name.get(..at));
+        let known = self.imported.borrow();
+        is_namespace(imported)
+            && parents.into_iter().all(|parent| {
+                known.get(parent).is_none_or(|parent| is_namespace(parent))
+            })
     }
 
     /// A name of a module; `None` if it certainly has none.
@@ -442,6 +521,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// What a module lacks as an attribute; `None` if that raises.
+    pub(super) fn lacking(&self, imported: &Imported<'a>, name: &str) -> Option<Value<'a>> {
+        // Another package's code may have imported its own portion.
+        self.is_open(imported)
+            .then(|| Value::External(format!("{}.{name}", imported.module.name).into()))
+    }
+
     fn import_star(&self, from: &Value<'a>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
         match from {
             Value::Module(imported) => self.import_all(imported, scope),
@@ -472,19 +558,22 @@ impl<'a> Interpreter<'a> {
         if module.inexact.borrow().is_some() {
             self.mark_module_inexact(&scope.module, format!("`{}` may bind any name", module.path));
         }
+        let listed = imported.scope.own("__all__");
+        if let Some(list) = &listed
+            && !imported.search.is_empty()
+        {
+            self.import_listed(imported, list)?;
+        }
+        // What was imported may have changed or replaced the list.
+        let is_listed = listed.is_some();
         let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
+            None if is_listed => None,
             None => {
                 let names = imported.scope.names.borrow();
                 let all = names.iter().map(|(name, _)| Rc::clone(name));
                 Some(all.filter(|name| is_public(name)).collect())
             }
-            // `__all__ += other.__all__` and `__all__.append(…)` are common; what they add is not
-            // followed.
-            Some(list) if list.lost().is_some() => None,
-            Some(Value::List(names) | Value::Tuple(names)) => {
-                names.iter().map(|name| name.as_str().map(Text::from)).collect()
-            }
-            Some(_) => None,
+            Some(list) => listed_names(&list),
         };
         let Some(names) = names else {
             let why = format!("what `__all__` of `{}` lists is not known", module.path);
@@ -492,12 +581,60 @@ impl<'a> Interpreter<'a> {
             return Ok(());
         };
         for name in names {
-            let value = self.member_of(imported, &name)?;
+            let Some(value) = self.module_attribute(imported, &name) else {
+                let Some(value) = self.lacking(imported, &name) else {
+                    // A file that a build writes, or one that the installed package has.
+                    let path = format!("{module}.{name}", module = module.name);
+                    if is_generated(&name) || self.is_rooted(&path) {
+                        let unknown = self.unknown(format!("`{path}` is not in the repository"));
+                        self.set(scope, &name, unknown);
+                        continue;
+                    }
+                    let message = format!("module '{}' has no attribute '{name}'", module.name);
+                    return self.raise("AttributeError", message);
+                };
+                self.set(scope, &name, value);
+                continue;
+            };
             self.set(scope, &name, value);
         }
         Ok(())
     }
+
+    /// Imports the submodules of a package that its `__all__` lists. The list may change on the way.
+    fn import_listed(&self, package: &Rc<Imported<'a>>, list: &Value<'a>) -> Evaluated<()> {
+        let (Value::List(names) | Value::Tuple(names)) = list else { return Ok(()) };
+        let mut at = 0;
+        while let (None, Some(name)) = (names.lost(), names.get(at).and_then(Value::as_str)) {
+            let name = Text::from(name);
+            at += 1;
+            if self.module_attribute(package, &name).is_some() {
+                continue;
+            }
+            let path = format!("{}.{name}", package.module.name);
+            let outcome = self.load(&path, &package.scope);
+            // A name that is no submodule is an attribute that may still come.
+            if !matches!(&outcome, Err(raised) if is_missing(raised)) {
+                self.loaded(outcome, &path)?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// The names that an `__all__` lists, if they are known.
+fn listed_names(list: &Value<'_>) -> Option<Vec<Text>> {
+    match list {
+        // `__all__ += other.__all__` and `__all__.append(…)` are common; what is not followed of them is
+        // lost.
+        list if list.lost().is_some() => None,
+        Value::List(names) | Value::Tuple(names) => {
+            names.iter().map(|name| name.as_str().map(Text::from)).collect()
+        }
+        _ => None,
+    }
+}
+
 
 /// A loaded submodule becomes an attribute of its package.
 pub(super) fn become_attribute<'a>(

@@ -280,7 +280,8 @@ impl<'a> Interpreter<'a> {
                     keywords: Keywords::new(),
                 }))
             }
-            Value::Opaque(ref opaque) if opaque.what == "a cached function" => {
+            // What a task's function gets as its first argument depends on how the task is reached.
+            Value::Opaque(ref opaque) if matches!(opaque.what, "a cached function" | "task") => {
                 self.perhaps_bound(owner, &value)
             }
             Value::Opaque(_) if accessor(&value, "fget").is_some() => {

@@ -11,6 +11,13 @@ use super::search::ModuleLocation;
 use crate::symbols;
 use crate::value::{Scope, Unknown, Value};
 
+/// Functions that run a file as a module, or make what does, and are given its path.
+const RUN_FILES: &[&str] = &[
+    "importlib.machinery.SourceFileLoader",
+    "importlib.util.spec_from_file_location",
+    "runpy.run_path",
+];
+
 impl<'a> Interpreter<'a> {
     /// Notes that code which is not run may import modules: if one of them changes more than itself, nothing
     /// is certain.
@@ -65,6 +72,7 @@ impl<'a> Interpreter<'a> {
 
     /// A call that imports a module which it is given by its name.
     pub(super) fn import_by_name(&self, function: &str, name: Option<&Value<'a>>) {
+        let name = name.filter(|_| !RUN_FILES.contains(&function));
         match name.and_then(Value::as_str) {
             // `pkgutil.resolve_name("module:object")`
             Some(name) if !name.starts_with('.') && !name.contains(['/', ' ']) => {
@@ -107,7 +115,6 @@ pub(super) fn imports_by_name(path: &str) -> bool {
         "importlib.reload",
         "pkgutil.resolve_name",
         "runpy.run_module",
-        "runpy.run_path",
     ];
-    FUNCTIONS.contains(&path)
+    FUNCTIONS.contains(&path) || RUN_FILES.contains(&path)
 }

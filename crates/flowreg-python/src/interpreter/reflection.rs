@@ -74,7 +74,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             ("builtins.type", [value]) => match class_of(value) {
-                Some(class) if is_known(class) => Value::Class(Rc::clone(class)),
+                Some(class) if is_known(class) && !is_given_up(value) => Value::Class(Rc::clone(class)),
                 _ => match value {
                     Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
                         let class = super::certain::class_name(value);
@@ -216,6 +216,13 @@ fn is_coroutine(function: &Rc<Function<'_>>) -> Option<bool> {
     Some(definition.is_async && !super::inline::is_generator(definition))
 }
 
+/// Whether what an object of the repository holds is not known any more.
+fn is_given_up(value: &Value<'_>) -> bool {
+    value.lost().is_some()
+        || matches!(value, Value::Opaque(opaque)
+            if opaque.attributes.as_ref().is_some_and(|all| all.lost().is_some()))
+}
+
 fn is_known(class: &Rc<Class<'_>>) -> bool {
     class.obstacle.borrow().is_none()
 }
@@ -251,6 +258,8 @@ pub(super) fn is_instance<'a>(value: &Value<'a>, class: &Value<'a>) -> Option<bo
             is_any
         }
         Value::Class(of) => match class_of(value) {
+            // Its `__class__` may have been set.
+            Some(_) if is_given_up(value) => None,
             Some(class) => inherits(class, of),
             None if value.is_constant()
                 || matches!(value, Value::Function(_) | Value::Class(_)) =>

@@ -266,6 +266,7 @@ impl<'a> Interpreter<'a> {
         value: &Value<'a>,
     ) -> Evaluated<()> {
         let value = &self.kept(value.clone());
+        self.note_identity_change(owner, name, value);
         if matches!(owner, Value::Opaque(opaque) if opaque.attributes.is_some() && opaque.what == "an object")
             || class_of(owner).is_some()
         {
@@ -301,8 +302,12 @@ impl<'a> Interpreter<'a> {
                 set_keyword(&mut flow.options.borrow_mut(), name, value);
             }
             Value::Flow(flow) => set_keyword(&mut flow.attributes.borrow_mut(), name, value),
-            Value::Symbol(path) if !path.starts_with("sys.") && is_patched(path) => {
-                self.mark_script_inexact(format!("`{path}.{name}` is set"));
+            Value::Symbol(path) => {
+                // A library keeps it, and may call it.
+                self.lose(&value, &format!("it is kept as `{path}.{name}`"));
+                if !path.starts_with("sys.") && is_patched(path) {
+                    self.mark_script_inexact(format!("`{path}.{name}` is set"));
+                }
             }
             // Who has the object may change what it holds.
             Value::Opaque(_) | Value::External(_) | Value::Unknown(_) => {
