@@ -15,6 +15,7 @@ use super::Interpreter;
 use super::inline::expression_yields;
 use super::possible_imports::imports_by_name;
 use super::reach;
+use crate::symbols;
 use crate::touched::{Touched, named_in, names_shared};
 use crate::value::{Class, Function, Imported, Iterating, Keywords, Scope, Shared, Unknown, Value};
 
@@ -238,6 +239,9 @@ impl<'a> Interpreter<'a> {
                 if let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1) {
                     self.lose_namespace(imported, why);
                 }
+                if let (Value::Symbol(path), "__dict__") = (&bound.0, &*bound.1) {
+                    self.mark_script_inexact(format!("names of `{path}` may be set"));
+                }
                 // `f.__annotations__`, `M.model_fields`: the object is part of its owner.
                 if bound.1.starts_with("__") || &*bound.1 == "model_fields" {
                     self.lose_attributes(&bound.0, why, depth);
@@ -389,7 +393,9 @@ impl<'a> Interpreter<'a> {
         let classes: Vec<_> = std::iter::once(class).chain(ancestors).collect();
         let mut changes_given = false;
         for owner in &classes {
-            for (_, value) in owner.scope.names.borrow().snapshot() {
+            // What a method touches may be a name of the class itself.
+            let names = owner.scope.names.borrow().snapshot();
+            for (_, value) in names {
                 let mut value = value;
                 while let Value::Wrapped(inner, _) = &value {
                     value = (**inner).clone();
@@ -534,7 +540,10 @@ fn resolved<'a>(callee: &Expr, scope: &Rc<Scope<'a>>) -> Option<Value<'a>> {
         Expr::Attribute(attribute) => match resolved(&attribute.value, scope)? {
             Value::Module(imported) => imported.scope.own(attribute.attr.as_str()),
             Value::Class(class) => class.scope.own(attribute.attr.as_str()),
-            found @ (Value::Symbol(_) | Value::External(_) | Value::Unknown(_)) => Some(found),
+            Value::Symbol(path) => {
+                Some(Value::symbol(&symbols::canonical(&format!("{path}.{}", attribute.attr))))
+            }
+            found @ (Value::External(_) | Value::Unknown(_)) => Some(found),
             _ => None,
         },
         _ => None,

@@ -51,7 +51,7 @@ const IDENTITY: &[&str] = &["__bases__", "__class__", "__dict__", "__mro__"];
 const PATCHING_MODULES: &[&str] = &["unittest.mock."];
 
 fn reaches_all(path: &str) -> bool {
-    REACHES_ALL.contains(&path) || path.starts_with("ctypes.")
+    REACHES_ALL.contains(&path) || path.starts_with("ctypes.") || path.contains(".__dict__")
 }
 
 /// Whether a call of a symbol sets attributes of what it is given.
@@ -142,10 +142,6 @@ impl<'a> Interpreter<'a> {
             let given = [owner.clone(), value.clone()];
             self.lose_given(&given, &Keywords::new(), &why);
             self.mark_script_inexact(why);
-        }
-        if let (Value::Function(_), "__code__" | "__closure__" | "__globals__") = (owner, name) {
-            let why = format!("`{name}` of a function is set");
-            self.lose_given(std::slice::from_ref(owner), &Keywords::new(), &why);
         }
     }
 

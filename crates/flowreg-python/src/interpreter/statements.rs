@@ -462,6 +462,9 @@ impl<'a> Interpreter<'a> {
         if self.set_in_dictionary(owner, index, value)? {
             return Ok(());
         }
+        if let Value::Symbol(path) = owner {
+            self.mark_script_inexact(format!("an item of `{path}` is set"));
+        }
         if let Change::NotFollowed = self.changed_item(owner, index, Some(value))? {
             self.lose(owner, why);
             self.lose(value, why);
