@@ -403,6 +403,9 @@ impl<'a> Interpreter<'a> {
         {
             return Ok(self.substituted_template(opaque, method, arguments, keywords));
         }
+        if self.updated_dictionary(owner, method, arguments, keywords)? {
+            return Ok(Value::None);
+        }
         // The names of a module, as `globals()` gives them.
         if let Value::Bound(bound) = owner
             && let (Value::Module(imported), "__dict__") = (&bound.0, &*bound.1)

@@ -479,7 +479,11 @@ impl<'a> Interpreter<'a> {
         for (name, value) in names {
             if !matches!(
                 value,
-                Value::Function(_) | Value::Class(_) | Value::Flow(_) | Value::Wrapped(..)
+                Value::Function(_)
+                    | Value::Class(_)
+                    | Value::Flow(_)
+                    | Value::Wrapped(..)
+                    | Value::Unknown(_)
             ) {
                 let unknown = Value::Unknown(Rc::new((**why).clone()));
                 self.note_likely(&unknown, self.likely_of(&value));

@@ -184,7 +184,10 @@ impl<'a> Interpreter<'a> {
                 let value = self.value(&given.value, scope)?;
                 let items = self.taken(&value)?;
                 self.give(items);
-                Value::None
+                match &value {
+                    Value::List(_) | Value::Tuple(_) | Value::Set(_) | Value::Dict(_) => Value::None,
+                    _ => self.unknown("what a generator returns in the end"),
+                }
             }
             _ => self.not_evaluated(expression, scope),
         })
@@ -219,7 +222,9 @@ impl<'a> Interpreter<'a> {
             if let Some(unknown) = scope.module.inexact.borrow().as_ref() {
                 return Ok(Value::Unknown(Rc::clone(unknown)));
             }
-            return self.raise("NameError", format!("name '{name}' is not defined"));
+            let is_unbound = scope.kind.has_local(name);
+            let kind = if is_unbound { "UnboundLocalError" } else { "NameError" };
+            return self.raise(kind, format!("name '{name}' is not defined"));
         };
         Ok(value.unless_lost())
     }
@@ -258,8 +263,10 @@ impl<'a> Interpreter<'a> {
     ) -> Evaluated<Value<'a>> {
         let mut entries = Vec::with_capacity(dict.items.len());
         for item in &dict.items {
+            // Python evaluates a key before its value.
+            let key = item.key.as_ref().map(|key| self.value(key, scope)).transpose()?;
             let value = self.kept(self.value(&item.value, scope)?);
-            let Some(key) = &item.key else {
+            let Some(key) = key else {
                 let Value::Dict(more) = &value else {
                     if value.is_constant() {
                         let message = format!("'{}' object is not a mapping", class_name(&value));
@@ -273,7 +280,6 @@ impl<'a> Interpreter<'a> {
                 }
                 continue;
             };
-            let key = self.value(key, scope)?;
             if is_unhashable(&key) {
                 return self.unhashable(&key);
             }

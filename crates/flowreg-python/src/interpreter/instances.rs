@@ -59,6 +59,7 @@ impl<'a> Interpreter<'a> {
         if !is_followed_later {
             self.lose_methods(class);
         }
+        self.check_abstract(class)?;
         Ok(match class.kind.get() {
             ClassKind::Enum => match arguments {
                 [value] => {

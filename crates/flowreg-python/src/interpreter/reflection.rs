@@ -192,6 +192,37 @@ impl<'a> Interpreter<'a> {
         }
         Ok(is_followed)
     }
+
+    /// `globals().update(…)` of names that are known; whether it was one.
+    pub(super) fn updated_dictionary(
+        &self,
+        owner: &Value<'a>,
+        method: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Evaluated<bool> {
+        let is_namespace = matches!(owner, Value::Bound(bound)
+            if &*bound.1 == "__dict__" && matches!(bound.0, Value::Module(_)));
+        let mut names: Vec<(Value<'a>, Value<'a>)> = match arguments {
+            [] => Vec::new(),
+            [Value::Dict(more)] if more.lost().is_none() => more.to_vec(),
+            _ => return Ok(false),
+        };
+        let given = keywords.iter();
+        names.extend(given.map(|(name, value)| (Value::Str(Rc::clone(name)), value.clone())));
+        let is_name = |(name, _): &(Value<'a>, _)| name.as_str().is_some_and(|name| name != "**");
+        if !is_namespace
+            || method != "update"
+            || !self.is_certain_to_run()
+            || !names.iter().all(is_name)
+        {
+            return Ok(false);
+        }
+        for (name, value) in &names {
+            self.set_in_dictionary(owner, name, value)?;
+        }
+        Ok(true)
+    }
 }
 
 /// `owner.__dict__[name]`; `None` if it is not known.
