@@ -26,6 +26,8 @@ pub(crate) struct Effects<'a> {
     pub changes_loaded: bool,
     /// Whether Prefect is imported anywhere.
     pub imports_prefect: bool,
+    /// Other names of `sys` (`import sys as system`).
+    names_of_sys: Vec<&'a str>,
     depth: u32,
 }
 
@@ -43,7 +45,7 @@ impl<'a> Effects<'a> {
         match &*call.func {
             // What is appended can't hide what was found before.
             Expr::Attribute(attribute)
-                if is_search_path(&attribute.value)
+                if self.is_search_path(&attribute.value)
                     && attribute.attr.as_str() != "append"
                     && !is_reading_method(attribute.attr.as_str()) =>
             {
@@ -62,12 +64,47 @@ impl<'a> Effects<'a> {
     /// Notes what is changed, if it is what Python looks up modules in.
     fn changes_search(&mut self, changed: &Expr) {
         let changed = without_subscripts(changed);
-        if is_search_path(changed) {
+        if self.is_search_path(changed) {
             self.changes_search_path = true;
             let attribute = changed.as_attribute_expr();
             self.changes_loaded |=
                 attribute.is_some_and(|attribute| attribute.attr.as_str() == "modules");
         }
+    }
+
+    /// `sys.path`, or `sys.modules`, in which a module is looked for first.
+    fn is_search_path(&self, expression: &Expr) -> bool {
+        expression.as_attribute_expr().is_some_and(|attribute| {
+            matches!(attribute.attr.as_str(), "path" | "modules")
+                && attribute.value.as_name_expr().is_some_and(|name| {
+                    name.id.as_str() == "sys" || self.names_of_sys.contains(&name.id.as_str())
+                })
+        })
+    }
+
+    fn is_modules(&self, expression: &Expr) -> bool {
+        self.is_search_path(expression)
+            && expression.as_attribute_expr().is_some_and(|found| found.attr.as_str() == "modules")
+    }
+
+    /// Goes through an expression that only reads `sys.modules`, but for that part; whether it was one.
+    fn reads_modules(&mut self, expression: &'a Expr) -> bool {
+        match expression {
+            Expr::Subscript(item) if self.is_modules(&item.value) => self.visit_expr(&item.slice),
+            Expr::Attribute(attribute)
+                if self.is_modules(&attribute.value)
+                    && is_reading_method(attribute.attr.as_str()) => {}
+            Expr::Compare(compared) if compared.comparators.iter().any(|one| self.is_modules(one)) => {
+                self.visit_expr(&compared.left);
+            }
+            Expr::Call(call)
+                if call.arguments.args.iter().any(|one| self.is_modules(one))
+                    && call.func.as_name_expr().is_some_and(|name| {
+                        matches!(name.id.as_str(), "len" | "list" | "set" | "sorted" | "tuple")
+                    }) => {}
+            _ => return false,
+        }
+        true
     }
 
     fn import(&mut self, module: &str) {
@@ -80,14 +117,6 @@ fn without_subscripts(expression: &Expr) -> &Expr {
         Expr::Subscript(subscript) => without_subscripts(&subscript.value),
         other => other,
     }
-}
-
-/// `sys.path`, or `sys.modules`, in which a module is looked for first.
-fn is_search_path(expression: &Expr) -> bool {
-    expression.as_attribute_expr().is_some_and(|attribute| {
-        matches!(attribute.attr.as_str(), "path" | "modules")
-            && attribute.value.as_name_expr().is_some_and(|name| name.id.as_str() == "sys")
-    })
 }
 
 impl<'a> Visitor<'a> for Effects<'a> {
@@ -105,10 +134,20 @@ impl<'a> Visitor<'a> for Effects<'a> {
             Stmt::Import(import) => {
                 for name in &import.names {
                     self.import(name.name.as_str());
+                    if let ("sys", Some(other)) = (name.name.as_str(), &name.asname) {
+                        self.names_of_sys.push(other.as_str());
+                    }
                 }
             }
             Stmt::ImportFrom(import) => {
-                self.import(import.module.as_ref().map_or("", |module| module.as_str()));
+                let module = import.module.as_ref().map_or("", |module| module.as_str());
+                self.import(module);
+                if module == "sys" && import.level == 0 {
+                    let names = || import.names.iter().map(|alias| alias.name.as_str());
+                    self.changes_loaded |= names().any(|name| name == "modules");
+                    self.changes_search_path |= names().any(|name| name == "path");
+                    self.changes_search_path |= self.changes_loaded;
+                }
             }
             Stmt::FunctionDef(function) => {
                 // Decorators and defaults are evaluated where the function is defined; only the
@@ -132,6 +171,13 @@ impl<'a> Visitor<'a> for Effects<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         if let Expr::Call(call) = expression {
             self.call(call);
+        }
+        if self.reads_modules(expression) {
+            return;
+        }
+        // Under another name it may be changed anywhere.
+        if self.is_modules(expression) {
+            self.changes_search(expression);
         }
         if let Expr::Lambda(lambda) = expression {
             if let Some(parameters) = &lambda.parameters {

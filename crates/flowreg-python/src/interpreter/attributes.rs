@@ -149,6 +149,13 @@ impl<'a> Interpreter<'a> {
     }
 
     fn class_attribute(&self, owner: &Value<'a>, class: &Rc<Class<'a>>, name: &str) -> Value<'a> {
+        if has_own_metaclass(class) {
+            let unknown = self.unknown(format!("`{}` has a metaclass", class.name));
+            let held = own_ancestors(class);
+            let held = held.iter().filter_map(|ancestor| ancestor.scope.own(name));
+            self.note_may_be(&unknown, held.chain([owner.clone()]));
+            return unknown;
+        }
         for ancestor in ancestors(class) {
             let Value::Class(ancestor) = &ancestor else {
                 // It may have the attribute.
@@ -249,6 +256,19 @@ impl<'a> Interpreter<'a> {
                 .unwrap_or_else(|| Value::Bound(Rc::new((owner.clone(), name.into())))),
         }
     }
+}
+
+/// Whether a class has a metaclass that may say itself what the attributes of the class are.
+fn has_own_metaclass(class: &Rc<Class<'_>>) -> bool {
+    own_ancestors(class).iter().flat_map(|ancestor| &ancestor.keywords).any(|(name, value)| {
+        let is_plain = value.as_symbol().is_some_and(|path| {
+            matches!(
+                path,
+                "abc.ABCMeta" | "builtins.type" | "enum.EnumMeta" | "enum.EnumType"
+            )
+        });
+        matches!(&**name, "metaclass" | "**") && !is_plain
+    })
 }
 
 /// Whether reading an attribute of a class runs code of the object that the class has there.

@@ -47,11 +47,14 @@ const TO_FRAMES: &[&str] =
 /// Attributes that say what an object is. Who sets them makes another object of it.
 const IDENTITY: &[&str] = &["__bases__", "__class__", "__dict__", "__mro__"];
 
-/// Modules whose functions set attributes of what they are given, or of what they are given the name of.
-const PATCHING_MODULES: &[&str] = &["unittest.mock."];
 
 fn reaches_all(path: &str) -> bool {
     REACHES_ALL.contains(&path) || path.starts_with("ctypes.") || path.contains(".__dict__")
+}
+
+/// Whether a function sets attributes of what it is given, or of what it is given the name of.
+fn is_patching(path: &str) -> bool {
+    path.starts_with("unittest.mock.")
 }
 
 /// Whether a call of a symbol sets attributes of what it is given.
@@ -59,7 +62,7 @@ pub(super) fn sets_attributes(path: &str) -> bool {
     path.ends_with(".__setattr__")
         || path.ends_with(".__delattr__")
         || matches!(path, "builtins.setattr" | "builtins.delattr")
-        || PATCHING_MODULES.iter().any(|module| path.starts_with(module))
+        || is_patching(path)
 }
 
 impl<'a> Interpreter<'a> {
@@ -96,7 +99,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn note_reaching_call(&self, path: &str) {
         if reaches_all(path)
             || GIVES_FRAMES.contains(&path)
-            || PATCHING_MODULES.iter().any(|module| path.starts_with(module))
+            || is_patching(path)
         {
             self.note_reach(path);
         }
@@ -126,6 +129,9 @@ impl<'a> Interpreter<'a> {
             (Value::Function(_), "__closure__") => {
                 self.mark_script_inexact("`__closure__` leads to the variables of a function");
                 None
+            }
+            (Value::Symbol(path), "modules") if &**path == "sys" => {
+                Some(self.anything("`sys.modules` depends on where the module runs"))
             }
             (Value::Unknown(_) | Value::External(_) | Value::Module(_) | Value::Class(_), _) => None,
             _ if TO_FRAMES.contains(&name) => {
@@ -202,7 +208,7 @@ impl<'a> Interpreter<'a> {
         let path = text.replace(':', ".");
         let top = path.split('.').next().unwrap_or(&path);
         if symbols::is_known_module(top) {
-            if PATCHING_MODULES.iter().any(|module| callee.starts_with(module)) {
+            if is_patching(callee) {
                 self.mark_script_inexact(format!("`{callee}()` sets `{text}`"));
             }
             return;
@@ -211,28 +217,40 @@ impl<'a> Interpreter<'a> {
             return;
         }
         self.may_load(&path);
-        // A name alone imports a module; only what is in it can be set or called.
-        if let Some((owner, _)) = path.rsplit_once('.') {
-            match self.nearest_imported(owner) {
-                Some(module) => {
-                    let why = format!("`{callee}` is given the name `{text}` and may change it");
-                    let module = Value::Module(module);
-                    self.lose_given(std::slice::from_ref(&module), &Keywords::new(), &why);
-                }
-                None => self.mark_script_inexact(format!(
+        let Some((module, rest)) = self.nearest_imported(&path) else {
+            // A name alone imports a module; only what is in it can be set or called.
+            if path != top {
+                self.mark_script_inexact(format!(
                     "`{callee}` is given the name `{text}`, which is imported later"
-                )),
+                ));
             }
+            return;
+        };
+        let why = format!("`{callee}` is given the name `{text}` and may change it");
+        let mut rest = rest.split('.').filter(|part| !part.is_empty());
+        let held = rest.next().and_then(|name| Some((name, module.scope.own(name)?)));
+        match held {
+            Some((name, held)) => {
+                self.lose_given(std::slice::from_ref(&held), &Keywords::new(), &why);
+                if rest.next().is_none() {
+                    let unknown = self.unknown_of_kind(why, held.is_flow_like());
+                    self.note_may_be(&unknown, [held]);
+                    module.scope.set(name, unknown);
+                }
+            }
+            None if path == *module.module.name && !is_patching(callee) => {}
+            None => self.lose_given(&[Value::Module(module)], &Keywords::new(), &why),
         }
     }
 
-    /// The module of this name, or the package nearest to it, if it is imported.
-    fn nearest_imported(&self, path: &str) -> Option<Rc<Imported<'a>>> {
+    /// The module of this name, or the package nearest to it, if it is imported, and what follows its name.
+    fn nearest_imported<'p>(&self, path: &'p str) -> Option<(Rc<Imported<'a>>, &'p str)> {
         let imported = self.imported.borrow();
         let ends = path.rmatch_indices('.').map(|(at, _)| at);
-        std::iter::once(path.len())
-            .chain(ends)
-            .find_map(|end| imported.get(path.get(..end)?).cloned())
+        std::iter::once(path.len()).chain(ends).find_map(|end| {
+            let (name, rest) = path.split_at_checked(end)?;
+            Some((Rc::clone(imported.get(name)?), rest))
+        })
     }
 
     /// Notes what a loop that is not run may change of what it goes through.
