@@ -37,9 +37,11 @@ impl<'a> Interpreter<'a> {
                 return self.raise("AttributeError", message);
             }
             Value::Symbol(path) => {
-                if let Some(value) =
-                    symbols::value(&format!("{path}.{name}"), self.here(), self.python())
-                {
+                let full = format!("{path}.{name}");
+                if let Some(value) = symbols::value(&full, self.here(), self.python()) {
+                    if let Some(why) = symbols::may_lack(&full) {
+                        self.note_possible_error(why);
+                    }
                     value
                 } else {
                     let message = format!("module '{path}' has no attribute '{name}'");

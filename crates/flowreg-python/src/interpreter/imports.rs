@@ -119,6 +119,9 @@ impl<'a> Interpreter<'a> {
                 return self.not_found(path);
             }
             self.check_module_age(top);
+            if let Some(why) = symbols::may_lack_module(path) {
+                self.note_possible_error(why);
+            }
             // What Prefect has loaded stands in `sys.modules` and is found there. For other modules
             // of the standard library it depends on the search path, in which the script's
             // directory comes first.
@@ -444,6 +447,9 @@ impl<'a> Interpreter<'a> {
                     && self.python().lacks(minor).is_none()
                 {
                     self.note_possible_error(format!("`{full}` came with Python 3.{minor}"));
+                }
+                if let Some(why) = symbols::may_lack(&full) {
+                    self.note_possible_error(why);
                 }
                 value
             }
