@@ -11,6 +11,17 @@ use super::touched::is_reading_method;
 /// Functions that give access to a namespace by strings.
 const DYNAMIC: &[&str] = &["exec", "eval"];
 
+/// What a module changes of where Python looks for modules; the later one includes the one before.
+#[derive(Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SearchChange {
+    #[default]
+    Nothing,
+    /// Something is put into `sys.path` before other entries.
+    Path,
+    /// `sys.modules`, by which another object may stand for the module itself.
+    Loaded,
+}
+
 /// What a module does to its names.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
@@ -20,10 +31,8 @@ pub(crate) struct Effects<'a> {
     pub dynamic: Option<(&'a str, TextSize)>,
     /// Whether the module itself, not only a function, uses one.
     pub is_dynamic_at_import: bool,
-    /// Whether the module puts something into `sys.path` before other entries.
-    pub changes_search_path: bool,
-    /// Whether it changes `sys.modules`, by which another object may stand for the module itself.
-    pub changes_loaded: bool,
+    /// What it changes of where modules are looked for.
+    pub search: SearchChange,
     /// Whether Prefect is imported anywhere.
     pub imports_prefect: bool,
     /// Other names of `sys` (`import sys as system`).
@@ -64,11 +73,10 @@ impl<'a> Effects<'a> {
     /// Notes what is changed, if it is what Python looks up modules in.
     fn changes_search(&mut self, changed: &Expr) {
         let changed = without_subscripts(changed);
-        if self.is_search_path(changed) {
-            self.changes_search_path = true;
-            let attribute = changed.as_attribute_expr();
-            self.changes_loaded |=
-                attribute.is_some_and(|attribute| attribute.attr.as_str() == "modules");
+        if self.is_modules(changed) {
+            self.search = SearchChange::Loaded;
+        } else if self.is_search_path(changed) {
+            self.search = self.search.max(SearchChange::Path);
         }
     }
 
@@ -94,7 +102,9 @@ impl<'a> Effects<'a> {
             Expr::Attribute(attribute)
                 if self.is_modules(&attribute.value)
                     && is_reading_method(attribute.attr.as_str()) => {}
-            Expr::Compare(compared) if compared.comparators.iter().any(|one| self.is_modules(one)) => {
+            Expr::Compare(compared)
+                if compared.comparators.iter().any(|one| self.is_modules(one)) =>
+            {
                 self.visit_expr(&compared.left);
             }
             Expr::Call(call)
@@ -143,10 +153,13 @@ impl<'a> Visitor<'a> for Effects<'a> {
                 let module = import.module.as_ref().map_or("", |module| module.as_str());
                 self.import(module);
                 if module == "sys" && import.level == 0 {
-                    let names = || import.names.iter().map(|alias| alias.name.as_str());
-                    self.changes_loaded |= names().any(|name| name == "modules");
-                    self.changes_search_path |= names().any(|name| name == "path");
-                    self.changes_search_path |= self.changes_loaded;
+                    for alias in &import.names {
+                        self.search = self.search.max(match alias.name.as_str() {
+                            "path" => SearchChange::Path,
+                            "modules" => SearchChange::Loaded,
+                            _ => SearchChange::Nothing,
+                        });
+                    }
                 }
             }
             Stmt::FunctionDef(function) => {

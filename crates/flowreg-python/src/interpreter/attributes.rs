@@ -264,10 +264,7 @@ impl<'a> Interpreter<'a> {
 fn has_own_metaclass(class: &Rc<Class<'_>>) -> bool {
     own_ancestors(class).iter().flat_map(|ancestor| &ancestor.keywords).any(|(name, value)| {
         let is_plain = value.as_symbol().is_some_and(|path| {
-            matches!(
-                path,
-                "abc.ABCMeta" | "builtins.type" | "enum.EnumMeta" | "enum.EnumType"
-            )
+            matches!(path, "abc.ABCMeta" | "builtins.type" | "enum.EnumMeta" | "enum.EnumType")
         });
         matches!(&**name, "metaclass" | "**") && !is_plain
     })

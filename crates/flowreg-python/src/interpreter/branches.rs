@@ -239,7 +239,8 @@ impl<'a> Interpreter<'a> {
                 .map(str::to_owned),
             Stmt::ImportFrom(import) => {
                 let module = import.module.as_ref()?.as_str();
-                (import.level == 0 && self.is_foreign(module, &import.names)).then(|| module.to_owned())
+                (import.level == 0 && self.is_foreign(module, &import.names))
+                    .then(|| module.to_owned())
             }
             _ => None,
         })

@@ -12,8 +12,8 @@ use super::objects::property;
 use super::{Evaluated, Interpreter};
 use crate::source;
 use crate::value::{
-    Annotation, Function, Lost, MethodKind, Parameter, ParameterKind, Scope, Shared, Unknown, Value,
-    set_keyword,
+    Annotation, Function, Lost, MethodKind, Parameter, ParameterKind, Scope, Shared, Unknown,
+    Value, set_keyword,
 };
 
 impl<'a> Interpreter<'a> {
@@ -99,10 +99,9 @@ impl<'a> Interpreter<'a> {
                     }
                     return Ok(value);
                 }
-                "typing.final"
-                | "typing.no_type_check"
-                | "typing.override"
-                | "typing.overload" => return Ok(value),
+                "typing.final" | "typing.no_type_check" | "typing.override" | "typing.overload" => {
+                    return Ok(value);
+                }
                 "prefect.task" => return Ok(Value::task(value)),
                 _ => {}
             }

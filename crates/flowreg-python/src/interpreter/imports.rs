@@ -8,6 +8,7 @@ use ruff_python_ast::{Alias, StmtImport, StmtImportFrom};
 
 use super::search::ModuleLocation;
 use super::{Evaluated, Interpreter, Raised};
+use crate::effects::SearchChange;
 use crate::library::ImportTarget;
 use crate::nesting;
 use crate::source;
@@ -92,7 +93,8 @@ impl<'a> Interpreter<'a> {
     /// Whether an import statement depends on what is installed.
     pub(super) fn is_foreign(&self, module: &str, names: &[Alias]) -> bool {
         let Some(top) = module.split('.').next() else { return false };
-        !symbols::is_known_module(module) && (!self.is_ours(top) || self.is_elsewhere(module, names))
+        !symbols::is_known_module(module)
+            && (!self.is_ours(top) || self.is_elsewhere(module, names))
     }
 
     /// Whether an import needs a part of a namespace package that the repository does not have: another
@@ -191,7 +193,7 @@ impl<'a> Interpreter<'a> {
     /// What an import gives of a module that may have put something else into `sys.modules` while it ran.
     fn why_replaced(&self, outcome: &Evaluated<Rc<Imported<'a>>>) -> Option<Value<'a>> {
         let imported = outcome.as_ref().ok()?;
-        if !imported.module.effects.changes_loaded {
+        if imported.module.effects.search < SearchChange::Loaded {
             return None;
         }
         let unknown = self.why_search_unknown.borrow().clone()?;
@@ -234,7 +236,11 @@ impl<'a> Interpreter<'a> {
 
     /// The value of an import. Modules that a build writes (`_version.py`) are missing in the
     /// repository and there on every machine, so that they are unknown instead of an error.
-    fn loaded(&self, outcome: Evaluated<Rc<Imported<'a>>>, path: &str) -> Evaluated<Value<'a>> {
+    pub(super) fn loaded(
+        &self,
+        outcome: Evaluated<Rc<Imported<'a>>>,
+        path: &str,
+    ) -> Evaluated<Value<'a>> {
         match outcome {
             Ok(imported) => Ok(Value::Module(imported)),
             Err(raised) if is_missing(&raised) && is_generated(path) => {
@@ -283,7 +289,7 @@ impl<'a> Interpreter<'a> {
 
     /// Whether a module is one of a source root that was found in the project's files. What is missing
     /// there may have been made by its build.
-    fn is_rooted(&self, path: &str) -> bool {
+    pub(super) fn is_rooted(&self, path: &str) -> bool {
         self.rooted.borrow().contains(path.split('.').next().unwrap_or(path))
     }
 
@@ -492,9 +498,9 @@ impl<'a> Interpreter<'a> {
         let parents = name.match_indices('.').filter_map(|(at, _)| name.get(..at));
         let known = self.imported.borrow();
         is_namespace(imported)
-            && parents.into_iter().all(|parent| {
-                known.get(parent).is_none_or(|parent| is_namespace(parent))
-            })
+            && parents
+                .into_iter()
+                .all(|parent| known.get(parent).is_none_or(|parent| is_namespace(parent)))
     }
 
     /// A name of a module; `None` if it certainly has none.
@@ -533,114 +539,7 @@ impl<'a> Interpreter<'a> {
         self.is_open(imported)
             .then(|| Value::External(format!("{}.{name}", imported.module.name).into()))
     }
-
-    fn import_star(&self, from: &Value<'a>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        match from {
-            Value::Module(imported) => self.import_all(imported, scope),
-            Value::Symbol(path) if symbols::star(path).is_some() => {
-                for name in symbols::star(path).unwrap_or_default() {
-                    if let Some(value) =
-                        symbols::value(&format!("{path}.{name}"), self.here(), self.python())
-                    {
-                        self.set(scope, &name, value);
-                    }
-                }
-                Ok(())
-            }
-            other => {
-                let module = match other {
-                    Value::Symbol(path) | Value::External(path) => path,
-                    _ => "…",
-                };
-                let why = format!("`from {module} import *` may bind any name");
-                self.mark_module_inexact(&scope.module, why);
-                Ok(())
-            }
-        }
-    }
-
-    fn import_all(&self, imported: &Rc<Imported<'a>>, scope: &Rc<Scope<'a>>) -> Evaluated<()> {
-        let module = &imported.module;
-        if module.inexact.borrow().is_some() {
-            self.mark_module_inexact(&scope.module, format!("`{}` may bind any name", module.path));
-        }
-        let listed = imported.scope.own("__all__");
-        if let Some(list) = &listed
-            && !imported.search.is_empty()
-        {
-            self.import_listed(imported, list)?;
-        }
-        // What was imported may have changed or replaced the list.
-        let is_listed = listed.is_some();
-        let names: Option<Vec<Text>> = match imported.scope.own("__all__") {
-            None if is_listed => None,
-            None => {
-                let names = imported.scope.names.borrow();
-                let all = names.iter().map(|(name, _)| Rc::clone(name));
-                Some(all.filter(|name| is_public(name)).collect())
-            }
-            Some(list) => listed_names(&list),
-        };
-        let Some(names) = names else {
-            let why = format!("what `__all__` of `{}` lists is not known", module.path);
-            self.mark_module_inexact(&scope.module, why);
-            return Ok(());
-        };
-        for name in names {
-            let Some(value) = self.module_attribute(imported, &name) else {
-                let Some(value) = self.lacking(imported, &name) else {
-                    // A file that a build writes, or one that the installed package has.
-                    let path = format!("{module}.{name}", module = module.name);
-                    if is_generated(&name) || self.is_rooted(&path) {
-                        let unknown = self.unknown(format!("`{path}` is not in the repository"));
-                        self.set(scope, &name, unknown);
-                        continue;
-                    }
-                    let message = format!("module '{}' has no attribute '{name}'", module.name);
-                    return self.raise("AttributeError", message);
-                };
-                self.set(scope, &name, value);
-                continue;
-            };
-            self.set(scope, &name, value);
-        }
-        Ok(())
-    }
-
-    /// Imports the submodules of a package that its `__all__` lists. The list may change on the way.
-    fn import_listed(&self, package: &Rc<Imported<'a>>, list: &Value<'a>) -> Evaluated<()> {
-        let (Value::List(names) | Value::Tuple(names)) = list else { return Ok(()) };
-        let mut at = 0;
-        while let (None, Some(name)) = (names.lost(), names.get(at).and_then(Value::as_str)) {
-            let name = Text::from(name);
-            at += 1;
-            if self.module_attribute(package, &name).is_some() {
-                continue;
-            }
-            let path = format!("{}.{name}", package.module.name);
-            let outcome = self.load(&path, &package.scope);
-            // A name that is no submodule is an attribute that may still come.
-            if !matches!(&outcome, Err(raised) if is_missing(raised)) {
-                self.loaded(outcome, &path)?;
-            }
-        }
-        Ok(())
-    }
 }
-
-/// The names that an `__all__` lists, if they are known.
-fn listed_names(list: &Value<'_>) -> Option<Vec<Text>> {
-    match list {
-        // `__all__ += other.__all__` and `__all__.append(…)` are common; what is not followed of them is
-        // lost.
-        list if list.lost().is_some() => None,
-        Value::List(names) | Value::Tuple(names) => {
-            names.iter().map(|name| name.as_str().map(Text::from)).collect()
-        }
-        _ => None,
-    }
-}
-
 
 /// A loaded submodule becomes an attribute of its package.
 pub(super) fn become_attribute<'a>(
@@ -661,16 +560,12 @@ pub(super) fn become_attribute<'a>(
 const NOT_READ: &str = "(not read)";
 
 /// Whether the module itself was not found, not one that it imports.
-fn is_missing(raised: &Raised) -> bool {
+pub(super) fn is_missing(raised: &Raised) -> bool {
     raised.kind == "ModuleNotFoundError" && raised.through.is_none()
 }
 
-fn is_public(name: &str) -> bool {
-    !name.starts_with('_')
-}
-
 /// A module that a build usually writes, and that no repository holds.
-fn is_generated(path: &str) -> bool {
+pub(super) fn is_generated(path: &str) -> bool {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     matches!(leaf, "_version" | "version" | "__version__" | "_version__")
 }

@@ -47,7 +47,6 @@ const TO_FRAMES: &[&str] =
 /// Attributes that say what an object is. Who sets them makes another object of it.
 const IDENTITY: &[&str] = &["__bases__", "__class__", "__dict__", "__mro__"];
 
-
 fn reaches_all(path: &str) -> bool {
     REACHES_ALL.contains(&path) || path.starts_with("ctypes.") || path.contains(".__dict__")
 }
@@ -73,9 +72,8 @@ impl<'a> Interpreter<'a> {
         arguments: &[Value<'a>],
         keywords: &Keywords<'a>,
     ) -> Evaluated<Option<Value<'a>>> {
-        if let Some(method) = path
-            .strip_prefix("builtins.object.")
-            .or_else(|| path.strip_prefix("builtins.type."))
+        if let Some(method) =
+            path.strip_prefix("builtins.object.").or_else(|| path.strip_prefix("builtins.type."))
             && matches!(method, "__setattr__" | "__delattr__")
         {
             match arguments {
@@ -97,10 +95,7 @@ impl<'a> Interpreter<'a> {
 
     /// Notes that code which is not run calls a symbol.
     pub(super) fn note_reaching_call(&self, path: &str) {
-        if reaches_all(path)
-            || GIVES_FRAMES.contains(&path)
-            || is_patching(path)
-        {
+        if reaches_all(path) || GIVES_FRAMES.contains(&path) || is_patching(path) {
             self.note_reach(path);
         }
     }
@@ -133,7 +128,9 @@ impl<'a> Interpreter<'a> {
             (Value::Symbol(path), "modules") if &**path == "sys" => {
                 Some(self.anything("`sys.modules` depends on where the module runs"))
             }
-            (Value::Unknown(_) | Value::External(_) | Value::Module(_) | Value::Class(_), _) => None,
+            (Value::Unknown(_) | Value::External(_) | Value::Module(_) | Value::Class(_), _) => {
+                None
+            }
             _ if TO_FRAMES.contains(&name) => {
                 Some(self.anything(&format!("`{name}` may lead to any module")))
             }
@@ -153,12 +150,7 @@ impl<'a> Interpreter<'a> {
 
     /// Notes what a library may do with functions and objects that it is given, though it leaves data as it
     /// is: it may call them.
-    pub(super) fn lose_code(
-        &self,
-        path: &str,
-        arguments: &[Value<'a>],
-        keywords: &Keywords<'a>,
-    ) {
+    pub(super) fn lose_code(&self, path: &str, arguments: &[Value<'a>], keywords: &Keywords<'a>) {
         let is_builtin = path.starts_with("builtins.");
         let positional = arguments.iter().filter(|_| !is_builtin);
         for value in positional.chain(keywords.iter().map(|(_, value)| value)) {

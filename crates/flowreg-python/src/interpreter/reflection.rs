@@ -74,7 +74,9 @@ impl<'a> Interpreter<'a> {
                 }
             }
             ("builtins.type", [value]) => match class_of(value) {
-                Some(class) if is_known(class) && !is_given_up(value) => Value::Class(Rc::clone(class)),
+                Some(class) if is_known(class) && !is_given_up(value) => {
+                    Value::Class(Rc::clone(class))
+                }
                 _ => match value {
                     Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
                         let class = super::certain::class_name(value);

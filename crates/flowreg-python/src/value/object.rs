@@ -225,11 +225,7 @@ impl<'a> Value<'a> {
         copy
     }
 
-    fn new_copy(
-        &self,
-        budget: &mut u32,
-        copies: &mut HashMap<*const (), Value<'a>>,
-    ) -> Value<'a> {
+    fn new_copy(&self, budget: &mut u32, copies: &mut HashMap<*const (), Value<'a>>) -> Value<'a> {
         // What is too large is not read by whoever asks for the copy.
         let Some(rest) = budget.checked_sub(1).filter(|_| self.lost().is_none()) else {
             return self.clone();
@@ -244,8 +240,8 @@ impl<'a> Value<'a> {
             Value::Set(items) => Value::set(all(items)),
             Value::Dict(entries) => {
                 let entries = entries.iter();
-                let copied = entries
-                    .map(|(key, item)| (key.clone(), item.copied_within(budget, copies)));
+                let copied =
+                    entries.map(|(key, item)| (key.clone(), item.copied_within(budget, copies)));
                 Value::dict(copied.collect())
             }
             Value::Made(made) => match &**made {
