@@ -227,6 +227,9 @@ impl<'a> Interpreter<'a> {
             return value;
         }
         if imports_by_name(path) {
+            if let Some(imported) = self.imported_by_name(path, arguments, keywords) {
+                return imported;
+            }
             self.import_by_name(path, arguments.first());
         }
         let families =
@@ -477,6 +480,15 @@ impl<'a> Interpreter<'a> {
             if method.starts_with("__") {
                 self.lose_given(std::slice::from_ref(owner), &Keywords::new(), &why);
             }
+        }
+        // `pattern.sub(function, text)`, `logger.addFilter(function)`
+        let keeps_code = match owner {
+            Value::Std(_) => true,
+            Value::Opaque(opaque) => opaque.what == "a logger" && !is_reading_method(method),
+            _ => false,
+        };
+        if keeps_code {
+            self.lose_code(method, arguments, keywords);
         }
         if let Some(lost) = owner.lost() {
             return Ok(Value::Unknown(Rc::clone(lost)));

@@ -113,7 +113,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The module that `import path` would give under its last name.
-    fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
+    pub(super) fn import_module(&self, path: &str, scope: &Rc<Scope<'a>>) -> Evaluated<Value<'a>> {
         let top = path.split('.').next().unwrap_or(path);
         if symbols::is_known_module(path) {
             // `symbols` knows all names of some modules, and with them what is no submodule.

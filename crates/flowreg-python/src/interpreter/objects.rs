@@ -288,6 +288,11 @@ impl<'a> Interpreter<'a> {
                 let getter = accessor(&value, "fget").unwrap_or(Value::None);
                 self.call(&getter, std::slice::from_ref(owner), &Keywords::new())?
             }
+            Value::Opaque(ref opaque)
+                if matches!(opaque.what, "property" | "cached property" | "enum property") =>
+            {
+                self.perhaps_bound(owner, &value)
+            }
             // A function of another package gets the object, a class does not.
             Value::External(_) | Value::Bound(_) => self.perhaps_bound(owner, &value),
             Value::Symbol(ref path) if !path.starts_with("builtins.") => {
@@ -404,6 +409,14 @@ impl<'a> Interpreter<'a> {
 
     /// `del object.name`.
     pub(super) fn delete_on_object(&self, owner: &Value<'a>, name: &str) {
+        // A property or descriptor may have code for it.
+        if let Some(class) = class_of(owner)
+            && let Held::Found(held @ Value::Opaque(_)) = look_along(&ancestors(class), name)
+            && !is_cached(&held)
+        {
+            self.lose(&held, &format!("`{name}` of it is deleted"));
+            return self.lose(owner, &format!("`{name}` of it is deleted"));
+        }
         self.change_object(owner, &[], &format!("`{name}` of it is deleted"), |all| {
             all.retain(|(known, _)| &**known != name);
         });

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use ruff_python_ast::Stmt;
 
-use super::Interpreter;
 use super::imports::LONGEST_NAME;
 use super::search::ModuleLocation;
+use super::{Evaluated, Interpreter};
 use crate::symbols;
-use crate::value::{Scope, Unknown, Value};
+use crate::value::{Keywords, Scope, Unknown, Value};
 
 /// Functions that run a file as a module, or make what does, and are given its path.
 const RUN_FILES: &[&str] = &[
@@ -68,6 +68,30 @@ impl<'a> Interpreter<'a> {
                 ModuleLocation::Directories(directories) => directories,
             };
         }
+    }
+
+    /// What a call gives that imports a module by a name which is known; `None` if it is no such call.
+    pub(super) fn imported_by_name(
+        &self,
+        function: &str,
+        arguments: &[Value<'a>],
+        keywords: &Keywords<'a>,
+    ) -> Option<Evaluated<Value<'a>>> {
+        let [Value::Str(name)] = arguments else { return None };
+        let is_name = !name.is_empty() && name.split('.').all(|part| !part.is_empty());
+        if self.program.is_some() || !keywords.is_empty() || !is_name {
+            return None;
+        }
+        let scope = self.scope_here();
+        let imported = match function {
+            "importlib.import_module" => self.import_module(name, &scope),
+            // As an import statement, it gives the package at the top.
+            "builtins.__import__" => self
+                .import_module(name, &scope)
+                .and_then(|_| self.import_module(name.split('.').next().unwrap_or(name), &scope)),
+            _ => return None,
+        };
+        Some(imported)
     }
 
     /// A call that imports a module which it is given by its name.

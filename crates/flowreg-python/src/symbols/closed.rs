@@ -42,11 +42,6 @@ pub(crate) fn may_lack(path: &str) -> Option<String> {
 
 /// The same for a module and the packages that it is in.
 pub(crate) fn may_lack_module(path: &str) -> Option<String> {
-    let top = path.split('.').next().unwrap_or(path);
-    let is_private = top.starts_with('_');
-    if super::is_standard(top) && !is_private && !MODULES.contains_key(top) {
-        return Some(format!("{} has no module `{top}`", version(top)));
-    }
     let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
     ends.filter_map(|end| path.get(..end)).find_map(may_lack)
 }
@@ -64,7 +59,6 @@ mod tests {
         for known in ["prefect.flow", "prefect.flows.Flow", "os.path.join", "logging.handlers"] {
             assert_eq!(may_lack(known), None);
         }
-        assert!(may_lack_module("annotationlib").is_some());
         assert_eq!(may_lack_module("tkinter.ttk"), None);
         assert_eq!(may_lack("prefect.server.api.nothing"), None);
         assert_eq!(may_lack_module("prefect.server.api"), None);
