@@ -51,6 +51,7 @@ impl<'a> Interpreter<'a> {
         let hooks = ["_missing_", "__init__", "_ignore_"];
         for ancestor in own_ancestors(class) {
             if hooks.iter().any(|hook| ancestor.scope.own(hook).is_some()) {
+                self.lose_methods(class);
                 let why = format!("`{}` makes its members with its own code", class.name);
                 *class.obstacle.borrow_mut() = Some(Rc::new(crate::value::Unknown {
                     why,

@@ -117,9 +117,9 @@ impl<'a> Interpreter<'a> {
         ));
     }
 
-    fn doubt_values(&self, why: String) {
+    pub(super) fn doubt_values(&self, why: impl Into<String>) {
         if self.program.is_none() {
-            let unsure = Rc::new(Unknown { why, at: self.here(), is_flow_like: false });
+            let unsure = Rc::new(Unknown { why: why.into(), at: self.here(), is_flow_like: false });
             self.doubt_script(&unsure);
             self.unsure.borrow_mut().get_or_insert(unsure);
         }

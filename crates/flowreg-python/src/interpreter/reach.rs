@@ -102,7 +102,7 @@ impl<'a> Interpreter<'a> {
 
     fn note_reach(&self, path: &str) {
         let name = path.trim_start_matches("builtins.");
-        self.mark_script_inexact(format!("`{name}()` may change anything"));
+        self.doubt_values(format!("`{name}()` may change anything"));
     }
 
     /// An unknown value that may be any module which was imported so far, or what such a module holds.
@@ -122,7 +122,7 @@ impl<'a> Interpreter<'a> {
                 Some(Value::Bound(Rc::new((Value::Module(module), "__dict__".into()))))
             }
             (Value::Function(_), "__closure__") => {
-                self.mark_script_inexact("`__closure__` leads to the variables of a function");
+                self.doubt_values("`__closure__` leads to the variables of a function");
                 None
             }
             (Value::Symbol(path), "modules") if &**path == "sys" => {
@@ -144,7 +144,7 @@ impl<'a> Interpreter<'a> {
             let why = format!("`{name}` of an object is set");
             let given = [owner.clone(), value.clone()];
             self.lose_given(&given, &Keywords::new(), &why);
-            self.mark_script_inexact(why);
+            self.doubt_values(why);
         }
     }
 
@@ -201,7 +201,7 @@ impl<'a> Interpreter<'a> {
         let top = path.split('.').next().unwrap_or(&path);
         if symbols::is_known_module(top) {
             if is_patching(callee) {
-                self.mark_script_inexact(format!("`{callee}()` sets `{text}`"));
+                self.doubt_values(format!("`{callee}()` sets `{text}`"));
             }
             return;
         }
@@ -212,7 +212,7 @@ impl<'a> Interpreter<'a> {
         let Some((module, rest)) = self.nearest_imported(&path) else {
             // A name alone imports a module; only what is in it can be set or called.
             if path != top {
-                self.mark_script_inexact(format!(
+                self.doubt_values(format!(
                     "`{callee}` is given the name `{text}`, which is imported later"
                 ));
             }

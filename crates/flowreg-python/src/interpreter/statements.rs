@@ -252,6 +252,10 @@ impl<'a> Interpreter<'a> {
                     .try_for_each(|(target, item)| self.bind(target, &item, scope))
             }
             _ => {
+                // An object of the repository is gone through by methods of its own.
+                if class_of(value).is_some() {
+                    self.lose(value, "it is unpacked");
+                }
                 let unknown = self.unknown("it is unpacked from a value that is not known");
                 self.note_may_be(&unknown, [value.clone()]);
                 targets.iter().try_for_each(|target| self.bind(target, &unknown, scope))
